@@ -1,0 +1,111 @@
+"""Label names of the datasets in one vocabulary, and what becomes of values that are not known."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from remedis.data.manifest import Manifest
+from remedis.errors import UserError, unknown_choice
+
+# The conditions CheXpert and ChestX-ray14 share and that results are averaged over.
+FIVE_CONDITIONS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
+
+# The names of each dataset, in its own order, mapped to the vocabulary of manifests.
+CHEXPERT = {
+    name: name
+    for name in (
+        "No Finding",
+        "Enlarged Cardiomediastinum",
+        "Cardiomegaly",
+        "Lung Opacity",
+        "Lung Lesion",
+        "Edema",
+        "Consolidation",
+        "Pneumonia",
+        "Atelectasis",
+        "Pneumothorax",
+        "Pleural Effusion",
+        "Pleural Other",
+        "Fracture",
+        "Support Devices",
+    )
+}
+CHESTXRAY14 = {
+    "Atelectasis": "Atelectasis",
+    "Cardiomegaly": "Cardiomegaly",
+    "Effusion": "Pleural Effusion",
+    "Infiltration": "Infiltration",
+    "Mass": "Mass",
+    "Nodule": "Nodule",
+    "Pneumonia": "Pneumonia",
+    "Pneumothorax": "Pneumothorax",
+    "Consolidation": "Consolidation",
+    "Edema": "Edema",
+    "Emphysema": "Emphysema",
+    "Fibrosis": "Fibrosis",
+    "Pleural_Thickening": "Pleural Thickening",
+    "Hernia": "Hernia",
+    "No Finding": "No Finding",
+}
+
+POLICIES = ("ignore", "zeros", "ones", "keep")
+Policy = str | Mapping[str, str]
+
+
+def apply_policies(manifest: Manifest, uncertain: Policy, unmentioned: Policy) -> Manifest:
+    """Decides what uncertain (-1) and unmentioned (NaN) labels count as, and records it.
+
+    Both are looked up before either is replaced: an uncertain label that is ignored does not become
+    negative because unmentioned ones do.
+
+    Args:
+      manifest: labels of 1, 0, -1 and NaN.
+      uncertain: for -1, one policy for all labels or one a label: `ignore` makes it unknown (NaN,
+        left out of losses and metrics), `zeros` negative, `ones` positive, `keep` leaves it.
+      unmentioned: the same for NaN, where `ignore` and `keep` come to the same.
+
+    Raises:
+      UserError: a policy or label is unknown, a label has no policy, or a label's values were
+        replaced by a policy before, so that what they were can no longer be told.
+    """
+    table = manifest.table.copy()
+    record = dict(manifest.policies)
+    chosen = {
+        "uncertain": _per_label(uncertain, manifest.labels, "uncertain"),
+        "unmentioned": _per_label(unmentioned, manifest.labels, "unmentioned"),
+    }
+    for label in manifest.labels:
+        if any(policy != "keep" for policy in record.get(label, {}).values()):
+            raise UserError(
+                f"Label {label!r} has had a policy already ({dict(record[label])}); "
+                "apply policies to the manifest as its source loads it."
+            )
+        values = table[label].to_numpy(copy=True)
+        masks = {"uncertain": values == -1, "unmentioned": np.isnan(values)}
+        for kind, mask in masks.items():
+            _replace(values, mask, chosen[kind][label])
+        table[label] = values
+        record[label] = {kind: chosen[kind][label] for kind in masks}
+    return dataclasses.replace(manifest, table=table, policies=record)
+
+
+def _replace(values: np.ndarray, mask: np.ndarray, policy: str) -> None:
+    replacement = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0}
+    if policy != "keep":
+        values[mask] = replacement[policy]
+
+
+def _per_label(policy: Policy, labels: tuple[str, ...], kind: str) -> dict[str, str]:
+    per_label = dict.fromkeys(labels, policy) if isinstance(policy, str) else dict(policy)
+    for label, name in per_label.items():
+        if label not in labels:
+            raise unknown_choice(f"label in the policy for {kind} values", label, labels)
+        if name not in POLICIES:
+            raise unknown_choice(f"policy for {kind} values", name, POLICIES)
+    if missing := [label for label in labels if label not in per_label]:
+        raise UserError(
+            f"No policy for {kind} values of {missing[0]!r}; name one for every label, "
+            f"or one for all. Choose from: {', '.join(POLICIES)}."
+        )
+    return {label: str(per_label[label]) for label in labels}

@@ -1,0 +1,175 @@
+"""The leak gate: what the splits of an experiment must not share."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from remedis.data.manifest import SPLITS, Manifest
+from remedis.data.tables import some
+from remedis.errors import UserError
+
+# What is compared, and what to call it.
+_COLUMNS = {
+    "patient_id": "patients",
+    "study_id": "studies",
+    "slide_id": "slides",
+    "sha256": "identical images",
+}
+_LISTED = 20
+
+
+class LeakError(UserError):
+    """Two splits share patients, studies, slides or images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Overlap:
+    """What two splits share in one column.
+
+    Attributes:
+      column: `patient_id`, `study_id`, `slide_id` or `sha256` (of the file's bytes).
+      splits: the two splits.
+      count: number of distinct values both have.
+      ids: the first 20 of them, sorted; for `sha256` the two paths, as `first = second`.
+    """
+
+    column: str
+    splits: tuple[str, str]
+    count: int
+    ids: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """What the gate saw.
+
+    Attributes:
+      counts: images, patients, studies and slides of each split.
+      overlaps: everything that two splits share; none is what one wants.
+      duplicates: for each split, images that repeat another of the same split byte for byte. They
+        are allowed, but worth knowing.
+      unchecked: one sentence for everything that could not be checked.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+    overlaps: tuple[Overlap, ...]
+    duplicates: Mapping[str, int]
+    unchecked: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no two splits share anything that was checked."""
+        return not self.overlaps
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the receipt as dicts, lists, strings and numbers."""
+        return {"ok": self.ok, **dataclasses.asdict(self)}
+
+    def raise_if_leaking(self) -> None:
+        """Raises a `LeakError` that names the first things shared, if anything is."""
+        if self.ok:
+            return
+        worst = self.overlaps[0]
+        first, second = worst.splits
+        others = [f"{o.count:,} {_COLUMNS[o.column]}" for o in self.overlaps[1:]]
+        more = f" Further overlaps: {'; '.join(others)}." if others else ""
+        advice = {
+            "sha256": "Remove one copy of each, or keep both in one split.",
+            "study_id": "Move each to one split; if studies are numbered anew for every patient, "
+            "make the ids unique, e.g. patient/study.",
+            "patient_id": "Move each patient to one split, or leave the column `split` empty to have "
+            "it assigned; if sites number their patients alike, make the ids unique, e.g. site/id.",
+            "slide_id": "Move each slide to one split, or leave the column `split` empty.",
+        }
+        raise LeakError(
+            f"The splits {first!r} and {second!r} share {worst.count:,} {_COLUMNS[worst.column]}: "
+            f"{some(worst.ids)}. {advice[worst.column]}{more}"
+        )
+
+
+def check(
+    manifest: Manifest,
+    hashes: Mapping[str, str] | pd.Series | None,
+    allow_missing_patient_ids: bool = False,
+    splits: Sequence[str] = SPLITS,
+) -> Receipt:
+    """Looks for patients, studies, slides and identical files in more than one split.
+
+    Args:
+      manifest: every image has a split.
+      hashes: hash of every image's bytes by the manifest's `path`; None if there are none, which
+        the receipt then says.
+      allow_missing_patient_ids: go on where ids are missing, which the receipt then says.
+      splits: the splits of the experiment; images of others are not looked at.
+
+    Raises:
+      UserError: an image has no split or no hash, or no patient id without the opt-out.
+    """
+    _refuse_missing(manifest, manifest.table["split"], "split", "assign the splits first")
+    table = manifest.table[manifest.table["split"].isin(list(splits))]
+    unchecked: list[str] = []
+    columns = {name: table[name] for name in _COLUMNS if name in table}
+    if not allow_missing_patient_ids:
+        todo = "add the ids, or allow missing patient ids, which the receipt will say"
+        _refuse_missing(manifest, table["patient_id"], "patient_id", todo)
+    for name, ids in columns.items():
+        if missing := int(ids.isna().sum()):
+            unchecked.append(
+                f"Leaks by {name.removesuffix('_id')} could not be checked for {missing:,} of "
+                f"{len(ids):,} images, which have no {name}."
+            )
+    if hashes is None:
+        unchecked.append("Identical images could not be checked: the files were not hashed.")
+        duplicates = {}
+    else:
+        columns["sha256"] = table["path"].map(hashes)
+        _refuse_missing(manifest, columns["sha256"], "hash", "scan the images first")
+        repeated = pd.DataFrame({"split": table["split"], "sha256": columns["sha256"]}).duplicated()
+        duplicates = {s: int(repeated[table["split"] == s].sum()) for s in splits}
+    overlaps = [
+        overlap
+        for name, ids in columns.items()
+        for first, second in itertools.combinations(splits, 2)
+        if (overlap := _overlap(table, ids, name, first, second)) is not None
+    ]
+    return Receipt(_counts(table, splits), tuple(overlaps), duplicates, tuple(unchecked))
+
+
+def _overlap(
+    table: pd.DataFrame, ids: pd.Series, column: str, first: str, second: str
+) -> Overlap | None:
+    of_first, of_second = (ids[table["split"] == s].dropna() for s in (first, second))
+    shared = sorted(set(of_first.unique()).intersection(of_second.unique()))
+    if not shared:
+        return None
+    listed = shared[:_LISTED]
+    if column == "sha256":
+        paths = [
+            table["path"][of.index[of == h][0]] for h in listed for of in (of_first, of_second)
+        ]
+        listed = [f"{a} = {b}" for a, b in zip(paths[::2], paths[1::2], strict=True)]
+    return Overlap(column, (first, second), len(shared), tuple(str(name) for name in listed))
+
+
+def _counts(table: pd.DataFrame, splits: Sequence[str]) -> dict[str, dict[str, int]]:
+    counts = {}
+    for split in splits:
+        part = table[table["split"] == split]
+        counts[split] = {"images": len(part)} | {
+            noun: int(part[name].nunique())
+            for name, noun in _COLUMNS.items()
+            if name in part and name != "sha256"
+        }
+    return counts
+
+
+def _refuse_missing(manifest: Manifest, values: pd.Series, what: str, todo: str) -> None:
+    missing = values[values.isna()]
+    if len(missing):
+        raise UserError(
+            f"{len(missing):,} of {len(values):,} images have no {what}, the first "
+            f"{manifest.table['path'][missing.index[0]]!r}; {todo}."
+        )

@@ -1,0 +1,254 @@
+"""The one form of data: a table with one row an image."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from remedis import files
+from remedis.data import tables
+from remedis.errors import UserError, unknown_choice
+
+REQUIRED = ("path", "patient_id", "study_id", "site", "split")
+KNOWN = ("sex", "age", "view", "slide_id", "mpp")
+SPLITS = ("train", "validation", "test")
+# Held out of training, but from the very slides of training: no part of a leak-free experiment.
+ID_VALIDATION = "id_validation"
+# 1 positive, 0 negative, NaN unknown, -1 uncertain until a policy resolves it.
+LABEL_VALUES = (1.0, 0.0, -1.0)
+
+_TEXT = (*REQUIRED, "sex", "view", "slide_id")
+_NUMBERS = ("age", "mpp")
+_LABEL_TEXT = {f"{int(value)}{end}": value for value in LABEL_VALUES for end in ("", ".0")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """Images with their patients, splits and labels.
+
+    Attributes:
+      table: one row an image. Columns `path` (relative to `root`, or absolute), `patient_id`,
+        `study_id`, `site`, `split` (strings, missing = unknown), one float32 column a label
+        (1, 0, NaN = unknown, -1 = uncertain until a policy resolves it), and where known `sex`
+        (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres a pixel). Further columns
+        are carried along. Rows are numbered from 0.
+      labels: names of the label columns, in the order a model scores them.
+      root: directory the paths are relative to.
+      source: name of the source that made the table.
+      policies: for each label, what `uncertain` and `unmentioned` values were turned into.
+
+    Raises:
+      UserError: a column is missing, a label or split is outside its values, or a path is missing
+        or there twice.
+    """
+
+    table: pd.DataFrame
+    labels: tuple[str, ...]
+    root: pathlib.Path
+    source: str
+    policies: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", tuple(self.labels))
+        object.__setattr__(self, "root", pathlib.Path(self.root))
+        check_labels(self.labels)
+        if missing := [c for c in (*REQUIRED, *self.labels) if c not in self.table.columns]:
+            raise UserError(
+                f"The manifest of {self.source} has no column {missing[0]!r}; expected "
+                f"{', '.join(REQUIRED)} and one column a label."
+            )
+        table = self.table.reset_index(drop=True)
+        for name in table.columns.intersection(list(_TEXT)):
+            table[name] = tables.strings(table[name].astype(tables.STRING))
+        for name in table.columns.intersection(list(_NUMBERS)):
+            table[name] = table[name].astype("float64")
+        for name in self.labels:
+            table[name] = table[name].astype("float32")
+        object.__setattr__(self, "table", table)
+        self._check_values()
+
+    def _check_values(self) -> None:
+        paths, splits = self.table["path"], self.table["split"]
+        self._refuse("path", paths.isna(), "the path of an image")
+        self._refuse("path", paths.duplicated(), "every path once")
+        known = (*SPLITS, ID_VALIDATION)
+        self._refuse("split", splits.notna() & ~splits.isin(known), f"{', '.join(known)} or none")
+        for label in self.labels:
+            values = self.table[label]
+            bad = values.notna() & ~values.isin(LABEL_VALUES)
+            self._refuse(label, bad, "1, 0, -1 (uncertain) or NaN (unknown)")
+
+    def _refuse(self, column: str, bad: pd.Series, expected: str) -> None:
+        if bad.any():
+            row = int(np.argmax(bad.to_numpy(dtype=bool)))
+            raise UserError(
+                f"The manifest of {self.source}, row {row} (from 0), column {column!r}: got "
+                f"{self.table[column].iloc[row]!r}; expected {expected}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def absolute_paths(self) -> list[str]:
+        """Returns the path of every image with `root` in front, in order."""
+        root = os.fspath(self.root)
+        return [os.path.join(root, path) for path in self.table["path"]]
+
+    def targets(self) -> np.ndarray:
+        """Returns the labels as [rows, labels] float32: 1, 0, NaN, and -1 where kept uncertain."""
+        return self.table[list(self.labels)].to_numpy(dtype=np.float32)
+
+    def subset(self, mask: npt.ArrayLike) -> "Manifest":
+        """Returns the rows where `mask` ([rows] bool) is true, in order, numbered anew."""
+        return dataclasses.replace(self, table=self.table[np.asarray(mask, dtype=bool)])
+
+    def select(self, split: str) -> "Manifest":
+        """Returns the rows of one split; possibly none."""
+        if split not in (*SPLITS, ID_VALIDATION):
+            raise unknown_choice("split", split, SPLITS)
+        return self.subset((self.table["split"] == split).to_numpy(dtype=bool, na_value=False))
+
+    def without(self, paths: Collection[str]) -> "Manifest":
+        """Returns the rows whose `path` is not among `paths`, e.g. of images that do not open.
+
+        Raises:
+          ValueError: one of `paths` is not in the manifest.
+        """
+        listed = self.table["path"].isin(list(paths)).to_numpy(dtype=bool)
+        if listed.sum() != len(set(paths)):
+            strange = set(paths).difference(self.table["path"])
+            raise ValueError(f"Not in the manifest: {tables.some(sorted(strange))}.")
+        return self.subset(~listed)
+
+    def counts(self) -> pd.DataFrame:
+        """Returns the size of each split: images, patients, studies, and positives by label.
+
+        Returns:
+          Integers, one row a split that has images (`unassigned` for those without one), one
+          column for each of `images`, `patients`, `studies` and the labels.
+        """
+        split = self.table["split"].fillna("unassigned").astype(object)
+        groups = self.table.groupby(split)
+        counts = pd.DataFrame(
+            {
+                "images": groups.size(),
+                "patients": groups["patient_id"].nunique(),
+                "studies": groups["study_id"].nunique(),
+                **{label: (self.table[label] == 1).groupby(split).sum() for label in self.labels},
+            }
+        )
+        order = [s for s in (*SPLITS, ID_VALIDATION, "unassigned") if s in counts.index]
+        return counts.loc[order].astype("int64")
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Raises a `UserError` unless `labels` names one label column or more, each once."""
+    if isinstance(labels, str) or not labels:
+        raise UserError(f"Expected a list of label columns, one or more; got {labels!r}.")
+    for label in labels:
+        if label in (*REQUIRED, *KNOWN):
+            raise UserError(
+                f"{label!r} cannot be a label: the manifest uses it for something else."
+            )
+        if list(labels).count(label) > 1:
+            raise UserError(f"The label {label!r} is listed twice.")
+
+
+def read_csv(
+    path: files.Path,
+    labels: Sequence[str],
+    root: files.Path | None = None,
+    allow_missing_patient_ids: bool = False,
+) -> Manifest:
+    """Reads a manifest from a user's own CSV file.
+
+    Needed are `path`, `patient_id` and the label columns (1, 0, -1 for uncertain, nothing for
+    unknown). The other columns of a manifest are taken where they are there and unknown where not.
+
+    Args:
+      path: the CSV file.
+      labels: names of the label columns, in the order a model shall score them.
+      root: what relative paths are relative to; the directory of the file if not given.
+      allow_missing_patient_ids: accept images whose patient is not known. Splits then treat each
+        as a patient of its own, and leaks by patient cannot be found.
+
+    Raises:
+      UserError: the file cannot be read, lacks a column, or a value is outside what is allowed;
+        the message names the row.
+    """
+    path = pathlib.Path(path)
+    check_labels(labels)
+    table = tables.read_table(path, required=("path", *labels))
+    if not allow_missing_patient_ids:
+        _check_patient_ids(path, table)
+    for name in set(REQUIRED) - set(table.columns):
+        table[name] = ""
+    tables.refuse(path, table["path"], (table["path"] == "").to_numpy(), "the path of an image")
+    tables.refuse(
+        path, table["path"], table["path"].duplicated().to_numpy(), "every image once; remove rows"
+    )
+    allowed = (*SPLITS, ID_VALIDATION, "")
+    tables.refuse(
+        path,
+        table["split"],
+        (~table["split"].isin(allowed)).to_numpy(),
+        f"{', '.join(SPLITS)}, or nothing",
+    )
+    for label in labels:
+        table[label] = tables.parsed(
+            path, table[label], _label, "1, 0, -1 for uncertain, or nothing for unknown"
+        )
+    if "sex" in table:
+        table["sex"] = tables.sexes(path, table["sex"])
+    if "age" in table:
+        table["age"] = tables.ages(path, table["age"])
+    if "mpp" in table:
+        table["mpp"] = tables.parsed(
+            path, table["mpp"], _mpp, "micrometres a pixel, a number above 0, or nothing"
+        )
+    return Manifest(table, tuple(labels), pathlib.Path(root or path.parent), source=str(path))
+
+
+def _label(text: str) -> float:
+    return _LABEL_TEXT[text] if text else float("nan")
+
+
+def _mpp(text: str) -> float:
+    value = float(text) if text else float("nan")
+    if value <= 0 or np.isinf(value) or (text and np.isnan(value)):
+        raise ValueError
+    return value
+
+
+def _check_patient_ids(path: pathlib.Path, table: pd.DataFrame) -> None:
+    ways = (
+        "without patients, images of one person can land in training and test alike. Add the ids, "
+        "or set allow_missing_patient_ids to take every image as a patient of its own"
+    )
+    if "patient_id" not in table:
+        raise UserError(f"{path}, row 1: no column 'patient_id'; {ways}.")
+    missing = (table["patient_id"] == "").to_numpy()
+    if missing.any():
+        raise UserError(
+            f"{path}, row {table.index[int(np.argmax(missing))]}: no patient_id ({missing.sum():,} of "
+            f"{len(table):,} rows have none); {ways}."
+        )
+
+
+def write_csv(manifest: Manifest, path: files.Path) -> None:
+    """Writes a manifest as a CSV file that `read_csv` reads back.
+
+    Paths are written relative if the file lies in the manifest's root, else absolute. The record of
+    policies does not fit in a CSV file and is not written.
+    """
+    table = manifest.table.copy()
+    if pathlib.Path(path).resolve().parent != manifest.root.resolve():
+        table["path"] = [os.path.abspath(p) for p in manifest.absolute_paths()]
+    for label in manifest.labels:
+        table[label] = table[label].astype("Int8")
+    with files.whole_file(path) as temporary:
+        table.to_csv(temporary, index=False, encoding="utf-8")

@@ -1,0 +1,131 @@
+"""ChestX-ray14: chest radiographs of the NIH Clinical Center, findings mined from reports.
+
+Input: 112,120 frontal PNG radiographs, 1024x1024, of 30,805 patients, in `images_001..012/images`,
+in `images`, or beside the entries.
+Labels: 14 findings and "No Finding"; 1 or 0, since every image's entry lists all it has. The
+dataset's "Effusion" is "Pleural Effusion" here.
+Metadata: patient, study (`patient/follow-up number`), sex, view (PA, AP), age; an age above 120
+years, of which there are a few, is taken as unknown.
+Splits: the official lists where `train_val_list.txt` and `test_list.txt` are there: train and
+test, from which validation is carved by patient. Else none: to be assigned.
+Files: `Data_Entry_2017*.csv`, of 2017 or the corrected one of 2020. Its header has unquoted commas,
+rows may end in a comma, ages may read `058Y`: all is read as it is.
+Citation: Wang et al., ChestX-ray8, CVPR 2017, arXiv 1705.02315.
+Terms: NIH Clinical Center; asks for a link, citation and credit.
+"""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from remedis import files
+from remedis.data import tables
+from remedis.data.labels import CHESTXRAY14
+from remedis.data.manifest import Manifest
+from remedis.data.sources import common
+from remedis.errors import UserError
+
+ENTRIES = "Data_Entry_2017*.csv"
+LISTS = {"train_val_list.txt": "train", "test_list.txt": "test"}
+_COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age")
+# Where images lie, relative to the entries; the first place a name is found in counts.
+_PLACES = ("images", *(f"images_{i:03d}/images" for i in range(1, 13)), "")
+
+
+def load(
+    data_dir: files.Path, labels: Sequence[str] | None = None, entries: str | None = None
+) -> Manifest:
+    """Returns the manifest of ChestX-ray14, with a row for every entry, image or not.
+
+    Args:
+      data_dir: the directory with the entries.
+      labels: some of the 14 findings and "No Finding"; all if not given.
+      entries: name of the file with the entries, if there are several.
+
+    Raises:
+      UserError: the files are not as described above, or a label is unknown.
+    """
+    chosen = common.choose_labels(labels, tuple(CHESTXRAY14.values()))
+    root = common.find_root(data_dir, entries or ENTRIES, (), "ChestX-ray14")
+    path = _entries(root, entries)
+    raw = tables.read_table(path, (*_COLUMNS, "View Position"))
+    sex = next((c for c in ("Patient Gender", "Patient Sex") if c in raw), None)
+    if sex is None:
+        raise UserError(f"{path}, row 1: no column 'Patient Gender'; expected the sex of patients.")
+    table = pd.DataFrame(
+        {
+            "path": _locate(root, raw["Image Index"]),
+            "patient_id": raw["Patient ID"],
+            "study_id": raw["Patient ID"] + "/" + raw["Follow-up #"],
+            "site": "chestxray14",
+            "split": _official(root, raw["Image Index"]),
+            "sex": tables.sexes(path, raw[sex]),
+            "age": tables.ages(path, raw["Patient Age"], implausible="unknown"),
+            "view": raw["View Position"],
+        }
+    )
+    findings = pd.DataFrame(_findings(path, raw["Finding Labels"]), raw.index, list(CHESTXRAY14))
+    findings = findings.rename(columns=CHESTXRAY14)
+    return Manifest(table.join(findings[list(chosen)]), chosen, root, "chestxray14")
+
+
+def _entries(root: pathlib.Path, entries: str | None) -> pathlib.Path:
+    found = sorted(root.glob(entries or ENTRIES))
+    if len(found) > 1:
+        raise UserError(
+            f"{root} has several files of entries, with different labels: "
+            f"{', '.join(p.name for p in found)}; choose one with `entries`."
+        )
+    return found[0]
+
+
+def _findings(path: pathlib.Path, values: pd.Series) -> np.ndarray:
+    """Returns [rows, 15] float32, 1 where the entry names the finding."""
+    position = {name: i for i, name in enumerate(CHESTXRAY14)}
+
+    def parse(text: str) -> tuple[int, ...]:
+        return tuple(position[name] for name in text.split("|"))
+
+    # Parsed by distinct combination, of which there are few.
+    named = tables.parsed(path, values, parse, f"names joined by |, among {', '.join(position)}")
+    codes, combinations = pd.factorize(named)
+    result = np.zeros((len(combinations), len(position)), np.float32)
+    for row, combination in enumerate(combinations):
+        result[row, list(combination)] = 1
+    return result[codes]
+
+
+def _locate(root: pathlib.Path, names: pd.Series) -> pd.Series:
+    """Returns paths relative to root; for images that are nowhere, where one would look first."""
+    found: dict[str, str] = {}
+    for place in reversed(_PLACES):
+        if (root / place).is_dir():
+            for name in os.listdir(root / place):
+                found[name] = os.path.join(place, name)
+    return names.map(lambda name: found.get(name, os.path.join(_PLACES[0], name)))
+
+
+def _official(root: pathlib.Path, names: pd.Series) -> pd.Series | None:
+    present = [file for file in LISTS if (root / file).is_file()]
+    if not present:
+        return None
+    if len(present) < len(LISTS):
+        (absent,) = set(LISTS) - set(present)
+        raise UserError(f"{root} has {present[0]} but no {absent}; add it, or remove both.")
+    split_of: dict[str, str] = {}
+    for file, split in LISTS.items():
+        listed = (root / file).read_text(encoding="utf-8").split()
+        if both := [name for name in listed if split_of.get(name, split) != split]:
+            raise UserError(f"{both[0]} is in {' and in '.join(LISTS)} of {root}.")
+        split_of |= dict.fromkeys(listed, split)
+    splits = names.map(split_of)
+    if splits.isna().any():
+        unlisted = names[splits.isna()]
+        raise UserError(
+            f"{len(unlisted):,} images of the entries are in neither {' nor '.join(LISTS)} of "
+            f"{root}, the first {unlisted.iloc[0]}; complete the lists, or remove both."
+        )
+    return splits

@@ -1,0 +1,84 @@
+"""CheXpert: chest radiographs with labels mined from reports; v1.0, full size or small.
+
+Input: JPEG radiographs, frontal and lateral. 223,414 images of 64,540 patients in `train.csv`,
+191,027 of them frontal; 234 images in `valid.csv`.
+Labels: 14, of which "No Finding" and "Support Devices" are no diseases; 1, 0, -1 where the report
+is uncertain, nothing where it does not mention the finding. Left as they are: the policies of
+`remedis.data.labels` decide what they count as.
+Metadata: patient, study (numbered anew for every patient, hence made `patient/study` here), sex,
+age, and view: AP, PA, LL, RL as recorded, "frontal" where that is not, "lateral".
+Splits: `valid.csv` is the test split, `train.csv` train; validation is carved out of train by
+patient.
+Citation: Irvin et al., CheXpert, 2019, arXiv 1901.07031.
+Terms: Stanford's agreement; no redistribution.
+"""
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from remedis import files
+from remedis.data import tables
+from remedis.data.labels import CHEXPERT
+from remedis.data.manifest import Manifest
+from remedis.data.sources import common
+from remedis.errors import unknown_choice
+
+DIRECTORIES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
+VIEWS = ("frontal", "lateral", "all")
+_SPLITS = {"train.csv": "train", "valid.csv": "test"}
+_COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
+# <dataset>/<split>/<patient>/<study>/<image>; the dataset's directory may have been renamed.
+_PATH = re.compile(r"[^/]+/((?:train|valid)/(patient\d+)/(study\d+)/[^/]+)")
+_VALUES = {"1.0": 1.0, "0.0": 0.0, "-1.0": -1.0, "1": 1.0, "0": 0.0, "-1": -1.0, "": float("nan")}
+
+
+def load(
+    data_dir: files.Path, labels: Sequence[str] | None = None, views: str = "frontal"
+) -> Manifest:
+    """Returns the manifest of CheXpert.
+
+    Args:
+      data_dir: the directory with `train.csv` and `valid.csv`, or its parent.
+      labels: some of the 14 labels; all if not given.
+      views: `frontal`, `lateral` or `all` images.
+
+    Raises:
+      UserError: the files are not as described above, or a label or view is unknown.
+    """
+    chosen = common.choose_labels(labels, tuple(CHEXPERT.values()))
+    if views not in VIEWS:
+        raise unknown_choice("choice of views", views, VIEWS)
+    root = common.find_root(data_dir, "train.csv", DIRECTORIES, "CheXpert")
+    own_names = {label: name for name, label in CHEXPERT.items()}
+    parts = []
+    for file, split in _SPLITS.items():
+        path = root / file
+        raw = tables.read_table(path, (*_COLUMNS, *(own_names[label] for label in chosen)))
+        if views != "all":
+            raw = raw[raw["Frontal/Lateral"].str.lower() == views]
+        places = raw["Path"].str.extract(_PATH.pattern + "$")
+        expected = f"a path like {DIRECTORIES[0]}/train/patient00001/study1/view1_frontal.jpg"
+        tables.refuse(path, raw["Path"], places[0].isna().to_numpy(), expected)
+        columns: dict[str, object] = {
+            "path": places[0],
+            "patient_id": places[1],
+            "study_id": places[1] + "/" + places[2],
+            "site": "chexpert",
+            "split": split,
+            "sex": tables.sexes(path, raw["Sex"]),
+            "age": tables.ages(path, raw["Age"]),
+            "view": _views(raw),
+        }
+        for label in chosen:
+            columns[label] = tables.parsed(
+                path, raw[own_names[label]], _VALUES.__getitem__, "1.0, 0.0, -1.0 or nothing"
+            )
+        parts.append(pd.DataFrame(columns))
+    return Manifest(pd.concat(parts), chosen, root, "chexpert")
+
+
+def _views(raw: pd.DataFrame) -> pd.Series:
+    side, projection = raw["Frontal/Lateral"].str.lower(), raw["AP/PA"]
+    return projection.where((side == "frontal") & (projection != ""), side)

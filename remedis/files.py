@@ -1,0 +1,80 @@
+"""Files written whole or not at all, and their hashes."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from remedis.errors import UserError
+
+Path = str | os.PathLike[str]
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary path beside `path`, renamed to it when the block ends without an error."""
+    final = pathlib.Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    # The process id keeps two writers of one path apart; the suffix stays last, since some writers
+    # (matplotlib, pandas) choose the format by it.
+    temporary = final.with_name(f".{final.stem}.{os.getpid()}.partial{final.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Raises a UserError if `path` exists and may not be overwritten."""
+    if pathlib.Path(path).exists() and not overwrite:
+        raise UserError(f"{path} exists already; remove it, or say --overwrite.")
+
+
+@contextlib.contextmanager
+def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
+    """Yields a temporary directory beside `path`, renamed to it when the block ends without error.
+
+    Raises:
+      UserError: `path` exists and `overwrite` is false.
+    """
+    final = pathlib.Path(path)
+    refuse_existing(final, overwrite)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{final.name}.partial-", dir=final.parent))
+    try:
+        # mkdtemp makes private directories; the result should be as readable as any other.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        yield temporary
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes indented JSON, whole or not at all; NaN is refused, since it is not JSON."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes, as hex."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

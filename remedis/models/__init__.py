@@ -1,0 +1,1 @@
+"""Networks: the BiT trunk and what is put on it."""

@@ -1,0 +1,213 @@
+"""The BiT trunk: a pre-activation ResNet with group norm and weight standardisation.
+
+Kolesnikov et al. 2020, arXiv 1912.11370. Variables are named as in the released npz files without
+their leading `resnet/`, which is also how the REMEDIS release names them.
+"""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from remedis.errors import UserError
+from remedis.models.architectures import Architecture
+from remedis.models.group_norm import GroupNormReLU
+from remedis.models.standardized_conv import StandardizedConv2D
+
+STRIDE = 32  # of the map against the image
+
+
+class _Named(keras.layers.Layer):
+    """A layer that only lends its name to another's variables, as BiT's `proj` does."""
+
+    def __init__(self, inner: keras.layers.Layer, name: str) -> None:
+        super().__init__(name=name)
+        self.inner = inner
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.inner.build(input_shape)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self.inner(x)
+
+
+class _NormConv(keras.layers.Layer):
+    """Group norm, ReLU and convolution; stage `a`, `b` or `c` of a unit.
+
+    With `projection` the stage also holds the unit's strided shortcut, which starts from the same
+    normalised input.
+    """
+
+    def __init__(
+        self, name: str, filters: int, size: int, stride: int, projection: _Named | None
+    ) -> None:
+        super().__init__(name=name)
+        self.norm = GroupNormReLU()
+        self.conv = StandardizedConv2D(filters, size, stride)
+        self.projection = projection
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.norm.build(input_shape)
+        self.conv.build(input_shape)
+        if self.projection is not None:
+            self.projection.build(input_shape)
+
+    def call(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+        normalised = self.norm(x)
+        shortcut = None if self.projection is None else self.projection(normalised)
+        return self.conv(normalised), shortcut
+
+
+class _Unit(keras.layers.Layer):
+    """A bottleneck: 1x1, strided 3x3 and 1x1 to four times the channels, plus the shortcut."""
+
+    def __init__(self, name: str, channels: int, stride: int, project: bool) -> None:
+        super().__init__(name=name)
+        inner = channels // 4
+        projection = None
+        if project:
+            projection = _Named(StandardizedConv2D(channels, 1, stride), name="proj")
+        self.a = _NormConv("a", inner, 1, 1, projection)
+        self.b = _NormConv("b", inner, 3, stride, None)
+        self.c = _NormConv("c", channels, 1, 1, None)
+        self._inner = inner
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        narrow = (*input_shape[:-1], self._inner)
+        self.a.build(input_shape)
+        self.b.build(narrow)
+        self.c.build(narrow)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        y, shortcut = self.a(x)
+        y, _ = self.b(y)
+        y, _ = self.c(y)
+        return y + (x if shortcut is None else shortcut)
+
+
+class _Block(keras.layers.Layer):
+    """Units of one resolution; the first of them projects and, from block 2 on, halves it."""
+
+    def __init__(self, name: str, channels: int, units: int, stride: int) -> None:
+        super().__init__(name=name)
+        self.units = [
+            _Unit(f"unit{i + 1:02d}", channels, stride if i == 0 else 1, project=i == 0)
+            for i in range(units)
+        ]
+        self._channels = channels
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        for unit in self.units:
+            unit.build(input_shape)
+            input_shape = (*input_shape[:-1], self._channels)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        for unit in self.units:
+            x = unit(x)
+        return x
+
+
+class BiTResNet(keras.Model):
+    """The trunk: images to an unpooled map of stride 32.
+
+    All variables exist once it is constructed; kernels are zero until `assign` is called, so that
+    a forgotten assignment gives a constant and never something that looks like features.
+
+    Attributes:
+      architecture: depth and width.
+      final_norm: whether the group norm before the head is there (`pre_logits` needs it).
+      trunk_range: what the pixel values 0 and 1 of the input are mapped to before the first
+        convolution; (-1, 1) for BiT, (0, 1) for no mapping.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        final_norm: bool = True,
+        trunk_range: tuple[float, float] = (-1.0, 1.0),
+    ) -> None:
+        super().__init__(name="bit")
+        if keras.backend.backend() != "tensorflow":
+            raise UserError(
+                f"Keras runs on the backend {keras.backend.backend()!r}; this package needs "
+                "TensorFlow: set KERAS_BACKEND=tensorflow."
+            )
+        self.architecture = architecture
+        self.trunk_range = (float(trunk_range[0]), float(trunk_range[1]))
+        root = StandardizedConv2D(architecture.root_channels, 7, 2)
+        self.root = _Named(root, name="root_block")
+        self.blocks = [
+            _Block(
+                f"block{i}", architecture.block_channels(i), architecture.units[i - 1], min(i, 2)
+            )
+            for i in range(1, 5)
+        ]
+        self.norm = GroupNormReLU() if final_norm else None
+
+        # Built here rather than in `build`, so that the model's name does not lead the variables'.
+        self.root.build((None, None, None, 3))
+        channels = architecture.root_channels
+        for i, block in enumerate(self.blocks, start=1):
+            block.build((None, None, None, channels))
+            channels = architecture.block_channels(i)
+        if self.norm is not None:
+            self.norm.build((None, None, None, channels))
+        self.built = True
+
+    @property
+    def final_norm(self) -> bool:
+        """Whether the trunk has the group norm before the head."""
+        return self.norm is not None
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns every variable by its BiT name, in the order of `Architecture.shapes`."""
+        by_name = {variable.path: variable for variable in self.variables}
+        return {name: by_name[name] for name in self.architecture.shapes(self.final_norm)}
+
+    def assign(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Assigns every variable; `weights` must have all of them, by name, in their shapes."""
+        for name, variable in self.named_variables().items():
+            variable.assign(weights[name])
+
+    def _root(self, images: tf.Tensor) -> tf.Tensor:
+        low, high = self.trunk_range
+        if (low, high) != (0.0, 1.0):
+            images = images * (high - low) + low
+        x = self.root(images)
+        # The pool pads with zeros, not with -inf: BiT's root is not rectified, so it matters.
+        x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+        return tf.nn.max_pool2d(x, 3, 2, "VALID")
+
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns the map.
+
+        Args:
+          images: [N, H, W, 3] float32 in [0, 1].
+          training: accepted and without effect: nothing in the trunk depends on it.
+
+        Returns:
+          [N, ceil(H / 32), ceil(W / 32), C], before the final norm, as the REMEDIS release gives.
+        """
+        x = self._root(images)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def endpoints(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the named intermediate results for images [N, H, W, 3] in [0, 1].
+
+        `root` (stride 4), `block1` (4), `block2` (8), `block3` (16), `block4` (32), `map` (the same
+        as `block4`), `embedding` [N, C] (the map averaged over space) and, where there is a final
+        norm, `pre_logits` [N, C] (the normalised and rectified map averaged over space).
+        """
+        x = self._root(images)
+        ends = {"root": x}
+        for block in self.blocks:
+            x = block(x)
+            ends[block.name] = x
+        ends["map"] = x
+        ends["embedding"] = tf.reduce_mean(x, [1, 2])
+        if self.norm is not None:
+            ends["pre_logits"] = tf.reduce_mean(self.norm(x), [1, 2])
+        return ends

@@ -1,0 +1,158 @@
+"""The figures of a run: ROC curves and training curves."""
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from remedis.evaluation.auroc import Floats, checked
+from remedis.evaluation.evaluate import Result
+from remedis.evaluation.intervals import Estimate
+from remedis.reporting.figures import BLUE, GREEN, GREY, ORANGE, panels
+
+_SMOOTHED = 50  # steps logged from which a running mean is worth drawing
+
+
+def roc_curves(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    result: Result,
+    *,
+    random_weights: bool,
+    title: str = "ROC curves",
+) -> Figure:
+    """Returns one panel a label: its ROC curve, AUROC with interval, and counts.
+
+    Args:
+      labels: [n, L]; 1 positive, 0 negative, NaN unknown.
+      scores: [n, L], finite.
+      result: what `evaluate` made of the same labels and scores; it names the labels.
+      random_weights: whether the run started from weights that were never trained.
+      title: above the panels; the mean is below it.
+
+    Raises:
+      UserError: as `evaluate` does.
+    """
+    names = list(result.labels)
+    known, score = checked(labels, scores, names)
+    averaged = f"Mean AUROC of {len(result.averaged)} of {len(names)} labels: {result.mean}"
+    columns = len(names) if len(names) <= 3 else 3 if len(names) <= 6 else 5
+    figure, grid = panels(
+        len(names),
+        columns,
+        (2.9, 3.1),
+        title=title,
+        subtitle=averaged if len(names) > 1 else "",
+        random_weights=random_weights,
+    )
+    for column, (axes, name) in enumerate(zip(grid, names, strict=True)):
+        # Names of axes only at the edge, where they serve the whole row or column.
+        lowest = column + columns >= len(names)
+        _roc_panel(axes, name, known[:, column], score[:, column], result.labels[name])
+        axes.set_xlabel("1 - specificity" if lowest else "", fontsize=10)
+        axes.set_ylabel("sensitivity" if column % columns == 0 else "", fontsize=10)
+    return figure
+
+
+def _roc_panel(axes: Axes, name: str, labels: Floats, scores: Floats, estimate: Estimate) -> None:
+    axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    if estimate.estimable:
+        use = ~pd.isna(labels)
+        false_positive, true_positive, _ = roc_curve(labels[use], scores[use])
+        axes.plot(false_positive, true_positive, color=BLUE, linewidth=1.8)
+    counts = f"{estimate.patients} patients\n{estimate.positives} positive"
+    axes.text(
+        0.99,
+        0.03,
+        f"{estimate.interval}\n{counts}",
+        ha="right",
+        va="bottom",
+        fontsize=9,
+        linespacing=1.3,
+        color="black" if estimate.estimable else GREY,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
+    )
+
+
+def training_curves(
+    rows: Iterable[Mapping[str, Any]], *, random_weights: bool, title: str = "Training"
+) -> Figure:
+    """Returns loss, learning rate and validation AUROC by step.
+
+    Args:
+      rows: of `metrics.jsonl`, each with `step` and any of `train/loss`, `train/learning_rate` and
+        `validation/auroc`. A step may come twice, as after a resumed run: the last row counts.
+      random_weights: whether the run started from weights that were never trained.
+      title: above the panels.
+    """
+    kept = list(rows)
+    figure, (loss, rate, auroc) = panels(
+        3, 3, (4.0, 3.0), title=title, random_weights=random_weights
+    )
+
+    values = _series(kept, "train/loss")
+    many = len(values) >= _SMOOTHED
+    _curve(loss, "training loss", values, ORANGE, faint=many)
+    if many:
+        smooth = values.rolling(len(values) // 15, center=True, min_periods=1).mean()
+        loss.plot(smooth.index, smooth, color=ORANGE, linewidth=1.8, label="running mean")
+        loss.legend(frameon=False, fontsize=9)
+
+    values = _series(kept, "train/learning_rate")
+    _curve(rate, "learning rate", values, GREEN)
+    # A schedule that drops by factors of ten shows only its first step on a linear axis.
+    if (values > 0).any() and values.max() > 50 * values[values > 0].iloc[-1]:
+        rate.set_yscale("log", nonpositive="mask")
+
+    values = _series(kept, "validation/auroc")
+    _curve(auroc, "validation AUROC (mean)", values, BLUE, marker="o")
+    if len(values):
+        best = int(values.to_numpy().argmax())
+        step, value = values.index[best], values.iloc[best]
+        note = f"best: {value:.3f} at step {step:,}"
+        auroc.scatter(step, value, 100, facecolors="none", edgecolors="black", label=note, zorder=3)
+        auroc.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _series(rows: list[Mapping[str, Any]], key: str) -> "pd.Series[float]":
+    """Returns the values of `key` by step, in order; the last one where a step comes twice."""
+    found = {int(row["step"]): float(row[key]) for row in rows if row.get(key) is not None}
+    return pd.Series(found, dtype=float).sort_index()
+
+
+def _curve(
+    axes: Axes,
+    title: str,
+    values: "pd.Series[float]",
+    color: str,
+    marker: str = "",
+    faint: bool = False,
+) -> None:
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_xlabel("step", fontsize=10)
+    axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
+    axes.locator_params(axis="x", nbins=5, integer=True)
+    if not len(values):
+        axes.text(0.5, 0.5, "nothing logged", color=GREY, ha="center", transform=axes.transAxes)
+        axes.set(xticks=[], yticks=[])
+        return
+    # One value makes no line; a dot shows it.
+    axes.plot(
+        values.index,
+        values,
+        color=color,
+        marker=marker or ("o" if len(values) == 1 else ""),
+        markersize=5,
+        linewidth=1.0 if faint else 1.8,
+        alpha=0.35 if faint else 1.0,
+    )

@@ -1,0 +1,1 @@
+"""The loop, its schedules, its checkpoints, and fine-tuning."""

@@ -1,0 +1,1 @@
+"""Which checkpoints exist, and how they are stored, checked and loaded."""

@@ -1,0 +1,111 @@
+"""BiT's published weights: `BiT-{S,M}-R{50x1,...}.npz`."""
+
+import pathlib
+import zipfile
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from remedis import files
+from remedis.errors import UserError
+from remedis.models.architectures import Architecture, Shape
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.weights import BIT_RANGE, Weights, check_shapes, normalise_name
+
+HEAD = ("head/conv2d/kernel", "head/conv2d/bias")
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """Arrays of an npz, read on access: a 152x2 then never stands in memory twice."""
+
+    def __init__(self, npz: np.lib.npyio.NpzFile, keys: dict[str, str]) -> None:
+        self._npz, self._keys = npz, keys
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._npz[self._keys[name]].astype(np.float32, copy=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def read(path: str, architecture: Architecture) -> Weights:
+    """Returns the trunk of a BiT npz, every array's name and shape checked.
+
+    The head's arrays are checked and left out: its classes are those of natural images.
+
+    Raises:
+      UserError: no such file, no npz, or arrays missing, extra, misshapen or not numbers.
+    """
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise UserError(f"{path} is not a file; --weights=bit: takes a BiT-{{S,M}}-R*.npz.")
+    npz, shapes, keys = _open(file)
+    classes = shapes["head/conv2d/kernel"][-1] if "head/conv2d/kernel" in shapes else None
+    expected = architecture.shapes(final_norm=True)
+    if classes is not None or "head/conv2d/bias" in shapes:
+        classes = classes if classes is not None else shapes["head/conv2d/bias"][-1]
+        expected[HEAD[0]] = (1, 1, architecture.map_channels, classes)
+        expected[HEAD[1]] = (classes,)
+    check_shapes(shapes, expected, path, f"the weights of a BiT R{architecture.name}")
+    return Weights(
+        arrays=_Arrays(npz, {name: key for name, key in keys.items() if name not in HEAD}),
+        architecture=architecture,
+        final_norm=True,
+        trunk_range=BIT_RANGE,
+        provenance=Provenance(
+            origin="bit",
+            description=(
+                f"Supervised on natural images (BiT, {file.name}); not trained on medical images."
+            ),
+            file=file.name,
+            sha256=files.sha256(file),
+            details={"head_classes": classes},
+        ),
+    )
+
+
+def _open(
+    file: pathlib.Path,
+) -> tuple[np.lib.npyio.NpzFile, dict[str, Shape], dict[str, str]]:
+    """Returns the npz with shape and key of each array by its normalised name."""
+    try:
+        npz = np.load(file, allow_pickle=False)
+        if not isinstance(npz, np.lib.npyio.NpzFile):
+            raise ValueError("a single array")
+        shapes: dict[str, Shape] = {}
+        keys: dict[str, str] = {}
+        for key in npz.files:
+            shape, kind = _header(npz, key)
+            if kind != "f":
+                raise UserError(
+                    f"{file}: array {key} does not hold floating-point numbers; "
+                    "expected the float32 arrays of a BiT npz."
+                )
+            name = normalise_name(key)
+            if name in keys:
+                raise UserError(f"{file}: {key} and {keys[name]} are the same variable {name}.")
+            shapes[name], keys[name] = shape, key
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{file} is not an npz of plain arrays ({error}); expected a BiT-{{S,M}}-R*.npz."
+        ) from error
+    return npz, shapes, keys
+
+
+def _header(npz: np.lib.npyio.NpzFile, key: str) -> tuple[Shape, str]:
+    """Returns shape and kind of an array from its header alone, without reading its numbers."""
+    assert npz.zip is not None
+    with npz.zip.open(f"{key}.npy") as stream:
+        version = np.lib.format.read_magic(stream)
+        reader = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = reader(stream)
+    return shape, dtype.kind

@@ -1,0 +1,117 @@
+"""Builds a named checkpoint folder from a source of weights."""
+
+import dataclasses
+import pathlib
+
+from remedis import files
+from remedis.errors import UserError
+from remedis.models.architectures import Architecture
+from remedis.zoo import checkpoint, export, names, records, release, serving, sources, tensors
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.weights import check_shapes, normalise_name
+
+
+def build(
+    name: str,
+    source: str,
+    out: files.Path,
+    *,
+    command: str | None = None,
+    keep_graph: bool = False,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Writes the checkpoint `name` with the weights of `source` as a folder in `out`.
+
+    Args:
+      name: one of the eight checkpoint names.
+      source: `bit:FILE.npz`, `release:DIR`, `checkpoint:DIR` or `random:SEED`.
+      out: the folder goes to `out/name`.
+      command: the command line, for the provenance.
+      keep_graph: for `release:` only: keep the release's own graph instead of moving its variables
+        into ours.
+      overwrite: replace an existing folder.
+
+    Returns:
+      The folder.
+
+    Raises:
+      UserError: unknown name or source, weights that do not fit, or an existing folder.
+    """
+    parts = names.parse(name)
+    scheme, argument = sources.parse(source)
+    directory = pathlib.Path(out) / name
+    files.refuse_existing(directory, overwrite)
+    architecture = Architecture.parse(parts.architecture)
+    if keep_graph:
+        if scheme != "release":
+            raise UserError("--graph=release goes with --weights=release:DIR only.")
+        served, description = _kept(name, argument)
+    else:
+        found = sources.read(source, architecture)
+        _check_size(parts, found.provenance)
+        trunk = checkpoint.build_trunk(found)
+        served = serving.ServedTrunk(trunk)
+        description = export.Description(
+            kind="trunk",
+            name=name,
+            units=architecture.units,
+            width=architecture.width,
+            final_norm=found.final_norm,
+            value_range=records.RECORDS[name].value_range,
+            trunk_range=found.trunk_range,
+            parameters=architecture.parameters(found.final_norm),
+            tensors=len(architecture.shapes(found.final_norm)),
+            signatures=("serving_default", "embed", "endpoints"),
+            provenance=found.provenance,
+            record=dataclasses.asdict(records.RECORDS[name]),
+        )
+    provenance = dataclasses.replace(description.provenance, command=command)
+    description = dataclasses.replace(description, provenance=provenance)
+    return export.save(served, description, directory, overwrite)
+
+
+def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Description]:
+    """Returns the release's graph behind our interface, and its description."""
+    shapes = tensors.saved_model_variables(folder).shapes
+    architecture = Architecture.parse(names.parse(name).architecture)
+    found = {normalise_name(key): shape for key, shape in shapes.items()}
+    final_norm = "group_norm/gamma" in found
+    what = f"the {architecture.name} release"
+    check_shapes(found, architecture.shapes(final_norm), folder, what)
+    served = serving.ServedGraph(release.load_graph(folder), release.signature_map)
+    base = pathlib.Path(folder).resolve().name
+    return served, export.Description(
+        kind="trunk",
+        name=name,
+        units=architecture.units,
+        width=architecture.width,
+        final_norm=final_norm,
+        value_range=records.RECORDS[name].value_range,
+        trunk_range=None,  # whatever the release's graph does with it
+        parameters=architecture.parameters(final_norm),
+        tensors=len(found),
+        signatures=("serving_default", "embed", "endpoints"),
+        provenance=Provenance(
+            origin="release",
+            description=f"REMEDIS release {base}, with its own graph.",
+            file=base,
+            sha256=tensors.variables_sha256(folder),
+        ),
+        record=dataclasses.asdict(records.RECORDS[name]),
+    )
+
+
+# Outputs of BiT's published heads: a file that has the other's is not the one asked for.
+HEAD_CLASSES = {"s": 1_000, "m": 21_843}
+
+
+def _check_size(parts: names.CheckpointName, provenance: Provenance) -> None:
+    """Raises a UserError where a BiT file is plainly the other one of BiT-S and BiT-M."""
+    other = "m" if parts.size == "s" else "s"
+    if provenance.details.get("head_classes") == HEAD_CLASSES[other]:
+        right = dataclasses.replace(parts, size=other)
+        raise UserError(
+            f"{provenance.file} has a head of {HEAD_CLASSES[other]:,} classes, which is "
+            f"BiT-{other.upper()}'s; expected BiT-{parts.size.upper()} for {parts}: "
+            f"use --model={right}."
+        )

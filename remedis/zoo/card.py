@@ -1,0 +1,86 @@
+"""The model card beside every exported folder, for the person who finds it years later."""
+
+from typing import Any
+
+NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
+
+
+def text(description: dict[str, Any]) -> str:
+    """Returns the card, Markdown, of what `remedis.json` describes."""
+    provenance = description["provenance"]
+    sections = [
+        f"# {description['name']}",
+        _warning(provenance),
+        f"> {NOT_A_DEVICE}",
+        "## Weights\n\n" + _origin(provenance),
+        "## Use\n\n" + _use(description),
+    ]
+    if record := description["record"]:
+        sections.append(
+            "## The published checkpoint of this name\n\n" + _record(record, provenance)
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in description["software"].items())
+    sections.append(f"Written by {versions}; everything above as data: `remedis.json`.")
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _lineage(provenance: dict[str, Any]) -> list[dict[str, Any]]:
+    parent = provenance.get("parent")
+    return [provenance, *(_lineage(parent) if parent else [])]
+
+
+def _warning(provenance: dict[str, Any]) -> str:
+    if provenance["origin"] == "random":
+        return "> **RANDOM WEIGHTS.** Nothing here was pretrained; only for rehearsal or as a baseline."
+    if _lineage(provenance)[-1]["origin"] == "random":
+        return "> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
+    return ""
+
+
+def _origin(provenance: dict[str, Any]) -> str:
+    lines = []
+    for step in _lineage(provenance):
+        lines.append(f"- {step['description']}")
+        if step.get("sha256"):
+            lines.append(f"  - read from `{step['file']}`, SHA-256 `{step['sha256']}`")
+        if step.get("command"):
+            lines.append(f"  - made by `{step['command']}`")
+    return "\n".join(lines)
+
+
+def _use(description: dict[str, Any]) -> str:
+    low, high = description["value_range"]
+    lines = [
+        f"`hub.load(folder)` or `tf.saved_model.load(folder)`; images float32 [N, H, W, 3] in "
+        f"[{low:g}, {high:g}], any H and W.",
+        "",
+    ]
+    if description["trunk_range"] is not None:
+        low, high = description["trunk_range"]
+        lines.append(f"- The graph maps that range to [{low:g}, {high:g}] itself.")
+    if description["kind"] == "trunk":
+        lines += [
+            "- `m(images)`: the unpooled map [N, ceil(H/32), ceil(W/32), C].",
+            "- `m.embed(images)`: its average [N, C]; `m.endpoints(images)`: the named stages.",
+        ]
+    else:
+        lines += [
+            "- `m(images)`: `probabilities`, `logits` [N, labels] and `embedding` [N, C].",
+            "- `m.preprocess(image)`: one decoded image [H, W, channels] uint8 or uint16 to "
+            f"[1, S, S, 3], as in training: `{description['preprocess']}`.",
+            f"- Labels, in order: {', '.join(description['labels'])}.",
+            "- The probabilities are those of the training labels' definition and prevalence; "
+            "they are not calibrated for another site.",
+        ]
+    lines.append(f"- Signatures: {', '.join(f'`{name}`' for name in description['signatures'])}.")
+    count = f"{description['parameters']:,} parameters in {description['tensors']} tensors"
+    return "\n".join([*lines, f"- {count}."])
+
+
+def _record(record: dict[str, Any], provenance: dict[str, Any]) -> str:
+    lines = []
+    if provenance["origin"] != "release":
+        lines.append("**This folder does not hold its weights** (see above). For reference:\n")
+    for key in ("initialised_from", "pretrained_on", "terms", "where", "citation"):
+        lines.append(f"- {key.replace('_', ' ')}: {record[key]}")
+    return "\n".join(lines)

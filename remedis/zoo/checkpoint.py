@@ -1,0 +1,74 @@
+"""Opens any checkpoint folder: one of ours, or the original release's as downloaded."""
+
+import json
+import pathlib
+
+from remedis import files
+from remedis.errors import UserError
+from remedis.models import architectures
+from remedis.models.architectures import Architecture
+from remedis.models.bit import BiTResNet
+from remedis.zoo import release
+from remedis.zoo.export import DESCRIPTION, Description
+from remedis.zoo.tensors import saved_model_variables
+from remedis.zoo.weights import Weights, check_shapes, normalise_name
+
+
+def describe(directory: files.Path) -> Description | None:
+    """Returns what a folder of ours says of itself; None for any other SavedModel folder.
+
+    Raises:
+      UserError: the folder is no SavedModel, or its description cannot be read.
+    """
+    saved_model_variables(directory)  # says what is wrong with a folder that is no SavedModel
+    file = pathlib.Path(directory, DESCRIPTION)
+    if not file.is_file():
+        return None
+    try:
+        return Description.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{file} is damaged ({error}); build the folder again.") from error
+
+
+def read(directory: files.Path) -> Weights:
+    """Returns the trunk's weights of a folder; a classifier's head is left out.
+
+    Raises:
+      UserError: the folder is no SavedModel, or holds no BiT trunk.
+    """
+    folder = pathlib.Path(directory)
+    description = describe(folder)
+    tensors = saved_model_variables(folder)
+    names = {normalise_name(name): name for name in tensors}
+    shapes = {name: tensors.shapes[full] for name, full in names.items()}
+    if description is None or description.trunk_range is None:
+        found, _ = architectures.infer(shapes)
+        return release.read(str(folder), found)
+    units = description.units
+    architecture = Architecture((units[0], units[1], units[2], units[3]), description.width)
+    expected = architecture.shapes(description.final_norm)
+    trunk = {name: shape for name, shape in shapes.items() if not name.startswith("head/")}
+    check_shapes(trunk, expected, str(folder), f"the trunk {DESCRIPTION} describes")
+    return Weights(
+        arrays={name: tensors[names[name]] for name in expected},
+        architecture=architecture,
+        final_norm=description.final_norm,
+        trunk_range=(description.trunk_range[0], description.trunk_range[1]),
+        provenance=description.provenance,
+    )
+
+
+def build_trunk(weights: Weights) -> BiTResNet:
+    """Returns the trunk with these weights."""
+    trunk = BiTResNet(weights.architecture, weights.final_norm, weights.trunk_range)
+    trunk.assign(weights.arrays)
+    return trunk
+
+
+def load_trunk(directory: files.Path) -> BiTResNet:
+    """Returns the trunk of any checkpoint folder as a Keras model.
+
+    Raises:
+      UserError: the folder is no SavedModel, or holds no BiT trunk.
+    """
+    return build_trunk(read(directory))

@@ -1,0 +1,92 @@
+"""Writes a served object as a SavedModel folder, with its description and its card beside it."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+import remedis
+from remedis import files
+from remedis.zoo import card
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.serving import ServedModel
+
+DESCRIPTION = "remedis.json"
+CARD = "MODEL_CARD.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What `remedis.json` says of a folder.
+
+    Attributes:
+      kind: `trunk`, or `classifier` for a trunk with a head.
+      name: the checkpoint's or the run's name.
+      units: bottleneck units in each block.
+      width: multiplier of the channels.
+      final_norm: whether `pre_logits` can be had.
+      value_range: pixel values the caller feeds.
+      trunk_range: what the graph maps 0 and 1 to before the first convolution.
+      parameters: scalars in all variables.
+      tensors: number of variables.
+      signatures: names of the signatures.
+      provenance: where the weights come from.
+      record: of the checkpoint the folder is an instance of, where it is one.
+      labels: names of a classifier's labels, in the order of its outputs.
+      preprocess: specification of a classifier's evaluation preprocessing.
+      software: versions that wrote the folder.
+    """
+
+    kind: str
+    name: str
+    units: tuple[int, ...]
+    width: float
+    final_norm: bool
+    value_range: tuple[float, float]
+    trunk_range: tuple[float, float] | None
+    parameters: int
+    tensors: int
+    signatures: tuple[str, ...]
+    provenance: Provenance
+    record: dict[str, Any] | None = None
+    labels: tuple[str, ...] = ()
+    preprocess: str | None = None
+    software: dict[str, str] = dataclasses.field(
+        default_factory=lambda: {
+            "remedis": remedis.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        }
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values; read back by `from_json`."""
+        return {"format": 1, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Description":
+        """Returns the description `to_json` wrote."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        known = {key: value for key, value in values.items() if key in fields}
+        for key in ("units", "value_range", "trunk_range", "signatures", "labels"):
+            if known.get(key) is not None:
+                known[key] = tuple(known[key])
+        return cls(**{**known, "provenance": Provenance.from_json(values["provenance"])})
+
+
+def save(
+    served: ServedModel, description: Description, directory: files.Path, overwrite: bool = False
+) -> pathlib.Path:
+    """Writes the SavedModel, `remedis.json` and `MODEL_CARD.md`; whole or not at all.
+
+    Raises:
+      UserError: the folder exists and `overwrite` is false.
+    """
+    with files.whole_directory(directory, overwrite) as temporary:
+        tf.saved_model.save(served, temporary.as_posix(), signatures=served.saved_signatures())
+        (temporary / "assets").mkdir(exist_ok=True)
+        files.write_json(temporary / DESCRIPTION, description.to_json())
+        files.write_text(temporary / CARD, card.text(description.to_json()))
+    return pathlib.Path(directory)

@@ -1,0 +1,49 @@
+"""Where weights come from: carried by every directory and every result made with them."""
+
+import dataclasses
+from typing import Any
+
+RANDOM = "random"
+
+
+@dataclasses.dataclass(frozen=True)
+class Provenance:
+    """The origin of a set of weights.
+
+    Attributes:
+      origin: `bit`, `release`, `random`, or `training` for what a run of ours has trained.
+      description: one sentence a reader of a report can rely on.
+      file: base name of the file or folder the weights were read from.
+      sha256: hash of that file (of a SavedModel: of its variables).
+      command: the command line that made the directory.
+      details: measurements and choices made on the way, e.g. of the input range.
+      parent: provenance of what a training started from.
+    """
+
+    origin: str
+    description: str
+    file: str | None = None
+    sha256: str | None = None
+    command: str | None = None
+    details: dict[str, Any] = dataclasses.field(default_factory=dict)
+    parent: "Provenance | None" = None
+
+    @property
+    def random(self) -> bool:
+        """Whether these weights, or those a training started from, were drawn at random."""
+        return self.origin == RANDOM or (self.parent is not None and self.parent.random)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether these very weights were drawn at random and never trained."""
+        return self.origin == RANDOM
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values; read back by `from_json`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Provenance":
+        """Returns the provenance `to_json` wrote."""
+        parent = values.get("parent")
+        return cls(**{**values, "parent": None if parent is None else cls.from_json(parent)})

@@ -1,0 +1,57 @@
+"""Weights drawn at random, for rehearsals and as the baseline "from scratch"."""
+
+import zlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from remedis.errors import UserError
+from remedis.models.architectures import Architecture, Shape
+from remedis.zoo.provenance import RANDOM, Provenance
+from remedis.zoo.weights import BIT_RANGE, Weights
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """Each array drawn on access from (seed, name), whatever was drawn before it."""
+
+    def __init__(self, shapes: dict[str, Shape], seed: int) -> None:
+        self._shapes, self._seed = shapes, seed
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        shape = self._shapes[name]
+        if name.endswith("gamma"):
+            return np.ones(shape, np.float32)
+        if name.endswith("beta"):
+            return np.zeros(shape, np.float32)
+        # He et al. 2015, arXiv 1502.01852. Weight standardisation undoes the scale going forward,
+        # but the scale sets how large a step of the optimizer is for the kernel.
+        deviation = np.sqrt(2 / np.prod(shape[:-1]))
+        generator = np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+        return generator.standard_normal(shape, np.float32) * np.float32(deviation)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+
+def draw(seed: str, architecture: Architecture) -> Weights:
+    """Returns weights drawn from `seed`, a whole number >= 0 as text.
+
+    Raises:
+      UserError: the seed is not such a number.
+    """
+    if not seed.isdecimal():
+        raise UserError(f"--weights=random:{seed}: the seed must be a whole number, e.g. random:0.")
+    return Weights(
+        arrays=_Arrays(architecture.shapes(final_norm=True), int(seed)),
+        architecture=architecture,
+        final_norm=True,
+        trunk_range=BIT_RANGE,
+        provenance=Provenance(
+            origin=RANDOM,
+            description=f"RANDOM WEIGHTS (seed {int(seed)}): never trained on anything.",
+            details={"seed": int(seed)},
+        ),
+    )

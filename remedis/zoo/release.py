@@ -1,0 +1,116 @@
+"""The original release's SavedModel folders: their variables, and the input range they expect."""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from remedis.errors import UserError
+from remedis.models import architectures
+from remedis.models.architectures import Architecture
+from remedis.models.bit import BiTResNet
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.tensors import saved_model_variables, variables_sha256
+from remedis.zoo.weights import RELEASE_RANGES, Weights, check_shapes, normalise_name
+
+PROBE_SIZE = 64  # pixels; a small image tells the ranges apart as well as a large one
+AGREEMENT = 1e-3  # relative; the wrong range is off by a multiple of it, the right one by rounding
+
+
+def read(directory: str, architecture: Architecture) -> Weights:
+    """Returns the variables of a release folder and the range its graph maps [0, 1] to.
+
+    Whether the released graphs map [0, 1] to [-1, 1] themselves is not documented, so it is
+    measured: a made image goes through the release's graph and through ours with either range,
+    and the one that agrees is taken.
+
+    Raises:
+      UserError: not a release folder, variables that are not this trunk's, or a graph that agrees
+        with neither range.
+    """
+    tensors = saved_model_variables(directory)
+    names = {normalise_name(name): name for name in tensors}
+    shapes = {name: tensors.shapes[full] for name, full in names.items()}
+    found, final_norm = architectures.infer(shapes)
+    check_shapes(
+        shapes,
+        architecture.shapes(final_norm),
+        directory,
+        f"the {architecture.name} release (it holds {found.name})",
+    )
+    arrays = {name: tensors[full] for name, full in names.items()}
+    errors = _disagreement(directory, architecture, final_norm, arrays)
+    best = min(errors, key=lambda label: errors[label])
+    if not errors[best] < AGREEMENT:
+        measured = ", ".join(f"{error:.1e} with {label}" for label, error in errors.items())
+        raise UserError(
+            f"{directory}: its graph differs from a BiT R{architecture.name} with its variables "
+            f"(relative error {measured}); use the folder as it is, or --graph=release."
+        )
+    name = pathlib.Path(directory).resolve().name
+    return Weights(
+        arrays=arrays,
+        architecture=architecture,
+        final_norm=final_norm,
+        trunk_range=RELEASE_RANGES[best],
+        provenance=Provenance(
+            origin="release",
+            description=f"REMEDIS release {name}, its variables in this project's graph.",
+            file=name,
+            sha256=variables_sha256(directory),
+            details={"range_measured": best, "relative_error_by_range": errors},
+        ),
+    )
+
+
+def load_graph(directory: str) -> Any:
+    """Returns the folder's own object, as `tf.saved_model.load` gives it.
+
+    Raises:
+      UserError: it has no signature `serving_default` with one image input.
+    """
+    loaded = tf.saved_model.load(directory)
+    signature = loaded.signatures.get("serving_default")
+    if signature is None or len(signature.structured_input_signature[1]) != 1:
+        raise UserError(
+            f"{directory} has no signature serving_default with one input; its signatures are "
+            f"{sorted(loaded.signatures)}."
+        )
+    return loaded
+
+
+def signature_map(loaded: Any, images: tf.Tensor) -> tf.Tensor:
+    """Returns what `serving_default` of a release's object gives for images [N, H, W, 3]."""
+    signature = loaded.signatures["serving_default"]
+    (name,) = signature.structured_input_signature[1]
+    (result,) = signature(**{name: images}).values()
+    return result
+
+
+def probe_images() -> tf.Tensor:
+    """Returns made images [1, 64, 64, 3] in [0, 1] with structure and an offset from zero."""
+    return tf.constant(
+        np.random.default_rng(0).uniform(size=(1, PROBE_SIZE, PROBE_SIZE, 3)), tf.float32
+    )
+
+
+def _disagreement(
+    directory: str, architecture: Architecture, final_norm: bool, arrays: dict[str, np.ndarray]
+) -> dict[str, float]:
+    """Returns, for each candidate range, the relative error (Frobenius) of our map."""
+    images = probe_images()
+    theirs = signature_map(load_graph(directory), images)
+    errors = {}
+    trunk = BiTResNet(architecture, final_norm)
+    trunk.assign(arrays)
+    for label, trunk_range in RELEASE_RANGES.items():
+        trunk.trunk_range = trunk_range
+        ours = trunk(images)
+        if ours.shape != theirs.shape:
+            raise UserError(
+                f"{directory} gives {tuple(theirs.shape)} for images {tuple(images.shape)}; "
+                f"expected an unpooled map {tuple(ours.shape)}."
+            )
+        errors[label] = float(tf.norm(ours - theirs) / tf.norm(theirs))
+    return errors

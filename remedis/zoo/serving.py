@@ -1,0 +1,183 @@
+"""Objects whose `tf.saved_model.save` keeps the SavedModel contract.
+
+They follow TF Hub's Reusable SavedModel interface: `__call__` with and without `training`,
+`variables`, `trainable_variables`, `regularization_losses`. What a caller may get wrong is checked
+in the graph, since only the graph is there when TensorFlow alone loads the folder.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from remedis.models.bit import BiTResNet
+
+IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="input_1")
+WIDENED = (tf.float64,)  # what NumPy makes of most arrays; cast to float32
+REFUSED = (tf.uint8, tf.int32, tf.int64, tf.float16, tf.bfloat16)
+EXPECTED = "expected float32 [N, H, W, 3] with values in [0, 1]"
+# Far beyond what interpolation or augmentation makes of [0, 1], well below any 8-bit image.
+LARGEST = 8.0
+
+Outputs = Any  # a tensor, or a dict of tensors by name
+
+
+def checked(images: tf.Tensor) -> tf.Tensor:
+    """Returns `images` as float32 [N, H, W, 3], with assertions in the graph.
+
+    Raises (when run):
+      tf.errors.InvalidArgumentError: wrong rank or channels, NaN or infinity, or values beyond 8,
+        which are pixels in 0..255 rather than [0, 1].
+    """
+    images = tf.cast(images, tf.float32)
+    largest = tf.reduce_max(tf.concat([tf.reshape(tf.abs(images), [-1]), [0.0]], 0))
+    finite = tf.reduce_all(tf.math.is_finite(images))
+    guards = [
+        tf.debugging.Assert(finite, [f"images hold NaN or infinity; {EXPECTED}."]),
+        tf.debugging.Assert(
+            tf.logical_or(largest <= LARGEST, tf.logical_not(finite)),
+            [f"images reach beyond [0, 1]; {EXPECTED}: divide 8-bit pixels by 255; got", largest],
+        ),
+    ]
+    if images.shape.rank is None:
+        shape = tf.shape(images)
+        channels = tf.concat([[0], shape], 0)[-1]
+        fits = tf.logical_and(tf.equal(tf.rank(images), 4), tf.equal(channels, 3))
+        message = f"images have the wrong shape; {EXPECTED}; got"
+        guards.append(tf.debugging.Assert(fits, [message, shape]))
+    with tf.control_dependencies(guards):
+        images = tf.identity(images)
+    # An unknown rank stays unknown to the graph even after the assertion.
+    return tf.ensure_shape(images, IMAGES.shape)
+
+
+def refused(dtype: tf.DType, outputs: Outputs) -> Outputs:
+    """Returns what fails, when run, with a sentence about pixels of the wrong type.
+
+    Args:
+      dtype: of the images.
+      outputs: specifications of what the function would return, which the failing one must too.
+    """
+    advice = "divide by the largest value a pixel can have, 255 for 8 bits"
+    if dtype.is_floating:
+        advice = "cast to float32"
+    message = f"images are {dtype.name}; {EXPECTED}: {advice}."
+    with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
+        return tf.nest.map_structure(
+            lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), outputs
+        )
+
+
+class ServedModel(tf.Module):
+    """What every exported object has in common.
+
+    Attributes:
+      variables: all variables, as a SavedModel's loader finds them.
+      trainable_variables: those that gradients of `__call__` reach.
+      regularization_losses: none; weight decay is the optimizer's.
+    """
+
+    # Plain attributes instead of tf.Module's properties: only attributes are saved.
+    variables: Any = ()
+    trainable_variables: Any = ()
+
+    def __init__(
+        self, variables: list[tf.Variable], trainable_variables: list[tf.Variable]
+    ) -> None:
+        super().__init__()
+        self.variables = variables
+        self.trainable_variables = trainable_variables
+        self.regularization_losses: list[Callable[[], tf.Tensor]] = []
+
+    def saved_signatures(self) -> dict[str, Any]:
+        """Returns the concrete functions to save as signatures, by name."""
+        raise NotImplementedError
+
+    def _callable(
+        self,
+        compute: Callable[[tf.Tensor], Outputs],
+        trainings: tuple[bool | None, ...] = (False,),
+    ) -> Any:
+        """Returns a function `f(images, training=False)` around `compute`, traced for saving.
+
+        The traces for other types and ranks only lead to a cast or to a clear sentence; `compute`
+        is one shared function inside all of them.
+        """
+        shared = tf.function(compute, input_signature=[IMAGES])
+        outputs = shared.get_concrete_function().structured_outputs
+
+        @tf.function
+        def call(images: tf.Tensor, training: bool | None = False) -> Outputs:
+            if images.dtype in REFUSED:
+                return refused(images.dtype, outputs)
+            return shared(checked(images))
+
+        for training in trainings:
+            call.get_concrete_function(IMAGES, training=training)
+            for dtype in (tf.float32, *WIDENED, *REFUSED):
+                call.get_concrete_function(tf.TensorSpec(None, dtype), training=training)
+        return call
+
+
+def signature(call: Any, output: str | None = None, images: str = "input_1") -> Any:
+    """Returns `call` as a concrete signature.
+
+    Args:
+      call: from images to a tensor, or to a dict of tensors by name.
+      output: name of a lone tensor.
+      images: name of the input.
+    """
+
+    def signature_function(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        result = call(inputs[images])
+        return result if output is None else {output: result}
+
+    spec = tf.TensorSpec(IMAGES.shape, IMAGES.dtype, name=images)
+    return tf.function(signature_function).get_concrete_function(**{images: spec})
+
+
+class ServedTrunk(ServedModel):
+    """A trunk: `m(images)` gives the unpooled map, `embed` and `endpoints` what their names say."""
+
+    def __init__(self, trunk: BiTResNet) -> None:
+        named = trunk.named_variables()
+        # Gradients of the map do not reach the final norm, which only `pre_logits` uses.
+        reached = trunk.architecture.shapes(final_norm=False)
+        super().__init__(
+            [variable.value for variable in named.values()],
+            [named[name].value for name in reached],
+        )
+        unpooled = tf.function(trunk.call, input_signature=[IMAGES])
+        self.__call__ = self._callable(unpooled, trainings=(False, True, None))
+        self.embed = self._callable(lambda images: tf.reduce_mean(unpooled(images), [1, 2]))
+        self.endpoints = self._callable(trunk.endpoints)
+
+    def saved_signatures(self) -> dict[str, Any]:
+        """Returns `serving_default`, `embed` and `endpoints`."""
+        return {
+            "serving_default": signature(self.__call__, "output_1"),
+            "embed": signature(self.embed, "embedding"),
+            "endpoints": signature(self.endpoints),
+        }
+
+
+class ServedGraph(ServedModel):
+    """A release's own graph behind the same interface; its inner blocks cannot be tapped."""
+
+    def __init__(self, loaded: Any, map_of: Callable[[Any, tf.Tensor], tf.Tensor]) -> None:
+        variables = list(loaded.signatures["serving_default"].variables)
+        super().__init__(variables, variables)
+        self._release = loaded  # holds the variables and functions the new ones call
+
+        def compute(images: tf.Tensor) -> tf.Tensor:
+            return map_of(loaded, images)
+
+        def ends(images: tf.Tensor) -> dict[str, tf.Tensor]:
+            unpooled = compute(images)
+            return {"map": unpooled, "embedding": tf.reduce_mean(unpooled, [1, 2])}
+
+        self.__call__ = self._callable(compute, trainings=(False, True, None))
+        self.embed = self._callable(lambda images: ends(images)["embedding"])
+        self.endpoints = self._callable(ends)
+
+    saved_signatures = ServedTrunk.saved_signatures

@@ -1,0 +1,84 @@
+"""Variables of a TensorFlow checkpoint or SavedModel by name, read without building a graph."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+from remedis import files
+from remedis.errors import UserError
+
+_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+class NamedTensors(Mapping[str, np.ndarray]):
+    """The variables of a TF2 checkpoint by the names they had, each read from disk on access.
+
+    TF2 stores values under their path in the object graph (`_blocks/0/...`); the names the
+    variables had (`block1/unit01/...`) stand beside them in that graph and survive any
+    rearrangement of the objects.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        try:
+            self._reader = tf.train.load_checkpoint(prefix)
+            shapes = self._reader.get_variable_to_shape_map()
+            graph = trackable_object_graph_pb2.TrackableObjectGraph()
+            graph.ParseFromString(self._reader.get_tensor(_GRAPH))
+        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{prefix} is not a TensorFlow 2 checkpoint: {_first(error)}"
+            ) from error
+        self._keys = {
+            attribute.full_name: attribute.checkpoint_key
+            for node in graph.nodes
+            for attribute in node.attributes
+            if attribute.full_name and attribute.checkpoint_key in shapes
+        }
+        self.shapes = {name: tuple(shapes[key]) for name, key in self._keys.items()}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._reader.get_tensor(self._keys[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
+def saved_model_variables(directory: files.Path) -> NamedTensors:
+    """Returns the variables of a SavedModel folder.
+
+    Raises:
+      UserError: the folder is missing or is no SavedModel, and what it seems to be instead.
+    """
+    folder = pathlib.Path(directory)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; expected a SavedModel folder.")
+    if not (folder / "saved_model.pb").is_file():
+        kind = "a TF1 checkpoint" if any(folder.glob("*.meta")) else "not a SavedModel"
+        raise UserError(
+            f"{folder} is {kind}: it has no saved_model.pb; expected a folder with "
+            "saved_model.pb and variables/."
+        )
+    prefix = folder / "variables" / "variables"
+    if not prefix.with_suffix(".index").is_file():
+        raise UserError(f"{folder} lacks variables/variables.index: copy the folder whole.")
+    return NamedTensors(os.fspath(prefix))
+
+
+def variables_sha256(directory: files.Path) -> str:
+    """Returns the SHA-256 over a SavedModel's variable shards, in the order of their names."""
+    digest = hashlib.sha256()
+    for shard in sorted(pathlib.Path(directory, "variables").glob("variables.data-*")):
+        digest.update(bytes.fromhex(files.sha256(shard)))
+    return digest.hexdigest()
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

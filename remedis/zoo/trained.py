@@ -1,0 +1,28 @@
+"""Weights of our own runs: `checkpoint:DIR`."""
+
+import pathlib
+
+from remedis.errors import UserError
+from remedis.models.architectures import Architecture
+from remedis.zoo import checkpoint
+from remedis.zoo.weights import Weights
+
+
+def read(directory: str, architecture: Architecture) -> Weights:
+    """Returns the trunk of an exported folder, or of the run directory that holds one in `export`.
+
+    Raises:
+      UserError: there is no such folder, or its trunk is another one.
+    """
+    folder = pathlib.Path(directory)
+    if (folder / "config.json").is_file():
+        if not (folder / "export").is_dir():
+            raise UserError(f"{folder} is a run that has no export yet; let it finish first.")
+        folder = folder / "export"
+    weights = checkpoint.read(folder)
+    if weights.architecture != architecture:
+        raise UserError(
+            f"{folder} holds a {weights.architecture.name} trunk; "
+            f"expected {architecture.name} for this --model."
+        )
+    return weights

@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import pytest
+
+from remedis.errors import UserError
+from remedis.evaluation.intervals import (
+    Estimate,
+    patient_codes,
+    patient_counts,
+    percentile_interval,
+)
+
+
+def test_estimate_prints_in_the_one_form():
+    assert str(Estimate(0.8123, 0.78, 0.8399, 214, 37)) == (
+        "0.812 [0.780, 0.840], 214 patients, 37 positive"
+    )
+    assert str(Estimate(None, None, None, 214, 2)) == "not estimable, 214 patients, 2 positive"
+
+
+@pytest.mark.parametrize(
+    "estimate", [Estimate(0.5, 0.25, 0.75, 9, 5), Estimate(None, None, None, 3, 0)]
+)
+def test_estimate_survives_json(estimate):
+    text = json.dumps(estimate.to_json(), allow_nan=False)
+    assert Estimate.from_json(json.loads(text)) == estimate
+
+
+def test_patients_without_id_are_their_own():
+    codes = patient_codes(["b", None, "a", "b", float("nan"), "", " ", "a"])
+    assert codes[0] == codes[3]
+    assert codes[2] == codes[7]
+    assert len(set(codes)) == 6
+    assert sorted(set(codes)) == list(range(6))
+
+
+def test_patients_are_numbered_by_id_whatever_the_order_and_type():
+    assert patient_codes([30, 10, 20, 10]).tolist() == [2, 0, 1, 0]
+    assert patient_codes(np.array(["x", "nan", "x"])).tolist() == [1, 0, 1]
+    assert patient_codes([None, None]).tolist() == [0, 1]
+
+
+def test_counts_draw_every_patient_equally_often_with_replacement():
+    counts = patient_counts(50, 4_000, seed=0)
+    assert (counts.sum(axis=1) == 50).all()
+    # Multinomial: mean 1, variance 1 - 1/50, a patient absent with probability (1 - 1/50)^50.
+    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.07)
+    assert counts.var() == pytest.approx(0.98, abs=0.02)
+    assert (counts == 0).mean() == pytest.approx(0.98**50, abs=0.005)
+
+
+def test_counts_follow_the_seed_and_begin_alike_whatever_their_number():
+    first = patient_counts(30, 40, seed=3)
+    np.testing.assert_array_equal(patient_counts(30, 100, seed=3)[:40], first)
+    assert (patient_counts(30, 40, seed=4) != first).any()
+
+
+def test_too_few_resamples_are_refused():
+    with pytest.raises(UserError, match=r"39 resamples are too few .* at least 40"):
+        patient_counts(30, 39, seed=0)
+
+
+def test_interval_leaves_out_undefined_draws():
+    draws = np.append(np.linspace(0, 1, 1001), [np.nan] * 500)
+    assert percentile_interval(draws) == pytest.approx((0.025, 0.975))
+    assert percentile_interval(np.array([np.nan])) is None
