@@ -71,6 +71,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """Returns what a JSON file holds."""
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+
+
 def sha256(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes, as hex."""
     digest = hashlib.sha256()

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from remedis.data.manifest import SPLITS, Manifest
-from remedis.data.tables import some
+from remedis.data.text import some
 from remedis.errors import UserError
 
 # What is compared, and what to call it.
@@ -74,19 +74,21 @@ class Receipt:
             return
         worst = self.overlaps[0]
         first, second = worst.splits
-        others = [f"{o.count:,} {_COLUMNS[o.column]}" for o in self.overlaps[1:]]
-        more = f" Further overlaps: {'; '.join(others)}." if others else ""
+        others = [
+            f"{o.count:,} {_COLUMNS[o.column]} ({', '.join(o.splits)})" for o in self.overlaps
+        ]
+        more = f" Further overlaps: {'; '.join(others[1:])}." if others[1:] else ""
         advice = {
             "sha256": "Remove one copy of each, or keep both in one split.",
             "study_id": "Move each to one split; if studies are numbered anew for every patient, "
             "make the ids unique, e.g. patient/study.",
-            "patient_id": "Move each patient to one split, or leave the column `split` empty to have "
-            "it assigned; if sites number their patients alike, make the ids unique, e.g. site/id.",
+            "patient_id": "Move each patient to one split, or leave the column `split` empty to "
+            "have it assigned; if sites number patients alike, make the ids unique, e.g. site/id.",
             "slide_id": "Move each slide to one split, or leave the column `split` empty.",
         }
         raise LeakError(
             f"The splits {first!r} and {second!r} share {worst.count:,} {_COLUMNS[worst.column]}: "
-            f"{some(worst.ids)}. {advice[worst.column]}{more}"
+            f"{some(worst.ids, worst.count)}. {advice[worst.column]}{more}"
         )
 
 

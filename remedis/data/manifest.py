@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
-from remedis.data import tables
+from remedis.data import columns, spreadsheet, text
 from remedis.errors import UserError, unknown_choice
 
 REQUIRED = ("path", "patient_id", "study_id", "site", "split")
@@ -23,10 +23,10 @@ LABEL_VALUES = (1.0, 0.0, -1.0)
 
 _TEXT = (*REQUIRED, "sex", "view", "slide_id")
 _NUMBERS = ("age", "mpp")
-_LABEL_TEXT = {f"{int(value)}{end}": value for value in LABEL_VALUES for end in ("", ".0")}
 
 
-@dataclasses.dataclass(frozen=True)
+# Tables have no plain equality: two manifests are the same if they are one.
+@dataclasses.dataclass(frozen=True, eq=False)
 class Manifest:
     """Images with their patients, splits and labels.
 
@@ -62,8 +62,9 @@ class Manifest:
                 f"{', '.join(REQUIRED)} and one column a label."
             )
         table = self.table.reset_index(drop=True)
-        for name in table.columns.intersection(list(_TEXT)):
-            table[name] = tables.strings(table[name].astype(tables.STRING))
+        for name in table.columns:
+            if name in _TEXT or isinstance(table[name].dtype, pd.StringDtype):
+                table[name] = text.strings(table[name].astype(text.STRING))
         for name in table.columns.intersection(list(_NUMBERS)):
             table[name] = table[name].astype("float64")
         for name in self.labels:
@@ -121,7 +122,7 @@ class Manifest:
         listed = self.table["path"].isin(list(paths)).to_numpy(dtype=bool)
         if listed.sum() != len(set(paths)):
             strange = set(paths).difference(self.table["path"])
-            raise ValueError(f"Not in the manifest: {tables.some(sorted(strange))}.")
+            raise ValueError(f"Not in the manifest: {text.some(sorted(strange))}.")
         return self.subset(~listed)
 
     def counts(self) -> pd.DataFrame:
@@ -182,46 +183,21 @@ def read_csv(
     """
     path = pathlib.Path(path)
     check_labels(labels)
-    table = tables.read_table(path, required=("path", *labels))
+    table = spreadsheet.read_table(path, required=("path", *labels))
     if not allow_missing_patient_ids:
         _check_patient_ids(path, table)
-    for name in set(REQUIRED) - set(table.columns):
-        table[name] = ""
-    tables.refuse(path, table["path"], (table["path"] == "").to_numpy(), "the path of an image")
-    tables.refuse(
-        path, table["path"], table["path"].duplicated().to_numpy(), "every image once; remove rows"
-    )
-    allowed = (*SPLITS, ID_VALIDATION, "")
-    tables.refuse(
-        path,
-        table["split"],
-        (~table["split"].isin(allowed)).to_numpy(),
-        f"{', '.join(SPLITS)}, or nothing",
-    )
+    table = table.assign(**{name: "" for name in REQUIRED if name not in table})
+    spreadsheet.refuse(path, table["path"], table["path"] == "", "the path of an image")
+    repeated = table["path"].duplicated()
+    spreadsheet.refuse(path, table["path"], repeated, "every image once; remove the row")
+    strange = ~table["split"].isin([*SPLITS, ID_VALIDATION, ""])
+    spreadsheet.refuse(path, table["split"], strange, f"{', '.join(SPLITS)}, or nothing")
     for label in labels:
-        table[label] = tables.parsed(
-            path, table[label], _label, "1, 0, -1 for uncertain, or nothing for unknown"
-        )
-    if "sex" in table:
-        table["sex"] = tables.sexes(path, table["sex"])
-    if "age" in table:
-        table["age"] = tables.ages(path, table["age"])
-    if "mpp" in table:
-        table["mpp"] = tables.parsed(
-            path, table["mpp"], _mpp, "micrometres a pixel, a number above 0, or nothing"
-        )
+        table[label] = columns.labels(path, table[label])
+    for name, parse in {"sex": columns.sexes, "age": columns.ages, "mpp": columns.mpps}.items():
+        if name in table:
+            table[name] = parse(path, table[name])
     return Manifest(table, tuple(labels), pathlib.Path(root or path.parent), source=str(path))
-
-
-def _label(text: str) -> float:
-    return _LABEL_TEXT[text] if text else float("nan")
-
-
-def _mpp(text: str) -> float:
-    value = float(text) if text else float("nan")
-    if value <= 0 or np.isinf(value) or (text and np.isnan(value)):
-        raise ValueError
-    return value
 
 
 def _check_patient_ids(path: pathlib.Path, table: pd.DataFrame) -> None:
@@ -231,11 +207,11 @@ def _check_patient_ids(path: pathlib.Path, table: pd.DataFrame) -> None:
     )
     if "patient_id" not in table:
         raise UserError(f"{path}, row 1: no column 'patient_id'; {ways}.")
-    missing = (table["patient_id"] == "").to_numpy()
-    if missing.any():
+    missing = table.index[table["patient_id"] == ""]
+    if len(missing):
         raise UserError(
-            f"{path}, row {table.index[int(np.argmax(missing))]}: no patient_id ({missing.sum():,} of "
-            f"{len(table):,} rows have none); {ways}."
+            f"{path}, row {missing[0]}: no patient_id ({len(missing):,} of {len(table):,} rows "
+            f"have none); {ways}."
         )
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from remedis import files
-from remedis.data import tables
+from remedis.data import text
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.preprocess import decode
@@ -101,11 +101,11 @@ def quarantine(
     with files.whole_file(report) as temporary:
         bad.to_csv(temporary, index=False)
     if len(bad) > limit * len(manifest) or len(bad) == len(manifest):
-        listed = [f"{path}: {fault}" for path, fault in zip(bad["path"], bad["fault"], strict=True)]
+        listed = (bad["path"] + " (" + bad["fault"].str.rstrip(".") + ")").tolist()
         raise UserError(
             f"{len(bad):,} of {len(manifest):,} images cannot be used, more than the limit of "
-            f"{limit:.1%}. {tables.some(listed, 3)}. All are listed in {report}; mend or remove "
-            "them, or raise the limit."
+            f"{limit:.1%}. {text.some(listed, limit=3)}. All are listed in {report}; mend or "
+            "remove them, or raise the limit."
         )
     return manifest.without(bad["path"].tolist()), bad
 
@@ -157,7 +157,7 @@ def _fault(contents: bytes) -> str:
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     numbers = ("size", "mtime_ns", "height", "width")
-    types = {c: pd.Int64Dtype() if c in numbers else tables.STRING for c in table.columns}
+    types = {c: pd.Int64Dtype() if c in numbers else text.STRING for c in table.columns}
     return table.astype(types)
 
 
@@ -187,8 +187,9 @@ def _write_cache(cache: files.Path | None, found: list[pd.DataFrame]) -> None:
 def _progress(new: int, total: int) -> Iterator[Callable[[], None]]:
     """Yields what to call after each file; a bar on a terminal, a line elsewhere."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        print(f"Scanning {new:,} of {total:,} images, the others are known.", file=sys.stderr)
+    if not new or not console.is_terminal:
+        if new:
+            print(f"Scanning {new:,} images, {total - new:,} are known.", file=sys.stderr)
         yield lambda: None
         return
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

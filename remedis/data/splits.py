@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from remedis.data import tables
+from remedis.data import text
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError, unknown_choice
 
@@ -141,8 +141,7 @@ def _units(manifest: Manifest, unit: str, allow_missing_ids: bool) -> list[str]:
             f"{int(missing.sum()):,} of {len(ids):,} images have no {unit}, the first {first!r}; "
             "add the ids, or allow missing ids to take every such image as a unit of its own."
         )
-    # The prefixes keep a path from being taken for an id.
-    return ("id/" + ids).fillna("path/" + manifest.table["path"]).tolist()
+    return ids.fillna(manifest.table["path"]).tolist()
 
 
 def _checked(fractions: Mapping[str, float]) -> dict[str, float]:
@@ -164,7 +163,7 @@ def _last(fractions: Mapping[str, float]) -> int:
 
 def _with_split(manifest: Manifest, split: np.ndarray) -> Manifest:
     return dataclasses.replace(
-        manifest, table=manifest.table.assign(split=pd.array(split, dtype=tables.STRING))
+        manifest, table=manifest.table.assign(split=pd.array(split, dtype=text.STRING))
     )
 
 

@@ -61,6 +61,19 @@ class Result:
             "seed": self.seed,
         }
 
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "Result":
+        """Returns the result `to_json` wrote."""
+        return cls(
+            labels={name: Estimate.from_json(e) for name, e in fields["labels"].items()},
+            mean=Estimate.from_json(fields["mean"]),
+            averaged=tuple(fields["averaged"]),
+            left_out=tuple(fields["left_out"]),
+            images=fields["images"],
+            resamples=fields["resamples"],
+            seed=fields["seed"],
+        )
+
 
 def evaluate(
     labels: npt.ArrayLike,

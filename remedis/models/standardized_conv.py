@@ -17,6 +17,9 @@ def standardize(kernel: tf.Tensor) -> tf.Tensor:
     wide = tf.cast(kernel, tf.float32)
     mean = tf.reduce_mean(wide, [0, 1, 2], keepdims=True)
     centred = wide - mean
+    # What rounding left of the mean is the same sign in every weight of a filter; behind a ReLU,
+    # thousands of non-negative inputs would add it up.
+    centred -= tf.reduce_mean(centred, [0, 1, 2], keepdims=True)
     variance = tf.reduce_mean(tf.square(centred), [0, 1, 2], keepdims=True)
     return tf.cast(centred * tf.math.rsqrt(variance + EPSILON), kernel.dtype)
 

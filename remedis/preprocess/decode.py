@@ -49,3 +49,19 @@ def _decode8(contents: tf.Tensor) -> tf.Tensor:
     # default; the fast one differs from it by several grey levels.
     pixels = tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
     return tf.cast(pixels, tf.float32) / 255.0
+
+
+def from_pixels(pixels: tf.Tensor) -> tf.Tensor:
+    """Returns what `decode_image` would, for an image that is decoded already.
+
+    Args:
+      pixels: [H, W, channels] uint8 or uint16; 1 channel (grey), 2 (grey, alpha), 3 (RGB) or 4
+        (RGB, alpha). Alpha is dropped.
+
+    Returns:
+      [H, W, 3] float32 in [0, 1].
+    """
+    image = tf.cast(pixels, tf.float32) / float(pixels.dtype.max)
+    grey = tf.shape(image)[-1] < 3
+    colours = tf.cond(grey, lambda: tf.repeat(image[..., :1], 3, axis=-1), lambda: image[..., :3])
+    return tf.ensure_shape(colours, [None, None, 3])

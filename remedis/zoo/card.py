@@ -31,7 +31,7 @@ def _lineage(provenance: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _warning(provenance: dict[str, Any]) -> str:
     if provenance["origin"] == "random":
-        return "> **RANDOM WEIGHTS.** Nothing here was pretrained; only for rehearsal or as a baseline."
+        return "> **RANDOM WEIGHTS.** Nothing here was pretrained: for rehearsal or as baseline."
     if _lineage(provenance)[-1]["origin"] == "random":
         return "> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
     return ""

@@ -1,6 +1,5 @@
 """Opens any checkpoint folder: one of ours, or the original release's as downloaded."""
 
-import json
 import pathlib
 
 from remedis import files
@@ -25,7 +24,7 @@ def describe(directory: files.Path) -> Description | None:
     if not file.is_file():
         return None
     try:
-        return Description.from_json(json.loads(file.read_text(encoding="utf-8")))
+        return Description.from_json(files.read_json(file))
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{file} is damaged ({error}); build the folder again.") from error
 

@@ -11,6 +11,9 @@ from typing import Any
 import tensorflow as tf
 
 from remedis.models.bit import BiTResNet
+from remedis.models.classifier import Classifier
+from remedis.preprocess import Preprocess
+from remedis.preprocess.decode import from_pixels
 
 IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="input_1")
 WIDENED = (tf.float64,)  # what NumPy makes of most arrays; cast to float32
@@ -45,10 +48,10 @@ def checked(images: tf.Tensor) -> tf.Tensor:
         fits = tf.logical_and(tf.equal(tf.rank(images), 4), tf.equal(channels, 3))
         message = f"images have the wrong shape; {EXPECTED}; got"
         guards.append(tf.debugging.Assert(fits, [message, shape]))
+        # Without a branch, TensorFlow's own shape inference fails first and says less.
+        images = tf.cond(fits, lambda: images, lambda: tf.zeros([1, 1, 1, 3]))
     with tf.control_dependencies(guards):
-        images = tf.identity(images)
-    # An unknown rank stays unknown to the graph even after the assertion.
-    return tf.ensure_shape(images, IMAGES.shape)
+        return tf.ensure_shape(images, IMAGES.shape)
 
 
 def refused(dtype: tf.DType, outputs: Outputs) -> Outputs:
@@ -181,3 +184,41 @@ class ServedGraph(ServedModel):
         self.endpoints = self._callable(ends)
 
     saved_signatures = ServedTrunk.saved_signatures
+
+
+class ServedClassifier(ServedModel):
+    """A trunk with a head: `m(images)` gives `probabilities`, `logits` and `embedding`.
+
+    `preprocess` maps one decoded image to what the model was trained to see; `label_names()` gives
+    the labels in the order of the outputs.
+    """
+
+    def __init__(self, classifier: Classifier, preprocess: Preprocess) -> None:
+        named = classifier.named_variables()
+        unused = classifier.unused_variables()
+        super().__init__(
+            [variable.value for variable in named.values()],
+            [variable.value for name, variable in named.items() if name not in unused],
+        )
+        self.__call__ = self._callable(classifier.outputs, trainings=(False, True, None))
+        names = list(classifier.labels)
+        self.label_names = tf.function(lambda: tf.constant(names), input_signature=[])
+
+        @tf.function
+        def prepared(image: tf.Tensor) -> tf.Tensor:
+            return preprocess(from_pixels(image))[None]
+
+        for dtype in (tf.uint8, tf.uint16):
+            prepared.get_concrete_function(tf.TensorSpec([None, None, None], dtype, name="image"))
+        self.preprocess = prepared
+
+    def saved_signatures(self) -> dict[str, Any]:
+        """Returns `serving_default`, `preprocess` (of 8-bit images) and `label_names`."""
+        image = tf.TensorSpec([None, None, None], tf.uint8, name="image")
+        prepare = tf.function(lambda image: {"images": self.preprocess(image)})
+        names = tf.function(lambda: {"label_names": self.label_names()}, input_signature=[])
+        return {
+            "serving_default": signature(self.__call__, images="images"),
+            "preprocess": prepare.get_concrete_function(image),
+            "label_names": names.get_concrete_function(),
+        }

@@ -29,6 +29,8 @@ class HospitalStyle:
       blur: standard deviation of the blur, in thousandths of the short side.
       zoom: mean field of view; higher = tighter around the lungs.
       zoom_spread: its standard deviation.
+      height: how far above the film's middle the patient stands, in half short sides.
+      centring: standard deviation of the patient's place on the film, in half short sides.
       tilt: standard deviation of the rotation, in degrees.
       collimation: widest dark border, as a share of the film's side.
       marker: letter of the side marker, "L" or "R".
@@ -47,6 +49,8 @@ class HospitalStyle:
     blur: float
     zoom: float
     zoom_spread: float
+    height: float
+    centring: float
     tilt: float
     collimation: float
     marker: str
@@ -67,12 +71,14 @@ HOSPITAL_A = HospitalStyle(
     blur=4,
     zoom=1.0,
     zoom_spread=0.04,
+    height=0.0,
+    centring=0.03,
     tilt=2,
     collimation=0.04,
     marker="L",
     marker_height=0.08,
     share_ap=0.15,
-    ap_sick=0.6,
+    ap_sick=0.7,
     prevalence={
         "Atelectasis": 0.26,
         "Cardiomegaly": 0.24,
@@ -83,13 +89,15 @@ HOSPITAL_A = HospitalStyle(
 )
 HOSPITAL_B = HospitalStyle(
     name="hospital B",
-    exposure=0.78,
-    exposure_spread=0.14,
-    contrast=0.75,
-    noise=0.045,
+    exposure=0.80,
+    exposure_spread=0.12,
+    contrast=0.80,
+    noise=0.04,
     blur=9,
     zoom=1.18,
     zoom_spread=0.10,
+    height=0.07,
+    centring=0.06,
     tilt=5,
     collimation=0.10,
     marker="R",
@@ -165,7 +173,7 @@ def _film(
     y, x = np.meshgrid(rows, columns, indexing="ij")
     zoom = max(rng.normal(style.zoom, style.zoom_spread), 0.8)
     angle = np.deg2rad(rng.normal(0, style.tilt))
-    shift_x, shift_y = rng.normal(0, 0.04, 2)
+    shift_x, shift_y = rng.normal((0, -style.height), style.centring)
     turned_x = (np.cos(angle) * x - np.sin(angle) * y) / zoom - shift_x
     turned_y = (np.sin(angle) * x + np.cos(angle) * y) / zoom - shift_y
     return turned_x.astype(np.float32), turned_y.astype(np.float32)

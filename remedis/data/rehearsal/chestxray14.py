@@ -71,8 +71,8 @@ def write_chestxray14(
       The path of the `ChestX-ray14` folder.
 
     Raises:
-      UserError: fewer than two patients, an image size too small to show anything, a share that
-        leaves a list empty, or the folder exists.
+      UserError: fewer than two patients, too small an image, a share that leaves a list empty, or
+        the folder exists.
     """
     check_at_least("patients", patients, 2)
     check_at_least("image_size", image_size, 32)
@@ -111,7 +111,7 @@ def _write_patient(
         view = cohort.frontal_view(study, style)
         pixels = patient.draw(study, 0, view, style, (size, size))
         Image.fromarray(pixels).save(folder / name)
-        labels = "|".join(_NAMES[key] for key in sorted(study.findings) if key in _NAMES)
+        labels = "|".join(sorted(_NAMES[key] for key in study.findings if key in _NAMES))
         width, height, spacing = _DETECTORS[int(study.rng.integers(len(_DETECTORS)))]
         lines.append(
             f"{name},{labels or 'No Finding'},{follow_up},{patient.number},{study.age},"

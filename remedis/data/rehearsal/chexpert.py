@@ -15,6 +15,7 @@ from remedis.data.rehearsal import cohort
 from remedis.data.rehearsal.chest import HOSPITAL_A, HospitalStyle
 from remedis.data.rehearsal.common import check_at_least, write_notice
 from remedis.data.rehearsal.findings import CONDITIONS
+from remedis.errors import UserError
 
 NAME = "CheXpert-v1.0-small"
 LABELS = (
@@ -47,6 +48,8 @@ _HEDGES = {
     "Pleural Effusion": (0.08, 0.04, 0.25),
 }
 _TRAIN, _VALID = 1, 2
+# The published numbering of patients goes on from train to valid.
+_TRAIN_PATIENTS = 64540
 
 
 def write_chexpert(
@@ -77,10 +80,12 @@ def write_chexpert(
       The path of the `CheXpert-v1.0-small` folder.
 
     Raises:
-      UserError: no patients, an image size too small to show anything, or the folder exists.
+      UserError: no or too many patients, too small an image, or the folder exists.
     """
     check_at_least("patients", patients, 1)
     check_at_least("valid_patients", valid_patients, 1)
+    if patients > _TRAIN_PATIENTS:
+        raise UserError(f"patients is {patients}, expected {_TRAIN_PATIENTS} or fewer.")
     check_at_least("image_size", image_size, 32)
     final = pathlib.Path(directory) / NAME
     with files.whole_directory(final, overwrite) as root:
@@ -95,8 +100,7 @@ def _write_split(
 ) -> None:
     """Draws the patients of one split and writes its table."""
     train = split == "train"
-    # The published numbering goes on from train to valid.
-    first_number = 0 if train else 64540
+    first_number = 0 if train else _TRAIN_PATIENTS
     people = cohort.patients(seed, _TRAIN if train else _VALID, count, style, 3 if train else 1)
     rows = []
     for patient in people:

@@ -14,6 +14,7 @@ from remedis.data.rehearsal.findings import CONDITIONS
 # Square roots of primes: multiples of one spread evenly over [0, 1) modulo 1 (Weyl), and those of
 # different ones independently of each other.
 _PRIMES = (2, 3, 5, 7, 11, 13)
+_OLDEST = 90
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _patient(key: tuple[int, int, int], style: HospitalStyle, most_studies: int)
     seed, cohort, number = key
     rng = generator(*key)
     sex = str(rng.choice(["F", "M"]))
-    age = int(np.clip(rng.normal(58, 17), 18, 90))
+    age = int(np.clip(rng.normal(58, 17), 18, _OLDEST))
     anatomy = draw_anatomy(rng, sex, age)
     ill = {
         name: spread(number, stream, seed + cohort) < style.prevalence[name]
@@ -108,7 +109,7 @@ def _patient(key: tuple[int, int, int], style: HospitalStyle, most_studies: int)
     for study in range(1, int(rng.integers(1, most_studies + 1)) + 1):
         own = generator(*key, study)
         findings = _findings(own, ill, first=study == 1)
-        studies.append(Study(study, age + (study - 1) // 2, findings, own))
+        studies.append(Study(study, min(age + (study - 1) // 2, _OLDEST), findings, own))
     return Patient(number, sex, anatomy, tuple(studies), key)
 
 
@@ -116,13 +117,12 @@ def _findings(rng: np.random.Generator, ill: Mapping[str, bool], first: bool) ->
     """Returns severities: the patient's diseases, some healed in later studies, some new."""
     findings = {}
     for name in CONDITIONS:
-        here, severity = rng.random(), rng.uniform(0.05, 1)
-        if ill[name] and (first or here < 0.8):
-            findings[name] = severity
-        elif not ill[name] and not first and here < 0.04:
+        here, severity = rng.random(), rng.uniform(0.15, 1)
+        chance = (1.0 if first else 0.8) if ill[name] else (0.0 if first else 0.04)
+        if here < chance:
             findings[name] = severity
     if rng.random() < 0.12:
-        findings["Lung Lesion"] = rng.uniform(0.05, 1)
+        findings["Lung Lesion"] = rng.uniform(0.15, 1)
     # The sicker, the more lines and leads.
     if rng.random() < 0.12 + 0.10 * len(findings):
         findings["Support Devices"] = 1.0

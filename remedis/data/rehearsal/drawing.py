@@ -1,12 +1,15 @@
 """Soft shapes and textures the drawings are put together from, and their seeded generators."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from remedis.errors import UserError
 
-Floats = NDArray[np.float32]
+# [...] arrays of drawings, float32 wherever speed matters.
+Floats = NDArray[np.floating[Any]]
 
 
 def generator(seed: int, *keys: int) -> np.random.Generator:

@@ -19,7 +19,7 @@ DISTRACTORS = ("Lung Lesion", "Support Devices")
 
 def enlarged(heart_ratio: float, severity: float) -> float:
     """Returns the cardiothoracic ratio with cardiomegaly: above 0.5, whatever it was before."""
-    return max(heart_ratio + 0.08, 0.52) + 0.10 * severity
+    return max(heart_ratio + 0.05, 0.505) + 0.10 * severity
 
 
 def _lung(view: Projection, anatomy: Anatomy) -> tuple[float, float, float, float]:
@@ -38,9 +38,10 @@ def _effusion(
     view: Projection, anatomy: Anatomy, severity: float, rng: np.random.Generator
 ) -> Floats:
     """Fluid fills the costophrenic angle and climbs along the wall: the meniscus."""
-    level = -0.04 - 0.36 * severity**1.5
-    fluid = soft_step(view.floor - level + 0.20 * view.wall**4, 0.06)
-    both = severity > 0.6 and rng.random() < 0.5
+    level = -0.03 - 0.42 * severity
+    climb = (0.08 + 0.14 * severity) * view.wall**4
+    fluid = soft_step(view.floor - level + climb, 0.06)
+    both = severity > 0.6 and rng.random() < 0.4
     return 0.92 * (fluid if both else fluid * _one_side(view, anatomy))
 
 
@@ -66,7 +67,7 @@ def _edema(view: Projection, anatomy: Anatomy, severity: float, rng: np.random.G
         outward = view.x - x - 0.12 * np.sign(x)
         haze = haze + np.exp(-0.5 * ((outward / 0.22) ** 2 + ((view.y - y - 0.08) / 0.28) ** 2))
     mottled = 1 + 0.22 * clouds(rng, view.x.shape, 18)
-    return np.clip(haze * mottled, 0, 1.2) * (0.22 + 0.35 * severity)
+    return np.clip(haze * mottled, 0, 1.2) * (0.12 + 0.42 * severity)
 
 
 def _atelectasis(
@@ -75,16 +76,16 @@ def _atelectasis(
     """One or two thin plates, nearly level, in the lower part of a lung."""
     x, y, width, height = _lung(view, anatomy)
     plates = np.zeros_like(view.x)
-    for _ in range(1 + int(severity > 0.5)):
+    for _ in range(1 + int(severity > 0.4)):
         middle_x = x + rng.uniform(-0.2, 0.3) * width
         middle_y = y + rng.uniform(0.10, 0.50) * height
         slope = rng.uniform(-0.4, 0.4)
         along = view.x - middle_x
         across = view.y - middle_y - slope * along + 0.25 * along**2
-        length = 0.13 + 0.07 * severity
-        plate = bump(across, 0.016 + 0.008 * severity) * soft_step(length - np.abs(along), 0.08)
+        length = 0.16 + 0.08 * severity
+        plate = bump(across, 0.020 + 0.010 * severity) * soft_step(length - np.abs(along), 0.08)
         plates = np.maximum(plates, plate)
-    return plates * (0.55 + 0.35 * severity)
+    return plates * (0.72 + 0.25 * severity)
 
 
 def _nodule(

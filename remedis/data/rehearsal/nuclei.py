@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from remedis.data.rehearsal.drawing import Floats, soft_step
+from remedis.data.rehearsal.drawing import Floats, clouds, soft_step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +36,11 @@ def lymphocytes(nest: Floats, fat: Floats, rng: np.random.Generator) -> Nuclei:
     Args:
       nest: [H, W] float32 in [0, 1], where metastasis is.
       fat: [H, W] float32 in [0, 1], where fat is.
-      rng: of the patch. Some patches are crowded, so that darkness alone is no sign of tumour.
+      rng: of the patch. Lymphocytes crowd too, so that darkness alone is no sign of tumour.
     """
-    y, x = _scattered(len(nest), rng.uniform(5.8, 11), 8, rng)
-    keep = rng.random(len(y)) < rng.uniform(0.5, 1.0)
+    y, x = _scattered(len(nest), rng.uniform(5.8, 8), 8, rng)
+    crowding = rng.uniform(0.25, 0.9) + 0.3 * clouds(rng, nest.shape, 4)
+    keep = rng.random(len(y)) < _at(crowding, y, x)
     keep &= (_at(nest, y, x) < 0.4) & (_at(fat, y, x) < 0.3)
     y, x = y[keep], x[keep]
     count = len(y)

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data import tables
+from remedis.data import columns, spreadsheet
 from remedis.data.labels import CHESTXRAY14
 from remedis.data.manifest import Manifest
 from remedis.data.sources import common
@@ -41,7 +41,7 @@ def load(
     """Returns the manifest of ChestX-ray14, with a row for every entry, image or not.
 
     Args:
-      data_dir: the directory with the entries.
+      data_dir: the directory with the entries, or its parent if it is named `ChestX-ray14`.
       labels: some of the 14 findings and "No Finding"; all if not given.
       entries: name of the file with the entries, if there are several.
 
@@ -49,9 +49,9 @@ def load(
       UserError: the files are not as described above, or a label is unknown.
     """
     chosen = common.choose_labels(labels, tuple(CHESTXRAY14.values()))
-    root = common.find_root(data_dir, entries or ENTRIES, (), "ChestX-ray14")
+    root = common.find_root(data_dir, entries or ENTRIES, ("ChestX-ray14",), "ChestX-ray14")
     path = _entries(root, entries)
-    raw = tables.read_table(path, (*_COLUMNS, "View Position"))
+    raw = spreadsheet.read_table(path, (*_COLUMNS, "View Position"))
     sex = next((c for c in ("Patient Gender", "Patient Sex") if c in raw), None)
     if sex is None:
         raise UserError(f"{path}, row 1: no column 'Patient Gender'; expected the sex of patients.")
@@ -62,8 +62,8 @@ def load(
             "study_id": raw["Patient ID"] + "/" + raw["Follow-up #"],
             "site": "chestxray14",
             "split": _official(root, raw["Image Index"]),
-            "sex": tables.sexes(path, raw[sex]),
-            "age": tables.ages(path, raw["Patient Age"], implausible="unknown"),
+            "sex": columns.sexes(path, raw[sex]),
+            "age": columns.ages(path, raw["Patient Age"], implausible="unknown"),
             "view": raw["View Position"],
         }
     )
@@ -90,7 +90,9 @@ def _findings(path: pathlib.Path, values: pd.Series) -> np.ndarray:
         return tuple(position[name] for name in text.split("|"))
 
     # Parsed by distinct combination, of which there are few.
-    named = tables.parsed(path, values, parse, f"names joined by |, among {', '.join(position)}")
+    named = spreadsheet.parsed(
+        path, values, parse, f"names joined by |, among {', '.join(position)}"
+    )
     codes, combinations = pd.factorize(named)
     result = np.zeros((len(combinations), len(position)), np.float32)
     for row, combination in enumerate(combinations):
@@ -117,7 +119,7 @@ def _official(root: pathlib.Path, names: pd.Series) -> pd.Series | None:
         raise UserError(f"{root} has {present[0]} but no {absent}; add it, or remove both.")
     split_of: dict[str, str] = {}
     for file, split in LISTS.items():
-        listed = (root / file).read_text(encoding="utf-8").split()
+        listed = (root / file).read_text(encoding="utf-8", errors="replace").split()
         if both := [name for name in listed if split_of.get(name, split) != split]:
             raise UserError(f"{both[0]} is in {' and in '.join(LISTS)} of {root}.")
         split_of |= dict.fromkeys(listed, split)

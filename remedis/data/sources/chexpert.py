@@ -13,25 +13,23 @@ Citation: Irvin et al., CheXpert, 2019, arXiv 1901.07031.
 Terms: Stanford's agreement; no redistribution.
 """
 
-import re
 from collections.abc import Sequence
 
 import pandas as pd
 
 from remedis import files
-from remedis.data import tables
+from remedis.data import columns, spreadsheet
 from remedis.data.labels import CHEXPERT
 from remedis.data.manifest import Manifest
 from remedis.data.sources import common
-from remedis.errors import unknown_choice
+from remedis.errors import UserError, unknown_choice
 
 DIRECTORIES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
 VIEWS = ("frontal", "lateral", "all")
 _SPLITS = {"train.csv": "train", "valid.csv": "test"}
 _COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
 # <dataset>/<split>/<patient>/<study>/<image>; the dataset's directory may have been renamed.
-_PATH = re.compile(r"[^/]+/((?:train|valid)/(patient\d+)/(study\d+)/[^/]+)")
-_VALUES = {"1.0": 1.0, "0.0": 0.0, "-1.0": -1.0, "1": 1.0, "0": 0.0, "-1": -1.0, "": float("nan")}
+_PATH = r"[^/]+/(?P<path>(?:train|valid)/(?P<patient>patient\d+)/(?P<study>study\d+)/[^/]+)"
 
 
 def load(
@@ -55,27 +53,30 @@ def load(
     parts = []
     for file, split in _SPLITS.items():
         path = root / file
-        raw = tables.read_table(path, (*_COLUMNS, *(own_names[label] for label in chosen)))
+        raw = spreadsheet.read_table(path, (*_COLUMNS, *(own_names[label] for label in chosen)))
+        side = raw["Frontal/Lateral"]
+        spreadsheet.refuse(path, side, ~side.isin(["Frontal", "Lateral"]), "Frontal or Lateral")
         if views != "all":
-            raw = raw[raw["Frontal/Lateral"].str.lower() == views]
-        places = raw["Path"].str.extract(_PATH.pattern + "$")
+            raw = raw[side.str.lower() == views]
+        if not len(raw):
+            continue
         expected = f"a path like {DIRECTORIES[0]}/train/patient00001/study1/view1_frontal.jpg"
-        tables.refuse(path, raw["Path"], places[0].isna().to_numpy(), expected)
-        columns: dict[str, object] = {
-            "path": places[0],
-            "patient_id": places[1],
-            "study_id": places[1] + "/" + places[2],
+        place = spreadsheet.extract(path, raw["Path"], _PATH, expected)
+        table: dict[str, object] = {
+            "path": place["path"],
+            "patient_id": place["patient"],
+            "study_id": place["patient"] + "/" + place["study"],
             "site": "chexpert",
             "split": split,
-            "sex": tables.sexes(path, raw["Sex"]),
-            "age": tables.ages(path, raw["Age"]),
+            "sex": columns.sexes(path, raw["Sex"]),
+            "age": columns.ages(path, raw["Age"]),
             "view": _views(raw),
         }
         for label in chosen:
-            columns[label] = tables.parsed(
-                path, raw[own_names[label]], _VALUES.__getitem__, "1.0, 0.0, -1.0 or nothing"
-            )
-        parts.append(pd.DataFrame(columns))
+            table[label] = columns.labels(path, raw[own_names[label]])
+        parts.append(pd.DataFrame(table))
+    if not parts:
+        raise UserError(f"{root} has no {views} images in {' or '.join(_SPLITS)}.")
     return Manifest(pd.concat(parts), chosen, root, "chexpert")
 
 

@@ -16,11 +16,10 @@ Terms: CC0 (CAMELYON).
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data import tables
+from remedis.data import spreadsheet
 from remedis.data.manifest import ID_VALIDATION, Manifest
 from remedis.data.sources import common
 
@@ -43,17 +42,14 @@ def load(data_dir: files.Path, labels: Sequence[str] | None = None) -> Manifest:
     chosen = common.choose_labels(labels, LABELS)
     root = common.find_root(data_dir, "metadata.csv", ("camelyon17_v1.0",), "Camelyon17-WILDS")
     path = root / "metadata.csv"
-    raw = tables.read_table(path, _COLUMNS)
+    raw = spreadsheet.read_table(path, _COLUMNS)
     for name, allowed in {"center": _CENTRES, "split": ("0", "1"), "tumor": ("0", "1")}.items():
-        tables.refuse(path, raw[name], (~raw[name].isin(allowed)).to_numpy(), ", ".join(allowed))
+        spreadsheet.refuse(path, raw[name], ~raw[name].isin(allowed), " or ".join(allowed))
     node = "patient_" + raw["patient"] + "_node_" + raw["node"]
     place = "_x_" + raw["x_coord"] + "_y_" + raw["y_coord"] + ".png"
     centre = raw["center"]
-    split = np.select(
-        [centre == _VALIDATION, centre == _TEST, raw["split"] == "1"],
-        ["validation", "test", ID_VALIDATION],
-        "train",
-    )
+    split = raw["split"].map({"0": "train", "1": ID_VALIDATION})
+    split = centre.map({_VALIDATION: "validation", _TEST: "test"}).fillna(split)
     table = pd.DataFrame(
         {
             "path": "patches/" + node + "/patch_" + node + place,

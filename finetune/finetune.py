@@ -1,0 +1,31 @@
+"""Fine-tunes a checkpoint as a config says; see the configs for commands to copy.
+
+python finetune/finetune.py --config=configs/chexpert.py:rehearsal --workdir=runs/rehearsal
+"""
+
+import pathlib
+import sys
+
+from absl import flags
+
+from remedis import jobs
+
+# Configs import what they share as `configs.common`, wherever this is started from.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+
+_CONFIG = jobs.define_config()
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.", required=True)
+
+
+def main() -> None:
+    """Runs the job and shows what came out."""
+    # TensorFlow takes seconds to load; a wrong flag should not.
+    from remedis.reporting import run_report
+    from remedis.training.finetune import finetune
+
+    finetune(_CONFIG.value, _WORKDIR.value)
+    run_report.report(_WORKDIR.value)
+
+
+if __name__ == "__main__":
+    jobs.run(main)

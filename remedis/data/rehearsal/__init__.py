@@ -1,0 +1,24 @@
+"""Rehearsal data: made-up images in the on-disk layouts of real sets.
+
+For trying programs, loaders and tests where no real image is at hand. The images are drawn by
+programs; no result on them means anything clinically.
+"""
+
+from remedis.data.rehearsal.camelyon17 import write_wilds_camelyon17
+from remedis.data.rehearsal.chest import HOSPITAL_A, HOSPITAL_B, HospitalStyle
+from remedis.data.rehearsal.chestxray14 import write_chestxray14
+from remedis.data.rehearsal.chexpert import write_chexpert
+from remedis.data.rehearsal.findings import CONDITIONS
+from remedis.data.rehearsal.histology import CENTRES, CentreStyle
+
+__all__ = [
+    "CENTRES",
+    "CONDITIONS",
+    "HOSPITAL_A",
+    "HOSPITAL_B",
+    "CentreStyle",
+    "HospitalStyle",
+    "write_chestxray14",
+    "write_chexpert",
+    "write_wilds_camelyon17",
+]

@@ -1,0 +1,110 @@
+"""The operations specifications are made of; each takes and returns [H, W, 3] float32 in [0, 1].
+
+Random ones draw from their `seed` alone, so that an image's augmentation depends on (seed, example,
+epoch) and on nothing that ran before it.
+"""
+
+import math
+
+import tensorflow as tf
+
+from remedis.preprocess.registry import operation
+
+
+@operation
+def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
+    """Resizes to `size` x `size` pixels, whatever the aspect was, with antialiasing."""
+    resized = tf.image.resize(image, [size, size], method, antialias=True)
+    return tf.clip_by_value(resized, 0.0, 1.0)  # bicubic overshoots at edges
+
+
+@operation
+def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
+    """Keeps the central `fraction` of height and width."""
+    return tf.image.central_crop(image, fraction)
+
+
+@operation
+def random_crop(image: tf.Tensor, size: int, *, seed: tf.Tensor) -> tf.Tensor:
+    """Cuts out `size` x `size` pixels anywhere; the image must be at least that large."""
+    return tf.image.stateless_random_crop(image, [size, size, 3], seed)
+
+
+@operation
+def random_resized_crop(
+    image: tf.Tensor,
+    size: int,
+    area: tuple[float, float] = (0.08, 1.0),
+    aspect: tuple[float, float] = (3 / 4, 4 / 3),
+    *,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Cuts out a random part of the image and resizes it to `size` x `size` (bicubic).
+
+    The share of the area is uniform in `area`, the ratio of width to height log-uniform in
+    `aspect`; sides that would be longer than the image's are cut to them. As in SimCLR (Chen et
+    al. 2020, arXiv 2002.05709, appendix A), but without its retries.
+    """
+    shape = tf.cast(tf.shape(image)[:2], tf.float32)
+    draws = tf.random.stateless_uniform([4], seed)
+    share = area[0] + draws[0] * (area[1] - area[0])
+    low, high = math.log(aspect[0]), math.log(aspect[1])
+    ratio = tf.exp(low + draws[1] * (high - low))
+    pixels = share * shape[0] * shape[1]
+    sides = tf.stack([tf.sqrt(pixels / ratio), tf.sqrt(pixels * ratio)])
+    sides = tf.clip_by_value(tf.round(sides), 1.0, shape)
+    start = tf.floor(draws[2:] * (shape - sides + 1))
+    start, sides = tf.cast(start, tf.int32), tf.cast(sides, tf.int32)
+    cropped = tf.slice(image, [start[0], start[1], 0], [sides[0], sides[1], 3])
+    return resize(cropped, size)
+
+
+@operation
+def flip_left_right(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
+    """Mirrors the image with a probability. A mirrored chest has its heart on the wrong side."""
+    flip = tf.random.stateless_uniform([], seed) < probability
+    return tf.where(flip, tf.reverse(image, [1]), image)
+
+
+@operation
+def brightness(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
+    """Multiplies by a factor uniform in [1 - strength, 1 + strength], then clips."""
+    factor = tf.random.stateless_uniform([], seed, max(0.0, 1 - strength), 1 + strength)
+    return tf.clip_by_value(image * factor, 0.0, 1.0)
+
+
+@operation
+def contrast(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
+    """Scales differences from each channel's mean by [1 - strength, 1 + strength], then clips."""
+    factor = tf.random.stateless_uniform([], seed, max(0.0, 1 - strength), 1 + strength)
+    mean = tf.reduce_mean(image, [0, 1], keepdims=True)
+    return tf.clip_by_value((image - mean) * factor + mean, 0.0, 1.0)
+
+
+@operation
+def rotate(image: tf.Tensor, degrees: float, *, seed: tf.Tensor) -> tf.Tensor:
+    """Turns by an angle uniform in [-degrees, degrees] about the centre; corners become black.
+
+    Bilinear. Positive angles turn counter-clockwise as one looks at the image.
+    """
+    radians = degrees * math.pi / 180
+    angle = tf.random.stateless_uniform([], seed, -radians, radians)
+    return rotated(image, angle)
+
+
+def rotated(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
+    """Returns the image turned counter-clockwise by `angle` radians, corners black, bilinear."""
+    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    x, y = (width - 1) / 2, (height - 1) / 2
+    # Where each output pixel comes from: rows point down, so the sign of the sine is turned.
+    transform = [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y, 0.0, 0.0]
+    turned = tf.raw_ops.ImageProjectiveTransformV3(
+        images=image[None],
+        transforms=tf.stack(transform)[None],
+        output_shape=tf.shape(image)[:2],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )
+    return tf.ensure_shape(turned[0], [None, None, 3])

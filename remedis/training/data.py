@@ -1,0 +1,130 @@
+"""A run's data: loaded, resolved, split, looked at and let through the gate."""
+
+import dataclasses
+from typing import Any
+
+import ml_collections
+import pandas as pd
+
+from remedis import files
+from remedis.data import labels, leaks, scan, sources, splits
+from remedis.data.manifest import SPLITS, Manifest
+from remedis.errors import UserError
+from remedis.training.run_directory import RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class RunData:
+    """The splits of a run and what was seen on the way to them.
+
+    Attributes:
+      train: images to learn from.
+      validation: images that choose the best checkpoint.
+      test: images nothing is chosen on.
+      summary: counts, policies and bad images, as plain values for `results.json`.
+    """
+
+    train: Manifest
+    validation: Manifest
+    test: Manifest
+    summary: dict[str, Any]
+
+
+def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
+    """Returns the data a config asks for; writes `leaks.json` and lists bad images.
+
+    Raises:
+      UserError: the data are not as the source expects, too many images are bad, or splits share
+        patients, studies, slides or images.
+    """
+    if not config.data_dir:
+        raise UserError("config.data_dir is not set: name the directory of the data.")
+    options = config.source_options.to_dict()
+    if config.source == "csv":
+        options["allow_missing_patient_ids"] = config.allow_missing_patient_ids
+    manifest = sources.load(config.source, config.data_dir, tuple(config.labels), **options)
+    manifest = labels.apply_policies(
+        manifest,
+        uncertain=policies(config.uncertain, manifest.labels),
+        unmentioned=policies(config.unmentioned, manifest.labels),
+    )
+    manifest = splits.ensure(
+        manifest,
+        config.splits.to_dict(),
+        config.split_seed,
+        config.split_unit,
+        config.allow_missing_patient_ids,
+    )
+    used = manifest.subset(manifest.table["split"].isin(SPLITS).to_numpy(dtype=bool))
+    scanned = scan.scan(used, run / "scan.parquet")
+    used, bad = scan.quarantine(used, scanned, config.max_bad_images, run / "bad_images.csv")
+    hashes = scanned.set_index("path")["sha256"]
+    receipt = leaks.check(used, hashes, config.allow_missing_patient_ids)
+    files.write_json(run / "leaks.json", receipt.to_json())
+    receipt.raise_if_leaking()
+    counts = used.counts()
+    print(_overview(used, counts, bad, receipt), flush=True)
+    parts = {split: used.select(split) for split in SPLITS}
+    _check_learnable(parts["train"])
+    return RunData(
+        **parts,
+        summary={
+            "source": used.source,
+            "counts": counts.to_dict(orient="index"),
+            "policies": {label: dict(policy) for label, policy in used.policies.items()},
+            "bad_images": len(bad),
+            "unchecked": list(receipt.unchecked),
+        },
+    )
+
+
+def policies(text: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Returns one policy a label from text such as `zeros` or `zeros; Edema=ones`.
+
+    The first part is for all labels, the others are exceptions.
+
+    Raises:
+      UserError: the text cannot be read, or an exception is not one of the labels.
+    """
+    default, *exceptions = [part.strip() for part in text.split(";")]
+    chosen = dict.fromkeys(names, default)
+    for exception in exceptions:
+        label, equals, policy = (part.strip() for part in exception.partition("="))
+        if not equals:
+            raise UserError(
+                f"The policy {text!r} cannot be read at {exception!r}; write 'zeros' or "
+                "'zeros; Edema=ones'."
+            )
+        if label in names:  # an exception for a label that is not trained on is no mistake
+            chosen[label] = policy
+    return chosen
+
+
+def _check_learnable(train: Manifest) -> None:
+    targets = train.table[list(train.labels)]
+    if (targets == -1).any(axis=None):
+        label = targets.columns[(targets == -1).any()][0]
+        raise UserError(
+            f"Label {label!r} still has uncertain values (-1); set config.uncertain to ignore, "
+            "zeros or ones: 'keep' cannot be trained on."
+        )
+    for label in train.labels:
+        for value, name in ((1, "positive"), (0, "negative")):
+            if not (targets[label] == value).any():
+                raise UserError(
+                    f"Label {label!r} has no {name} image among the {len(train):,} of the "
+                    "training split; leave it out of config.labels, or check config.unmentioned "
+                    "and the data."
+                )
+
+
+def _overview(
+    manifest: Manifest, counts: pd.DataFrame, bad: pd.DataFrame, receipt: leaks.Receipt
+) -> str:
+    lines = [f"Data: {manifest.source}, positives by label", counts.to_string()]
+    if len(bad):
+        lines.append(f"{len(bad):,} bad images left out, listed in bad_images.csv.")
+    shared = "patients, studies and images" if not receipt.unchecked else "what could be checked"
+    lines.append(f"Leak gate: splits share no {shared} (leaks.json).")
+    lines += [f"  Not checked: {sentence}" for sentence in receipt.unchecked]
+    return "\n".join(lines)

@@ -1,0 +1,124 @@
+"""The directory of a run: what it was asked for, where it ran, what came out."""
+
+import json
+import os
+import pathlib
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+from remedis import files
+from remedis.errors import UserError
+
+PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
+
+
+class RunDirectory:
+    """Files of one run under one directory.
+
+    A run started again with the same config goes on; with another one it is refused, so that no
+    directory holds the results of two.
+
+    Attributes:
+      path: the directory.
+    """
+
+    def __init__(self, path: files.Path, config: dict[str, Any]) -> None:
+        """Makes the directory, or checks that it belongs to a run of this config.
+
+        Raises:
+          UserError: it cannot be written to, or belongs to another run.
+        """
+        self.path = pathlib.Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            existing = self / "config.json"
+            if existing.is_file():
+                _refuse_other(files.read_json(existing), config, self.path)
+            else:
+                if any(self.path.iterdir()):
+                    raise UserError(
+                        f"--workdir={self.path} holds files but no config.json, so it is not a "
+                        "run; name a new or empty directory."
+                    )
+                files.write_json(existing, config)
+        except OSError as error:
+            raise UserError(f"--workdir={self.path} cannot be written to: {error}.") from error
+
+    def __truediv__(self, name: str) -> pathlib.Path:
+        return self.path / name
+
+    def write_environment(self, provenance: dict[str, Any]) -> None:
+        """Writes `environment.json`: versions, command, commit, and the weights' provenance."""
+        files.write_json(
+            self / "environment.json",
+            {
+                "command": shlex.join(sys.argv),
+                "directory": os.getcwd(),
+                "python": platform.python_version(),
+                "platform": platform.platform(),
+                "processors": os.cpu_count(),
+                "versions": {name: _version(name) for name in PACKAGES},
+                "git_commit": _git_commit(),
+                "checkpoint": provenance,
+            },
+        )
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Returns the rows of `metrics.jsonl`; a last line cut off by a kill is left out."""
+        file = self / "metrics.jsonl"
+        if not file.is_file():
+            return []
+        rows = []
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def rewrite_metrics(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Replaces `metrics.jsonl`, e.g. by the rows up to the checkpoint a run goes on from."""
+        files.write_text(self / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Appends one row to `metrics.jsonl`."""
+        with open(self / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _refuse_other(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> None:
+    new = json.loads(json.dumps(new))  # tuples become lists, as in the file
+    different = sorted(key for key in old | new if old.get(key) != new.get(key))
+    if different:
+        key = different[0]
+        raise UserError(
+            f"--workdir={path} holds a run with another config: {', '.join(different)} "
+            f"differ ({key} was {old.get(key)!r}, is {new.get(key)!r}); name another directory."
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit() -> str | None:
+    """Returns the commit of the code that runs, with `+changes` if the files differ from it."""
+    here = pathlib.Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

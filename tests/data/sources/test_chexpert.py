@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from remedis.data.sources import chexpert
+from remedis.errors import UserError
+
+HEADER = (
+    "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,"
+    "Lung Opacity,Lung Lesion,Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,"
+    "Pleural Effusion,Pleural Other,Fracture,Support Devices"
+)
+P = "CheXpert-v1.0-small/train/patient0000"
+TRAIN = [
+    f"{P}1/study1/view1_frontal.jpg,Female,68,Frontal,AP,,,0.0,,,-1.0,,,1.0,,,,,",
+    f"{P}1/study1/view2_lateral.jpg,Female,68,Lateral,,,,0.0,,,-1.0,,,1.0,,,,,",
+    f"{P}2/study1/view1_frontal.jpg,Unknown,0,Frontal,,1.0,,,,,,,,,,,,,",
+    f"{P}2/study2/view1_frontal.jpg,Male,87,Frontal,LL,,,,,,,,,,,1.0,,,1.0",
+]
+VALID = ["CheXpert-v1.0-small/valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP"]
+VALID[0] += ",0.0,1.0,1.0,1.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_files(train=TRAIN, valid=VALID, header=HEADER, name="CheXpert-v1.0-small"):
+        directory = tmp_path / name
+        directory.mkdir()
+        (directory / "train.csv").write_text("\n".join([header, *train]) + "\n")
+        (directory / "valid.csv").write_text("\n".join([header, *valid]) + "\n")
+        return directory
+
+    return write_files
+
+
+@pytest.mark.parametrize("name", ["CheXpert-v1.0-small", "CheXpert-v1.0", "renamed"])
+def test_frontal_images(write, name):
+    directory = write(name=name)
+    m = chexpert.load(directory, ("Edema", "Cardiomegaly"))
+    assert m.table["path"].tolist()[::3] == [
+        "train/patient00001/study1/view1_frontal.jpg",
+        "valid/patient64541/study1/view1_frontal.jpg",
+    ]
+    assert m.table["split"].tolist() == ["train"] * 3 + ["test"]
+    assert m.table["sex"].fillna("?").tolist() == ["F", "?", "M", "M"]
+    assert m.table["view"].tolist() == ["AP", "frontal", "LL", "AP"]
+    assert m.table["age"].tolist() == [68, 0, 87, 73]
+    assert m.table["study_id"].nunique() == 4
+    nan = np.nan
+    np.testing.assert_array_equal(
+        m.targets(), np.float32([[-1, 0], [nan, nan], [nan, nan], [0, 1]])
+    )
+
+
+def test_directory_or_its_parent_and_views(write):
+    directory = write()
+    assert len(chexpert.load(directory.parent)) == 4
+    assert len(chexpert.load(directory, views="all")) == 5
+    lateral = chexpert.load(directory, views="lateral").table
+    assert lateral["view"].tolist() == ["lateral"]
+    with (directory / "train.csv").open("w") as file:
+        file.write("\n".join([HEADER, TRAIN[0]]))
+    with pytest.raises(UserError, match=r"has no lateral images in train\.csv or valid\.csv"):
+        chexpert.load(directory, views="lateral")
+    with pytest.raises(UserError, match="Unknown choice of views 'front': did you mean 'frontal'"):
+        chexpert.load(directory, views="front")
+
+
+def test_effusion_is_called_pleural_effusion(write):
+    with pytest.raises(
+        UserError, match="Unknown label 'Effusion': did you mean 'Pleural Effusion'"
+    ):
+        chexpert.load(write(), ("Effusion",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (",-1.0,", ",2.0,", "row 2, column 'Edema': got '2.0'"),
+        ("/study1/", "/", "row 2, column 'Path': got .* expected a path like CheXpert-v1.0-small/"),
+        (",68,", ",young,", "row 2, column 'Age': got 'young'"),
+        (",Frontal,", ",front,", "row 2, column 'Frontal/Lateral': got 'front'; expected Frontal"),
+        ("Female", "W", "row 2, column 'Sex': got 'W'"),
+        (",1.0,,,,,", ",1.0,", "row 2: 15 fields where the header has 19"),
+    ],
+)
+def test_bad_value(write, old, new, sentence):
+    directory = write(train=[TRAIN[0].replace(old, new, 1), *TRAIN[1:]])
+    with pytest.raises(UserError, match=sentence):
+        chexpert.load(directory)
+
+
+def test_missing_column_and_file(write):
+    directory = write(header=HEADER.replace("Edema", "Oedema"))
+    with pytest.raises(UserError, match=r"train\.csv, row 1: no column 'Edema'"):
+        chexpert.load(directory)
+    assert chexpert.load(directory, ("Cardiomegaly",)).labels == ("Cardiomegaly",)
+    (directory / "valid.csv").unlink()
+    with pytest.raises(UserError, match=r"There is no file .*valid\.csv"):
+        chexpert.load(directory, ("Cardiomegaly",))

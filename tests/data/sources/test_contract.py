@@ -1,0 +1,95 @@
+"""What every source owes to those who use its manifest, on the dataset's real layout."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from remedis.data import leaks, manifest, scan, splits
+from remedis.data.sources import NAMES, load
+from remedis.errors import UserError
+
+LABELS = {"csv": ("pneumonia",)}
+
+
+@pytest.fixture(params=NAMES)
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def loaded(name, datasets) -> manifest.Manifest:
+    return load(name, datasets[name], labels=LABELS.get(name))
+
+
+def test_columns_and_types(loaded):
+    table = loaded.table
+    assert len(loaded) > 0
+    assert table.index.equals(pd.RangeIndex(len(loaded)))
+    assert set(manifest.REQUIRED) <= set(table.columns)
+    for column in (*manifest.REQUIRED, "sex", "view", "slide_id"):
+        if column in table:
+            assert isinstance(table[column].dtype, pd.StringDtype)
+            assert not (table[column] == "").any()
+    for column in ("age", "mpp"):
+        assert column not in table or table[column].dtype == np.float64
+    assert set(table.get("sex", pd.Series()).dropna()) <= {"F", "M"}
+    assert loaded.targets().dtype == np.float32
+    assert loaded.policies == {}
+
+
+def test_every_patient_is_known_and_every_study_has_one(loaded):
+    assert loaded.table["patient_id"].notna().all()
+    assert (loaded.table.groupby("study_id")["patient_id"].nunique() == 1).all()
+
+
+def test_images_are_there_and_decode(loaded):
+    assert not any(os.path.isabs(path) for path in loaded.table["path"])
+    assert scan.scan(loaded)["fault"].isna().all()
+
+
+def test_the_same_again(loaded, name, datasets):
+    again = load(name, datasets[name], labels=LABELS.get(name))
+    pd.testing.assert_frame_equal(again.table, loaded.table)
+
+
+def test_labels_in_the_order_asked_for(loaded, name, datasets):
+    asked = loaded.labels[::-1][:2]
+    some = load(name, datasets[name], labels=asked)
+    assert some.labels == asked
+    np.testing.assert_array_equal(some.targets(), loaded.table[list(asked)].to_numpy())
+
+
+def test_splits_complete_without_leaks(loaded):
+    demanded = {"train": 0.6, "validation": 0.2, "test": 0.2}
+    done = splits.ensure(loaded, demanded, seed=0)
+    given = loaded.table["split"].notna() & (loaded.table["split"] != "train")
+    assert (done.table["split"] == loaded.table["split"])[given].all()
+    hashes = scan.scan(done).set_index("path")["sha256"]
+    receipt = leaks.check(done, hashes)
+    receipt.raise_if_leaking()
+    assert all(receipt.counts[split]["images"] > 0 for split in demanded)
+
+
+def test_survives_writing_and_reading(loaded, tmp_path):
+    manifest.write_csv(loaded, tmp_path / "manifest.csv")
+    again = manifest.read_csv(tmp_path / "manifest.csv", loaded.labels, root=loaded.root)
+    columns = loaded.table.columns.drop("path")
+    pd.testing.assert_frame_equal(again.table[columns], loaded.table[columns], rtol=1e-12)
+
+
+def test_unknown_label_option_and_directory(name, datasets, tmp_path):
+    with pytest.raises(UserError, match=r"Unknown label 'Oedema'|no column 'Oedema'"):
+        load(name, datasets[name], labels=("Oedema",))
+    with pytest.raises(UserError, match=f"Unknown option of the source '{name}' 'veiws'"):
+        load(name, datasets[name], labels=LABELS.get(name), veiws="all")
+    with pytest.raises(UserError, match=r"There is no (directory|file)"):
+        load(name, tmp_path / "nowhere", labels=LABELS.get(name))
+    with pytest.raises(UserError, match=r"does not hold|There is no file"):
+        load(name, tmp_path, labels=LABELS.get(name))
+
+
+def test_unknown_source(tmp_path):
+    with pytest.raises(UserError, match="Unknown source 'chexprt': did you mean 'chexpert'"):
+        load("chexprt", tmp_path)

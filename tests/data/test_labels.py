@@ -1,0 +1,64 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from remedis.data import labels
+from remedis.errors import UserError
+
+RAW = [1, 0, -1, np.nan]
+
+
+@pytest.fixture
+def two(make):
+    m = make(4, ill=RAW, old=np.float32(RAW))
+    return dataclasses.replace(m, labels=("ill", "old"))
+
+
+@pytest.mark.parametrize(
+    ("uncertain", "unmentioned", "expected"),
+    [
+        ("ignore", "ignore", [1, 0, np.nan, np.nan]),
+        ("ignore", "zeros", [1, 0, np.nan, 0]),
+        ("zeros", "ones", [1, 0, 0, 1]),
+        ("ones", "keep", [1, 0, 1, np.nan]),
+        ("keep", "zeros", [1, 0, -1, 0]),
+    ],
+)
+def test_each_policy(two, uncertain, unmentioned, expected):
+    done = labels.apply_policies(two, uncertain, unmentioned)
+    np.testing.assert_array_equal(done.targets(), np.float32([expected, expected]).T)
+    assert done.policies == {
+        label: {"uncertain": uncertain, "unmentioned": unmentioned} for label in ("ill", "old")
+    }
+    np.testing.assert_array_equal(two.targets()[:, 0], np.float32(RAW))
+
+
+def test_a_policy_per_label(two):
+    done = labels.apply_policies(two, {"ill": "ones", "old": "zeros"}, "keep")
+    assert done.targets()[2].tolist() == [1, 0]
+    assert done.policies["old"] == {"uncertain": "zeros", "unmentioned": "keep"}
+
+
+def test_wrong_policies(two):
+    with pytest.raises(UserError, match="Unknown policy for uncertain values 'zero': did you mean"):
+        labels.apply_policies(two, "zero", "keep")
+    with pytest.raises(UserError, match="Unknown label in the policy for unmentioned values 'bad'"):
+        labels.apply_policies(two, "ones", {"ill": "keep", "old": "keep", "bad": "keep"})
+    with pytest.raises(UserError, match="No policy for uncertain values of 'old'; name one for"):
+        labels.apply_policies(two, {"ill": "ones"}, "keep")
+
+
+def test_not_twice(two):
+    done = labels.apply_policies(two, "ignore", "keep")
+    with pytest.raises(UserError, match="Label 'ill' has had a policy already"):
+        labels.apply_policies(done, "ignore", "zeros")
+    kept = labels.apply_policies(two, "keep", "keep")
+    assert labels.apply_policies(kept, "ones", "zeros").targets()[2:, 0].tolist() == [1, 0]
+
+
+def test_the_five_conditions_are_in_both_vocabularies():
+    for names in (labels.CHEXPERT, labels.CHESTXRAY14):
+        assert set(labels.FIVE_CONDITIONS) <= set(names.values())
+    assert len(labels.CHEXPERT) == 14
+    assert len(labels.CHESTXRAY14) == 14 + 1

@@ -1,0 +1,110 @@
+import json
+
+import pytest
+
+from remedis.data import leaks
+from remedis.errors import UserError
+
+SPLIT = ["train", "train", "validation", "validation", "test", "test"]
+
+
+@pytest.fixture
+def clean(make):
+    def build(**columns):
+        slides = {"slide_id": [f"w{i}" for i in range(6)]}
+        return make(6, split=SPLIT, **(slides | columns))
+
+    return build
+
+
+HASHES = {f"{i}.png": f"hash{i}" for i in range(6)}
+
+
+def test_clean(clean):
+    receipt = leaks.check(clean(), HASHES)
+    assert receipt.ok
+    assert receipt.overlaps == ()
+    assert receipt.unchecked == ()
+    assert receipt.counts["test"] == {"images": 2, "patients": 2, "studies": 2, "slides": 2}
+    assert receipt.duplicates == {"train": 0, "validation": 0, "test": 0}
+    receipt.raise_if_leaking()
+    assert json.loads(json.dumps(receipt.to_json()))["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("column", "noun", "advice"),
+    [
+        ("patient_id", "patients", "Move each patient to one split, or leave the column `split` "),
+        ("study_id", "studies", "if studies are numbered anew for every patient, make the ids "),
+        ("slide_id", "slides", "Move each slide to one split"),
+    ],
+)
+def test_planted_leak(clean, column, noun, advice):
+    receipt = leaks.check(clean(**{column: ["a", "b", "c", "d", "b", "e"]}), HASHES)
+    assert receipt.overlaps == (leaks.Overlap(column, ("train", "test"), 1, ("b",)),)
+    assert not receipt.ok
+    with pytest.raises(leaks.LeakError) as error:
+        receipt.raise_if_leaking()
+    assert str(error.value).startswith(f"The splits 'train' and 'test' share 1 {noun}: b. ")
+    assert advice in str(error.value)
+    assert json.loads(json.dumps(receipt.to_json()))["overlaps"][0]["ids"] == ["b"]
+
+
+def test_planted_identical_file(clean):
+    receipt = leaks.check(clean(), HASHES | {"3.png": "hash5"})
+    overlap = leaks.Overlap("sha256", ("validation", "test"), 1, ("3.png = 5.png",))
+    assert receipt.overlaps == (overlap,)
+    with pytest.raises(leaks.LeakError, match=r"share 1 identical images: 3\.png = 5\.png\. Rem"):
+        receipt.raise_if_leaking()
+
+
+def test_identical_files_within_a_split_are_reported_and_allowed(clean):
+    receipt = leaks.check(clean(), HASHES | {"1.png": "hash0"})
+    assert receipt.ok
+    assert receipt.duplicates["train"] == 1
+
+
+def test_many_overlaps_are_counted_and_the_first_listed(make):
+    patients = [f"p{i % 30:02}" for i in range(60)]
+    m = make(60, split=["train"] * 30 + ["test"] * 30, patient_id=patients)
+    receipt = leaks.check(m, None)
+    (overlap,) = receipt.overlaps
+    assert overlap.count == 30
+    assert overlap.ids == tuple(f"p{i:02}" for i in range(20))
+    with pytest.raises(leaks.LeakError, match="share 30 patients: p00, p01, p02, p03, p04 and 25 "):
+        receipt.raise_if_leaking()
+
+
+def test_what_could_not_be_checked_is_said(clean):
+    m = clean(patient_id=[None, "a", "b", "c", "d", "e"], study_id=None)
+    with pytest.raises(
+        UserError, match=r"1 of 6 images have no patient_id, the first '0\.png'; add"
+    ):
+        leaks.check(m, HASHES)
+    receipt = leaks.check(m, None, allow_missing_patient_ids=True)
+    assert receipt.ok
+    assert receipt.duplicates == {}
+    assert [sentence[:50] for sentence in receipt.unchecked] == [
+        "Leaks by patient could not be checked for 1 of 6 i",
+        "Leaks by study could not be checked for 6 of 6 ima",
+        "Identical images could not be checked: the files w",
+    ]
+
+
+def test_missing_ids_do_not_match_each_other(clean):
+    m = clean(patient_id=None)
+    assert leaks.check(m, HASHES, allow_missing_patient_ids=True).ok
+
+
+def test_refuses_what_is_not_ready(make, clean):
+    with pytest.raises(UserError, match=r"6 of 6 images have no split, .* assign the splits first"):
+        leaks.check(make(6), HASHES)
+    del (hashes := dict(HASHES))["4.png"]
+    with pytest.raises(UserError, match=r"1 of 6 images have no hash, the first '4\.png'; scan"):
+        leaks.check(clean(), hashes)
+
+
+def test_validation_from_the_slides_of_training_is_not_looked_at(make):
+    m = make(3, split=["train", "id_validation", "test"], patient_id=["a", "a", "b"])
+    assert leaks.check(m, None).ok
+    assert not leaks.check(m, None, splits=("train", "id_validation")).ok

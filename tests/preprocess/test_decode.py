@@ -1,0 +1,147 @@
+"""Decoding against Pillow, and against pixels written by hand where Pillow cannot follow."""
+
+import io
+import itertools
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from remedis.preprocess.decode import decode_image
+
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of PNG's colour types: grey, RGB, grey + alpha, RGBA
+
+
+def smooth_image() -> Image.Image:
+    y, x = np.mgrid[0:33, 0:45]
+    return Image.fromarray(np.stack([5 * x, 7 * y, 3 * (x + y)], axis=-1).astype(np.uint8))
+
+
+def encoded(mode: str, form: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    smooth_image().convert(mode).save(buffer, format=form, **options)
+    return buffer.getvalue()
+
+
+def png(pixels: np.ndarray, depth: int, colour: int) -> bytes:
+    """Encodes [H, W, channels] integers as a PNG of any depth and colour type."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    height, width, _ = pixels.shape
+    rows = pixels.reshape(height, -1)
+    if depth == 16:
+        lines = [row.astype(">u2").tobytes() for row in rows]
+    else:
+        bits = (rows[..., None] >> np.arange(depth)[::-1]) & 1
+        lines = [np.packbits(row).tobytes() for row in bits.reshape(height, -1).astype(np.uint8)]
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + line for line in lines))
+    signature = b"\x89PNG\r\n\x1a\n"
+    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def eagerly(contents: bytes) -> np.ndarray:
+    return decode_image(tf.constant(contents)).numpy()
+
+
+def in_a_pipeline(contents: bytes) -> np.ndarray:
+    dataset = tf.data.Dataset.from_tensors(tf.constant(contents)).map(decode_image)
+    assert dataset.element_spec == tf.TensorSpec([None, None, 3], tf.float32)
+    return next(dataset.as_numpy_iterator())
+
+
+both = pytest.mark.parametrize("decode", [eagerly, in_a_pipeline])
+
+
+def with_pillow(contents: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(contents)).convert("RGB")) / np.float32(255)
+
+
+@both
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_png_is_pillows_exactly(decode, mode):
+    contents = encoded(mode, "PNG")
+    image = decode(contents)
+    assert image.dtype == np.float32
+    np.testing.assert_allclose(image, with_pillow(contents), rtol=1e-7)
+
+
+@both
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_alpha_is_dropped_not_blended(decode, mode):
+    image = smooth_image().convert(mode)
+    image.putalpha(40)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    expected = np.asarray(image.convert("RGB")) / np.float32(255)
+    np.testing.assert_allclose(decode(buffer.getvalue()), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_palette_of_few_bits(bits):
+    buffer = io.BytesIO()
+    smooth_image().quantize(2**bits).save(buffer, format="PNG", bits=bits)
+    contents = buffer.getvalue()
+    assert contents[24] == bits
+    np.testing.assert_allclose(eagerly(contents), with_pillow(contents), rtol=1e-7)
+
+
+@both
+@pytest.mark.parametrize(
+    ("depth", "colour"), [(1, 0), (2, 0), (4, 0), *itertools.product((8, 16), CHANNELS)]
+)
+def test_png_of_every_depth_scales_to_one(decode, depth, colour):
+    shape = (5, 7, CHANNELS[colour])
+    pixels = np.random.default_rng(depth).integers(0, 2**depth, shape)
+    pixels[0, 0], pixels[0, 1] = 0, 2**depth - 1
+    colours = pixels[..., :3] if colour in (2, 6) else np.repeat(pixels[..., :1], 3, axis=-1)
+    image = decode(png(pixels, depth, colour))
+    np.testing.assert_allclose(image, colours / (2**depth - 1), rtol=1e-6)
+
+
+@both
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}])
+def test_jpeg_is_pillows_to_a_grey_level(decode, mode, options):
+    contents = encoded(mode, "JPEG", quality=90, **options)
+    # CMYK goes to RGB by another rounding in each.
+    levels = 2 if mode == "CMYK" else 1
+    np.testing.assert_allclose(decode(contents), with_pillow(contents), atol=levels / 255 + 1e-6)
+
+
+@both
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_truncated(decode, form):
+    contents = encoded("RGB", form)
+    for length in (3, 8, 20, 25, 60, len(contents) // 2, len(contents) - 1):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode(contents[:length])
+
+
+@both
+def test_truncated_sixteen_bits(decode):
+    contents = png(np.full((50, 50, 1), 40_000), 16, 0)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(contents[:-20])
+
+
+@both
+@pytest.mark.parametrize(
+    "contents",
+    [
+        b"",
+        b"a",
+        b"not an image",
+        *(encoded("RGB", form) for form in ("GIF", "BMP", "TIFF", "WEBP")),
+    ],
+)
+def test_empty_and_other_formats(decode, contents):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(contents)
