@@ -30,6 +30,7 @@ setuptools.setup(
         "rich>=13",
         "scikit-learn>=1.5",
         "scipy>=1.13",
+        "setuptools<81",  # TensorFlow Hub imports pkg_resources, which later versions lack
         "tensorboard>=2.18",
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",
@@ -46,7 +47,6 @@ setuptools.setup(
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
-            "setuptools>=68",
             "wheel",
         ],
     },

@@ -54,8 +54,13 @@ def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Pat
         temporary.chmod(0o777 & ~umask)
         yield temporary
         if final.exists():
-            shutil.rmtree(final)
-        os.replace(temporary, final)
+            # Renamed first: a kill must not leave half of the old directory under the final name.
+            old = temporary.with_name(f"{temporary.name}-old")
+            os.replace(final, old)
+            os.replace(temporary, final)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            os.replace(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

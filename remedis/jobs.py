@@ -1,6 +1,10 @@
 """Runs the absl jobs: a user's mistake is one line on standard error, not a traceback."""
 
+import ast
+import difflib
 import os
+import re
+import runpy
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -44,13 +48,11 @@ def _parse(argv: Sequence[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
     except flags.UnrecognizedFlagError as error:
-        if error.flagname.startswith(f"{CONFIG}."):
-            keys = list(_keys(_config()))
-            raise unknown_choice("config key", error.flagname[len(CONFIG) + 1 :], keys) from error
-        raise UserError(f"{error}.") from error
+        near = difflib.get_close_matches(error.flagname, list(flags.FLAGS), n=1)
+        hint = f": did you mean --{near[0]}?" if near else "."
+        raise UserError(f"Unknown option --{error.flagname}{hint} See --help.") from error
     except Exception as error:
-        # A UserError raised in a config file comes wrapped in others' exceptions.
-        raise _cause(error) from error
+        raise _explained(error, argv) from error
     if len(rest) > 1:
         raise UserError(f"Unknown argument {rest[1]!r}; options are written --name=value.")
     if CONFIG in flags.FLAGS:
@@ -68,18 +70,68 @@ def _config() -> ml_collections.ConfigDict:
     return value
 
 
-def _cause(error: BaseException) -> UserError:
-    found: BaseException | None = error
-    while found is not None:
-        if isinstance(found, UserError):
-            return found
-        found = found.__cause__ or found.__context__
-    return UserError(str(error).strip().splitlines()[-1])
+def _explained(error: BaseException, argv: Sequence[str]) -> UserError:
+    """Returns a sentence for what absl or ml_collections says of a command line."""
+    # A UserError raised in a config file comes wrapped in others' exceptions, one of which may be
+    # a UserError again, with a traceback as its text: the innermost is the one that was meant.
+    chain: list[BaseException] = [error]
+    while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(inner)
+    if found := [link for link in chain if isinstance(link, UserError)]:
+        return found[-1]
+    if match := re.search(r"Flag --(\w+) must have a value", str(error)):
+        return UserError(f"--{match[1]} is not set; see --help.")
+    file = next((a.partition("=")[2] for a in argv if a.startswith(f"--{CONFIG}=")), None)
+    if file is not None and isinstance(chain[-1], KeyError | ValueError | TypeError):
+        _check_overrides(file, argv)
+    what = str(chain[-1]).strip().splitlines() or [""]
+    named = f"--{CONFIG}={file}" if file else "The command line"
+    return UserError(f"{named} cannot be read ({type(chain[-1]).__name__}: {what[-1]}).")
 
 
-def _keys(config: ml_collections.ConfigDict, prefix: str = "") -> Iterator[str]:
+def _check_overrides(file: str, argv: Sequence[str]) -> None:
+    """Raises a UserError for the first `--config.key=value` that the config in `file` refuses."""
+    path, _, argument = file.partition(":")
+    config = runpy.run_path(path)["get_config"](*([argument] if argument else []))
+    types = dict(_types(config))
+    for text in argv:
+        match = re.fullmatch(rf"--?(?:no)?{CONFIG}\.([\w.]+)(?:=(.*))?", text, re.DOTALL)
+        if match is None:
+            continue
+        key, value = match.groups()
+        if key not in types:
+            raise unknown_choice("config key", key, types)
+        if value is not None and (expected := _refused(types[key], value)):
+            raise UserError(f"--{CONFIG}.{key}={value}: expected {expected}.")
+
+
+def _refused(kind: type, value: str) -> str | None:
+    """Returns what would be right, if `value` is none of `kind`."""
+    parsers: dict[type, tuple[Callable[[str], Any], str]] = {
+        int: (int, "a whole number"),
+        float: (float, "a number"),
+        bool: (flags.BooleanParser().parse, "true or false"),
+        tuple: (_tuple, """'("one", "two")'"""),
+    }
+    if kind not in parsers:
+        return None
+    parse, expected = parsers[kind]
+    try:
+        parse(value)
+    except (ValueError, SyntaxError):
+        return expected
+    return None
+
+
+def _tuple(value: str) -> None:
+    """Raises what ml_collections does for text that is no tuple; a word alone is one of one."""
+    if "," in value or " " in value:
+        ast.literal_eval(value)
+
+
+def _types(config: ml_collections.ConfigDict, prefix: str = "") -> Iterator[tuple[str, type]]:
     for key, value in config.items():
         if isinstance(value, ml_collections.ConfigDict):
-            yield from _keys(value, f"{prefix}{key}.")
+            yield from _types(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}"
+            yield f"{prefix}{key}", config.get_type(key)

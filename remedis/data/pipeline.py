@@ -5,7 +5,9 @@ Which example stands where is a function of (seed, epoch, position), and what ha
 there on, and nothing has to be saved or skipped.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -58,6 +60,35 @@ def evaluation_batches(
     rows = tf.data.Dataset.range(len(manifest))
     examples = rows.map(lambda i: load(i, None), tf.data.AUTOTUNE, deterministic=True)
     return _batched(examples, batch_size)
+
+
+def readable(batches: tf.data.Dataset) -> Iterator[dict[str, Any]]:
+    """Yields batches; images that cannot be read or batched are a sentence, not a traceback.
+
+    Raises:
+      UserError: a file changed or went since it was looked at, or the preprocessing refuses an
+        image or leaves images of different sizes.
+    """
+    try:
+        yield from batches
+    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
+        message = str(error)
+        if "Cannot batch" in message or "batch tensors with different shapes" in message:
+            raise UserError(
+                "The preprocessing leaves images of different sizes, which cannot be batched; "
+                "make resize({size}) part of it."
+            ) from error
+        if refusal := re.search(r"assertion failed: \[([^\]]*; got)\] (\[[\d ]+\])", message):
+            raise UserError(f"Preprocessing: {refusal[1]} {refusal[2]}.") from error
+        raise UserError(
+            f"An image can no longer be read, though it could before ({_first_line(message)}); "
+            "the data changed. Start again, and it is looked at anew."
+        ) from error
+
+
+def _first_line(message: str) -> str:
+    # What TensorFlow puts before it names its own nodes.
+    return re.sub(r"\{\{.*?\}\} ?", "", message).splitlines()[0]
 
 
 def _loader(

@@ -11,9 +11,27 @@ import tensorflow as tf
 from remedis.preprocess.registry import operation
 
 
+def _check(name: str, value: object, low: float, high: float = math.inf) -> None:
+    """Raises a ValueError unless `value` is a number from `low` to `high`."""
+    if not isinstance(value, int | float) or not low <= value <= high:
+        upper = "" if high == math.inf else f" to {high:g}"
+        raise ValueError(f"{name} is {value!r}; expected a number from {low:g}{upper}")
+
+
+def _check_range(name: str, bounds: object, low: float, high: float = math.inf) -> None:
+    """Raises a ValueError unless `bounds` are two numbers from `low` to `high`, in order."""
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise ValueError(f"{name} is {bounds!r}; expected two numbers")
+    for bound in bounds:
+        _check(name, bound, low, high)
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{name} is {bounds!r}; expected the smaller number first")
+
+
 @operation
 def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
     """Resizes to `size` x `size` pixels, whatever the aspect was, with antialiasing."""
+    _check("size", size, 1)
     resized = tf.image.resize(image, [size, size], method, antialias=True)
     return tf.clip_by_value(resized, 0.0, 1.0)  # bicubic overshoots at edges
 
@@ -21,13 +39,20 @@ def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
 @operation
 def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
     """Keeps the central `fraction` of height and width."""
+    _check("fraction", fraction, 0, 1)
     return tf.image.central_crop(image, fraction)
 
 
 @operation
 def random_crop(image: tf.Tensor, size: int, *, seed: tf.Tensor) -> tf.Tensor:
     """Cuts out `size` x `size` pixels anywhere; the image must be at least that large."""
-    return tf.image.stateless_random_crop(image, [size, size, 3], seed)
+    _check("size", size, 1)
+    shape = tf.shape(image)
+    message = f"random_crop({size}) of a smaller image: resize before it, or crop less; got"
+    with tf.control_dependencies(
+        [tf.debugging.Assert(tf.reduce_all(shape[:2] >= size), [message, shape])]
+    ):
+        return tf.image.stateless_random_crop(tf.identity(image), [size, size, 3], seed)
 
 
 @operation
@@ -45,6 +70,8 @@ def random_resized_crop(
     `aspect`; sides that would be longer than the image's are cut to them. As in SimCLR (Chen et
     al. 2020, arXiv 2002.05709, appendix A), but without its retries.
     """
+    _check_range("area", area, 0, 1)
+    _check_range("aspect", aspect, 1e-3)
     shape = tf.cast(tf.shape(image)[:2], tf.float32)
     draws = tf.random.stateless_uniform([4], seed)
     share = area[0] + draws[0] * (area[1] - area[0])
@@ -62,6 +89,7 @@ def random_resized_crop(
 @operation
 def flip_left_right(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors the image with a probability. A mirrored chest has its heart on the wrong side."""
+    _check("probability", probability, 0, 1)
     flip = tf.random.stateless_uniform([], seed) < probability
     return tf.where(flip, tf.reverse(image, [1]), image)
 
@@ -69,14 +97,16 @@ def flip_left_right(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tens
 @operation
 def brightness(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
     """Multiplies by a factor uniform in [1 - strength, 1 + strength], then clips."""
-    factor = tf.random.stateless_uniform([], seed, max(0.0, 1 - strength), 1 + strength)
+    _check("strength", strength, 0, 1)
+    factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
     return tf.clip_by_value(image * factor, 0.0, 1.0)
 
 
 @operation
 def contrast(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
     """Scales differences from each channel's mean by [1 - strength, 1 + strength], then clips."""
-    factor = tf.random.stateless_uniform([], seed, max(0.0, 1 - strength), 1 + strength)
+    _check("strength", strength, 0, 1)
+    factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
     mean = tf.reduce_mean(image, [0, 1], keepdims=True)
     return tf.clip_by_value((image - mean) * factor + mean, 0.0, 1.0)
 
@@ -87,6 +117,7 @@ def rotate(image: tf.Tensor, degrees: float, *, seed: tf.Tensor) -> tf.Tensor:
 
     Bilinear. Positive angles turn counter-clockwise as one looks at the image.
     """
+    _check("degrees", degrees, 0, 180)
     radians = degrees * math.pi / 180
     angle = tf.random.stateless_uniform([], seed, -radians, radians)
     return rotated(image, angle)

@@ -135,6 +135,8 @@ def _step(node: ast.expr, specification: str) -> Step:
         keywords = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
         reserved = {"seed": None} if Step(name, (), {}).random else {}
         inspect.signature(_OPERATIONS[name]).bind(None, *arguments, **keywords, **reserved)
+        step = Step(name, arguments, keywords)
+        _try(step)
     except (ValueError, TypeError) as error:
         parameters = [
             str(parameter)
@@ -145,4 +147,14 @@ def _step(node: ast.expr, specification: str) -> Step:
             f"Preprocessing {specification!r}: wrong arguments of {name} ({error}); it takes "
             f"({', '.join(parameters)})."
         ) from error
-    return Step(name, arguments, keywords)
+    return step
+
+
+def _try(step: Step) -> None:
+    """Builds the operation into a graph that is thrown away, so that it refuses wrong values now.
+
+    A ValueError or TypeError from a training's first batch would come late and as a traceback.
+    """
+    with tf.Graph().as_default():
+        image = tf.compat.v1.placeholder(tf.float32, [None, None, 3])
+        step(image, tf.constant([0, 0]) if step.random else None)

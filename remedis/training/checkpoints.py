@@ -33,6 +33,7 @@ class State:
         self.best_score = tf.Variable(float("-inf"), dtype=tf.float64, name="best_score")
         self._best_prefix = os.path.join(directory, "best", "best")
         trained = {name: variable.value for name, variable in variables.items()}
+        self._trained = list(trained.values())
         slots = {variable.path: variable.value for variable in optimizer.variables}
         self._best = tf.train.Checkpoint(variables=trained)
         self._manager = tf.train.CheckpointManager(
@@ -46,6 +47,15 @@ class State:
             os.path.join(directory, "last"),
             max_to_keep=2,
         )
+
+    @staticmethod
+    def latest(directory: files.Path) -> str | None:
+        """Returns the path, without suffix, of the last state in a directory; None before any."""
+        return tf.train.latest_checkpoint(os.path.join(directory, "last"))
+
+    def finite(self) -> bool:
+        """Returns whether every variable that is trained is free of NaN and infinity."""
+        return all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._trained)
 
     def restore(self) -> bool:
         """Goes back to the last state on disk; returns whether there is one."""

@@ -65,6 +65,12 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
     counts = used.counts()
     print(_overview(used, counts, bad, receipt), flush=True)
     parts = {split: used.select(split) for split in SPLITS}
+    for split, part in parts.items():
+        if not len(part):
+            raise UserError(
+                f"The {split} split has no images; give it a share in config.splits, or rows in "
+                "the data."
+            )
     _check_learnable(parts["train"])
     return RunData(
         **parts,
@@ -124,7 +130,7 @@ def _overview(
     lines = [f"Data: {manifest.source}, positives by label", counts.to_string()]
     if len(bad):
         lines.append(f"{len(bad):,} bad images left out, listed in bad_images.csv.")
-    shared = "patients, studies and images" if not receipt.unchecked else "what could be checked"
-    lines.append(f"Leak gate: splits share no {shared} (leaks.json).")
+    limit = ", as far as could be checked" if receipt.unchecked else ""
+    lines.append(f"Leak gate: splits share no patients, studies or images{limit} (leaks.json).")
     lines += [f"  Not checked: {sentence}" for sentence in receipt.unchecked]
     return "\n".join(lines)

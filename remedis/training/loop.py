@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from remedis.data.pipeline import readable
 from remedis.errors import UserError
 from remedis.training.checkpoints import State
 from remedis.training.progress import progress
@@ -91,12 +92,13 @@ def train(
     writer = tf.summary.create_file_writer(str(run / "tensorboard"))
 
     @tf.function
-    def step_function(batch: Batch) -> tf.Tensor:
+    def step_function(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        rate = tf.identity(optimizer.learning_rate)  # before it moves on to the next step's
         with tf.GradientTape() as tape:
             value = loss(batch)
         gradients = tape.gradient(value, [variable.value for variable in trained])
         optimizer.apply_gradients(zip(gradients, trained, strict=True))
-        return value
+        return value, rate
 
     def log(step: int, row: dict[str, Any]) -> None:
         run.append_metrics({"step": step, **row})
@@ -107,19 +109,15 @@ def train(
 
     with progress("Training", plan.steps, first) as report:
         started, status, score_text = time.monotonic(), "", ""
-        for step, batch in enumerate(_readable(batches(first, plan.steps)), start=first + 1):
-            value = step_function(batch)
+        for step, batch in enumerate(readable(batches(first, plan.steps)), start=first + 1):
+            value, rate = step_function(batch)
             state.step.assign(step)
-            if plan.logs(step):
+            if plan.logs(step) or plan.checkpoints(step):
                 number = float(value)
-                if not math.isfinite(number):
-                    raise UserError(
-                        f"The loss is {number} at step {step}: the training diverged. Lower "
-                        f"config.learning_rate; the last good checkpoint is in "
-                        f"{run / 'checkpoints'}."
-                    )
-                rate = float(optimizer.learning_rate)
-                log(step, {"train/loss": number, "train/learning_rate": rate})
+                if not (math.isfinite(number) and state.finite()):
+                    raise UserError(_diverged(run, step, number))
+            if plan.logs(step):
+                log(step, {"train/loss": number, "train/learning_rate": float(rate)})
                 speed = (step - first) / (time.monotonic() - started)
                 status = f"loss {number:.3f}, {speed:.2f} steps/s"
             if plan.evaluates(step):
@@ -136,13 +134,10 @@ def train(
     return state
 
 
-def _readable(batches: tf.data.Dataset) -> Any:
-    """Yields batches; an image that has gone bad since the scan is a sentence, not a traceback."""
-    try:
-        yield from batches
-    except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(
-            f"An image can no longer be read, though it could before training ({first}); the "
-            "data changed. Delete scan.parquet in the run directory and start again."
-        ) from error
+def _diverged(run: RunDirectory, step: int, loss: float) -> str:
+    kept = State.latest(run / "checkpoints")
+    where = f"the last good checkpoint is {kept}" if kept else "no checkpoint was written yet"
+    return (
+        f"The training diverged: after step {step} the loss is {loss:g} or the weights are not "
+        f"finite. Lower config.learning_rate; {where}."
+    )

@@ -8,7 +8,7 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis.data.manifest import Manifest
-from remedis.data.pipeline import evaluation_batches
+from remedis.data.pipeline import evaluation_batches, readable
 from remedis.preprocess import Preprocess
 from remedis.training.progress import progress
 
@@ -32,7 +32,7 @@ def predict(
       title: what a progress bar is called; none is shown without.
     """
     scores, done = [], 0
-    batches = evaluation_batches(manifest, preprocess, batch_size)
+    batches = readable(evaluation_batches(manifest, preprocess, batch_size))
     if title is None:
         return np.concatenate([outputs(batch["image"])["probabilities"] for batch in batches])
     with progress(title, len(manifest)) as report:

@@ -21,7 +21,8 @@ class RunDirectory:
     """Files of one run under one directory.
 
     A run started again with the same config goes on; with another one it is refused, so that no
-    directory holds the results of two.
+    directory holds the results of two. Before the first checkpoint there is nothing to go on from:
+    whoever mends a mistake in the config starts anew in the same directory.
 
     Attributes:
       path: the directory.
@@ -37,20 +38,28 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             existing = self / "config.json"
-            if existing.is_file():
+            if existing.is_file() and self._has_begun():
                 _refuse_other(files.read_json(existing), config, self.path)
-            else:
-                if any(self.path.iterdir()):
-                    raise UserError(
-                        f"--workdir={self.path} holds files but no config.json, so it is not a "
-                        "run; name a new or empty directory."
-                    )
-                files.write_json(existing, config)
+                return
+            # A kill may leave a file that was being written; those begin with a dot.
+            if not existing.is_file() and any(
+                not p.name.startswith(".") for p in self.path.iterdir()
+            ):
+                raise UserError(
+                    f"--workdir={self.path} holds files but no config.json, so it is not a run; "
+                    "name a new or empty directory."
+                )
+            (self / "bad_images.csv").unlink(missing_ok=True)  # of other data, perhaps
+            files.write_json(existing, config)
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be written to: {error}.") from error
 
     def __truediv__(self, name: str) -> pathlib.Path:
         return self.path / name
+
+    def _has_begun(self) -> bool:
+        """Returns whether there is anything another config's run must not be mixed with."""
+        return (self / "results.json").is_file() or any(self.path.glob("checkpoints/last/ckpt-*"))
 
     def write_environment(self, provenance: dict[str, Any]) -> None:
         """Writes `environment.json`: versions, command, commit, and the weights' provenance."""

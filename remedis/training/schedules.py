@@ -1,6 +1,7 @@
 """Learning rates and durations."""
 
 import dataclasses
+import math
 
 import keras
 import tensorflow as tf
@@ -45,7 +46,7 @@ class HyperRule:
           UserError: a number is not positive.
         """
         for what, value in (("batch_size", batch_size), ("learning_rate", base_rate)):
-            if value <= 0:
+            if not 0 < value < math.inf:
                 raise UserError(f"config.{what} is {value}; expected a number above 0.")
         rule = 500 if examples < 20_000 else 10_000 if examples < 500_000 else 20_000
         if steps is not None and steps < 1:

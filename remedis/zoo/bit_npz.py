@@ -2,12 +2,14 @@
 
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.models import architectures
 from remedis.models.architectures import Architecture, Shape
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import BIT_RANGE, Weights, check_shapes, normalise_name
@@ -22,7 +24,13 @@ class _Arrays(Mapping[str, np.ndarray]):
         self._npz, self._keys = npz, keys
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._npz[self._keys[name]].astype(np.float32, copy=False)
+        key = self._keys[name]
+        try:
+            return self._npz[key].astype(np.float32, copy=False)
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise UserError(
+                f"{self._npz.zip.filename}: array {key} is damaged ({error}); copy the file again."
+            ) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -43,13 +51,13 @@ def read(path: str, architecture: Architecture) -> Weights:
     if not file.is_file():
         raise UserError(f"{path} is not a file; --weights=bit: takes a BiT-{{S,M}}-R*.npz.")
     npz, shapes, keys = _open(file)
-    classes = shapes["head/conv2d/kernel"][-1] if "head/conv2d/kernel" in shapes else None
     expected = architecture.shapes(final_norm=True)
-    if classes is not None or "head/conv2d/bias" in shapes:
-        classes = classes if classes is not None else shapes["head/conv2d/bias"][-1]
-        expected[HEAD[0]] = (1, 1, architecture.map_channels, classes)
-        expected[HEAD[1]] = (classes,)
-    check_shapes(shapes, expected, path, f"the weights of a BiT R{architecture.name}")
+    classes = next((shapes[name][-1] for name in HEAD if shapes.get(name)), None)
+    if any(name in shapes for name in HEAD):
+        expected[HEAD[0]] = (1, 1, architecture.map_channels, classes or 1)
+        expected[HEAD[1]] = (classes or 1,)
+    what = f"the weights of a BiT R{architecture.name}{_instead(shapes, architecture)}"
+    check_shapes(shapes, expected, path, what)
     return Weights(
         arrays=_Arrays(npz, {name: key for name, key in keys.items() if name not in HEAD}),
         architecture=architecture,
@@ -67,14 +75,26 @@ def read(path: str, architecture: Architecture) -> Weights:
     )
 
 
+def _instead(shapes: dict[str, Shape], architecture: Architecture) -> str:
+    """Returns a note where the arrays are plainly those of another network of the family."""
+    try:
+        found, _ = architectures.infer(shapes)
+    except UserError:
+        return ""
+    other = found != architecture and found.name in architectures.BIT_NAMES
+    return f" (it holds those of an R{found.name})" if other else ""
+
+
 def _open(
     file: pathlib.Path,
 ) -> tuple[np.lib.npyio.NpzFile, dict[str, Shape], dict[str, str]]:
     """Returns the npz with shape and key of each array by its normalised name."""
+    if not zipfile.is_zipfile(file):
+        raise UserError(
+            f"{file} is not an npz, or not the whole of one; expected a BiT-{{S,M}}-R*.npz."
+        )
     try:
         npz = np.load(file, allow_pickle=False)
-        if not isinstance(npz, np.lib.npyio.NpzFile):
-            raise ValueError("a single array")
         shapes: dict[str, Shape] = {}
         keys: dict[str, str] = {}
         for key in npz.files:

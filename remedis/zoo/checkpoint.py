@@ -1,16 +1,16 @@
 """Opens any checkpoint folder: one of ours, or the original release's as downloaded."""
 
+import dataclasses
 import pathlib
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.models import architectures
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.zoo import release
 from remedis.zoo.export import DESCRIPTION, Description
 from remedis.zoo.tensors import saved_model_variables
-from remedis.zoo.weights import Weights, check_shapes, normalise_name
+from remedis.zoo.weights import Weights, check_shapes, infer, normalise_name
 
 
 def describe(directory: files.Path) -> Description | None:
@@ -25,7 +25,7 @@ def describe(directory: files.Path) -> Description | None:
         return None
     try:
         return Description.from_json(files.read_json(file))
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{file} is damaged ({error}); build the folder again.") from error
 
 
@@ -41,8 +41,11 @@ def read(directory: files.Path) -> Weights:
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
     if description is None or description.trunk_range is None:
-        found, _ = architectures.infer(shapes)
-        return release.read(str(folder), found)
+        weights = release.read(str(folder), infer(shapes, folder)[0])
+        if description is None:
+            return weights
+        # A release's graph kept by the builder: its range is measured, its origin is known.
+        return dataclasses.replace(weights, provenance=description.provenance)
     units = description.units
     architecture = Architecture((units[0], units[1], units[2], units[3]), description.width)
     expected = architecture.shapes(description.final_norm)

@@ -7,12 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.models import architectures
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.zoo.provenance import Provenance
-from remedis.zoo.tensors import saved_model_variables, variables_sha256
-from remedis.zoo.weights import RELEASE_RANGES, Weights, check_shapes, normalise_name
+from remedis.zoo.tensors import first_line, saved_model_variables, variables_sha256
+from remedis.zoo.weights import RELEASE_RANGES, Weights, check_shapes, infer, normalise_name
 
 PROBE_SIZE = 64  # pixels; a small image tells the ranges apart as well as a large one
 AGREEMENT = 1e-3  # relative; the wrong range is off by a multiple of it, the right one by rounding
@@ -32,7 +31,7 @@ def read(directory: str, architecture: Architecture) -> Weights:
     tensors = saved_model_variables(directory)
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
-    found, final_norm = architectures.infer(shapes)
+    found, final_norm = infer(shapes, directory)
     check_shapes(
         shapes,
         architecture.shapes(final_norm),
@@ -68,14 +67,23 @@ def load_graph(directory: str) -> Any:
     """Returns the folder's own object, as `tf.saved_model.load` gives it.
 
     Raises:
-      UserError: it has no signature `serving_default` with one image input.
+      UserError: it is damaged, or has no signature `serving_default` from one input to one output.
     """
-    loaded = tf.saved_model.load(directory)
-    signature = loaded.signatures.get("serving_default")
-    if signature is None or len(signature.structured_input_signature[1]) != 1:
+    try:
+        loaded = tf.saved_model.load(directory)
+    except (OSError, ValueError, tf.errors.OpError) as error:
         raise UserError(
-            f"{directory} has no signature serving_default with one input; its signatures are "
-            f"{sorted(loaded.signatures)}."
+            f"{directory} cannot be loaded ({first_line(error)}); copy the folder again."
+        ) from error
+    signature = loaded.signatures.get("serving_default")
+    if (
+        signature is None
+        or len(signature.structured_input_signature[1]) != 1
+        or len(signature.structured_outputs) != 1
+    ):
+        raise UserError(
+            f"{directory} has no signature serving_default with one input and one output; its "
+            f"signatures are {sorted(loaded.signatures)}."
         )
     return loaded
 

@@ -5,6 +5,7 @@ They follow TF Hub's Reusable SavedModel interface: `__call__` with and without 
 in the graph, since only the graph is there when TensorFlow alone loads the folder.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,15 @@ from remedis.preprocess.decode import from_pixels
 
 IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="input_1")
 WIDENED = (tf.float64,)  # what NumPy makes of most arrays; cast to float32
-REFUSED = (tf.uint8, tf.int32, tf.int64, tf.float16, tf.bfloat16)
+REFUSED = (tf.uint8, tf.uint16, tf.int16, tf.int32, tf.int64, tf.float16, tf.bfloat16)
 EXPECTED = "expected float32 [N, H, W, 3] with values in [0, 1]"
 # Far beyond what interpolation or augmentation makes of [0, 1], well below any 8-bit image.
 LARGEST = 8.0
 
 Outputs = Any  # a tensor, or a dict of tensors by name
+
+# Nothing here is Python control flow over tensors, and converting it takes half the time of a save.
+_graph = functools.partial(tf.function, autograph=False)
 
 
 def checked(images: tf.Tensor) -> tf.Tensor:
@@ -47,7 +51,7 @@ def checked(images: tf.Tensor) -> tf.Tensor:
         channels = tf.concat([[0], shape], 0)[-1]
         fits = tf.logical_and(tf.equal(tf.rank(images), 4), tf.equal(channels, 3))
         message = f"images have the wrong shape; {EXPECTED}; got"
-        guards.append(tf.debugging.Assert(fits, [message, shape]))
+        guards.append(tf.debugging.Assert(fits, [message, shape], summarize=8))
         # Without a branch, TensorFlow's own shape inference fails first and says less.
         images = tf.cond(fits, lambda: images, lambda: tf.zeros([1, 1, 1, 3]))
     with tf.control_dependencies(guards):
@@ -93,7 +97,7 @@ class ServedModel(tf.Module):
         self.regularization_losses: list[Callable[[], tf.Tensor]] = []
 
     def saved_signatures(self) -> dict[str, Any]:
-        """Returns the concrete functions to save as signatures, by name."""
+        """Returns the functions to save as signatures, by name."""
         raise NotImplementedError
 
     def _callable(
@@ -106,10 +110,10 @@ class ServedModel(tf.Module):
         The traces for other types and ranks only lead to a cast or to a clear sentence; `compute`
         is one shared function inside all of them.
         """
-        shared = tf.function(compute, input_signature=[IMAGES])
+        shared = _graph(compute, input_signature=[IMAGES])
         outputs = shared.get_concrete_function().structured_outputs
 
-        @tf.function
+        @_graph
         def call(images: tf.Tensor, training: bool | None = False) -> Outputs:
             if images.dtype in REFUSED:
                 return refused(images.dtype, outputs)
@@ -123,7 +127,10 @@ class ServedModel(tf.Module):
 
 
 def signature(call: Any, output: str | None = None, images: str = "input_1") -> Any:
-    """Returns `call` as a concrete signature.
+    """Returns `call` as a function to save as a signature.
+
+    It is not traced here: traced while saving, it shares its inner functions with the other
+    methods, which are traced anew then.
 
     Args:
       call: from images to a tensor, or to a dict of tensors by name.
@@ -131,12 +138,12 @@ def signature(call: Any, output: str | None = None, images: str = "input_1") -> 
       images: name of the input.
     """
 
-    def signature_function(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        result = call(inputs[images])
+    @_graph(input_signature=[tf.TensorSpec(IMAGES.shape, IMAGES.dtype, name=images)])
+    def signature_function(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        result = call(pixels)
         return result if output is None else {output: result}
 
-    spec = tf.TensorSpec(IMAGES.shape, IMAGES.dtype, name=images)
-    return tf.function(signature_function).get_concrete_function(**{images: spec})
+    return signature_function
 
 
 class ServedTrunk(ServedModel):
@@ -150,7 +157,7 @@ class ServedTrunk(ServedModel):
             [variable.value for variable in named.values()],
             [named[name].value for name in reached],
         )
-        unpooled = tf.function(trunk.call, input_signature=[IMAGES])
+        unpooled = _graph(trunk.call, input_signature=[IMAGES])
         self.__call__ = self._callable(unpooled, trainings=(False, True, None))
         self.embed = self._callable(lambda images: tf.reduce_mean(unpooled(images), [1, 2]))
         self.endpoints = self._callable(trunk.endpoints)
@@ -215,10 +222,12 @@ class ServedClassifier(ServedModel):
     def saved_signatures(self) -> dict[str, Any]:
         """Returns `serving_default`, `preprocess` (of 8-bit images) and `label_names`."""
         image = tf.TensorSpec([None, None, None], tf.uint8, name="image")
-        prepare = tf.function(lambda image: {"images": self.preprocess(image)})
+        prepare = tf.function(
+            lambda image: {"images": self.preprocess(image)}, input_signature=[image]
+        )
         names = tf.function(lambda: {"label_names": self.label_names()}, input_signature=[])
         return {
             "serving_default": signature(self.__call__, images="images"),
-            "preprocess": prepare.get_concrete_function(image),
-            "label_names": names.get_concrete_function(),
+            "preprocess": prepare,
+            "label_names": names,
         }

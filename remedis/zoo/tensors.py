@@ -24,6 +24,7 @@ class NamedTensors(Mapping[str, np.ndarray]):
     """
 
     def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
         try:
             self._reader = tf.train.load_checkpoint(prefix)
             shapes = self._reader.get_variable_to_shape_map()
@@ -31,7 +32,7 @@ class NamedTensors(Mapping[str, np.ndarray]):
             graph.ParseFromString(self._reader.get_tensor(_GRAPH))
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
             raise UserError(
-                f"{prefix} is not a TensorFlow 2 checkpoint: {_first(error)}"
+                f"{prefix} is not a TensorFlow 2 checkpoint: {first_line(error)}"
             ) from error
         self._keys = {
             attribute.full_name: attribute.checkpoint_key
@@ -42,7 +43,13 @@ class NamedTensors(Mapping[str, np.ndarray]):
         self.shapes = {name: tuple(shapes[key]) for name, key in self._keys.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._reader.get_tensor(self._keys[name])
+        try:
+            return self._reader.get_tensor(self._keys[name])
+        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{self._prefix}: {name} cannot be read ({first_line(error)}); copy the folder "
+                "again."
+            ) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -80,5 +87,6 @@ def variables_sha256(directory: files.Path) -> str:
     return digest.hexdigest()
 
 
-def _first(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Returns the first line of what TensorFlow says, whose further lines are a trace."""
     return str(error).strip().splitlines()[0]

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from remedis import files
 from remedis.errors import UserError
+from remedis.models import architectures
 from remedis.models.architectures import Architecture, Shape
 from remedis.zoo.provenance import Provenance
 
@@ -37,6 +39,18 @@ def normalise_name(name: str) -> str:
     """Returns a BiT variable's name without `resnet/`, `:0`, or the `_<n>` some files carry."""
     name = name.removeprefix("resnet/").removesuffix(":0")
     return re.sub(r"(standardized_conv2d|group_norm)_\d+", r"\1", name)
+
+
+def infer(shapes: Mapping[str, Shape], where: files.Path) -> tuple[Architecture, bool]:
+    """Returns architecture and presence of the final norm of the variables found at `where`.
+
+    Raises:
+      UserError: they are no BiT trunk's.
+    """
+    try:
+        return architectures.infer(dict(shapes))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 def check_shapes(

@@ -1,0 +1,41 @@
+# make rehearsal: the main job on made-up data and random weights. make test: all quick tests.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: install rehearsal test test-slow test-compat lint clean
+
+install: $(VENV)/installed
+
+# Compiling every module of every dependency would take longer than the rehearsal.
+$(VENV)/installed: setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --no-compile -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --no-compile -e ".[dev]"
+	touch $@
+
+rehearsal: $(VENV)/installed
+	$(BIN)/python finetune/finetune.py --config=configs/chexpert.py:rehearsal --workdir=runs/rehearsal
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 2 -m "not slow" tests
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow tests
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# A folder built here, loaded by the oldest TensorFlow the contract names.
+test-compat: $(VENV)/installed
+	tests/compat/run $(BIN)/python $(PYTHON)
+
+clean:
+	rm -rf $(VENV) .venv-tf212 build *.egg-info

@@ -1,0 +1,174 @@
+"""Text to operations: what is understood, what is refused and in which words."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from remedis.errors import UserError
+from remedis.preprocess import parse, registry
+
+IMAGE = np.random.default_rng(0).uniform(size=(40, 50, 3)).astype(np.float32)
+SEED = tf.constant([3, 4])
+OPERATIONS = (
+    "brightness, central_crop, contrast, flip_left_right, random_crop, random_resized_crop, "
+    "resize, rotate"
+)
+
+
+@pytest.mark.parametrize(
+    ("specification", "sentence"),
+    [
+        (
+            "resise(256)",
+            "Unknown preprocessing operation 'resise': did you mean 'resize'? "
+            f"Choose from: {OPERATIONS}.",
+        ),
+        (
+            "resize(256) | blur(3)",
+            f"Unknown preprocessing operation 'blur'. Choose from: {OPERATIONS}.",
+        ),
+        (
+            "resize()",
+            "Preprocessing 'resize()': wrong arguments of resize (missing a required argument: "
+            "'size'); it takes (size: int, method: str = 'bicubic').",
+        ),
+        (
+            "rotate(degree=3)",
+            "Preprocessing 'rotate(degree=3)': wrong arguments of rotate (missing a required "
+            "argument: 'degrees'); it takes (degrees: float).",
+        ),
+        (
+            "central_crop(1.5)",
+            "Preprocessing 'central_crop(1.5)': wrong arguments of central_crop (fraction is 1.5; "
+            "expected a number from 0 to 1); it takes (fraction: float = 0.875).",
+        ),
+        (
+            "resize",
+            "Preprocessing 'resize': 'resize' is not an operation; write name(arguments).",
+        ),
+        (
+            "resize(2) | 3",
+            "Preprocessing 'resize(2) | 3': '3' is not an operation; write name(arguments).",
+        ),
+        (
+            "resize(2) & resize(3)",
+            "Preprocessing 'resize(2) & resize(3)': 'resize(2) & resize(3)' is not an operation; "
+            "write name(arguments).",
+        ),
+        (
+            "resize(2) |",
+            "Preprocessing 'resize(2) |' cannot be read (invalid syntax); write operations with | "
+            "between them, such as 'resize(256) | random_crop(224)'.",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_answered_with_what_can(specification, sentence):
+    with pytest.raises(UserError) as caught:
+        parse(specification)
+    assert str(caught.value) == sentence
+
+
+def test_evaluation_must_be_repeatable():
+    with pytest.raises(UserError) as caught:
+        parse("resize(8) | rotate(10)", deterministic=True)
+    assert str(caught.value) == (
+        "Preprocessing 'resize(8) | rotate(10)' is for evaluation, which must be repeatable; "
+        "rotate is random."
+    )
+    assert not parse("resize(8) | central_crop(0.5)", deterministic=True).random
+
+
+@pytest.mark.parametrize(
+    "specification",
+    [
+        "resize(0)",
+        "resize(-3)",
+        "resize('a')",
+        "resize(None)",
+        "resize(32, 'bicubik')",
+        "central_crop(0)",
+        "random_crop(0)",
+        "random_resized_crop(8, area=0.5)",
+        "random_resized_crop(8, area=(1,))",
+        "random_resized_crop(8, area=(0.9, 0.1))",
+        "random_resized_crop(8, aspect=(0, 1))",
+        "flip_left_right(5)",
+        "brightness(-1)",
+        "contrast('x')",
+        "rotate(None)",
+        "random_crop(8, seed=(1, 2))",
+    ],
+)
+def test_values_no_image_would_do_for_are_refused_before_any_is_read(specification):
+    with pytest.raises(UserError, match="wrong arguments of") as caught:
+        parse(specification)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "specification",
+    [
+        "resize(__import__('os').mkdir(%r))",
+        "resize(open(%r, 'w'))",
+        "__import__('os').mkdir(%r)",
+        "resize(8) | (lambda: open(%r, 'w'))()",
+        "resize(*[open(%r, 'w')])",
+        "resize(size=[open(%r, 'w') for _ in 'a'])",
+    ],
+)
+def test_nothing_but_literals_is_evaluated(specification, tmp_path):
+    target = tmp_path / "made"
+    with pytest.raises(UserError):
+        parse(specification % str(target))
+    assert not target.exists()
+
+
+def test_whitespace_and_order_of_keywords_do_not_matter():
+    plain = parse("random_resized_crop(8, area=(0.5, 1.0), aspect=(1, 2)) | rotate(5)")
+    loose = parse("  random_resized_crop( 8,aspect=(1,2) ,area = (0.5,1.0) )|rotate( 5 ) ")
+    assert loose.steps == plain.steps
+    np.testing.assert_array_equal(loose(IMAGE, SEED), plain(IMAGE, SEED))
+
+
+def test_the_text_comes_back_and_means_the_same():
+    text = "resize(16) | random_crop(8) | flip_left_right()"
+    parsed = parse(text)
+    assert parsed.specification == text
+    assert parse(parsed.specification) == parsed
+    assert [step.name for step in parsed.steps] == ["resize", "random_crop", "flip_left_right"]
+
+
+@pytest.mark.parametrize("specification", ["", "  "])
+def test_an_empty_specification_does_nothing(specification):
+    np.testing.assert_array_equal(parse(specification)(tf.constant(IMAGE)), IMAGE)
+
+
+def test_operations_are_applied_from_left_to_right():
+    image = parse("central_crop(0.5) | resize(8)")(tf.constant(IMAGE)).numpy()
+    by_hand = parse("resize(8)")(parse("central_crop(0.5)")(tf.constant(IMAGE))).numpy()
+    np.testing.assert_array_equal(image, by_hand)
+    assert not np.allclose(image, parse("resize(8)")(tf.constant(IMAGE)))
+
+
+def test_an_operation_at_the_end_leaves_the_draws_of_those_before():
+    before = parse("random_crop(20) | rotate(20)")
+    longer = parse("random_crop(20) | rotate(20) | flip_left_right(1)")
+    expected = before(IMAGE, SEED).numpy()[:, ::-1]
+    np.testing.assert_array_equal(longer(IMAGE, SEED), expected)
+
+
+def test_the_same_operation_twice_draws_twice():
+    twice = parse("brightness(0.5) | brightness(0.5)")
+    grey = tf.fill([2, 2, 3], 0.2)
+    once = float(parse("brightness(0.5)")(grey, SEED)[0, 0, 0]) / 0.2
+    both = float(twice(grey, SEED)[0, 0, 0]) / 0.2
+    assert abs(both - once**2) > 1e-3
+
+
+def test_a_random_specification_asks_for_a_seed():
+    with pytest.raises(ValueError, match="is random and needs a seed"):
+        parse("rotate(5)")(tf.constant(IMAGE))
+
+
+def test_names_are_sorted():
+    assert ", ".join(registry.names()) == OPERATIONS

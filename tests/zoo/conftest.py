@@ -1,0 +1,137 @@
+import fcntl
+import os
+import pathlib
+import subprocess
+import sys
+
+import bit_weights
+import pytest
+import release_stand_in
+
+from remedis.models.architectures import Architecture
+from remedis.zoo import builder, serving
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.weights import Weights
+
+TINY = Architecture((1, 1, 1, 1), 0.5)
+TINY_RELEASES = {"maps": True, "plain": False}
+BUILD = pathlib.Path(__file__).parents[2] / "saved_models" / "build.py"
+
+
+def said(call, *args, **kwargs):
+    """Returns the sentence of the UserError that a call must end with."""
+    from remedis.errors import UserError
+
+    with pytest.raises(UserError) as caught:
+        call(*args, **kwargs)
+    sentence = str(caught.value)
+    assert "\n" not in sentence
+    return sentence
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Returns `once(name, make)`: the folder `make(folder)` writes, once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def get(name, make):
+        folder, done = base / name, base / f"{name}.done"
+        with open(base / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(folder)
+                done.touch()
+        return folder
+
+    return get
+
+
+@pytest.fixture
+def tiny():
+    return TINY
+
+
+@pytest.fixture
+def tiny_weights():
+    """A tiny trunk's weights, as if they came out of a BiT npz."""
+    return Weights(
+        arrays=bit_weights.weights(TINY),
+        architecture=TINY,
+        final_norm=True,
+        trunk_range=(-1.0, 1.0),
+        provenance=Provenance("bit", "Made for a test."),
+    )
+
+
+def small_builds(patch):
+    """Makes every checkpoint name mean the tiny architecture."""
+    patch.setattr(Architecture, "parse", classmethod(lambda cls, name: TINY))
+
+
+@pytest.fixture
+def tiny_names(monkeypatch):
+    """Every checkpoint name means the tiny architecture."""
+    small_builds(monkeypatch)
+
+
+@pytest.fixture
+def few_traces(monkeypatch):
+    """Exports without the traces for wrong input, which take most of the time."""
+    monkeypatch.setattr(serving, "REFUSED", ())
+    monkeypatch.setattr(serving, "WIDENED", ())
+
+
+@pytest.fixture(scope="session")
+def tiny_export(once):
+    """A folder of ours with a tiny trunk, from a tiny BiT npz."""
+
+    def make(folder):
+        npz = folder.parent / "BiT-M-tiny.npz"
+        arrays = bit_weights.weights(TINY) | bit_weights.head(TINY, 21_843)
+        bit_weights.save_npz(npz, arrays)
+        with pytest.MonkeyPatch.context() as patch:
+            small_builds(patch)
+            builder.build("cxr-50x1-remedis-m", f"bit:{npz}", folder, command="build it")
+
+    return once("tiny", make) / "cxr-50x1-remedis-m"
+
+
+@pytest.fixture(scope="session")
+def real_export(once):
+    """The folder that saved_models/build.py writes for cxr-50x1-remedis-m, random weights."""
+
+    def make(folder):
+        run_build("--model=cxr-50x1-remedis-m", "--weights=random:0", f"--out={folder}", check=True)
+
+    return once("real", make) / "cxr-50x1-remedis-m"
+
+
+def run_build(*args, check=False):
+    """Runs saved_models/build.py in a process of its own."""
+    return subprocess.run(
+        [sys.executable, str(BUILD), *args], capture_output=True, text=True, check=check
+    )
+
+
+@pytest.fixture(scope="session")
+def build_process():
+    return run_build
+
+
+@pytest.fixture(scope="session", params=TINY_RELEASES)
+def tiny_release(request, once):
+    """A stand-in of the original release, in both versions its graph may be; see `maps_range`."""
+
+    def make(folder):
+        arrays = bit_weights.weights(TINY, final_norm=False)
+        release_stand_in.write(folder, arrays, TINY_RELEASES[request.param])
+
+    return once(f"release-{request.param}", make)
+
+
+@pytest.fixture
+def maps_range(request):
+    """Whether the graph of the `tiny_release` in use maps [0, 1] to [-1, 1]."""
+    return TINY_RELEASES[request.node.callspec.params["tiny_release"]]
