@@ -64,11 +64,10 @@ def rehearsal(layout: str) -> Variant:
 
     def change(config: ml_collections.ConfigDict) -> None:
         config.rehearsal = layout
-        config.image_size = 64
-        config.batch_size = 16
+        config.image_size = 32
         config.steps = 120
         # Random weights need larger steps than pretrained ones.
-        config.learning_rate = 1.0
+        config.learning_rate = 1.6
         config.evaluate_every = config.checkpoint_every = 40
 
     return change

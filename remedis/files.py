@@ -1,12 +1,13 @@
 """Files written whole or not at all, and their hashes."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import pathlib
+import platform
 import shutil
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,18 +41,21 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
 def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
     """Yields a temporary directory beside `path`, renamed to it when the block ends without error.
 
+    Temporary directories that killed processes of this machine left behind are removed.
+
     Raises:
       UserError: `path` exists and `overwrite` is false.
     """
     final = pathlib.Path(path)
     refuse_existing(final, overwrite)
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{final.name}.partial-", dir=final.parent))
+    prefix = f".{final.name}.partial-{platform.node()}-"
+    for abandoned in final.parent.glob(f"{glob.escape(prefix)}*"):
+        if not _runs(abandoned.name.removeprefix(prefix).removesuffix("-old")):
+            shutil.rmtree(abandoned, ignore_errors=True)
+    temporary = final.with_name(f"{prefix}{os.getpid()}")
+    temporary.mkdir()
     try:
-        # mkdtemp makes private directories; the result should be as readable as any other.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
         yield temporary
         if final.exists():
             # Renamed first: a kill must not leave half of the old directory under the final name.
@@ -63,6 +67,17 @@ def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Pat
             os.replace(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _runs(process: str) -> bool:
+    """Returns whether a process of this number runs; true for what is no number."""
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, PermissionError):
+        pass
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

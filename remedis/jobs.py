@@ -82,7 +82,7 @@ def _explained(error: BaseException, argv: Sequence[str]) -> UserError:
     if match := re.search(r"Flag --(\w+) must have a value", str(error)):
         return UserError(f"--{match[1]} is not set; see --help.")
     file = next((a.partition("=")[2] for a in argv if a.startswith(f"--{CONFIG}=")), None)
-    if file is not None and isinstance(chain[-1], KeyError | ValueError | TypeError):
+    if file is not None and isinstance(chain[-1], KeyError | ValueError | SyntaxError):
         _check_overrides(file, argv)
     what = str(chain[-1]).strip().splitlines() or [""]
     named = f"--{CONFIG}={file}" if file else "The command line"
@@ -92,7 +92,10 @@ def _explained(error: BaseException, argv: Sequence[str]) -> UserError:
 def _check_overrides(file: str, argv: Sequence[str]) -> None:
     """Raises a UserError for the first `--config.key=value` that the config in `file` refuses."""
     path, _, argument = file.partition(":")
-    config = runpy.run_path(path)["get_config"](*([argument] if argument else []))
+    try:
+        config = runpy.run_path(path)["get_config"](*([argument] if argument else []))
+    except Exception:
+        return  # the file itself is what cannot be read
     types = dict(_types(config))
     for text in argv:
         match = re.fullmatch(rf"--?(?:no)?{CONFIG}\.([\w.]+)(?:=(.*))?", text, re.DOTALL)

@@ -73,7 +73,7 @@ def readable(batches: tf.data.Dataset) -> Iterator[dict[str, Any]]:
         yield from batches
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
         message = str(error)
-        if "Cannot batch" in message or "batch tensors with different shapes" in message:
+        if "Cannot add tensor to the batch" in message or "Cannot batch" in message:
             raise UserError(
                 "The preprocessing leaves images of different sizes, which cannot be batched; "
                 "make resize({size}) part of it."

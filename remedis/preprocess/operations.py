@@ -47,11 +47,13 @@ def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
 def random_crop(image: tf.Tensor, size: int, *, seed: tf.Tensor) -> tf.Tensor:
     """Cuts out `size` x `size` pixels anywhere; the image must be at least that large."""
     _check("size", size, 1)
+    advice = "resize before it, or crop less"
+    if any(side is not None and side < size for side in image.shape[:2]):
+        raise ValueError(f"the image is only {image.shape[0]} x {image.shape[1]} pixels: {advice}")
     shape = tf.shape(image)
-    message = f"random_crop({size}) of a smaller image: resize before it, or crop less; got"
-    with tf.control_dependencies(
-        [tf.debugging.Assert(tf.reduce_all(shape[:2] >= size), [message, shape])]
-    ):
+    message = f"random_crop({size}) of a smaller image: {advice}; got"
+    fits = tf.debugging.Assert(tf.reduce_all(shape[:2] >= size), [message, shape])
+    with tf.control_dependencies([fits]):
         return tf.image.stateless_random_crop(tf.identity(image), [size, size, 3], seed)
 
 

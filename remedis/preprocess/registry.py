@@ -112,6 +112,7 @@ def parse(specification: str, deterministic: bool = False) -> Preprocess:
             f"Preprocessing {specification!r} cannot be read ({error.msg}); write operations with "
             "| between them, such as 'resize(256) | random_crop(224)'."
         ) from error
+    _try(steps, specification)
     for step in steps:
         if deterministic and step.random:
             raise UserError(
@@ -135,26 +136,33 @@ def _step(node: ast.expr, specification: str) -> Step:
         keywords = {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
         reserved = {"seed": None} if Step(name, (), {}).random else {}
         inspect.signature(_OPERATIONS[name]).bind(None, *arguments, **keywords, **reserved)
-        step = Step(name, arguments, keywords)
-        _try(step)
     except (ValueError, TypeError) as error:
-        parameters = [
-            str(parameter)
-            for parameter in list(inspect.signature(_OPERATIONS[name]).parameters.values())[1:]
-            if parameter.name != "seed"
-        ]
-        raise UserError(
-            f"Preprocessing {specification!r}: wrong arguments of {name} ({error}); it takes "
-            f"({', '.join(parameters)})."
-        ) from error
-    return step
+        raise _wrong_arguments(name, error, specification) from error
+    return Step(name, arguments, keywords)
 
 
-def _try(step: Step) -> None:
-    """Builds the operation into a graph that is thrown away, so that it refuses wrong values now.
+def _try(steps: tuple[Step, ...], specification: str) -> None:
+    """Builds the steps into a graph that is thrown away, so that they refuse wrong values now.
 
-    A ValueError or TypeError from a training's first batch would come late and as a traceback.
+    The same refusal from a training's first batch would come late and as a traceback.
     """
     with tf.Graph().as_default():
         image = tf.compat.v1.placeholder(tf.float32, [None, None, 3])
-        step(image, tf.constant([0, 0]) if step.random else None)
+        for step in steps:
+            try:
+                image = step(image, tf.constant([0, 0]) if step.random else None)
+            except (ValueError, TypeError) as error:
+                raise _wrong_arguments(step.name, error, specification) from error
+
+
+def _wrong_arguments(name: str, error: Exception, specification: str) -> UserError:
+    parameters = [
+        str(parameter)
+        for parameter in list(inspect.signature(_OPERATIONS[name]).parameters.values())[1:]
+        if parameter.name != "seed"
+    ]
+    reason = str(error).strip().splitlines()[0].removesuffix(".")
+    return UserError(
+        f"Preprocessing {specification!r}: wrong arguments of {name} ({reason}); it takes "
+        f"({', '.join(parameters)})."
+    )

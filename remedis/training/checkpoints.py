@@ -34,7 +34,11 @@ class State:
         self._best_prefix = os.path.join(directory, "best", "best")
         trained = {name: variable.value for name, variable in variables.items()}
         self._trained = list(trained.values())
-        slots = {variable.path: variable.value for variable in optimizer.variables}
+        # Keras numbers the optimizers of a process; where a run goes on, the number may be another.
+        slots = {
+            variable.path.removeprefix(f"{optimizer.name}/"): variable.value
+            for variable in optimizer.variables
+        }
         self._best = tf.train.Checkpoint(variables=trained)
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(

@@ -20,6 +20,7 @@ from remedis.data.pipeline import training_batches
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.auroc import mean_auroc
 from remedis.evaluation.evaluate import Result, evaluate
+from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.models.classifier import HEAD, Classifier
 from remedis.preprocess import Preprocess, parse
 from remedis.training import data, loop, predictions, rehearsal
@@ -56,6 +57,7 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
         return files.read_json(results_file)
     if config.rehearsal:
         config = rehearsal.prepared(config, run)
+    _check_numbers(config)
     _make_repeatable()
     train_ops, eval_ops = _preprocessing(config)
     classifier, variables, provenance = _classifier(config)
@@ -106,6 +108,21 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     # Last of all: the run is finished once this file is there.
     files.write_json(results_file, results)
     return results
+
+
+def _check_numbers(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError for numbers that would otherwise fail late, after hours of training."""
+    bounds = {
+        "resamples": (MIN_RESAMPLES, None),
+        "seed": (0, 2**31 - 1),
+        "momentum": (0, 1),
+        "max_bad_images": (0, 1),
+    }
+    for key, (low, high) in bounds.items():
+        value = config[key]
+        if not low <= value <= (value if high is None else high):
+            expected = f"at least {low}" if high is None else f"{low} to {high}"
+            raise UserError(f"config.{key} is {value}; expected {expected}.")
 
 
 def _make_repeatable() -> None:

@@ -13,6 +13,8 @@ from remedis import files
 from remedis.errors import UserError
 
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+# What TensorFlow raises for a damaged checkpoint; an IndexError for a file that is too short.
+_UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 
 class NamedTensors(Mapping[str, np.ndarray]):
@@ -30,7 +32,7 @@ class NamedTensors(Mapping[str, np.ndarray]):
             shapes = self._reader.get_variable_to_shape_map()
             graph = trackable_object_graph_pb2.TrackableObjectGraph()
             graph.ParseFromString(self._reader.get_tensor(_GRAPH))
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise UserError(
                 f"{prefix} is not a TensorFlow 2 checkpoint: {first_line(error)}"
             ) from error
@@ -45,7 +47,7 @@ class NamedTensors(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         try:
             return self._reader.get_tensor(self._keys[name])
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise UserError(
                 f"{self._prefix}: {name} cannot be read ({first_line(error)}); copy the folder "
                 "again."

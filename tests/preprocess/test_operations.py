@@ -42,6 +42,20 @@ def seeded(i: int) -> tf.Tensor:
     return tf.constant([i, 7], tf.int32)
 
 
+def draws(specification: str, image: np.ndarray, count: int) -> list[np.ndarray]:
+    """Returns the image under seeds 0 to count - 1, made in a pipeline, which is faster."""
+    preprocess = parse(specification)
+
+    def unknown(pixels: tf.Tensor) -> tf.Tensor:
+        # The graph knows no height and width, as of decoded images.
+        return tf.compat.v1.placeholder_with_default(pixels, [None, None, 3])
+
+    pixels = tf.data.Dataset.from_tensors(image).map(unknown)
+    seeds = tf.data.Dataset.range(count).map(lambda i: tf.stack([tf.cast(i, tf.int32), 7]))
+    both = tf.data.Dataset.zip(pixels.repeat(), seeds)
+    return list(both.map(preprocess).as_numpy_iterator())
+
+
 def apply(specification: str, image: np.ndarray, seed: int = 0) -> np.ndarray:
     return parse(specification)(tf.constant(image), seeded(seed)).numpy()
 
@@ -53,14 +67,7 @@ def test_every_registered_operation_is_tested_here():
 
 @pytest.mark.parametrize("specification", EVERY)
 def test_the_same_eagerly_and_in_a_pipeline(specification):
-    preprocess = parse(specification)
-    images = tf.data.Dataset.from_tensors(noise()).repeat(3).enumerate()
-    # Of unknown size, as decoded images are.
-    images = images.map(lambda i, image: (i, tf.ensure_shape(image, [None, None, 3])))
-    in_pipeline = images.map(
-        lambda i, image: preprocess(image, tf.stack([tf.cast(i, tf.int32), 7]))
-    )
-    for i, got in enumerate(in_pipeline.as_numpy_iterator()):
+    for i, got in enumerate(draws(specification, noise(), 3)):
         np.testing.assert_allclose(got, apply(specification, noise(), i), rtol=0, atol=1e-6)
 
 
@@ -68,8 +75,7 @@ def test_the_same_eagerly_and_in_a_pipeline(specification):
 @pytest.mark.parametrize("extreme", ["noise", "checks"])
 def test_stays_an_image_with_values_from_0_to_1(specification, extreme):
     image = noise() if extreme == "noise" else np.round(noise())  # sharp edges overshoot most
-    for seed in range(5):
-        got = apply(specification, image, seed)
+    for got in draws(specification, image, 20):
         assert got.dtype == np.float32
         assert got.ndim == 3
         assert got.shape[2] == 3
@@ -86,8 +92,7 @@ def test_the_size_is_kept(specification):
 
 @pytest.mark.parametrize("specification", RANDOM)
 def test_a_seed_decides_everything(specification):
-    first = [apply(specification, noise(), seed) for seed in range(8)]
-    again = [apply(specification, noise(), seed) for seed in range(8)]
+    first, again = (draws(specification, noise(), 8) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert any(not np.array_equal(first[0], other) for other in first[1:])
 
@@ -127,8 +132,7 @@ def test_a_positive_angle_turns_counter_clockwise_as_in_scipy(degrees):
 def test_the_angle_is_within_its_bounds_both_ways():
     image = coordinates(101, 101)
     angles = []
-    for seed in range(40):
-        turned = apply("rotate(20)", image, seed)
+    for turned in draws("rotate(20)", image, 40):
         # How the row changes along the middle row gives the sine.
         angles.append(np.degrees(np.arcsin((turned[50, 70, 0] - turned[50, 30, 0]) * 101 / 40)))
     assert max(map(abs, angles)) <= 20.1
@@ -139,8 +143,7 @@ def test_the_angle_is_within_its_bounds_both_ways():
 def test_flip_mirrors_left_and_right_about_half_the_time():
     image = noise(8, 9)
     kinds = []
-    for seed in range(200):
-        got = apply("flip_left_right()", image, seed)
+    for got in draws("flip_left_right()", image, 200):
         kinds.append(np.array_equal(got, image[:, ::-1]))
         assert kinds[-1] or np.array_equal(got, image)
     assert 70 <= sum(kinds) <= 130
@@ -158,7 +161,7 @@ def test_central_crop_keeps_the_centre(fraction, rows, columns):
 
 def test_brightness_multiplies_by_a_factor_within_bounds():
     grey = np.full((4, 4, 3), 0.5, np.float32)
-    factors = [apply("brightness(0.4)", grey, seed)[0, 0, 0] / 0.5 for seed in range(200)]
+    factors = [got[0, 0, 0] / 0.5 for got in draws("brightness(0.4)", grey, 200)]
     assert 0.6 <= min(factors) < 0.65
     assert 1.35 < max(factors) <= 1.4
     factor = apply("brightness(0.4)", grey, 3)[0, 0, 0] / 0.5
@@ -170,8 +173,7 @@ def test_contrast_scales_differences_from_the_mean_of_each_channel():
     image = 0.4 + 0.2 * noise()  # nothing is clipped
     mean = image.mean((0, 1), keepdims=True)
     factors = []
-    for seed in range(100):
-        got = apply("contrast(0.4)", image, seed)
+    for got in draws("contrast(0.4)", image, 100):
         np.testing.assert_allclose(got.mean((0, 1)), mean[0, 0], atol=1e-5)
         factor = np.std(got[..., 0]) / np.std(image[..., 0])
         np.testing.assert_allclose(got, (image - mean) * factor + mean, atol=1e-4)
@@ -183,8 +185,7 @@ def test_contrast_scales_differences_from_the_mean_of_each_channel():
 def test_random_crop_is_a_piece_of_the_image_anywhere():
     image = coordinates(20, 30)
     starts = set()
-    for seed in range(300):
-        got = apply("random_crop(18)", image, seed)
+    for got in draws("random_crop(18)", image, 300):
         top, left = (round(v) for v in got[0, 0, :2] * (20, 30))
         np.testing.assert_array_equal(got, image[top : top + 18, left : left + 18])
         starts.add((top, left))
@@ -192,26 +193,21 @@ def test_random_crop_is_a_piece_of_the_image_anywhere():
     assert {left for _, left in starts} == set(range(13))
 
 
-@pytest.mark.parametrize("mapped", [False, True])
-def test_random_crop_of_a_smaller_image_says_so(mapped):
-    preprocess = parse("random_crop(64)")
+def test_random_crop_of_a_smaller_image_says_so():
+    with pytest.raises(ValueError, match="the image is only 40 x 56 pixels: resize before it"):
+        apply("random_crop(64)", noise())
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match="random_crop\\(64\\) of a smaller image"
+        tf.errors.InvalidArgumentError, match=r"random_crop\(64\) of a smaller image"
     ):
-        if mapped:
-            next(
-                iter(tf.data.Dataset.from_tensors(noise()).map(lambda i: preprocess(i, seeded(0))))
-            )
-        else:
-            preprocess(tf.constant(noise()), seeded(0))
+        draws("random_crop(64)", noise(), 1)
 
 
 def test_random_resized_crop_cuts_true_rectangles_within_its_bounds():
     height, width, size = 120, 160, 32
     image = coordinates(height, width)
     areas, aspects, clipped = [], [], 0
-    for seed in range(200):
-        got = apply(f"random_resized_crop({size}, area=(0.2, 0.6), aspect=(0.5, 2.0))", image, seed)
+    specification = f"random_resized_crop({size}, area=(0.2, 0.6), aspect=(0.5, 2.0))"
+    for got in draws(specification, image, 200):
         inner = slice(4, size - 4)
         rows, columns = got[inner, inner, 0] * height, got[inner, inner, 1] * width
         # Rows grow downwards alike in all columns, and columns rightwards in all rows: the piece is
@@ -219,8 +215,8 @@ def test_random_resized_crop_cuts_true_rectangles_within_its_bounds():
         down, right = np.diff(rows, axis=0), np.diff(columns, axis=1)
         assert down.min() > 0
         assert right.min() > 0
-        np.testing.assert_allclose(down, down.mean(), atol=0.02)
-        np.testing.assert_allclose(right, right.mean(), atol=0.02)
+        np.testing.assert_allclose(down, down.mean(), rtol=0.03)
+        np.testing.assert_allclose(right, right.mean(), rtol=0.03)
         np.testing.assert_allclose(rows, np.broadcast_to(rows[:, :1], rows.shape), atol=0.02)
         high, wide = down.mean() * size, right.mean() * size
         assert high <= height + 0.5

@@ -88,6 +88,7 @@ def test_evaluation_must_be_repeatable():
         "resize(32, 'bicubik')",
         "central_crop(0)",
         "random_crop(0)",
+        "resize(8) | random_crop(9)",
         "random_resized_crop(8, area=0.5)",
         "random_resized_crop(8, area=(1,))",
         "random_resized_crop(8, area=(0.9, 0.1))",

@@ -1,4 +1,5 @@
 import fcntl
+import json
 import os
 import pathlib
 import subprocess
@@ -7,26 +8,13 @@ import sys
 import bit_weights
 import pytest
 import release_stand_in
+from zoo_helpers import TINY, run_build, small_builds
 
-from remedis.models.architectures import Architecture
 from remedis.zoo import builder, serving
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import Weights
 
-TINY = Architecture((1, 1, 1, 1), 0.5)
 TINY_RELEASES = {"maps": True, "plain": False}
-BUILD = pathlib.Path(__file__).parents[2] / "saved_models" / "build.py"
-
-
-def said(call, *args, **kwargs):
-    """Returns the sentence of the UserError that a call must end with."""
-    from remedis.errors import UserError
-
-    with pytest.raises(UserError) as caught:
-        call(*args, **kwargs)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    return sentence
 
 
 @pytest.fixture(scope="session")
@@ -49,11 +37,6 @@ def once(tmp_path_factory):
 
 
 @pytest.fixture
-def tiny():
-    return TINY
-
-
-@pytest.fixture
 def tiny_weights():
     """A tiny trunk's weights, as if they came out of a BiT npz."""
     return Weights(
@@ -63,11 +46,6 @@ def tiny_weights():
         trunk_range=(-1.0, 1.0),
         provenance=Provenance("bit", "Made for a test."),
     )
-
-
-def small_builds(patch):
-    """Makes every checkpoint name mean the tiny architecture."""
-    patch.setattr(Architecture, "parse", classmethod(lambda cls, name: TINY))
 
 
 @pytest.fixture
@@ -108,18 +86,6 @@ def real_export(once):
     return once("real", make) / "cxr-50x1-remedis-m"
 
 
-def run_build(*args, check=False):
-    """Runs saved_models/build.py in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(BUILD), *args], capture_output=True, text=True, check=check
-    )
-
-
-@pytest.fixture(scope="session")
-def build_process():
-    return run_build
-
-
 @pytest.fixture(scope="session", params=TINY_RELEASES)
 def tiny_release(request, once):
     """A stand-in of the original release, in both versions its graph may be; see `maps_range`."""
@@ -135,3 +101,28 @@ def tiny_release(request, once):
 def maps_range(request):
     """Whether the graph of the `tiny_release` in use maps [0, 1] to [-1, 1]."""
     return TINY_RELEASES[request.node.callspec.params["tiny_release"]]
+
+
+@pytest.fixture(scope="session")
+def consumer(once):
+    """Returns `consumer(how, folder)`: facts found, and lines printed, by consumer.py."""
+
+    def consume(how, folder):
+        def make(results):
+            results.mkdir()
+            program = pathlib.Path(__file__).with_name("consumer.py")
+            done = subprocess.run(
+                [sys.executable, str(program), how, str(folder), str(results / "facts.json")],
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=results,
+            )
+            assert done.returncode == 0, done.stderr
+            (results / "stderr").write_text(done.stderr)
+
+        results = once(f"consumer-{how}", make)
+        lines = (results / "stderr").read_text().splitlines()
+        printed = lines[lines.index("LOADING") + 1 : lines.index("DONE")]
+        return json.loads((results / "facts.json").read_text()) | {"printed": printed}
+
+    return consume

@@ -1,6 +1,6 @@
 """What a user's own program does with a checkpoint folder, with TensorFlow and TF Hub alone.
 
-    python consumer.py FOLDER FACTS.json
+    python consumer.py full|short FOLDER FACTS.json
 
 This package cannot be imported here. What was found goes to FACTS.json; between the lines LOADING
 and DONE on standard error there should be nothing.
@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
+import tf_keras
 from absl import logging as absl_logging
 
 ROOT = "root_block/standardized_conv2d/kernel"
@@ -44,46 +45,75 @@ def shapes_of(values):
     return {name: list(value.shape) for name, value in values.items()}
 
 
-def facts_of(folder):
-    facts = {}
-    start = time.monotonic()
-    m = hub.load(folder)
-    facts["load_seconds"] = time.monotonic() - start
+def in_short(m, _):
+    """Facts that need the real size: the shapes, and a step of training."""
     rng = np.random.default_rng(0)
-    images = {
-        size: tf.constant(rng.uniform(size=(n, *size, 3)), tf.float32)
-        for n, size in ((2, (224, 224)), (1, (448, 448)), (2, (65, 97)), (1, (33, 31)))
-    }
-    facts["maps"] = {f"{h}x{w}": list(m(batch).shape) for (h, w), batch in images.items()}
+    large = tf.constant(rng.uniform(size=(2, 224, 224, 3)), tf.float32)
+    larger = tf.constant(rng.uniform(size=(1, 448, 448, 3)), tf.float32)
+    facts = {"maps": {"224": list(m(large).shape), "448": list(m(larger).shape)}}
+    facts["variables"] = [v.name for v in m.variables]
+    facts["trainable_variables"] = [v.name for v in m.trainable_variables]
+    facts["regularization_losses"] = len(m.regularization_losses)
+    return facts | step(m, large[:, :64, :64])
 
-    small = images[65, 97]
-    plain = m(small)
-    facts["training_argument"] = [
-        difference(m(small, training=True), plain),
-        difference(m(small, training=False), plain),
-        difference(m(small, training=None), plain),
-        difference(m(small, True), plain),
-        difference(m(small, False), plain),
-        difference(m(images=small, training=True), plain),
-    ]
-    facts["from_float64"] = difference(m(small.numpy().astype(np.float64)), plain)
-    facts["from_float32_numpy"] = difference(m(small.numpy()), plain)
+
+def step(m, images, training=False):
+    """Facts about the gradients of a loss of the map, and about a step along them."""
+    before = m(images)
+    root = next(v for v in m.trainable_variables if v.name.split(":")[0] == ROOT)
+    root_before = root.numpy()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(m(images, training=training)))
+    gradients = tape.gradient(loss, m.trainable_variables)
+    pairs = list(zip(m.trainable_variables, gradients, strict=True))
+    for variable, gradient in pairs:
+        if gradient is not None:
+            variable.assign_sub(1e-3 * gradient)
+    return {
+        "without_gradient": [
+            v.name for v, g in pairs if g is None or not np.all(np.isfinite(g)) or not np.any(g)
+        ],
+        "root_moved": float(np.abs(root.numpy() - root_before).max()),
+        "output_moved": difference(m(images), before),
+    }
+
+
+def in_full(m, folder):
+    """Facts about everything the folder offers."""
+    rng = np.random.default_rng(0)
+    sizes = {"65x97": (65, 97), "1x1": (1, 1), "32x64": (32, 64), "33x31": (33, 31)}
+    facts = {}
+    facts["maps"] = {name: list(m(tf.zeros([1, *size, 3])).shape) for name, size in sizes.items()}
+    images = tf.constant(rng.uniform(size=(2, 65, 97, 3)), tf.float32)
+    plain = m(images)
+    facts["calls"] = {
+        "training=True": difference(m(images, training=True), plain),
+        "training=False": difference(m(images, training=False), plain),
+        "training=None": difference(m(images, training=None), plain),
+        "True": difference(m(images, True), plain),
+        "False": difference(m(images, False), plain),
+        "images=": difference(m(images=images, training=True), plain),
+        "float32 array": difference(m(images.numpy()), plain),
+        "float64 array": difference(m(images.numpy().astype(np.float64)), plain),
+        "float64 tensor": difference(m(tf.cast(images, tf.float64), training=True), plain),
+    }
     facts["variables"] = [v.name for v in m.variables]
     facts["trainable_variables"] = [v.name for v in m.trainable_variables]
     facts["regularization_losses"] = len(m.regularization_losses)
 
-    ends = m.endpoints(small)
+    ends = m.endpoints(images)
     facts["endpoints"] = shapes_of(ends)
     facts["methods"] = {
         "map": difference(ends["map"], plain),
         "embedding": difference(ends["embedding"], tf.reduce_mean(plain, [1, 2])),
-        "embed": difference(m.embed(small), ends["embedding"]),
+        "embed": difference(m.embed(images), ends["embedding"]),
+        "embed of float64": difference(m.embed(images.numpy().astype(float)), ends["embedding"]),
     }
     signatures = m.signatures
     facts["signature_inputs"] = {
-        name: list(signatures[name].structured_input_signature[1]) for name in signatures
+        name: sorted(signatures[name].structured_input_signature[1]) for name in signatures
     }
-    served = {name: signatures[name](input_1=small) for name in signatures}
+    served = {name: signatures[name](input_1=images) for name in signatures}
     facts["signature_outputs"] = {name: shapes_of(values) for name, values in served.items()}
     (served_map,) = served["serving_default"].values()
     facts["signatures"] = {
@@ -91,32 +121,21 @@ def facts_of(folder):
         "embed": difference(served["embed"]["embedding"], ends["embedding"]),
     } | {f"endpoints/{name}": difference(served["endpoints"][name], ends[name]) for name in ends}
 
+    # Keras 3: the layer hands a lone output on without its name.
     layer = keras.layers.TFSMLayer(folder, call_endpoint="embed")
-    facts["tfsm_layer"] = difference(layer(small)["embedding"], ends["embedding"])
+    facts["tfsm_layer"] = difference(layer(images), ends["embedding"])
+    # TF Hub's layer is one of Keras 2, which TF Hub brings along as tf_keras.
+    hub_layer = hub.KerasLayer(folder, trainable=True)
+    model = tf_keras.Sequential([hub_layer, tf_keras.layers.GlobalAveragePooling2D()])
+    facts["hub_layer"] = difference(model(images), ends["embedding"])
+    facts["hub_layer_trainable"] = len(model.trainable_variables)
 
-    root = next(v for v in m.trainable_variables if v.name.split(":")[0] == ROOT)
-    before = root.numpy()
-    for training in (False, True):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(m(small, training=training)))
-        gradients = tape.gradient(loss, m.trainable_variables)
-        facts[f"without_gradient_{training}"] = [
-            v.name
-            for v, g in zip(m.trainable_variables, gradients, strict=True)
-            if g is None or not np.all(np.isfinite(g)) or not np.any(g)
-        ]
-    for variable, gradient in zip(m.trainable_variables, gradients, strict=True):
-        variable.assign_sub(0.01 * gradient)
-    facts["root_moved"] = float(np.abs(root.numpy() - before).max())
-    facts["output_moved"] = difference(m(small), plain)
-    facts["embed_moved"] = difference(m.embed(small), ends["embedding"])
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(tf.square(m(small)))
-    facts["loss_fell"] = bool(loss < tf.reduce_mean(tf.square(plain)))
+    facts |= step(m, images, training=True)
+    facts["embed_moved"] = difference(m.embed(images), ends["embedding"])
     return facts
 
 
-def main():
+def main(how, folder, file):
     records = Records()
     for logger in (logging.getLogger(), tf.get_logger(), absl_logging.get_absl_logger()):
         logger.addHandler(records)
@@ -124,13 +143,16 @@ def main():
     print("LOADING", file=sys.stderr, flush=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        facts = facts_of(sys.argv[1])
+        start = time.monotonic()
+        m = hub.load(folder)
+        seconds = time.monotonic() - start
+        facts = {"full": in_full, "short": in_short}[how](m, folder) | {"load_seconds": seconds}
     print("DONE", file=sys.stderr, flush=True)
     facts["logged"] = records.lines
     facts["warned"] = [f"{w.category.__name__}: {w.message}" for w in caught]
-    with open(sys.argv[2], "w", encoding="utf-8") as file:
-        json.dump(facts, file, indent=1)
+    with open(file, "w", encoding="utf-8") as stream:
+        json.dump(facts, stream)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

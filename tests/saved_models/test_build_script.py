@@ -1,0 +1,138 @@
+import importlib.util
+import pathlib
+import shlex
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from remedis import jobs
+from remedis.zoo import builder, names
+
+SCRIPT = pathlib.Path(__file__).parents[2] / "saved_models" / "build.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script as a module; the flags it defines leave with it."""
+    before = set(flags.FLAGS)
+    spec = importlib.util.spec_from_file_location("build_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    for name in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, name)
+
+
+@pytest.fixture
+def run(script, monkeypatch, capsys):
+    """Returns `run(*args)`: exit status and lines on standard error; builds are only recorded."""
+    built = []
+
+    def build(name, source, out, **options):
+        built.append((name, source, str(out), options))
+        raise SystemExit(0)
+
+    monkeypatch.setattr(builder, "build", build)
+
+    def call(*args):
+        argv = ["build.py", *args]
+        monkeypatch.setattr(sys, "argv", argv)
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
+            flags.FLAGS.unparse_flags()
+            jobs.run(script.main)
+        return ended.value.code, capsys.readouterr().err.splitlines()
+
+    call.built = built
+    return call
+
+
+ONE_OR_ALL = "error: Say either --model=NAME (repeatable) or --all."
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        (["--weights=random:0"], ONE_OR_ALL),
+        (["--weights=random:0", "--all", "--model=cxr-50x1-remedis-m"], ONE_OR_ALL),
+        (
+            ["--weights=random:0", "--model=cxr-52x2-remedis-m"],
+            "error: Unknown model 'cxr-52x2-remedis-m': did you mean 'cxr-152x2-remedis-m'? "
+            f"Choose from: {', '.join(names.NAMES)}.",
+        ),
+        (
+            ["--weights=random:0", "--model=cxr-50x1-remedis-m", "--model=x"],
+            f"error: Unknown model 'x'. Choose from: {', '.join(names.NAMES)}.",
+        ),
+    ],
+)
+def test_wrong_models_are_one_line_before_anything_is_built(run, args, line):
+    assert run(*args) == (1, [line])
+    assert run.built == []
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--model=cxr-50x1-remedis-m"],
+        ["--model=cxr-50x1-remedis-m", "--weights=random:0", "--graph=theirs"],
+        ["--model=cxr-50x1-remedis-m", "--weights=random:0", "--weihgts=random:1"],
+        ["--model=cxr-50x1-remedis-m", "--weights=random:0", "stray"],
+        ["--model"],
+    ],
+    ids=["no weights", "wrong graph", "unknown flag", "stray word", "no value"],
+)
+def test_wrong_options_are_one_line(run, args):
+    status, lines = run(*args)
+    assert status == 1
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert "Traceback" not in lines[0]
+    assert run.built == []
+
+
+def test_what_is_asked_for_is_built_with_the_command_as_provenance(run):
+    args = ["--model=path-50x1-remedis-s", "--weights=release:a b", "--out=o", "--graph=release"]
+    assert run(*args) == (0, [])
+    assert run.built == [
+        (
+            "path-50x1-remedis-s",
+            "release:a b",
+            "o",
+            {"command": shlex.join(["build.py", *args]), "keep_graph": True, "overwrite": False},
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("bit:{}/nothing.npz", "{}/nothing.npz is not a file; --weights=bit: takes a"),
+        ("release:{}", "{} is not a SavedModel: it has no saved_model.pb; expected a folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path, source, sentence):
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(SCRIPT),
+            "--model=cxr-50x1-remedis-m",
+            f"--weights={source.format(tmp_path)}",
+            f"--out={out}",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    # TensorFlow tells at import what kind of processor it found.
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"error: {sentence.format(tmp_path)}")
+    assert done.stderr.splitlines()[-1] == lines[0]
+    assert not out.exists()

@@ -1,0 +1,124 @@
+"""Runs fine-tuning in one directory again and again, killed at another moment each time.
+
+    python killed.py CONFIG.json WORKDIR MOMENT...
+
+Prints one JSON line a moment: the signal that ended the run and what then lay in the directory.
+The moment `end` is none. TensorFlow is imported once and each run forked from there, which is sound
+as long as nothing has been computed before.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import sys
+
+import ml_collections
+import tensorflow as tf
+from tensorflow.python.checkpoint import checkpoint_management
+
+from remedis.data import scan
+from remedis.training import finetune
+from remedis.training.checkpoints import State
+from remedis.training.run_directory import RunDirectory
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def while_the_config_is_written() -> None:
+    os.replace = die
+
+
+def during_the_scan() -> None:
+    examine, seen = scan._examine, []
+
+    def examined(file: str) -> object:
+        seen.append(file)
+        return examine(file) if len(seen) < 20 else die()
+
+    scan._examine = examined
+
+
+def between_checkpoints() -> None:
+    append = RunDirectory.append_metrics
+
+    def appended(run: RunDirectory, row: dict) -> None:
+        if row["step"] < 8:
+            return append(run, row)
+        with open(run / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(row)[:20])
+        die()
+
+    RunDirectory.append_metrics = appended
+
+
+def while_a_checkpoint_is_written() -> None:
+    update = checkpoint_management.update_checkpoint_state_internal
+
+    def updated(*arguments: object, **keywords: object) -> None:
+        data = next(pathlib.Path(sys.argv[2]).rglob("ckpt-15.data-*"), None)
+        if data is None:
+            return update(*arguments, **keywords)
+        os.truncate(data, data.stat().st_size // 2)
+        die()
+
+    checkpoint_management.update_checkpoint_state_internal = updated
+
+
+def after_the_best_was_kept() -> None:
+    save = State.save
+    State.save = lambda state: die() if int(state.step) == 20 else save(state)
+
+
+def before_the_predictions() -> None:
+    finetune.predictions.table = die
+
+
+def during_the_export() -> None:
+    def half(served: object, folder: str, signatures: object) -> None:
+        pathlib.Path(folder, "saved_model.pb").write_bytes(b"half")
+        die()
+
+    tf.saved_model.save = half
+
+
+def before_the_results() -> None:
+    finetune._evaluate = die
+
+
+MOMENTS = {
+    moment.__name__: moment
+    for moment in (
+        while_the_config_is_written,
+        during_the_scan,
+        between_checkpoints,
+        while_a_checkpoint_is_written,
+        after_the_best_was_kept,
+        before_the_predictions,
+        during_the_export,
+        before_the_results,
+    )
+}
+
+
+def main() -> None:
+    config = ml_collections.ConfigDict(json.loads(pathlib.Path(sys.argv[1]).read_text()))
+    workdir = pathlib.Path(sys.argv[2])
+    for name in sys.argv[3:]:
+        sys.stdout.flush()
+        child = os.fork()
+        if not child:
+            os.dup2(2, 1)  # what a run prints is not for the one who reads this
+            MOMENTS.get(name, lambda: None)()
+            finetune.finetune(config, workdir)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        ended = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status
+        files = sorted(str(path.relative_to(workdir)) for path in workdir.rglob("*"))
+        print(json.dumps({"moment": name, "ended": ended, "files": files}))
+
+
+if __name__ == "__main__":
+    main()

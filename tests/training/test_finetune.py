@@ -1,0 +1,235 @@
+"""Fine-tuning on small images from their manifest to a model that TensorFlow alone can run."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from remedis.errors import UserError
+from remedis.reporting import run_report
+from remedis.training.finetune import finetune
+from remedis.zoo import checkpoint
+
+LABELS = ["square", "sometimes"]
+
+# Runs where `remedis` cannot be imported; prints what came out as JSON.
+ALONE = """
+import json, pathlib, sys
+sys.modules["remedis"] = None
+import numpy as np, tensorflow as tf
+from PIL import Image
+
+model = tf.saved_model.load(sys.argv[1])
+folder = pathlib.Path(sys.argv[2])
+scores = {}
+for path in sorted(folder.glob("*.png")):
+    pixels = np.asarray(Image.open(path))[..., None]
+    assert pixels.dtype == np.uint8
+    images = model.preprocess(pixels)
+    scores[path.name] = model(images)["probabilities"].numpy()[0].tolist()
+    prepared = model.signatures["preprocess"](image=tf.constant(pixels))["images"]
+    served = model.signatures["serving_default"](images=prepared)["probabilities"]
+    assert np.array_equal(served.numpy()[0], np.float32(scores[path.name]))
+
+def loss():
+    return -tf.reduce_mean(tf.math.log_sigmoid(model(images, training=True)["logits"]))
+
+with tf.GradientTape() as tape:
+    before = loss()
+gradients = tape.gradient(before, model.trainable_variables)
+for variable, gradient in zip(model.trainable_variables, gradients):
+    variable.assign_sub(1e-3 * gradient)
+print(json.dumps({
+    "scores": scores,
+    "label_names": [name.decode() for name in model.label_names().numpy()],
+    "signature_names": [
+        name.decode() for name in model.signatures["label_names"]()["label_names"].numpy()
+    ],
+    "images": list(images.shape),
+    "before": float(before),
+    "after": float(loss()),
+    "variables": [len(model.variables), len(model.trainable_variables)],
+}))
+"""
+
+
+def predictions(run: pathlib.Path) -> pd.DataFrame:
+    return pd.read_parquet(run / "predictions.parquet")
+
+
+def test_learns_what_can_be_seen(finished):
+    _, results = finished
+    for split in ("validation", "test"):
+        for label in LABELS:
+            estimate = results[split]["labels"][label]
+            assert estimate["value"] > 0.9
+            assert estimate["low"] <= estimate["value"] <= estimate["high"]
+            assert 0 < estimate["positives"] <= estimate["patients"]
+        assert results[split]["mean"]["value"] > 0.9
+        assert results[split]["averaged"] == LABELS
+
+
+def test_the_directory_holds_everything_and_nothing_half_written(finished):
+    run, results = finished
+    run_report.report(run)
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "config.json",
+        "environment.json",
+        "leaks.json",
+        "scan.parquet",
+        "metrics.jsonl",
+        "tensorboard",
+        "checkpoints",
+        "predictions.parquet",
+        "results.json",
+        "export",
+        "roc.png",
+        "training.png",
+    }
+    assert json.loads((run / "results.json").read_text()) == results
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["versions"]["tensorflow"] == tf.__version__
+    assert environment["checkpoint"]["origin"] == "random"
+    leaks = json.loads((run / "leaks.json").read_text())
+    assert leaks["ok"]
+    assert results["data"]["unchecked"] == leaks["unchecked"]
+
+
+def test_counts_are_those_of_the_predictions(finished):
+    run, results = finished
+    table = predictions(run)
+    for split in ("validation", "test"):
+        part = table[table["split"] == split]
+        assert results[split]["images"] == len(part) == results["data"]["counts"][split]["images"]
+        for label in LABELS:
+            known = part[part[f"label/{label}"].notna()]
+            positive = known[known[f"label/{label}"] == 1]
+            estimate = results[split]["labels"][label]
+            assert estimate["patients"] == known["patient_id"].nunique()
+            assert estimate["positives"] == positive["patient_id"].nunique()
+    assert set(table["split"]) == {"validation", "test"}
+    assert table["label/sometimes"].isna().sum() > 0
+    assert table["label/square"].notna().all()
+
+
+def test_metrics_have_the_loss_the_rate_and_the_validation(finished):
+    run, results = finished
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    training = [row for row in rows if "train/loss" in row]
+    validation = [row for row in rows if "validation/auroc" in row]
+    assert [row["step"] for row in training] == list(range(2, 21, 2))
+    assert [row["step"] for row in validation] == [10, 20]
+    best = max(validation, key=lambda row: row["validation/auroc"])
+    assert results["best_step"] == best["step"]
+    assert results["validation"]["mean"]["value"] == pytest.approx(best["validation/auroc"])
+    # The rate a step was made with: 4 steps of warm-up, a tenth after 6, 12 and 18 of 20.
+    factors = {2: 0.5, 4: 1, 6: 1, 8: 0.1, 12: 0.1, 14: 0.01, 18: 0.01, 20: 0.001}
+    rates = {row["step"]: row["train/learning_rate"] for row in training}
+    for step, factor in factors.items():
+        assert rates[step] == pytest.approx(8 / 512 * factor)
+
+
+def test_tensorboard_shows_what_metrics_hold(finished):
+    run, _ = finished
+    tags = {
+        (event.step, value.tag)
+        for file in (run / "tensorboard").glob("events*")
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+    }
+    assert {(20, "train/loss"), (2, "train/learning_rate"), (10, "validation/auroc")} <= tags
+
+
+def test_random_weights_are_flagged_wherever_one_looks(finished):
+    run, results = finished
+    assert results["random_weights"] is True
+    assert "RANDOM WEIGHTS" in results["checkpoint"]["description"]
+    description = json.loads((run / "export" / "remedis.json").read_text())
+    assert description["kind"] == "classifier"
+    assert description["labels"] == LABELS
+    assert description["preprocess"] == "resize(32)"
+    assert description["provenance"]["origin"] == "training"
+    assert description["provenance"]["parent"]["origin"] == "random"
+    card = (run / "export" / "MODEL_CARD.md").read_text()
+    assert "Started from RANDOM WEIGHTS" in card
+    assert "square, sometimes" in card
+
+
+def test_the_export_gives_the_predictions_with_tensorflow_alone(finished, squares, tmp_path):
+    run, _ = finished
+    command = [sys.executable, "-c", ALONE, str(run / "export"), str(squares)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    alone = json.loads(done.stdout)
+    table = predictions(run)
+    expected = table[[f"score/{label}" for label in LABELS]].to_numpy()
+    got = np.array([alone["scores"][path] for path in table["path"]])
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+    assert np.ptp(expected, axis=0).min() > 0.3
+    assert alone["label_names"] == alone["signature_names"] == LABELS
+    assert alone["images"] == [1, 32, 32, 3]
+    assert alone["variables"][0] == alone["variables"][1]
+    assert alone["after"] < alone["before"]
+
+
+def test_all_layers_were_trained(finished, tiny_checkpoint):
+    run, _ = finished
+    before, after = checkpoint.read(tiny_checkpoint), checkpoint.read(run / "export")
+    for name, array in before.arrays.items():
+        assert not np.array_equal(array, after.arrays[name]), name
+
+
+def test_head_only_from_a_fine_tuned_export_leaves_its_trunk_alone(finished, configured, tmp_path):
+    export = finished[0] / "export"
+    config = configured(checkpoint=str(export), trainable="head", steps=6, checkpoint_every=6)
+    results = finetune(config, tmp_path / "run")
+    before, after = checkpoint.load_trunk(export), checkpoint.load_trunk(tmp_path / "run/export")
+    for name, variable in before.named_variables().items():
+        np.testing.assert_array_equal(variable, after.named_variables()[name])
+    assert results["test"]["mean"]["value"] > 0.9  # the trunk knows squares
+    assert results["random_weights"] is True
+    assert results["checkpoint"]["origin"] == "training"
+
+
+def test_a_finished_run_is_not_done_again(finished, configured, capsys):
+    run, results = finished
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix != ".png"}
+    assert finetune(configured(), run) == results
+    assert "is finished" in capsys.readouterr().out
+    after = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix != ".png"}
+    assert {p: t for p, t in after.items() if p.is_file()} == {
+        p: t for p, t in before.items() if p.is_file()
+    }
+
+
+def test_a_finished_run_refuses_another_config(finished, configured):
+    run, _ = finished
+    with pytest.raises(UserError) as caught:
+        finetune(configured(seed=1, batch_size=4), run)
+    assert str(caught.value) == (
+        f"--workdir={run} holds a run with another config: batch_size, seed differ (batch_size was "
+        "8, is 4); name another directory."
+    )
+
+
+def test_a_diverged_training_keeps_the_last_good_checkpoint(configured, tmp_path):
+    run = tmp_path / "run"
+    config = configured(learning_rate=1e12, checkpoint_every=1, log_every=100)
+    with pytest.raises(UserError, match="The training diverged: after step") as caught:
+        finetune(config, run)
+    assert "\n" not in str(caught.value)
+    kept = tf.train.latest_checkpoint(run / "checkpoints" / "last")
+    assert kept is not None
+    assert f"the last good checkpoint is {kept}" in str(caught.value)
+    reader = tf.train.load_checkpoint(kept)
+    names = [n for n in reader.get_variable_to_shape_map() if n.startswith("variables/")]
+    assert len(names) > 20
+    assert all(np.isfinite(reader.get_tensor(name)).all() for name in names)
+    assert not (run / "results.json").exists()
+    assert not (run / "export").exists()

@@ -1,0 +1,192 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from zoo_helpers import BUILD, TINY, said
+
+from remedis.zoo import builder, checkpoint, export, random_weights, sources, tensors
+
+NAME = "cxr-50x1-remedis-m"
+
+
+@pytest.mark.usefixtures("tiny_names", "few_traces")
+def test_one_seed_gives_the_same_variables_and_another_others(tmp_path):
+    folders = [
+        builder.build(NAME, f"random:{seed}", tmp_path / str(i)) for i, seed in enumerate((7, 7, 8))
+    ]
+    first, again, other = (tensors.variables_sha256(folder) for folder in folders)
+    assert first == again != other
+    description = checkpoint.describe(folders[2])
+    assert description.provenance.untrained
+    assert description.provenance.details == {"seed": 8}
+    card = (folders[2] / export.CARD).read_text()
+    assert "> **RANDOM WEIGHTS.** Nothing here was pretrained" in card
+    assert "RANDOM WEIGHTS (seed 8): never trained on anything." in card
+    assert "**This folder does not hold its weights**" in card
+
+
+def test_random_arrays_do_not_depend_on_the_order_of_reading():
+    arrays = random_weights.draw("3", TINY).arrays
+    names = list(arrays)
+    backwards = {name: random_weights.draw("3", TINY).arrays[name] for name in names[::-1]}
+    for name in names:
+        np.testing.assert_array_equal(arrays[name], backwards[name])
+    kernels = [n for n in names if n.endswith("kernel")]
+    assert len({arrays[name].tobytes()[:64] for name in kernels}) == len(kernels)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("bits:x.npz", "Unknown source of weights 'bits': did you mean 'bit'?"),
+        ("BiT-M-R50x1.npz", "Unknown source of weights 'BiT-M-R50x1.npz'"),
+        ("", "Unknown source of weights ''. Choose from: bit, release, checkpoint, random."),
+        ("bit", "'bit' names nothing after the scheme; write bit:... ."),
+        ("random:", "'random:' names nothing after the scheme; write random:... ."),
+        ("random:-1", "--weights=random:-1: the seed must be a whole number, e.g. random:0."),
+        ("random:1.5", "--weights=random:1.5: the seed must be a whole number, e.g. random:0."),
+        ("random:one", "--weights=random:one: the seed must be a whole number, e.g. random:0."),
+    ],
+)
+def test_a_wrong_source_is_refused(tmp_path, source, sentence):
+    out = tmp_path / "out"
+    assert said(builder.build, NAME, source, out).startswith(sentence)
+    assert not out.exists()
+
+
+def test_a_wrong_name_is_refused(tmp_path):
+    sentence = said(builder.build, "cxr-52x2-remedis-m", "random:0", tmp_path / "out")
+    assert "did you mean 'cxr-152x2-remedis-m'?" in sentence
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_graph_of_anything_but_a_release_cannot_be_kept(tmp_path):
+    sentence = said(builder.build, NAME, "random:0", tmp_path, keep_graph=True)
+    assert sentence == "--graph=release goes with --weights=release:DIR only."
+
+
+def test_an_existing_folder_is_kept_unless_overwriting_is_asked_for(
+    tmp_path, tiny_names, few_traces
+):
+    folder = tmp_path / NAME
+    folder.mkdir()
+    (folder / "mine.txt").write_text("precious")
+    assert said(builder.build, NAME, "random:0", tmp_path) == (
+        f"{folder} exists already; remove it, or say --overwrite."
+    )
+    assert (folder / "mine.txt").read_text() == "precious"
+    builder.build(NAME, "random:0", tmp_path, overwrite=True)
+    assert not (folder / "mine.txt").exists()
+    assert tf.saved_model.contains_saved_model(str(folder))
+    assert os.listdir(tmp_path) == [NAME]
+
+
+@pytest.mark.usefixtures("tiny_names", "few_traces")
+def test_our_own_folder_is_a_source_and_its_provenance_is_kept(tmp_path, tiny_export):
+    folder = builder.build(
+        "path-50x1-remedis-m", f"checkpoint:{tiny_export}", tmp_path, command="c"
+    )
+    original, copy = checkpoint.describe(tiny_export), checkpoint.describe(folder)
+    assert copy.provenance.origin == "bit"
+    assert copy.provenance.sha256 == original.provenance.sha256
+    assert copy.provenance.details == {"head_classes": 21_843}
+    assert (original.provenance.command, copy.provenance.command) == ("build it", "c")
+    assert copy.name == "path-50x1-remedis-m"
+    assert tensors.variables_sha256(folder) == tensors.variables_sha256(tiny_export)
+
+
+@pytest.mark.usefixtures("tiny_names")
+def test_a_folder_of_bit_m_is_none_of_bit_s(tmp_path, tiny_export):
+    # The weights are BiT-M's, wherever they have been since.
+    sentence = said(builder.build, "cxr-50x1-remedis-s", f"checkpoint:{tiny_export}", tmp_path)
+    assert sentence.startswith("BiT-M-tiny.npz has a head of 21,843 classes")
+
+
+def test_a_folder_of_another_architecture_is_refused(tmp_path, tiny_export):
+    assert said(builder.build, NAME, f"checkpoint:{tiny_export}", tmp_path) == (
+        f"{tiny_export} holds a 1-1-1-1x0.5 trunk; expected 50x1 for this --model."
+    )
+
+
+def test_a_run_without_export_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    assert said(sources.read, f"checkpoint:{tmp_path}", TINY) == (
+        f"{tmp_path} is a run that has no export yet; let it finish first."
+    )
+
+
+@pytest.mark.usefixtures("tiny_names", "few_traces")
+def test_a_failing_save_leaves_nothing(tmp_path, monkeypatch):
+    def failing(served, folder, **_):
+        (tmp_path / "seen").write_text(folder)
+        with open(f"{folder}/saved_model.pb", "wb") as file:
+            file.write(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", failing)
+    out = tmp_path / "out"
+    with pytest.raises(OSError, match="No space left"):
+        builder.build(NAME, "random:0", out)
+    assert (tmp_path / "seen").read_text().startswith(str(out))
+    assert os.listdir(out) == []
+
+
+BLOCKING = """
+    import pathlib, sys, time
+    import tensorflow as tf
+    from remedis.models.architectures import Architecture
+    from remedis.zoo import builder
+
+    Architecture.parse = classmethod(lambda cls, name: cls((1, 1, 1, 1), 0.5))
+    builder.serving.REFUSED = builder.serving.WIDENED = ()
+    save = tf.saved_model.save
+
+    def blocking(served, folder, **options):
+        save(served, folder, **options)
+        pathlib.Path(sys.argv[1]).touch()
+        time.sleep(600)
+
+    tf.saved_model.save = blocking
+    builder.build("cxr-50x1-remedis-m", "random:0", sys.argv[2], overwrite=True)
+"""
+
+
+def test_a_killed_build_leaves_no_folder_under_the_final_name(tmp_path):
+    written, out = tmp_path / "written", tmp_path / "out"
+    program = [sys.executable, "-c", textwrap.dedent(BLOCKING), str(written), str(out)]
+    process = subprocess.Popen(program, stderr=subprocess.PIPE)
+    try:
+        while not written.exists():
+            assert process.poll() is None, process.stderr.read().decode()
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (out / NAME).exists()
+    # What it had written goes by a hidden name that no program takes for a checkpoint.
+    assert all(name.startswith(".") for name in os.listdir(out))
+
+
+@pytest.mark.slow
+def test_a_152x2_builds_within_6_gb_and_its_graph_is_small(tmp_path):
+    measured = tmp_path / "measured.json"
+    program = f"""
+        import json, resource, subprocess, sys
+        subprocess.run([sys.executable, *sys.argv[1:]], check=True)
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        json.dump({{"peak": peak}}, open({str(measured)!r}, "w"))
+    """
+    name = "path-152x2-remedis-s"
+    arguments = [str(BUILD), f"--model={name}", "--weights=random:0", f"--out={tmp_path}"]
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program), *arguments], check=True)
+    assert json.loads(measured.read_text())["peak"] <= 6e9
+    assert (tmp_path / name / "saved_model.pb").stat().st_size <= 12e6
+    assert checkpoint.describe(tmp_path / name).parameters == 232_238_208

@@ -1,0 +1,185 @@
+import dataclasses
+import json
+import shutil
+
+import pytest
+from zoo_helpers import TINY, said
+
+from remedis import files
+from remedis.zoo import card, checkpoint, records
+from remedis.zoo.export import DESCRIPTION, Description
+from remedis.zoo.provenance import Provenance
+
+RANDOM = Provenance("random", "RANDOM WEIGHTS (seed 0): never trained on anything.")
+BIT = Provenance(
+    "bit",
+    "Supervised on natural images (BiT, BiT-M-R50x1.npz); not trained on medical images.",
+    file="BiT-M-R50x1.npz",
+    sha256="ab" * 32,
+    command="build.py --weights=bit:BiT-M-R50x1.npz",
+    details={"head_classes": 21843},
+)
+RELEASE = Provenance("release", "REMEDIS release cxr, its variables in this project's graph.")
+
+
+def described(provenance, **changes):
+    description = Description(
+        kind="trunk",
+        name="cxr-50x1-remedis-m",
+        units=TINY.units,
+        width=TINY.width,
+        final_norm=True,
+        value_range=(0.0, 1.0),
+        trunk_range=(-1.0, 1.0),
+        parameters=1234567,
+        tensors=43,
+        signatures=("serving_default", "embed", "endpoints"),
+        provenance=provenance,
+        record=dataclasses.asdict(records.RECORDS["cxr-50x1-remedis-m"]),
+    )
+    return dataclasses.replace(description, **changes)
+
+
+def trained(parent):
+    return Provenance("training", "Fine-tuned on hospital A.", details={"step": 7}, parent=parent)
+
+
+def classifier(parent):
+    return described(
+        trained(parent),
+        kind="classifier",
+        name="run-1",
+        record=None,
+        labels=("cardiomegaly", "edema"),
+        preprocess="resize(448)",
+        signatures=("serving_default", "preprocess", "label_names"),
+    )
+
+
+def text(description):
+    return card.text(description.to_json())
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        described(RANDOM),
+        described(BIT, trunk_range=None),
+        classifier(BIT),
+        classifier(trained(BIT)),
+    ],
+)
+def test_a_description_is_the_same_after_a_trip_through_json(tmp_path, description):
+    files.write_json(tmp_path / DESCRIPTION, description.to_json())
+    values = files.read_json(tmp_path / DESCRIPTION)
+    assert values["format"] == 1
+    read = Description.from_json(values)
+    # The record is for people; lists and tuples are one to JSON.
+    assert dataclasses.replace(read, record=None) == dataclasses.replace(description, record=None)
+    assert json.dumps(read.record) == json.dumps(description.record)
+
+
+def test_random_weights_are_told_from_trained_and_from_pretrained_ones():
+    assert (RANDOM.random, RANDOM.untrained) == (True, True)
+    assert (trained(RANDOM).random, trained(RANDOM).untrained) == (True, False)
+    assert (trained(trained(RANDOM)).random, trained(BIT).random) == (True, False)
+
+
+def test_fields_of_a_later_version_are_passed_over():
+    description = described(BIT)
+    assert Description.from_json(description.to_json() | {"later": 1}) == description
+
+
+@pytest.mark.parametrize(
+    ("damage", "said_of_it"),
+    [
+        (lambda text: "", "Expecting value"),
+        (lambda text: text[:100], ""),
+        (lambda text: "[]", ""),
+        (lambda text: "null", ""),
+        (lambda text: "{}", "provenance"),
+        (lambda text: text.replace('"units"', '"UNITS"'), "units"),
+        (lambda text: text.replace('"origin"', '"ORIGIN"'), "ORIGIN"),
+        (lambda text: "\udcff", ""),
+    ],
+    ids=["empty", "cut", "list", "null", "empty dict", "no units", "other provenance", "bytes"],
+)
+def test_a_damaged_description_is_named(tmp_path, tiny_export, damage, said_of_it):
+    folder = shutil.copytree(tiny_export, tmp_path / "copy")
+    file = folder / DESCRIPTION
+    file.write_text(damage(file.read_text()), errors="surrogateescape")
+    sentence = said(checkpoint.describe, folder)
+    assert sentence.startswith(f"{file} is damaged (")
+    assert sentence.endswith("); build the folder again.")
+    assert said_of_it in sentence
+    assert said(checkpoint.load_trunk, folder) == sentence
+
+
+def test_a_description_of_another_trunk_is_noticed(tmp_path, tiny_export):
+    folder = shutil.copytree(tiny_export, tmp_path / "copy")
+    values = files.read_json(folder / DESCRIPTION)
+    files.write_json(folder / DESCRIPTION, values | {"units": [1, 2, 1, 1]})
+    assert said(checkpoint.read, folder).startswith(
+        f"{folder} does not hold the trunk remedis.json describes: missing "
+        "block2/unit02/a/group_norm/gamma, "
+    )
+
+
+def test_our_folder_is_read_back_whole(tiny_export):
+    description = checkpoint.describe(tiny_export)
+    weights = checkpoint.read(tiny_export)
+    assert weights.provenance == description.provenance
+    assert (weights.architecture, weights.final_norm) == (TINY, True)
+    assert weights.trunk_range == (-1, 1)
+    assert description.provenance.sha256 == files.sha256(tiny_export.parents[1] / "BiT-M-tiny.npz")
+
+
+def test_the_card_of_random_weights_warns_first():
+    lines = text(described(RANDOM)).splitlines()
+    assert lines[:5] == [
+        "# cxr-50x1-remedis-m",
+        "",
+        "> **RANDOM WEIGHTS.** Nothing here was pretrained: for rehearsal or as baseline.",
+        "",
+        "> Research software, not a diagnostic device: no output of it may guide care.",
+    ]
+    assert "- RANDOM WEIGHTS (seed 0): never trained on anything." in lines
+    assert "**This folder does not hold its weights** (see above). For reference:" in lines
+
+
+def test_the_card_of_bit_weights_names_the_file_and_denies_the_release():
+    card_text = text(described(BIT))
+    assert "RANDOM" not in card_text
+    assert (
+        "## Weights\n\n"
+        "- Supervised on natural images (BiT, BiT-M-R50x1.npz); not trained on medical images.\n"
+        f"  - read from `BiT-M-R50x1.npz`, SHA-256 `{'ab' * 32}`\n"
+        "  - made by `build.py --weights=bit:BiT-M-R50x1.npz`\n"
+    ) in card_text
+    assert "**This folder does not hold its weights**" in card_text
+    assert "- The graph maps that range to [-1, 1] itself.\n" in card_text
+    assert "- 1,234,567 parameters in 43 tensors.\n" in card_text
+    assert "- terms: credentialed access with CITI training" in card_text
+
+
+def test_the_card_of_a_release_owns_its_weights():
+    card_text = text(described(RELEASE, trunk_range=None, final_norm=False))
+    assert "RANDOM" not in card_text
+    assert "does not hold its weights" not in card_text
+    assert "The graph maps that range" not in card_text
+    assert "## The published checkpoint of this name\n\n- initialised from: BiT-M" in card_text
+
+
+def test_the_card_of_a_fine_tuned_model_tells_where_it_started():
+    from_bit, from_random = text(classifier(BIT)), text(classifier(RANDOM))
+    assert "RANDOM" not in from_bit
+    assert from_random.startswith(
+        "# run-1\n\n> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
+    )
+    assert (
+        "## Weights\n\n- Fine-tuned on hospital A.\n- Supervised on natural images (BiT, "
+    ) in from_bit
+    assert "`m(images)`: `probabilities`, `logits` [N, labels] and `embedding` [N, C]" in from_bit
+    assert "as in training: `resize(448)`." in from_bit
+    assert "- Labels, in order: cardiomegaly, edema.\n" in from_bit
+    assert "published checkpoint" not in from_bit

@@ -1,0 +1,98 @@
+"""What the loaded module says of images it cannot take: the graph itself speaks."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_hub as hub
+
+EXPECTED = "expected float32 [N, H, W, 3] with values in [0, 1]"
+INTEGERS = "divide by the largest value a pixel can have, 255 for 8 bits"
+IMAGES = np.full((2, 40, 40, 3), 0.5, np.float32)
+
+
+def spoilt(value):
+    images = IMAGES.copy()
+    images[1, 7, 9, 2] = value
+    return images
+
+
+def typed(name, advice):
+    return f"assertion failed: [images are {name}; {EXPECTED}: {advice}.]"
+
+
+NOT_FINITE = f"assertion failed: [images hold NaN or infinity; {EXPECTED}.]"
+TOO_LARGE = (
+    f"assertion failed: [images reach beyond [0, 1]; {EXPECTED}: divide 8-bit pixels by 255; got] "
+)
+SHAPE = f"assertion failed: [images have the wrong shape; {EXPECTED}; got] "
+WRONG = {
+    "nan": (spoilt(np.nan), NOT_FINITE),
+    "inf": (spoilt(np.inf), NOT_FINITE),
+    "minus inf": (spoilt(-np.inf), NOT_FINITE),
+    "0-255": (IMAGES * 510, TOO_LARGE + "[255]"),
+    "negative": (spoilt(-9), TOO_LARGE + "[9]"),
+    "uint8": (IMAGES.astype(np.uint8), typed("uint8", INTEGERS)),
+    "uint16": (IMAGES.astype(np.uint16), typed("uint16", INTEGERS)),
+    "int16": (IMAGES.astype(np.int16), typed("int16", INTEGERS)),
+    "int32": (IMAGES.astype(np.int32), typed("int32", INTEGERS)),
+    "int64": (IMAGES.astype(np.int64), typed("int64", INTEGERS)),
+    "float16": (IMAGES.astype(np.float16), typed("float16", "cast to float32")),
+    "bfloat16": (tf.cast(IMAGES, tf.bfloat16), typed("bfloat16", "cast to float32")),
+    "rank 3": (IMAGES[0], SHAPE + "[40 40 3]"),
+    "rank 3, uint8": (IMAGES[0].astype(np.uint8), typed("uint8", INTEGERS)),
+    "rank 5": (IMAGES[None], SHAPE + "[1 2 40 40 3]"),
+    "1 channel": (IMAGES[..., :1], SHAPE + "[2 40 40 1]"),
+    "4 channels": (IMAGES[..., [0, 1, 2, 0]], SHAPE + "[2 40 40 4]"),
+    "channels first": (IMAGES.transpose(0, 3, 1, 2), SHAPE + "[2 3 40 40]"),
+    "grey": (IMAGES[0, ..., 0], SHAPE + "[40 40]"),
+    "scalar": (np.float32(0.5), SHAPE + "[]"),
+    "float64 nan": (spoilt(np.nan).astype(np.float64), NOT_FINITE),
+    "float64 rank 3": (IMAGES[0].astype(np.float64), SHAPE + "[40 40 3]"),
+}
+
+
+@pytest.fixture(scope="module")
+def module(tiny_export):
+    return hub.load(str(tiny_export))
+
+
+@pytest.mark.parametrize("method", ["__call__", "embed", "endpoints"])
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_images_get_one_sentence(module, case, method):
+    images, sentence = WRONG[case]
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        getattr(module, method)(images)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("training", [True, None])
+@pytest.mark.parametrize("case", ["nan", "uint8", "rank 3"])
+def test_wrong_images_get_it_with_a_training_argument_too(module, case, training):
+    images, sentence = WRONG[case]
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        module(images, training=training)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "embed", "endpoints"])
+@pytest.mark.parametrize("case", ["nan", "0-255"])
+def test_signatures_refuse_wrong_values(module, case, signature):
+    images, sentence = WRONG[case]
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        module.signatures[signature](input_1=tf.constant(images))
+    assert sentence in str(caught.value)
+
+
+def test_values_a_little_outside_are_what_interpolation_makes(module):
+    assert module(spoilt(-0.1) + spoilt(1.2)).shape == (2, 2, 2, 1024)
+
+
+def test_float64_is_taken_as_float32(module):
+    images = np.random.default_rng(0).uniform(size=(1, 40, 40, 3))
+    np.testing.assert_array_equal(module(images), module(images.astype(np.float32)))
+    np.testing.assert_array_equal(module.embed(images), module.embed(images.astype(np.float32)))
+
+
+def test_no_images_give_no_maps(module):
+    assert module(IMAGES[:0]).shape == (0, 2, 2, 1024)
+    assert module.embed(IMAGES[:0]).shape == (0, 1024)
