@@ -40,9 +40,10 @@ def run(script, monkeypatch, capsys):
     def call(*args):
         argv = ["build.py", *args]
         monkeypatch.setattr(sys, "argv", argv)
-        with flagsaver.flagsaver(), pytest.raises(SystemExit) as ended:
+        with flagsaver.flagsaver():
             flags.FLAGS.unparse_flags()
-            jobs.run(script.main)
+            with pytest.raises(SystemExit) as ended:
+                jobs.run(script.main)
         return ended.value.code, capsys.readouterr().err.splitlines()
 
     call.built = built
@@ -106,21 +107,14 @@ def test_what_is_asked_for_is_built_with_the_command_as_provenance(run):
     ]
 
 
-@pytest.mark.parametrize(
-    ("source", "sentence"),
-    [
-        ("bit:{}/nothing.npz", "{}/nothing.npz is not a file; --weights=bit: takes a"),
-        ("release:{}", "{} is not a SavedModel: it has no saved_model.pb; expected a folder"),
-    ],
-)
-def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path, source, sentence):
+def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path):
     out = tmp_path / "out"
     done = subprocess.run(
         [
             sys.executable,
             str(SCRIPT),
             "--model=cxr-50x1-remedis-m",
-            f"--weights={source.format(tmp_path)}",
+            "--weights=bit:nothing.npz",
             f"--out={out}",
         ],
         capture_output=True,
@@ -132,7 +126,6 @@ def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path, source
     assert "Traceback" not in done.stderr
     # TensorFlow tells at import what kind of processor it found.
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert len(lines) == 1
-    assert lines[0].startswith(f"error: {sentence.format(tmp_path)}")
+    assert lines == ["error: nothing.npz is not a file; --weights=bit: takes a BiT-{S,M}-R*.npz."]
     assert done.stderr.splitlines()[-1] == lines[0]
     assert not out.exists()

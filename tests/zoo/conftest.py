@@ -61,6 +61,13 @@ def few_traces(monkeypatch):
     monkeypatch.setattr(serving, "WIDENED", ())
 
 
+@pytest.fixture
+def no_graph(monkeypatch):
+    """Exports of the variables alone, for tests of everything but the graph: they take no time."""
+    monkeypatch.setattr(serving.ServedModel, "_callable", lambda *_, **__: None)
+    monkeypatch.setattr(serving.ServedTrunk, "saved_signatures", lambda _: {})
+
+
 @pytest.fixture(scope="session")
 def tiny_export(once):
     """A folder of ours with a tiny trunk, from a tiny BiT npz."""

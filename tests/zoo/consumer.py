@@ -6,6 +6,7 @@ This package cannot be imported here. What was found goes to FACTS.json; between
 and DONE on standard error there should be nothing.
 """
 
+# ruff: noqa: E402
 import json
 import logging
 import os

@@ -174,7 +174,8 @@ def test_the_card_of_a_fine_tuned_model_tells_where_it_started():
     from_bit, from_random = text(classifier(BIT)), text(classifier(RANDOM))
     assert "RANDOM" not in from_bit
     assert from_random.startswith(
-        "# run-1\n\n> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
+        "# run-1\n\n"
+        "> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
     )
     assert (
         "## Weights\n\n- Fine-tuned on hospital A.\n- Supervised on natural images (BiT, "
