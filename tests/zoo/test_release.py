@@ -74,6 +74,7 @@ def test_the_raw_folder_is_taken_wherever_one_of_ours_is(tiny_release, expected)
     assert "pre_logits" not in trunk.endpoints(IMAGES)
 
 
+@pytest.mark.parametrize("tiny_release", ["plain"], indirect=True)
 @pytest.mark.usefixtures("tiny_names", "few_traces")
 def test_its_variables_in_our_graph_give_its_map(tmp_path, tiny_release, expected):
     folder = builder.build(NAME, f"release:{tiny_release}", tmp_path)
