@@ -67,7 +67,7 @@ def rehearsal(layout: str) -> Variant:
         config.image_size = 32
         config.steps = 120
         # Random weights need larger steps than pretrained ones.
-        config.learning_rate = 1.6
+        config.learning_rate = 0.8
         config.evaluate_every = config.checkpoint_every = 40
 
     return change

@@ -10,6 +10,12 @@ import tensorflow as tf
 
 EPSILON = 1e-10  # of BiT; added to the variance, not to the deviation
 
+# On a CPU the library's transposed convolution, the gradient by the input, takes up to 18 times as
+# long as a convolution of the same sums where the map is small and the channels are many: always
+# worth avoiding without a stride. With one, the convolution does four times the sums and pays up to
+# this height and width only. `benchmarks/convolution.py` measures it.
+SMALL_MAP = 8  # pixels
+
 
 def standardize(kernel: tf.Tensor) -> tf.Tensor:
     """Returns (w - mean) / sqrt(variance + 1e-10) over H, W and I of an HWIO kernel.
@@ -42,9 +48,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
     size = kernel.shape[0]
     if size == 1:
         return _pointwise(x[:, ::stride, ::stride] if stride > 1 else x, kernel)
-    if stride == 1:
-        return _unstrided(x, kernel)
-    return tf.nn.conv2d(x, kernel, stride, _padding(size))
+    return _spatial(x, kernel, stride)
 
 
 def _padding(size: int) -> list[list[int]]:
@@ -59,32 +63,45 @@ def _pointwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(product, tf.concat([tf.shape(x)[:3], [outputs]], 0))
 
 
-@tf.custom_gradient
-def _unstrided(
-    x: tf.Tensor, kernel: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """A convolution of stride 1 whose gradient by `x` is a convolution too, not its transpose.
-
-    They are the same sums; on a CPU the library's transposed one takes up to 18 times as long where
-    the map is small and the channels are many.
-    """
+def _spatial(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
+    """A convolution whose gradient by `x` is a convolution too where that is the faster way."""
     padding = _padding(kernel.shape[0])
+    sides = x.shape[1:3]
+    small = sides.is_fully_defined() and max(sides) <= SMALL_MAP
+    if stride > 1 and not small:
+        return tf.nn.conv2d(x, kernel, stride, padding)
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
-        by_x = tf.nn.conv2d(upstream, turned, 1, padding)
-        flat = [side for pair in padding for side in pair]
-        by_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=x,
-            filter_sizes=kernel.shape,
-            out_backprop=upstream,
-            strides=[1, 1, 1, 1],
-            padding="EXPLICIT",
-            explicit_paddings=flat,
-        )
-        return by_x, by_kernel
+    @tf.custom_gradient
+    def convolution(
+        x: tf.Tensor, kernel: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            turned = tf.transpose(tf.reverse(kernel, [0, 1]), [0, 1, 3, 2])
+            spread = _spread(upstream, stride, tf.shape(x))
+            by_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                input=x,
+                filter_sizes=kernel.shape,
+                out_backprop=upstream,
+                strides=[1, stride, stride, 1],
+                padding="EXPLICIT",
+                explicit_paddings=[side for pair in padding for side in pair],
+            )
+            return tf.nn.conv2d(spread, turned, 1, padding), by_kernel
 
-    return tf.nn.conv2d(x, kernel, 1, padding), gradient
+        return tf.nn.conv2d(x, kernel, stride, padding), gradient
+
+    return convolution(x, kernel)
+
+
+def _spread(y: tf.Tensor, stride: int, shape: tf.Tensor) -> tf.Tensor:
+    """Returns `y` at every `stride`-th row and column of zeros, cut to the sides of `shape`."""
+    if stride == 1:
+        return y
+    count, height, width, channels = tf.unstack(tf.shape(y))
+    apart = tf.reshape(y, [count, height, 1, width, 1, channels])
+    apart = tf.pad(apart, [[0, 0], [0, 0], [0, stride - 1], [0, 0], [0, stride - 1], [0, 0]])
+    zeros_between = tf.reshape(apart, [count, height * stride, width * stride, y.shape[-1]])
+    return zeros_between[:, : shape[1], : shape[2]]
 
 
 class StandardizedConv2D(keras.layers.Layer):

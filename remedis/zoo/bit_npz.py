@@ -28,6 +28,7 @@ class _Arrays(Mapping[str, np.ndarray]):
         try:
             return self._npz[key].astype(np.float32, copy=False)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            assert self._npz.zip is not None
             raise UserError(
                 f"{self._npz.zip.filename}: array {key} is damaged ({error}); copy the file again."
             ) from error
