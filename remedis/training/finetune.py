@@ -38,7 +38,9 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     """Trains a classifier and writes everything of the run into `workdir`.
 
     A run that was killed goes on when called again with the same config and directory, and ends
-    with the numbers of one that was not. One that is finished is not done again.
+    with the numbers of one that was not. One that is finished is not done again. On accelerators
+    that needs `tf.config.experimental.enable_op_determinism()`, which is the process' to call: it
+    makes every unseeded random operation of the process an error.
 
     Args:
       config: as the files in `configs/` make them.
@@ -58,7 +60,6 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     if config.rehearsal:
         config = rehearsal.prepared(config, run)
     _check_numbers(config)
-    _make_repeatable()
     train_ops, eval_ops = _preprocessing(config)
     classifier, variables, provenance = _classifier(config)
     run.write_environment(provenance.to_json())
@@ -123,11 +124,6 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
         if not low <= value <= (value if high is None else high):
             expected = f"at least {low}" if high is None else f"{low} to {high}"
             raise UserError(f"config.{key} is {value}; expected {expected}.")
-
-
-def _make_repeatable() -> None:
-    """Asks TensorFlow for the same numbers from the same inputs; everything else is seeded."""
-    tf.config.experimental.enable_op_determinism()
 
 
 def _preprocessing(config: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:

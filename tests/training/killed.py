@@ -112,6 +112,7 @@ def main() -> None:
         if not child:
             os.dup2(2, 1)  # what a run prints is not for the one who reads this
             MOMENTS.get(name, lambda: None)()
+            tf.config.experimental.enable_op_determinism()  # as the job does
             finetune.finetune(config, workdir)
             os._exit(0)
         _, status = os.waitpid(child, 0)
