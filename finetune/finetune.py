@@ -20,12 +20,11 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.", require
 def main() -> None:
     """Runs the job and shows what came out."""
     # TensorFlow takes seconds to load; a wrong flag should not.
-    import tensorflow as tf
-
     from remedis.reporting import run_report
     from remedis.training.finetune import finetune
+    from remedis.training.repeatable import make_process_repeatable
 
-    tf.config.experimental.enable_op_determinism()
+    make_process_repeatable()
     finetune(_CONFIG.value, _WORKDIR.value)
     run_report.report(_WORKDIR.value)
 

@@ -1,8 +1,13 @@
 import os
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from remedis.models.architectures import Architecture
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "golden"))
@@ -11,9 +16,10 @@ sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A checkpoint folder with random weights, of a trunk small enough to train in seconds."""
-    from remedis.models.architectures import Architecture
+def random_checkpoint(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[["Architecture"], pathlib.Path]:
+    """Returns a function that makes a checkpoint folder with random weights."""
     from remedis.zoo import checkpoint, export, random_weights
     from remedis.zoo.serving import ServedModel
 
@@ -23,21 +29,31 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         def saved_signatures(self) -> dict:
             return {}
 
-    weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
-    architecture = weights.architecture
-    description = export.Description(
-        kind="trunk",
-        name="tiny",
-        units=architecture.units,
-        width=architecture.width,
-        final_norm=weights.final_norm,
-        value_range=(0.0, 1.0),
-        trunk_range=weights.trunk_range,
-        parameters=architecture.parameters(weights.final_norm),
-        tensors=len(architecture.shapes(weights.final_norm)),
-        signatures=(),
-        provenance=weights.provenance,
-    )
-    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
-    variables = [v.value for v in checkpoint.build_trunk(weights).named_variables().values()]
-    return export.save(Variables(variables, variables), description, folder)
+    def make(architecture: "Architecture") -> pathlib.Path:
+        weights = random_weights.draw("0", architecture)
+        description = export.Description(
+            kind="trunk",
+            name="random",
+            units=architecture.units,
+            width=architecture.width,
+            final_norm=weights.final_norm,
+            value_range=(0.0, 1.0),
+            trunk_range=weights.trunk_range,
+            parameters=architecture.parameters(weights.final_norm),
+            tensors=len(architecture.shapes(weights.final_norm)),
+            signatures=(),
+            provenance=weights.provenance,
+        )
+        folder = tmp_path_factory.mktemp("checkpoint") / "random"
+        variables = [v.value for v in checkpoint.build_trunk(weights).named_variables().values()]
+        return export.save(Variables(variables, variables), description, folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(random_checkpoint: Callable[..., pathlib.Path]) -> pathlib.Path:
+    """A checkpoint folder with random weights, of a trunk small enough to train in seconds."""
+    from remedis.models.architectures import Architecture
+
+    return random_checkpoint(Architecture((1, 1, 1, 1), 0.5))

@@ -38,9 +38,8 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     """Trains a classifier and writes everything of the run into `workdir`.
 
     A run that was killed goes on when called again with the same config and directory, and ends
-    with the numbers of one that was not. One that is finished is not done again. On accelerators
-    that needs `tf.config.experimental.enable_op_determinism()`, which is the process' to call: it
-    makes every unseeded random operation of the process an error.
+    with the numbers of one that was not, bit for bit if the process called
+    `repeatable.make_process_repeatable`. One that is finished is not done again.
 
     Args:
       config: as the files in `configs/` make them.

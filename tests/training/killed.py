@@ -20,6 +20,7 @@ from tensorflow.python.checkpoint import checkpoint_management
 from remedis.data import scan
 from remedis.training import finetune
 from remedis.training.checkpoints import State
+from remedis.training.repeatable import make_process_repeatable
 from remedis.training.run_directory import RunDirectory
 
 
@@ -112,7 +113,7 @@ def main() -> None:
         if not child:
             os.dup2(2, 1)  # what a run prints is not for the one who reads this
             MOMENTS.get(name, lambda: None)()
-            tf.config.experimental.enable_op_determinism()  # as the job does
+            make_process_repeatable()  # as the job does
             finetune.finetune(config, workdir)
             os._exit(0)
         _, status = os.waitpid(child, 0)

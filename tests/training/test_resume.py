@@ -6,6 +6,8 @@ import sys
 import pandas as pd
 import pytest
 
+from remedis.models import architectures
+
 DRIVER = pathlib.Path(__file__).parent / "killed.py"
 # In the order in which a run comes by them; what must not be there yet under its final name.
 MOMENTS = {
@@ -40,30 +42,54 @@ def test_a_run_killed_at_every_turn_ends_as_one_left_alone(
     finished, configured, tmp_path, moments, steps
 ):
     undisturbed, _ = finished
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(configured().to_dict()))
     run = tmp_path / "run"
-    command = [sys.executable, str(DRIVER), str(config), str(run), *moments, "end"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lives = [json.loads(line) for line in done.stdout.splitlines()]
+    lives, log = lived(run, configured(), *moments, "end")
     assert [life["moment"] for life in lives] == [*moments, "end"]
     for life in lives[:-1]:
-        assert life["ended"] == "SIGKILL", (life["moment"], done.stderr[-3000:])
+        assert life["ended"] == "SIGKILL", (life["moment"], log)
         assert not MOMENTS[life["moment"]].intersection(life["files"]), life["moment"]
-    assert lives[-1]["ended"] == 0, done.stderr[-3000:]
-    resumed_from = [line for line in done.stderr.splitlines() if line.startswith("Going on")]
+    assert lives[-1]["ended"] == 0, log
+    resumed_from = [line for line in log.splitlines() if line.startswith("Going on")]
     assert resumed_from == [f"Going on from step {step} of 20." for step in steps]
 
-    pd.testing.assert_frame_equal(
-        pd.read_parquet(run / "predictions.parquet"),
-        pd.read_parquet(undisturbed / "predictions.parquet"),
-        check_exact=True,
-    )
-    for name in ("metrics.jsonl", "results.json", "leaks.json", "config.json"):
-        assert (run / name).read_text() == (undisturbed / name).read_text(), name
+    assert_same_numbers(run, undisturbed)
     visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
     assert visible == {p.name for p in undisturbed.iterdir() if p.suffix != ".png"}
     assert {p.name for p in (run / "export").iterdir()} == {
         p.name for p in (undisturbed / "export").iterdir()
     }
+
+
+@pytest.mark.slow
+def test_with_the_full_trunk_as_well(random_checkpoint, configured, tmp_path):
+    # Its sums are long enough for their order to show, which the tiny trunk's are not.
+    folder = random_checkpoint(architectures.Architecture.parse("50x1"))
+    config = configured(checkpoint=str(folder), learning_rate=0.3)
+    runs = {
+        "alone": ["end"],
+        "killed": ["between_checkpoints", "while_a_checkpoint_is_written", "end"],
+    }
+    for name, moments in runs.items():
+        lives, log = lived(tmp_path / name, config, *moments)
+        assert [life["ended"] for life in lives] == ["SIGKILL"] * (len(moments) - 1) + [0], log
+    assert_same_numbers(tmp_path / "killed", tmp_path / "alone")
+
+
+def lived(run, config, *moments):
+    """Runs fine-tuning killed at each of the moments; returns what the driver says, and its log."""
+    file = run.parent / "config.json"
+    file.write_text(json.dumps(config.to_dict()))
+    command = [sys.executable, str(DRIVER), str(file), str(run), *moments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def assert_same_numbers(run, other):
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(run / "predictions.parquet"),
+        pd.read_parquet(other / "predictions.parquet"),
+        check_exact=True,
+    )
+    for name in ("metrics.jsonl", "results.json", "leaks.json", "config.json"):
+        assert (run / name).read_text() == (other / name).read_text(), name
