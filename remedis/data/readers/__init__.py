@@ -1,0 +1,91 @@
+"""Where an image's pixels come from: a file of its own, or an item of a container.
+
+The `path` of a manifest names a JPEG or PNG file, a DICOM file, or one item of a container as
+`file#item`, such as row 17 of an HDF5 array, `train_x.h5#17`. A `#` counts only behind the name of
+a container; everywhere else it is part of a file's name. Each reader's module says which names are
+its own, what its items are called and what it gives.
+
+A module of a reader has `NAMES`, a pattern searched for in file names, and either `read_encoded(file, item) -> bytes`, the bytes of a
+JPEG or PNG, or `read_pixels(file, item) -> array`, [H, W, channels] uint8 or uint16 with 1 to 4
+channels as `remedis.preprocess.decode.from_pixels` takes them, or [H, W, 3] float32 in [0, 1]. Both
+may be called from many threads at once and raise `Unreadable`.
+"""
+
+import dataclasses
+import os
+import pathlib
+from types import ModuleType
+
+import numpy as np
+
+from remedis.data.readers.unreadable import Unreadable
+
+__all__ = ["ENCODED", "FILE", "PIXELS", "Location", "Unreadable", "locate"]
+
+_READERS: tuple[ModuleType, ...] = ()
+
+# How the image of a location is had: TensorFlow reads and decodes the file, a reader gives encoded
+# bytes, or a reader gives pixels.
+FILE, ENCODED, PIXELS = range(3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Location:
+    """A path of a manifest, taken apart.
+
+    Attributes:
+      file: the file that holds the image.
+      item: which of its images; empty if it holds one.
+      reader: the module that reads it; None for JPEG and PNG files.
+    """
+
+    file: str
+    item: str = ""
+    reader: ModuleType | None = None
+
+    @property
+    def kind(self) -> int:
+        """`FILE`, `ENCODED` or `PIXELS`."""
+        if self.reader is None:
+            return FILE
+        return ENCODED if hasattr(self.reader, "read_encoded") else PIXELS
+
+    def read_bytes(self) -> bytes:
+        """Returns the encoded image; of a `FILE` or `ENCODED` location.
+
+        Raises:
+          Unreadable: it cannot be read.
+        """
+        if self.reader is not None:
+            contents: bytes = self.reader.read_encoded(self.file, self.item)
+            return contents
+        try:
+            return pathlib.Path(self.file).read_bytes()
+        except OSError as error:
+            raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
+
+    def read_pixels(self) -> np.ndarray:
+        """Returns [H, W, 3] float32 in [0, 1]; of a `PIXELS` location.
+
+        Raises:
+          Unreadable: it cannot be read.
+        """
+        assert self.reader is not None
+        pixels: np.ndarray = self.reader.read_pixels(self.file, self.item)
+        if pixels.dtype == np.float32:
+            return pixels
+        # The same sums as `decode.from_pixels`, without a graph for every thread.
+        image = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+        return np.repeat(image[..., :1], 3, axis=-1) if image.shape[-1] < 3 else image[..., :3]
+
+
+def locate(path: str) -> Location:
+    """Returns the file, the item and the reader that a path of a manifest means."""
+    file, mark, item = path.rpartition("#")
+    for reader in _READERS:
+        if mark and reader.NAMES.search(os.path.basename(file)):
+            return Location(file, item, reader)
+    for reader in _READERS:
+        if reader.NAMES.search(os.path.basename(path)):
+            return Location(path, "", reader)
+    return Location(path)
