@@ -38,11 +38,10 @@ QUICK = (
         pytest.param(tuple(MOMENTS), (5, 10, 15, 20, 20, 20), id="all", marks=pytest.mark.slow),
     ],
 )
-def test_a_run_killed_at_every_turn_ends_as_one_left_alone(
-    finished, configured, tmp_path, moments, steps
-):
-    undisturbed, _ = finished
-    run = tmp_path / "run"
+def test_a_run_killed_at_every_turn_ends_as_one_left_alone(configured, tmp_path, moments, steps):
+    undisturbed, run = tmp_path / "alone" / "run", tmp_path / "killed" / "run"
+    lives, log = lived(undisturbed, configured(), "end")
+    assert lives[0]["ended"] == 0, log
     lives, log = lived(run, configured(), *moments, "end")
     assert [life["moment"] for life in lives] == [*moments, "end"]
     for life in lives[:-1]:
@@ -54,7 +53,7 @@ def test_a_run_killed_at_every_turn_ends_as_one_left_alone(
 
     assert_same_numbers(run, undisturbed)
     visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
-    assert visible == {p.name for p in undisturbed.iterdir() if p.suffix != ".png"}
+    assert visible == {p.name for p in undisturbed.iterdir() if not p.name.startswith(".")}
     assert {p.name for p in (run / "export").iterdir()} == {
         p.name for p in (undisturbed / "export").iterdir()
     }
@@ -77,6 +76,7 @@ def test_with_the_full_trunk_as_well(random_checkpoint, configured, tmp_path):
 
 def lived(run, config, *moments):
     """Runs fine-tuning killed at each of the moments; returns what the driver says, and its log."""
+    run.parent.mkdir(exist_ok=True)
     file = run.parent / "config.json"
     file.write_text(json.dumps(config.to_dict()))
     command = [sys.executable, str(DRIVER), str(file), str(run), *moments]
