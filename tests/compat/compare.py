@@ -1,23 +1,31 @@
-"""Compares two files of answers: compare.py ONE.npz OTHER.npz; fails beyond 1e-4 relative."""
+"""Compares two files of answers: compare.py ONE.npz OTHER.npz; fails beyond the limits."""
 
 import sys
 
 import numpy as np
 
+# Relative errors (Frobenius). The norms of gradients follow their last digits less closely: where a
+# rounding moves a value over zero, the gradient of a ReLU jumps. Multiplying the images by
+# 1 - 6e-8, less than one rounding, changes one of these norms by 3e-3 within one TensorFlow.
 LIMIT = 1e-4
+GRADIENT_LIMIT = 1e-2
 
 
 def main(one: str, other: str) -> int:
-    """Prints the largest relative error (Frobenius); returns the exit status."""
+    """Prints the largest relative errors; returns the exit status."""
     first, second = np.load(one), np.load(other)
     assert set(first.files) == set(second.files)
     errors = {
         key: np.linalg.norm(first[key] - second[key]) / np.linalg.norm(first[key])
         for key in first.files
     }
-    worst = max(errors, key=lambda key: errors[key])
-    print(f"{len(errors)} answers agree to {errors[worst]:.1e} (limit {LIMIT}), worst in {worst}.")
-    return int(errors[worst] > LIMIT)
+    status = 0
+    for kind, limit in (("outputs", LIMIT), ("gradients", GRADIENT_LIMIT)):
+        some = {k: v for k, v in errors.items() if k.startswith("gradient/") == (kind != "outputs")}
+        worst = max(some, key=lambda key: some[key])
+        print(f"{len(some)} {kind} agree to {some[worst]:.1e} (limit {limit}), worst in {worst}.")
+        status |= not some[worst] <= limit
+    return int(status)
 
 
 if __name__ == "__main__":
