@@ -8,6 +8,17 @@ import setuptools
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "remedis/__init__.py").read_text())
 
+EXTRAS = {
+    "dicom": [
+        "pydicom>=3.0",
+        "pylibjpeg>=2.0",
+        "pylibjpeg-libjpeg>=2.1",
+        "pylibjpeg-openjpeg>=2.3",
+        "pylibjpeg-rle>=2.0",
+    ],
+    "slides": ["openslide-bin>=4.0", "openslide-python>=1.4"],
+}
+
 setuptools.setup(
     name="remedis",
     version=VERSION[1] if VERSION else None,
@@ -21,6 +32,8 @@ setuptools.setup(
     entry_points={"console_scripts": ["remedis=remedis.cli:main"]},
     install_requires=[
         "absl-py>=2.1",
+        "h5py>=3.11",
+        "importlib-resources>=6",  # TensorFlow Datasets imports it without asking for it
         "keras>=3.12",
         "matplotlib>=3.9",
         "ml-collections>=1.0",
@@ -37,16 +50,23 @@ setuptools.setup(
         "tensorflow-hub>=0.16.1",
     ],
     extras_require={
+        **EXTRAS,
         "dev": [
+            *EXTRAS["dicom"],
+            *EXTRAS["slides"],
+            "hypothesis>=6.100",
             "ipykernel>=6.29",
             "mypy>=1.11",
             "nbclient>=0.10",
             "nbformat>=5.10",
             "pandas-stubs>=2.2",
             "pillow>=10",
+            "pydicom-data>=1.0",
             "pytest>=8",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
+            "scikit-image>=0.24",
+            "tifffile>=2024.1",
             "wheel",
         ],
     },

@@ -32,11 +32,13 @@ def finetuning() -> ml_collections.ConfigDict:
     config.split_seed = 0
     config.split_unit = "patient_id"  # or slide_id
     config.allow_missing_patient_ids = False
+    config.balance = ""  # a label or column whose values training shall see equally often
     config.max_bad_images = 0.01  # share of unreadable images a run goes on with
     # Images.
     config.image_size = 448
     config.train_preprocess = "resize({size})"
     config.eval_preprocess = "resize({size})"
+    config.cache_gb = 1.0  # memory for decoded images; changes speed, never numbers
     # Model and training.
     config.trainable = "all"  # or head
     config.head_norm = True

@@ -16,11 +16,20 @@ LAYERS = (
     {"evaluation", "training", "selfsup"},
     {"data", "zoo"},
     {"models", "preprocess"},
-    {"errors", "files", "__init__"},
+    {"errors", "extras", "files", "progress", "__init__"},
 )
 LAYER = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Heavy or rare packages are extras, imported where they are used.
-OPTIONAL = {"apache_beam", "mlflow", "onnx", "onnxruntime", "openslide", "pydicom", "tf2onnx"}
+OPTIONAL = {
+    "apache_beam",
+    "mlflow",
+    "onnx",
+    "onnxruntime",
+    "openslide",
+    "pydicom",
+    "skimage",
+    "tf2onnx",
+}
 OPTIONAL |= {"tifffile", "tf_keras", "torch", "timm"}
 
 

@@ -1,7 +1,11 @@
+import json
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from remedis import cli
 from remedis.zoo import names
@@ -51,3 +55,110 @@ def test_list_does_not_wait_for_tensorflow():
         "sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 256, (20, 20), np.uint8)).save(tmp_path / f"{i}.png")
+        split = "train" if i < 20 else ("validation" if i < 30 else "test")
+        rows.append((f"{i}.png", f"p{i}", f"s{i}", split, i % 2))
+    columns = ["path", "patient_id", "study_id", "split", "ill"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "manifest.csv", index=False)
+    return tmp_path
+
+
+def test_doctor_of_good_data(data, capsys):
+    assert cli.main(["doctor", str(data / "manifest.csv"), "--labels=ill"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == "Nothing wrong was found."
+    assert "Scanning 40 images" in printed.err
+
+
+def test_doctor_ends_with_2_for_errors_and_its_json_is_alone_on_standard_output(data, capsys):
+    (data / "3.png").write_bytes(b"")
+    cache = data / "scan.parquet"
+    arguments = ["doctor", str(data), "--labels", "ill", "--json", f"--cache={cache}"]
+    assert cli.main(arguments) == cli.UNWELL == 2
+    written = json.loads(capsys.readouterr().out)
+    assert written["ok"] is False
+    assert written["findings"][0]["listed"] == ["3.png: The file is empty."]
+    assert cache.is_file()
+
+
+def test_doctor_holds_data_against_a_checkpoint(data, tiny_checkpoint, capsys):
+    assert cli.main(["doctor", str(data), "--labels=ill", f"--checkpoint={tiny_checkpoint}"]) == 0
+    assert "RANDOM WEIGHTS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{data}"], "The source 'csv' needs the names of its label columns: set `labels`."),
+        (["{data}", "--labels=il"], "no column 'il'"),
+        (["{data}", "--labels=ill", "--source=cvs"], "Unknown source 'cvs': did you mean 'csv'?"),
+        (["{data}", "--labels=ill", "--option=roots=1"], "Unknown option of the source 'csv' 'roo"),
+        (["{data}", "--labels=ill", "--option=root"], "--option=root: expected KEY=VALUE."),
+        (["{data}", "--labels=ill", "--checkpoint=/no/where"], "/no/where"),
+        (["{data}", "--labels=ill", "--split_unit=slide"], "Unknown unit of splits 'slide'"),
+        (["{data}", "--jason"], "Unrecognized arguments: --jason; see remedis"),
+        ([], "The following arguments are required: DATA; see remedis doctor --help."),
+    ],
+)
+def test_doctor_of_wrong_arguments(arguments, sentence, data, capsys):
+    assert cli.main(["doctor", *(a.format(data=data) for a in arguments)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_doctor_says_what_its_exit_status_means(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["doctor", "--help"])
+    assert ended.value.code == 0
+    assert "Exit status: 0" in capsys.readouterr().out
+
+
+def test_options_of_a_source():
+    assert cli._options(["views=frontal", "centres=(1, 2)", "a==b"]) == {
+        "views": "frontal",
+        "centres": (1, 2),
+        "a": "=b",
+    }
+
+
+def test_prepare_packs_what_the_source_tfds_then_loads(data, tmp_path, capsys):
+    out = tmp_path / "packed"
+    command = ["prepare", str(data), "--labels=ill", f"--out={out}", "--name=own"]
+    assert cli.main([*command, "--preprocess=resize(8)"]) == 0
+    assert "config.source='tfds'" in capsys.readouterr().out
+    assert cli.main(["doctor", str(out), "--source=tfds", "--labels=ill", "--json"]) in (0, 2)
+    found = json.loads(capsys.readouterr().out)
+    assert found["source"] == "tfds own/1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--preprocess=rotate(3)"], "must give the same every time here, but rotate is random"),
+        (["--preprocess=resize(8)", "--labels=il"], "no column 'il'"),
+        (["--preprocess=resize(8)", "--source=cvs"], "Unknown source 'cvs': did you mean 'csv'"),
+        (["--preprocess=resize(8)", "--option=views"], "--option=views: expected KEY=VALUE"),
+        ([], "--preprocess; see remedis prepare --help"),
+    ],
+)
+def test_prepare_refuses_in_one_line(data, tmp_path, capsys, arguments, sentence):
+    command = ["prepare", str(data), "--labels=ill", f"--out={tmp_path / 'out'}", "--name=own"]
+    assert cli.main([*command, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_augmentations_of_what_is_no_image(tmp_path, capsys):
+    assert cli.main(["augmentations", str(tmp_path / "no.png"), "--out=sheet.png"]) == 1
+    assert capsys.readouterr().err.startswith("error: ")

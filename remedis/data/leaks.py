@@ -5,9 +5,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from remedis.data.manifest import SPLITS, Manifest
+from remedis.data.near_duplicates import DISTANCE, MOST, pairs
 from remedis.data.text import some
 from remedis.errors import UserError
 
@@ -43,6 +45,21 @@ class Overlap:
 
 
 @dataclasses.dataclass(frozen=True)
+class NearDuplicates:
+    """Images of two splits that look the same, though their bytes differ.
+
+    Attributes:
+      splits: the two splits.
+      count: number of pairs; the search ends at 100,000 for all splits together.
+      pairs: the 20 nearest: the two paths and the number of bits their hashes differ in.
+    """
+
+    splits: tuple[str, str]
+    count: int
+    pairs: tuple[tuple[str, str, int], ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Receipt:
     """What the gate saw.
 
@@ -52,17 +69,24 @@ class Receipt:
       duplicates: for each split, images that repeat another of the same split byte for byte. They
         are allowed, but worth knowing.
       unchecked: one sentence for everything that could not be checked.
+      near_duplicates: pairs of splits with images that look the same; to be looked at by a person,
+        since two images of different patients may.
+      near_distance: bits in which hashes of images that look the same may differ.
+      refuse_near_duplicates: whether they count as a leak.
     """
 
     counts: Mapping[str, Mapping[str, int]]
     overlaps: tuple[Overlap, ...]
     duplicates: Mapping[str, int]
     unchecked: tuple[str, ...]
+    near_duplicates: tuple[NearDuplicates, ...] = ()
+    near_distance: int = DISTANCE
+    refuse_near_duplicates: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether no two splits share anything that was checked."""
-        return not self.overlaps
+        """Whether no two splits share anything that was checked and counts as a leak."""
+        return not self.overlaps and not (self.refuse_near_duplicates and self.near_duplicates)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the receipt as dicts, lists, strings and numbers."""
@@ -72,6 +96,8 @@ class Receipt:
         """Raises a `LeakError` that names the first things shared, if anything is."""
         if self.ok:
             return
+        if not self.overlaps:
+            raise LeakError(self.near_duplicates_sentence())
         worst = self.overlaps[0]
         first, second = worst.splits
         others = [
@@ -91,14 +117,31 @@ class Receipt:
             f"{some(worst.ids, worst.count)}. {advice[worst.column]}{more}"
         )
 
+    def near_duplicates_sentence(self) -> str:
+        """Returns what there is to say of images that look the same; empty if there are none."""
+        if not self.near_duplicates:
+            return ""
+        total = sum(found.count for found in self.near_duplicates)
+        listed = [f"{a} ~ {b}" for found in self.near_duplicates for a, b, _ in found.pairs]
+        between = "; ".join(f"{', '.join(f.splits)}: {f.count:,}" for f in self.near_duplicates)
+        least = "at least " if total >= MOST else ""
+        return (
+            f"{least}{total:,} pairs of images look the same but are in different splits "
+            f"({between}): {some(listed, total, limit=3)}. Look at them; if they show one "
+            "exposure, keep one, or give both the same patient_id."
+        )
+
 
 def check(
     manifest: Manifest,
     hashes: Mapping[str, str] | pd.Series | None,
     allow_missing_patient_ids: bool = False,
     splits: Sequence[str] = SPLITS,
+    phashes: Mapping[str, str] | pd.Series | None = None,
+    near_distance: int = DISTANCE,
+    refuse_near_duplicates: bool = False,
 ) -> Receipt:
-    """Looks for patients, studies, slides and identical files in more than one split.
+    """Looks for patients, studies, slides, identical and similar images in more than one split.
 
     Args:
       manifest: every image has a split.
@@ -106,6 +149,10 @@ def check(
         the receipt then says.
       allow_missing_patient_ids: go on where ids are missing, which the receipt then says.
       splits: the splits of the experiment; images of others are not looked at.
+      phashes: perceptual hash of every image by the manifest's `path`, as `scan` finds them; None
+        if there are none, which the receipt then says.
+      near_distance: bits in which the perceptual hashes of images that look the same may differ.
+      refuse_near_duplicates: take images of two splits that look the same as a leak.
 
     Raises:
       UserError: an image has no split or no hash, or no patient id without the opt-out.
@@ -131,13 +178,53 @@ def check(
         _refuse_missing(manifest, columns["sha256"], "hash", "scan the images first")
         repeated = pd.DataFrame({"split": table["split"], "sha256": columns["sha256"]}).duplicated()
         duplicates = {s: int(repeated[table["split"] == s].sum()) for s in splits}
+    near: tuple[NearDuplicates, ...] = ()
+    if phashes is None:
+        unchecked.append("Similar images could not be checked: there are no perceptual hashes.")
+    else:
+        looks = table["path"].map(phashes)
+        _refuse_missing(manifest, looks, "perceptual hash", "scan the images first")
+        near = _near(table, columns.get("sha256"), looks, splits, near_distance)
     overlaps = [
         overlap
         for name, ids in columns.items()
         for first, second in itertools.combinations(splits, 2)
         if (overlap := _overlap(table, ids, name, first, second)) is not None
     ]
-    return Receipt(_counts(table, splits), tuple(overlaps), duplicates, tuple(unchecked))
+    return Receipt(
+        _counts(table, splits),
+        tuple(overlaps),
+        duplicates,
+        tuple(unchecked),
+        near,
+        near_distance,
+        refuse_near_duplicates,
+    )
+
+
+def _near(
+    table: pd.DataFrame,
+    hashes: pd.Series | None,
+    phashes: pd.Series,
+    splits: Sequence[str],
+    distance: int,
+) -> tuple[NearDuplicates, ...]:
+    number = table["split"].map({split: i for i, split in enumerate(splits)}).to_numpy(np.int64)
+    found = pairs(phashes, number, distance)
+    first, second = found["first"].to_numpy(), found["second"].to_numpy()
+    if hashes is not None:  # the identical are listed as such
+        codes = pd.factorize(hashes)[0]
+        differ = codes[first] != codes[second]
+        found, first, second = found[differ], first[differ], second[differ]
+    paths = table["path"].to_numpy(object)
+    result = []
+    for a, b in itertools.combinations(range(len(splits)), 2):
+        between = (number[first] == a) & (number[second] == b)
+        if count := int(between.sum()):
+            nearest = found[between].head(_LISTED)
+            listed = tuple((paths[i], paths[j], int(d)) for i, j, d in nearest.to_numpy())
+            result.append(NearDuplicates((splits[a], splits[b]), count, listed))
+    return tuple(result)
 
 
 def _overlap(

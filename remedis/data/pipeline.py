@@ -9,12 +9,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from remedis.data import images
+from remedis.data.cache import ImageCache
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
-from remedis.preprocess.decode import decode_image
 
 
 def training_batches(
@@ -24,39 +26,76 @@ def training_batches(
     seed: int,
     first_step: int,
     last_step: int,
+    *,
+    views: int | None = None,
+    weights: np.ndarray | None = None,
+    shard: tuple[int, int] = (0, 1),
+    cache: ImageCache | None = None,
 ) -> tf.data.Dataset:
     """Returns the batches of steps `first_step` (inclusive) to `last_step` (exclusive).
 
     Every epoch visits every image once, in an order of its own; batches run on over its end.
 
+    Args:
+      manifest: the images.
+      preprocess: what is done to each.
+      batch_size: images of a step, over all workers.
+      seed: decides order and augmentation.
+      first_step: the step to begin with.
+      last_step: the step to end before.
+      views: how many times each image is augmented, independently; for contrastive learning.
+      weights: [rows], not negative: draws images with replacement, as often as these say, instead
+        of visiting each once an epoch.
+      shard: (i, n): yield the i-th of n parts of every batch. The parts of all workers are what one
+        worker alone would have seen.
+      cache: keeps images as they are after decoding and the operations at the beginning of
+        `preprocess` that are not random; for this manifest and these operations alone.
+
     Yields:
-      `image` [batch, H, W, 3] float32, `label` [batch, labels] float32 (NaN unknown), `index`
-      [batch] int64, the row in the manifest.
+      `image` [batch, H, W, 3] float32, or [batch, views, H, W, 3] with `views`; `label` [batch,
+      labels] float32 (NaN unknown), `index` [batch] int64, the row in the manifest.
+
+    Raises:
+      UserError: there are no images, or a batch cannot be divided among the workers.
     """
     count = len(manifest)
     if not count:
         raise UserError("There are no training images.")
-    load = _loader(manifest, preprocess)
+    worker, workers = shard
+    if batch_size % workers:
+        raise UserError(
+            f"A batch of {batch_size} images cannot be divided among {workers} workers."
+        )
+    own = batch_size // workers
+    load = _loader(manifest, preprocess, views, cache)
+    draw = None if weights is None else _drawer(weights, count)
 
-    def example(position: tf.Tensor) -> dict[str, tf.Tensor]:
+    def example(number: tf.Tensor) -> dict[str, tf.Tensor]:
+        position = number // own * batch_size + worker * own + number % own
         epoch = position // count
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
+        if draw is not None:
+            # An image may come twice in an epoch, so the position decides on its augmentation.
+            own_key = tf.random.experimental.stateless_fold_in(key, position)
+            return load(draw(own_key), own_key)
         index = tf.random.experimental.index_shuffle(position % count, key, count - 1)
         return load(index, tf.random.experimental.stateless_fold_in(key, index))
 
-    positions = tf.data.Dataset.range(first_step * batch_size, last_step * batch_size)
-    return _batched(positions.map(example, tf.data.AUTOTUNE, deterministic=True), batch_size)
+    numbers = tf.data.Dataset.range(first_step * own, last_step * own)
+    return _batched(numbers.map(example, tf.data.AUTOTUNE, deterministic=True), own)
 
 
 def evaluation_batches(
-    manifest: Manifest, preprocess: Preprocess, batch_size: int
+    manifest: Manifest,
+    preprocess: Preprocess,
+    batch_size: int,
+    cache: ImageCache | None = None,
 ) -> tf.data.Dataset:
     """Returns every image once, in the manifest's order; the last batch may be smaller.
 
-    Yields:
-      As `training_batches`.
+    Args and yields as `training_batches`.
     """
-    load = _loader(manifest, preprocess)
+    load = _loader(manifest, preprocess, None, cache)
     rows = tf.data.Dataset.range(len(manifest))
     examples = rows.map(lambda i: load(i, None), tf.data.AUTOTUNE, deterministic=True)
     return _batched(examples, batch_size)
@@ -92,16 +131,41 @@ def _first_line(message: str) -> str:
 
 
 def _loader(
-    manifest: Manifest, preprocess: Preprocess
+    manifest: Manifest, preprocess: Preprocess, views: int | None, cache: ImageCache | None
 ) -> Callable[[tf.Tensor, tf.Tensor | None], dict[str, tf.Tensor]]:
-    paths = tf.constant(manifest.absolute_paths(), tf.string)
+    decoded = images.loader(manifest)
     labels = tf.constant(manifest.targets())
+    fixed = preprocess.fixed
 
     def load(index: tf.Tensor, seed: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        image = preprocess(decode_image(tf.io.read_file(paths[index])), seed)
+        def made() -> tf.Tensor:
+            return preprocess(decoded(index), stop=fixed)
+
+        image = made() if cache is None else cache.through(index, made)
+        if views is None:
+            image = preprocess(image, seed, fixed)
+        else:
+            seeds = [tf.random.experimental.stateless_fold_in(seed, view) for view in range(views)]
+            image = tf.stack([preprocess(image, one, fixed) for one in seeds])
         return {"image": image, "label": labels[index], "index": index}
 
     return load
+
+
+def _drawer(weights: np.ndarray, count: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns a function from a key to a row, drawn by weight."""
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != (count,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
+        raise ValueError(f"Expected {count} weights, none negative and not all 0.")
+    bounds = tf.constant(np.cumsum(weights) / weights.sum())
+    last = int(np.flatnonzero(weights)[-1])  # rounding may leave the last bound a hair under 1
+
+    def draw(key: tf.Tensor) -> tf.Tensor:
+        number = tf.random.stateless_uniform([1], key, dtype=tf.float64)
+        row = tf.searchsorted(bounds, number, side="right", out_type=tf.int64)[0]
+        return tf.minimum(row, tf.constant(last, tf.int64))
+
+    return draw
 
 
 def _batched(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

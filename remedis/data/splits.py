@@ -1,17 +1,30 @@
-"""Splits by patient or slide, decided by a hash: the same today, tomorrow and with more data."""
+"""Splits, folds and subsets by patient or slide, decided by a hash: the same today and tomorrow.
+
+Plain ones depend on a unit's id, the seed and the shares alone, so that a patient stays where it is
+when rows are added, whichever rows. Stratified ones hold the shares in every stratum as well, which
+ties patients to each other. They start from the plain ones and move, in each stratum, the patients
+whose draws lie nearest to a bound, and only as many as are too many by more than one. Measured with
+10 % of rows added, 20 tries: of 2,000 patients in 12 strata 1.2 % moved on average, 1.8 % at worst;
+of 10,000 in 12 strata 0.6 % and 0.9 %; of 500 in 39 strata 3.1 % and 4.4 %. For nobody to move,
+write the manifest down with its splits and let `ensure(..., complete=True)` place what is new.
+"""
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from remedis.data import text
-from remedis.data.manifest import SPLITS, Manifest
+from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.errors import UserError, unknown_choice
 
 UNITS = ("patient_id", "slide_id")
+# How far a stratum may be from its share before units are moved, in units. Single units cannot be
+# divided, and with less the rounding of small strata would favour the same split in each of them.
+_SLACK = 1.0
 
 
 def ensure(
@@ -20,6 +33,8 @@ def ensure(
     seed: int,
     unit: str = "patient_id",
     allow_missing_ids: bool = False,
+    stratify: Sequence[str] = (),
+    complete: bool = False,
 ) -> Manifest:
     """Returns the manifest with every demanded split, keeping the splits it came with.
 
@@ -33,25 +48,34 @@ def ensure(
       seed: another seed gives another split.
       unit: `patient_id` or `slide_id`: what is never divided among splits.
       allow_missing_ids: take an image without an id as a unit of its own.
+      stratify: labels or other columns of few values, such as `site`; the shares then hold among
+        the units of each combination, as far as whole units allow.
+      complete: accept images without a split among others with one, such as rows added to a
+        recorded manifest: units that have a split keep it, also for their new images, and new ones
+        are assigned. With `stratify`, the shares hold among the new ones.
 
     Raises:
-      UserError: fractions or unit are wrong, ids are missing, some images have a split and others
-        not, or a demanded split comes out empty.
+      UserError: fractions, unit or columns are wrong, ids are missing, some images have a split and
+        others not (without `complete`), a new image is of a unit in several splits, or a demanded
+        split comes out empty.
     """
     fractions = _checked(fractions)
     split = manifest.table["split"]
     if split.isna().all():
-        return assign(manifest, fractions, seed, unit, allow_missing_ids)
+        return assign(manifest, fractions, seed, unit, allow_missing_ids, stratify)
     if split.isna().any():
-        row = int(np.argmax(split.isna().to_numpy(dtype=bool)))
-        raise UserError(
-            f"{int(split.isna().sum()):,} of {len(split):,} images have no split, the first "
-            f"{manifest.table['path'].iloc[row]!r}; give every image a split, or none."
-        )
-    present = set(split.unique())
+        if not complete:
+            row = int(np.argmax(split.isna().to_numpy(dtype=bool)))
+            raise UserError(
+                f"{int(split.isna().sum()):,} of {len(split):,} images have no split, the first "
+                f"{manifest.table['path'].iloc[row]!r}; give every image a split, or none, or "
+                "ask for the splits to be completed."
+            )
+        manifest = _completed(manifest, fractions, seed, unit, allow_missing_ids, stratify)
+    present = set(manifest.table["split"].unique())
     absent = {name: f for name, f in fractions.items() if f > 0 and name not in present}
     if absent and "train" in present:
-        manifest = carve(manifest, absent, seed, unit, allow_missing_ids)
+        manifest = carve(manifest, absent, seed, unit, allow_missing_ids, stratify)
     _check_filled(manifest, fractions)
     return manifest
 
@@ -62,18 +86,16 @@ def assign(
     seed: int,
     unit: str = "patient_id",
     allow_missing_ids: bool = False,
+    stratify: Sequence[str] = (),
 ) -> Manifest:
     """Returns the manifest with a split for every image, whatever it had before.
 
-    Where a unit lands depends on its id, the seed and the fractions alone. Arguments and errors are
-    those of `ensure`.
+    Where a unit lands depends on its id, the seed and the fractions alone, and with `stratify` on
+    the draws of its stratum. Arguments and errors are those of `ensure`.
     """
-    fractions = _checked(fractions)
-    draws = uniform(_units(manifest, unit, allow_missing_ids), seed, "assign")
-    bounds = np.cumsum([fractions.get(name, 0.0) for name in SPLITS])
-    # Rounding may leave the last bound a hair under 1, and a draw above it.
-    index = np.minimum(np.searchsorted(bounds, draws, side="right"), _last(fractions))
-    result = _with_split(manifest, np.array(SPLITS, dtype=object)[index])
+    result = _with_split(
+        manifest, _assigned(manifest, _checked(fractions), seed, unit, allow_missing_ids, stratify)
+    )
     _check_filled(result, fractions)
     return result
 
@@ -84,6 +106,7 @@ def carve(
     seed: int,
     unit: str = "patient_id",
     allow_missing_ids: bool = False,
+    stratify: Sequence[str] = (),
 ) -> Manifest:
     """Returns the manifest with a part of `train` moved to other splits, unit by unit.
 
@@ -93,6 +116,7 @@ def carve(
       seed: another seed carves other units.
       unit: as for `ensure`.
       allow_missing_ids: as for `ensure`.
+      stratify: as for `ensure`.
 
     Raises:
       UserError: as for `ensure`.
@@ -100,13 +124,102 @@ def carve(
     names = [name for name in SPLITS if name in fractions]
     _checked({**fractions, "train": 1.0 - sum(fractions.values())})
     in_train = (manifest.table["split"] == "train").to_numpy(dtype=bool, na_value=False)
-    draws = uniform(_units(manifest.subset(in_train), unit, allow_missing_ids), seed, "carve")
-    index = np.searchsorted(np.cumsum([fractions[name] for name in names]), draws, side="right")
+    train = manifest.subset(in_train)
+    ids = _units(train, unit, allow_missing_ids)
+    bounds = np.cumsum([fractions[name] for name in names])
+    index = _parts(ids, uniform(ids, seed, "carve"), bounds, _strata(train, ids, stratify))
     split = manifest.table["split"].to_numpy(dtype=object).copy()
     split[in_train] = np.array([*names, "train"], dtype=object)[index]
     result = _with_split(manifest, split)
     _check_filled(result, {**fractions, "train": 1.0})
     return result
+
+
+def folds(
+    manifest: Manifest,
+    k: int,
+    seed: int,
+    unit: str = "patient_id",
+    stratify: Sequence[str] = (),
+    allow_missing_ids: bool = False,
+) -> npt.NDArray[np.int64]:
+    """Returns the fold of every image, for cross-validation.
+
+    Args:
+      manifest: its column `split` is not looked at.
+      k: number of folds, 2 or more.
+      seed: another seed gives other folds.
+      unit: as for `ensure`.
+      stratify: as for `ensure`. Without, folds differ in size as random draws do, but a unit keeps
+        its fold when rows are added.
+      allow_missing_ids: as for `ensure`.
+
+    Returns:
+      [rows] integers from 0 to k - 1, one value a unit.
+
+    Raises:
+      UserError: k is below 2, a fold comes out empty, or as for `ensure`.
+    """
+    if k < 2:
+        raise UserError(f"Asked for {k} folds; expected 2 or more.")
+    ids = _units(manifest, unit, allow_missing_ids)
+    draws = uniform(ids, seed, "folds")
+    index = _parts(ids, draws, np.arange(1, k) / k, _strata(manifest, ids, stratify))
+    if empty := sorted(set(range(k)).difference(index.tolist())):
+        raise UserError(
+            f"Fold {empty[0]} of {k} came out empty: the manifest of {manifest.source} has only "
+            f"{len(set(ids)):,} units of {unit}. Use fewer folds, or another seed."
+        )
+    return index
+
+
+def nested_subsets(
+    manifest: Manifest,
+    sizes: Iterable[int],
+    seed: int,
+    unit: str = "patient_id",
+    stratify: Sequence[str] = (),
+    allow_missing_ids: bool = False,
+) -> dict[int, npt.NDArray[np.bool_]]:
+    """Returns subsets of growing size, each containing all smaller ones, as for label budgets.
+
+    Args:
+      manifest: its column `split` is not looked at; give it the training images only.
+      sizes: numbers of units (patients or slides), each from 1 to all there are.
+      seed: another seed gives other subsets.
+      unit: as for `ensure`.
+      stratify: as for `ensure`: each stratum has its share of every subset to within two units.
+      allow_missing_ids: as for `ensure`.
+
+    Returns:
+      For each size, smallest first, which images are in it: [rows] bool, for `Manifest.subset`.
+
+    Raises:
+      UserError: a size is out of range, or as for `ensure`.
+    """
+    ids = _units(manifest, unit, allow_missing_ids)
+    distinct, draws, strata, back = _by_unit(
+        ids, uniform(ids, seed, "subsets"), _strata(manifest, ids, stratify)
+    )
+    ordered = draws
+    if stratify:
+        rank, count = _rank(draws, strata)
+        # Every stratum is spread evenly over the order; its offset keeps those of one unit from
+        # coming all first or all last.
+        offset = uniform([str(s) for s in strata], seed, "subsets/strata")
+        ordered = (rank + offset) / count
+    order = np.lexsort((distinct, draws, ordered))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    subsets = {}
+    for size in sorted(set(sizes)):
+        if not 1 <= size <= len(order):
+            raise UserError(
+                f"Asked for a subset of {size:,} units of {unit}; the manifest of "
+                f"{manifest.source} has {len(order):,}: expected 1 to {len(order):,}."
+            )
+        subsets[size] = (place < size)[back]
+    return subsets
 
 
 def uniform(ids: Iterable[str], seed: int, purpose: str) -> np.ndarray:
@@ -126,6 +239,137 @@ def uniform(ids: Iterable[str], seed: int, purpose: str) -> np.ndarray:
         # 53 bits fill a float64 exactly, so that no draw rounds up to 1.
         draws[i] = (int.from_bytes(digest.digest()[:8], "big") >> 11) / 2**53
     return draws[codes]
+
+
+def _assigned(
+    manifest: Manifest,
+    fractions: Mapping[str, float],
+    seed: int,
+    unit: str,
+    allow_missing_ids: bool,
+    stratify: Sequence[str],
+) -> np.ndarray:
+    """Returns the split of every image, [rows] object."""
+    ids = _units(manifest, unit, allow_missing_ids)
+    # Only splits with a share, so that the last of them takes what rounding leaves above its bound.
+    names = [name for name in SPLITS if fractions.get(name, 0.0) > 0]
+    bounds = np.cumsum([fractions[name] for name in names])[:-1]
+    index = _parts(ids, uniform(ids, seed, "assign"), bounds, _strata(manifest, ids, stratify))
+    return np.array(names, dtype=object)[index]
+
+
+def _completed(
+    manifest: Manifest,
+    fractions: Mapping[str, float],
+    seed: int,
+    unit: str,
+    allow_missing_ids: bool,
+    stratify: Sequence[str],
+) -> Manifest:
+    """Returns the manifest with a split for images that have none; known units keep theirs."""
+    new = manifest.table["split"].isna().to_numpy(dtype=bool)
+    ids = pd.Series(_units(manifest, unit, allow_missing_ids))
+    split = manifest.table["split"].to_numpy(dtype=object).copy()
+    recorded = pd.DataFrame({"unit": ids[~new], "split": split[~new]}).drop_duplicates()
+    # Held out from slides of training: a new image of such a unit belongs to training.
+    beside = recorded["unit"].duplicated(keep=False) & (recorded["split"] == ID_VALIDATION)
+    recorded = recorded[~beside]
+    torn = set(recorded["unit"][recorded["unit"].duplicated()]).intersection(ids[new])
+    if torn:
+        raise UserError(
+            f"{len(torn):,} units of {unit} with new images are in several splits already, the "
+            f"first {min(torn)!r}; move each to one split before completing."
+        )
+    recorded = recorded.drop_duplicates("unit")
+    kept = ids.map(dict(zip(recorded["unit"], recorded["split"], strict=True))).to_numpy(object)
+    known = pd.notna(kept)
+    split[new & known] = kept[new & known]
+    if (unknown := new & ~known).any():
+        part = manifest.subset(unknown)
+        split[unknown] = _assigned(part, fractions, seed, unit, allow_missing_ids, stratify)
+    return _with_split(manifest, split)
+
+
+def _parts(
+    ids: Sequence[str], draws: np.ndarray, bounds: np.ndarray, strata: np.ndarray
+) -> npt.NDArray[np.int64]:
+    """Returns which part of [0, 1), cut at `bounds`, each row falls in.
+
+    Without strata a unit falls where its draw lies. With them, the bound of a stratum of n units is
+    moved past the nearest draws until the units below it are within `_SLACK` of n * bound.
+
+    Args:
+      ids: the unit of each row.
+      draws: [rows] in [0, 1), one value a unit.
+      bounds: [parts - 1], ascending.
+      strata: [rows] int, one value a unit; empty for none.
+    """
+    if not len(strata):
+        return np.searchsorted(bounds, draws, side="right").astype(np.int64)
+    _, of_unit, stratum, back = _by_unit(ids, draws, strata)
+    rank, count = _rank(of_unit, stratum)
+    index = np.zeros(len(of_unit), np.int64)
+    for bound in bounds:
+        below = np.bincount(stratum, of_unit < bound, minlength=int(stratum.max()) + 1)[stratum]
+        # A hair of tolerance: 10 * 0.3 is not 3.
+        low = np.ceil(count * bound - _SLACK - 1e-9)
+        high = np.floor(count * bound + _SLACK + 1e-9)
+        index += rank >= np.clip(below, low, high)
+    return index[back]
+
+
+def _by_unit(
+    ids: Sequence[str], draws: np.ndarray, strata: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Returns ids, draws and strata of the distinct units, and the unit of each row."""
+    distinct, first, back = np.unique(
+        np.asarray(ids, dtype=object), return_index=True, return_inverse=True
+    )
+    return distinct, draws[first], strata[first] if len(strata) else strata, back
+
+
+def _rank(draws: np.ndarray, strata: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns, for each unit, its place by draw in its stratum (from 0), and the stratum's size."""
+    order = np.lexsort((draws, strata))
+    _, start, size = np.unique(strata[order], return_index=True, return_counts=True)
+    rank = np.empty(len(draws), np.int64)
+    rank[order] = np.arange(len(draws)) - np.repeat(start, size)
+    count = np.empty(len(draws), np.int64)
+    count[order] = np.repeat(size, size)
+    return rank, count
+
+
+def _strata(manifest: Manifest, ids: Sequence[str], stratify: Sequence[str]) -> np.ndarray:
+    """Returns the stratum of each row, the same for all rows of a unit; empty for no columns.
+
+    A unit counts by the highest value of a label that any of its images has (positive before
+    negative before uncertain before unknown), and by all distinct values of another column.
+    """
+    if isinstance(stratify, str):
+        raise UserError(f"Expected a list of columns to stratify by; got {stratify!r}.")
+    if not stratify:
+        return np.empty(0, np.int64)
+    units = pd.Series(list(ids), dtype=object)
+    patterns = pd.DataFrame(index=pd.RangeIndex(len(units)))
+    for name in stratify:
+        if name not in manifest.table or name in ("path", "split", *UNITS):
+            usable = manifest.table.columns.difference(["path", "split", *UNITS], sort=False)
+            raise unknown_choice("column to stratify by", name, usable)
+        values = manifest.table[name]
+        if name in manifest.labels:
+            patterns[name] = values.fillna(-2.0).groupby(units).transform("max")
+        elif pd.api.types.is_float_dtype(values):
+            raise UserError(
+                f"The column {name!r} is a measure, with as many values as images; stratify by "
+                "columns of few values, such as a label, site or sex."
+            )
+        else:
+            # Missing values are one more value.
+            pairs = pd.DataFrame({"unit": units, "value": values.astype(object).fillna("")})
+            joined = pairs.drop_duplicates().sort_values(["unit", "value"]).groupby("unit")["value"]
+            patterns[name] = units.map(joined.agg(lambda v: "\0".join(map(str, v))))
+    # Numbered by sorted pattern, so that the order of rows does not matter.
+    return patterns.groupby(list(patterns.columns), sort=True).ngroup().to_numpy(np.int64)
 
 
 def _units(manifest: Manifest, unit: str, allow_missing_ids: bool) -> list[str]:
@@ -155,10 +399,6 @@ def _checked(fractions: Mapping[str, float]) -> dict[str, float]:
             f"The fractions {dict(fractions)} sum to {sum(fractions.values()):g}, not 1."
         )
     return dict(fractions)
-
-
-def _last(fractions: Mapping[str, float]) -> int:
-    return max(i for i, name in enumerate(SPLITS) if fractions.get(name, 0.0) > 0)
 
 
 def _with_split(manifest: Manifest, split: np.ndarray) -> Manifest:

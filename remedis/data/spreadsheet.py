@@ -6,8 +6,10 @@ it (the header is row 1), so that every later complaint can name the row.
 """
 
 import csv
+import gzip
 import io
 import pathlib
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,7 +28,8 @@ def read_table(path: pathlib.Path, required: Sequence[str] = ()) -> pd.DataFrame
     """Reads a comma-separated file with a header.
 
     Args:
-      path: the file; UTF-8, with or without a byte order mark.
+      path: the file; UTF-8, with or without a byte order mark; packed by gzip if its name ends in
+        `.gz`.
       required: columns that must be there.
 
     Returns:
@@ -35,18 +38,48 @@ def read_table(path: pathlib.Path, required: Sequence[str] = ()) -> pd.DataFrame
       left out.
 
     Raises:
-      UserError: the file is missing, empty, not UTF-8 or not a CSV; a row is longer or shorter than
-        the header; the header lacks a required column or has one twice.
+      UserError: the file is missing, empty, damaged, not UTF-8 or not a CSV; a row is longer or
+        shorter than the header; the header lacks a required column or has one twice.
     """
-    if not path.is_file():
-        raise UserError(f"There is no file {path}; expected a CSV file.")
+    return parse_table(path, read_bytes(path), required)
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """Returns what a file holds, unpacked if its name ends in `.gz`.
+
+    Raises:
+      UserError: the file is missing, or cannot be read or unpacked.
+    """
     try:
         contents = path.read_bytes()
+        return gzip.decompress(contents) if path.suffix == ".gz" else contents
+    except FileNotFoundError as error:
+        raise UserError(f"There is no file {path}; expected a CSV file.") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{path} cannot be unpacked: it is truncated, damaged or not packed by gzip "
+            f"({error}); get it anew."
+        ) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+
+
+def parse_table(path: pathlib.Path, contents: bytes, required: Sequence[str]) -> pd.DataFrame:
+    """Returns what `read_table` would of a file with other contents.
+
+    Args:
+      path: the file, for errors.
+      contents: to be read as a CSV file.
+      required: columns that must be there.
+
+    Raises:
+      UserError: as `read_table`.
+    """
+    _refuse_nul(path, contents)
+    try:
         text = contents.decode("utf-8-sig")
         lines = io.StringIO(text, newline="")
         header = [name.strip() for name in next(csv.reader(lines, strict=True), [])]
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not text in UTF-8 (byte {error.start}); save it as a UTF-8 CSV file."
@@ -67,6 +100,19 @@ def read_table(path: pathlib.Path, required: Sequence[str] = ()) -> pd.DataFrame
     if blank.all():
         raise UserError(f"{path} has a header but no rows; expected one row an image.")
     return table[~blank] if blank.any() else table
+
+
+def _refuse_nul(path: pathlib.Path, contents: bytes) -> None:
+    """Raises an error that names the row of the first NUL byte, if there is any.
+
+    No text has one, no path may have one, and readers of CSV files disagree on what to do with it.
+    """
+    if (place := contents.find(b"\0")) >= 0:
+        row = contents.count(b"\n", 0, place) + 1
+        raise UserError(
+            f"{path}, row {row}: a NUL byte, which no text has; the file is damaged or not text in "
+            "UTF-8, save or get it anew."
+        )
 
 
 def _read_plain(contents: bytes, width: int) -> list[Any] | None:

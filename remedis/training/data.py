@@ -40,7 +40,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
     if not config.data_dir:
         raise UserError("config.data_dir is not set: name the directory of the data.")
     options = config.source_options.to_dict()
-    if config.source == "csv":
+    if "allow_missing_patient_ids" in sources.options_of(config.source):
         options["allow_missing_patient_ids"] = config.allow_missing_patient_ids
     manifest = sources.load(config.source, config.data_dir, tuple(config.labels), **options)
     manifest = labels.apply_policies(
@@ -58,8 +58,10 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
     used = manifest.subset(manifest.table["split"].isin(SPLITS).to_numpy(dtype=bool))
     scanned = scan.scan(used, run / "scan.parquet")
     used, bad = scan.quarantine(used, scanned, config.max_bad_images, run / "bad_images.csv")
-    hashes = scanned.set_index("path")["sha256"]
-    receipt = leaks.check(used, hashes, config.allow_missing_patient_ids)
+    found = scanned.set_index("path")
+    receipt = leaks.check(
+        used, found["sha256"], config.allow_missing_patient_ids, phashes=found["phash"]
+    )
     files.write_json(run / "leaks.json", receipt.to_json())
     receipt.raise_if_leaking()
     counts = used.counts()
@@ -133,4 +135,6 @@ def _overview(
     limit = ", as far as could be checked" if receipt.unchecked else ""
     lines.append(f"Leak gate: splits share no patients, studies or images{limit} (leaks.json).")
     lines += [f"  Not checked: {sentence}" for sentence in receipt.unchecked]
+    if receipt.near_duplicates:
+        lines.append(f"  {receipt.near_duplicates_sentence()}")
     return "\n".join(lines)

@@ -15,6 +15,8 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
+from remedis.data import sampling
+from remedis.data.cache import ImageCache
 from remedis.data.manifest import Manifest
 from remedis.data.pipeline import training_batches
 from remedis.errors import UserError, unknown_choice
@@ -69,11 +71,17 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
         classifier.outputs, input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)]
     )
 
-    def scores(part: Manifest, title: str | None = None) -> np.ndarray:
-        return predictions.predict(outputs, part, eval_ops, config.batch_size, title)
+    # For images that are come by again and again; the test images are not.
+    train_cache, validation_cache = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
+    weights = sampling.balanced(parts.train, config.balance) if config.balance else None
+
+    def scores(
+        part: Manifest, title: str | None = None, cache: ImageCache | None = None
+    ) -> np.ndarray:
+        return predictions.predict(outputs, part, eval_ops, config.batch_size, title, cache)
 
     def validate() -> tuple[float, dict[str, float | None]]:
-        return _score(parts.validation.targets(), scores(parts.validation))
+        return _score(parts.validation.targets(), scores(parts.validation, cache=validation_cache))
 
     state = loop.train(
         run,
@@ -82,7 +90,14 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
         keras.optimizers.SGD(WarmupSteps(rule), momentum=config.momentum),
         _loss(classifier),
         lambda first, last: training_batches(
-            parts.train, train_ops, config.batch_size, config.seed, first, last
+            parts.train,
+            train_ops,
+            config.batch_size,
+            config.seed,
+            first,
+            last,
+            weights=weights,
+            cache=train_cache,
         ),
         validate,
     )
@@ -117,6 +132,7 @@ def _check_numbers(config: ml_collections.ConfigDict) -> None:
         "seed": (0, 2**31 - 1),
         "momentum": (0, 1),
         "max_bad_images": (0, 1),
+        "cache_gb": (0, None),
     }
     for key, (low, high) in bounds.items():
         value = config[key]

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from remedis.data.pipeline import readable
 from remedis.errors import UserError
+from remedis.progress import progress
 from remedis.training.checkpoints import State
-from remedis.training.progress import progress
 from remedis.training.run_directory import RunDirectory
 
 Batch = Mapping[str, tf.Tensor]

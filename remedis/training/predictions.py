@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from remedis.data.cache import ImageCache
 from remedis.data.manifest import Manifest
 from remedis.data.pipeline import evaluation_batches, readable
 from remedis.preprocess import Preprocess
-from remedis.training.progress import progress
+from remedis.progress import progress
 
 IDS = ("path", "patient_id", "study_id", "site", "split")
 
@@ -21,6 +22,7 @@ def predict(
     preprocess: Preprocess,
     batch_size: int,
     title: str | None = None,
+    cache: ImageCache | None = None,
 ) -> np.ndarray:
     """Returns the probabilities of every image, [rows, labels] float32.
 
@@ -30,9 +32,10 @@ def predict(
       preprocess: the evaluation part.
       batch_size: images at a time.
       title: what a progress bar is called; none is shown without.
+      cache: of this manifest's images, for when they are scored again.
     """
     scores, done = [], 0
-    batches = readable(evaluation_batches(manifest, preprocess, batch_size))
+    batches = readable(evaluation_batches(manifest, preprocess, batch_size, cache))
     if title is None:
         return np.concatenate([outputs(batch["image"])["probabilities"] for batch in batches])
     with progress(title, len(manifest)) as report:

@@ -3,13 +3,61 @@
 import pathlib
 from collections.abc import Callable
 
+import dicom_helpers
 import numpy as np
 import pandas as pd
 import pytest
+import slide_helpers
 from PIL import Image
 
-from remedis.data import rehearsal
+from remedis.data import prepare, rehearsal, sources
 from remedis.data.manifest import Manifest
+from remedis.preprocess import parse
+
+
+def _folder(root: pathlib.Path) -> pathlib.Path:
+    """Writes images of two classes in `split/class/*`; the patient is in the name of the file."""
+    for i in range(24):
+        kind = "PNEUMONIA" if i % 2 else "NORMAL"
+        folder = root / ("train" if i < 16 else "test") / kind
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(100 + i).integers(0, 256, (24, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"person{i // 2}_{i}.png")
+    return root
+
+
+def _dicom(root: pathlib.Path) -> pathlib.Path:
+    """Writes radiographs of 15 patients, two each, as DICOM files with a table of labels."""
+    rows = []
+    for i in range(30):
+        pixels = np.random.default_rng(200 + i).integers(0, 4096, (24, 32)).astype(np.uint16)
+        ds = dicom_helpers.dataset(pixels, bits=12, number=i, PatientID=f"P{i // 2}")
+        ds.StudyInstanceUID = f"{dicom_helpers.UID_ROOT}2.{i // 2}"
+        name = f"study{i // 2}/{i}.dcm"
+        dicom_helpers.write(root / name, ds)
+        rows.append((name, i % 2, -1 if i % 3 else ""))
+    table = pd.DataFrame(rows, columns=["path", "pneumonia", "edema"])
+    table.to_csv(root / "labels.csv", index=False)
+    return root
+
+
+def _slides(root: pathlib.Path) -> pathlib.Path:
+    """Writes slides of noisy tissue, half of them with an outlined tumour."""
+    rows = []
+    for i in range(12):
+        pixels = slide_helpers.blank(1024, 768)
+        noise = np.random.default_rng(300 + i).integers(-20, 20, (512, 800, 3))
+        pixels[128:640, 128:928] = np.array(slide_helpers.PINK) + noise
+        slide_helpers.write_slide(root / f"slide{i}.tif", pixels)
+        if i % 2:
+            slide_helpers.write_annotations(
+                root / "annotations" / f"slide{i}.xml",
+                slide_helpers.annotation(slide_helpers.square(128, 128, 300)),
+            )
+        rows.append((f"slide{i}.tif", f"p{i}", "a"))
+    table = pd.DataFrame(rows, columns=["slide", "patient_id", "site"])
+    table.to_csv(root / "slides.csv", index=False)
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +73,22 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         rows.append((f"images/{i}.png", f"p{i // 2}", i % 2, ""))
     table = pd.DataFrame(rows, columns=["path", "patient_id", "pneumonia", "site"])
     table.to_csv(own / "manifest.csv", index=False)
+    chexpert = rehearsal.write_chexpert(root, patients=12, valid_patients=6, image_size=64)
+    packed = root / "packed"
+    prepare.prepare(sources.load("chexpert", chexpert), parse("resize(32)"), packed, "packed")
     return {
-        "chexpert": rehearsal.write_chexpert(root, patients=12, valid_patients=6, image_size=64),
+        "chexpert": chexpert,
+        "tfds": packed,
         "chestxray14": rehearsal.write_chestxray14(root, patients=12, image_size=64),
         "wilds_camelyon17": rehearsal.write_wilds_camelyon17(
             root, slides_per_centre=2, patches_per_slide=4
         ),
         "csv": own,
+        "folder": _folder(root / "folder"),
+        "dicom": _dicom(root / "dicom"),
+        "slides": _slides(root / "slides"),
+        "mimic_cxr": rehearsal.write_mimic_cxr(root, patients=12, image_size=64),
+        "patch_camelyon": rehearsal.write_patch_camelyon(root, patches=16, held_out_patches=8),
     }
 
 

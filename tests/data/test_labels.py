@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from remedis.data import labels
+from remedis.data import labels, splits
 from remedis.errors import UserError
 
 RAW = [1, 0, -1, np.nan]
@@ -62,3 +62,38 @@ def test_the_five_conditions_are_in_both_vocabularies():
         assert set(labels.FIVE_CONDITIONS) <= set(names.values())
     assert len(labels.CHEXPERT) == 14
     assert len(labels.CHESTXRAY14) == 14 + 1
+    assert len(labels.MIMIC_CXR) == 14
+
+
+def test_shared_labels():
+    assert labels.shared("chexpert") == tuple(labels.CHEXPERT.values())
+    assert set(labels.shared("chexpert", "mimic_cxr")) == set(labels.CHEXPERT.values())
+    both = labels.shared("chestxray14", "chexpert")
+    assert set(both) == {*labels.FIVE_CONDITIONS, "Pneumonia", "Pneumothorax", "No Finding"}
+    assert both[2] == "Pleural Effusion"
+    assert labels.shared("patch_camelyon", "wilds_camelyon17") == ("tumor",)
+    assert labels.shared("chexpert", "wilds_camelyon17") == ()
+    with pytest.raises(UserError, match="Unknown source with a vocabulary of labels 'chexprt': di"):
+        labels.shared("chexpert", "chexprt")
+
+
+def test_one_name_is_one_finding():
+    for names in labels.VOCABULARY.values():
+        assert len(set(names.values())) == len(names)
+
+
+def test_the_record_of_policies_goes_where_the_images_go(two):
+    done = labels.apply_policies(
+        two, {"ill": "ones", "old": "ignore"}, {"ill": "zeros", "old": "keep"}
+    )
+    expected = {
+        "ill": {"uncertain": "ones", "unmentioned": "zeros"},
+        "old": {"uncertain": "ignore", "unmentioned": "keep"},
+    }
+    assert done.policies == expected
+    assert done.subset([True, False, True, False]).policies == expected
+    assert done.without(["0.png"]).policies == expected
+    halves = {"train": 0.5, "test": 0.5}
+    assert splits.assign(done, halves, seed=0).policies == expected
+    nan = np.nan
+    np.testing.assert_array_equal(done.targets().T, np.float32([[1, 0, 1, 0], [1, 0, nan, nan]]))

@@ -18,12 +18,16 @@ def clean(make):
 
 
 HASHES = {f"{i}.png": f"hash{i}" for i in range(6)}
+# Each differs from the others in half of its bits, or all.
+PHASHES = {f"{i}.png": digit * 64 for i, digit in enumerate("3569ac")}
 
 
 def test_clean(clean):
-    receipt = leaks.check(clean(), HASHES)
+    receipt = leaks.check(clean(), HASHES, phashes=PHASHES)
     assert receipt.ok
     assert receipt.overlaps == ()
+    assert receipt.near_duplicates == ()
+    assert receipt.near_duplicates_sentence() == ""
     assert receipt.unchecked == ()
     assert receipt.counts["test"] == {"images": 2, "patients": 2, "studies": 2, "slides": 2}
     assert receipt.duplicates == {"train": 0, "validation": 0, "test": 0}
@@ -88,6 +92,7 @@ def test_what_could_not_be_checked_is_said(clean):
         "Leaks by patient could not be checked for 1 of 6 i",
         "Leaks by study could not be checked for 6 of 6 ima",
         "Identical images could not be checked: the files w",
+        "Similar images could not be checked: there are no ",
     ]
 
 
@@ -108,3 +113,53 @@ def test_validation_from_the_slides_of_training_is_not_looked_at(make):
     m = make(3, split=["train", "id_validation", "test"], patient_id=["a", "a", "b"])
     assert leaks.check(m, None).ok
     assert not leaks.check(m, None, splits=("train", "id_validation")).ok
+
+
+def with_bits_flipped(digits: str, count: int) -> str:
+    return f"{int(digits, 16) ^ sum(1 << (25 * i) for i in range(count)):064x}"
+
+
+def test_images_that_look_the_same_are_listed_and_allowed_unless_refused(clean):
+    phashes = PHASHES | {"5.png": with_bits_flipped(PHASHES["0.png"], 4)}
+    receipt = leaks.check(clean(), HASHES, phashes=phashes)
+    (found,) = receipt.near_duplicates
+    assert found == leaks.NearDuplicates(("train", "test"), 1, (("0.png", "5.png", 4),))
+    assert receipt.ok
+    receipt.raise_if_leaking()
+    written = json.loads(json.dumps(receipt.to_json()))
+    assert written["ok"] is True
+    assert written["near_duplicates"][0]["pairs"] == [["0.png", "5.png", 4]]
+    assert written["near_distance"] == 10
+    refused = leaks.check(clean(), HASHES, phashes=phashes, refuse_near_duplicates=True)
+    assert not refused.ok
+    with pytest.raises(leaks.LeakError) as error:
+        refused.raise_if_leaking()
+    assert str(error.value) == (
+        "1 pairs of images look the same but are in different splits (train, test: 1): 0.png ~ "
+        "5.png. Look at them; if they show one exposure, keep one, or give both the same "
+        "patient_id."
+    )
+
+
+def test_how_near_is_near(clean):
+    phashes = PHASHES | {"5.png": with_bits_flipped(PHASHES["0.png"], 4)}
+    assert not leaks.check(clean(), HASHES, phashes=phashes, near_distance=3).near_duplicates
+
+
+def test_identical_files_are_not_listed_twice(clean):
+    phashes = PHASHES | {"5.png": PHASHES["3.png"]}
+    receipt = leaks.check(clean(), HASHES | {"3.png": "hash5"}, phashes=phashes)
+    assert len(receipt.overlaps) == 1
+    assert receipt.near_duplicates == ()
+    assert leaks.check(clean(), None, phashes=phashes).near_duplicates[0].count == 1
+
+
+def test_similar_images_within_a_split_do_not_count(clean):
+    phashes = PHASHES | {"1.png": PHASHES["0.png"]}
+    assert leaks.check(clean(), HASHES, phashes=phashes).near_duplicates == ()
+
+
+def test_refuses_a_missing_perceptual_hash(clean):
+    del (phashes := dict(PHASHES))["2.png"]
+    with pytest.raises(UserError, match=r"1 of 6 images have no perceptual hash, the first '2\.p"):
+        leaks.check(clean(), HASHES, phashes=phashes)

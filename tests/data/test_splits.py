@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -97,3 +98,143 @@ def test_wrong_demands(make):
         splits.assign(make(3), THIRDS, seed=0, unit="patient")
     with pytest.raises(UserError, match="has no column 'slide_id' to split by"):
         splits.assign(make(3), THIRDS, seed=0, unit="slide_id")
+
+
+def completed(manifest, **changes):
+    return splits.ensure(manifest, THIRDS, seed=0, complete=True, **changes)
+
+
+def test_completing_keeps_what_is_recorded_and_places_what_is_new(make):
+    whole = make(300, patient_id=[f"p{i % 150}" for i in range(300)])
+    recorded = splits.assign(whole, THIRDS, seed=7)
+    split = recorded.table["split"].to_numpy(object).copy()
+    split[200:] = None  # of p50 to p149: all are known by their first image
+    split[140:150] = None  # p140 to p149 are new altogether
+    done = completed(make(300, patient_id=whole.table["patient_id"], split=split))
+    was, now = recorded.table["split"], done.table["split"]
+    new = np.isin(whole.table["patient_id"], [f"p{i}" for i in range(140, 150)])
+    assert (now[~new] == was[~new]).all()
+    fresh = splits.assign(whole, THIRDS, seed=0).table["split"]
+    assert (now[new] == fresh[new]).all()
+
+
+def test_completing_in_two_steps_is_completing_in_one(make):
+    ids = [f"p{i}" for i in range(90)]
+    first = splits.assign(make(30, patient_id=ids[:30]), THIRDS, seed=0)
+
+    def grown(manifest, n):
+        known = manifest.table["split"].tolist()
+        return completed(make(n, patient_id=ids[:n], split=known + [None] * (n - len(known))))
+
+    assert landed(grown(grown(first, 60), 90)) == landed(grown(first, 90))
+
+
+def test_completing_refuses_a_patient_who_is_torn_already(make):
+    torn = make(4, patient_id=["a", "a", "a", "b"], split=["train", "test", None, "validation"])
+    with pytest.raises(
+        UserError, match=r"1 units of patient_id with new images .* first 'a'; move"
+    ):
+        completed(torn)
+
+
+def test_a_new_image_beside_validation_of_the_same_slides_is_for_training(make):
+    split = ["train", "id_validation", None, "validation", "test"]
+    done = completed(make(5, patient_id=["a", "a", "a", "b", "c"], split=split))
+    assert done.table["split"][2] == "train"
+
+
+STRATA = {
+    "site": [f"h{i % 7 // 3}" for i in range(900)],
+    "ill": [float(i % 5 == 0) for i in range(900)],
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stratified_shares_hold_in_every_stratum(make, seed):
+    m = make(900, **STRATA)
+    done = splits.assign(m, THIRDS, seed, stratify=("ill", "site"))
+    for _, stratum in done.table.groupby(["ill", "site"]):
+        counts = stratum["split"].value_counts()
+        # One unit of slack at either bound of a split, one for each whole number.
+        assert abs(counts["train"] - 0.6 * len(stratum)) <= 1
+        assert abs(counts["test"] - 0.2 * len(stratum)) <= 1
+        assert abs(counts["validation"] - 0.2 * len(stratum)) <= 2
+
+
+def test_stratified_splits_differ_little_from_plain_ones(make):
+    m = make(900, **STRATA)
+    plain, done = (
+        landed(splits.assign(m, THIRDS, 0)),
+        landed(splits.assign(m, THIRDS, 0, stratify=("ill", "site"))),
+    )
+    moved = sum(plain[p] != done[p] for p in plain)
+    # What shares that are off by binomial chance ask for, and no more: 3 standard deviations of two
+    # bounds in six strata.
+    strata = m.table.groupby(["ill", "site"]).size()
+    assert 0 < moved <= 3 * sum(np.sqrt(n * b * (1 - b)) for n in strata for b in (0.6, 0.8))
+
+
+def test_single_units_of_a_stratum_stay_where_plain_splits_put_them(make):
+    m = make(60, site=[f"h{i}" for i in range(60)])
+    assert landed(splits.assign(m, THIRDS, 3, stratify=("site",))) == landed(
+        splits.assign(m, THIRDS, 3)
+    )
+
+
+def test_few_move_when_rows_are_added(make):
+    site = [f"h{i % 7 // 3}" for i in range(2200)]
+    ill = [float(i % 5 == 0) for i in range(2200)]
+    for seed in range(3):
+        large = splits.assign(
+            make(2200, site=site, ill=ill), THIRDS, seed, stratify=("ill", "site")
+        )
+        small = splits.assign(
+            make(2000, site=site[:2000], ill=ill[:2000]), THIRDS, seed, stratify=("ill", "site")
+        )
+        moved = (large.table["split"][:2000] != small.table["split"]).mean()
+        assert moved < 0.03
+
+
+def shuffled(manifest, seed=0):
+    order = np.random.default_rng(seed).permutation(len(manifest))
+    table = manifest.table.iloc[order]
+    return dataclasses.replace(manifest, table=table)
+
+
+@pytest.mark.parametrize("stratify", [(), ("ill",), ("ill", "site")])
+def test_the_order_of_rows_does_not_matter(make, stratify):
+    patients = [f"p{i % 130}" for i in range(400)]
+    m = make(400, patient_id=patients, site=[f"h{i % 3}" for i in range(400)])
+    mixed = shuffled(m)
+
+    def by_path(manifest, values):
+        return dict(zip(manifest.table["path"], values, strict=True))
+
+    one, two = (splits.assign(x, THIRDS, 0, stratify=stratify) for x in (m, mixed))
+    assert landed(one, "path") == landed(two, "path")
+    assert one.table.groupby("patient_id")["split"].nunique().eq(1).all()
+    carved = [
+        landed(splits.carve(x, {"test": 0.5}, 0, stratify=stratify), "path") for x in (one, two)
+    ]
+    assert carved[0] == carved[1]
+    folds = [by_path(x, splits.folds(x, 4, 0, stratify=stratify)) for x in (m, mixed)]
+    assert folds[0] == folds[1]
+    subsets = [
+        by_path(x, splits.nested_subsets(x, [30], 0, stratify=stratify)[30]) for x in (m, mixed)
+    ]
+    assert subsets[0] == subsets[1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (("sight",), "Unknown column to stratify by 'sight': did you mean 'site'?"),
+        (("split",), "Unknown column to stratify by 'split'"),
+        ("site", "Expected a list of columns to stratify by; got 'site'."),
+        (("age",), "The column 'age' is a measure, with as many values as images"),
+    ],
+)
+def test_wrong_strata(make, columns, sentence):
+    with pytest.raises(UserError) as caught:
+        splits.assign(make(10, age=50.0), THIRDS, seed=0, stratify=columns)
+    assert str(caught.value).startswith(sentence)

@@ -10,9 +10,12 @@ from remedis.preprocess import parse, registry
 IMAGE = np.random.default_rng(0).uniform(size=(40, 50, 3)).astype(np.float32)
 SEED = tf.constant([3, 4])
 OPERATIONS = (
-    "brightness, central_crop, contrast, flip_left_right, random_crop, random_resized_crop, "
-    "resize, rotate"
+    "brightness, central_crop, colour_distortion, contrast, cut_out, elastic_deformation, "
+    "flip_left_right, flip_up_down, gaussian_blur, grey, histogram_equalisation, hue, "
+    "quarter_turns, random_crop, random_resized_crop, resize, rotate, saturation, solarise, "
+    "stain_jitter"
 )
+RECIPES = "contrastive_cxr, contrastive_pathology, evaluation, finetune_cxr, finetune_pathology"
 
 
 @pytest.mark.parametrize(
@@ -21,11 +24,11 @@ OPERATIONS = (
         (
             "resise(256)",
             "Unknown preprocessing operation 'resise': did you mean 'resize'? "
-            f"Choose from: {OPERATIONS}.",
+            f"Choose from: {OPERATIONS}, {RECIPES}.",
         ),
         (
-            "resize(256) | blur(3)",
-            f"Unknown preprocessing operation 'blur'. Choose from: {OPERATIONS}.",
+            "resize(256) | smear(3)",
+            f"Unknown preprocessing operation 'smear'. Choose from: {OPERATIONS}, {RECIPES}.",
         ),
         (
             "resize()",
@@ -60,6 +63,26 @@ OPERATIONS = (
             "Preprocessing 'resize(2) |' cannot be read (invalid syntax); write operations with | "
             "between them, such as 'resize(256) | random_crop(224)'.",
         ),
+        (
+            "elastic_deformation(10, 0.5)",
+            "Preprocessing 'elastic_deformation(10, 0.5)': wrong arguments of elastic_deformation "
+            "(sigma is 0.5; expected a number from 1); it takes (alpha: float, sigma: float, "
+            "probability: float = 0.5).",
+        ),
+        (
+            "evaluation",
+            "Preprocessing 'evaluation': 'evaluation' is not an operation; write name(arguments).",
+        ),
+        (
+            "evaluation(0) | hue(0.1)",
+            "Preprocessing 'evaluation(0) | hue(0.1)': wrong arguments of evaluation (size is 0; "
+            "expected a whole number of pixels from 1); it takes (size: int = 224).",
+        ),
+        (
+            "finetune_crx(448)",
+            "Unknown preprocessing operation 'finetune_crx': did you mean 'finetune_cxr'? "
+            f"Choose from: {OPERATIONS}, {RECIPES}.",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_answered_with_what_can(specification, sentence):
@@ -72,8 +95,8 @@ def test_evaluation_must_be_repeatable():
     with pytest.raises(UserError) as caught:
         parse("resize(8) | rotate(10)", deterministic=True)
     assert str(caught.value) == (
-        "Preprocessing 'resize(8) | rotate(10)' is for evaluation, which must be repeatable; "
-        "rotate is random."
+        "Preprocessing 'resize(8) | rotate(10)' must give the same every time here, but rotate is "
+        "random."
     )
     assert not parse("resize(8) | central_crop(0.5)", deterministic=True).random
 
@@ -98,6 +121,34 @@ def test_evaluation_must_be_repeatable():
         "contrast('x')",
         "rotate(None)",
         "random_crop(8, seed=(1, 2))",
+        "flip_up_down(-0.1)",
+        "quarter_turns(2)",
+        "saturation(1.1)",
+        "hue(0.6)",
+        "colour_distortion(1.3)",
+        "colour_distortion(1, 2)",
+        "grey('often')",
+        "gaussian_blur(0.5, 2.0)",
+        "gaussian_blur(0.5, (0, 1))",
+        "gaussian_blur(0.5, (2, 1))",
+        "gaussian_blur(0.5, (1, 1e999))",
+        "histogram_equalisation(1.5)",
+        "elastic_deformation(10)",
+        "elastic_deformation(-1, 4)",
+        "elastic_deformation(1e999, 4)",
+        "elastic_deformation(10, 0.5)",
+        "elastic_deformation(10, 4, None)",
+        "stain_jitter(2)",
+        "stain_jitter(0.1, -0.1)",
+        "cut_out(1.5)",
+        "cut_out(0.5, 2)",
+        "solarise(-1)",
+        "finetune_cxr('448')",
+        "finetune_cxr(0)",
+        "finetune_cxr(448.0)",
+        "finetune_cxr(True)",
+        "finetune_cxr(448, 2)",
+        "evaluation(sise=3)",
     ],
 )
 def test_values_no_image_would_do_for_are_refused_before_any_is_read(specification):
@@ -115,6 +166,7 @@ def test_values_no_image_would_do_for_are_refused_before_any_is_read(specificati
         "resize(8) | (lambda: open(%r, 'w'))()",
         "resize(*[open(%r, 'w')])",
         "resize(size=[open(%r, 'w') for _ in 'a'])",
+        "evaluation(open(%r, 'w'))",
     ],
 )
 def test_nothing_but_literals_is_evaluated(specification, tmp_path):

@@ -5,10 +5,11 @@ The `path` of a manifest names a JPEG or PNG file, a DICOM file, or one item of 
 a container; everywhere else it is part of a file's name. Each reader's module says which names are
 its own, what its items are called and what it gives.
 
-A module of a reader has `NAMES`, a pattern searched for in file names, and either `read_encoded(file, item) -> bytes`, the bytes of a
-JPEG or PNG, or `read_pixels(file, item) -> array`, [H, W, channels] uint8 or uint16 with 1 to 4
-channels as `remedis.preprocess.decode.from_pixels` takes them, or [H, W, 3] float32 in [0, 1]. Both
-may be called from many threads at once and raise `Unreadable`.
+A module of a reader has `NAMES`, a pattern searched for in file names, and either
+`read_encoded(file, item) -> bytes`, the bytes of a JPEG or PNG, or `read_pixels(file, item) ->
+array`, [H, W, channels] uint8 or uint16 with 1 to 4 channels as
+`remedis.preprocess.decode.from_pixels` takes them, or [H, W, 3] float32 in [0, 1]. Both may be
+called from many threads at once and raise `Unreadable`.
 """
 
 import dataclasses
@@ -18,11 +19,12 @@ from types import ModuleType
 
 import numpy as np
 
+from remedis.data.readers import dicom, hdf5, records, slide
 from remedis.data.readers.unreadable import Unreadable
 
 __all__ = ["ENCODED", "FILE", "PIXELS", "Location", "Unreadable", "locate"]
 
-_READERS: tuple[ModuleType, ...] = ()
+_READERS: tuple[ModuleType, ...] = (dicom, hdf5, records, slide)
 
 # How the image of a location is had: TensorFlow reads and decodes the file, a reader gives encoded
 # bytes, or a reader gives pixels.

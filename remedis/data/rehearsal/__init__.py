@@ -10,6 +10,8 @@ from remedis.data.rehearsal.chestxray14 import write_chestxray14
 from remedis.data.rehearsal.chexpert import write_chexpert
 from remedis.data.rehearsal.findings import CONDITIONS
 from remedis.data.rehearsal.histology import CENTRES, CentreStyle
+from remedis.data.rehearsal.mimic_cxr import write_mimic_cxr
+from remedis.data.rehearsal.patch_camelyon import write_patch_camelyon
 
 __all__ = [
     "CENTRES",
@@ -20,5 +22,7 @@ __all__ = [
     "HospitalStyle",
     "write_chestxray14",
     "write_chexpert",
+    "write_mimic_cxr",
+    "write_patch_camelyon",
     "write_wilds_camelyon17",
 ]

@@ -10,6 +10,7 @@ Splits: the official lists where `train_val_list.txt` and `test_list.txt` are th
 test, from which validation is carved by patient. Else none: to be assigned.
 Files: `Data_Entry_2017*.csv`, of 2017 or the corrected one of 2020. Its header has unquoted commas,
 rows may end in a comma, ages may read `058Y`: all is read as it is.
+Boxes: `BBox_List_2017.csv`, 984 of them drawn by hand around 8 findings on 880 images; see `boxes`.
 Citation: Wang et al., ChestX-ray8, CVPR 2017, arXiv 1705.02315.
 Terms: NIH Clinical Center; asks for a link, citation and credit.
 """
@@ -20,17 +21,29 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from remedis import files
 from remedis.data import columns, spreadsheet
 from remedis.data.labels import CHESTXRAY14
 from remedis.data.manifest import Manifest
 from remedis.data.sources import common
+from remedis.data.text import STRING
 from remedis.errors import UserError
 
 ENTRIES = "Data_Entry_2017*.csv"
 LISTS = {"train_val_list.txt": "train", "test_list.txt": "test"}
+BOXES = "BBox_List_2017.csv"
+_DIRECTORIES = ("ChestX-ray14",)
 _COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age")
+_VIEWS = ("PA", "AP", "")
+# Names of images begin with the number of the patient.
+_NAME = r"^(?P<patient>\d{8})_\d{3}\.png$"
+# The header of the boxes, and what it means: its commas are not quoted, and it has too many.
+_BOX_COLUMNS = {"Bbox [x": "x", "y": "y", "w": "width", "h]": "height"}
+# The boxes name one finding otherwise than the entries.
+_BOX_LABELS = {**CHESTXRAY14, "Infiltrate": "Infiltration"}
 # Where images lie, relative to the entries; the first place a name is found in counts.
 _PLACES = ("images", *(f"images_{i:03d}/images" for i in range(1, 13)), "")
 
@@ -49,12 +62,13 @@ def load(
       UserError: the files are not as described above, or a label is unknown.
     """
     chosen = common.choose_labels(labels, tuple(CHESTXRAY14.values()))
-    root = common.find_root(data_dir, entries or ENTRIES, ("ChestX-ray14",), "ChestX-ray14")
+    root = common.find_root(data_dir, entries or ENTRIES, _DIRECTORIES, "ChestX-ray14")
     path = _entries(root, entries)
     raw = spreadsheet.read_table(path, (*_COLUMNS, "View Position"))
     sex = next((c for c in ("Patient Gender", "Patient Sex") if c in raw), None)
     if sex is None:
         raise UserError(f"{path}, row 1: no column 'Patient Gender'; expected the sex of patients.")
+    _check(path, raw)
     table = pd.DataFrame(
         {
             "path": _locate(root, raw["Image Index"]),
@@ -72,6 +86,65 @@ def load(
     return Manifest(table.join(findings[list(chosen)]), chosen, root, "chestxray14")
 
 
+def boxes(data_dir: files.Path) -> pd.DataFrame:
+    """Returns the boxes drawn by hand around findings, for holding heat maps against.
+
+    Args:
+      data_dir: the directory with `BBox_List_2017.csv`, or its parent if it is named
+        `ChestX-ray14`.
+
+    Returns:
+      One row a box: `path` and `label` as in the manifest, and `x`, `y` (of the upper left corner),
+      `width`, `height`, in pixels of the published size, 1024x1024, as float64. An image may have
+      several.
+
+    Raises:
+      UserError: there is no such file, or it is not as published.
+    """
+    root = common.find_root(data_dir, BOXES, _DIRECTORIES, "ChestX-ray14's boxes")
+    path = root / BOXES
+    raw = _read_boxes(path)
+    result = pd.DataFrame({"path": _locate(root, raw["Image Index"])})
+    label = raw["Finding Label"]
+    known = f"one of {', '.join(_BOX_LABELS)}"
+    result["label"] = spreadsheet.parsed(path, label, _BOX_LABELS.__getitem__, known).astype(STRING)
+    for column, name in _BOX_COLUMNS.items():
+        result[name] = spreadsheet.parsed(path, raw[column], _pixels, "pixels, 0 or more")
+        if name in ("width", "height"):
+            spreadsheet.refuse(path, raw[column], result[name] == 0, f"a {name} above 0")
+    return result.reset_index(drop=True)
+
+
+def _read_boxes(path: pathlib.Path) -> pd.DataFrame:
+    contents = spreadsheet.read_bytes(path)
+    # The published header ends in three commas too many, which rows may have or lack.
+    header, newline, rows = contents.partition(b"\n")
+    header = header.rstrip(b", \r")
+    required = ("Image Index", "Finding Label", *_BOX_COLUMNS)
+    return spreadsheet.parse_table(path, header + newline + rows, required)
+
+
+def _pixels(text: str) -> float:
+    if 0 <= (pixels := float(text)) < float("inf"):
+        return pixels
+    raise ValueError
+
+
+def _check(path: pathlib.Path, raw: pd.DataFrame) -> None:
+    """Refuses entries that contradict themselves."""
+    names, patients = raw["Image Index"], raw["Patient ID"]
+    spreadsheet.refuse(path, names, names == "", "the name of an image")
+    common.refuse_repeated(path, names)
+    common.refuse_non_digits(path, raw, ("Patient ID", "Follow-up #"))
+    view = raw["View Position"]
+    spreadsheet.refuse(path, view, ~view.isin(_VIEWS), "PA, AP or nothing")
+    # Names of another form are left alone: whoever renamed the images meant something by it.
+    numbers = pc.struct_field(pc.extract_regex(pa.array(names.array), _NAME), [0])
+    others = pc.not_equal(pc.utf8_ltrim(numbers, "0"), pc.utf8_ltrim(pa.array(patients.array), "0"))
+    expected = "the patient's number with which the name of the image begins"
+    spreadsheet.refuse(path, patients, pc.fill_null(others, False), expected)
+
+
 def _entries(root: pathlib.Path, entries: str | None) -> pathlib.Path:
     found = sorted(root.glob(entries or ENTRIES))
     if len(found) > 1:
@@ -87,11 +160,14 @@ def _findings(path: pathlib.Path, values: pd.Series) -> np.ndarray:
     position = {name: i for i, name in enumerate(CHESTXRAY14)}
 
     def parse(text: str) -> tuple[int, ...]:
-        return tuple(position[name] for name in text.split("|"))
+        found = tuple(position[name] for name in text.split("|"))
+        if len(found) > 1 and position["No Finding"] in found:
+            raise ValueError
+        return found
 
     # Parsed by distinct combination, of which there are few.
     named = spreadsheet.parsed(
-        path, values, parse, f"names joined by |, among {', '.join(position)}"
+        path, values, parse, f"names joined by |, among {', '.join(position)}, that one alone"
     )
     codes, combinations = pd.factorize(named)
     result = np.zeros((len(combinations), len(position)), np.float32)
@@ -119,7 +195,7 @@ def _official(root: pathlib.Path, names: pd.Series) -> pd.Series | None:
         raise UserError(f"{root} has {present[0]} but no {absent}; add it, or remove both.")
     split_of: dict[str, str] = {}
     for file, split in LISTS.items():
-        listed = (root / file).read_text(encoding="utf-8", errors="replace").split()
+        listed = spreadsheet.read_bytes(root / file).decode(errors="replace").split()
         if both := [name for name in listed if split_of.get(name, split) != split]:
             raise UserError(f"{both[0]} is in {' and in '.join(LISTS)} of {root}.")
         split_of |= dict.fromkeys(listed, split)

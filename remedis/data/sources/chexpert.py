@@ -1,7 +1,8 @@
 """CheXpert: chest radiographs with labels mined from reports; v1.0, full size or small.
 
-Input: JPEG radiographs, frontal and lateral. 223,414 images of 64,540 patients in `train.csv`,
-191,027 of them frontal; 234 images in `valid.csv`.
+Input: JPEG radiographs, frontal and lateral, in `train/` and `valid/` beside `train.csv` and
+`valid.csv`; both sizes have the same rows, and the directory may have any name. 223,414 images of
+64,540 patients in `train.csv`, 191,027 of them frontal; 234 images in `valid.csv`.
 Labels: 14, of which "No Finding" and "Support Devices" are no diseases; 1, 0, -1 where the report
 is uncertain, nothing where it does not mention the finding. Left as they are: the policies of
 `remedis.data.labels` decide what they count as.
@@ -26,10 +27,11 @@ from remedis.errors import UserError, unknown_choice
 
 DIRECTORIES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
 VIEWS = ("frontal", "lateral", "all")
-_SPLITS = {"train.csv": "train", "valid.csv": "test"}
+_SPLITS = {"train": "train", "valid": "test"}
 _COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
+_PROJECTIONS = ("AP", "PA", "LL", "RL", "")
 # <dataset>/<split>/<patient>/<study>/<image>; the dataset's directory may have been renamed.
-_PATH = r"[^/]+/(?P<path>(?:train|valid)/(?P<patient>patient\d+)/(?P<study>study\d+)/[^/]+)"
+_PATH = r"[^/]+/(?P<path>{folder}/(?P<patient>patient\d+)/(?P<study>study\d+)/[^/]+)"
 
 
 def load(
@@ -51,17 +53,21 @@ def load(
     root = common.find_root(data_dir, "train.csv", DIRECTORIES, "CheXpert")
     own_names = {label: name for name, label in CHEXPERT.items()}
     parts = []
-    for file, split in _SPLITS.items():
-        path = root / file
+    for folder, split in _SPLITS.items():
+        path = root / f"{folder}.csv"
         raw = spreadsheet.read_table(path, (*_COLUMNS, *(own_names[label] for label in chosen)))
         side = raw["Frontal/Lateral"]
         spreadsheet.refuse(path, side, ~side.isin(["Frontal", "Lateral"]), "Frontal or Lateral")
+        known = raw["AP/PA"].isin(_PROJECTIONS)
+        spreadsheet.refuse(path, raw["AP/PA"], ~known, "AP, PA, LL, RL or nothing")
         if views != "all":
             raw = raw[side.str.lower() == views]
         if not len(raw):
             continue
-        expected = f"a path like {DIRECTORIES[0]}/train/patient00001/study1/view1_frontal.jpg"
-        place = spreadsheet.extract(path, raw["Path"], _PATH, expected)
+        expected = f"a path like {DIRECTORIES[0]}/{folder}/patient00001/study1/view1_frontal.jpg"
+        pattern = _PATH.format(folder=folder)
+        place = spreadsheet.extract(path, raw["Path"], pattern, expected)
+        common.refuse_repeated(path, place["path"].rename("Path"))
         table: dict[str, object] = {
             "path": place["path"],
             "patient_id": place["patient"],
@@ -76,7 +82,7 @@ def load(
             table[label] = columns.labels(path, raw[own_names[label]])
         parts.append(pd.DataFrame(table))
     if not parts:
-        raise UserError(f"{root} has no {views} images in {' or '.join(_SPLITS)}.")
+        raise UserError(f"{root} has no {views} images in train.csv or valid.csv.")
     return Manifest(pd.concat(parts), chosen, root, "chexpert")
 
 

@@ -1,6 +1,7 @@
 """Your own images: a CSV file, one row an image, no code.
 
-Input: JPEG or PNG files anywhere; `path` is relative to the directory of the CSV file or absolute.
+Input: JPEG, PNG or DICOM files anywhere, or items of containers (`file#item`, see
+`remedis.data.readers`); `path` is relative to the directory of the CSV file or absolute.
 Labels: columns you name: 1, 0, -1 for uncertain, nothing for unknown.
 Metadata: `patient_id` (needed, or the opt-out), and `study_id`, `site`, `sex`, `age`, `view`,
 `slide_id`, `mpp` where there are any. Other columns are carried along.

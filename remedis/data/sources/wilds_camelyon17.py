@@ -8,7 +8,8 @@ Splits: the official ones go by centre, not by the file's column `split`: centre
 (WILDS' out-of-distribution validation), centre 2 test (out of distribution), the others train, but
 for the patches of the file's split 1: `id_validation`, which come from the centres of training and
 take no part in experiments here. 302,436 / 33,560 / 34,904 / 85,054 patches in train,
-id_validation, validation, test; 50 slides, 10 a centre. WILDS reports accuracy.
+id_validation, validation, test; 50 slides, 10 a centre. WILDS reports accuracy. Any other centres
+may be left out instead; only the official choice compares with published numbers.
 Citation: Koh et al., WILDS, 2021, arXiv 2012.07421; Litjens et al., CAMELYON, GigaScience
 7(6):giy065, 2018.
 Terms: CC0 (CAMELYON).
@@ -20,39 +21,58 @@ import pandas as pd
 
 from remedis import files
 from remedis.data import spreadsheet
+from remedis.data.labels import CAMELYON
 from remedis.data.manifest import ID_VALIDATION, Manifest
 from remedis.data.sources import common
+from remedis.errors import UserError, unknown_choice
 
-LABELS = ("tumor",)
 _COLUMNS = ("patient", "node", "x_coord", "y_coord", "tumor", "slide", "center", "split")
+_NUMBERS = ("patient", "x_coord", "y_coord", "slide")
 _CENTRES = ("0", "1", "2", "3", "4")
-_VALIDATION, _TEST = "1", "2"
+# Five nodes of every patient were scanned.
+_NODES = ("0", "1", "2", "3", "4")
+_VALUES = {"center": _CENTRES, "split": ("0", "1"), "tumor": ("0", "1"), "node": _NODES}
 
 
-def load(data_dir: files.Path, labels: Sequence[str] | None = None) -> Manifest:
+def load(
+    data_dir: files.Path,
+    labels: Sequence[str] | None = None,
+    validation_centres: Sequence[int] = (1,),
+    test_centres: Sequence[int] = (2,),
+) -> Manifest:
     """Returns the manifest of Camelyon17-WILDS.
 
     Args:
       data_dir: the directory with `metadata.csv`, or its parent.
       labels: `tumor`, the only one.
+      validation_centres: the centres, 0 to 4, whose patches are all validation.
+      test_centres: the centres whose patches are all test. The others are for training.
 
     Raises:
-      UserError: the files are not as described above, or the label is unknown.
+      UserError: the files are not as described above, the label or a centre is unknown, a centre is
+        in both splits, or none is left for training.
     """
-    chosen = common.choose_labels(labels, LABELS)
+    chosen = common.choose_labels(labels, tuple(CAMELYON.values()))
+    split_of = _by_centre(validation_centres, test_centres)
     root = common.find_root(data_dir, "metadata.csv", ("camelyon17_v1.0",), "Camelyon17-WILDS")
     path = root / "metadata.csv"
     raw = spreadsheet.read_table(path, _COLUMNS)
-    for name, allowed in {"center": _CENTRES, "split": ("0", "1"), "tumor": ("0", "1")}.items():
+    for name, allowed in _VALUES.items():
         spreadsheet.refuse(path, raw[name], ~raw[name].isin(allowed), " or ".join(allowed))
+    common.refuse_non_digits(path, raw, _NUMBERS)
+    # A slide of two patients or centres is a sign of columns that are mixed up.
+    for name in ("patient", "center"):
+        common.refuse_second(path, raw, "slide", name)
     node = "patient_" + raw["patient"] + "_node_" + raw["node"]
     place = "_x_" + raw["x_coord"] + "_y_" + raw["y_coord"] + ".png"
+    images = ("patches/" + node + "/patch_" + node + place).rename("(the patch)")
+    common.refuse_repeated(path, images)
     centre = raw["center"]
     split = raw["split"].map({"0": "train", "1": ID_VALIDATION})
-    split = centre.map({_VALIDATION: "validation", _TEST: "test"}).fillna(split)
+    split = centre.map(split_of).fillna(split)
     table = pd.DataFrame(
         {
-            "path": "patches/" + node + "/patch_" + node + place,
+            "path": images,
             "patient_id": raw["patient"],
             # A node is what one examination of a patient is in radiology: one specimen.
             "study_id": raw["patient"] + "/" + raw["node"],
@@ -63,3 +83,23 @@ def load(data_dir: files.Path, labels: Sequence[str] | None = None) -> Manifest:
         }
     )
     return Manifest(table, chosen, root, "wilds_camelyon17")
+
+
+def _by_centre(validation: Sequence[int], test: Sequence[int]) -> dict[str, str]:
+    """Returns the split of every centre that is left out of training."""
+    splits: dict[str, str] = {}
+    for split, centres in {"validation": validation, "test": test}.items():
+        if isinstance(centres, str | int):
+            raise UserError(f"{split}_centres is {centres!r}; expected a list, such as (1,).")
+        for centre in centres:
+            if str(centre) not in _CENTRES:
+                raise unknown_choice(f"centre in {split}_centres", centre, _CENTRES)
+            if splits.setdefault(str(centre), split) != split:
+                raise UserError(
+                    f"Centre {centre} is in validation_centres and test_centres; leave it in one."
+                )
+    if len(splits) == len(_CENTRES):
+        raise UserError(
+            "validation_centres and test_centres take all five centres; leave one to train on."
+        )
+    return splits

@@ -97,3 +97,17 @@ def test_missing_column_and_file(write):
     (directory / "valid.csv").unlink()
     with pytest.raises(UserError, match=r"There is no file .*valid\.csv"):
         chexpert.load(directory, ("Cardiomegaly",))
+
+
+def test_both_sizes_in_one_directory(write, tmp_path):
+    write(name="CheXpert-v1.0")
+    assert chexpert.load(tmp_path).root.name == "CheXpert-v1.0"
+    small = write()
+    with pytest.raises(UserError, match=r"more than once: .*-small, CheXpert-v1\.0; name the"):
+        chexpert.load(tmp_path)
+    assert chexpert.load(small).root == small
+
+
+def test_an_image_listed_more_than_once(write):
+    with pytest.raises(UserError, match=r"row 6, column 'Path': got .*; expected every image once"):
+        chexpert.load(write(train=[*TRAIN, TRAIN[0].replace("-small", "")]))

@@ -1,5 +1,6 @@
 """What every source owes to those who use its manifest, on the dataset's real layout."""
 
+import importlib
 import os
 
 import numpy as np
@@ -7,10 +8,17 @@ import pandas as pd
 import pytest
 
 from remedis.data import leaks, manifest, scan, splits
-from remedis.data.sources import NAMES, load
+from remedis.data.labels import VOCABULARY
+from remedis.data.sources import NAMES, load, options_of
 from remedis.errors import UserError
 
 LABELS = {"csv": ("pneumonia",)}
+OPTIONS: dict[str, dict] = {
+    "folder": {"patient_pattern": r"person(\d+)_"},
+    "patch_camelyon": {"allow_missing_patient_ids": True},
+}
+# Sources that say nothing about patients, and load only if that is accepted.
+WITHOUT_PATIENTS = {"patch_camelyon"}
 
 
 @pytest.fixture(params=NAMES)
@@ -20,7 +28,7 @@ def name(request) -> str:
 
 @pytest.fixture
 def loaded(name, datasets) -> manifest.Manifest:
-    return load(name, datasets[name], labels=LABELS.get(name))
+    return load(name, datasets[name], labels=LABELS.get(name), **OPTIONS.get(name, {}))
 
 
 def test_columns_and_types(loaded):
@@ -39,8 +47,8 @@ def test_columns_and_types(loaded):
     assert loaded.policies == {}
 
 
-def test_every_patient_is_known_and_every_study_has_one(loaded):
-    assert loaded.table["patient_id"].notna().all()
+def test_every_patient_is_known_and_every_study_has_one(loaded, name):
+    assert loaded.table["patient_id"].notna().all() == (name not in WITHOUT_PATIENTS)
     assert (loaded.table.groupby("study_id")["patient_id"].nunique() == 1).all()
 
 
@@ -50,46 +58,71 @@ def test_images_are_there_and_decode(loaded):
 
 
 def test_the_same_again(loaded, name, datasets):
-    again = load(name, datasets[name], labels=LABELS.get(name))
+    again = load(name, datasets[name], labels=LABELS.get(name), **OPTIONS.get(name, {}))
     pd.testing.assert_frame_equal(again.table, loaded.table)
 
 
 def test_labels_in_the_order_asked_for(loaded, name, datasets):
     asked = loaded.labels[::-1][:2]
-    some = load(name, datasets[name], labels=asked)
+    some = load(name, datasets[name], labels=asked, **OPTIONS.get(name, {}))
     assert some.labels == asked
     np.testing.assert_array_equal(some.targets(), loaded.table[list(asked)].to_numpy())
 
 
-def test_splits_complete_without_leaks(loaded):
+def test_splits_complete_without_leaks(loaded, name):
     demanded = {"train": 0.6, "validation": 0.2, "test": 0.2}
-    done = splits.ensure(loaded, demanded, seed=0)
+    unknown = name in WITHOUT_PATIENTS
+    done = splits.ensure(loaded, demanded, seed=0, allow_missing_ids=unknown)
     given = loaded.table["split"].notna() & (loaded.table["split"] != "train")
     assert (done.table["split"] == loaded.table["split"])[given].all()
     hashes = scan.scan(done).set_index("path")["sha256"]
-    receipt = leaks.check(done, hashes)
+    receipt = leaks.check(done, hashes, allow_missing_patient_ids=unknown)
     receipt.raise_if_leaking()
     assert all(receipt.counts[split]["images"] > 0 for split in demanded)
 
 
-def test_survives_writing_and_reading(loaded, tmp_path):
+def test_survives_writing_and_reading(loaded, name, tmp_path):
     manifest.write_csv(loaded, tmp_path / "manifest.csv")
-    again = manifest.read_csv(tmp_path / "manifest.csv", loaded.labels, root=loaded.root)
+    again = manifest.read_csv(
+        tmp_path / "manifest.csv",
+        loaded.labels,
+        root=loaded.root,
+        allow_missing_patient_ids=name in WITHOUT_PATIENTS,
+    )
     columns = loaded.table.columns.drop("path")
     pd.testing.assert_frame_equal(again.table[columns], loaded.table[columns], rtol=1e-12)
 
 
 def test_unknown_label_option_and_directory(name, datasets, tmp_path):
+    options = OPTIONS.get(name, {})
     with pytest.raises(UserError, match=r"Unknown label 'Oedema'|no column 'Oedema'"):
-        load(name, datasets[name], labels=("Oedema",))
+        load(name, datasets[name], labels=("Oedema",), **options)
     with pytest.raises(UserError, match=f"Unknown option of the source '{name}' 'veiws'"):
         load(name, datasets[name], labels=LABELS.get(name), veiws="all")
     with pytest.raises(UserError, match=r"There is no (directory|file)"):
-        load(name, tmp_path / "nowhere", labels=LABELS.get(name))
+        load(name, tmp_path / "nowhere", labels=LABELS.get(name), **options)
     with pytest.raises(UserError, match=r"does not hold|There is no file"):
-        load(name, tmp_path, labels=LABELS.get(name))
+        load(name, tmp_path, labels=LABELS.get(name), **options)
+
+
+def test_the_module_is_a_datasheet(name):
+    sheet = importlib.import_module(f"remedis.data.sources.{name}").__doc__
+    for heading in ("Input", "Labels", "Metadata", "Splits", "Citation", "erms"):
+        assert heading in sheet
+
+
+def test_the_vocabulary_has_all_labels(loaded, name):
+    assert name not in VOCABULARY or set(loaded.labels) == set(VOCABULARY[name].values())
 
 
 def test_unknown_source(tmp_path):
     with pytest.raises(UserError, match="Unknown source 'chexprt': did you mean 'chexpert'"):
         load("chexprt", tmp_path)
+    with pytest.raises(UserError, match="Unknown source 'chexprt': did you mean 'chexpert'"):
+        options_of("chexprt")
+
+
+def test_options():
+    assert options_of("chexpert") == ("views",)
+    assert options_of("folder") == ("patient_pattern", "allow_missing_patient_ids")
+    assert options_of("chestxray14") == ("entries",)

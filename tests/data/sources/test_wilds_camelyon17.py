@@ -52,3 +52,46 @@ def test_bad_value(write, row, sentence):
 def test_missing_column(write):
     with pytest.raises(UserError, match="row 1: no column 'slide'"):
         wilds_camelyon17.load(write(header=HEADER.replace("slide", "slides")))
+
+
+@pytest.mark.parametrize(
+    ("validation", "test", "expected"),
+    [
+        ((3,), (0, 1), ["test", "test", "test", "id_validation", "validation"]),
+        ((), (3,), ["train", "id_validation", "train", "id_validation", "test"]),
+        (("1",), (), ["train", "id_validation", "validation", "id_validation", "train"]),
+    ],
+)
+def test_other_centres_left_out(write, validation, test, expected):
+    m = wilds_camelyon17.load(write(), None, validation, test)
+    assert m.table["split"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("validation", "test", "sentence"),
+    [
+        ((5,), (2,), "Unknown centre in validation_centres '5'.*Choose from: 0, 1, 2, 3, 4"),
+        ((1,), 2, r"test_centres is 2; expected a list, such as \(1,\)"),
+        ((1,), "2", r"test_centres is '2'; expected a list, such as \(1,\)"),
+        ((1, 2), (2,), "Centre 2 is in validation_centres and test_centres; leave it in one"),
+        ((1, 3), (0, 2, 4), "take all five centres; leave one to train on"),
+    ],
+)
+def test_wrong_centres(write, validation, test, sentence):
+    with pytest.raises(UserError, match=sentence):
+        wilds_camelyon17.load(write(), None, validation, test)
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ("5,022,4,11,20,0,0,0,0", "row 7, column 'patient': got '022'; expected the same patient"),
+        ("5,004,4,11,20,0,0,3,0", "row 7, column 'center': got '3'; expected the same center in"),
+        ("5,004,4,3328,21792,1,0,0,0", "row 7, .*node_4_x_3328_y_21792.*every image once; remove"),
+        ("5,004,7,3328,21792,1,0,0,0", "row 7, column 'node': got '7'; expected 0 or 1 or 2"),
+        ("5,004,4,1.5,21792,1,0,0,0", "row 7, column 'x_coord': got '1.5'; expected a number in"),
+    ],
+)
+def test_contradictions(write, row, sentence):
+    with pytest.raises(UserError, match=sentence):
+        wilds_camelyon17.load(write([*ROWS, row]))

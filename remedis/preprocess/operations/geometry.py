@@ -1,63 +1,44 @@
-"""The operations specifications are made of; each takes and returns [H, W, 3] float32 in [0, 1].
-
-Random ones draw from their `seed` alone, so that an image's augmentation depends on (seed, example,
-epoch) and on nothing that ran before it.
-"""
+"""Operations that move pixels rigidly, cut pieces out, or scale."""
 
 import math
 
 import tensorflow as tf
 
-from remedis.preprocess.registry import operation
+from remedis.preprocess.operations.arguments import check, check_probability, check_range
+from remedis.preprocess.operations.chance import sometimes
+from remedis.preprocess.registry import channelwise
 
 
-def _check(name: str, value: object, low: float, high: float = math.inf) -> None:
-    """Raises a ValueError unless `value` is a number from `low` to `high`."""
-    if not isinstance(value, int | float) or not low <= value <= high:
-        upper = "" if high == math.inf else f" to {high:g}"
-        raise ValueError(f"{name} is {value!r}; expected a number from {low:g}{upper}")
-
-
-def _check_range(name: str, bounds: object, low: float, high: float = math.inf) -> None:
-    """Raises a ValueError unless `bounds` are two numbers from `low` to `high`, in order."""
-    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
-        raise ValueError(f"{name} is {bounds!r}; expected two numbers")
-    for bound in bounds:
-        _check(name, bound, low, high)
-    if bounds[0] > bounds[1]:
-        raise ValueError(f"{name} is {bounds!r}; expected the smaller number first")
-
-
-@operation
+@channelwise
 def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
     """Resizes to `size` x `size` pixels, whatever the aspect was, with antialiasing."""
-    _check("size", size, 1)
+    check("size", size, 1)
     resized = tf.image.resize(image, [size, size], method, antialias=True)
     return tf.clip_by_value(resized, 0.0, 1.0)  # bicubic overshoots at edges
 
 
-@operation
+@channelwise
 def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
     """Keeps the central `fraction` of height and width."""
-    _check("fraction", fraction, 0, 1)
+    check("fraction", fraction, 0, 1)
     return tf.image.central_crop(image, fraction)
 
 
-@operation
+@channelwise
 def random_crop(image: tf.Tensor, size: int, *, seed: tf.Tensor) -> tf.Tensor:
     """Cuts out `size` x `size` pixels anywhere; the image must be at least that large."""
-    _check("size", size, 1)
+    check("size", size, 1)
     advice = "resize before it, or crop less"
     if any(side is not None and side < size for side in image.shape[:2]):
         raise ValueError(f"the image is only {image.shape[0]} x {image.shape[1]} pixels: {advice}")
     shape = tf.shape(image)
     message = f"random_crop({size}) of a smaller image: {advice}; got"
-    fits = tf.debugging.Assert(tf.reduce_all(shape[:2] >= size), [message, shape])
+    fits = tf.debugging.Assert(tf.reduce_all(shape[:2] >= size), [message, shape[:2]])
     with tf.control_dependencies([fits]):
-        return tf.image.stateless_random_crop(tf.identity(image), [size, size, 3], seed)
+        return tf.image.stateless_random_crop(tf.identity(image), [size, size, shape[2]], seed)
 
 
-@operation
+@channelwise
 def random_resized_crop(
     image: tf.Tensor,
     size: int,
@@ -72,8 +53,8 @@ def random_resized_crop(
     `aspect`; sides that would be longer than the image's are cut to them. As in SimCLR (Chen et
     al. 2020, arXiv 2002.05709, appendix A), but without its retries.
     """
-    _check_range("area", area, 0, 1)
-    _check_range("aspect", aspect, 1e-3)
+    check_range("area", area, 0, 1)
+    check_range("aspect", aspect, 1e-3)
     shape = tf.cast(tf.shape(image)[:2], tf.float32)
     draws = tf.random.stateless_uniform([4], seed)
     share = area[0] + draws[0] * (area[1] - area[0])
@@ -84,42 +65,52 @@ def random_resized_crop(
     sides = tf.clip_by_value(tf.round(sides), 1.0, shape)
     start = tf.floor(draws[2:] * (shape - sides + 1))
     start, sides = tf.cast(start, tf.int32), tf.cast(sides, tf.int32)
-    cropped = tf.slice(image, [start[0], start[1], 0], [sides[0], sides[1], 3])
+    cropped = tf.slice(image, [start[0], start[1], 0], [sides[0], sides[1], -1])
     return resize(cropped, size)
 
 
-@operation
+@channelwise
 def flip_left_right(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors the image with a probability. A mirrored chest has its heart on the wrong side."""
-    _check("probability", probability, 0, 1)
-    flip = tf.random.stateless_uniform([], seed) < probability
-    return tf.where(flip, tf.reverse(image, [1]), image)
+    check_probability(probability)
+    return sometimes(lambda: tf.reverse(image, [1]), image, probability, seed)
 
 
-@operation
-def brightness(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
-    """Multiplies by a factor uniform in [1 - strength, 1 + strength], then clips."""
-    _check("strength", strength, 0, 1)
-    factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
-    return tf.clip_by_value(image * factor, 0.0, 1.0)
+@channelwise
+def flip_up_down(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
+    """Turns the image upside down, as a mirror below it would, with a probability."""
+    check_probability(probability)
+    return sometimes(lambda: tf.reverse(image, [0]), image, probability, seed)
 
 
-@operation
-def contrast(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
-    """Scales differences from each channel's mean by [1 - strength, 1 + strength], then clips."""
-    _check("strength", strength, 0, 1)
-    factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
-    mean = tf.reduce_mean(image, [0, 1], keepdims=True)
-    return tf.clip_by_value((image - mean) * factor + mean, 0.0, 1.0)
+@channelwise
+def quarter_turns(image: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
+    """Turns by 0, 90, 180 or 270 degrees, each as likely; nothing is interpolated or cut off.
+
+    For images without a right way up, such as patches of a slide. Height and width change places
+    in half of the cases.
+    """
+    turns = tf.random.stateless_uniform([], seed, 0, 4, tf.int32)
+    turned = tf.switch_case(
+        turns,
+        [
+            lambda: tf.identity(image),
+            lambda: tf.reverse(tf.transpose(image, [1, 0, 2]), [0]),
+            lambda: tf.reverse(image, [0, 1]),
+            lambda: tf.reverse(tf.transpose(image, [1, 0, 2]), [1]),
+        ],
+    )
+    height, width = image.shape[:2]
+    return tf.ensure_shape(turned, image.shape if height == width else [None, None, image.shape[2]])
 
 
-@operation
+@channelwise
 def rotate(image: tf.Tensor, degrees: float, *, seed: tf.Tensor) -> tf.Tensor:
     """Turns by an angle uniform in [-degrees, degrees] about the centre; corners become black.
 
     Bilinear. Positive angles turn counter-clockwise as one looks at the image.
     """
-    _check("degrees", degrees, 0, 180)
+    check("degrees", degrees, 0, 180)
     radians = degrees * math.pi / 180
     angle = tf.random.stateless_uniform([], seed, -radians, radians)
     return rotated(image, angle)
@@ -140,4 +131,4 @@ def rotated(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
-    return tf.ensure_shape(turned[0], [None, None, 3])
+    return tf.ensure_shape(turned[0], image.shape)

@@ -1,0 +1,147 @@
+"""Images a second of the input pipeline, beside torchvision v2 in a DataLoader.
+
+    python benchmarks/pipeline.py --peer-python=/path/to/venv/bin/python [--recipe=evaluation ...]
+    python benchmarks/pipeline.py --memory
+
+The peer runs benchmarks/pipeline_peer.py in an environment of its own with torch and torchvision:
+the same files and recipe, in the same run, turn and turn about; 2 worker processes. Files are made
+up: radiographs of 1024 pixels as 8-bit PNG and JPEG, and JPEGs of 224 pixels. `--memory` reads
+20,000 images and prints the process' memory on the way.
+"""
+
+import argparse
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from remedis.data.manifest import Manifest
+from remedis.data.pipeline import evaluation_batches, training_batches
+from remedis.preprocess import parse
+
+PEER = pathlib.Path(__file__).with_name("pipeline_peer.py")
+# Name, side in pixels, format, number of images a round.
+FILES = [
+    ("1024-png", 1024, "png", 96),
+    ("1024-jpeg", 1024, "jpg", 96),
+    ("224-jpeg", 224, "jpg", 640),
+]
+RECIPES = ("evaluation", "contrastive_cxr")
+BATCH, ROUNDS, SIZE = 16, 3, 224
+
+
+def radiograph(side: int, seed: int) -> np.ndarray:
+    """Returns [side, side, 1] uint8, about as noisy as a radiograph: 4 to 5 bits a pixel."""
+    rng = np.random.default_rng(seed)
+    coarse = tf.constant(rng.uniform(20, 235, (1, 12, 12, 1)), tf.float32)
+    smooth = tf.image.resize(coarse, [side, side], "bicubic")[0].numpy()
+    return np.clip(smooth + rng.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8)
+
+
+def write(folder: pathlib.Path) -> None:
+    """Writes the files of every kind into a folder of its name."""
+    for name, side, suffix, count in FILES:
+        (folder / name).mkdir()
+        for i in range(count):
+            pixels = tf.constant(radiograph(side, i))
+            encode = tf.io.encode_png if suffix == "png" else tf.io.encode_jpeg
+            (folder / name / f"{i:04d}.{suffix}").write_bytes(encode(pixels).numpy())
+
+
+def manifest(folder: pathlib.Path, repeats: int = 1) -> Manifest:
+    """Returns the images of a folder, each `repeats` times by way of another name."""
+    names = sorted(path.name for path in folder.iterdir())
+    paths = ["./" * repeat + name for repeat in range(repeats) for name in names]
+    columns = {"patient_id": paths, "study_id": None, "site": None, "split": None, "ill": 0.0}
+    return Manifest(pd.DataFrame({"path": paths, **columns}), ("ill",), folder, "made up")
+
+
+def batches(images: Manifest, recipe: str) -> tf.data.Dataset:
+    """Returns one pass over the images, two views of each if the recipe is random."""
+    preprocess = parse(f"{recipe}({SIZE})")
+    if not preprocess.random:
+        return evaluation_batches(images, preprocess, BATCH)
+    return training_batches(images, preprocess, BATCH, 0, 0, len(images) // BATCH, views=2)
+
+
+def ours(folder: pathlib.Path, recipe: str) -> float:
+    """Returns images a second over one pass, after a first that warms up."""
+    data = batches(manifest(folder), recipe)
+    for _ in range(2):
+        started, count = time.perf_counter(), 0
+        for batch in data:
+            count += len(batch["index"])
+        rate = count / (time.perf_counter() - started)
+    return rate
+
+
+def peers(python: str, folder: pathlib.Path, recipe: str) -> float:
+    """Returns the same of the peer."""
+    command = [python, str(PEER), str(folder), recipe, str(BATCH), str(SIZE)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def compare(folder: pathlib.Path, recipes: list[str], python: str) -> Iterator[str]:
+    """Yields a line for every kind of file and recipe: medians, and the ratio with its spread."""
+    yield f"{'recipe':<18}{'files':<12}{'ours':>8}{'peer':>8}   ratio (images a second)"
+    for recipe in recipes:
+        for name, *_ in FILES:
+            pairs = [
+                (ours(folder / name, recipe), peers(python, folder / name, recipe))
+                for _ in range(ROUNDS)
+            ]
+            mine, theirs = (statistics.median(values) for values in zip(*pairs, strict=True))
+            ratios = sorted(a / b for a, b in pairs)
+            yield (
+                f"{recipe:<18}{name:<12}{mine:8.1f}{theirs:8.1f}   {statistics.median(ratios):.2f} "
+                f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            )
+
+
+def resident() -> int:
+    """Returns the memory of this process in MiB (Linux)."""
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) // 1024
+    raise RuntimeError("No VmRSS in /proc/self/status.")
+
+
+def memory(folder: pathlib.Path) -> Iterator[str]:
+    """Yields the memory in use after every 2,000 of 20,000 images."""
+    images, seen = manifest(folder / "224-jpeg", 32), 0
+    for batch in batches(images, "contrastive_cxr"):
+        seen += len(batch["index"])
+        if seen % 2000 < BATCH:
+            yield f"{seen:6d} images: {resident()} MiB"
+
+
+def main() -> None:
+    """Prints the table, or the memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer-python", help="interpreter of an environment with torchvision")
+    parser.add_argument("--recipe", action="append", choices=RECIPES)
+    parser.add_argument("--memory", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.memory and not arguments.peer_python:
+        sys.exit("Name an interpreter that has torch and torchvision: --peer-python=PATH.")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        write(folder)
+        lines = (
+            memory(folder)
+            if arguments.memory
+            else compare(folder, arguments.recipe or list(RECIPES), arguments.peer_python)
+        )
+        for line in lines:
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

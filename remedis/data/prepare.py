@@ -1,0 +1,126 @@
+"""A manifest's images, decoded and resized once, packed into shards that TFDS can read."""
+
+import contextlib
+import io
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from remedis import files
+from remedis.data import images
+from remedis.data.manifest import Manifest
+from remedis.data.pipeline import readable
+from remedis.errors import UserError
+from remedis.preprocess import Preprocess
+from remedis.progress import progress
+
+VERSION = "1.0.0"
+UNASSIGNED = "unassigned"  # the TFDS split of images that have none
+
+
+def prepare(manifest: Manifest, preprocess: Preprocess, out: files.Path, name: str) -> pathlib.Path:
+    """Writes a TFDS dataset, which the source `tfds` reads.
+
+    Images become 8-bit PNGs of three channels: what is finer than 1/255 after `preprocess` is lost.
+    Every column of the manifest goes along; labels as they are, before any policy.
+
+    Args:
+      manifest: the images, of any source.
+      preprocess: operations that are not random, e.g. `resize(256)`.
+      out: a directory for the dataset, not there yet; a killed writing leaves none.
+      name: of the dataset: lower-case letters, digits and underscores.
+
+    Returns:
+      The directory of the dataset's version, `out/name/1.0.0`.
+
+    Raises:
+      UserError: the name cannot be one, `out` exists, or an image cannot be read.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(
+            f"{name!r} cannot be the name of a TFDS dataset; use lower-case letters, digits and "
+            "underscores."
+        )
+    import tensorflow_datasets as tfds
+
+    splits = manifest.table["split"].fillna(UNASSIGNED)
+    description = f"Packed by remedis prepare from {manifest.source}."
+    # What a manifest says of itself, and what was done to the images.
+    metadata = {
+        "labels": list(manifest.labels),
+        "policies": {label: dict(policy) for label, policy in manifest.policies.items()},
+        "preprocess": preprocess.specification,
+        "source": manifest.source,
+    }
+
+    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[misc,call-arg]
+        VERSION = tfds.core.Version(VERSION)
+
+        def _info(self) -> Any:
+            return tfds.core.DatasetInfo(
+                builder=self,
+                description=description,
+                features=tfds.features.FeaturesDict(_features(manifest)),
+                metadata=tfds.core.MetadataDict(metadata),
+                disable_shuffling=True,
+            )
+
+        def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+            return {
+                split: _examples(manifest.subset((splits == split).to_numpy()), preprocess, split)
+                for split in splits.unique()
+            }
+
+        def _generate_examples(self) -> Any:  # TFDS demands one; the splits bring their own
+            raise NotImplementedError
+
+    Builder.name = name
+    tfds.disable_progress_bar()
+    with (
+        files.whole_directory(out) as temporary,
+        contextlib.redirect_stdout(io.StringIO()),  # TFDS would say that it downloads
+    ):
+        Builder(data_dir=temporary).download_and_prepare()
+    return pathlib.Path(out) / name / VERSION
+
+
+def _features(manifest: Manifest) -> dict[str, Any]:
+    import tensorflow_datasets as tfds
+
+    features = {"image": tfds.features.Image(shape=(None, None, 3), encoding_format="png")}
+    for column in manifest.table.columns.drop("split"):
+        if column == "image":
+            raise UserError("A column of the manifest is called 'image'; rename it to prepare it.")
+        if pd.api.types.is_numeric_dtype(manifest.table[column].dtype):
+            kind = np.float32 if column in manifest.labels else np.float64
+            features[column] = tfds.features.Scalar(kind)
+        else:
+            features[column] = tfds.features.Text()
+    return features
+
+
+def _examples(
+    manifest: Manifest, preprocess: Preprocess, split: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    load = images.loader(manifest)
+
+    def encoded(row: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = tf.clip_by_value(preprocess(load(row)), 0.0, 1.0)
+        return {"png": tf.io.encode_png(tf.cast(tf.round(image * 255.0), tf.uint8))}
+
+    rows = tf.data.Dataset.range(len(manifest))
+    made = readable(rows.map(encoded, tf.data.AUTOTUNE, deterministic=True).prefetch(16))
+    table = manifest.table.drop(columns="split").assign(path=manifest.absolute_paths())
+    text = table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]
+    table[text] = table[text].astype(object).fillna("")
+    columns = {name: table[name].to_numpy() for name in table.columns}
+    with progress(f"Preparing {split}", len(manifest)) as report:
+        for row, result in enumerate(made):
+            values = {name: column[row] for name, column in columns.items()}
+            yield row, {"image": result["png"].numpy(), **values}
+            report(row + 1, "images")

@@ -1,0 +1,81 @@
+"""The size a compressed image says it has, looked at before a decoder trusts it with memory."""
+
+import os
+import struct
+from typing import Any
+
+from remedis import extras
+from remedis.data.readers.dicom_header import quietly
+from remedis.data.readers.unreadable import Unreadable
+
+# Tag, representation and length of the element with compressed pixels.
+_ELEMENT_HEADER = 12
+# Some writers put a whole JP2 file, with boxes around the codestream, where none belongs.
+_JP2_FILE = b"\0\0\0\x0cjP  "
+_JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
+# Markers of a JPEG or JPEG-LS frame header; C4, C8 and CC among them mean something else.
+_FRAME_HEADERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+
+
+def check(source: Any, frame: int, count: int, expected: tuple[int, int]) -> None:
+    """Refuses a frame whose codestream has another size than the DICOM header.
+
+    Args:
+      source: the DICOM file, of JPEG, JPEG-LS or JPEG 2000 pixels: its path, or a dataset.
+      frame: which frame, from 0.
+      count: number of frames.
+      expected: rows and columns of the DICOM header.
+
+    Raises:
+      Unreadable: the sizes differ, or there is no codestream with a size.
+    """
+    pydicom = extras.load("pydicom", "dicom")
+    encaps = extras.load("pydicom.encaps", "dicom")
+
+    def find() -> tuple[int, int]:
+        if isinstance(source, pydicom.Dataset):
+            return size(encaps.get_frame(source.PixelData, frame, number_of_frames=count))
+        with open(source, "rb") as opened:
+            # Leaves the file where the pixels begin, so that other frames are not read.
+            pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=["Rows"])
+            opened.seek(_ELEMENT_HEADER, os.SEEK_CUR)
+            return size(encaps.get_frame(opened, frame, number_of_frames=count))
+
+    found = quietly(find, "The pixel data are missing, truncated or damaged.")
+    if found != expected:
+        raise Unreadable(
+            f"The compressed image is {found[0]}x{found[1]}, where the DICOM header tells of "
+            f"{expected[0]}x{expected[1]}."
+        )
+
+
+def size(codestream: bytes) -> tuple[int, int]:
+    """Returns rows and columns of a JPEG, JPEG-LS or JPEG 2000 codestream.
+
+    Raises:
+      ValueError: it is none of these, or ends before its size; `struct.error` likewise.
+    """
+    if codestream.startswith(_JP2_FILE):
+        codestream = codestream[codestream.index(_JPEG_2000) :]
+    if codestream.startswith(_JPEG_2000):
+        # Behind the marker: length and capabilities (4), then the grid's size and its offset.
+        columns, rows, left, top = struct.unpack_from(">4I", codestream, 8)
+        return rows - top, columns - left
+    if not codestream.startswith(_JPEG):
+        raise ValueError("no codestream that is known")
+    place = 2
+    while True:
+        marker, code = struct.unpack_from(">BB", codestream, place)
+        if marker != 0xFF:
+            raise ValueError("no marker where one was expected")
+        if code == 0xFF or code in _WITHOUT_LENGTH:
+            place += 1 if code == 0xFF else 2
+        elif code in _FRAME_HEADERS:
+            rows, columns = struct.unpack_from(">HH", codestream, place + 5)
+            return rows, columns
+        else:
+            (length,) = struct.unpack_from(">H", codestream, place + 2)
+            if length < 2:
+                raise ValueError("a segment without a length")
+            place += 2 + length

@@ -1,0 +1,218 @@
+"""From the stored values of a grey DICOM image to what is shown, in [0, 1]."""
+
+from typing import Any
+
+import numpy as np
+
+from remedis.data.readers.dicom_header import quietly, text, value_of
+from remedis.data.readers.unreadable import Unreadable
+
+KEYWORDS = (
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "ModalityLUTSequence",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "VOILUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "PresentationLUTSequence",
+    "PresentationLUTShape",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+)
+_FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+
+
+def shown(header: Any, stored: np.ndarray, inverted: bool, frame: int = 0) -> np.ndarray:
+    """Returns the grey values that are shown.
+
+    Args:
+      header: with the `KEYWORDS`.
+      stored: [H, W] integers.
+      inverted: whether the lowest value is white.
+      frame: which frame it is, from 0; enhanced multi-frame files have settings for each.
+
+    Returns:
+      [H, W] float64 in [0, 1].
+
+    Raises:
+      Unreadable: an attribute is missing, or cannot be understood or followed.
+    """
+    if value_of(header, "PresentationLUTSequence") is not None:
+        raise Unreadable("This DICOM file has a presentation LUT, which is not supported.")
+    stored = used_bits(header, stored)
+    modality = _group(header, "PixelValueTransformationSequence", frame)
+    voi = _group(header, "FrameVOILUTSequence", frame)
+    values, low, high = _rescaled(modality, stored, *_range(header, stored))
+    table = value_of(voi, "VOILUTSequence")
+    if table is not None:
+        grey, bits = _looked_up(table, values, "VOI")
+        grey = grey / (2.0**bits - 1)
+    elif value_of(voi, "WindowCenter") is not None or value_of(voi, "WindowWidth") is not None:
+        grey = _windowed(voi, values)
+    else:
+        grey = (values - low) / (high - low)
+    if inverted or text(header, "PresentationLUTShape").upper() == "INVERSE":
+        grey = 1.0 - grey
+    grey = np.clip(grey, 0.0, 1.0)
+    grey[_padding(header, stored)] = 0.0
+    return grey
+
+
+def depth(header: Any, stored: np.ndarray) -> tuple[int, bool]:
+    """Returns the number of bits stored a value, and whether they are signed.
+
+    Raises:
+      Unreadable: the header tells of none that could be.
+    """
+    allocated = int(_number(header, "BitsAllocated", None))
+    bits = int(_number(header, "BitsStored", None))
+    if not 1 <= bits <= allocated <= 32:
+        raise Unreadable(
+            f"The DICOM header has BitsStored {bits} and BitsAllocated {allocated}; expected 1 to "
+            "32, and no more stored than allocated."
+        )
+    if _number(header, "HighBit", bits - 1) != bits - 1:
+        raise Unreadable("The DICOM header has a HighBit other than BitsStored - 1; not supported.")
+    signed = _number(header, "PixelRepresentation", 0)
+    if signed not in (0, 1):
+        raise Unreadable("The DICOM header has a PixelRepresentation other than 0 and 1.")
+    return bits, signed == 1
+
+
+def used_bits(header: Any, stored: np.ndarray) -> np.ndarray:
+    """Returns the stored values as int64, without what lies in the bits above those used.
+
+    Raises:
+      Unreadable: as `depth`.
+    """
+    bits, signed = depth(header, stored)
+    values: np.ndarray = stored.astype(np.int64) & (2**bits - 1)
+    if signed:
+        values -= (values >> (bits - 1)) << bits
+    return values
+
+
+def _range(header: Any, stored: np.ndarray) -> tuple[float, float]:
+    bits, signed = depth(header, stored)
+    low = -(2 ** (bits - 1)) if signed else 0
+    return low, low + 2**bits - 1
+
+
+def _rescaled(
+    settings: Any, stored: np.ndarray, low: float, high: float
+) -> tuple[np.ndarray, float, float]:
+    """Returns the values after the modality transformation, and their full range."""
+    table = value_of(settings, "ModalityLUTSequence")
+    if table is not None:
+        values, bits = _looked_up(table, stored, "modality")
+        return values, 0.0, 2.0**bits - 1
+    slope = _number(settings, "RescaleSlope", 1.0)
+    intercept = _number(settings, "RescaleIntercept", 0.0)
+    if slope == 0:
+        raise Unreadable("The DICOM header has a RescaleSlope of 0.")
+    low, high = sorted((slope * low + intercept, slope * high + intercept))
+    if not low < high < np.inf or low == -np.inf:
+        raise Unreadable("The DICOM header has a RescaleSlope or RescaleIntercept beyond all use.")
+    return stored * slope + intercept, low, high
+
+
+def _windowed(settings: Any, values: np.ndarray) -> np.ndarray:
+    """Returns values through the first window, PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    centre = _number(settings, "WindowCenter", None)
+    width = _number(settings, "WindowWidth", None)
+    function = text(settings, "VOILUTFunction").upper() or "LINEAR"
+    if function not in _FUNCTIONS:
+        raise Unreadable(
+            f"The DICOM header has an unknown VOILUTFunction; expected {', '.join(_FUNCTIONS)}."
+        )
+    if width < 1 if function == "LINEAR" else width <= 0:
+        raise Unreadable(
+            f"The DICOM header has a WindowWidth of {width:g}; expected "
+            f"{'1 or more' if function == 'LINEAR' else 'more than 0'}."
+        )
+    if function == "SIGMOID":
+        # Limited where the exponential is 0 or 1 to float64's precision.
+        grey: np.ndarray = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+        return grey
+    if function == "LINEAR":
+        centre, width = centre - 0.5, width - 1
+    if width == 0:
+        return (values > centre).astype(np.float64)
+    return (values - centre) / width + 0.5
+
+
+def _looked_up(table: Any, values: np.ndarray, name: str) -> tuple[np.ndarray, int]:
+    """Returns values through a lookup table, as float64, and the bits of its entries."""
+    fault = f"The {name} LUT of this DICOM file is missing or damaged."
+
+    def entries() -> tuple[np.ndarray, int, int]:
+        count, first, bits = (int(v) for v in table.LUTDescriptor)
+        # Where the first value mapped is negative, the whole descriptor is read as signed.
+        count = count & 0xFFFF or 1 << 16
+        data = table.LUTData
+        if isinstance(data, bytes):
+            order = ">" if table.original_encoding[1] is False else "<"
+            kind = order + ("u2" if len(data) >= 2 * count else "u1")
+            data = np.frombuffer(data, kind, count)
+        # Entries above 32767 read as signed are negative.
+        found = np.atleast_1d(np.asarray(data, dtype=np.int64))[:count] & 0xFFFF
+        if len(found) != count or not 1 <= bits <= 16 or found.max() >> bits:
+            raise ValueError
+        return found, first, bits
+
+    found, first, bits = quietly(entries, fault)
+    # Values below the first one mapped give the first entry, those above the last one the last.
+    index = np.clip(np.floor(values + 0.5) - first, 0, len(found) - 1).astype(np.int64)
+    return found[index].astype(np.float64), bits
+
+
+def _padding(header: Any, stored: np.ndarray) -> np.ndarray:
+    """Returns where the image is padding, [H, W] bool."""
+    first = value_of(header, "PixelPaddingValue")
+    if first is None:
+        return np.zeros(stored.shape, bool)
+    limits = (first, value_of(header, "PixelPaddingRangeLimit"))
+    _, signed = depth(header, stored)
+    whole = 1 << int(_number(header, "BitsAllocated", None))
+    values = []
+    for name, limit in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), limits, strict=True):
+        if limit is not None:
+            value = int(_number(header, name, None)) % whole
+            # Whatever the sign it was written with, that of the pixels counts.
+            values.append(value - whole if signed and value >= whole // 2 else value)
+    return (stored >= min(values)) & (stored <= max(values))
+
+
+def _group(header: Any, name: str, frame: int) -> Any:
+    """Returns what has a frame's settings: its functional group, the shared one, or the header."""
+
+    def find() -> Any:
+        for sequence, index in (
+            ("PerFrameFunctionalGroupsSequence", frame),
+            ("SharedFunctionalGroupsSequence", 0),
+        ):
+            groups = header.get(sequence)
+            if groups and (group := groups[index].get(name)):
+                return group[0]
+        return header
+
+    return quietly(find, f"The settings of frame {frame + 1} are missing or damaged.")
+
+
+def _number(header: Any, name: str, default: float | None) -> float:
+    value = value_of(header, name)
+    if value is None:
+        if default is None:
+            raise Unreadable(f"The DICOM header has no {name}.")
+        return default
+    number = quietly(lambda: float(value), f"The DICOM header is damaged: {name} is no number.")
+    if not np.isfinite(number):
+        raise Unreadable(f"The DICOM header is damaged: {name} is not finite.")
+    return number

@@ -1,0 +1,162 @@
+"""Headers of DICOM files, read so that what they say about a patient gets nowhere else.
+
+The names, dates and comments of a header must not end in a log, a warning or a traceback. pydicom
+quotes values in all three. Hence only the attributes asked for are read, pydicom is silent while it
+works for this package, and what it raises is replaced, not chained.
+"""
+
+import contextlib
+import functools
+import logging
+import re
+import threading
+import warnings
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from typing import Any, TypeVar
+
+from remedis import extras, files
+from remedis.data.readers.unreadable import Unreadable
+from remedis.errors import UserError
+
+_T = TypeVar("_T")
+
+_MAGIC_OFFSET, _MAGIC = 128, b"DICM"
+_LOGGERS = ("pydicom", "pylibjpeg", "openjpeg", "libjpeg", "rle")
+_FILTER = ("ignore", None, Warning, re.compile(rf"(?:{'|'.join(_LOGGERS)})(?:\.|$)"), 0)
+_LOCK = threading.Lock()
+_THREAD = threading.local()
+_depth = 0
+
+
+def read(file: files.Path, keywords: Sequence[str]) -> Any:
+    """Returns some attributes of a DICOM file, without its pixels.
+
+    Args:
+      file: the DICOM file.
+      keywords: the attributes wanted, by the standard's keywords, such as `PatientID`.
+
+    Returns:
+      A `pydicom.Dataset` with those of the attributes that the file has, and `file_meta`. What it
+      holds is the header's: not to be logged.
+
+    Raises:
+      Unreadable: the file cannot be read, or is no DICOM file.
+      UserError: pydicom is not installed.
+    """
+    pydicom = extras.load("pydicom", "dicom")
+    try:
+        with open(file, "rb") as opened:
+            start = opened.read(_MAGIC_OFFSET + len(_MAGIC))
+            if start[_MAGIC_OFFSET:] != _MAGIC:
+                raise Unreadable(_other_file(start))
+            opened.seek(0)
+            return quietly(
+                lambda: pydicom.dcmread(
+                    opened, stop_before_pixels=True, specific_tags=list(keywords)
+                ),
+                "The DICOM header is damaged.",
+            )
+    except OSError as error:
+        raise Unreadable(f"The file cannot be read ({error.strerror}).") from None
+
+
+def text(header: Any, keyword: str) -> str:
+    """Returns one attribute as stripped text, the first value of several; empty if there is none.
+
+    Raises:
+      Unreadable: its value cannot be understood.
+    """
+    value = value_of(header, keyword)
+    return "" if value is None else str(value).strip(" \0\t\r\n")
+
+
+def value_of(header: Any, keyword: str) -> Any:
+    """Returns the value of one attribute, the first of several; None if there is none.
+
+    Raises:
+      Unreadable: its value cannot be understood.
+    """
+    fault = f"The DICOM header is damaged: {keyword} cannot be understood."
+
+    def first() -> Any:
+        value = header.get(keyword)
+        if isinstance(value, MutableSequence):
+            value = value[0] if len(value) else None
+        return None if value is None or value == "" else value
+
+    return quietly(first, fault)
+
+
+def quietly(work: Callable[[], _T], fault: str) -> _T:
+    """Returns what `work` returns, letting out nothing that pydicom says about it.
+
+    Args:
+      work: calls pydicom.
+      fault: what to raise if that fails: one sentence.
+
+    Raises:
+      Unreadable: `work` raised an error; it is not chained, since it may quote the header.
+    """
+    with silence():
+        try:
+            return work()
+        except (UserError, KeyboardInterrupt, SystemExit):
+            raise
+        # Damaged bytes raise nearly everything: `RecursionError`, `MemoryError`, and the panic of
+        # a decoder in Rust, which is no `Exception`.
+        except BaseException:
+            pass
+    # Outside of the handler, so that the error is no context of this one either.
+    raise Unreadable(fault)
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keeps back warnings and log records of pydicom and its decoders.
+
+    Log records only of this thread. Warnings, for which Python has no filter by thread, of the
+    whole process while any thread is in here.
+    """
+    global _depth
+    _silence_loggers()
+    with _LOCK:
+        if _depth == 0:
+            warnings.filterwarnings("ignore", module=_FILTER[3].pattern)
+        _depth += 1
+    before = getattr(_THREAD, "silent", False)
+    _THREAD.silent = True
+    try:
+        yield
+    finally:
+        _THREAD.silent = before
+        with _LOCK:
+            _depth -= 1
+            if _depth == 0:
+                _remove_filter()
+
+
+def _remove_filter() -> None:
+    # Whoever changed the filters meanwhile may have taken it out.
+    with contextlib.suppress(ValueError):
+        warnings.filters.remove(_FILTER)  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _silence_loggers() -> None:
+    # A filter of a logger does not see the records of its children.
+    extras.load("pydicom.pixels.decoders", "dicom")
+    for name in list(logging.Logger.manager.loggerDict):
+        if name.partition(".")[0] in _LOGGERS:
+            logging.getLogger(name).addFilter(_is_heard)
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    return not getattr(_THREAD, "silent", False)
+
+
+def _other_file(start: bytes) -> str:
+    if not start:
+        return "The file is empty."
+    if start.startswith((b"\xff\xd8\xff", b"\x89PNG")):
+        return "This is a JPEG or PNG file under the name of a DICOM file; rename it."
+    return "This is not a DICOM file; expected the letters DICM after its first 128 bytes."

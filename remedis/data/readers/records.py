@@ -1,0 +1,72 @@
+"""TFRecord shards of a TFDS dataset, read record by record.
+
+Names: `*.tfrecord`, `*.tfrecord-00003-of-00016`.
+Items: `offset,feature`: the byte at which the record begins, and the feature that holds the encoded
+image, such as `1048576,image`.
+Gives: the encoded bytes, JPEG or PNG.
+
+A record is the length of its data (8 bytes, little-endian), a checksum of the length (4), the data,
+and a checksum of the data (4), as the TensorFlow guide on TFRecord has it. The checksums are not
+looked at: an image that was damaged does not decode.
+"""
+
+import os
+import re
+import struct
+from collections.abc import Iterator
+
+import tensorflow as tf
+
+from remedis.data.readers.unreadable import Unreadable
+
+NAMES = re.compile(r"\.tfrecord(-\d+-of-\d+)?$")
+_LENGTH, _CHECKSUM = 8, 4
+
+
+def read_encoded(file: str, item: str) -> bytes:
+    """Returns the bytes of an encoded image.
+
+    Raises:
+      Unreadable: the file or the record cannot be read, or has no such feature.
+    """
+    offset, _, feature = item.partition(",")
+    try:
+        with open(file, "rb") as shard:
+            shard.seek(int(offset))
+            header = shard.read(_LENGTH + _CHECKSUM)
+            (length,) = struct.unpack("<Q", header[:_LENGTH])
+            # A length that makes no sense must not become an allocation.
+            if length > os.fstat(shard.fileno()).st_size:
+                raise Unreadable(f"No record begins at byte {offset} of the file.")
+            example = tf.train.Example.FromString(shard.read(length))
+    except OSError as error:
+        raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
+    except Unreadable:
+        raise
+    except Exception as error:  # struct.error, ValueError, or protobuf's DecodeError
+        raise Unreadable(f"No record begins at byte {offset} of the file.") from error
+    values = example.features.feature[feature].bytes_list.value
+    if len(values) != 1:
+        raise Unreadable(f"The record's feature {feature!r} is not one encoded image.")
+    contents: bytes = values[0]
+    return contents
+
+
+def offsets(file: str) -> Iterator[int]:
+    """Yields the byte at which each record of a shard begins.
+
+    Raises:
+      Unreadable: the shard ends in the middle of a record.
+    """
+    size, offset = os.path.getsize(file), 0
+    with open(file, "rb") as shard:
+        while offset < size:
+            shard.seek(offset)
+            header = shard.read(_LENGTH)
+            end = size + 1
+            if len(header) == _LENGTH:
+                end = offset + _LENGTH + struct.unpack("<Q", header)[0] + 2 * _CHECKSUM
+            if end > size:
+                raise Unreadable(f"{file} ends in the middle of a record; copy it again.")
+            yield offset
+            offset = end

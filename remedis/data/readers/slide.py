@@ -1,0 +1,178 @@
+"""Whole slides, read by tiles through OpenSlide.
+
+Names: `.svs`, `.tif`, `.tiff`, `.ndpi`, `.mrxs`, `.scn`, `.vms`, `.vmu`, `.bif`, `.svslide`.
+An item is `x,y,size,mpp`, or `x,y,size,mpp,base`: the tile's upper left corner in pixels of the
+finest level, its width and height in pixels as read, the micrometres a pixel of it shall have, and
+those of the finest level where the slide does not know: `slide.tif#4096,8192,224,0.5`.
+
+A tile is read from the coarsest level that is not coarser than what is wanted, and made smaller
+with an antialiased (triangular) filter. What was not scanned is white, as glass is.
+"""
+
+import collections
+import contextlib
+import functools
+import math
+import os
+import re
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from remedis import extras
+from remedis.data.readers.unreadable import Unreadable
+
+SUFFIXES = ("svs", "tif", "tiff", "ndpi", "mrxs", "scn", "vms", "vmu", "bif", "svslide")
+NAMES = re.compile(rf"\.(?:{'|'.join(SUFFIXES)})$", re.IGNORECASE)
+EXPECTED = "expected NAME#x,y,size,mpp"
+# A level this much coarser than wanted still serves: scanners of one kind differ by as much.
+TOLERANCE = 0.02
+
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"
+_ITEM = re.compile(
+    rf"(-?[0-9]{{1,9}}),(-?[0-9]{{1,9}}),([0-9]{{1,9}}),({_NUMBER})(?:,({_NUMBER}))?"
+)
+_MOST_PIXELS = 1 << 26
+# Of one thread; a tile of another slide than the last is rare when they are read in order.
+_OPEN_SLIDES = 4
+# Bytes, of all threads together; OpenSlide would otherwise take 32 MB for every open slide.
+_CACHE_BYTES = 64 << 20
+_THREAD = threading.local()
+
+# An open slide: `openslide.OpenSlide`, of a package that is only there for some.
+Slide = Any
+
+
+def read_pixels(file: str, item: str) -> np.ndarray:
+    """Returns a tile of a slide as [size, size, 3] uint8, RGB.
+
+    Args:
+      file: the slide.
+      item: `x,y,size,mpp` or `x,y,size,mpp,base`, see above.
+
+    Raises:
+      Unreadable: the slide cannot be opened or read, does not know its resolution, or is coarser
+        than wanted; the item is none, or lies outside of the slide.
+      UserError: OpenSlide is not installed.
+    """
+    match = _ITEM.fullmatch(item)
+    if not match:
+        what = f"{item!r} is no tile of a slide" if item else "This is read as a whole slide"
+        raise Unreadable(f"{what}; {EXPECTED}, such as slide.tif#4096,8192,224,0.5.")
+    x, y, size = (int(v) for v in match.groups()[:3])
+    mpp, base = float(match[4]), float(match[5]) if match[5] else None
+    if not size or not mpp or base == 0:
+        raise Unreadable(f"{item!r} is no tile of a slide: size and mpp must be above 0.")
+    with opened(file) as slide:
+        level, level_mpp = choose_level(slide, mpp, base)
+        scale = mpp / level_mpp
+        width, height = slide.dimensions
+        span = size * scale * slide.level_downsamples[level]
+        if x >= width or y >= height or x + span <= 0 or y + span <= 0:
+            raise Unreadable(f"{item!r} lies outside of the slide, which is {width}x{height}.")
+        side = math.ceil(size * scale - 1e-6)
+        if side * side > _MOST_PIXELS or size * size > _MOST_PIXELS:
+            raise Unreadable(
+                f"{item!r} asks for {side}x{side} pixels of the slide at once, too many: it has no "
+                f"coarser level near {mpp:g} micrometres a pixel."
+            )
+        region = on_white(slide.read_region((x, y), level, (side, side)))
+        if side != size or not math.isclose(scale, 1.0, rel_tol=1e-6):
+            filters = extras.load("PIL.Image", "slides").Resampling
+            box = (0.0, 0.0, min(size * scale, side), min(size * scale, side))
+            region = region.resize((size, size), filters.BILINEAR, box=box)
+        return np.asarray(region)
+
+
+def choose_level(slide: Any, mpp: float, base: float | None) -> tuple[int, float]:
+    """Returns the coarsest level that is not coarser than wanted, and its micrometres a pixel.
+
+    Args:
+      slide: the open slide.
+      mpp: micrometres a pixel wanted; a level coarser by 2 % still serves.
+      base: micrometres a pixel of the finest level; as the slide says if not given.
+
+    Raises:
+      Unreadable: the slide does not say and it is not given, or even the finest level is coarser.
+    """
+    base = resolution(slide) if base is None else base
+    level_mpps = [base * downsample for downsample in slide.level_downsamples]
+    fine = [i for i, level_mpp in enumerate(level_mpps) if level_mpp <= mpp * (1 + TOLERANCE)]
+    if not fine:
+        raise Unreadable(
+            f"The slide has {min(level_mpps):.4g} micrometres a pixel at its finest, coarser than "
+            f"the {mpp:g} wanted."
+        )
+    level = max(fine, key=level_mpps.__getitem__)
+    return level, level_mpps[level]
+
+
+def resolution(slide: Any) -> float:
+    """Returns micrometres a pixel of the finest level.
+
+    Raises:
+      Unreadable: the slide does not say, or says something that cannot be.
+    """
+    values = []
+    for name in ("openslide.mpp-x", "openslide.mpp-y"):
+        try:
+            values.append(float(slide.properties[name]))
+        except (KeyError, ValueError):
+            values.append(float("nan"))
+    if not all(math.isfinite(value) and value > 0 for value in values):
+        raise Unreadable("The slide does not say how many micrometres a pixel has.")
+    if abs(values[0] - values[1]) > TOLERANCE * min(values):
+        raise Unreadable(
+            f"The slide's pixels are not square: {values[0]:.4g} by {values[1]:.4g} micrometres."
+        )
+    return sum(values) / 2
+
+
+def on_white(region: Any) -> Any:
+    """Returns an RGBA image as RGB, laid on white."""
+    images = extras.load("PIL.Image", "slides")
+    white = images.new("RGB", region.size, (255, 255, 255))
+    white.paste(region, mask=region.getchannel("A"))
+    return white
+
+
+@contextlib.contextmanager
+def opened(file: str) -> Iterator[Any]:
+    """Yields an open slide, kept open for the thread's next tile.
+
+    Raises:
+      Unreadable: the slide cannot be opened or, in the block, read.
+    """
+    openslide = extras.load("openslide", "slides")
+    slides: collections.OrderedDict[tuple[str, int, int], Any]
+    slides = _THREAD.__dict__.setdefault("slides", collections.OrderedDict())
+    try:
+        status = os.stat(file)
+    except OSError as error:
+        raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
+    # A slide written anew under its name is another one.
+    key = (file, status.st_size, status.st_mtime_ns)
+    try:
+        slide = slides.pop(key, None) or _open(openslide, file)
+        yield slide
+    except (openslide.OpenSlideError, OSError) as error:
+        # After an error OpenSlide refuses everything; the slide is not put back.
+        damaged = not isinstance(error, openslide.OpenSlideUnsupportedFormatError)
+        fault = "is truncated or damaged" if damaged else "is not of a format OpenSlide reads"
+        raise Unreadable(f"The slide {fault}.") from None
+    slides[key] = slide
+    while len(slides) > _OPEN_SLIDES:
+        slides.popitem(last=False)[1].close()
+
+
+def _open(openslide: Any, file: str) -> Any:
+    slide = openslide.OpenSlide(file)
+    slide.set_cache(_cache())
+    return slide
+
+
+@functools.cache
+def _cache() -> Any:
+    return extras.load("openslide", "slides").OpenSlideCache(_CACHE_BYTES)

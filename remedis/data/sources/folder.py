@@ -1,0 +1,208 @@
+"""Your own images sorted into folders: `split/class/*`, or `class/*`; no code and no table.
+
+Input: `.png`, `.jpg`, `.jpeg`, `.dcm` and `.dicom` files, in the folder of their class or below it.
+Other files, and those whose name or folder begins with a dot, are passed over.
+Labels: one column a class, named like its folder, 1 for its own images and 0 for the others'. Of
+two classes you may name one, such as ("pneumonia",), and have that column alone.
+Metadata: the patient, where a pattern finds it in the names of files. The same id in two classes is
+the same patient.
+Splits: folders `train`, `test`, and `val`, `valid` or `validation`. Without them: to be assigned.
+Citation and terms: yours.
+"""
+
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from remedis import files
+from remedis.data.manifest import Manifest, check_labels
+from remedis.data.text import STRING, some
+from remedis.errors import UserError, unknown_choice
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+_OPT_OUT = "set allow_missing_patient_ids to take every image as a patient of its own"
+
+
+def load(
+    data_dir: files.Path,
+    labels: Sequence[str] | None = None,
+    patient_pattern: str = "",
+    allow_missing_patient_ids: bool = False,
+) -> Manifest:
+    r"""Returns the manifest of a folder.
+
+    Args:
+      data_dir: the directory with the folders of splits or classes.
+      labels: all classes, in the order wanted, or one of two; all, sorted by name, if not given.
+      patient_pattern: regular expression looked for in the name of every file (with the folders
+        below that of the class, if any); its first group is the patient's id, such as the `17` of
+        `person17_2.png` by `person(\d+)_`.
+      allow_missing_patient_ids: accept images whose patient is not known.
+
+    Raises:
+      UserError: the folders are not as described above, patients are not known without the opt-out,
+        or labels or the pattern do not fit the folders.
+    """
+    root = pathlib.Path(data_dir)
+    if not root.is_dir():
+        raise UserError(f"There is no directory {root}; expected split/class/* or class/* there.")
+    pattern = _compiled(patient_pattern)
+    folders = _folders(root)
+    images = _images(root, folders)
+    names = sorted({name for _, name, _ in folders})
+    chosen = _choose(root, names, labels)
+    patients = [_patient(pattern, below) for _, _, _, below in images]
+    missing = [image for image, patient in zip(images, patients, strict=True) if patient is None]
+    if missing and not allow_missing_patient_ids:
+        raise UserError(_no_patient(root, missing[0][0], len(missing), len(images), pattern))
+    of_class = pd.Series([name for _, _, name, _ in images])
+    table = pd.DataFrame(
+        {
+            "path": [path for path, _, _, _ in images],
+            "patient_id": pd.array(patients, dtype=STRING),
+            "study_id": None,
+            "site": None,
+            "split": [split for _, split, _, _ in images],
+            **{name: (of_class == name).astype("float32") for name in chosen},
+        }
+    )
+    return Manifest(table, chosen, root, "folder")
+
+
+def _folders(root: pathlib.Path) -> list[tuple[str | None, str, pathlib.Path]]:
+    """Returns split, class and path of every folder of a class.
+
+    Raises:
+      UserError: folders of splits and classes are mixed, a split stands there under two names, or
+        splits have different classes.
+    """
+    top = _subfolders(root)
+    splits = [folder for folder in top if folder.name.lower() in SPLITS]
+    if not splits:
+        return [(None, folder.name, folder) for folder in top]
+    if others := [folder.name for folder in top if folder not in splits]:
+        raise UserError(
+            f"{root} has folders of splits ({some([s.name for s in splits])}) and others "
+            f"({some(others)}) side by side; expected split/class/* or class/*, not both."
+        )
+    classes: dict[str, tuple[pathlib.Path, list[pathlib.Path]]] = {}
+    for folder in splits:
+        split = SPLITS[folder.name.lower()]
+        if split in classes:
+            raise UserError(
+                f"{classes[split][0]} and {folder} both mean the split {split}; keep one."
+            )
+        classes[split] = folder, _subfolders(folder)
+    every = sorted({folder.name for _, found in classes.values() for folder in found})
+    for split_folder, found in classes.values():
+        if lacking := sorted(set(every) - {folder.name for folder in found}):
+            raise UserError(
+                f"{split_folder} has no folder {lacking[0]!r}, though another split has; every "
+                f"split needs the same classes ({some(every)}), if need be as an empty folder."
+            )
+    return [(split, f.name, f) for split, (_, found) in classes.items() for f in found]
+
+
+def _subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
+    # Archives made on a Mac carry a folder of that name with files that only look like images.
+    inside = [f for f in folder.iterdir() if f.is_dir() and f.name != "__MACOSX"]
+    return sorted(f for f in inside if not f.name.startswith("."))
+
+
+def _images(
+    root: pathlib.Path, folders: Sequence[tuple[str | None, str, pathlib.Path]]
+) -> list[tuple[str, str | None, str, str]]:
+    """Returns the images in order: path relative to root, split, class, path below its class.
+
+    Raises:
+      UserError: there are none, or some outside the folders of classes.
+    """
+    for parent in sorted({root, *(folder.parent for _, _, folder in folders)}):
+        for stray in sorted(parent.iterdir()):
+            if stray.suffix.lower() in SUFFIXES and not stray.name.startswith("."):
+                raise UserError(f"{stray} is in no class; move it into the folder of one.")
+    images: list[tuple[str, str | None, str, str]] = []
+    passed_over: list[str] = []
+    for split, name, folder in folders:
+        for directory, inside, names in os.walk(folder):
+            inside[:] = sorted(i for i in inside if not i.startswith("."))
+            for file in sorted(n for n in names if not n.startswith(".")):
+                path = pathlib.Path(directory, file)
+                if path.suffix.lower() in SUFFIXES:
+                    below = path.relative_to(folder).as_posix()
+                    images.append((path.relative_to(root).as_posix(), split, name, below))
+                else:
+                    passed_over.append(path.relative_to(root).as_posix())
+    if not images:
+        there = f"; passed over: {some(passed_over)}" if passed_over else ""
+        raise UserError(
+            f"{root} does not hold images in split/class/* or class/*: expected files ending in "
+            f"{', '.join(SUFFIXES)}{there}."
+        )
+    return images
+
+
+def _choose(
+    root: pathlib.Path, names: Sequence[str], labels: Sequence[str] | None
+) -> tuple[str, ...]:
+    """Returns the label columns: all classes, or the one asked for of two."""
+    if len(names) < 2:
+        raise UserError(
+            f"{root} has one class only, {names[0]!r}; expected two folders of classes or more."
+        )
+    chosen = tuple(names) if labels is None else tuple(labels)
+    check_labels(chosen if labels is None else labels)
+    for label in chosen:
+        if label not in names:
+            raise unknown_choice("label", label, names)
+    if len(chosen) < len(names) and len(names) > 2:
+        raise UserError(
+            f"{root} has {len(names)} classes ({some(names)}), but labels name {some(chosen)} "
+            "only; name all of them, or sort the images into two folders."
+        )
+    return chosen
+
+
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    if not pattern:
+        return None
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UserError(
+            f"patient_pattern {pattern!r} is no regular expression ({error})."
+        ) from error
+    if not compiled.groups:
+        raise UserError(
+            f"patient_pattern {pattern!r} has no group; put parentheses around the patient's id."
+        )
+    return compiled
+
+
+def _patient(pattern: re.Pattern[str] | None, name: str) -> str | None:
+    match = pattern.search(name) if pattern else None
+    return (match[1] or None) if match else None
+
+
+def _no_patient(
+    root: pathlib.Path, first: str, count: int, total: int, pattern: re.Pattern[str] | None
+) -> str:
+    if pattern is None:
+        return (
+            f"{root} does not say which patient an image is of, and images of one person can land "
+            f"in training and test alike; give patient_pattern, or {_OPT_OUT}."
+        )
+    return (
+        f"patient_pattern {pattern.pattern!r} finds no patient in {count:,} of {total:,} names in "
+        f"{root}, the first {first!r}; widen it, or {_OPT_OUT}."
+    )

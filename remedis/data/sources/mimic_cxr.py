@@ -1,0 +1,153 @@
+"""MIMIC-CXR-JPG 2.0.0: chest radiographs of an emergency department, labels mined from reports.
+
+Input: 377,110 JPEG radiographs of 227,835 studies of 65,379 patients, in
+`files/p10/p10000032/s50414267/<image>.jpg`; tables `mimic-cxr-2.0.0-{metadata,split,chexpert}`,
+as `.csv.gz` or unpacked as `.csv`, which is taken if both are there.
+Labels: the 14 of CheXpert's labeller, one value a study, which all its images share; 1, 0, -1
+where the report is uncertain, nothing where it does not mention the finding, nor for the few
+studies that have no labels. The policies of `remedis.data.labels` decide what they count as.
+Metadata: patient, study, and view as recorded. Sex and age are in other files (of MIMIC-IV), and
+unknown here.
+Views: frontal are PA and AP, lateral are LATERAL and LL. What is neither (oblique, decubitus,
+nothing recorded) is part of `all` only; how many of which are left out is printed.
+Splits: the official ones, by patient: 368,960 / 2,991 / 5,159 images in train, validation (called
+`validate` there) and test. Rows of the tables for images or studies that the table of metadata does
+not list are passed over, so that a part of the dataset can be used by cutting that one table.
+Citation: Johnson et al., MIMIC-CXR-JPG, 2019, arXiv 1901.07042.
+Terms: PhysioNet, credentialed access; read them there.
+"""
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+import pandas as pd
+
+from remedis import files
+from remedis.data import columns, spreadsheet
+from remedis.data.labels import MIMIC_CXR
+from remedis.data.manifest import Manifest
+from remedis.data.sources import common
+from remedis.data.text import some
+from remedis.errors import UserError, unknown_choice
+
+DIRECTORIES = ("mimic-cxr-jpg-2.0.0", "mimic-cxr-jpg", "2.0.0")
+VIEWS = ("frontal", "lateral", "all")
+_STEM = "mimic-cxr-2.0.0-"
+_SPLITS = {"train": "train", "validate": "validation", "test": "test"}
+_SIDES = {"PA": "frontal", "AP": "frontal", "LATERAL": "lateral", "LL": "lateral"}
+_IDS = ("subject_id", "study_id")
+
+
+def load(
+    data_dir: files.Path, labels: Sequence[str] | None = None, views: str = "frontal"
+) -> Manifest:
+    """Returns the manifest of MIMIC-CXR-JPG.
+
+    Args:
+      data_dir: the directory with the three tables and `files/`, or its parent.
+      labels: some of the 14 labels; all if not given.
+      views: `frontal`, `lateral` or `all` images.
+
+    Raises:
+      UserError: the files are not as described above, contradict each other, or a label or view is
+        unknown.
+    """
+    chosen = common.choose_labels(labels, tuple(MIMIC_CXR.values()))
+    if views not in VIEWS:
+        raise unknown_choice("choice of views", views, VIEWS)
+    root = common.find_root(data_dir, f"{_STEM}metadata.csv*", DIRECTORIES, "MIMIC-CXR-JPG")
+    path = _table_path(root, "metadata")
+    raw = spreadsheet.read_table(path, ("dicom_id", *_IDS, "ViewPosition"))
+    raw = raw[["dicom_id", *_IDS, "ViewPosition"]]
+    _check_images(path, raw)
+    common.refuse_second(path, raw, "study_id", "subject_id")
+    split = _splits(root, path, raw)
+    findings = _findings(root, raw, chosen)
+    subject, study = raw["subject_id"], raw["study_id"]
+    table = pd.DataFrame(
+        {
+            "path": "files/p"
+            + subject.str[:2]
+            + "/p"
+            + subject
+            + "/s"
+            + study
+            + "/"
+            # Three strings at a time: pandas joins columns two by two.
+            + raw["dicom_id"]
+            + ".jpg",
+            "patient_id": subject,
+            "study_id": study,
+            "site": "mimic_cxr",
+            "split": split,
+            "view": raw["ViewPosition"],
+        }
+    ).join(findings)
+    if views != "all":
+        table = table[_of_side(raw["ViewPosition"], views)]
+        if not len(table):
+            raise UserError(f"{path} lists no {views} images; set `views` to another choice.")
+    return Manifest(table, chosen, root, "mimic_cxr")
+
+
+def _table_path(root: pathlib.Path, name: str) -> pathlib.Path:
+    """Returns the path of a table, unpacked or not; of the packed one if there is neither."""
+    plain = root / f"{_STEM}{name}.csv"
+    return plain if plain.is_file() else plain.with_name(f"{plain.name}.gz")
+
+
+def _check_images(path: pathlib.Path, raw: pd.DataFrame) -> None:
+    spreadsheet.refuse(path, raw["dicom_id"], raw["dicom_id"] == "", "the id of an image")
+    common.refuse_repeated(path, raw["dicom_id"])
+    common.refuse_non_digits(path, raw, _IDS)
+
+
+def _splits(root: pathlib.Path, listed: pathlib.Path, images: pd.DataFrame) -> pd.Series:
+    """Returns the split of every image of the table of metadata, which is the file `listed`."""
+    path = _table_path(root, "split")
+    raw = spreadsheet.read_table(path, ("dicom_id", *_IDS, "split"))
+    _check_images(path, raw)
+    split = raw["split"]
+    spreadsheet.refuse(path, split, ~split.isin(_SPLITS), " or ".join(_SPLITS))
+    row = pd.Index(raw["dicom_id"]).get_indexer(images["dicom_id"])
+    expected = f"an image that {path.name} gives a split"
+    spreadsheet.refuse(listed, images["dicom_id"], row < 0, expected)
+    for name in _IDS:
+        there = raw[name].iloc[row]
+        expected = f"the same {name} for an image as in {listed.name}"
+        differs = there.to_numpy(dtype=object) != images[name].to_numpy(dtype=object)
+        spreadsheet.refuse(path, there, differs, expected)
+    return split.map(_SPLITS).iloc[row].set_axis(images.index)
+
+
+def _findings(root: pathlib.Path, images: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """Returns the labels of every image's study, one column for each of `chosen`."""
+    path = _table_path(root, "chexpert")
+    own_names = {label: name for name, label in MIMIC_CXR.items()}
+    raw = spreadsheet.read_table(path, (*_IDS, *(own_names[label] for label in chosen)))
+    common.refuse_non_digits(path, raw, _IDS)
+    expected = "every study once; remove the row"
+    common.refuse_repeated(path, raw["study_id"], expected)
+    found = pd.DataFrame(
+        {label: columns.labels(path, raw[own_names[label]]) for label in chosen}
+    ).set_axis(pd.Index(raw["study_id"]))
+    owner = images.drop_duplicates("study_id").set_index("study_id")["subject_id"]
+    right = raw["study_id"].map(owner)
+    wrong = (right.notna() & (right != raw["subject_id"])).fillna(False)
+    expected = f"the same subject_id for a study as in {_STEM}metadata"
+    spreadsheet.refuse(path, raw["subject_id"], wrong, expected)
+    return found.reindex(images["study_id"]).set_axis(images.index)
+
+
+def _of_side(view: pd.Series, side: str) -> pd.Series:
+    """Returns which images are of a side; lists on stderr the views that are of none."""
+    sides = view.map(_SIDES)
+    if (other := view[sides.isna()].replace("", "(nothing recorded)").value_counts()).any():
+        listed = [f"{name} {count:,}" for name, count in other.items()]
+        print(
+            f"mimic_cxr: left out {int(other.sum()):,} images whose view is neither frontal nor "
+            f"lateral: {some(listed, limit=20)}.",
+            file=sys.stderr,
+        )
+    return sides == side

@@ -1,0 +1,152 @@
+"""PatchCamelyon (PCam): patches of lymph nodes, cut out of the slides of Camelyon16.
+
+Input: 327,680 patches, 96x96 RGB, at 10x, in HDF5 files: arrays `x` [patches, 96, 96, 3] uint8 and
+`y` [patches, 1, 1, 1] in `camelyonpatch_level_2_split_{train,valid,test}_{x,y}.h5`, unpacked from
+the `.h5.gz` they come as. The path of a patch is `<file>#<row>`.
+Labels: `tumor`, 1 if there is tumour in the 32x32 pixels in the centre, else 0. What the rest of
+the patch shows does not count.
+Metadata: the slide, where the `_meta.csv` of all three splits are there. Neither patients nor
+which of the two hospitals a slide is from are recorded: they are unknown here.
+Splits: the authors', train / validation / test: 262,144 / 32,768 / 32,768, half of each with
+tumour. Their documentation says that no slide is in two splits; the leak gate can check that where
+`_meta.csv` names the slides, and can never check patients. Within a split many patches share a
+slide: intervals that take patches as independent are too narrow.
+Citation: Veeling et al., 2018, arXiv 1806.03962; Ehteshami Bejnordi et al., JAMA 318(22), 2017.
+Terms: CC0.
+"""
+
+import pathlib
+from collections.abc import Sequence
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from remedis import files
+from remedis.data import spreadsheet
+from remedis.data.labels import CAMELYON
+from remedis.data.manifest import Manifest
+from remedis.data.sources import common
+from remedis.data.text import STRING
+from remedis.errors import UserError
+
+SPLITS = {"train": "train", "valid": "validation", "test": "test"}
+SIZE = 96
+_STEM = "camelyonpatch_level_2_split_"
+
+
+def load(
+    data_dir: files.Path,
+    labels: Sequence[str] | None = None,
+    allow_missing_patient_ids: bool = False,
+) -> Manifest:
+    """Returns the manifest of PatchCamelyon.
+
+    Args:
+      data_dir: the directory with the six HDF5 files, or its parent if it is named `pcam`.
+      labels: `tumor`, the only one.
+      allow_missing_patient_ids: has to be set, since patients are not recorded: take the authors'
+        word for it that their splits share no slides.
+
+    Raises:
+      UserError: the files are not as described above, the label is unknown, or the opt-out is not
+        set.
+    """
+    chosen = common.choose_labels(labels, tuple(CAMELYON.values()))
+    root = common.find_root(data_dir, f"{_STEM}train_x.h5*", ("pcam",), "PatchCamelyon")
+    meta = {name: root / f"{_STEM}{name}_meta.csv" for name in SPLITS}
+    present = [path.is_file() for path in meta.values()]
+    if any(present) and not all(present):
+        absent = next(path for path in meta.values() if not path.is_file())
+        raise UserError(
+            f"There is no file {absent}, though others of its kind; add it, or remove them all."
+        )
+    if not allow_missing_patient_ids:
+        raise UserError(
+            f"{root}: PatchCamelyon does not record patients. Its patches share slides within a "
+            "split, but not between splits, as its authors say and "
+            + (
+                "the leak gate checks by `_meta.csv`"
+                if all(present)
+                else "cannot be checked without the `_meta.csv` files"
+            )
+            + "; set allow_missing_patient_ids to use their splits on these terms."
+        )
+    parts = []
+    for name, split in SPLITS.items():
+        targets = _targets(root, name)
+        part = pd.DataFrame(
+            {
+                "path": f"{_STEM}{name}_x.h5#" + pd.Series(range(len(targets))).astype(STRING),
+                "split": split,
+                "tumor": targets.astype(np.float32),
+            }
+        )
+        if all(present):
+            part["slide_id"] = _slides(meta[name], len(targets))
+        parts.append(part)
+    table = pd.concat(parts).assign(patient_id=None, study_id=None, site=None)
+    return Manifest(table, chosen, root, "patch_camelyon")
+
+
+def _targets(root: pathlib.Path, name: str) -> np.ndarray:
+    """Returns the labels of a split, [patches] of 0 and 1."""
+    with _open(root / f"{_STEM}{name}_x.h5") as file:
+        images = _array(file, "x", (SIZE, SIZE, 3))
+        count = len(images)
+        if images.dtype != np.uint8:
+            raise UserError(f"{file.filename}, array 'x': {images.dtype}; expected uint8.")
+    with _open(root / f"{_STEM}{name}_y.h5") as file:
+        array = _array(file, "y", (1, 1, 1))
+        if len(array) != count:
+            raise UserError(
+                f"{file.filename} has {len(array):,} labels for the {count:,} patches of "
+                f"{_STEM}{name}_x.h5; expected one a patch: get both files anew."
+            )
+        try:
+            targets = np.asarray(array[()]).reshape(-1)
+        except OSError as error:
+            raise UserError(f"{file.filename} is truncated or damaged; get it anew.") from error
+        bad = ~np.isin(targets, (0, 1))
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise UserError(
+                f"{file.filename}, row {row} (from 0) of 'y': got {targets[row]}; expected 0 or 1."
+            )
+    return targets
+
+
+def _open(path: pathlib.Path) -> h5py.File:
+    if not path.is_file():
+        packed = path.with_name(f"{path.name}.gz")
+        todo = f"unpack {packed.name}" if packed.is_file() else "expected an HDF5 file"
+        raise UserError(f"There is no file {path}; {todo}.")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path} is no HDF5 file, or truncated or damaged; get it anew.") from error
+
+
+def _array(file: h5py.File, key: str, shape: tuple[int, ...]) -> h5py.Dataset:
+    """Returns an array of a file, [rows, *shape] with one row or more."""
+    array = file.get(key)
+    if not isinstance(array, h5py.Dataset):
+        has = ", ".join(sorted(file)) or "nothing"
+        raise UserError(f"{file.filename} has no array {key!r}; it has {has}.")
+    if array.shape[1:] != shape or not len(array):
+        raise UserError(
+            f"{file.filename}, array {key!r}: {list(array.shape)}; expected "
+            f"[patches, {', '.join(map(str, shape))}] with one patch or more."
+        )
+    return array
+
+
+def _slides(path: pathlib.Path, count: int) -> np.ndarray:
+    """Returns the slide of every patch of a split, [patches] strings."""
+    raw = spreadsheet.read_table(path, ("wsi",))
+    if len(raw) != count:
+        raise UserError(
+            f"{path} has {len(raw):,} rows for {count:,} patches; expected one a patch."
+        )
+    spreadsheet.refuse(path, raw["wsi"], raw["wsi"] == "", "the name of a slide")
+    return raw["wsi"].to_numpy(dtype=object)

@@ -1,0 +1,25 @@
+"""Checks of the operations' arguments, worded for the one who wrote the specification."""
+
+import math
+
+
+def check(name: str, value: object, low: float, high: float = math.inf) -> None:
+    """Raises a ValueError unless `value` is a finite number from `low` to `high`."""
+    if not isinstance(value, int | float) or not low <= value <= high or math.isinf(value):
+        upper = "" if high == math.inf else f" to {high:g}"
+        raise ValueError(f"{name} is {value!r}; expected a number from {low:g}{upper}")
+
+
+def check_range(name: str, bounds: object, low: float, high: float = math.inf) -> None:
+    """Raises a ValueError unless `bounds` are two numbers from `low` to `high`, in order."""
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise ValueError(f"{name} is {bounds!r}; expected two numbers")
+    for bound in bounds:
+        check(name, bound, low, high)
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"{name} is {bounds!r}; expected the smaller number first")
+
+
+def check_probability(probability: object) -> None:
+    """Raises a ValueError unless `probability` is one."""
+    check("probability", probability, 0, 1)

@@ -1,0 +1,110 @@
+"""Operations on the colour of each pixel: light, contrast, saturation, hue."""
+
+import tensorflow as tf
+
+from remedis.preprocess.operations.arguments import check, check_probability
+from remedis.preprocess.operations.chance import sometimes, split
+from remedis.preprocess.registry import channelwise, operation
+
+
+@channelwise
+def brightness(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
+    """Multiplies by a factor uniform in [1 - strength, 1 + strength], then clips."""
+    check("strength", strength, 0, 1)
+    factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
+    return tf.clip_by_value(image * factor, 0.0, 1.0)
+
+
+@channelwise
+def contrast(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
+    """Scales differences from each channel's mean by [1 - strength, 1 + strength], then clips."""
+    check("strength", strength, 0, 1)
+    factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
+    mean = tf.reduce_mean(image, [0, 1], keepdims=True)
+    return tf.clip_by_value((image - mean) * factor + mean, 0.0, 1.0)
+
+
+@operation
+def saturation(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
+    """Multiplies the saturation of HSV by a factor uniform in [1 - strength, 1 + strength].
+
+    Saturations above 1 become 1. Grey images stay as they are.
+    """
+    check("strength", strength, 0, 1)
+    factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
+    return tf.clip_by_value(tf.image.adjust_saturation(image, factor), 0.0, 1.0)
+
+
+@operation
+def hue(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
+    """Turns the hue of HSV by a share of the colour circle uniform in [-strength, strength].
+
+    A strength of 0.5 reaches every hue. Grey images stay as they are.
+    """
+    check("strength", strength, 0, 0.5)
+    turn = tf.random.stateless_uniform([], seed, -strength, strength)
+    return tf.clip_by_value(tf.image.adjust_hue(image, turn), 0.0, 1.0)
+
+
+@operation
+def colour_distortion(
+    image: tf.Tensor, strength: float = 1.0, probability: float = 0.8, *, seed: tf.Tensor
+) -> tf.Tensor:
+    """With a probability, changes brightness, contrast, saturation and hue in a random order.
+
+    Their strengths are 0.8, 0.8, 0.8 and 0.2 times `strength`; each clips to [0, 1]. The colour
+    jitter of SimCLR (Chen et al. 2020, arXiv 2002.05709, appendix A) and of REMEDIS, where `grey`
+    follows it.
+    """
+    check("strength", strength, 0, 1.25)
+    check_probability(probability)
+    decision, order, *own = split(seed, 6)
+
+    def distorted() -> tf.Tensor:
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(4), order)
+
+        def apply_next(position: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            changes = [
+                lambda: brightness(pixels, 0.8 * strength, seed=own[0]),
+                lambda: contrast(pixels, 0.8 * strength, seed=own[1]),
+                lambda: saturation(pixels, 0.8 * strength, seed=own[2]),
+                lambda: hue(pixels, 0.2 * strength, seed=own[3]),
+            ]
+            changed = tf.switch_case(shuffled[position], changes)
+            return position + 1, tf.ensure_shape(changed, image.shape)
+
+        return tf.while_loop(lambda position, _: position < 4, apply_next, (0, image))[1]
+
+    return sometimes(distorted, image, probability, decision)
+
+
+@operation
+def grey(image: tf.Tensor, probability: float = 0.2, *, seed: tf.Tensor) -> tf.Tensor:
+    """With a probability, replaces each colour by its grey (see `luminance`)."""
+    check_probability(probability)
+    return sometimes(
+        lambda: tf.repeat(luminance(image)[..., None], 3, axis=-1), image, probability, seed
+    )
+
+
+def luminance(image: tf.Tensor) -> tf.Tensor:
+    """Returns the grey of each colour, [H, W]: 0.299 red + 0.587 green + 0.114 blue (BT.601)."""
+    # A grey image may have one channel, which then is red, green and blue.
+    last = tf.shape(image)[-1] - 1
+    red, green, blue = (image[..., tf.minimum(channel, last)] for channel in range(3))
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+@channelwise
+def solarise(
+    image: tf.Tensor, threshold: float = 0.5, probability: float = 0.2, *, seed: tf.Tensor
+) -> tf.Tensor:
+    """With a probability, turns values of `threshold` and above into their negative, 1 - value.
+
+    As in BYOL (Grill et al. 2020, arXiv 2006.07733) and Barlow Twins.
+    """
+    check("threshold", threshold, 0, 1)
+    check_probability(probability)
+    return sometimes(
+        lambda: tf.where(image < threshold, image, 1 - image), image, probability, seed
+    )

@@ -1,0 +1,41 @@
+"""Cut-out."""
+
+import tensorflow as tf
+
+from remedis.preprocess.operations.arguments import check, check_probability
+from remedis.preprocess.operations.chance import sometimes, split
+from remedis.preprocess.registry import channelwise
+
+
+@channelwise
+def cut_out(
+    image: tf.Tensor,
+    fraction: float = 0.5,
+    value: float = 0.5,
+    probability: float = 1.0,
+    *,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """With a probability, covers a rectangle, `fraction` of height and width, with `value`.
+
+    Its centre is uniform over the image's pixels, so that part of it may lie outside (DeVries and
+    Taylor 2017, arXiv 1708.04552).
+    """
+    check("fraction", fraction, 0, 1)
+    check("value", value, 0, 1)
+    check_probability(probability)
+    decision, draw = split(seed, 2)
+
+    def change() -> tf.Tensor:
+        shape = tf.cast(tf.shape(image)[:2], tf.float32)
+        sides = tf.round(shape * fraction)
+        centre = tf.floor(tf.random.stateless_uniform([2], draw) * shape)
+        start = centre - tf.floor(sides / 2)
+        covered = [
+            (position >= start[axis]) & (position < start[axis] + sides[axis])
+            for axis, position in enumerate((tf.range(shape[0]), tf.range(shape[1])))
+        ]
+        inside = covered[0][:, None, None] & covered[1][None, :, None]
+        return tf.where(inside, tf.constant(float(value)), image)
+
+    return sometimes(change, image, probability, decision)

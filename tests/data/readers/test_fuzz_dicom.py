@@ -1,0 +1,143 @@
+"""Damaged DICOM files, many: a sentence or an image, nothing else, and nothing of the header.
+
+`REMEDIS_FUZZ_EXAMPLES=100000` runs as many examples; the rounds of `make test-slow` are longer too.
+"""
+
+import contextlib
+import functools
+import io
+import logging
+import os
+import pathlib
+import tempfile
+import warnings
+
+import numpy as np
+import pytest
+from dicom_helpers import MARKER, dataset, lut, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from remedis.data.readers import dicom, dicom_header
+from remedis.data.readers.unreadable import Unreadable
+from remedis.data.sources import dicom as source
+from remedis.errors import UserError
+
+EXAMPLES = int(os.environ.get("REMEDIS_FUZZ_EXAMPLES", "250"))
+SLOW_EXAMPLES = 20_000
+KINDS = ("plain", "lut", "colour", "frames", "run lengths", "jpeg 2000")
+
+
+@functools.cache
+def valid(kind: str) -> bytes:
+    grey = np.random.default_rng(0).integers(0, 4096, (40, 36)).astype(np.uint16)
+    ds = {
+        "colour": lambda: dataset(grey[..., None].repeat(3, -1).astype(np.uint8)),
+        "frames": lambda: dataset(np.stack([grey, grey]), 12, NumberOfFrames=2),
+    }.get(kind, lambda: dataset(grey, 12, WindowCenter=2000, WindowWidth=900))()
+    ds.StudyDate, ds.PatientBirthDate = "20200101", "19600101"
+    ds.RescaleSlope, ds.RescaleIntercept = 1, 0
+    if kind == "lut":
+        ds.VOILUTSequence = [lut(0, 12, list(range(0, 4096, 16)))]
+        ds.PixelPaddingValue = 3
+    syntax = {"run lengths": "1.2.840.10008.1.2.5", "jpeg 2000": "1.2.840.10008.1.2.4.90"}
+    if kind in syntax:
+        ds.compress(syntax[kind], generate_instance_uid=False)
+    with tempfile.TemporaryDirectory() as folder:
+        return pathlib.Path(write(pathlib.Path(folder) / "a.dcm", ds)).read_bytes()
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """Draws a valid file with bytes changed, cut off, repeated, or taken from another."""
+    contents = bytearray(valid(draw(st.sampled_from(KINDS))))
+    # Most of what matters stands before the pixels.
+    places = st.one_of(st.integers(128, 1200), st.integers(0, len(contents) - 1))
+    for _ in range(draw(st.integers(1, 4))):
+        place = min(draw(places), len(contents))
+        length = draw(st.integers(0, 40))
+        change = draw(st.sampled_from(("flip", "write", "cut", "drop", "repeat", "splice")))
+        if change == "flip" and place < len(contents):
+            contents[place] ^= 1 << draw(st.integers(0, 7))
+        elif change == "write":
+            contents[place : place + length] = draw(st.binary(min_size=length, max_size=length))
+        elif change == "cut":
+            del contents[place:]
+        elif change == "drop":
+            del contents[place : place + length]
+        elif change == "repeat":
+            contents[place:place] = contents[place : place + length] * draw(st.integers(1, 50))
+        else:
+            other = valid(draw(st.sampled_from(KINDS)))
+            start = draw(st.integers(0, len(other) - 1))
+            contents[place : place + length] = other[start : start + length]
+    return bytes(contents)
+
+
+def survive(contents: bytes, folder: pathlib.Path) -> None:
+    """Reads a file as all parts of the library do, and looks at all that is said."""
+    path = folder / "a.dcm"
+    path.write_bytes(contents)
+    told: list[str] = []
+    out, err = io.StringIO(), io.StringIO()
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    logging.getLogger().addHandler(handler)
+    try:
+        with (
+            warnings.catch_warnings(record=True) as caught,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            warnings.simplefilter("always")
+            for item in ("", "2"):
+                try:
+                    image = dicom.read_pixels(str(path), item)
+                    assert image.ndim == 3
+                    assert image.shape[2] == 3
+                    assert image.dtype == np.float32
+                    assert image.min() >= 0
+                    assert image.max() <= 1
+                except (Unreadable, UserError) as error:
+                    told.append(str(error))
+                    told.append(repr(error.__context__))
+            found = source._examine(str(path))
+            if isinstance(found, str):
+                told.append(found)
+            with contextlib.suppress(Unreadable):
+                dicom_header.read(path, ["PatientID"])
+    finally:
+        logging.getLogger().removeHandler(handler)
+    told += [out.getvalue(), err.getvalue(), *(str(w.message) for w in caught)]
+    assert not [text for text in told if MARKER in text]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_damaged_is_valid_before(kind, tmp_path):
+    path = tmp_path / "a.dcm"
+    path.write_bytes(valid(kind))
+    assert dicom.read_pixels(str(path), "1").shape == (40, 36, 3)
+
+
+def fuzz(examples: int, tmp_path: pathlib.Path) -> None:
+    @settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(damaged())
+    def run(contents: bytes) -> None:
+        survive(contents, tmp_path)
+
+    run()
+
+
+def test_damaged_files(tmp_path):
+    fuzz(EXAMPLES, tmp_path)
+
+
+@pytest.mark.slow
+def test_many_damaged_files(tmp_path):
+    fuzz(max(EXAMPLES, SLOW_EXAMPLES), tmp_path)

@@ -1,0 +1,201 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from dicom_helpers import MARKER, UID_ROOT, dataset, write
+
+from remedis.data.manifest import REQUIRED
+from remedis.data.sources import dicom
+from remedis.errors import UserError
+
+GREY = np.arange(16, dtype=np.uint16).reshape(4, 4)
+_NO_IMAGE = ("PhotometricInterpretation", "Rows", "Columns", "PixelData")
+REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11"} | dict.fromkeys(_NO_IMAGE)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Returns a function that writes DICOM files by name, and a table of labels."""
+
+    def fill(labels="path,ill\n", **attributes_by_name):
+        for number, (name, attributes) in enumerate(attributes_by_name.items(), 1):
+            pixels = attributes.pop("pixels", GREY)
+            write(tmp_path / f"{name}.dcm", dataset(pixels, 12, number, **attributes))
+        if labels is not None:
+            (tmp_path / "labels.csv").write_text(labels)
+        return tmp_path
+
+    return fill
+
+
+def values(column: pd.Series) -> list:
+    return [None if pd.isna(value) else value for value in column]
+
+
+def test_attributes(folder):
+    root = folder(
+        "path,ill\na.dcm,1\nb.dcm,0\nbelow/c.dcm,-1\n",
+        a={"PatientID": "007 ", "PatientSex": "M", "ViewPosition": "AP", "Modality": "CR"},
+        b={"PatientSex": "O", "ViewPosition": None, "PatientAge": None},
+        **{"below/c": {}, "report": REPORT},
+    )
+    m = dicom.load(root, site="here")
+    assert values(m.table["path"]) == ["a.dcm", "b.dcm", "below/c.dcm"]
+    assert values(m.table["patient_id"]) == ["007", "P2", "P3"]
+    assert values(m.table["study_id"]) == [f"{UID_ROOT}2.{i}" for i in (1, 2, 3)]
+    assert values(m.table["site"]) == ["here"] * 3
+    assert values(m.table["split"]) == [None] * 3
+    assert values(m.table["sex"]) == ["M", None, "F"]
+    assert values(m.table["age"]) == [58, None, 58]
+    assert values(m.table["view"]) == ["AP", None, "PA"]
+    assert values(m.table["modality"]) == ["CR", "DX", "DX"]
+    assert m.table["ill"].tolist() == [1, 0, -1]
+    assert set(m.table) == {*REQUIRED, "sex", "age", "view", "modality", "ill"}
+
+
+@pytest.mark.parametrize(
+    ("age", "born", "studied", "years"),
+    [
+        ("058Y", "", "", 58),
+        ("018M", "", "", 1.5),
+        ("006W", "", "", 42 / 365.25),
+        ("010D", "", "", 10 / 365.25),
+        ("000Y", "19600101", "20200101", 0),
+        ("", "19600101", "20200101", 60),
+        ("", "1960.01.01", "20200101", 60),
+        ("old", "19600101", "20200101", 60),
+        ("", "20200101", "19600101", None),
+        ("", "18000101", "20200101", None),
+        ("", "19601301", "20200101", None),
+        ("", "1960", "20200101", None),
+        ("", "", "", None),
+        ("999Y", "", "", None),
+        ("-05Y", "", "", None),
+    ],
+)
+def test_ages(age, born, studied, years):
+    header = {"PatientAge": age, "PatientBirthDate": born, "StudyDate": studied}
+    found = dicom._age(header)
+    assert np.isnan(found) if years is None else found == pytest.approx(years, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("key", "ids"),
+    [
+        ("path", ("a.dcm", "b.dcm")),
+        ("SOPInstanceUID", (f"{UID_ROOT}1.1", f"{UID_ROOT}1.2")),
+        ("StudyInstanceUID", (f"{UID_ROOT}2.1", f"{UID_ROOT}2.2")),
+        ("PatientID", ("P1", "P2")),
+    ],
+)
+def test_labels_by_any_key(folder, key, ids, capsys):
+    root = folder(f"ill,{key},well\n1,{ids[0]},0\n,{ids[1]},-1\n1,other,1\n", a={}, b={}, c={})
+    m = dicom.load(root)
+    assert m.labels == ("ill", "well")
+    np.testing.assert_array_equal(
+        m.targets(), [[1, 0], [np.nan, -1], [np.nan, np.nan]], strict=False
+    )
+    assert "1 of 3 rows of" in capsys.readouterr().err
+
+
+def test_the_most_specific_key_counts(folder):
+    root = folder("PatientID,path,ill\nP1,b.dcm,1\nP2,a.dcm,0\n", a={}, b={})
+    assert dicom.load(root).table["ill"].tolist() == [0, 1]
+
+
+def test_frames_are_rows(folder):
+    three = {"pixels": np.stack([GREY] * 3), "NumberOfFrames": 3}
+    root = folder("path,ill\na.dcm,1\nb.dcm,0\n", a=dict(three), b={})
+    m = dicom.load(root)
+    assert m.table["path"].tolist() == ["a.dcm#1", "a.dcm#2", "a.dcm#3", "b.dcm"]
+    assert m.table["ill"].tolist() == [1, 1, 1, 0]
+    (root / "labels.csv").write_text("path,ill\na.dcm#2,1\n")
+    assert values(dicom.load(root).table["ill"]) == [None, 1, None, None]
+
+
+def test_patients_are_needed_or_opted_out(folder):
+    root = folder("path,ill\na.dcm,1\nb.dcm,0\n", a={}, b={"PatientID": None})
+    with pytest.raises(UserError, match=r"1 of 2 DICOM files of .* have no PatientID: b.dcm; with"):
+        dicom.load(root)
+    m = dicom.load(root, allow_missing_patient_ids=True)
+    assert values(m.table["patient_id"]) == ["P1", None]
+
+
+def test_unreadable_files(folder, capsys):
+    root = folder("path,ill\na.dcm,1\n", a={})
+    (root / "cut.dcm").write_bytes((root / "a.dcm").read_bytes()[:200])
+    (root / "empty.dcm").touch()
+    with pytest.raises(UserError, match=r"2 of 3 DICOM files .* cut.dcm \(.*\), empty.dcm \(The"):
+        dicom.load(root)
+    assert dicom.load(root, skip_unreadable=True).table["path"].tolist() == ["a.dcm"]
+    assert "Left out, since they cannot be read: cut.dcm" in capsys.readouterr().err
+
+
+def test_names_without_a_suffix(folder):
+    root = folder("path,ill\na.dcm,1\n", a={})
+    (root / "DICOMDIR").write_bytes((root / "a.dcm").read_bytes())
+    (root / "notes").write_text("no DICOM file")
+    (root / ".hidden").write_bytes((root / "a.dcm").read_bytes())
+    (root / "1.2.840.1").write_bytes((root / "a.dcm").read_bytes())
+    assert dicom.load(root).table["path"].tolist() == ["1.2.840.1", "a.dcm"]
+    (root / "IM0001").write_bytes((root / "a.dcm").read_bytes())
+    with pytest.raises(UserError, match=r"1 DICOM files .* do not end in .dcm: IM0001; rename"):
+        dicom.load(root)
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        (None, "There is no file .*labels.csv; expected a column of path, SOPInstanceUID"),
+        ("name,ill\na.dcm,1\n", "row 1: no column to match images by; expected one of path"),
+        ("path,ill\na.dcm,1\na.dcm,0\n", "row 3, column 'path': .* expected every path once"),
+        ("path,ill\n,1\n", "row 2, column 'path': got ''; expected a path in every row"),
+        ("path,ill\nb.dcm,1\n", "not one path is that of an image"),
+        ("path,ill\na.dcm,2\n", "row 2, column 'ill': got '2'; expected 1, 0, -1"),
+        ("path,split\na.dcm,train\n", "column 'split' cannot be a label"),
+        ("path\na.dcm\n", "Expected a list of label columns, one or more"),
+    ],
+)
+def test_wrong_labels(folder, labels, sentence):
+    with pytest.raises(UserError, match=sentence):
+        dicom.load(folder(labels, a={}))
+
+
+def test_no_images(folder):
+    root = folder("path,ill\na.dcm,1\n", a=REPORT)
+    with pytest.raises(UserError, match="does not hold DICOM files with an image"):
+        dicom.load(root)
+
+
+def test_nothing_of_the_header_is_said(folder, capfd, caplog, recwarn):
+    secret = {
+        "PatientID": f"{MARKER}ID",
+        "ViewPosition": f"{MARKER}V",
+        "PatientAge": MARKER[:4],
+        "SpecificCharacterSet": f"{MARKER}S",
+        "StudyDescription": f"{MARKER}D",
+    }
+    root = folder("path,ill\na.dcm,1\nnowhere.dcm,1\n", a=secret, b={"PatientID": None})
+    (root / "cut.dcm").write_bytes((root / "a.dcm").read_bytes()[:-40])
+    capfd.readouterr()
+    caplog.clear()
+    recwarn.clear()
+    errors = []
+    for options in ({}, {"allow_missing_patient_ids": True}):
+        try:
+            m = dicom.load(root, **options)
+        except UserError as error:
+            errors.append(str(error))
+    assert len(errors) == 1
+    assert f"{MARKER}ID" in m.table["patient_id"].tolist()
+    assert MARKER not in repr(
+        dataclasses.replace(
+            m,
+            table=m.table[["path", "ill"]].assign(patient_id="", study_id="", site="", split=None),
+        )
+    )
+    out = capfd.readouterr()
+    assert "Reading DICOM headers" in out.err
+    told = (*errors, out.out, out.err, caplog.text, *(str(w.message) for w in recwarn))
+    assert not any(MARKER in text for text in told)

@@ -1,0 +1,311 @@
+"""The loaders give the published counts of tables of the published shape, made on the spot.
+
+Counts: the datasets' papers and documentation. Only what is published is counted; how the values
+are distributed over patients is made up.
+"""
+
+import dataclasses
+import gzip
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import pytest
+
+from remedis.data import labels
+from remedis.data.sources import (
+    chestxray14,
+    chexpert,
+    mimic_cxr,
+    patch_camelyon,
+    wilds_camelyon17,
+)
+
+
+def write_table(path, columns):
+    """Writes columns of equal length as a CSV file whose values are not quoted."""
+    table = pa.table({name: pa.array(np.asarray(values)) for name, values in columns.items()})
+    lines = b",".join(name.encode() for name in columns) + b"\n"
+    with path.open("wb") as file:
+        file.write(lines)
+        options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
+        arrow_csv.write_csv(table, file, options)
+
+
+def spread(count, groups):
+    """Returns the group of each of `count` rows: every group is there, rows of one in a row."""
+    return np.sort(np.concatenate([np.arange(groups), np.arange(count - groups) % groups]))
+
+
+# Number of 1, 0, -1 and empty values in train.csv.
+CHEXPERT = {
+    "Atelectasis": (33_376, 1_328, 33_739, 154_971),
+    "Cardiomegaly": (27_000, 11_116, 8_087, 177_211),
+    "Consolidation": (14_783, 28_097, 27_742, 152_792),
+    "Edema": (52_246, 20_726, 12_984, 137_458),
+    "Pleural Effusion": (86_187, 35_396, 11_628, 90_203),
+}
+
+
+def chexpert_columns(split, images, frontal, studies, patients, first, seed):
+    rng = np.random.default_rng(seed)
+    study_of = spread(images, studies)
+    patient_of_study = spread(studies, patients)
+    patient = first + patient_of_study[study_of]
+    study = 1 + study_of
+    side = np.where(rng.permutation(images) < frontal, "Frontal", "Lateral")
+    frame = pd.DataFrame({"patient": patient, "study": study, "image": np.arange(images)})
+    path = (
+        f"CheXpert-v1.0-small/{split}/patient"
+        + frame["patient"].astype(str).str.zfill(5)
+        + "/study"
+        + frame["study"].astype(str)
+        + "/view"
+        + frame["image"].astype(str)
+        + "_"
+        + np.char.lower(side)
+        + ".jpg"
+    )
+    sex = np.where(np.arange(images) % 2, "Male", "Female").astype(object)
+    if split == "train":
+        sex[0] = "Unknown"
+    columns = {
+        "Path": path,
+        "Sex": sex,
+        "Age": rng.integers(0, 91, images).astype(str),
+        "Frontal/Lateral": side,
+        "AP/PA": np.where(side == "Frontal", rng.choice(["AP", "PA", "LL", "RL"], images), ""),
+    }
+    for name in labels.CHEXPERT:
+        if split == "train" and name in CHEXPERT:
+            values = np.repeat(["1.0", "0.0", "-1.0", ""], CHEXPERT[name])
+        else:
+            values = np.where(np.arange(images) % 3, "0.0", "1.0")
+        columns[name] = rng.permutation(values)
+    return columns
+
+
+@pytest.fixture(scope="module")
+def chexpert_root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("chexpert")
+    train = chexpert_columns("train", 223_414, 191_027, 187_641, 64_540, 1, seed=0)
+    write_table(root / "train.csv", train)
+    valid = chexpert_columns("valid", 234, 202, 200, 200, 64_541, seed=1)
+    write_table(root / "valid.csv", valid)
+    return root
+
+
+@pytest.fixture(scope="module")
+def chexpert_manifest(chexpert_root):
+    return chexpert.load(chexpert_root, views="all")
+
+
+def test_chexpert(chexpert_manifest, chexpert_root):
+    m = chexpert_manifest
+    counts = m.counts()
+    assert counts.loc["train", ["images", "patients", "studies"]].tolist() == [
+        223_414,
+        64_540,
+        187_641,
+    ]
+    assert counts.loc["test", ["images", "patients", "studies"]].tolist() == [234, 200, 200]
+    train = m.select("train").table
+    assert train["sex"].isna().sum() == 1
+    for label, expected in CHEXPERT.items():
+        values = train[label]
+        found = [(values == v).sum() for v in (1, 0, -1)] + [values.isna().sum()]
+        assert tuple(found) == expected, label
+        assert sum(expected) == 223_414
+    assert len(m) == 223_414 + 234
+    assert (train["view"] != "lateral").sum() == 191_027
+    frontal = chexpert.load(chexpert_root, ("Edema",))
+    assert (frontal.table["split"] == "train").sum() == 191_027
+
+
+def test_the_usual_policies_on_chexpert(chexpert_manifest):
+    five = labels.FIVE_CONDITIONS
+    m = dataclasses.replace(chexpert_manifest, labels=five).select("train")
+    ones = {"Edema", "Atelectasis"}
+    uncertain = {label: "ones" if label in ones else "zeros" for label in m.labels}
+    done = labels.apply_policies(m, uncertain, "zeros")
+    for label, (positive, _, unsure, _) in CHEXPERT.items():
+        assert done.counts().loc["train", label] == positive + (unsure if label in ones else 0)
+        assert done.table[label].notna().all()
+
+
+# Positives in Data_Entry_2017_v2020.csv.
+CHESTXRAY14 = {
+    "Pleural Effusion": 13_317,
+    "Atelectasis": 11_559,
+    "Consolidation": 4_667,
+    "Cardiomegaly": 2_776,
+    "Edema": 2_303,
+    "No Finding": 60_361,
+}
+
+
+@pytest.fixture(scope="module")
+def nih_root(tmp_path_factory):
+    """112,120 entries of 30,805 patients: 86,524 of them in the one list, 25,596 in the other."""
+    root = tmp_path_factory.mktemp("nih")
+    rng = np.random.default_rng(0)
+    count, tested, patients, tested_patients = 112_120, 25_596, 30_805, 2_797
+    patient = np.concatenate(
+        [
+            1 + spread(count - tested, patients - tested_patients),
+            1 + patients - tested_patients + spread(tested, tested_patients),
+        ]
+    )
+    follow_up = pd.Series(patient).groupby(patient).cumcount().to_numpy()
+    name = np.char.add(
+        np.char.add(np.char.zfill(patient.astype(str), 8), "_"),
+        np.char.add(np.char.zfill(follow_up.astype(str), 3), ".png"),
+    )
+    # The first rows have nothing; all others have the sixth of the findings at least.
+    order = rng.permutation(count)
+    texts = np.full(count, "Infiltration", dtype=object)
+    texts[order[: CHESTXRAY14["No Finding"]]] = "No Finding"
+    ill = order[CHESTXRAY14["No Finding"] :]
+    own_names = {label: own for own, label in labels.CHESTXRAY14.items()}
+    for label in list(CHESTXRAY14)[:-1]:
+        chosen = rng.choice(ill, CHESTXRAY14[label], replace=False)
+        texts[chosen] = own_names[label] + "|" + texts[chosen]
+    view = np.where(rng.permutation(count) < 67_310, "PA", "AP")
+    columns = {
+        "Image Index": name,
+        "Finding Labels": texts.astype(str),
+        "Follow-up #": follow_up,
+        "Patient ID": patient,
+        "Patient Age": rng.integers(1, 96, count),
+        "Patient Gender": np.where(patient % 2, "M", "F"),
+        "View Position": view,
+        # Unquoted commas: two names a field in the header.
+        "OriginalImage[Width": np.full(count, 2500),
+        "Height]": np.full(count, 2048),
+        "OriginalImagePixelSpacing[x": np.full(count, 0.168),
+        "y]": np.full(count, 0.168),
+    }
+    write_table(root / "Data_Entry_2017_v2020.csv", columns)
+    (root / "train_val_list.txt").write_text("\n".join(name[:-tested]))
+    (root / "test_list.txt").write_text("\n".join(name[-tested:]))
+    boxed = name[rng.choice(count, 880, replace=False)]
+    boxes = np.concatenate([boxed, boxed[: 984 - 880]])
+    kinds = ["Atelectasis", "Cardiomegaly", "Effusion", "Infiltrate", "Mass", "Nodule"]
+    kinds += ["Pneumonia", "Pneumothorax"]
+    lines = [f"{n},{kinds[i % 8]},{i}.5,2,{1 + i},3.25" for i, n in enumerate(boxes)]
+    text = "\n".join(["Image Index,Finding Label,Bbox [x,y,w,h],,,", *lines]) + "\n"
+    (root / "BBox_List_2017.csv").write_text(text)
+    return root
+
+
+@pytest.fixture(scope="module")
+def nih_manifest(nih_root):
+    return chestxray14.load(nih_root)
+
+
+def test_chestxray14(nih_manifest):
+    m = nih_manifest
+    counts = m.counts()
+    assert counts["images"].to_dict() == {"train": 86_524, "test": 25_596}
+    assert counts["patients"].sum() == m.table["patient_id"].nunique() == 30_805
+    assert m.table["view"].value_counts().to_dict() == {"PA": 67_310, "AP": 44_810}
+    for label, positive in CHESTXRAY14.items():
+        assert (m.table[label] == 1).sum() == positive
+    assert len(m.labels) == 15
+    assert m.table[list(m.labels)].notna().all(axis=None)
+
+
+def test_chestxray14_boxes(nih_root, nih_manifest):
+    boxes = chestxray14.boxes(nih_root)
+    assert len(boxes) == 984
+    assert boxes["path"].nunique() == 880
+    assert boxes["label"].nunique() == 8
+    assert set(boxes["label"]) <= set(nih_manifest.labels)
+    assert boxes["path"].isin(nih_manifest.table["path"]).all()
+
+
+def test_mimic_cxr(tmp_path):
+    images, studies, patients = 377_110, 227_835, 65_379
+    rng = np.random.default_rng(0)
+    study_of = spread(images, studies)
+    patient = 10_000_000 + 137 * spread(studies, patients)
+    split = np.repeat(["train", "validate", "test"], [368_960, 2_991, 5_159])
+    ids = {"subject_id": patient[study_of], "study_id": 50_000_000 + study_of}
+    name = np.char.add("0a1b2c3d-", np.arange(images).astype(str))
+    view = rng.choice(["PA", "AP", "LATERAL", "LL", ""], images)
+    tables = {
+        "metadata": {"dicom_id": name, **ids, "ViewPosition": view, "Rows": np.full(images, 2544)},
+        "split": {"dicom_id": name[::-1], **{k: v[::-1] for k, v in ids.items()}}
+        | {"split": split[::-1]},
+        "chexpert": {"subject_id": patient, "study_id": 50_000_000 + np.arange(studies)}
+        | {label: rng.choice(["1.0", "0.0", "-1.0", ""], studies) for label in labels.MIMIC_CXR},
+    }
+    for table, columns in tables.items():
+        path = tmp_path / f"mimic-cxr-2.0.0-{table}.csv"
+        write_table(path, columns)
+        if table == "split":
+            path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
+            path.unlink()
+    m = mimic_cxr.load(tmp_path, views="all")
+    found = m.counts()["images"].to_dict()
+    assert found == {"train": 368_960, "validation": 2_991, "test": 5_159}
+    assert m.table["study_id"].nunique() == studies
+    assert m.table["patient_id"].nunique() == patients
+    some = rng.integers(0, images, 200)
+    edema = tables["chexpert"]["Edema"][study_of[some]]
+    expected = pd.to_numeric(pd.Series(edema), errors="coerce").to_numpy(np.float32)
+    np.testing.assert_array_equal(m.table["Edema"].to_numpy()[some], expected)
+
+
+def test_patch_camelyon(tmp_path):
+    counts = {"train": 262_144, "valid": 32_768, "test": 32_768}
+    for split, count in counts.items():
+        stem = f"camelyonpatch_level_2_split_{split}"
+        with h5py.File(tmp_path / f"{stem}_x.h5", "w") as file:
+            # Nothing is written, hence nothing stored: seven gigabytes of zeros in a few kilobytes.
+            file.create_dataset("x", (count, 96, 96, 3), np.uint8, chunks=(1, 96, 96, 3))
+        with h5py.File(tmp_path / f"{stem}_y.h5", "w") as file:
+            targets = np.random.default_rng(0).permutation(count) < count // 2
+            file["y"] = targets.astype(np.uint8).reshape(-1, 1, 1, 1)
+    m = patch_camelyon.load(tmp_path, allow_missing_patient_ids=True)
+    found = m.counts()
+    assert found["images"].to_dict() == {"train": 262_144, "validation": 32_768, "test": 32_768}
+    assert (found["tumor"] * 2 == found["images"]).all()
+    assert m.table["path"].iloc[-1] == "camelyonpatch_level_2_split_test_x.h5#32767"
+
+
+def test_wilds_camelyon17(tmp_path):
+    # Patches by centre; those of 0, 3 and 4 sum to the published 302,436 + 33,560.
+    patches = {0: 100_000, 3: 116_000, 4: 302_436 + 33_560 - 216_000, 1: 34_904, 2: 85_054}
+    centre = np.repeat(list(patches), list(patches.values()))
+    count = len(centre)
+    position = np.concatenate([np.arange(n) for n in patches.values()])
+    slide = 10 * centre + position % 10
+    split = np.zeros(count, int)
+    training = np.flatnonzero(~np.isin(centre, (1, 2)))
+    rng = np.random.default_rng(0)
+    split[rng.choice(training, 33_560, replace=False)] = 1
+    split[rng.choice(np.flatnonzero(np.isin(centre, (1, 2))), 5_000, replace=False)] = 1
+    columns = {
+        "": np.arange(count),
+        "patient": np.char.zfill((2 * slide).astype(str), 3),
+        "node": slide % 5,
+        "x_coord": 32 * position,
+        "y_coord": 64 * position,
+        "tumor": position // 10 % 2,
+        "slide": slide,
+        "center": centre,
+        "split": split,
+    }
+    write_table(tmp_path / "metadata.csv", columns)
+    table = wilds_camelyon17.load(tmp_path).table
+    assert table["split"].value_counts().to_dict() == {
+        "train": 302_436,
+        "id_validation": 33_560,
+        "validation": 34_904,
+        "test": 85_054,
+    }
+    assert table["slide_id"].nunique() == 50
+    assert (table.groupby("site")["slide_id"].nunique() == 10).all()

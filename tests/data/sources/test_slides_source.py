@@ -1,0 +1,153 @@
+import numpy as np
+import pandas as pd
+import pytest
+from slide_helpers import PINK, annotation, blank, square, write_annotations, write_slide
+
+from remedis.data import readers
+from remedis.data.sources import slides
+from remedis.errors import UserError
+
+
+def tissue() -> np.ndarray:
+    """Returns a slide with tissue under the 2 by 2 tiles of 128 pixels from (128, 128) on."""
+    pixels = blank(512, 512)
+    pixels[128:384, 128:384] = PINK
+    return pixels
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A directory with slides of two patients in Camelyon17's names, one of them annotated."""
+    for node in (0, 2):
+        write_slide(tmp_path / f"patient_017_node_{node}.tif", tissue())
+    write_slide(tmp_path / "center_1" / "patient_020_node_4.tif", tissue())
+    outline = annotation(square(128, 128, 128), "metastases")
+    write_annotations(tmp_path / "annotations" / "patient_017_node_2.xml", outline)
+    write_slide(tmp_path / "masks" / "patient_017_node_2_mask.tif", tissue())
+    return tmp_path
+
+
+def load(root, **options):
+    return slides.load(root, mpp=0.5, size=64, **options)
+
+
+def test_camelyon17(folder):
+    m = load(folder)
+    assert len(m) == 12
+    assert m.labels == ("tumor",)
+    names = ["patient_020_node_4", "patient_017_node_0", "patient_017_node_2"]
+    assert m.table["slide_id"].unique().tolist() == names
+    assert m.table["patient_id"].unique().tolist() == ["020", "017"]
+    assert m.table["study_id"].unique().tolist() == ["020/4", "017/0", "017/2"]
+    assert (m.table["mpp"] == 0.5).all()
+    assert m.table["split"].isna().all()
+    assert m.table["path"][0] == "center_1/patient_020_node_4.tif#128,128,64,0.5"
+    labels = m.table.groupby("slide_id")["tumor"].apply(list)
+    assert labels["patient_017_node_2"] == [1, 0, 0, 0]
+    assert np.isnan(labels["patient_017_node_0"]).all()
+
+
+def test_every_path_is_a_tile(folder):
+    m = load(folder)
+    for path in m.absolute_paths():
+        image = readers.locate(path).read_pixels()
+        np.testing.assert_allclose(image, np.broadcast_to(np.array(PINK) / 255, (64, 64, 3)))
+
+
+def test_unannotated_slides_may_be_negative(folder):
+    m = load(folder, unannotated="negative")
+    assert m.table["tumor"].sum() == 1
+    assert (m.table["tumor"] == 0).sum() == 11
+    with pytest.raises(UserError, match="annotations 'negativ': did you mean 'negative'"):
+        load(folder, unannotated="negativ")
+
+
+def test_annotations_beside_slides_and_by_camelyon17s_name(folder):
+    outline = annotation(square(128, 128, 256), "metastases")
+    write_annotations(folder / "lesion_annotations" / "patient_017_node_0.xml", outline)
+    write_annotations(folder / "center_1" / "annotations" / "patient_020_node_4.xml", outline)
+    assert load(folder).table["tumor"].tolist() == [1] * 8 + [1, 0, 0, 0]
+
+
+def test_a_table_of_slides(folder):
+    rows = [
+        ("patient_017_node_0", "a", "here", "train"),
+        ("patient_017_node_2.tif", "a", "here", "train"),
+        ("center_1/patient_020_node_4.tif", "b", "", "test"),
+    ]
+    table = pd.DataFrame(rows, columns=["slide", "patient_id", "site", "split"])
+    table.to_csv(folder / "slides.csv", index=False)
+    m = load(folder)
+    seen = m.table.drop_duplicates("slide_id").set_index("slide_id")
+    assert seen["patient_id"].to_dict() == {
+        "patient_020_node_4": "b",
+        "patient_017_node_0": "a",
+        "patient_017_node_2": "a",
+    }
+    assert seen["split"].tolist() == ["test", "train", "train"]
+    assert seen["site"].isna().tolist() == [True, False, False]
+    assert seen["study_id"].tolist() == seen.index.tolist()
+
+
+HEADER = "slide,patient_id,split\n"
+ALL = "patient_017_node_0,a,\npatient_017_node_2,a,\npatient_020_node_4,b,\n"
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (HEADER + ALL + "c,c,\n", "row 5, column 'slide': got 'c'; expected the name of a slide"),
+        (HEADER + ALL + "patient_017_node_0.tif,a,\n", "row 5, .* expected every slide once"),
+        (HEADER + ALL[: ALL.index("patient_020")], "has no row for 1 slides: center_1/patient_020"),
+        (HEADER + ALL.replace("b,", "b,dev"), "row 4, column 'split': got 'dev'; expected train"),
+        ("slide\na\n", "row 1: no column 'patient_id'"),
+        (HEADER + ALL.replace(",b", ","), "The patients of 1 of 3 slides of .* are not known"),
+    ],
+)
+def test_wrong_tables(folder, table, sentence):
+    (folder / "slides.csv").write_text(table)
+    with pytest.raises(UserError, match=sentence):
+        load(folder)
+
+
+def test_patients_are_needed_or_opted_out(tmp_path):
+    write_slide(tmp_path / "a.tif", tissue())
+    with pytest.raises(
+        UserError, match=r"patients of 1 of 1 slides .*: a.tif; name them in slides"
+    ):
+        load(tmp_path)
+    m = load(tmp_path, allow_missing_patient_ids=True)
+    assert m.table["patient_id"].isna().all()
+    assert (m.table["slide_id"] == "a").all()
+
+
+def test_resolution_override(tmp_path):
+    write_slide(tmp_path / "patient_001_node_0.tif", tissue(), mpp=None)
+    with pytest.raises(UserError, match=r"patient_001_node_0.tif: .* set override_mpp"):
+        load(tmp_path)
+    m = load(tmp_path, override_mpp=0.25)
+    assert m.table["path"][0].endswith("#128,128,64,0.5,0.25")
+    assert len(m) == 4
+
+
+def test_slides_of_one_name(folder):
+    write_slide(folder / "patient_020_node_4.tif", tissue())
+    with pytest.raises(UserError, match=r"slides of one name, .* center_1/patient_020_node_4.tif"):
+        load(folder)
+
+
+def test_slides_without_tissue(folder, capsys):
+    write_slide(folder / "patient_030_node_0.tif", blank(512, 512))
+    assert len(load(folder)) == 12
+    assert "No tissue in 1 slides: patient_030_node_0.tif" in capsys.readouterr().err
+    with pytest.raises(UserError, match="show no tile with a share of tissue of 1"):
+        slides.load(folder, mpp=0.5, size=250, tissue=1.0)
+
+
+def test_damaged_slides_and_annotations(folder):
+    (folder / "annotations" / "patient_017_node_2.xml").write_text("<a>")
+    with pytest.raises(UserError, match=r"patient_017_node_2.xml is not XML"):
+        load(folder)
+    (folder / "patient_017_node_0.tif").write_bytes(b"no slide")
+    with pytest.raises(UserError, match=r"patient_017_node_0.tif: The slide is not of a format"):
+        load(folder)

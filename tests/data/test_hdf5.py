@@ -1,0 +1,110 @@
+"""Rows of HDF5 arrays as images."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import h5py
+import numpy as np
+import pytest
+
+from remedis.data import readers
+from remedis.data.readers import Unreadable, hdf5
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_file(name="a.h5", **arrays):
+        path = tmp_path / name
+        with h5py.File(path, "w") as file:
+            for key, array in arrays.items():
+                file.create_dataset(key, data=array)
+        return str(path)
+
+    return write_file
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(5, 4, 6), (5, 4, 6, 1), (5, 4, 6, 3), (5, 4, 6, 4)])
+def test_rows(write, dtype, shape):
+    images = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape).astype(dtype)
+    path = write(x=images, y=np.zeros(5))
+    for row in range(5):
+        pixels = hdf5.read_pixels(path, str(row))
+        assert pixels.dtype == dtype
+        np.testing.assert_array_equal(pixels, images[row].reshape(4, 6, -1))
+
+
+def test_located_by_name_and_only_array(write):
+    images = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3, 1)
+    location = readers.locate(write("b.HDF5", images=images) + "#1")
+    assert (location.item, location.reader) == ("1", hdf5)
+    expected = np.repeat(images[1].astype(np.float32) / 255, 3, -1)
+    np.testing.assert_array_equal(location.read_pixels(), expected)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "item", "sentence"),
+    [
+        (
+            {"x": np.zeros((3, 2, 2), np.uint8)},
+            "3",
+            "no row '3'; expected a.h5#ROW with ROW from 0",
+        ),
+        ({"x": np.zeros((3, 2, 2), np.uint8)}, "-1", "There is no row '-1'"),
+        ({"x": np.zeros((3, 2, 2), np.uint8)}, "", "There is no row ''"),
+        ({"x": np.zeros((3, 2, 2), np.uint8)}, "²", "There is no row"),
+        ({"x": np.zeros((3, 2, 2))}, "0", "The array 'x' is float64 [3, 2, 2]; expected uint8 or"),
+        ({"x": np.zeros((3, 2, 2, 5), np.uint8)}, "0", "is uint8 [3, 2, 2, 5]; expected uint8 or"),
+        ({"x": np.zeros(3, np.uint8)}, "0", "is uint8 [3]; expected uint8 or uint16 [rows, H, W, "),
+        ({"a": np.zeros(3), "b": np.zeros(3)}, "0", "has no array 'x'; it has a, b."),
+        ({}, "0", "has no array 'x'; it has none."),
+    ],
+)
+def test_unreadable(write, arrays, item, sentence):
+    path = write(**arrays)
+    with pytest.raises(Unreadable) as error:
+        hdf5.read_pixels(path, item)
+    assert sentence in str(error.value)
+
+
+def test_damaged_and_missing_files(write, tmp_path):
+    path = write(x=np.random.default_rng(0).integers(0, 255, (50, 32, 32, 3)).astype(np.uint8))
+    contents = (tmp_path / "a.h5").read_bytes()
+    for damaged in (b"", b"text", contents[: len(contents) // 2], contents[:100]):
+        (tmp_path / "a.h5").write_bytes(damaged)
+        with pytest.raises(Unreadable, match="The HDF5 file is truncated or damaged"):
+            hdf5.read_pixels(path, "49")
+    with pytest.raises(Unreadable, match="There is no such file"):
+        hdf5.read_pixels(str(tmp_path / "b.h5"), "0")
+
+
+def test_a_damaged_row_is_unreadable_and_the_others_are_not(write, tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3)).astype(np.uint8)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        array = file.create_dataset("x", data=images, chunks=(1, 32, 32, 3), compression="gzip")
+        place = array.id.get_chunk_info(1).byte_offset
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * 64)
+    np.testing.assert_array_equal(hdf5.read_pixels(str(path), "0"), images[0])
+    with pytest.raises(Unreadable, match="truncated or damaged"):
+        hdf5.read_pixels(str(path), "1")
+
+
+def test_many_threads_and_more_files_than_stay_open(write):
+    rows = np.arange(20, dtype=np.uint8)[:, None, None, None]
+    paths = [write(f"{i}.h5", x=np.full((20, 8, 8, 3), i, np.uint8) + rows) for i in range(20)]
+    with ThreadPoolExecutor(8) as threads:
+        wanted = [(f, r) for r in range(20) for f in range(20)]
+        found = list(threads.map(lambda fr: hdf5.read_pixels(paths[fr[0]], str(fr[1])), wanted))
+    for (file, row), pixels in zip(wanted, found, strict=True):
+        assert (pixels == file + row).all()
+
+
+def test_a_file_that_was_replaced_is_read_anew(write):
+    path = write(x=np.zeros((1, 2, 2, 3), np.uint8))
+    assert hdf5.read_pixels(path, "0").max() == 0
+    other = write("new.h5", x=np.ones((3, 2, 2, 3), np.uint8))
+    os.replace(other, path)
+    assert hdf5.read_pixels(path, "2").min() == 1
