@@ -34,11 +34,10 @@ def evaluation(size: int) -> v2.Transform:
 
 
 def contrastive_cxr(size: int) -> v2.Transform:
-    """One view, in the order of the recipe."""
+    """One view, in the order of the recipe, but for the elastic deformation."""
     return v2.Compose(
         [
             v2.RandomEqualize(0.5),
-            v2.RandomApply([v2.ElasticTransform(alpha=1000.0, sigma=30.0)], 0.5),
             v2.RandomRotation(45, v2.InterpolationMode.BILINEAR),
             v2.RandomResizedCrop(size, interpolation=BICUBIC, antialias=True),
             v2.RandomHorizontalFlip(),
@@ -47,6 +46,20 @@ def contrastive_cxr(size: int) -> v2.Transform:
             v2.ToDtype(torch.float32, scale=True),
         ]
     )
+
+
+def elastic(size: int) -> v2.Transform:
+    """The elastic deformation alone."""
+    return v2.Compose(
+        [
+            v2.RandomApply([v2.ElasticTransform(alpha=1000.0, sigma=30.0)], 0.5),
+            v2.Resize([size, size], BICUBIC, antialias=True),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+
+
+RECIPES = {"evaluation": evaluation, "contrastive_cxr": contrastive_cxr, "elastic": elastic}
 
 
 class Images(torch.utils.data.Dataset):

@@ -35,7 +35,7 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
         "Pleural Thickening",
         "Hernia",
     )
-    config.train_preprocess = common.RADIOGRAPHS
+    config.train_preprocess = "finetune_cxr({size})"
 
     def rehearsal(config: ml_collections.ConfigDict) -> None:
         common.rehearsal("chestxray14")(config)

@@ -34,7 +34,7 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     config.unmentioned = "zeros"
     # valid.csv is the test set; the validation part is carved out of train.csv by patient.
     config.splits = ml_collections.ConfigDict({"train": 0.9, "validation": 0.1, "test": 0.0})
-    config.train_preprocess = common.RADIOGRAPHS
+    config.train_preprocess = "finetune_cxr({size})"
     return common.locked(
         config,
         arg,

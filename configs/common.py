@@ -7,11 +7,6 @@ from ml_collections import config_dict
 
 from remedis.errors import unknown_choice
 
-# Small shifts, turns and exposures as between two films; no mirroring, which would move the heart.
-RADIOGRAPHS = (
-    "random_resized_crop({size}, area=(0.6, 1.0)) | rotate(10) | brightness(0.2) | contrast(0.2)"
-)
-
 Variant = Callable[[ml_collections.ConfigDict], None]
 
 

@@ -15,6 +15,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "golden"))
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
 
+# The files that take longest, first: the last worker to finish should not have one to itself.
+LONG = (
+    "test_saved_model_contract",
+    "test_resume",
+    "test_finetune",
+    "test_configs",
+    "test_notebooks",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
 @pytest.fixture(scope="session")
 def random_checkpoint(
     tmp_path_factory: pytest.TempPathFactory,
