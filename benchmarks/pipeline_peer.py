@@ -67,10 +67,8 @@ class Images(torch.utils.data.Dataset):
 
     def __init__(self, folder: str, recipe: str, size: int) -> None:
         self.paths = sorted(map(str, pathlib.Path(folder).iterdir()))
-        self.views = 2 if recipe == "contrastive_cxr" else 1
-        self.transform = {"evaluation": evaluation, "contrastive_cxr": contrastive_cxr}[recipe](
-            size
-        )
+        self.views = 1 if recipe == "evaluation" else 2
+        self.transform = RECIPES[recipe](size)
 
     def __len__(self) -> int:
         return len(self.paths)

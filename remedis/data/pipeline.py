@@ -5,6 +5,7 @@ Which example stands where is a function of (seed, epoch, position), and what ha
 there on, and nothing has to be saved or skipped.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +18,11 @@ from remedis.data.cache import ImageCache
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
+
+# Images worked on at once: one a core would wait for the disk in between. AUTOTUNE begins with one
+# and finds its number within a few hundred images, which is longer than many a small data set: it
+# reads those at half the speed (benchmarks/pipeline.py).
+PARALLEL = 2 * (os.cpu_count() or 1)
 
 
 def training_batches(
@@ -82,7 +88,7 @@ def training_batches(
         return load(index, tf.random.experimental.stateless_fold_in(key, index))
 
     numbers = tf.data.Dataset.range(first_step * own, last_step * own)
-    return _batched(numbers.map(example, tf.data.AUTOTUNE, deterministic=True), own)
+    return _batched(numbers.map(example, PARALLEL, deterministic=True), own)
 
 
 def evaluation_batches(
@@ -97,7 +103,7 @@ def evaluation_batches(
     """
     load = _loader(manifest, preprocess, None, cache)
     rows = tf.data.Dataset.range(len(manifest))
-    examples = rows.map(lambda i: load(i, None), tf.data.AUTOTUNE, deterministic=True)
+    examples = rows.map(lambda i: load(i, None), PARALLEL, deterministic=True)
     return _batched(examples, batch_size)
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from remedis import files
 from remedis.data import images
 from remedis.data.manifest import Manifest
-from remedis.data.pipeline import readable
+from remedis.data.pipeline import PARALLEL, readable
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
@@ -114,7 +114,7 @@ def _examples(
         return {"png": tf.io.encode_png(tf.cast(tf.round(image * 255.0), tf.uint8))}
 
     rows = tf.data.Dataset.range(len(manifest))
-    made = readable(rows.map(encoded, tf.data.AUTOTUNE, deterministic=True).prefetch(16))
+    made = readable(rows.map(encoded, PARALLEL, deterministic=True).prefetch(16))
     table = manifest.table.drop(columns="split").assign(path=manifest.absolute_paths())
     text = table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]
     table[text] = table[text].astype(object).fillna("")
