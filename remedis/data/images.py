@@ -1,5 +1,6 @@
 """The image of a manifest's row, inside `tf.data`, wherever it lies."""
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -17,16 +18,15 @@ def loader(manifest: Manifest) -> Callable[[tf.Tensor], tf.Tensor]:
     """
     paths = manifest.absolute_paths()
     kinds = [readers.locate(path).kind for path in paths]
-    path_of, kind_of = tf.constant(paths, tf.string), tf.constant(kinds, tf.int32)
     present = sorted(set(kinds))
+    path_of = tf.constant(paths, tf.string)
+    way_of = tf.constant([present.index(kind) for kind in kinds], tf.int32)
 
     def load(row: tf.Tensor) -> tf.Tensor:
         path = path_of[row]
         # Only what occurs is built, so that files alone need no Python.
-        branches = {kind: lambda kind=kind: _WAYS[kind](path) for kind in present}
-        if len(branches) == 1:
-            return branches[present[0]]()
-        return tf.switch_case(kind_of[row], branches)
+        ways = [functools.partial(_WAYS[kind], path) for kind in present]
+        return ways[0]() if len(ways) == 1 else tf.switch_case(way_of[row], ways)
 
     return load
 

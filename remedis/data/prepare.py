@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import re
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
-from remedis.data import images
+from remedis.data import images, scan
 from remedis.data.manifest import Manifest
 from remedis.data.pipeline import PARALLEL, readable
 from remedis.errors import UserError
@@ -23,7 +24,13 @@ VERSION = "1.0.0"
 UNASSIGNED = "unassigned"  # the TFDS split of images that have none
 
 
-def prepare(manifest: Manifest, preprocess: Preprocess, out: files.Path, name: str) -> pathlib.Path:
+def prepare(
+    manifest: Manifest,
+    preprocess: Preprocess,
+    out: files.Path,
+    name: str,
+    max_bad_images: float = 0.01,
+) -> pathlib.Path:
     """Writes a TFDS dataset, which the source `tfds` reads.
 
     Images become 8-bit PNGs of three channels: what is finer than 1/255 after `preprocess` is lost.
@@ -34,18 +41,25 @@ def prepare(manifest: Manifest, preprocess: Preprocess, out: files.Path, name: s
       preprocess: operations that are not random, e.g. `resize(256)`.
       out: a directory for the dataset, not there yet; a killed writing leaves none.
       name: of the dataset: lower-case letters, digits and underscores.
+      max_bad_images: the share of unreadable images to go on without. They are listed in a CSV file
+        beside `out`, of its name and `.bad_images.csv`.
 
     Returns:
       The directory of the dataset's version, `out/name/1.0.0`.
 
     Raises:
-      UserError: the name cannot be one, `out` exists, or an image cannot be read.
+      UserError: the name cannot be one, `out` exists, or too many images are bad.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(
             f"{name!r} cannot be the name of a TFDS dataset; use lower-case letters, digits and "
             "underscores."
         )
+    if pathlib.Path(out).exists():
+        raise UserError(f"{out} exists already; remove it, or name another directory.")
+    report = pathlib.Path(f"{os.path.normpath(out)}.bad_images.csv")
+    manifest, _ = scan.quarantine(manifest, scan.scan(manifest), max_bad_images, report)
+    # TFDS takes seconds to load.
     import tensorflow_datasets as tfds
 
     splits = manifest.table["split"].fillna(UNASSIGNED)

@@ -1,6 +1,7 @@
 """A manifest packed into shards is the manifest again, a resize later."""
 
 import io
+import itertools
 import os
 import pathlib
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,18 +85,44 @@ def test_every_record_is_scanned(packed):
 
 
 def test_what_is_there_already_or_cannot_be_a_name(chexpert, packed):
-    with pytest.raises(UserError, match="out exists already"):
+    with pytest.raises(UserError, match="out exists already; remove it, or name another directory"):
         prepare.prepare(chexpert, parse(""), packed, "again")
     with pytest.raises(UserError, match="'CheXpert-small' cannot be the name of a TFDS dataset"):
         prepare.prepare(chexpert, parse(""), packed / "new", "CheXpert-small")
     assert not (packed / "new").exists()
 
 
-def test_an_image_that_cannot_be_read_leaves_nothing(make, tmp_path):
-    (tmp_path / "0.png").write_bytes(b"not an image")
-    with pytest.raises(UserError, match="Neither a JPEG nor a PNG"):
-        prepare.prepare(make(1, root=tmp_path), parse(""), tmp_path / "out", "bad")
-    assert sorted(os.listdir(tmp_path)) == ["0.png"]
+def test_bad_images_are_left_out_and_listed_up_to_a_limit(make, tmp_path):
+    for i in range(10):
+        Image.fromarray(np.full((8, 8), 20 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    contents = (tmp_path / "3.png").read_bytes()
+    (tmp_path / "3.png").write_bytes(contents[: len(contents) // 2])
+    out = tmp_path / "out"
+    with pytest.raises(UserError, match=r"1 of 10 images cannot be used.*3\.png"):
+        prepare.prepare(make(10, root=tmp_path), parse(""), out, "bad")
+    assert not out.exists()
+    prepare.prepare(make(10, root=tmp_path), parse(""), out, "bad", max_bad_images=0.2)
+    loaded = sources.load("tfds", out)
+    assert len(loaded) == 9
+    listed = pd.read_csv(tmp_path / "out.bad_images.csv")
+    assert listed.values.tolist() == [["3.png", "The PNG file is truncated or damaged."]]
+
+
+def test_images_outside_the_experiment_and_sites_stay_what_they_were(make, datasets, tmp_path):
+    images = sorted((datasets["csv"] / "images").iterdir())[:6]
+    splits = ["train", "validation", "test", "id_validation", "train", "train"]
+    site = ["a", None, "a", None, "a", "a"]
+    made = make(6, root=datasets["csv"], path=[f"images/{p.name}" for p in images], split=splits)
+    made = type(made)(made.table.assign(site=site), made.labels, made.root, "made up")
+    prepare.prepare(made, parse("resize(8)"), tmp_path / "once", "once")
+    once = sources.load("tfds", tmp_path / "once")
+    assert once.table.set_index("patient_id")["split"].to_dict() == {
+        f"p{i}": split for i, split in enumerate(splits)
+    }
+    assert sorted(once.table["site"].dropna()) == ["a"] * 4
+    prepare.prepare(once, parse(""), tmp_path / "twice", "twice")
+    twice = sources.load("tfds", tmp_path / "twice")
+    assert sorted(twice.table["original_path"]) == sorted(made.absolute_paths())
 
 
 KILLED = """
@@ -167,77 +195,20 @@ def test_a_truncated_shard(packed, chexpert, tmp_path):
         sources.load("tfds", copy, chexpert.labels)
 
 
-def store(folder, name="two_classes", version="2.0.0", **kinds):
-    """Writes a TFDS dataset with TFDS alone: six images of a class and what else is asked for."""
-    import tensorflow_datasets as tfds
-
-    features = {
-        "image": tfds.features.Image(shape=(8, 8, 3)),
-        "label": tfds.features.ClassLabel(names=["normal", "tumour"]),
-        "id": tfds.features.Text(),
-        **kinds,
-    }
-
-    def examples(split):
-        for i in range(3):
-            values = {"image": np.full((8, 8, 3), 10 * i, np.uint8), "label": i % 2}
-            yield i, values | {"id": f"{split}{i}"} | dict.fromkeys(kinds, 1)
-
-    tfds.dataset_builders.store_as_tfds_dataset(
-        name=name,
-        version=version,
-        features=tfds.features.FeaturesDict(features),
-        split_datasets={split: examples(split) for split in ("train", "valid")},
-        data_dir=folder,
-    )
-
-
-def test_a_dataset_of_tfds_alone(tmp_path):
-    store(tmp_path)
-    with pytest.raises(UserError, match="no feature 'patient_id': without patients"):
-        sources.load("tfds", tmp_path)
-    loaded = sources.load("tfds", tmp_path, allow_missing_patient_ids=True)
-    assert loaded.labels == ("normal", "tumour")
-    by_id = loaded.table.set_index("id")
-    assert by_id["tumour"].to_dict() == {
-        f"{split}{i}": float(i == 1) for split in ("train", "valid") for i in range(3)
-    }
-    assert by_id["split"].to_dict() == {
-        f"{split}{i}": {"train": "train", "valid": "validation"}[split]
-        for split in ("train", "valid")
-        for i in range(3)
-    }
-    assert (by_id["site"] == "two_classes").all()
-    as_patient = sources.load("tfds", tmp_path, ["tumour"], patient="id")
-    assert as_patient.table["patient_id"].nunique() == 6
-    pixels = locate(as_patient.absolute_paths()[0]).read_bytes()
-    assert Image.open(io.BytesIO(pixels)).size == (8, 8)
-
-
-def test_several_datasets_and_versions(tmp_path):
-    store(tmp_path)
-    store(tmp_path, version="10.0.0")
-    kept = {"allow_missing_patient_ids": True}
-    assert sources.load("tfds", tmp_path, **kept).root.name == "10.0.0"
-    assert sources.load("tfds", tmp_path, dataset="two_classes:2.0.0", **kept).root.name == "2.0.0"
-    store(tmp_path, name="another")
-    with pytest.raises(UserError, match="several datasets: another, two_classes; choose `dataset`"):
-        sources.load("tfds", tmp_path)
-    with pytest.raises(UserError, match=r"Unknown dataset .*'two_clases': did you mean 'two_cl"):
-        sources.load("tfds", tmp_path, dataset="two_clases")
-    with pytest.raises(UserError, match=r"Unknown version of two_classes '3.0.0'"):
-        sources.load("tfds", tmp_path, dataset="two_classes:3.0.0")
-
-
-def test_an_image_feature_that_is_none(tmp_path):
-    store(tmp_path)
-    with pytest.raises(UserError, match=r"Unknown image feature of .* 'picture'.* image"):
-        sources.load("tfds", tmp_path, image="picture", allow_missing_patient_ids=True)
-
-
-def test_labels_outside_their_values(tmp_path):
-    import tensorflow_datasets as tfds
-
-    store(tmp_path, grade=tfds.features.Scalar(np.int64))
-    loaded = sources.load("tfds", tmp_path, ["grade"], allow_missing_patient_ids=True)
-    assert (loaded.targets() == 1).all()
+def test_files_of_every_kind_in_one_manifest(make, packed, tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    colours = np.random.default_rng(1).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["x"] = colours
+    shard = f"{shard_of(packed)}#0,image"
+    decoded = np.asarray(Image.open(io.BytesIO(locate(shard).read_bytes())))
+    expected = {"a.png": np.repeat(grey[..., None], 3, -1), "b.h5#1": colours[1], shard: decoded}
+    for count in (1, 2, 3):
+        for paths in itertools.permutations(expected, count):
+            manifest = make(count, root=tmp_path, path=list(paths))
+            preprocess = parse("resize(8)")
+            batch = next(evaluation_batches(manifest, preprocess, 3).as_numpy_iterator())
+            for path, image in zip(paths, batch["image"], strict=True):
+                exact = preprocess(tf.constant(expected[path] / np.float32(255))).numpy()
+                np.testing.assert_allclose(image, exact, atol=1e-6)

@@ -19,6 +19,7 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
+from remedis.data import columns
 from remedis.data import manifest as manifests
 from remedis.data.manifest import Manifest
 from remedis.data.readers import Unreadable, records
@@ -26,9 +27,8 @@ from remedis.data.sources import common
 from remedis.errors import UserError, unknown_choice
 
 _INFO = "dataset_info.json"
-_SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
-    ("validation", "valid", "val"), "validation"
-)
+_SPLITS = {name: name for name in (*manifests.SPLITS, manifests.ID_VALIDATION)}
+_SPLITS |= dict.fromkeys(("valid", "val"), "validation")
 _BATCH = 4096
 _COLUMNS = (*manifests.REQUIRED, *manifests.KNOWN)
 
@@ -86,18 +86,32 @@ def load(
     metadata = builder.info.metadata or {}
     if labels is None and "labels" in metadata:  # of `remedis prepare`
         labels = tuple(metadata["labels"])
+    for label in labels or ():
+        if label in features and label not in scalars:
+            raise UserError(
+                f"The feature {label!r} of the dataset in {root} is a "
+                f"{type(features[label]).__name__}; expected a scalar to be a label."
+            )
     chosen, origins = _labels(labels, scalars, root, patient)
     table = _read(builder, tfds.features.FeaturesDict(scalars), image)
-    if "path" in scalars:  # a prepared dataset's images have one from before
-        table = table.rename(columns={"path": "original_path"})
+    values = {
+        label: _values(table[feature].to_numpy(), scalars[feature], value)
+        for label, (feature, value) in zip(chosen, origins, strict=True)
+    }
+    table = _named(table, scalars)
+    if "original_path" in table:  # of a prepared dataset that was prepared again
+        table = table.drop(columns="path")
+    table = table.rename(columns={"path": "original_path"})
     table = table.rename(columns={"record": "path", patient: "patient_id"})
-    for label, (feature, value) in zip(chosen, origins, strict=True):
-        found = table[feature].to_numpy()
-        table[label] = (found if value is None else found == value).astype(np.float32)
+    table = table.assign(**values)
     for column in manifests.REQUIRED:
         if column not in table:
             table[column] = None
-    table["site"] = table["site"].replace("", None).fillna(builder.name)
+    for column, parse in {"sex": columns.sexes, "age": columns.ages, "mpp": columns.mpps}.items():
+        if column in table and not pd.api.types.is_numeric_dtype(table[column].dtype):
+            table[column] = parse(root, table[column].fillna(""))
+    if "labels" not in metadata and table["site"].isna().all():
+        table["site"] = builder.name
     policies = metadata.get("policies", {})
     known = {label: policies[label] for label in chosen if label in policies}
     return Manifest(table, chosen, root, f"tfds {builder.info.full_name}", known)
@@ -157,6 +171,24 @@ def _labels(
         raise UserError(f"The dataset in {root} has no scalar feature that could be a label.")
     chosen = common.choose_labels(labels, tuple(known))
     return chosen, [known[label] for label in chosen]
+
+
+def _values(found: np.ndarray, feature: Any, number: int | None) -> np.ndarray:
+    """Returns a label's values as float32: 1, 0, and NaN for what TFDS leaves unlabelled, as -1."""
+    result = found.astype(np.float32) if number is None else (found == number).astype(np.float32)
+    if hasattr(feature, "num_classes"):
+        result[found < 0] = np.nan
+    return result
+
+
+def _named(table: pd.DataFrame, scalars: Mapping[str, Any]) -> pd.DataFrame:
+    """Returns the table with classes that are columns of a manifest, as sex, by their names."""
+    for column in _COLUMNS:
+        feature = scalars.get(column)
+        if feature is not None and hasattr(feature, "int2str"):
+            names = [feature.int2str(i) for i in range(feature.num_classes)]
+            table[column] = table[column].map(dict(enumerate(names)))
+    return table
 
 
 def _read(builder: Any, features: Any, image: str) -> pd.DataFrame:
