@@ -3,9 +3,9 @@
     python benchmarks/pipeline_peer.py FOLDER RECIPE BATCH SIZE
     python benchmarks/pipeline_peer.py elastic
 
-The first prints images a second: torchvision v2 transforms on uint8 tensors, decoded by torchvision, in a
-DataLoader of 2 workers that are kept between the first pass and the one that is timed. The second prints the
-seconds of one elastic deformation.
+The first prints images a second: torchvision v2 transforms on uint8 tensors, decoded by
+torchvision, in a DataLoader of 2 workers that are kept between the first pass and the one that is
+timed. The second prints the seconds of one elastic deformation.
 """
 
 import pathlib

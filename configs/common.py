@@ -26,7 +26,10 @@ def finetuning() -> ml_collections.ConfigDict:
     config.splits = ml_collections.ConfigDict({"train": 0.7, "validation": 0.1, "test": 0.2})
     config.split_seed = 0
     config.split_unit = "patient_id"  # or slide_id
+    config.stratify = ()  # labels or columns of few values whose shares assigned splits shall have
+    config.complete_splits = False  # assign images without a split though others have one
     config.allow_missing_patient_ids = False
+    config.refuse_near_duplicates = False  # stop if images of two splits look the same
     config.balance = ""  # a label or column whose values training shall see equally often
     config.max_bad_images = 0.01  # share of unreadable images a run goes on with
     # Images.

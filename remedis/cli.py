@@ -30,6 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever read our output has seen enough
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        print(f"error: {where}{error.strerror or error}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted.", file=sys.stderr)
         return 130
@@ -67,6 +73,10 @@ def _add_doctor(commands: Any) -> None:
     add = doctor.add_argument
     add("--checkpoint", metavar="DIR", help="hold the images against what this folder expects")
     add("--split_unit", default="patient_id", metavar="UNIT", help="patient_id or slide_id")
+    add("--splits", metavar="NAME=SHARE,...", help="as config.splits: train=0.7,validation=0.1,...")
+    add("--split_seed", type=int, default=0, metavar="N", help="as config.split_seed; 0")
+    add("--uncertain", metavar="POLICY", help="as config.uncertain: ignore, zeros or ones")
+    add("--unmentioned", metavar="POLICY", help="as config.unmentioned: ignore, zeros or ones")
     add("--cache", metavar="FILE", help="parquet file that remembers the images looked at")
     add("--json", action="store_true", help="print everything as JSON")
     doctor.set_defaults(run=_doctor)
@@ -147,14 +157,21 @@ def _doctor(parsed: argparse.Namespace) -> int:
     from remedis.evaluation.intervals import MIN_PATIENTS
     from remedis.reporting import doctor as reporting
 
+    if parsed.cache is not None and os.path.isdir(parsed.cache):
+        raise UserError(f"--cache={parsed.cache} is a directory; expected a file to make or reuse.")
+    fractions = None if parsed.splits is None else _fractions(parsed.splits)
     expected = reporting.expectation(parsed.checkpoint) if parsed.checkpoint else None
     diagnosis = doctor.diagnose(
         _manifest(parsed),
         MIN_PATIENTS,
+        fractions,
+        parsed.split_seed,
         unit=parsed.split_unit,
         allow_missing_patient_ids=parsed.allow_missing_patient_ids,
         expected=expected,
         cache=parsed.cache,
+        uncertain=parsed.uncertain,
+        unmentioned=parsed.unmentioned,
     )
     if parsed.json:
         print(json.dumps(diagnosis.to_json(), indent=2, allow_nan=False))
@@ -178,6 +195,20 @@ def _augmentations(parsed: argparse.Namespace) -> int:
 
     print(contact_sheet.write_contact_sheet(parsed.image, parsed.out, parsed.seed))
     return 0
+
+
+def _fractions(written: str) -> dict[str, float]:
+    """Returns the shares of splits written as `train=0.8,test=0.2`."""
+    fractions = {}
+    for pair in written.split(","):
+        name, _, share = pair.partition("=")
+        try:
+            fractions[name.strip()] = float(share)
+        except ValueError:
+            raise UserError(
+                f"--splits={written}: expected shares such as train=0.7,validation=0.1,test=0.2."
+            ) from None
+    return fractions
 
 
 def _options(pairs: Sequence[str]) -> dict[str, Any]:

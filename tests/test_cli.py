@@ -103,6 +103,22 @@ def test_doctor_holds_data_against_a_checkpoint(data, tiny_checkpoint, capsys):
         (["{data}", "--labels=ill", "--option=root"], "--option=root: expected KEY=VALUE."),
         (["{data}", "--labels=ill", "--checkpoint=/no/where"], "/no/where"),
         (["{data}", "--labels=ill", "--split_unit=slide"], "Unknown unit of splits 'slide'"),
+        (["{data}", "--labels=ill", "--splits=train"], "expected shares such as train=0.7,valid"),
+        (["{data}", "--labels=ill", "--splits=train=1,tset=0"], "Unknown split 'tset'"),
+        (["{data}", "--labels=ill", "--split_seed=one"], "Argument --split_seed: invalid int"),
+        (["{data}", "--labels=ill", "--unmentioned=zero"], "did you mean 'zeros'?"),
+        (["{data}", "--labels=ill", "--cache={data}"], "is a directory; expected a file to make"),
+        (["{data}", "--source=slides", "--option=mpp=0,5"], "is (0, 5); expected a number."),
+        (["{data}", "--source=slides", "--option=size=abc"], "'abc'; expected a whole number."),
+        (["{data}", "--source=slides", "--option=size=1.5"], "1.5; expected a whole number."),
+        (["{data}", "--source=slides", "--option=stride=x"], "expected a whole number or None."),
+        (["{data}", "--source=slides", "--option=tissue=True"], "True; expected a number."),
+        (["{data}", "--source=folder", "--option=patient_pattern=3"], "is 3; expected text."),
+        (["{data}", "--source=dicom", "--option=skip_unreadable=1"], "expected True or False."),
+        (
+            ["{data}", "--source=wilds_camelyon17", "--option=test_centres=2"],
+            "'test_centres' of the source 'wilds_camelyon17' is 2; expected a list such as (1, 2).",
+        ),
         (["{data}", "--jason"], "Unrecognized arguments: --jason; see remedis"),
         ([], "The following arguments are required: DATA; see remedis doctor --help."),
     ],
@@ -113,6 +129,21 @@ def test_doctor_of_wrong_arguments(arguments, sentence, data, capsys):
     assert error.startswith("error: ")
     assert sentence in error
     assert error.count("\n") == 1
+
+
+def test_doctor_takes_the_policies_and_splits_of_the_config(data, capsys):
+    table = pd.read_csv(data / "manifest.csv")
+    table["ill"] = table["ill"].mask(table["ill"] == 0)
+    table.drop(columns="split").to_csv(data / "manifest.csv", index=False)
+    arguments = ["doctor", str(data), "--labels=ill", "--json"]
+    splits = "--splits=train=0.5,validation=0.25,test=0.25"
+    assert cli.main([*arguments, "--unmentioned=zeros", splits, "--split_seed=4"]) == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert "unlearnable" not in [f["code"] for f in found]
+    (assigned,) = [f["sentence"] for f in found if f["code"] == "assigned_splits"]
+    assert "(train 50%, validation 25%, test 25%; seed 4)" in assigned
+    assert cli.main(arguments) == 0
+    assert cli.main([*arguments, "--unmentioned=ignore"]) == cli.UNWELL
 
 
 def test_doctor_says_what_its_exit_status_means(capsys):
@@ -157,6 +188,21 @@ def test_prepare_refuses_in_one_line(data, tmp_path, capsys, arguments, sentence
     assert sentence in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["doctor", "{data}", "--labels=ill", "--cache={data}/0.png/scan.parquet"],
+        ["prepare", "{data}", "--labels=ill", "--name=own", "--preprocess=resize(8)"]
+        + ["--out={data}/0.png/out"],
+    ],
+)
+def test_what_cannot_be_written_is_one_line(data, capsys, command):
+    assert cli.main([argument.format(data=data) for argument in command]) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith(f"error: {data / '0.png'}")
+    assert sum(not line.startswith("Scanning") for line in error) == 1
 
 
 def test_augmentations_of_what_is_no_image(tmp_path, capsys):

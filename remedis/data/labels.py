@@ -120,6 +120,28 @@ def apply_policies(manifest: Manifest, uncertain: Policy, unmentioned: Policy) -
     return dataclasses.replace(manifest, table=table, policies=record)
 
 
+def policies(text: str, names: tuple[str, ...]) -> dict[str, str]:
+    """Returns one policy a label from text such as `zeros` or `zeros; Edema=ones`.
+
+    The first part is for all labels, the others are exceptions.
+
+    Raises:
+      UserError: the text cannot be read, or an exception is not one of the labels.
+    """
+    default, *exceptions = [part.strip() for part in text.split(";")]
+    chosen = dict.fromkeys(names, default)
+    for exception in exceptions:
+        label, equals, policy = (part.strip() for part in exception.partition("="))
+        if not equals:
+            raise UserError(
+                f"The policy {text!r} cannot be read at {exception!r}; write 'zeros' or "
+                "'zeros; Edema=ones'."
+            )
+        if label in names:  # an exception for a label that is not trained on is no mistake
+            chosen[label] = policy
+    return chosen
+
+
 def _replace(values: np.ndarray, mask: np.ndarray, policy: str) -> None:
     replacement = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0}
     if policy != "keep":

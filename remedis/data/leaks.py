@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from remedis.data.manifest import SPLITS, Manifest
-from remedis.data.near_duplicates import DISTANCE, MOST, pairs
+from remedis.data.near_duplicates import DISTANCE, pairs
 from remedis.data.text import some
 from remedis.errors import UserError
 
@@ -32,7 +32,8 @@ class Overlap:
     """What two splits share in one column.
 
     Attributes:
-      column: `patient_id`, `study_id`, `slide_id` or `sha256` (of the file's bytes).
+      column: `patient_id`, `study_id`, `slide_id` or `sha256` (of the encoded image, or of the
+        pixels: see `scan.scan`).
       splits: the two splits.
       count: number of distinct values both have.
       ids: the first 20 of them, sorted; for `sha256` the two paths, as `first = second`.
@@ -46,12 +47,12 @@ class Overlap:
 
 @dataclasses.dataclass(frozen=True)
 class NearDuplicates:
-    """Images of two splits that look the same, though their bytes differ.
+    """Images of two splits that look the same, though they are not identical.
 
     Attributes:
       splits: the two splits.
-      count: number of pairs; the search ends at 100,000 for all splits together.
-      pairs: the 20 nearest: the two paths and the number of bits their hashes differ in.
+      count: number of pairs found; the search ends at 100,000 for all splits together.
+      pairs: the 20 nearest of them: the two paths and the number of bits their hashes differ in.
     """
 
     splits: tuple[str, str]
@@ -66,13 +67,14 @@ class Receipt:
     Attributes:
       counts: images, patients, studies and slides of each split.
       overlaps: everything that two splits share; none is what one wants.
-      duplicates: for each split, images that repeat another of the same split byte for byte. They
-        are allowed, but worth knowing.
+      duplicates: for each split, images identical to another of the same split. They are allowed,
+        but worth knowing.
       unchecked: one sentence for everything that could not be checked.
       near_duplicates: pairs of splits with images that look the same; to be looked at by a person,
         since two images of different patients may.
       near_distance: bits in which hashes of images that look the same may differ.
       refuse_near_duplicates: whether they count as a leak.
+      near_complete: whether all such pairs are in `near_duplicates`; if not, `unchecked` says why.
     """
 
     counts: Mapping[str, Mapping[str, int]]
@@ -82,6 +84,7 @@ class Receipt:
     near_duplicates: tuple[NearDuplicates, ...] = ()
     near_distance: int = DISTANCE
     refuse_near_duplicates: bool = False
+    near_complete: bool = True
 
     @property
     def ok(self) -> bool:
@@ -124,7 +127,7 @@ class Receipt:
         total = sum(found.count for found in self.near_duplicates)
         listed = [f"{a} ~ {b}" for found in self.near_duplicates for a, b, _ in found.pairs]
         between = "; ".join(f"{', '.join(f.splits)}: {f.count:,}" for f in self.near_duplicates)
-        least = "at least " if total >= MOST else ""
+        least = "" if self.near_complete else "at least "
         return (
             f"{least}{total:,} pairs of images look the same but are in different splits "
             f"({between}): {some(listed, total, limit=3)}. Look at them; if they show one "
@@ -145,8 +148,8 @@ def check(
 
     Args:
       manifest: every image has a split.
-      hashes: hash of every image's bytes by the manifest's `path`; None if there are none, which
-        the receipt then says.
+      hashes: `sha256` of every image by the manifest's `path`, as `scan` finds them; None if there
+        are none, which the receipt then says.
       allow_missing_patient_ids: go on where ids are missing, which the receipt then says.
       splits: the splits of the experiment; images of others are not looked at.
       phashes: perceptual hash of every image by the manifest's `path`, as `scan` finds them; None
@@ -179,12 +182,15 @@ def check(
         repeated = pd.DataFrame({"split": table["split"], "sha256": columns["sha256"]}).duplicated()
         duplicates = {s: int(repeated[table["split"] == s].sum()) for s in splits}
     near: tuple[NearDuplicates, ...] = ()
+    unfinished = ""
     if phashes is None:
         unchecked.append("Similar images could not be checked: there are no perceptual hashes.")
     else:
         looks = table["path"].map(phashes)
         _refuse_missing(manifest, looks, "perceptual hash", "scan the images first")
-        near = _near(table, columns.get("sha256"), looks, splits, near_distance)
+        near, unfinished = _near(table, columns.get("sha256"), looks, splits, near_distance)
+        if unfinished:
+            unchecked.append(f"Similar images may not all have been found: {unfinished}.")
     overlaps = [
         overlap
         for name, ids in columns.items()
@@ -199,6 +205,7 @@ def check(
         near,
         near_distance,
         refuse_near_duplicates,
+        not unfinished,
     )
 
 
@@ -208,9 +215,10 @@ def _near(
     phashes: pd.Series,
     splits: Sequence[str],
     distance: int,
-) -> tuple[NearDuplicates, ...]:
+) -> tuple[tuple[NearDuplicates, ...], str]:
+    """Returns what looks the same, and why there may be more; see `near_duplicates.Search`."""
     number = table["split"].map({split: i for i, split in enumerate(splits)}).to_numpy(np.int64)
-    found = pairs(phashes, number, distance)
+    found, unfinished = pairs(phashes, number, distance)
     first, second = found["first"].to_numpy(), found["second"].to_numpy()
     if hashes is not None:  # the identical are listed as such
         codes = pd.factorize(hashes)[0]
@@ -224,7 +232,7 @@ def _near(
             nearest = found[between].head(_LISTED)
             listed = tuple((paths[i], paths[j], int(d)) for i, j, d in nearest.to_numpy())
             result.append(NearDuplicates((splits[a], splits[b]), count, listed))
-    return tuple(result)
+    return tuple(result), unfinished
 
 
 def _overlap(

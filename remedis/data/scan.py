@@ -1,12 +1,10 @@
 """One look at every image before training: is it there, does it decode, what is in it."""
 
-import contextlib
 import hashlib
 import math
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,14 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import tensorflow as tf
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from remedis import files
 from remedis.data import near_duplicates, readers, text
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.preprocess import decode
+from remedis.progress import progress
 
 # To be raised when decoding or a column changes: what older versions found is then looked for anew.
 VERSION = 2
@@ -90,6 +87,7 @@ def scan(
       - `sha256` of the encoded image; of type, shape and pixels where a container has no encoded
         one;
       - `height`, `width` in pixels, `channels` (1 or 3) and `bits` a channel as they are stored;
+        `bits` is missing for DICOM files, whose values are converted;
       - `colour`: whether the three channels differ;
       - `low`, `high`, `mean` of the grey values (BT.601 luma), 0 to 1 as training reads them; the
         extremes are those of a sample of up to `SAMPLE` pixels;
@@ -104,8 +102,12 @@ def scan(
     is_new = (merged["_merge"] == "left_only") & merged["stat_fault"].isna()
     todo = table[is_new.to_numpy(dtype=bool)].drop_duplicates(["file", "item"])
     found = [known]
+    if not len(todo):
+        return _joined(table, found)
+    print(f"Scanning {len(todo):,} images, {len(table) - len(todo):,} are known.", file=sys.stderr)
+    done = 0
     with (
-        _progress(len(todo), len(table)) as advance,
+        progress("Scanning images", len(todo)) as report,
         ThreadPoolExecutor(workers or os.cpu_count() or 1) as threads,
     ):
         for start in range(0, len(todo), _BATCH):
@@ -119,13 +121,12 @@ def scan(
                 [names[i : i + _HANDFUL] for i in range(0, len(names), _HANDFUL)],
             ):
                 seen += some
-                advance(len(some))
+                done += len(some)
+                report(done, "")
             fresh = pd.DataFrame(seen, columns=list(_FOUND), index=batch.index, dtype=object)
             found.append(_typed(batch[_KEY].join(fresh)))
             _write_cache(cache, found)
-    result = table.merge(pd.concat(found), on=_KEY, how="left", validate="many_to_one")
-    result["fault"] = result["stat_fault"].fillna(result["fault"])
-    return result[list(COLUMNS)]
+    return _joined(table, found)
 
 
 def histograms(scanned: pd.DataFrame) -> np.ndarray:
@@ -152,7 +153,8 @@ def quarantine(
       manifest: the images.
       scanned: what `scan` returned for them.
       limit: the largest share of bad images to go on with, 0 to 1.
-      report: CSV file the bad images are listed in; written only if there are any.
+      report: CSV file the bad images are listed in; written only if there are any. If there
+        are none, that of an earlier run is removed.
 
     Returns:
       The manifest without the bad images, and the list: `path` and `fault`, one sentence each.
@@ -162,6 +164,7 @@ def quarantine(
     """
     bad = scanned.loc[scanned["fault"].notna(), ["path", "fault"]].reset_index(drop=True)
     if not len(bad):
+        pathlib.Path(report).unlink(missing_ok=True)
         return manifest, bad
     with files.whole_file(report) as temporary:
         bad.to_csv(temporary, index=False)
@@ -173,6 +176,13 @@ def quarantine(
             "remove them, or raise the limit."
         )
     return manifest.without(bad["path"].tolist()), bad
+
+
+def _joined(table: pd.DataFrame, found: list[pd.DataFrame]) -> pd.DataFrame:
+    """Returns what was found of every image of `table`, the result of `_stat`."""
+    result = table.merge(pd.concat(found), on=_KEY, how="left", validate="many_to_one")
+    result["fault"] = result["stat_fault"].fillna(result["fault"])
+    return result[list(COLUMNS)]
 
 
 def _stat(manifest: Manifest) -> pd.DataFrame:
@@ -366,18 +376,3 @@ def _write_cache(cache: files.Path | None, found: list[pd.DataFrame]) -> None:
         table = table[table["sha256"].notna()]
         with files.whole_file(cache) as temporary:
             table.assign(version=VERSION).to_parquet(temporary, index=False)
-
-
-@contextlib.contextmanager
-def _progress(new: int, total: int) -> Iterator[Callable[[int], None]]:
-    """Yields what to call with the number of files done; a bar on a terminal, a line elsewhere."""
-    console = Console(stderr=True)
-    if not new or not console.is_terminal:
-        if new:
-            print(f"Scanning {new:,} images, {total - new:,} are known.", file=sys.stderr)
-        yield lambda count: None
-        return
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("Scanning images", total=new)
-        yield lambda count: progress.advance(task, count)

@@ -21,7 +21,8 @@ from remedis.data import text
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.errors import UserError, unknown_choice
 
-UNITS = ("patient_id", "slide_id")
+_NOUNS = {"patient_id": "patients", "slide_id": "slides"}
+UNITS = tuple(_NOUNS)
 # How far a stratum may be from its share before units are moved, in units. Single units cannot be
 # divided, and with less the rounding of small strata would favour the same split in each of them.
 _SLACK = 1.0
@@ -59,7 +60,7 @@ def ensure(
         others not (without `complete`), a new image is of a unit in several splits, or a demanded
         split comes out empty.
     """
-    fractions = _checked(fractions)
+    fractions = checked(fractions)
     split = manifest.table["split"]
     if split.isna().all():
         return assign(manifest, fractions, seed, unit, allow_missing_ids, stratify)
@@ -69,14 +70,21 @@ def ensure(
             raise UserError(
                 f"{int(split.isna().sum()):,} of {len(split):,} images have no split, the first "
                 f"{manifest.table['path'].iloc[row]!r}; give every image a split, or none, or "
-                "ask for the splits to be completed."
+                "have the splits completed (config.complete_splits)."
             )
         manifest = _completed(manifest, fractions, seed, unit, allow_missing_ids, stratify)
     present = set(manifest.table["split"].unique())
     absent = {name: f for name, f in fractions.items() if f > 0 and name not in present}
     if absent and "train" in present:
         manifest = carve(manifest, absent, seed, unit, allow_missing_ids, stratify)
-    _check_filled(manifest, fractions)
+    if absent and "train" not in present:
+        missing = ", ".join(repr(name) for name in absent)
+        raise UserError(
+            f"The manifest of {manifest.source} comes with splits, but none of its "
+            f"{len(manifest):,} images is in {missing}; give some a split there, leave the column "
+            "`split` empty to have all assigned, or ask for no share of it."
+        )
+    _check_filled(manifest, fractions, unit)
     return manifest
 
 
@@ -94,9 +102,9 @@ def assign(
     the draws of its stratum. Arguments and errors are those of `ensure`.
     """
     result = _with_split(
-        manifest, _assigned(manifest, _checked(fractions), seed, unit, allow_missing_ids, stratify)
+        manifest, _assigned(manifest, checked(fractions), seed, unit, allow_missing_ids, stratify)
     )
-    _check_filled(result, fractions)
+    _check_filled(result, fractions, unit)
     return result
 
 
@@ -122,7 +130,7 @@ def carve(
       UserError: as for `ensure`.
     """
     names = [name for name in SPLITS if name in fractions]
-    _checked({**fractions, "train": 1.0 - sum(fractions.values())})
+    checked({**fractions, "train": 1.0 - sum(fractions.values())})
     in_train = (manifest.table["split"] == "train").to_numpy(dtype=bool, na_value=False)
     train = manifest.subset(in_train)
     ids = _units(train, unit, allow_missing_ids)
@@ -131,7 +139,7 @@ def carve(
     split = manifest.table["split"].to_numpy(dtype=object).copy()
     split[in_train] = np.array([*names, "train"], dtype=object)[index]
     result = _with_split(manifest, split)
-    _check_filled(result, {**fractions, "train": 1.0})
+    _check_filled(result, {**fractions, "train": 1.0}, unit)
     return result
 
 
@@ -220,6 +228,24 @@ def nested_subsets(
             )
         subsets[size] = (place < size)[back]
     return subsets
+
+
+def checked(fractions: Mapping[str, float]) -> dict[str, float]:
+    """Returns fractions of splits as a dict.
+
+    Raises:
+      UserError: one is of no split or not within 0 and 1, or they do not sum to 1.
+    """
+    for name, fraction in fractions.items():
+        if name not in SPLITS:
+            raise unknown_choice("split", name, SPLITS)
+        if not 0 <= fraction <= 1:
+            raise UserError(f"The fraction of {name!r} is {fraction}; expected 0 to 1.")
+    if abs(sum(fractions.values()) - 1) > 1e-6:
+        raise UserError(
+            f"The fractions {dict(fractions)} sum to {sum(fractions.values()):g}, not 1."
+        )
+    return dict(fractions)
 
 
 def uniform(ids: Iterable[str], seed: int, purpose: str) -> np.ndarray:
@@ -388,31 +414,18 @@ def _units(manifest: Manifest, unit: str, allow_missing_ids: bool) -> list[str]:
     return ids.fillna(manifest.table["path"]).tolist()
 
 
-def _checked(fractions: Mapping[str, float]) -> dict[str, float]:
-    for name, fraction in fractions.items():
-        if name not in SPLITS:
-            raise unknown_choice("split", name, SPLITS)
-        if not 0 <= fraction <= 1:
-            raise UserError(f"The fraction of {name!r} is {fraction}; expected 0 to 1.")
-    if abs(sum(fractions.values()) - 1) > 1e-6:
-        raise UserError(
-            f"The fractions {dict(fractions)} sum to {sum(fractions.values()):g}, not 1."
-        )
-    return dict(fractions)
-
-
 def _with_split(manifest: Manifest, split: np.ndarray) -> Manifest:
     return dataclasses.replace(
         manifest, table=manifest.table.assign(split=pd.array(split, dtype=text.STRING))
     )
 
 
-def _check_filled(manifest: Manifest, demanded: Mapping[str, float]) -> None:
+def _check_filled(manifest: Manifest, demanded: Mapping[str, float], unit: str) -> None:
     present = set(manifest.table["split"].dropna().unique())
     empty = [name for name in SPLITS if demanded.get(name, 0.0) > 0 and name not in present]
     if empty:
         raise UserError(
             f"The split {empty[0]!r} came out empty: the manifest of {manifest.source} has "
-            f"{len(manifest):,} images of {manifest.table['patient_id'].nunique():,} patients. "
+            f"{len(manifest):,} images of {manifest.table[unit].nunique():,} {_NOUNS[unit]}. "
             "Use more data, a larger fraction for it, or another seed."
         )

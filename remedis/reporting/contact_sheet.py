@@ -13,6 +13,7 @@ from remedis.errors import UserError
 from remedis.files import Path
 from remedis.preprocess import Preprocess, parse, recipes
 from remedis.preprocess.decode import decode_image
+from remedis.preprocess.registry import three_channels
 from remedis.reporting.figures import GREY, write
 
 _LEAST = 160  # pixels a side of the image
@@ -124,7 +125,7 @@ def _read(path: str) -> Image:
     location = locate(path)
     try:
         if hasattr(location.reader, "read_pixels"):
-            return location.read_pixels()
+            return three_channels(tf.constant(location.read_pixels())).numpy()
         return decode_image(tf.constant(location.read_bytes())).numpy()
     except Unreadable as error:
         raise UserError(f"{path} cannot be read: {error}") from error

@@ -45,8 +45,8 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
     manifest = sources.load(config.source, config.data_dir, tuple(config.labels), **options)
     manifest = labels.apply_policies(
         manifest,
-        uncertain=policies(config.uncertain, manifest.labels),
-        unmentioned=policies(config.unmentioned, manifest.labels),
+        uncertain=labels.policies(config.uncertain, manifest.labels),
+        unmentioned=labels.policies(config.unmentioned, manifest.labels),
     )
     manifest = splits.ensure(
         manifest,
@@ -54,13 +54,19 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
         config.split_seed,
         config.split_unit,
         config.allow_missing_patient_ids,
+        tuple(config.stratify),
+        config.complete_splits,
     )
     used = manifest.subset(manifest.table["split"].isin(SPLITS).to_numpy(dtype=bool))
     scanned = scan.scan(used, run / "scan.parquet")
     used, bad = scan.quarantine(used, scanned, config.max_bad_images, run / "bad_images.csv")
     found = scanned.set_index("path")
     receipt = leaks.check(
-        used, found["sha256"], config.allow_missing_patient_ids, phashes=found["phash"]
+        used,
+        found["sha256"],
+        config.allow_missing_patient_ids,
+        phashes=found["phash"],
+        refuse_near_duplicates=config.refuse_near_duplicates,
     )
     files.write_json(run / "leaks.json", receipt.to_json())
     receipt.raise_if_leaking()
@@ -84,28 +90,6 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
             "unchecked": list(receipt.unchecked),
         },
     )
-
-
-def policies(text: str, names: tuple[str, ...]) -> dict[str, str]:
-    """Returns one policy a label from text such as `zeros` or `zeros; Edema=ones`.
-
-    The first part is for all labels, the others are exceptions.
-
-    Raises:
-      UserError: the text cannot be read, or an exception is not one of the labels.
-    """
-    default, *exceptions = [part.strip() for part in text.split(";")]
-    chosen = dict.fromkeys(names, default)
-    for exception in exceptions:
-        label, equals, policy = (part.strip() for part in exception.partition("="))
-        if not equals:
-            raise UserError(
-                f"The policy {text!r} cannot be read at {exception!r}; write 'zeros' or "
-                "'zeros; Edema=ones'."
-            )
-        if label in names:  # an exception for a label that is not trained on is no mistake
-            chosen[label] = policy
-    return chosen
 
 
 def _check_learnable(train: Manifest) -> None:

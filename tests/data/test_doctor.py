@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from remedis.data import doctor, rehearsal, scan, sources
+from remedis.data import doctor, labels, near_duplicates, rehearsal, scan, sources
 from remedis.data.doctor import appearance
 from remedis.data.manifest import Manifest
+from remedis.errors import UserError
 
 PATIENTS = 60
 SPLIT = ["train"] * 30 + ["validation"] * 15 + ["test"] * 15
@@ -127,7 +128,11 @@ PLANTED = {
     ),
     "incomplete_splits": ({"split": [*SPLIT[:-1], None]}, "error", "1 of 60 images have no split"),
     "assigned_splits": ({"split": None}, "note", "(train 70%, validation 10%, test 20%; seed 0)"),
-    "splits": ({"split": "test"}, "error", "The split 'train' came out empty"),
+    "splits": (
+        {"split": "test"},
+        "error",
+        "comes with splits, but none of its 60 images is in 'train', 'vali",
+    ),
     "unlearnable": (
         {"ill": [0.0] * 30 + [float(i % 2) for i in range(30)]},
         "error",
@@ -296,3 +301,71 @@ def test_findings_are_ordered_and_all_is_json(cohort):
 def test_validation_from_the_slides_of_training_is_left_out(cohort):
     diagnosis = doctor.diagnose(cohort(split=["id_validation", *SPLIT[1:]]), 5)
     assert diagnosis.images == PATIENTS - 1
+
+
+def test_labels_that_only_positives_are_written_of(cohort):
+    """As CheXpert's "No Finding", 1 or empty: data that train if the policy is named."""
+    blank = cohort(ill=[1.0 if i % 2 else np.nan for i in range(PATIENTS)])
+    diagnosis = doctor.diagnose(blank, 5)
+    assert codes(diagnosis) == ["unlearnable", "unknown"]
+    found = finding(diagnosis, "unlearnable")
+    assert found.severity == "warning"
+    assert found.sentence == (
+        "Label 'ill' has no negative image in train, as long as others are ignored: 15 unknown "
+        "(--unmentioned, config.unmentioned). If these are negative, name the policy 'zeros'; else "
+        "leave the label out."
+    )
+    assert diagnosis.ok
+    for policy in ("zeros", "ignore; ill=zeros"):
+        assert codes(doctor.diagnose(blank, 5, unmentioned=policy)) == ["unknown"]
+    ignored = doctor.diagnose(blank, 5, unmentioned="ignore")
+    assert finding(ignored, "unlearnable").severity == "error"
+    # The tables show what is written.
+    counted = doctor.diagnose(blank, 5, unmentioned="zeros").tables["labels"][0]
+    assert (counted["negative"], counted["unknown"]) == (0, 15)
+
+
+def test_uncertain_labels_are_judged_by_their_policy(cohort):
+    doubtful = cohort(ill=[-1.0 if i % 2 else 0.0 for i in range(PATIENTS)])
+    found = finding(doctor.diagnose(doubtful, 5), "unlearnable")
+    assert found.severity == "warning"
+    assert (
+        "15 uncertain (--uncertain, config.uncertain). If these are positive, na" in found.sentence
+    )
+    assert codes(doctor.diagnose(doubtful, 5, uncertain="ones")) == ["uncertain"]
+    assert finding(doctor.diagnose(doubtful, 5, uncertain="zeros"), "unlearnable").severity == (
+        "error"
+    )
+    kept = finding(doctor.diagnose(doubtful, 5, uncertain="keep"), "kept_uncertain")
+    assert kept.severity == "error"
+    assert "still has 15 uncertain values (-1) in train" in kept.sentence
+
+
+def test_labels_that_have_had_their_policies_are_judged_as_they_are(cohort):
+    decided = labels.apply_policies(cohort(), "zeros", "zeros")
+    assert doctor.diagnose(decided, 5).findings == ()
+    with pytest.raises(UserError, match="has had a policy already"):
+        doctor.diagnose(decided, 5, unmentioned="zeros")
+
+
+def test_policies_of_images_that_cannot_be_read(cohort):
+    """Rows are dropped after the policies were applied."""
+    blank = cohort({"3.png": b""}, ill=[1.0 if i % 2 else np.nan for i in range(PATIENTS)])
+    diagnosis = doctor.diagnose(blank, 5, unmentioned="zeros", max_bad_images=0.1)
+    assert codes(diagnosis) == ["unreadable", "unknown"]
+
+
+def test_the_splits_asked_for(cohort):
+    diagnosis = doctor.diagnose(cohort(split=None), 1, {"train": 0.5, "test": 0.5}, seed=3)
+    assert "(train 50%, test 50%; seed 3)" in finding(diagnosis, "assigned_splits").sentence
+    with pytest.raises(UserError, match=r"sum to 0\.9, not 1"):
+        doctor.diagnose(cohort, 1, {"train": 0.5, "test": 0.4})
+
+
+def test_a_search_for_near_duplicates_cut_short_is_a_note(cohort, monkeypatch):
+    changed = {"3.png": radiograph(50) // 2 + 60, "4.png": radiograph(50) // 2 + 50}
+    monkeypatch.setattr(near_duplicates, "MOST", 1)
+    diagnosis = doctor.diagnose(cohort(changed), 5)
+    assert codes(diagnosis) == ["near_duplicates", "unchecked"]
+    assert finding(diagnosis, "near_duplicates").sentence.startswith("at least 1 pairs")
+    assert "Similar images may not all have been found" in finding(diagnosis, "unchecked").sentence

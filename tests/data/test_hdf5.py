@@ -55,6 +55,10 @@ def test_located_by_name_and_only_array(write):
         ({"x": np.zeros((3, 2, 2), np.uint8)}, "²", "There is no row"),
         ({"x": np.zeros((3, 2, 2))}, "0", "The array 'x' is float64 [3, 2, 2]; expected uint8 or"),
         ({"x": np.zeros((3, 2, 2, 5), np.uint8)}, "0", "is uint8 [3, 2, 2, 5]; expected uint8 or"),
+        ({"x": np.zeros((3, 2, 2), np.uint8)}, "1" * 5000, "There is no row '111"),
+        ({"x": np.zeros((3, 0, 0, 3), np.uint8)}, "0", "is uint8 [3, 0, 0, 3]; expected uint8 or"),
+        ({"x": np.zeros((3, 2, 0), np.uint8)}, "0", "with 1 to 4 channels and at least one pixel."),
+        ({"x": h5py.Empty("u1")}, "0", "is uint8 []; expected uint8 or uint16 [rows, H, W"),
         ({"x": np.zeros(3, np.uint8)}, "0", "is uint8 [3]; expected uint8 or uint16 [rows, H, W, "),
         ({"a": np.zeros(3), "b": np.zeros(3)}, "0", "has no array 'x'; it has a, b."),
         ({}, "0", "has no array 'x'; it has none."),
@@ -76,6 +80,20 @@ def test_damaged_and_missing_files(write, tmp_path):
             hdf5.read_pixels(path, "49")
     with pytest.raises(Unreadable, match="There is no such file"):
         hdf5.read_pixels(str(tmp_path / "b.h5"), "0")
+
+
+def test_what_cannot_be_opened_is_not_called_damaged(write, tmp_path, monkeypatch):
+    (tmp_path / "d.h5").mkdir()
+    with pytest.raises(Unreadable, match=r"^The file cannot be read \(Is a directory\)\.$"):
+        hdf5.read_pixels(str(tmp_path / "d.h5"), "0")
+    path = write(x=np.zeros((3, 2, 2), np.uint8))
+
+    def refuse(*_):
+        raise PermissionError(13, "Unable to open file, and a long story")
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(Unreadable, match=r"^The file cannot be read \(Permission denied\)\.$"):
+        hdf5.read_pixels(path, "0")
 
 
 def test_a_damaged_row_is_unreadable_and_the_others_are_not(write, tmp_path):

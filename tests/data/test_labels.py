@@ -97,3 +97,13 @@ def test_the_record_of_policies_goes_where_the_images_go(two):
     assert splits.assign(done, halves, seed=0).policies == expected
     nan = np.nan
     np.testing.assert_array_equal(done.targets().T, np.float32([[1, 0, 1, 0], [1, 0, nan, nan]]))
+
+
+def test_policies_from_text():
+    names = ("ill", "old")
+    assert labels.policies("zeros", names) == {"ill": "zeros", "old": "zeros"}
+    # An exception for a label that is not used is no mistake.
+    written = "zeros; old = ones; bad=keep"
+    assert labels.policies(written, names) == {"ill": "zeros", "old": "ones"}
+    with pytest.raises(UserError, match=r"The policy 'zeros; ill' cannot be read at 'ill'"):
+        labels.policies("zeros; ill", names)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from remedis.data import leaks
+from remedis.data import leaks, near_duplicates
 from remedis.errors import UserError
 
 SPLIT = ["train", "train", "validation", "validation", "test", "test"]
@@ -163,3 +163,18 @@ def test_refuses_a_missing_perceptual_hash(clean):
     del (phashes := dict(PHASHES))["2.png"]
     with pytest.raises(UserError, match=r"1 of 6 images have no perceptual hash, the first '2\.p"):
         leaks.check(clean(), HASHES, phashes=phashes)
+
+
+def test_a_search_cut_short_is_said(clean, monkeypatch):
+    phashes = PHASHES | {"4.png": PHASHES["0.png"], "5.png": PHASHES["0.png"]}
+    monkeypatch.setattr(near_duplicates, "MOST", 1)
+    receipt = leaks.check(clean(), HASHES, phashes=phashes)
+    assert not receipt.near_complete
+    assert receipt.near_duplicates_sentence().startswith("at least 1 pairs of images look the same")
+    sentence = "Similar images may not all have been found: the search ends at 100,000 pairs."
+    assert receipt.unchecked == (sentence,)
+    # Also where the pairs it ended at are identical, and so no near-duplicates.
+    same = HASHES | {"4.png": "hash0", "5.png": "hash0"}
+    receipt = leaks.check(clean(), same, phashes=phashes)
+    assert receipt.near_duplicates == ()
+    assert receipt.unchecked == (sentence,)

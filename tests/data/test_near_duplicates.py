@@ -48,12 +48,13 @@ def test_the_search_finds_what_comparing_all_finds(distance):
     bits = centres[rng.integers(40, size=400)] ^ (rng.random((400, 256)) < rng.choice([0, 0.03]))
     bits[:60] = bits[60:120] ^ (rng.random((60, 256)) < distance / 512)
     groups = rng.integers(0, 3, 400)
-    found = near.pairs(hexed(bits), groups, distance)
+    found, unfinished = near.pairs(hexed(bits), groups, distance)
     expected = brute(bits, groups, distance)
     assert expected
     assert set(found.itertuples(index=False, name=None)) == expected
     assert len(found) == len(expected)
     assert found["distance"].is_monotonic_increasing
+    assert unfinished == ""
 
 
 def test_exactly_at_the_distance_and_one_beyond():
@@ -65,13 +66,13 @@ def test_exactly_at_the_distance_and_one_beyond():
         for count, pairs in ((10, 1), (11, 0)):
             other = one.copy()
             other[flipped[:count]] ^= 1
-            assert len(near.pairs(hexed(np.stack([one, other])), [0, 1])) == pairs
+            assert len(near.pairs(hexed(np.stack([one, other])), [0, 1]).pairs) == pairs
 
 
 def test_pairs_of_one_group_do_not_count():
     bits = np.tile([0, 1], (4, 128))
-    assert near.pairs(hexed(bits), [1, 1, 1, 1]).empty
-    found = near.pairs(hexed(bits), [1, 0, 1, 1])
+    assert near.pairs(hexed(bits), [1, 1, 1, 1]).pairs.empty
+    found = near.pairs(hexed(bits), [1, 0, 1, 1]).pairs
     assert found[["first", "second"]].to_numpy().tolist() == [[1, 0], [1, 2], [1, 3]]
 
 
@@ -79,22 +80,87 @@ def test_images_without_structure_are_left_out():
     bits = np.zeros((4, 256), np.uint8)
     bits[1, :10] = bits[2, :11] = bits[3, :11] = 1
     for one in (bits, 1 - bits):
-        found = near.pairs(hexed(one), [0, 1, 0, 1])
+        found = near.pairs(hexed(one), [0, 1, 0, 1]).pairs
         assert found.to_numpy().tolist() == [[2, 3, 0]]
 
 
-def test_the_nearest_are_kept_of_too_many(monkeypatch):
+def test_the_identical_are_kept_of_too_many(monkeypatch):
     bits = np.tile([0, 1], (40, 128))
     bits[20:30, 0] ^= 1
+    groups = [0] * 20 + [1] * 20
     monkeypatch.setattr(near, "MOST", 150)
-    found = near.pairs(hexed(bits), [0] * 20 + [1] * 20)
+    found, unfinished = near.pairs(hexed(bits), groups)
     assert found["distance"].tolist() == [0] * 150
-    monkeypatch.setattr(near, "MOST", 1000)
-    found = near.pairs(hexed(bits), [0] * 20 + [1] * 20)
-    assert found["distance"].tolist() == [0] * 200 + [1] * 200
+    assert unfinished == "the search ends at 100,000 pairs"
+    for most in (400, 1000):
+        monkeypatch.setattr(near, "MOST", most)
+        found, unfinished = near.pairs(hexed(bits), groups)
+        assert found["distance"].tolist() == [0] * 200 + [1] * 200
+        assert unfinished == ""
+
+
+def test_the_search_ends_when_enough_differing_pairs_are_found(monkeypatch):
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2, 256) ^ (rng.random((300, 256)) < 0.01)
+    groups = rng.integers(0, 2, 300)
+    everything = set(near.pairs(hexed(bits), groups).pairs.itertuples(index=False, name=None))
+    assert len(everything) > 5000
+    monkeypatch.setattr(near, "MOST", 100)
+    compared = []
+    distances = near.distances
+    monkeypatch.setattr(near, "distances", lambda a, b: compared.append(a) or distances(a, b))
+    found, unfinished = near.pairs(hexed(bits), groups)
+    assert len(found) == 100
+    assert everything.issuperset(found.itertuples(index=False, name=None))
+    assert unfinished == "the search ends at 100,000 pairs"
+    assert len(compared) < 20
+
+
+def shared_background(count: int) -> np.ndarray:
+    """Three quarters of each hash are the same in all, the rest has nothing in common."""
+    rng = np.random.default_rng(0)
+    bits = np.tile(rng.integers(0, 2, 256), (count, 1))
+    bits[:, :64] = rng.integers(0, 2, (count, 64))
+    return bits
+
+
+def test_images_of_one_background_are_not_all_compared(monkeypatch):
+    monkeypatch.setattr(near, "WORK", 50_000)
+    bits = shared_background(2000)
+    bits[1::2] = bits[::2]
+    bits[1::2, 128] ^= 1  # every pair still differs in one bit
+    groups = np.arange(2000) % 2
+    compared = []
+    distances = near.distances
+    monkeypatch.setattr(near, "distances", lambda a, b: compared.append(len(a)) or distances(a, b))
+    found, unfinished = near.pairs(hexed(bits), groups)
+    assert sum(compared) <= 50_000 + len(found)
+    assert unfinished == "too many images share their background for every two to be compared"
+    # Next to each other in sorted order, they are found all the same.
+    assert len(found) == 1000
+    again = near.pairs(hexed(bits), groups)
+    assert found.equals(again.pairs)
+
+
+def test_enough_work_is_no_limit(monkeypatch):
+    bits = shared_background(100)
+    bits[1::2] = bits[::2]
+    bits[1::2, 128] ^= 1
+    groups = np.arange(100) % 2
+    found, unfinished = near.pairs(hexed(bits), groups)
+    assert unfinished == ""
+    assert set(found.itertuples(index=False, name=None)) == brute(bits, groups, near.DISTANCE)
+
+
+def test_one_hash_of_very_many_images_is_quick():
+    """One group's own pairs, the square of their number, are not even walked through."""
+    hashes = hexed(np.tile([0, 1], (1, 128))) * 20_000
+    found, unfinished = near.pairs(hashes, [0] * 19_999 + [1])
+    assert len(found) == 19_999
+    assert unfinished == ""
 
 
 def test_nothing_to_compare():
-    assert near.pairs([], []).empty
-    assert near.pairs(["0" * 64], [0]).empty
-    assert near.pairs(["3" * 64], [0]).empty
+    assert near.pairs([], []).pairs.empty
+    assert near.pairs(["0" * 64], [0]).pairs.empty
+    assert near.pairs(["3" * 64], [0]).pairs.empty

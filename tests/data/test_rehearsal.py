@@ -51,6 +51,9 @@ WRITERS = {
     "camelyon17": lambda to, n=4, **more: rehearsal.write_wilds_camelyon17(
         to, slides_per_centre=max(1, n // 3), patches_per_slide=n, **more
     ),
+    "mimic_cxr": lambda to, n=4, **more: rehearsal.write_mimic_cxr(
+        to, patients=n, image_size=32, **more
+    ),
 }
 
 

@@ -132,6 +132,28 @@ def test_quarantine_of_good_images_writes_nothing(make, images, tmp_path):
     assert not (tmp_path / "bad.csv").exists()
 
 
+def test_quarantine_of_mended_images_removes_the_list(make, images, tmp_path):
+    report = tmp_path / "bad.csv"
+    m = make(2, root=images, path=["grey.png", "cut.jpg"])
+    scanning.quarantine(m, scanning.scan(m), 0.5, report)
+    assert report.exists()
+    m = make(1, root=images, path=["grey.png"])
+    scanning.quarantine(m, scanning.scan(m), 0.5, report)
+    assert not report.exists()
+
+
+def test_a_long_scan_says_how_far_it_is(make, images, monkeypatch, capsys):
+    """Off a terminal too, as in the log of a batch job."""
+    monkeypatch.setattr("remedis.progress.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(scanning, "_HANDFUL", 1)
+    scanning.scan(make(3, root=images, path=["grey.png", "cut.jpg", "rgba.png"]))
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "Scanning 3 images, 0 are known.",
+        *(f"Scanning images {done}/3" for done in (1, 2, 3)),
+    ]
+
+
 def test_a_cache_of_another_version_is_made_anew(make, images, tmp_path, monkeypatch, capsys):
     cache = tmp_path / "scan.parquet"
     m = make(1, root=images, path=["grey.png"])

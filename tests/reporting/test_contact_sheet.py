@@ -5,6 +5,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 from PIL import Image
+from pydicom import data
 
 from remedis.errors import UserError
 from remedis.preprocess import parse, recipes, registry
@@ -104,3 +105,9 @@ def test_mistakes(image, out, sentence, tmp_path):
         contact_sheet.write_contact_sheet(tmp_path / image, tmp_path / out)
     assert sentence in str(caught.value)
     assert not (tmp_path / out).exists()
+
+
+def test_a_grey_dicom_file_is_drawn_in_grey():
+    image = contact_sheet._read(str(data.get_testdata_file("CT_small.dcm", download=False)))
+    assert image.shape == (128, 128, 3)
+    assert (image == image[..., :1]).all()

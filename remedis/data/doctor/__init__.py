@@ -1,11 +1,12 @@
 """The doctor: reads data as training would, before training, and says what it finds."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from remedis import files
-from remedis.data import leaks, scan, splits
+from remedis.data import labels, leaks, scan, splits
 from remedis.data.doctor import appearance, tables
 from remedis.data.doctor.diagnosis import (
     ERROR,
@@ -24,6 +25,7 @@ __all__ = ["ERROR", "NOTE", "WARNING", "Diagnosis", "Expectation", "Finding", "d
 
 # As the configs of fine-tuning have it unless told otherwise.
 FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
+POLICY = "ignore"
 MAX_BAD_IMAGES = 0.01
 
 
@@ -37,8 +39,13 @@ def diagnose(
     max_bad_images: float = MAX_BAD_IMAGES,
     expected: Expectation | None = None,
     cache: files.Path | None = None,
+    uncertain: str | None = None,
+    unmentioned: str | None = None,
 ) -> Diagnosis:
     """Returns the state of a manifest, as its source loads it: before any policy.
+
+    The tables count labels as they are; whether they can be learned is judged as the policies
+    leave them.
 
     Args:
       manifest: the images.
@@ -50,16 +57,21 @@ def diagnose(
       max_bad_images: share of unreadable images that training would go on with.
       expected: what the images are held against.
       cache: of the scan, as for `scan.scan`.
+      uncertain: what uncertain labels count as, in the config's words (see `labels.policies`);
+        they are ignored if it is not given.
+      unmentioned: the same for unknown ones.
 
     Raises:
-      UserError: the unit is neither of these.
+      UserError: unit, fractions or policies are wrong.
     """
+    fractions = splits.checked(fractions or FRACTIONS)
+    judged = _with_policies(manifest, uncertain, unmentioned)
     if unit not in splits.UNITS:
         raise unknown_choice("unit of splits", unit, splits.UNITS)
     found: list[Finding] = []
     if not allow_missing_patient_ids and manifest.table["patient_id"].isna().any():
         found.append(_missing_patients(manifest))
-    manifest = _split(manifest, dict(fractions or FRACTIONS), seed, unit, found)
+    manifest = _split(manifest, fractions, seed, unit, found)
     used = manifest.table["split"].isin(SPLITS) | manifest.table["split"].isna()
     manifest = manifest.subset(used.to_numpy(dtype=bool))
     total = len(manifest)
@@ -72,7 +84,15 @@ def diagnose(
     counted = tables.of_manifest(manifest) if len(manifest) else {}
     if len(manifest):
         found += _leaks(manifest, scanned)
-        found += _labels(manifest, counted["labels"], min_patients)
+        judged = _rows_of(judged, manifest)
+        undecided = [
+            kind
+            for kind, policy in (("uncertain", uncertain), ("unmentioned", unmentioned))
+            if policy is None
+        ]
+        after = tables.of_manifest(judged)["labels"]
+        found += _learnable(manifest.labels, counted["labels"], after, min_patients, undecided)
+        found += _undecided(manifest.labels, counted["labels"])
         found += appearance.findings(manifest.table, scanned, expected)
         counted |= tables.of_images(scanned)
     if expected is not None:
@@ -103,7 +123,8 @@ def _split(
                 ERROR,
                 "incomplete_splits",
                 f"{int(missing.sum()):,} of {len(given):,} images have no split while others do; "
-                "give every image a split, or none. Counts below are as if they were completed.",
+                "give every image a split, or none, or set config.complete_splits. Counts below "
+                "are as if they were completed.",
                 manifest.table["path"][missing],
             )
         )
@@ -163,7 +184,7 @@ def _leaks(manifest: Manifest, scanned: pd.DataFrame) -> list[Finding]:
             Finding.of(
                 WARNING,
                 "duplicates",
-                f"{repeated:,} images repeat another of their split byte for byte; they count "
+                f"{repeated:,} images repeat another of their split; they count "
                 "double. Remove them, unless that is meant.",
                 by_path.index[again],
             )
@@ -172,20 +193,74 @@ def _leaks(manifest: Manifest, scanned: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def _labels(manifest: Manifest, counted: tables.Rows, min_patients: int) -> list[Finding]:
+def _with_policies(manifest: Manifest, uncertain: str | None, unmentioned: str | None) -> Manifest:
+    """Returns the manifest with the labels training would see."""
+    named = uncertain is not None or unmentioned is not None
+    decided = any(p != "keep" for policy in manifest.policies.values() for p in policy.values())
+    if decided and not named:  # prepared with policies: labels are what they shall be
+        return manifest
+    return labels.apply_policies(
+        manifest,
+        labels.policies(POLICY if uncertain is None else uncertain, manifest.labels),
+        labels.policies(POLICY if unmentioned is None else unmentioned, manifest.labels),
+    )
+
+
+def _rows_of(judged: Manifest, manifest: Manifest) -> Manifest:
+    """Returns the images of `manifest` in its splits, with the labels of `judged`."""
+    targets = judged.table.set_index("path")[list(judged.labels)].loc[manifest.table["path"]]
+    values = {label: targets[label].to_numpy() for label in judged.labels}
+    return dataclasses.replace(manifest, table=manifest.table.assign(**values))
+
+
+def _learnable(
+    names: Sequence[str],
+    before: tables.Rows,
+    after: tables.Rows,
+    min_patients: int,
+    undecided: Sequence[str],
+) -> list[Finding]:
+    """Returns what is wrong with labels, from their counts before and after the policies.
+
+    Args:
+      names: of the labels.
+      before: counts by label and split.
+      after: the same, as the policies leave them.
+      min_patients: that each kind needs.
+      undecided: `uncertain`, `unmentioned`: those for which no policy was named.
+    """
     found = []
-    for label in manifest.labels:
-        rows = [row for row in counted if row["label"] == label]
-        for kind in ("positive", "negative"):
-            if any(row[kind] == 0 and row["split"] == "train" for row in rows):
-                found.append(
-                    Finding.of(
-                        ERROR,
-                        "unlearnable",
-                        f"Label {label!r} has no {kind} image in train; leave it out, or check the "
-                        "data and the policy for unmentioned labels.",
-                    )
+    for label in names:
+        rows = [row for row in after if row["label"] == label]
+        train = [row for row in before if row["label"] == label and row["split"] == "train"]
+        # What a policy may still turn into what is missing.
+        flags = [
+            f"{sum(row[value] for row in train):,} {value} (--{kind}, config.{kind})"
+            for value, kind in (("uncertain", "uncertain"), ("unknown", "unmentioned"))
+            if kind in undecided and any(row[value] for row in train)
+        ]
+        if kept := sum(row["uncertain"] for row in rows if row["split"] == "train"):
+            found.append(
+                Finding.of(
+                    ERROR,
+                    "kept_uncertain",
+                    f"Label {label!r} still has {kept:,} uncertain values (-1) in train, which "
+                    "cannot be trained on; set config.uncertain to ignore, zeros or ones.",
                 )
+            )
+        for kind, policy in (("positive", "ones"), ("negative", "zeros")):
+            if any(row[kind] == 0 and row["split"] == "train" for row in rows):
+                sentence = f"Label {label!r} has no {kind} image in train"
+                if flags:
+                    sentence += (
+                        f", as long as others are ignored: {' and '.join(flags)}. If these are "
+                        f"{kind}, name the policy {policy!r}; else leave the label out."
+                    )
+                else:
+                    sentence += (
+                        "; leave it out, or check the data and the policy for unmentioned labels."
+                    )
+                found.append(Finding.of(WARNING if flags else ERROR, "unlearnable", sentence))
                 continue
             patients = {row["split"]: row[f"{kind}_patients"] for row in rows}
             if few := [f"{s} {n}" for s, n in patients.items() if n < min_patients]:
@@ -198,8 +273,14 @@ def _labels(manifest: Manifest, counted: tables.Rows, min_patients: int) -> list
                         "that split a larger share, or leave the label out.",
                     )
                 )
+    return found
+
+
+def _undecided(names: Sequence[str], counted: tables.Rows) -> list[Finding]:
+    """Returns notes on labels that are not known."""
+    found = []
     for value, name in (("uncertain", "uncertain (-1)"), ("unknown", "unknown")):
-        totals = dict.fromkeys(manifest.labels, 0)
+        totals = dict.fromkeys(names, 0)
         for row in counted:
             totals[row["label"]] += row[value]
         with_any = [f"{label}: {count:,}" for label, count in totals.items() if count]

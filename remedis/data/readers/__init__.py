@@ -8,7 +8,7 @@ its own, what its items are called and what it gives.
 A module of a reader has `NAMES`, a pattern searched for in file names, and either
 `read_encoded(file, item) -> bytes`, the bytes of a JPEG or PNG, or `read_pixels(file, item) ->
 array`, [H, W, channels] uint8 or uint16 with 1 to 4 channels as
-`remedis.preprocess.decode.from_pixels` takes them, or [H, W, 3] float32 in [0, 1]. Both may be
+`remedis.preprocess.decode.from_pixels` takes them, or [H, W, 1 or 3] float32 in [0, 1]. Both may be
 called from many threads at once and raise `Unreadable`.
 """
 
@@ -67,7 +67,7 @@ class Location:
             raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
 
     def read_pixels(self) -> np.ndarray:
-        """Returns [H, W, 3] float32 in [0, 1]; of a `PIXELS` location.
+        """Returns [H, W, 3] float32 in [0, 1], or [H, W, 1] of grey DICOM; of a `PIXELS` location.
 
         Raises:
           Unreadable: it cannot be read.

@@ -1,8 +1,9 @@
 """DICOM files: what a viewer would show of them, in [0, 1].
 
-Names: `.dcm` or `.dicom` in any case, or a bare DICOM identifier (digits with three dots or more),
-as archives name files by. Other names without a suffix, such as `IM0001`, are not taken: only a
-look into the file could tell them from other files, and names are sorted without one. Rename those.
+Names: `.dcm`, `.dicom` or `.ima` (Siemens) in any case, or a DICOM identifier (digits with three
+dots or more), bare as archives name files by, or behind a modality as DCMTK's `storescp` does:
+`CR.1.2.840.113`. Other names, such as `IM0001`, are not taken: only a look into the file could tell
+them from other files, and names are sorted without one. Rename those.
 A file of several frames needs the frame, counted from 1 as the standard counts: `cine.dcm#3`.
 
 What is done with the stored values, in the standard's order (PS3.3 C.7.6.3, C.11.1, C.11.2):
@@ -28,7 +29,10 @@ from remedis.data.readers.dicom_header import quietly, text, value_of
 from remedis.data.readers.unreadable import Unreadable
 from remedis.errors import UserError
 
-NAMES = re.compile(r"\.(?:dcm|dicom)$|^\d+(?:\.\d+){3,}$", re.IGNORECASE)
+SUFFIXES = (".dcm", ".dicom", ".ima")
+NAMES = re.compile(
+    r"\.(?:dcm|dicom|ima)$|^(?:[a-z]{2,10}\.)?[0-9]+(?:\.[0-9]+){3,}$", re.IGNORECASE
+)
 
 # What tells whether there is an image.
 IMAGE_KEYWORDS = ("SOPClassUID", "Rows", "PhotometricInterpretation")
@@ -55,7 +59,7 @@ _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", *_DECODED)
 
 
 def read_pixels(file: str, item: str) -> np.ndarray:
-    """Returns an image of a DICOM file as [H, W, 3] float32 in [0, 1].
+    """Returns an image of a DICOM file as float32 in [0, 1]: [H, W, 1] if it is grey, or [H, W, 3].
 
     Args:
       file: the DICOM file.
@@ -73,7 +77,7 @@ def read_pixels(file: str, item: str) -> np.ndarray:
     if not np.isfinite(image).all():
         raise Unreadable("The DICOM header leads to values that are not finite.")
     if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=-1)
+        image = image[..., None]
     return np.ascontiguousarray(image, dtype=np.float32)
 
 
@@ -171,6 +175,8 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
     size = (_integer(header, "Rows"), _integer(header, "Columns"))
     compressed = decoder.is_encapsulated
     source = _source(file, header, syntax)
+    # Of grey images the bits above those used may tell padding; `dicom_grey` drops them later.
+    options = {"correct_unused_bits": False} if colours in _GREYS else {}
     if colours in _DECODED and not compressed:
         raise Unreadable(f"The DICOM header says {colours} of pixels that are not compressed.")
     if compressed:
@@ -185,7 +191,10 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
             dicom_codestream.check(source, frame, frames(header), size)
     stored: np.ndarray = quietly(
         lambda: pixels.pixel_array(
-            source, index=frame, decoding_plugin="pylibjpeg" if compressed else ""
+            source,
+            index=frame,
+            decoding_plugin="pylibjpeg" if compressed else "",
+            **options,
         ),
         "The pixel data are missing, truncated or damaged.",
     )

@@ -46,10 +46,12 @@ def shown(header: Any, stored: np.ndarray, inverted: bool, frame: int = 0) -> np
     """
     if value_of(header, "PresentationLUTSequence") is not None:
         raise Unreadable("This DICOM file has a presentation LUT, which is not supported.")
-    stored = used_bits(header, stored)
+    used = used_bits(header, stored)
+    # The bits above those used may tell padding, but they may also hold an overlay.
+    is_padding = _padding(header, stored.astype(np.int64)) | _padding(header, used)
     modality = _group(header, "PixelValueTransformationSequence", frame)
     voi = _group(header, "FrameVOILUTSequence", frame)
-    values, low, high = _rescaled(modality, stored, *_range(header, stored))
+    values, low, high = _rescaled(modality, used, *_range(header, used))
     table = value_of(voi, "VOILUTSequence")
     if table is not None:
         grey, bits = _looked_up(table, values, "VOI")
@@ -61,7 +63,7 @@ def shown(header: Any, stored: np.ndarray, inverted: bool, frame: int = 0) -> np
     if inverted or text(header, "PresentationLUTShape").upper() == "INVERSE":
         grey = 1.0 - grey
     grey = np.clip(grey, 0.0, 1.0)
-    grey[_padding(header, stored)] = 0.0
+    grey[is_padding] = 0.0
     return grey
 
 
@@ -174,7 +176,7 @@ def _looked_up(table: Any, values: np.ndarray, name: str) -> tuple[np.ndarray, i
 
 
 def _padding(header: Any, stored: np.ndarray) -> np.ndarray:
-    """Returns where the image is padding, [H, W] bool."""
+    """Returns where values, [H, W] integers, are padding, [H, W] bool."""
     first = value_of(header, "PixelPaddingValue")
     if first is None:
         return np.zeros(stored.shape, bool)

@@ -1,7 +1,9 @@
 """What the sources share."""
 
+import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NoReturn
 
 import pandas as pd
 import pyarrow as pa
@@ -44,6 +46,63 @@ def find_root(
         f"{directory} does not hold {dataset}: no {marker} in it"
         + (f", nor in {' or '.join(names)} inside it." if names else ".")
     )
+
+
+def walk(root: files.Path, skipped: Collection[str] = ()) -> Iterator[str]:
+    """Yields the files of a directory and those below it, relative to it, in order.
+
+    Links to directories are followed, after all else; a directory that can be reached in several
+    ways is looked into once, as what it is rather than by a link. Files and directories whose name
+    begins with a dot are passed over.
+
+    Args:
+      root: the directory.
+      skipped: names of directories to pass over.
+
+    Raises:
+      UserError: a directory cannot be read.
+    """
+    seen: set[tuple[int, int]] = set()
+    starts = [os.fspath(root)]
+    while starts:
+        links: list[str] = []
+        for start in starts:
+            for directory, below, names in os.walk(start, onerror=_refuse_directory):
+                status = os.stat(directory)
+                if (status.st_dev, status.st_ino) in seen:
+                    below.clear()
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+                below[:] = sorted(n for n in below if not n.startswith(".") and n not in skipped)
+                inside = [os.path.join(directory, name) for name in below]
+                links += (path for path in inside if os.path.islink(path))
+                relative = os.path.relpath(directory, root)
+                for name in sorted(names):
+                    if not name.startswith("."):
+                        yield name if relative == os.curdir else os.path.join(relative, name)
+        starts = links
+
+
+def refuse_undecodable(root: files.Path, paths: Iterable[str]) -> None:
+    """Raises an error that names the first path that is not UTF-8, if any.
+
+    Neither tables nor TensorFlow can hold such a path.
+
+    Args:
+      root: the directory of the images.
+      paths: relative to it.
+
+    Raises:
+      UserError: the directory or a path is not UTF-8.
+    """
+    for path in (os.path.abspath(root), *paths):
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            # Without a cause: it says nothing more.
+            raise UserError(
+                f"The name {path!r} is not UTF-8; rename it, so that tables can hold it."
+            ) from None
 
 
 def choose_labels(labels: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
@@ -104,3 +163,7 @@ def refuse_non_digits(path: pathlib.Path, table: pd.DataFrame, names: Sequence[s
     for name in names:
         good = pc.match_substring_regex(pa.array(table[name].array), "^[0-9]+$")
         spreadsheet.refuse(path, table[name], pc.invert(good), "a number in digits")
+
+
+def _refuse_directory(error: OSError) -> NoReturn:
+    raise UserError(f"The directory {error.filename} cannot be read ({error.strerror}).") from error

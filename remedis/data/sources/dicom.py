@@ -2,9 +2,11 @@
 
 Input: DICOM files of any name the reader knows (`remedis.data.readers.dicom`); of a file of several
 frames, each frame is a row. Files without an image, such as reports, are left out and counted.
+Links to directories are followed.
 Labels: the columns of `labels.csv`: 1, 0, -1 for uncertain, nothing for unknown. Its rows are
 matched to images by the first of the columns `path` (relative to the directory), `SOPInstanceUID`,
-`StudyInstanceUID` and `PatientID` that it has. Images without a row have unknown labels.
+`StudyInstanceUID` and `PatientID` that it has. Images without a row have unknown labels, and are
+counted.
 Metadata, from the headers: patient (PatientID), study (StudyInstanceUID), sex, age in years
 (PatientAge, else from the dates of birth and study; unknown where neither makes sense), view
 (ViewPosition), modality. Not the site: a header names institutions as it likes, so you name it.
@@ -50,6 +52,8 @@ _ATTRIBUTES = (
 _DAYS_PER = {"Y": 365.25, "M": 365.25 / 12, "W": 7.0, "D": 1.0}
 _OLDEST = 120.0
 _MAGIC_OFFSET, _MAGIC = 128, b"DICM"
+# Not looked into for DICOM under another name.
+_OTHER = (".csv", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg")
 
 
 def load(
@@ -79,7 +83,10 @@ def load(
         raise UserError(f"There is no directory {root}; expected DICOM files there.")
     paths = _find(root)
     if not paths:
-        raise UserError(f"{root} does not hold DICOM files: no *.dcm in it, nor below.")
+        raise UserError(
+            f"{root} does not hold DICOM files: none ending in {', '.join(dicom.SUFFIXES)}, or "
+            "named by a DICOM identifier, in it, nor below."
+        )
     given = _read_labels(root / LABELS)
     names = tuple(str(c) for c in given if c not in KEYS)
     chosen = common.choose_labels(labels, names)
@@ -94,26 +101,24 @@ def _find(root: pathlib.Path) -> list[str]:
     """Returns the DICOM files below a directory, relative to it, sorted.
 
     Raises:
-      UserError: some have a name that does not tell that they are DICOM files.
+      UserError: some have a name that does not tell that they are DICOM files, or is not UTF-8.
     """
     known, strange = [], []
-    for directory, below, names in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in names:
-            path = os.path.join(directory, name)
-            relative = os.path.relpath(path, root)
-            if name.startswith(".") or name.upper() == "DICOMDIR":
-                continue
-            if dicom.NAMES.search(name):
-                known.append(relative)
-            elif "." not in name and _is_dicom(path):
-                strange.append(relative)
+    for path in common.walk(root):
+        name = os.path.basename(path)
+        if name.upper() == "DICOMDIR":
+            continue
+        if dicom.NAMES.search(name):
+            known.append(path)
+        elif not name.lower().endswith(_OTHER) and _is_dicom(os.path.join(root, path)):
+            strange.append(path)
     if strange:
         raise UserError(
             f"{len(strange):,} DICOM files of {root} have names that do not end in .dcm: "
             f"{text.some(sorted(strange), limit=3)}; rename them, so that readers know what they "
             "are."
         )
+    common.refuse_undecodable(root, known)
     return sorted(known)
 
 
@@ -237,7 +242,7 @@ def _join(
     """Returns the table with the chosen labels, unknown where the file of labels has no row."""
     key = next(name for name in KEYS if name in given)
     # A file's row holds for all of its frames, unless they are named.
-    own = {
+    own: pd.Series = {
         "path": table["path"].where(table["path"].isin(given[key]), table["file"]),
         "SOPInstanceUID": table["SOPInstanceUID"],
         "StudyInstanceUID": table["study_id"],
@@ -250,6 +255,10 @@ def _join(
         )
     if not matched.all():
         _note(f"{int((~matched).sum()):,} of {len(given):,} rows of {path} match no image.")
+    if without := int((~own.isin(given[key])).sum()):
+        _note(
+            f"{without:,} of {len(table):,} images have no row in {path}; their labels are unknown."
+        )
     values = {name: columns.labels(path, given[name]) for name in chosen}
     labels = pd.DataFrame(values, index=given.index).set_axis(given[key].tolist())
     found = labels.reindex(own.tolist()).set_axis(table.index)

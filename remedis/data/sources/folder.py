@@ -1,7 +1,9 @@
 """Your own images sorted into folders: `split/class/*`, or `class/*`; no code and no table.
 
-Input: `.png`, `.jpg`, `.jpeg`, `.dcm` and `.dicom` files, in the folder of their class or below it.
-Other files, and those whose name or folder begins with a dot, are passed over.
+Input: `.png`, `.jpg` and `.jpeg` files, and DICOM files of any name the reader knows
+(`remedis.data.readers.dicom`), in the folder of their class or below it. Links to folders are
+followed. Other files are passed over and counted; those whose name or folder begins with a dot are
+passed over.
 Labels: one column a class, named like its folder, 1 for its own images and 0 for the others'. Of
 two classes you may name one, such as ("pneumonia",), and have that column alone.
 Metadata: the patient, where a pattern finds it in the names of files. The same id in two classes is
@@ -10,19 +12,21 @@ Splits: folders `train`, `test`, and `val`, `valid` or `validation`. Without the
 Citation and terms: yours.
 """
 
-import os
 import pathlib
 import re
+import sys
 from collections.abc import Sequence
 
 import pandas as pd
 
 from remedis import files
 from remedis.data.manifest import Manifest, check_labels
+from remedis.data.readers import dicom
+from remedis.data.sources import common
 from remedis.data.text import STRING, some
 from remedis.errors import UserError, unknown_choice
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
+_ENCODED = (".png", ".jpg", ".jpeg")
 SPLITS = {
     "train": "train",
     "val": "validation",
@@ -51,7 +55,7 @@ def load(
 
     Raises:
       UserError: the folders are not as described above, patients are not known without the opt-out,
-        or labels or the pattern do not fit the folders.
+        labels or the pattern do not fit the folders, or a name is not UTF-8.
     """
     root = pathlib.Path(data_dir)
     if not root.is_dir():
@@ -125,31 +129,41 @@ def _images(
     """Returns the images in order: path relative to root, split, class, path below its class.
 
     Raises:
-      UserError: there are none, or some outside the folders of classes.
+      UserError: there are none, some outside the folders of classes, or some whose name is not
+        UTF-8.
     """
     for parent in sorted({root, *(folder.parent for _, _, folder in folders)}):
         for stray in sorted(parent.iterdir()):
-            if stray.suffix.lower() in SUFFIXES and not stray.name.startswith("."):
+            if _is_image(stray.name) and not stray.name.startswith(".") and stray.is_file():
                 raise UserError(f"{stray} is in no class; move it into the folder of one.")
     images: list[tuple[str, str | None, str, str]] = []
     passed_over: list[str] = []
     for split, name, folder in folders:
-        for directory, inside, names in os.walk(folder):
-            inside[:] = sorted(i for i in inside if not i.startswith("."))
-            for file in sorted(n for n in names if not n.startswith(".")):
-                path = pathlib.Path(directory, file)
-                if path.suffix.lower() in SUFFIXES:
-                    below = path.relative_to(folder).as_posix()
-                    images.append((path.relative_to(root).as_posix(), split, name, below))
-                else:
-                    passed_over.append(path.relative_to(root).as_posix())
+        for file in common.walk(folder):
+            below = pathlib.Path(file)
+            path = (folder.relative_to(root) / below).as_posix()
+            if _is_image(below.name):
+                images.append((path, split, name, below.as_posix()))
+            else:
+                passed_over.append(path)
     if not images:
         there = f"; passed over: {some(passed_over)}" if passed_over else ""
         raise UserError(
             f"{root} does not hold images in split/class/* or class/*: expected files ending in "
-            f"{', '.join(SUFFIXES)}{there}."
+            f"{', '.join((*_ENCODED, *dicom.SUFFIXES))}{there}."
+        )
+    common.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
+    if passed_over:
+        print(
+            f"{root}: passed over {len(passed_over):,} files that are not named as images: "
+            f"{some(passed_over)}.",
+            file=sys.stderr,
         )
     return images
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(_ENCODED) or bool(dicom.NAMES.search(name))
 
 
 def _choose(

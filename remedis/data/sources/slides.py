@@ -1,9 +1,10 @@
 """Your own whole slides, or Camelyon's, cut into tiles.
 
 Input: slides (`remedis.data.readers.slide` lists the formats) in a directory and those below it,
-but for directories named `masks`; each is cut into tiles of `size` pixels at `mpp` micrometres a
-pixel, of which those that show tissue become rows (`remedis.data.tiling` has the rules). Tiles are
-read from the slides as they are used; nothing is written.
+but for directories named `masks`; links to directories are followed. Each slide is cut into tiles
+of `size` pixels at `mpp` micrometres a pixel, of which those that show tissue become rows
+(`remedis.data.tiling` has the rules). Tiles are read from the slides as they are used; nothing is
+written.
 Labels: `tumor`, from ASAP's outlines in `annotations/NAME.xml` (or `lesion_annotations/`, as
 Camelyon17 has them): 1 where the middle of the tile shows tumour, else 0. A slide without such a
 file is unknown, unless you say `unannotated="negative"`: right for Camelyon's normal slides, which
@@ -69,8 +70,8 @@ def load(
         leaks by patient cannot be found.
 
     Raises:
-      UserError: there are no slides, one cannot be tiled, a file is not as described above, or a
-        patient, label or choice is unknown.
+      UserError: there are no slides, one cannot be tiled or has a name that is not UTF-8, a file is
+        not as described above, or a patient, label or choice is unknown.
     """
     chosen = common.choose_labels(labels, LABELS)
     if unannotated not in UNANNOTATED:
@@ -127,13 +128,9 @@ def load(
 
 def _find(root: pathlib.Path) -> pd.DataFrame:
     """Returns `file`, relative to the directory, and `slide_id` of every slide, sorted."""
-    found = []
-    for directory, below, names in os.walk(root):
-        below[:] = [n for n in below if not n.startswith(".") and n not in ("masks", *_OUTLINES)]
-        for name in names:
-            if slide.NAMES.search(name) and not name.startswith("."):
-                found.append(os.path.relpath(os.path.join(directory, name), root))
-    found.sort()
+    every = common.walk(root, skipped=("masks", *_OUTLINES))
+    found = sorted(path for path in every if slide.NAMES.search(os.path.basename(path)))
+    common.refuse_undecodable(root, found)
     ids = [pathlib.Path(path).stem for path in found]
     if twice := [path for path, name in zip(found, ids, strict=True) if ids.count(name) > 1]:
         raise UserError(

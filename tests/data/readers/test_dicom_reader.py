@@ -1,13 +1,19 @@
 """DICOM images against closed forms, and against pydicom's own processing."""
 
+import pathlib
+
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
+import tensorflow as tf
 from dicom_helpers import dataset, lut, write
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi_lut
 
+from remedis.data import images, scan
+from remedis.data.manifest import REQUIRED, Manifest
 from remedis.data.readers import PIXELS, dicom, locate
 from remedis.data.readers.unreadable import Unreadable
 
@@ -22,8 +28,7 @@ def shown(tmp_path):
     def show(ds: Dataset, item: str = "") -> np.ndarray:
         image = dicom.read_pixels(write(tmp_path / "a.dcm", ds), item)
         assert image.dtype == np.float32
-        assert image.shape[2] == 3
-        assert (image == image[..., :1]).all()
+        assert image.shape[2] == 1
         return image[..., 0]
 
     return show
@@ -131,6 +136,23 @@ def test_padding_is_black(shown, colours):
 def test_padding_beyond_the_stored_bits_is_no_value_of_the_image(shown):
     # 65535 is 4095 in the lower 12 bits, but 4095 is the brightest of the image.
     close(shown(dataset(TWELVE, bits=12, PixelPaddingValue=65535)), TWELVE / 4095)
+
+
+def test_pixels_of_padding_beyond_the_stored_bits_are_black(shown):
+    pixels = TWELVE.copy()
+    pixels[0] = 63536  # 2096 in the lower 12 bits
+    pixels[1, 0] = 2096
+    expected = pixels / 4095
+    expected[0] = 0
+    close(shown(dataset(pixels, bits=12, PixelPaddingValue=63536)), expected)
+
+
+def test_padding_among_other_bits_is_black(shown):
+    # Overlays of old files lie in the bits above those stored.
+    pixels = TWELVE | np.uint16(0xA000)
+    padding = int(TWELVE[3, 3])
+    expected = np.where(padding == TWELVE, 0, TWELVE / 4095)
+    close(shown(dataset(pixels, bits=12, PixelPaddingValue=padding)), expected)
 
 
 def test_signed_padding(shown):
@@ -321,7 +343,13 @@ def test_jpeg_2000_radiographs_are_the_uncompressed_ones(radiographs):
         ("A.DCM", True),
         ("a.dicom", True),
         ("1.2.840.113619.2.5", True),
+        ("CR.1.2.840.113", True),
+        ("RTDOSE.1.2.840.113", True),
+        ("b.IMA", True),
         ("1.2.3", False),
+        ("MR.1.2.3", False),
+        ("x.1.2.3.4", False),
+        ("CR.1.2.3.4.png", False),
         ("IM0001", False),
         ("a.dcm.png", False),
         ("x#1.png", False),
@@ -341,3 +369,21 @@ def test_frames_that_are_not_there(tmp_path, item):
     ds = dataset(np.zeros((3, 4, 4), np.uint8), NumberOfFrames=3)
     with pytest.raises(Unreadable, match=f"no frame '{item}' .* from 1 to 3"):
         dicom.read_pixels(write(tmp_path / "a.dcm", ds), item)
+
+
+def test_channels_are_those_stored(tmp_path):
+    write(tmp_path / "colour.dcm", dataset(COLOURS))
+    grey = pathlib.Path(radiograph("CT_small.dcm"))
+    table = pd.DataFrame(dict.fromkeys(REQUIRED), index=range(2))
+    table = table.assign(path=[str(grey), "colour.dcm"], ill=np.float32(0))
+    m = Manifest(table, ("ill",), tmp_path, "csv")
+    found = scan.scan(m)
+    assert found["fault"].isna().all()
+    assert found["channels"].tolist() == [1, 3]
+    assert found["bits"].isna().all()
+    assert found["colour"].tolist() == [False, True]
+    loaded = list(tf.data.Dataset.range(2).map(images.loader(m)).as_numpy_iterator())
+    for row, channels in enumerate((1, 3)):
+        pixels = locate(m.absolute_paths()[row]).read_pixels()
+        assert pixels.shape == (*found.loc[row, ["height", "width"]], channels)
+        np.testing.assert_array_equal(loaded[row], pixels)

@@ -24,7 +24,7 @@ from remedis.data.sources import dicom as source
 from remedis.errors import UserError
 
 EXAMPLES = int(os.environ.get("REMEDIS_FUZZ_EXAMPLES", "250"))
-SLOW_EXAMPLES = 20_000
+SLOW_EXAMPLES = 3_000
 KINDS = ("plain", "lut", "colour", "frames", "run lengths", "jpeg 2000")
 
 
@@ -94,7 +94,7 @@ def survive(contents: bytes, folder: pathlib.Path) -> None:
                 try:
                     image = dicom.read_pixels(str(path), item)
                     assert image.ndim == 3
-                    assert image.shape[2] == 3
+                    assert image.shape[2] in (1, 3)
                     assert image.dtype == np.float32
                     assert image.min() >= 0
                     assert image.max() <= 1
@@ -116,7 +116,8 @@ def survive(contents: bytes, folder: pathlib.Path) -> None:
 def test_what_is_damaged_is_valid_before(kind, tmp_path):
     path = tmp_path / "a.dcm"
     path.write_bytes(valid(kind))
-    assert dicom.read_pixels(str(path), "1").shape == (40, 36, 3)
+    channels = 3 if kind == "colour" else 1
+    assert dicom.read_pixels(str(path), "1").shape == (40, 36, channels)
 
 
 def fuzz(examples: int, tmp_path: pathlib.Path) -> None:

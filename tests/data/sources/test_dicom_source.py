@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import numpy as np
 import pandas as pd
@@ -141,6 +142,68 @@ def test_names_without_a_suffix(folder):
     assert dicom.load(root).table["path"].tolist() == ["1.2.840.1", "a.dcm"]
     (root / "IM0001").write_bytes((root / "a.dcm").read_bytes())
     with pytest.raises(UserError, match=r"1 DICOM files .* do not end in .dcm: IM0001; rename"):
+        dicom.load(root)
+
+
+def test_names_of_archives_and_scanners(folder):
+    root = folder("path,ill\na.dcm,1\n", a={})
+    names = ["CR.1.2.840.113", "MR.1.2.3.4.5.6", "b.IMA"]
+    for name in names:
+        (root / name).write_bytes((root / "a.dcm").read_bytes())
+    assert dicom.load(root).table["path"].tolist() == sorted([*names, "a.dcm"])
+
+
+def test_dots_in_names_do_not_hide_dicom_files(folder):
+    root = folder("path,ill\na.dcm,1\n", a={})
+    contents = (root / "a.dcm").read_bytes()
+    for name in ("a.dcm.txt", "scan.png", "x.JPEG"):
+        (root / name).write_bytes(contents)
+    (root / "notes.1").write_text("no DICOM file")
+    assert dicom.load(root).table["path"].tolist() == ["a.dcm"]
+    (root / "image.0001").write_bytes(contents)
+    (root / "c.bak").write_bytes(contents)
+    with pytest.raises(UserError, match=r"2 DICOM files of .*: c.bak, image.0001; rename them"):
+        dicom.load(root)
+
+
+def test_links_to_directories_are_followed_once(folder, tmp_path_factory):
+    root = folder("path,ill\nown/a.dcm,1\nlinked/c.dcm,0\n", **{"own/a": {}, "away/c": {}})
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    os.rename(root / "away", elsewhere / "patient")
+    (root / "linked").symlink_to(elsewhere / "patient")
+    # Neither a second way to the same files nor a way back adds rows.
+    (root / "again").symlink_to(root / "own")
+    (root / "own" / "back").symlink_to(root)
+    table = dicom.load(root).table
+    assert sorted(table["path"]) == ["linked/c.dcm", "own/a.dcm"]
+    assert table.set_index("path")["ill"].to_dict() == {"linked/c.dcm": 0, "own/a.dcm": 1}
+
+
+def test_directories_that_cannot_be_read(folder, monkeypatch):
+    root = folder("path,ill\na.dcm,1\n", a={}, **{"below/b": {}})
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("below"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"below cannot be read \(Permission denied\)"):
+        dicom.load(root)
+
+
+def test_images_without_a_row_are_counted(folder, capsys):
+    dicom.load(folder("path,ill\na.dcm,1\n", a={}, b={}, c={}))
+    assert "2 of 3 images have no row in " in capsys.readouterr().err
+    dicom.load(folder("path,ill\na.dcm,1\nb.dcm,1\nc.dcm,0\n", a={}, b={}, c={}))
+    assert "no row in" not in capsys.readouterr().err
+
+
+def test_names_that_are_not_utf_8(folder):
+    root = folder("path,ill\na.dcm,1\n", a={})
+    os.rename(root / "a.dcm", os.fsencode(root / "M") + b"\xfcller.dcm")
+    with pytest.raises(UserError, match=r"'M\\udcfcller.dcm' is not UTF-8; rename"):
         dicom.load(root)
 
 

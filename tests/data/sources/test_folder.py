@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from remedis.data.sources import folder
@@ -69,11 +71,56 @@ def test_what_is_no_image_is_passed_over(make_files):
     assert len(folder.load(directory, patient_pattern=PATTERN)) == len(FILES)
 
 
+def test_what_is_passed_over_is_said(make_files, capsys):
+    directory = make_files("a/ok.png", "a/b.tif", "a/c.bmp", "b/d.png")
+    m = folder.load(directory, allow_missing_patient_ids=True)
+    assert m.table["path"].tolist() == ["a/ok.png", "b/d.png"]
+    assert "passed over 2 files that are not named as images: a/b.tif, a/c.bmp" in (
+        capsys.readouterr().err
+    )
+
+
+def test_dicom_files_by_every_name_that_is_read(make_files):
+    names = ["a/1.2.840.113.1", "a/CR.1.2.840.113.2", "b/x.IMA"]
+    m = folder.load(make_files(*names), allow_missing_patient_ids=True)
+    assert m.table["path"].tolist() == names
+
+
+def test_linked_folders(make_files, tmp_path_factory):
+    directory = make_files("a/1.png", "b/2.png")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "3.png").touch()
+    (elsewhere / "back").symlink_to(elsewhere)
+    (directory / "a" / "patient").symlink_to(elsewhere)
+    (directory / "a" / "second").symlink_to(elsewhere)
+    m = folder.load(directory, allow_missing_patient_ids=True)
+    assert m.table["path"].tolist() == ["a/1.png", "a/patient/3.png", "b/2.png"]
+
+
+@pytest.mark.parametrize("name", [b"a/M\xfcller.png", b"\xfc/x.png"])
+def test_names_that_are_not_utf_8(make_files, name):
+    directory = make_files("a/1.png", "b/2.png")
+    path = os.fsencode(directory) + b"/" + name
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    open(path, "w").close()
+    with pytest.raises(UserError, match=r"udcfc.* is not UTF-8; rename"):
+        folder.load(directory, allow_missing_patient_ids=True)
+
+
+def test_a_directory_whose_name_is_not_utf_8(tmp_path):
+    root = os.fsdecode(os.fsencode(tmp_path) + b"/\xe9")
+    for name in ("a/1.png", "b/2.png"):
+        os.makedirs(os.path.dirname(os.path.join(root, name)))
+        open(os.path.join(root, name), "w").close()
+    with pytest.raises(UserError, match=r"udce9' is not UTF-8; rename"):
+        folder.load(root, allow_missing_patient_ids=True)
+
+
 @pytest.mark.parametrize(
     ("names", "arguments", "sentence"),
     [
         ([], {}, "does not hold images in split/class/* or class/*: expected files ending in .png"),
-        (["a/x.txt", "b/y.tif"], {}, ".dcm, .dicom; passed over: a/x.txt, b/y.tif."),
+        (["a/x.txt", "b/y.tif"], {}, ".dicom, .ima; passed over: a/x.txt, b/y.tif."),
         (FILES[:1], {}, "has one class only, 'NORMAL'; expected two folders of classes or more."),
         (["x.png", "a/1.png", "b/2.png"], {}, "x.png is in no class; move it into the folder of"),
         ([*FILES, "train/x.png"], {}, "train/x.png is in no class; move it into the folder of one"),

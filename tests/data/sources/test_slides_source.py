@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,6 +135,20 @@ def test_resolution_override(tmp_path):
 def test_slides_of_one_name(folder):
     write_slide(folder / "patient_020_node_4.tif", tissue())
     with pytest.raises(UserError, match=r"slides of one name, .* center_1/patient_020_node_4.tif"):
+        load(folder)
+
+
+def test_linked_directories(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    os.rename(folder / "center_1", elsewhere / "center_1")
+    (folder / "center_1").symlink_to(elsewhere / "center_1")
+    (folder / "center_1" / "back").symlink_to(folder)
+    assert load(folder).table["path"].str.startswith("center_1/").sum() == 4
+
+
+def test_names_that_are_not_utf_8(folder):
+    os.rename(folder / "center_1", os.fsencode(folder) + b"/\xfc")
+    with pytest.raises(UserError, match=r"'\\udcfc/patient_020_node_4.tif' is not UTF-8; rename"):
         load(folder)
 
 
