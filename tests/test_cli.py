@@ -194,8 +194,14 @@ def test_prepare_refuses_in_one_line(data, tmp_path, capsys, arguments, sentence
     "command",
     [
         ["doctor", "{data}", "--labels=ill", "--cache={data}/0.png/scan.parquet"],
-        ["prepare", "{data}", "--labels=ill", "--name=own", "--preprocess=resize(8)"]
-        + ["--out={data}/0.png/out"],
+        [
+            "prepare",
+            "{data}",
+            "--labels=ill",
+            "--name=own",
+            "--preprocess=resize(8)",
+            "--out={data}/0.png/out",
+        ],
     ],
 )
 def test_what_cannot_be_written_is_one_line(data, capsys, command):
