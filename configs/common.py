@@ -18,7 +18,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.rehearsal = ""  # layout of data to make up in the run directory; none for real data
     # Data.
     config.source = ""  # a name in remedis.data.sources
-    config.source_options = ml_collections.ConfigDict()
+    config.source_options = ""  # such as 'views=all; test_centres=(2, 3)'; see the source's file
     config.data_dir = ""
     config.labels = ()
     config.uncertain = "ignore"  # ignore, zeros or ones; 'zeros; Edema=ones' for exceptions

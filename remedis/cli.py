@@ -1,7 +1,6 @@
 """The `remedis` command."""
 
 import argparse
-import ast
 import json
 import os
 import sys
@@ -125,7 +124,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def _manifest(parsed: argparse.Namespace) -> Any:
     from remedis.data import sources
 
-    options = _options(parsed.option)
+    options = sources.parse_options(parsed.option)
     # Sources whose data always have patients do not take it.
     name = "allow_missing_patient_ids"
     if parsed.allow_missing_patient_ids and name in sources.options_of(parsed.source):
@@ -207,20 +206,6 @@ def _fractions(written: str) -> dict[str, float]:
                 f"--splits={written}: expected shares such as train=0.7,validation=0.1,test=0.2."
             ) from None
     return fractions
-
-
-def _options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Returns the options of a source; values that are no Python literals are text."""
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise UserError(f"--option={pair}: expected KEY=VALUE.")
-        try:
-            options[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            options[key] = value
-    return options
 
 
 if __name__ == "__main__":

@@ -98,6 +98,6 @@ def test_rehearsal_runs_to_the_end(name, tiny_checkpoint, tmp_path, monkeypatch)
 def test_labels_of_the_whole_config_are_known_to_its_source(name, tmp_path):
     config = get(name)
     folder = rehearsal._LAYOUTS[config.source](tmp_path)
-    options = config.source_options.to_dict()
+    options = sources.parse_options(filter(None, config.source_options.split(";")))
     manifest = sources.load(config.source, folder, tuple(config.labels), **options)
     assert manifest.labels == tuple(config.labels)

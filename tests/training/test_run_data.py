@@ -70,3 +70,16 @@ def test_near_duplicates_are_refused_if_asked(prepared, tmp_path):
     assert receipt["near_duplicates"][0]["pairs"][0][:2] == ["1.png", "59.png"]
     with pytest.raises(LeakError, match=r"1\.png ~ 59\.png"):
         prepared(split, refuse_near_duplicates=True)
+
+
+def test_options_of_the_source_are_text(prepared):
+    def without_patients(table):
+        return table.drop(columns="patient_id")
+
+    option = "allow_missing_patient_ids=True"
+    with pytest.raises(UserError, match="no column 'patient_id'"):
+        prepared(without_patients)
+    with pytest.raises(UserError, match="Unknown option of the source 'csv' 'views'"):
+        prepared(source_options=f"views=all; {option}")
+    with pytest.raises(UserError, match="The option 'views' of the source: expected KEY=VALUE"):
+        prepared(source_options="views")
