@@ -23,7 +23,7 @@ rehearsal: $(VENV)/installed
 	$(BIN)/python finetune/finetune.py --config=configs/chexpert.py:rehearsal --workdir=runs/rehearsal
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow tests

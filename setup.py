@@ -63,7 +63,7 @@ setuptools.setup(
             "pillow>=10",
             "pydicom-data>=1.0",
             "pytest>=8",
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.7",
             "ruff>=0.6",
             "scikit-image>=0.24",
             "tifffile>=2024.1",
