@@ -156,14 +156,6 @@ def test_doctor_says_what_its_exit_status_means(capsys):
     assert "Exit status: 0" in capsys.readouterr().out
 
 
-def test_options_of_a_source():
-    assert cli._options(["views=frontal", "centres=(1, 2)", "a==b"]) == {
-        "views": "frontal",
-        "centres": (1, 2),
-        "a": "=b",
-    }
-
-
 def test_prepare_packs_what_the_source_tfds_then_loads(data, tmp_path, capsys):
     out = tmp_path / "packed"
     command = ["prepare", str(data), "--labels=ill", f"--out={out}", "--name=own"]
