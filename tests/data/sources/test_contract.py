@@ -9,7 +9,7 @@ import pytest
 
 from remedis.data import leaks, manifest, scan, splits
 from remedis.data.labels import VOCABULARY
-from remedis.data.sources import NAMES, load, parse_options, options_of
+from remedis.data.sources import NAMES, load, options_of, parse_options
 from remedis.errors import UserError
 
 LABELS = {"csv": ("pneumonia",)}
