@@ -20,8 +20,7 @@ from remedis.errors import UserError
 from remedis.preprocess import Preprocess
 
 # Images worked on at once: one a core would wait for the disk in between. AUTOTUNE begins with one
-# and finds its number within a few hundred images, which is longer than many a small data set: it
-# reads those at half the speed (benchmarks/pipeline.py).
+# and needs hundreds of images to find its number, which is the whole of many a small data set.
 PARALLEL = 2 * (os.cpu_count() or 1)
 
 
