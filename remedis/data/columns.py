@@ -8,10 +8,10 @@ import pandas as pd
 from remedis.data import spreadsheet, text
 
 _LABELS = {f"{value}{end}": float(value) for value in (1, 0, -1) for end in ("", ".0")}
-_OLDEST = 120.0
+OLDEST = 120.0  # years
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
 _NO_SEX = ("", "o", "u", "other", "unknown")
-_YEARS_PER = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+YEARS_PER = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
 def labels(path: pathlib.Path, values: pd.Series) -> pd.Series:
@@ -54,15 +54,15 @@ def ages(path: pathlib.Path, values: pd.Series, implausible: str = "refuse") -> 
     def parse(value: str) -> float:
         if not value:
             return float("nan")
-        unit = _YEARS_PER.get(value[-1].upper())
+        unit = YEARS_PER.get(value[-1].upper())
         years = float(value) if unit is None else float(value[:-1]) * unit
-        if 0 <= years <= _OLDEST:
+        if 0 <= years <= OLDEST:
             return years
         if implausible == "unknown" and np.isfinite(years):
             return float("nan")
         raise ValueError
 
-    expected = f"an age from 0 to {_OLDEST:.0f} years"
+    expected = f"an age from 0 to {OLDEST:.0f} years"
     return spreadsheet.parsed(path, values, parse, expected).astype("float64")
 
 

@@ -85,13 +85,11 @@ def prepare(
             )
 
         def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-            return {
-                split: _examples(manifest.subset((splits == split).to_numpy()), preprocess, split)
-                for split in splits.unique()
-            }
+            return {split: self._generate_examples(split) for split in splits.unique()}
 
-        def _generate_examples(self) -> Any:  # TFDS demands one; the splits bring their own
-            raise NotImplementedError
+        def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+            part = manifest.subset((splits == split).to_numpy())
+            return _examples(part, preprocess, split)
 
     Builder.name = name
     tfds.disable_progress_bar()

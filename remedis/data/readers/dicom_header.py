@@ -20,12 +20,18 @@ from remedis.errors import UserError
 
 _T = TypeVar("_T")
 
-_MAGIC_OFFSET, _MAGIC = 128, b"DICM"
+_MARK_OFFSET, _MARK = 128, b"DICM"
+MARK_END = _MARK_OFFSET + len(_MARK)  # bytes of a file that tell whether it is DICOM
 _LOGGERS = ("pydicom", "pylibjpeg", "openjpeg", "libjpeg", "rle")
 _FILTER = ("ignore", None, Warning, re.compile(rf"(?:{'|'.join(_LOGGERS)})(?:\.|$)"), 0)
 _LOCK = threading.Lock()
 _THREAD = threading.local()
 _depth = 0
+
+
+def has_mark(start: bytes) -> bool:
+    """Returns whether a file that begins with these bytes, `MARK_END` of them, is DICOM."""
+    return start[_MARK_OFFSET:MARK_END] == _MARK
 
 
 def read(file: files.Path, keywords: Sequence[str]) -> Any:
@@ -46,8 +52,8 @@ def read(file: files.Path, keywords: Sequence[str]) -> Any:
     pydicom = extras.load("pydicom", "dicom")
     try:
         with open(file, "rb") as opened:
-            start = opened.read(_MAGIC_OFFSET + len(_MAGIC))
-            if start[_MAGIC_OFFSET:] != _MAGIC:
+            start = opened.read(MARK_END)
+            if not has_mark(start):
                 raise Unreadable(_other_file(start))
             opened.seek(0)
             return quietly(

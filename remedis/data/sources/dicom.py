@@ -49,9 +49,6 @@ _ATTRIBUTES = (
     "StudyDate",
     "ViewPosition",
 )
-_DAYS_PER = {"Y": 365.25, "M": 365.25 / 12, "W": 7.0, "D": 1.0}
-_OLDEST = 120.0
-_MAGIC_OFFSET, _MAGIC = 128, b"DICM"
 # Not looked into for DICOM under another name.
 _OTHER = (".csv", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg")
 
@@ -125,7 +122,7 @@ def _find(root: pathlib.Path) -> list[str]:
 def _is_dicom(path: str) -> bool:
     try:
         with open(path, "rb") as file:
-            return file.read(_MAGIC_OFFSET + len(_MAGIC))[_MAGIC_OFFSET:] == _MAGIC
+            return dicom_header.has_mark(file.read(dicom_header.MARK_END))
     except OSError:
         return False
 
@@ -210,10 +207,10 @@ def _age(header: dict[str, str]) -> float:
     """Returns an age in years, NaN where the header tells of none that could be."""
     years = float("nan")
     if match := re.fullmatch(r"(\d{1,3})([DWMY])", header["PatientAge"].upper()):
-        years = int(match[1]) * _DAYS_PER[match[2]] / _DAYS_PER["Y"]
+        years = int(match[1]) * columns.YEARS_PER[match[2]]
     elif (born := _date(header["PatientBirthDate"])) and (then := _date(header["StudyDate"])):
-        years = (then - born).days / _DAYS_PER["Y"]
-    return years if 0 <= years <= _OLDEST else float("nan")
+        years = (then - born).days * columns.YEARS_PER["D"]
+    return years if 0 <= years <= columns.OLDEST else float("nan")
 
 
 def _date(value: str) -> datetime.date | None:
