@@ -14,7 +14,8 @@ def finetuning() -> ml_collections.ConfigDict:
     """Returns every key of a fine-tuning run with its default; configs set what is theirs."""
     config = ml_collections.ConfigDict()
     # What from.
-    config.checkpoint = ""  # a checkpoint folder: ours, or the release as downloaded
+    config.checkpoint = ""  # a checkpoint folder, scratch:50x1, or keras:DenseNet121:WEIGHTS_FILE
+    config.architecture = ""  # such as 50x1: what the checkpoint must be; empty for any
     config.rehearsal = ""  # layout of data to make up in the run directory; none for real data
     # Data.
     config.source = ""  # a name in remedis.data.sources
@@ -37,18 +38,44 @@ def finetuning() -> ml_collections.ConfigDict:
     config.train_preprocess = "resize({size})"
     config.eval_preprocess = "resize({size})"
     config.cache_gb = 1.0  # memory for decoded images; changes speed, never numbers
-    # Model and training.
-    config.trainable = "all"  # or head
+    # Model.
+    config.task = "multi_label"  # or multi_class: exactly one of the labels is 1
+    config.method = "finetune"  # or probe: the head alone, solved exactly on stored embeddings
     config.head_norm = True
-    config.batch_size = 32
-    config.steps = config_dict.placeholder(int)  # none for the HyperRule's length
-    config.learning_rate = 0.003  # of the HyperRule: at batch 512, in proportion to the batch
+    config.precision = "float32"  # or bfloat16, float16: of the activations while training
+    config.rematerialise = False  # compute activations twice instead of keeping them
+    # How long, of these at most one; none for the schedule's own length.
+    config.steps = config_dict.placeholder(int)
+    config.epochs = config_dict.placeholder(float)
+    config.examples = config_dict.placeholder(int)
+    # Training.
+    config.batch_size = 32  # of all workers together
+    config.accumulate = 1  # parts a batch is worked on in, one after the other
+    config.optimizer = "sgd"  # or adamw, lars
+    config.learning_rate = 0.003  # at a batch of `learning_rate_batch`, in proportion to the batch
+    config.learning_rate_batch = 512  # 0: the rate is taken as it is
+    config.learning_rates = ""  # factors by name: 'head/.*=10; block[12]/.*=0'; 0 freezes
+    config.schedule = "hyperrule"  # or cosine, step, constant
+    config.warmup = config_dict.placeholder(int)  # steps; none for the schedule's own
+    config.drops = (0.3, 0.6, 0.9)  # shares of a step schedule after which the rate is a tenth
     config.momentum = 0.9
+    config.weight_decay = 0.0  # norms and biases are left out
+    config.clip_norm = 0.0  # largest norm of all gradients together; 0 for none
+    config.ema = 0.0  # decay of the average of the weights that is evaluated and kept; 0 for none
+    config.patience = 0  # evaluations in a row without a better one that end training; 0: none do
+    config.class_weights = "none"  # or balanced: positives weigh as much as negatives
+    config.focal_gamma = 0.0  # of the focal loss; 0 for cross-entropy
+    config.mixup = config_dict.placeholder(float)  # alpha; none for the schedule's own
     config.seed = 0
+    config.distribution = "none"  # or mirrored, multi_worker, tpu
+    config.embeddings_dir = ""  # store of a probe's embeddings; empty for one in the run directory
     # When to look.
     config.evaluate_every = 100
     config.checkpoint_every = 100
     config.log_every = 10
+    # What is reported.
+    config.calibration = "temperature"  # or platt, none; fitted on validation, a label at a time
+    config.target_sensitivity = 0.9  # of one of the two thresholds chosen on validation
     config.resamples = 1000  # of the patients, for intervals
     return config
 
