@@ -1,6 +1,10 @@
 """Fine-tunes a checkpoint as a config says; see the configs for commands to copy.
 
 python finetune/finetune.py --config=configs/chexpert.py:rehearsal --workdir=runs/rehearsal
+
+With config.distribution=multi_worker, start it in every worker, TF_CONFIG set. A worker that is
+lost is started again, by whoever started it; the others wait for it and all go on from the last
+checkpoint.
 """
 
 import pathlib
@@ -21,12 +25,17 @@ def main() -> None:
     """Runs the job and shows what came out."""
     # TensorFlow takes seconds to load; a wrong flag should not.
     from remedis.reporting import run_report
+    from remedis.training import distribution
     from remedis.training.finetune import finetune
     from remedis.training.repeatable import make_process_repeatable
 
     make_process_repeatable()
-    finetune(_CONFIG.value, _WORKDIR.value)
-    run_report.report(_WORKDIR.value)
+    try:
+        finetune(_CONFIG.value, _WORKDIR.value)
+    except distribution.WorkerLost as lost:
+        jobs.start_again(lost)
+    if distribution.is_chief(_CONFIG.value.distribution):
+        run_report.report(_WORKDIR.value)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import ast
 import difflib
+import errno
 import os
 import re
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import ml_collections
 from absl import app, flags, logging
@@ -16,6 +17,8 @@ from ml_collections import config_flags
 from remedis.errors import UserError, unknown_choice
 
 CONFIG = "config"
+# What the system says where it is the disk that has to be mended and not the program.
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def define_config() -> flags.FlagHolder:
@@ -38,9 +41,25 @@ def reporting(do: Callable[[], Any]) -> Any:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        what = error.filename or "a file of the run"
+        print(
+            f"error: {what} cannot be written ({os.strerror(error.errno)}); make room or mend the "
+            "rights, and the same command goes on from its last checkpoint.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where it was.", file=sys.stderr)
         sys.exit(130)
+
+
+def start_again(reason: BaseException) -> NoReturn:
+    """Replaces this process by a new one with the same command line."""
+    print(f"{reason} Waiting for it ...", file=sys.stderr, flush=True)
+    os.execv(sys.executable, sys.orig_argv)
 
 
 def _parse(argv: Sequence[str]) -> list[str]:

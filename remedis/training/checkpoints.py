@@ -1,12 +1,16 @@
 """Training state on disk: the last one to go on from, and the best one to end with."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
 
 from remedis import files
+from remedis.errors import UserError
+
+T = TypeVar("T")
 
 
 class State:
@@ -26,24 +30,36 @@ class State:
         directory: files.Path,
         variables: Mapping[str, keras.Variable],
         optimizer: keras.optimizers.Optimizer,
+        averages: Mapping[str, tf.Variable] | None = None,
+        writes: bool = True,
     ) -> None:
-        """Takes the variables that are trained and the optimizer, which must be built."""
+        """Takes what is to be kept.
+
+        Args:
+          directory: where to; two folders, `last` and `best`.
+          variables: all that training changes, by name.
+          optimizer: built.
+          averages: of some of the variables, by name, for those who keep them.
+          writes: whether this process writes; the others of a training only read.
+        """
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
         self.best_step = tf.Variable(-1, dtype=tf.int64, name="best_step")
         self.best_score = tf.Variable(float("-inf"), dtype=tf.float64, name="best_score")
         self._best_prefix = os.path.join(directory, "best", "best")
-        trained = {name: variable.value for name, variable in variables.items()}
-        self._trained = list(trained.values())
+        self._writes = writes
+        kept = {name: variable.value for name, variable in variables.items()}
+        self._kept = list(kept.values())
         # Keras numbers the optimizers of a process; where a run goes on, the number may be another.
         slots = {
             variable.path.removeprefix(f"{optimizer.name}/"): variable.value
             for variable in optimizer.variables
         }
-        self._best = tf.train.Checkpoint(variables=trained)
+        self._best = tf.train.Checkpoint(variables=kept)
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
-                variables=trained,
+                variables=kept,
                 optimizer=slots,
+                averages=dict(averages or {}),
                 step=self.step,
                 best_step=self.best_step,
                 best_score=self.best_score,
@@ -58,8 +74,8 @@ class State:
         return tf.train.latest_checkpoint(os.path.join(directory, "last"))
 
     def finite(self) -> bool:
-        """Returns whether every variable that is trained is free of NaN and infinity."""
-        return all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._trained)
+        """Returns whether every variable is free of NaN and infinity."""
+        return all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._kept)
 
     def restore(self) -> bool:
         """Goes back to the last state on disk; returns whether there is one."""
@@ -70,22 +86,47 @@ class State:
         return True
 
     def save(self) -> None:
-        """Writes the state; a kill while it writes leaves the one before."""
-        self._manager.save(checkpoint_number=int(self.step))
+        """Writes the state; a kill or a full disk while it writes leaves the one before.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        if self._writes:
+            self._written(lambda: self._manager.save(checkpoint_number=int(self.step)))
 
     def offer(self, score: float) -> bool:
         """Keeps the current variables as the best ones if `score` is higher than any before.
 
         A kill between this and `save` costs nothing: the run goes on from the state before, comes
         to the same score and writes the same variables again.
+
+        Raises:
+          UserError: they cannot be written.
         """
         if score <= float(self.best_score):
             return False
         self.best_score.assign(score)
         self.best_step.assign(self.step)
-        self._best.write(self._best_prefix)
+        if self._writes:
+            self._written(lambda: self._best.write(self._best_prefix))
         return True
 
     def restore_best(self) -> None:
         """Sets the variables to the best ones."""
         self._best.read(self._best_prefix).assert_consumed()
+
+    def _written(self, write: Callable[[], T]) -> T:
+        try:
+            return write()
+        except (OSError, tf.errors.OpError) as error:
+            kept = self._manager.latest_checkpoint
+            where = f"the last good one is {kept}" if kept else "there was none before"
+            raise UserError(
+                f"The checkpoint of step {int(self.step)} cannot be written "
+                f"({_reason(error)}); {where}: make room or mend the rights, and start again."
+            ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Returns the end of an error's first line, where TensorFlow says what the system said."""
+    return str(error).splitlines()[0].rpartition("; ")[2]

@@ -21,12 +21,14 @@ class RunData:
       train: images to learn from.
       validation: images that choose the best checkpoint.
       test: images nothing is chosen on.
+      hashes: SHA-256 of every image's file, by path.
       summary: counts, policies and bad images, as plain values for `results.json`.
     """
 
     train: Manifest
     validation: Manifest
     test: Manifest
+    hashes: "pd.Series[str]"
     summary: dict[str, Any]
 
 
@@ -80,8 +82,11 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
                 "the data."
             )
     _check_learnable(parts["train"])
+    if config.task == "multi_class":
+        _check_exclusive(used)
     return RunData(
         **parts,
+        hashes=found["sha256"],
         summary={
             "source": used.source,
             "counts": counts.to_dict(orient="index"),
@@ -108,6 +113,25 @@ def _check_learnable(train: Manifest) -> None:
                     "training split; leave it out of config.labels, or check config.unmentioned "
                     "and the data."
                 )
+
+
+def _check_exclusive(manifest: Manifest) -> None:
+    """Raises a UserError unless every image is of one class."""
+    labels = list(manifest.labels)
+    if len(labels) < 2:
+        raise UserError(
+            f"config.task is 'multi_class' with the label {', '.join(labels)} alone; name one "
+            "label a class, or use 'multi_label'."
+        )
+    targets = manifest.table[labels]
+    wrong = targets.notna().all(axis=1) & (targets.sum(axis=1) != 1)
+    if wrong.any():
+        row = manifest.table[wrong].iloc[0]
+        raise UserError(
+            f"config.task is 'multi_class', but {row['path']} is positive for "
+            f"{int(row[labels].sum())} of the labels {', '.join(labels)}, as are "
+            f"{int(wrong.sum()):,} images not of exactly one; use 'multi_label'."
+        )
 
 
 def _overview(

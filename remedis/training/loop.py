@@ -12,10 +12,11 @@ import tensorflow as tf
 from remedis.data.pipeline import readable
 from remedis.errors import UserError
 from remedis.progress import progress
+from remedis.training.averaging import Averages
 from remedis.training.checkpoints import State
+from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
-
-Batch = Mapping[str, tf.Tensor]
+from remedis.training.step import Objective, Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,17 +28,20 @@ class Plan:
       evaluate_every: steps between evaluations; the last step is always evaluated.
       checkpoint_every: steps between checkpoints; every evaluation ends with one too.
       log_every: steps between rows of `metrics.jsonl`.
+      patience: evaluations in a row without a better score after which training ends; 0: none.
     """
 
     steps: int
     evaluate_every: int
     checkpoint_every: int
     log_every: int
+    patience: int = 0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if (value := getattr(self, field.name)) < 1:
-                raise UserError(f"config.{field.name} is {value}; expected at least 1.")
+            least = 0 if field.name == "patience" else 1
+            if (value := getattr(self, field.name)) < least:
+                raise UserError(f"config.{field.name} is {value}; expected at least {least}.")
 
     def _is(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.steps
@@ -54,15 +58,42 @@ class Plan:
         """Returns whether to log after `step` steps."""
         return self._is(step, self.log_every)
 
+    def ends(self, step: int, best_step: int) -> bool:
+        """Returns whether training is over after `step` steps, the best of them `best_step`."""
+        waited = self.patience and step - best_step >= self.patience * self.evaluate_every
+        return step >= self.steps or bool(waited and best_step >= 0 and self.evaluates(step))
+
+
+@dataclasses.dataclass(frozen=True)
+class Learner:
+    """What is trained, and how.
+
+    Attributes:
+      trained: variables the optimizer moves, by name.
+      statistics: variables that move without gradients, such as batch norm's averages.
+      optimizer: of the trained ones.
+      objective: what is made small.
+      accumulate: parts a replica works on one after the other.
+      clip_norm: largest norm of all gradients together; 0 for none.
+      ema: decay of the averages of the weights that are evaluated and kept; 0 for none.
+    """
+
+    trained: Mapping[str, keras.Variable]
+    statistics: Mapping[str, keras.Variable]
+    optimizer: keras.optimizers.Optimizer
+    objective: Objective
+    accumulate: int = 1
+    clip_norm: float = 0.0
+    ema: float = 0.0
+
 
 def train(
     run: RunDirectory,
     plan: Plan,
-    variables: Mapping[str, keras.Variable],
-    optimizer: keras.optimizers.Optimizer,
-    loss: Callable[[Batch], tf.Tensor],
+    learner: Learner,
     batches: Callable[[int, int], tf.data.Dataset],
     evaluate: Callable[[], tuple[float, dict[str, float | None]]],
+    distribution: Distribution,
 ) -> State:
     """Trains, and ends with the variables of the best evaluation.
 
@@ -70,35 +101,35 @@ def train(
       run: where `checkpoints/`, `metrics.jsonl` and TensorBoard's events go. If there is a
         checkpoint, training goes on from it.
       plan: how long, and when to look.
-      variables: what is trained, by name.
-      optimizer: of these variables.
-      loss: of a batch, a scalar.
-      batches: from first step (inclusive) and last (exclusive) to batches.
-      evaluate: gives a score, higher is better, and values to log by name.
+      learner: what is trained; its variables were made under the distribution's scope.
+      batches: from first step (inclusive) and last (exclusive) to this worker's parts of batches.
+      evaluate: gives a score, higher is better, and values to log by name; the same in all workers.
+      distribution: of the work.
 
     Returns:
       The state at the end, with the best variables restored.
 
     Raises:
-      UserError: the loss is no longer finite, or an image can no longer be read.
+      UserError: the loss is no longer finite, an image can no longer be read, or what is to be
+        kept cannot be written.
     """
-    trained = list(variables.values())
-    optimizer.build(trained)
-    state = State(run / "checkpoints", variables, optimizer)
+    variables = {**learner.trained, **learner.statistics}
+    with distribution.strategy.scope():
+        learner.optimizer.build(list(learner.trained.values()))
+        averages = Averages(learner.trained, learner.ema)
+    state = State(
+        run.shared / "checkpoints",
+        variables,
+        learner.optimizer,
+        averages.variables,
+        writes=distribution.chief,
+    )
     if state.restore():
         print(f"Going on from step {int(state.step)} of {plan.steps}.", flush=True)
     first = int(state.step)
     run.rewrite_metrics(row for row in run.read_metrics() if row["step"] <= first)
     writer = tf.summary.create_file_writer(str(run / "tensorboard"))
-
-    @tf.function
-    def step_function(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        rate = tf.identity(optimizer.learning_rate)  # before it moves on to the next step's
-        with tf.GradientTape() as tape:
-            value = loss(batch)
-        gradients = tape.gradient(value, [variable.value for variable in trained])
-        optimizer.apply_gradients(zip(gradients, trained, strict=True))
-        return value, rate
+    advance = Step(learner, averages, distribution)
 
     def log(step: int, row: dict[str, Any]) -> None:
         run.append_metrics({"step": step, **row})
@@ -109,8 +140,10 @@ def train(
 
     with progress("Training", plan.steps, first) as report:
         started, status, score_text = time.monotonic(), "", ""
-        for step, batch in enumerate(readable(batches(first, plan.steps)), start=first + 1):
-            value, rate = step_function(batch)
+        # A run that was killed may have been at its end, before what comes after.
+        last = first if plan.ends(first, int(state.best_step)) else plan.steps
+        for step, batch in enumerate(readable(batches(first, last)), start=first + 1):
+            value, rate = advance(batch, step)
             state.step.assign(step)
             if plan.logs(step) or plan.checkpoints(step):
                 number = float(value)
@@ -121,21 +154,31 @@ def train(
                 speed = (step - first) / (time.monotonic() - started)
                 status = f"loss {number:.3f}, {speed:.2f} steps/s"
             if plan.evaluates(step):
-                score, values = evaluate()
-                state.offer(score)
+                with averages.in_place():
+                    score, values = evaluate()
+                    state.offer(score)
                 log(step, dict(values))
                 score_text = f", validation {score:.3f}, best {float(state.best_score):.3f}"
             if plan.checkpoints(step):
                 writer.flush()
                 state.save()
             report(step, status + score_text)
+            if plan.ends(step, int(state.best_step)):
+                break
     writer.close()
-    state.restore_best()
+    if int(state.step) < plan.steps:
+        print(
+            f"Stopped after step {int(state.step)} of {plan.steps}: no better validation score "
+            f"than that of step {int(state.best_step)} in {plan.patience} evaluations.",
+            flush=True,
+        )
+    if distribution.chief:
+        state.restore_best()
     return state
 
 
 def _diverged(run: RunDirectory, step: int, loss: float) -> str:
-    kept = State.latest(run / "checkpoints")
+    kept = State.latest(run.shared / "checkpoints")
     where = f"the last good checkpoint is {kept}" if kept else "no checkpoint was written yet"
     return (
         f"The training diverged: after step {step} the loss is {loss:g} or the weights are not "

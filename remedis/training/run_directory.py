@@ -24,17 +24,30 @@ class RunDirectory:
     directory holds the results of two. Before the first checkpoint there is nothing to go on from:
     whoever mends a mistake in the config starts anew in the same directory.
 
+    Of several workers the first writes into the directory itself; the others have a scratch
+    directory in it each, so that whatever writes needs not know who it is.
+
     Attributes:
-      path: the directory.
+      path: the directory this process writes to.
+      shared: the one all workers read from.
     """
 
-    def __init__(self, path: files.Path, config: dict[str, Any]) -> None:
+    def __init__(self, path: files.Path, config: dict[str, Any], worker: int = 0) -> None:
         """Makes the directory, or checks that it belongs to a run of this config.
+
+        Args:
+          path: the directory.
+          config: of the run, as plain values.
+          worker: number of this process among several.
 
         Raises:
           UserError: it cannot be written to, or belongs to another run.
         """
-        self.path = pathlib.Path(path)
+        self.path = self.shared = pathlib.Path(path)
+        if worker:
+            self.path = self.shared / f".worker-{worker}"
+            self.path.mkdir(parents=True, exist_ok=True)
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             existing = self / "config.json"

@@ -3,7 +3,7 @@
     python killed.py CONFIG.json WORKDIR MOMENT...
 
 Prints one JSON line a moment: the signal that ended the run and what then lay in the directory.
-The moment `end` is none. TensorFlow is imported once and each run forked from there, which is sound
+The moment `end` is none; a number is so many seconds after the start. TensorFlow is imported once and each run forked from there, which is sound
 as long as nothing has been computed before.
 """
 
@@ -12,6 +12,8 @@ import os
 import pathlib
 import signal
 import sys
+import threading
+import time
 
 import ml_collections
 import tensorflow as tf
@@ -86,7 +88,7 @@ def during_the_export() -> None:
 
 
 def before_the_results() -> None:
-    finetune._evaluate = die
+    finetune.evaluate_table = die
 
 
 MOMENTS = {
@@ -104,6 +106,18 @@ MOMENTS = {
 }
 
 
+def after(seconds: float) -> None:
+    """Lets the process die later, whatever it then does."""
+    threading.Thread(target=lambda: (time.sleep(seconds), die()), daemon=True).start()
+
+
+def arrange(moment: str) -> None:
+    if moment in MOMENTS:
+        MOMENTS[moment]()
+    elif moment != "end":
+        after(float(moment))
+
+
 def main() -> None:
     config = ml_collections.ConfigDict(json.loads(pathlib.Path(sys.argv[1]).read_text()))
     workdir = pathlib.Path(sys.argv[2])
@@ -112,7 +126,7 @@ def main() -> None:
         child = os.fork()
         if not child:
             os.dup2(2, 1)  # what a run prints is not for the one who reads this
-            MOMENTS.get(name, lambda: None)()
+            arrange(name)
             make_process_repeatable()  # as the job does
             finetune.finetune(config, workdir)
             os._exit(0)

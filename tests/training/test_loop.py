@@ -8,10 +8,29 @@ import pytest
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.training import loop
+from remedis.training import distribution, loop
 from remedis.training.run_directory import RunDirectory
 
 TARGET = np.array([3.0, -2.0], np.float32)
+
+
+class Objective:
+    """Four examples pull at the weight, each as hard as its share says."""
+
+    def __init__(self, problem):
+        self.problem = problem
+
+    def prepare(self, batch, step):
+        # The batches count from 0, the loop from 1.
+        tf.debugging.assert_equal(batch["step"][0] + 1, step)
+        return batch
+
+    def weight(self, batch):
+        return tf.reduce_sum(batch["share"])
+
+    def total(self, batch):
+        pull = tf.reduce_sum((self.problem.weight.value - TARGET) ** 2)
+        return tf.reduce_sum(batch["share"] * batch["scale"]) * pull
 
 
 class Problem:
@@ -22,17 +41,19 @@ class Problem:
         self.weight = keras.Variable(np.zeros(2, np.float32), name="weight")
         self.asked, self.bad_from, self.scores = [], bad_from, scores
 
-    def loss(self, batch):
-        return tf.reduce_sum((self.weight.value - TARGET) ** 2) * batch["scale"]
-
     def batches(self, first, last):
         self.asked.append((first, last))
         bad = last if self.bad_from is None else self.bad_from
-        return tf.data.Dataset.range(first, last).map(
-            lambda step: {
-                "scale": tf.where(step < bad, 1.0 + tf.cast(step, tf.float32) / 100, np.nan)
+
+        def batch(step):
+            scale = tf.where(step < bad, 1.0 + tf.cast(step, tf.float32) / 100, np.nan)
+            return {
+                "scale": tf.fill([4], scale),
+                "share": tf.constant([0.5, 1.0, 0.25, 2.25]),
+                "step": tf.fill([4], step),
             }
-        )
+
+        return tf.data.Dataset.range(first, last).map(batch)
 
     def evaluate(self):
         score = -float(np.abs(np.asarray(self.weight) - TARGET).sum())
@@ -40,33 +61,46 @@ class Problem:
             score = self.scores.pop(0)
         return score, {"validation/score": score, "validation/nothing": None}
 
-    def train(self, **plan):
+    def train(self, accumulate=1, clip_norm=0.0, ema=0.0, **plan):
         plan = {"steps": 12, "evaluate_every": 4, "checkpoint_every": 3, "log_every": 2} | plan
         rate = keras.optimizers.schedules.PiecewiseConstantDecay([5], [0.01, 0.02])
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9)
+        learner = loop.Learner(
+            {"weight": self.weight},
+            {},
+            keras.optimizers.SGD(rate, momentum=0.9),
+            Objective(self),
+            accumulate=accumulate,
+            clip_norm=clip_norm,
+            ema=ema,
+        )
         return loop.train(
             self.run,
             loop.Plan(**plan),
-            {"weight": self.weight},
-            optimizer,
-            self.loss,
+            learner,
             self.batches,
             self.evaluate,
+            distribution.of("none"),
         )
 
     def rows(self):
         return [json.loads(line) for line in (self.run / "metrics.jsonl").read_text().splitlines()]
 
 
-def numpy_twin(steps):
+def numpy_twin(steps, clip_norm=np.inf, ema=0.0):
+    """Returns the weight after some steps (averaged, with `ema`), the losses and the rates."""
     weight, velocity, losses, rates = np.zeros(2), np.zeros(2), [], []
+    average = weight
     for step in range(steps):
         scale = 1 + step / 100
         rates.append(0.01 if step <= 5 else 0.02)
         losses.append(((weight - TARGET) ** 2).sum() * scale)
-        velocity = 0.9 * velocity - rates[-1] * 2 * (weight - TARGET) * scale
+        gradient = 2 * (weight - TARGET) * scale
+        gradient *= min(1, clip_norm / np.linalg.norm(gradient))
+        velocity = 0.9 * velocity - rates[-1] * gradient
         weight = weight + velocity
-    return weight, losses, rates
+        decay = min(ema, (2 + step) / (11 + step))
+        average = decay * average + (1 - decay) * weight
+    return average, losses, rates
 
 
 def test_is_sgd_with_momentum_and_logs_what_each_step_had(tmp_path):
@@ -81,6 +115,57 @@ def test_is_sgd_with_momentum_and_logs_what_each_step_had(tmp_path):
         assert row["train/learning_rate"] == pytest.approx(rates[row["step"] - 1])
 
 
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_batch_in_parts_is_the_same_batch(tmp_path, parts):
+    problem = Problem(tmp_path / "run")
+    problem.train(accumulate=parts, evaluate_every=12)
+    weight, losses, _ = numpy_twin(12)
+    np.testing.assert_allclose(problem.weight, weight, rtol=1e-5)
+    last = [row["train/loss"] for row in problem.rows() if "train/loss" in row][-1]
+    assert last == pytest.approx(losses[-1], rel=1e-5)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_clips_the_gradient_of_the_whole_batch(tmp_path, parts):
+    problem = Problem(tmp_path / "run")
+    problem.train(accumulate=parts, clip_norm=1.5, evaluate_every=12)
+    clipped, whole = numpy_twin(12, clip_norm=1.5)[0], numpy_twin(12)[0]
+    np.testing.assert_allclose(problem.weight, clipped, rtol=1e-5)
+    assert np.abs(clipped - whole).max() > 0.1
+
+
+def test_evaluates_and_keeps_the_average_but_trains_without_it(tmp_path):
+    problem = Problem(tmp_path / "run")
+    seen = []
+    problem.evaluate = lambda: (seen.append(problem.weight.numpy()), (float(len(seen)), {}))[1]
+    problem.train(ema=0.5)
+    for step, weight in zip((4, 8, 12), seen, strict=True):
+        np.testing.assert_allclose(weight, numpy_twin(step, ema=0.5)[0], rtol=1e-5)
+    np.testing.assert_allclose(problem.weight, seen[-1])
+    losses = [row["train/loss"] for row in problem.rows() if "train/loss" in row]
+    np.testing.assert_allclose(losses, numpy_twin(12)[1][1::2], rtol=1e-5)
+
+
+def test_an_average_without_end_is_refused(tmp_path):
+    with pytest.raises(UserError, match="config.ema is 1.0; expected 0 for none, or up to below 1"):
+        Problem(tmp_path / "run").train(ema=1.0)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_stops_when_nothing_gets_better_and_says_so(tmp_path, capsys, ema):
+    problem = Problem(tmp_path / "run", scores=[0.5, 0.7, 0.6, 0.7, 0.9])
+    state = problem.train(evaluate_every=2, patience=2, ema=ema)
+    assert (int(state.step), int(state.best_step)) == (8, 4)
+    np.testing.assert_allclose(problem.weight, numpy_twin(4, ema=ema)[0], rtol=1e-5)
+    assert (
+        "Stopped after step 8 of 12: no better validation score than that of step 4 in 2 "
+        "evaluations." in capsys.readouterr().out
+    )
+    again = Problem(tmp_path / "run")
+    assert int(again.train(evaluate_every=2, patience=2, ema=ema).best_step) == 4
+    assert again.asked == [(8, 8)]
+
+
 def test_ends_with_the_best_and_keeps_the_first_of_equals(tmp_path):
     problem = Problem(tmp_path / "run", scores=[0.1, 0.7, 0.7])
     state = problem.train()
@@ -88,14 +173,14 @@ def test_ends_with_the_best_and_keeps_the_first_of_equals(tmp_path):
     np.testing.assert_allclose(problem.weight, numpy_twin(8)[0], rtol=1e-5)
 
 
-@pytest.mark.parametrize("stopped", [3, 5, 9])
-def test_goes_on_where_it_stopped_with_the_same_end(tmp_path, stopped):
+@pytest.mark.parametrize(("stopped", "ema"), [(3, 0.0), (5, 0.5), (9, 0.5)])
+def test_goes_on_where_it_stopped_with_the_same_end(tmp_path, stopped, ema):
     whole, part = Problem(tmp_path / "whole"), Problem(tmp_path / "part", bad_from=stopped)
-    whole.train()
+    whole.train(ema=ema)
     with pytest.raises(UserError, match="diverged"):
-        part.train()
+        part.train(ema=ema)
     again = Problem(tmp_path / "part")
-    again.train()
+    again.train(ema=ema)
     last = max(step for step in (0, 3, 4, 6, 8, 9, 12) if step <= stopped)
     assert again.asked == [(last, 12)]
     assert again.rows() == whole.rows()
@@ -143,3 +228,33 @@ def test_a_plan_of_nothing(key):
     plan = {"steps": 1, "evaluate_every": 1, "checkpoint_every": 1, "log_every": 1} | {key: 0}
     with pytest.raises(UserError, match=f"config.{key} is 0; expected at least 1."):
         loop.Plan(**plan)
+
+
+def test_patience_below_none():
+    with pytest.raises(UserError, match="config.patience is -1; expected at least 0."):
+        loop.Plan(steps=1, evaluate_every=1, checkpoint_every=1, log_every=1, patience=-1)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    problem = Problem(tmp_path / "run")
+
+    def refused(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "ckpt; No space left on device")
+
+    save = tf.train.CheckpointManager.save
+    monkeypatch.setattr(
+        tf.train.CheckpointManager,
+        "save",
+        lambda self, **named: (save if named["checkpoint_number"] < 6 else refused)(self, **named),
+    )
+    with pytest.raises(UserError) as caught:
+        problem.train()
+    kept = problem.run / "checkpoints" / "last" / "ckpt-4"
+    assert str(caught.value) == (
+        "The checkpoint of step 6 cannot be written (No space left on device); the last good one "
+        f"is {kept}: make room or mend the rights, and start again."
+    )
+    monkeypatch.undo()
+    again = Problem(tmp_path / "run")
+    again.train()
+    assert again.asked == [(4, 12)]

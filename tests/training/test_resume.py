@@ -1,7 +1,9 @@
 import json
 import pathlib
+import random
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -71,6 +73,25 @@ def test_with_the_full_trunk_as_well(random_checkpoint, configured, tmp_path):
     for name, moments in runs.items():
         lives, log = lived(tmp_path / name, config, *moments)
         assert [life["ended"] for life in lives] == ["SIGKILL"] * (len(moments) - 1) + [0], log
+    assert_same_numbers(tmp_path / "killed", tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments(configured, tmp_path):
+    # Every step is a checkpoint, so that even short lives come forward.
+    config = configured(checkpoint_every=1, ema=0.9, mixup=0.2)
+    started = time.monotonic()
+    lives, log = lived(tmp_path / "alone", config, "end")
+    whole = time.monotonic() - started
+    assert lives[0]["ended"] == 0, log
+    seed = random.randrange(2**31)
+    moments = [str(random.Random(seed + i).uniform(0, whole)) for i in range(20)]
+    lives, log = lived(tmp_path / "killed", config, *moments, "end")
+    ended = [life["ended"] for life in lives]
+    # Once it is finished, a run that is started again ends before it can be killed.
+    assert ended[-1] == 0 and set(ended[:-1]) <= {"SIGKILL", 0}, (seed, ended, log)
+    assert ended.count("SIGKILL") >= 5, (seed, ended)
+    print(f"seed {seed}: {ended.count('SIGKILL')} of 20 lives killed")
     assert_same_numbers(tmp_path / "killed", tmp_path / "alone")
 
 

@@ -1,0 +1,189 @@
+"""How many devices and processes train together, and what each of them does.
+
+The batch of a step is the same for any number of them: every worker reads its part of it
+(`data.pipeline.training_batches`), every replica its part of that, losses and gradients are sums
+divided by what the whole batch weighs. What random choices there are depend on seed, epoch and
+image, not on who makes them.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from remedis.errors import UserError, unknown_choice
+
+NAMES = ("none", "mirrored", "multi_worker", "tpu")
+
+# What TensorFlow raises in a worker that another one has left.
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+
+
+class WorkerLost(UserError):
+    """Another worker is gone; whoever starts again goes on from the last checkpoint."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Distribution:
+    """The replicas of a training and this process' place among the workers.
+
+    Attributes:
+      strategy: TensorFlow's, under whose `scope()` variables are made.
+      worker: number of this process, from 0; worker 0 is the chief, who writes.
+      workers: number of processes.
+    """
+
+    strategy: tf.distribute.Strategy
+    worker: int = 0
+    workers: int = 1
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process writes what the run leaves."""
+        return self.worker == 0
+
+    @property
+    def replicas(self) -> int:
+        """Copies of the model that train together, over all workers."""
+        return int(self.strategy.num_replicas_in_sync)
+
+    def check_batch(self, batch_size: int, parts: int) -> None:
+        """Raises a UserError if a batch cannot be divided among replicas and their parts."""
+        if parts < 1:
+            raise UserError(f"config.accumulate is {parts}; expected at least 1.")
+        if batch_size % (self.replicas * parts):
+            raise UserError(
+                f"config.batch_size is {batch_size}, which {self.replicas} replicas with "
+                f"config.accumulate={parts} parts each cannot share evenly; expected a multiple "
+                f"of {self.replicas * parts}."
+            )
+
+    def spread(self, batch: Mapping[str, tf.Tensor]) -> Any:
+        """Returns a worker's part of a batch as `strategy.run` takes it, a part a replica."""
+        local = self.replicas // self.workers
+        if local == 1:
+            return batch
+        parts = {name: tf.split(value, local) for name, value in batch.items()}
+
+        def of(context: tf.distribute.ReplicaContext) -> dict[str, tf.Tensor]:
+            i = context.replica_id_in_sync_group % local
+            return {name: part[i] for name, part in parts.items()}
+
+        return self.strategy.experimental_distribute_values_from_function(of)
+
+    def rows(self, count: int) -> np.ndarray:
+        """Returns the numbers of the rows, of `count`, that this worker sees to: [own] int64."""
+        return np.array_split(np.arange(count), self.workers)[self.worker]
+
+    def gathered(self, values: np.ndarray) -> np.ndarray:
+        """Returns the rows of all workers, [sum of rows, ...], in the order of the workers."""
+        if self.workers == 1:
+            return values
+        own = self.strategy.experimental_distribute_values_from_function(
+            lambda _: tf.convert_to_tensor(values)
+        )
+        return np.asarray(self.strategy.gather(own, axis=0))
+
+    def wait(self) -> None:
+        """Returns when all workers have come here."""
+        self.gathered(np.zeros(1, np.float32))
+
+    @contextlib.contextmanager
+    def chief_first(self) -> Iterator[None]:
+        """Lets the chief go through the block before the others, who find what it made."""
+        if not self.chief:
+            self.wait()
+        yield
+        if self.chief:
+            self.wait()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Turns what TensorFlow raises when another worker goes into a `WorkerLost`."""
+        try:
+            yield
+        except LOST as error:
+            if self.workers == 1:
+                raise
+            raise WorkerLost(
+                f"Worker {self.worker} of {self.workers} has lost another one "
+                f"({type(error).__name__}); all go on from the last checkpoint once it is started "
+                "again."
+            ) from error
+
+
+def of(name: str) -> Distribution:
+    """Returns the distribution `config.distribution` names. Call it before TensorFlow computes.
+
+    `multi_worker` reads the addresses and this worker's number from TF_CONFIG, as TensorFlow's own
+    programs do; all workers see one run directory. `tpu` takes the TPU this machine holds.
+
+    Raises:
+      UserError: the name is unknown, or the machine or TF_CONFIG does not give what it needs.
+    """
+    if name not in NAMES:
+        raise unknown_choice("value of config.distribution", name, NAMES)
+    if name == "none":
+        return Distribution(tf.distribute.get_strategy())
+    if name == "mirrored":
+        return Distribution(tf.distribute.MirroredStrategy())
+    if name == "tpu":
+        return _tpu()
+    worker, workers = _place()
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"Worker {worker} of {workers} could not join the others of TF_CONFIG "
+            f"({type(error).__name__}); start all of them, and check the addresses."
+        ) from error
+    return Distribution(strategy, worker, workers)
+
+
+def is_chief(name: str) -> bool:
+    """Returns whether this process writes what a run of `config.distribution` `name` leaves."""
+    return name != "multi_worker" or _place()[0] == 0
+
+
+def _tpu() -> Distribution:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(
+            f"config.distribution is 'tpu', and TensorFlow finds none here "
+            f"({str(error).splitlines()[0]}); use none or mirrored."
+        ) from error
+    return Distribution(tf.distribute.TPUStrategy(resolver))
+
+
+def _place() -> tuple[int, int]:
+    """Returns this worker's number and how many there are, as TF_CONFIG has them."""
+    try:
+        fields = json.loads(os.environ["TF_CONFIG"])
+        workers = len(fields["cluster"]["worker"])
+        kind, index = fields["task"]["type"], int(fields["task"]["index"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            "config.distribution is 'multi_worker', which needs the environment variable "
+            'TF_CONFIG, such as {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": '
+            '{"type": "worker", "index": 0}} with another index in every process.'
+        ) from error
+    if kind != "worker" or not 0 <= index < workers or len(fields["cluster"]) > 1:
+        raise UserError(
+            f"TF_CONFIG says this is {kind} {index} of {workers} workers; expected a task of type "
+            f"'worker' with an index from 0 to {workers - 1}, and workers only."
+        )
+    return index, workers

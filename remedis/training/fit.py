@@ -1,0 +1,177 @@
+"""Fine-tuning by gradient descent, of whatever the config leaves free."""
+
+import dataclasses
+from collections.abc import Callable
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+from scipy import special
+
+from remedis.data import sampling
+from remedis.data.cache import ImageCache
+from remedis.data.manifest import Manifest
+from remedis.data.pipeline import training_batches
+from remedis.evaluation.auroc import mean_auroc
+from remedis.models.classifier import Classifier
+from remedis.preprocess import Preprocess
+from remedis.training import data, durations, loop, model, optimizers, predictions, schedules
+from remedis.training.distribution import Distribution
+from remedis.training.fitted import Fitted
+from remedis.training.losses import SupervisedLoss
+from remedis.training.run_directory import RunDirectory
+from remedis.training.supervised import Supervised
+
+
+def fit(
+    config: ml_collections.ConfigDict,
+    run: RunDirectory,
+    crew: Distribution,
+    train_ops: Preprocess,
+    eval_ops: Preprocess,
+) -> Fitted:
+    """Trains, keeps the best weights by validation, and scores validation and test with them.
+
+    Raises:
+      UserError: anything about config, data or checkpoint that the user can mend.
+    """
+    crew.check_batch(config.batch_size, config.accumulate)
+    started = model.build(config, crew.strategy)
+    run.write_environment(started.provenance.to_json())
+    parts = data.prepare(config, run)
+    schedule = _schedule(config, len(parts.train))
+    plan = loop.Plan(
+        schedule.steps,
+        config.evaluate_every,
+        config.checkpoint_every,
+        config.log_every,
+        config.patience,
+    )
+    alpha = config.mixup
+    if alpha is None:
+        hyperrule = config.schedule == "hyperrule"
+        alpha = schedules.hyperrule_mixup(len(parts.train)) if hyperrule else 0.0
+    # For images that are come by again and again; the test images are not.
+    train_cache, validation_cache = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
+    weights = sampling.balanced(parts.train, config.balance) if config.balance else None
+    own = parts.validation.subset(
+        np.isin(np.arange(len(parts.validation)), crew.rows(len(parts.validation)))
+    )
+    logits = logits_of(started.classifier)
+
+    def validate() -> tuple[float, dict[str, float | None]]:
+        found = predictions.predict(
+            logits, own, eval_ops, config.batch_size, cache=validation_cache
+        )
+        return _score(parts.validation.targets(), crew.gathered(found), config.task)
+
+    state = loop.train(
+        run,
+        plan,
+        _learner(config, started, schedule, parts.train, alpha, crew),
+        lambda first, last: training_batches(
+            parts.train,
+            train_ops,
+            config.batch_size,
+            config.seed,
+            first,
+            last,
+            weights=weights,
+            shard=(crew.worker, crew.workers),
+            cache=train_cache,
+        ),
+        validate,
+        crew,
+    )
+    classifier = model.plain(started, config)
+
+    def scored(part: Manifest, name: str) -> np.ndarray:
+        if not crew.chief:
+            return np.empty((0, len(classifier.labels)), np.float32)
+        return predictions.predict(
+            logits_of(classifier), part, eval_ops, config.batch_size, f"Scoring {name}"
+        )
+
+    return Fitted(
+        parts,
+        classifier,
+        started.provenance,
+        scored(parts.validation, "validation"),
+        scored(parts.test, "test"),
+        {
+            "schedule": {**dataclasses.asdict(schedule), "mixup": alpha},
+            "steps": int(state.step),
+            "best_step": int(state.best_step),
+        },
+    )
+
+
+def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns a function from images [N, H, W, 3] to logits [N, labels], before calibration."""
+    specification = [tf.TensorSpec([None, None, None, 3], tf.float32)]
+    return tf.function(
+        lambda images: classifier.outputs(images)["logits"], input_signature=specification
+    )
+
+
+def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Schedule:
+    return schedules.Schedule.of(
+        config.schedule,
+        images,
+        config.batch_size,
+        durations.steps(config.steps, config.epochs, config.examples, images, config.batch_size),
+        config.learning_rate,
+        config.learning_rate_batch,
+        config.warmup,
+        tuple(config.drops),
+    )
+
+
+def _learner(
+    config: ml_collections.ConfigDict,
+    started: model.Model,
+    schedule: schedules.Schedule,
+    train: Manifest,
+    alpha: float,
+    crew: Distribution,
+) -> loop.Learner:
+    classifier = started.classifier
+    variables = classifier.named_variables()
+    trained = {name: variables[name] for name in started.factors}
+    loss = SupervisedLoss.of(
+        config.task, train.targets(), config.class_weights, config.focal_gamma
+    )
+    with crew.strategy.scope():
+        optimizer = optimizers.make(
+            config.optimizer,
+            schedules.Rate(schedule),
+            {trained[name].path: factor for name, factor in started.factors.items()},
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            loss_scale=config.precision == "float16",
+        )
+    return loop.Learner(
+        trained,
+        {name: variables[name] for name in classifier.statistics()},
+        optimizer,
+        Supervised(classifier, loss, alpha, config.seed),
+        accumulate=config.accumulate,
+        clip_norm=config.clip_norm,
+        ema=config.ema,
+    )
+
+
+def _score(
+    targets: np.ndarray, logits: np.ndarray, task: str
+) -> tuple[float, dict[str, float | None]]:
+    """Returns the mean AUROC; without a label that has both classes, the negative loss."""
+    wide = logits.astype(np.float64)
+    scores = special.softmax(wide, axis=1) if task == "multi_class" else special.expit(wide)
+    value = mean_auroc(targets, scores)
+    clipped = np.clip(scores, 1e-7, 1 - 1e-7)
+    losses = -np.where(targets == 1, np.log(clipped), np.log1p(-clipped))
+    loss = float(np.mean(losses[np.isfinite(targets)])) if np.isfinite(targets).any() else 0.0
+    return (-loss if value is None else value), {
+        "validation/auroc": value,
+        "validation/loss": loss,
+    }

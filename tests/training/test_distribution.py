@@ -1,0 +1,133 @@
+"""Several workers train as one does."""
+
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from remedis.errors import UserError
+from remedis.training import distribution
+
+DRIVER = pathlib.Path(__file__).parent / "workers.py"
+
+
+def free_ports() -> int:
+    """Returns a port that is free, as the one after it is."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def test_two_workers_train_as_one_does(configured, tmp_path):
+    # Whatever could depend on who sees which image: unknown labels, MixUp, clipping, the average.
+    config = configured(
+        steps=8, log_every=1, evaluate_every=4, mixup=0.3, clip_norm=1.0, ema=0.9, accumulate=2
+    )
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config.to_dict()))
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    command = [DRIVER, file, alone, together, free_ports()]
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[0, 0, 0]", done.stderr[-3000:]
+
+    def rows(run: pathlib.Path) -> list[dict]:
+        return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+    assert len(rows(alone)) == len(rows(together)) == 10
+    for one, two in zip(rows(alone), rows(together), strict=True):
+        assert one.keys() == two.keys()
+        for key, value in one.items():
+            assert two[key] == pytest.approx(value, abs=1e-5), (one, two)
+    losses = [row["train/loss"] for row in rows(alone) if "train/loss" in row]
+    assert max(losses) - min(losses) > 0.01
+    one, two = (pd.read_parquet(run / "predictions.parquet") for run in (alone, together))
+    pd.testing.assert_frame_equal(one, two, check_exact=False, rtol=0, atol=1e-4)
+    # The chief alone has written; the other worker has a scratch directory.
+    visible = {path.name for path in together.iterdir()}
+    assert visible == {path.name for path in alone.iterdir()} | {".worker-1"}
+    scratch = {path.name for path in (together / ".worker-1").iterdir()}
+    assert not scratch & {"checkpoints", "export", "results.json", "predictions.parquet"}
+
+
+def test_shares_and_gathering_of_one_worker_are_the_whole():
+    one = distribution.of("none")
+    assert one.chief and one.replicas == 1
+    np.testing.assert_array_equal(one.rows(5), np.arange(5))
+    values = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(one.gathered(values), values)
+    batch = {"image": tf.zeros([4, 2, 2, 3])}
+    assert one.spread(batch) is batch
+
+
+def test_the_shares_of_all_workers_are_every_row_once():
+    strategy = tf.distribute.get_strategy()
+    shares = [distribution.Distribution(strategy, i, 3).rows(10) for i in range(3)]
+    np.testing.assert_array_equal(np.concatenate(shares), np.arange(10))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    one = distribution.of("none")
+    one.check_batch(8, 4)
+    with pytest.raises(UserError) as caught:
+        one.check_batch(8, 3)
+    assert str(caught.value) == (
+        "config.batch_size is 8, which 1 replicas with config.accumulate=3 parts each cannot share "
+        "evenly; expected a multiple of 3."
+    )
+    with pytest.raises(UserError, match=r"config.accumulate is 0; expected at least 1\."):
+        one.check_batch(8, 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (None, "config.distribution is 'multi_worker', which needs the environment variable"),
+        ("{", "config.distribution is 'multi_worker', which needs the environment variable"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "TF_CONFIG"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "TF_CONFIG says"),
+    ],
+)
+def test_a_missing_or_wrong_tf_config_is_a_sentence(monkeypatch, config, message):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if config is not None:
+        monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(UserError) as caught:
+        distribution.of("multi_worker")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_distribution_gets_the_choices():
+    with pytest.raises(UserError, match="Choose from: none, mirrored, multi_worker, tpu"):
+        distribution.of("mirorred")
+
+
+def test_no_tpu_is_a_sentence():
+    with pytest.raises(UserError, match="config.distribution is 'tpu', and TensorFlow finds none"):
+        distribution.of("tpu")
+
+
+def test_only_the_others_leaving_is_a_lost_worker():
+    alone = distribution.of("none")
+    with pytest.raises(tf.errors.UnavailableError), alone.watched():
+        raise tf.errors.UnavailableError(None, None, "gone")
+    two = distribution.Distribution(tf.distribute.get_strategy(), 0, 2)
+    with pytest.raises(distribution.WorkerLost, match="Worker 0 of 2 has lost another one"):
+        with two.watched():
+            raise tf.errors.UnavailableError(None, None, "gone")
+    with pytest.raises(UserError, match="mine"), two.watched():
+        raise UserError("mine")
