@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 import ml_collections
 from ml_collections import config_dict
 
-from remedis.errors import unknown_choice
+from remedis.data.labels import FIVE_CONDITIONS
+from remedis.errors import UserError, unknown_choice
 
 Variant = Callable[[ml_collections.ConfigDict], None]
 
@@ -80,17 +81,68 @@ def finetuning() -> ml_collections.ConfigDict:
     return config
 
 
+def chest_xray(source: str) -> ml_collections.ConfigDict:
+    """Returns the config of a source of radiographs, for the five conditions of REMEDIS."""
+    config = finetuning()
+    config.source = source
+    config.labels = FIVE_CONDITIONS
+    config.train_preprocess = "finetune_cxr({size})"
+    return config
+
+
+def reports(config: ml_collections.ConfigDict) -> None:
+    """Sets what is widely done with labels mined from reports by CheXpert's labeller.
+
+    What is uncertain counts as positive for Atelectasis and Edema and as negative for the others;
+    what is not mentioned counts as negative.
+    """
+    config.uncertain = "zeros; Atelectasis=ones; Edema=ones"
+    config.unmentioned = "zeros"
+
+
+def pathology(source: str) -> ml_collections.ConfigDict:
+    """Returns the config of a source of patches, for tumour, in REMEDIS' size for pathology."""
+    config = finetuning()
+    config.source = source
+    config.labels = ("tumor",)
+    config.image_size = 224
+    config.train_preprocess = "finetune_pathology({size})"
+    return config
+
+
 def head_only(config: ml_collections.ConfigDict) -> None:
-    """Trains the head on a frozen trunk; the rate is larger, since less can go wrong."""
-    config.trainable = "head"
-    config.learning_rate = 0.3
+    """Solves for the head alone, on embeddings that are computed once."""
+    config.method = "probe"
 
 
-def rehearsal(layout: str) -> Variant:
-    """Returns a variant for made-up data of a layout and random weights: minutes on 2 cores."""
+def r50x1(config: ml_collections.ConfigDict) -> None:
+    """Takes no trunk but the 50x1."""
+    config.architecture = "50x1"
+
+
+def r152x2(config: ml_collections.ConfigDict) -> None:
+    """Takes no trunk but the 152x2, and trains it in little memory."""
+    if config.architecture:
+        raise UserError(f"The config arguments {config.architecture} and 152x2 exclude each other.")
+    config.architecture = "152x2"
+    # Activations are what fills the memory: of one unit at a time, instead of 50, and of a part of
+    # the batch with the pixels of two images at 448 px. The gradients are those of the whole batch.
+    config.rematerialise = True
+    part = max(1, 2 * 448**2 // config.image_size**2)
+    config.accumulate = max(1, config.batch_size // part)
+
+
+def rehearsal(layout: str, labels: tuple[str, ...]) -> Variant:
+    """Returns a variant for made-up data of a layout and random weights: minutes on 2 cores.
+
+    Args:
+      layout: of the data, as in `remedis.training.rehearsal`.
+      labels: those that the made-up images show.
+    """
 
     def change(config: ml_collections.ConfigDict) -> None:
         config.rehearsal = layout
+        config.labels = labels
         config.image_size = 32
         config.steps = 120
         # Random weights need larger steps than pretrained ones.
@@ -101,15 +153,34 @@ def rehearsal(layout: str) -> Variant:
 
 
 def locked(
-    config: ml_collections.ConfigDict, arg: str | None, variants: Mapping[str, Variant]
+    config: ml_collections.ConfigDict,
+    arg: str | None,
+    rehearsal: Variant,
+    own: Mapping[str, Variant] | None = None,
 ) -> ml_collections.ConfigDict:
-    """Returns the config with the variants named in `arg` (`a` or `a,b`) applied, locked.
+    """Returns the config with the variants named in `arg` applied, locked.
+
+    Args:
+      config: to change.
+      arg: names of variants, `a` or `a,b` in any order.
+      rehearsal: what `rehearsal` does; it has the last word.
+      own: variants that only this config has.
 
     Raises:
-      UserError: an argument is not among `variants`.
+      UserError: an argument is not among the variants, or two exclude each other.
     """
-    for name in filter(None, (arg or "").split(",")):
+    variants = {
+        **(own or {}),
+        "50x1": r50x1,
+        "152x2": r152x2,
+        "head_only": head_only,
+        "rehearsal": rehearsal,
+    }
+    asked = [name.strip() for name in (arg or "").split(",") if name.strip()]
+    for name in asked:
         if name not in variants:
             raise unknown_choice("config argument", name, variants)
-        variants[name](config)
+    for name, change in variants.items():
+        if name in asked:
+            change(config)
     return config.lock()

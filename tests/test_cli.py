@@ -212,3 +212,185 @@ def test_what_cannot_be_written_is_one_line(data, capsys, command):
 def test_augmentations_of_what_is_no_image(tmp_path, capsys):
     assert cli.main(["augmentations", str(tmp_path / "no.png"), "--out=sheet.png"]) == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def _run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_embed_through_the_store(data, tiny_checkpoint, tmp_path, capsys):
+    out, store = tmp_path / "e.parquet", tmp_path / "store"
+    command = ["embed", tiny_checkpoint, data, "--labels=ill", f"--store={store}"]
+    assert _run(*command, "--preprocess=resize(16)", f"--out={out}") == 0
+    printed = capsys.readouterr()
+    assert "embeddings of 40 images, 1,024 numbers each." in printed.out
+    assert "RANDOM WEIGHTS" in printed.out
+    first = np.stack(pd.read_parquet(out)["embedding"])
+    assert first.shape == (40, 1024)
+    again = tmp_path / "e.npz"
+    assert _run(*command, "--preprocess=resize(16)", f"--out={again}") == 0
+    assert "Embedding " not in capsys.readouterr().err  # nothing was left to compute
+    np.testing.assert_array_equal(np.load(again)["embedding"], first)
+    assert _run(*command, "--preprocess=resize(16)", "--out=e.csv") == 1
+    assert "expected a file that ends with .parquet or .npz" in capsys.readouterr().err
+
+
+def test_probe_prints_intervals_by_patient(data, tiny_checkpoint, tmp_path, capsys):
+    command = ["probe", tiny_checkpoint, data, "--labels=ill", f"--store={tmp_path / 'store'}"]
+    command += ["--preprocess=resize(16)", "--resamples=50"]
+    assert _run(*command, "--methods=linear,knn,few_shot", "--neighbours=3") == 0
+    printed = capsys.readouterr().out
+    assert "Linear probe, test split" in printed
+    assert "3 nearest neighbours, test split" in printed
+    assert "10 patients, 5 positive" in printed
+    assert _run(*command, "--methods=linea") == 1
+    assert "did you mean 'linear'?" in capsys.readouterr().err
+    table = pd.read_csv(data / "manifest.csv")
+    table["patient_id"] = "p0"
+    table.to_csv(data / "manifest.csv", index=False)
+    assert _run(*command) == 1
+    assert "share 1 patients" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny_checkpoint):
+    """What a run leaves that `evaluate` and `calibrate` read: an export with a head of noise."""
+    from remedis.evaluation.thresholds import Thresholds
+    from remedis.models.classifier import Classifier
+    from remedis.preprocess import parse
+    from remedis.zoo import backbones, classifiers, serving
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    backbone = backbones.load(str(tiny_checkpoint), 0)
+    classifier = Classifier(backbone.trunk, ("ill", "well"), head_norm=False)
+    rng = np.random.default_rng(0)
+    classifier.set_head(rng.normal(0, 0.003, (1024, 2)).astype(np.float32), np.zeros(2, np.float32))
+    classifier.calibrate([0.5, 2.0], [0.1, 0.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "REFUSED", ())
+        patch.setattr(serving, "WIDENED", ())
+        classifiers.save(
+            classifier,
+            parse("resize(16)"),
+            name="run",
+            provenance=backbone.provenance,
+            directory=folder / "export",
+            thresholds=Thresholds(
+                {"ill": 0.5, "well": None}, {"ill": 0.3, "well": None}, 0.9
+            ).to_json(),
+        )
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def site(data):
+    """Data with both labels of the run."""
+    table = pd.read_csv(data / "manifest.csv")
+    table["well"] = 1 - table["ill"]
+    table.to_csv(data / "manifest.csv", index=False)
+    return data
+
+
+def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, capsys):
+    import tensorflow as tf
+
+    out = tmp_path / "out"
+    assert _run("evaluate", run, site, f"--out={out}", "--resamples=50") == 0
+    assert "RANDOM WEIGHTS" in capsys.readouterr().out
+    table = pd.read_parquet(out / "predictions.parquet")
+    model = tf.saved_model.load(str(run / "export"))
+    for row in (0, 17):
+        pixels = np.array(Image.open(site / f"{row}.png"))[..., None]
+        want = model(model.preprocess(pixels))
+        for i, name in enumerate(("ill", "well")):
+            assert table[f"logit/{name}"][row] == pytest.approx(
+                float(want["logits"][0, i]), abs=1e-5
+            )
+            score = float(want["probabilities"][0, i])
+            assert table[f"score/{name}"][row] == pytest.approx(score, abs=1e-5)
+    results = json.loads((out / "results.json").read_text())
+    assert results["test"]["images"] == 40
+    assert results["test"]["thresholds"]["youden"] == {"ill": 0.5, "well": None}
+    assert _run("evaluate", run, site, f"--out={out}") == 1
+    assert "holds results already; name another directory" in capsys.readouterr().err
+
+    # What was written is a finished run: it can be evaluated anew, and compared.
+    assert _run("evaluate", out, f"--out={tmp_path / 'again'}", "--resamples=60") == 0
+    again = json.loads((tmp_path / "again" / "results.json").read_text())["test"]
+    assert (again["resamples"], again["mean"]["value"]) == (60, results["test"]["mean"]["value"])
+    capsys.readouterr()
+    assert _run("compare", out, tmp_path / "again") == 0
+    assert "+0.000" in capsys.readouterr().out
+
+
+def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_path, capsys):
+    from remedis.data import scan
+    from remedis.data.manifest import read_csv
+
+    out = tmp_path / "out"
+    assert _run("evaluate", run, data, f"--out={out}") == 1
+    error = capsys.readouterr().err
+    assert "no column 'well'" in error
+    assert "The model scores ill, well; if the data lack some of these" in error
+    scan.scan(read_csv(data / "manifest.csv", ("ill",)), run / "scan.parquet")
+    arguments = ["--labels=ill", "--split=test", f"--out={out}", "--resamples=50"]
+    assert _run("evaluate", run / "export", f"--manifest={data / 'manifest.csv'}", *arguments) == 0
+    assert "Warning: 10 of 10 images are among those the model was" in capsys.readouterr().out
+    assert json.loads((out / "results.json").read_text())["data"]["warning"]
+    (run / "scan.parquet").unlink()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{run}", "{data}", "--labels=il"], "Unknown label of"),
+        (["{data}", "{data}"], "it has no saved_model.pb"),
+        (["{checkpoint}", "{data}"], "holds no classifier; expected a run"),
+        (["{run}"], "has no results.json: it is no finished run"),
+        (["{run}", "{data}", "--manifest={data}"], "name one."),
+    ],
+)
+def test_evaluate_refuses_in_one_line(
+    arguments, sentence, run, data, tiny_checkpoint, tmp_path, capsys
+):
+    names = {"run": run, "data": data, "checkpoint": tiny_checkpoint}
+    written = [argument.format(**names) for argument in arguments]
+    assert _run("evaluate", *written, f"--out={tmp_path / 'out'}") == 1
+    error = capsys.readouterr().err.splitlines()
+    assert sentence in error[-1]
+    assert len(error) == 1
+
+
+def test_calibrate_writes_an_export_with_the_calibration_inside(
+    run, site, tmp_path, capsys, monkeypatch
+):
+    from scipy.special import expit
+
+    from remedis.zoo import serving
+
+    monkeypatch.setattr(serving, "REFUSED", ())
+    monkeypatch.setattr(serving, "WIDENED", ())
+    out = tmp_path / "calibrated"
+    assert _run("calibrate", run, site, "--method=platt", f"--out={out}") == 0
+    printed = capsys.readouterr().out
+    assert "calibrated by platt on 40 patients" in printed
+    calibration = json.loads((out / "remedis.json").read_text())["calibration"]
+    assert calibration["method"] == "platt"
+    tables = []
+    for model in (run, out):
+        scored = tmp_path / f"scored-{model.name}"
+        assert _run("evaluate", model, site, f"--out={scored}", "--resamples=50") == 0
+        tables.append(pd.read_parquet(scored / "predictions.parquet"))
+    before, after = tables
+    np.testing.assert_allclose(after["logit/ill"], before["logit/ill"], atol=1e-5)
+    want = expit(calibration["scale"][0] * before["logit/ill"] + calibration["offset"][0])
+    np.testing.assert_allclose(after["score/ill"], want, atol=1e-5)
+    if calibration["scale"][0] > 0:
+        moved = json.loads((out / "remedis.json").read_text())["thresholds"]["youden"]["ill"]
+        reached = [before["score/ill"] >= 0.5, after["score/ill"] >= moved]
+        np.testing.assert_array_equal(*reached)
+    assert _run("calibrate", run, site, "--method=plat", f"--out={tmp_path / 'no'}") == 1
+    assert "did you mean 'platt'?" in capsys.readouterr().err
+    assert _run("calibrate", run, site, f"--out={out}") == 1
+    assert "exists already" in capsys.readouterr().err

@@ -8,7 +8,8 @@ The area is the Mann-Whitney probability that a positive outranks a negative, a 
 over positives i (score s, weight p) and negatives j (score t, weight q).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,15 +52,24 @@ def auroc(
         weights = np.ones((1, int(group.max()) + 1))
     drawn = np.asarray(weights)
     ranked = [_rank(known[:, c], target[:, c], group) for c in range(known.shape[1])]
-    # A block holds the weights by group and at most five arrays as long as the rows.
-    widest = 8 * (drawn.shape[1] + 5 * rows)
-    block = int(np.clip(_MEMORY // widest, 1, _BLOCK))
     result = np.full((len(drawn), len(ranked)), np.nan)
-    for start in range(0, len(drawn), block):
-        part = np.ascontiguousarray(drawn[start : start + block].T, dtype=np.float64)
+    for start, part in blocks(drawn, rows):
         for column, label in enumerate(ranked):
-            result[start : start + block, column] = _area(*label, part)
+            result[start : start + part.shape[1], column] = _area(*label, part)
     return result
+
+
+def blocks(weights: npt.NDArray[Any], rows: int) -> Iterator[tuple[int, Floats]]:
+    """Yields the resamples in blocks that memory holds: the first one's number, weights [G, b].
+
+    Args:
+      weights: [B, G].
+      rows: of the data; a block may make up to five arrays [rows, b] of its weights.
+    """
+    widest = 8 * (weights.shape[1] + 5 * rows)
+    block = int(np.clip(_MEMORY // widest, 1, _BLOCK))
+    for start in range(0, len(weights), block):
+        yield start, np.ascontiguousarray(weights[start : start + block].T, dtype=np.float64)
 
 
 def mean_auroc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:

@@ -1,9 +1,10 @@
 """Estimates with their intervals, resampled by patient.
 
 Images of one patient are not independent, so patients are drawn, each with all of its images (the
-cluster bootstrap: Field and Welsh, J. R. Stat. Soc. B 69:369-390, 2007). The interval is made of
-percentiles of the resampled metric (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-chapter 13). It is blind where the data are: a metric of exactly 1 has the interval [1, 1].
+cluster bootstrap: Field and Welsh, J. R. Stat. Soc. B 69:369-390, 2007). Percentiles of the draws
+(Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13) cover less often than
+they claim where a metric is near its end, so most intervals take the standard error of the draws
+alone; `remedis.evaluation.measured` says which metric has which, and how often they cover.
 """
 
 import dataclasses
@@ -13,11 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import expit, logit
+from scipy.stats import norm
 
 from remedis.errors import UserError
 
 LEVEL = 0.95
 RESAMPLES = 1000
+Z = float(norm.ppf((1 + LEVEL) / 2))  # 1.96
 # With k patients positive, a resample has none of them with probability about exp(-k): 0.7 % at
 # five, 5 % at three. And k patients give few distinct resamples, C(2k - 1, k): 126 at five, 10 at
 # three. Below five the 2.5 % tail is made of a handful of draws, and percentiles mean nothing.
@@ -113,3 +117,58 @@ def percentile_interval(draws: npt.NDArray[np.float64]) -> tuple[float, float] |
         return None
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def logit_interval(value: float, error: float, least: float = 0.0) -> tuple[float, float]:
+    """Returns the interval of a value in [0, 1], symmetric on the logit scale.
+
+    Args:
+      value: in [0, 1].
+      error: its standard error.
+      least: what a value of 1 is at least worth: the lower end then, and 1 - `least` is the upper
+        end at 0, where the standard error says nothing.
+    """
+    if value in (0.0, 1.0) or error == 0:
+        return (min(value, least), max(value, 1 - least)) if value in (0.0, 1.0) else (value, value)
+    half = Z * error / (value * (1 - value))
+    low, high = expit(logit(value) + np.array([-half, half]))
+    return float(low), float(high)
+
+
+def wilson_interval(value: float, error: float, patients: float) -> tuple[float, float]:
+    """Returns Wilson's score interval of a share, for the sample size that its error amounts to.
+
+    Wilson, J. Am. Stat. Assoc. 22:209-212, 1927, with n = value (1 - value) / error^2 (the
+    effective sample size of a clustered sample: Korn and Graubard, Survey Methodology 24:193-201,
+    1998).
+
+    Args:
+      value: in [0, 1].
+      error: its standard error, by resampled patients.
+      patients: how many there are: the n of a share of 0 or 1, where the error says nothing.
+    """
+    n = value * (1 - value) / error**2 if 0 < value < 1 and error > 0 else patients
+    middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z * np.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def norm_interval(
+    value: float, length: npt.NDArray[np.float64], along: npt.NDArray[np.float64]
+) -> tuple[float, float]:
+    """Returns the interval of a norm or range of many uncertain numbers, biased upwards by noise.
+
+    If x is the truth and e the noise, |x + e| <= |x| + |e|: the value without the 97.5 % quantile
+    of |e| is at most the truth in 97.5 % of samples. Upwards |x + e| errs on the safe side, and
+    the value's own spread is added. So it covers at least 95 %, and 0 is in it as often as it
+    should be.
+
+    Args:
+      value: the norm, not negative.
+      length: [B], |e| in the resamples.
+      along: [B], how much e adds to the norm where it is differentiable.
+    """
+    tail = (1 + LEVEL) / 2
+    low = value - np.quantile(length[~np.isnan(length)], tail)
+    high = value + np.quantile(along[~np.isnan(along)], tail)
+    return max(0.0, float(low)), max(value, float(high))

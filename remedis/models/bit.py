@@ -4,7 +4,7 @@ Kolesnikov et al. 2020, arXiv 1912.11370. Variables are named as in the released
 their leading `resnet/`, which is also how the REMEDIS release names them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import keras
 import numpy as np
@@ -18,11 +18,18 @@ from remedis.models.standardized_conv import StandardizedConv2D
 STRIDE = 32  # of the map against the image
 
 
-class _Named(keras.layers.Layer):
+class _Part(keras.layers.Layer):
+    """A layer that computes in the dtype of its input, whatever Keras' policy."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, autocast=False)
+
+
+class _Named(_Part):
     """A layer that only lends its name to another's variables, as BiT's `proj` does."""
 
     def __init__(self, inner: keras.layers.Layer, name: str) -> None:
-        super().__init__(name=name)
+        super().__init__(name)
         self.inner = inner
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -32,7 +39,7 @@ class _Named(keras.layers.Layer):
         return self.inner(x)
 
 
-class _NormConv(keras.layers.Layer):
+class _NormConv(_Part):
     """Group norm, ReLU and convolution; stage `a`, `b` or `c` of a unit.
 
     With `projection` the stage also holds the unit's strided shortcut, which starts from the same
@@ -42,7 +49,7 @@ class _NormConv(keras.layers.Layer):
     def __init__(
         self, name: str, filters: int, size: int, stride: int, projection: _Named | None
     ) -> None:
-        super().__init__(name=name)
+        super().__init__(name)
         self.norm = GroupNormReLU()
         self.conv = StandardizedConv2D(filters, size, stride)
         self.projection = projection
@@ -59,11 +66,11 @@ class _NormConv(keras.layers.Layer):
         return self.conv(normalised), shortcut
 
 
-class _Unit(keras.layers.Layer):
+class _Unit(_Part):
     """A bottleneck: 1x1, strided 3x3 and 1x1 to four times the channels, plus the shortcut."""
 
     def __init__(self, name: str, channels: int, stride: int, project: bool) -> None:
-        super().__init__(name=name)
+        super().__init__(name)
         inner = channels // 4
         projection = None
         if project:
@@ -86,11 +93,11 @@ class _Unit(keras.layers.Layer):
         return y + (x if shortcut is None else shortcut)
 
 
-class _Block(keras.layers.Layer):
+class _Block(_Part):
     """Units of one resolution; the first of them projects and, from block 2 on, halves it."""
 
     def __init__(self, name: str, channels: int, units: int, stride: int) -> None:
-        super().__init__(name=name)
+        super().__init__(name)
         self.units = [
             _Unit(f"unit{i + 1:02d}", channels, stride if i == 0 else 1, project=i == 0)
             for i in range(units)
@@ -102,10 +109,50 @@ class _Block(keras.layers.Layer):
             unit.build(input_shape)
             input_shape = (*input_shape[:-1], self._channels)
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
+    def call(self, x: tf.Tensor, rematerialise: bool = False) -> tf.Tensor:
         for unit in self.units:
-            x = unit(x)
+            x = _rematerialised(unit, x) if rematerialise else unit(x)
         return x
+
+
+def _rematerialised(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
+    """Returns `layer(x)`, keeping only `x` for the backward pass, which computes the rest again.
+
+    Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174. In a
+    `tf.function`, that is: eagerly the tape would keep everything all the same.
+    """
+    variables = layer.variables
+
+    def compute(x: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
+        # Reads `values` where the layer reads its variables: a custom gradient knows tensors only.
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return layer(x)
+
+    @tf.custom_gradient
+    def twice(x: tf.Tensor, *values: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
+        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+            again = _after(upstream, (x, *values))
+            with tf.GradientTape() as tape:
+                tape.watch(again)
+                y = compute(*again)
+            return tape.gradient(y, again, upstream)
+
+        # Or the kernels of all layers would be standardised, and kept, before the first is used.
+        return compute(x, *_after(x, values)), gradient
+
+    return twice(x, *(tf.convert_to_tensor(variable) for variable in variables))
+
+
+def _after(event: tf.Tensor, values: Iterable[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns `values` unchanged, but not known before `event` is.
+
+    What needs them is computed when a pass has come to `event` and not ahead of it; and no graph
+    optimizer, TensorFlow's or XLA's, takes what is computed of them for what is computed of the
+    values themselves.
+    """
+    first = tf.reduce_max(tf.cast(tf.reshape(event, [-1])[:1], tf.float32))  # -inf if empty
+    nothing = tf.minimum(tf.abs(first), 0.0)
+    return [value + tf.cast(nothing, value.dtype) for value in values]
 
 
 class BiTResNet(keras.Model):
@@ -119,6 +166,8 @@ class BiTResNet(keras.Model):
       final_norm: whether the group norm before the head is there (`pre_logits` needs it).
       trunk_range: what the pixel values 0 and 1 of the input are mapped to before the first
         convolution; (-1, 1) for BiT, (0, 1) for no mapping.
+      rematerialise: whether every unit computes its activations a second time when training, for
+        the gradients, instead of keeping them. Gradients are the same.
     """
 
     def __init__(
@@ -127,7 +176,7 @@ class BiTResNet(keras.Model):
         final_norm: bool = True,
         trunk_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
-        super().__init__(name="bit")
+        super().__init__(name="bit", autocast=False)
         if keras.backend.backend() != "tensorflow":
             raise UserError(
                 f"Keras runs on the backend {keras.backend.backend()!r}; this package needs "
@@ -135,6 +184,7 @@ class BiTResNet(keras.Model):
             )
         self.architecture = architecture
         self.trunk_range = (float(trunk_range[0]), float(trunk_range[1]))
+        self.rematerialise = False
         root = StandardizedConv2D(architecture.root_channels, 7, 2)
         self.root = _Named(root, name="root_block")
         self.blocks = [
@@ -170,11 +220,11 @@ class BiTResNet(keras.Model):
         for name, variable in self.named_variables().items():
             variable.assign(weights[name])
 
-    def _root(self, images: tf.Tensor) -> tf.Tensor:
+    def _root(self, images: tf.Tensor, dtype: str = "float32") -> tf.Tensor:
         low, high = self.trunk_range
         if (low, high) != (0.0, 1.0):
             images = images * (high - low) + low
-        x = self.root(images)
+        x = self.root(tf.cast(images, dtype))
         # The pool pads with zeros, not with -inf: BiT's root is not rectified, so it matters.
         x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
         return tf.nn.max_pool2d(x, 3, 2, "VALID")
@@ -184,15 +234,18 @@ class BiTResNet(keras.Model):
 
         Args:
           images: [N, H, W, 3] float32 in [0, 1].
-          training: accepted and without effect: nothing in the trunk depends on it.
+          training: whether activations are of the compute dtype of the Keras policy the trunk was
+            made under, and rematerialised if asked for. Otherwise they are float32 and plain, so
+            that neither evaluations nor exports depend on how the trunk was trained.
 
         Returns:
-          [N, ceil(H / 32), ceil(W / 32), C], before the final norm, as the REMEDIS release gives.
+          [N, ceil(H / 32), ceil(W / 32), C] float32, before the final norm, as the REMEDIS release
+          gives.
         """
-        x = self._root(images)
+        x = self._root(images, self.compute_dtype if training else "float32")
         for block in self.blocks:
-            x = block(x)
-        return x
+            x = block(x, rematerialise=bool(training) and self.rematerialise)
+        return tf.cast(x, tf.float32)
 
     def endpoints(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the named intermediate results for images [N, H, W, 3] in [0, 1].
@@ -211,3 +264,22 @@ class BiTResNet(keras.Model):
         if self.norm is not None:
             ends["pre_logits"] = tf.reduce_mean(self.norm(x), [1, 2])
         return ends
+
+    # The rest is what `Trunk` asks for (models/trunk.py).
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of the map."""
+        return self.architecture.map_channels
+
+    @property
+    def normalised(self) -> bool:
+        """False: the map comes before the final norm."""
+        return False
+
+    def statistics(self) -> set[str]:
+        """Returns the empty set: group norm keeps no averages."""
+        return set()
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Does nothing: no layer of a BiT trunk behaves differently when its variables are kept."""

@@ -1,32 +1,43 @@
 """A trunk with a linear head."""
 
+from collections.abc import Sequence
+
 import keras
+import numpy.typing as npt
 import tensorflow as tf
 
-from remedis.models.bit import BiTResNet
+from remedis.errors import UserError, unknown_choice
 from remedis.models.group_norm import GroupNormReLU
+from remedis.models.trunk import Trunk
 
 HEAD = "head/"  # what the names of a head's variables begin with
+TASKS = ("multi_label", "multi_class")
 
 
 class _Head(keras.layers.Layer):
     """Pools a map and maps it to logits, with a norm and ReLU of its own before if asked for."""
 
     def __init__(self, labels: int, norm: bool) -> None:
-        super().__init__(name="head")
-        self.norm = GroupNormReLU() if norm else None
+        # Half precision is the trunk's: a mean and a product of its size cost nothing.
+        super().__init__(name="head", dtype="float32")
+        self.norm = GroupNormReLU(dtype="float32") if norm else None
         # Zero, as in BiT: the first gradient is that of a constant prediction, whatever the trunk.
-        self.dense = keras.layers.Dense(labels, kernel_initializer="zeros", name="dense")
+        self.dense = keras.layers.Dense(
+            labels, kernel_initializer="zeros", name="dense", dtype="float32"
+        )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         if self.norm is not None:
             self.norm.build(input_shape)
         self.dense.build((None, input_shape[-1]))
 
-    def call(self, unpooled: tf.Tensor) -> tf.Tensor:
+    def embedding(self, unpooled: tf.Tensor) -> tf.Tensor:
         if self.norm is not None:
             unpooled = self.norm(unpooled)
-        return self.dense(tf.reduce_mean(unpooled, [1, 2]))
+        return tf.reduce_mean(tf.cast(unpooled, tf.float32), [1, 2])
+
+    def call(self, unpooled: tf.Tensor) -> tf.Tensor:
+        return self.dense(self.embedding(unpooled))
 
 
 class Classifier(keras.Model):
@@ -35,45 +46,138 @@ class Classifier(keras.Model):
     Attributes:
       trunk: the network below the head.
       labels: names of the labels, in the order of the logits.
+      head_norm: whether the map is normalised and rectified before pooling; as asked for.
+      task: `multi_label` or `multi_class`.
+      scale: of the calibration, [labels] float32.
+      offset: of the calibration, [labels] float32.
     """
 
-    def __init__(self, trunk: BiTResNet, labels: tuple[str, ...], head_norm: bool = True) -> None:
+    def __init__(
+        self,
+        trunk: Trunk,
+        labels: tuple[str, ...],
+        head_norm: bool = True,
+        task: str = "multi_label",
+    ) -> None:
         """Puts a head on a trunk.
 
         Args:
-          trunk: any BiT trunk.
+          trunk: any trunk.
           labels: names of the labels.
           head_norm: normalise and rectify the map before pooling, as BiT does, with the trunk's
-            final norm where it has one and a fresh one where it lacks it (the REMEDIS release).
-            Without, the head stands on the plain average of the map, as in REMEDIS' notebooks.
+            final norm where it has one and a fresh one where it lacks it (the REMEDIS release and
+            the networks of `keras.applications`). A map that is the rectified output of a batch
+            norm already (DenseNet) is taken as it is: a second norm would add nothing. Without,
+            the head stands on the plain average of the map, as in REMEDIS' notebooks.
+          task: `multi_label`, each label is 1 or 0 by itself, probabilities are sigmoids (one label
+            alone: a binary task); or `multi_class`, exactly one label is 1, they are a softmax.
+
+        Raises:
+          UserError: there is no such task, or `multi_class` has fewer than two labels.
         """
-        super().__init__(name="classifier")
+        super().__init__(name="classifier", dtype="float32")
+        if task not in TASKS:
+            raise unknown_choice("value of config.task", task, TASKS)
+        if task == "multi_class" and len(labels) < 2:
+            raise UserError(
+                f"config.task is multi_class, but config.labels is {tuple(labels)}; expected two "
+                "labels or more, exactly one of which is 1, or the task multi_label."
+            )
         self.trunk, self.labels = trunk, tuple(labels)
-        self._trunk_norm = trunk.norm if head_norm else None
-        self.head = _Head(len(labels), norm=head_norm and not trunk.final_norm)
-        self.head.build((None, None, None, trunk.architecture.map_channels))
+        self.head_norm, self.task = head_norm, task
+        wanted = head_norm and not trunk.normalised
+        self._trunk_norm = trunk.norm if wanted else None
+        self.head = _Head(len(labels), norm=wanted and trunk.norm is None)
+        self.head.build((None, None, None, trunk.map_channels))
+        self.scale = self._constant("calibration_scale", "ones")
+        self.offset = self._constant("calibration_offset", "zeros")
         self.built = True
 
-    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Returns logits [N, labels] for images [N, H, W, 3] float32 in [0, 1]."""
-        return self.outputs(images)["logits"]
+    def _constant(self, name: str, initializer: str) -> keras.Variable:
+        """Returns a variable [labels]: functions traced before it is set see what it is set to."""
+        shape = (len(self.labels),)
+        return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
 
-    def outputs(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns `probabilities` and `logits` [N, labels], and `embedding` [N, C]."""
-        unpooled = self.trunk(images)
-        logits = self.head(unpooled if self._trunk_norm is None else self._trunk_norm(unpooled))
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns raw logits [N, labels] for images [N, H, W, 3] float32 in [0, 1].
+
+        Args:
+          images: the images.
+          training: whether the trunk's batch norms, if it has any, normalise by the batch at hand.
+        """
+        return self.head(self._normalised(self.trunk(images, training=training)))
+
+    def _normalised(self, unpooled: tf.Tensor) -> tf.Tensor:
+        return unpooled if self._trunk_norm is None else self._trunk_norm(unpooled)
+
+    def outputs(
+        self, images: tf.Tensor, calibration: Sequence[tf.Tensor] | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns what an export of the classifier gives for images [N, H, W, 3] in [0, 1].
+
+        Args:
+          images: the images.
+          calibration: scale and offset, [labels] each, instead of the classifier's own.
+
+        Returns:
+          `probabilities` [N, labels], calibrated; `logits` [N, labels], raw; `embedding` [N, C],
+          the plain average of the trunk's map.
+        """
+        unpooled = self.trunk(images, training=False)
+        logits = self.head(self._normalised(unpooled))
         return {
-            "probabilities": tf.sigmoid(logits),
+            "probabilities": self._probabilities(logits, *(calibration or self._calibration())),
             "logits": logits,
             "embedding": tf.reduce_mean(unpooled, [1, 2]),
         }
+
+    def _calibration(self) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.convert_to_tensor(self.scale), tf.convert_to_tensor(self.offset)
+
+    def _probabilities(self, logits: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
+        calibrated = scale * logits + offset
+        return tf.sigmoid(calibrated) if self.task == "multi_label" else tf.nn.softmax(calibrated)
+
+    def calibrate(self, scale: npt.ArrayLike, offset: npt.ArrayLike) -> None:
+        """Sets the map from logits to probabilities: sigmoid or softmax of scale * logits + offset.
+
+        Temperature scaling (Guo et al. 2017, arXiv 1706.04599) is a scale of 1 / T without offset,
+        Platt's scaling (1999) has both. Before, the scale is 1 and the offset 0.
+
+        Args:
+          scale: [labels].
+          offset: [labels].
+        """
+        self.scale.assign(scale)
+        self.offset.assign(offset)
+
+    def embedding_of(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns what the head's linear layer stands on, [N, C] float32.
+
+        Pooled, after the norm where there is one; images are [N, H, W, 3] in [0, 1].
+        """
+        return self.head.embedding(self._normalised(self.trunk(images, training=False)))
+
+    def set_head(self, kernel: npt.ArrayLike, bias: npt.ArrayLike) -> None:
+        """Sets the head's linear layer, such as that of a probe solved on embeddings.
+
+        Args:
+          kernel: [C, labels].
+          bias: [labels].
+        """
+        self.head.dense.kernel.assign(kernel)
+        self.head.dense.bias.assign(bias)
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns the trunk's and the head's variables by name; the head's begin with `head/`."""
         return self.trunk.named_variables() | {v.path: v for v in self.head.variables}
 
+    def statistics(self) -> set[str]:
+        """Returns the names of variables that no gradient changes; see `Trunk.statistics`."""
+        return self.trunk.statistics()
+
     def unused_variables(self) -> set[str]:
         """Returns the names of variables that the logits do not depend on."""
-        if not self.trunk.final_norm or self._trunk_norm is not None:
+        if self.trunk.norm is None or self._trunk_norm is not None:
             return set()
         return {"group_norm/gamma", "group_norm/beta"}

@@ -53,16 +53,21 @@ def group_norm_relu(
 
 
 class GroupNormReLU(keras.layers.Layer):
-    """`group_norm_relu` with variables `gamma` (ones) and `beta` (zeros), named as BiT's."""
+    """`group_norm_relu` with variables `gamma` (ones) and `beta` (zeros), named as BiT's.
+
+    It computes in float32 and answers in the dtype of its input, whatever Keras' policy.
+    """
 
     def __init__(self, name: str = "group_norm", **kwargs: object) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, autocast=False, **kwargs)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes `gamma` and `beta` for the channels of `input_shape`."""
         channels = input_shape[-1]
-        self.gamma = self.add_weight(name="gamma", shape=(channels,), initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=(channels,), initializer="zeros")
+        # Keras would otherwise hand them out in half precision inside another layer's call.
+        shape, exact = (channels,), {"autocast": False}
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones", **exact)
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros", **exact)
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the normalised and rectified `x`, [N, H, W, C]."""

@@ -107,6 +107,9 @@ def _spread(y: tf.Tensor, stride: int, shape: tf.Tensor) -> tf.Tensor:
 class StandardizedConv2D(keras.layers.Layer):
     """A convolution without bias whose kernel is standardised at each use.
 
+    The kernel is standardised in float32; the convolution is in the dtype of its input, whatever
+    Keras' policy.
+
     Attributes:
       filters: output channels.
       size: height and width of the kernel, odd.
@@ -121,14 +124,18 @@ class StandardizedConv2D(keras.layers.Layer):
         name: str = "standardized_conv2d",
         **kwargs: object,
     ) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, autocast=False, **kwargs)
         self.filters, self.size, self.stride = filters, size, stride
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes the kernel, zero: the trunk's weights are assigned by whoever builds it."""
         shape = (self.size, self.size, input_shape[-1], self.filters)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="zeros")
+        # Keras would otherwise hand it out in half precision inside another layer's call.
+        self.kernel = self.add_weight(
+            name="kernel", shape=shape, initializer="zeros", autocast=False
+        )
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Maps [N, H, W, I] to [N, ceil(H / stride), ceil(W / stride), filters]."""
-        return convolve(x, standardize(tf.convert_to_tensor(self.kernel)), self.stride)
+        kernel = standardize(tf.convert_to_tensor(self.kernel))
+        return convolve(x, tf.cast(kernel, x.dtype), self.stride)

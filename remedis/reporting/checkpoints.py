@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -10,7 +11,10 @@ from rich.text import Text
 
 from remedis.errors import UserError
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
-from remedis.zoo import names, records
+from remedis.zoo import card, names, records
+
+if TYPE_CHECKING:
+    from remedis.zoo.export import Description  # loads TensorFlow
 
 
 def print_records(console: Console | None = None) -> None:
@@ -115,10 +119,31 @@ def _print_folder(folder: str, console: Console) -> None:
         "made by": provenance.command or "",
         "parameters": f"{description.parameters:,} in {description.tensors} tensors",
         "input": f"float32 [N, H, W, 3] in [{low:g}, {high:g}]",
+        "backbone": description.backbone,
+        "task": description.task if description.labels else "",
         "labels": ", ".join(description.labels),
+        "probabilities": _calibration(description) if description.labels else "",
+        **_thresholds(description),
         "preprocess": description.preprocess or "",
         "signatures": ", ".join(description.signatures),
         "written by": ", ".join(f"{k} {v}" for k, v in description.software.items()),
     }
     _fields(console, {name: value for name, value in rows.items() if value})
     console.print(Text(RESEARCH_USE))
+
+
+def _calibration(description: "Description") -> str:
+    calibration = description.calibration or {"method": "none"}
+    if calibration["method"] == "none":
+        return "not calibrated"
+    return f"calibrated ({calibration['method']}) on {card.calibrated_on(calibration)}"
+
+
+def _thresholds(description: "Description") -> dict[str, str]:
+    """Returns a row for each kind of threshold, such as `Edema 0.31, Hernia none`."""
+    rows = {}
+    for kind, values in (description.thresholds or {}).items():
+        if isinstance(values, dict):
+            chosen = (f"{k} {'none' if v is None else f'{v:.4g}'}" for k, v in values.items())
+            rows[f"threshold {kind}"] = ", ".join(chosen)
+    return rows

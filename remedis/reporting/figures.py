@@ -66,6 +66,19 @@ def panels(
     return figure, grid[:count]
 
 
+def columns_of(count: int) -> int:
+    """Returns how many of `count` panels, one a label, stand side by side."""
+    return count if count <= 3 else 3 if count <= 6 else 5
+
+
+def unit_axes(axes: Axes) -> None:
+    """Makes a square of two axes from 0 to 1, with the diagonal."""
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+
+
 def write(figure: Figure, path: Path, dpi: int = 150) -> pathlib.Path:
     """Writes the figure, in the format that the path's suffix names, whole or not at all."""
     # The software and date that savefig records would make equal figures differ.

@@ -13,7 +13,15 @@ from sklearn.metrics import roc_curve
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.evaluate import Result
 from remedis.evaluation.intervals import Estimate
-from remedis.reporting.figures import BLUE, GREEN, GREY, ORANGE, panels
+from remedis.reporting.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    columns_of,
+    panels,
+    unit_axes,
+)
 
 _SMOOTHED = 50  # steps logged from which a running mean is worth drawing
 
@@ -40,20 +48,27 @@ def roc_curves(
     """
     names = list(result.labels)
     known, score = checked(labels, scores, names)
-    averaged = f"Mean AUROC of {len(result.averaged)} of {len(names)} labels: {result.mean}"
-    columns = len(names) if len(names) <= 3 else 3 if len(names) <= 6 else 5
+    lines = []
+    if len(names) > 1:
+        number = f"{len(result.averaged)} of {len(names)} labels"
+        lines.append(f"Mean AUROC of {number}: {result.mean}.")
+    if result.thresholds is not None:
+        target = f"square target sensitivity {result.thresholds.target:g}"
+        lines.append(f"Thresholds chosen on validation: dot Youden, {target}.")
+    columns = columns_of(len(names))
     figure, grid = panels(
         len(names),
         columns,
         (2.9, 3.1),
         title=title,
-        subtitle=averaged if len(names) > 1 else "",
+        subtitle=" ".join(lines),
         random_weights=random_weights,
     )
     for column, (axes, name) in enumerate(zip(grid, names, strict=True)):
         # Names of axes only at the edge, where they serve the whole row or column.
         lowest = column + columns >= len(names)
         _roc_panel(axes, name, known[:, column], score[:, column], result.labels[name])
+        _mark_thresholds(axes, name, result)
         axes.set_xlabel("1 - specificity" if lowest else "", fontsize=10)
         axes.set_ylabel("sensitivity" if column % columns == 0 else "", fontsize=10)
     return figure
@@ -61,10 +76,7 @@ def roc_curves(
 
 def _roc_panel(axes: Axes, name: str, labels: Floats, scores: Floats, estimate: Estimate) -> None:
     axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    unit_axes(axes)
     if estimate.estimable:
         use = ~pd.isna(labels)
         false_positive, true_positive, _ = roc_curve(labels[use], scores[use])
@@ -81,6 +93,29 @@ def _roc_panel(axes: Axes, name: str, labels: Floats, scores: Floats, estimate: 
         color="black" if estimate.estimable else GREY,
         bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
     )
+
+
+def _mark_thresholds(axes: Axes, name: str, result: Result) -> None:
+    """Draws where the thresholds chosen on validation lie on the curve."""
+    for kind, marker in (("youden", "o"), ("target_sensitivity", "s")):
+        if result.thresholds is None:
+            continue
+        sensitivity, specificity = (
+            result.metrics[f"{kind}/{what}"].labels[name].value
+            for what in ("sensitivity", "specificity")
+        )
+        if sensitivity is not None and specificity is not None:
+            axes.plot(
+                1 - specificity,
+                sensitivity,
+                color=ORANGE,
+                marker=marker,
+                markersize=6,
+                markeredgecolor="black",
+                markeredgewidth=0.8,
+                zorder=3,
+                clip_on=False,
+            )
 
 
 def training_curves(

@@ -1,6 +1,6 @@
-"""The table a run ends with."""
+"""The tables a run ends with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich import box
@@ -11,35 +11,95 @@ from rich.text import Text
 from remedis.evaluation.intervals import Estimate
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
+_MEANS = {
+    "accuracy": "Mean accuracy",
+    "brier": "Mean Brier score",
+    "calibration_error": "Mean calibration error (ECE)",
+}
+Row = tuple[str, Mapping[str, Any], str]  # first cell, column -> fields of an estimate, style
+
 
 def results_table(results: Mapping[str, Any], title: str = "Results") -> Table:
-    """Returns the table of a result: label, AUROC with interval, patients, positives.
+    """Returns label, AUROC and average precision with intervals, patients and positives.
 
     Args:
       results: what `remedis.evaluation.evaluate.Result.to_json` gives, as kept in `results.json`.
       title: printed above.
     """
-    # Text, not str: a label named "[x]" must not be read as markup.
-    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("label", overflow="fold")
+    table = empty(title, "label")
     table.add_column("AUROC [95 % interval]", no_wrap=True)
+    table.add_column("average precision", no_wrap=True)
     table.add_column("patients", justify="right", no_wrap=True)
     table.add_column("positive", justify="right", no_wrap=True)
-
-    def add(name: str, fields: Mapping[str, Any], style: str | None = None) -> None:
-        estimate = Estimate.from_json(fields)
+    for name, fields, style in _rows(results, ("average_precision",)):
+        area = Estimate.from_json(fields["auroc"])
+        cells = [area.interval, Estimate.from_json(fields["average_precision"]).interval]
         table.add_row(
             Text(name),
-            Text(estimate.interval),
-            str(estimate.patients),
-            str(estimate.positives),
-            style=style or ("" if estimate.estimable else "dim"),
+            *map(Text, cells),
+            str(area.patients),
+            str(area.positives),
+            style=style or ("" if area.estimable else "dim"),
+            end_section=name == list(results["labels"])[-1],
         )
+    return table
 
-    for name, fields in results["labels"].items():
-        add(name, fields)
-    table.add_section()
-    add(f"mean of {len(results['averaged'])}", results["mean"], style="bold")
+
+def operating_table(results: Mapping[str, Any]) -> Table:
+    """Returns sensitivity and specificity at both thresholds, label by label.
+
+    Args:
+      results: as for `results_table`, with thresholds.
+    """
+    target = results["thresholds"]["target"]
+    table = empty("At thresholds chosen on validation (Youden; target sensitivity)", "label")
+    kinds = {"youden": "Youden", "target_sensitivity": f"target {target:g}"}
+    columns = [f"{kind}/{what}" for kind in kinds for what in ("sensitivity", "specificity")]
+    for kind in kinds.values():
+        table.add_column(f"{kind}: sensitivity", no_wrap=False, min_width=17)
+        table.add_column("specificity", no_wrap=True)
+    for name, fields, style in _rows(results, columns):
+        estimates = [Estimate.from_json(fields[column]) for column in columns]
+        table.add_row(
+            Text(name),
+            *(Text(brief(estimate)) for estimate in estimates),
+            style=style or ("" if any(e.estimable for e in estimates) else "dim"),
+            end_section=name == list(results["labels"])[-1],
+        )
+    return table
+
+
+def subgroup_table(results: Mapping[str, Any]) -> Table:
+    """Returns the AUROC, sensitivity and specificity of every group, and the gaps.
+
+    Args:
+      results: of `evaluate_table`, with at least one column of subgroups. Of several labels the
+        mean is shown, over those that are estimable in every group.
+    """
+    several = any("mean" in labels for labels in results["subgroups"].values())
+    of = ", mean of the labels estimable in every group" if several else ""
+    table = empty(f"Subgroups{of} (sensitivity and specificity at Youden)", "group")
+    table.add_column("AUROC [95 % interval]", no_wrap=True)
+    for name in ("sensitivity", "specificity"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("patients", justify="right", no_wrap=True)
+    table.add_column("positive", justify="right", no_wrap=True)
+    for column, labels in results["subgroups"].items():
+        shown = labels["mean"] if "mean" in labels else next(iter(labels.values()))
+        for group, metrics in shown["groups"].items():
+            area = Estimate.from_json(metrics["auroc"])
+            cells = [brief(Estimate.from_json(fields)) for fields in list(metrics.values())[1:]]
+            table.add_row(
+                Text(f"{column}: {group}"),
+                area.interval,
+                *(cells or ["", ""]),
+                str(area.patients),
+                str(area.positives),
+                style="" if area.estimable else "dim",
+            )
+        gaps = [shown["gaps"].get(name) for name in ("auroc", "sensitivity", "specificity")]
+        cells = ["" if gap is None else _gap(gap) for gap in gaps]
+        table.add_row(Text(f"{column}: gap"), *cells, "", "", style="bold", end_section=True)
     return table
 
 
@@ -50,10 +110,10 @@ def print_results(
     title: str = "Results",
     console: Console | None = None,
 ) -> None:
-    """Prints the table of a result, and what a reader must not miss.
+    """Prints the tables of a result, and what a reader must not miss.
 
     Args:
-      results: as for `results_table`.
+      results: as for `results_table`; with thresholds and subgroups, their tables are printed too.
       random_weights: whether the run started from weights that were never trained.
       title: printed above.
       console: where to; standard output by default, without colours if it is not a terminal.
@@ -61,7 +121,45 @@ def print_results(
     parts: list[RenderableType] = [results_table(results, title)]
     if results["left_out"]:
         parts.append(Text(f"Not in the mean (not estimable): {', '.join(results['left_out'])}."))
+    for name, said in _MEANS.items():
+        if name in results["metrics"]:
+            mean = Estimate.from_json(results["metrics"][name]["mean"])
+            parts.append(Text(f"{said}: {mean.interval}"))
+    if results["thresholds"] is not None:
+        parts += ["", operating_table(results)]
+    if results.get("subgroups"):
+        parts += ["", subgroup_table(results)]
+    parts.append(Text(results["note"], style="dim"))
     if random_weights:
         parts.append(Text(RANDOM_WEIGHTS, style="bold red"))
     parts.append(Text(RESEARCH_USE, style="dim"))
     (console or Console()).print(Group(*parts), highlight=False)
+
+
+def empty(title: str, first: str) -> Table:
+    """Returns a table in the one look, with its first column, which folds what is too long."""
+    # Text, not str: a label named "[x]" must not be read as markup.
+    table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    return table
+
+
+def brief(estimate: Estimate) -> str:
+    """Returns the numbers with two decimals: `0.81 [0.72, 0.88]` or `not estimable`."""
+    if estimate.value is None:
+        return "not estimable"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _gap(gap: Mapping[str, float]) -> str:
+    return f"{gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]"
+
+
+def _rows(results: Mapping[str, Any], metrics: Iterable[str]) -> Iterable[Row]:
+    """Yields the rows of labels, and that of the mean if there are several."""
+    chosen = {"auroc": results, **{name: results["metrics"][name] for name in metrics}}
+    for label in results["labels"]:
+        yield label, {name: of["labels"][label] for name, of in chosen.items()}, ""
+    if len(results["labels"]) > 1:
+        mean = {name: of["mean"] for name, of in chosen.items()}
+        yield f"mean of {len(results['averaged'])}", mean, "bold"

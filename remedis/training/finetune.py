@@ -17,7 +17,7 @@ from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.models.classifier import TASKS
 from remedis.preprocess import Preprocess, parse
-from remedis.training import data, distribution, fit, predictions, probe, rehearsal
+from remedis.training import data, distribution, fit, model, predictions, probe, rehearsal
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import classifiers
 from remedis.zoo.provenance import Provenance
@@ -64,10 +64,14 @@ def _finetune(
             config = rehearsal.prepared(config, run)
     _check(config)
     train_ops, eval_ops = _preprocessing(config)
-    fitted = METHODS[config.method](config, run, crew, train_ops, eval_ops)
+    crew.check_batch(config.batch_size, config.accumulate)
+    started = model.build(config, crew.strategy)
+    run.write_environment(started.provenance.to_json())
+    parts = data.prepare(config, run)
+    fitted = METHODS[config.method](config, run, crew, started, parts, train_ops, eval_ops)
     if not crew.chief:
         return
-    parts, classifier = fitted.parts, fitted.classifier
+    classifier = fitted.classifier
     names = classifier.labels
     fitted_calibration = calibration.fit(
         fitted.validation_logits,
@@ -75,6 +79,7 @@ def _finetune(
         names,
         config.calibration,
         config.task,
+        parts.validation.table["patient_id"],
     )
     classifier.calibrate(fitted_calibration.scale, fitted_calibration.offset)
     predicted = pd.concat(
@@ -99,7 +104,7 @@ def _finetune(
         classifier,
         eval_ops,
         name=pathlib.Path(os.path.abspath(run.path)).name,
-        provenance=_provenance(config, fitted.provenance, parts.train),
+        provenance=_provenance(config, started.provenance, parts.train),
         directory=run / "export",
         thresholds=chosen.to_json(),
         calibration=fitted_calibration.to_json(),
@@ -118,8 +123,8 @@ def _finetune(
         )
 
     results = {
-        "random_weights": fitted.provenance.random,
-        "checkpoint": fitted.provenance.to_json(),
+        "random_weights": started.provenance.random,
+        "checkpoint": started.provenance.to_json(),
         "task": config.task,
         "data": parts.summary,
         "preprocess": {"train": train_ops.specification, "evaluation": eval_ops.specification},
@@ -143,7 +148,7 @@ def _check(config: ml_collections.ConfigDict) -> None:
         "clip_norm": (0, None),
         "max_bad_images": (0, 1),
         "cache_gb": (0, None),
-        "target_sensitivity": (0, 1),
+        "target_sensitivity": (0.01, 1),
     }
     for key, (low, high) in bounds.items():
         value = config[key]

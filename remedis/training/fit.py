@@ -27,18 +27,25 @@ def fit(
     config: ml_collections.ConfigDict,
     run: RunDirectory,
     crew: Distribution,
+    started: model.Model,
+    parts: data.RunData,
     train_ops: Preprocess,
     eval_ops: Preprocess,
 ) -> Fitted:
     """Trains, keeps the best weights by validation, and scores validation and test with them.
 
+    Args:
+      config: as the files in `configs/` make them.
+      run: where the training's state goes.
+      crew: who trains.
+      started: the model, made under the strategy's scope.
+      parts: the data.
+      train_ops: operations on images to learn from.
+      eval_ops: operations on images to score.
+
     Raises:
-      UserError: anything about config, data or checkpoint that the user can mend.
+      UserError: the config asks for what cannot be, or the training diverged.
     """
-    crew.check_batch(config.batch_size, config.accumulate)
-    started = model.build(config, crew.strategy)
-    run.write_environment(started.provenance.to_json())
-    parts = data.prepare(config, run)
     schedule = _schedule(config, len(parts.train))
     plan = loop.Plan(
         schedule.steps,
@@ -93,9 +100,7 @@ def fit(
         )
 
     return Fitted(
-        parts,
         classifier,
-        started.provenance,
         scored(parts.validation, "validation"),
         scored(parts.test, "test"),
         {
@@ -138,9 +143,7 @@ def _learner(
     classifier = started.classifier
     variables = classifier.named_variables()
     trained = {name: variables[name] for name in started.factors}
-    loss = SupervisedLoss.of(
-        config.task, train.targets(), config.class_weights, config.focal_gamma
-    )
+    loss = SupervisedLoss.of(config.task, train.targets(), config.class_weights, config.focal_gamma)
     with crew.strategy.scope():
         optimizer = optimizers.make(
             config.optimizer,

@@ -1,20 +1,143 @@
-"""Losses for labels that may be unknown."""
+"""Losses of supervised training, for labels that may be unknown or soft."""
 
+import dataclasses
+import math
+
+import numpy as np
 import tensorflow as tf
 
+from remedis.errors import UserError, unknown_choice
+from remedis.models.classifier import TASKS
 
-def masked_sigmoid_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Returns the binary cross-entropy averaged over the labels that are known.
+MULTI_LABEL, MULTI_CLASS = TASKS
+CLASS_WEIGHTS = ("none", "balanced")
 
-    Args:
-      labels: [N, L] float32, 1, 0, or NaN where unknown.
-      logits: [N, L] float32.
+# Where 1 - p is below it, the float32 next to 1, the focal factor stays as it is: the derivative
+# of a power below 1 is infinite at 0.
+SMALLEST_MISS = 1e-7
 
-    Returns:
-      Scalar; 0 if no label of the batch is known. Unknown labels have no gradient.
+
+@dataclasses.dataclass(frozen=True)
+class SupervisedLoss:
+    """Cross-entropy or focal loss, as a sum and the number it is to be divided by.
+
+    The two come apart so that a batch may be worked on in parts, by one worker or many: sums are
+    added up over the parts, and the mean is the same however the batch is divided.
+
+    With p the probability of a positive (`multi_label`, a sigmoid) or of a class (`multi_class`, a
+    softmax), y the label and w the positive weight, an entry's loss is
+
+        multi_label:  -w y (1 - p)^gamma log(p) - (1 - y) p^gamma log(1 - p)
+        multi_class:  -w y (1 - p)^gamma log(p)
+
+    For gamma = 0 it is the cross-entropy; for y of 0 or 1 and w = 1 the focal loss of Lin et al.
+    2017, arXiv 1708.02002, equation 4. For a soft y it is that loss's expectation over labels that
+    are 1 with probability y, as the cross-entropy of a soft label is.
+
+    Attributes:
+      task: `multi_label`, or `multi_class` for labels of which exactly one is 1.
+      positive_weights: what an example of each label or class counts for, negatives of
+        `multi_label` counting 1; None for 1.
+      focal_gamma: how much less the examples count that are right already; 0 for no difference.
     """
-    known = tf.math.is_finite(labels)
-    targets = tf.where(known, labels, tf.zeros_like(labels))
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
-    known = tf.cast(known, losses.dtype)
-    return tf.math.divide_no_nan(tf.reduce_sum(losses * known), tf.reduce_sum(known))
+
+    task: str
+    positive_weights: tuple[float, ...] | None = None
+    focal_gamma: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise unknown_choice("value of config.task", self.task, TASKS)
+        if not 0 <= self.focal_gamma < math.inf:
+            raise UserError(f"config.focal_gamma is {self.focal_gamma}; expected 0 or more.")
+
+    @classmethod
+    def of(
+        cls, task: str, targets: np.ndarray, class_weights: str, focal_gamma: float
+    ) -> "SupervisedLoss":
+        """Returns the loss with weights that follow from the training set.
+
+        Args:
+          task: `multi_label` or `multi_class`.
+          targets: [rows, L] labels of the training set: 1, 0, or NaN where unknown.
+          class_weights: `none`, or `balanced`: negatives / positives for each label of
+            `multi_label`, rows / (classes * rows of the class) for each class of `multi_class`. A
+            label that lacks either kind weighs 1.
+          focal_gamma: of the focal loss, >= 0; 0 for the cross-entropy.
+
+        Raises:
+          UserError: an unknown name, or a negative gamma.
+        """
+        if class_weights not in CLASS_WEIGHTS:
+            raise unknown_choice("value of config.class_weights", class_weights, CLASS_WEIGHTS)
+        unweighted = cls(task, None, focal_gamma)
+        if class_weights == "none":
+            return unweighted
+        if task == MULTI_CLASS:
+            targets = targets[np.isfinite(targets).all(axis=1)]
+        positives = (targets == 1).sum(axis=0)
+        counts = (targets == 0).sum(axis=0)
+        divisors = positives
+        if task == MULTI_CLASS:
+            counts, divisors = positives + counts, positives * targets.shape[1]
+        weights = np.where((counts > 0) & (positives > 0), counts / np.maximum(divisors, 1), 1.0)
+        return dataclasses.replace(unweighted, positive_weights=tuple(weights.tolist()))
+
+    def weight(self, labels: tf.Tensor) -> tf.Tensor:
+        """Returns how many things `total` sums over.
+
+        Args:
+          labels: [N, L] float32, NaN where unknown.
+
+        Returns:
+          Scalar float32: the known entries (`multi_label`), or the rows of which every label is
+          known (`multi_class`).
+        """
+        known = self._known(labels)
+        if self.task == MULTI_CLASS:
+            known = known[:, :1]
+        return tf.reduce_sum(tf.cast(known, tf.float32))
+
+    def total(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Returns the sum of the losses.
+
+        Args:
+          labels: [N, L] float32 in [0, 1], NaN where unknown: no loss and no gradient there.
+          logits: [N, L], float32 or a half precision.
+
+        Returns:
+          Scalar float32, 0 if nothing is known.
+        """
+        known = self._known(labels)
+        labels = tf.where(known, labels, 0.0)
+        # Masked going in as well as coming out: 0 times the gradient of an infinite loss is NaN.
+        logits = tf.where(known, tf.cast(logits, tf.float32), 0.0)
+        losses = self._multi_label if self.task == MULTI_LABEL else self._multi_class
+        return tf.reduce_sum(tf.where(known, losses(labels, logits), 0.0))
+
+    def _known(self, labels: tf.Tensor) -> tf.Tensor:
+        """[N, L] bool: the entries that count."""
+        known = tf.math.is_finite(labels)
+        if self.task == MULTI_LABEL:
+            return known
+        whole = tf.reduce_all(known, axis=1, keepdims=True)
+        return tf.logical_and(known, whole)
+
+    def _weights(self) -> tf.Tensor:
+        return tf.constant(self.positive_weights or 1.0, tf.float32)
+
+    def _multi_label(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        missed, alarmed = tf.nn.softplus(-logits), tf.nn.softplus(logits)
+        positive, negative = labels * self._weights() * missed, (1 - labels) * alarmed
+        if self.focal_gamma:
+            # (1 - p)^gamma and p^gamma, as finite as their gradients wherever the logit is.
+            positive *= tf.exp(-self.focal_gamma * alarmed)
+            negative *= tf.exp(-self.focal_gamma * missed)
+        return positive + negative
+
+    def _multi_class(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        logs = tf.nn.log_softmax(logits)
+        losses = -labels * self._weights() * logs
+        if self.focal_gamma:
+            losses *= tf.pow(tf.maximum(1 - tf.exp(logs), SMALLEST_MISS), self.focal_gamma)
+        return losses

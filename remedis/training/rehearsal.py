@@ -1,6 +1,7 @@
 """Made-up data and random weights for a config's `:rehearsal`, inside the run's own directory."""
 
 import pathlib
+from collections.abc import Callable, Mapping
 
 import ml_collections
 
@@ -8,10 +9,10 @@ from remedis.data import manifest as manifests
 from remedis.data import rehearsal, sources
 from remedis.errors import unknown_choice
 from remedis.training.run_directory import RunDirectory
-from remedis.zoo import builder
+from remedis.zoo import builder, names
 
-CHECKPOINT = "cxr-50x1-remedis-m"
-IMAGE_SIZE = 96  # pixels of the made-up radiographs
+ARCHITECTURE = "50x1"  # where the config asks for none
+IMAGE_SIZE = 96  # pixels of the made-up radiographs; patches have the size of the real ones
 
 
 def prepared(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collections.ConfigDict:
@@ -20,20 +21,23 @@ def prepared(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collect
     What is there already, from the same run before it was killed, is used again.
 
     Raises:
-      UserError: there is no made-up data of the layout `config.rehearsal` names.
+      UserError: there is no made-up data of the layout `config.rehearsal` names, or no checkpoint
+        of the architecture the config asks for.
     """
     config = config.copy_and_resolve_references()
-    folder = run / "rehearsal"
+    folder = run.shared / "rehearsal"
+    if config.rehearsal not in LAYOUTS:
+        raise unknown_choice("layout of rehearsal data", config.rehearsal, LAYOUTS)
     if not config.data_dir:
-        if config.rehearsal not in _LAYOUTS:
-            raise unknown_choice("layout of rehearsal data", config.rehearsal, _LAYOUTS)
-        config.data_dir = str(_LAYOUTS[config.rehearsal](folder / "data"))
+        config.data_dir = str(LAYOUTS[config.rehearsal](folder / "data"))
         print(f"Rehearsal: made-up data in {config.data_dir}.", flush=True)
     if not config.checkpoint:
-        target = folder / CHECKPOINT
+        data_type = "path" if config.rehearsal in PATHOLOGY else "cxr"
+        name = str(names.CheckpointName(data_type, config.architecture or ARCHITECTURE, "m"))
+        target = folder / name
         if not target.is_dir():
-            print(f"Rehearsal: building {CHECKPOINT} with random weights ...", flush=True)
-            builder.build(CHECKPOINT, "random:0", folder, command="rehearsal")
+            print(f"Rehearsal: building {name} with random weights ...", flush=True)
+            builder.build(name, "random:0", folder, command="rehearsal")
         config.checkpoint = str(target)
     return config
 
@@ -52,6 +56,27 @@ def _chestxray14(folder: pathlib.Path) -> pathlib.Path:
     return data_dir
 
 
+def _mimic_cxr(folder: pathlib.Path) -> pathlib.Path:
+    data_dir = folder / "mimic-cxr-jpg-2.0.0"
+    if not data_dir.is_dir():
+        rehearsal.write_mimic_cxr(folder, image_size=IMAGE_SIZE)
+    return data_dir
+
+
+def _patch_camelyon(folder: pathlib.Path) -> pathlib.Path:
+    data_dir = folder / "pcam"
+    if not data_dir.is_dir():
+        rehearsal.write_patch_camelyon(folder)
+    return data_dir
+
+
+def _wilds_camelyon17(folder: pathlib.Path) -> pathlib.Path:
+    data_dir = folder / "camelyon17_v1.0"
+    if not data_dir.is_dir():
+        rehearsal.write_wilds_camelyon17(folder)
+    return data_dir
+
+
 def _csv(folder: pathlib.Path) -> pathlib.Path:
     """Makes a user's own directory: the images of the CheXpert layout with a `manifest.csv`."""
     data_dir = _chexpert(folder)
@@ -62,4 +87,12 @@ def _csv(folder: pathlib.Path) -> pathlib.Path:
     return data_dir
 
 
-_LAYOUTS = {"chexpert": _chexpert, "chestxray14": _chestxray14, "csv": _csv}
+LAYOUTS: Mapping[str, Callable[[pathlib.Path], pathlib.Path]] = {
+    "chexpert": _chexpert,
+    "chestxray14": _chestxray14,
+    "mimic_cxr": _mimic_cxr,
+    "patch_camelyon": _patch_camelyon,
+    "wilds_camelyon17": _wilds_camelyon17,
+    "csv": _csv,
+}
+PATHOLOGY = ("patch_camelyon", "wilds_camelyon17")

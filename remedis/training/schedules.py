@@ -1,76 +1,154 @@
-"""Learning rates and durations."""
+"""Learning rates over the course of a training."""
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from remedis.errors import UserError
+from remedis.errors import UserError, unknown_choice
+
+HYPERRULE, COSINE, STEP, CONSTANT = KINDS = ("hyperrule", "cosine", "step", "constant")
+HYPERRULE_DROPS = (0.3, 0.6, 0.9)  # the paper's; the authors' code has others for 500 steps
+
+
+def hyperrule_steps(examples: int) -> int:
+    """Returns the length the HyperRule gives a training on so many images (see `Schedule`)."""
+    return 500 if examples < 20_000 else 10_000 if examples < 500_000 else 20_000
+
+
+def hyperrule_mixup(examples: int) -> float:
+    """Returns the alpha of the HyperRule's MixUp for a training set of so many images; 0: none."""
+    return 0.1 if examples >= 20_000 else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
-class HyperRule:
-    """BiT's rule for fine-tuning: everything but the resolution follows from the data's size.
+class Schedule:
+    """A learning rate as a function of the step; every kind begins with a linear warm-up from 0.
 
-    Kolesnikov et al. 2020, arXiv 1912.11370, section 3.3: 500 steps below 20,000 examples, 10,000
-    below 500,000, else 20,000; learning rate 0.003 at batch 512, in proportion to the batch;
-    linear warm-up; a tenth of it after 30, 60 and 90 % of the steps (the paper's shares; the
-    authors' code has 40, 60 and 80 % for the schedule of 500). The warm-up is their 100 steps of
-    500 and 500 of the longer schedules; of a schedule cut to other lengths it is at most a fifth.
-    The rule's MixUp, from 20,000 examples up, is not part of this.
+    `hyperrule` is BiT's rule for fine-tuning, by which everything but the resolution follows from
+    the data's size. Kolesnikov et al. 2020, arXiv 1912.11370, section 3.3: 500 steps below 20,000
+    examples, 10,000 below 500,000, else 20,000; a tenth of the rate after 30, 60 and 90 % of them;
+    MixUp from 20,000 examples up. The warm-up is the authors' 100 steps of 500 and 500 of the
+    longer schedules; of a schedule cut to other lengths it is at most a fifth.
+
+    `cosine` falls by half a cosine from the end of the warm-up to 0, which a step after the last
+    would have: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, one cycle. `step` falls to
+    a tenth after each of `drops`, `constant` not at all.
 
     Attributes:
+      kind: `hyperrule`, `cosine`, `step` or `constant`.
       steps: length of the training.
-      warmup: steps of linear warm-up from 0.
+      warmup: steps of the warm-up.
       learning_rate: after the warm-up.
+      drops: shares of the steps after which the rate is a tenth of what it was.
     """
 
+    kind: str
     steps: int
     warmup: int
     learning_rate: float
+    drops: tuple[float, ...] = ()
 
     @classmethod
     def of(
-        cls, examples: int, batch_size: int, steps: int | None = None, base_rate: float = 0.003
-    ) -> "HyperRule":
-        """Returns the rule's values.
+        cls,
+        kind: str,
+        examples: int,
+        batch_size: int,
+        steps: int | None,
+        learning_rate: float,
+        learning_rate_batch: int,
+        warmup: int | None,
+        drops: Sequence[float],
+    ) -> "Schedule":
+        """Returns the schedule a config asks for.
 
         Args:
+          kind: `config.schedule`.
           examples: size of the training set, images.
           batch_size: images a step.
-          steps: overrides the rule's length.
-          base_rate: learning rate at batch 512.
+          steps: length of the training; None for the HyperRule's.
+          learning_rate: at a batch of `learning_rate_batch`, in proportion to the batch.
+          learning_rate_batch: 0 to take the rate as it is.
+          warmup: steps; None for the HyperRule's or 5 % of the steps of the other kinds.
+          drops: shares of the steps, of the kind `step`.
 
         Raises:
-          UserError: a number is not positive.
+          UserError: an unknown kind, no length where none follows, or a number out of bounds.
         """
-        for what, value in (("batch_size", batch_size), ("learning_rate", base_rate)):
+        if kind not in KINDS:
+            raise unknown_choice("value of config.schedule", kind, KINDS)
+        for what, value in (("batch_size", batch_size), ("learning_rate", learning_rate)):
             if not 0 < value < math.inf:
                 raise UserError(f"config.{what} is {value}; expected a number above 0.")
-        rule = 500 if examples < 20_000 else 10_000 if examples < 500_000 else 20_000
-        if steps is not None and steps < 1:
-            raise UserError(f"config.steps is {steps}; expected at least 1, or none for the rule.")
-        length = rule if steps is None else steps
-        warmup = min(100 if length <= 500 else 500, length // 5)
-        return cls(length, warmup, base_rate * batch_size / 512)
+        if learning_rate_batch < 0:
+            raise UserError(
+                f"config.learning_rate_batch is {learning_rate_batch}; expected a number of "
+                "images, or 0 to take config.learning_rate as it is."
+            )
+        if steps is None:
+            if kind != HYPERRULE:
+                raise UserError(
+                    f"config.schedule is {kind}, which has no length of its own; set one of "
+                    "config.steps, config.epochs and config.examples."
+                )
+            steps = hyperrule_steps(examples)
+        if steps < 1:
+            raise UserError(f"config.steps is {steps}; expected at least 1.")
+        return cls(
+            kind,
+            steps,
+            _warmup(kind, steps, warmup),
+            learning_rate * (batch_size / learning_rate_batch if learning_rate_batch else 1),
+            _drops(kind, drops),
+        )
 
 
-class WarmupSteps(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate of a `HyperRule` at each step."""
+def _warmup(kind: str, steps: int, warmup: int | None) -> int:
+    if warmup is None:
+        if kind == HYPERRULE:
+            return min(100 if steps <= 500 else 500, steps // 5)
+        return steps // 20
+    if not 0 <= warmup < steps:
+        raise UserError(
+            f"config.warmup is {warmup}; expected 0 or more and fewer than the {steps} steps of "
+            "the training, or none for the schedule's own."
+        )
+    return warmup
 
-    def __init__(self, rule: HyperRule) -> None:
-        self.rule = rule
+
+def _drops(kind: str, drops: Sequence[float]) -> tuple[float, ...]:
+    if kind == HYPERRULE:
+        return HYPERRULE_DROPS
+    if kind != STEP:
+        return ()
+    for share in drops:
+        if not 0 < share < 1:
+            raise UserError(f"config.drops has {share}; expected shares of the steps, 0 to 1.")
+    return tuple(drops)
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate of a `Schedule` at each step."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """Returns the learning rate of step `step`, counted from 0."""
+        """Returns the learning rate, scalar float32, of step `step`, counted from 0."""
+        schedule = self.schedule
         step = tf.cast(step, tf.float32)
-        warm = tf.minimum(1.0, (step + 1) / max(1, self.rule.warmup))
-        drops = sum(
-            tf.cast(step >= share * self.rule.steps, tf.float32) for share in (0.3, 0.6, 0.9)
-        )
-        return self.rule.learning_rate * warm * tf.pow(0.1, drops)
+        # From 1 / warmup up: a step at a rate of 0 would be lost.
+        rate = schedule.learning_rate * tf.minimum(1.0, (step + 1) / max(1, schedule.warmup))
+        for share in schedule.drops:
+            rate *= tf.where(step >= share * schedule.steps, 0.1, 1.0)
+        if schedule.kind == COSINE:
+            done = (step - schedule.warmup) / (schedule.steps - schedule.warmup)
+            rate *= (1 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0))) / 2
+        return rate
 
     def get_config(self) -> dict[str, object]:
         """Returns what Keras needs to make another."""
-        return {"rule": self.rule}
+        return {"schedule": self.schedule}

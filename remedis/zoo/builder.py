@@ -63,6 +63,7 @@ def build(
             tensors=len(architecture.shapes(found.final_norm)),
             signatures=("serving_default", "embed", "endpoints"),
             provenance=found.provenance,
+            backbone=architecture.name,
             record=dataclasses.asdict(records.RECORDS[name]),
         )
     provenance = dataclasses.replace(description.provenance, command=command)
@@ -97,6 +98,7 @@ def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Descripti
             file=base,
             sha256=tensors.variables_sha256(folder),
         ),
+        backbone=architecture.name,
         record=dataclasses.asdict(records.RECORDS[name]),
     )
 

@@ -1,5 +1,6 @@
 """The model card beside every exported folder, for the person who finds it years later."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
@@ -15,6 +16,8 @@ def text(description: dict[str, Any]) -> str:
         "## Weights\n\n" + _origin(provenance),
         "## Use\n\n" + _use(description),
     ]
+    if description["kind"] == "classifier":
+        sections.append("## What the numbers mean\n\n" + _meaning(description))
     if record := description["record"]:
         sections.append(
             "## The published checkpoint of this name\n\n" + _record(record, provenance)
@@ -69,12 +72,67 @@ def _use(description: dict[str, Any]) -> str:
             "- `m.preprocess(image)`: one decoded image [H, W, channels] uint8 or uint16 to "
             f"[1, S, S, 3], as in training: `{description['preprocess']}`.",
             f"- Labels, in order: {', '.join(description['labels'])}.",
-            "- The probabilities are those of the training labels' definition and prevalence; "
-            "they are not calibrated for another site.",
+            "- Batch norms, if there are any, use their averages, with `training=True` too.",
         ]
     lines.append(f"- Signatures: {', '.join(f'`{name}`' for name in description['signatures'])}.")
+    if description["backbone"]:
+        lines.append(f"- Backbone: {description['backbone']}.")
     count = f"{description['parameters']:,} parameters in {description['tensors']} tensors"
     return "\n".join([*lines, f"- {count}."])
+
+
+def _meaning(description: dict[str, Any]) -> str:
+    """Returns what probabilities and thresholds of a classifier stand for, and for whom."""
+    lines = [
+        "Exactly one label of an image is 1; the probabilities of all labels add up to 1."
+        if description["task"] == "multi_class"
+        else "Each label is 1 or 0 by itself; its probability is that it is 1."
+    ]
+    calibration = description["calibration"] or {"method": "none"}
+    if calibration["method"] == "none":
+        lines.append(
+            "They are not calibrated: they follow the training labels' definition and prevalence, "
+            "and may be too high or too low throughout."
+        )
+    else:
+        lines.append(
+            f"They are calibrated ({calibration['method']}) on {calibrated_on(calibration)}: "
+            "there, of images with a probability of 0.3 about three in ten have the label. Where "
+            "the label is rarer or more common, or images are made otherwise, they are not: "
+            "calibrate on images of that place. `logits` are raw."
+        )
+        if left_out := calibration.get("left_out"):
+            lines.append(f"Not calibrated, for too few cases: {', '.join(left_out)}.")
+    if chosen := description["thresholds"]:
+        lines += ["", *_thresholds(chosen, description["labels"]), ""]
+        lines.append(
+            "An image counts as positive from the threshold on. They were chosen on the validation "
+            "split, for its prevalence and images; `m.thresholds()` gives them, NaN for none."
+        )
+    lines.append(f"\n{NOT_A_DEVICE}")
+    return "\n".join(lines)
+
+
+def calibrated_on(calibration: Mapping[str, Any]) -> str:
+    """Returns what a `Description.calibration` was fitted on, such as `120 cases of nih64`."""
+    data = calibration.get("data") or "the validation split"
+    return f"{calibration['fitted_on']['cases']:,} cases of {data}"
+
+
+def _thresholds(chosen: dict[str, Any], labels: Sequence[str]) -> list[str]:
+    """Returns a table of the thresholds, a label a row."""
+    kinds = [kind for kind, values in chosen.items() if isinstance(values, dict)]
+
+    def row(*cells: str) -> str:
+        return f"| {' | '.join(cells)} |"
+
+    def number(value: float | None) -> str:
+        return "none" if value is None else f"{value:.4g}"
+
+    rows = [row(label, *(number(chosen[kind][label]) for kind in kinds)) for label in labels]
+    others = ", ".join(f"{name}: {v}" for name, v in chosen.items() if name not in kinds)
+    note = ["", f"({others})"] if others else []
+    return [row("label", *kinds), row("---", *("---:" for _ in kinds)), *rows, *note]
 
 
 def _record(record: dict[str, Any], provenance: dict[str, Any]) -> str:

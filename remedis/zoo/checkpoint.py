@@ -2,9 +2,14 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
+
+import keras
+import numpy as np
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.models.applications import numbered_from_zero
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.zoo import release
@@ -29,6 +34,27 @@ def describe(directory: files.Path) -> Description | None:
         raise UserError(f"{file} is damaged ({error}); build the folder again.") from error
 
 
+def arrays(
+    directory: files.Path, variables: Mapping[str, keras.Variable], what: str
+) -> dict[str, np.ndarray]:
+    """Returns the values in a folder of ours for some variables, by name.
+
+    Args:
+      directory: the folder.
+      variables: by the names they have in `named_variables` of a trunk or a classifier.
+      what: they are, for the message.
+
+    Raises:
+      UserError: the folder is no SavedModel, or lacks some of them.
+    """
+    tensors = saved_model_variables(directory)
+    full = {new: old for old, new in numbered_from_zero(tensors).items()}
+    found = {name: tensors.shapes[full[name]] for name in variables if name in full}
+    expected = {name: tuple(variable.shape) for name, variable in variables.items()}
+    check_shapes(found, expected, str(directory), f"the {what} {DESCRIPTION} describes")
+    return {name: tensors[full[name]] for name in variables}
+
+
 def read(directory: files.Path) -> Weights:
     """Returns the trunk's weights of a folder; a classifier's head is left out.
 
@@ -37,6 +63,10 @@ def read(directory: files.Path) -> Weights:
     """
     folder = pathlib.Path(directory)
     description = describe(folder)
+    if description is not None and not description.units:
+        raise UserError(
+            f"{folder} holds a network of {description.backbone}; expected a BiT trunk here."
+        )
     tensors = saved_model_variables(folder)
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
@@ -47,6 +77,7 @@ def read(directory: files.Path) -> Weights:
         # A release's graph kept by the builder: its range is measured, its origin is known.
         return dataclasses.replace(weights, provenance=description.provenance)
     units = description.units
+    assert description.width is not None
     architecture = Architecture((units[0], units[1], units[2], units[3]), description.width)
     expected = architecture.shapes(description.final_norm)
     trunk = {name: shape for name, shape in shapes.items() if not name.startswith("head/")}

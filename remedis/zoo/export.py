@@ -24,25 +24,34 @@ class Description:
     Attributes:
       kind: `trunk`, or `classifier` for a trunk with a head.
       name: the checkpoint's or the run's name.
-      units: bottleneck units in each block.
-      width: multiplier of the channels.
-      final_norm: whether `pre_logits` can be had.
+      units: bottleneck units in each block of a BiT trunk; empty for any other.
+      width: multiplier of its channels; None for any other.
+      final_norm: whether the trunk has the norm before a head (`pre_logits` needs it).
       value_range: pixel values the caller feeds.
-      trunk_range: what the graph maps 0 and 1 to before the first convolution.
+      trunk_range: what the graph maps 0 and 1 to before the first convolution; None for whatever a
+        release's graph or a network of `keras.applications` does with them.
       parameters: scalars in all variables.
       tensors: number of variables.
       signatures: names of the signatures.
       provenance: where the weights come from.
       record: of the checkpoint the folder is an instance of, where it is one.
+      backbone: what the trunk is: `50x1`, or `keras:DenseNet121`.
       labels: names of a classifier's labels, in the order of its outputs.
       preprocess: specification of a classifier's evaluation preprocessing.
+      task: a classifier's, `multi_label` or `multi_class`.
+      head_norm: whether a classifier was asked to normalise the map before pooling.
+      calibration: of a classifier's probabilities: `method`, `scale` and `offset` (lists in the
+        order of the labels), `fitted_on` with the number of `cases`, where they are from as `data`
+        (the validation split where nothing is said), and labels `left_out`.
+      thresholds: of a classifier's probabilities: for each kind a value a label, None where there
+        is none, and what else is known of how they were chosen.
       software: versions that wrote the folder.
     """
 
     kind: str
     name: str
     units: tuple[int, ...]
-    width: float
+    width: float | None
     final_norm: bool
     value_range: tuple[float, float]
     trunk_range: tuple[float, float] | None
@@ -51,8 +60,13 @@ class Description:
     signatures: tuple[str, ...]
     provenance: Provenance
     record: dict[str, Any] | None = None
+    backbone: str = ""
     labels: tuple[str, ...] = ()
     preprocess: str | None = None
+    task: str = "multi_label"
+    head_norm: bool = True
+    calibration: dict[str, Any] | None = None
+    thresholds: dict[str, Any] | None = None
     software: dict[str, str] = dataclasses.field(
         default_factory=lambda: {
             "remedis": remedis.__version__,

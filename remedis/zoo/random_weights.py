@@ -11,6 +11,17 @@ from remedis.zoo.provenance import RANDOM, Provenance
 from remedis.zoo.weights import BIT_RANGE, Weights
 
 
+def kernel(seed: int, name: str, shape: Shape) -> np.ndarray:
+    """Returns a kernel [..., inputs, outputs] float32, the same for a seed and a name everywhere.
+
+    He et al. 2015, arXiv 1502.01852. Weight standardisation undoes the scale going forward, but the
+    scale sets how large a step of the optimizer is for the kernel.
+    """
+    deviation = np.sqrt(2 / np.prod(shape[:-1]))
+    generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return generator.standard_normal(shape, np.float32) * np.float32(deviation)
+
+
 class _Arrays(Mapping[str, np.ndarray]):
     """Each array drawn on access from (seed, name), whatever was drawn before it."""
 
@@ -23,11 +34,7 @@ class _Arrays(Mapping[str, np.ndarray]):
             return np.ones(shape, np.float32)
         if name.endswith("beta"):
             return np.zeros(shape, np.float32)
-        # He et al. 2015, arXiv 1502.01852. Weight standardisation undoes the scale going forward,
-        # but the scale sets how large a step of the optimizer is for the kernel.
-        deviation = np.sqrt(2 / np.prod(shape[:-1]))
-        generator = np.random.default_rng([self._seed, zlib.crc32(name.encode())])
-        return generator.standard_normal(shape, np.float32) * np.float32(deviation)
+        return kernel(self._seed, name, shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._shapes)

@@ -6,9 +6,11 @@ in the graph, since only the graph is there when TensorFlow alone loads the fold
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from remedis.models.bit import BiTResNet
@@ -196,20 +198,37 @@ class ServedGraph(ServedModel):
 class ServedClassifier(ServedModel):
     """A trunk with a head: `m(images)` gives `probabilities`, `logits` and `embedding`.
 
-    `preprocess` maps one decoded image to what the model was trained to see; `label_names()` gives
-    the labels in the order of the outputs.
+    Probabilities are calibrated, logits raw; `training=True` is accepted and changes nothing: batch
+    norms, where the trunk has them, use their averages in an export. `preprocess` maps one decoded
+    image to what the model was trained to see; `label_names()` gives the labels in the order of the
+    outputs, `thresholds()` by kind the probability [labels] from which on a label counts as
+    positive, NaN where none could be chosen.
     """
 
-    def __init__(self, classifier: Classifier, preprocess: Preprocess) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        preprocess: Preprocess,
+        thresholds: Mapping[str, npt.ArrayLike] | None = None,
+    ) -> None:
         named = classifier.named_variables()
-        unused = classifier.unused_variables()
+        unchanged = classifier.unused_variables() | classifier.statistics()
         super().__init__(
             [variable.value for variable in named.values()],
-            [variable.value for name, variable in named.items() if name not in unused],
+            [variable.value for name, variable in named.items() if name not in unchanged],
         )
-        self.__call__ = self._callable(classifier.outputs, trainings=(False, True, None))
+        # Constants in the graph, beside the variables that a training may change.
+        calibration = [tf.constant(np.asarray(v)) for v in (classifier.scale, classifier.offset)]
+        self.__call__ = self._callable(
+            lambda images: classifier.outputs(images, calibration), trainings=(False, True, None)
+        )
         names = list(classifier.labels)
         self.label_names = tf.function(lambda: tf.constant(names), input_signature=[])
+        values = {kind: np.asarray(v, np.float32) for kind, v in (thresholds or {}).items()}
+        self._thresholds = values
+        self.thresholds = tf.function(
+            lambda: {kind: tf.constant(value) for kind, value in values.items()}, input_signature=[]
+        )
 
         @tf.function
         def prepared(image: tf.Tensor) -> tf.Tensor:
@@ -220,14 +239,20 @@ class ServedClassifier(ServedModel):
         self.preprocess = prepared
 
     def saved_signatures(self) -> dict[str, Any]:
-        """Returns `serving_default`, `preprocess` (of 8-bit images) and `label_names`."""
+        """Returns `serving_default`, `preprocess` (of 8-bit images), `label_names`, `thresholds`.
+
+        The last is left out where there are none: a signature must return something.
+        """
         image = tf.TensorSpec([None, None, None], tf.uint8, name="image")
         prepare = tf.function(
             lambda image: {"images": self.preprocess(image)}, input_signature=[image]
         )
         names = tf.function(lambda: {"label_names": self.label_names()}, input_signature=[])
-        return {
+        signatures = {
             "serving_default": signature(self.__call__, images="images"),
             "preprocess": prepare,
             "label_names": names,
         }
+        if self._thresholds:
+            signatures["thresholds"] = self.thresholds
+        return signatures

@@ -2,12 +2,13 @@
 
 import functools
 import importlib
+import itertools
 import pathlib
 
 import ml_collections
 import pytest
 
-from remedis.data import sources
+from remedis.data import labels, sources
 from remedis.errors import UserError
 from remedis.preprocess import parse
 from remedis.training import finetune, rehearsal
@@ -17,7 +18,8 @@ NAMES = sorted(
     for path in (pathlib.Path(__file__).parents[2] / "configs").glob("*.py")
     if path.stem not in ("__init__", "common")
 )
-ARGUMENTS = ("rehearsal", "head_only", "rehearsal,head_only")
+ARGUMENTS = ("rehearsal", "head_only", "50x1", "152x2")
+CHOICES = "50x1, 152x2, head_only, rehearsal"
 
 
 def get(name: str, arg: str | None = None) -> ml_collections.ConfigDict:
@@ -25,11 +27,18 @@ def get(name: str, arg: str | None = None) -> ml_collections.ConfigDict:
 
 
 def test_there_are_configs():
-    assert {"chexpert", "chestxray14", "own_data"} <= set(NAMES)
+    assert set(NAMES) == {
+        "camelyon",
+        "chestxray14",
+        "chexpert",
+        "mimic_cxr",
+        "own_data",
+        "patch_camelyon",
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("arg", [None, "", *ARGUMENTS])
+@pytest.mark.parametrize("arg", [None, "", *ARGUMENTS, "rehearsal,head_only"])
 def test_every_config_is_locked_and_can_be_read(name, arg):
     config = get(name, arg)
     assert config.is_locked
@@ -39,15 +48,61 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
         parse(config[key].format(size=config.image_size), deterministic=key.startswith("eval"))
     assert config.source in sources.NAMES
     assert set(config) == set(get("chexpert"))
-    assert config.trainable == ("head" if arg and "head_only" in arg else "all")
-    assert bool(config.rehearsal) == bool(arg and "rehearsal" in arg)
+    asked = (arg or "").split(",")
+    assert config.method == ("probe" if "head_only" in asked else "finetune")
+    assert bool(config.rehearsal) == ("rehearsal" in asked)
     assert config.steps == (120 if config.rehearsal else None)
+    assert config.architecture == next((a for a in asked if a in ("50x1", "152x2")), "")
+    assert config.rematerialise == ("152x2" in asked)
+    assert config.batch_size % config.accumulate == 0
+    sources.parse_options(filter(None, config.source_options.split(";")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_152x2_works_on_parts_of_the_pixels_of_two_radiographs(name):
+    config = get(name, "152x2")
+    pixels = config.batch_size // config.accumulate * config.image_size**2
+    assert pixels <= 2 * 448**2
+    assert get(name).accumulate == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_mean_the_same_in_any_order(name):
+    orders = [", ".join(order) for order in itertools.permutations((*ARGUMENTS[:2], "152x2"))]
+    configs = [get(name, order) for order in orders]
+    assert all(config.to_dict() == configs[0].to_dict() for config in configs)
+
+
+def test_chexpert_has_all_14_labels_in_any_order_but_not_in_a_rehearsal():
+    config = get("chexpert", "14")
+    assert set(config.labels) == set(labels.CHEXPERT)
+    assert len(config.labels) == 14
+    assert get("chexpert", "head_only,14") == get("chexpert", "14,head_only")
+    assert get("chexpert").labels == labels.FIVE_CONDITIONS
+    for arg in ("14,rehearsal", "rehearsal,14"):
+        assert get("chexpert", arg).labels == labels.FIVE_CONDITIONS
+
+
+def test_chestxray14_has_its_14_findings():
+    assert len(get("chestxray14").labels) == 14
+    assert "No Finding" not in get("chestxray14").labels
+
+
+def test_camelyon_is_the_official_split():
+    options = sources.parse_options(get("camelyon").source_options.split(";"))
+    assert options == {"validation_centres": (1,), "test_centres": (2,)}
+
+
+def test_two_architectures_exclude_each_other():
+    with pytest.raises(UserError) as caught:
+        get("camelyon", "152x2,50x1")
+    assert str(caught.value) == "The config arguments 50x1 and 152x2 exclude each other."
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_argument_is_in_the_docstring(name):
     module = importlib.import_module(f"configs.{name}")
-    for argument in ("rehearsal", "head_only"):
+    for argument in (*ARGUMENTS, *(["14"] if name == "chexpert" else [])):
         assert f":{argument}`" in module.__doc__
     assert f"--config=configs/{name}.py" in module.__doc__
 
@@ -55,7 +110,7 @@ def test_every_argument_is_in_the_docstring(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("arg", ["rehersal", "rehearsal,heads"])
 def test_unknown_arguments_get_the_choices(name, arg):
-    with pytest.raises(UserError, match="Choose from: rehearsal, head_only") as caught:
+    with pytest.raises(UserError, match=f"Choose from: .*{CHOICES}.$") as caught:
         get(name, arg)
     assert str(caught.value).startswith("Unknown config argument '")
 
@@ -70,18 +125,32 @@ def test_configs_do_not_share_what_they_hold():
 @pytest.fixture
 def few_patients(monkeypatch):
     """Makes the made-up hospitals small; the learning is tested elsewhere."""
-    for write, patients in (("write_chexpert", 60), ("write_chestxray14", 80)):
-        small = functools.partial(getattr(rehearsal.rehearsal, write), patients=patients)
+    sizes = {
+        "write_chexpert": {"patients": 60},
+        "write_chestxray14": {"patients": 80},
+        "write_mimic_cxr": {"patients": 60},
+        "write_patch_camelyon": {"patches": 16, "held_out_patches": 16},
+        "write_wilds_camelyon17": {"slides_per_centre": 2, "patches_per_slide": 8},
+    }
+    for write, size in sizes.items():
+        small = functools.partial(getattr(rehearsal.rehearsal, write), **size)
         monkeypatch.setattr(rehearsal.rehearsal, write, small)
     monkeypatch.setattr(rehearsal, "IMAGE_SIZE", 32)
 
 
-@pytest.mark.parametrize("name", NAMES)
+# One to train and one to solve for the head; the others differ from these in their data.
+QUICK = (("chexpert", "rehearsal"), ("camelyon", "rehearsal,head_only"))
+SLOW = [(name, "rehearsal") for name in NAMES if name != "chexpert"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arg"), [*QUICK, *(pytest.param(*run, marks=pytest.mark.slow) for run in SLOW)]
+)
 @pytest.mark.usefixtures("few_patients")
-def test_rehearsal_runs_to_the_end(name, tiny_checkpoint, tmp_path, monkeypatch):
+def test_rehearsal_runs_to_the_end(name, arg, tiny_checkpoint, tmp_path, monkeypatch):
     # The export has its own test and would take most of the time here.
-    monkeypatch.setattr(finetune, "_export", lambda *_: None)
-    config = get(name, "rehearsal")
+    monkeypatch.setattr(finetune.classifiers, "save", lambda *_, **__: None)
+    config = get(name, arg)
     config.checkpoint = str(tiny_checkpoint)
     config.update(image_size=32, steps=2, evaluate_every=2, checkpoint_every=2, resamples=40)
     results = finetune.finetune(config, tmp_path / "run")
@@ -96,8 +165,41 @@ def test_rehearsal_runs_to_the_end(name, tiny_checkpoint, tmp_path, monkeypatch)
 @pytest.mark.usefixtures("few_patients")
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "own_data"])
 def test_labels_of_the_whole_config_are_known_to_its_source(name, tmp_path):
-    config = get(name)
-    folder = rehearsal._LAYOUTS[config.source](tmp_path)
+    config = get(name, "14" if name == "chexpert" else None)
+    folder = rehearsal.LAYOUTS[config.source](tmp_path)
     options = sources.parse_options(filter(None, config.source_options.split(";")))
+    if config.allow_missing_patient_ids:
+        options["allow_missing_patient_ids"] = True
     manifest = sources.load(config.source, folder, tuple(config.labels), **options)
     assert manifest.labels == tuple(config.labels)
+    labels.policies(config.uncertain, manifest.labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "arg", "built"),
+    [
+        ("chexpert", "rehearsal", "cxr-50x1-remedis-m"),
+        ("own_data", "rehearsal,50x1", "cxr-50x1-remedis-m"),
+        ("camelyon", "rehearsal,152x2", "path-152x2-remedis-m"),
+        ("patch_camelyon", "rehearsal", "path-50x1-remedis-m"),
+    ],
+)
+def test_a_rehearsal_builds_the_checkpoint_the_config_asks_for(
+    name, arg, built, tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(rehearsal.builder, "build", lambda *args, **_: asked.append(args))
+    config = get(name, arg)
+    config.data_dir = "somewhere"
+    made = rehearsal.prepared(config, tmp_path)
+    folder = tmp_path / "rehearsal"
+    assert asked == [(built, "random:0", folder)]
+    assert made.checkpoint == str(folder / built)
+    assert made.data_dir == "somewhere"
+
+
+def test_an_unknown_layout_is_refused(tmp_path):
+    config = get("chexpert", "rehearsal")
+    config.rehearsal = "chexprt"
+    with pytest.raises(UserError, match="Unknown layout of rehearsal data 'chexprt': did you mean"):
+        rehearsal.prepared(config, tmp_path)

@@ -1,13 +1,21 @@
+import collections
+import importlib.util
 import json
+import pathlib
+import time
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy.stats import norm
-from sklearn.metrics import roc_auc_score
+from scipy.special import expit
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from remedis.errors import UserError
-from remedis.evaluation.evaluate import evaluate
+from remedis.evaluation.evaluate import evaluate, evaluate_table
+from remedis.evaluation.result import Result
+from remedis.evaluation.thresholds import Thresholds, choose
 
+COVERAGE = pathlib.Path(__file__).parents[2] / "benchmarks" / "coverage.py"
 NAMES = ("Edema", "Fracture", "Effusion")
 
 
@@ -52,8 +60,9 @@ def test_copies_of_images_do_not_narrow_the_interval():
     labels, scores, patients = _hospital(2, images=1)
     once = evaluate(labels, scores, NAMES, patients, seed=5)
     again = evaluate(np.tile(labels, (4, 1)), np.tile(scores, (4, 1)), NAMES, patients * 4, seed=5)
-    assert again.labels == once.labels
-    assert again.mean == once.mean
+    for name in NAMES:
+        assert again.labels[name].to_json() == pytest.approx(once.labels[name].to_json())
+    assert again.mean.to_json() == pytest.approx(once.mean.to_json())
     by_image = evaluate(
         np.tile(labels, (4, 1)), np.tile(scores, (4, 1)), NAMES, [None] * len(labels) * 4, seed=5
     )
@@ -73,23 +82,15 @@ def test_order_of_rows_does_not_matter_and_the_seed_does():
     want = evaluate(labels, scores, NAMES, patients)
     order = np.random.default_rng(0).permutation(len(labels))
     got = evaluate(labels[order], scores[order], NAMES, np.array(patients)[order])
-    assert got == want
-    assert evaluate(labels, scores, NAMES, patients, seed=1).mean.low != want.mean.low
-
-
-def test_interval_covers_the_truth():
-    # Equal-variance binormal: AUROC = Phi(distance / (sigma sqrt 2)), here sigma = 1.
-    truth = norm.cdf(1 / np.sqrt(2))
-    by_patient = by_image = 0
-    for draw in range(200):
-        labels, scores, patients = _hospital(1000 + draw, images=4, shared=0.8, columns=1)
-        for ids in (patients, [None] * len(patients)):
-            found = evaluate(labels, scores, ("a",), ids, seed=draw, resamples=400).labels["a"]
-            hit = found.low <= truth <= found.high
-            by_patient += hit and ids is patients
-            by_image += hit and ids is not patients
-    assert 0.88 <= by_patient / 200 <= 0.995
-    assert by_image / 200 < 0.80  # images taken for independent claim far too much
+    assert got.to_json()["mean"] == pytest.approx(want.to_json()["mean"])
+    precision = [
+        evaluate(labels[rows], scores[rows], NAMES, np.array(patients)[rows], seed=seed).metrics[
+            "average_precision"
+        ]
+        for rows, seed in ((slice(None), 0), (order, 0), (slice(None), 1))
+    ]
+    assert precision[1].mean.to_json() == pytest.approx(precision[0].mean.to_json())
+    assert precision[2].mean.low != pytest.approx(precision[0].mean.low)
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -128,6 +129,7 @@ def test_result_prints_and_becomes_json():
     assert list(fields["labels"]) == list(NAMES)
     assert fields["averaged"] == list(NAMES)
     assert (fields["images"], fields["resamples"], fields["seed"]) == (180, 50, 2)
+    assert Result.from_json(fields) == result
     assert str(result).splitlines()[-1] == f"mean of 3: {result.mean}"
 
 
@@ -142,3 +144,163 @@ def test_malformed_input_is_one_sentence():
     scores[7, 2] = np.nan
     with pytest.raises(UserError, match=r"row 7 .*label 'Effusion' is nan"):
         evaluate(labels, scores, NAMES, patients)
+
+
+def _predicted(seed, classes=False):
+    """Labels, probabilities and patients; one class a row if `classes`."""
+    labels, scores, patients = _hospital(seed, shared=0.5)
+    if classes:
+        rng = np.random.default_rng(seed)
+        labels = np.eye(3)[rng.integers(3, size=len(labels))]
+        scores = np.exp(rng.normal(size=labels.shape) + labels)
+        return labels, scores / scores.sum(axis=1, keepdims=True), patients
+    return labels, expit(scores), patients
+
+
+def test_every_metric_is_there_and_agrees_with_scikit_learn():
+    labels, scores, patients = _predicted(9)
+    labels[4:9, 1] = np.nan
+    chosen = choose(labels, scores, NAMES)
+    result = evaluate(labels, scores, NAMES, patients, thresholds=chosen)
+    points = [
+        f"{kind}/{name}"
+        for kind in ("youden", "target_sensitivity")
+        for name in ("sensitivity", "specificity", "ppv", "npv")
+    ]
+    others = ["average_precision", "brier", "calibration_error", "accuracy"]
+    assert sorted(result.metrics) == sorted([*others, *points])
+    for column, name in enumerate(NAMES):
+        use = ~np.isnan(labels[:, column])
+        target, score = labels[use, column], scores[use, column]
+        for metric, value in (
+            ("average_precision", average_precision_score(target, score)),
+            ("brier", brier_score_loss(target, score)),
+            ("accuracy", np.mean((score >= 0.5) == target)),
+        ):
+            assert result.metrics[metric].labels[name].value == pytest.approx(value)
+        assert result.metrics["target_sensitivity/sensitivity"].labels[name].value >= 0.9
+    for metric in result.metrics.values():
+        assert (metric.averaged, list(metric.labels)) == (NAMES, list(NAMES))
+        assert metric.interval
+        values = [estimate.value for estimate in metric.labels.values()]
+        assert metric.mean.value == pytest.approx(np.mean(values))
+        for estimate in (*metric.labels.values(), metric.mean):
+            assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+            assert estimate.high > estimate.low
+    assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_scores_that_are_no_probabilities_have_no_calibration():
+    labels, scores, patients = _hospital(10)
+    assert list(evaluate(labels, scores, NAMES, patients, resamples=40).metrics) == [
+        "average_precision"
+    ]
+
+
+def test_classes_have_one_accuracy():
+    labels, scores, patients = _predicted(11, classes=True)
+    result = evaluate(labels, scores, NAMES, patients, task="multi_class")
+    accuracy = result.metrics["accuracy"]
+    assert accuracy.labels == {}
+    assert accuracy.mean.value == np.mean(labels.argmax(axis=1) == scores.argmax(axis=1))
+    assert accuracy.mean.low < accuracy.mean.value < accuracy.mean.high
+    with pytest.raises(UserError, match=r"config\.task 'multiclass': did you mean 'multi_class'"):
+        evaluate(labels, scores, NAMES, patients, task="multiclass")
+
+
+def test_perfect_scores_are_not_certain():
+    labels, _, patients = _hospital(12)
+    scores = labels * 0.8 + 0.1
+    chosen = Thresholds(dict.fromkeys(NAMES, 0.5), dict.fromkeys(NAMES, 0.5), 0.9)
+    result = evaluate(labels, scores, NAMES, patients, thresholds=chosen, resamples=40)
+    for estimate in (
+        result.mean,
+        result.labels["Edema"],
+        *(result.metrics[name].mean for name in ("average_precision", "youden/sensitivity")),
+    ):
+        assert estimate.value == 1
+        assert 0.75 < estimate.low < 0.97
+        assert estimate.high == 1
+    # Of a Brier score of 0.01 that no image disputes, nothing else is known.
+    assert result.metrics["brier"].mean.value == pytest.approx(0.01)
+
+
+def test_a_label_without_threshold_has_no_operating_point():
+    labels, scores, patients = _predicted(13)
+    chosen = Thresholds(
+        {**dict.fromkeys(NAMES, 0.5), "Edema": None}, dict.fromkeys(NAMES, 0.5), 0.9
+    )
+    metrics = evaluate(labels, scores, NAMES, patients, thresholds=chosen, resamples=40).metrics
+    assert metrics["youden/ppv"].labels["Edema"].value is None
+    assert metrics["youden/ppv"].averaged == NAMES[1:]
+    assert metrics["target_sensitivity/ppv"].averaged == NAMES
+
+
+def _table(seed):
+    labels, scores, patients = _predicted(seed)
+    table = pd.DataFrame({"patient_id": patients, "split": "test"})
+    table["sex"] = np.where(np.arange(len(table)) // 3 % 2, "F", "M")
+    for column, name in enumerate(NAMES):
+        table[f"label/{name}"], table[f"score/{name}"] = labels[:, column], scores[:, column]
+    return table
+
+
+def test_a_table_is_evaluated_by_split():
+    table = _table(14)
+    other = _table(15).assign(split="validation")
+    chosen = choose(*(_columns(other, kind) for kind in ("label", "score")), NAMES)
+    both = pd.concat([table, other])
+    found = evaluate_table(both, NAMES, "test", thresholds=chosen, resamples=40)
+    want = evaluate(
+        *(_columns(table, kind) for kind in ("label", "score")),
+        NAMES,
+        table["patient_id"],
+        thresholds=chosen,
+        resamples=40,
+    )
+    assert list(found.pop("subgroups")) == ["sex"]
+    assert found == want.to_json()
+    with pytest.raises(UserError, match=r"no rows of split 'train'; it has test, validation\."):
+        evaluate_table(both, NAMES, "train")
+    with pytest.raises(UserError, match="no column 'label/Effusions'"):
+        evaluate_table(both, ("Effusions",), "test")
+
+
+def _columns(table, kind):
+    return table[[f"{kind}/{name}" for name in NAMES]].to_numpy()
+
+
+@pytest.mark.slow
+def test_all_metrics_of_the_chestxray14_test_set_take_under_ten_seconds():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((25_596, 14)) < np.linspace(0.01, 0.4, 14)).astype(float)
+    scores = expit(rng.normal(size=labels.shape) + labels)
+    names = [f"label {i}" for i in range(14)]
+    chosen = choose(labels, scores, names)
+    start = time.perf_counter()
+    evaluate(labels, scores, names, rng.integers(2_797, size=len(labels)), thresholds=chosen)
+    assert time.perf_counter() - start < 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("area", [0.8, 0.95])
+def test_intervals_of_all_metrics_cover_the_truth(area):
+    spec = importlib.util.spec_from_file_location("coverage_benchmark", COVERAGE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    hits = collections.defaultdict(list)
+    for seed in range(500):
+        for draw in (
+            module.metrics(area, 1.6 if area > 0.9 else 1.0, seed, 200),
+            module.gaps(area, seed, 200),
+            module.differences(area, seed, 200),
+        ):
+            for name, (low, high, truth) in draw:
+                hits[name].append(low <= truth <= high)
+    covers = {name: np.mean(of) for name, of in hits.items()}
+    # The documented shortfalls; percentiles are there for comparison.
+    loose = {name for name in covers if "bootstrap" in name or "average_precision" in name}
+    for name, share in covers.items():
+        assert share >= (0.87 if name in loose else 0.915), (name, share)
+    for name in ("auroc", "auroc, mean of 3", "difference, DeLong"):
+        assert 0.93 <= covers[name] <= 0.985, (name, covers[name])

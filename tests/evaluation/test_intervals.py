@@ -2,13 +2,17 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from remedis.errors import UserError
 from remedis.evaluation.intervals import (
     Estimate,
+    logit_interval,
+    norm_interval,
     patient_codes,
     patient_counts,
     percentile_interval,
+    wilson_interval,
 )
 
 
@@ -64,3 +68,50 @@ def test_interval_leaves_out_undefined_draws():
     draws = np.append(np.linspace(0, 1, 1001), [np.nan] * 500)
     assert percentile_interval(draws) == pytest.approx((0.025, 0.975))
     assert percentile_interval(np.array([np.nan])) is None
+
+
+@pytest.mark.parametrize(("right", "n"), [(7, 10), (90, 100), (0, 12), (12, 12)])
+def test_wilson_is_scipys_for_independent_images(right, n):
+    share = right / n
+    error = np.sqrt(share * (1 - share) / n)
+    want = binomtest(right, n).proportion_ci(method="wilson")
+    assert wilson_interval(share, error, n) == pytest.approx((want.low, want.high))
+
+
+def test_wilson_takes_a_larger_error_for_fewer_images():
+    error = np.sqrt(0.9 * 0.1 / 50)
+    want = binomtest(45, 50).proportion_ci(method="wilson")
+    assert wilson_interval(0.9, error, 1000) == pytest.approx((want.low, want.high))
+
+
+def test_logit_interval_stays_inside_and_is_the_normal_one_for_small_errors():
+    low, high = logit_interval(0.98, 0.03)
+    assert 0.5 < low < 0.98 < high < 1
+    assert logit_interval(0.7, 1e-4) == pytest.approx((0.7 - 1.96e-4, 0.7 + 1.96e-4), abs=1e-7)
+    assert logit_interval(0.3, 0.0) == (0.3, 0.3)
+    assert logit_interval(1.0, 0.0, 0.8) == (0.8, 1.0)
+    assert logit_interval(0.0, 0.0, 0.8) == pytest.approx((0.0, 0.2))
+
+
+def test_a_norm_of_pure_noise_is_not_told_from_0():
+    rng = np.random.default_rng(0)
+    hits = []
+    for _ in range(500):
+        found = rng.normal(size=6)
+        draws = found + rng.normal(size=(300, 6))
+        low, high = norm_interval(
+            np.abs(found).sum(),
+            np.abs(draws - found).sum(axis=1),
+            (draws - found) @ np.sign(found),
+        )
+        hits.append(low == 0 <= high)
+    # One-sided at the 97.5 % quantile; three standard errors are 2.1 %.
+    assert 0.954 <= np.mean(hits) <= 0.996
+
+
+def test_a_norm_far_from_0_is_known_as_well_as_its_parts():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(2000, 4)) * 0.01
+    low, high = norm_interval(2.0, np.abs(noise).sum(axis=1), noise.sum(axis=1))
+    assert high == pytest.approx(2 + 1.96 * 0.02, abs=0.002)
+    assert low == pytest.approx(2 - np.quantile(np.abs(noise).sum(axis=1), 0.975))

@@ -1,8 +1,10 @@
 import bit_weights
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
 
+from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import HEAD, Classifier
@@ -92,3 +94,87 @@ def test_gradients_reach_every_variable_but_the_unused(final_norm, head_norm):
         if g is not None and not np.abs(g).max() > 0
     ]
     assert silent == []
+
+
+class Normalised:
+    """A trunk whose map is that of an inner one, said to be normalised and rectified already."""
+
+    def __init__(self, inner):
+        self.inner, self.map_channels, self.norm, self.normalised = inner, 1024, None, True
+        self.named_variables, self.statistics = inner.named_variables, lambda: {"average"}
+
+    def __call__(self, images, training=None):
+        self.training = training
+        return self.inner(images)
+
+
+def test_a_map_that_is_normalised_already_is_taken_as_it_is():
+    inner = BiTResNet(TINY, False)
+    inner.assign(bit_weights.weights(TINY, False))
+    model = Classifier(Normalised(inner), LABELS, head_norm=True)
+    assert model.head_norm is True
+    assert {name for name in model.named_variables() if name.startswith(HEAD)} == {
+        "head/dense/kernel",
+        "head/dense/bias",
+    }
+    assert model.statistics() == {"average"}
+    np.testing.assert_allclose(
+        model.embedding_of(IMAGES), model.outputs(IMAGES)["embedding"], rtol=1e-6
+    )
+    assert model.unused_variables() == set()
+
+
+def test_the_trunk_is_told_whether_it_trains():
+    model = Classifier(Normalised(BiTResNet(TINY, False)), LABELS)
+    seen = []
+    for call in (
+        lambda: model(IMAGES, training=True),
+        lambda: model(IMAGES, training=False),
+        lambda: model.outputs(IMAGES),
+        lambda: model.embedding_of(IMAGES),
+    ):
+        call()
+        seen.append(model.trunk.training)
+    assert seen == [True, False, False, False]
+
+
+@pytest.mark.parametrize("task", ["multi_label", "multi_class"])
+def test_probabilities_are_calibrated_and_logits_raw(task):
+    model = with_a_head(True, True)
+    model.task = task
+    scores = tf.function(model.outputs)
+    raw = scores(IMAGES)["logits"].numpy()
+    scale, offset = np.array([0.5, 2.0, 1.5], np.float32), np.array([0.3, -1.0, 0.0], np.float32)
+    model.calibrate(scale, offset)
+    outputs = scores(IMAGES)  # traced before it was calibrated
+    np.testing.assert_array_equal(outputs["logits"], raw)
+    mapped = raw.astype(np.float64) * scale + offset
+    expected = scipy.special.expit(mapped)
+    if task == "multi_class":
+        expected = scipy.special.softmax(mapped, axis=1)
+    np.testing.assert_allclose(outputs["probabilities"], expected, rtol=1e-5, atol=1e-7)
+
+
+@variants
+def test_a_head_solved_on_embeddings_gives_their_logits(final_norm, head_norm):
+    model = classifier(final_norm, head_norm)
+    embedding = model.embedding_of(IMAGES).numpy()
+    state = np.random.RandomState(3)
+    kernel, bias = state.standard_normal((TINY.map_channels, 3)), state.standard_normal(3)
+    model.set_head(kernel, bias)
+    np.testing.assert_allclose(model(IMAGES), embedding @ kernel + bias, rtol=1e-4, atol=1e-4)
+    plain = model.outputs(IMAGES)["embedding"].numpy()
+    assert np.allclose(plain, embedding, atol=1e-4) is not head_norm
+
+
+@pytest.mark.parametrize(
+    ("labels", "task", "sentence"),
+    [
+        (LABELS, "multiclass", "Unknown value of config.task 'multiclass': did you mean 'multi_c"),
+        (("a",), "multi_class", "config.task is multi_class, but config.labels is ('a',); expect"),
+    ],
+)
+def test_wrong_tasks_are_refused(labels, task, sentence):
+    with pytest.raises(UserError) as caught:
+        Classifier(BiTResNet(TINY), labels, task=task)
+    assert str(caught.value).startswith(sentence)

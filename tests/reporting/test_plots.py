@@ -2,14 +2,21 @@ import sys
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
+from scipy.special import expit
 
 from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate
+from remedis.evaluation.reliability import BINS
+from remedis.evaluation.subgroups import subgroups
+from remedis.evaluation.thresholds import choose
 from remedis.reporting.figures import write
 from remedis.reporting.plots import roc_curves, training_curves
+from remedis.reporting.reliability import reliability_curves
+from remedis.reporting.subgroups import subgroup_areas
 
 NOTE = "RANDOM WEIGHTS: nothing here was pretrained"
 
@@ -19,9 +26,15 @@ def _scored(columns):
     labels = (rng.random((300, columns)) < 0.3).astype(float)
     labels[rng.random(labels.shape) < 0.2] = np.nan
     labels[:, columns // 2 :][:, 1:] = np.nan_to_num(labels[:, columns // 2 :][:, 1:])
-    scores = rng.normal(size=labels.shape) + np.nan_to_num(labels)
+    scores = expit(rng.normal(size=labels.shape) + np.nan_to_num(labels))
     names = [f"Label number {column}" for column in range(columns)]
-    return labels, scores, evaluate(labels, scores, names, np.arange(300) // 2, resamples=40)
+    chosen = choose(labels, scores, names)
+    patients = np.arange(300) // 2
+    return (
+        labels,
+        scores,
+        evaluate(labels, scores, names, patients, thresholds=chosen, resamples=40),
+    )
 
 
 def _rows():
@@ -51,8 +64,9 @@ def _overlaps(figure):
     return wrong
 
 
-@pytest.mark.parametrize("columns", [1, 2, 5, 14])
-@pytest.mark.parametrize("random_weights", [False, True])
+@pytest.mark.parametrize(
+    ("columns", "random_weights"), [(1, True), (2, False), (5, False), (14, True)]
+)
 def test_roc_has_a_panel_a_label_and_nothing_overlaps(columns, random_weights):
     labels, scores, result = _scored(columns)
     figure = roc_curves(labels, scores, result, random_weights=random_weights)
@@ -71,6 +85,75 @@ def test_roc_curve_encloses_the_area_it_names():
     for axes, estimate in zip(figure.axes, result.labels.values(), strict=True):
         x, y = axes.lines[1].get_data()
         assert np.trapezoid(y, x) == pytest.approx(estimate.value)
+
+
+def test_roc_marks_both_thresholds_on_the_curve():
+    labels, scores, result = _scored(2)
+    figure = roc_curves(labels, scores, result, random_weights=False)
+    for column, axes in enumerate(figure.axes):
+        marks = {line.get_marker(): line.get_data() for line in axes.lines[2:]}
+        assert list(marks) == ["o", "s"]
+        points = zip(result.thresholds.arrays().values(), marks.values(), strict=True)
+        for thresholds, ((across,), (up,)) in points:
+            called = scores[:, column].astype(np.float32) >= np.float32(thresholds[column])
+            assert up == pytest.approx(called[labels[:, column] == 1].mean())
+            assert across == pytest.approx(called[labels[:, column] == 0].mean())
+    bare = evaluate(labels, scores, list(result.labels), np.arange(300), resamples=40)
+    figure = roc_curves(labels, scores, bare, random_weights=False)
+    assert [len(axes.lines) for axes in figure.axes] == [2, 2]
+
+
+@pytest.mark.parametrize(("columns", "random_weights"), [(1, True), (5, False)])
+def test_reliability_has_a_panel_a_label_and_nothing_overlaps(columns, random_weights):
+    labels, scores, result = _scored(columns)
+    figure = reliability_curves(labels, scores, result, random_weights=random_weights)
+    errors = result.metrics["calibration_error"].labels
+    for axes, (name, error), column in zip(figure.axes, errors.items(), labels.T, strict=True):
+        images = (~np.isnan(column)).sum()
+        assert axes.get_title() == name
+        assert axes.texts[0].get_text() == f"ECE {error.interval}\n{images} images"
+        promised, found = axes.lines[1].get_data()
+        assert len(promised) == BINS
+        # Bins of equally many images: the mean distance of the dots is the error.
+        assert np.abs(promised - found).mean() == pytest.approx(error.value, abs=0.01)
+    assert _overlaps(figure) == []
+    assert sum(text.get_text() == NOTE for text in figure.texts) == random_weights
+
+
+def test_reliability_of_few_different_probabilities_and_of_none():
+    labels = np.array([[1.0, np.nan], [0.0, np.nan]] * 10)
+    scores = np.tile([[0.75, 0.5], [0.25, 0.5]], (10, 1))
+    result = evaluate(labels, scores, ["a", "b"], [None] * 20, resamples=40)
+    figure = reliability_curves(labels, scores, result, random_weights=False)
+    promised, found = figure.axes[0].lines[1].get_data()
+    assert (promised.tolist(), found.tolist()) == ([0.25, 0.75], [0.0, 1.0])
+    assert figure.axes[1].texts[0].get_text() == "not estimable\n0 images"
+    assert len(figure.axes[1].lines) == 1
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+def test_subgroups_have_a_line_a_group_and_nothing_overlaps(columns):
+    labels, scores, result = _scored(columns)
+    patients = np.arange(300) // 2
+    table = pd.DataFrame(
+        {"sex": np.array(["F", "M"])[patients % 2], "site": np.where(patients < 4, "tiny", "large")}
+    )
+    names = list(result.labels)
+    found = subgroups(labels, scores, names, patients, table, resamples=40)
+    figure = subgroup_areas(found, random_weights=True)
+    assert len(figure.axes) == columns + (columns > 1)
+    texts = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert texts == ["sex", "F", "M", "site", "large", "tiny"]
+    shown = [text.get_text() for text in figure.axes[0].texts]
+    gap = found["sex"][names[0]]["gaps"]["auroc"]
+    assert shown == [
+        f"gap {gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]",
+        "not estimable",
+    ]
+    dots = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
+    groups = found["sex"][names[0]]["groups"]
+    assert dots[:2] == [groups[sex]["auroc"]["value"] for sex in ("F", "M")]
+    assert _overlaps(figure) == []
 
 
 def test_roc_draws_no_curve_that_is_not_estimable():

@@ -1,11 +1,15 @@
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
+from scipy.special import expit
 
-from remedis.evaluation.evaluate import evaluate
-from remedis.reporting.tables import print_results
+from remedis.evaluation.evaluate import Result, evaluate, evaluate_table
+from remedis.evaluation.intervals import Estimate
+from remedis.evaluation.thresholds import choose
+from remedis.reporting.tables import brief, print_results
 
 LONG = "A finding with a name far longer than any column of a table could ever hold [x/y]"
 
@@ -54,3 +58,63 @@ def test_prints_to_standard_output_without_colours(capsys):
     assert text.startswith("Test split")
     assert "RANDOM WEIGHTS: nothing here was pretrained\n" in text
     assert "\x1b" not in text
+
+
+def _whole(names=("Edema", "Fracture", LONG)):
+    """What `results.json` holds of a split, with thresholds and subgroups."""
+    rng = np.random.default_rng(0)
+    patients = np.arange(200) // 2
+    labels = (rng.random((200, 3)) < [0.4, 0.01, 0.5]).astype(float)[:, : len(names)]
+    scores = expit(rng.normal(size=labels.shape) + labels)
+    table = pd.DataFrame({"patient_id": patients, "split": "test"})
+    table["sex"] = np.array(["F", "M"])[patients % 2]
+    table["age"] = np.where(patients < 5, 12.0, 50.0)
+    for i, name in enumerate(names):
+        table[f"label/{name}"], table[f"score/{name}"] = labels[:, i], scores[:, i]
+    chosen = choose(labels, scores, names)
+    return evaluate_table(table, names, "test", thresholds=chosen, resamples=40)
+
+
+def _shown(results, width=100):
+    stream = io.StringIO()
+    print_results(results, random_weights=False, console=Console(file=stream, width=width))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("names", [("Edema",), ("Edema", "Fracture"), ("Edema", "Fracture", LONG)])
+def test_all_tables_within_100_columns(names):
+    results = _whole(names)
+    text = _shown(results)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "…" not in text
+    result = Result.from_json(results)
+    rows = [line for line in text.splitlines() if line.strip().startswith("Edema")]
+    precision, *points = (
+        result.metrics[name].labels["Edema"]
+        for name in (
+            "average_precision",
+            "youden/sensitivity",
+            "youden/specificity",
+            "target_sensitivity/sensitivity",
+            "target_sensitivity/specificity",
+        )
+    )
+    assert precision.interval in rows[0]
+    assert [cell for cell in map(brief, points) if cell in rows[1]] == list(map(brief, points))
+    assert f"Mean Brier score: {result.metrics['brier'].mean.interval}" in text
+    assert ("mean of" in text) == (len(names) > 1)
+    assert "not that of another training run" in text
+
+
+def test_subgroups_show_the_mean_the_gap_and_what_is_not_estimable():
+    results = _whole()
+    text = _shown(results)
+    rows = {line.split("  ")[0].strip(): line for line in text.splitlines()}
+    shown = results["subgroups"]["sex"]["mean"]
+    assert Estimate.from_json(shown["groups"]["F"]["auroc"]).interval in rows["sex: F"]
+    gap = shown["gaps"]["auroc"]
+    assert f"{gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]" in rows["sex: gap"]
+    assert "not estimable" in rows["age: 0-19"]
+    assert "mean of the labels estimable in every group" in text
+    assert "Subgroups (" in _shown(_whole(("Edema",)))
+    assert "Subgroups" not in _shown({**results, "subgroups": {}})

@@ -90,6 +90,7 @@ def test_the_directory_holds_everything_and_nothing_half_written(finished):
         "results.json",
         "export",
         "roc.png",
+        "reliability.png",
         "training.png",
     }
     assert json.loads((run / "results.json").read_text()) == results
@@ -185,16 +186,125 @@ def test_all_layers_were_trained(finished, tiny_checkpoint):
         assert not np.array_equal(array, after.arrays[name]), name
 
 
-def test_head_only_from_a_fine_tuned_export_leaves_its_trunk_alone(finished, configured, tmp_path):
+def test_frozen_by_name_from_a_fine_tuned_export_the_trunk_stays(
+    finished, configured, tmp_path, capsys
+):
     export = finished[0] / "export"
-    config = configured(checkpoint=str(export), trainable="head", steps=6, checkpoint_every=6)
+    config = configured(
+        checkpoint=str(export), learning_rates="head/.*=1; .*=0", steps=6, checkpoint_every=6
+    )
     results = finetune(config, tmp_path / "run")
-    before, after = checkpoint.load_trunk(export), checkpoint.load_trunk(tmp_path / "run/export")
-    for name, variable in before.named_variables().items():
-        np.testing.assert_array_equal(variable, after.named_variables()[name])
+    assert_trunk_is_that_of(export, tmp_path / "run" / "export")
     assert results["test"]["mean"]["value"] > 0.9  # the trunk knows squares
     assert results["random_weights"] is True
     assert results["checkpoint"]["origin"] == "training"
+    assert "Training 2 variables" in capsys.readouterr().out
+
+
+def assert_trunk_is_that_of(export, other):
+    before, after = checkpoint.load_trunk(export), checkpoint.load_trunk(other)
+    for name, variable in before.named_variables().items():
+        np.testing.assert_array_equal(variable, after.named_variables()[name])
+
+
+def test_a_probe_is_solved_on_stored_embeddings_and_exported(
+    finished, configured, squares, tmp_path
+):
+    export, store = finished[0] / "export", tmp_path / "store"
+    changes = {"checkpoint": str(export), "method": "probe", "embeddings_dir": str(store)}
+    run = tmp_path / "run"
+    results = finetune(configured(**changes), run)
+    assert_trunk_is_that_of(export, run / "export")
+    assert results["test"]["mean"]["value"] > 0.9
+    assert results["probe"]["converged"]
+    assert not (run / "checkpoints").exists()
+    # What is exported computes from pixels what the probe computed from embeddings.
+    model = tf.saved_model.load(str(run / "export"))
+    table = predictions(run)
+    for path in table["path"][:5]:
+        pixels = tf.io.decode_image(tf.io.read_file(str(squares / path)))
+        outputs = model(model.preprocess(pixels))
+        expected = table.loc[table["path"] == path, [f"score/{label}" for label in LABELS]]
+        np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-5)
+    stored = {path: path.stat().st_mtime_ns for path in store.rglob("*.npz")}
+    again = finetune(configured(**changes, seed=1), tmp_path / "again")
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*.npz")} == stored
+    assert again["test"]["labels"]["square"]["value"] == pytest.approx(
+        results["test"]["labels"]["square"]["value"]
+    )
+
+
+def test_everything_at_once_on_two_classes(configured, squares, tmp_path):
+    table = pd.read_csv(squares / "manifest.csv")
+    table["plain"] = 1 - table["square"]
+    table["path"] = [str(squares / path) for path in table["path"]]
+    table["sex"] = ["F", "M"] * (len(table) // 2)
+    table.to_csv(tmp_path / "manifest.csv", index=False)
+    changes = {
+        "data_dir": str(tmp_path),
+        "labels": ("square", "plain"),
+        "task": "multi_class",
+        "precision": "bfloat16",
+        "rematerialise": True,
+        "epochs": 6.0,
+        "steps": None,
+        "accumulate": 2,
+        "optimizer": "adamw",
+        "learning_rate": 0.01,
+        "learning_rate_batch": 0,
+        "learning_rates": "head/.*=3; root_block/.*=0",
+        "schedule": "cosine",
+        "weight_decay": 1e-4,
+        "clip_norm": 1.0,
+        "ema": 0.5,
+        "class_weights": "balanced",
+        "focal_gamma": 1.0,
+        "mixup": 0.1,
+    }
+    run = tmp_path / "run"
+    results = finetune(configured(**changes), run)
+    assert results["test"]["mean"]["value"] > 0.9
+    assert results["schedule"]["steps"] == results["steps"] == 14  # 6 x 18 / 8
+    predicted = predictions(run)
+    scores = predicted[["score/square", "score/plain"]].to_numpy()
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
+    assert results["calibration"]["scale"][0] == results["calibration"]["scale"][1]
+    assert set(predicted["sex"]) == {"F", "M"}
+    # Exported in float32, and so are the scores.
+    model = tf.saved_model.load(str(run / "export"))
+    pixels = tf.io.decode_image(tf.io.read_file(predicted["path"][0]))
+    outputs = model(model.preprocess(pixels))
+    np.testing.assert_allclose(outputs["probabilities"][0], scores[0], atol=1e-5)
+    np.testing.assert_allclose(
+        outputs["logits"][0], predicted.loc[0, ["logit/square", "logit/plain"]].astype(float), 1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "finetuen"}, "Unknown value of config.method 'finetuen': did you mean"),
+        ({"task": "multiclass"}, "Unknown value of config.task 'multiclass': did you mean"),
+        ({"calibration": "plat"}, "Unknown value of config.calibration 'plat': did you mean"),
+        ({"epochs": 1.0}, "The duration is given by config.steps (20) and config.epochs (1.0)"),
+        ({"batch_size": 9, "accumulate": 2}, "config.batch_size is 9, which 1 replicas"),
+        ({"learning_rates": ".*=0"}, "config.learning_rates is '.*=0', which freezes every"),
+        ({"target_sensitivity": 0.0}, "config.target_sensitivity is 0.0; expected"),
+        ({"weight_decay": -1.0}, "config.weight_decay is -1.0; expected at least 0."),
+        ({"task": "multi_class"}, "config.task is 'multi_class', but"),
+        ({"task": "multi_class", "labels": ("square",)}, "config.task is multi_class, but"),
+        ({"precision": "float8"}, "Unknown value of config.precision 'float8'"),
+        ({"optimizer": "adam"}, "Unknown value of config.optimizer 'adam': did you mean 'adamw'"),
+        ({"architecture": "152x2"}, ""),
+        ({"checkpoint": "keras:DenseNet112"}, ""),
+    ],
+)
+def test_a_wrong_recipe_is_a_sentence_before_any_training(configured, tmp_path, changes, message):
+    with pytest.raises(UserError) as caught:
+        finetune(configured(**changes), tmp_path / "run")
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_a_finished_run_is_not_done_again(finished, configured, capsys):

@@ -1,66 +1,131 @@
+import math
+
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.training.schedules import HyperRule, WarmupSteps
+from remedis.training.schedules import KINDS, Rate, Schedule, hyperrule_mixup
+
+
+def schedule(kind="hyperrule", **changes):
+    asked = {
+        "examples": 100,
+        "batch_size": 512,
+        "steps": None,
+        "learning_rate": 0.003,
+        "learning_rate_batch": 512,
+        "warmup": None,
+        "drops": (0.5, 0.75),
+    }
+    return Schedule.of(kind, **asked | changes)
+
+
+def twin(kind, step, steps, warmup, rate, drops):
+    if step < warmup:
+        rate *= (step + 1) / warmup
+    if kind in ("hyperrule", "step"):
+        for share in drops if kind == "step" else (0.3, 0.6, 0.9):
+            if step >= share * steps:
+                rate /= 10
+    if kind == "cosine" and step > warmup:
+        rate *= 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+    return rate
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("steps", "warmup"), [(1, 0), (2, 1), (7, 0), (40, 10), (40, 39)])
+def test_rates_are_those_of_plain_python(kind, steps, warmup):
+    made = schedule(kind, steps=steps, warmup=warmup, learning_rate=0.1)
+    got = tf.map_fn(Rate(made), tf.range(steps), fn_output_signature=tf.float32)
+    expected = [twin(kind, step, steps, warmup, 0.1, (0.5, 0.75)) for step in range(steps)]
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-8)
+    assert min(expected) > 0  # no step is lost
+
+
+def test_cosine_ends_at_0_and_never_goes_below_or_up_again():
+    rate = Rate(schedule("cosine", steps=10, warmup=0))
+    assert float(rate(10)) == float(rate(15)) == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps", "warmup"),
+    ("examples", "steps", "warmup", "alpha"),
     [
-        (1, 500, 100),
-        (19_999, 500, 100),
-        (20_000, 10_000, 500),
-        (499_999, 10_000, 500),
-        (500_000, 20_000, 500),
+        (1, 500, 100, 0),
+        (19_999, 500, 100, 0),
+        (20_000, 10_000, 500, 0.1),
+        (499_999, 10_000, 500, 0.1),
+        (500_000, 20_000, 500, 0.1),
     ],
 )
-def test_length_follows_from_the_number_of_examples(examples, steps, warmup):
-    assert HyperRule.of(examples, 512) == HyperRule(steps, warmup, 0.003)
-
-
-@pytest.mark.parametrize("batch_size", [1, 64, 512, 1024])
-def test_the_rate_is_in_proportion_to_the_batch(batch_size):
-    assert HyperRule.of(1, batch_size).learning_rate == pytest.approx(0.003 * batch_size / 512)
-    doubled = HyperRule.of(1, batch_size, base_rate=0.006)
-    assert doubled.learning_rate == pytest.approx(0.006 * batch_size / 512)
+def test_hyperrule_follows_from_the_number_of_examples(examples, steps, warmup, alpha):
+    assert schedule(examples=examples) == Schedule(
+        "hyperrule", steps, warmup, 0.003, (0.3, 0.6, 0.9)
+    )
+    assert hyperrule_mixup(examples) == alpha
 
 
 @pytest.mark.parametrize(
     ("steps", "warmup"), [(1, 0), (4, 0), (5, 1), (100, 20), (500, 100), (600, 120), (4000, 500)]
 )
-def test_a_length_of_ones_own_warms_up_for_a_fifth_at_most(steps, warmup):
-    assert HyperRule.of(1_000_000, 512, steps) == HyperRule(steps, warmup, 0.003)
+def test_a_hyperrule_of_ones_own_length_warms_up_for_a_fifth_at_most(steps, warmup):
+    assert schedule(examples=1_000_000, steps=steps).warmup == warmup
 
 
-def test_the_rate_rises_linearly_and_drops_thrice():
-    rate = WarmupSteps(HyperRule.of(100, 512))
-    for step in (0, 1, 49, 98):
-        assert float(rate(step)) == pytest.approx(0.003 * (step + 1) / 100)
-    stages = {99: 1, 149: 1, 150: 0.1, 299: 0.1, 300: 0.01, 449: 0.01, 450: 0.001, 499: 0.001}
-    for step, factor in stages.items():
-        assert float(rate(step)) == pytest.approx(0.003 * factor)
+@pytest.mark.parametrize("kind", ["cosine", "step", "constant"])
+def test_the_others_warm_up_for_a_twentieth(kind):
+    assert [schedule(kind, steps=steps).warmup for steps in (1, 19, 20, 1000)] == [0, 0, 1, 50]
 
 
-def test_without_warm_up_the_first_step_has_the_full_rate():
-    assert float(WarmupSteps(HyperRule.of(1, 512, 4))(0)) == pytest.approx(0.003)
+@pytest.mark.parametrize("batch_size", [1, 64, 512, 1024])
+def test_the_rate_is_in_proportion_to_the_batch_or_as_it_is(batch_size):
+    scaled = schedule(batch_size=batch_size)
+    assert scaled.learning_rate == pytest.approx(0.003 * batch_size / 512)
+    assert schedule(batch_size=batch_size, learning_rate_batch=0).learning_rate == 0.003
 
 
-def test_a_schedule_can_be_made_again_from_its_config():
-    rate = WarmupSteps(HyperRule.of(100, 32))
-    assert WarmupSteps.from_config(rate.get_config()).rule == rate.rule
+def test_a_rate_can_be_made_again_from_its_config():
+    rate = Rate(schedule("cosine", steps=9))
+    assert Rate.from_config(rate.get_config()).schedule == rate.schedule
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("changes", "sentence"),
     [
+        (
+            {"kind": "cosin", "steps": 5},
+            "Unknown value of config.schedule 'cosin': did you mean 'cosine'? Choose from: "
+            "hyperrule, cosine, step, constant.",
+        ),
+        (
+            {"kind": "cosine"},
+            "config.schedule is cosine, which has no length of its own; set one of config.steps, "
+            "config.epochs and config.examples.",
+        ),
         ({"batch_size": 0}, "config.batch_size is 0; expected a number above 0."),
-        ({"base_rate": -0.1}, "config.learning_rate is -0.1; expected a number above 0."),
-        ({"base_rate": float("nan")}, "config.learning_rate is nan; expected a number above 0."),
-        ({"base_rate": float("inf")}, "config.learning_rate is inf; expected a number above 0."),
-        ({"steps": 0}, "config.steps is 0; expected at least 1, or none for the rule."),
+        ({"learning_rate": -0.1}, "config.learning_rate is -0.1; expected a number above 0."),
+        (
+            {"learning_rate": math.nan},
+            "config.learning_rate is nan; expected a number above 0.",
+        ),
+        (
+            {"learning_rate_batch": -1},
+            "config.learning_rate_batch is -1; expected a number of images, or 0 to take "
+            "config.learning_rate as it is.",
+        ),
+        ({"steps": 0}, "config.steps is 0; expected at least 1."),
+        (
+            {"steps": 10, "warmup": 10},
+            "config.warmup is 10; expected 0 or more and fewer than the 10 steps of the training, "
+            "or none for the schedule's own.",
+        ),
+        (
+            {"kind": "step", "steps": 10, "drops": (0.5, 30)},
+            "config.drops has 30; expected shares of the steps, 0 to 1.",
+        ),
     ],
 )
-def test_wrong_numbers(arguments, sentence):
+def test_wrong_values(changes, sentence):
     with pytest.raises(UserError) as caught:
-        HyperRule.of(**{"examples": 10, "batch_size": 8} | arguments)
+        schedule(**changes)
     assert str(caught.value) == sentence

@@ -1,0 +1,140 @@
+"""The commands on trained classifiers: `evaluate`, `calibrate`, `compare`."""
+
+import argparse
+from typing import Any
+
+from remedis.cli import arguments
+from remedis.errors import UserError
+
+
+def add(commands: Any) -> None:
+    """Adds the commands to a parser's."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="scores any exported classifier on any data",
+        description="Scores an exported classifier on data, writes predictions.parquet and "
+        "results.json, and prints the tables. Without data, evaluates a finished run's predictions "
+        "anew.",
+    )
+    _add_model(evaluate)
+    evaluate.add_argument("data", metavar="DATA", nargs="?", help="manifest.csv, or a directory")
+    evaluate.add_argument("--manifest", metavar="FILE.csv", help="the same as DATA")
+    arguments.add_source(evaluate)
+    _add_scoring(evaluate)
+    arguments.add_policies(evaluate)
+    add = evaluate.add_argument
+    add("--out", required=True, metavar="DIR", help="directory to write to")
+    add("--split", metavar="NAME", help="score these rows alone; all if not given (a run: test)")
+    add("--seed", type=int, default=0, help="of the resamples; 0")
+    add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")
+    evaluate.set_defaults(run=_evaluate)
+
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="fits a classifier's probabilities to a site, and exports it anew",
+        description="Fits the probabilities of an exported classifier to labelled studies of a "
+        "site, and writes a new export with the calibration inside. Its logits stay as they are.",
+    )
+    _add_model(calibrate)
+    arguments.add_data(calibrate)
+    _add_scoring(calibrate)
+    arguments.add_policies(calibrate)
+    calibrate.add_argument("--method", default="temperature", help="temperature or platt")
+    calibrate.add_argument("--out", required=True, metavar="DIR", help="folder to make")
+    calibrate.set_defaults(run=_calibrate)
+
+    compare = commands.add_parser(
+        "compare", help="how two runs differ on the cases both have scored"
+    )
+    compare.add_argument("run_a", metavar="RUN_A", help="a finished run's directory")
+    compare.add_argument("run_b", metavar="RUN_B", help="another's, with the same test cases")
+    compare.set_defaults(run=_compare)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model", metavar="RUN_OR_MODEL", help="a run's directory, or an exported classifier's"
+    )
+
+
+def _add_scoring(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--batch_size", type=arguments.positive, default=32, metavar="N", help="images at a time")
+    add("--max_bad_images", type=float, default=0.01, metavar="SHARE", help="as in the config")
+
+
+def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
+    from remedis.training import evaluating
+
+    if parsed.labels is not None:
+        exported.check_labels(tuple(label.strip() for label in parsed.labels.split(",")))
+    try:
+        manifest = arguments.manifest(parsed, exported.labels)
+    except UserError as error:
+        if parsed.labels is not None:
+            raise
+        raise UserError(
+            f"{error} The model scores {', '.join(exported.labels)}; if the data lack some of "
+            "these, name the others: --labels=A,B."
+        ) from error
+    return evaluating.scored(
+        exported,
+        manifest,
+        out,
+        uncertain=parsed.uncertain or "ignore",
+        unmentioned=parsed.unmentioned or "ignore",
+        split=getattr(parsed, "split", None),
+        batch_size=parsed.batch_size,
+        max_bad_images=parsed.max_bad_images,
+    )
+
+
+def _evaluate(parsed: argparse.Namespace) -> int:
+    from remedis.reporting import tables
+    from remedis.training import evaluating, score
+
+    if parsed.data and parsed.manifest:
+        raise UserError(f"Both DATA={parsed.data} and --manifest={parsed.manifest}: name one.")
+    parsed.data = parsed.data or parsed.manifest
+    evaluating.check_out(parsed.out)
+    if parsed.data is None:
+        results = evaluating.again(
+            parsed.model, parsed.out, parsed.split or "test", parsed.seed, parsed.resamples
+        )
+    else:
+        exported = score.load(parsed.model)
+        results = evaluating.evaluate(
+            exported,
+            _scored(parsed, exported, parsed.out),
+            parsed.out,
+            seed=parsed.seed,
+            resamples=parsed.resamples,
+        )
+    tables.print_results(
+        results["test"], random_weights=results["random_weights"], title=results["title"]
+    )
+    print(f"Predictions and results are in {parsed.out}.")
+    return 0
+
+
+def _calibrate(parsed: argparse.Namespace) -> int:
+    from remedis.files import refuse_existing
+    from remedis.training import recalibrate, score
+
+    if parsed.method not in recalibrate.METHODS:
+        from remedis.errors import unknown_choice
+
+        raise unknown_choice("value of --method", parsed.method, recalibrate.METHODS)
+    refuse_existing(parsed.out, overwrite=False)
+    exported = score.load(parsed.model)
+    scored = _scored(parsed, exported, f"{parsed.out}.data")
+    for line in recalibrate.recalibrate(exported, scored, parsed.method, parsed.out):
+        print(line)
+    return 0
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    from remedis.reporting import comparison
+
+    comparison.print_comparison(parsed.run_a, parsed.run_b)
+    return 0

@@ -1,0 +1,109 @@
+"""The commands on data: `doctor`, `prepare`, `augmentations`."""
+
+import argparse
+import json
+import os
+from typing import Any
+
+from remedis.cli import arguments
+from remedis.errors import UserError
+
+# What `remedis doctor` ends with if it finds errors; 1 is for wrong arguments.
+UNWELL = 2
+
+
+def add(commands: Any) -> None:
+    """Adds the commands to a parser's."""
+    _add_doctor(commands)
+    _add_prepare(commands)
+    _add_augmentations(commands)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="reads data as training would, and says what is wrong with them",
+        description="Reads data as training would, before training: counts, unreadable files, "
+        "sizes, values, duplicates, leaks between splits, labels with too few patients.",
+        epilog="Exit status: 0 nothing worse than warnings, 1 wrong arguments or a table that "
+        f"cannot be read, {UNWELL} errors found.",
+    )
+    arguments.add_data(doctor)
+    add = doctor.add_argument
+    add("--checkpoint", metavar="DIR", help="hold the images against what this folder expects")
+    arguments.add_splits(doctor)
+    arguments.add_policies(doctor)
+    add("--cache", metavar="FILE", help="parquet file that remembers the images looked at")
+    add("--json", action="store_true", help="print everything as JSON")
+    doctor.set_defaults(run=_doctor)
+
+
+def _add_prepare(commands: Any) -> None:
+    prepare = commands.add_parser(
+        "prepare",
+        help="packs data, decoded and resized, into a TFDS dataset, the source 'tfds'",
+        description="Decodes and resizes every image once and packs the data into the shards of a "
+        "TFDS dataset, which is a source like any other: config.source = 'tfds'. Images become "
+        "8-bit PNGs.",
+    )
+    arguments.add_data(prepare)
+    add = prepare.add_argument
+    add("--out", required=True, metavar="DIR", help="directory to make; must not exist")
+    add("--name", required=True, help="of the dataset, such as my_hospital")
+    add("--preprocess", required=True, metavar="SPEC", help="what to do, such as 'resize(512)'")
+    prepare.set_defaults(run=_prepare)
+
+
+def _add_augmentations(commands: Any) -> None:
+    augmentations = commands.add_parser(
+        "augmentations", help="draws what every operation and recipe makes of an image"
+    )
+    augmentations.add_argument("image", metavar="IMAGE", help="a JPEG, PNG or DICOM file")
+    augmentations.add_argument("--out", required=True, metavar="FIGURE.png")
+    augmentations.add_argument("--seed", type=int, default=0)
+    augmentations.set_defaults(run=_augmentations)
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    from remedis.data import doctor
+    from remedis.evaluation.intervals import MIN_PATIENTS
+    from remedis.reporting import doctor as reporting
+
+    if parsed.cache is not None and os.path.isdir(parsed.cache):
+        raise UserError(f"--cache={parsed.cache} is a directory; expected a file to make or reuse.")
+    fractions = None if parsed.splits is None else arguments.fractions(parsed.splits)
+    expected = reporting.expectation(parsed.checkpoint) if parsed.checkpoint else None
+    diagnosis = doctor.diagnose(
+        arguments.manifest(parsed),
+        MIN_PATIENTS,
+        fractions,
+        parsed.split_seed,
+        unit=parsed.split_unit,
+        allow_missing_patient_ids=parsed.allow_missing_patient_ids,
+        expected=expected,
+        cache=parsed.cache,
+        uncertain=parsed.uncertain,
+        unmentioned=parsed.unmentioned,
+    )
+    if parsed.json:
+        print(json.dumps(diagnosis.to_json(), indent=2, allow_nan=False))
+    else:
+        reporting.print_diagnosis(diagnosis)
+    return 0 if diagnosis.ok else UNWELL
+
+
+def _prepare(parsed: argparse.Namespace) -> int:
+    from remedis.data import prepare
+    from remedis.preprocess import parse
+
+    preprocess = parse(parsed.preprocess, deterministic=True)
+    made = prepare.prepare(arguments.manifest(parsed), preprocess, parsed.out, parsed.name)
+    print(f"{made}: load it with config.source='tfds' and config.data_dir={parsed.out!r}.")
+    return 0
+
+
+def _augmentations(parsed: argparse.Namespace) -> int:
+    from remedis.reporting import contact_sheet
+
+    print(contact_sheet.write_contact_sheet(parsed.image, parsed.out, parsed.seed))
+    return 0

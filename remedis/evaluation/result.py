@@ -1,0 +1,121 @@
+"""What an evaluation found, and its form in JSON."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from remedis.evaluation.intervals import LEVEL, Estimate
+from remedis.evaluation.thresholds import Thresholds
+
+NOTE = (
+    "Intervals hold the uncertainty of the data, not that of another training run. Thresholds were "
+    "chosen on the validation split."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric of each label, and its mean.
+
+    Attributes:
+      labels: name -> estimate; empty for the accuracy among classes, which has a mean alone.
+      mean: over the `averaged` labels.
+      averaged: names of the labels that are estimable.
+      interval: what the intervals are.
+    """
+
+    labels: Mapping[str, Estimate]
+    mean: Estimate
+    averaged: tuple[str, ...]
+    interval: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the metric as JSON takes it."""
+        return {
+            "interval": f"{LEVEL:.0%}, {self.interval}",
+            "labels": {name: estimate.to_json() for name, estimate in self.labels.items()},
+            "mean": self.mean.to_json(),
+            "averaged": list(self.averaged),
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Metric":
+        """Returns the metric `to_json` wrote."""
+        return cls(
+            labels={name: Estimate.from_json(e) for name, e in fields["labels"].items()},
+            mean=Estimate.from_json(fields["mean"]),
+            averaged=tuple(fields["averaged"]),
+            interval=fields["interval"].partition(", ")[2],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """The AUROC of each label and their mean, and further metrics.
+
+    Attributes:
+      labels: name -> AUROC, in the order of the model's outputs.
+      mean: the mean AUROC over the `averaged` labels; its counts are of patients with any of them
+        known, and with any of them positive (of all labels, if none is estimable).
+      averaged: names of the labels that entered the mean.
+      left_out: names of the labels whose AUROC is not estimable.
+      interval: what the intervals of the AUROC are.
+      metrics: name -> metric: average_precision; brier, calibration_error and accuracy if the
+        scores are probabilities; youden/sensitivity, /specificity, /ppv, /npv and the same at
+        target_sensitivity if there are thresholds.
+      thresholds: what the latter were judged at.
+      task: multi_label or multi_class.
+      images: rows scored.
+      resamples: draws behind each interval, the same ones for all labels and metrics.
+      seed: of the draws.
+    """
+
+    labels: Mapping[str, Estimate]
+    mean: Estimate
+    averaged: tuple[str, ...]
+    left_out: tuple[str, ...]
+    interval: str
+    metrics: Mapping[str, Metric]
+    thresholds: Thresholds | None
+    task: str
+    images: int
+    resamples: int
+    seed: int
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {estimate}" for name, estimate in self.labels.items()]
+        return "\n".join([*lines, f"mean of {len(self.averaged)}: {self.mean}"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the result as JSON takes it."""
+        area = Metric(self.labels, self.mean, self.averaged, self.interval)
+        return {
+            "metric": "auroc",
+            **area.to_json(),
+            "left_out": list(self.left_out),
+            "metrics": {name: metric.to_json() for name, metric in self.metrics.items()},
+            "thresholds": None if self.thresholds is None else self.thresholds.to_json(),
+            "task": self.task,
+            "images": self.images,
+            "resamples": self.resamples,
+            "seed": self.seed,
+            "note": NOTE,
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Result":
+        """Returns the result `to_json` wrote."""
+        area, chosen = Metric.from_json(fields), fields["thresholds"]
+        return cls(
+            labels=area.labels,
+            mean=area.mean,
+            averaged=area.averaged,
+            left_out=tuple(fields["left_out"]),
+            interval=area.interval,
+            metrics={name: Metric.from_json(m) for name, m in fields["metrics"].items()},
+            thresholds=None if chosen is None else Thresholds.from_json(chosen),
+            task=fields["task"],
+            images=fields["images"],
+            resamples=fields["resamples"],
+            seed=fields["seed"],
+        )

@@ -1,0 +1,153 @@
+"""Networks of `keras.applications` as trunks, for baselines such as CheXNet's DenseNet-121.
+
+Each takes images in [0, 1] like every trunk; they become what its own `preprocess_input` makes of
+pixels in 0..255, in one of three modes: `tf` (to [-1, 1]), `caffe` (BGR, the mean of ImageNet
+subtracted) or `torch` (to [0, 1], then standardised by channel). Networks that rescale their input
+themselves (EfficientNet, ConvNeXt, MobileNetV3) get the pixels as they are. Which network wants
+what is said by keras.io/api/applications and done by Keras itself here.
+
+The map is that of `include_top=False` without pooling. In DenseNet, MobileNet, ResNetV2 and
+EfficientNet it is the output of a batch norm and an activation. Dropout inside a network
+(EfficientNet drops branches while it trains) is off, so that a run that was killed ends with the
+numbers of one that was not.
+"""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from remedis.errors import unknown_choice
+
+# What Keras numbers through a process, where a network does not name its layers.
+_NUMBERED = re.compile(
+    r"(batch_normalization|conv2d|depthwise_conv2d|layer_normalization|normalization|"
+    r"separable_conv2d|sequential|variable)(?:_(\d+))?"
+)
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names of all networks, such as `DenseNet121`."""
+    return tuple(name for name in dir(keras.applications) if name[:1].isupper())
+
+
+def numbered_from_zero(variables: Iterable[str]) -> dict[str, str]:
+    """Returns names of variables that do not depend on what else a process has built.
+
+    Keras calls the layers of a network that have no name of their own `conv2d_94`, `conv2d_95`, ...
+    and goes on counting with the next network; here the first is `conv2d`, the next `conv2d_1`.
+
+    Args:
+      variables: all names of one network, such as `conv2d_94/kernel`.
+
+    Returns:
+      The new name of each.
+    """
+    variables = list(variables)
+    numbers: dict[str, set[int]] = {}
+    for part in (part for name in variables for part in name.split("/")):
+        if match := _NUMBERED.fullmatch(part):
+            numbers.setdefault(match[1], set()).add(int(match[2] or 0))
+    ranks = {kind: sorted(found) for kind, found in numbers.items()}
+
+    def renumbered(part: str) -> str:
+        if not (match := _NUMBERED.fullmatch(part)):
+            return part
+        rank = ranks[match[1]].index(int(match[2] or 0))
+        return f"{match[1]}_{rank}" if rank else match[1]
+
+    return {name: "/".join(map(renumbered, name.split("/"))) for name in variables}
+
+
+class ApplicationNetwork(keras.layers.Layer):
+    """A trunk out of `keras.applications`; weights are whatever Keras draws until `assign`.
+
+    Attributes:
+      application: its name in `keras.applications`.
+      network: the Keras model inside.
+      map_channels: channels of the map.
+      norm: None: a norm before the head would be a fresh one.
+      normalised: whether the map is the rectified output of a batch norm already.
+    """
+
+    def __init__(self, application: str) -> None:
+        """Builds the network; nothing is downloaded.
+
+        Raises:
+          UserError: there is no network of that name.
+        """
+        # Activations may be of half precision inside; what goes in and comes out never is.
+        super().__init__(name="application", dtype="float32")
+        if application not in names():
+            raise unknown_choice("network of keras.applications", application, names())
+        self.application = application
+        build = getattr(keras.applications, application)
+        self.network = build(include_top=False, weights=None, input_shape=(None, None, 3))
+        # It stands beside the network; not every one of these modules is public by itself.
+        self._preprocess = sys.modules[build.__module__].preprocess_input
+        self.map_channels = int(self.network.output_shape[-1])
+        self.norm: Any = None
+        *_, before, last = self.network.layers
+        self.normalised = isinstance(before, keras.layers.BatchNormalization) and isinstance(
+            last, keras.layers.Activation | keras.layers.ReLU
+        )
+        for layer in self._of_kind(keras.layers.Dropout):
+            layer.rate = 0.0
+        # A count of adapted samples is a whole number and of no use once a network is trained.
+        weights = {v.path: v for v in self.network.weights if "float" in v.dtype}
+        self._named = {new: weights[old] for old, new in numbered_from_zero(weights).items()}
+        unchanged = {id(variable) for variable in self.network.non_trainable_weights}
+        self._statistics = {name for name, v in self._named.items() if id(v) in unchanged}
+        self.built = True
+
+    def _of_kind(self, kind: type, model: keras.Model | None = None) -> Iterator[Any]:
+        """Yields the layers of a kind, those of nested models too."""
+        for layer in (model or self.network).layers:
+            if isinstance(layer, keras.Model):
+                yield from self._of_kind(kind, layer)
+            elif isinstance(layer, kind):
+                yield layer
+
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns the map [N, h, w, C] float32 of images [N, H, W, 3] float32 in [0, 1].
+
+        Args:
+          images: the images.
+          training: whether batch norms normalise by the batch at hand and update their averages.
+        """
+        return tf.cast(
+            self.network(self._preprocess(255.0 * images), training=training), tf.float32
+        )
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns every variable by its Keras path, layers numbered from zero."""
+        return dict(self._named)
+
+    def statistics(self) -> set[str]:
+        """Returns the names of moving averages, and of the constants of a built-in rescaling."""
+        return set(self._statistics)
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Lets the batch norms whose scale is in `names` use their averages in training too.
+
+        One without a scale, as in Inception, goes by its offset. The others learn. Takes effect in
+        functions traced afterwards.
+        """
+        kept = {id(self._named[name]) for name in names if name in self._named}
+        for layer in self._of_kind(keras.layers.BatchNormalization):
+            layer.trainable = id(layer.gamma if layer.scale else layer.beta) not in kept
+
+    def assign(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Assigns every variable; `weights` must have all of them, by name, in their shapes."""
+        for name, variable in self._named.items():
+            variable.assign(weights[name])
+        self.settle()
+
+    def settle(self) -> None:
+        """Takes over the constants of a built-in rescaling; to be called after any assignment."""
+        for layer in self._of_kind(keras.layers.Normalization):
+            layer.finalize_state()

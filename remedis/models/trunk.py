@@ -1,0 +1,46 @@
+"""What a classifier asks of the network below it: the interface of every trunk."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+
+class Trunk(Protocol):
+    """Images to an unpooled map; `BiTResNet` and `ApplicationNetwork` are the two kinds."""
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of the map."""
+
+    @property
+    def norm(self) -> Any:
+        """The layer that normalises and rectifies the map before a head; None without one."""
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the map itself is normalised and rectified already."""
+
+    def __call__(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns the map [N, h, w, C] float32 of images [N, H, W, 3] float32 in [0, 1].
+
+        Args:
+          images: the images.
+          training: whether batch norms normalise by the batch at hand and update their averages.
+        """
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns every variable by a name that is the same in every process."""
+
+    def statistics(self) -> set[str]:
+        """Returns the names of variables that no gradient changes, such as moving averages.
+
+        A training must keep them in its checkpoints beside those it optimises.
+        """
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Is told which variables a training leaves as they are.
+
+        Batch norms among them use their moving averages and leave them alone, in training too.
+        """

@@ -1,0 +1,41 @@
+"""From the summary of a study to the report in its directory."""
+
+import pathlib
+
+from remedis import files
+from remedis.errors import UserError
+from remedis.reporting.ood_report import figures
+from remedis.reporting.ood_report.drawings import save
+from remedis.reporting.ood_report.page import page
+
+
+def write(workdir: files.Path) -> pathlib.Path:
+    """Writes `report.html`, and each figure as SVG and PDF into `figures/`.
+
+    The page needs no other file, no script and no network. Equal summaries give equal bytes.
+
+    Args:
+      workdir: of the study; holds `summary.json`, and `environment.json` for the versions.
+
+    Returns:
+      The path of the page.
+
+    Raises:
+      UserError: the directory holds no summary.
+    """
+    run = pathlib.Path(workdir)
+    if not (run / "summary.json").is_file():
+        raise UserError(
+            f"{run} holds no finished study: summary.json is missing; run finetune/ood_curves.py "
+            "with this --workdir first."
+        )
+    study = files.read_json(run / "summary.json")
+    environment = run / "environment.json"
+    known = files.read_json(environment) if environment.is_file() else {"versions": {}}
+    versions = {name: version for name, version in known["versions"].items() if version}
+    save(figures.curves(study), run / "figures", "curves")
+    for mode in study["modes"]:
+        save(figures.labels(study, mode), run / "figures", f"labels-{mode}")
+    report = run / "report.html"
+    files.write_text(report, page(study, versions))
+    return report

@@ -1,0 +1,96 @@
+"""The reliability plot: what probabilities promise, and what share of images is positive."""
+
+import textwrap
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from remedis.evaluation.auroc import Floats, checked
+from remedis.evaluation.evaluate import Result
+from remedis.evaluation.reliability import BINS, bins
+from remedis.reporting.figures import BLUE, GREY, columns_of, panels, unit_axes
+
+_BARS = 20  # of the histogram at the foot of a panel
+_FOOT = 0.2  # its height, as a share of the panel
+
+
+def reliability_curves(
+    labels: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    result: Result,
+    *,
+    random_weights: bool,
+    title: str = "Reliability",
+) -> Figure:
+    """Returns one panel a label: share of positives by probability, and the calibration error.
+
+    A dot is a bin of `remedis.evaluation.reliability.bins`, of equally many images; on the diagonal
+    a probability keeps what it promises. Bars at the foot count images by probability.
+
+    Args:
+      labels: [n, L]; 1 positive, 0 negative, NaN unknown.
+      scores: [n, L], probabilities in [0, 1].
+      result: what `evaluate` made of the same labels and scores; it names the labels.
+      random_weights: whether the run started from weights that were never trained.
+      title: above the panels.
+
+    Raises:
+      UserError: as `evaluate` does.
+    """
+    names = list(result.labels)
+    known, score = checked(labels, scores, names)
+    columns = columns_of(len(names))
+    figure, grid = panels(
+        len(names),
+        columns,
+        (2.9, 3.5),
+        title=title,
+        subtitle=f"Dots: {BINS} bins of equally many images. Bars: images by probability.",
+        random_weights=random_weights,
+    )
+    errors = result.metrics["calibration_error"].labels
+    for column, (axes, name) in enumerate(zip(grid, names, strict=True)):
+        # Room for two lines of text between title and panel, where no curve goes.
+        axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11, pad=32)
+        unit_axes(axes)
+        use = ~np.isnan(known[:, column])
+        text = f"ECE {errors[name].interval}" if errors[name].estimable else "not estimable"
+        _panel(axes, known[use, column], score[use, column])
+        axes.text(
+            0.5,
+            1.03,
+            f"{text}\n{use.sum():,} images",
+            transform=axes.transAxes,
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            linespacing=1.3,
+            color="black" if errors[name].estimable else GREY,
+        )
+        lowest = column + columns >= len(names)
+        axes.set_xlabel("probability" if lowest else "", fontsize=10)
+        axes.set_ylabel("share of positives" if column % columns == 0 else "", fontsize=10)
+    return figure
+
+
+def _panel(axes: Axes, labels: Floats, probabilities: Floats) -> None:
+    if not len(labels):
+        return
+    counts, edges = np.histogram(probabilities, _BARS, (0, 1))
+    axes.bar(
+        edges[:-1],
+        counts / counts.max() * _FOOT,
+        1 / _BARS,
+        align="edge",
+        color="#D4D4D4",
+        zorder=1,
+    )
+    bin_of = bins(probabilities)
+    # An empty bin, as between equal probabilities, is no dot.
+    members = np.bincount(bin_of)
+    held = members > 0
+    promised = np.bincount(bin_of, probabilities)[held] / members[held]
+    found = np.bincount(bin_of, labels)[held] / members[held]
+    axes.plot(promised, found, color=BLUE, linewidth=1.4, marker="o", markersize=4, zorder=3)

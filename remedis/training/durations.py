@@ -1,0 +1,45 @@
+"""How long to train, said in steps, epochs or examples."""
+
+import math
+
+from remedis.errors import UserError
+
+
+def steps(
+    steps: int | None,
+    epochs: float | None,
+    examples: int | None,
+    dataset_size: int,
+    batch_size: int,
+) -> int | None:
+    """Returns the number of optimizer steps, at least 1; None if no duration is given.
+
+    Args:
+      steps: `config.steps`.
+      epochs: `config.epochs`, passes through the training set, which need not be whole.
+      examples: `config.examples`, images, counted each time they are seen.
+      dataset_size: images of the training set.
+      batch_size: images a step.
+
+    Raises:
+      UserError: more than one duration is given, or one that is not above 0.
+    """
+    given = {
+        f"config.{name}": value
+        for name, value in (("steps", steps), ("epochs", epochs), ("examples", examples))
+        if value is not None
+    }
+    if len(given) > 1:
+        said = " and ".join(f"{key} ({value})" for key, value in given.items())
+        raise UserError(f"The duration is given by {said}; set one of them and the others to none.")
+    for key, value in given.items():
+        if not 0 < value < math.inf:
+            raise UserError(f"{key} is {value}; expected a number above 0, or none.")
+    if epochs is not None:
+        examples_seen = epochs * dataset_size
+    elif examples is not None:
+        examples_seen = examples
+    else:
+        return steps
+    # Rounded before: products such as 0.07 * 100 lie just above the whole number that is meant.
+    return max(1, math.ceil(round(examples_seen / batch_size, 6)))

@@ -1,0 +1,146 @@
+"""SGD, AdamW and LARS with a learning rate of its own for each variable.
+
+In all three, norms and biases have no weight decay and are not adapted. Decay and rate are applied
+a variable at a time here, since Keras' own weight decay knows neither.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from remedis.errors import unknown_choice
+
+SGD, ADAMW, LARS = NAMES = ("sgd", "adamw", "lars")
+NORM_OR_BIAS = ("gamma", "beta", "bias")
+ETA = 0.001  # of LARS, as in SimCLR's released code
+
+
+def is_norm_or_bias(path: str, rank: int) -> bool:
+    """Returns whether a variable scales or shifts channels rather than mixing them.
+
+    Args:
+      path: of the variable, such as `block1/unit01/a/group_norm/gamma`.
+      rank: number of its axes.
+    """
+    return rank < 2 or path.rpartition("/")[-1] in NORM_OR_BIAS
+
+
+class _ByVariable(keras.optimizers.Optimizer):
+    """What the three share: for each variable a factor of the rate, and whether it decays."""
+
+    def __init__(self, factors: Mapping[str, float], decay: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._factor_by_path, self._decay = dict(factors), decay
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Makes the optimizer's variables; `variables` are those it will be asked to update."""
+        if self.built:
+            return
+        super().build(variables)
+        # By position: what `update_step` is given is TensorFlow's variable, which has no path.
+        paths = [variable.path for variable in variables]
+        self._factors = tuple(self._factor_by_path.get(path, 1.0) for path in paths)
+        self._plain = tuple(is_norm_or_bias(v.path, len(v.shape)) for v in variables)
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        """Updates one variable."""
+        index = self._get_variable_index(variable)
+        rate = tf.cast(learning_rate, variable.dtype) * self._factors[index]
+        if not self._plain[index]:
+            gradient, rate = self._decayed(gradient, variable, rate)
+        super().update_step(gradient, variable, rate)
+
+    def _decayed(
+        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns gradient and rate for a variable that decays."""
+        raise NotImplementedError
+
+
+class Sgd(_ByVariable, keras.optimizers.SGD):
+    """SGD with momentum; the decay is added to the gradient, as L2 regularisation and PyTorch do.
+
+    velocity <- momentum velocity - rate (gradient + decay weights)
+    weights <- weights + velocity
+    """
+
+    def _decayed(
+        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return gradient + self._decay * variable, rate
+
+
+class AdamW(_ByVariable, keras.optimizers.Adam):
+    """Adam with decoupled weight decay, in proportion to the rate of the step and the variable.
+
+    Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2, with the decay times the whole rate
+    as in PyTorch and Keras; Keras' betas (0.9, 0.999) and epsilon (1e-7).
+    """
+
+    def _decayed(
+        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        self.assign_sub(variable, rate * self._decay * variable)
+        return gradient, rate
+
+
+class Lars(Sgd):
+    """Layer-wise adaptive rate scaling: SGD whose steps are in proportion to the weights' norm.
+
+    You et al. 2017, arXiv 1708.03888, in the form of SimCLR's released code: the rate of a variable
+    is times 0.001 |weights| / |gradient + decay weights|, or times 1 where either norm is 0. Norms
+    and biases get plain SGD with momentum.
+    """
+
+    def _decayed(
+        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        gradient, rate = super()._decayed(gradient, variable, rate)
+        trust = tf.math.divide_no_nan(ETA * tf.norm(variable), tf.norm(gradient))
+        return gradient, rate * tf.where(trust > 0, trust, 1.0)
+
+
+def make(
+    name: str,
+    rate: keras.optimizers.schedules.LearningRateSchedule,
+    multipliers: Mapping[str, float],
+    *,
+    momentum: float,
+    weight_decay: float,
+    loss_scale: bool = False,
+) -> keras.optimizers.Optimizer:
+    """Returns an optimizer; its name, and so its variables' paths, are the same in every process.
+
+    Args:
+      name: `sgd`, `adamw` or `lars`.
+      rate: the learning rate.
+      multipliers: factors of the rate by path of the variable; 1 where there is none.
+      momentum: of SGD and LARS, without Nesterov's correction; AdamW has its own.
+      weight_decay: of everything but norms and biases.
+      loss_scale: for float16: the gradients are those of a loss times `dynamic_scale`; a step
+        whose gradients are not finite is left out and the scale halved.
+
+    Raises:
+      UserError: another name.
+    """
+    common: dict[str, Any] = {
+        "factors": multipliers,
+        "decay": weight_decay,
+        "learning_rate": rate,
+        "name": name,
+    }
+    optimizer: keras.optimizers.Optimizer
+    if name == ADAMW:
+        optimizer = AdamW(**common)
+    elif name in (SGD, LARS):
+        kind = Sgd if name == SGD else Lars
+        optimizer = kind(momentum=float(momentum), **common)
+    else:
+        raise unknown_choice("value of config.optimizer", name, NAMES)
+    if loss_scale:
+        return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
+    return optimizer

@@ -1,0 +1,84 @@
+"""The head alone, solved exactly on embeddings that are computed once."""
+
+import ml_collections
+import numpy as np
+import tensorflow as tf
+
+from remedis.data.manifest import Manifest
+from remedis.errors import UserError
+from remedis.evaluation import probes
+from remedis.preprocess import Preprocess
+from remedis.training import embeddings, model
+from remedis.training.data import RunData
+from remedis.training.distribution import Distribution
+from remedis.training.fitted import Fitted
+from remedis.training.run_directory import RunDirectory
+
+
+def fit(
+    config: ml_collections.ConfigDict,
+    run: RunDirectory,
+    crew: Distribution,
+    started: model.Model,
+    parts: RunData,
+    train_ops: Preprocess,
+    eval_ops: Preprocess,
+) -> Fitted:
+    """Solves the head on the embeddings of images as they are evaluated, not augmented.
+
+    Args:
+      config: as the files in `configs/` make them; what it says of training has no effect.
+      run: where the embeddings are stored, if the config names no other directory.
+      crew: this process alone.
+      started: the model; its trunk stays as it is.
+      parts: the data.
+      train_ops: without effect.
+      eval_ops: operations on images.
+
+    Raises:
+      UserError: there are several workers, or the store cannot be written to.
+    """
+    if crew.workers > 1:
+        raise UserError(
+            "config.method is 'probe', which one process does; set config.distribution to none."
+        )
+    classifier = model.plain(started, config)
+    compute = tf.function(
+        classifier.embedding_of,
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
+    )
+    store = embeddings.EmbeddingStore(config.embeddings_dir or run / "embeddings")
+    embedding = "pre_logits" if config.head_norm else "embedding"
+    key = embeddings.key(classifier.trunk, embedding, eval_ops)
+
+    def embedded(part: Manifest, name: str) -> np.ndarray:
+        hashes = part.table["path"].map(parts.hashes)
+        return store.embeddings(
+            compute, key, part, hashes, eval_ops, config.batch_size, f"Embedding {name}"
+        )
+
+    train, validation, test = (
+        embedded(part, name)
+        for part, name in (
+            (parts.train, "training"),
+            (parts.validation, "validation"),
+            (parts.test, "test"),
+        )
+    )
+    solved = probes.linear_probe(
+        train, parts.train.targets(), validation, parts.validation.targets(), config.task
+    )
+    classifier.set_head(solved.kernel, solved.bias)
+    return Fitted(
+        classifier,
+        solved.logits(validation),
+        solved.logits(test),
+        {
+            "probe": {
+                "penalties": dict(
+                    zip(classifier.labels, map(float, solved.penalties), strict=True)
+                ),
+                "converged": bool(solved.converged),
+            }
+        },
+    )

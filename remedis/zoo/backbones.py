@@ -1,0 +1,98 @@
+"""Trunks to put a head on, whatever they come from.
+
+A specification is one of
+
+- a checkpoint folder: one of ours, the release's as downloaded, or an exported classifier;
+- `scratch:50x1`: a BiT trunk with weights drawn from the run's seed;
+- `keras:DenseNet121:FILE`: a network of `keras.applications` with the user's weights, or without a
+  file, with weights drawn from the run's seed.
+"""
+
+import dataclasses
+
+from remedis.errors import UserError
+from remedis.models.applications import ApplicationNetwork
+from remedis.models.architectures import Architecture
+from remedis.models.bit import BiTResNet
+from remedis.models.trunk import Trunk
+from remedis.zoo import applications, checkpoint, random_weights
+from remedis.zoo.export import Description
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.weights import Weights
+
+KERAS = "keras:"
+SCRATCH = "scratch:"
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """A trunk with its weights, and where they come from."""
+
+    trunk: Trunk
+    provenance: Provenance
+
+
+def load(spec: str, seed: int, architecture: str = "") -> Backbone:
+    """Returns the trunk a specification names.
+
+    Args:
+      spec: see above.
+      seed: of weights that are drawn.
+      architecture: such as `50x1` or `DenseNet121`: what the trunk must be; empty for any.
+
+    Raises:
+      UserError: there is no such folder, network or file, it holds something else, or the trunk is
+        of another architecture.
+    """
+    if spec.startswith(KERAS):
+        name, _, file = spec.removeprefix(KERAS).partition(":")
+        _check(spec, name, architecture)
+        return Backbone(*(applications.read(name, file) if file else applications.draw(name, seed)))
+    if spec.startswith(SCRATCH):
+        parsed = Architecture.parse(spec.removeprefix(SCRATCH))
+        _check(spec, parsed.name, architecture)
+        return _bit(random_weights.draw(str(seed), parsed))
+    description = checkpoint.describe(spec)
+    if description is not None and (name := application_of(description)):
+        _check(spec, name, architecture)
+        return Backbone(application(spec, name), description.provenance)
+    weights = checkpoint.read(spec)
+    _check(spec, weights.architecture.name, architecture)
+    return _bit(weights)
+
+
+def name_of(trunk: Trunk) -> str:
+    """Returns what `Description.backbone` says of a trunk: `50x1`, or `keras:DenseNet121`."""
+    if isinstance(trunk, BiTResNet):
+        return trunk.architecture.name
+    assert isinstance(trunk, ApplicationNetwork)
+    return f"{KERAS}{trunk.application}"
+
+
+def application_of(description: Description) -> str:
+    """Returns the network of `keras.applications` that a folder of ours holds; "" for any other."""
+    keras = description.backbone.startswith(KERAS)
+    return description.backbone.removeprefix(KERAS) if keras else ""
+
+
+def application(folder: str, name: str) -> ApplicationNetwork:
+    """Returns the network of `keras.applications` in an exported folder.
+
+    Raises:
+      UserError: the folder is no SavedModel, or lacks some of the network's variables.
+    """
+    network = ApplicationNetwork(name)
+    network.assign(checkpoint.arrays(folder, network.named_variables(), name))
+    return network
+
+
+def _bit(weights: Weights) -> Backbone:
+    return Backbone(checkpoint.build_trunk(weights), weights.provenance)
+
+
+def _check(spec: str, found: str, expected: str) -> None:
+    if expected and found != expected:
+        raise UserError(
+            f"config.architecture is {expected}, but config.checkpoint={spec} is of the "
+            f"architecture {found}; name another checkpoint, or leave config.architecture empty."
+        )

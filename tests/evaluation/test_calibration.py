@@ -1,0 +1,131 @@
+import json
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss
+
+from remedis.errors import UserError
+from remedis.evaluation import calibration
+
+
+def _case(seed, rows=4000, scale=0.4, offset=0.0, labels=2):
+    """Raw logits, and labels drawn with sigmoid(scale * logit + offset)."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0.5, 3, (rows, labels))
+    return logits, (rng.random(logits.shape) < expit(scale * logits + offset)).astype(float)
+
+
+def test_a_known_temperature_is_recovered():
+    logits, y = _case(0, rows=40_000)
+    found = calibration.fit(logits, y, ("a", "b"), "temperature")
+    np.testing.assert_allclose(found.scale, 0.4, atol=0.015)
+    assert found.offset == (0.0, 0.0)
+
+
+def test_temperature_and_platt_agree_with_scikit_learn():
+    logits, y = _case(1, offset=-1.0)
+    y[::7, 1] = np.nan
+    temperature = calibration.fit(logits, y, ("a", "b"), "temperature")
+    platt = calibration.fit(logits, y, ("a", "b"), "platt")
+    for i in range(2):
+        known = np.isfinite(y[:, i])
+        z, t = logits[known, i, None], y[known, i]
+        for found, intercept in ((temperature, False), (platt, True)):
+            # Platt's smoothed targets are cases of both classes, in these shares.
+            positives, negatives = (t == 1).sum(), (t == 0).sum()
+            one = (positives + 1) / (positives + 2) if intercept else 1.0
+            zero = 1 / (negatives + 2) if intercept else 0.0
+            target = np.where(t == 1, one, zero)
+            twin = LogisticRegression(C=np.inf, fit_intercept=intercept, tol=1e-10)
+            twin.fit(
+                np.vstack([z, z]),
+                np.repeat([1, 0], len(z)),
+                sample_weight=np.concatenate([target, 1 - target]),
+            )
+            assert found.scale[i] == pytest.approx(twin.coef_[0, 0], abs=1e-4)
+            assert found.offset[i] == pytest.approx(
+                twin.intercept_[0] if intercept else 0, abs=1e-4
+            )
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt"])
+@pytest.mark.parametrize("seed", range(5))
+def test_fitted_cases_are_never_less_likely_and_keep_their_order(method, seed):
+    logits, y = _case(seed, rows=60, scale=0.2, offset=0.5 * seed, labels=1)
+    found = calibration.fit(logits, y, ("a",), method)
+    before, after = expit(logits), found.probabilities(logits)
+    assert log_loss(y[:, 0], after[:, 0]) <= log_loss(y[:, 0], before[:, 0]) + 1e-12
+    assert brier_score_loss(y[:, 0], after[:, 0]) <= brier_score_loss(y[:, 0], before[:, 0]) + 1e-12
+    assert (np.diff(after[np.argsort(logits[:, 0]), 0]) >= 0).all()
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt"])
+def test_separation_and_logits_that_mislead_stay_within_bounds(method):
+    logits = np.linspace(-1, 1, 40)[:, None]
+    for y in ((logits > 0).astype(float), (logits < 0).astype(float)):
+        found = calibration.fit(logits, y, ("a",), method)
+        assert 0 <= found.scale[0] <= 100
+        assert np.isfinite(found.probabilities(logits)).all()
+    same = calibration.fit(np.ones((40, 1)), np.arange(40)[:, None] % 2, ("a",), method)
+    assert np.isfinite(same.probabilities(np.ones((40, 1)))).all()
+
+
+def test_multi_class_has_one_temperature():
+    rng = np.random.default_rng(4)
+    logits = rng.normal(0, 4, (20_000, 3))
+    shares = softmax(0.5 * logits, axis=1)
+    classes = (rng.random((20_000, 1)) > np.cumsum(shares, axis=1)).sum(axis=1)
+    y = np.eye(3)[classes]
+    y[:10, 2] = np.nan
+    found = calibration.fit(logits, y, ("a", "b", "c"), "temperature", "multi_class")
+    assert len(set(found.scale)) == 1
+    assert found.scale[0] == pytest.approx(0.5, abs=0.02)
+    assert found.fitted_on["cases"] == 19_990
+    np.testing.assert_allclose(found.probabilities(logits[:5]).sum(axis=1), 1)
+    with pytest.raises(UserError, match=r"config.calibration is platt.*use temperature"):
+        calibration.fit(logits, y, ("a", "b", "c"), "platt", "multi_class")
+
+
+def test_labels_with_too_few_patients_are_left_out_and_named():
+    logits, y = _case(5, rows=200)
+    y[:, 1] = 0
+    y[:8, 1] = 1  # eight images of four patients
+    patients = np.arange(200) // 2
+    found = calibration.fit(logits, y, ("a", "b"), "temperature", patient_ids=patients)
+    assert found.left_out == ("b",)
+    assert (found.scale[1], found.offset[1]) == (1.0, 0.0)
+    assert found.fitted_on["labels"]["b"] == {"positives": 4, "negatives": 96}
+    assert calibration.fit(logits, y, ("a", "b"), "temperature").left_out == ()
+
+
+def test_none_changes_nothing_and_json_gives_it_back():
+    logits, y = _case(6, rows=50)
+    none = calibration.fit(logits, y, ("a", "b"), "none")
+    np.testing.assert_array_equal(none.probabilities(logits), expit(logits))
+    platt = calibration.fit(logits, y, ("a", "b"), "platt")
+    text = json.dumps(platt.to_json(), allow_nan=False)
+    assert calibration.Calibration.from_json(json.loads(text)) == platt
+
+
+def test_moved_thresholds_are_reached_by_the_same_images():
+    logits, y = _case(7, rows=300)
+    before = calibration.fit(logits, y, ("a", "b"), "platt")
+    after = calibration.fit(logits[::3], y[::3], ("a", "b"), "temperature")
+    thresholds = {"youden": {"a": 0.3, "b": None}, "target": 0.9}
+    moved = calibration.moved(thresholds, ("a", "b"), before, after)
+    assert moved["target"] == 0.9
+    assert moved["youden"]["b"] is None
+    np.testing.assert_array_equal(
+        before.probabilities(logits)[:, 0] >= 0.3,
+        after.probabilities(logits)[:, 0] >= moved["youden"]["a"],
+    )
+
+
+def test_malformed_input_is_one_sentence():
+    logits, y = _case(8, rows=20)
+    with pytest.raises(UserError, match="Unknown method of calibration 'plat': did you mean"):
+        calibration.fit(logits, y, ("a", "b"), "plat")
+    with pytest.raises(UserError, match="1 label names for 2 columns"):
+        calibration.fit(logits, y, ("a",), "platt")

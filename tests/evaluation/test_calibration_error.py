@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from remedis.evaluation.intervals import patient_counts
+from remedis.evaluation.reliability import BINS, bins, calibration_error
+
+
+def by_hand(labels, probabilities, bin_of):
+    """The published form: a mean over bins of |share of positives - mean probability|."""
+    return sum(
+        np.mean(bin_of == b) * abs(labels[bin_of == b].mean() - probabilities[bin_of == b].mean())
+        for b in np.unique(bin_of)
+    )
+
+
+def case(seed, rows=400):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.random((rows, 2)) ** 2
+    labels = (rng.random((rows, 2)) < probabilities**1.5).astype(float)
+    labels[rng.random(labels.shape) < 0.1] = np.nan
+    return labels, probabilities, np.sort(rng.integers(150, size=rows))
+
+
+def test_bins_hold_equally_many_images_and_equal_probabilities_together():
+    rng = np.random.default_rng(0)
+    assert np.ptp(np.bincount(bins(rng.random(1500)))) <= 1
+    few = np.repeat([0.1, 0.2, 0.9], [500, 20, 30])
+    assert len(set(zip(bins(few), few, strict=True))) == 3
+    assert bins(np.full(9, 0.4)).max() < BINS
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_agrees_with_the_published_form_on_every_resample(seed):
+    labels, probabilities, patients = case(seed)
+    weights = patient_counts(150, 40, seed)
+    values, length, along = calibration_error(labels, probabilities, patients, weights)
+    for column in range(2):
+        use = ~np.isnan(labels[:, column])
+        target, said = labels[use, column], probabilities[use, column]
+        bin_of = bins(said)
+        assert values[column] == pytest.approx(by_hand(target, said, bin_of))
+        lacks = np.array([(target - said)[bin_of == b].sum() for b in range(BINS)]) / len(said)
+        for draw, weight in enumerate(weights):
+            rows = np.repeat(np.arange(len(said)), weight[patients[use]])
+            sums = [(target - said)[rows][bin_of[rows] == b].sum() for b in range(BINS)]
+            noise = np.array(sums) / len(rows) - lacks
+            assert length[draw, column] == pytest.approx(np.abs(noise).sum())
+            assert along[draw, column] == pytest.approx(noise @ np.sign(lacks))
+
+
+def test_closed_forms():
+    labels = np.tile([1.0, 0.0], 50)[:, None]
+    weights = np.ones((1, 100))
+    for said, error in ((0.5, 0.0), (0.8, 0.3), (0.0, 0.5)):
+        found = calibration_error(labels, np.full((100, 1), said), np.arange(100), weights)
+        assert [float(of.squeeze()) for of in found] == pytest.approx([error, 0, 0])
+
+
+def test_a_calibrated_model_has_the_error_of_noise_alone():
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((6000, 1))
+    labels = (rng.random((6000, 1)) < probabilities).astype(float)
+    found = calibration_error(labels, probabilities, np.arange(6000), np.ones((1, 6000)))[0][0]
+    # A bin's mean is off by 0.8 of its standard deviation, sqrt(p (1 - p) bins / images).
+    spread = np.sqrt(BINS / 6000) * np.mean(np.sqrt(probabilities * (1 - probabilities)))
+    assert 0.5 * spread < found < 1.1 * spread
+
+
+def test_unknown_only_is_undefined():
+    found = calibration_error(
+        np.full((4, 1), np.nan), np.zeros((4, 1)), np.arange(4), np.ones((2, 4))
+    )
+    assert all(np.isnan(of).all() for of in found)

@@ -1,0 +1,178 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from remedis.evaluation.delong import delong, least, safe_covariance
+from remedis.evaluation.intervals import logit_interval
+
+
+def case(seed, rows=120, columns=3, levels=8, unknown=0.15, patients=None):
+    """Labels with unknowns, scores with ties, and patients with several images of both classes."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((rows, columns)) < [0.2, 0.5, 0.7][:columns]).astype(float)
+    scores = np.floor((rng.normal(size=labels.shape) + labels) * levels / 4)
+    labels[rng.random(labels.shape) < unknown] = np.nan
+    return labels, scores, rng.integers(patients or rows // 3, size=rows)
+
+
+def by_pairs(labels, scores, patients):
+    """Obuchowski's covariance, written out with loops over pairs and patients."""
+    columns = labels.shape[1]
+    parts, counts, areas = {}, {}, []
+    for c in range(columns):
+        positive = [i for i in range(len(labels)) if labels[i, c] == 1]
+        negative = [i for i in range(len(labels)) if labels[i, c] == 0]
+        kernel = np.array(
+            [
+                [
+                    1.0 * (scores[i, c] > scores[j, c]) + 0.5 * (scores[i, c] == scores[j, c])
+                    for j in negative
+                ]
+                for i in positive
+            ]
+        )
+        areas.append(kernel.mean())
+        a, b = {}, {}
+        for row, i in enumerate(positive):
+            a.setdefault(patients[i], []).append(kernel[row].mean() - areas[-1])
+        for column, j in enumerate(negative):
+            b.setdefault(patients[j], []).append(kernel[:, column].mean() - areas[-1])
+        parts[c] = (
+            {g: sum(v) / len(positive) for g, v in a.items()},
+            {g: sum(v) / len(negative) for g, v in b.items()},
+        )
+        counts[c] = [len(a), len(b), len(a | b)]
+    covariance = np.zeros((columns, columns))
+    for c in range(columns):
+        for d in range(columns):
+            f = [
+                np.sqrt(k / (k - 1) * m / (m - 1))
+                for k, m in zip(counts[c], counts[d], strict=True)
+            ]
+            for g in set(patients):
+                a, b = (part.get(g, 0.0) for part in parts[c])
+                x, y = (part.get(g, 0.0) for part in parts[d])
+                covariance[c, d] += f[0] * a * x + f[1] * b * y + f[2] * (a * y + b * x)
+    return np.array(areas), covariance
+
+
+def plain(labels, first, second):
+    """DeLong's covariance of two scores of independent images, by NumPy's sample covariance."""
+    kernels = []
+    for scores in (first, second):
+        x, y = scores[labels == 1][:, None], scores[labels == 0][None, :]
+        kernels.append((x > y) + 0.5 * (x == y))
+    rows = np.cov([kernel.mean(axis=1) for kernel in kernels])
+    columns = np.cov([kernel.mean(axis=0) for kernel in kernels])
+    return rows / (labels == 1).sum() + columns / (labels == 0).sum()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("levels", [3, 10_000])
+def test_agrees_with_loops_over_pairs_and_patients(seed, levels):
+    labels, scores, patients = case(seed, levels=levels)
+    found = delong(labels, scores, patients)
+    areas, covariance = by_pairs(labels, scores, patients)
+    np.testing.assert_allclose(found.values, areas, atol=1e-12)
+    np.testing.assert_allclose(found.covariance, covariance, atol=1e-14)
+    for c in range(3):
+        use = ~np.isnan(labels[:, c])
+        assert found.values[c] == pytest.approx(roc_auc_score(labels[use, c], scores[use, c]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_one_image_a_patient_is_plain_delong(seed):
+    labels, scores, _ = case(seed, columns=1, unknown=0)
+    other = scores + np.random.default_rng(seed + 9).normal(size=scores.shape)
+    both, wide = np.hstack([labels, labels]), np.hstack([scores, other])
+    found = delong(both, wide, np.arange(len(labels)))
+    want = plain(labels[:, 0], scores[:, 0], other[:, 0])
+    np.testing.assert_allclose(found.covariance, want, atol=1e-14)
+
+
+def test_copies_of_images_and_unknown_patients_change_nothing():
+    labels, scores, patients = case(5)
+    once = delong(labels, scores, patients)
+    twice = delong(np.tile(labels, (2, 1)), np.tile(scores, (2, 1)), np.tile(patients, 2))
+    np.testing.assert_allclose(twice.covariance, once.covariance)
+    more = np.full((20, 3), np.nan)
+    padded = delong(
+        np.vstack([labels, more]),
+        np.vstack([scores, np.ones((20, 3))]),
+        np.append(patients, 900 + np.arange(20)),
+    )
+    np.testing.assert_allclose(padded.covariance, once.covariance)
+
+
+def test_independent_labels_have_next_to_no_covariance_and_equal_ones_all_of_it():
+    labels, scores, patients = case(6, rows=3000, unknown=0)
+    covariance = delong(labels[:, [0, 1, 1]], scores[:, [0, 1, 1]], patients).covariance
+    deviation = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviation, deviation)
+    assert abs(correlation[0, 1]) < 0.1
+    assert correlation[1, 2] == pytest.approx(1)
+
+
+def test_one_class_is_nan_and_leaves_other_labels_alone():
+    labels, scores, patients = case(7)
+    want = delong(labels, scores, patients)
+    labels[:, 0] = 1
+    found = delong(labels, scores, patients)
+    assert np.isnan(found.values[0])
+    assert np.isnan(found.covariance[0]).all()
+    np.testing.assert_allclose(found.covariance[1:, 1:], want.covariance[1:, 1:])
+
+
+def test_pairs_share_no_patient():
+    labels = np.array([[1.0], [0.0], [1.0], [0.0], [np.nan]])
+    scores = np.arange(5.0)[:, None]
+    assert delong(labels, scores, np.array([0, 0, 1, 2, 3])).pairs.tolist() == [1]
+    assert delong(labels, scores, np.arange(5)).pairs.tolist() == [2]
+
+
+def test_small_classes_widen_and_large_ones_do_not():
+    # One pair of 16 out of order at 4 patients a class; t of 3 degrees of freedom is 3.18.
+    labels = np.repeat([0.0, 1.0], 4)[:, None]
+    found = delong(labels, np.array([1.0, 2, 3, 5, 4, 6, 7, 8])[:, None], np.arange(8))
+    area = 15 / 16
+    assert found.values[0] == area
+    shrunk = (area * 4 + 0.25) / 4.5
+    want = (3.182 / 1.96) ** 2 * shrunk * (1 - shrunk) / (area * (1 - area))
+    assert safe_covariance(found)[0, 0] / found.covariance[0, 0] == pytest.approx(want, rel=1e-3)
+    rng = np.random.default_rng(0)
+    labels = (rng.random((40_000, 1)) < 0.3).astype(float)
+    found = delong(labels, rng.normal(size=labels.shape) + 2 * labels, np.arange(40_000))
+    assert 1 < safe_covariance(found)[0, 0] / found.covariance[0, 0] < 1.001
+
+
+def test_perfect_ranks_have_a_closed_form():
+    # Ten independent pairs are all in order with probability A^10.
+    assert least(10) ** 10 == pytest.approx(0.025)
+    labels = np.repeat([0.0, 1.0], [30, 10])[:, None]
+    found = delong(labels, np.arange(40.0)[:, None], np.arange(40))
+    assert (found.values[0], found.covariance[0, 0], found.pairs[0]) == (1, 0, 10)
+    assert logit_interval(1.0, 0.0, least(10)) == (least(10), 1.0)
+
+
+@pytest.mark.parametrize("area", [0.8, 0.95])
+def test_interval_covers_the_truth(area):
+    # 500 draws of the labels' scores on the images of 200 patients, of whom 24 are positive.
+    draws, rng = 500, np.random.default_rng(3)
+    patients = np.repeat(np.arange(200), rng.integers(1, 4, 200))
+    labels = np.repeat((patients < 24)[:, None].astype(float), draws, axis=1)
+    shift = norm.ppf(area) * np.sqrt(2)
+    scores = rng.normal(size=(200, draws))[patients] + rng.normal(size=labels.shape)
+    found = delong(labels, scores / np.sqrt(2) + shift * labels, patients)
+    errors = np.sqrt(np.diag(safe_covariance(found)))
+    ends = [
+        logit_interval(value, error, least(24))
+        for value, error in zip(found.values, errors, strict=True)
+    ]
+    covers = np.mean([low <= area <= high for low, high in ends])
+    # Three standard errors of a share of 95 % in 500 draws are 2.9 %.
+    assert 0.93 <= covers <= 0.985
+    # Images taken for independent claim too much.
+    alone = delong(labels, scores / np.sqrt(2) + shift * labels, np.arange(len(patients)))
+    narrow = np.sqrt(np.diag(alone.covariance))
+    assert np.mean(np.abs(alone.values - area) <= 1.96 * narrow) < covers - 0.03

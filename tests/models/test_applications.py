@@ -1,0 +1,153 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from remedis.errors import UserError
+from remedis.models import applications
+from remedis.models.applications import ApplicationNetwork, numbered_from_zero
+
+IMAGES = np.random.RandomState(0).uniform(size=(2, 40, 48, 3)).astype(np.float32)
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406])
+IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225])
+
+
+@pytest.fixture(scope="module")
+def mobilenet():
+    return ApplicationNetwork("MobileNet")
+
+
+def relative_error(got, expected):
+    return np.linalg.norm(np.asarray(got) - expected) / np.linalg.norm(expected)
+
+
+def moving_averages(network):
+    return {
+        name: np.asarray(variable).copy()
+        for name, variable in network.named_variables().items()
+        if "/moving_" in name
+    }
+
+
+def test_every_network_of_keras_is_there_and_a_wrong_name_gets_the_nearest():
+    assert {"DenseNet121", "ResNet50", "EfficientNetB0", "MobileNetV3Small"} <= set(
+        applications.names()
+    )
+    with pytest.raises(UserError, match="did you mean 'DenseNet121'") as caught:
+        ApplicationNetwork("Densenet121")
+    assert str(caught.value).startswith("Unknown network of keras.applications 'Densenet121': ")
+
+
+# What each network was trained to see, as its documentation words it, in plain NumPy.
+@pytest.mark.parametrize(
+    ("name", "seen", "normalised"),
+    [
+        ("MobileNet", lambda x: 2 * x - 1, True),
+        ("VGG16", lambda x: 255 * x[..., ::-1] - np.array([103.939, 116.779, 123.68]), False),
+        pytest.param("MobileNetV3Small", lambda x: 255 * x, True, marks=pytest.mark.slow),
+        pytest.param(
+            "DenseNet121",
+            lambda x: (x - IMAGENET_MEAN) / IMAGENET_DEVIATION,
+            True,
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_images_become_what_the_network_was_trained_to_see(name, seen, normalised):
+    trunk = ApplicationNetwork(name)
+    pixels = seen(IMAGES.astype(np.float64)).astype(np.float32)
+    got = trunk(tf.constant(IMAGES), training=False)
+    assert got.dtype == tf.float32
+    assert got.shape[-1] == trunk.map_channels
+    assert relative_error(got, np.asarray(trunk.network(pixels, training=False))) < 1e-4
+    assert relative_error(got, np.asarray(trunk.network(IMAGES, training=False))) > 1e-2
+    assert trunk.normalised is normalised
+    assert trunk.norm is None
+
+
+def test_names_do_not_depend_on_what_was_built_before():
+    assert numbered_from_zero(
+        ["conv2d_94/kernel", "batch_normalization_9/beta", "conv2d_101/kernel", "conv2d_94/bias"]
+    ) == {
+        "conv2d_94/kernel": "conv2d/kernel",
+        "batch_normalization_9/beta": "batch_normalization/beta",
+        "conv2d_101/kernel": "conv2d_1/kernel",
+        "conv2d_94/bias": "conv2d/bias",
+    }
+    own = ["conv1_bn/gamma", "block_12/conv2d_bn/beta", "head/dense/kernel", "stage_3_block_1/x"]
+    assert numbered_from_zero(own) == {name: name for name in own}
+    fresh = ["conv2d/kernel", "conv2d_1/kernel", "conv2d_2/kernel"]
+    assert numbered_from_zero(fresh) == {name: name for name in fresh}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", applications.names())
+def test_variables_of_every_network_have_names_of_their_own(name):
+    one, other = ApplicationNetwork(name), ApplicationNetwork(name)
+    assert list(one.named_variables()) == list(other.named_variables())
+    assert len(one.named_variables()) == sum("float" in v.dtype for v in one.network.weights)
+    assert one.map_channels % 32 == 0  # groups of a fresh norm
+
+
+def test_gradients_reach_everything_but_the_statistics(mobilenet):
+    named = mobilenet.named_variables()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(mobilenet(tf.constant(IMAGES), training=True)))
+    gradients = tape.gradient(loss, [variable.value for variable in named.values()])
+    without = {name for name, g in zip(named, gradients, strict=True) if g is None}
+    assert without == mobilenet.statistics() == set(moving_averages(mobilenet))
+
+
+def test_training_moves_the_averages_of_the_norms_that_learn():
+    trunk = ApplicationNetwork("MobileNet")
+    frozen = [name for name in trunk.named_variables() if name.startswith("conv_pw_1")]
+    assert len(frozen) > 10
+    trunk.freeze(frozen)
+    for training in (None, False):
+        before = moving_averages(trunk)
+        trunk(tf.constant(IMAGES), training=training)
+        for name, value in moving_averages(trunk).items():
+            np.testing.assert_array_equal(value, before[name])
+    trunk(tf.constant(IMAGES), training=True)
+    moved = {n for n, v in moving_averages(trunk).items() if not np.array_equal(v, before[n])}
+    assert moved == {name for name in before if not name.startswith("conv_pw_1")}
+    assert trunk.statistics() == set(before)
+
+
+def test_a_trunk_frozen_whole_trains_as_it_scores_and_can_be_let_go():
+    trunk = ApplicationNetwork("MobileNet")
+    images = tf.constant(IMAGES)
+    scored = trunk(images, training=False)
+    trunk.freeze(trunk.named_variables())
+    np.testing.assert_allclose(trunk(images, training=True), scored, rtol=1e-5, atol=1e-6)
+    trunk.freeze([])
+    assert np.abs(trunk(images, training=True) - scored).max() > 1e-2
+
+
+@pytest.mark.slow
+def test_efficientnet_drops_nothing_and_its_constants_are_assigned_too():
+    trunk, images = ApplicationNetwork("EfficientNetB0"), tf.constant(IMAGES)
+    first, second = (trunk(images, training=True) for _ in range(2))
+    assert relative_error(second, first) < 1e-5
+
+    before = np.asarray(trunk(images))
+    weights = {n: np.asarray(v).copy() for n, v in trunk.named_variables().items()}
+    constants = {"normalization/mean": 0.1, "normalization/variance": 0.01}
+    assert set(constants) <= trunk.statistics()
+    trunk.assign(weights | {n: np.full(3, v, np.float32) for n, v in constants.items()})
+    assert relative_error(trunk(images), before) > 2e-3
+    assert relative_error(trunk(0.1 * images + 0.1), before) < 2e-4
+    trunk.assign(weights)
+    np.testing.assert_array_equal(trunk(images), before)
+
+
+def test_half_precision_stays_inside():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        trunk = ApplicationNetwork("MobileNet")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert trunk.network.layers[-1].compute_dtype == "bfloat16"
+    assert trunk(tf.constant(IMAGES), training=True).dtype == tf.float32
+    assert all(variable.dtype == "float32" for variable in trunk.named_variables().values())

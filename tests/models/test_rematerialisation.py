@@ -1,0 +1,141 @@
+import json
+import pathlib
+import subprocess
+import sys
+from collections import Counter
+from functools import partial
+
+import bit_weights
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.python.eager import context
+
+from remedis.models.architectures import Architecture
+from remedis.models.bit import BiTResNet
+
+TINY = Architecture((1, 1, 1, 1), 0.5)
+IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(2, 40, 36, 3)), tf.float32)
+CONVOLUTIONS = ("Conv2D", "_FusedConv2D", "_MklNativeConv2D")
+BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "memory.py"
+
+
+@pytest.fixture
+def plain_graph():
+    """Switches the graph optimizer off, as `make_process_repeatable` does."""
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    yield
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **before})
+
+
+@pytest.fixture(params=["optimised_graph", "plain_graph"])
+def graph(request):
+    if request.param == "plain_graph":
+        request.getfixturevalue("plain_graph")
+
+
+def trunk(rematerialise):
+    made = BiTResNet(TINY, final_norm=False)
+    made.assign(bit_weights.weights(TINY, False))
+    made.rematerialise = rematerialise
+    return made
+
+
+def gradients(call, x, variables):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_mean(tf.square(call(x)))
+    return tape.gradient(loss, [x, *(variable.value for variable in variables)])
+
+
+def executed(function):
+    """Returns a function's results and how often each operation is in the graph really run."""
+    context.enable_run_metadata()
+    try:
+        results = function()
+        metadata = context.export_run_metadata()
+    finally:
+        context.disable_run_metadata()
+    (graphs,) = metadata.function_graphs
+    return results, Counter(node.op for graph in graphs.partition_graphs for node in graph.node)
+
+
+def assert_same(got, expected):
+    for one, other in zip(got, expected, strict=True):
+        assert np.abs(other).max() > 0
+        assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(other)
+
+
+@pytest.mark.usefixtures("plain_graph")
+def test_gradients_are_the_same_by_every_variable_and_the_input():
+    def compute(rematerialise):
+        made = trunk(rematerialise)
+        call = partial(made, training=True)
+        return tf.function(lambda: gradients(call, IMAGES, made.variables))()
+
+    assert_same(compute(True), compute(False))
+
+
+@pytest.mark.usefixtures("graph")
+def test_no_optimizer_undoes_it():
+    block = trunk(True).blocks[0]
+    x = tf.constant(np.random.RandomState(1).normal(size=(2, 5, 6, 32)), tf.float32)
+
+    def compute(rematerialise):
+        call = partial(block, rematerialise=rematerialise)
+        return executed(tf.function(lambda: gradients(call, x, block.variables)))
+
+    (expected, once), (got, twice) = compute(False), compute(True)
+    assert_same(got, expected)
+    # A unit has three norms, a 3x3 convolution and a kernel to standardise for each of four.
+    assert twice["SquaredDifference"] >= once["SquaredDifference"] + 3
+    assert sum(twice[kind] for kind in CONVOLUTIONS) > sum(once[kind] for kind in CONVOLUTIONS)
+    assert twice["Rsqrt"] >= once["Rsqrt"] + 3 + 4
+
+
+def test_in_a_loop_over_parts_of_a_batch():
+    block = trunk(True).blocks[0]
+    x = tf.constant(np.random.RandomState(1).normal(size=(2, 2, 5, 6, 32)), tf.float32)
+
+    def compute(rematerialise):
+        call = partial(block, rematerialise=rematerialise)
+
+        def body(i, sums):
+            part = gradients(call, x[i], block.variables)[1:]
+            return i + 1, [a + b for a, b in zip(sums, part, strict=True)]
+
+        zeros = [tf.zeros_like(variable.value) for variable in block.variables]
+        return tf.while_loop(lambda i, _: i < 2, body, (0, zeros), parallel_iterations=1)[1]
+
+    assert_same(tf.function(compute)(True), tf.function(compute)(False))
+
+
+def test_an_empty_batch_has_gradients_of_zero():
+    block = trunk(True).blocks[0]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 5, 6, 32])])
+    def compute(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(block(x, rematerialise=True))
+        return tape.gradient(loss, [variable.value for variable in block.variables])
+
+    for gradient in compute(tf.zeros([0, 5, 6, 32])):
+        np.testing.assert_array_equal(gradient, 0)
+
+
+def test_without_training_there_is_nothing_of_it_in_the_graph():
+    def operations(rematerialise):
+        # As exports trace it.
+        graph = tf.function(trunk(rematerialise).call).get_concrete_function(IMAGES).graph
+        return Counter(op.type for op in graph.get_operations())
+
+    assert operations(True) == operations(False)
+
+
+@pytest.mark.slow
+def test_memory_is_saved():
+    command = [sys.executable, str(BENCHMARK), "--architecture=50x1", "--size=448", "--batch=8"]
+    result = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    plain, again = (row["peak_gb"] - row["before_gb"] for row in json.loads(result.stdout))
+    assert again < 0.7 * plain

@@ -1,0 +1,105 @@
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from scipy.special import expit
+
+from remedis.errors import UserError
+from remedis.evaluation import thresholds
+from remedis.evaluation.evaluate import evaluate_table
+from remedis.reporting import run_report
+from remedis.reporting.comparison import print_comparison
+
+NAMES = ("Edema", "Pleural Effusion")
+
+
+def run(folder, noise=1.0, names=NAMES, subgroups=True, random_weights=True):
+    """Writes what a finished run leaves behind; runs differ by their scores alone."""
+    rng = np.random.default_rng(0)
+    patients = np.arange(400) // 2
+    labels = (rng.random((400, 2)) < 0.4).astype(float)[:, : len(names)]
+    logits = rng.normal(size=labels.shape) * noise + 1.5 * labels
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.png" for i in range(400)],
+            "patient_id": patients.astype(str),
+            "study_id": None,
+            "site": None,
+            "split": np.where(patients % 2, "test", "validation"),
+        }
+    )
+    if subgroups:
+        table["sex"] = np.array(["F", "M"])[patients // 2 % 2]
+    for i, name in enumerate(names):
+        table[f"label/{name}"] = labels[:, i]
+        table[f"score/{name}"] = expit(logits[:, i]).astype(np.float32)
+        table[f"logit/{name}"] = logits[:, i]
+    held = table[table["split"] == "validation"]
+    columns = [[f"{kind}/{name}" for name in names] for kind in ("label", "score")]
+    chosen = thresholds.choose(*(held[of].to_numpy() for of in columns), names)
+    results = {"random_weights": random_weights}
+    for split in ("validation", "test"):
+        results[split] = evaluate_table(table, names, split, thresholds=chosen, resamples=50)
+    folder.mkdir()
+    (folder / "results.json").write_text(json.dumps(results, allow_nan=False))
+    table.to_parquet(folder / "predictions.parquet", index=False)
+    (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, "train/loss": 0.5}) + "\n")
+    return folder
+
+
+def compared(*runs):
+    stream = io.StringIO()
+    found = print_comparison(*runs, console=Console(file=stream, width=100))
+    return found, stream.getvalue()
+
+
+def test_a_run_is_printed_and_drawn(tmp_path, capsys):
+    made = run(tmp_path / "run")
+    run_report.report(made)
+    text = capsys.readouterr().out
+    assert text.startswith("Test split")
+    assert "RANDOM WEIGHTS" in text
+    drawn = {path.name for path in made.glob("*.png")}
+    assert drawn == {"roc.png", "reliability.png", "subgroups.png", "training.png"}
+
+
+def test_without_subgroups_and_steps_there_are_no_figures_of_them(tmp_path, capsys):
+    made = run(tmp_path / "run", names=NAMES[:1], subgroups=False)
+    (made / "metrics.jsonl").unlink()
+    run_report.report(made)
+    assert {path.name for path in made.glob("*.png")} == {"roc.png", "reliability.png"}
+    assert "Subgroups" not in capsys.readouterr().out
+
+
+def test_two_runs_are_compared(tmp_path):
+    better = run(tmp_path / "better", random_weights=False)
+    worse = run(tmp_path / "worse", noise=3.0)
+    found, text = compared(better, worse)
+    assert found.mean.difference < 0
+    assert max(map(len, text.splitlines())) <= 100 + len(str(tmp_path))
+    assert "…" not in text
+    for name, of in (*found.labels.items(), ("mean of 2", found.mean)):
+        (row,) = (line for line in text.splitlines() if line.strip().startswith(name))
+        areas = f"{of.first:.3f}   {of.second:.3f}"
+        said = f"{areas}   {of.difference:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"
+        assert said in row
+    assert "B: RANDOM WEIGHTS" in text
+    assert "A: RANDOM WEIGHTS" not in text
+
+
+def test_a_run_and_itself_do_not_differ(tmp_path):
+    made = run(tmp_path / "run")
+    found, text = compared(made, made)
+    assert (found.mean.difference, found.mean.p, found.mean.bootstrap_p) == (0, 1, 1)
+    assert "+0.000 [+0.000, +0.000]" in text
+
+
+def test_what_is_no_finished_run_is_refused(tmp_path):
+    made = run(tmp_path / "run")
+    with pytest.raises(UserError, match="other holds no finished run"):
+        compared(made, tmp_path / "other")
+    with pytest.raises(UserError, match="The labels differ"):
+        compared(made, run(tmp_path / "one", names=NAMES[:1]))

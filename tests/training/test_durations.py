@@ -1,0 +1,52 @@
+import pytest
+
+from remedis.errors import UserError
+from remedis.training.durations import steps
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, None),
+        ({"steps": 7}, 7),
+        ({"epochs": 1.0}, 13),  # 100 / 8, rounded up
+        ({"epochs": 2.0}, 25),
+        ({"epochs": 0.001}, 1),
+        ({"examples": 1}, 1),
+        ({"examples": 16}, 2),
+        ({"examples": 17}, 3),
+    ],
+)
+def test_steps_of_each_way_to_say_it(given, expected):
+    asked = {"steps": None, "epochs": None, "examples": None} | given
+    assert steps(**asked, dataset_size=100, batch_size=8) == expected
+
+
+def test_rounding_of_the_product_adds_no_step():
+    assert 0.07 * 100 > 7
+    assert steps(None, 0.07, None, 100, 1) == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            (100, 2.0, None),
+            "The duration is given by config.steps (100) and config.epochs (2.0); set one of them "
+            "and the others to none.",
+        ),
+        (
+            (None, 2.0, 50),
+            "The duration is given by config.epochs (2.0) and config.examples (50); set one of "
+            "them and the others to none.",
+        ),
+        ((0, None, None), "config.steps is 0; expected a number above 0, or none."),
+        ((None, -1.0, None), "config.epochs is -1.0; expected a number above 0, or none."),
+        ((None, float("nan"), None), "config.epochs is nan; expected a number above 0, or none."),
+        ((None, None, 0), "config.examples is 0; expected a number above 0, or none."),
+    ],
+)
+def test_wrong_durations(given, sentence):
+    with pytest.raises(UserError) as caught:
+        steps(*given, 100, 8)
+    assert str(caught.value) == sentence

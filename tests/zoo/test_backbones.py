@@ -1,0 +1,213 @@
+"""Every kind of trunk a config can name, and the sentences for those it cannot."""
+
+import shutil
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small_application import SmallNet, small_application  # noqa: F401
+from zoo_helpers import TINY, relative_error, said
+
+from remedis import files
+from remedis.models.applications import ApplicationNetwork
+from remedis.models.architectures import Architecture
+from remedis.models.bit import BiTResNet
+from remedis.zoo import backbones, random_weights
+
+NORM = "batch_normalization/"
+IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(1, 64, 64, 3)), tf.float32)
+
+
+def values(trunk):
+    return {name: np.asarray(v).copy() for name, v in trunk.named_variables().items()}
+
+
+def equal(one, other):
+    assert set(one) == set(other)
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def randomised(network):
+    """Gives every weight a value of its own, averages too."""
+    state = np.random.RandomState(1)
+    network.set_weights([state.uniform(0.5, 1.5, w.shape) * 0.1 for w in network.get_weights()])
+    return network
+
+
+def write_keras_2(network, path, whole):
+    """Writes weights as Keras 2 laid them out, layers called as late in a process of its own."""
+    with h5py.File(path, "w") as file:
+        root = file.create_group("model_weights") if whole else file
+        root.attrs["layer_names"] = np.array([layer.name for layer in network.layers], "S")
+        for layer in network.layers:
+            group = root.create_group(layer.name)
+            weights = layer.trainable_weights + layer.non_trainable_weights
+            names = [f"{layer.name}_7/{weight.name}:0" for weight in weights]
+            group.attrs["weight_names"] = np.array(names, "S")
+            for name, weight in zip(names, weights, strict=True):
+                group.create_dataset(name, data=np.asarray(weight))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A folder with one network in every format, with its top and without; and its values."""
+    folder = tmp_path_factory.mktemp("saved")
+    top = randomised(SmallNet())
+    bare = keras.Model(top.input, top.layers[-3].output)
+    top.save_weights(folder / "top.weights.h5")
+    bare.save_weights(folder / "bare.weights.h5")
+    top.save(folder / "top.keras")
+    write_keras_2(top, folder / "top_weights.h5", whole=False)
+    write_keras_2(bare, folder / "bare_weights.h5", whole=False)
+    write_keras_2(top, folder / "top_model.h5", whole=True)
+    return folder, [np.asarray(variable) for variable in bare.weights]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "top.weights.h5",
+        "bare.weights.h5",
+        "top.keras",
+        "top_weights.h5",
+        "bare_weights.h5",
+        "top_model.h5",
+    ],
+)
+def test_a_users_file_is_read_in_every_format(saved, name, recwarn):
+    folder, expected = saved
+    backbone = backbones.load(f"keras:SmallNet:{folder / name}", seed=0)
+    got = values(backbone.trunk)
+    assert list(got)[:3] == ["conv2d/kernel", NORM + "gamma", NORM + "beta"]
+    for value, other in zip(got.values(), expected, strict=True):
+        np.testing.assert_array_equal(value, other)
+    provenance = backbone.provenance
+    assert (provenance.origin, provenance.random) == ("keras", False)
+    assert provenance.file == name
+    assert provenance.sha256 == files.sha256(folder / name)
+    assert "SmallNet" in provenance.description
+    assert not [w for w in recwarn if "nested container" in str(w.message)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["top.weights.h5", "top.keras", "bare.weights.h5"])
+def test_a_densenet_as_keras_saves_it_is_read(tmp_path, name):
+    saved = randomised(
+        keras.applications.DenseNet121(weights=None, include_top=name.startswith("top"))
+    )
+    getattr(saved, "save" if name.endswith(".keras") else "save_weights")(tmp_path / name)
+    trunk = backbones.load(f"keras:DenseNet121:{tmp_path / name}", seed=0).trunk
+    expected = {variable.path: np.asarray(variable) for variable in saved.weights}
+    for key, value in values(trunk).items():
+        np.testing.assert_array_equal(value, expected[key])
+
+
+@pytest.mark.parametrize("name", ["top.weights.h5", "top.keras", "top_weights.h5"])
+def test_a_file_of_another_network_is_refused(saved, name):
+    file = saved[0] / name
+    sentence = said(backbones.load, f"keras:VGG16:{file}", seed=0)
+    assert sentence.startswith(f"{file} does not hold the weights of Keras' VGG16 (")
+    assert sentence.endswith(f"as config.checkpoint='keras:NETWORK:{name}'.")
+
+
+def test_a_file_that_lacks_numbers_is_refused(saved, tmp_path):
+    file = shutil.copy(saved[0] / "bare_weights.h5", tmp_path / "nan.h5")
+    with h5py.File(file, "r+") as opened:
+        layers = opened.attrs["layer_names"]
+        name = next(name for name in layers if name.startswith(b"batch_normalization"))
+        dataset = opened[name][opened[name].attrs["weight_names"][2]]
+        dataset[...] = np.full(dataset.shape, np.nan)
+    assert said(backbones.load, f"keras:SmallNet:{file}", 0) == (
+        f"{file} has no numbers, or NaN, for 1 of the 10 variables of Keras' SmallNet, such as "
+        "batch_normalization/moving_mean; save the weights again."
+    )
+
+
+@pytest.mark.parametrize("name", ["top.weights.h5", "top.keras", "top_model.h5"])
+def test_a_file_that_is_cut_off_is_refused(saved, tmp_path, name):
+    file = tmp_path / name
+    file.write_bytes((saved[0] / name).read_bytes()[:5_000])
+    assert f"{file} does not hold the weights" in said(
+        backbones.load, f"keras:SmallNet:{file}", seed=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("keras:Mobilenet", "Unknown network of keras.applications 'Mobilenet': did you mean 'Mob"),
+        ("keras:", "Unknown network of keras.applications ''. Choose from: ConvNeXtBase, "),
+        ("keras:MobileNet:no.h5", "no.h5 is not a file; expected the weights of a MobileNet."),
+        ("scratch:52x1", "Unknown architecture '52x1': did you mean '50x1'?"),
+        ("scratch:", "Unknown architecture ''"),
+        ("no/such/folder", "no/such/folder is not a folder; expected a SavedModel folder."),
+    ],
+)
+def test_what_is_not_there_is_named(spec, sentence):
+    assert said(backbones.load, spec, seed=0).startswith(sentence)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    file = tmp_path / "weights.ckpt"
+    file.write_bytes(b"0")
+    assert said(backbones.load, f"keras:SmallNet:{file}", 0) == (
+        f"{file} does not end in one of .weights.h5, .h5, .hdf5, .keras; expected weights as Keras "
+        "saves them."
+    )
+
+
+def test_a_network_without_a_file_is_random_and_says_so():
+    one, same, other = (backbones.load("keras:SmallNet", seed=seed) for seed in (1, 1, 2))
+    assert isinstance(one.trunk, ApplicationNetwork)
+    drawn = values(one.trunk)
+    assert equal(drawn, values(same.trunk))
+    for name, value in values(other.trunk).items():
+        assert np.array_equal(value, drawn[name]) is (value.ndim == 1)
+    assert one.provenance.untrained
+    assert "RANDOM WEIGHTS (seed 1), Keras' SmallNet" in one.provenance.description
+
+
+def test_a_trunk_from_scratch_is_drawn_from_the_seed(monkeypatch):
+    monkeypatch.setattr(Architecture, "parse", classmethod(lambda cls, name: TINY))
+    backbone = backbones.load("scratch:50x1", seed=3)
+    assert equal(values(backbone.trunk), dict(random_weights.draw("3", TINY).arrays))
+    assert backbone.provenance.untrained
+    assert "seed 3" in backbone.provenance.description
+
+
+def test_a_checkpoint_folder_is_read_and_its_provenance_kept(tiny_checkpoint):
+    backbone = backbones.load(str(tiny_checkpoint), seed=5)
+    assert isinstance(backbone.trunk, BiTResNet)
+    assert equal(values(backbone.trunk), dict(random_weights.draw("0", TINY).arrays))
+    assert backbone.provenance.description.startswith("RANDOM WEIGHTS (seed 0)")
+
+
+@pytest.mark.slow
+def test_a_release_folder_is_read_as_downloaded(tiny_release):
+    trunk = backbones.load(str(tiny_release), seed=0).trunk
+    loaded = tf.saved_model.load(str(tiny_release))
+    (expected,) = loaded.signatures["serving_default"](IMAGES).values()
+    assert relative_error(trunk(IMAGES), expected) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected", "found"),
+    [
+        ("scratch:50x1", "152x2", "50x1"),
+        ("keras:MobileNet", "50x1", "MobileNet"),
+        ("keras:MobileNet:weights.h5", "DenseNet121", "MobileNet"),
+        (None, "50x1", TINY.name),
+    ],
+)
+def test_another_architecture_than_asked_for_is_refused(spec, expected, found, tiny_checkpoint):
+    spec = spec or str(tiny_checkpoint)
+    assert said(backbones.load, spec, 0, expected) == (
+        f"config.architecture is {expected}, but config.checkpoint={spec} is of the architecture "
+        f"{found}; name another checkpoint, or leave config.architecture empty."
+    )
+
+
+def test_the_architecture_asked_for_is_taken(tiny_checkpoint):
+    assert backbones.load(str(tiny_checkpoint), 0, TINY.name).trunk.architecture == TINY

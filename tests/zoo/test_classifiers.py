@@ -1,0 +1,281 @@
+"""Classifiers written to folders: served by TensorFlow alone, opened again as Keras models."""
+
+import dataclasses
+import io
+import json
+import subprocess
+import sys
+
+import bit_weights
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from small_application import small_application  # noqa: F401
+from zoo_helpers import TINY, relative_error, said
+
+from remedis.models.bit import BiTResNet
+from remedis.models.classifier import Classifier
+from remedis.preprocess import parse
+from remedis.reporting import checkpoints
+from remedis.zoo import backbones, checkpoint, classifiers, serving
+from remedis.zoo.provenance import Provenance
+
+LABELS = ("normal", "benign", "malignant")
+IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(2, 40, 36, 3)), tf.float32)
+SCALE, OFFSET = np.array([0.5, 2.0, 1.25], np.float32), np.array([0.1, 0.0, -1.5], np.float32)
+THRESHOLDS = {
+    "youden": {"normal": 0.25, "benign": None, "malignant": 1 / 3},
+    "target_sensitivity": {"normal": 0.125, "benign": 0.5, "malignant": None},
+    "target": 0.9,
+}
+CALIBRATION = {
+    "method": "platt",
+    "fitted_on": {"cases": 1200},
+    "data": "hospital B",
+    "left_out": ["benign"],
+}
+START = Provenance("bit", "Made for a test.")
+TRAINED = Provenance("training", "Fine-tuned for a test.", parent=START)
+
+# Runs where `remedis` cannot be imported; prints what came out as JSON.
+ALONE = """
+import io, json, sys
+sys.modules["remedis"] = None
+import numpy as np, tensorflow as tf
+from PIL import Image
+
+model = tf.saved_model.load(sys.argv[1])
+pixels = np.asarray(Image.open(sys.argv[2]))
+assert pixels.dtype == np.uint8
+images = model.signatures["preprocess"](image=tf.constant(pixels))["images"]
+served = model.signatures["serving_default"](images=images)
+training = model(images, training=True)
+with tf.GradientTape() as tape:
+    loss = tf.reduce_sum(tf.square(model(images, training=True)["logits"]))
+gradients = tape.gradient(loss, model.trainable_variables)
+print(json.dumps({
+    "served": {name: value.numpy().tolist() for name, value in served.items()},
+    "training": {name: value.numpy().tolist() for name, value in training.items()},
+    "thresholds": {
+        name: value.numpy().tolist() for name, value in model.signatures["thresholds"]().items()
+    },
+    "labels": [n.decode() for n in model.signatures["label_names"]()["label_names"].numpy()],
+    "variables": [v.name for v in model.variables],
+    "trainable": [v.name for v in model.trainable_variables],
+    "without_gradient": sum(g is None for g in gradients),
+}))
+"""
+
+
+def trunk_of(kind):
+    if kind == "keras":
+        return backbones.load("keras:SmallNet", seed=0).trunk
+    trunk = BiTResNet(TINY, final_norm=kind == "normed")
+    trunk.assign(bit_weights.weights(TINY, kind == "normed"))
+    return trunk
+
+
+def made(kind, task="multi_label", head_norm=True):
+    model = Classifier(trunk_of(kind), LABELS, head_norm, task)
+    state = np.random.RandomState(1)
+    model.set_head(state.standard_normal((model.trunk.map_channels, 3)), state.standard_normal(3))
+    model.calibrate(SCALE, OFFSET)
+    return model
+
+
+def save(model, directory, **changes):
+    return classifiers.save(
+        model,
+        parse("resize(40)", deterministic=True),
+        **{
+            "name": "run-1",
+            "provenance": TRAINED,
+            "directory": directory,
+            "thresholds": THRESHOLDS,
+            "calibration": CALIBRATION,
+        }
+        | changes,
+    )
+
+
+@pytest.fixture(scope="module")
+def of_keras(tmp_path_factory, small_application):  # noqa: F811
+    """A classifier on a network with batch norms, and the folder it was written to."""
+    model = made("keras", "multi_class")
+    # Averages as a training leaves them.
+    for _ in range(3):
+        model(IMAGES, training=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "REFUSED", ())
+        patch.setattr(serving, "WIDENED", ())
+        return model, save(model, tmp_path_factory.mktemp("classifier") / "keras")
+
+
+@pytest.fixture(scope="module")
+def alone(of_keras, tmp_path_factory):
+    """A JPEG's bytes and what TensorFlow alone makes of them with the folder."""
+    folder = tmp_path_factory.mktemp("alone")
+    buffer = io.BytesIO()
+    pixels = np.random.RandomState(2).randint(0, 256, (60, 50, 3), np.uint8)
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    (folder / "image.jpg").write_bytes(buffer.getvalue())
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(of_keras[1]), str(folder / "image.jpg")],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "image.jpg", json.loads(done.stdout)
+
+
+def test_tensorflow_alone_gives_the_calibrated_probabilities_of_a_jpeg(of_keras, alone):
+    model, _ = of_keras
+    path, facts = alone
+    pixels = np.asarray(Image.open(path)).astype(np.float32) / 255
+    prepared = parse("resize(40)", deterministic=True)(tf.constant(pixels))[None]
+    expected = model.outputs(prepared)
+    assert set(facts["served"]) == {"probabilities", "logits", "embedding"}
+    for name, value in facts["served"].items():
+        assert relative_error(value, expected[name]) < 1e-4
+    mapped = np.exp(np.array(facts["served"]["logits"][0]) * SCALE + OFFSET)
+    np.testing.assert_allclose(
+        facts["served"]["probabilities"][0], mapped / mapped.sum(), rtol=1e-4
+    )
+
+
+def test_an_export_normalises_by_its_averages_even_in_training(alone):
+    _, facts = alone
+    assert facts["training"] == facts["served"]
+
+
+def test_an_export_has_every_variable_and_trains_those_with_gradients(of_keras, alone):
+    model, _ = of_keras
+    _, facts = alone
+    named = model.named_variables()
+    assert facts["variables"] == [f"{name}:0" for name in named]
+    assert facts["trainable"] == [f"{name}:0" for name in named if name not in model.statistics()]
+    assert facts["without_gradient"] == 0
+
+
+def test_thresholds_and_labels_are_in_the_graph(alone):
+    _, facts = alone
+    assert facts["labels"] == list(LABELS)
+    np.testing.assert_array_equal(
+        facts["thresholds"]["youden"], np.array([0.25, np.nan, 1 / 3], np.float32)
+    )
+    np.testing.assert_array_equal(facts["thresholds"]["target_sensitivity"], [0.125, 0.5, np.nan])
+    assert set(facts["thresholds"]) == {"youden", "target_sensitivity"}
+
+
+def same(one, other):
+    for name, value in one.outputs(IMAGES).items():
+        np.testing.assert_allclose(other.outputs(IMAGES)[name], value, rtol=1e-5, atol=1e-6)
+    assert list(one.named_variables()) == list(other.named_variables())
+
+
+def test_a_classifier_on_a_keras_network_is_opened_again(of_keras):
+    model, folder = of_keras
+    opened, preprocess, description = classifiers.load(folder)
+    same(model, opened)
+    assert (opened.labels, opened.task, opened.head_norm) == (LABELS, "multi_class", True)
+    assert preprocess.specification == "resize(40)"
+    assert description.backbone == "keras:SmallNet"
+    assert description.thresholds == THRESHOLDS
+    numbers = {"scale": SCALE.tolist(), "offset": OFFSET.tolist()}
+    assert description.calibration == CALIBRATION | numbers
+
+
+def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
+    model, folder = of_keras
+    backbone = backbones.load(str(folder), 0, "SmallNet")
+    np.testing.assert_allclose(
+        backbone.trunk(IMAGES, training=False), model.trunk(IMAGES, training=False), rtol=1e-5
+    )
+    assert backbone.provenance == TRAINED
+    assert said(checkpoint.read, folder) == (
+        f"{folder} holds a network of keras:SmallNet; expected a BiT trunk here."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "head_norm"),
+    [
+        ("normed", True),
+        pytest.param("normed", False, marks=pytest.mark.slow),
+        pytest.param("bare", True, marks=pytest.mark.slow),
+        pytest.param("bare", False, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.usefixtures("few_traces")
+def test_a_classifier_on_a_bit_trunk_is_opened_again(kind, head_norm, tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "WIDENED", ())
+    model = made(kind, head_norm=head_norm)
+    opened, _, description = classifiers.load(save(model, tmp_path / "export"))
+    same(model, opened)
+    assert (description.backbone, description.task) == (TINY.name, "multi_label")
+    assert opened.head_norm is head_norm
+    assert opened.unused_variables() == model.unused_variables()
+    again = backbones.load(str(tmp_path / "export"), 0).trunk
+    np.testing.assert_allclose(again(IMAGES), model.trunk(IMAGES), rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture
+def no_functions(monkeypatch):
+    """Exports of variables and descriptions alone."""
+    monkeypatch.setattr(serving.ServedModel, "_callable", lambda *_, **__: None)
+    monkeypatch.setattr(serving, "signature", lambda *_, **__: tf.function(lambda: {"a": 1}, []))
+
+
+@pytest.mark.usefixtures("no_functions")
+def test_without_calibration_and_thresholds_there_is_no_such_signature(tmp_path):
+    model = Classifier(trunk_of("bare"), LABELS)
+    folder = save(model, tmp_path / "export", thresholds=None, calibration=None)
+    description = checkpoint.describe(folder)
+    assert description.signatures == ("serving_default", "preprocess", "label_names")
+    assert description.thresholds is None
+    assert description.calibration == {"method": "none", "scale": [1.0] * 3, "offset": [0.0] * 3}
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "They are not calibrated: they follow the training labels' definition" in card
+    assert "threshold" not in card
+
+
+def test_the_card_says_what_the_numbers_mean(of_keras):
+    card = (of_keras[1] / "MODEL_CARD.md").read_text()
+    assert "Exactly one label of an image is 1; the probabilities of all labels add up to 1" in card
+    assert "They are calibrated (platt) on 1,200 cases of hospital B: there, of images" in card
+    assert "Not calibrated, for too few cases: benign." in card
+    assert "| label | youden | target_sensitivity |\n| --- | ---: | ---: |\n" in card
+    assert "| benign | none | 0.5 |\n| malignant | 0.3333 | none |\n\n(target: 0.9)" in card
+    assert card.count("no output of it may guide care") == 2
+    assert "keras:SmallNet" in card
+
+
+def test_info_shows_backbone_task_calibration_and_thresholds(of_keras, capsys):
+    checkpoints.print_info(str(of_keras[1]))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "backbone keras:SmallNet" in printed
+    assert "task multi_class" in printed
+    assert "probabilities calibrated (platt) on 1,200 cases of hospital B" in printed
+    assert "threshold youden normal 0.25, benign none, malignant 0.3333" in printed
+
+
+def test_a_trunk_is_no_classifier(tiny_checkpoint):
+    assert said(classifiers.load, tiny_checkpoint) == (
+        f"{tiny_checkpoint} holds a trunk without a head; expected a classifier as a run exports "
+        "it: RUN/export."
+    )
+
+
+def test_variables_that_are_not_there_are_named(of_keras):
+    _, folder = of_keras
+    description = checkpoint.describe(folder)
+    other = dataclasses.replace(description, labels=(*LABELS, "unclear"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "describe", lambda _: other)
+        assert said(classifiers.load, folder) == (
+            f"{folder} does not hold the head remedis.json describes: misshapen head/dense/kernel "
+            "[64,3] instead of [64,4], head/dense/bias [3] instead of [4]."
+        )
