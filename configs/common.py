@@ -8,6 +8,21 @@ from ml_collections import config_dict
 from remedis.data.labels import FIVE_CONDITIONS
 from remedis.errors import UserError, unknown_choice
 
+# Keys of a fine-tuning run that a study sets itself: for an arm, or because only one value fits.
+STUDY_SETS = (
+    "checkpoint",
+    "architecture",
+    "rehearsal",
+    "data_dir",
+    "task",
+    "method",
+    "seed",
+    "distribution",
+    "embeddings_dir",
+    "calibration",
+    "target_sensitivity",
+    "resamples",
+)
 Variant = Callable[[ml_collections.ConfigDict], None]
 
 
@@ -78,6 +93,53 @@ def finetuning() -> ml_collections.ConfigDict:
     config.calibration = "temperature"  # or platt, none; fitted on validation, a label at a time
     config.target_sensitivity = 0.9  # of one of the two thresholds chosen on validation
     config.resamples = 1000  # of the patients, for intervals
+    return config
+
+
+def ood(
+    inside: ml_collections.ConfigDict, outside: ml_collections.ConfigDict
+) -> ml_collections.ConfigDict:
+    """Returns every key of a label-budget study with its default.
+
+    Args:
+      inside: what a run on the in-distribution (ID) data would be told, as `finetuning` has it.
+      outside: the same of the out-of-distribution (OOD) data. Labels, image size, evaluation's
+        preprocessing and the norm of the head are those of `inside`: the study has them once.
+    """
+    config = ml_collections.ConfigDict()
+    config.title = ""  # of the report; empty for one made of config.ood_name
+    config.rehearsal = ""  # pair of hospitals to make up in the run directory; none for real data
+    # What is compared.
+    config.arms = ""  # 'NAME=CHECKPOINT; ...', each a folder, scratch:50x1, keras:DenseNet121:FILE
+    config.baseline = ""  # name of the arm that the others are held against
+    config.modes = ("probe", "finetune")  # how arms are adapted: one of them, or both
+    # From where to where.
+    config.id_name = inside.source
+    config.ood_name = outside.source
+    config.id_data_dir = ""
+    config.ood_data_dir = ""
+    config.id_sites = ""  # such as '0, 3, 4': only images of these, split anew; empty for all
+    config.ood_sites = ""
+    # How many labelled patients of the OOD data, none and all of them always among them.
+    config.budgets = "0, 1%, 5%, 10%, 20%, 33%, 50%, 100%"  # shares or numbers
+    config.seeds = 10  # draws of the patients
+    config.validation_share = 0.25  # of a budget's patients, who choose the model and train none
+    config.seed = 0
+    # What is asked.
+    config.target = config_dict.placeholder(float)  # mean AUROC to reach, beside the reference
+    config.minutes = config_dict.placeholder(float)  # of an expert, to label a patient
+    config.price = config_dict.placeholder(float)  # to label a patient
+    config.extrapolate = False  # beyond all labelled patients, by a power law
+    config.resamples = 1000  # of test patients and seeds, for intervals
+    # What both share.
+    for key in ("labels", "image_size", "eval_preprocess", "head_norm"):
+        config[key] = inside[key]
+        inside[key] = outside[key] = config.get_ref(key)
+    # Data and fine-tuning of each; fine-tuning on a budget is that of config.ood.
+    config.id, config.ood = inside, outside
+    for part in (inside, outside):
+        for key in STUDY_SETS:
+            del part[key]
     return config
 
 

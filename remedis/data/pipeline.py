@@ -87,7 +87,7 @@ def training_batches(
         return load(index, tf.random.experimental.stateless_fold_in(key, index))
 
     numbers = tf.data.Dataset.range(first_step * own, last_step * own)
-    return _batched(numbers.map(example, PARALLEL, deterministic=True), own)
+    return _batched(_mapped(numbers, example), own)
 
 
 def evaluation_batches(
@@ -102,8 +102,7 @@ def evaluation_batches(
     """
     load = _loader(manifest, preprocess, None, cache)
     rows = tf.data.Dataset.range(len(manifest))
-    examples = rows.map(lambda i: load(i, None), PARALLEL, deterministic=True)
-    return _batched(examples, batch_size)
+    return _batched(_mapped(rows, lambda i: load(i, None)), batch_size)
 
 
 def readable(batches: tf.data.Dataset) -> Iterator[dict[str, Any]]:
@@ -171,6 +170,14 @@ def _drawer(weights: np.ndarray, count: int) -> Callable[[tf.Tensor], tf.Tensor]
         return tf.minimum(row, tf.constant(last, tf.int64))
 
     return draw
+
+
+def _mapped(
+    numbers: tf.data.Dataset, example: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+) -> tf.data.Dataset:
+    # No operation is Python control flow over tensors, and looking for it takes seconds.
+    plain = tf.autograph.experimental.do_not_convert(example)
+    return numbers.map(plain, PARALLEL, deterministic=True)
 
 
 def _batched(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

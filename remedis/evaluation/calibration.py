@@ -2,8 +2,12 @@
 
 probability = sigmoid(scale * logit + offset), or softmax for a multi_class task. A temperature T is
 a scale of 1 / T, fitted by maximum likelihood (Guo et al. 2017, "On Calibration of Modern Neural
-Networks", arXiv 1706.04599). Platt's method fits the offset too, with his smoothed targets (Platt
-1999, "Probabilistic Outputs for Support Vector Machines", in Advances in Large Margin Classifiers).
+Networks", arXiv 1706.04599). Platt's method fits the offset too (Platt 1999, "Probabilistic Outputs
+for Support Vector Machines", in Advances in Large Margin Classifiers).
+
+Both are fitted to Platt's smoothed targets: of n cases of a kind, one more is taken to be of any.
+With a few cases that the logits happen to separate, the likeliest scale would be infinite, and
+every probability a certainty.
 """
 
 import dataclasses
@@ -20,8 +24,7 @@ from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
 
 METHODS = ("none", "temperature", "platt")
-# Cases that logits separate without an error would have the scale infinite, and those they mislead
-# have it negative.
+# Cases that logits mislead would have the scale negative; no data ask for less or more than these.
 SCALES = (0.01, 100.0)
 
 
@@ -173,21 +176,38 @@ def _count(cases: npt.ArrayLike, ids: npt.NDArray[np.intp] | None) -> int:
 
 def _temperature(logits: Floats, labels: Floats) -> tuple[float, float]:
     """Returns scale and offset (0) of one label."""
+    targets = _smoothed(np.stack([1 - labels, labels], axis=1))[:, 1]
 
     def slope(scale: float) -> float:
-        return float(np.mean((scipy.special.expit(scale * logits) - labels) * logits))
+        return float(np.mean((scipy.special.expit(scale * logits) - targets) * logits))
 
-    return _root(slope), 0.0
+    scale = _root(slope)
+    return (scale if _loss(scale * logits, labels) <= _loss(logits, labels) else 1.0), 0.0
 
 
 def _softmax_scale(logits: Floats, labels: Floats) -> float:
     """Returns the one scale of all classes."""
+    targets = _smoothed(labels)
 
     def slope(scale: float) -> float:
         probabilities = scipy.special.softmax(scale * logits, axis=1)
-        return float(np.mean(((probabilities - labels) * logits).sum(axis=1)))
+        return float(np.mean(((probabilities - targets) * logits).sum(axis=1)))
 
-    return _root(slope)
+    def loss(scale: float) -> float:
+        likely = scipy.special.log_softmax(scale * logits, axis=1)
+        return -float(np.mean((labels * likely).sum(axis=1)))
+
+    scale = _root(slope)
+    return scale if loss(scale) <= loss(1.0) else 1.0
+
+
+def _smoothed(classes: Floats) -> Floats:
+    """Returns the targets [n, K] of cases [n, K] of one class each: 1 more of any class.
+
+    (n + 1) / (n + K) for a case's own of K classes with n cases, 1 / (n + K) for each other.
+    """
+    cases = classes @ classes.sum(axis=0)
+    return (classes * cases[:, None] + 1) / (cases[:, None] + classes.shape[1])
 
 
 def _root(slope: Any) -> float:
@@ -202,9 +222,7 @@ def _root(slope: Any) -> float:
 
 def _platt(logits: Floats, labels: Floats) -> tuple[float, float]:
     """Returns scale and offset of one label."""
-    positives = labels.sum()
-    negatives = len(labels) - positives
-    targets = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    targets = _smoothed(np.stack([1 - labels, labels], axis=1))[:, 1]
     # On logits of mean 0 and deviation 1 the search is the same, whatever their size.
     centre, deviation = logits.mean(), logits.std() or 1.0
     unit = (logits - centre) / deviation

@@ -47,7 +47,13 @@ class Solution:
 class Regression:
     """Features and labels, to be solved for one penalty after another."""
 
-    def __init__(self, features: Floats, targets: Floats, softmax: bool = False) -> None:
+    def __init__(
+        self,
+        features: Floats,
+        targets: Floats,
+        softmax: bool = False,
+        offset: Floats | None = None,
+    ) -> None:
         """Prepares the products.
 
         Args:
@@ -56,6 +62,9 @@ class Regression:
             `softmax`, exactly one of each row is 1, and none unknown.
           softmax: the labels are classes of which one is right, rather than each a question of its
             own.
+          offset: [n, L], what is added to the logits, such as those of another classifier: kernel
+            and bias are then what this one lacks, and the penalty holds it to the other one. None
+            for nothing.
         """
         # A penalised kernel lies in the span of the rows. Where they are few, turning features into
         # it saves more than it costs.
@@ -70,6 +79,9 @@ class Regression:
         self._softmax = softmax
         shares = self._targets.sum(axis=0, dtype=np.float64) / known.sum(axis=0)
         self._first_bias = np.log(shares) if softmax else scipy.special.logit(shares)
+        self._offset = None if offset is None else np.asarray(offset, np.float32)
+        if offset is not None:
+            self._first_bias = np.zeros_like(shares)
         # Of the loss by the logit, where the search starts; where it ends can only be guessed at.
         self._curvature = shares * (1 - shares)
         self._axes, self._variances = _leading_axes(self._features)
@@ -128,6 +140,8 @@ class Regression:
     def _loss(self, features: Floats, kernel: Floats, bias: Floats) -> tuple[float, Floats, Floats]:
         """Returns the loss without the penalty, and its derivatives by kernel and bias."""
         logits = features @ kernel.astype(features.dtype) + bias.astype(features.dtype)
+        if self._offset is not None:
+            logits += self._offset
         if self._softmax:
             shifted = logits - logits.max(axis=1, keepdims=True)
             exponentials = np.exp(shifted)

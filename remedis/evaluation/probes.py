@@ -121,11 +121,10 @@ def linear_probe(
         converged = bool(solution.converged.all())
         if softmax and constant.any():
             bias[constant] = bias[fitted].min() - np.log(len(features) + 1)
-    kernel = kernel * factors[:, None]
-    bias = bias - means @ kernel
-    return LinearProbe(
-        kernel.astype(np.float32), bias.astype(np.float32), chosen, converged, constant
-    )
+    # Of the kernel as it is kept: large means would show its rounding.
+    kept = (kernel * factors[:, None]).astype(np.float32)
+    bias = bias - means @ kept
+    return LinearProbe(kept, bias.astype(np.float32), chosen, converged, constant)
 
 
 def _choose(

@@ -115,7 +115,9 @@ def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a function from images [N, H, W, 3] to logits [N, labels], before calibration."""
     specification = [tf.TensorSpec([None, None, None, 3], tf.float32)]
     return tf.function(
-        lambda images: classifier.outputs(images)["logits"], input_signature=specification
+        lambda images: classifier.outputs(images)["logits"],
+        input_signature=specification,
+        autograph=False,
     )
 
 

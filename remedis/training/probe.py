@@ -46,6 +46,7 @@ def fit(
     compute = tf.function(
         classifier.embedding_of,
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
+        autograph=False,
     )
     store = embeddings.EmbeddingStore(config.embeddings_dir or run / "embeddings")
     embedding = "pre_logits" if config.head_norm else "embedding"

@@ -39,7 +39,8 @@ class Step:
     def __init__(self, learner: Learner, averages: Averages, distribution: Distribution) -> None:
         self._learner, self._averages, self._distribution = learner, averages, distribution
         self._variables = [variable.value for variable in learner.trained.values()]
-        self._function = tf.function(self._everywhere)
+        # Nothing here is Python control flow over tensors, and looking for it takes seconds.
+        self._function = tf.function(self._everywhere, autograph=False)
 
     def __call__(self, batch: Batch, step: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Moves the variables by a batch.

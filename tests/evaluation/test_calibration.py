@@ -35,9 +35,7 @@ def test_temperature_and_platt_agree_with_scikit_learn():
         for found, intercept in ((temperature, False), (platt, True)):
             # Platt's smoothed targets are cases of both classes, in these shares.
             positives, negatives = (t == 1).sum(), (t == 0).sum()
-            one = (positives + 1) / (positives + 2) if intercept else 1.0
-            zero = 1 / (negatives + 2) if intercept else 0.0
-            target = np.where(t == 1, one, zero)
+            target = np.where(t == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
             twin = LogisticRegression(C=np.inf, fit_intercept=intercept, tol=1e-10)
             twin.fit(
                 np.vstack([z, z]),
@@ -66,7 +64,8 @@ def test_separation_and_logits_that_mislead_stay_within_bounds(method):
     logits = np.linspace(-1, 1, 40)[:, None]
     for y in ((logits > 0).astype(float), (logits < 0).astype(float)):
         found = calibration.fit(logits, y, ("a",), method)
-        assert 0 <= found.scale[0] <= 100
+        # Forty cases are no proof of certainty: 0.95 is what 20 without an error amount to.
+        assert 0 <= found.scale[0] <= 20
         assert np.isfinite(found.probabilities(logits)).all()
     same = calibration.fit(np.ones((40, 1)), np.arange(40)[:, None] % 2, ("a",), method)
     assert np.isfinite(same.probabilities(np.ones((40, 1)))).all()

@@ -1,185 +1,229 @@
-import numpy as np
+import copy
+import json
+import re
+from xml.etree import ElementTree
 
-FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
-BUDGETS = (0, 3, 16, 31, 62, 102, 155, 310)
+import pytest
+from ood_example import FIVE, make_study
+
+from remedis.errors import UserError
+from remedis.reporting.ood_report import write
+from remedis.reporting.ood_report.page import page
+
+WILD = 'a <b>bold</b> & "quoted" name of $x_1$ that is longer than any column of a table'
+SECTIONS = [
+    "Curves",
+    "Answers",
+    "In and out of distribution",
+    "Label by label",
+    "Arm against arm",
+    "Budgets",
+    "Data and splits",
+    "Checkpoints",
+    "Caveats",
+    "How it was made",
+]
 
 
-def make_study(
-    arms=("remedis", "bit", "scratch"), labels=FIVE, modes=("probe", "finetune"), seed=0
-):
-    """Returns a summary as a study writes it; the last arm is the baseline, of random weights."""
-    rng = np.random.default_rng(seed)
-    baseline = arms[-1]
+def _text(element):
+    return " ".join("".join(element.itertext()).split())
 
-    def estimate(value, half=0.03):
-        low, high = max(0.0, value - half), min(1.0, value + half)
-        return {"value": value, "low": low, "high": high, "patients": 214, "positives": 37}
 
-    def bare(value, low, high):
-        return {"value": value, "low": low, "high": high}
+def _small(**changes):
+    """A study that is quickly drawn."""
+    study = make_study(("remedis", "scratch"), ("Edema",), ("probe",))
+    return {**study, **changes}
 
-    points = []
-    for mode in modes:
-        for rank, arm in enumerate(arms):
-            for patients in BUDGETS:
-                area = 0.86 - 0.03 * rank - 0.16 * (1 + patients / 5) ** -0.4
-                of_labels = {
-                    label: estimate(float(np.clip(area + rng.normal(0, 0.03), 0.4, 0.99)), 0.06)
-                    for label in labels
-                }
-                if len(labels) > 3:  # too rare for an AUROC
-                    of_labels[labels[2]] = bare(None, None, None) | {
-                        "patients": 214,
-                        "positives": 2,
-                    }
-                points.append(
-                    {
-                        "arm": arm,
-                        "mode": mode,
-                        "patients": patients,
-                        "images": 3 * patients,
-                        "mean": estimate(area),
-                        "labels": of_labels,
-                        "per_seed": [area - 0.01, area + 0.01],
-                    }
-                )
-    answers = []
-    for mode in modes:
-        for arm in arms:
-            answers += [
-                {
-                    "arm": arm,
-                    "mode": mode,
-                    "target": "reference",
-                    "level": 0.7785,
-                    "patients": bare(19.3, 11.2, 40.5),
-                    "status": "reached",
-                    "share_reached": 0.994,
-                    "fold": bare(15.4, 7.24, 26.1),
-                    "extrapolated": False,
-                    "cost": {"minutes": 58.0, "price": 117.5},
-                },
-                {
-                    "arm": arm,
-                    "mode": mode,
-                    "target": "AUROC 0.85",
-                    "level": 0.85,
-                    "patients": None,
-                    "status": "not reached",
-                    "share_reached": 0.08,
-                    "fold": None,
-                    "extrapolated": False,
-                    "cost": None,
-                },
-            ]
-    receipt = {
-        "ok": True,
-        "counts": {},
-        "overlaps": [],
-        "duplicates": {"train": 4, "test": 0},
-        "unchecked": ["Leaks by study could not be checked for 12 of 900 images."],
-        "near_duplicates": [{"splits": ["train", "test"], "count": 2, "pairs": []}],
-    }
-    counts = {
-        split: {"patients": n, "images": 3 * n, **dict.fromkeys(labels, n // 7)}
-        for split, n in {"train": 217, "validation": 93, "test": 214}.items()
-    }
-    random_step = {
-        "origin": "random",
-        "description": "Random weights drawn with seed 0.",
-        "file": None,
-        "sha256": None,
-        "command": None,
-        "details": {},
-        "parent": None,
-    }
-    trained = {
-        **random_step,
-        "origin": "release",
-        "description": "The published checkpoint cxr-50x1-remedis-m, as downloaded.",
-        "file": "cxr-50x1-remedis-m",
-        "sha256": "ab" * 32,
-        "command": "python saved_models/build.py cxr-50x1-remedis-m",
-    }
-    trained["parent"] = {**random_step, "origin": "bit", "description": "BiT-M-R50x1 <of old>."}
-    return {
-        "title": "How many labelled patients of General Hospital?",
-        "command": "python finetune/ood_curves.py --config=configs/ood_cxr.py --workdir=runs/ood",
-        "created": "2030-01-02",
-        "labels": list(labels),
-        "metric": "mean AUROC",
-        "interval": "95 %, percentiles of 1,000 resamples of test patients and seeds",
-        "seeds": 10,
-        "resamples": 1000,
-        "arms": {
-            arm: {
-                "checkpoint": "scratch:50x1" if arm == baseline else f"saved_models/{arm}",
-                "random_weights": arm == baseline,
-                "provenance": random_step if arm == baseline else trained,
-            }
-            for arm in arms
-        },
-        "baseline": baseline,
-        "modes": list(modes),
-        "data": {
-            key: {"name": name, "source": source, "counts": counts, "leaks": receipt}
-            for key, name, source in (
-                ("id", "University Clinic", "chexpert"),
-                ("ood", "General Hospital", "chestxray14"),
-            )
-        },
-        "budgets": [
-            {
-                "budget": name,
-                "patients": patients,
-                "images": 3 * patients,
-                "positives": dict.fromkeys(labels, patients // 7),
-                "left_out": f"no patient with {labels[-1]} in the training part" * (patients == 2)
-                or None,
-            }
-            for name, patients in zip(
-                ("0%", "0.5%", "1%", "5%", "10%", "20%", "33%", "50%", "100%"),
-                (0, 2, *BUDGETS[1:]),
-                strict=True,
-            )
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("ood")
+    arms = (WILD, "bit", "scratch")
+    study = make_study(arms, (*FIVE[:2], WILD))
+    study["caveats"].append("Children & adults: <not> alike.")
+    (workdir / "summary.json").write_text(json.dumps(study))
+    versions = {"remedis": "0.0.7", "tensorflow": "2.21.0", "absent": None}
+    (workdir / "environment.json").write_text(json.dumps({"versions": versions}))
+    assert write(workdir) == workdir / "report.html"
+    return workdir, study
+
+
+@pytest.fixture(scope="module")
+def root(written):
+    """The page, which has to be well-formed XML for this."""
+    return ElementTree.fromstring((written[0] / "report.html").read_text(encoding="utf-8"))
+
+
+def _table(root, begins):
+    found = [t for t in root.iter("table") if _text(t.find("caption")).startswith(begins)]
+    assert len(found) == 1, begins
+    return [[_text(cell) for cell in row] for row in found[0].iter("tr")]
+
+
+def test_needs_nothing_but_itself(written, root):
+    text = (written[0] / "report.html").read_text(encoding="utf-8")
+    for outside in ("http", "src=", "url(http", "@import", "<script", "<link", "://"):
+        assert outside not in text, outside
+    names = [e.get("id") for e in root.iter() if e.get("id")]
+    assert len(names) == len(set(names))
+    targets = {e.get("href") for e in root.iter() if e.get("href")}
+    targets |= {f"#{name}" for name in re.findall(r"url\(#([^)]*)\)", text)}
+    assert targets
+    assert targets <= {f"#{name}" for name in names}
+
+
+def test_every_section_is_there_and_named(root):
+    assert root.get("lang") == "en"
+    assert [_text(h) for h in root.iter("h2")] == SECTIONS
+    names = {h.get("id") for h in root.iter("h2")}
+    assert {s.get("aria-labelledby") for s in root.iter("section")} == names
+
+
+def test_tables_and_figures_can_be_heard(root):
+    for table in root.iter("table"):
+        assert _text(table.find("caption"))
+        head, *rows = table.iter("tr")
+        assert {cell.get("scope") for cell in head} == {"col"}
+        assert {cell.tag for cell in head} == {"th"}
+        assert rows
+        for row in rows:
+            assert (row[0].tag, row[0].get("scope")) == ("th", "row")
+            assert len(row) == len(head)
+    figures = list(root.iter("figure"))
+    # A curve and three labels a mode, and the legend.
+    assert len(figures) == 2 * (1 + 3) + 1
+    for figure in figures:
+        drawing = figure.find("svg")
+        assert drawing.get("role") == "img"
+        assert len(drawing.get("aria-label")) > 15
+        assert _text(figure.find("figcaption"))
+    spoken = next(root.iter("svg")).get("aria-label")
+    assert f"{WILD}: mean AUROC 0.700 [0.670, 0.730] at 0 (zero-shot)" in spoken
+    assert "0.829 [0.799, 0.859] at 310 (100 %)" in spoken
+
+
+def test_names_come_out_as_they_went_in(root):
+    rows = _table(root, "Linear probe: mean AUROC")
+    assert rows[0] == ["labelled patients", WILD, "bit", "scratch"]
+    assert f"patients with {WILD}" in [row[0] for row in _table(root, "Budgets")]
+    assert WILD in [_text(h) for h in root.iter("h3")]
+    assert WILD in [_text(f) for f in root.iter("figcaption")]
+    assert "Children & adults: <not> alike." in [_text(item) for item in root.iter("li")]
+    # In the legend of the first figure, on more than one line.
+    drawn = " ".join(_text(text) for text in next(root.iter("svg")).iter("text"))
+    assert WILD[:40] in drawn
+
+
+def test_tables_hold_the_numbers(written, root):
+    study = written[1]
+    rows = _table(root, "Linear probe: mean AUROC")
+    assert [row[0] for row in rows[1:4]] == ["0 (zero-shot)", "3 (1 %)", "16 (5 %)"]
+    assert rows[1][1:] == ["0.700 [0.670, 0.730]", "0.670 [0.640, 0.700]", "0.640 [0.610, 0.670]"]
+    rows = _table(root, "End-to-end fine-tuning: labelled patients")
+    assert rows[1][1:] == [
+        "scratch with all 310: 0.778",
+        "20 [12, 41]",
+        "15 [7.2, 26]",
+        "99 %",
+        "58 minutes, price 117.50",
+    ]
+    assert rows[2][1:] == ["AUROC 0.85", "not reached", "", "8 %", ""]
+    assert _table(root, "Before any OOD label")[1][2:] == [
+        "0.880 [0.850, 0.910]",
+        "0.700 [0.670, 0.730]",
+        "+0.180 [+0.120, +0.240]",
+    ]
+    assert _table(root, "Linear probe: share")[2] == ["16 (5 %)", *["4 % [3 %, 5 %]"] * 3]
+    rows = _table(root, "Linear probe: difference")
+    assert len(rows) == 1 + 2 * 8
+    assert rows[2] == ["0 (zero-shot)", "bit minus scratch", "+0.031 [+0.010, +0.052]", "0.021"]
+    assert rows[3][3] == "<0.001"
+    counts = study["data"]["ood"]["counts"]
+    rows = _table(root, "Splits of General Hospital")
+    assert rows[:2] == [["", *counts], ["patients", "217", "93", "214"]]
+
+
+def test_budgets_left_out_say_why(root):
+    rows = _table(root, "Budgets")
+    assert rows[0][:3] == ["", "0%", "0.5%, left out"]
+    assert rows[1][-1] == "310"
+    items = [_text(item) for item in root.iter("li")]
+    assert f"0.5%: no patient with {WILD} in the training part" in items
+
+
+def test_receipt_provenance_command_and_versions(written, root):
+    text = _text(root)
+    assert text.count("Leak gate passed: the splits share nothing it checked.") == 2
+    assert text.count("2 pairs of images that look the same in train and test") == 2
+    assert text.count("4 images of train identical to another of it (allowed)") == 2
+    assert text.count("Leaks by study could not be checked for 12 of 900 images.") == 2
+    found = [
+        (_text(dt), _text(dd)) for dt, dd in zip(root.iter("dt"), root.iter("dd"), strict=True)
+    ]
+    assert ("SHA-256", "ab" * 32) in found
+    assert ("started from: weights", "BiT-M-R50x1 <of old>.") in found
+    assert ("versions", "remedis 0.0.7, tensorflow 2.21.0") in found
+    assert ("cells", "480 of 480 (an arm, a mode, a budget and a seed each)") in found
+    assert [_text(code) for code in root.iter("code")] == [written[1]["command"]]
+    assert "Research software, not a diagnostic device." in text
+
+
+def test_random_weights_are_said_in_red(root):
+    style = next(root.iter("style")).text
+    assert re.search(r"\.alarm \{ color: #C00000;", style)
+    said = [_text(p) for p in root.iter("p") if p.get("class") == "alarm"]
+    assert said == [
+        "RANDOM WEIGHTS: nothing was pretrained in scratch",
+        "RANDOM WEIGHTS: nothing here was pretrained",  # at the checkpoint
+    ]
+
+
+def test_no_alarm_without_a_reason_and_two_with():
+    study = _small(cells={"done": 480, "planned": 480})
+    study["arms"]["scratch"]["random_weights"] = False
+    assert 'class="alarm"' not in page(study, {})
+    study["cells"]["done"] = 7
+    study["data"]["ood"] = copy.deepcopy(study["data"]["ood"])
+    study["data"]["ood"]["leaks"] |= {
+        "ok": False,
+        "overlaps": [
+            {"column": "patient_id", "splits": ["train", "test"], "count": 3, "ids": ["JOHN"]}
         ],
-        "points": points,
-        "id": [
-            {"arm": arm, "mode": mode, "mean": estimate(0.88)} for mode in modes for arm in arms
-        ],
-        "reference": [
-            {"mode": mode, "arm": baseline, "patients": 310, "mean": estimate(0.7785)}
-            for mode in modes
-        ],
-        "answers": answers,
-        "paired": [
-            {
-                "mode": mode,
-                "patients": patients,
-                "arm": arm,
-                "against": baseline,
-                "difference": bare(0.031, 0.0101, 0.0519),
-                "p": 0.0005 if patients else 0.021,
-            }
-            for mode in modes
-            for patients in BUDGETS
-            for arm in arms[:-1]
-        ],
-        "gap": [
-            {
-                "arm": arm,
-                "mode": mode,
-                "id": estimate(0.88),
-                "zero_shot": estimate(0.7),
-                "gap": bare(0.18, 0.12, 0.24),
-                "recovered": [
-                    {"patients": n, "share": bare(n / 400, n / 600, n / 300)} for n in BUDGETS[1:]
-                ],
-            }
-            for mode in modes
-            for arm in arms
-        ],
-        "caveats": ["The hospitals differ in age, devices and in how labels were made."],
-        "cells": {"done": 480, "planned": 480},
-        "minutes": 83.2,
     }
+    text = page(study, {})
+    assert "UNFINISHED: 7 of 480 cells are done; numbers will change." in text
+    assert '<p class="alarm"><strong>LEAK: the splits are not separate.</strong></p>' in text
+    assert "3 patients in both train and test" in text
+    assert "JOHN" not in text, "the page names a patient"
+    assert "<dd>not recorded</dd>" in text
+
+
+def test_figures_for_papers_are_whole(written):
+    found = sorted(path.name for path in (written[0] / "figures").iterdir())
+    names = ("curves", "labels-finetune", "labels-probe")
+    assert found == [f"{name}.{suffix}" for name in names for suffix in ("pdf", "svg")]
+    for path in (written[0] / "figures").iterdir():
+        content = path.read_bytes()
+        if path.suffix == ".svg":
+            assert ElementTree.fromstring(content).tag.endswith("svg")
+        else:
+            assert content.startswith(b"%PDF")
+            assert content.rstrip().endswith(b"%%EOF")
+        assert b"Date" not in content
+
+
+def test_equal_summaries_give_equal_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "summary.json").write_text(json.dumps(_small()))
+        write(tmp_path / name)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*.*"))
+    assert len(files) == 2 + 2 * 2
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
+
+
+def test_a_directory_without_a_study_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"holds no finished study: summary\.json is missing; run"):
+        write(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -3,8 +3,8 @@
     python killed.py CONFIG.json WORKDIR MOMENT...
 
 Prints one JSON line a moment: the signal that ended the run and what then lay in the directory.
-The moment `end` is none; a number is so many seconds after the start. TensorFlow is imported once and each run forked from there, which is sound
-as long as nothing has been computed before.
+The moment `end` is none; a number is so many seconds after the start. TensorFlow is imported once
+and each run forked from there, which is sound as long as nothing has been computed before.
 """
 
 import json

@@ -43,11 +43,11 @@ def finetuned(*arguments: str, cwd: pathlib.Path) -> str:
         (
             ("--workdir=w", f"{OWN}:rehersal"),
             "Unknown config argument 'rehersal': did you mean 'rehearsal'? "
-            "Choose from: rehearsal, head_only.",
+            "Choose from: 50x1, 152x2, head_only, rehearsal.",
         ),
         (
             ("--workdir=w", OWN, "--config.step=3"),
-            "Unknown config key 'step': did you mean 'steps'? Choose from: allow_missing_",
+            "Unknown config key 'step': did you mean 'steps'? Choose from: accumulate, allow_missing_",
         ),
         (
             ("--workdir=w", OWN, "--config.splits.trian=0.3"),
@@ -105,8 +105,8 @@ def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
         ({"checkpoint": "nowhere"}, "nowhere is not a folder; expected a SavedModel folder."),
         ({"checkpoint": "."}, ". is not a SavedModel: it has no saved_model.pb; expected a folder"),
         (
-            {"trainable": "heads"},
-            "Unknown value of config.trainable 'heads': did you mean 'head'? Choose from: head,",
+            {"learning_rates": "haed/.*=0"},
+            "config.learning_rates",
         ),
         ({"train_preprocess": "resize({side})"}, "config.train_preprocess is 'resize({side})'; "),
         ({"train_preprocess": "resise({size})"}, "Unknown preprocessing operation 'resise': did"),

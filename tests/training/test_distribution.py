@@ -65,7 +65,8 @@ def test_two_workers_train_as_one_does(configured, tmp_path):
 
 def test_shares_and_gathering_of_one_worker_are_the_whole():
     one = distribution.of("none")
-    assert one.chief and one.replicas == 1
+    assert one.chief
+    assert one.replicas == 1
     np.testing.assert_array_equal(one.rows(5), np.arange(5))
     values = np.arange(6.0).reshape(3, 2)
     np.testing.assert_array_equal(one.gathered(values), values)
@@ -117,7 +118,7 @@ def test_an_unknown_distribution_gets_the_choices():
 
 
 def test_no_tpu_is_a_sentence():
-    with pytest.raises(UserError, match="config.distribution is 'tpu', and TensorFlow finds none"):
+    with pytest.raises(UserError, match=r"config\.distribution is 'tpu', and TensorFlow finds"):
         distribution.of("tpu")
 
 
@@ -126,8 +127,8 @@ def test_only_the_others_leaving_is_a_lost_worker():
     with pytest.raises(tf.errors.UnavailableError), alone.watched():
         raise tf.errors.UnavailableError(None, None, "gone")
     two = distribution.Distribution(tf.distribute.get_strategy(), 0, 2)
-    with pytest.raises(distribution.WorkerLost, match="Worker 0 of 2 has lost another one"):
-        with two.watched():
-            raise tf.errors.UnavailableError(None, None, "gone")
+    lost = pytest.raises(distribution.WorkerLost, match="Worker 0 of 2 has lost another one")
+    with lost, two.watched():
+        raise tf.errors.UnavailableError(None, None, "gone")
     with pytest.raises(UserError, match="mine"), two.watched():
         raise UserError("mine")

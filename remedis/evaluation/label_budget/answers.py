@@ -7,6 +7,7 @@ interval are the budgets at which the 95 % interval of curve minus level begins 
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,12 +36,16 @@ class Cost:
     price: float | None = None
 
     def of(self, patients: float | None) -> dict[str, float | None] | None:
-        """Returns the minutes and the price of that many patients; None if there are none."""
+        """Returns the minutes and the price of that many patients, rounded up to whole ones.
+
+        None without patients, or if nothing is known of the cost.
+        """
         if patients is None or (self.minutes is None and self.price is None):
             return None
+        whole = math.ceil(patients - 1e-9)
         return {
-            "minutes": None if self.minutes is None else self.minutes * patients,
-            "price": None if self.price is None else self.price * patients,
+            "minutes": None if self.minutes is None else self.minutes * whole,
+            "price": None if self.price is None else self.price * whole,
         }
 
 
@@ -64,10 +69,12 @@ def answers(
         would by a power law. Its status stays `not reached`; `extrapolated` says that its numbers
         are the law's.
 
-    An answer has, beside what its keys say: `patients`, the value None where nothing reaches the
-    level, an end None beyond the largest budget; `at_least`, the lower end if there is no value;
-    `share_reached`, of the draws; `fold`, an end None where the arm (low) or the baseline (high)
-    may need more than was measured.
+    Yields:
+      arm, mode, target, level and status; `patients` with its interval, None if not reached, an
+      upper end of None beyond the largest budget; `at_least`, the lower end if there is no value;
+      `share_reached` of the draws; `fold`, None if it is not a number, its lower end None if the
+      arm may need more than was measured, its upper one None if the baseline may, or if the arm
+      may need no patient; extrapolated; cost.
     """
     for (arm, mode), curve in curves.items():
         base = curves[baseline, mode]
@@ -87,10 +94,9 @@ def _answer(
     """Returns one answer; `level` and the patients `needed` by the baseline are [1 + B]."""
     patients = crossing(curve.budgets, monotone(curve.mean), level)
     reached = np.isfinite(patients)
+    status = BELOW if patients[0] == curve.budgets[0] else REACHED
     if not reached[0]:
         status = NOT_REACHED
-    else:
-        status = BELOW if patients[0] == curve.budgets[0] else REACHED
     extrapolated = False
     if extrapolate and not reached[0] and power_law.enough(curve.budgets):
         law = power_law.patients_at(curve.budgets, curve.mean, level)

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from remedis.evaluation.auroc import Floats
-from remedis.evaluation.label_budget.curves import Curve, TestSet
+from remedis.evaluation.label_budget.areas import TestSet
+from remedis.evaluation.label_budget.curves import Curve
 from remedis.evaluation.label_budget.resampling import interval, two_sided_p
 
 
 def paired(curves: Mapping[tuple[str, str], Curve], baseline: str) -> Iterator[dict[str, Any]]:
     """Yields the difference of every two arms at each budget, in the same draws.
 
-    The baseline is always the one that is compared against.
+    The baseline is always the one that is compared against. Intervals and p hold for one budget at
+    a time: of twenty true nulls one falls below 0.05.
     """
     for mode in dict.fromkeys(mode for _, mode in curves):
         arms = [arm for arm, of in curves if of == mode and arm != baseline] + [baseline]

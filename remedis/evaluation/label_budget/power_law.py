@@ -16,7 +16,7 @@ from remedis.evaluation.auroc import Floats
 
 MIN_BUDGETS = 4  # three parameters, and one point to be wrong at
 # Exponents tried. Published curves of learning lie well inside; outside, a law is flat or a step.
-EXPONENTS = np.geomspace(0.05, 3, 120)
+EXPONENTS = np.geomspace(0.05, 3, 1000)
 
 
 def enough(budgets: Sequence[int]) -> bool:

@@ -7,12 +7,14 @@ from remedis.reporting.ood_report.words import (
     NOT_ESTIMABLE,
     Fields,
     Study,
+    budgets,
     fold,
     largest_budget,
     mode_name,
     patients,
     percent,
     pool,
+    whole,
 )
 
 
@@ -44,21 +46,34 @@ def sentence(answer: Fields, study: Study) -> str:
     goal = _goal(answer, study)
     most = largest_budget(study)
     if answer["extrapolated"]:
-        needed = patients(answer["patients"], most)
+        needed = patients(answer["patients"], None)
         return (
             f"Extrapolated beyond the {most:,} patients measured, not measured: {arm} would need "
             f"{needed} labelled patients for {goal}."
         )
     if answer["status"] == "below the first budget":
-        return f"Without any labelled patient (zero-shot) {arm} already reaches {goal}."
+        first = budgets(study)[0]
+        few = f"With {first:,} labelled patients, the fewest," if first else "Zero-shot,"
+        return f"{few} {arm} already reaches {goal}{_up_to(answer)}."
     if answer["patients"] is None:
         return f"{arm}, {goal}: {answer['status']}."
     number, _, ends = patients(answer["patients"], most).partition(" ")
     noun = "patient" if number == "1" else "patients"
-    said = f"With {number} labelled {noun} {ends} {arm} reaches {goal}{_saving(answer['fold'])}."
+    said = f"With {number} labelled {noun} {ends} {arm} reaches {goal}{_saving(answer, study)}."
     if answer["patients"]["high"] is None:
         said += f" The interval is open: {percent(answer['share_reached'])} of the resamples do."
     return said
+
+
+def _up_to(answer: Fields) -> str:
+    """Returns how many patients it may take, where the least measured seem enough."""
+    found = answer["patients"]
+    if found is None or found["high"] == found["value"]:
+        return ""
+    high = (
+        "more than were measured" if found["high"] is None else f"{whole(found['high'])} patients"
+    )
+    return f" (the interval goes up to {high})"
 
 
 def missed_sentence(answers: Sequence[Fields], study: Study) -> str:
@@ -94,25 +109,26 @@ def _goal(answer: Fields, study: Study) -> str:
     return str(answer["target"])
 
 
-def _saving(fields: Fields | None) -> str:
+def _saving(answer: Fields, study: Study) -> str:
     """Returns the x-fold reduction in words, with the doubt where the interval includes 1."""
-    if fields is None or fields["value"] is None:
+    found = answer["fold"]
+    if answer["arm"] == study["baseline"]:
         return ""
-    low, high = fields["low"], fields["high"]
-    if fields["value"] >= 1:
-        number, _, ends = fold(fields).partition(" ")
-        said = f": {number}-fold fewer {ends}"
+    if found is None:
+        return f", which {study['baseline']} does not with up to {largest_budget(study):,}"
+    low, high = found["low"], found["high"]
+    if found["value"] >= 1:
+        few, doubtful = "fewer", low is None or low <= 1
     else:
-        turned = {
-            "value": 1 / fields["value"],
+        few, doubtful = "more", high is None or high >= 1
+        found = {
+            "value": 1 / found["value"],
             "low": 1 / high if high else None,
             "high": 1 / low if low else None,
         }
-        number, _, ends = fold(turned).partition(" ")
-        said = f": {number}-fold more {ends}"
-    if low is None or high is None or low <= 1 <= high:
-        said += ", which is not told apart from no saving"
-    return said
+    number, _, ends = fold(found).partition(" ")
+    doubt = ", which is not told apart from no saving" * doubtful
+    return f": {number}-fold {few} {ends}{doubt}"
 
 
 def answers_table(study: Study) -> Markup:
@@ -137,22 +153,32 @@ def _row(answer: Fields, study: Study, costs: bool) -> list[str]:
         target = f"{study['baseline']} with all {pool(study):,}"
         if answer["level"] is not None:
             target += f": {answer['level']:.3f}"
-    needed = str(answer["status"])
-    if answer["patients"] is not None and answer["status"] != "below the first budget":
-        needed = patients(answer["patients"], largest_budget(study))
-    elif answer["status"] == "below the first budget":
-        needed = "0: zero-shot reaches it"
-    if answer["extrapolated"]:
-        needed += " (extrapolated, not measured)"
-    reached = answer["share_reached"]
     return [
         answer["arm"],
         target,
-        needed,
-        "" if answer["fold"] is None else fold(answer["fold"]),
-        "" if reached is None else percent(reached),
+        _needed(answer, study),
+        _times_fewer(answer, study),
+        percent(answer["share_reached"]),
         *([_cost(answer.get("cost"))] if costs else []),
     ]
+
+
+def _needed(answer: Fields, study: Study) -> str:
+    found = answer["patients"]
+    if answer["extrapolated"]:
+        return f"{patients(found, None)} (extrapolated, not measured)"
+    if found is not None:
+        return patients(found, largest_budget(study))
+    least = answer.get("at_least")
+    return str(answer["status"]) + ("" if least is None else f", at least {whole(least)}")
+
+
+def _times_fewer(answer: Fields, study: Study) -> str:
+    if answer["fold"] is not None:
+        return fold(answer["fold"])
+    # No number is beyond all numbers: one of the two needs no patient, or more than there are.
+    missed = answer["status"] == "reached" and answer["arm"] != study["baseline"]
+    return "the baseline does not reach it" if missed else ""
 
 
 def _cost(cost: Fields | None) -> str:

@@ -5,7 +5,9 @@ import pathlib
 import re
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from remedis import files
 from remedis.reporting.ood_report.markup import Markup, tag
@@ -17,9 +19,7 @@ _PDF = dict.fromkeys(("Creator", "Producer", "CreationDate"))
 
 def save(figure: Figure, directory: files.Path, name: str) -> None:
     """Writes `<name>.svg` and `<name>.pdf` into the directory, each whole or not at all."""
-    # Laid out once, not for each format.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    _lay_out(figure)
     # The ids of an SVG are drawn at random unless they are salted; 42 is TrueType, text that stays
     # text in a PDF.
     with matplotlib.rc_context({"svg.hashsalt": name, "pdf.fonttype": 42}):
@@ -37,6 +37,7 @@ def within_page(figure: Figure, name: str, alt: str, caption: str) -> Markup:
       alt: says what is to be seen, for those who cannot see it.
       caption: above the drawing.
     """
+    _lay_out(figure)
     written = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
         figure.savefig(written, format="svg", metadata=_SVG)
@@ -50,3 +51,12 @@ def within_page(figure: Figure, name: str, alt: str, caption: str) -> Markup:
     opened = tag("svg", role="img", aria_label=alt).removesuffix("></svg>")
     svg = Markup(f"{opened} {box[0]}>{inside}</svg>")
     return tag("figure", tag("figcaption", caption), svg)
+
+
+def _lay_out(figure: Figure) -> None:
+    """Fixes the places of the panels: once for all formats, and alike for equal figures."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        # The solver of the layout leaves another last bit from run to run, and ids are made of it.
+        axes.set_position(Bbox(np.round(axes.get_position().get_points(), 6)))

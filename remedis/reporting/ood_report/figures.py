@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from remedis.reporting.figures import BLUE, GREEN, GREY, RED, columns_of, panels
@@ -30,11 +31,11 @@ _WRAP = 52  # characters a line of the legend
 
 def curves(study: Study) -> Figure:
     """Returns one panel a mode: the mean over the labels by labelled patients, with bands."""
-    modes = study["modes"]
+    modes, names = study["modes"], _names(study, reference=True)
     figure, grid = panels(
         len(modes),
         2,
-        (4.8, 3.6 + _legend_height(study)),
+        (4.8, 3.6 + _height(names) / -(-len(modes) // 2)),
         title=study["title"],
         subtitle=f"{study['metric']} on the OOD test set. Bands: 95 % intervals.",
         random_weights=_all_random(study),
@@ -42,40 +43,41 @@ def curves(study: Study) -> Figure:
     for axes, mode in zip(grid, modes, strict=True):
         axes.set_title(mode_name(mode), fontsize=11, loc="left", parse_math=False)
         _curve_panel(axes, study, mode)
-    _legend(figure, study)
+    _legend_below(figure, study, names)
     return figure
 
 
 def curve_panel(study: Study, mode: str) -> Figure:
     """Returns one panel of `curves` by itself, with the legend."""
-    figure = Figure(figsize=(4.8, 3.4 + _legend_height(study)), layout="constrained")
+    names = _names(study, reference=True)
+    figure = Figure(figsize=(4.8, 3.4 + _height(names)), layout="constrained")
     _curve_panel(_axes(figure), study, mode)
-    _legend(figure, study)
+    _legend_below(figure, study, names)
     return figure
 
 
 def labels(study: Study, mode: str) -> Figure:
     """Returns one panel a label: its AUROC by labelled patients, with bands."""
-    names = study["labels"]
-    columns = columns_of(len(names))
+    shown, names = study["labels"], _names(study, reference=False)
+    columns = columns_of(len(shown))
     figure, grid = panels(
-        len(names),
+        len(shown),
         columns,
-        (3.2, 2.5 + _legend_height(study) / -(-len(names) // columns)),
+        (3.2, 2.5 + _height(names) / -(-len(shown) // columns)),
         title=study["title"],
         subtitle=f"{mode_name(mode)}: AUROC of each label on the OOD test set. Bands: 95 % "
         "intervals.",
         random_weights=_all_random(study),
     )
-    for index, (axes, label) in enumerate(zip(grid, names, strict=True)):
+    for index, (axes, label) in enumerate(zip(grid, shown, strict=True)):
         name = "\n".join(textwrap.wrap(label, 30))
         axes.set_title(name, fontsize=10, loc="left", parse_math=False)
         _label_panel(axes, study, mode, label)
-        if index + columns < len(names):
+        if index + columns < len(shown):
             axes.set_xlabel("")
         if index % columns:
             axes.set_ylabel("")
-    _legend(figure, study, reference=False)
+    _legend_below(figure, study, names)
     return figure
 
 
@@ -88,12 +90,10 @@ def label_panel(study: Study, mode: str, label: str) -> Figure:
 
 def legend(study: Study) -> Figure:
     """Returns which line is which arm's, by itself."""
-    figure = Figure(figsize=(4.8, _legend_height(study) - 0.25), layout="constrained")
-    _legend(figure, study, reference=False)
+    names = _names(study, reference=False)
+    figure = Figure(figsize=(4.8, _height(names)))
+    _legend(figure, study, names, (0, 0))
     return figure
-
-
-_LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 9, "handlelength": 3.6, "borderpad": 0.2}
 
 
 def _all_random(study: Study) -> bool:
@@ -178,7 +178,7 @@ def _limits(estimates: Sequence[Fields]) -> tuple[float, float]:
 def _patients(axes: Axes, study: Study, inches: float) -> None:
     """Makes the axis of budgets: the logarithm of 1 + patients, so that 0 has its place.
 
-    It is the scale on which the answers are interpolated, so that they can be read from the figure.
+    It is the scale on which answers are interpolated, so that they are about where lines cross.
 
     Args:
       axes: whose horizontal axis is meant.
@@ -192,13 +192,16 @@ def _patients(axes: Axes, study: Study, inches: float) -> None:
     texts = {n: f"{n:,}\n{percent(n / pool(study))}" if n else "0\nzero-shot" for n in at}
     # A character of 9 pt takes some 0.08 inches. From the largest budget down, those are named that
     # have room beside the one before and beside 0; the others have a mark.
-    room = 0.08 * length / inches
+    wide = {
+        n: max(map(len, text.split("\n"))) * 0.08 * length / inches for n, text in texts.items()
+    }
+
+    def apart(n: int, other: int) -> bool:
+        return abs(float(np.log1p(n) - np.log1p(other))) >= 0.55 * (wide[n] + wide[other])
+
     shown: list[int] = []
     for n in reversed(at):
-        widest = max(len(line) for line in texts[n].split("\n"))
-        if n and (np.log1p(n) < room * (widest + 9) / 2):
-            continue
-        if not n or not shown or np.log1p(shown[-1]) - np.log1p(n) >= room * widest:
+        if not n or ((not shown or apart(n, shown[-1])) and (0 not in at or apart(n, 0))):
             shown.append(n)
     axes.set_xticks(shown, [texts[n] for n in shown])
     axes.set_xticks([n for n in at if n not in shown], minor=True)
@@ -206,38 +209,50 @@ def _patients(axes: Axes, study: Study, inches: float) -> None:
     axes.set_axisbelow(True)
 
 
-def _handles(study: Study) -> list[Line2D]:
-    return [Line2D([], [], **style) for style in _styles(study)]
-
-
-def _wrapped(arm: str, study: Study) -> str:
-    name = arm + (" (random weights)" if study["arms"][arm]["random_weights"] else "")
-    return "\n".join(textwrap.wrap(name, _WRAP))
-
-
-def _legend_height(study: Study) -> float:
-    """Returns the inches that `_legend` needs."""
-    names = [*(_wrapped(arm, study) for arm in study["arms"]), ""]
-    return 0.2 + 0.19 * sum(1 + name.count("\n") for name in names)
-
-
-def _legend(figure: Figure, study: Study, reference: bool = True) -> None:
-    """Names the lines below the panels, where nothing can be hidden by it."""
-    handles, names = _handles(study), [_wrapped(arm, study) for arm in study["arms"]]
+def _names(study: Study, reference: bool) -> list[str]:
+    """Returns what the legend calls the arms, and the reference if it is drawn."""
+    names = [
+        arm + (" (random weights)" if of["random_weights"] else "")
+        for arm, of in study["arms"].items()
+    ]
     if reference and study["reference"]:
-        handles.append(Line2D([], [], **_REFERENCE))
-        name = f"reference: {study['baseline']} with all {pool(study):,} labelled patients"
-        names.append("\n".join(textwrap.wrap(name, _WRAP)))
-    figure.legend(handles=handles, labels=names, loc="outside lower left", **_LEGEND)
-    _plain(figure, study)
+        names.append(f"reference: {study['baseline']} with all {pool(study):,} labelled patients")
+    return ["\n".join(textwrap.wrap(name, _WRAP)) for name in names]
 
 
-def _plain(figure: Figure, study: Study) -> None:
-    """Takes dollars in names for dollars, not for mathematics, and marks random weights in red."""
-    for arm, text in zip(study["arms"], figure.legends[0].get_texts(), strict=False):
-        text.set_parse_math(False)
-        if study["arms"][arm]["random_weights"]:
-            text.set_color(RED)
-    figure.legends[0].get_texts()[-1].set_parse_math(False)
-    for text in figure.texts:
+def _height(names: Sequence[str]) -> float:
+    """Returns the inches that a legend of these names takes."""
+    return 0.1 + 0.06 * len(names) + 0.15 * sum(1 + name.count("\n") for name in names)
+
+
+def _legend_below(figure: Figure, study: Study, names: Sequence[str]) -> None:
+    """Puts the legend below the panels, where it hides nothing, and makes room for it."""
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    left, bottom, width, height = engine.get()["rect"]
+    share = _height(names) / figure.get_figheight()
+    engine.set(rect=(left, bottom + share, width, height - share))
+    _legend(figure, study, names, (left, bottom))
+
+
+def _legend(
+    figure: Figure, study: Study, names: Sequence[str], corner: tuple[float, float]
+) -> None:
+    handles = [Line2D([], [], **style) for style in _styles(study)]
+    handles.append(Line2D([], [], **_REFERENCE))
+    made = figure.legend(
+        handles=handles[: len(names)],
+        labels=names,
+        loc="lower left",
+        bbox_to_anchor=corner,
+        borderaxespad=0,
+        frameon=False,
+        fontsize=9,
+        handlelength=3.6,
+    )
+    random = [of["random_weights"] for of in study["arms"].values()]
+    for text, red in zip(made.get_texts(), [*random, False], strict=False):
+        text.set_color(RED if red else "black")
+    # Dollars in names are dollars, not mathematics.
+    for text in (*made.get_texts(), *figure.texts):
         text.set_parse_math(False)

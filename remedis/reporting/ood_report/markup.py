@@ -54,7 +54,13 @@ def table(
     # A region that scrolls has to be reachable by keyboard, and named (WCAG 2.1, 2.1.1 and 4.1.2).
     return tag(
         "div",
-        tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body), class_=kind),
+        tag(
+            "table",
+            tag("caption", tag("span", caption)),
+            tag("thead", head),
+            tag("tbody", *body),
+            class_=kind,
+        ),
         class_="scroll",
         role="region",
         aria_label=caption,

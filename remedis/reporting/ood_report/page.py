@@ -81,7 +81,7 @@ def _curves(study: Study) -> Markup:
         )
         for mode in study["modes"]
     ]
-    said = f"{study['metric']} on the OOD test set. {_KEY}"
+    said = f"On the OOD test set: {study['metric']}. {_KEY}"
     return join([tag("p", said), tag("div", *drawn, class_="curves")])
 
 
@@ -102,7 +102,7 @@ def _in_words(study: Study, mode: str) -> str:
 
 def _labels(study: Study) -> list[Markup]:
     parts = [
-        tag("p", f"AUROC on the OOD test set. {_KEY}"),
+        tag("p", f"On the OOD test set: AUROC. {_KEY}"),
         within_page(figures.legend(study), "key", "Which line is which arm.", "Arms"),
     ]
     for mode in study["modes"]:

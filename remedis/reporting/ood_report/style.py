@@ -7,7 +7,7 @@ CSS = f"""
 * {{ box-sizing: border-box; }}
 body {{ margin: 0; background: #fff; color: #1a1a1a; line-height: 1.5;
   font: 16px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }}
-main {{ max-width: 76rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }}
+main {{ max-width: 88rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }}
 h1 {{ font-size: 1.9rem; line-height: 1.2; margin: 0 0 .25rem; }}
 h2 {{ font-size: 1.35rem; margin: 2.75rem 0 .5rem; padding-top: .75rem;
   border-top: 1px solid #d0d0d0; }}
@@ -17,11 +17,11 @@ th, td, caption {{ overflow-wrap: break-word; }}
 p, ul, dl, pre {{ margin: .5rem 0; }}
 p, li {{ max-width: 46rem; }}
 .note, caption {{ color: #555; }}
-.side {{ display: flex; flex-wrap: wrap; gap: 0 3.5rem; }}
+.side {{ display: flex; flex-wrap: wrap; gap: 0 3rem; }}
 .alarm {{ color: {RED}; font-weight: 700; }}
 .answer {{ margin: 1.25rem 0; padding: .75rem 1.25rem; background: #f3f6f9;
   border-left: 5px solid #0072b2; font-size: 1.15rem; }}
-.answer p {{ max-width: 60rem; }}
+.answer p {{ max-width: 62rem; }}
 .curves, .labels {{ display: grid; gap: 1.25rem 2rem; }}
 .curves {{ grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }}
 .curves figure {{ max-width: 44rem; }}
@@ -31,13 +31,14 @@ figure {{ margin: 0; min-width: 0; }}
 figure svg {{ display: block; width: 100%; height: auto; }}
 figcaption {{ font-weight: 600; margin-bottom: .25rem; }}
 .scroll {{ overflow-x: auto; margin: 1rem 0; max-width: 100%; }}
-table {{ border-collapse: collapse; font-size: .95rem; font-variant-numeric: tabular-nums; }}
+table {{ border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; padding-bottom: .35rem; }}
+caption span {{ display: inline-block; max-width: min(40rem, calc(100vw - 2.5rem)); }}
 th, td {{ padding: .3rem 1.1rem .3rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid #e2e2e2; min-width: 5.5rem; }}
-thead th {{ border-bottom: 2px solid #888; vertical-align: bottom; }}
+thead th {{ max-width: 11rem; border-bottom: 2px solid #888; vertical-align: bottom; }}
 tbody th {{ font-weight: 500; min-width: 7.5rem; max-width: 16rem; }}
-tr > :first-child {{ position: sticky; left: 0; background: #fff; }}
+tr > :first-child, caption span {{ position: sticky; left: 0; background: #fff; }}
 .estimates td {{ white-space: nowrap; }}
 .numbers th, .numbers td {{ min-width: 4rem; }}
 .numbers td, .numbers th + th {{ text-align: right; }}
@@ -68,7 +69,8 @@ pre {{ padding: .75rem 1rem; background: #f3f3f3; white-space: pre-wrap;
   tr > :first-child {{ position: static; }}
   th, td {{ min-width: 0 !important; padding-right: .6rem; }}
   thead {{ display: table-header-group; }}
-  tr, figure, .arm, .answer, pre {{ break-inside: avoid; }}
-  h2, h3, caption {{ break-after: avoid; }}
+  .scroll, tr, figure, .arm, .answer, pre {{ break-inside: avoid; }}
+  p {{ break-inside: avoid; }}
+  h2, h3, caption, section > p, section > figure {{ break-after: avoid; }}
 }}
 """

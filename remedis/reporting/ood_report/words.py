@@ -18,17 +18,18 @@ def mode_name(mode: str) -> str:
     return _MODES.get(mode, mode)
 
 
-def interval(fields: Fields | None, form: Callable[[float], str], open_end: str = "open") -> str:
+def interval(fields: Fields | None, form: Callable[[float], str], beyond: str = "open") -> str:
     """Returns `value [low, high]`, or `not estimable`.
 
     Args:
       fields: of the estimate; None if there is none.
       form: makes text of one number.
-      open_end: stands for an end that is null.
+      beyond: stands for an upper end that is null; for a lower one it is `open`.
     """
     if fields is None or fields["value"] is None:
         return NOT_ESTIMABLE
-    low, high = (open_end if fields[k] is None else form(fields[k]) for k in ("low", "high"))
+    low = "open" if fields["low"] is None else form(fields["low"])
+    high = beyond if fields["high"] is None else form(fields["high"])
     return f"{form(fields['value'])} [{low}, {high}]"
 
 
@@ -49,17 +50,22 @@ def share(fields: Fields | None) -> str:
 
 def percent(value: float) -> str:
     """Returns a share in [0, 1] as for example `5 %`, with a decimal below 1 %."""
-    return f"{100 * value:.1f} %" if 0 < abs(value) < 0.00995 else f"{100 * value:.0f} %"
+    return f"{100 * value:.1f} %" if 0 < abs(value) < 0.0095 else f"{100 * value:.0f} %"
 
 
-def patients(fields: Fields | None, most: int) -> str:
+def patients(fields: Fields | None, most: int | None) -> str:
     """Returns for example `20 [12, 41]`, or `200 [90, beyond 310]` where the interval is open.
 
     Args:
-      fields: numbers of patients, as interpolated; rounded up, since there are only whole ones.
-      most: the largest budget measured, beyond which an open interval ends.
+      fields: numbers of patients, as interpolated.
+      most: the largest budget measured, beyond which an open interval ends; None if none.
     """
-    return interval(fields, lambda n: f"{math.ceil(round(n, 6)):,}", f"beyond {most:,}")
+    return interval(fields, whole, "open" if most is None else f"beyond {most:,}")
+
+
+def whole(patients: float) -> str:
+    """Returns a number of patients, rounded up, but not by what a float loses."""
+    return f"{math.ceil(round(patients, 6)):,}"
 
 
 def fold(fields: Fields | None) -> str:

@@ -1,0 +1,206 @@
+"""Label budgets: how many patients, which ones for every seed, and which of them only validate."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from remedis.data import splits
+from remedis.data.manifest import Manifest
+from remedis.errors import UserError
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Draw:
+    """The images of one draw of a budget's patients.
+
+    Attributes:
+      train: [pool images] bool, to learn from.
+      validation: [pool images] bool, of other patients, to choose a model by.
+    """
+
+    train: Mask
+    validation: Mask
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """A number of labelled patients.
+
+    Attributes:
+      name: as the config has it.
+      patients: how many; 0 for zero-shot.
+      draws: one a seed; none zero-shot.
+      images: mean over the draws.
+      positives: label -> patients with a positive image, mean over the draws.
+      left_out: why nothing can be learnt from so few; None if something can.
+    """
+
+    name: str
+    patients: int
+    draws: tuple[Draw, ...] = ()
+    images: int = 0
+    positives: dict[str, int] = dataclasses.field(default_factory=dict)
+    left_out: str | None = None
+
+
+def sizes(text: str, pool: int) -> dict[int, str]:
+    """Returns numbers of patients, growing, with what the config calls them.
+
+    Args:
+      text: shares of the pool and counts, such as `0, 1%, 50, 100%`. None and all patients are
+        added. Of those that come to the same number the first is kept; a share above 0 is at least
+        one patient.
+      pool: how many patients there are.
+
+    Raises:
+      UserError: the text is not of that form, or asks for more patients than there are.
+    """
+    found: dict[int, str] = {0: "0"}
+    for part in filter(None, (part.strip() for part in f"{text}, 100%".split(","))):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?) *%|(\d+)", part)
+        if match is None or (match[1] and float(match[1]) > 100):
+            raise UserError(
+                f"config.budgets has {part!r}; expected shares from 0% to 100% and whole numbers "
+                "of patients, such as '0, 1%, 5%, 50, 100%'."
+            )
+        if match[2]:
+            patients = int(match[2])
+        else:
+            share = float(match[1]) / 100
+            # Half up, and at least one of anything.
+            patients = max(1, math.floor(share * pool + 0.5)) if share else 0
+        if patients > pool:
+            raise UserError(
+                f"config.budgets asks for {part} patients; too few are there: the OOD pool has "
+                f"{pool:,}."
+            )
+        found.setdefault(patients, part)
+    return dict(sorted(found.items()))
+
+
+def plan(
+    pool: Manifest, text: str, seeds: int, first_seed: int, share: float
+) -> tuple[Budget, ...]:
+    """Returns the budgets with their draws, growing.
+
+    Within a seed larger draws contain the smaller ones, and every combination of labels has its
+    share in each; another seed nests other patients. A share of a draw's patients validates, see
+    `held_out`.
+
+    Args:
+      pool: images of the patients that may be labelled.
+      text: see `sizes`.
+      seeds: number of draws.
+      first_seed: seed of the first; the others follow.
+      share: of a draw's patients that validate.
+
+    Raises:
+      UserError: the text is wrong, or not even all patients are enough.
+    """
+    patients = pool.table["patient_id"].fillna(pool.table["path"]).to_numpy(dtype=object)
+    codes = np.unique(patients.astype(str), return_inverse=True)
+    ids, of_image = codes[0], codes[1].ravel()
+    has = _has(pool.targets(), of_image, len(ids))
+    named = sizes(text, len(ids))
+    drawn: dict[int, list[Draw]] = {n: [] for n in named if n}
+    for seed in range(first_seed, first_seed + seeds):
+        nested = splits.nested_subsets(
+            pool, drawn, seed, stratify=pool.labels, allow_missing_ids=True
+        )
+        order = splits.uniform(ids.tolist(), seed, "study/validation")
+        for n, images in nested.items():
+            inside = np.zeros(len(ids), dtype=bool)
+            inside[of_image[images]] = True
+            held = np.zeros(len(ids), dtype=bool)
+            held[inside] = held_out(has[inside], order[inside], share)
+            drawn[n].append(Draw(images & ~held[of_image], images & held[of_image]))
+    found = [
+        Budget(name, n, positives=dict.fromkeys(pool.labels, 0))
+        if n == 0
+        else _budget(name, n, drawn[n], pool, of_image, has)
+        for n, name in named.items()
+    ]
+    if found[-1].left_out:
+        raise UserError(
+            f"Too few OOD patients to learn from even with all {len(ids):,} of the pool: "
+            f"{found[-1].left_out}; give it more patients, or leave the label out of "
+            "config.labels."
+        )
+    return tuple(found)
+
+
+def held_out(has: Mask, order: npt.NDArray[np.floating], share: float) -> Mask:
+    """Returns which patients of a budget validate, [patients] bool.
+
+    For every column of `has`, rarest first, the first patient by `order` is kept for training, and
+    as many of the next are held out as make the share, one at least: where two patients have a
+    label's positive or negative images, both parts get one, unless another label needs them.
+
+    Args:
+      has: [patients, C], what each patient has.
+      order: [patients], distinct.
+      share: of the patients to hold out.
+    """
+    columns = np.column_stack([has, np.ones(len(has), dtype=bool)])
+    counts = columns.sum(axis=0)
+    wanted = np.where(counts >= 2, np.maximum(1, np.floor(share * counts + 0.5)), 0).astype(int)
+    first = np.argsort(order, kind="stable")
+    kept, held = np.zeros(len(has), dtype=bool), np.zeros(len(has), dtype=bool)
+    for c in np.argsort(counts, kind="stable"):
+        column = columns[:, c]
+        free = first[(column & ~kept & ~held)[first]]
+        if not (column & kept).any():
+            kept[free[:1]] = True
+            free = free[1:]
+        held[free[: max(0, wanted[c] - int((column & held).sum()))]] = True
+    return held
+
+
+def _has(targets: npt.NDArray[np.floating], of_image: npt.NDArray[np.intp], patients: int) -> Mask:
+    """Returns whether patients have positive, and negative images: [patients, 2 * labels]."""
+    images = np.column_stack([targets == 1, targets == 0])
+    found = np.zeros((patients, images.shape[1]), dtype=bool)
+    np.logical_or.at(found, of_image, images)
+    return found
+
+
+def _budget(
+    name: str,
+    patients: int,
+    draws: Sequence[Draw],
+    pool: Manifest,
+    of_image: npt.NDArray[np.intp],
+    has: Mask,
+) -> Budget:
+    labels = pool.labels
+    positives = np.zeros(len(labels))
+    lacking: dict[str, int] = {}
+    for draw in draws:
+        everyone = np.unique(of_image[draw.train | draw.validation])
+        positives += has[everyone, : len(labels)].sum(axis=0) / len(draws)
+        learning = has[np.unique(of_image[draw.train])].any(axis=0)
+        if not draw.validation.any():
+            reason = "one patient cannot both train and validate"
+            lacking[reason] = lacking.get(reason, 0) + 1
+        for i in np.flatnonzero(~learning):
+            value = "positive" if i < len(labels) else "negative"
+            reason = f"no patient with {labels[i % len(labels)]} {value} to train on"
+            lacking[reason] = lacking.get(reason, 0) + 1
+    left_out = None
+    if lacking:
+        reason, count = max(lacking.items(), key=lambda item: item[1])
+        left_out = f"{reason} in {count} of {len(draws)} draws of {patients} patients"
+    return Budget(
+        name,
+        patients,
+        tuple(draws),
+        round(float(np.mean([(d.train | d.validation).sum() for d in draws]))),
+        {label: round(float(n)) for label, n in zip(labels, positives, strict=True)},
+        left_out,
+    )

@@ -1,0 +1,88 @@
+"""The mode `probe`: a linear head on embeddings that are computed once an arm."""
+
+import time
+from collections.abc import Iterable
+
+import ml_collections
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from remedis.data.manifest import Manifest
+from remedis.evaluation import probes
+from remedis.preprocess import parse
+from remedis.training import distribution, embeddings, model
+from remedis.training.study.adapting import Embedded, Prior, adapted
+from remedis.training.study.arm import Home
+from remedis.training.study.budgets import Draw
+from remedis.training.study.cells import Scores
+from remedis.training.study.directory import StudyDirectory
+from remedis.training.study.hospitals import Hospitals
+from remedis.training.study.settings import recipe
+
+
+class ProbedArm:
+    """An arm whose embeddings are known.
+
+    Attributes:
+      home: scores of the in-distribution probe.
+    """
+
+    def __init__(
+        self,
+        config: ml_collections.ConfigDict,
+        run: StudyDirectory,
+        hospitals: Hospitals,
+        name: str,
+        checkpoint: str,
+    ) -> None:
+        """Computes embeddings where they are not stored yet, and solves the ID probe.
+
+        Args:
+          config: the study's.
+          run: the study's directory.
+          hospitals: the data.
+          name: of the arm.
+          checkpoint: its specification.
+
+        Raises:
+          UserError: there is no such checkpoint, or the embeddings cannot be stored.
+        """
+        started = time.monotonic()
+        settings = recipe(config, "id", checkpoint)
+        built = model.build(settings, distribution.of("none").strategy)
+        compute = tf.function(
+            built.classifier.embedding_of,
+            input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
+        )
+        ops = parse(settings.eval_preprocess.format(size=settings.image_size), deterministic=True)
+        key = embeddings.key(
+            built.classifier.trunk, "pre_logits" if settings.head_norm else "embedding", ops
+        )
+        store = embeddings.EmbeddingStore(run / "embeddings")
+
+        def embedded(part: Manifest, hashes: "pd.Series[str]", what: str) -> np.ndarray:
+            wanted: Iterable[str] = part.table["path"].map(hashes)
+            title = f"{name}: embedding {what}"
+            return store.embeddings(compute, key, part, wanted, ops, settings.batch_size, title)
+
+        inside = hospitals.inside
+        train = embedded(inside.train, inside.hashes, "ID train")
+        validation = embedded(inside.validation, inside.hashes, "ID validation")
+        test = embedded(inside.test, inside.hashes, "ID test")
+        solved = probes.linear_probe(
+            train, inside.train.targets(), validation, inside.validation.targets()
+        )
+        prior = Prior.of(solved, train)
+        self._targets = hospitals.pool.targets()
+        self._pool = Embedded.of(embedded(hospitals.pool, hospitals.hashes, "OOD pool"), prior)
+        self._test = Embedded.of(embedded(hospitals.test, hospitals.hashes, "OOD test"), prior)
+        self.home = Home(
+            prior.logits(test), self._test.prior, built.provenance, time.monotonic() - started
+        )
+
+    def adapted(self, draw: Draw, seed: int, name: str) -> Scores:
+        """Returns the scores of the OOD test images after adapting to a draw."""
+        del seed, name  # nothing is random, nothing is left
+        found = adapted(self._pool, self._targets, draw.train, draw.validation, self._test)
+        return found.astype(np.float32)

@@ -1,0 +1,174 @@
+"""The mode `finetune`: all layers, first in distribution, then on each budget from there."""
+
+import contextlib
+import gc
+import io
+import os
+import pathlib
+import shutil
+import time
+
+import ml_collections
+import numpy as np
+
+from remedis.models.classifier import HEAD
+from remedis.preprocess import Preprocess, parse
+from remedis.training import distribution, fit, model, predictions
+from remedis.training.data import RunData
+from remedis.training.run_directory import RunDirectory
+from remedis.training.study.arm import Home
+from remedis.training.study.budgets import Draw
+from remedis.training.study.cells import Scores
+from remedis.training.study.directory import StudyDirectory
+from remedis.training.study.hospitals import Hospitals
+from remedis.training.study.settings import Shard, recipe
+from remedis.zoo import checkpoint, classifiers
+from remedis.zoo.provenance import Provenance
+
+SCORES = "scores.npz"
+
+
+class TunedArm:
+    """An arm that has been fine-tuned in distribution.
+
+    Attributes:
+      home: scores of the in-distribution model.
+    """
+
+    def __init__(
+        self,
+        config: ml_collections.ConfigDict,
+        run: StudyDirectory,
+        hospitals: Hospitals,
+        name: str,
+        checkpoint: str,
+        shard: Shard,
+    ) -> None:
+        """Trains the in-distribution model if no process has before.
+
+        Each shard trains in a directory of its own and renames it when it is done; the first one
+        counts, so that nobody waits for a process that is gone.
+
+        Args:
+          config: the study's.
+          run: the study's directory.
+          hospitals: the data.
+          name: of the arm.
+          checkpoint: its specification.
+          shard: this process.
+
+        Raises:
+          UserError: there is no such checkpoint, or the training cannot be done.
+        """
+        self._config, self._run, self._hospitals = config, run, hospitals
+        self._folder = run / "id" / name
+        if not self._folder.is_dir():
+            work = run / "work" / f"id-{name}-{shard.number}of{shard.count}"
+            _train_inside(config, hospitals, name, checkpoint, work)
+            _move(work, self._folder)
+        self.home = Home.read(self._folder / SCORES)
+
+    def adapted(self, draw: Draw, seed: int, name: str) -> Scores:
+        """Returns the scores of the OOD test images after fine-tuning on a draw.
+
+        Killed and called again it goes on from its last checkpoint in `work/`.
+        """
+        export = self._folder / "export"
+        settings = recipe(self._config, "ood", os.fspath(export), seed)
+        work = RunDirectory(self._run / "work" / name, settings.to_dict())
+        hospitals = self._hospitals
+        parts = RunData(
+            train=hospitals.pool.subset(draw.train),
+            validation=hospitals.pool.subset(draw.validation),
+            test=hospitals.test,
+            hashes=hospitals.hashes,
+            summary={},
+        )
+        crew = distribution.of("none")
+        # What a build prints is said once, of the in-distribution model.
+        with contextlib.redirect_stdout(io.StringIO()):
+            started = model.build(settings, crew.strategy)
+            _restore_head(started, export)
+            train_ops, eval_ops = _operations(settings)
+            fitted = fit.fit(settings, work, crew, started, parts, train_ops, eval_ops)
+        scores = fitted.test_logits
+        del started, fitted
+        gc.collect()  # a graph a cell would fill the memory
+        return scores
+
+    def clean(self, name: str) -> None:
+        """Removes what a finished cell has left in `work/`."""
+        shutil.rmtree(self._run / "work" / name, ignore_errors=True)
+
+
+def _train_inside(
+    config: ml_collections.ConfigDict,
+    hospitals: Hospitals,
+    name: str,
+    spec: str,
+    work: pathlib.Path,
+) -> None:
+    """Fine-tunes an arm in distribution; leaves its export and its scores in `work`."""
+    begun = time.monotonic()
+    settings = recipe(config, "id", spec)
+    directory = RunDirectory(work, settings.to_dict())
+    crew = distribution.of("none")
+    started = model.build(settings, crew.strategy)
+    directory.write_environment(started.provenance.to_json())
+    train_ops, eval_ops = _operations(settings)
+    fitted = fit.fit(settings, directory, crew, started, hospitals.inside, train_ops, eval_ops)
+    zero_shot = predictions.predict(
+        fit.logits_of(fitted.classifier),
+        hospitals.test,
+        eval_ops,
+        settings.batch_size,
+        "Scoring the OOD test",
+    )
+    train = hospitals.inside.train
+    classifiers.save(
+        fitted.classifier,
+        eval_ops,
+        name=name,
+        provenance=Provenance(
+            origin="training",
+            description=f"Fine-tuned on {len(train):,} images of {config.id_name}.",
+            details={"labels": list(settings.labels), "method": "finetune"},
+            parent=started.provenance,
+        ),
+        directory=directory / "export",
+        overwrite=True,
+    )
+    home = Home(fitted.test_logits, zero_shot, started.provenance, time.monotonic() - begun)
+    home.write(directory / SCORES)
+
+
+def _move(work: pathlib.Path, folder: pathlib.Path) -> None:
+    """Gives a finished directory its name, unless another process was faster."""
+    shutil.rmtree(work / "checkpoints", ignore_errors=True)  # the export has the best weights
+    folder.parent.mkdir(exist_ok=True)
+    try:
+        os.replace(work, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _restore_head(started: model.Model, export: pathlib.Path) -> None:
+    """Gives a classifier, whose trunk comes from an export already, the export's head too."""
+    head = {
+        name: variable
+        for name, variable in started.classifier.named_variables().items()
+        if name.startswith(HEAD)
+    }
+    for name, array in checkpoint.arrays(os.fspath(export), head, "head").items():
+        head[name].assign(np.asarray(array))
+
+
+def _operations(settings: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:
+    """Returns the operations of training and of evaluation."""
+    train, evaluation = (
+        settings[key].format(size=settings.image_size)
+        for key in ("train_preprocess", "eval_preprocess")
+    )
+    return parse(train), parse(evaluation, deterministic=True)

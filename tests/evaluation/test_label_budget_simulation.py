@@ -1,0 +1,104 @@
+"""Budgets and x-fold reductions are found again where the law of learning is known.
+
+The made-up studies are those of `benchmarks/label_budget.py`, where more of them are.
+"""
+
+import importlib.util
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+
+from remedis.evaluation.label_budget.answers import Cost, answers
+from remedis.evaluation.label_budget.comparisons import paired
+from remedis.evaluation.label_budget.curves import Curve
+from remedis.evaluation.label_budget.resampling import seed_draws
+
+BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "label_budget.py"
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    spec = importlib.util.spec_from_file_location("label_budget_benchmark", BENCHMARK)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclass looks for itself
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_made_up_scores_have_the_aurocs_of_the_law(benchmark):
+    laws = benchmark.LAWS["steep"]
+    test, cells = benchmark.simulate(laws, labels=2, seeds=2, patients=4000, seed=0)
+    result = benchmark.study(test, cells, "base", resamples=40)
+    for point in result["points"]:
+        law = laws[0] if point["arm"] == "arm" else laws[1]
+        noise = 3 * (0.005 + 0.03 / np.sqrt(1 + point["patients"]) + 0.003) / np.sqrt(2)
+        assert point["mean"]["value"] == pytest.approx(law(point["patients"]), abs=noise)
+    assert laws[0].needed(laws[0](37)) == pytest.approx(37)
+
+
+def noisy_curves(benchmark, laws, seeds, rng, resamples=150):
+    """The curves of one study, made without images: what its patients and seeds add is normal."""
+    budgets = benchmark.BUDGETS
+    shape = (len(laws), len(budgets))
+
+    def patients(draws):
+        # Mostly one error for the whole curve of an arm, half of it shared by the arms.
+        parts = rng.normal(size=(draws, 1, 1)), rng.normal(size=(draws, shape[0], 1))
+        return 0.01 * (sum(parts) / np.sqrt(2) + 0.3 * rng.normal(size=(draws, *shape)))
+
+    spread = 0.03 / np.sqrt(1 + np.array(budgets)) + 0.003
+    truth = np.array([[law(n) for n in budgets] for law in laws])
+    found = truth + patients(1) + rng.normal(size=(seeds, *shape)) * spread
+    drawn = np.concatenate([np.zeros((1, *shape)), patients(resamples)])
+    weights = seed_draws(seeds, resamples, int(rng.integers(2**32)))
+    means = np.einsum("bs,sak->bak", weights, found) + drawn
+    return {
+        (arm, "probe"): Curve(arm, "probe", budgets, means[:, i, :, None], found[:, i].T)
+        for i, arm in enumerate(("arm", "base"))
+    }
+
+
+@pytest.mark.parametrize("seeds", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_bias_and_coverage_in_300_studies(benchmark, seeds):
+    laws, rng = benchmark.LAWS["steep"], np.random.default_rng(0)
+    middle = round(laws[1](100), 3)
+    found = {}
+    for _ in range(300):
+        curves = noisy_curves(benchmark, laws, seeds, rng)
+        for answer in answers(curves, "base", (middle,), Cost(), extrapolate=False):
+            if answer["arm"] == "arm":
+                for key, ends in benchmark.estimates(answer).items():
+                    found.setdefault((answer["target"], key), []).append(ends)
+    for (target, key), ends in found.items():
+        level = laws[1](200) if target == "reference" else middle
+        needed, base = laws[0].needed(level), laws[1].needed(level)
+        truth = needed if key == "patients" else base / needed
+        value, low, high = np.array(ends).T
+        assert abs(np.median(value) / truth - 1) < 0.1, (target, key)
+        covers = ((low <= truth) & (truth <= high))[~np.isnan(low)]
+        assert covers.mean() >= 0.9, (target, key)
+        assert len(covers) >= 250
+
+
+def test_arms_of_one_law_differ_no_more_often_than_p_says(benchmark):
+    law, rng = benchmark.LAWS["steep"][0], np.random.default_rng(0)
+    values = [
+        [pair["p"] for pair in paired(noisy_curves(benchmark, (law, law), 3, rng), "base")]
+        for _ in range(200)
+    ]
+    # Errors of three seeds: Student's t, or p would be too small twice as often.
+    assert 0.01 <= np.mean(np.array(values) < 0.05) <= 0.08
+    assert np.mean(values) == pytest.approx(0.5, abs=0.07)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("law", "labels"), [("steep", 5), ("far apart", 2)])
+def test_bias_is_under_a_tenth_and_nine_in_ten_intervals_hold_the_truth(benchmark, law, labels):
+    rows = benchmark.outcomes(benchmark.LAWS[law], labels, 10, 400, draws=300, resamples=200)
+    for name, _, bias, covers, given in rows:
+        if not name.endswith("first touch"):
+            assert abs(bias) < 0.1, name
+            assert covers >= 0.9, name
+            assert given > 0.9, name
