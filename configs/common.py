@@ -214,6 +214,45 @@ def rehearsal(layout: str, labels: tuple[str, ...]) -> Variant:
     return change
 
 
+def ood_rehearsal(pair: str) -> Variant:
+    """Returns a variant for two made-up hospitals and weights drawn at random: minutes on 2 cores.
+
+    Args:
+      pair: of hospitals, as in `remedis.training.study.rehearsal`.
+    """
+
+    def change(config: ml_collections.ConfigDict) -> None:
+        config.rehearsal = pair
+        config.arms = "narrow=scratch:50x0.5; mobile=keras:MobileNetV2"
+        config.baseline = "narrow"
+        config.image_size = 64
+        config.seeds = 2
+        config.budgets = "0, 5%, 20%, 100%"
+        config.resamples = 400
+        for part, steps in ((config.id, 150), (config.ood, 40)):
+            part.steps = steps
+            part.evaluate_every = part.checkpoint_every = steps // 2
+            # Random weights need larger steps than pretrained ones.
+            part.learning_rate = 0.8
+
+    return change
+
+
+def locked_study(
+    config: ml_collections.ConfigDict, arg: str | None, rehearsal: Variant
+) -> ml_collections.ConfigDict:
+    """Returns a study's config, locked; `arg` is `rehearsal` or nothing.
+
+    Raises:
+      UserError: `arg` is something else.
+    """
+    for name in (name.strip() for name in (arg or "").split(",") if name.strip()):
+        if name != "rehearsal":
+            raise unknown_choice("config argument", name, ("rehearsal",))
+        rehearsal(config)
+    return config.lock()
+
+
 def locked(
     config: ml_collections.ConfigDict,
     arg: str | None,

@@ -1,16 +1,16 @@
 """Training state on disk: the last one to go on from, and the best one to end with."""
 
+import contextlib
+import glob
 import os
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+import shutil
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
 
 from remedis import files
-from remedis.errors import UserError
-
-T = TypeVar("T")
+from remedis.zoo import writing
 
 
 class State:
@@ -47,6 +47,9 @@ class State:
         self.best_score = tf.Variable(float("-inf"), dtype=tf.float64, name="best_score")
         self._best_prefix = os.path.join(directory, "best", "best")
         self._writes = writes
+        if writes:
+            for unfinished in glob.glob(os.path.join(glob.escape(str(directory)), "*", "*_temp")):
+                shutil.rmtree(unfinished, ignore_errors=True)
         kept = {name: variable.value for name, variable in variables.items()}
         self._kept = list(kept.values())
         # Keras numbers the optimizers of a process; where a run goes on, the number may be another.
@@ -92,7 +95,8 @@ class State:
           UserError: it cannot be written.
         """
         if self._writes:
-            self._written(lambda: self._manager.save(checkpoint_number=int(self.step)))
+            with self._written():
+                self._manager.save(checkpoint_number=int(self.step))
 
     def offer(self, score: float) -> bool:
         """Keeps the current variables as the best ones if `score` is higher than any before.
@@ -108,25 +112,15 @@ class State:
         self.best_score.assign(score)
         self.best_step.assign(self.step)
         if self._writes:
-            self._written(lambda: self._best.write(self._best_prefix))
+            with self._written():
+                self._best.write(self._best_prefix)
         return True
 
     def restore_best(self) -> None:
         """Sets the variables to the best ones."""
         self._best.read(self._best_prefix).assert_consumed()
 
-    def _written(self, write: Callable[[], T]) -> T:
-        try:
-            return write()
-        except (OSError, tf.errors.OpError) as error:
-            kept = self._manager.latest_checkpoint
-            where = f"the last good one is {kept}" if kept else "there was none before"
-            raise UserError(
-                f"The checkpoint of step {int(self.step)} cannot be written "
-                f"({_reason(error)}); {where}: make room or mend the rights, and start again."
-            ) from error
-
-
-def _reason(error: BaseException) -> str:
-    """Returns the end of an error's first line, where TensorFlow says what the system said."""
-    return str(error).splitlines()[0].rpartition("; ")[2]
+    def _written(self) -> contextlib.AbstractContextManager[None]:
+        kept = self._manager.latest_checkpoint
+        where = f"the last good one is {kept}" if kept else "there was none before"
+        return writing.written(f"The checkpoint of step {int(self.step)}", f"; {where}")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import remedis
 from remedis import files
-from remedis.zoo import card
+from remedis.zoo import card, writing
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.serving import ServedModel
 
@@ -96,9 +96,9 @@ def save(
     """Writes the SavedModel, `remedis.json` and `MODEL_CARD.md`; whole or not at all.
 
     Raises:
-      UserError: the folder exists and `overwrite` is false.
+      UserError: the folder exists and `overwrite` is false, or it cannot be written.
     """
-    with files.whole_directory(directory, overwrite) as temporary:
+    with writing.written(directory), files.whole_directory(directory, overwrite) as temporary:
         tf.saved_model.save(served, temporary.as_posix(), signatures=served.saved_signatures())
         (temporary / "assets").mkdir(exist_ok=True)
         files.write_json(temporary / DESCRIPTION, description.to_json())

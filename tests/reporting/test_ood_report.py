@@ -39,7 +39,7 @@ def _small(**changes):
 def written(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("ood")
     arms = (WILD, "bit", "scratch")
-    study = make_study(arms, (*FIVE[:2], WILD))
+    study = make_study(arms, (FIVE[0], WILD))
     study["caveats"].append("Children & adults: <not> alike.")
     (workdir / "summary.json").write_text(json.dumps(study))
     versions = {"remedis": "0.0.7", "tensorflow": "2.21.0", "absent": None}
@@ -90,8 +90,8 @@ def test_tables_and_figures_can_be_heard(root):
             assert (row[0].tag, row[0].get("scope")) == ("th", "row")
             assert len(row) == len(head)
     figures = list(root.iter("figure"))
-    # A curve and three labels a mode, and the legend.
-    assert len(figures) == 2 * (1 + 3) + 1
+    # A curve and two labels a mode, and the legend.
+    assert len(figures) == 2 * (1 + 2) + 1
     for figure in figures:
         drawing = figure.find("svg")
         assert drawing.get("role") == "img"

@@ -24,7 +24,7 @@ def paragraphs(study: Study) -> Markup:
     for mode in study["modes"]:
         of_mode = [
             answer
-            for answer in study["answers"]
+            for answer in sorted(study["answers"], key=lambda a: a["target"] != "reference")
             # That the baseline reaches itself is no news.
             if answer["mode"] == mode
             and (answer["arm"], answer["target"]) != (study["baseline"], "reference")

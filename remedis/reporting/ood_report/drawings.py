@@ -55,6 +55,8 @@ def within_page(figure: Figure, name: str, alt: str, caption: str) -> Markup:
 
 def _lay_out(figure: Figure) -> None:
     """Fixes the places of the panels: once for all formats, and alike for equal figures."""
+    if figure.get_layout_engine() is None:
+        return
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:

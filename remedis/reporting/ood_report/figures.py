@@ -1,38 +1,25 @@
 """The figures: AUROC by labelled patients, of all labels together and of each."""
 
 import textwrap
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
-from remedis.reporting.figures import BLUE, GREEN, GREY, RED, columns_of, panels
-from remedis.reporting.ood_report.words import (
-    Fields,
-    Study,
-    budgets,
-    mode_name,
-    percent,
-    pool,
-)
+from remedis.reporting.figures import RED, columns_of
+from remedis.reporting.figures import panels as panel_grid
+from remedis.reporting.ood_report import panels
+from remedis.reporting.ood_report.words import Study, mode_name, pool
 
-# Of Okabe and Ito's palette those with a contrast of 3 on white (WCAG 2.1, 1.4.11); markers and
-# dashes tell arms apart without colours, and go on where the colours begin anew.
-_COLOURS = (BLUE, "#D55E00", GREEN, "#000000", "#A6588C")
-_MARKERS = "os^Dv*P"
-_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (6, 1.5, 1, 1.5)))
-_REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1.4, "linestyle": (0, (1, 1.5))}
 _WRAP = 52  # characters a line of the legend
 
 
 def curves(study: Study) -> Figure:
     """Returns one panel a mode: the mean over the labels by labelled patients, with bands."""
     modes, names = study["modes"], _names(study, reference=True)
-    figure, grid = panels(
+    figure, grid = panel_grid(
         len(modes),
         2,
         (4.8, 3.6 + _height(names) / -(-len(modes) // 2)),
@@ -42,7 +29,7 @@ def curves(study: Study) -> Figure:
     )
     for axes, mode in zip(grid, modes, strict=True):
         axes.set_title(mode_name(mode), fontsize=11, loc="left", parse_math=False)
-        _curve_panel(axes, study, mode)
+        panels.curve(axes, study, mode)
     _legend_below(figure, study, names)
     return figure
 
@@ -51,7 +38,7 @@ def curve_panel(study: Study, mode: str) -> Figure:
     """Returns one panel of `curves` by itself, with the legend."""
     names = _names(study, reference=True)
     figure = Figure(figsize=(4.8, 3.4 + _height(names)), layout="constrained")
-    _curve_panel(_axes(figure), study, mode)
+    panels.curve(_axes(figure), study, mode)
     _legend_below(figure, study, names)
     return figure
 
@@ -60,7 +47,7 @@ def labels(study: Study, mode: str) -> Figure:
     """Returns one panel a label: its AUROC by labelled patients, with bands."""
     shown, names = study["labels"], _names(study, reference=False)
     columns = columns_of(len(shown))
-    figure, grid = panels(
+    figure, grid = panel_grid(
         len(shown),
         columns,
         (3.2, 2.5 + _height(names) / -(-len(shown) // columns)),
@@ -72,7 +59,7 @@ def labels(study: Study, mode: str) -> Figure:
     for index, (axes, label) in enumerate(zip(grid, shown, strict=True)):
         name = "\n".join(textwrap.wrap(label, 30))
         axes.set_title(name, fontsize=10, loc="left", parse_math=False)
-        _label_panel(axes, study, mode, label)
+        panels.label(axes, study, mode, label)
         if index + columns < len(shown):
             axes.set_xlabel("")
         if index % columns:
@@ -83,8 +70,10 @@ def labels(study: Study, mode: str) -> Figure:
 
 def label_panel(study: Study, mode: str, label: str) -> Figure:
     """Returns one panel of `labels` by itself, without the legend."""
-    figure = Figure(figsize=(3.2, 2.4), layout="constrained")
-    _label_panel(_axes(figure), study, mode, label)
+    # Margins that are known need no layout to be solved, which takes most of the time.
+    figure = Figure(figsize=(3.2, 2.4))
+    figure.subplots_adjust(left=0.19, right=0.95, bottom=0.27, top=0.97)
+    panels.label(_axes(figure), study, mode, label)
     return figure
 
 
@@ -105,108 +94,6 @@ def _axes(figure: Figure) -> Axes:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)
     return axes
-
-
-def _curve_panel(axes: Axes, study: Study, mode: str) -> None:
-    for reference in study["reference"]:
-        if reference["mode"] == mode and reference["mean"]["value"] is not None:
-            axes.axhline(reference["mean"]["value"], **_REFERENCE)
-    _lines(axes, study, mode, lambda point: point["mean"])
-    shown = [point["mean"] for point in study["points"]]
-    axes.set_ylim(_limits([*shown, *(r["mean"] for r in study["reference"])]))
-    _patients(axes, study, 3.9)
-    axes.set_xlabel("labelled OOD patients (share of all)", fontsize=10)
-    axes.set_ylabel(study["metric"], fontsize=10, parse_math=False)
-
-
-def _label_panel(axes: Axes, study: Study, mode: str, label: str) -> None:
-    _lines(axes, study, mode, lambda point: point["labels"].get(label))
-    axes.set_ylim(_limits([of for point in study["points"] for of in point["labels"].values()]))
-    _patients(axes, study, 2.4)
-    axes.set_xlabel("labelled OOD patients", fontsize=9)
-    axes.set_ylabel("AUROC", fontsize=9)
-
-
-def _lines(axes: Axes, study: Study, mode: str, of: Callable[[Fields], Fields | None]) -> None:
-    """Draws one line an arm, with its band; the zero-shot point is hollow."""
-    drawn = False
-    for arm, style in zip(study["arms"], _styles(study), strict=True):
-        found = [
-            (point["patients"], estimate["value"], estimate["low"], estimate["high"])
-            for point in study["points"]
-            if point["arm"] == arm
-            and point["mode"] == mode
-            and (estimate := of(point)) is not None
-            and estimate["value"] is not None
-        ]
-        if not found:
-            continue
-        drawn = True
-        at, value, low, high = np.array(sorted(found), dtype=float).T
-        colour = style["color"]
-        axes.fill_between(at, low, high, color=colour, alpha=0.13, linewidth=0)
-        for edge in (low, high):
-            axes.plot(at, edge, color=colour, alpha=0.5, linewidth=0.6)
-        axes.plot(at, value, **style)
-        axes.plot(at[at == 0], value[at == 0], **style | {"markerfacecolor": "white"})
-    if not drawn:
-        axes.text(0.5, 0.5, "not estimable", color=GREY, ha="center", transform=axes.transAxes)
-
-
-def _styles(study: Study) -> list[dict[str, Any]]:
-    return [
-        {
-            "color": _COLOURS[index % len(_COLOURS)],
-            "marker": _MARKERS[index % len(_MARKERS)],
-            "linestyle": _DASHES[index % len(_DASHES)],
-            "linewidth": 1.8,
-            "markersize": 5,
-        }
-        for index in range(len(study["arms"]))
-    ]
-
-
-def _limits(estimates: Sequence[Fields]) -> tuple[float, float]:
-    """Returns the lowest and highest end of all intervals, with some room, within 0 and 1."""
-    ends = [e[k] for e in estimates for k in ("low", "high", "value") if e[k] is not None]
-    if not ends:
-        return 0.0, 1.0
-    room = 0.05 * (max(ends) - min(ends)) + 0.005
-    return max(0.0, min(ends) - room), min(1.0, max(ends) + room)
-
-
-def _patients(axes: Axes, study: Study, inches: float) -> None:
-    """Makes the axis of budgets: the logarithm of 1 + patients, so that 0 has its place.
-
-    It is the scale on which answers are interpolated, so that they are about where lines cross.
-
-    Args:
-      axes: whose horizontal axis is meant.
-      study: names the budgets.
-      inches: about how long the axis is.
-    """
-    axes.set_xscale("function", functions=(np.log1p, np.expm1))
-    at = budgets(study) or [0]
-    length = float(np.log1p(max(*at, 1)))
-    axes.set_xlim(*np.expm1(length * np.array([-0.04, 1.04])))
-    texts = {n: f"{n:,}\n{percent(n / pool(study))}" if n else "0\nzero-shot" for n in at}
-    # A character of 9 pt takes some 0.08 inches. From the largest budget down, those are named that
-    # have room beside the one before and beside 0; the others have a mark.
-    wide = {
-        n: max(map(len, text.split("\n"))) * 0.08 * length / inches for n, text in texts.items()
-    }
-
-    def apart(n: int, other: int) -> bool:
-        return abs(float(np.log1p(n) - np.log1p(other))) >= 0.55 * (wide[n] + wide[other])
-
-    shown: list[int] = []
-    for n in reversed(at):
-        if not n or ((not shown or apart(n, shown[-1])) and (0 not in at or apart(n, 0))):
-            shown.append(n)
-    axes.set_xticks(shown, [texts[n] for n in shown])
-    axes.set_xticks([n for n in at if n not in shown], minor=True)
-    axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
-    axes.set_axisbelow(True)
 
 
 def _names(study: Study, reference: bool) -> list[str]:
@@ -238,8 +125,8 @@ def _legend_below(figure: Figure, study: Study, names: Sequence[str]) -> None:
 def _legend(
     figure: Figure, study: Study, names: Sequence[str], corner: tuple[float, float]
 ) -> None:
-    handles = [Line2D([], [], **style) for style in _styles(study)]
-    handles.append(Line2D([], [], **_REFERENCE))
+    handles = [Line2D([], [], **style) for style in panels.styles(study)]
+    handles.append(Line2D([], [], **panels.REFERENCE))
     made = figure.legend(
         handles=handles[: len(names)],
         labels=names,

@@ -10,7 +10,10 @@ import numpy as np
 from remedis import files
 from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
+from remedis.training.study.directory import StudyDirectory
 from remedis.zoo.provenance import Provenance
+
+SCORES = "scores.npz"  # in the run directory of an in-distribution model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Home:
                 Provenance.from_json(json.loads(str(content["provenance"]))),
                 float(content["seconds"]),
             )
+
+
+def path(run: StudyDirectory, name: str, mode: str) -> pathlib.Path:
+    """Returns where an arm's `Home` is kept."""
+    return run / "id" / (f"{name}/{SCORES}" if mode == "finetune" else f"{name}-{mode}.npz")
 
 
 class Arm(Protocol):

@@ -195,7 +195,7 @@ def _budget(
     left_out = None
     if lacking:
         reason, count = max(lacking.items(), key=lambda item: item[1])
-        left_out = f"{reason} in {count} of {len(draws)} draws of {patients} patients"
+        left_out = f"{reason} in {count} of {len(draws)} draws"
     return Budget(
         name,
         patients,

@@ -94,7 +94,7 @@ def _of_sites(
                 f"the sites {', '.join(sorted(known.dropna().unique())) or '(none)'}."
             )
     kept = manifest.subset(known.isin(wanted).to_numpy(dtype=bool, na_value=False))
-    kept = dataclasses.replace(kept, table=kept.table.assign(split=pd.NA))
+    kept = dataclasses.replace(kept, table=kept.table.assign(split=None))
     manifests.write_csv(kept, target)
     settings.update(source="csv", source_options="", data_dir=os.fspath(target))
     return settings
@@ -123,10 +123,7 @@ def _between(inside: data.RunData, outside: data.RunData, same: bool) -> leaks.R
     unchecked = (
         ()
         if same
-        else (
-            "Patients of ID and OOD data could not be compared: the ids of two hospitals mean nothing "
-            "to each other.",
-        )
+        else ("Patients of ID and OOD data could not be compared: their ids are of two hospitals.",)
     )
     counts = {
         name: {"images": len(table), "patients": int(table["patient_id"].nunique())}

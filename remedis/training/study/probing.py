@@ -10,15 +10,16 @@ import tensorflow as tf
 
 from remedis.data.manifest import Manifest
 from remedis.evaluation import probes
-from remedis.preprocess import parse
-from remedis.training import distribution, embeddings, model
+from remedis.models.classifier import Classifier
+from remedis.training import embeddings
 from remedis.training.study.adapting import Embedded, Prior, adapted
 from remedis.training.study.arm import Home
 from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
 from remedis.training.study.directory import StudyDirectory
 from remedis.training.study.hospitals import Hospitals
-from remedis.training.study.settings import recipe
+from remedis.training.study.settings import operations, recipe
+from remedis.zoo import backbones
 
 
 class ProbedArm:
@@ -50,14 +51,16 @@ class ProbedArm:
         """
         started = time.monotonic()
         settings = recipe(config, "id", checkpoint)
-        built = model.build(settings, distribution.of("none").strategy)
+        backbone = backbones.load(checkpoint, settings.seed)
+        print(f"Checkpoint: {checkpoint}: {backbone.provenance.description}", flush=True)
+        classifier = Classifier(backbone.trunk, tuple(settings.labels), settings.head_norm)
         compute = tf.function(
-            built.classifier.embedding_of,
+            classifier.embedding_of,
             input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
         )
-        ops = parse(settings.eval_preprocess.format(size=settings.image_size), deterministic=True)
+        _, ops = operations(settings)
         key = embeddings.key(
-            built.classifier.trunk, "pre_logits" if settings.head_norm else "embedding", ops
+            classifier.trunk, "pre_logits" if settings.head_norm else "embedding", ops
         )
         store = embeddings.EmbeddingStore(run / "embeddings")
 
@@ -78,7 +81,7 @@ class ProbedArm:
         self._pool = Embedded.of(embedded(hospitals.pool, hospitals.hashes, "OOD pool"), prior)
         self._test = Embedded.of(embedded(hospitals.test, hospitals.hashes, "OOD test"), prior)
         self.home = Home(
-            prior.logits(test), self._test.prior, built.provenance, time.monotonic() - started
+            prior.logits(test), self._test.prior, backbone.provenance, time.monotonic() - started
         )
 
     def adapted(self, draw: Draw, seed: int, name: str) -> Scores:

@@ -7,6 +7,7 @@ import ml_collections
 
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
+from remedis.preprocess import Preprocess, parse
 
 MODES = ("probe", "finetune")
 PARTS = ("id", "ood")  # of the config, and of the data
@@ -128,3 +129,22 @@ def recipe(
             resamples=config.resamples,
         )
     return made
+
+
+def operations(settings: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:
+    """Returns the operations of training and of evaluation of a recipe, `{size}` filled in.
+
+    Raises:
+      UserError: a specification is wrong.
+    """
+
+    def filled(key: str) -> str:
+        try:
+            return str(settings[key].format(size=settings.image_size))
+        except (KeyError, IndexError, ValueError) as error:
+            raise UserError(
+                f"config.{key} is {settings[key]!r}; the only thing in braces may be {{size}}."
+            ) from error
+
+    train = parse(filled("train_preprocess"))
+    return train, parse(filled("eval_preprocess"), deterministic=True)

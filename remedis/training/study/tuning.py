@@ -12,20 +12,17 @@ import ml_collections
 import numpy as np
 
 from remedis.models.classifier import HEAD
-from remedis.preprocess import Preprocess, parse
 from remedis.training import distribution, fit, model, predictions
 from remedis.training.data import RunData
 from remedis.training.run_directory import RunDirectory
-from remedis.training.study.arm import Home
+from remedis.training.study.arm import SCORES, Home, path
 from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
 from remedis.training.study.directory import StudyDirectory
 from remedis.training.study.hospitals import Hospitals
-from remedis.training.study.settings import Shard, recipe
+from remedis.training.study.settings import Shard, operations, recipe
 from remedis.zoo import checkpoint, classifiers
 from remedis.zoo.provenance import Provenance
-
-SCORES = "scores.npz"
 
 
 class TunedArm:
@@ -66,7 +63,7 @@ class TunedArm:
             work = run / "work" / f"id-{name}-{shard.number}of{shard.count}"
             _train_inside(config, hospitals, name, checkpoint, work)
             _move(work, self._folder)
-        self.home = Home.read(self._folder / SCORES)
+        self.home = Home.read(path(run, name, "finetune"))
 
     def adapted(self, draw: Draw, seed: int, name: str) -> Scores:
         """Returns the scores of the OOD test images after fine-tuning on a draw.
@@ -89,16 +86,12 @@ class TunedArm:
         with contextlib.redirect_stdout(io.StringIO()):
             started = model.build(settings, crew.strategy)
             _restore_head(started, export)
-            train_ops, eval_ops = _operations(settings)
+            train_ops, eval_ops = operations(settings)
             fitted = fit.fit(settings, work, crew, started, parts, train_ops, eval_ops)
         scores = fitted.test_logits
         del started, fitted
         gc.collect()  # a graph a cell would fill the memory
         return scores
-
-    def clean(self, name: str) -> None:
-        """Removes what a finished cell has left in `work/`."""
-        shutil.rmtree(self._run / "work" / name, ignore_errors=True)
 
 
 def _train_inside(
@@ -115,7 +108,7 @@ def _train_inside(
     crew = distribution.of("none")
     started = model.build(settings, crew.strategy)
     directory.write_environment(started.provenance.to_json())
-    train_ops, eval_ops = _operations(settings)
+    train_ops, eval_ops = operations(settings)
     fitted = fit.fit(settings, directory, crew, started, hospitals.inside, train_ops, eval_ops)
     zero_shot = predictions.predict(
         fit.logits_of(fitted.classifier),
@@ -163,12 +156,3 @@ def _restore_head(started: model.Model, export: pathlib.Path) -> None:
     }
     for name, array in checkpoint.arrays(os.fspath(export), head, "head").items():
         head[name].assign(np.asarray(array))
-
-
-def _operations(settings: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:
-    """Returns the operations of training and of evaluation."""
-    train, evaluation = (
-        settings[key].format(size=settings.image_size)
-        for key in ("train_preprocess", "eval_preprocess")
-    )
-    return parse(train), parse(evaluation, deterministic=True)

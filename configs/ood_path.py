@@ -1,0 +1,30 @@
+r"""Camelyon17 as WILDS packs it, centres left out: how many labelled patients of a new laboratory.
+
+    python finetune/ood_curves.py --config=configs/ood_path.py --workdir=runs/ood-path \
+        --config.arms='remedis=saved_models/path-50x1-remedis-m; bit=saved_models/bit-m' \
+        --config.baseline=bit --config.id_data_dir=/data/camelyon17_v1.0 \
+        --config.ood_data_dir=/data/camelyon17_v1.0
+
+In distribution are centres 0, 3 and 4, out of it centres 1 and 2, which WILDS leaves out for
+validation and test; each side is split by patient anew. Others: `--config.id_sites='0, 1, 2, 3'
+--config.ood_sites=4`. A centre has ten slides of ten patients or fewer, so that budgets are few
+patients with many patches each, and intervals, which resample patients, are wide.
+
+Arguments: `:rehearsal` (made-up centres, random weights, minutes on 2 cores).
+
+Expected on the real data: not measured here.
+"""
+
+import ml_collections
+
+from configs import common
+
+
+def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
+    """Returns the config; `arg` as above."""
+    config = common.ood(common.pathology("wilds_camelyon17"), common.pathology("wilds_camelyon17"))
+    config.id_name, config.ood_name = "centres 0, 3, 4", "centres 1, 2"
+    config.id_sites, config.ood_sites = "0, 3, 4", "1, 2"
+    config.budgets = "0, 2, 3, 4, 6, 100%"
+    config.ood.splits = ml_collections.ConfigDict({"train": 0.4, "validation": 0.1, "test": 0.5})
+    return common.locked_study(config, arg, common.ood_rehearsal("pathology"))

@@ -1,0 +1,182 @@
+"""Runs the cells of a study, whatever is left of them, and merges what is finished."""
+
+import dataclasses
+import itertools
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+
+import ml_collections
+
+from remedis import files
+from remedis.evaluation.label_budget import Cell
+from remedis.training.study import arm, budgets, hospitals, rehearsal, settings, summary
+from remedis.training.study.cells import Cells, duration, grid, seconds_left
+from remedis.training.study.directory import StudyDirectory
+from remedis.training.study.probing import ProbedArm
+from remedis.training.study.settings import Shard
+from remedis.training.study.tuning import TunedArm
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A study whose data are there, planned to the last cell.
+
+    Attributes:
+      config: of the study, with the data made up for a rehearsal.
+      run: its directory.
+      hospitals: its data.
+      budgets: all, also those left out.
+      cells: all, finished or not.
+    """
+
+    config: ml_collections.ConfigDict
+    run: StudyDirectory
+    hospitals: hospitals.Hospitals
+    budgets: tuple[budgets.Budget, ...]
+    cells: Cells
+
+    @classmethod
+    def of(cls, config: ml_collections.ConfigDict, workdir: files.Path) -> "Study":
+        """Prepares the data and plans the cells.
+
+        Raises:
+          UserError: anything about config or data that the user can mend.
+        """
+        settings.check(config)
+        run = StudyDirectory(workdir, config.to_dict())
+        if config.rehearsal:
+            config = rehearsal.prepared(config, run)
+        found = hospitals.prepare(config, run)
+        planned = budgets.plan(
+            found.pool, config.budgets, config.seeds, config.seed, config.validation_share
+        )
+        for budget in planned:
+            if budget.left_out:
+                print(f"Budget {budget.name} is left out: {budget.left_out}.", flush=True)
+        cells = grid(settings.arms(config), config.modes, planned, config.seeds)
+        shape = (len(found.test), len(found.test.labels))
+        return cls(config, run, found, planned, Cells(run / "cells", cells, shape))
+
+
+def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None) -> bool:
+    """Runs the cells that are left, all of them or those of a shard.
+
+    Finished cells are not done again; what was killed goes on where it was. Several processes may
+    work on one directory with a shard each. Without a shard everything left is done and then
+    merged into `summary.json` and `curves.csv`.
+
+    Args:
+      config: as `configs.common.ood` makes it.
+      workdir: the study's directory.
+      shard: the part of the cells to see to; None for all, and merging.
+
+    Returns:
+      Whether the study was merged.
+
+    Raises:
+      UserError: anything about config, data or checkpoints that the user can mend.
+    """
+    study = Study.of(config, workdir)
+    left = study.cells.left(shard or Shard())
+    print(
+        f"{study.cells.planned - len(study.cells.left()):,} of {study.cells.planned:,} cells are "
+        f"finished; {len(left):,} to do here.",
+        flush=True,
+    )
+    _run_cells(study, left, shard or Shard())
+    if shard is not None:
+        others = len(study.cells.left())
+        print(
+            f"Shard {shard.number}/{shard.count} is done; {others:,} cells are left to others. "
+            "Without --shard the study is merged.",
+            flush=True,
+        )
+        return False
+    summary.write(study.config, study.run, study.hospitals, study.budgets, study.cells)
+    return True
+
+
+def list_cells(
+    config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None
+) -> str:
+    """Returns what would run, what is finished, and how long the rest may take; runs nothing.
+
+    Args and errors are those of `run`. The data are prepared, since budgets follow from them.
+    """
+    study = Study.of(config, workdir)
+    left = set(study.cells.left(shard or Shard()))
+    finished = set(study.cells)
+    lines = []
+    planned = grid(
+        settings.arms(study.config), study.config.modes, study.budgets, study.config.seeds
+    )
+    for (mode, name, patients), group in itertools.groupby(
+        planned, key=lambda c: (c.mode, c.arm, c.patients)
+    ):
+        own = list(group)
+        lines.append(
+            f"{mode:9} {name:20} {patients:7,} patients: {len(own):3} cells, "
+            f"{sum(c in finished for c in own):3} finished, {sum(c in left for c in own):3} to do"
+        )
+    seconds = seconds_left(study.cells, sorted(left))
+    time_left = (
+        "no time can be told before the first cells of each mode are finished"
+        if seconds is None
+        else f"about {duration(seconds)}"
+    )
+    lines.append(
+        f"{len(finished):,} of {study.cells.planned:,} cells are finished, {len(left):,} to do"
+        f"{f' here: {time_left}' if left else ''}."
+    )
+    return "\n".join(lines)
+
+
+def _run_cells(study: Study, cells: Sequence[Cell], shard: Shard) -> None:
+    done, last = 0, time.monotonic()
+    for one, own in _by_arm(study, cells, shard):
+        for cell in own:
+            started = time.monotonic()
+            if cell.patients == 0:
+                scores = one.home.zero_shot
+            else:
+                budget = next(b for b in study.budgets if b.patients == cell.patients)
+                scores = one.adapted(budget.draws[cell.seed], cell.seed, str(cell))
+            study.cells.write(cell, scores, time.monotonic() - started)
+            shutil.rmtree(study.run / "work" / str(cell), ignore_errors=True)
+            done += 1
+            if done == len(cells) or time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                left = seconds_left(study.cells, study.cells.left(shard))
+                about = "" if not left else f", about {duration(left)} left"
+                print(f"Cell {done:,} of {len(cells):,} is done: {cell}{about}.", flush=True)
+
+
+def _by_arm(
+    study: Study, cells: Sequence[Cell], shard: Shard
+) -> Iterator[tuple[arm.Arm, list[Cell]]]:
+    """Yields every arm that has cells left, ready to be adapted, with these.
+
+    Shards begin with different arms, so that each finds what the others have made meanwhile.
+    """
+    checkpoints = settings.arms(study.config)
+    names = list(checkpoints)
+    turn = (shard.number - 1) % len(names)
+    for mode in study.config.modes:
+        for name in names[turn:] + names[:turn]:
+            own = [cell for cell in cells if (cell.arm, cell.mode) == (name, mode)]
+            if not own:
+                continue
+            print(f"{name}, {mode}: {len(own):,} cells.", flush=True)
+            if mode == "probe":
+                one: arm.Arm = ProbedArm(
+                    study.config, study.run, study.hospitals, name, checkpoints[name]
+                )
+                one.home.write(arm.path(study.run, name, mode))
+            else:
+                one = TunedArm(
+                    study.config, study.run, study.hospitals, name, checkpoints[name], shard
+                )
+            yield one, own

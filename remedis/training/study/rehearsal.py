@@ -1,0 +1,81 @@
+"""Two made-up hospitals for a config's `:rehearsal`, inside the study's own directory."""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Mapping
+
+import ml_collections
+
+from remedis.data import manifest as manifests
+from remedis.data import rehearsal, sources
+from remedis.errors import UserError, unknown_choice
+from remedis.training.study.directory import StudyDirectory
+
+IMAGE_SIZE = 64  # pixels of the made-up radiographs; patches have the size of the real ones
+
+
+def prepared(config: ml_collections.ConfigDict, run: StudyDirectory) -> ml_collections.ConfigDict:
+    """Returns the config with both data directories set to what was made, where they are not.
+
+    Raises:
+      UserError: there is no such pair of hospitals.
+    """
+    if config.rehearsal not in PAIRS:
+        raise unknown_choice("pair of rehearsal hospitals", config.rehearsal, PAIRS)
+    config = config.copy_and_resolve_references()
+    inside, outside = PAIRS[config.rehearsal](run / "rehearsal")
+    config.id_data_dir = config.id_data_dir or str(inside)
+    config.ood_data_dir = config.ood_data_dir or str(outside)
+    print(f"Rehearsal: made-up data in {config.id_data_dir} and {config.ood_data_dir}.", flush=True)
+    return config
+
+
+def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Makes hospital A in the layout of CheXpert and hospital B in that of ChestX-ray14."""
+    inside, outside = folder / "id", folder / "ood"
+    size = IMAGE_SIZE
+    return (
+        _once(
+            inside / "CheXpert-v1.0-small",
+            lambda: rehearsal.write_chexpert(inside, 500, 160, image_size=size),
+        ),
+        _once(
+            outside / "ChestX-ray14",
+            lambda: rehearsal.write_chestxray14(outside, 500, image_size=size),
+        ),
+    )
+
+
+def _pathology(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Makes five centres in the layout of WILDS' Camelyon17; the config takes them apart."""
+    made = _once(
+        folder / "camelyon17_v1.0",
+        lambda: rehearsal.write_wilds_camelyon17(folder, slides_per_centre=10),
+    )
+    return made, made
+
+
+def _own(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Makes two directories with a `manifest.csv` each, of the images of `_chest`."""
+    labels = ("Cardiomegaly", "Pleural Effusion")
+    inside, outside = _chest(folder)
+    for source, data_dir in (("chexpert", inside), ("chestxray14", outside)):
+        if not (data_dir / "manifest.csv").is_file():
+            made = sources.load(source, data_dir, labels)
+            manifests.write_csv(made, data_dir / "manifest.csv")
+    return inside, outside
+
+
+def _once(target: pathlib.Path, make: Callable[[], pathlib.Path]) -> pathlib.Path:
+    """Returns `target`, made if it is not there; another process may make it at the same time."""
+    if not target.is_dir():
+        with contextlib.suppress(UserError, OSError):
+            make()
+    return target
+
+
+PAIRS: Mapping[str, Callable[[pathlib.Path], tuple[pathlib.Path, pathlib.Path]]] = {
+    "chest": _chest,
+    "pathology": _pathology,
+    "own": _own,
+}

@@ -1,0 +1,266 @@
+import json
+import shutil
+
+import ml_collections
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from remedis import files
+from remedis.data.leaks import LeakError
+from remedis.errors import UserError
+from remedis.reporting import ood_report
+from remedis.training import study
+from remedis.training.study import engine, tuning
+from remedis.training.study.cells import Cells
+from remedis.training.study.settings import Shard
+
+PATIENTS = 44
+
+
+def write_hospital(root, seed, dark):
+    """A directory with a manifest: one image a patient, a square in half of them."""
+    root.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(PATIENTS):
+        pixels = rng.integers(40, 120, (32, 32), dtype=np.uint8)
+        if i % 2:
+            top, left = rng.integers(2, 18, 2)
+            pixels[top : top + 12, left : left + 12] = dark
+        Image.fromarray(pixels).save(root / f"{i}.png")
+        rows.append((f"{i}.png", f"{root.name}{i}", i % 2, int(i % 4 > 1)))
+    columns = ["path", "patient_id", "square", "noise"]
+    pd.DataFrame(rows, columns=columns).to_csv(root / "manifest.csv", index=False)
+    return root
+
+
+@pytest.fixture(scope="session")
+def two_hospitals(tmp_path_factory):
+    root = tmp_path_factory.mktemp("hospitals")
+    return write_hospital(root / "id", 0, 240), write_hospital(root / "ood", 1, 0)
+
+
+@pytest.fixture
+def study_config(two_hospitals, tiny_checkpoint):
+    from configs import ood_own
+
+    def made(**changes) -> ml_collections.ConfigDict:
+        config = ood_own.get_config()
+        config.update(
+            arms=f"one={tiny_checkpoint}; two={tiny_checkpoint}",
+            baseline="two",
+            labels=("square", "noise"),
+            id_data_dir=str(two_hospitals[0]),
+            ood_data_dir=str(two_hospitals[1]),
+            image_size=32,
+            modes=("probe",),
+            budgets="0, 1, 50%, 100%",
+            seeds=2,
+            resamples=50,
+            target=0.9,
+        )
+        for part in (config.id, config.ood):
+            part.update(steps=2, evaluate_every=2, checkpoint_every=1, batch_size=8)
+            part.splits = {"train": 0.4, "validation": 0.1, "test": 0.5}
+        config.update(changes)
+        return config
+
+    return made
+
+
+def summary_of(workdir):
+    """What a study found, without when and how long."""
+    found = files.read_json(workdir / "summary.json")
+    return {k: v for k, v in found.items() if k not in ("created", "minutes", "command")}
+
+
+def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
+    assert study.run(study_config(), tmp_path)
+    said = capsys.readouterr().out
+    assert "Budget 1 is left out: one patient cannot both train and validate" in said
+    found = summary_of(tmp_path)
+    assert found["cells"] == {"done": 10, "planned": 10}
+    assert [b["patients"] for b in found["budgets"]] == [0, 1, 11, 22]
+    assert [bool(b["left_out"]) for b in found["budgets"]] == [False, True, False, False]
+    assert {(p["arm"], p["patients"]) for p in found["points"]} == {
+        (arm, n) for arm in ("one", "two") for n in (0, 11, 22)
+    }
+    assert found["reference"][0]["patients"] == 22
+    assert found["arms"]["one"]["random_weights"]
+    assert found["data"]["ood"]["counts"]["pool"]["patients"] == 22
+    assert found["data"]["ood"]["counts"]["test"]["patients"] == 22
+    assert found["data"]["id"]["leaks"]["ok"]
+    assert files.read_json(tmp_path / "data" / "leaks.json")["ok"]
+    # Both arms are the same network, told apart by name alone.
+    one, two = ([p for p in found["points"] if p["arm"] == arm] for arm in ("one", "two"))
+    assert [p["mean"] for p in one] == [p["mean"] for p in two]
+    assert all(p["difference"]["value"] == 0 for p in found["paired"])
+    assert {a["target"] for a in found["answers"]} == {"reference", "AUROC 0.9"}
+    assert len(pd.read_csv(tmp_path / "curves.csv")) == len(found["points"]) * 3
+    assert ood_report.write(tmp_path).is_file()
+    assert not any((tmp_path / "work").glob("*"))
+
+    # Finished cells are not done again, and other questions may be asked of them.
+    before = {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
+    assert study.run(study_config(target=0.7, baseline="one"), tmp_path)
+    assert before == {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
+    assert summary_of(tmp_path)["baseline"] == "one"
+    assert "10 of 10 cells are finished, 0 to do." in study.list_cells(study_config(), tmp_path)
+    with pytest.raises(UserError, match=r"holds a run with another config: validation_share"):
+        study.run(study_config(validation_share=0.4), tmp_path)
+
+
+def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monkeypatch):
+    alone, killed, shared = (tmp_path / name for name in ("alone", "killed", "shared"))
+    config = study_config()
+    study.run(config, alone)
+    write, written = Cells.write, []
+
+    def dying(cells, cell, scores, seconds):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(cell)
+        write(cells, cell, scores, seconds)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Cells, "write", dying)
+        with pytest.raises(KeyboardInterrupt):
+            study.run(config, killed)
+    assert "3 of 10 cells are finished, 7 to do here: about" in study.list_cells(config, killed)
+    study.run(config, killed)
+    assert summary_of(killed) == summary_of(alone)
+
+    shutil.copytree(alone / "embeddings", shared / "embeddings")
+    files.write_json(shared / "config.json", {})
+    assert not study.run(config, shared, Shard(2, 2))
+    assert len(list((shared / "cells").iterdir())) == 5
+    assert not study.run(config, shared, Shard(1, 2))
+    assert len(list((shared / "cells").iterdir())) == 10
+    assert not (shared / "summary.json").exists()
+    assert study.run(config, shared)
+    assert summary_of(shared) == summary_of(alone)
+
+
+def test_fine_tuning_goes_on_where_it_was_killed(
+    study_config, tiny_checkpoint, tmp_path, monkeypatch
+):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
+    )
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    assert study.run(config, alone)
+    assert {p.name for p in (alone / "id" / "one").iterdir()} >= {"export", "scores.npz"}
+    assert not any((alone / "work").iterdir())
+    found = summary_of(alone)
+    assert [p["patients"] for p in found["points"]] == [0, 22]
+    assert found["gap"][0]["mode"] == "finetune"
+
+    shutil.copytree(alone / "id", killed / "id")
+    files.write_json(killed / "config.json", files.read_json(alone / "config.json"))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            tuning.fit.model, "plain", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            study.run(config, killed)
+    assert (killed / "work" / "one-finetune-22-0" / "checkpoints" / "last").is_dir()
+    assert study.run(config, killed)
+    assert summary_of(killed) == found
+    assert not any((killed / "work").iterdir())
+
+
+def test_a_cell_starts_from_the_in_distribution_model(study_config, tiny_checkpoint, tmp_path):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
+    )
+    # Steps that go nowhere: what comes out is the zero-shot model.
+    config.ood.learning_rate = 1e-12
+    config.id.learning_rate = 1.0
+    study.run(config, tmp_path)
+    zero, adapted = (
+        np.load(tmp_path / "cells" / f"one-finetune-{n}-0.npz")["scores"] for n in (0, 22)
+    )
+    np.testing.assert_allclose(adapted, zero, atol=1e-4)
+    assert np.ptp(zero) > 0
+
+
+def planted(two_hospitals, tmp_path, where):
+    """Copies both hospitals and changes the manifest of the second one."""
+    for folder in two_hospitals:
+        shutil.copytree(folder, tmp_path / folder.name)
+    file = tmp_path / "ood" / "manifest.csv"
+    table = pd.read_csv(file)
+    where(table, tmp_path)
+    table.to_csv(file, index=False)
+    return {"id_data_dir": str(tmp_path / "id"), "ood_data_dir": str(tmp_path / "ood")}
+
+
+def test_a_patient_in_ood_train_and_test_stops_the_study_with_the_receipt(
+    study_config, two_hospitals, tmp_path
+):
+    def plant(table, _):
+        table["split"] = ["train", "test"] * 22
+        table.loc[2::10, "split"] = "validation"
+        table.loc[1, "patient_id"] = table.loc[0, "patient_id"]
+
+    changes = planted(two_hospitals, tmp_path, plant)
+    with pytest.raises(LeakError, match=r"'train' and 'test' share 1 patients: ood0"):
+        study.run(study_config(**changes), tmp_path / "run")
+    receipt = json.loads((tmp_path / "run" / "data" / "ood" / "leaks.json").read_text())
+    assert not receipt["ok"]
+    assert receipt["overlaps"][0]["ids"] == ["ood0"]
+    assert not (tmp_path / "run" / "cells").exists()
+
+
+def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
+    study_config, two_hospitals, tmp_path
+):
+    def plant(_, root):
+        for i in range(PATIENTS):  # some of them is in training
+            if i % 2:
+                shutil.copy(root / "id" / f"{i}.png", root / "ood" / f"{i}.png")
+
+    changes = planted(two_hospitals, tmp_path, plant)
+    with pytest.raises(LeakError, match=r"'ID train' and 'OOD pool' share .* identical images"):
+        study.run(study_config(**changes), tmp_path / "run")
+    assert not files.read_json(tmp_path / "run" / "data" / "leaks.json")["ok"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arms": ""}, "config.arms is not set"),
+        ({"arms": "one"}, "config.arms has 'one'; expected NAME=CHECKPOINT"),
+        ({"arms": "a/b=x"}, "config.arms has 'a/b=x'; expected NAME=CHECKPOINT"),
+        ({"arms": "a=x; a=y"}, "config.arms names 'a' twice"),
+        ({"baseline": ""}, "config.baseline is not set"),
+        ({"baseline": "tow"}, "Unknown value of config.baseline 'tow': did you mean 'two'?"),
+        ({"modes": ("prob",)}, "Unknown mode in config.modes 'prob': did you mean 'probe'?"),
+        ({"modes": ()}, "config.modes is (); expected one or both of probe, finetune"),
+        ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
+        ({"target": 85.0}, "config.target is 85.0; expected an AUROC between 0.5"),
+        ({"validation_share": 0.9}, "config.validation_share is 0.9; expected 0.05 to 0.5."),
+        ({"id_data_dir": ""}, "config.id_data_dir is not set"),
+        ({"rehearsal": "chst"}, "Unknown pair of rehearsal hospitals 'chst': did you mean"),
+    ],
+)
+def test_mistakes_are_a_sentence(study_config, tmp_path, changes, message):
+    with pytest.raises(UserError) as caught:
+        study.run(study_config(**changes), tmp_path)
+    assert str(caught.value).startswith(message)
+
+
+def test_sites_are_taken_apart_and_split_anew(study_config, two_hospitals, tmp_path):
+    def plant(table, root):
+        table["site"] = ["a", "b", "b", "a"] * 11
+        table["split"] = "train"
+
+    changes = planted(two_hospitals, tmp_path, plant)
+    config = study_config(**changes, ood_sites="b", budgets="0")
+    prepared = engine.Study.of(config, tmp_path / "run")
+    assert set(prepared.hospitals.test.table["site"]) == {"b"}
+    assert prepared.hospitals.test.table["patient_id"].nunique() == 11
+    with pytest.raises(UserError, match=r"config.ood_sites names 'c', of which .* sites a, b"):
+        engine.Study.of(study_config(**changes, ood_sites="c"), tmp_path / "other")
