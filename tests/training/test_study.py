@@ -82,15 +82,15 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
     assert "Budget 1 is left out: one patient cannot both train and validate" in said
     found = summary_of(tmp_path)
     assert found["cells"] == {"done": 10, "planned": 10}
-    assert [b["patients"] for b in found["budgets"]] == [0, 1, 11, 22]
+    assert [b["patients"] for b in found["budgets"]] == [0, 1, 12, 24]
     assert [bool(b["left_out"]) for b in found["budgets"]] == [False, True, False, False]
     assert {(p["arm"], p["patients"]) for p in found["points"]} == {
-        (arm, n) for arm in ("one", "two") for n in (0, 11, 22)
+        (arm, n) for arm in ("one", "two") for n in (0, 12, 24)
     }
-    assert found["reference"][0]["patients"] == 22
+    assert found["reference"][0]["patients"] == 24
     assert found["arms"]["one"]["random_weights"]
-    assert found["data"]["ood"]["counts"]["pool"]["patients"] == 22
-    assert found["data"]["ood"]["counts"]["test"]["patients"] == 22
+    assert found["data"]["ood"]["counts"]["pool"]["patients"] == 24
+    assert found["data"]["ood"]["counts"]["test"]["patients"] == 20
     assert found["data"]["id"]["leaks"]["ok"]
     assert files.read_json(tmp_path / "data" / "leaks.json")["ok"]
     # Both arms are the same network, told apart by name alone.
@@ -154,7 +154,7 @@ def test_fine_tuning_goes_on_where_it_was_killed(
     assert {p.name for p in (alone / "id" / "one").iterdir()} >= {"export", "scores.npz"}
     assert not any((alone / "work").iterdir())
     found = summary_of(alone)
-    assert [p["patients"] for p in found["points"]] == [0, 22]
+    assert [p["patients"] for p in found["points"]] == [0, 24]
     assert found["gap"][0]["mode"] == "finetune"
 
     shutil.copytree(alone / "id", killed / "id")
@@ -165,7 +165,7 @@ def test_fine_tuning_goes_on_where_it_was_killed(
         )
         with pytest.raises(KeyboardInterrupt):
             study.run(config, killed)
-    assert (killed / "work" / "one-finetune-22-0" / "checkpoints" / "last").is_dir()
+    assert (killed / "work" / "one-finetune-24-0" / "checkpoints" / "last").is_dir()
     assert study.run(config, killed)
     assert summary_of(killed) == found
     assert not any((killed / "work").iterdir())
@@ -180,7 +180,7 @@ def test_a_cell_starts_from_the_in_distribution_model(study_config, tiny_checkpo
     config.id.learning_rate = 1.0
     study.run(config, tmp_path)
     zero, adapted = (
-        np.load(tmp_path / "cells" / f"one-finetune-{n}-0.npz")["scores"] for n in (0, 22)
+        np.load(tmp_path / "cells" / f"one-finetune-{n}-0.npz")["scores"] for n in (0, 24)
     )
     np.testing.assert_allclose(adapted, zero, atol=1e-4)
     assert np.ptp(zero) > 0
@@ -261,6 +261,7 @@ def test_sites_are_taken_apart_and_split_anew(study_config, two_hospitals, tmp_p
     config = study_config(**changes, ood_sites="b", budgets="0")
     prepared = engine.Study.of(config, tmp_path / "run")
     assert set(prepared.hospitals.test.table["site"]) == {"b"}
-    assert prepared.hospitals.test.table["patient_id"].nunique() == 11
+    assert set(prepared.hospitals.pool.table["site"]) == {"b"}
+    assert len(prepared.hospitals.pool) + len(prepared.hospitals.test) == PATIENTS // 2
     with pytest.raises(UserError, match=r"config.ood_sites names 'c', of which .* sites a, b"):
         engine.Study.of(study_config(**changes, ood_sites="c"), tmp_path / "other")

@@ -1,6 +1,7 @@
 """Two made-up hospitals for a config's `:rehearsal`, inside the study's own directory."""
 
 import contextlib
+import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -11,6 +12,20 @@ from remedis.data import rehearsal, sources
 from remedis.errors import UserError, unknown_choice
 from remedis.training.study.directory import StudyDirectory
 
+# Darker and tighter films than those of hospital A, with another mark and other patients, but no
+# noisier ones: what a model trained at A gets wrong here, labels can mend.
+HOSPITAL_C = dataclasses.replace(
+    rehearsal.HOSPITAL_A,
+    name="hospital C",
+    exposure=0.72,
+    contrast=0.75,
+    zoom=1.18,
+    height=0.07,
+    marker="R",
+    marker_height=0.85,
+    share_ap=0.45,
+    ap_sick=0.0,
+)
 IMAGE_SIZE = 64  # pixels of the made-up radiographs; patches have the size of the real ones
 
 
@@ -31,7 +46,7 @@ def prepared(config: ml_collections.ConfigDict, run: StudyDirectory) -> ml_colle
 
 
 def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """Makes hospital A in the layout of CheXpert and hospital B in that of ChestX-ray14."""
+    """Makes hospital A in the layout of CheXpert and hospital C in that of ChestX-ray14."""
     inside, outside = folder / "id", folder / "ood"
     size = IMAGE_SIZE
     return (
@@ -41,7 +56,7 @@ def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
         ),
         _once(
             outside / "ChestX-ray14",
-            lambda: rehearsal.write_chestxray14(outside, 500, image_size=size),
+            lambda: rehearsal.write_chestxray14(outside, 500, image_size=size, style=HOSPITAL_C),
         ),
     )
 
