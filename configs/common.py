@@ -90,7 +90,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.checkpoint_every = 100
     config.log_every = 10
     # What is reported.
-    config.calibration = "temperature"  # or platt, none; fitted on validation, a label at a time
+    config.calibration = "platt"  # or temperature, none; multi_class has temperature for platt
     config.target_sensitivity = 0.9  # of one of the two thresholds chosen on validation
     config.resamples = 1000  # of the patients, for intervals
     return config
@@ -223,11 +223,11 @@ def ood_rehearsal(pair: str) -> Variant:
 
     def change(config: ml_collections.ConfigDict) -> None:
         config.rehearsal = pair
-        config.arms = "narrow=scratch:50x0.5; mobile=keras:MobileNetV2"
+        config.arms = "mobile=keras:MobileNetV2; narrow=scratch:50x0.5"
         config.baseline = "narrow"
+        config.modes = ("probe",)
         config.image_size = 64
-        config.seeds = 2
-        config.budgets = "0, 5%, 20%, 100%"
+        config.seeds = 5
         config.resamples = 400
         for part, steps in ((config.id, 150), (config.ood, 40)):
             part.steps = steps

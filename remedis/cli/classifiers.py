@@ -33,13 +33,18 @@ def add(commands: Any) -> None:
         "calibrate",
         help="fits a classifier's probabilities to a site, and exports it anew",
         description="Fits the probabilities of an exported classifier to labelled studies of a "
-        "site, and writes a new export with the calibration inside. Its logits stay as they are.",
+        "site, and writes a new export with the calibration inside. Its logits stay as they are; "
+        "the fit starts from them, in the place of an earlier one.",
     )
     _add_model(calibrate)
     arguments.add_data(calibrate)
     _add_scoring(calibrate)
     arguments.add_policies(calibrate)
-    calibrate.add_argument("--method", default="temperature", help="temperature or platt")
+    calibrate.add_argument(
+        "--method",
+        help="platt (scale and offset of each label) or temperature (a scale alone, which cannot "
+        "mend probabilities that are all too high); platt, temperature for a multi_class model",
+    )
     calibrate.add_argument("--out", required=True, metavar="DIR", help="folder to make")
     calibrate.set_defaults(run=_calibrate)
 
@@ -111,7 +116,9 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             resamples=parsed.resamples,
         )
     tables.print_results(
-        results["test"], random_weights=results["random_weights"], title=results["title"]
+        results[results["split"]],
+        random_weights=results["random_weights"],
+        title=results["title"],
     )
     print(f"Predictions and results are in {parsed.out}.")
     return 0
@@ -121,14 +128,11 @@ def _calibrate(parsed: argparse.Namespace) -> int:
     from remedis.files import refuse_existing
     from remedis.training import recalibrate, score
 
-    if parsed.method not in recalibrate.METHODS:
-        from remedis.errors import unknown_choice
-
-        raise unknown_choice("value of --method", parsed.method, recalibrate.METHODS)
     refuse_existing(parsed.out, overwrite=False)
     exported = score.load(parsed.model)
+    method = recalibrate.method_for(exported.description.task, parsed.method)
     scored = _scored(parsed, exported, f"{parsed.out}.data")
-    for line in recalibrate.recalibrate(exported, scored, parsed.method, parsed.out):
+    for line in recalibrate.recalibrate(exported, scored, method, parsed.out):
         print(line)
     return 0
 

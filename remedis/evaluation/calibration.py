@@ -3,7 +3,9 @@
 probability = sigmoid(scale * logit + offset), or softmax for a multi_class task. A temperature T is
 a scale of 1 / T, fitted by maximum likelihood (Guo et al. 2017, "On Calibration of Modern Neural
 Networks", arXiv 1706.04599). Platt's method fits the offset too (Platt 1999, "Probabilistic Outputs
-for Support Vector Machines", in Advances in Large Margin Classifiers).
+for Support Vector Machines", in Advances in Large Margin Classifiers). Without the offset
+probabilities become more or less sure of themselves; training with class weights or balanced
+drawing, or another prevalence, moves all of them, and only the offset moves them back.
 
 Both are fitted to Platt's smoothed targets: of n cases of a kind, one more is taken to be of any.
 With a few cases that the logits happen to separate, the likeliest scale would be infinite, and
@@ -36,8 +38,9 @@ class Calibration:
       method: `none`, `temperature` or `platt`.
       scale: one a label, not negative.
       offset: one a label.
-      fitted_on: `cases`, and for each label the `positives` and `negatives` among them: patients
-        where they were given, else images.
+      fitted_on: `cases`, and of each of the `labels` its own `cases`, `positives` and `negatives`:
+        patients where they were given, else images; its `prevalence`, the share of its images that
+        are positive, None without any; and its `method`: `none` where scale and offset are 1 and 0.
       left_out: labels with too few of either, whose scale and offset are 1 and 0.
       task: `multi_label` or `multi_class`.
     """
@@ -87,23 +90,19 @@ def fit(
       names: of the labels.
       method: one of `METHODS`.
       task: `multi_label`: a scale, and offset, a label; `multi_class`: one temperature for all
-        classes, fitted on the rows whose labels are all known.
+        classes, fitted on the rows whose labels are all known, for `platt` too: an offset of one
+        class would move the others.
       patient_ids: [n], for labels to be left out by the number of their patients, rather than of
         their images.
 
     Raises:
-      UserError: the method is unknown or not for this task, shapes differ, or values are not as
-        described.
+      UserError: the method is unknown, shapes differ, or values are not as described.
     """
     if method not in METHODS:
         raise unknown_choice("method of calibration", method, METHODS)
     known, raw = checked(labels, logits, names)
-    if method == "platt" and task == "multi_class":
-        raise UserError(
-            "config.calibration is platt, which fits one label at a time, but config.task is "
-            "multi_class, whose probabilities sum to 1; use temperature."
-        )
     if task == "multi_class":
+        method = "temperature" if method == "platt" else method
         known[np.isnan(known).any(axis=1)] = np.nan
     ids = None if patient_ids is None else patient_codes(patient_ids)
     counts = {
@@ -115,6 +114,15 @@ def fit(
     }
     few = tuple(name for name, count in counts.items() if min(count.values()) < MIN_PATIENTS)
     left_out = () if method == "none" else few
+    fitted: dict[str, dict[str, Any]] = {
+        name: {
+            "method": "none",
+            "cases": _count(~np.isnan(known[:, i]), ids),
+            **counts[name],
+            "prevalence": _share(known[:, i]),
+        }
+        for i, name in enumerate(names)
+    }
     scale, offset = np.ones(len(names)), np.zeros(len(names))
     if method != "none" and task == "multi_class":
         rows = ~np.isnan(known).any(axis=1)
@@ -122,16 +130,20 @@ def fit(
         if len(few) < len(names):
             left_out = ()
             scale[:] = _softmax_scale(raw[rows], known[rows])
+            for name in names:
+                fitted[name]["method"] = method
     elif method != "none":
         for i, name in enumerate(names):
             if name not in few:
                 rows = ~np.isnan(known[:, i])
                 scale[i], offset[i] = _FITS[method](raw[rows, i], known[rows, i])
+                if (scale[i], offset[i]) != (1.0, 0.0):
+                    fitted[name]["method"] = method
     return Calibration(
         method=method,
         scale=tuple(scale.tolist()),
         offset=tuple(offset.tolist()),
-        fitted_on={"cases": _count(np.any(np.isfinite(known), axis=1), ids), "labels": counts},
+        fitted_on={"cases": _count(np.any(np.isfinite(known), axis=1), ids), "labels": fitted},
         left_out=left_out,
         task=task,
     )
@@ -168,6 +180,12 @@ def moved(
         else values
         for kind, values in thresholds.items()
     }
+
+
+def _share(labels: Floats) -> float | None:
+    """Returns the share of positives among the known, None if there are none."""
+    known = labels[~np.isnan(labels)]
+    return float(known.mean()) if known.size else None
 
 
 def _count(cases: npt.ArrayLike, ids: npt.NDArray[np.intp] | None) -> int:

@@ -3,7 +3,9 @@
 A score of at least the threshold calls an image positive. `youden` maximises sensitivity +
 specificity - 1 (Youden, Cancer 3:32-35, 1950); `target_sensitivity` is the largest threshold whose
 sensitivity reaches a target. Chosen and judged on the same images, either would look better than it
-is. Scores are compared in single precision, as tables and exported models hold them.
+is. Scores are compared in single precision, as tables and exported models hold them; all thresholds
+between two scores call the same images positive, and the one halfway is taken, since an exported
+model computes scores anew, which differ by rounding.
 """
 
 import dataclasses
@@ -106,8 +108,25 @@ def choose(
         if target.size and 0 < target.sum() < target.size:
             # Thresholds fall, so that the first of equals is the largest.
             false, true, levels = roc_curve(target, mark, drop_intermediate=False)
-            youden[name] = float(levels[1:][np.argmax((true - false)[1:])])
+            youden[name] = _below(levels, 1 + int(np.argmax((true - false)[1:])))
             # In numbers of positives: 0.9 of 10 is 9, whatever 9 / 10 rounds to.
             reached = np.rint(true * target.sum()) >= target_sensitivity * target.sum() - 1e-9
-            sensitive[name] = float(levels[np.argmax(reached)])
+            sensitive[name] = _below(levels, int(np.argmax(reached)))
     return Thresholds(youden, sensitive, float(target_sensitivity))
+
+
+def _below(levels: Floats, i: int) -> float:
+    """Returns what lies halfway from a score down to the next lower one, or towards -infinity.
+
+    Below the lowest there is no score to keep clear of; half of its size is off, so that a
+    probability's threshold stays one. Scores that nothing lies between in single precision, in
+    which exported models hold thresholds, may leave but the score itself.
+
+    Args:
+      levels: distinct scores, falling, exact in single precision.
+      i: number of the score.
+    """
+    score = levels[i]
+    lower = levels[i + 1] if i + 1 < len(levels) else score - abs(score)
+    halfway = (score + lower) / 2
+    return float(halfway if np.float32(halfway) > lower else score)

@@ -1,9 +1,11 @@
 """What a classifier asks of the network below it: the interface of every trunk."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -44,3 +46,13 @@ class Trunk(Protocol):
 
         Batch norms among them use their moving averages and leave them alone, in training too.
         """
+
+
+def digest(trunk: Trunk) -> str:
+    """Returns the SHA-256 of names, shapes and bytes of a trunk's variables."""
+    sha256 = hashlib.sha256()
+    for name, variable in sorted(trunk.named_variables().items()):
+        values = np.asarray(variable)
+        sha256.update(f"{name} {values.shape} {values.dtype}\n".encode())
+        sha256.update(np.ascontiguousarray(values).tobytes())
+    return sha256.hexdigest()

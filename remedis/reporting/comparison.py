@@ -20,17 +20,28 @@ def print_comparison(
 ) -> Comparison:
     """Prints and returns how the AUROCs of two finished runs differ on the test split.
 
+    Where one was evaluated anew on another split, it is that one.
+
     Raises:
       UserError: a directory holds no finished run, or the two did not score the same cases.
     """
     runs = [pathlib.Path(run) for run in (run_a, run_b)]
     results = [_results(run) for run in runs]
     first, second = (pd.read_parquet(run / "predictions.parquet") for run in runs)
-    drawn = results[0]["test"]
-    found = compare_tables(first, second, seed=drawn["seed"], resamples=drawn["resamples"])
+    splits = list(dict.fromkeys(result["split"] for result in results if "split" in result))
+    if len(splits) > 1:
+        raise UserError(
+            f"{run_a} holds results on the {splits[0]} split, {run_b} on the {splits[1]} split; "
+            "compare two of one."
+        )
+    split = splits[0] if splits else "test"
+    drawn = next(result[split] for result in results if split in result)
+    found = compare_tables(first, second, split, seed=drawn["seed"], resamples=drawn["resamples"])
     out = console or Console()
     out.print(Text(f"A: {run_a}\nB: {run_b}"))
-    out.print(comparison_table(found), highlight=False)
+    out.print(comparison_table(found, f"AUROC on the {split} split"), highlight=False)
+    if split != "test":
+        out.print(Text(f"Checkpoints were chosen on the {split} split: no fair comparison."))
     note = "By patient: interval and p of DeLong, and the p of resamples. Two-sided, not corrected "
     out.print(Text(f"{note}for the number of labels. Positive: patients."))
     for name, result in zip("AB", results, strict=True):

@@ -17,23 +17,25 @@ def report(workdir: files.Path) -> None:
     """
     run = pathlib.Path(workdir)
     results = files.read_json(run / "results.json")
+    # Evaluated anew, it may be of another split.
+    split = results.get("split", "test")
     random_weights = results["random_weights"]
-    result = Result.from_json(results["test"])
+    result = Result.from_json(results[split])
     predicted = pd.read_parquet(run / "predictions.parquet")
-    test = predicted[predicted["split"] == "test"]
+    test = predicted[predicted["split"] == split]
     names = list(result.labels)
     labels = test[[f"label/{name}" for name in names]].to_numpy()
     scores = test[[f"score/{name}" for name in names]].to_numpy()
-    where = f"on the test split, {run.resolve().name}"
+    where = f"on the {split} split, {run.resolve().name}"
     for draw, name, title in (
         (plots.roc_curves, "roc.png", f"ROC curves {where}"),
         (reliability.reliability_curves, "reliability.png", f"Reliability {where}"),
     ):
         drawn = draw(labels, scores, result, random_weights=random_weights, title=title)
         figures.write(drawn, run / name)
-    if results["test"]["subgroups"]:
+    if results[split]["subgroups"]:
         drawn = subgroups.subgroup_areas(
-            results["test"]["subgroups"],
+            results[split]["subgroups"],
             random_weights=random_weights,
             title=f"AUROC by subgroup {where}",
         )
@@ -44,5 +46,6 @@ def report(workdir: files.Path) -> None:
         rows = [json.loads(line) for line in log.read_text().splitlines()]
         training = plots.training_curves(rows, random_weights=random_weights)
         figures.write(training, run / "training.png")
-    tables.print_results(results["test"], random_weights=random_weights, title="Test split")
+    title = f"{split.capitalize()} split"
+    tables.print_results(results[split], random_weights=random_weights, title=title)
     print(f"Results, predictions, plots and the exported model are in {run}.")

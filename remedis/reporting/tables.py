@@ -51,13 +51,13 @@ def operating_table(results: Mapping[str, Any]) -> Table:
     Args:
       results: as for `results_table`, with thresholds.
     """
-    target = results["thresholds"]["target"]
     table = empty("At thresholds chosen on validation (Youden; target sensitivity)", "label")
-    kinds = {"youden": "Youden", "target_sensitivity": f"target {target:g}"}
-    columns = [f"{kind}/{what}" for kind in kinds for what in ("sensitivity", "specificity")]
-    for kind in kinds.values():
-        table.add_column(f"{kind}: sensitivity", no_wrap=False, min_width=17)
-        table.add_column("specificity", no_wrap=True)
+    columns = _points(results)
+    for said in columns.values():
+        first = said.endswith("sensitivity")
+        table.add_column(
+            said if first else "specificity", no_wrap=not first, min_width=17 if first else None
+        )
     for name, fields, style in _rows(results, columns):
         estimates = [Estimate.from_json(fields[column]) for column in columns]
         table.add_row(
@@ -120,13 +120,19 @@ def print_results(
     """
     parts: list[RenderableType] = [results_table(results, title)]
     if results["left_out"]:
-        parts.append(Text(f"Not in the mean (not estimable): {', '.join(results['left_out'])}."))
+        left_out = ", ".join(results["left_out"])
+        parts.append(Text(f"Not in the mean AUROC (not estimable): {left_out}."))
+    parts += map(Text, _other_means(results, {"average_precision": "average precision"}))
     for name, said in _MEANS.items():
         if name in results["metrics"]:
-            mean = Estimate.from_json(results["metrics"][name]["mean"])
-            parts.append(Text(f"{said}: {mean.interval}"))
+            metric = results["metrics"][name]
+            other = f" ({_apart(results, metric)})" if _apart(results, metric) else ""
+            # Of classes there is one accuracy, no mean of theirs.
+            said = said if metric["labels"] else said.removeprefix("Mean ").capitalize()
+            parts.append(Text(f"{said}: {Estimate.from_json(metric['mean']).interval}{other}"))
     if results["thresholds"] is not None:
         parts += ["", operating_table(results)]
+        parts += map(Text, _other_means(results, _points(results)))
     if results.get("subgroups"):
         parts += ["", subgroup_table(results)]
     parts.append(Text(results["note"], style="dim"))
@@ -155,11 +161,54 @@ def _gap(gap: Mapping[str, float]) -> str:
     return f"{gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]"
 
 
+def _points(results: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the metrics of `operating_table`, by name, in words."""
+    target = results["thresholds"]["target"]
+    return {
+        f"{kind}/{what}": f"{said}: {what}"
+        for kind, said in (("youden", "Youden"), ("target_sensitivity", f"target {target:g}"))
+        for what in ("sensitivity", "specificity")
+    }
+
+
+def _apart(results: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
+    """Returns which labels are in a metric's mean and not in that of the AUROC, or the reverse.
+
+    `with A, B; without C`, or nothing where the labels are the same or there is no mean of labels.
+    """
+    own, area = metric["averaged"], results["averaged"]
+    more, less = ([n for n in one if n not in two] for one, two in ((own, area), (area, own)))
+    said = {"with": more if own else [], "without": less if own else []}
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in said.items() if names)
+
+
+def _other_means(results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[str]:
+    """Returns a sentence for each set of labels, other than the AUROC's, that means are over.
+
+    Args:
+      results: as for `results_table`.
+      metrics: names, and how they are called.
+    """
+    if len(results["labels"]) == 1:
+        return []
+    found: dict[str, list[str]] = {}
+    for name, said in metrics.items():
+        if apart := _apart(results, results["metrics"][name]):
+            found.setdefault(apart, []).append(said)
+    return [f"Mean {apart}: {', '.join(said)}." for apart, said in found.items()]
+
+
 def _rows(results: Mapping[str, Any], metrics: Iterable[str]) -> Iterable[Row]:
-    """Yields the rows of labels, and that of the mean if there are several."""
+    """Yields the rows of labels, and that of the mean if there are several.
+
+    The mean of each metric is over its own `averaged` labels; the row counts them if all have as
+    many.
+    """
     chosen = {"auroc": results, **{name: results["metrics"][name] for name in metrics}}
     for label in results["labels"]:
         yield label, {name: of["labels"][label] for name, of in chosen.items()}, ""
     if len(results["labels"]) > 1:
         mean = {name: of["mean"] for name, of in chosen.items()}
-        yield f"mean of {len(results['averaged'])}", mean, "bold"
+        shown = metrics if "average_precision" not in metrics else ("auroc", *metrics)
+        numbers = {len(chosen[name]["averaged"]) for name in shown} - {0}
+        yield f"mean of {numbers.pop()}" if len(numbers) == 1 else "mean", mean, "bold"

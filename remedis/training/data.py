@@ -1,6 +1,7 @@
 """A run's data: loaded, resolved, split, looked at and let through the gate."""
 
 import dataclasses
+import hashlib
 from typing import Any
 
 import ml_collections
@@ -30,6 +31,15 @@ class RunData:
     test: Manifest
     hashes: "pd.Series[str]"
     summary: dict[str, Any]
+
+    def digest(self) -> str:
+        """Returns a SHA-256 of what is learnt from and tested on: images, labels and splits."""
+        digest = hashlib.sha256()
+        for name in SPLITS:
+            part = getattr(self, name)
+            rows = zip(part.table["path"].map(self.hashes), part.targets().tolist(), strict=True)
+            digest.update(f"{name} {part.labels} {list(rows)}\n".encode())
+        return digest.hexdigest()
 
 
 def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:

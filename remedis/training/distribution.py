@@ -60,8 +60,9 @@ class Distribution:
 
     def check_batch(self, batch_size: int, parts: int) -> None:
         """Raises a UserError if a batch cannot be divided among replicas and their parts."""
-        if parts < 1:
-            raise UserError(f"config.accumulate is {parts}; expected at least 1.")
+        for key, value in (("batch_size", batch_size), ("accumulate", parts)):
+            if value < 1:
+                raise UserError(f"config.{key} is {value}; expected at least 1.")
         if batch_size % (self.replicas * parts):
             raise UserError(
                 f"config.batch_size is {batch_size}, which {self.replicas} replicas with "
@@ -90,10 +91,7 @@ class Distribution:
         """Returns the rows of all workers, [sum of rows, ...], in the order of the workers."""
         if self.workers == 1:
             return values
-        own = self.strategy.experimental_distribute_values_from_function(
-            lambda _: tf.convert_to_tensor(values)
-        )
-        return np.asarray(self.strategy.gather(own, axis=0))
+        return gather(self.strategy, values, self.replicas // self.workers)
 
     def wait(self) -> None:
         """Returns when all workers have come here."""
@@ -121,6 +119,17 @@ class Distribution:
                 f"({type(error).__name__}); all go on from the last checkpoint once it is started "
                 "again."
             ) from error
+
+
+def gather(strategy: tf.distribute.Strategy, values: np.ndarray, local: int) -> np.ndarray:
+    """Returns the rows of all processes, each of which has `local` replicas."""
+    own = strategy.experimental_distribute_values_from_function(
+        # The rows are the process', not each of its replicas'.
+        lambda context: tf.convert_to_tensor(
+            values if context.replica_id_in_sync_group % local == 0 else values[:0]
+        )
+    )
+    return np.asarray(strategy.gather(own, axis=0))
 
 
 def of(name: str) -> Distribution:

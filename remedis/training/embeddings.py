@@ -22,6 +22,7 @@ from remedis.data import scan
 from remedis.data.manifest import Manifest
 from remedis.data.pipeline import evaluation_batches, readable
 from remedis.errors import UserError
+from remedis.models import trunk as trunks
 from remedis.models.trunk import Trunk
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
@@ -57,10 +58,7 @@ def key(trunk: Trunk, embedding: str, preprocess: Preprocess) -> str:
         tf.__version__,
     ):
         digest.update(f"{fact}\n".encode())
-    for name, variable in sorted(trunk.named_variables().items()):
-        values = np.asarray(variable)
-        digest.update(f"{name} {values.shape} {values.dtype}\n".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+    digest.update(trunks.digest(trunk).encode())
     return digest.hexdigest()
 
 

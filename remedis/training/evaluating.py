@@ -8,7 +8,7 @@ import pandas as pd
 
 from remedis import files
 from remedis.data import labels
-from remedis.data.manifest import Manifest
+from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.intervals import RESAMPLES
@@ -24,12 +24,14 @@ class Scored:
     Attributes:
       manifest: the images that could be read.
       table: of predictions, row by row.
-      warning: whether the classifier has seen some of them; empty if not, or not known.
+      warning: that the classifier has seen some of them, or that it is not known; empty if not.
+      hashes: SHA-256 of the images' files, row by row.
     """
 
     manifest: Manifest
     table: pd.DataFrame
     warning: str
+    hashes: tuple[str, ...]
 
 
 def check_out(out: files.Path) -> None:
@@ -73,10 +75,11 @@ def scored(
     if split is not None:
         manifest = manifest.select(split)
     manifest, scanned = readable_images(manifest, out, max_bad_images)
-    warning = seen_by(exported.run, manifest, scanned) if exported.run else ""
+    warning = seen_by(exported, manifest, scanned)
     if warning:
         print(f"Warning: {warning}", flush=True)
-    return Scored(manifest, exported.score(manifest, batch_size), warning)
+    table = exported.score(manifest, batch_size)
+    return Scored(manifest, table, warning, tuple(scanned["sha256"]))
 
 
 def evaluate(
@@ -107,6 +110,7 @@ def evaluate(
             "warning": found.warning,
         },
         "preprocess": {"evaluation": description.preprocess},
+        "split": "test",
         "test": evaluate_table(
             table,
             manifest.labels,
@@ -124,7 +128,17 @@ def evaluate(
 def again(
     run: files.Path, out: files.Path, split: str, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """Evaluates a finished run's predictions anew, e.g. with more resamples.
+    """Evaluates a split of a finished run's predictions anew, e.g. with more resamples.
+
+    Results are kept under the split's name, which is their `split`. Of one the model was chosen on
+    they say so.
+
+    Args:
+      run: the run's directory, or one that `evaluate` or this wrote.
+      out: directory to write to.
+      split: of the run's predictions.
+      seed: of the resamples.
+      resamples: how many.
 
     Raises:
       UserError: the directory holds no finished run, or its predictions no such split.
@@ -137,18 +151,32 @@ def again(
             )
     old = files.read_json(folder / "results.json")
     table = pd.read_parquet(folder / "predictions.parquet")
-    chosen = old["test"]["thresholds"]
-    test = evaluate_table(
+    before = old[old.get("split", "test")]
+    chosen = before["thresholds"]
+    found = evaluate_table(
         table,
-        list(old["test"]["labels"]),
+        list(before["labels"]),
         split,
         task=old["task"],
         thresholds=Thresholds.from_json(chosen) if chosen else None,
         seed=seed,
         resamples=resamples,
     )
-    results = {**old, "title": f"{folder.name}, {split} split", "test": test}
-    _write(out, table[table["split"] == split].assign(split="test"), results)
+    warning = str(old.get("data", {}).get("warning", ""))
+    if split != "test":
+        warning = (
+            f"thresholds, calibration and the checkpoint were chosen on the {split} split: on it "
+            "the model looks better than it is."
+        )
+        print(f"Warning: {warning}", flush=True)
+    results = {
+        **{key: value for key, value in old.items() if key not in SPLITS},
+        "title": f"{folder.name}, {split} split",
+        "data": {**old.get("data", {}), "warning": warning},
+        "split": split,
+        split: found,
+    }
+    _write(out, table[table["split"] == split], results)
     return results
 
 

@@ -15,6 +15,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.evaluation import calibration, thresholds
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.intervals import MIN_RESAMPLES
+from remedis.models import trunk
 from remedis.models.classifier import TASKS
 from remedis.preprocess import Preprocess, parse
 from remedis.training import data, distribution, fit, model, predictions, probe, rehearsal
@@ -68,6 +69,7 @@ def _finetune(
     started = model.build(config, crew.strategy)
     run.write_environment(started.provenance.to_json())
     parts = data.prepare(config, run)
+    run.pin({"data": parts.digest(), "weights": trunk.digest(started.classifier.trunk)})
     fitted = METHODS[config.method](config, run, crew, started, parts, train_ops, eval_ops)
     if not crew.chief:
         return
@@ -146,12 +148,15 @@ def _check(config: ml_collections.ConfigDict) -> None:
         "momentum": (0, 1),
         "weight_decay": (0, None),
         "clip_norm": (0, None),
+        "mixup": (0, None),
         "max_bad_images": (0, 1),
         "cache_gb": (0, None),
         "target_sensitivity": (0.01, 1),
     }
     for key, (low, high) in bounds.items():
         value = config[key]
+        if value is None:
+            continue
         if not low <= value <= (value if high is None else high):
             expected = f"at least {low}" if high is None else f"{low} to {high}"
             raise UserError(f"config.{key} is {value}; expected {expected}.")

@@ -12,6 +12,7 @@ from remedis.data import sampling
 from remedis.data.cache import ImageCache
 from remedis.data.manifest import Manifest
 from remedis.data.pipeline import training_batches
+from remedis.errors import UserError
 from remedis.evaluation.auroc import mean_auroc
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
@@ -47,6 +48,7 @@ def fit(
       UserError: the config asks for what cannot be, or the training diverged.
     """
     schedule = _schedule(config, len(parts.train))
+    _check_batch_norm(config, started, crew)
     plan = loop.Plan(
         schedule.steps,
         config.evaluate_every,
@@ -58,6 +60,12 @@ def fit(
     if alpha is None:
         hyperrule = config.schedule == "hyperrule"
         alpha = schedules.hyperrule_mixup(len(parts.train)) if hyperrule else 0.0
+    if alpha and crew.replicas > 1 and config.batch_size // crew.replicas % 2:
+        raise UserError(
+            f"MixUp mixes neighbours, and a batch of {config.batch_size} gives each of the "
+            f"{crew.replicas} replicas an odd number of images; choose config.batch_size such that "
+            "it is even, or set config.mixup to 0."
+        )
     # For images that are come by again and again; the test images are not.
     train_cache, validation_cache = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
     weights = sampling.balanced(parts.train, config.balance) if config.balance else None
@@ -121,6 +129,24 @@ def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
     )
 
 
+def _check_batch_norm(
+    config: ml_collections.ConfigDict, started: model.Model, crew: Distribution
+) -> None:
+    """Raises a UserError if batch norms would be trained on less than the batch.
+
+    They normalise by the images they see together: in parts, numbers would depend on how many.
+    """
+    trained = set(started.factors) & set(started.classifier.trunk.named_variables())
+    parts = crew.replicas * config.accumulate
+    if trained and started.classifier.statistics() and parts > 1:
+        raise UserError(
+            f"config.checkpoint is {config.checkpoint}, whose batch norms normalise by the images "
+            f"at hand, and each batch is cut into {parts} parts; set config.accumulate to 1 and "
+            "config.distribution to none, or freeze the trunk by "
+            "config.learning_rates='head/.*=1; .*=0'."
+        )
+
+
 def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Schedule:
     return schedules.Schedule.of(
         config.schedule,
@@ -174,8 +200,12 @@ def _score(
     scores = special.softmax(wide, axis=1) if task == "multi_class" else special.expit(wide)
     value = mean_auroc(targets, scores)
     clipped = np.clip(scores, 1e-7, 1 - 1e-7)
-    losses = -np.where(targets == 1, np.log(clipped), np.log1p(-clipped))
-    loss = float(np.mean(losses[np.isfinite(targets)])) if np.isfinite(targets).any() else 0.0
+    if task == "multi_class":
+        losses = -(targets * np.log(clipped)).sum(axis=1)  # NaN where a label is unknown
+    else:
+        losses = -np.where(targets == 1, np.log(clipped), np.log1p(-clipped))
+        losses[np.isnan(targets)] = np.nan
+    loss = float(np.nanmean(losses)) if np.isfinite(losses).any() else 0.0
     return (-loss if value is None else value), {
         "validation/auroc": value,
         "validation/loss": loss,

@@ -17,6 +17,7 @@ from remedis.training.checkpoints import State
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Objective, Step
+from remedis.zoo import writing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +117,7 @@ def train(
     variables = {**learner.trained, **learner.statistics}
     with distribution.strategy.scope():
         learner.optimizer.build(list(learner.trained.values()))
-        averages = Averages(learner.trained, learner.ema)
+        averages = Averages(variables, learner.ema)
     state = State(
         run.shared / "checkpoints",
         variables,
@@ -132,11 +133,12 @@ def train(
     advance = Step(learner, averages, distribution)
 
     def log(step: int, row: dict[str, Any]) -> None:
-        run.append_metrics({"step": step, **row})
-        with writer.as_default(step=step):
-            for name, value in row.items():
-                if value is not None:
-                    tf.summary.scalar(name, value)
+        with writing.written(run.path):
+            run.append_metrics({"step": step, **row})
+            with writer.as_default(step=step):
+                for name, value in row.items():
+                    if value is not None:
+                        tf.summary.scalar(name, value)
 
     with progress("Training", plan.steps, first) as report:
         started, status, score_text = time.monotonic(), "", ""
@@ -160,12 +162,14 @@ def train(
                 log(step, dict(values))
                 score_text = f", validation {score:.3f}, best {float(state.best_score):.3f}"
             if plan.checkpoints(step):
-                writer.flush()
+                with writing.written(run.path):
+                    writer.flush()
                 state.save()
             report(step, status + score_text)
             if plan.ends(step, int(state.best_step)):
                 break
-    writer.close()
+    with writing.written(run.path):
+        writer.close()
     if int(state.step) < plan.steps:
         print(
             f"Stopped after step {int(state.step)} of {plan.steps}: no better validation score "

@@ -14,6 +14,16 @@ from remedis.training.distribution import Distribution
 from remedis.training.fitted import Fitted
 from remedis.training.run_directory import RunDirectory
 
+# What asks for another loss or other images than a probe has, and how it says that it does not.
+_NO_EFFECT = {
+    "class_weights": "none",
+    "focal_gamma": 0.0,
+    "balance": "",
+    "mixup": None,
+    "learning_rates": "",
+    "ema": 0.0,
+}
+
 
 def fit(
     config: ml_collections.ConfigDict,
@@ -38,6 +48,12 @@ def fit(
     Raises:
       UserError: there are several workers, or the store cannot be written to.
     """
+    for key, none in _NO_EFFECT.items():
+        if config[key] != none:
+            raise UserError(
+                f"config.{key} is {config[key]!r}, which a probe knows nothing of: it is solved on "
+                "embeddings of images as they are; leave it out, or set config.method to finetune."
+            )
     if crew.workers > 1:
         raise UserError(
             "config.method is 'probe', which one process does; set config.distribution to none."
@@ -69,6 +85,8 @@ def fit(
     solved = probes.linear_probe(
         train, parts.train.targets(), validation, parts.validation.targets(), config.task
     )
+    if not solved.converged:
+        print("The probe was not solved to the end: take its numbers with care.", flush=True)
     classifier.set_head(solved.kernel, solved.bias)
     return Fitted(
         classifier,

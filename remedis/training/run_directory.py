@@ -14,6 +14,8 @@ from typing import Any
 from remedis import files
 from remedis.errors import UserError
 
+# What changes how much memory or time a run takes, and no number by more than rounding.
+MAY_CHANGE = ("cache_gb", "rematerialise", "distribution", "embeddings_dir")
 PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
 
 
@@ -52,7 +54,8 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             existing = self / "config.json"
             if existing.is_file() and self._has_begun():
-                _refuse_other(files.read_json(existing), config, self.path)
+                if _differs(files.read_json(existing), config, self.path):
+                    files.write_json(existing, config)
                 return
             # A kill may leave a file that was being written; those begin with a dot.
             if not existing.is_file() and any(
@@ -73,6 +76,27 @@ class RunDirectory:
     def _has_begun(self) -> bool:
         """Returns whether there is anything another config's run must not be mixed with."""
         return (self / "results.json").is_file() or any(self.path.glob("checkpoints/last/ckpt-*"))
+
+    def pin(self, inputs: dict[str, str]) -> None:
+        """Writes what the run is made from to `inputs.json`, or checks that it is still the same.
+
+        Args:
+          inputs: digests by name, such as that of the data.
+
+        Raises:
+          UserError: training has begun on something else.
+        """
+        file = self / "inputs.json"
+        if file.is_file() and self._has_begun():
+            before = files.read_json(file)
+            if changed := [name for name in inputs if inputs[name] != before.get(name)]:
+                raise UserError(
+                    f"--workdir={self.path} holds a run that began with other {changed[0]}: going "
+                    "on would mix the two, and what was trained on might be tested on; bring the "
+                    "old one back, or name another directory."
+                )
+            return
+        files.write_json(file, inputs)
 
     def write_environment(self, provenance: dict[str, Any]) -> None:
         """Writes `environment.json`: versions, command, commit, and the weights' provenance."""
@@ -113,15 +137,19 @@ class RunDirectory:
             file.write(json.dumps(row) + "\n")
 
 
-def _refuse_other(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> None:
+def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bool:
+    """Returns whether two configs of one run differ; refuses what they must not differ in."""
     new = json.loads(json.dumps(new))  # tuples become lists, as in the file
-    different = sorted(key for key in old | new if old.get(key) != new.get(key))
+    different = sorted(
+        key for key in old | new if old.get(key) != new.get(key) and key not in MAY_CHANGE
+    )
     if different:
         key = different[0]
         raise UserError(
             f"--workdir={path} holds a run with another config: {', '.join(different)} "
             f"differ ({key} was {old.get(key)!r}, is {new.get(key)!r}); name another directory."
         )
+    return old != new
 
 
 def _version(package: str) -> str | None:

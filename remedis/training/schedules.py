@@ -11,11 +11,13 @@ from remedis.errors import UserError, unknown_choice
 
 HYPERRULE, COSINE, STEP, CONSTANT = KINDS = ("hyperrule", "cosine", "step", "constant")
 HYPERRULE_DROPS = (0.3, 0.6, 0.9)  # the paper's; the authors' code has others for 500 steps
+HYPERRULE_BATCH = 512  # that its numbers of steps are for
 
 
-def hyperrule_steps(examples: int) -> int:
+def hyperrule_steps(examples: int, batch_size: int) -> int:
     """Returns the length the HyperRule gives a training on so many images (see `Schedule`)."""
-    return 500 if examples < 20_000 else 10_000 if examples < 500_000 else 20_000
+    steps = 500 if examples < 20_000 else 10_000 if examples < 500_000 else 20_000
+    return math.ceil(steps * HYPERRULE_BATCH / batch_size)
 
 
 def hyperrule_mixup(examples: int) -> float:
@@ -31,7 +33,9 @@ class Schedule:
     the data's size. Kolesnikov et al. 2020, arXiv 1912.11370, section 3.3: 500 steps below 20,000
     examples, 10,000 below 500,000, else 20,000; a tenth of the rate after 30, 60 and 90 % of them;
     MixUp from 20,000 examples up. The warm-up is the authors' 100 steps of 500 and 500 of the
-    longer schedules; of a schedule cut to other lengths it is at most a fifth.
+    longer schedules; of a schedule cut to other lengths it is at most a fifth. Steps are of 512
+    images: with smaller batches there are more of them in proportion, as the rate of each is less
+    in proportion, so that as many images are seen.
 
     `cosine` falls by half a cosine from the end of the warm-up to 0, which a step after the last
     would have: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, one cycle. `step` falls to
@@ -94,22 +98,23 @@ class Schedule:
                     f"config.schedule is {kind}, which has no length of its own; set one of "
                     "config.steps, config.epochs and config.examples."
                 )
-            steps = hyperrule_steps(examples)
+            steps = hyperrule_steps(examples, batch_size)
         if steps < 1:
             raise UserError(f"config.steps is {steps}; expected at least 1.")
         return cls(
             kind,
             steps,
-            _warmup(kind, steps, warmup),
+            _warmup(kind, steps, warmup, batch_size),
             learning_rate * (batch_size / learning_rate_batch if learning_rate_batch else 1),
             _drops(kind, drops),
         )
 
 
-def _warmup(kind: str, steps: int, warmup: int | None) -> int:
+def _warmup(kind: str, steps: int, warmup: int | None, batch_size: int) -> int:
     if warmup is None:
         if kind == HYPERRULE:
-            return min(100 if steps <= 500 else 500, steps // 5)
+            longest = 100 if steps * batch_size <= 500 * HYPERRULE_BATCH else 500
+            return min(round(longest * HYPERRULE_BATCH / batch_size), steps // 5)
         return steps // 20
     if not 0 <= warmup < steps:
         raise UserError(

@@ -16,6 +16,7 @@ from remedis.preprocess import Preprocess
 from remedis.training import predictions
 from remedis.zoo import checkpoint
 from remedis.zoo.export import Description
+from remedis.zoo.seen import FILE, Seen
 from remedis.zoo.tensors import first_line
 
 
@@ -53,12 +54,14 @@ class ExportedClassifier:
       description: what it says of itself.
       model: the loaded object.
       run: directory of the run that exported it, if it still lies there.
+      seen: the images it was trained, chosen or calibrated on; None if it does not say.
     """
 
     folder: pathlib.Path
     description: Description
     model: Any
     run: pathlib.Path | None
+    seen: Seen | None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,8 +107,9 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
             f"{folder} holds no classifier; expected a run, or a folder as a run exports it."
         )
     model = _loaded(folder)
-    run = folder.resolve().parent
-    return ExportedClassifier(folder, description, model, run if _is_run(run) else None)
+    parent = folder.resolve().parent
+    run = parent if _is_run(parent) else None
+    return ExportedClassifier(folder, description, model, run, Seen.read(folder))
 
 
 def export_of(run_or_folder: files.Path) -> pathlib.Path:
@@ -122,34 +126,39 @@ def export_of(run_or_folder: files.Path) -> pathlib.Path:
     return path / "export"
 
 
-def seen_by(run: pathlib.Path, manifest: Manifest, scanned: pd.DataFrame) -> str:
-    """Returns a sentence if a run has seen some of the images or patients; else nothing.
+def seen_by(exported: ExportedClassifier, manifest: Manifest, scanned: pd.DataFrame) -> str:
+    """Returns a sentence if a classifier has seen some of the images or patients, or may have.
 
-    Images are compared by content with all the run looked at. Patients can be compared with those
-    of its validation and test split alone, whose ids it keeps; and ids of two hospitals may
-    coincide.
+    Images are compared by content with those the classifier itself knows of, wherever it lies.
+    Patients can be compared only while it lies in its run, with those of the validation split,
+    whose ids a run keeps; and ids of two hospitals may coincide.
 
     Args:
-      run: the run's directory.
+      exported: the classifier.
       manifest: the images.
       scanned: what a scan found of them, row by row.
     """
-    parts = []
-    if (file := run / "scan.parquet").is_file():
-        known = set(pd.read_parquet(file, columns=["sha256"])["sha256"].dropna())
-        if count := int(scanned["sha256"].isin(known).sum()):
-            parts.append(f"{count:,} of {len(manifest):,} images")
-    if (file := run / "predictions.parquet").is_file():
-        patients = set(pd.read_parquet(file, columns=["patient_id"])["patient_id"].dropna())
+    parts, unknown = [], ""
+    if exported.seen is None:
+        unknown = (
+            f"{exported.folder} has no {FILE}: whether the model was trained, chosen or calibrated "
+            "on some of these images is not known."
+        )
+    elif count := exported.seen.count(scanned["sha256"].dropna()):
+        parts.append(f"{count:,} of {len(manifest):,} images")
+    if exported.run and (file := exported.run / "predictions.parquet").is_file():
+        table = pd.read_parquet(file, columns=["patient_id", "split"])
+        patients = set(table.loc[table["split"] == "validation", "patient_id"].dropna())
         own = manifest.table["patient_id"].dropna().unique()
         if count := len(patients.intersection(own)):
             parts.append(f"{count:,} of {len(own):,} patient ids")
     if not parts:
-        return ""
-    return (
-        f"{' and '.join(parts)} are among those the model was trained, chosen or tested on in "
-        f"{run}: on them it looks better than it is."
+        return unknown
+    known = (
+        f"{' and '.join(parts)} are among those the model was trained, chosen or calibrated on: on "
+        "them it looks better than it is."
     )
+    return f"{known} {unknown}".strip()
 
 
 def _is_run(path: pathlib.Path) -> bool:

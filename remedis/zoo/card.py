@@ -1,9 +1,30 @@
 """The model card beside every exported folder, for the person who finds it years later."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+VALIDATION = "the validation split"
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
+# What a probability means, by how its label was calibrated.
+_METHODS = {
+    "platt": (
+        "scale and offset were fitted. On such images, with the label as common as it is there "
+        "(prevalence, of the images), of images with a probability of 0.3 about three in ten have "
+        "the label. Where it is rarer or more common, or images are made otherwise, they have it "
+        "more or less often: calibrate on images of that place."
+    ),
+    "temperature": (
+        "a scale was fitted, and no offset: it changes how sure probabilities are, not whether "
+        "they are too high or too low throughout. They are after training with class weights or "
+        "balanced drawing, and where a label is rarer or more common than in training; of images "
+        "with a probability of 0.3 three in ten need not have the label."
+    ),
+    "none": (
+        "for too few cases, for a fit that made them less likely, or since none was asked for, "
+        "they follow the training labels' definition and prevalence, and may be too high or too "
+        "low throughout."
+    ),
+}
 
 
 def text(description: dict[str, Any]) -> str:
@@ -88,21 +109,14 @@ def _meaning(description: dict[str, Any]) -> str:
         if description["task"] == "multi_class"
         else "Each label is 1 or 0 by itself; its probability is that it is 1."
     ]
-    calibration = description["calibration"] or {"method": "none"}
-    if calibration["method"] == "none":
-        lines.append(
-            "They are not calibrated: they follow the training labels' definition and prevalence, "
-            "and may be too high or too low throughout."
-        )
+    found = fits(description["calibration"], description["labels"])
+    methods = {fit["method"] for fit in found.values()}
+    if methods == {"none"}:
+        lines.append(f"They are not calibrated: {_METHODS['none']}")
     else:
-        lines.append(
-            f"They are calibrated ({calibration['method']}) on {calibrated_on(calibration)}: "
-            "there, of images with a probability of 0.3 about three in ten have the label. Where "
-            "the label is rarer or more common, or images are made otherwise, they are not: "
-            "calibrate on images of that place. `logits` are raw."
-        )
-        if left_out := calibration.get("left_out"):
-            lines.append(f"Not calibrated, for too few cases: {', '.join(left_out)}.")
+        lines += ["How they are calibrated; `logits` are raw:", "", *_fitted(found), ""]
+        said = (name for name in _METHODS if name in methods)
+        lines += [f"- {name}: {_METHODS[name]}" for name in said]
     if chosen := description["thresholds"]:
         lines += ["", *_thresholds(chosen, description["labels"]), ""]
         lines.append(
@@ -113,26 +127,82 @@ def _meaning(description: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def fits(calibration: Mapping[str, Any] | None, labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Returns what each label's scale and offset are from.
+
+    Args:
+      calibration: as a `Description` has it.
+      labels: names.
+
+    Returns:
+      label -> `method` and `data`; where they are known `cases`, `positives`, `negatives` and
+      `prevalence`.
+    """
+    of = calibration or {"method": "none"}
+    known = of.get("fitted_on", {}).get("labels", {})
+    left_out = of.get("left_out") or ()
+    return {
+        label: {
+            "method": "none" if label in left_out else of["method"],
+            "data": of.get("data") or VALIDATION,
+            **known.get(label, {}),
+        }
+        for label in labels
+    }
+
+
 def calibrated_on(calibration: Mapping[str, Any]) -> str:
-    """Returns what a `Description.calibration` was fitted on, such as `120 cases of nih64`."""
-    data = calibration.get("data") or "the validation split"
-    return f"{calibration['fitted_on']['cases']:,} cases of {data}"
+    """Returns what a `Description.calibration` was fitted on, such as `120 cases of nih64`.
+
+    Labels whose fit is another are named after it.
+    """
+    data = calibration.get("data") or VALIDATION
+    parts = [f"{calibration['fitted_on']['cases']:,} cases of {data}"]
+    named = [*calibration["fitted_on"].get("labels", {}), *(calibration.get("left_out") or ())]
+    for label, fit in fits(calibration, dict.fromkeys(named)).items():
+        if fit["method"] == "none":
+            parts.append(f"{label}: not calibrated")
+        elif (fit["method"], fit["data"]) != (calibration["method"], data):
+            parts.append(f"{label}: {fit['method']} on {_cases(fit)}")
+    return "; ".join(parts)
+
+
+def _cases(fit: Mapping[str, Any]) -> str:
+    return f"{fit['cases']:,} cases of {fit['data']}" if "cases" in fit else str(fit["data"])
+
+
+def _fitted(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns a table of the labels' fits, a label a row."""
+    names = ("label", "method", "fitted on", "positive", "negative", "prevalence")
+    rows = []
+    for label, fit in found.items():
+        share = fit.get("prevalence")
+        cells = [
+            label,
+            fit["method"],
+            "nothing" if fit["method"] == "none" else _cases(fit),
+            *(f"{fit[key]:,}" if key in fit else "" for key in ("positives", "negatives")),
+            "" if share is None else f"{share:.1%}",
+        ]
+        rows.append(_row(*cells))
+    return [_row(*names), _row(*("---" for _ in names)), *rows]
 
 
 def _thresholds(chosen: dict[str, Any], labels: Sequence[str]) -> list[str]:
     """Returns a table of the thresholds, a label a row."""
     kinds = [kind for kind, values in chosen.items() if isinstance(values, dict)]
 
-    def row(*cells: str) -> str:
-        return f"| {' | '.join(cells)} |"
-
     def number(value: float | None) -> str:
         return "none" if value is None else f"{value:.4g}"
 
-    rows = [row(label, *(number(chosen[kind][label]) for kind in kinds)) for label in labels]
+    rows = [_row(label, *(number(chosen[kind][label]) for kind in kinds)) for label in labels]
     others = ", ".join(f"{name}: {v}" for name, v in chosen.items() if name not in kinds)
     note = ["", f"({others})"] if others else []
-    return [row("label", *kinds), row("---", *("---:" for _ in kinds)), *rows, *note]
+    return [_row("label", *kinds), _row("---", *("---:" for _ in kinds)), *rows, *note]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _record(record: dict[str, Any], provenance: dict[str, Any]) -> str:

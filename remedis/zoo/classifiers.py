@@ -3,7 +3,7 @@
 import math
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ from remedis.errors import UserError
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import HEAD, Classifier
 from remedis.preprocess import Preprocess, parse
-from remedis.zoo import backbones, checkpoint, export
+from remedis.zoo import backbones, checkpoint, export, writing
 from remedis.zoo.export import Description
 from remedis.zoo.provenance import Provenance
+from remedis.zoo.seen import Seen
 from remedis.zoo.serving import ServedClassifier
 
 
@@ -28,6 +29,7 @@ def save(
     directory: files.Path,
     thresholds: Mapping[str, Any] | None = None,
     calibration: Mapping[str, Any] | None = None,
+    seen: Seen | Iterable[str] | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a classifier as a SavedModel with its description and its card.
@@ -43,10 +45,12 @@ def save(
         at, go to the description only.
       calibration: how the classifier's scale and offset were fitted, see `Description`; the
         numbers themselves are taken from the classifier.
+      seen: SHA-256 of the file of every image it was trained, chosen or calibrated on, or the same
+        as another export holds it, for `seen.json`; None where it is not known, for no such file.
       overwrite: replace an existing folder.
 
     Raises:
-      UserError: the folder exists and `overwrite` is false.
+      UserError: the folder exists and `overwrite` is false, or it cannot be written.
     """
     labels, trunk = classifier.labels, classifier.trunk
     chosen = {
@@ -82,7 +86,11 @@ def save(
         },
         thresholds=dict(thresholds) if thresholds else None,
     )
-    return export.save(served, description, directory, overwrite)
+    folder = export.save(served, description, directory, overwrite)
+    if seen is not None:
+        with writing.written(folder):
+            (seen if isinstance(seen, Seen) else Seen.of(seen)).write(folder)
+    return folder
 
 
 def load(directory: files.Path) -> tuple[Classifier, Preprocess, Description]:

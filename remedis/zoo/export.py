@@ -42,7 +42,9 @@ class Description:
       head_norm: whether a classifier was asked to normalise the map before pooling.
       calibration: of a classifier's probabilities: `method`, `scale` and `offset` (lists in the
         order of the labels), `fitted_on` with the number of `cases`, where they are from as `data`
-        (the validation split where nothing is said), and labels `left_out`.
+        (the validation split where nothing is said), and labels `left_out` for too few of them.
+        `fitted_on` has `labels` too, with each one's `method`, `cases`, `positives`, `negatives`,
+        `prevalence` and, where it differs, `data`: a label left out keeps an earlier fit.
       thresholds: of a classifier's probabilities: for each kind a value a label, None where there
         is none, and what else is known of how they were chosen.
       software: versions that wrote the folder.

@@ -83,8 +83,8 @@ def test_multi_class_has_one_temperature():
     assert found.scale[0] == pytest.approx(0.5, abs=0.02)
     assert found.fitted_on["cases"] == 19_990
     np.testing.assert_allclose(found.probabilities(logits[:5]).sum(axis=1), 1)
-    with pytest.raises(UserError, match=r"config.calibration is platt.*use temperature"):
-        calibration.fit(logits, y, ("a", "b", "c"), "platt", "multi_class")
+    assert calibration.fit(logits, y, ("a", "b", "c"), "platt", "multi_class") == found
+    assert {of["method"] for of in found.fitted_on["labels"].values()} == {"temperature"}
 
 
 def test_labels_with_too_few_patients_are_left_out_and_named():
@@ -95,8 +95,34 @@ def test_labels_with_too_few_patients_are_left_out_and_named():
     found = calibration.fit(logits, y, ("a", "b"), "temperature", patient_ids=patients)
     assert found.left_out == ("b",)
     assert (found.scale[1], found.offset[1]) == (1.0, 0.0)
-    assert found.fitted_on["labels"]["b"] == {"positives": 4, "negatives": 96}
+    assert found.fitted_on["labels"]["b"] == {
+        "method": "none",
+        "cases": 100,
+        "positives": 4,
+        "negatives": 96,
+        "prevalence": 0.04,
+    }
+    assert found.fitted_on["labels"]["a"]["method"] == "temperature"
     assert calibration.fit(logits, y, ("a", "b"), "temperature").left_out == ()
+
+
+def test_an_offset_moves_back_what_balanced_training_moved_and_a_temperature_cannot():
+    logits, y = _case(9, rows=20_000, scale=1.0, labels=1)
+    moved = logits + 2.0  # as class weights of e^2 for the positives would
+    platt = calibration.fit(moved, y, ("a",), "platt")
+    near = np.abs(platt.probabilities(moved)[:, 0] - 0.3) < 0.05
+    assert y[near].mean() == pytest.approx(0.3, abs=0.04)
+    temperature = calibration.fit(moved, y, ("a",), "temperature").probabilities(moved)
+    assert temperature.mean() > y.mean() + 0.05
+    assert platt.probabilities(moved).mean() == pytest.approx(y.mean(), abs=0.005)
+
+
+def test_logits_that_no_fit_makes_likelier_are_said_to_have_none():
+    y = np.repeat([0.0, 1.0], 6)[:, None]
+    found = calibration.fit(np.where(y, 9.0, -9.0), y, ("a",), "platt")
+    assert (found.scale, found.offset) == ((1.0,), (0.0,))
+    assert found.fitted_on["labels"]["a"]["method"] == "none"
+    assert found.left_out == ()
 
 
 def test_none_changes_nothing_and_json_gives_it_back():

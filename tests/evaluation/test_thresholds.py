@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from remedis.errors import UserError
+from remedis.evaluation import calibration
+from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import Thresholds, choose
 
 
 def by_trying(labels, scores, target):
-    """Both thresholds by trying every score, the largest first."""
+    """The scores both thresholds lie at or below, by trying every score, the largest first."""
     best, youden, sensitive = -2, None, None
     for level in sorted(set(scores), reverse=True):
         sensitivity = np.mean(scores[labels == 1] >= level)
@@ -31,13 +33,20 @@ def test_agrees_with_trying_every_score(seed, target):
     for column, name in enumerate(("a", "b")):
         use = ~np.isnan(labels[:, column])
         want = by_trying(labels[use, column], scores[use, column], target)
-        assert (found.youden[name], found.target_sensitivity[name]) == want
+        for threshold, level in zip(
+            (found.youden[name], found.target_sensitivity[name]), want, strict=True
+        ):
+            np.testing.assert_array_equal(scores[use, column] >= threshold, scores[use, column] >= level)
+            # Far from all scores: halfway to the next lower one, or half the size of the lowest off.
+            lower = scores[use, column][scores[use, column] < level].astype(float)
+            next_lower = lower.max() if lower.size else level - abs(float(level))
+            assert threshold == (float(level) + next_lower) / 2
 
 
 def test_the_target_is_reached_exactly():
     labels = np.repeat([1.0, 0.0], [10, 5])[:, None]
     scores = np.append(np.arange(10, 0, -1), [0.5] * 5)[:, None]
-    for target, level in ((0.9, 2), (0.7, 4), (0.3, 8), (0.91, 1), (1.0, 1)):
+    for target, level in ((0.9, 1.5), (0.7, 3.5), (0.3, 7.5), (0.91, 0.75), (1.0, 0.75)):
         assert choose(labels, scores, ("a",), target).target_sensitivity["a"] == level
 
 
@@ -50,9 +59,47 @@ def test_scores_are_compared_in_single_precision():
 
 def test_a_label_of_one_class_has_none_and_json_keeps_it():
     found = choose([[1.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [1.0, 2.0]], ("a", "b"), 0.8)
-    assert found == Thresholds({"a": 2.0, "b": None}, {"a": 2.0, "b": None}, 0.8)
+    assert found == Thresholds({"a": 1.5, "b": None}, {"a": 1.5, "b": None}, 0.8)
     assert Thresholds.from_json(json.loads(json.dumps(found.to_json()))) == found
-    np.testing.assert_array_equal(found.arrays()["youden"], [2, np.nan])
+    np.testing.assert_array_equal(found.arrays()["youden"], [1.5, np.nan])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_computed_anew_and_calibrated_anew_are_called_the_same(seed):
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((80, 1)) < 0.4).astype(float)
+    logits = rng.normal(size=labels.shape) * 3 + 2 * labels
+    before = Calibration("platt", (0.7,), (-1.0,), {}, ())
+    after = Calibration("platt", (0.2,), (0.5,), {}, ())
+    scores = before.probabilities(logits).astype(np.float32)
+    assert np.diff(np.unique(scores)).min() > 1e-6
+    chosen = choose(labels, scores, ("a",), 0.8)
+    moved = Thresholds.from_json(calibration.moved(chosen.to_json(), ("a",), before, after))
+    others = after.probabilities(logits).astype(np.float32)
+    for found, known in ((chosen, scores), (moved, others)):
+        for kind in ("youden", "target_sensitivity"):
+            want = scores >= getattr(chosen, kind)["a"]
+            # As results, as an export and as another machine's sigmoid have them.
+            for threshold in (getattr(found, kind)["a"], np.float32(getattr(found, kind)["a"])):
+                for towards in (-np.inf, np.inf):
+                    again = np.nextafter(known, np.float32(towards))
+                    np.testing.assert_array_equal(again >= threshold, want)
+
+
+def test_scores_with_nothing_between_and_the_lowest_of_all():
+    low = np.float32(0.7)
+    high = np.nextafter(low, np.float32(1))
+    for scores in ((low, high), (np.nextafter(low, np.float32(0)), low)):
+        threshold = choose([[0.0], [1.0]], np.array([scores]).T, ("a",)).youden["a"]
+        assert (np.array(scores) >= np.float32(threshold)).tolist() == [False, True]
+    lowest = choose([[1.0], [0.0]], [[0.25], [0.5]], ("a",), 1.0).target_sensitivity["a"]
+    assert lowest == 0.125
+    assert choose([[1.0], [0.0]], [[-2.0], [0.5]], ("a",), 1.0).target_sensitivity["a"] == -3
+    assert choose([[1.0], [0.0]], [[0.0], [0.5]], ("a",), 1.0).target_sensitivity["a"] == 0
+
+
+def test_the_order_of_labels_can_be_chosen():
+    found = choose([[1.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [1.0, 2.0]], ("a", "b"), 0.8)
     assert list(found.of(("b", "a")).youden) == ["b", "a"]
 
 

@@ -47,7 +47,7 @@ def finetuned(*arguments: str, cwd: pathlib.Path) -> str:
         ),
         (
             ("--workdir=w", OWN, "--config.step=3"),
-            "Unknown config key 'step': did you mean 'steps'? Choose from: accumulate, allow_missing_",
+            "Unknown config key 'step': did you mean 'steps'? Choose from: accumulate, allow_",
         ),
         (
             ("--workdir=w", OWN, "--config.splits.trian=0.3"),

@@ -80,6 +80,28 @@ def test_the_shares_of_all_workers_are_every_row_once():
     np.testing.assert_array_equal(np.concatenate(shares), np.arange(10))
 
 
+def test_rows_are_gathered_once_with_several_replicas_a_worker():
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["[[0.0],", "[1.0],", "[2.0]]", "[4,", "2]"], done.stderr[-2000:]
+
+
+TWO_DEVICES = """
+import tensorflow as tf
+import numpy as np
+devices = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(devices[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from remedis.training import distribution
+crew = distribution.Distribution(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), 0, 1)
+values = np.arange(3, dtype=np.float32)[:, None]
+print(distribution.gather(crew.strategy, values, 2).tolist())
+spread = crew.spread({"image": tf.zeros([4, 2])})
+run = crew.strategy.run(lambda batch: tf.shape(batch["image"])[0], args=(spread,))
+print([4, int(crew.strategy.experimental_local_results(run)[0])])
+"""
+
+
 def test_a_batch_that_cannot_be_shared_is_refused():
     one = distribution.of("none")
     one.check_batch(8, 4)

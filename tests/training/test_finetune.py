@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -82,6 +83,7 @@ def test_the_directory_holds_everything_and_nothing_half_written(finished):
         "config.json",
         "environment.json",
         "leaks.json",
+        "inputs.json",
         "scan.parquet",
         "metrics.jsonl",
         "tensorboard",
@@ -287,6 +289,9 @@ def test_everything_at_once_on_two_classes(configured, squares, tmp_path):
         ({"task": "multiclass"}, "Unknown value of config.task 'multiclass': did you mean"),
         ({"calibration": "plat"}, "Unknown value of config.calibration 'plat': did you mean"),
         ({"epochs": 1.0}, "The duration is given by config.steps (20) and config.epochs (1.0)"),
+        ({"batch_size": 0, "method": "probe"}, "config.batch_size is 0; expected at least 1."),
+        ({"mixup": -1.0}, "config.mixup is -1.0; expected at least 0."),
+        ({"method": "probe", "class_weights": "balanced"}, "config.class_weights is 'balanced', "),
         ({"batch_size": 9, "accumulate": 2}, "config.batch_size is 9, which 1 replicas"),
         ({"learning_rates": ".*=0"}, "config.learning_rates is '.*=0', which freezes every"),
         ({"target_sensitivity": 0.0}, "config.target_sensitivity is 0.0; expected"),
@@ -297,6 +302,10 @@ def test_everything_at_once_on_two_classes(configured, squares, tmp_path):
         ({"optimizer": "adam"}, "Unknown value of config.optimizer 'adam': did you mean 'adamw'"),
         ({"architecture": "152x2"}, ""),
         ({"checkpoint": "keras:DenseNet112"}, ""),
+        (
+            {"checkpoint": "keras:MobileNetV2", "accumulate": 2},
+            "config.checkpoint is keras:MobileNetV2, whose batch norms normalise by the images",
+        ),
     ],
 )
 def test_a_wrong_recipe_is_a_sentence_before_any_training(configured, tmp_path, changes, message):
@@ -316,6 +325,34 @@ def test_a_finished_run_is_not_done_again(finished, configured, capsys):
     assert {p: t for p, t in after.items() if p.is_file()} == {
         p: t for p, t in before.items() if p.is_file()
     }
+
+
+def test_a_run_does_not_go_on_with_other_data_than_it_began_with(configured, squares, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(squares, data)
+    table = pd.read_csv(data / "manifest.csv")
+    table["split"] = ["train", "test", "validation"] * (len(table) // 3)
+    table["patient_id"] = table.index
+    table.to_csv(data / "manifest.csv", index=False)
+    changes = {"data_dir": str(data), "steps": 2, "evaluate_every": 1, "checkpoint_every": 1}
+    run = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("remedis.training.finetune.calibration.fit", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            finetune(configured(**changes), run)
+    swapped = {"train": "test", "test": "train", "validation": "validation"}
+    table["split"] = table["split"].map(swapped)
+    table.to_csv(data / "manifest.csv", index=False)
+    with pytest.raises(UserError) as caught:
+        finetune(configured(**changes), run)
+    assert str(caught.value) == (
+        f"--workdir={run} holds a run that began with other data: going on would mix the two, and "
+        "what was trained on might be tested on; bring the old one back, or name another directory."
+    )
+    table["split"] = table["split"].map(swapped)
+    table.to_csv(data / "manifest.csv", index=False)
+    # With less memory it may go on.
+    assert finetune(configured(**changes, rematerialise=True, cache_gb=0.0), run)["steps"] == 2
 
 
 def test_a_finished_run_refuses_another_config(finished, configured):

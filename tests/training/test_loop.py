@@ -230,6 +230,17 @@ def test_a_plan_of_nothing(key):
         loop.Plan(**plan)
 
 
+def test_a_disk_without_room_for_the_log_is_a_sentence(tmp_path, monkeypatch):
+    problem = Problem(tmp_path / "run")
+
+    def refused(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "events; No space left on device")
+
+    monkeypatch.setattr(tf.summary, "scalar", refused)
+    with pytest.raises(UserError, match=r"run cannot be written \(No space left on device\): make"):
+        problem.train()
+
+
 def test_patience_below_none():
     with pytest.raises(UserError, match=r"config\.patience is -1; expected at least 0\."):
         loop.Plan(steps=1, evaluate_every=1, checkpoint_every=1, log_every=1, patience=-1)

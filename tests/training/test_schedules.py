@@ -65,6 +65,20 @@ def test_hyperrule_follows_from_the_number_of_examples(examples, steps, warmup, 
     assert hyperrule_mixup(examples) == alpha
 
 
+@pytest.mark.parametrize("examples", [1, 100_000])
+def test_hyperrule_sees_as_many_images_at_as_much_rate_with_smaller_batches(examples):
+    whole, parts = schedule(examples=examples), schedule(examples=examples, batch_size=128)
+    assert (parts.steps, parts.warmup) == (4 * whole.steps, 4 * whole.warmup)
+
+    def area(made):
+        steps = np.arange(made.steps)
+        return sum(twin("hyperrule", i, made.steps, made.warmup, 1, ()) for i in steps)
+
+    assert parts.learning_rate * area(parts) == pytest.approx(
+        whole.learning_rate * area(whole), 0.01
+    )
+
+
 @pytest.mark.parametrize(
     ("steps", "warmup"), [(1, 0), (4, 0), (5, 1), (100, 20), (500, 100), (600, 120), (4000, 500)]
 )

@@ -79,7 +79,7 @@ def summary_of(workdir):
 def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
     assert study.run(study_config(), tmp_path)
     said = capsys.readouterr().out
-    assert "Budget 1 is left out: one patient cannot both train and validate" in said
+    assert "Budget 1 is left out: no patient is left to validate on" in said
     found = summary_of(tmp_path)
     assert found["cells"] == {"done": 10, "planned": 10}
     assert [b["patients"] for b in found["budgets"]] == [0, 1, 12, 24]

@@ -113,7 +113,7 @@ def test_it_is_the_best_on_validation_of_all_penalties():
     areas = {p: mean_auroc(y[held], scores[0]) for p, scores in candidates.items()}
     best = max(areas, key=areas.get)
     np.testing.assert_allclose(got, candidates[best][1], atol=0.05)
-    assert np.isfinite(prior.factors).all()
+    assert np.isfinite(prior.axes).all()
 
 
 def test_a_feature_that_does_not_vary_is_left_alone():
@@ -121,5 +121,8 @@ def test_a_feature_that_does_not_vary_is_left_alone():
     x[:, 1] = 7.0
     y = (x[:, [0]] > 0).astype(float)
     prior = Prior.of(probes.linear_probe(x, y, penalties=(0.1,)), x)
-    assert prior.factors[1] == 0
-    assert prior.factors[0] == pytest.approx(1 / x[:, 0].std(), rel=1e-5)
+    assert not prior.axes[1].any()
+    # As many axes as features: lengths are those of standardised embeddings.
+    want = np.linalg.norm((x - x.mean(axis=0))[:, [0, 2]] / x.std(axis=0)[[0, 2]], axis=1)
+    got = np.linalg.norm((x - x.mean(axis=0)) @ prior.axes, axis=1)
+    np.testing.assert_allclose(got, want, rtol=1e-4)

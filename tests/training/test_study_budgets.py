@@ -121,10 +121,9 @@ def test_the_only_patient_with_a_label_trains():
 
 
 def test_a_budget_without_a_positive_patient_is_left_out_with_the_reason():
-    planned = {b.name: b for b in budgets.plan(pool(), "1%, 2, 50%", 2, 0, 0.25)}
-    assert planned["1%"].left_out == "one patient cannot both train and validate in 2 of 2 draws"
-    assert planned["2"].left_out.startswith("no patient with ")
-    assert planned["2"].left_out.endswith(" positive to train on in 2 of 2 draws")
+    planned = {b.name: b for b in budgets.plan(pool(), "1%, 3, 50%", 2, 0, 0.25)}
+    assert planned["1%"].left_out == "no patient is left to validate on in 2 of 2 draws"
+    assert planned["3"].left_out == "no patient with rare positive to train on in 2 of 2 draws"
     assert planned["50%"].left_out is None
     cells = grid(["a"], ["probe"], list(planned.values()), 2)
     assert {c.patients for c in cells} == {0, 40, 80}

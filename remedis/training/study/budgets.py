@@ -186,7 +186,7 @@ def _budget(
         positives += has[everyone, : len(labels)].sum(axis=0) / len(draws)
         learning = has[np.unique(of_image[draw.train])].any(axis=0)
         if not draw.validation.any():
-            reason = "one patient cannot both train and validate"
+            reason = "no patient is left to validate on"
             lacking[reason] = lacking.get(reason, 0) + 1
         for i in np.flatnonzero(~learning):
             value = "positive" if i < len(labels) else "negative"

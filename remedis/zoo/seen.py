@@ -1,0 +1,71 @@
+"""Which images a classifier has seen, in a file beside it that gives none of them away.
+
+`seen.json` holds no content hash: those could be looked up in the hash lists of other hospitals and
+of public data. It holds each one hashed once more with a salt, so that only who has an image can
+tell whether it is among them.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+import secrets
+from collections.abc import Iterable
+
+from remedis import files
+from remedis.errors import UserError
+
+FILE = "seen.json"
+NOTE = (
+    "SHA-256 of the salt followed by the SHA-256 (hexadecimal) of each image file that the model "
+    "was trained, chosen or calibrated on."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """The images a classifier was trained, chosen or calibrated on.
+
+    Attributes:
+      salt: hexadecimal.
+      digests: of the images.
+    """
+
+    salt: str
+    digests: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, hashes: Iterable[str]) -> "Seen":
+        """Returns images by the SHA-256 of their files, with a new salt."""
+        return cls(secrets.token_hex(16)).extended(hashes)
+
+    def extended(self, hashes: Iterable[str]) -> "Seen":
+        """Returns these images and others, by the SHA-256 of their files."""
+        return Seen(self.salt, self.digests.union(map(self._digest, hashes)))
+
+    def count(self, hashes: Iterable[str]) -> int:
+        """Returns how many of some images are among these."""
+        return sum(self._digest(one) in self.digests for one in hashes)
+
+    def write(self, directory: files.Path) -> None:
+        """Writes `seen.json` into a directory."""
+        values = {"note": NOTE, "salt": self.salt, "digests": sorted(self.digests)}
+        files.write_json(pathlib.Path(directory) / FILE, values)
+
+    @classmethod
+    def read(cls, directory: files.Path) -> "Seen | None":
+        """Returns what a directory says, None if it has no `seen.json`.
+
+        Raises:
+          UserError: the file is damaged.
+        """
+        file = pathlib.Path(directory) / FILE
+        if not file.is_file():
+            return None
+        try:
+            values = files.read_json(file)
+            return cls(str(values["salt"]), frozenset(values["digests"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{file} is damaged ({error}); copy the folder again.") from error
+
+    def _digest(self, content: str) -> str:
+        return hashlib.sha256(f"{self.salt}{content}".encode()).hexdigest()

@@ -1,0 +1,114 @@
+"""The configs of label-budget studies: locked, readable, and one rehearsal runs to the end."""
+
+import functools
+import importlib
+import pathlib
+
+import pytest
+
+from configs import common
+from remedis.data import sources
+from remedis.errors import UserError
+from remedis.reporting import ood_report
+from remedis.training import study
+from remedis.training.study import rehearsal, settings
+
+NAMES = sorted(
+    path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("ood_*.py")
+)
+
+
+def get(name, arg=None):
+    return importlib.import_module(f"configs.{name}").get_config(arg)
+
+
+def test_there_are_three():
+    assert NAMES == ["ood_cxr", "ood_own", "ood_path"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("arg", [None, "", "rehearsal"])
+def test_every_config_is_locked_and_can_be_read(name, arg):
+    config = get(name, arg)
+    assert config.is_locked
+    assert config.id.is_locked
+    with pytest.raises((AttributeError, KeyError)):
+        config.seds = 1
+    for part in settings.PARTS:
+        made = settings.recipe(config, part, "scratch:50x1", 3)
+        assert set(made) == set(common.finetuning())
+        assert made.source in sources.NAMES
+        assert made.seed == 3
+        assert made.checkpoint == "scratch:50x1"
+        settings.operations(made)
+    assert bool(config.rehearsal) == bool(arg)
+    if arg:
+        settings.check(config)
+        assert config.rehearsal in rehearsal.PAIRS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_both_hospitals_share_is_said_once(name):
+    config = get(name)
+    config.image_size = 96
+    config.labels = ("x",)
+    for part in settings.PARTS:
+        assert settings.recipe(config, part).image_size == 96
+        assert settings.recipe(config, part).labels == ("x",)
+    config.ood.steps = 7
+    assert settings.recipe(config, "ood").steps == 7
+    assert settings.recipe(config, "id").steps is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_docstring_has_the_command(name):
+    doc = importlib.import_module(f"configs.{name}").__doc__
+    assert f"finetune/ood_curves.py --config=configs/{name}.py" in doc
+    assert "`:rehearsal`" in doc
+
+
+def test_an_unknown_argument_gets_the_choices():
+    with pytest.raises(UserError, match="Unknown config argument 'rehersal': did you mean 'rehe"):
+        get("ood_cxr", "rehersal")
+
+
+def test_reports_of_both_configs_of_radiographs_are_taken_as_is_usual():
+    assert get("ood_cxr").id.uncertain == get("ood_own", "rehearsal").id.uncertain
+    assert get("ood_cxr").ood.uncertain == "ignore"
+
+
+@pytest.fixture
+def few_patients(monkeypatch):
+    sizes = {
+        "write_chexpert": {"patients": 60, "valid_patients": 40},
+        "write_chestxray14": {"patients": 80},
+        "write_wilds_camelyon17": {"slides_per_centre": 10, "patches_per_slide": 4},
+    }
+    for write, size in sizes.items():
+        whole = getattr(rehearsal.rehearsal, write)
+
+        def small(folder, *_, whole=whole, size=size, **keywords):
+            return whole(folder, **{**keywords, **size})
+
+        monkeypatch.setattr(rehearsal.rehearsal, write, functools.wraps(whole)(small))
+    monkeypatch.setattr(rehearsal, "IMAGE_SIZE", 32)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ood_path", *(pytest.param(n, marks=pytest.mark.slow) for n in ("ood_cxr", "ood_own"))],
+)
+@pytest.mark.usefixtures("few_patients")
+def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):
+    config = get(name, "rehearsal")
+    config.update(
+        arms=f"tiny={tiny_checkpoint}",
+        baseline="tiny",
+        image_size=32,
+        seeds=1,
+        resamples=40,
+        modes=("probe",),
+    )
+    assert study.run(config, tmp_path)
+    assert ood_report.write(tmp_path).is_file()
+    assert "drawn by a program" in (tmp_path / "report.html").read_text()
