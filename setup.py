@@ -48,6 +48,7 @@ setuptools.setup(
         "tensorflow>=2.18",
         "tensorflow-datasets>=4.9.7",
         "tensorflow-hub>=0.16.1",
+        "threadpoolctl>=3.1",
     ],
     extras_require={
         **EXTRAS,
