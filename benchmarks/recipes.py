@@ -5,7 +5,8 @@
 
 Both sets are small, public and real: `kermany`, chest radiographs of children (a folder with
 `manifest.csv`: path, patient_id, pneumonia, subtype), `nih64`, adults' in the layout of
-ChestX-ray14. Runs that are finished are not done again; one that was killed goes on.
+ChestX-ray14. Runs that are finished are not done again; one that was killed goes on; one of another
+config than the recipe's is refused.
 """
 
 import argparse
@@ -21,10 +22,10 @@ import pandas as pd
 
 from remedis import files
 from remedis.evaluation.auroc import auroc
-from remedis.evaluation.intervals import patient_codes, patient_counts, percentile_interval
+from remedis.evaluation.intervals import patient_codes
+from remedis.evaluation.repeated import mean_auroc
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-RESAMPLES = 1000
 SIZE = "--config.image_size=64"
 CHILDREN = ("configs/own_data.py", "kermany", "--config.labels=('pneumonia',)")
 ADULTS = ("configs/chestxray14.py", "nih64", "--config.labels=('No Finding',)")
@@ -32,7 +33,7 @@ FLOORS = {
     "kermany": "about 0.99: logistic regression on 12x12 pixels and a grey histogram",
     "nih64": "0.592: a thumbnail classifier; AP or PA alone: 0.582",
 }
-SCRATCH = ("--config.steps=150", "--config.learning_rate=1.6", "--config.evaluate_every=50")
+SCRATCH = ("--config.steps=100", "--config.learning_rate=1.6", "--config.evaluate_every=25")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,52 +93,55 @@ RECIPES = [
         "--config.checkpoint=keras:DenseNet121",
         "--config.optimizer=adamw",
         "--config.schedule=cosine",
-        "--config.steps=150",
+        "--config.steps=100",
         "--config.learning_rate=0.001",
         "--config.learning_rate_batch=0",
-        "--config.evaluate_every=50",
+        "--config.evaluate_every=25",
     ),
 ]
 
 
 def run(recipe: Recipe, directory: str, seed: int, workdir: pathlib.Path) -> pathlib.Path:
-    """Does one run, if it is not done yet; notes beside it how many seconds it has taken."""
+    """Does one run, or has the job see that it is done; notes beside it the seconds it has taken.
+
+    Raises:
+      SystemExit: the run failed, as it does where the directory holds one of another config.
+    """
     path = workdir / f"{recipe.name}-{seed}"
     clock = path.with_suffix(".seconds.json")
-    if not (path / "results.json").is_file():
-        before = files.read_json(clock) if clock.is_file() else 0.0
-        print(f"{path.name} ...", flush=True)
-        started = time.monotonic()
-        with open(path.with_suffix(".log"), "a") as log:
-            command = [sys.executable, *recipe.command(directory, str(seed), str(path))]
-            subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=True)
+    finished = (path / "results.json").is_file()
+    before = files.read_json(clock) if clock.is_file() else 0.0
+    print(f"{path.name} ...", flush=True)
+    started = time.monotonic()
+    output = path.with_suffix(".log")
+    with open(output, "a") as log:
+        command = [sys.executable, *recipe.command(directory, str(seed), str(path))]
+        done = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=False)
+    if done.returncode:
+        said = output.read_text().strip().splitlines()
+        raise SystemExit(f"{path.name} failed: {said[-1] if said else 'see'} ({output})")
+    if not finished:
         files.write_json(clock, before + time.monotonic() - started)
     return path
 
 
 def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
-    """Returns a recipe's line: the mean over its runs, patients and runs both resampled."""
+    """Returns a recipe's line: the mean over its runs, its interval over patients and runs."""
     tables = [pd.read_parquet(path / "predictions.parquet") for path in runs]
     tests = [table[table["split"] == "test"].reset_index(drop=True) for table in tables]
     label = next(name for name in tests[0] if name.startswith("label/"))
     score = label.replace("label/", "score/")
-    patients = patient_codes(tests[0]["patient_id"])
-    counts = patient_counts(int(patients.max()) + 1, RESAMPLES, seed=0)
-    areas, draws = [], []
-    for test in tests:
-        assert test["path"].equals(tests[0]["path"])
-        areas.append(auroc(test[[label]], test[[score]])[0, 0])
-        draws.append(auroc(test[[label]], test[[score]], counts, patients)[:, 0])
-    picked = np.random.default_rng(1).integers(len(runs), size=(RESAMPLES, len(runs)))
-    low, high = percentile_interval(np.take_along_axis(np.array(draws).T, picked, 1).mean(1))
-    positive = tests[0].loc[tests[0][label] == 1, "patient_id"].nunique()
+    assert all(test["path"].equals(tests[0]["path"]) for test in tests)
+    areas = [auroc(test[[label]], test[[score]])[0, 0] for test in tests]
+    scores = np.stack([test[[score]] for test in tests])
+    mean = mean_auroc(tests[0][[label]], scores, patient_codes(tests[0]["patient_id"]))
     seconds = [files.read_json(path.with_suffix(".seconds.json")) for path in runs]
     # The words above the table must stay true.
     assert all(files.read_json(path / "results.json")["random_weights"] for path in runs)
     return (
         f"| {recipe.data[1]}, {label.removeprefix('label/')} | {recipe.what} | "
-        f"{np.mean(areas):.3f} [{low:.3f}, {high:.3f}] | {min(areas):.3f} to {max(areas):.3f}, "
-        f"{len(runs)} | {patients.max() + 1}, {positive} | {np.mean(seconds) / 60:.1f} |"
+        f"{mean.interval} | {min(areas):.3f} to {max(areas):.3f}, {len(runs)} | "
+        f"{mean.patients}, {mean.positives} | {np.mean(seconds) / 60:.1f} |"
     )
 
 
@@ -158,8 +162,8 @@ The images are 64 pixels wide.
 
 Floors, measured elsewhere on the same images: {floors}.
 
-AUROC on the test split (by patient, the same for every seed), the mean over seeds; 95 % interval,
-patients and seeds both resampled.
+AUROC on the test split (by patient, the same for every seed), the mean over seeds; 95 % interval
+over patients (DeLong) and seeds (Student's t) together, on the logit scale.
 
 | data, label | recipe | AUROC | range, seeds | test patients, positive | minutes a run |
 |---|---|---|---|---|---|

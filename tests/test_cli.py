@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 from remedis import cli
+from remedis.errors import UserError
 from remedis.zoo import names
 
 
@@ -278,6 +281,7 @@ def run(tmp_path_factory, tiny_checkpoint):
             thresholds=Thresholds(
                 {"ill": 0.5, "well": None}, {"ill": 0.3, "well": None}, 0.9
             ).to_json(),
+            seen=[],
         )
     (folder / "config.json").write_text("{}")
     return folder
@@ -297,7 +301,9 @@ def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, 
 
     out = tmp_path / "out"
     assert _run("evaluate", run, site, f"--out={out}", "--resamples=50") == 0
-    assert "RANDOM WEIGHTS" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "RANDOM WEIGHTS" in printed
+    assert "Warning" not in printed
     table = pd.read_parquet(out / "predictions.parquet")
     model = tf.saved_model.load(str(run / "export"))
     for row in (0, 17):
@@ -327,18 +333,25 @@ def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, 
 def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_path, capsys):
     from remedis.data import scan
     from remedis.data.manifest import read_csv
+    from remedis.zoo.seen import Seen
 
     out = tmp_path / "out"
     assert _run("evaluate", run, data, f"--out={out}") == 1
     error = capsys.readouterr().err
     assert "no column 'well'" in error
     assert "The model scores ill, well; if the data lack some of these" in error
-    scan.scan(read_csv(data / "manifest.csv", ("ill",)), run / "scan.parquet")
+    found = scan.scan(read_csv(data / "manifest.csv", ("ill",)), tmp_path / "scan.parquet")
+    # A copy far from its run knows as much.
+    copied = shutil.copytree(run / "export", tmp_path / "copied")
+    Seen.of(found["sha256"]).write(copied)
     arguments = ["--labels=ill", "--split=test", f"--out={out}", "--resamples=50"]
-    assert _run("evaluate", run / "export", f"--manifest={data / 'manifest.csv'}", *arguments) == 0
+    assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
     assert "Warning: 10 of 10 images are among those the model was" in capsys.readouterr().out
     assert json.loads((out / "results.json").read_text())["data"]["warning"]
-    (run / "scan.parquet").unlink()
+    (copied / "seen.json").unlink()
+    arguments[2] = f"--out={tmp_path / 'unknown'}"
+    assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
+    assert "has no seen.json: whether the model was trained" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -372,16 +385,23 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
     monkeypatch.setattr(serving, "REFUSED", ())
     monkeypatch.setattr(serving, "WIDENED", ())
     out = tmp_path / "calibrated"
-    assert _run("calibrate", run, site, "--method=platt", f"--out={out}") == 0
+    assert _run("calibrate", run, site, "--method=temperature", f"--out={out}") == 1
+    assert "but ill has an offset, which it would drop; use platt" in capsys.readouterr().err
+    assert _run("calibrate", run, site, f"--out={out}") == 0  # by platt
     printed = capsys.readouterr().out
     assert "calibrated by platt on 40 patients" in printed
     calibration = json.loads((out / "remedis.json").read_text())["calibration"]
     assert calibration["method"] == "platt"
+    of_ill = calibration["fitted_on"]["labels"]["ill"]
+    assert (of_ill["cases"], of_ill["positives"], of_ill["prevalence"]) == (40, 20, 0.5)
+    assert "| ill | " in (out / "MODEL_CARD.md").read_text()
     tables = []
     for model in (run, out):
         scored = tmp_path / f"scored-{model.name}"
         assert _run("evaluate", model, site, f"--out={scored}", "--resamples=50") == 0
         tables.append(pd.read_parquet(scored / "predictions.parquet"))
+        seen = "40 of 40 images are among those the model was" in capsys.readouterr().out
+        assert seen == (model == out)
     before, after = tables
     np.testing.assert_allclose(after["logit/ill"], before["logit/ill"], atol=1e-5)
     want = expit(calibration["scale"][0] * before["logit/ill"] + calibration["offset"][0])
@@ -394,3 +414,61 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
     assert "did you mean 'platt'?" in capsys.readouterr().err
     assert _run("calibrate", run, site, f"--out={out}") == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monkeypatch):
+    from remedis.data.manifest import Manifest
+    from remedis.training import evaluating, recalibrate, score
+    from remedis.zoo import card, classifiers
+
+    exported = score.load(run)
+    labels = exported.labels
+    own = {"method": "platt", "cases": 900, "positives": 90, "negatives": 810, "prevalence": 0.1}
+    before = {
+        "method": "platt",
+        "fitted_on": {"cases": 900, "labels": dict.fromkeys(labels, own)},
+        "left_out": [],
+    }
+    exported = dataclasses.replace(
+        exported, description=dataclasses.replace(exported.description, calibration=before)
+    )
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"patient_id": [f"p{i}" for i in range(40)]})
+    table["path"] = [f"{i}.png" for i in range(40)]
+    table[["study_id", "site", "split", *labels]] = ""
+    for label in labels:
+        table[f"logit/{label}"] = rng.normal(size=40)
+        table[f"score/{label}"] = 0.5
+        table[f"label/{label}"] = (table[f"logit/{label}"] + rng.normal(size=40) > 0).astype(float)
+    table.loc[4:, "label/well"] = np.nan
+    manifest = Manifest(table, labels, ".", "hospital C")
+    saved = {}
+    monkeypatch.setattr(classifiers, "save", lambda *_, **given: saved.update(given))
+    scored = evaluating.Scored(manifest, table, "", ("a", "b"))
+    lines = recalibrate.recalibrate(exported, scored, "platt", "out")
+    assert "well: left as it was, too few patients: " in lines[2]
+    found = saved["calibration"]
+    assert (found["scale"][1], found["offset"][1]) == (2.0, 0.0)
+    assert found["fitted_on"]["labels"]["well"] == own | {"data": "the validation split"}
+    ill = found["fitted_on"]["labels"]["ill"]
+    assert (ill["cases"], ill["data"], ill["method"]) == (40, "hospital C", "platt")
+    assert card.calibrated_on(found) == (
+        "40 cases of hospital C; well: platt on 900 cases of the validation split"
+    )
+    assert saved["seen"].count(["a", "b", "c"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "asked", "found"),
+    [
+        ("multi_label", None, "platt"),
+        ("multi_class", None, "temperature"),
+        ("multi_label", "temperature", "temperature"),
+    ],
+)
+def test_the_method_of_calibration_suits_the_task(task, asked, found):
+    from remedis.training.recalibrate import method_for
+
+    assert method_for(task, asked) == found
+    with pytest.raises(UserError, match=r"--method is platt, .* use temperature"):
+        method_for("multi_class", "platt")

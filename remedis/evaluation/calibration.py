@@ -21,7 +21,7 @@ import numpy.typing as npt
 import scipy.optimize
 import scipy.special
 
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import unknown_choice
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
 

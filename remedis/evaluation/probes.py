@@ -9,13 +9,10 @@ import scipy.special
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import auroc
-from remedis.evaluation.intervals import (
-    Estimate,
-    patient_codes,
-    patient_counts,
-    percentile_interval,
-)
+from remedis.evaluation.intervals import Estimate, patient_codes
 from remedis.evaluation.logistic import Floats, Regression, Solution
+from remedis.evaluation.measured import Cases
+from remedis.evaluation.repeated import mean_auroc
 
 # Of the mean loss, on standardised features; see `logistic`. From where a probe is no more than the
 # difference of the class means, to where one of thousands of images is hardly held back.
@@ -228,7 +225,6 @@ def few_shot(
     shots: Sequence[int] = SHOTS,
     repeats: int = 10,
     seed: int = 0,
-    resamples: int = 200,
 ) -> dict[int, Estimate]:
     """Returns the mean AUROC of probes that learn from a few patients, by number of patients.
 
@@ -247,10 +243,10 @@ def few_shot(
       shots: numbers of patients a class.
       repeats: draws of patients.
       seed: of all draws.
-      resamples: of repeats and test patients together, for the 95 % interval of the mean.
 
     Returns:
-      For each of `shots` an estimate, with the test images' patients.
+      For each of `shots` an estimate, with the test images' patients; its 95 % interval, of
+      `remedis.evaluation.repeated`, is over them and over repeats.
 
     Raises:
       UserError: shapes do not fit, or a number of shots or repeats is not positive.
@@ -278,38 +274,21 @@ def few_shot(
                     x[rows], targets[rows, label, None], penalties=(DEFAULT_PENALTY,)
                 )
                 scores.setdefault((n, int(label)), []).append(probe.logits(test_x)[:, 0])
-    counts = patient_counts(int(judges.max()) + 1, resamples, seed)
-    picks = generator.integers(repeats, size=(resamples, repeats))
-    return {n: _few_shot_estimate(n, scores, asked, judges, counts, picks) for n in shots}
+    return {n: _few_shot_estimate(n, scores, asked, judges) for n in shots}
 
 
 def _few_shot_estimate(
     shots: int,
     scores: Mapping[tuple[int, int], list[Floats]],
-    labels: Floats,
+    labels: npt.NDArray[np.float64],
     patients: npt.NDArray[np.intp],
-    counts: npt.NDArray[np.uint16],
-    picks: npt.NDArray[np.intp],
 ) -> Estimate:
     columns = [label for n, label in scores if n == shots]
-    entered = labels[:, columns] if columns else labels
-    numbers = [
-        len(np.unique(patients[cases.any(axis=1)]))
-        for cases in (np.isfinite(entered), entered == 1)
-    ]
-    if not columns:
-        return Estimate(None, None, None, *numbers)
-    values, draws = [], []
-    for label in columns:
-        repeated = np.stack(scores[shots, label], axis=1)
-        truth = np.repeat(labels[:, [label]], repeated.shape[1], axis=1)
-        values.append(auroc(truth, repeated)[0].mean())
-        areas = auroc(truth, repeated, counts, patients)
-        draws.append(np.take_along_axis(areas, picks, axis=1).mean(axis=1))
-    interval = percentile_interval(np.mean(draws, axis=0))
-    if interval is None:
-        return Estimate(None, None, None, *numbers)
-    return Estimate(float(np.mean(values)), *interval, *numbers)
+    if columns:
+        repeated = np.stack([scores[shots, label] for label in columns], -1, dtype=np.float64)
+        return mean_auroc(labels[:, columns], repeated, patients)
+    cases = Cases(labels, patients)
+    return Estimate(None, None, None, *cases.counts(range(labels.shape[1])))
 
 
 def _check(x: Floats, y: Floats) -> None:

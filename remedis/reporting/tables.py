@@ -31,7 +31,7 @@ def results_table(results: Mapping[str, Any], title: str = "Results") -> Table:
     table.add_column("average precision", no_wrap=True)
     table.add_column("patients", justify="right", no_wrap=True)
     table.add_column("positive", justify="right", no_wrap=True)
-    for name, fields, style in _rows(results, ("average_precision",)):
+    for name, fields, style in _rows(results, ("auroc", "average_precision")):
         area = Estimate.from_json(fields["auroc"])
         cells = [area.interval, Estimate.from_json(fields["average_precision"]).interval]
         table.add_row(
@@ -132,7 +132,8 @@ def print_results(
             parts.append(Text(f"{said}: {Estimate.from_json(metric['mean']).interval}{other}"))
     if results["thresholds"] is not None:
         parts += ["", operating_table(results)]
-        parts += map(Text, _other_means(results, _points(results)))
+        words = {name: said.replace(":", "") for name, said in _points(results).items()}
+        parts += map(Text, _other_means(results, words))
     if results.get("subgroups"):
         parts += ["", subgroup_table(results)]
     parts.append(Text(results["note"], style="dim"))
@@ -204,11 +205,10 @@ def _rows(results: Mapping[str, Any], metrics: Iterable[str]) -> Iterable[Row]:
     The mean of each metric is over its own `averaged` labels; the row counts them if all have as
     many.
     """
-    chosen = {"auroc": results, **{name: results["metrics"][name] for name in metrics}}
+    chosen = {name: results if name == "auroc" else results["metrics"][name] for name in metrics}
     for label in results["labels"]:
         yield label, {name: of["labels"][label] for name, of in chosen.items()}, ""
     if len(results["labels"]) > 1:
         mean = {name: of["mean"] for name, of in chosen.items()}
-        shown = metrics if "average_precision" not in metrics else ("auroc", *metrics)
-        numbers = {len(chosen[name]["averaged"]) for name in shown} - {0}
+        numbers = {len(of["averaged"]) for of in chosen.values()} - {0}
         yield f"mean of {numbers.pop()}" if len(numbers) == 1 else "mean", mean, "bold"

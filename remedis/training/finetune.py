@@ -110,6 +110,9 @@ def _finetune(
         directory=run / "export",
         thresholds=chosen.to_json(),
         calibration=fitted_calibration.to_json(),
+        seen=pd.concat([parts.train.table["path"], parts.validation.table["path"]]).map(
+            parts.hashes
+        ),
         overwrite=True,
     )
 

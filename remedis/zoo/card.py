@@ -20,7 +20,6 @@ _METHODS = {
         "with a probability of 0.3 three in ten need not have the label."
     ),
     "none": (
-        "for too few cases, for a fit that made them less likely, or since none was asked for, "
         "they follow the training labels' definition and prevalence, and may be too high or too "
         "low throughout."
     ),
@@ -115,8 +114,9 @@ def _meaning(description: dict[str, Any]) -> str:
         lines.append(f"They are not calibrated: {_METHODS['none']}")
     else:
         lines += ["How they are calibrated; `logits` are raw:", "", *_fitted(found), ""]
-        said = (name for name in _METHODS if name in methods)
-        lines += [f"- {name}: {_METHODS[name]}" for name in said]
+        lines += [f"- {name}: {said}" for name, said in _METHODS.items() if name in methods]
+        if "none" in methods:
+            lines[-1] += " Cases were too few, or no fit made the labels likelier."
     if chosen := description["thresholds"]:
         lines += ["", *_thresholds(chosen, description["labels"]), ""]
         lines.append(

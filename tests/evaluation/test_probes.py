@@ -7,6 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 from remedis.errors import UserError
 from remedis.evaluation import probes
 from remedis.evaluation.auroc import auroc
+from remedis.evaluation.evaluate import evaluate
 
 
 def _case(seed, rows=150, columns=40, labels=3, unknown=0.0):
@@ -141,7 +142,11 @@ def test_few_shot_of_all_patients_is_the_probe_of_all():
     )
     probe = probes.linear_probe(x[rows], y[rows], penalties=(probes.DEFAULT_PENALTY,))
     want = auroc(y[60:], probe.logits(x[60:]))[0, 0]
-    assert found[int(each)].value == pytest.approx(want, abs=1e-6)
+    of_all = found[int(each)]
+    assert of_all.value == pytest.approx(want, abs=1e-6)
+    # Repeats that do not differ leave the uncertainty of the test patients, as of any AUROC.
+    alone = evaluate(y[60:], probe.logits(x[60:]), ("a",), range(60), resamples=40).mean
+    np.testing.assert_allclose([of_all.low, of_all.high], [alone.low, alone.high], atol=1e-6)
 
 
 def test_malformed_input_is_one_sentence():

@@ -36,8 +36,10 @@ def test_agrees_with_trying_every_score(seed, target):
         for threshold, level in zip(
             (found.youden[name], found.target_sensitivity[name]), want, strict=True
         ):
-            np.testing.assert_array_equal(scores[use, column] >= threshold, scores[use, column] >= level)
-            # Far from all scores: halfway to the next lower one, or half the size of the lowest off.
+            np.testing.assert_array_equal(
+                scores[use, column] >= threshold, scores[use, column] >= level
+            )
+            # Halfway to the next lower score, or half the size of the lowest off.
             lower = scores[use, column][scores[use, column] < level].astype(float)
             next_lower = lower.max() if lower.size else level - abs(float(level))
             assert threshold == (float(level) + next_lower) / 2

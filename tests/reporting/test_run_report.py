@@ -12,6 +12,7 @@ from remedis.evaluation import thresholds
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.reporting import run_report
 from remedis.reporting.comparison import print_comparison
+from remedis.training import evaluating
 
 NAMES = ("Edema", "Pleural Effusion")
 
@@ -88,6 +89,40 @@ def test_two_runs_are_compared(tmp_path):
         assert said in row
     assert "B: RANDOM WEIGHTS" in text
     assert "A: RANDOM WEIGHTS" not in text
+
+
+def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys):
+    made = run(tmp_path / "run")
+    results = json.loads((made / "results.json").read_text())
+    results["task"] = "multi_label"
+    (made / "results.json").write_text(json.dumps(results))
+    evaluating.again(made, tmp_path / "again", "validation", resamples=60)
+    assert "Warning: thresholds, calibration and the checkpoint were chosen on the validation" in (
+        capsys.readouterr().out
+    )
+    again = json.loads((tmp_path / "again" / "results.json").read_text())
+    assert again["split"] == "validation"
+    assert "test" not in again
+    assert again["validation"]["mean"]["value"] == results["validation"]["mean"]["value"]
+    assert "chosen on the validation split" in again["data"]["warning"]
+    table = pd.read_parquet(tmp_path / "again" / "predictions.parquet")
+    assert set(table["split"]) == {"validation"}
+
+    # It is a finished run: compared by its own split, reported, and evaluated anew.
+    for pair in ((tmp_path / "again", made), (made, tmp_path / "again")):
+        found, text = compared(*pair)
+        assert found.mean.difference == 0
+        assert "AUROC on the validation split" in text
+        assert "no fair comparison" in text
+    run_report.report(tmp_path / "again")
+    assert capsys.readouterr().out.startswith("Validation split")
+    third = evaluating.again(tmp_path / "again", tmp_path / "third", "validation", resamples=60)
+    assert third["validation"] == again["validation"]
+    capsys.readouterr()
+    evaluating.again(made, tmp_path / "tested", "test", resamples=60)
+    assert "Warning" not in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"again holds results on the validation split, .*tested"):
+        compared(tmp_path / "again", tmp_path / "tested")
 
 
 def test_a_run_and_itself_do_not_differ(tmp_path):

@@ -1,10 +1,11 @@
 import io
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from remedis.evaluation.evaluate import Result, evaluate, evaluate_table
 from remedis.evaluation.intervals import Estimate
@@ -40,7 +41,7 @@ def test_every_number_is_there_within_80_columns():
     assert "not estimable" in rows["Fracture"]
     assert rows["mean"].startswith(" mean of 2 ")
     assert results.mean.interval in rows["mean"]
-    assert "Not in the mean (not estimable): Fracture." in text
+    assert "Not in the mean AUROC (not estimable): Fracture." in text
     assert text.rstrip().endswith("Research software, not a diagnostic device.")
     assert "[x/y]" in "".join(text.split("\n")), "a label's brackets were read as markup"
 
@@ -101,9 +102,43 @@ def test_all_tables_within_100_columns(names):
     )
     assert precision.interval in rows[0]
     assert [cell for cell in map(brief, points) if cell in rows[1]] == list(map(brief, points))
-    assert f"Mean Brier score: {result.metrics['brier'].mean.interval}" in text
+    brier = result.metrics["brier"]
+    # Fracture is too rare for an AUROC, and not for a Brier score.
+    other = " (with Fracture)" if "Fracture" in names else ""
+    assert f"Mean Brier score: {brier.mean.interval}{other}\n" in re.sub(" +\n", "\n", text)
     assert ("mean of" in text) == (len(names) > 1)
     assert "not that of another training run" in text
+
+
+def test_a_mean_over_other_labels_than_that_of_the_auroc_says_so():
+    results = _whole()
+    metrics = results["metrics"]
+    assert results["averaged"] == ["Edema", LONG]
+    assert metrics["youden/specificity"]["averaged"] == ["Edema", "Fracture", LONG]
+    assert metrics["youden/sensitivity"]["averaged"] == ["Edema", LONG]
+    text = _shown(results, width=160)
+    rows = [line for line in text.splitlines() if line.strip().startswith("mean")]
+    assert rows[0].strip().startswith("mean of 2 ")
+    # Columns over two labels and over three: the row has no number.
+    assert re.match(r"mean  +\d", rows[1].strip())
+    assert "Mean with Fracture: Youden specificity, target 0.9 specificity." in text
+    for name in ("youden/sensitivity", "youden/specificity"):
+        own = [metrics[name]["labels"][label]["value"] for label in metrics[name]["averaged"]]
+        assert f"{np.mean(own):.2f} [" in rows[1]
+    metrics["average_precision"]["averaged"] = ["Edema"]
+    text = _shown(results, width=160)
+    assert f"Mean without {LONG}: average precision." in text
+    assert "mean of 2" not in text
+
+
+def test_of_classes_there_is_one_accuracy():
+    rng = np.random.default_rng(3)
+    labels = np.eye(3)[rng.integers(3, size=120)]
+    scores = softmax(rng.normal(size=labels.shape) + labels, axis=1)
+    found = evaluate(labels, scores, ("a", "b", "c"), range(120), task="multi_class", resamples=40)
+    text = _printed(found, random_weights=False)
+    assert f"Accuracy: {found.metrics['accuracy'].mean.interval}\n" in re.sub(" +\n", "\n", text)
+    assert "Mean accuracy" not in text
 
 
 def test_subgroups_show_the_mean_the_gap_and_what_is_not_estimable():

@@ -1,6 +1,7 @@
 """Classifiers written to folders: served by TensorFlow alone, opened again as Keras models."""
 
 import dataclasses
+import hashlib
 import io
 import json
 import subprocess
@@ -20,6 +21,7 @@ from remedis.preprocess import parse
 from remedis.reporting import checkpoints
 from remedis.zoo import backbones, checkpoint, classifiers, serving
 from remedis.zoo.provenance import Provenance
+from remedis.zoo.seen import Seen
 
 LABELS = ("normal", "benign", "malignant")
 IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(2, 40, 36, 3)), tf.float32)
@@ -31,7 +33,19 @@ THRESHOLDS = {
 }
 CALIBRATION = {
     "method": "platt",
-    "fitted_on": {"cases": 1200},
+    "fitted_on": {
+        "cases": 1200,
+        "labels": {
+            "normal": {
+                "method": "platt",
+                "cases": 1200,
+                "positives": 300,
+                "negatives": 910,
+                "prevalence": 0.2453,
+            },
+            "malignant": {"method": "platt", "cases": 900, "data": "hospital A"},
+        },
+    },
     "data": "hospital B",
     "left_out": ["benign"],
 }
@@ -245,8 +259,12 @@ def test_without_calibration_and_thresholds_there_is_no_such_signature(tmp_path)
 def test_the_card_says_what_the_numbers_mean(of_keras):
     card = (of_keras[1] / "MODEL_CARD.md").read_text()
     assert "Exactly one label of an image is 1; the probabilities of all labels add up to 1" in card
-    assert "They are calibrated (platt) on 1,200 cases of hospital B: there, of images" in card
-    assert "Not calibrated, for too few cases: benign." in card
+    assert "| normal | platt | 1,200 cases of hospital B | 300 | 910 | 24.5% |" in card
+    assert "| benign | none | nothing |  |  |  |" in card
+    assert "- platt: scale and offset were fitted. On such images, with the label as common" in card
+    assert "- none: they follow the training labels' definition" in card
+    assert "Cases were too few, or no fit made the labels likelier." in card
+    assert "- temperature" not in card
     assert "| label | youden | target_sensitivity |\n| --- | ---: | ---: |\n" in card
     assert "| benign | none | 0.5 |\n| malignant | 0.3333 | none |\n\n(target: 0.9)" in card
     assert card.count("no output of it may guide care") == 2
@@ -258,8 +276,34 @@ def test_info_shows_backbone_task_calibration_and_thresholds(of_keras, capsys):
     printed = " ".join(capsys.readouterr().out.split())
     assert "backbone keras:SmallNet" in printed
     assert "task multi_class" in printed
-    assert "probabilities calibrated (platt) on 1,200 cases of hospital B" in printed
+    assert (
+        "probabilities calibrated (platt) on 1,200 cases of hospital B; malignant: platt on 900 "
+        "cases of hospital A; benign: not calibrated"
+    ) in printed
     assert "threshold youden normal 0.25, benign none, malignant 0.3333" in printed
+
+
+@pytest.mark.usefixtures("no_functions")
+def test_an_export_knows_what_it_has_seen_and_gives_no_content_hash_away(tmp_path):
+    hashes = [hashlib.sha256(bytes([i])).hexdigest() for i in range(5)]
+    model = Classifier(trunk_of("bare"), LABELS)
+    folder = save(model, tmp_path / "export", seen=iter(hashes[:3]))
+    text = (folder / "seen.json").read_text()
+    assert not any(one in text for one in hashes)
+    seen = Seen.read(folder)
+    assert [seen.count([one]) for one in hashes] == [1, 1, 1, 0, 0]
+    # With another salt the same images look different, and are known all the same.
+    other = Seen.of(hashes[:3])
+    assert not other.digests & seen.digests
+    assert other.count(hashes) == 3
+
+    seen.extended(hashes[3:4]).write(folder)
+    assert Seen.read(folder).count(hashes) == 4
+    assert Seen.read(tmp_path) is None
+    (folder / "seen.json").write_text('{"salt": 1}')
+    assert said(Seen.read, folder) == (
+        f"{folder / 'seen.json'} is damaged ('digests'); copy the folder again."
+    )
 
 
 def test_a_trunk_is_no_classifier(tiny_checkpoint):

@@ -170,6 +170,41 @@ def test_the_card_of_a_release_owns_its_weights():
     assert "## The published checkpoint of this name\n\n- initialised from: BiT-M" in card_text
 
 
+def calibrated(method, **fits):
+    """The card of a classifier whose labels have these fits."""
+    found = {"method": method, "fitted_on": {"cases": 120, "labels": fits}, "left_out": []}
+    return text(dataclasses.replace(classifier(BIT), calibration=found))
+
+
+def test_the_card_promises_shares_only_of_an_offset_and_at_a_prevalence():
+    fit = {"cases": 120, "positives": 12, "negatives": 110, "prevalence": 0.0875}
+    platt, temperature = (
+        calibrated(method, cardiomegaly={**fit, "method": method}, edema={**fit, "method": method})
+        for method in ("platt", "temperature")
+    )
+    row = "120 cases of the validation split | 12 | 110 | 8.8% |\n"
+    assert f"| edema | platt | {row}" in platt
+    assert "three in ten have the label. Where it is rarer or more common" in platt
+    assert f"| edema | temperature | {row}" in temperature
+    assert "three in ten have the label" not in temperature
+    assert "a scale was fitted, and no offset" in temperature
+    assert "class weights or balanced drawing" in temperature
+
+
+def test_the_card_says_of_each_label_what_its_fit_is_from():
+    written = calibrated(
+        "platt",
+        cardiomegaly={"method": "platt", "cases": 25, "data": "hospital C"},
+        edema={"method": "temperature", "cases": 900},
+    )
+    assert "| cardiomegaly | platt | 25 cases of hospital C |  |  |  |\n" in written
+    assert "| edema | temperature | 900 cases of the validation split |  |  |  |\n" in written
+    assert "not calibrated" not in written.lower()
+    assert "They are not calibrated: they follow" in calibrated(
+        "platt", cardiomegaly={"method": "none"}, edema={"method": "none"}
+    )
+
+
 def test_the_card_of_a_fine_tuned_model_tells_where_it_started():
     from_bit, from_random = text(classifier(BIT)), text(classifier(RANDOM))
     assert "RANDOM" not in from_bit

@@ -1,0 +1,91 @@
+"""The benchmark of recipes: what it does again, what it refuses, what it says of several runs."""
+
+import importlib.util
+import json
+import pathlib
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from remedis.evaluation.auroc import auroc
+from remedis.evaluation.repeated import mean_auroc
+
+FILE = pathlib.Path(__file__).parents[2] / "benchmarks" / "recipes.py"
+
+
+@pytest.fixture(scope="module")
+def recipes():
+    spec = importlib.util.spec_from_file_location("recipes_benchmark", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """Stands in for the fine-tuning job; writes what a finished run leaves."""
+
+    def run(command, stdout, **_):
+        run.calls.append(command)
+        workdir = pathlib.Path(command[-1].partition("=")[2])
+        if run.refuses:
+            stdout.write("some line\nUserError: holds a run with another config\n")
+        else:
+            workdir.mkdir(exist_ok=True)
+            (workdir / "results.json").write_text('{"random_weights": true}')
+        return subprocess.CompletedProcess(command, int(run.refuses))
+
+    run.calls, run.refuses = [], False
+    monkeypatch.setattr(subprocess, "run", run)
+    return run
+
+
+def test_a_finished_run_is_held_against_its_recipe_and_its_seconds_stay(recipes, job, tmp_path):
+    recipe = recipes.RECIPES[0]
+    path = recipes.run(recipe, "data", 3, tmp_path)
+    assert path == tmp_path / f"{recipe.name}-3"
+    assert job.calls[0][1:] == recipe.command("data", "3", str(path))
+    clock = tmp_path / f"{recipe.name}-3.seconds.json"
+    assert 0 <= json.loads(clock.read_text()) < 5
+    clock.write_text("100.0")
+    recipes.run(recipe, "data", 3, tmp_path)
+    assert len(job.calls) == 2
+    assert json.loads(clock.read_text()) == 100
+    job.refuses = True
+    with pytest.raises(SystemExit, match=r"-3 failed: UserError: holds a run with another config"):
+        recipes.run(recipe, "data", 3, tmp_path)
+    assert json.loads(clock.read_text()) == 100
+
+
+def test_a_run_that_was_killed_adds_its_seconds(recipes, job, tmp_path):
+    recipe = recipes.RECIPES[0]
+    (tmp_path / f"{recipe.name}-0.seconds.json").write_text("100.0")
+    recipes.run(recipe, "data", 0, tmp_path)
+    assert json.loads((tmp_path / f"{recipe.name}-0.seconds.json").read_text()) > 100
+
+
+def test_a_row_has_the_mean_of_the_runs_and_its_interval(recipes, tmp_path):
+    rng = np.random.default_rng(0)
+    label = (rng.random(90) < 0.4).astype(float)
+    paths, scores = [], []
+    for i in range(3):
+        path = tmp_path / f"run-{i}"
+        path.mkdir()
+        scores.append(rng.normal(size=90) + label)
+        table = pd.DataFrame({"path": [f"{k}.png" for k in range(90)], "split": "test"})
+        table["patient_id"] = [f"p{k // 2}" for k in range(90)]
+        table["label/x"], table["score/x"] = label, scores[i]
+        other = table.assign(split="validation")
+        pd.concat([other, table]).to_parquet(path / "predictions.parquet")
+        (path / "results.json").write_text('{"random_weights": true}')
+        path.with_suffix(".seconds.json").write_text("90.0")
+        paths.append(path)
+    cells = recipes.row(recipes.RECIPES[0], paths).split(" | ")
+    want = mean_auroc(label[:, None], np.stack(scores)[..., None], np.arange(90) // 2)
+    assert cells[2] == want.interval
+    areas = [auroc(label[:, None], one[:, None])[0, 0] for one in scores]
+    assert cells[3] == f"{min(areas):.3f} to {max(areas):.3f}, 3"
+    assert cells[4] == f"{want.patients}, {want.positives}"
+    assert cells[5] == "1.5 |"

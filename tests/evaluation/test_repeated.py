@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from remedis.errors import UserError
+from remedis.evaluation.auroc import auroc
+from remedis.evaluation.delong import delong
+from remedis.evaluation.evaluate import evaluate
+from remedis.evaluation.repeated import mean_auroc
+
+
+def _runs(rng, runs=3, patients=120, distance=1.2, spread=0.1, labels=1):
+    """Labels [n, L], scores [R, n, L] of runs that differ in how well they tell, and patients."""
+    ill = rng.random((patients, labels)) < 0.25
+    rows = np.repeat(np.arange(patients), rng.integers(1, 4, patients))
+    shared = rng.normal(size=ill.shape)[rows] * 0.8
+    tell = distance + spread * rng.normal(size=(runs, 1, 1))
+    own = 0.6 * rng.normal(size=(runs, len(rows), labels))
+    return ill[rows].astype(float), tell * ill[rows] + shared + own, rows
+
+
+def test_runs_that_agree_have_the_interval_of_one_and_so_has_one():
+    y, scores, rows = _runs(np.random.default_rng(0), labels=2)
+    want = evaluate(y, scores[0], ("a", "b"), rows, resamples=40).mean
+    for same in (scores[:1], np.repeat(scores[:1], 4, axis=0)):
+        got = mean_auroc(y, same, rows)
+        np.testing.assert_allclose(
+            [got.value, got.low, got.high], [want.value, want.low, want.high], rtol=1e-9
+        )
+        assert (got.patients, got.positives) == (want.patients, want.positives)
+
+
+def test_the_variance_is_that_of_averaged_components_and_of_the_runs():
+    rng = np.random.default_rng(1)
+    # So many patients that what small classes are widened by is gone.
+    y, scores, rows = _runs(rng, patients=6000, spread=0.5)
+    got = mean_auroc(y, scores, rows)
+    areas = [auroc(y, one)[0, 0] for one in scores]
+    assert got.value == pytest.approx(np.mean(areas))
+    # Components of each run by brute force over pairs, averaged, summed by patient.
+    positive, negative = np.flatnonzero(y[:, 0] == 1), np.flatnonzero(y[:, 0] == 0)
+    influence = np.zeros(rows.max() + 1)
+    for one, area in zip(scores[..., 0], areas, strict=True):
+        below = np.searchsorted(np.sort(one[negative]), one[positive]) / len(negative)
+        above = 1 - np.searchsorted(np.sort(one[positive]), one[negative]) / len(positive)
+        np.add.at(influence, rows[positive], (below - area) / len(positive) / 3)
+        np.add.at(influence, rows[negative], (above - area) / len(negative) / 3)
+    of_patients, of_runs = (influence**2).sum(), np.var(areas, ddof=1) / 3
+    both = of_patients + of_runs
+    reach = student.ppf(0.975, both**2 / (of_runs**2 / 2))
+    half = reach * np.sqrt(both) / (got.value * (1 - got.value))
+    assert np.log(got.high / (1 - got.high)) == pytest.approx(
+        np.log(got.value / (1 - got.value)) + half, rel=0.01
+    )
+
+
+def test_perfect_runs_are_not_certain_and_malformed_input_is_one_sentence():
+    y = np.repeat([[0.0], [1.0]], 20, axis=0)
+    found = mean_auroc(y, np.stack([y, y]), np.arange(40))
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert 0.8 < found.low < 0.9
+    with pytest.raises(UserError, match="both must be"):
+        mean_auroc(y, np.stack([y[1:]]), np.arange(40))
+
+
+@pytest.mark.parametrize("distance", [0.6, 2.3])
+def test_intervals_cover_the_truth(distance):
+    spread = 0.15
+    turns = np.random.default_rng(0).normal(size=100_000)
+    truth = norm.cdf((distance + spread * turns) / np.sqrt(2)).mean()
+    rng, held = np.random.default_rng(5), []
+    for _ in range(300):
+        found = mean_auroc(*_runs(rng, distance=distance, spread=spread))
+        held.append(found.low <= truth <= found.high)
+    # Nominal 0.95; three standard errors of a share of 300 below it are 0.912.
+    assert np.mean(held) >= 0.93
+
+
+def test_labels_known_of_other_images_are_averaged_as_by_delong():
+    y, scores, rows = _runs(np.random.default_rng(3), runs=1, labels=2)
+    y[rows % 3 == 0, 1] = np.nan
+    assert mean_auroc(y, scores, rows).value == pytest.approx(
+        delong(y, scores[0], rows).values.mean()
+    )
