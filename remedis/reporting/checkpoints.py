@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remedis.errors import UserError
+from remedis.reporting import terminal
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.zoo import card, names, records
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def print_records(console: Console | None = None) -> None:
     """Prints the eight published checkpoints, one a line."""
-    console = console or Console()
+    console = console or terminal.console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("name", "parameters", "map", "input", "started from"):
         numbers = heading in ("parameters", "map", "input")
@@ -43,7 +44,7 @@ def print_info(what: str, console: Console | None = None) -> None:
     Raises:
       UserError: `what` is neither.
     """
-    console = console or Console()
+    console = console or terminal.console()
     if what in names.NAMES and not pathlib.Path(what).is_dir():
         _print_record(records.record(what), console)
     elif os.path.isdir(what):

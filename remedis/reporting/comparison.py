@@ -11,6 +11,7 @@ from rich.text import Text
 from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.paired import Comparison, Difference, compare_tables
+from remedis.reporting import terminal
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.tables import empty
 
@@ -37,7 +38,7 @@ def print_comparison(
     split = splits[0] if splits else "test"
     drawn = next(result[split] for result in results if split in result)
     found = compare_tables(first, second, split, seed=drawn["seed"], resamples=drawn["resamples"])
-    out = console or Console()
+    out = console or terminal.console()
     out.print(Text(f"A: {run_a}\nB: {run_b}"))
     out.print(comparison_table(found, f"AUROC on the {split} split"), highlight=False)
     if split != "test":

@@ -11,6 +11,7 @@ from rich.text import Text
 from remedis import files
 from remedis.data.doctor import ERROR, NOTE, WARNING, Diagnosis, Expectation
 from remedis.data.doctor.diagnosis import SEVERITIES, Rows
+from remedis.reporting import terminal
 from remedis.reporting.notes import RANDOM_WEIGHTS
 from remedis.zoo import names, records
 
@@ -59,7 +60,7 @@ def expectation(checkpoint: files.Path) -> Expectation:
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console | None = None) -> None:
     """Prints tables first, then findings, the worst of them last, where the eye rests."""
-    console = console or Console()
+    console = console or terminal.console()
     heading = f"{diagnosis.images:,} images of {diagnosis.source}"
     if diagnosis.checkpoint is not None:
         heading += f", for {diagnosis.checkpoint.name}"

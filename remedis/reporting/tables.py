@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remedis.evaluation.intervals import Estimate
+from remedis.reporting import terminal
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
 _MEANS = {
@@ -140,14 +141,14 @@ def print_results(
     if random_weights:
         parts.append(Text(RANDOM_WEIGHTS, style="bold red"))
     parts.append(Text(RESEARCH_USE, style="dim"))
-    (console or Console()).print(Group(*parts), highlight=False)
+    (console or terminal.console()).print(Group(*parts), highlight=False)
 
 
 def empty(title: str, first: str) -> Table:
     """Returns a table in the one look, with its first column, which folds what is too long."""
     # Text, not str: a label named "[x]" must not be read as markup.
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, overflow="fold")
+    table.add_column(first, overflow="fold", min_width=10)  # whatever else has to give way
     return table
 
 
