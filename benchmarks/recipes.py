@@ -85,7 +85,7 @@ RECIPES = [
         "probe",
         "--config.checkpoint=scratch:50x1",
         variant=":head_only",
-        seeds=5,
+        seeds=3,
     ),
     *_of_both(
         "50x1 from scratch",

@@ -20,6 +20,7 @@ LONG = (
     "test_saved_model_contract",
     "test_resume",
     "test_finetune",
+    "test_distribution",
     "test_configs",
     "test_notebooks",
 )

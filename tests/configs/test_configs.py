@@ -12,6 +12,7 @@ from remedis.data import labels, sources
 from remedis.errors import UserError
 from remedis.preprocess import parse
 from remedis.training import finetune, rehearsal
+from remedis.training.run_directory import RunDirectory
 
 NAMES = sorted(
     path.stem
@@ -191,7 +192,7 @@ def test_a_rehearsal_builds_the_checkpoint_the_config_asks_for(
     monkeypatch.setattr(rehearsal.builder, "build", lambda *args, **_: asked.append(args))
     config = get(name, arg)
     config.data_dir = "somewhere"
-    made = rehearsal.prepared(config, tmp_path)
+    made = rehearsal.prepared(config, RunDirectory(tmp_path, {}))
     folder = tmp_path / "rehearsal"
     assert asked == [(built, "random:0", folder)]
     assert made.checkpoint == str(folder / built)
@@ -202,4 +203,4 @@ def test_an_unknown_layout_is_refused(tmp_path):
     config = get("chexpert", "rehearsal")
     config.rehearsal = "chexprt"
     with pytest.raises(UserError, match="Unknown layout of rehearsal data 'chexprt': did you mean"):
-        rehearsal.prepared(config, tmp_path)
+        rehearsal.prepared(config, RunDirectory(tmp_path, {}))

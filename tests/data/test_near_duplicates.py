@@ -99,6 +99,7 @@ def test_the_identical_are_kept_of_too_many(monkeypatch):
         assert unfinished == ""
 
 
+@pytest.mark.slow
 def test_the_search_ends_when_enough_differing_pairs_are_found(monkeypatch):
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 2, 256) ^ (rng.random((300, 256)) < 0.01)

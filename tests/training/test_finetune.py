@@ -327,6 +327,7 @@ def test_a_finished_run_is_not_done_again(finished, configured, capsys):
     }
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_other_data_than_it_began_with(configured, squares, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(squares, data)

@@ -25,8 +25,6 @@ MOMENTS = {
 
 
 QUICK = (
-    "while_the_config_is_written",
-    "during_the_scan",
     "between_checkpoints",
     "while_a_checkpoint_is_written",
     "during_the_export",

@@ -83,3 +83,24 @@ def test_options_of_the_source_are_text(prepared):
         prepared(source_options=f"views=all; {option}")
     with pytest.raises(UserError, match="The option 'views' of the source: expected KEY=VALUE"):
         prepared(source_options="views")
+
+
+def test_the_digest_is_of_images_labels_and_splits(prepared):
+    def split(table, of=("train", "validation", "test")):
+        patients = table.index // 2
+        return table.assign(split=[of[i % 3] for i in patients])
+
+    def relabelled(table):
+        return split(table.assign(square=[0, 0, *table["square"][2:]]))
+
+    digests = [
+        prepared(split).digest(),
+        prepared(split).digest(),
+        prepared(lambda table: split(table, ("test", "validation", "train"))).digest(),
+        prepared(relabelled).digest(),
+    ]
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(prepared.root / "new.png")
+    (prepared.root / "new.png").replace(prepared.root / "3.png")
+    digests.append(prepared(split).digest())
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 4

@@ -22,6 +22,28 @@ def test_keeps_the_config_and_takes_the_same_again(tmp_path):
     assert json.loads((run / "config.json").read_text()) == {**CONFIG, "labels": ["a", "b"]}
 
 
+@pytest.mark.parametrize("key", ["cache_gb", "rematerialise", "distribution"])
+def test_takes_another_way_to_the_same_numbers_and_writes_it_down(tmp_path, key):
+    begun(tmp_path)
+    RunDirectory(tmp_path, {**CONFIG, key: "other"})
+    assert json.loads((tmp_path / "config.json").read_text())[key] == "other"
+
+
+def test_begins_with_any_inputs_and_goes_on_with_the_same_alone(tmp_path):
+    inputs = {"data": "a", "weights": "b"}
+    RunDirectory(tmp_path, CONFIG).pin({"data": "of a mistake"})
+    RunDirectory(tmp_path, CONFIG).pin(inputs)
+    run = begun(tmp_path)
+    run.pin(inputs)
+    with pytest.raises(UserError) as caught:
+        run.pin({**inputs, "weights": "c"})
+    assert str(caught.value) == (
+        f"--workdir={tmp_path} holds a run that began with other weights: going on would mix the "
+        "two, and what was trained on might be tested on; bring the old one back, or name another "
+        "directory."
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -143,6 +143,7 @@ def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monke
     assert summary_of(shared) == summary_of(alone)
 
 
+@pytest.mark.slow
 def test_fine_tuning_goes_on_where_it_was_killed(
     study_config, tiny_checkpoint, tmp_path, monkeypatch
 ):
@@ -171,6 +172,7 @@ def test_fine_tuning_goes_on_where_it_was_killed(
     assert not any((killed / "work").iterdir())
 
 
+@pytest.mark.slow
 def test_a_cell_starts_from_the_in_distribution_model(study_config, tiny_checkpoint, tmp_path):
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1

@@ -36,6 +36,7 @@ def test_files_are_those_of_a_release_and_two_beside_them(tiny_export):
     assert tiny_export.stat().st_mode & 0o777 == tiny_export.parent.stat().st_mode & 0o777
 
 
+@pytest.mark.slow
 def test_a_built_50x1_is_small_and_whole(real_export):
     assert {str(p.relative_to(real_export)) for p in real_export.rglob("*")} == FILES
     assert (real_export / "saved_model.pb").stat().st_size <= 4_000_000
@@ -44,10 +45,12 @@ def test_a_built_50x1_is_small_and_whole(real_export):
     assert weights <= data.stat().st_size < weights + 100_000
 
 
+@pytest.mark.slow
 def test_a_built_50x1_gives_unpooled_maps(real):
     assert real["maps"] == {"224": [2, 7, 7, 2048], "448": [1, 14, 14, 2048]}
 
 
+@pytest.mark.slow
 def test_a_built_50x1_has_the_variables_of_bit_by_name(real):
     shapes = Architecture.parse("50x1").shapes(final_norm=True)
     assert real["variables"] == [f"{name}:0" for name in shapes]
@@ -57,13 +60,14 @@ def test_a_built_50x1_has_the_variables_of_bit_by_name(real):
     assert real["regularization_losses"] == 0
 
 
+@pytest.mark.slow
 def test_one_step_of_training_through_a_built_50x1_moves_it(real):
     assert real["without_gradient"] == []
     assert real["root_moved"] > 0
     assert real["output_moved"] > 1e-3
 
 
-@pytest.mark.parametrize("how", ["tiny", "real"])
+@pytest.mark.parametrize("how", ["tiny", pytest.param("real", marks=pytest.mark.slow)])
 def test_nothing_is_logged_warned_or_printed(request, how):
     facts = request.getfixturevalue(how)
     assert (facts["logged"], facts["warned"], facts["printed"]) == ([], [], [])
