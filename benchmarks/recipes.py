@@ -94,15 +94,18 @@ RECIPES = [
         "--config.learning_rate=1.6",
         *SHORT,
     ),
-    *_of_both(
+    Recipe(
+        "nih64-densenet",
         "DenseNet-121 from scratch, AdamW",
-        "densenet",
-        "--config.checkpoint=keras:DenseNet121",
-        "--config.optimizer=adamw",
-        "--config.schedule=cosine",
-        "--config.learning_rate=0.001",
-        "--config.learning_rate_batch=0",
-        *SHORT,
+        ADULTS,
+        (
+            "--config.checkpoint=keras:DenseNet121",
+            "--config.optimizer=adamw",
+            "--config.schedule=cosine",
+            "--config.learning_rate=0.001",
+            "--config.learning_rate_batch=0",
+            *SHORT,
+        ),
     ),
 ]
 
