@@ -123,6 +123,7 @@ def main() -> None:
     workdir = pathlib.Path(sys.argv[2])
     for name in sys.argv[3:]:
         sys.stdout.flush()
+        started = time.monotonic()
         child = os.fork()
         if not child:
             os.dup2(2, 1)  # what a run prints is not for the one who reads this
@@ -133,7 +134,8 @@ def main() -> None:
         _, status = os.waitpid(child, 0)
         ended = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status
         files = sorted(str(path.relative_to(workdir)) for path in workdir.rglob("*"))
-        print(json.dumps({"moment": name, "ended": ended, "files": files}))
+        seconds = time.monotonic() - started
+        print(json.dumps({"moment": name, "ended": ended, "files": files, "seconds": seconds}))
 
 
 if __name__ == "__main__":
