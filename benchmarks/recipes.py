@@ -172,9 +172,9 @@ The images are 64 pixels wide.
 Floors, measured elsewhere on the same images: {floors}.
 
 AUROC on the test split (by patient, the same for every seed), the mean over seeds; 95 % interval
-over patients (DeLong) and seeds (Student's t) together, on the logit scale. A recipe shows more than
-its floor only where the whole interval lies above it. Minutes are those of a machine that had other
-work as well.
+over patients (DeLong) and seeds (Student's t) together, on the logit scale. A recipe shows more
+than its floor only where the whole interval lies above it. Minutes are those of a machine that had
+other work as well.
 
 | data, label | recipe | AUROC | range, seeds | test patients, positive | minutes a run |
 |---|---|---|---|---|---|
