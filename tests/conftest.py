@@ -38,12 +38,6 @@ def random_checkpoint(
     from remedis.zoo import checkpoint, export, random_weights
     from remedis.zoo.serving import ServedModel
 
-    class Variables(ServedModel):
-        """What a training reads of a checkpoint; tracing the functions would take seconds."""
-
-        def saved_signatures(self) -> dict:
-            return {}
-
     def make(architecture: "Architecture") -> pathlib.Path:
         weights = random_weights.draw("0", architecture)
         description = export.Description(
@@ -60,8 +54,9 @@ def random_checkpoint(
             provenance=weights.provenance,
         )
         folder = tmp_path_factory.mktemp("checkpoint") / "random"
+        # What a training reads of a checkpoint; tracing functions to serve would take seconds.
         variables = [v.value for v in checkpoint.build_trunk(weights).named_variables().values()]
-        return export.save(Variables(variables, variables), description, folder)
+        return export.save(ServedModel(variables, variables), description, folder)
 
     return make
 

@@ -251,8 +251,11 @@ def test_probe_prints_intervals_by_patient(data, tiny_checkpoint, tmp_path, caps
     table = pd.read_csv(data / "manifest.csv")
     table["patient_id"] = "p0"
     table.to_csv(data / "manifest.csv", index=False)
-    assert _run(*command) == 1
+    stored = set((tmp_path / "store").rglob("*.npz"))
+    assert _run(*command, "--preprocess=resize(8)") == 1
     assert "share 1 patients" in capsys.readouterr().err
+    # The gate comes before the hours of embedding.
+    assert set((tmp_path / "store").rglob("*.npz")) == stored
 
 
 @pytest.fixture(scope="module")

@@ -48,13 +48,14 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _embedded(parsed: argparse.Namespace, manifest: Any) -> Any:
+def _embedded(parsed: argparse.Namespace, manifest: Any, **gate: Any) -> Any:
     from remedis.training.embed import embed
 
     return embed(
         parsed.checkpoint,
         manifest,
         parsed.store,
+        **gate,
         preprocess=parsed.preprocess,
         embedding=parsed.embedding,
         batch_size=parsed.batch_size,
@@ -96,12 +97,17 @@ def _probe(parsed: argparse.Namespace) -> int:
         parsed.split_unit,
         parsed.allow_missing_patient_ids,
     )
-    embedded = _embedded(parsed, manifest.subset(manifest.table["split"].isin(splits.SPLITS)))
+    embedded = _embedded(
+        parsed,
+        manifest.subset(manifest.table["split"].isin(splits.SPLITS)),
+        gate=lambda images, scanned: probing.gate(
+            images, scanned, parsed.allow_missing_patient_ids
+        ),
+    )
     probed = probing.probe(
         embedded,
         methods,
         neighbours=parsed.neighbours,
-        allow_missing_patient_ids=parsed.allow_missing_patient_ids,
         seed=parsed.seed,
         resamples=parsed.resamples,
     )

@@ -26,7 +26,9 @@ from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
 
 METHODS = ("none", "temperature", "platt")
-# Cases that logits mislead would have the scale negative; no data ask for less or more than these.
+# Cases that logits mislead, of which a small validation split may have more than others, would have
+# the scale negative, or 0, and every image the same probability. Never less than the first: the
+# order of images, and with it the AUROC, is not for a calibration to change.
 SCALES = (0.01, 100.0)
 
 
@@ -36,7 +38,7 @@ class Calibration:
 
     Attributes:
       method: `none`, `temperature` or `platt`.
-      scale: one a label, not negative.
+      scale: one a label, above 0.
       offset: one a label.
       fitted_on: `cases`, and of each of the `labels` its own `cases`, `positives` and `negatives`:
         patients where they were given, else images; its `prevalence`, the share of its images that
@@ -164,12 +166,11 @@ def moved(
       after: the calibration they shall be for.
 
     Returns:
-      The same kinds; None where either calibration has a scale of 0, with which all images have
-      one probability.
+      The same kinds.
     """
 
     def move(i: int, threshold: float | None) -> float | None:
-        if threshold is None or not before.scale[i] or not after.scale[i]:
+        if threshold is None:
             return None
         logit = (scipy.special.logit(threshold) - before.offset[i]) / before.scale[i]
         return float(scipy.special.expit(after.scale[i] * logit + after.offset[i]))
@@ -256,7 +257,7 @@ def _platt(logits: Floats, labels: Floats) -> tuple[float, float]:
         [1.0, scipy.special.logit(targets.mean())],
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0, SCALES[1] * deviation), (None, None)],
+        bounds=[(SCALES[0] * deviation, SCALES[1] * deviation), (None, None)],
         options={"ftol": 0.0, "gtol": 1e-10},
     )
     scale = float(found.x[0] / deviation)

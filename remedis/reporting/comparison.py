@@ -65,8 +65,8 @@ def comparison_table(comparison: Comparison, title: str = "AUROC on the test spl
                 f"{of.first:.3f}",
                 f"{of.second:.3f}",
                 f"{of.difference:+.3f} [{of.low:+.3f}, {of.high:+.3f}]",
-                _p(of.p),
-                _p(of.bootstrap_p),
+                p_value(of.p),
+                p_value(of.bootstrap_p),
             ]
         else:
             style = style or "dim"
@@ -80,7 +80,8 @@ def comparison_table(comparison: Comparison, title: str = "AUROC on the test spl
     return table
 
 
-def _p(value: float | None) -> str:
+def p_value(value: float | None) -> str:
+    """Returns three decimals, or `<0.001`; `none` if there is none."""
     if value is None:
         return "none"
     return "<0.001" if value < 0.001 else f"{value:.3f}"

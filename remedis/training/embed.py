@@ -54,6 +54,7 @@ def embed(
     embedding: str = "embedding",
     batch_size: int = 32,
     max_bad_images: float = 0.01,
+    gate: Callable[[Manifest, pd.DataFrame], None] = lambda *_: None,
 ) -> Embedded:
     """Returns the embeddings of a manifest's images, computed where the store lacks them.
 
@@ -67,6 +68,7 @@ def embed(
         after the trunk's final norm.
       batch_size: images at a time.
       max_bad_images: share of unreadable images to go on with.
+      gate: raises an error if images, with what a scan found of them, are not to be embedded.
 
     Raises:
       UserError: the checkpoint, the preprocessing or too many images are not as needed.
@@ -75,6 +77,7 @@ def embed(
     backbone = backbones.load(spec, SEED)
     compute = pooled(backbone.trunk, embedding)
     manifest, scanned = readable_images(manifest, store, max_bad_images)
+    gate(manifest, scanned)
     rows = EmbeddingStore(store).embeddings(
         compute,
         key(backbone.trunk, embedding, operations),

@@ -23,6 +23,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.pipeline import evaluation_batches, readable
 from remedis.errors import UserError
 from remedis.models import trunk as trunks
+from remedis.models.classifier import Classifier
 from remedis.models.trunk import Trunk
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
@@ -148,6 +149,37 @@ class EmbeddingStore:
                     known.update(zip(part.tolist(), together, strict=True))
                     stored, rows, written = done, [], time.monotonic()
                 report(done, "images")
+
+
+def of_head(
+    classifier: Classifier, directory: files.Path, preprocess: Preprocess, batch_size: int
+) -> Callable[[Manifest, "pd.Series[str]", str], np.ndarray]:
+    """Returns a function to what a classifier's linear layer stands on, through a store.
+
+    Args:
+      classifier: its trunk and norm; not its linear layer.
+      directory: of the store.
+      preprocess: the evaluation part.
+      batch_size: images at a time.
+
+    Returns:
+      From images, hashes of theirs by path, and a title to embeddings [rows, C] float32.
+    """
+    compute = tf.function(
+        classifier.embedding_of,
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
+        autograph=False,
+    )
+    store = EmbeddingStore(directory)
+    # Every head's norm of its own is the same before training.
+    embedding = "pre_logits" if classifier.head_norm else "embedding"
+    name = key(classifier.trunk, embedding, preprocess)
+
+    def stored(part: Manifest, hashes: "pd.Series[str]", title: str) -> np.ndarray:
+        wanted = part.table["path"].map(hashes)
+        return store.embeddings(compute, name, part, wanted, preprocess, batch_size, title)
+
+    return stored
 
 
 def _read(folder: pathlib.Path, wanted: set[str]) -> dict[str, np.ndarray]:

@@ -11,14 +11,13 @@ import pandas as pd
 
 from remedis import files
 from remedis.data.manifest import Manifest
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import unknown_choice
 from remedis.evaluation import calibration, thresholds
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.models import trunk
 from remedis.models.classifier import TASKS
-from remedis.preprocess import Preprocess, parse
-from remedis.training import data, distribution, fit, model, predictions, probe, rehearsal
+from remedis.training import checks, data, distribution, fit, model, predictions, probe, rehearsal
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import classifiers
 from remedis.zoo.provenance import Provenance
@@ -64,7 +63,7 @@ def _finetune(
         with crew.chief_first():
             config = rehearsal.prepared(config, run)
     _check(config)
-    train_ops, eval_ops = _preprocessing(config)
+    train_ops, eval_ops = checks.operations(config)
     crew.check_batch(config.batch_size, config.accumulate)
     started = model.build(config, crew.strategy)
     run.write_environment(started.provenance.to_json())
@@ -156,32 +155,11 @@ def _check(config: ml_collections.ConfigDict) -> None:
         "cache_gb": (0, None),
         "target_sensitivity": (0.01, 1),
     }
-    for key, (low, high) in bounds.items():
-        value = config[key]
-        if value is None:
-            continue
-        if not low <= value <= (value if high is None else high):
-            expected = f"at least {low}" if high is None else f"{low} to {high}"
-            raise UserError(f"config.{key} is {value}; expected {expected}.")
+    checks.within(config, bounds)
     choices = {"method": METHODS, "task": TASKS, "calibration": calibration.METHODS}
     for key, names in choices.items():
         if config[key] not in names:
             raise unknown_choice(f"value of config.{key}", config[key], names)
-
-
-def _preprocessing(config: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:
-    """Returns the operations of training and of evaluation, `{size}` filled in."""
-
-    def filled(key: str) -> str:
-        try:
-            return config[key].format(size=config.image_size)
-        except (KeyError, IndexError, ValueError) as error:
-            raise UserError(
-                f"config.{key} is {config[key]!r}; the only thing in braces may be {{size}}."
-            ) from error
-
-    train = parse(filled("train_preprocess"))
-    return train, parse(filled("eval_preprocess"), deterministic=True)
 
 
 def _provenance(

@@ -57,8 +57,8 @@ class _ByVariable(keras.optimizers.Optimizer):
     def _decayed(
         self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns gradient and rate for a variable that decays."""
-        raise NotImplementedError
+        """Returns gradient and rate for a variable that decays: here, as L2 regularisation does."""
+        return gradient + self._decay * variable, rate
 
 
 class Sgd(_ByVariable, keras.optimizers.SGD):
@@ -67,11 +67,6 @@ class Sgd(_ByVariable, keras.optimizers.SGD):
     velocity <- momentum velocity - rate (gradient + decay weights)
     weights <- weights + velocity
     """
-
-    def _decayed(
-        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return gradient + self._decay * variable, rate
 
 
 class AdamW(_ByVariable, keras.optimizers.Adam):

@@ -1,10 +1,7 @@
 """The head alone, solved exactly on embeddings that are computed once."""
 
 import ml_collections
-import numpy as np
-import tensorflow as tf
 
-from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.evaluation import probes
 from remedis.preprocess import Preprocess
@@ -59,23 +56,11 @@ def fit(
             "config.method is 'probe', which one process does; set config.distribution to none."
         )
     classifier = model.plain(started, config)
-    compute = tf.function(
-        classifier.embedding_of,
-        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
-        autograph=False,
+    stored = embeddings.of_head(
+        classifier, config.embeddings_dir or run / "embeddings", eval_ops, config.batch_size
     )
-    store = embeddings.EmbeddingStore(config.embeddings_dir or run / "embeddings")
-    embedding = "pre_logits" if config.head_norm else "embedding"
-    key = embeddings.key(classifier.trunk, embedding, eval_ops)
-
-    def embedded(part: Manifest, name: str) -> np.ndarray:
-        hashes = part.table["path"].map(parts.hashes)
-        return store.embeddings(
-            compute, key, part, hashes, eval_ops, config.batch_size, f"Embedding {name}"
-        )
-
     train, validation, test = (
-        embedded(part, name)
+        stored(part, parts.hashes, f"Embedding {name}")
         for part, name in (
             (parts.train, "training"),
             (parts.validation, "validation"),

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
 from remedis.data import leaks
@@ -37,41 +38,53 @@ def check_methods(methods: Sequence[str]) -> None:
             raise unknown_choice("probe", method, METHODS)
 
 
+def gate(manifest: Manifest, scanned: pd.DataFrame, allow_missing_patient_ids: bool) -> None:
+    """Raises a UserError for images that cannot be probed, before any is embedded.
+
+    Args:
+      manifest: images that all have a split.
+      scanned: what a scan found of them, row by row.
+      allow_missing_patient_ids: as for `leaks.check`.
+
+    Raises:
+      UserError: splits share patients or images, one has none, or a label is still uncertain.
+    """
+    if (manifest.targets() == -1).any():
+        raise UserError("Labels still have uncertain values (-1); set --uncertain=ignore, or ones.")
+    for split in ("train", "test"):
+        if not (manifest.table["split"] == split).any():
+            raise UserError(f"The {split} split has no images; give it a share in --splits.")
+    hashes = scanned.set_index("path")["sha256"]
+    leaks.check(manifest, hashes, allow_missing_patient_ids).raise_if_leaking()
+
+
 def probe(
     embedded: Embedded,
     methods: Sequence[str] = METHODS,
     *,
     neighbours: int = probes.NEIGHBOURS,
     shots: Sequence[int] = probes.SHOTS,
-    allow_missing_patient_ids: bool = False,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Probed:
     """Fits probes on the training split, chooses on validation and judges on test.
 
     Args:
-      embedded: images that all have a split, and labels of 1, 0 and NaN.
+      embedded: images that went through `gate`.
       methods: of `METHODS`.
       neighbours: of `knn`.
       shots: of `few_shot`.
-      allow_missing_patient_ids: as for `leaks.check`.
       seed: of resamples and draws of patients.
       resamples: behind the intervals of `linear` and `knn`.
 
     Raises:
-      UserError: a method is unknown, splits share patients or images, or one has no images.
+      UserError: a method is unknown.
     """
     check_methods(methods)
     manifest, rows = embedded.manifest, embedded.rows
-    if (manifest.targets() == -1).any():
-        raise UserError("Labels still have uncertain values (-1); set --uncertain=ignore, or ones.")
-    hashes = embedded.scanned.set_index("path")["sha256"]
-    leaks.check(manifest, hashes, allow_missing_patient_ids).raise_if_leaking()
     x, y, who = {}, {}, {}
     for split in ("train", "validation", "test"):
         inside = (manifest.table["split"] == split).to_numpy(dtype=bool, na_value=False)
-        if not inside.any() and split != "validation":
-            raise UserError(f"The {split} split has no images; give it a share in --splits.")
         x[split], y[split] = rows[inside], manifest.targets()[inside]
         who[split] = _patients(manifest, inside)
 

@@ -7,7 +7,7 @@ import ml_collections
 
 from remedis.data import manifest as manifests
 from remedis.data import rehearsal, sources
-from remedis.errors import unknown_choice
+from remedis.errors import UserError, unknown_choice
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import builder, names
 
@@ -42,39 +42,44 @@ def prepared(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collect
     return config
 
 
+def made_once(target: pathlib.Path, make: Callable[[], object]) -> pathlib.Path:
+    """Returns `target`, made if it is not there; another process may make it at the same time."""
+    if not target.is_dir():
+        try:
+            make()
+        except (UserError, OSError):
+            if not target.is_dir():
+                raise
+    return target
+
+
 def _chexpert(folder: pathlib.Path) -> pathlib.Path:
-    data_dir = folder / "CheXpert-v1.0-small"
-    if not data_dir.is_dir():
-        rehearsal.write_chexpert(folder, image_size=IMAGE_SIZE)
-    return data_dir
+    return made_once(
+        folder / "CheXpert-v1.0-small",
+        lambda: rehearsal.write_chexpert(folder, image_size=IMAGE_SIZE),
+    )
 
 
 def _chestxray14(folder: pathlib.Path) -> pathlib.Path:
-    data_dir = folder / "ChestX-ray14"
-    if not data_dir.is_dir():
-        rehearsal.write_chestxray14(folder, image_size=IMAGE_SIZE)
-    return data_dir
+    return made_once(
+        folder / "ChestX-ray14",
+        lambda: rehearsal.write_chestxray14(folder, image_size=IMAGE_SIZE),
+    )
 
 
 def _mimic_cxr(folder: pathlib.Path) -> pathlib.Path:
-    data_dir = folder / "mimic-cxr-jpg-2.0.0"
-    if not data_dir.is_dir():
-        rehearsal.write_mimic_cxr(folder, image_size=IMAGE_SIZE)
-    return data_dir
+    return made_once(
+        folder / "mimic-cxr-jpg-2.0.0",
+        lambda: rehearsal.write_mimic_cxr(folder, image_size=IMAGE_SIZE),
+    )
 
 
 def _patch_camelyon(folder: pathlib.Path) -> pathlib.Path:
-    data_dir = folder / "pcam"
-    if not data_dir.is_dir():
-        rehearsal.write_patch_camelyon(folder)
-    return data_dir
+    return made_once(folder / "pcam", lambda: rehearsal.write_patch_camelyon(folder))
 
 
 def _wilds_camelyon17(folder: pathlib.Path) -> pathlib.Path:
-    data_dir = folder / "camelyon17_v1.0"
-    if not data_dir.is_dir():
-        rehearsal.write_wilds_camelyon17(folder)
-    return data_dir
+    return made_once(folder / "camelyon17_v1.0", lambda: rehearsal.write_wilds_camelyon17(folder))
 
 
 def _csv(folder: pathlib.Path) -> pathlib.Path:

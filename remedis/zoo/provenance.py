@@ -33,11 +33,6 @@ class Provenance:
         """Whether these weights, or those a training started from, were drawn at random."""
         return self.origin == RANDOM or (self.parent is not None and self.parent.random)
 
-    @property
-    def untrained(self) -> bool:
-        """Whether these very weights were drawn at random and never trained."""
-        return self.origin == RANDOM
-
     def to_json(self) -> dict[str, Any]:
         """Returns plain values; read back by `from_json`."""
         return dataclasses.asdict(self)

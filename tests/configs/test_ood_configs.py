@@ -10,7 +10,7 @@ from configs import common
 from remedis.data import sources
 from remedis.errors import UserError
 from remedis.reporting import ood_report
-from remedis.training import study
+from remedis.training import checks, study
 from remedis.training.study import rehearsal, settings
 
 NAMES = sorted(
@@ -40,7 +40,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
         assert made.source in sources.NAMES
         assert made.seed == 3
         assert made.checkpoint == "scratch:50x1"
-        settings.operations(made)
+        checks.operations(made)
     assert bool(config.rehearsal) == bool(arg)
     if arg:
         settings.check(config)

@@ -67,6 +67,8 @@ def test_separation_and_logits_that_mislead_stay_within_bounds(method):
         # Forty cases are no proof of certainty: 0.95 is what 20 without an error amount to.
         assert 0 <= found.scale[0] <= 20
         assert np.isfinite(found.probabilities(logits)).all()
+        # Not even then is the AUROC the calibration's to change.
+        assert (np.diff(np.float32(found.probabilities(logits)[:, 0])) > 0).all()
     same = calibration.fit(np.ones((40, 1)), np.arange(40)[:, None] % 2, ("a",), method)
     assert np.isfinite(same.probabilities(np.ones((40, 1)))).all()
 

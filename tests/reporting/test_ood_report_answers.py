@@ -1,6 +1,7 @@
 import pytest
 from ood_example import make_study
 
+from remedis.reporting import comparison
 from remedis.reporting.ood_report import answers, words
 
 GOAL = "what scratch reaches with all 310 (AUROC 0.778)"
@@ -126,4 +127,4 @@ def test_numbers():
     ]
     # Whole patients, rounded up, but not by what a float loses.
     assert words.patients(_of(16.0000000001, 15.2, 1200.0), 9) == "16 [16, 1,200]"
-    assert [words.p_value(p) for p in (None, 0.0009, 0.04)] == ["none", "<0.001", "0.040"]
+    assert [comparison.p_value(p) for p in (None, 0.0009, 0.04)] == ["none", "<0.001", "0.040"]

@@ -165,7 +165,7 @@ def test_a_network_without_a_file_is_random_and_says_so():
     assert equal(drawn, values(same.trunk))
     for name, value in values(other.trunk).items():
         assert np.array_equal(value, drawn[name]) is (value.ndim == 1)
-    assert one.provenance.untrained
+    assert one.provenance.origin == "random"
     assert "RANDOM WEIGHTS (seed 1), Keras' SmallNet" in one.provenance.description
 
 
@@ -173,7 +173,7 @@ def test_a_trunk_from_scratch_is_drawn_from_the_seed(monkeypatch):
     monkeypatch.setattr(Architecture, "parse", classmethod(lambda cls, name: TINY))
     backbone = backbones.load("scratch:50x1", seed=3)
     assert equal(values(backbone.trunk), dict(random_weights.draw("3", TINY).arrays))
-    assert backbone.provenance.untrained
+    assert backbone.provenance.origin == "random"
     assert "seed 3" in backbone.provenance.description
 
 

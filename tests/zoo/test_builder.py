@@ -25,7 +25,7 @@ def test_one_seed_gives_the_same_variables_and_another_others(tmp_path):
     first, again, other = (tensors.variables_sha256(folder) for folder in folders)
     assert first == again != other
     description = checkpoint.describe(folders[2])
-    assert description.provenance.untrained
+    assert description.provenance.origin == "random"
     assert description.provenance.details == {"seed": 8}
     card = (folders[2] / export.CARD).read_text()
     assert "> **RANDOM WEIGHTS.** Nothing here was pretrained" in card

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from remedis.reporting.comparison import p_value
 from remedis.reporting.ood_report.markup import Markup, join, table, tag
 from remedis.reporting.ood_report.words import (
     Fields,
@@ -10,7 +11,6 @@ from remedis.reporting.ood_report.words import (
     budget_name,
     difference,
     mode_name,
-    p_value,
     share,
 )
 

@@ -73,13 +73,6 @@ def fold(fields: Fields | None) -> str:
     return interval(fields, lambda x: f"{x:.1f}" if x < 9.95 else f"{x:,.0f}")
 
 
-def p_value(value: float | None) -> str:
-    """Returns three decimals, or `<0.001`; `none` if there is none."""
-    if value is None:
-        return "none"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def largest_budget(study: Study) -> int:
     """Returns the patients of the largest budget that was measured."""
     return max((point["patients"] for point in study["points"]), default=0)

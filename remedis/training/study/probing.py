@@ -1,24 +1,22 @@
 """The mode `probe`: a linear head on embeddings that are computed once an arm."""
 
 import time
-from collections.abc import Iterable
 
 import ml_collections
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from remedis.data.manifest import Manifest
 from remedis.evaluation import probes
 from remedis.models.classifier import Classifier
-from remedis.training import embeddings
+from remedis.training import checks, embeddings
 from remedis.training.study.adapting import Embedded, Prior, adapted
 from remedis.training.study.arm import Home
 from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
 from remedis.training.study.directory import StudyDirectory
 from remedis.training.study.hospitals import Hospitals
-from remedis.training.study.settings import operations, recipe
+from remedis.training.study.settings import recipe
 from remedis.zoo import backbones
 
 
@@ -54,20 +52,11 @@ class ProbedArm:
         backbone = backbones.load(checkpoint, settings.seed)
         print(f"Checkpoint: {checkpoint}: {backbone.provenance.description}", flush=True)
         classifier = Classifier(backbone.trunk, tuple(settings.labels), settings.head_norm)
-        compute = tf.function(
-            classifier.embedding_of,
-            input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
-        )
-        _, ops = operations(settings)
-        key = embeddings.key(
-            classifier.trunk, "pre_logits" if settings.head_norm else "embedding", ops
-        )
-        store = embeddings.EmbeddingStore(run / "embeddings")
+        _, ops = checks.operations(settings)
+        stored = embeddings.of_head(classifier, run / "embeddings", ops, settings.batch_size)
 
         def embedded(part: Manifest, hashes: "pd.Series[str]", what: str) -> np.ndarray:
-            wanted: Iterable[str] = part.table["path"].map(hashes)
-            title = f"{name}: embedding {what}"
-            return store.embeddings(compute, key, part, wanted, ops, settings.batch_size, title)
+            return stored(part, hashes, f"{name}: embedding {what}")
 
         inside = hospitals.inside
         train = embedded(inside.train, inside.hashes, "ID train")

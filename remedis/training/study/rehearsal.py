@@ -1,6 +1,5 @@
 """Two made-up hospitals for a config's `:rehearsal`, inside the study's own directory."""
 
-import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping
@@ -9,7 +8,8 @@ import ml_collections
 
 from remedis.data import manifest as manifests
 from remedis.data import rehearsal, sources
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import unknown_choice
+from remedis.training.rehearsal import made_once
 from remedis.training.study.directory import StudyDirectory
 
 # Darker and tighter films than those of hospital A, with another mark and other patients, but no
@@ -50,11 +50,11 @@ def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     inside, outside = folder / "id", folder / "ood"
     size = IMAGE_SIZE
     return (
-        _once(
+        made_once(
             inside / "CheXpert-v1.0-small",
             lambda: rehearsal.write_chexpert(inside, 500, 160, image_size=size),
         ),
-        _once(
+        made_once(
             outside / "ChestX-ray14",
             lambda: rehearsal.write_chestxray14(outside, 500, image_size=size, style=HOSPITAL_C),
         ),
@@ -63,7 +63,7 @@ def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 
 def _pathology(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     """Makes five centres in the layout of WILDS' Camelyon17; the config takes them apart."""
-    made = _once(
+    made = made_once(
         folder / "camelyon17_v1.0",
         lambda: rehearsal.write_wilds_camelyon17(folder, slides_per_centre=10),
     )
@@ -79,14 +79,6 @@ def _own(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
             made = sources.load(source, data_dir, labels)
             manifests.write_csv(made, data_dir / "manifest.csv")
     return inside, outside
-
-
-def _once(target: pathlib.Path, make: Callable[[], pathlib.Path]) -> pathlib.Path:
-    """Returns `target`, made if it is not there; another process may make it at the same time."""
-    if not target.is_dir():
-        with contextlib.suppress(UserError, OSError):
-            make()
-    return target
 
 
 PAIRS: Mapping[str, Callable[[pathlib.Path], tuple[pathlib.Path, pathlib.Path]]] = {

@@ -7,7 +7,7 @@ import ml_collections
 
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
-from remedis.preprocess import Preprocess, parse
+from remedis.training import checks
 
 MODES = ("probe", "finetune")
 PARTS = ("id", "ood")  # of the config, and of the data
@@ -90,11 +90,7 @@ def check(config: ml_collections.ConfigDict) -> None:
         "minutes": (0, None),
         "price": (0, None),
     }
-    for key, (low, high) in bounds.items():
-        value = config[key]
-        if value is not None and not low <= value <= (value if high is None else high):
-            expected = f"at least {low}" if high is None else f"{low} to {high}"
-            raise UserError(f"config.{key} is {value}; expected {expected}.")
+    checks.within(config, bounds)
     if config.target is not None and not 0.5 < config.target < 1:
         raise UserError(
             f"config.target is {config.target}; expected an AUROC between 0.5 (chance) and 1."
@@ -129,22 +125,3 @@ def recipe(
             resamples=config.resamples,
         )
     return made
-
-
-def operations(settings: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:
-    """Returns the operations of training and of evaluation of a recipe, `{size}` filled in.
-
-    Raises:
-      UserError: a specification is wrong.
-    """
-
-    def filled(key: str) -> str:
-        try:
-            return str(settings[key].format(size=settings.image_size))
-        except (KeyError, IndexError, ValueError) as error:
-            raise UserError(
-                f"config.{key} is {settings[key]!r}; the only thing in braces may be {{size}}."
-            ) from error
-
-    train = parse(filled("train_preprocess"))
-    return train, parse(filled("eval_preprocess"), deterministic=True)

@@ -12,7 +12,7 @@ import ml_collections
 import numpy as np
 
 from remedis.models.classifier import HEAD
-from remedis.training import distribution, fit, model, predictions
+from remedis.training import checks, distribution, fit, model, predictions
 from remedis.training.data import RunData
 from remedis.training.run_directory import RunDirectory
 from remedis.training.study.arm import SCORES, Home, path
@@ -20,7 +20,7 @@ from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
 from remedis.training.study.directory import StudyDirectory
 from remedis.training.study.hospitals import Hospitals
-from remedis.training.study.settings import Shard, operations, recipe
+from remedis.training.study.settings import Shard, recipe
 from remedis.zoo import checkpoint, classifiers
 from remedis.zoo.provenance import Provenance
 
@@ -86,7 +86,7 @@ class TunedArm:
         with contextlib.redirect_stdout(io.StringIO()):
             started = model.build(settings, crew.strategy)
             _restore_head(started, export)
-            train_ops, eval_ops = operations(settings)
+            train_ops, eval_ops = checks.operations(settings)
             fitted = fit.fit(settings, work, crew, started, parts, train_ops, eval_ops)
         scores = fitted.test_logits
         del started, fitted
@@ -108,7 +108,7 @@ def _train_inside(
     crew = distribution.of("none")
     started = model.build(settings, crew.strategy)
     directory.write_environment(started.provenance.to_json())
-    train_ops, eval_ops = operations(settings)
+    train_ops, eval_ops = checks.operations(settings)
     fitted = fit.fit(settings, directory, crew, started, hospitals.inside, train_ops, eval_ops)
     zero_shot = predictions.predict(
         fit.logits_of(fitted.classifier),

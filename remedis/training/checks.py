@@ -1,0 +1,43 @@
+"""What all jobs ask of their configs before any work is done."""
+
+from collections.abc import Mapping
+
+import ml_collections
+
+from remedis.errors import UserError
+from remedis.preprocess import Preprocess, parse
+
+
+def within(
+    config: ml_collections.ConfigDict, bounds: Mapping[str, tuple[float, float | None]]
+) -> None:
+    """Raises a UserError unless the values of some keys lie between two bounds.
+
+    Args:
+      config: values that are none are left out.
+      bounds: for each key the least and the largest value; None for no largest.
+    """
+    for key, (low, high) in bounds.items():
+        value = config[key]
+        if value is not None and not low <= value <= (value if high is None else high):
+            expected = f"at least {low}" if high is None else f"{low} to {high}"
+            raise UserError(f"config.{key} is {value}; expected {expected}.")
+
+
+def operations(config: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:
+    """Returns the operations of training and of evaluation, `{size}` filled in.
+
+    Raises:
+      UserError: a specification is wrong.
+    """
+
+    def filled(key: str) -> str:
+        try:
+            return str(config[key].format(size=config.image_size))
+        except (KeyError, IndexError, ValueError) as error:
+            raise UserError(
+                f"config.{key} is {config[key]!r}; the only thing in braces may be {{size}}."
+            ) from error
+
+    train = parse(filled("train_preprocess"))
+    return train, parse(filled("eval_preprocess"), deterministic=True)
