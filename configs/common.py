@@ -131,6 +131,7 @@ def ood(
     config.price = config_dict.placeholder(float)  # to label a patient
     config.extrapolate = False  # beyond all labelled patients, by a power law
     config.resamples = 1000  # of test patients and seeds, for intervals
+    config.caveats = ()  # sentences for the report, of what you know about the data
     # What both share.
     for key in ("labels", "image_size", "eval_preprocess", "head_norm"):
         config[key] = inside[key]
