@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import roc_curve
 
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.evaluate import Result
 from remedis.evaluation.intervals import Estimate
+from remedis.reporting.curves import curve, series
 from remedis.reporting.figures import (
     BLUE,
     GREEN,
@@ -134,22 +134,22 @@ def training_curves(
         3, 3, (4.0, 3.0), title=title, random_weights=random_weights
     )
 
-    values = _series(kept, "train/loss")
+    values = series(kept, "train/loss")
     many = len(values) >= _SMOOTHED
-    _curve(loss, "training loss", values, ORANGE, faint=many)
+    curve(loss, "training loss", values, ORANGE, faint=many)
     if many:
         smooth = values.rolling(len(values) // 15, center=True, min_periods=1).mean()
         loss.plot(smooth.index, smooth, color=ORANGE, linewidth=1.8, label="running mean")
         loss.legend(frameon=False, fontsize=9)
 
-    values = _series(kept, "train/learning_rate")
-    _curve(rate, "learning rate", values, GREEN)
+    values = series(kept, "train/learning_rate")
+    curve(rate, "learning rate", values, GREEN)
     # A schedule that drops by factors of ten shows only its first step on a linear axis.
     if (values > 0).any() and values.max() > 50 * values[values > 0].iloc[-1]:
         rate.set_yscale("log", nonpositive="mask")
 
-    values = _series(kept, "validation/auroc")
-    _curve(auroc, "validation AUROC (mean)", values, BLUE, marker="o")
+    values = series(kept, "validation/auroc")
+    curve(auroc, "validation AUROC (mean)", values, BLUE, marker="o")
     if len(values):
         best = int(values.to_numpy().argmax())
         step, value = values.index[best], values.iloc[best]
@@ -157,37 +157,3 @@ def training_curves(
         auroc.scatter(step, value, 100, facecolors="none", edgecolors="black", label=note, zorder=3)
         auroc.legend(frameon=False, fontsize=9)
     return figure
-
-
-def _series(rows: list[Mapping[str, Any]], key: str) -> "pd.Series[float]":
-    """Returns the values of `key` by step, in order; the last one where a step comes twice."""
-    found = {int(row["step"]): float(row[key]) for row in rows if row.get(key) is not None}
-    return pd.Series(found, dtype=float).sort_index()
-
-
-def _curve(
-    axes: Axes,
-    title: str,
-    values: "pd.Series[float]",
-    color: str,
-    marker: str = "",
-    faint: bool = False,
-) -> None:
-    axes.set_title(title, fontsize=11, loc="left")
-    axes.set_xlabel("step", fontsize=10)
-    axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
-    axes.locator_params(axis="x", nbins=5, integer=True)
-    if not len(values):
-        axes.text(0.5, 0.5, "nothing logged", color=GREY, ha="center", transform=axes.transAxes)
-        axes.set(xticks=[], yticks=[])
-        return
-    # One value makes no line; a dot shows it.
-    axes.plot(
-        values.index,
-        values,
-        color=color,
-        marker=marker or ("o" if len(values) == 1 else ""),
-        markersize=5,
-        linewidth=1.0 if faint else 1.8,
-        alpha=0.35 if faint else 1.0,
-    )

@@ -30,14 +30,19 @@ def operations(config: ml_collections.ConfigDict) -> tuple[Preprocess, Preproces
     Raises:
       UserError: a specification is wrong.
     """
+    train = parse(filled(config, "train_preprocess"))
+    return train, parse(filled(config, "eval_preprocess"), deterministic=True)
 
-    def filled(key: str) -> str:
-        try:
-            return str(config[key].format(size=config.image_size))
-        except (KeyError, IndexError, ValueError) as error:
-            raise UserError(
-                f"config.{key} is {config[key]!r}; the only thing in braces may be {{size}}."
-            ) from error
 
-    train = parse(filled("train_preprocess"))
-    return train, parse(filled("eval_preprocess"), deterministic=True)
+def filled(config: ml_collections.ConfigDict, key: str) -> str:
+    """Returns a specification with the size of the images in the place of `{size}`.
+
+    Raises:
+      UserError: something else is in braces.
+    """
+    try:
+        return str(config[key].format(size=config.image_size))
+    except (KeyError, IndexError, ValueError) as error:
+        raise UserError(
+            f"config.{key} is {config[key]!r}; the only thing in braces may be {{size}}."
+        ) from error

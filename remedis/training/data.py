@@ -51,7 +51,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
     """
     if not config.data_dir:
         raise UserError("config.data_dir is not set: name the directory of the data.")
-    options = sources.parse_options(filter(None, config.source_options.split(";")))
+    options = sources.parse_options(config.source_options.split(";"))
     if "allow_missing_patient_ids" in sources.options_of(config.source):
         options["allow_missing_patient_ids"] = config.allow_missing_patient_ids
     manifest = sources.load(config.source, config.data_dir, tuple(config.labels), **options)

@@ -15,8 +15,9 @@ from remedis.progress import progress
 from remedis.training.averaging import Averages
 from remedis.training.checkpoints import State
 from remedis.training.distribution import Distribution
+from remedis.training.objective import Objective
 from remedis.training.run_directory import RunDirectory
-from remedis.training.step import Objective, Step
+from remedis.training.step import Step
 from remedis.zoo import writing
 
 
@@ -93,8 +94,9 @@ def train(
     plan: Plan,
     learner: Learner,
     batches: Callable[[int, int], tf.data.Dataset],
-    evaluate: Callable[[], tuple[float, dict[str, float | None]]],
+    evaluate: Callable[[], tuple[float, dict[str, float | None]]] | None,
     distribution: Distribution,
+    observe: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> State:
     """Trains, and ends with the variables of the best evaluation.
 
@@ -105,7 +107,10 @@ def train(
       learner: what is trained; its variables were made under the distribution's scope.
       batches: from first step (inclusive) and last (exclusive) to this worker's parts of batches.
       evaluate: gives a score, higher is better, and values to log by name; the same in all workers.
+        None where there is nothing to choose by: the last variables are the best.
       distribution: of the work.
+      observe: told of every step that is logged its number, its loss and what else the objective
+        watches; raises a UserError to end the training.
 
     Returns:
       The state at the end, with the best variables restored.
@@ -145,22 +150,27 @@ def train(
         # A run that was killed may have been at its end, before what comes after.
         last = first if plan.ends(first, int(state.best_step)) else plan.steps
         for step, batch in enumerate(readable(batches(first, last)), start=first + 1):
-            value, rate = advance(batch, step)
+            value, rate, watched = advance(batch, step)
             state.step.assign(step)
             if plan.logs(step) or plan.checkpoints(step):
                 number = float(value)
                 if not (math.isfinite(number) and state.finite()):
                     raise UserError(_diverged(run, step, number))
             if plan.logs(step):
-                log(step, {"train/loss": number, "train/learning_rate": float(rate)})
+                seen = {"loss": number, **{name: float(v) for name, v in watched.items()}}
+                row = {**seen, "learning_rate": float(rate)}
+                log(step, {f"train/{name}": value for name, value in row.items()})
+                if observe is not None:
+                    observe(step, seen)
                 speed = (step - first) / (time.monotonic() - started)
                 status = f"loss {number:.3f}, {speed:.2f} steps/s"
             if plan.evaluates(step):
                 with averages.in_place():
-                    score, values = evaluate()
+                    score, values = (float(step), {}) if evaluate is None else evaluate()
                     state.offer(score)
-                log(step, dict(values))
-                score_text = f", validation {score:.3f}, best {float(state.best_score):.3f}"
+                if evaluate is not None:
+                    log(step, dict(values))
+                    score_text = f", validation {score:.3f}, best {float(state.best_score):.3f}"
             if plan.checkpoints(step):
                 with writing.written(run.path):
                     writer.flush()

@@ -39,7 +39,7 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     if not config.checkpoint:
         raise UserError(
             "config.checkpoint is not set: name a checkpoint folder (saved_models/build.py makes "
-            "one; the released ones are taken as downloaded), scratch:50x1, or "
+            "one; the released ones are taken as downloaded), bit:FILE.npz, scratch:50x1, or "
             "keras:DenseNet121:WEIGHTS_FILE."
         )
     with strategy.scope(), precision.policy(config.precision):

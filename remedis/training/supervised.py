@@ -7,12 +7,13 @@ import tensorflow as tf
 from remedis.models.classifier import Classifier
 from remedis.training.losses import SupervisedLoss
 from remedis.training.mixup import mixup
-from remedis.training.step import Batch
+from remedis.training.objective import Batch
+from remedis.training.summed import Summed
 
 
 @dataclasses.dataclass(frozen=True)
-class Supervised:
-    """The objective of a classifier (see `remedis.training.step.Objective`).
+class Supervised(Summed):
+    """The objective of a classifier (see `remedis.training.summed.Summed`).
 
     Attributes:
       classifier: from images to logits.

@@ -3,6 +3,7 @@
 A specification is one of
 
 - a checkpoint folder: one of ours, the release's as downloaded, or an exported classifier;
+- `bit:FILE.npz`: one of BiT's published files, trained on natural images;
 - `scratch:50x1`: a BiT trunk with weights drawn from the run's seed;
 - `keras:DenseNet121:FILE`: a network of `keras.applications` with the user's weights, or without a
   file, with weights drawn from the run's seed.
@@ -15,11 +16,12 @@ from remedis.models.applications import ApplicationNetwork
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.models.trunk import Trunk
-from remedis.zoo import applications, checkpoint, random_weights
+from remedis.zoo import applications, bit_npz, checkpoint, random_weights
 from remedis.zoo.export import Description
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import Weights
 
+BIT = "bit:"
 KERAS = "keras:"
 SCRATCH = "scratch:"
 
@@ -52,6 +54,10 @@ def load(spec: str, seed: int, architecture: str = "") -> Backbone:
         parsed = Architecture.parse(spec.removeprefix(SCRATCH))
         _check(spec, parsed.name, architecture)
         return _bit(random_weights.draw(str(seed), parsed))
+    if spec.startswith(BIT):
+        file = spec.removeprefix(BIT)
+        wanted = Architecture.parse(architecture) if architecture else bit_npz.architecture_of(file)
+        return _bit(bit_npz.read(file, wanted))
     description = checkpoint.describe(spec)
     if description is not None and (name := application_of(description)):
         _check(spec, name, architecture)

@@ -48,9 +48,7 @@ def read(path: str, architecture: Architecture) -> Weights:
     Raises:
       UserError: no such file, no npz, or arrays missing, extra, misshapen or not numbers.
     """
-    file = pathlib.Path(path)
-    if not file.is_file():
-        raise UserError(f"{path} is not a file; --weights=bit: takes a BiT-{{S,M}}-R*.npz.")
+    file = _file(path)
     npz, shapes, keys = _open(file)
     expected = architecture.shapes(final_norm=True)
     classes = next((shapes[name][-1] for name in HEAD if shapes.get(name)), None)
@@ -74,6 +72,26 @@ def read(path: str, architecture: Architecture) -> Weights:
             details={"head_classes": classes},
         ),
     )
+
+
+def architecture_of(path: str) -> Architecture:
+    """Returns the architecture of the trunk in a BiT npz.
+
+    Raises:
+      UserError: no such file, no npz, or no BiT trunk.
+    """
+    shapes = _open(_file(path))[1]
+    try:
+        return architectures.infer(shapes)[0]
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _file(path: str) -> pathlib.Path:
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise UserError(f"{path} is not a file; bit: takes a BiT-{{S,M}}-R*.npz.")
+    return file
 
 
 def _instead(shapes: dict[str, Shape], architecture: Architecture) -> str:

@@ -6,7 +6,17 @@ import pathlib
 from remedis import files
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
-from remedis.zoo import checkpoint, export, names, records, release, serving, sources, tensors
+from remedis.zoo import (
+    checkpoint,
+    export,
+    names,
+    records,
+    release,
+    serving,
+    sources,
+    tensors,
+    trunks,
+)
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import check_shapes, normalise_name
 
@@ -46,29 +56,19 @@ def build(
         if scheme != "release":
             raise UserError("--graph=release goes with --weights=release:DIR only.")
         served, description = _kept(name, argument)
-    else:
-        found = sources.read(source, architecture)
-        _check_size(parts, found.provenance)
-        trunk = checkpoint.build_trunk(found)
-        served = serving.ServedTrunk(trunk)
-        description = export.Description(
-            kind="trunk",
-            name=name,
-            units=architecture.units,
-            width=architecture.width,
-            final_norm=found.final_norm,
-            value_range=records.RECORDS[name].value_range,
-            trunk_range=found.trunk_range,
-            parameters=architecture.parameters(found.final_norm),
-            tensors=len(architecture.shapes(found.final_norm)),
-            signatures=("serving_default", "embed", "endpoints"),
-            provenance=found.provenance,
-            backbone=architecture.name,
-            record=dataclasses.asdict(records.RECORDS[name]),
-        )
-    provenance = dataclasses.replace(description.provenance, command=command)
-    description = dataclasses.replace(description, provenance=provenance)
-    return export.save(served, description, directory, overwrite)
+        kept = dataclasses.replace(description.provenance, command=command)
+        described = dataclasses.replace(description, provenance=kept)
+        return export.save(served, described, directory, overwrite)
+    found = sources.read(source, architecture)
+    _check_size(parts, found.provenance)
+    return trunks.save(
+        checkpoint.build_trunk(found),
+        name=name,
+        provenance=dataclasses.replace(found.provenance, command=command),
+        directory=directory,
+        record=records.RECORDS[name],
+        overwrite=overwrite,
+    )
 
 
 def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Description]:

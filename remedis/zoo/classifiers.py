@@ -13,7 +13,7 @@ from remedis.errors import UserError
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import HEAD, Classifier
 from remedis.preprocess import Preprocess, parse
-from remedis.zoo import backbones, checkpoint, export, writing
+from remedis.zoo import backbones, checkpoint, export
 from remedis.zoo.export import Description
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen import Seen
@@ -86,11 +86,8 @@ def save(
         },
         thresholds=dict(thresholds) if thresholds else None,
     )
-    folder = export.save(served, description, directory, overwrite)
-    if seen is not None:
-        with writing.written(folder):
-            (seen if isinstance(seen, Seen) else Seen.of(seen)).write(folder)
-    return folder
+    known = [] if seen is None else [seen if isinstance(seen, Seen) else Seen.of(seen)]
+    return export.save(served, description, directory, overwrite, [one.write for one in known])
 
 
 def load(directory: files.Path) -> tuple[Classifier, Preprocess, Description]:

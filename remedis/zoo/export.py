@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
@@ -93,9 +94,20 @@ class Description:
 
 
 def save(
-    served: ServedModel, description: Description, directory: files.Path, overwrite: bool = False
+    served: ServedModel,
+    description: Description,
+    directory: files.Path,
+    overwrite: bool = False,
+    beside: Iterable[Callable[[pathlib.Path], object]] = (),
 ) -> pathlib.Path:
     """Writes the SavedModel, `remedis.json` and `MODEL_CARD.md`; whole or not at all.
+
+    Args:
+      served: what callers get.
+      description: of it.
+      directory: the folder to write.
+      overwrite: replace an existing folder.
+      beside: each writes a file of its own into the folder it is given.
 
     Raises:
       UserError: the folder exists and `overwrite` is false, or it cannot be written.
@@ -105,4 +117,6 @@ def save(
         (temporary / "assets").mkdir(exist_ok=True)
         files.write_json(temporary / DESCRIPTION, description.to_json())
         files.write_text(temporary / CARD, card.text(description.to_json()))
+        for write in beside:
+            write(temporary)
     return pathlib.Path(directory)

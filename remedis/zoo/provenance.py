@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 RANDOM = "random"
+SELF_SUPERVISION = "self_supervision"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,7 +12,8 @@ class Provenance:
     """The origin of a set of weights.
 
     Attributes:
-      origin: `bit`, `release`, `random`, or `training` for what a run of ours has trained.
+      origin: `bit`, `release`, `random`, `self_supervision` for what a run of ours has trained
+        without labels, or `training` for what one has trained with them.
       description: one sentence a reader of a report can rely on.
       file: base name of the file or folder the weights were read from.
       sha256: hash of that file (of a SavedModel: of its variables).
@@ -30,7 +32,13 @@ class Provenance:
 
     @property
     def random(self) -> bool:
-        """Whether these weights, or those a training started from, were drawn at random."""
+        """Whether these weights, or those a training with labels started from, are random.
+
+        Self-supervision is what makes a trunk of random weights a pretrained one; that it started
+        from such, its description says.
+        """
+        if self.origin == SELF_SUPERVISION:
+            return False
         return self.origin == RANDOM or (self.parent is not None and self.parent.random)
 
     def to_json(self) -> dict[str, Any]:

@@ -126,6 +126,6 @@ def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path):
     assert "Traceback" not in done.stderr
     # TensorFlow tells at import what kind of processor it found.
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert lines == ["error: nothing.npz is not a file; --weights=bit: takes a BiT-{S,M}-R*.npz."]
+    assert lines == ["error: nothing.npz is not a file; bit: takes a BiT-{S,M}-R*.npz."]
     assert done.stderr.splitlines()[-1] == lines[0]
     assert not out.exists()

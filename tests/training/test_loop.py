@@ -10,11 +10,12 @@ import tensorflow as tf
 from remedis.errors import UserError
 from remedis.training import distribution, loop
 from remedis.training.run_directory import RunDirectory
+from remedis.training.summed import Summed
 
 TARGET = np.array([3.0, -2.0], np.float32)
 
 
-class Objective:
+class Pull(Summed):
     """Four examples pull at the weight, each as hard as its share says."""
 
     def __init__(self, problem):
@@ -68,7 +69,7 @@ class Problem:
             {"weight": self.weight},
             {},
             keras.optimizers.SGD(rate, momentum=0.9),
-            Objective(self),
+            Pull(self),
             accumulate=accumulate,
             clip_norm=clip_norm,
             ema=ema,

@@ -1,6 +1,6 @@
-"""Runs fine-tuning with one process and with two on the loopback interface.
+"""Runs a job with one process and with two on the loopback interface.
 
-    python workers.py CONFIG.json ALONE_DIR TOGETHER_DIR PORT
+    python workers.py finetune|pretrain CONFIG.json ALONE_DIR TOGETHER_DIR PORT
 
 TensorFlow is imported once and the processes forked from there, which is sound as long as nothing
 has been computed before. Prints the exit status of each.
@@ -13,12 +13,15 @@ import sys
 
 import ml_collections
 
-from remedis.training import finetune
+from remedis.training.finetune import finetune
+from remedis.training.pretraining.pretrain import pretrain
 from remedis.training.repeatable import make_process_repeatable
+
+JOBS = {"finetune": finetune, "pretrain": pretrain}
 
 
 def started(config: ml_collections.ConfigDict, workdir: str, worker: int, ports: list[int]) -> int:
-    """Forks a process that fine-tunes; returns its number."""
+    """Forks a process that does the job; returns its number."""
     child = os.fork()
     if child:
         return child
@@ -29,15 +32,16 @@ def started(config: ml_collections.ConfigDict, workdir: str, worker: int, ports:
         task = {"type": "worker", "index": worker}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
     make_process_repeatable()
-    finetune.finetune(config, workdir)
+    JOBS[sys.argv[1]](config, workdir)
     os._exit(0)
 
 
 def main() -> None:
-    config = ml_collections.ConfigDict(json.loads(pathlib.Path(sys.argv[1]).read_text()))
-    port = int(sys.argv[4])
-    processes = [started(config, sys.argv[2], 0, [])]
-    processes += [started(config, sys.argv[3], i, [port, port + 1]) for i in range(2)]
+    _, _, file, alone, together, first = sys.argv
+    config = ml_collections.ConfigDict(json.loads(pathlib.Path(file).read_text()))
+    port = int(first)
+    processes = [started(config, alone, 0, [])]
+    processes += [started(config, together, i, [port, port + 1]) for i in range(2)]
     print(json.dumps([os.waitpid(process, 0)[1] for process in processes]))
 
 

@@ -87,19 +87,23 @@ def options_of(name: str) -> tuple[str, ...]:
     return tuple(p for p in parameters if p not in ("data_dir", "labels"))
 
 
-def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
+def parse_options(pairs: Iterable[str], of: str = "the source") -> dict[str, Any]:
     """Returns options from texts such as `views=all` and `test_centres=(2, 3)`.
 
     Values that are no Python literals are text.
+
+    Args:
+      pairs: the texts; empty ones are left out.
+      of: what they are options of, for the message.
 
     Raises:
       UserError: a text is not of the form KEY=VALUE.
     """
     options: dict[str, Any] = {}
-    for pair in pairs:
+    for pair in filter(str.strip, pairs):
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals:
-            raise UserError(f"The option {pair.strip()!r} of the source: expected KEY=VALUE.")
+            raise UserError(f"The option {pair.strip()!r} of {of}: expected KEY=VALUE.")
         try:
             options[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):

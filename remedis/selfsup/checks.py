@@ -1,0 +1,70 @@
+"""Checks of the settings of methods, `config.method_options`, and of the batch."""
+
+import math
+import numbers
+from collections.abc import Sequence
+
+from remedis.errors import UserError
+
+FEWEST = 2  # examples: with one alone there is nothing to tell it from
+
+
+def batch(method: str, batch_size: int, fewest: int) -> None:
+    """Raises a UserError if a batch, over all replicas, has fewer examples than a method needs."""
+    if batch_size < fewest:
+        raise UserError(
+            f"config.batch_size is {batch_size}; {method} compares the examples of a batch with "
+            f"each other: expected at least {fewest}, better hundreds."
+        )
+
+
+def positive(option: str, value: object) -> float:
+    """Returns a number above 0, or raises a UserError that names the option."""
+    return _number(option, value, above=True)
+
+
+def not_negative(option: str, value: object, below: float = math.inf) -> float:
+    """Returns a number from 0 to below a bound, or raises a UserError that names the option."""
+    return _number(option, value, below=below)
+
+
+def _number(option: str, value: object, above: bool = False, below: float = math.inf) -> float:
+    known = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = float(value) if known else math.nan  # type: ignore[arg-type]
+    if not (0 <= number < below) or (above and number == 0):
+        expected = "a number above 0" if above else "a number, 0 or more"
+        raise _wrong(option, value, expected + ("" if below == math.inf else f", below {below:g}"))
+    return number
+
+
+def whole(option: str, value: object) -> int:
+    """Returns a whole number of at least 1, or raises a UserError that names the option."""
+    if not _is_whole(value):
+        raise _wrong(option, value, "a whole number, at least 1")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def widths(value: Sequence[int] | None, otherwise: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns the widths of a head's layers.
+
+    Args:
+      value: whole numbers of at least 1; None for those of `otherwise`.
+      otherwise: the method's own.
+
+    Raises:
+      UserError: `value` is anything else.
+    """
+    if value is None:
+        return otherwise
+    listed = isinstance(value, Sequence) and not isinstance(value, str)
+    if not listed or not value or not all(map(_is_whole, value)):
+        raise _wrong("widths", value, f"whole numbers of at least 1, such as {otherwise}")
+    return tuple(map(int, value))
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def _wrong(option: str, value: object, expected: str) -> UserError:
+    return UserError(f"config.method_options.{option} is {value!r}; expected {expected}.")

@@ -1,0 +1,55 @@
+"""Trunks as folders: written to be served by TensorFlow alone."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterable
+
+from remedis import files
+from remedis.models.bit import BiTResNet
+from remedis.zoo import export, serving
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.records import Record
+
+
+def save(
+    trunk: BiTResNet,
+    *,
+    name: str,
+    provenance: Provenance,
+    directory: files.Path,
+    record: Record | None = None,
+    beside: Iterable[Callable[[pathlib.Path], object]] = (),
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Writes a trunk as a SavedModel with its description and its card.
+
+    Args:
+      trunk: the network.
+      name: the checkpoint's or the run's.
+      provenance: of the weights.
+      directory: the folder to write.
+      record: of the checkpoint the folder is an instance of, where it is one.
+      beside: each writes a file of its own into the folder it is given, before the folder gets its
+        name.
+      overwrite: replace an existing folder.
+
+    Raises:
+      UserError: the folder exists and `overwrite` is false, or it cannot be written.
+    """
+    architecture = trunk.architecture
+    description = export.Description(
+        kind="trunk",
+        name=name,
+        units=architecture.units,
+        width=architecture.width,
+        final_norm=trunk.final_norm,
+        value_range=(0.0, 1.0) if record is None else record.value_range,
+        trunk_range=trunk.trunk_range,
+        parameters=architecture.parameters(trunk.final_norm),
+        tensors=len(architecture.shapes(trunk.final_norm)),
+        signatures=("serving_default", "embed", "endpoints"),
+        provenance=provenance,
+        backbone=architecture.name,
+        record=None if record is None else dataclasses.asdict(record),
+    )
+    return export.save(serving.ServedTrunk(trunk), description, directory, overwrite, beside)
