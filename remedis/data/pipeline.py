@@ -16,12 +16,15 @@ import tensorflow as tf
 from remedis.data import images
 from remedis.data.cache import ImageCache
 from remedis.data.manifest import Manifest
+from remedis.data.partners import Partners
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
 
 # Images worked on at once: one a core would wait for the disk in between. AUTOTUNE begins with one
 # and needs hundreds of images to find its number, which is the whole of many a small data set.
 PARALLEL = 2 * (os.cpu_count() or 1)
+# What TensorFlow says of images of different sizes in one batch, or in the views of one example.
+_UNLIKE = ("Cannot add tensor to the batch", "Cannot batch", "Shapes of all inputs must match")
 
 
 def training_batches(
@@ -33,6 +36,7 @@ def training_batches(
     last_step: int,
     *,
     views: int | None = None,
+    partners: Partners | None = None,
     weights: np.ndarray | None = None,
     shard: tuple[int, int] = (0, 1),
     cache: ImageCache | None = None,
@@ -49,6 +53,8 @@ def training_batches(
       first_step: the step to begin with.
       last_step: the step to end before.
       views: how many times each image is augmented, independently; for contrastive learning.
+      partners: of this manifest; with them all `views` but the first are of another image of the
+        same group, drawn anew every epoch.
       weights: [rows], not negative: draws images with replacement, as often as these say, instead
         of visiting each once an epoch.
       shard: (i, n): yield the i-th of n parts of every batch. The parts of all workers are what one
@@ -72,7 +78,7 @@ def training_batches(
             f"A batch of {batch_size} images cannot be divided among {workers} workers."
         )
     own = batch_size // workers
-    load = _loader(manifest, preprocess, views, cache)
+    load = _loader(manifest, preprocess, views, cache, partners)
     draw = None if weights is None else _drawer(weights, count)
 
     def example(number: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -116,7 +122,7 @@ def readable(batches: tf.data.Dataset) -> Iterator[dict[str, Any]]:
         yield from batches
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
         message = str(error)
-        if "Cannot add tensor to the batch" in message or "Cannot batch" in message:
+        if any(sign in message for sign in _UNLIKE):
             raise UserError(
                 "The preprocessing leaves images of different sizes, which cannot be batched; "
                 "make resize({size}) part of it."
@@ -135,22 +141,38 @@ def _first_line(message: str) -> str:
 
 
 def _loader(
-    manifest: Manifest, preprocess: Preprocess, views: int | None, cache: ImageCache | None
+    manifest: Manifest,
+    preprocess: Preprocess,
+    views: int | None,
+    cache: ImageCache | None,
+    partners: Partners | None = None,
 ) -> Callable[[tf.Tensor, tf.Tensor | None], dict[str, tf.Tensor]]:
     decoded = images.loader(manifest)
     labels = tf.constant(manifest.targets())
     fixed = preprocess.fixed
+    draw = None if partners is None else partners.drawer()
+
+    def of_row(row: tf.Tensor) -> tf.Tensor:
+        def made() -> tf.Tensor:
+            return preprocess(decoded(row), stop=fixed)
+
+        return made() if cache is None else cache.through(row, made)
 
     def load(index: tf.Tensor, seed: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        def made() -> tf.Tensor:
-            return preprocess(decoded(index), stop=fixed)
-
-        image = made() if cache is None else cache.through(index, made)
+        image = of_row(index)
         if views is None:
             image = preprocess(image, seed, fixed)
         else:
+            other = image
+            if draw is not None:
+                # The numbers below are those of the views' own seeds.
+                row = draw(index, tf.random.experimental.stateless_fold_in(seed, views))
+                other = tf.cond(row == index, lambda: image, lambda: of_row(row))
             seeds = [tf.random.experimental.stateless_fold_in(seed, view) for view in range(views)]
-            image = tf.stack([preprocess(image, one, fixed) for one in seeds])
+            shown = [image, *[other] * (views - 1)]
+            image = tf.stack(
+                [preprocess(one, own, fixed) for one, own in zip(shown, seeds, strict=True)]
+            )
         return {"image": image, "label": labels[index], "index": index}
 
     return load

@@ -11,7 +11,7 @@ from remedis.selfsup.moco import MoCo
 from remedis.selfsup.relic import RELIC
 from remedis.selfsup.simclr import SimCLR
 
-METHODS: Mapping[str, type] = {
+METHODS: Mapping[str, type[Method]] = {
     kind.name: kind for kind in (SimCLR, MICLe, MoCo, RELIC, BarlowTwins)
 }
 

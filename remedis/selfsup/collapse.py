@@ -1,16 +1,17 @@
-"""Tells, in words, when a self-supervised training has collapsed.
+"""Tells, in words, when a self-supervised training has collapsed or diverged.
 
 A network that gives every image the same features makes some losses small and leaves others where
-they are; neither is an error, and a run would go on to its end. What is looked at are the values of
-`remedis.selfsup.watching`.
+they are; neither is an error, and a run would go on to its end. What is looked at are the loss and
+the values of `remedis.selfsup.watching`.
 """
 
 from collections.abc import Mapping
 
 LOOKS = 3  # in a row that must say so: one odd batch is no alarm
 
-# Of `embedding_std`. It is sqrt(1 - mean cosine of two images) or less: at the start, behind a head
-# without batch norm, cosines of 0.99 are usual and give 0.1; this is one above 0.9999.
+# Of `embedding_std`, which is sqrt(1 - mean cosine of two images) or less: a cosine of 0.9999. MoCo's
+# head, without batch norm, was seen to go from 0.5 to 0.12 in 50 good steps, and to 0.00004 in one
+# that was 1,000 times too large.
 LEAST_SPREAD = 0.01
 
 # Of `effective_rank`. Features of random networks, however alike, differ in more than 3 directions;
@@ -25,11 +26,21 @@ MOST_CHANCES = 1.5
 LEAST_LOSS = 0.99
 CHANCE_STEPS = 35
 
+# Of the loss, in that of the first look or of a constant network, whichever is more (MoCo's first
+# queue is easy, Barlow Twins' first correlations are large). A head at random starts SimCLR's about
+# 1 / (2 D T^2) above a constant one, 1.1 times, and training lowers it; steps that are far too
+# large make it surer of wrong answers, not constant: with 1,000 times a good rate, 1.3 to 2 times.
+MOST_LOSS = 1.15
+
 ADVICE = "Lower config.learning_rate, lengthen config.warmup or enlarge config.batch_size."
 
 
 class Collapse:
-    """Remembers the last looks at a training, one every 10 steps or more often."""
+    """Remembers the looks at a training: one at step 1, then every 10 steps or more often.
+
+    What it says follows from them alone: a run that goes on from a checkpoint shows it the looks
+    that were logged.
+    """
 
     def __init__(self, batch_size: int, constant_loss: float) -> None:
         """Begins without a look.
@@ -39,8 +50,9 @@ class Collapse:
           constant_loss: the method's `constant_loss` for it.
         """
         self._batch_size, self._constant_loss = batch_size, constant_loss
-        self._spread, self._rank, self._chance = _Streak(LOOKS), _Streak(LOOKS), _Streak(1)
-        self._first: int | None = None
+        self._spread, self._rank, self._loss = _Streak(LOOKS), _Streak(LOOKS), _Streak(LOOKS)
+        self._chance = _Streak(1)
+        self._first: tuple[int, float] | None = None  # step, loss
         self._recent: list[tuple[int, float, float]] = []  # step, top-1, loss
 
     def look(self, step: int, values: Mapping[str, float]) -> str | None:
@@ -50,37 +62,64 @@ class Collapse:
           step: that the values are of; more than at the last look.
           values: those of `watching.watched` and `loss`. One that is not finite is no collapse.
         """
-        spread, rank = values["embedding_std"], values["effective_rank"]
-        few = self._batch_size < FEWEST_ROWS
-        constant = self._spread.since(step, spread < LEAST_SPREAD)
-        line = self._rank.since(step, rank < LEAST_RANK and not few)
-        lost = self._lost(step, values["instance_top1"], values["loss"])
-        if constant is not None:
-            return (
-                f"Collapsed since step {constant}: every image gets nearly the same projection "
-                f"(embedding_std is {spread:.2g}; expected about 1, and 0 is no difference at "
-                f"all). {ADVICE}"
-            )
-        if line is not None:
-            return (
-                f"Collapsed since step {line}: the features of all images are the same or differ "
-                f"in a single direction (effective_rank is {rank:.2f}; expected well above "
-                f"{LEAST_RANK}). {ADVICE}"
-            )
-        return lost
+        first = self._first = self._first or (step, values["loss"])
+        said = [
+            self._constant(step, values["embedding_std"]),
+            self._one_line(step, values["effective_rank"]),
+            self._diverged(first, step, values["loss"]),
+            self._blind(first, step, values["instance_top1"], values["loss"]),
+        ]
+        return next(filter(None, said), None)
 
-    def _lost(self, step: int, top1: float, loss: float) -> str | None:
+    def _constant(self, step: int, spread: float) -> str | None:
+        """Looks at whether all projections are the same."""
+        since = self._spread.since(step, spread < LEAST_SPREAD)
+        if since is None:
+            return None
+        return (
+            f"Collapsed since step {since}: every image gets nearly the same projection "
+            f"(embedding_std is {spread:.2g}; expected about 1, and 0 is no difference at all). "
+            f"{ADVICE}"
+        )
+
+    def _one_line(self, step: int, rank: float) -> str | None:
+        """Looks at whether all features are the same or on one line."""
+        low = rank < LEAST_RANK and self._batch_size >= FEWEST_ROWS
+        since = self._rank.since(step, low)
+        if since is None:
+            return None
+        return (
+            f"Collapsed since step {since}: the features of all images are the same, or differ in "
+            f"a single direction (effective_rank is {rank:.2f}; expected well above {LEAST_RANK}). "
+            f"{ADVICE}"
+        )
+
+    def _diverged(self, first: tuple[int, float], step: int, loss: float) -> str | None:
+        """Looks at whether the loss has risen instead of fallen."""
+        usual = max(first[1], self._constant_loss)
+        since = self._loss.since(step, loss > MOST_LOSS * usual)
+        if since is None:
+            return None
+        return (
+            f"Diverged since step {since}: the loss is {loss:.4g}, more than the {first[1]:.4g} of "
+            f"step {first[0]} and than the {self._constant_loss:.4g} of a network that sees "
+            f"nothing. {ADVICE}"
+        )
+
+    def _blind(self, first: tuple[int, float], step: int, top1: float, loss: float) -> str | None:
         """Looks at whether the network does no better than one that sees nothing."""
-        self._first = step if self._first is None else self._first
         self._recent = [look for look in self._recent if look[0] >= step - CHANCE_STEPS]
         self._recent.append((step, top1, loss))
         steps, hits, losses = zip(*self._recent, strict=True)
         mean_top1, mean_loss = sum(hits) / len(hits), sum(losses) / len(losses)
-        known = self._first <= step - CHANCE_STEPS and len(steps) >= LOOKS
         chance = 1 / self._batch_size
-        blind = mean_top1 <= MOST_CHANCES * chance
-        blind = blind and mean_loss >= LEAST_LOSS * self._constant_loss
-        since = self._chance.since(steps[0], known and blind)
+        blind = (
+            first[0] <= step - CHANCE_STEPS
+            and len(steps) >= LOOKS
+            and mean_top1 <= MOST_CHANCES * chance
+            and mean_loss >= LEAST_LOSS * self._constant_loss
+        )
+        since = self._chance.since(steps[0], blind)
         if since is None:
             return None
         return (

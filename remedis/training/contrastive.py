@@ -135,8 +135,11 @@ def features(trunk: BiTResNet, images: tf.Tensor, training: bool = True) -> tf.T
     Returns:
       [..., C] float32.
     """
-    leading, size = tf.shape(images)[:-3], images.shape[-3:]
-    unpooled = trunk(tf.reshape(images, [-1, *size]), training=training)
+    shape = tf.shape(images)
+    leading = shape[:-3]
+    flat = tf.reshape(images, tf.concat([[-1], shape[-3:]], 0))
+    flat.set_shape([None, *images.shape[-3:]])
+    unpooled = trunk(flat, training=training)
     assert trunk.norm is not None
     pooled = tf.reduce_mean(tf.cast(trunk.norm(unpooled), tf.float32), [1, 2])
     channels = trunk.map_channels

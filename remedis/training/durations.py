@@ -14,6 +14,8 @@ def steps(
 ) -> int | None:
     """Returns the number of optimizer steps, at least 1; None if no duration is given.
 
+    0 is none, since nothing on a command line takes back what a config sets.
+
     Args:
       steps: `config.steps`.
       epochs: `config.epochs`, passes through the training set, which need not be whole.
@@ -22,24 +24,24 @@ def steps(
       batch_size: images a step.
 
     Raises:
-      UserError: more than one duration is given, or one that is not above 0.
+      UserError: more than one duration is given, or one that is below 0.
     """
     given = {
         f"config.{name}": value
         for name, value in (("steps", steps), ("epochs", epochs), ("examples", examples))
-        if value is not None
+        if value
     }
     if len(given) > 1:
         said = " and ".join(f"{key} ({value})" for key, value in given.items())
-        raise UserError(f"The duration is given by {said}; set one of them and the others to none.")
+        raise UserError(f"The duration is given by {said}; set one of them and the others to 0.")
     for key, value in given.items():
         if not 0 < value < math.inf:
-            raise UserError(f"{key} is {value}; expected a number above 0, or none.")
-    if epochs is not None:
+            raise UserError(f"{key} is {value}; expected a number above 0, or 0 for none.")
+    if epochs:
         examples_seen = epochs * dataset_size
-    elif examples is not None:
+    elif examples:
         examples_seen = examples
     else:
-        return steps
+        return steps or None
     # Rounded before: products such as 0.07 * 100 lie just above the whole number that is meant.
     return max(1, math.ceil(round(examples_seen / batch_size, 6)))

@@ -9,6 +9,9 @@ from remedis.training.durations import steps
     [
         ({}, None),
         ({"steps": 7}, 7),
+        ({"steps": 0}, None),
+        ({"steps": 7, "epochs": 0.0}, 7),
+        ({"steps": 0, "epochs": 1.0}, 13),
         ({"epochs": 1.0}, 13),  # 100 / 8, rounded up
         ({"epochs": 2.0}, 25),
         ({"epochs": 0.001}, 1),
@@ -33,17 +36,16 @@ def test_rounding_of_the_product_adds_no_step():
         (
             (100, 2.0, None),
             "The duration is given by config.steps (100) and config.epochs (2.0); set one of them "
-            "and the others to none.",
+            "and the others to 0.",
         ),
         (
             (None, 2.0, 50),
             "The duration is given by config.epochs (2.0) and config.examples (50); set one of "
-            "them and the others to none.",
+            "them and the others to 0.",
         ),
-        ((0, None, None), "config.steps is 0; expected a number above 0, or none."),
-        ((None, -1.0, None), "config.epochs is -1.0; expected a number above 0, or none."),
-        ((None, float("nan"), None), "config.epochs is nan; expected a number above 0, or none."),
-        ((None, None, 0), "config.examples is 0; expected a number above 0, or none."),
+        ((None, -1.0, None), "config.epochs is -1.0; expected a number above 0, or 0 for none."),
+        ((None, float("nan"), None), "config.epochs is nan; expected a number above 0, or 0 for none."),
+        ((0, 0, -1), "config.examples is -1; expected a number above 0, or 0 for none."),
     ],
 )
 def test_wrong_durations(given, sentence):

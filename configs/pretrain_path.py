@@ -1,0 +1,42 @@
+r"""Self-supervision on patches of slides: REMEDIS' second stage, from BiT to one for pathology.
+
+    python pretrain/pretrain.py --config=configs/pretrain_path.py --workdir=runs/pretrain-path \
+        --config.checkpoint=bit:BiT-M-R50x1.npz --config.name=path-50x1-remedis-m \
+        --config.data='slides=/data/tcga; wilds_camelyon17=/data/camelyon17_v1.0'
+
+The directory's `export` is a checkpoint as any other. Labels are not looked at. Validation and test
+of sources with official splits are left out; what else an experiment will be judged on is named, as
+in `configs/pretrain_cxr.py`: `--config.leave_out=runs/ood-path`.
+
+A probe on labelled patches tells how training goes, and chooses the checkpoint that is kept:
+
+        --config.probe.source=wilds_camelyon17 --config.probe.data_dir=/data/camelyon17_v1.0
+
+REMEDIS saw 50 million patches of 29,018 slides for about 1,000 epochs, which is
+`--config.epochs=1000`; here it is 100, as for radiographs. Arguments, several as `:moco,50x1`: a
+method, `:simclr`, `:micle` (two patches of one patient as the two views), `:moco`, `:relic` or
+`:barlow_twins`, each with optimizer, rates, decay and length of its own; `:50x1`, `:152x2` (no
+trunk but this one; the second in little memory); `:rehearsal` (made-up patches, a narrow trunk from
+random weights, minutes on 2 cores).
+
+Expected on TCGA: not measured here. `:rehearsal` shows that everything runs; its AUROC says nothing
+about tissue.
+"""
+
+import ml_collections
+
+from configs import common
+
+
+def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
+    """Returns the config; `arg` as above."""
+    config = common.pretraining()
+    config.preprocess = "contrastive_pathology({size})"
+    config.probe.labels = ("tumor",)
+    rehearsal = common.pretraining_rehearsal(
+        "wilds_camelyon17",
+        ("tumor",),
+        "quarter_turns() | random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | "
+        "colour_distortion(0.5)",
+    )
+    return common.locked_pretraining(config, arg, rehearsal)

@@ -1,0 +1,42 @@
+"""Pretrains a trunk on unlabelled images as a config says; see the configs for commands.
+
+python pretrain/pretrain.py --config=configs/pretrain_cxr.py:rehearsal --workdir=runs/pretrain
+
+With config.distribution=multi_worker, start it in every worker, TF_CONFIG set. A worker that is
+lost is started again, by whoever started it; the others wait for it and all go on from the last
+checkpoint.
+"""
+
+import pathlib
+import sys
+
+from absl import flags
+
+from remedis import jobs
+
+# Configs import what they share as `configs.common`, wherever this is started from.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+
+_CONFIG = jobs.define_config()
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.", required=True)
+
+
+def main() -> None:
+    """Runs the job and shows what came out."""
+    # TensorFlow takes seconds to load; a wrong flag should not.
+    from remedis.reporting import pretraining_report
+    from remedis.training import distribution
+    from remedis.training.pretraining.pretrain import pretrain
+    from remedis.training.repeatable import make_process_repeatable
+
+    make_process_repeatable()
+    try:
+        pretrain(_CONFIG.value, _WORKDIR.value)
+    except distribution.WorkerLost as lost:
+        jobs.start_again(lost)
+    if distribution.is_chief(_CONFIG.value.distribution):
+        pretraining_report.report(_WORKDIR.value)
+
+
+if __name__ == "__main__":
+    jobs.run(main)

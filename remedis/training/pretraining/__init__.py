@@ -1,0 +1,1 @@
+"""Self-supervised pretraining: from unlabelled images to a checkpoint."""

@@ -1,0 +1,244 @@
+"""Self-supervised pretraining: unlabelled images and a config to a checkpoint."""
+
+import os
+import pathlib
+import shlex
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+
+from remedis import files
+from remedis.data.cache import ImageCache
+from remedis.data.pipeline import training_batches
+from remedis.errors import UserError
+from remedis.models import trunk as networks
+from remedis.preprocess import Preprocess, parse
+from remedis.selfsup.collapse import Collapse
+from remedis.selfsup.method import Method
+from remedis.training import checks, distribution, durations, loop, optimizers, schedules
+from remedis.training.checkpoints import State
+from remedis.training.pretraining import data, network
+from remedis.training.pretraining.watch import Watch
+from remedis.training.run_directory import RunDirectory
+from remedis.zoo import names, trunks
+from remedis.zoo.provenance import SELF_SUPERVISION, Provenance
+from remedis.zoo.seen import Seen
+
+
+def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
+    """Trains a trunk on unlabelled images and writes it as a checkpoint folder, `export`.
+
+    A run that was killed goes on when called again with the same config and directory, as one of
+    `training.finetune` does.
+
+    Args:
+      config: as `configs.common.pretraining` makes it.
+      workdir: the run's directory.
+
+    Returns:
+      What `results.json` holds.
+
+    Raises:
+      UserError: anything about config, data or checkpoint that the user can mend; or the training
+        diverged or collapsed.
+      distribution.WorkerLost: another worker is gone.
+    """
+    crew = distribution.of(config.distribution)
+    with crew.watched():
+        run = RunDirectory(workdir, config.to_dict(), crew.worker)
+        results_file = run.shared / "results.json"
+        if results_file.is_file():
+            print(f"{run.shared} is finished; its results are in {results_file}.")
+        else:
+            _pretrain(config, run, crew)
+            crew.wait()
+        return files.read_json(results_file)
+
+
+def _pretrain(
+    config: ml_collections.ConfigDict, run: RunDirectory, crew: distribution.Distribution
+) -> None:
+    if config.rehearsal:
+        with crew.chief_first():
+            config = data.rehearsed(config, run)
+    _check(config)
+    views = parse(checks.filled(config, "preprocess"))
+    crew.check_batch(config.batch_size, config.accumulate)
+    started = network.build(config, crew.strategy)
+    name = _name(config, run, started)
+    run.write_environment(started.provenance.to_json())
+    unlabelled = data.prepare(config, run)
+    watch = Watch.of(config, run)
+    run.pin({"data": unlabelled.digest(), "weights": networks.digest(started.trunk)})
+    schedule = _schedule(config, len(unlabelled.manifest))
+    state = _train(config, run, crew, started, unlabelled, watch, views, schedule)
+    if not crew.chief:
+        return
+    started.trunk.rematerialise = False
+    images, patients = len(unlabelled.manifest), unlabelled.patients
+    steps = int(state.best_step)
+    trunks.save(
+        started.trunk,
+        name=name,
+        provenance=Provenance(
+            origin=SELF_SUPERVISION,
+            description=(
+                f"Self-supervised by {config.method}, {steps:,} steps of {config.batch_size} "
+                f"images, on {images:,} unlabelled images of {patients:,} patients"
+                f"{' made up for a rehearsal' if config.rehearsal else ''}; it started from: "
+                f"{started.provenance.description}"
+            ),
+            command=shlex.join(sys.argv),
+            details={"method": config.method, "images": images, "patients": patients},
+            parent=started.provenance,
+        ),
+        directory=run / "export",
+        beside=(started.write_projection, Seen.of(unlabelled.hashes).write),
+        overwrite=True,
+    )
+    rows = [row for row in run.read_metrics() if "probe/linear_auroc" in row]
+    # Last of all: the run is finished once this file is there.
+    files.write_json(
+        run / "results.json",
+        {
+            "name": name,
+            "method": config.method,
+            "checkpoint": started.provenance.to_json(),
+            "data": unlabelled.summary,
+            "preprocess": views.specification,
+            "steps": int(state.step),
+            "best_step": steps,
+            "probe": rows,
+        },
+    )
+
+
+def _train(
+    config: ml_collections.ConfigDict,
+    run: RunDirectory,
+    crew: distribution.Distribution,
+    started: network.Network,
+    unlabelled: data.Unlabelled,
+    watch: Watch | None,
+    views: Preprocess,
+    schedule: schedules.Schedule,
+) -> State:
+    cache = ImageCache(int(config.cache_gb * 1e9))
+    with crew.strategy.scope():
+        optimizer = optimizers.make(
+            config.optimizer,
+            schedules.Rate(schedule),
+            {started.trained[name].path: factor for name, factor in started.factors.items()},
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            loss_scale=config.precision == "float16",
+        )
+    plan = loop.Plan(
+        schedule.steps, config.evaluate_every, config.checkpoint_every, config.log_every
+    )
+    scorer = None if watch is None else watch.scorer(started.trunk, crew)
+    if scorer is not None and State.latest(run.shared / "checkpoints") is None:
+        score, values = scorer()
+        print(f"Before training the probe has a mean AUROC of {score:.3f}.", flush=True)
+        run.rewrite_metrics([{"step": 0, **values}])
+    return loop.train(
+        run,
+        plan,
+        loop.Learner(
+            started.trained,
+            started.kept,
+            optimizer,
+            started.objective,
+            accumulate=config.accumulate,
+            clip_norm=config.clip_norm,
+        ),
+        lambda first, last: training_batches(
+            unlabelled.manifest,
+            views,
+            config.batch_size,
+            config.seed,
+            first,
+            last,
+            views=2,
+            partners=unlabelled.partners,
+            shard=(crew.worker, crew.workers),
+            cache=cache,
+        ),
+        scorer,
+        crew,
+        _observer(run, config, started.objective.method),
+    )
+
+
+def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Method) -> Any:
+    """Returns what looks at every logged step for a collapse: says it once, or ends the run."""
+    size, said = config.batch_size, False
+    collapse = Collapse(size, method.constant_loss(size))
+
+    def observe(step: int, values: Mapping[str, float]) -> None:
+        nonlocal said
+        sentence = collapse.look(step, values)
+        if sentence is None or said:
+            return
+        said = True
+        kept = State.latest(run.shared / "checkpoints")
+        where = f"the last checkpoint is {kept}" if kept else "no checkpoint was written yet"
+        if config.stop_on_collapse:
+            raise UserError(f"{sentence} Stopped ({where}); config.stop_on_collapse=False goes on.")
+        print(sentence, flush=True)
+
+    return observe
+
+
+def _name(config: ml_collections.ConfigDict, run: RunDirectory, started: network.Network) -> str:
+    """Returns the name of the export; a checkpoint's name must be that of such a trunk."""
+    name = config.name or pathlib.Path(os.path.abspath(run.shared)).name
+    if name in names.NAMES:
+        expected, found = names.parse(name).architecture, started.trunk.architecture.name
+        if expected != found:
+            raise UserError(
+                f"config.name is {name}, but config.checkpoint={config.checkpoint} is a {found}; "
+                f"name a {expected} to start from, or give the export another name."
+            )
+    return str(name)
+
+
+def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Schedule:
+    size = config.batch_size
+    steps = durations.steps(config.steps, config.epochs, config.examples, images, size)
+    warmup = config.warmup
+    if config.warmup_epochs:
+        if warmup is not None:
+            raise UserError(
+                f"The warm-up is given by config.warmup ({warmup}) and config.warmup_epochs "
+                f"({config.warmup_epochs}); set the first to none or the second to 0."
+            )
+        asked = durations.steps(None, config.warmup_epochs, None, images, size)
+        # Of a training cut short, such as a rehearsal, the warm-up is at most a tenth.
+        warmup = min(asked or 0, (steps or 0) // 10)
+    return schedules.Schedule.of(
+        config.schedule,
+        images,
+        size,
+        steps,
+        config.learning_rate,
+        config.learning_rate_batch,
+        warmup,
+        (),
+    )
+
+
+def _check(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError for what would otherwise fail late, after hours of training."""
+    bounds = {
+        "seed": (0, 2**31 - 1),
+        "momentum": (0, 1),
+        "weight_decay": (0, None),
+        "clip_norm": (0, None),
+        "max_bad_images": (0, 1),
+        "cache_gb": (0, None),
+        "image_size": (1, None),
+    }
+    checks.within(config, bounds)

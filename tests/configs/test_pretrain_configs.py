@@ -1,0 +1,205 @@
+"""The configs of pretraining: locked, readable, and their rehearsals have what they ask for."""
+
+import functools
+import importlib
+import itertools
+import math
+import pathlib
+
+import keras
+import pytest
+
+from configs import common
+from remedis import selfsup
+from remedis.data import sources
+from remedis.errors import UserError
+from remedis.preprocess import parse
+from remedis.training import data as supervised
+from remedis.training import multipliers, optimizers, rehearsal
+from remedis.training.pretraining import data, pretrain
+from remedis.training.run_directory import RunDirectory
+
+NAMES = sorted(
+    path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("pretrain_*.py")
+)
+METHODS = ("simclr", "micle", "moco", "relic", "barlow_twins")
+ARGUMENTS = (*METHODS, "50x1", "152x2", "rehearsal")
+
+
+def get(name, arg=None):
+    return importlib.import_module(f"configs.{name}").get_config(arg)
+
+
+def test_there_are_three():
+    assert NAMES == ["pretrain_cxr", "pretrain_own", "pretrain_path"]
+    assert set(common.METHODS) == set(selfsup.METHODS) == set(METHODS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("arg", [None, "", *ARGUMENTS, "rehearsal,moco,50x1"])
+def test_every_config_is_locked_and_can_be_read(name, arg):
+    config = get(name, arg)
+    asked = (arg or "").split(",")
+    assert config.is_locked
+    assert config.probe.is_locked
+    with pytest.raises((AttributeError, KeyError)):
+        config.probe.label = ()
+    assert set(config) == set(common.pretraining())
+    if arg in (None, "rehearsal"):  # the others leave it alone
+        parse(config.preprocess.format(size=config.image_size))
+        parse(config.probe.eval_preprocess.format(size=config.image_size), deterministic=True)
+    assert config.method == next((a for a in asked if a in METHODS), "simclr")
+    assert config.optimizer in optimizers.NAMES
+    assert config.batch_size % config.accumulate == 0
+    multipliers.parse(config.learning_rates)
+    assert bool(config.rehearsal) == ("rehearsal" in asked) == bool(config.probe.source)
+    assert config.checkpoint == (
+        f"scratch:{config.architecture or '50x0.5'}" if config.rehearsal else ""
+    )
+    assert config.architecture == next((a for a in asked if a in ("50x1", "152x2")), "")
+    assert (config.steps, config.examples) == (None, None)
+    assert config.warmup is None or config.warmup_epochs is None
+
+
+def test_keys_that_mean_the_same_are_called_the_same_and_mean_it():
+    ours, theirs = common.pretraining(), common.finetuning()
+    own = {
+        *("data", "leave_out", "leave_out_splits", "preprocess", "method_options", "partners"),
+        *("warmup_epochs", "stop_on_collapse", "probe", "name"),
+    }
+    assert set(ours) - set(theirs) == own
+    for key in set(ours) - own:
+        assert ours.get_type(key) is theirs.get_type(key)
+    assert ours.probe.to_dict() == {key: theirs.to_dict()[key] for key in common.PROBE}
+
+
+# As published: the optimizer, the rate at the batch it is for, the decay and the length.
+PUBLISHED = {
+    "simclr": ("lars", 0.3, 256, 1e-6, 512, 100),
+    "micle": ("lars", 0.3, 256, 1e-6, 512, 100),
+    "moco": ("sgd", 0.03, 256, 1e-4, 256, 200),
+    "relic": ("lars", 0.3, 256, 1.5e-6, 512, 100),
+    "barlow_twins": ("lars", 0.2, 256, 1e-6, 512, 100),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_trains_as_published(name, method):
+    config = get(name, method)
+    keys = ("optimizer", "learning_rate", "learning_rate_batch", "weight_decay", "batch_size")
+    assert (*(config[key] for key in keys), config.epochs) == PUBLISHED[method]
+    assert config.momentum == 0.9
+    assert config.schedule == "cosine"
+    assert config.method_options == ""
+    assert config.warmup == (0 if method == "moco" else None)
+    assert config.warmup_epochs == (None if method == "moco" else 10)
+
+
+def test_barlow_twins_move_norms_and_biases_at_a_rate_of_their_own():
+    config = get("pretrain_cxr", "barlow_twins")
+    names = ["block1/unit01/a/group_norm/gamma", "group_norm/beta", "projection/dense/bias"]
+    kernels = ["block1/unit01/a/standardized_conv2d/kernel", "projection/dense/kernel"]
+    factors = multipliers.parse(config.learning_rates).of([*names, *kernels])
+    assert all(math.isclose(factors[n] * config.learning_rate, 0.0048) for n in names)
+    assert all(factors[name] == 1 for name in kernels)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_rehearsal_has_settings_its_method_knows(method):
+    config = get("pretrain_own", f"{method},rehearsal")
+    options = sources.parse_options(filter(None, config.method_options.split(";")))
+    made = selfsup.make(config.method, options, 64, 0)
+    made.check_batch(config.batch_size)
+    assert config.learning_rates == ""
+    # Heads and queues that two cores do not notice.
+    variables: dict[str, keras.Variable] = {**made.trained(), **made.statistics()}
+    assert sum(math.prod(variable.shape) for variable in variables.values()) < 2 * 10**5
+
+
+@pytest.mark.parametrize("arg", ["152x2", "moco,152x2", "152x2,micle"])
+def test_a_152x2_works_on_parts_of_the_pixels_of_two_radiographs_at_448(arg):
+    config = get("pretrain_cxr", arg)
+    assert config.rematerialise
+    part = config.batch_size // config.accumulate
+    assert 2 * part * config.image_size**2 <= 2 * 448**2
+    assert get("pretrain_cxr", f"{arg},rehearsal").accumulate == 1
+
+
+def test_arguments_mean_the_same_in_any_order():
+    for arguments in (("relic", "152x2", "rehearsal"), ("barlow_twins", "50x1")):
+        orders = [", ".join(order) for order in itertools.permutations(arguments)]
+        configs = [get("pretrain_path", order).to_dict() for order in orders]
+        assert all(config == configs[0] for config in configs)
+
+
+@pytest.mark.parametrize("arg", ["moco,relic", "simclr,micle", "152x2,50x1"])
+def test_arguments_that_exclude_each_other(arg):
+    first, second = sorted(arg.split(","), key=ARGUMENTS.index)
+    with pytest.raises(UserError) as caught:
+        get("pretrain_cxr", arg)
+    assert str(caught.value) == f"The config arguments {first} and {second} exclude each other."
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_unknown_argument_gets_the_choices(name):
+    with pytest.raises(UserError, match=r"Unknown config argument 'moko': did you mean 'moco'\?"):
+        get(name, "moko")
+    with pytest.raises(UserError, match=r"Choose from: simclr, .*, 50x1, 152x2, rehearsal\.$"):
+        get(name, "rehearsal,head_only")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_argument_is_in_the_docstring(name):
+    doc = importlib.import_module(f"configs.{name}").__doc__
+    assert f"pretrain/pretrain.py --config=configs/{name}.py" in doc
+    for argument in ARGUMENTS:
+        assert f"`:{argument}`" in doc
+
+
+@pytest.fixture
+def few_patients(monkeypatch):
+    sizes = {
+        "write_chexpert": {"patients": 60, "image_size": 32},
+        "write_wilds_camelyon17": {"slides_per_centre": 2, "patches_per_slide": 8},
+    }
+    for write, size in sizes.items():
+        whole = getattr(rehearsal.rehearsal, write)
+
+        def small(folder, *, whole=whole, size=size, **_):
+            return whole(folder, **size)
+
+        monkeypatch.setattr(rehearsal.rehearsal, write, functools.wraps(whole)(small))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("few_patients")
+def test_a_rehearsal_has_images_to_learn_from_and_labels_to_probe(name, tmp_path):
+    config = data.rehearsed(get(name, "micle,rehearsal"), RunDirectory(tmp_path, {}))
+    found = data.prepare(config, RunDirectory(tmp_path / "run", {}))
+    assert len(found.manifest) > config.batch_size
+    assert (found.partners.size > 1).any()
+    probed = supervised.prepare(config.probe, RunDirectory(tmp_path / "probe", {}))
+    assert probed.train.labels == tuple(config.probe.labels)
+    # What the probe leaves for a test is not learnt from, as far as the source has splits.
+    assert not set(probed.test.table["path"].map(probed.hashes)) & set(found.hashes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "arg"),
+    [
+        *itertools.product(NAMES, ["rehearsal"]),
+        *(("pretrain_cxr", f"{m},rehearsal") for m in METHODS),
+    ],
+)
+@pytest.mark.usefixtures("few_patients")
+def test_a_rehearsal_runs_to_its_export(name, arg, tiny_checkpoint, tmp_path):
+    config = get(name, arg)
+    config.checkpoint = str(tiny_checkpoint)
+    config.update(image_size=32, epochs=None, steps=2, evaluate_every=2, checkpoint_every=2)
+    results = pretrain.pretrain(config, tmp_path / "run")
+    assert results["steps"] == 2
+    assert results["method"] == config.method
+    assert results["data"]["labels_used"] is False
+    assert (tmp_path / "run" / "export" / "saved_model.pb").is_file()
