@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
 
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.evaluate import Result

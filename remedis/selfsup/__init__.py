@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
 from remedis.errors import unknown_choice
 from remedis.selfsup.barlow_twins import BarlowTwins
@@ -11,9 +12,7 @@ from remedis.selfsup.moco import MoCo
 from remedis.selfsup.relic import RELIC
 from remedis.selfsup.simclr import SimCLR
 
-METHODS: Mapping[str, type[Method]] = {
-    kind.name: kind for kind in (SimCLR, MICLe, MoCo, RELIC, BarlowTwins)
-}
+METHODS: Mapping[str, Any] = {kind.name: kind for kind in (SimCLR, MICLe, MoCo, RELIC, BarlowTwins)}
 
 
 def make(name: str, options: Mapping[str, object], channels: int, seed: int) -> Method:

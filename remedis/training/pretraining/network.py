@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import ml_collections
@@ -50,7 +51,7 @@ class Network:
     def write_projection(self, folder: pathlib.Path) -> None:
         """Writes the method's head into a folder, for a training that goes on from there."""
         method = self.objective.method
-        arrays = {name: np.asarray(v) for name, v in _head(method).items()}
+        arrays: dict[str, Any] = {name: np.asarray(v) for name, v in _head(method).items()}
         with files.whole_file(folder / PROJECTION) as temporary:
             np.savez(temporary, method=method.name, **arrays)
 
