@@ -3,22 +3,27 @@
     python benchmarks/study.py [--images=20000] [--columns=2048] [--arms=3] [--seeds=10]
 
 8 budgets, 5 labels, two images a patient; 40 % of the images are in-distribution, 20 % are the
-out-of-distribution test set, the rest is the pool. Budgets are drawn, the in-distribution probe is
-solved, and every cell is adapted and written, as the engine does once embeddings are there. Prints
-the seconds of each part, and the mean AUROC at each budget.
+out-of-distribution test set, the rest is the pool. Budgets are drawn, stored embeddings are read,
+the in-distribution probe is solved, and every cell is adapted and written, as the engine does once
+embeddings are there. Prints the seconds of each part, and the mean AUROC at each budget.
 """
 
 import argparse
+import itertools
+import pathlib
 import tempfile
 import time
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from scipy.special import expit
 
 from remedis.data.manifest import Manifest
 from remedis.evaluation import probes
 from remedis.evaluation.auroc import mean_auroc
+from remedis.preprocess import parse
+from remedis.training.embeddings import SHARD_ROWS, EmbeddingStore
 from remedis.training.study import budgets
 from remedis.training.study.adapting import Embedded, Prior, adapted
 from remedis.training.study.cells import Cells, grid
@@ -55,6 +60,20 @@ def pool_manifest(labels: np.ndarray) -> Manifest:
     return Manifest(table, LABELS, ".", "made up")
 
 
+def store(folder: pathlib.Path, rows: np.ndarray) -> None:
+    """Writes embeddings [rows, columns] as `EmbeddingStore` does, the hash of each its number."""
+    (folder / "key").mkdir(parents=True)
+    for first in range(0, len(rows), SHARD_ROWS):
+        part = rows[first : first + SHARD_ROWS]
+        names = np.array([f"{first + i}" for i in range(len(part))])
+        np.savez(folder / "key" / f"{first}.npz", sha256=names, embedding=part)
+
+
+def computed_anew(images: tf.Tensor) -> tf.Tensor:
+    """Fails: all embeddings are stored."""
+    raise AssertionError("An embedding was not found in the store.")
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -77,15 +96,31 @@ def main() -> None:
     print(f"drawing budgets   {time.perf_counter() - start:7.1f} s", flush=True)
     names = [f"arm{i}" for i in range(asked.arms)]
     areas: dict[int, list[float]] = {budget.patients: [] for budget in planned}
-    solving = adapting = 0.0
+    reading = solving = adapting = 0.0
     with tempfile.TemporaryDirectory() as folder:
+        store(pathlib.Path(folder, "embeddings"), np.concatenate([inside, outside]))
+        read = EmbeddingStore(pathlib.Path(folder, "embeddings"))
         wanted = grid(names, ["probe"], planned, asked.seeds)
-        cells = Cells(folder, wanted, (tests, len(LABELS)))
+        cells = Cells(pathlib.Path(folder, "cells"), wanted, (tests, len(LABELS)))
+        ends = np.cumsum([0, held, len(inside) - held, tests, len(outside) - tests])
         for name in names:
             start = time.perf_counter()
-            solved = probes.linear_probe(inside[held:], y[held:], inside[:held], y[:held])
-            prior = Prior.of(solved, inside[held:])
-            pool, test = (Embedded.of(x, prior) for x in (outside[tests:], outside[:tests]))
+            looked, learnt, away_test, away_pool = (
+                read.embeddings(
+                    computed_anew,
+                    "key",
+                    pool_manifest(np.zeros((last - first, len(LABELS)))),
+                    [f"{i}" for i in range(first, last)],
+                    parse("resize(8)"),
+                    batch_size=1,
+                )
+                for first, last in itertools.pairwise(ends.tolist())
+            )
+            reading += time.perf_counter() - start
+            start = time.perf_counter()
+            solved = probes.linear_probe(learnt, y[held:], looked, y[:held])
+            prior = Prior.of(solved, learnt)
+            pool, test = (Embedded.of(x, prior) for x in (away_pool, away_test))
             solving += time.perf_counter() - start
             start = time.perf_counter()
             for budget in planned:
@@ -96,6 +131,7 @@ def main() -> None:
                     areas[budget.patients].append(mean_auroc(labels[:tests], scores) or 0.0)
             areas[0].append(mean_auroc(labels[:tests], test.prior) or 0.0)
             adapting += time.perf_counter() - start
+        print(f"reading the store {reading:7.1f} s")
         print(f"ID probes         {solving:7.1f} s", flush=True)
         print(f"{len(cells):4} adapted cells {adapting:8.1f} s")
     for patients, found in areas.items():

@@ -12,7 +12,14 @@ intervals, which resample patients, are wide.
 
 Arguments: `:rehearsal` (made-up centres, random weights, minutes on 2 cores).
 
-Expected on the real data: not measured here.
+Expected on the real data: not measured here. Of `:rehearsal`, which leaves out centres 1 and 2, the
+arm `narrow`, AUROC in distribution, zero-shot and with all 9 patients, in two single runs:
+
+    config.seed  patches a slide  probe             fine-tuning
+    0            40               0.75  0.61  0.68  0.99  0.92  0.97
+    5            80               0.78  0.71  0.70  0.98  0.97  0.98
+
+so that whether the shift hurts and labels heal it depends on the weights that are drawn.
 """
 
 import ml_collections
@@ -29,4 +36,20 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     config.ood.splits = ml_collections.ConfigDict({"train": 0.2, "validation": 0.2, "test": 0.6})
     # Holds the shares to within a patient: five of the test set is the least for an interval.
     config.ood.stratify = ("site",)
-    return common.locked_study(config, arg, common.ood_rehearsal("pathology"))
+
+    def rehearsal(config: ml_collections.ConfigDict) -> None:
+        common.ood_rehearsal("pathology")(config)
+        # WILDS' other centre as well: nine more patients to label and to be judged on.
+        config.id_name, config.ood_name = "centres 0, 3, 4", "centres 1, 2"
+        config.id_sites, config.ood_sites = "0, 3, 4", "1, 2"
+        config.budgets = "0, 2, 4, 100%"
+        # Small images leave little but the stain to go by.
+        config.image_size = 32
+        config.id.steps = 80
+        for part, train, test in ((config.id, 0.6, 0.25), (config.ood, 0.4, 0.45)):
+            shares = {"train": train, "validation": 0.15, "test": test}
+            part.splits = ml_collections.ConfigDict(shares)
+            part.stratify = ("site",)
+            part.train_preprocess = "resize({size}) | quarter_turns() | flip_left_right()"
+
+    return common.locked_study(config, arg, rehearsal)

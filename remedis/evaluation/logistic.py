@@ -12,12 +12,15 @@ Martinsson and Tropp, SIAM Rev. 53:217-288, 2011), are scaled to equal curvature
 number of iterations and not the minimum.
 """
 
+import contextlib
 import dataclasses
 
 import numpy as np
 import numpy.typing as npt
 import scipy.optimize
 import scipy.special
+
+from remedis.evaluation.threads import one_thread
 
 Floats = npt.NDArray[np.floating]
 
@@ -27,6 +30,7 @@ ROUGH, EXACT = 1e-4, 2e-7
 ITERATIONS = 500
 _AXES = 128  # leading ones that are scaled; more cost more than they save
 _SAMPLE = 4096  # rows they are found from: they need not be exact
+_THREADED = 1 << 28  # bytes of features, from which on threads save more than they cost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,13 +123,15 @@ class Regression:
             turned = start.kernel if self._span is None else self._span.T @ start.kernel
             first = np.vstack([to_scaled(turned), start.bias / 2])
         tolerance = EXACT if exact else ROUGH
-        found = scipy.optimize.minimize(
-            objective,
-            first.ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            options={"gtol": tolerance, "ftol": 0.0, "maxiter": ITERATIONS, "maxcor": 20},
-        )
+        small = features.nbytes < _THREADED
+        with one_thread() if small else contextlib.nullcontext():
+            found = scipy.optimize.minimize(
+                objective,
+                first.ravel(),
+                jac=True,
+                method="L-BFGS-B",
+                options={"gtol": tolerance, "ftol": 0.0, "maxiter": ITERATIONS, "maxcor": 20},
+            )
         scaled = found.x.reshape(-1, count)
         kernel = to_kernel(scaled[:-1])
         # A search that rounding ended a little early has arrived all the same.

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 LOOKS = 3  # in a row that must say so: one odd batch is no alarm
 
-# Of `embedding_std`, which is sqrt(1 - mean cosine of two images) or less: a cosine of 0.9999. MoCo's
-# head, without batch norm, was seen to go from 0.5 to 0.12 in 50 good steps, and to 0.00004 in one
-# that was 1,000 times too large.
+# Of `embedding_std`, which is sqrt(1 - mean cosine of two images) or less: a cosine of 0.9999.
+# MoCo's head, without batch norm, was seen to go from 0.5 to 0.12 in 50 good steps, and to 0.00004
+# in one that was 1,000 times too large.
 LEAST_SPREAD = 0.01
 
 # Of `effective_rank`. Features of random networks, however alike, differ in more than 3 directions;

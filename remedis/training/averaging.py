@@ -39,6 +39,11 @@ class Averages:
             for name, value in self._of.items()
         }
 
+    def begin(self) -> None:
+        """Begins anew with the variables as they are."""
+        for name, average in self.variables.items():
+            average.assign(self._of[name])
+
     def update(self, step: tf.Tensor) -> None:
         """Moves the averages towards the variables, as they are after `step` steps."""
         step = tf.cast(step, tf.float32)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -22,6 +23,7 @@ from remedis.training.fitted import Fitted
 from remedis.training.losses import SupervisedLoss
 from remedis.training.run_directory import RunDirectory
 from remedis.training.supervised import Supervised
+from remedis.training.trainer import Trainer
 
 
 def fit(
@@ -47,76 +49,122 @@ def fit(
     Raises:
       UserError: the config asks for what cannot be, or the training diverged.
     """
-    schedule = _schedule(config, len(parts.train))
-    _check_batch_norm(config, started, crew)
-    plan = loop.Plan(
-        schedule.steps,
-        config.evaluate_every,
-        config.checkpoint_every,
-        config.log_every,
-        config.patience,
-    )
-    alpha = config.mixup
+    return Fitting(crew, started)(config, run, parts, train_ops, eval_ops)
+
+
+class Fitting:
+    """Fits one model, once or again and again from other weights: what is traced is kept."""
+
+    def __init__(self, crew: Distribution, started: model.Model) -> None:
+        self._crew, self._started = crew, started
+        self._logits = logits_of(started.classifier)
+        self._trainers: dict[tuple[Any, ...], Trainer] = {}
+
+    def __call__(
+        self,
+        config: ml_collections.ConfigDict,
+        run: RunDirectory,
+        parts: data.RunData,
+        train_ops: Preprocess,
+        eval_ops: Preprocess,
+    ) -> Fitted:
+        """Does what `fit` does, beginning with the weights as they are.
+
+        The model's own keys of the config, and those of the optimizer and the precision, must be
+        the same every time.
+        """
+        crew = self._crew
+        schedule = _schedule(config, len(parts.train))
+        _check_batch_norm(config, self._started, crew)
+        plan = loop.Plan(
+            schedule.steps,
+            config.evaluate_every,
+            config.checkpoint_every,
+            config.log_every,
+            config.patience,
+        )
+        # For images that are come by again and again; the test images are not.
+        kept, kept_validation = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
+        weights = sampling.balanced(parts.train, config.balance) if config.balance else None
+        own = parts.validation.subset(
+            np.isin(np.arange(len(parts.validation)), crew.rows(len(parts.validation)))
+        )
+
+        def validate() -> tuple[float, dict[str, float | None]]:
+            found = predictions.predict(
+                self._logits, own, eval_ops, config.batch_size, cache=kept_validation
+            )
+            return _score(parts.validation.targets(), crew.gathered(found), config.task)
+
+        alpha = _mixup(config, len(parts.train), crew)
+        state = loop.train(
+            run,
+            plan,
+            self._trainer(config, schedule, parts.train, alpha),
+            lambda first, last: training_batches(
+                parts.train,
+                train_ops,
+                config.batch_size,
+                config.seed,
+                first,
+                last,
+                weights=weights,
+                shard=(crew.worker, crew.workers),
+                cache=kept,
+            ),
+            validate,
+        )
+        classifier = model.plain(self._started, config)
+        logits = self._logits if classifier is self._started.classifier else logits_of(classifier)
+
+        def scored(part: Manifest, name: str) -> np.ndarray:
+            if not crew.chief:
+                return np.empty((0, len(classifier.labels)), np.float32)
+            return predictions.predict(logits, part, eval_ops, config.batch_size, f"Scoring {name}")
+
+        return Fitted(
+            classifier,
+            scored(parts.validation, "validation"),
+            scored(parts.test, "test"),
+            {
+                "schedule": {**dataclasses.asdict(schedule), "mixup": alpha},
+                "steps": int(state.step),
+                "best_step": int(state.best_step),
+            },
+        )
+
+    def _trainer(
+        self,
+        config: ml_collections.ConfigDict,
+        schedule: schedules.Schedule,
+        train: Manifest,
+        alpha: float,
+    ) -> Trainer:
+        """Returns a trainer, the one before where all that is traced as a constant is the same."""
+        loss = SupervisedLoss.of(
+            config.task, train.targets(), config.class_weights, config.focal_gamma
+        )
+        key = (schedule, loss, alpha, config.seed if alpha else None)
+        if key not in self._trainers:
+            self._trainers.clear()  # the optimizer's variables are as large as the network
+            learner = _learner(config, self._started, schedule, loss, alpha, self._crew)
+            self._trainers[key] = Trainer(learner, self._crew)
+        return self._trainers[key]
+
+
+def _mixup(config: ml_collections.ConfigDict, images: int, crew: Distribution) -> float:
+    """Returns the alpha of MixUp, 0 for none."""
+    alpha: float | None = config.mixup
     if alpha is None:
         hyperrule = config.schedule == "hyperrule"
-        alpha = schedules.hyperrule_mixup(len(parts.train)) if hyperrule else 0.0
+        alpha = schedules.hyperrule_mixup(images) if hyperrule else 0.0
     if alpha and crew.replicas > 1 and config.batch_size // crew.replicas % 2:
         raise UserError(
             f"MixUp mixes neighbours, and a batch of {config.batch_size} gives each of the "
             f"{crew.replicas} replicas an odd number of images; choose config.batch_size such that "
             "it is even, or set config.mixup to 0."
         )
-    # For images that are come by again and again; the test images are not.
-    train_cache, validation_cache = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
-    weights = sampling.balanced(parts.train, config.balance) if config.balance else None
-    own = parts.validation.subset(
-        np.isin(np.arange(len(parts.validation)), crew.rows(len(parts.validation)))
-    )
-    logits = logits_of(started.classifier)
-
-    def validate() -> tuple[float, dict[str, float | None]]:
-        found = predictions.predict(
-            logits, own, eval_ops, config.batch_size, cache=validation_cache
-        )
-        return _score(parts.validation.targets(), crew.gathered(found), config.task)
-
-    state = loop.train(
-        run,
-        plan,
-        _learner(config, started, schedule, parts.train, alpha, crew),
-        lambda first, last: training_batches(
-            parts.train,
-            train_ops,
-            config.batch_size,
-            config.seed,
-            first,
-            last,
-            weights=weights,
-            shard=(crew.worker, crew.workers),
-            cache=train_cache,
-        ),
-        validate,
-        crew,
-    )
-    classifier = model.plain(started, config)
-
-    def scored(part: Manifest, name: str) -> np.ndarray:
-        if not crew.chief:
-            return np.empty((0, len(classifier.labels)), np.float32)
-        return predictions.predict(
-            logits_of(classifier), part, eval_ops, config.batch_size, f"Scoring {name}"
-        )
-
-    return Fitted(
-        classifier,
-        scored(parts.validation, "validation"),
-        scored(parts.test, "test"),
-        {
-            "schedule": {**dataclasses.asdict(schedule), "mixup": alpha},
-            "steps": int(state.step),
-            "best_step": int(state.best_step),
-        },
-    )
+    return alpha
 
 
 def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -164,14 +212,13 @@ def _learner(
     config: ml_collections.ConfigDict,
     started: model.Model,
     schedule: schedules.Schedule,
-    train: Manifest,
+    loss: SupervisedLoss,
     alpha: float,
     crew: Distribution,
 ) -> loop.Learner:
     classifier = started.classifier
     variables = classifier.named_variables()
     trained = {name: variables[name] for name in started.factors}
-    loss = SupervisedLoss.of(config.task, train.targets(), config.class_weights, config.focal_gamma)
     with crew.strategy.scope():
         optimizer = optimizers.make(
             config.optimizer,

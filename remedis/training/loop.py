@@ -12,12 +12,10 @@ import tensorflow as tf
 from remedis.data.pipeline import readable
 from remedis.errors import UserError
 from remedis.progress import progress
-from remedis.training.averaging import Averages
 from remedis.training.checkpoints import State
-from remedis.training.distribution import Distribution
 from remedis.training.objective import Objective
 from remedis.training.run_directory import RunDirectory
-from remedis.training.step import Step
+from remedis.training.trainer import Trainer
 from remedis.zoo import writing
 
 
@@ -92,10 +90,9 @@ class Learner:
 def train(
     run: RunDirectory,
     plan: Plan,
-    learner: Learner,
+    trainer: Trainer,
     batches: Callable[[int, int], tf.data.Dataset],
     evaluate: Callable[[], tuple[float, dict[str, float | None]]] | None,
-    distribution: Distribution,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> State:
     """Trains, and ends with the variables of the best evaluation.
@@ -104,11 +101,11 @@ def train(
       run: where `checkpoints/`, `metrics.jsonl` and TensorBoard's events go. If there is a
         checkpoint, training goes on from it.
       plan: how long, and when to look.
-      learner: what is trained; its variables were made under the distribution's scope.
+      trainer: of what is trained, whose variables were made under the distribution's scope and
+        have the values to begin with.
       batches: from first step (inclusive) and last (exclusive) to this worker's parts of batches.
       evaluate: gives a score, higher is better, and values to log by name; the same in all workers.
         None where there is nothing to choose by: the last variables are the best.
-      distribution: of the work.
       observe: told of every step that is logged its number, its loss and what else the objective
         watches; raises a UserError to end the training.
 
@@ -119,10 +116,9 @@ def train(
       UserError: the loss is no longer finite, an image can no longer be read, or what is to be
         kept cannot be written.
     """
+    learner, averages, distribution = trainer.learner, trainer.averages, trainer.distribution
     variables = {**learner.trained, **learner.statistics}
-    with distribution.strategy.scope():
-        learner.optimizer.build(list(learner.trained.values()))
-        averages = Averages(variables, learner.ema)
+    trainer.begin()
     state = State(
         run.shared / "checkpoints",
         variables,
@@ -135,7 +131,6 @@ def train(
     first = int(state.step)
     run.rewrite_metrics(row for row in run.read_metrics() if row["step"] <= first)
     writer = tf.summary.create_file_writer(str(run / "tensorboard"))
-    advance = Step(learner, averages, distribution)
 
     def log(step: int, row: dict[str, Any]) -> None:
         with writing.written(run.path):
@@ -150,7 +145,7 @@ def train(
         # A run that was killed may have been at its end, before what comes after.
         last = first if plan.ends(first, int(state.best_step)) else plan.steps
         for step, batch in enumerate(readable(batches(first, last)), start=first + 1):
-            value, rate, watched = advance(batch, step)
+            value, rate, watched = trainer.advance(batch, step)
             state.step.assign(step)
             if plan.logs(step) or plan.checkpoints(step):
                 number = float(value)

@@ -3,11 +3,13 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_info
 
 from remedis.errors import UserError
 from remedis.evaluation import probes
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.evaluate import evaluate
+from remedis.evaluation.threads import one_thread
 
 
 def _case(seed, rows=150, columns=40, labels=3, unknown=0.0):
@@ -170,3 +172,16 @@ def test_malformed_input_is_one_sentence():
     y[:, 2] = np.nan
     with pytest.raises(UserError, match="Label number 2 is known of no image"):
         probes.knn(_case(0)[0], np.where(y == -1, 0, y), _case(0)[0])
+
+
+def test_one_thread_ends_where_it_began():
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    with one_thread():
+        assert set(threads()) == {1}
+        with one_thread():
+            pass
+        assert set(threads()) == {1}
+    assert threads() == before

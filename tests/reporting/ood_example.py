@@ -56,6 +56,7 @@ def make_study(
                     "level": 0.7785,
                     "patients": bare(19.3, 11.2, 40.5),
                     "status": "reached",
+                    "at_least": None,
                     "share_reached": 0.994,
                     "fold": bare(15.4, 7.24, 26.1),
                     "extrapolated": False,
@@ -68,6 +69,7 @@ def make_study(
                     "level": 0.85,
                     "patients": None,
                     "status": "not reached",
+                    "at_least": 180.2,
                     "share_reached": 0.08,
                     "fold": None,
                     "extrapolated": False,
@@ -129,6 +131,12 @@ def make_study(
                 ("id", "University Clinic", "chexpert"),
                 ("ood", "General Hospital", "chestxray14"),
             )
+        },
+        "between": {
+            **receipt,
+            "duplicates": {},
+            "unchecked": ["Patients could not be compared: their ids are of two hospitals."],
+            "near_duplicates": [],
         },
         "budgets": [
             {

@@ -127,7 +127,13 @@ def test_tables_hold_the_numbers(written, root):
         "99 %",
         "58 minutes, price 117.50",
     ]
-    assert rows[2][1:] == ["AUROC 0.85", "not reached", "", "8 %", ""]
+    assert rows[2][1:] == [
+        "AUROC 0.85",
+        "not reached with 310 [181, beyond 310]",
+        "",
+        "8 %",
+        "",
+    ]
     assert _table(root, "Before any OOD label")[1][2:] == [
         "0.880 [0.850, 0.910]",
         "0.700 [0.670, 0.730]",
@@ -153,7 +159,8 @@ def test_budgets_left_out_say_why(root):
 
 def test_receipt_provenance_command_and_versions(written, root):
     text = _text(root)
-    assert text.count("Leak gate passed: the splits share nothing it checked.") == 2
+    assert text.count("Leak gate passed: the splits share nothing it checked.") == 3
+    assert text.count("Patients could not be compared: their ids are of two hospitals.") == 1
     assert text.count("2 pairs of images that look the same in train and test") == 2
     assert text.count("4 images of train identical to another of it (allowed)") == 2
     assert text.count("Leaks by study could not be checked for 12 of 900 images.") == 2
@@ -196,6 +203,13 @@ def test_no_alarm_without_a_reason_and_two_with():
     assert "3 patients in both train and test" in text
     assert "JOHN" not in text, "the page names a patient"
     assert "<dd>not recorded</dd>" in text
+
+
+def test_one_arm_alone_leaves_no_empty_table():
+    text = page(_small(answers=[], paired=[]), {})
+    assert "<p>There is one arm only.</p>" in text
+    assert text.count("<p>No arm was compared with a level to reach.</p>") == 2
+    assert "<tbody></tbody>" not in text
 
 
 def test_figures_for_papers_are_whole(written):

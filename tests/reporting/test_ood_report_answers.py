@@ -108,9 +108,11 @@ def test_what_only_one_of_the_two_reaches():
     )
     assert _said(**target, arm="scratch").endswith("scratch reaches AUROC 0.85.")
     assert "<td>the baseline does not reach it</td>" in answers.answers_table(_study(**target))
-    missed = {"status": "not reached", "patients": None, "at_least": 180.2}
+    missed = {"status": "not reached", "patients": None, "at_least": None}
+    assert "<td>not reached with 310</td>" in answers.answers_table(_study(**target | missed))
+    missed["at_least"] = 180.2
     text = answers.answers_table(_study(**target | missed))
-    assert "<td>not reached, at least 181</td>" in text
+    assert "<td>not reached with 310 [181, beyond 310]</td>" in text
     assert "the baseline does not" not in text
 
 

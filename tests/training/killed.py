@@ -1,6 +1,6 @@
-"""Runs fine-tuning in one directory again and again, killed at another moment each time.
+"""Runs a job in one directory again and again, killed at another moment each time.
 
-    python killed.py CONFIG.json WORKDIR MOMENT...
+    python killed.py finetune|pretrain CONFIG.json WORKDIR MOMENT...
 
 Prints one JSON line a moment: the signal that ended the run and what then lay in the directory.
 The moment `end` is none; a number is so many seconds after the start. TensorFlow is imported once
@@ -18,6 +18,7 @@ import time
 import ml_collections
 import tensorflow as tf
 from tensorflow.python.checkpoint import checkpoint_management
+from workers import JOBS
 
 from remedis.data import scan
 from remedis.training import finetune
@@ -61,7 +62,7 @@ def while_a_checkpoint_is_written() -> None:
     update = checkpoint_management.update_checkpoint_state_internal
 
     def updated(*arguments: object, **keywords: object) -> None:
-        data = next(pathlib.Path(sys.argv[2]).rglob("ckpt-15.data-*"), None)
+        data = next(pathlib.Path(sys.argv[3]).rglob("ckpt-15.data-*"), None)
         if data is None:
             return update(*arguments, **keywords)
         os.truncate(data, data.stat().st_size // 2)
@@ -119,9 +120,10 @@ def arrange(moment: str) -> None:
 
 
 def main() -> None:
-    config = ml_collections.ConfigDict(json.loads(pathlib.Path(sys.argv[1]).read_text()))
-    workdir = pathlib.Path(sys.argv[2])
-    for name in sys.argv[3:]:
+    _, job, file, folder, *moments = sys.argv
+    config = ml_collections.ConfigDict(json.loads(pathlib.Path(file).read_text()))
+    workdir = pathlib.Path(folder)
+    for name in moments:
         sys.stdout.flush()
         started = time.monotonic()
         child = os.fork()
@@ -129,7 +131,7 @@ def main() -> None:
             os.dup2(2, 1)  # what a run prints is not for the one who reads this
             arrange(name)
             make_process_repeatable()  # as the job does
-            finetune.finetune(config, workdir)
+            JOBS[job](config, workdir)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         ended = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status

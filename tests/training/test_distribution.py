@@ -30,28 +30,35 @@ def free_ports() -> int:
             return port
 
 
+def rows(run: pathlib.Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def alone_and_together(job, config, tmp_path, within=1e-5):
+    """Runs a job by one worker and by two; returns the directories, whose metrics are the same."""
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config.to_dict()))
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    command = [DRIVER, job, file, alone, together, free_ports()]
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[0, 0, 0]", done.stderr[-3000:]
+    assert len(rows(alone)) == len(rows(together))
+    for one, two in zip(rows(alone), rows(together), strict=True):
+        assert one.keys() == two.keys()
+        for key, value in one.items():
+            assert two[key] == pytest.approx(value, abs=within), (one, two)
+    return alone, together
+
+
 def test_two_workers_train_as_one_does(configured, tmp_path):
     # Whatever could depend on who sees which image: unknown labels, MixUp, clipping, the average.
     config = configured(
         steps=6, log_every=1, evaluate_every=6, mixup=0.3, clip_norm=1.0, ema=0.9, accumulate=2
     )
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps(config.to_dict()))
-    alone, together = tmp_path / "alone", tmp_path / "together"
-    command = [DRIVER, file, alone, together, free_ports()]
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "[0, 0, 0]", done.stderr[-3000:]
-
-    def rows(run: pathlib.Path) -> list[dict]:
-        return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-    assert len(rows(alone)) == len(rows(together)) == 7
-    for one, two in zip(rows(alone), rows(together), strict=True):
-        assert one.keys() == two.keys()
-        for key, value in one.items():
-            assert two[key] == pytest.approx(value, abs=1e-5), (one, two)
+    alone, together = alone_and_together("finetune", config, tmp_path)
+    assert len(rows(alone)) == 7
     losses = [row["train/loss"] for row in rows(alone) if "train/loss" in row]
     assert max(losses) - min(losses) > 0.01
     one, two = (pd.read_parquet(run / "predictions.parquet") for run in (alone, together))

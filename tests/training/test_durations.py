@@ -3,6 +3,8 @@ import pytest
 from remedis.errors import UserError
 from remedis.training.durations import steps
 
+EXPECTED = "expected a number above 0, or 0 for none."
+
 
 @pytest.mark.parametrize(
     ("given", "expected"),
@@ -43,9 +45,9 @@ def test_rounding_of_the_product_adds_no_step():
             "The duration is given by config.epochs (2.0) and config.examples (50); set one of "
             "them and the others to 0.",
         ),
-        ((None, -1.0, None), "config.epochs is -1.0; expected a number above 0, or 0 for none."),
-        ((None, float("nan"), None), "config.epochs is nan; expected a number above 0, or 0 for none."),
-        ((0, 0, -1), "config.examples is -1; expected a number above 0, or 0 for none."),
+        ((None, -1.0, None), f"config.epochs is -1.0; {EXPECTED}"),
+        ((None, float("nan"), None), f"config.epochs is nan; {EXPECTED}"),
+        ((0, 0, -1), f"config.examples is -1; {EXPECTED}"),
     ],
 )
 def test_wrong_durations(given, sentence):

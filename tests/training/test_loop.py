@@ -11,6 +11,7 @@ from remedis.errors import UserError
 from remedis.training import distribution, loop
 from remedis.training.run_directory import RunDirectory
 from remedis.training.summed import Summed
+from remedis.training.trainer import Trainer
 
 TARGET = np.array([3.0, -2.0], np.float32)
 
@@ -77,10 +78,9 @@ class Problem:
         return loop.train(
             self.run,
             loop.Plan(**plan),
-            learner,
+            Trainer(learner, distribution.of("none")),
             self.batches,
             self.evaluate,
-            distribution.of("none"),
         )
 
     def rows(self):

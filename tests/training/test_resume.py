@@ -98,12 +98,12 @@ def test_killed_at_twenty_random_moments(configured, tmp_path):
     print(f"seed {seed}: 20 lives killed, in {attempt + 1} runs that all ended as one left alone")
 
 
-def lived(run, config, *moments):
-    """Runs fine-tuning killed at each of the moments; returns what the driver says, and its log."""
+def lived(run, config, *moments, job="finetune"):
+    """Runs a job killed at each of the moments; returns what the driver says, and its log."""
     run.parent.mkdir(exist_ok=True)
     file = run.parent / "config.json"
     file.write_text(json.dumps(config.to_dict()))
-    command = [sys.executable, str(DRIVER), str(file), str(run), *moments]
+    command = [sys.executable, str(DRIVER), job, str(file), str(run), *moments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr

@@ -1,5 +1,8 @@
 import json
+import pathlib
 import shutil
+import subprocess
+import sys
 
 import ml_collections
 import numpy as np
@@ -77,7 +80,8 @@ def summary_of(workdir):
 
 
 def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
-    assert study.run(study_config(), tmp_path)
+    caveats = ("Films of hospital B are darker.",)
+    assert study.run(study_config(caveats=caveats), tmp_path)
     said = capsys.readouterr().out
     assert "Budget 1 is left out: no patient is left to validate on" in said
     found = summary_of(tmp_path)
@@ -92,7 +96,11 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
     assert found["data"]["ood"]["counts"]["pool"]["patients"] == 24
     assert found["data"]["ood"]["counts"]["test"]["patients"] == 20
     assert found["data"]["id"]["leaks"]["ok"]
-    assert files.read_json(tmp_path / "data" / "leaks.json")["ok"]
+    assert found["between"] == files.read_json(tmp_path / "data" / "leaks.json")
+    assert found["between"]["ok"]
+    said = found["caveats"]
+    assert "Films of hospital B are darker." in said
+    assert any("Patients could not be compared, since the ids of two hospitals" in c for c in said)
     # Both arms are the same network, told apart by name alone.
     one, two = ([p for p in found["points"] if p["arm"] == arm] for arm in ("one", "two"))
     assert [p["mean"] for p in one] == [p["mean"] for p in two]
@@ -141,6 +149,57 @@ def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monke
     assert not (shared / "summary.json").exists()
     assert study.run(config, shared)
     assert summary_of(shared) == summary_of(alone)
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoint, tmp_path):
+    """As on two machines that see one directory; what one has made, the other one finds."""
+    keys = {
+        "arms": f"one={tiny_checkpoint}",
+        "baseline": "one",
+        "labels": "('square', 'noise')",
+        "id_data_dir": two_hospitals[0],
+        "ood_data_dir": two_hospitals[1],
+        "image_size": 32,
+        "modes": "('probe', 'finetune')",
+        "budgets": "0",
+        "seeds": 2,
+        "resamples": 50,
+    }
+    for part in ("id", "ood"):
+        keys |= {f"{part}.{key}": 2 for key in ("steps", "evaluate_every", "checkpoint_every")}
+        keys |= {f"{part}.batch_size": 8, f"{part}.splits.train": 0.4}
+        keys |= {f"{part}.splits.validation": 0.1, f"{part}.splits.test": 0.5}
+    root = pathlib.Path(__file__).parents[2]
+
+    def started(workdir, *more):
+        command = [sys.executable, "finetune/ood_curves.py", "--config=configs/ood_own.py"]
+        command += [f"--config.{key}={value}" for key, value in keys.items()]
+        return subprocess.Popen(
+            [*command, f"--workdir={tmp_path / workdir}", *more],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def said(process):
+        output = process.communicate()[0]
+        assert process.returncode == 0, output
+        return output
+
+    both = [started("shared", f"--shard={k}/2") for k in (1, 2)]
+    for process in both:
+        assert "is done; " in said(process).splitlines()[-1]
+    assert "6 of 6 cells are finished, 0 to do." in said(started("shared", "--list"))
+    merged = said(started("shared"))
+    assert "6 of 6 cells are finished; 0 to do here." in merged
+    assert f"Report: {tmp_path / 'shared' / 'report.html'}" in merged
+    said(started("alone"))
+    assert summary_of(tmp_path / "shared") == summary_of(tmp_path / "alone")
+    shared, alone = (tmp_path / name / "curves.csv" for name in ("shared", "alone"))
+    assert shared.read_bytes() == alone.read_bytes()
+    assert not any((tmp_path / "shared" / "work").iterdir())
 
 
 @pytest.mark.slow
@@ -241,6 +300,7 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
         ({"baseline": "tow"}, "Unknown value of config.baseline 'tow': did you mean 'two'?"),
         ({"modes": ("prob",)}, "Unknown mode in config.modes 'prob': did you mean 'probe'?"),
         ({"modes": ()}, "config.modes is (); expected one or both of probe, finetune"),
+        ({"caveats": (1,)}, "config.caveats is (1,); expected sentences in a tuple"),
         ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
         ({"target": 85.0}, "config.target is 85.0; expected an AUROC between 0.5"),
         ({"validation_share": 0.9}, "config.validation_share is 0.9; expected 0.05 to 0.5."),

@@ -7,7 +7,7 @@ import pytest
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.training.study import budgets
-from remedis.training.study.cells import Cells, duration, grid, seconds_left
+from remedis.training.study.cells import Cells, duration, grid, time_left
 from remedis.training.study.settings import Shard
 
 LABELS = ("common", "rare")
@@ -153,10 +153,35 @@ def test_shards_share_the_cells_out(tmp_path):
     assert list(cells) == planned[:2]
     assert cells[planned[1]].dtype == np.float32
     assert cells.left(Shard(1, 3)) == parts[0][1:]
-    assert seconds_left(cells, planned[2:4]) == 8.0
-    assert seconds_left(cells, planned) is None  # of fine-tuning nothing is known
     with pytest.raises(UserError, match="the data have changed since"):
         Cells(tmp_path, planned, (5, 2))[planned[0]]
+
+
+def test_time_left_is_told_by_arm_and_mode(tmp_path):
+    planned = grid(["a", "b"], ["probe", "finetune"], budgets.plan(pool(), "50%", 1, 0, 0.25), 1)
+    cells = Cells(tmp_path, planned, (4, 2))
+    homes = dict.fromkeys(((c.arm, c.mode) for c in planned), None)
+    nothing = "for {} no time can be told before its first cells are finished".format
+    assert time_left(cells, planned, homes) == f"{nothing('probe')}; {nothing('finetune')}"
+    own = {(c.arm, c.mode): [d for d in planned if d[:2] == c[:2] and d.patients] for c in planned}
+    assert {len(found) for found in own.values()} == {2}
+
+    def finish(arm, mode, seconds):
+        cells.write(own[arm, mode][0], np.zeros((4, 2)), seconds)
+
+    finish("a", "probe", 2.0)
+    homes["a", "probe"] = 30.0
+    # One cell and a model more of b, which is taken to be like a, and one cell of a.
+    probing = [c for c in planned if c.mode == "probe"]
+    left = [c for c in cells.left() if c.mode == "probe"]
+    assert time_left(cells, left, homes) == "about 36 s"
+    assert time_left(cells, probing[:1], homes) == "about 0 s"  # zero-shot
+    assert time_left(cells, cells.left(), homes) == f"about 36 s; {nothing('finetune')}"
+    finish("a", "finetune", 120.0)
+    finish("b", "finetune", 600.0)
+    homes["a", "finetune"] = homes["b", "finetune"] = 1.0
+    # Modes and arms differ: 120 and 600 s are left beside the 36.
+    assert time_left(cells, cells.left(), homes) == "about 13 min"
 
 
 @pytest.mark.parametrize("text", ["3/2", "0/2", "1", "a/b", "1/2/3"])

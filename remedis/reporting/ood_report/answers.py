@@ -17,6 +17,8 @@ from remedis.reporting.ood_report.words import (
     whole,
 )
 
+_NO_ANSWER = "No arm was compared with a level to reach."
+
 
 def paragraphs(study: Study) -> Markup:
     """Returns one paragraph a mode: how many labelled patients each arm needs."""
@@ -35,7 +37,7 @@ def paragraphs(study: Study) -> Markup:
             said.append(missed_sentence(missed, study))
         if said:
             result.append(tag("p", tag("strong", f"{mode_name(mode)}."), " ", " ".join(said)))
-    return join(result) or tag("p", "No arm was compared with a level to reach.")
+    return join(result) or tag("p", _NO_ANSWER)
 
 
 def sentence(answer: Fields, study: Study) -> str:
@@ -133,6 +135,8 @@ def _saving(answer: Fields, study: Study) -> str:
 
 def answers_table(study: Study) -> Markup:
     """Returns every answer, a table a mode."""
+    if not study["answers"]:
+        return tag("p", _NO_ANSWER)
     costs = any(answer.get("cost") for answer in study["answers"])
     header = ["arm", "level to reach", "labelled patients [95 % interval]"]
     header += ["times fewer than the baseline [95 % interval]", "resamples that reach it"]
@@ -169,8 +173,9 @@ def _needed(answer: Fields, study: Study) -> str:
         return f"{patients(found, None)} (extrapolated, not measured)"
     if found is not None:
         return patients(found, largest_budget(study))
-    least = answer.get("at_least")
-    return str(answer["status"]) + ("" if least is None else f", at least {whole(least)}")
+    most, least = largest_budget(study), answer["at_least"]
+    said = f"{answer['status']} with {most:,}"
+    return said if least is None else f"{said} [{whole(least)}, beyond {most:,}]"
 
 
 def _times_fewer(answer: Fields, study: Study) -> str:

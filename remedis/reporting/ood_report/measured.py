@@ -54,6 +54,8 @@ def gap(study: Study) -> Markup:
 
 def paired(study: Study) -> Markup:
     """Returns the differences of arms at equal budgets, a table a mode."""
+    if not study["paired"]:
+        return tag("p", "There is one arm only.")
     parts = []
     for mode in study["modes"]:
         rows = [

@@ -67,8 +67,25 @@ def _head(study: Study) -> Markup:
     if done < planned:
         said = f"UNFINISHED: {done:,} of {planned:,} cells are done; numbers will change."
         parts.append(tag("p", said, class_="alarm"))
-    parts += [tag("div", answers.paragraphs(study), class_="answer")]
+    parts += [tag("div", answers.paragraphs(study), class_="answer"), tag("p", _terms(study))]
     return join([*parts, tag("p", RESEARCH_USE, class_="note")])
+
+
+def _terms(study: Study) -> str:
+    """Returns what a reader needs who has not read one of these before."""
+    inside, outside = (study["data"][key]["name"] for key in ("id", "ood"))
+    ways = {
+        "probe": "its last layer alone (linear probe)",
+        "finetune": "all of its layers (end-to-end fine-tuning)",
+    }
+    adapted = " or ".join(ways[mode] for mode in study["modes"])
+    return (
+        f"Each arm is a network with the weights it started from. It learnt from {inside}, the "
+        f"in-distribution (ID) data; was adapted to {outside}, out of distribution (OOD), by "
+        f"training {adapted} on labelled patients from there; and is judged on other patients from "
+        "there. AUROC is how often an image with a finding is ranked above one without: 0.5 is "
+        "chance, 1 is perfect. Brackets hold 95 % intervals."
+    )
 
 
 def _curves(study: Study) -> Markup:

@@ -48,7 +48,7 @@ def data(study: Study) -> Markup:
             ),
             _receipt(of["leaks"]),
         ]
-    return join(parts)
+    return join([*parts, tag("h3", "ID against OOD"), _receipt(study["between"])])
 
 
 def _receipt(leaks: Mapping[str, Any] | None) -> Markup:
@@ -115,7 +115,7 @@ def method(study: Study, versions: Mapping[str, str]) -> Markup:
         "seeds": f"{study['seeds']:,}",
         "resamples": f"{study['resamples']:,}",
         "cells": f"{done:,} of {planned:,} (an arm, a mode, a budget and a seed each)",
-        "time": f"{study['minutes']:,.0f} minutes",
+        "time": f"{study['minutes']:,.0f} minutes of computing, all processes together",
         "written": study["created"],
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items())
         or "not recorded",

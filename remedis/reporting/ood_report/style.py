@@ -39,6 +39,7 @@ th, td {{ padding: .3rem 1.1rem .3rem 0; text-align: left; vertical-align: top;
 thead th {{ max-width: 11rem; border-bottom: 2px solid #888; vertical-align: bottom; }}
 tbody th {{ font-weight: 500; min-width: 7.5rem; max-width: 16rem; }}
 tr > :first-child, caption span {{ position: sticky; left: 0; background: #fff; }}
+.words td {{ min-width: 7rem; }}
 .estimates td {{ white-space: nowrap; }}
 .numbers th, .numbers td {{ min-width: 4rem; }}
 .numbers td, .numbers th + th {{ text-align: right; }}

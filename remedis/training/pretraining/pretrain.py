@@ -22,6 +22,7 @@ from remedis.training.checkpoints import State
 from remedis.training.pretraining import data, network
 from remedis.training.pretraining.watch import Watch
 from remedis.training.run_directory import RunDirectory
+from remedis.training.trainer import Trainer
 from remedis.zoo import names, trunks
 from remedis.zoo.provenance import SELF_SUPERVISION, Provenance
 from remedis.zoo.seen import Seen
@@ -143,17 +144,18 @@ def _train(
         score, values = scorer()
         print(f"Before training the probe has a mean AUROC of {score:.3f}.", flush=True)
         run.rewrite_metrics([{"step": 0, **values}])
+    learner = loop.Learner(
+        started.trained,
+        started.kept,
+        optimizer,
+        started.objective,
+        accumulate=config.accumulate,
+        clip_norm=config.clip_norm,
+    )
     return loop.train(
         run,
         plan,
-        loop.Learner(
-            started.trained,
-            started.kept,
-            optimizer,
-            started.objective,
-            accumulate=config.accumulate,
-            clip_norm=config.clip_norm,
-        ),
+        Trainer(learner, crew),
         lambda first, last: training_batches(
             unlabelled.manifest,
             views,
@@ -167,18 +169,23 @@ def _train(
             cache=cache,
         ),
         scorer,
-        crew,
         _observer(run, config, started.objective.method),
     )
 
 
 def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Method) -> Any:
     """Returns what looks at every logged step for a collapse: says it once, or ends the run."""
-    size, said = config.batch_size, False
-    collapse = Collapse(size, method.constant_loss(size))
+    size = config.batch_size
+    collapse, begun, said = Collapse(size, method.constant_loss(size)), False, False
 
     def observe(step: int, values: Mapping[str, float]) -> None:
-        nonlocal said
+        nonlocal begun, said
+        if not begun:  # a run that goes on has been looked at before
+            begun = True
+            for row in run.read_metrics():
+                if "train/loss" in row and row["step"] < step:
+                    before = {key.removeprefix("train/"): value for key, value in row.items()}
+                    collapse.look(row["step"], before)
         sentence = collapse.look(step, values)
         if sentence is None or said:
             return

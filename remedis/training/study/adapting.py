@@ -16,11 +16,11 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
-from threadpoolctl import threadpool_limits
 
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.logistic import Floats, Regression
 from remedis.evaluation.probes import LinearProbe
+from remedis.evaluation.threads import one_thread
 
 # Of the mean loss: from hardly a move to a probe of its own.
 PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
@@ -42,6 +42,7 @@ class Prior:
     axes: npt.NDArray[np.float32]
 
     @classmethod
+    @one_thread()
     def of(cls, probe: LinearProbe, x: Floats) -> "Prior":
         """Returns the prior of a probe and the embeddings [n, C] it was fitted on."""
         deviations = x.std(axis=0, dtype=np.float64)
@@ -77,9 +78,7 @@ class Embedded:
         return cls(np.asarray(x @ prior.axes, np.float32), prior.logits(x))
 
 
-# Threads for products as small as these wait for each other, ten times as long as they work where
-# something else runs on the machine.
-@threadpool_limits.wrap(limits=1)  # type: ignore[untyped-decorator]
+@one_thread()
 def adapted(
     pool: Embedded,
     targets: Floats,

@@ -86,21 +86,41 @@ def grid(
     ]
 
 
-def seconds_left(cells: Cells, left: Sequence[Cell]) -> float | None:
-    """Returns how long cells will take, judged by finished ones; None without one to judge by.
+def time_left(
+    cells: Cells, left: Iterable[Cell], homes: Mapping[tuple[str, str], float | None]
+) -> str:
+    """Returns in words how long cells will take, judged by what is finished.
 
-    A cell takes what the finished cells of its mode took on average, zero-shot ones apart.
+    A cell takes what finished cells of its arm and mode took on average, or those of its mode where
+    the arm has none; a zero-shot one takes nothing. An arm whose in-distribution model is not there
+    takes what those of the mode that are there took.
+
+    Args:
+      cells: of the study.
+      left: those that are to be done.
+      homes: seconds that the in-distribution models took, by arm and mode; None if not there.
     """
-    took: dict[tuple[str, bool], list[float]] = {}
+    took: dict[tuple[str, ...], list[float]] = {}
     for cell in cells:
-        took.setdefault((cell.mode, cell.patients > 0), []).append(cells.seconds(cell))
-    total = 0.0
+        if cell.patients:
+            for of in ((cell.mode,), (cell.mode, cell.arm)):
+                took.setdefault(of, []).append(cells.seconds(cell))
+    means = {of: float(np.mean(found)) for of, found in took.items()}
+    adapting: dict[str, list[float | None]] = {}
     for cell in left:
-        known = took.get((cell.mode, cell.patients > 0))
-        if known is None:
-            return None
-        total += float(np.mean(known))
-    return total
+        found = means.get((cell.mode, cell.arm), means.get((cell.mode,)))
+        adapting.setdefault(cell.mode, []).append(found if cell.patients else 0.0)
+    for arm, mode in dict.fromkeys((cell.arm, cell.mode) for cell in left):
+        if homes.get((arm, mode)) is None:
+            known = [s for (_, of), s in homes.items() if of == mode and s is not None]
+            adapting[mode].append(float(np.mean(known)) if known else None)
+    unknown = [mode for mode, seconds in adapting.items() if None in seconds]
+    total = sum(sum(filter(None, s)) for mode, s in adapting.items() if mode not in unknown)
+    said = [] if len(unknown) == len(adapting) else [f"about {duration(total)}"]
+    said += [
+        f"for {mode} no time can be told before its first cells are finished" for mode in unknown
+    ]
+    return "; ".join(said)
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ from remedis.training.run_directory import RunDirectory
 # what a finished one holds.
 FREE = (
     *("title", "id_name", "ood_name", "baseline", "modes", "budgets", "seeds"),
-    *("target", "minutes", "price", "extrapolate", "resamples"),
+    *("target", "minutes", "price", "extrapolate", "resamples", "caveats"),
 )
 
 

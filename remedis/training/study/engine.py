@@ -11,7 +11,7 @@ import ml_collections
 from remedis import files
 from remedis.evaluation.label_budget import Cell
 from remedis.training.study import arm, budgets, hospitals, rehearsal, settings, summary
-from remedis.training.study.cells import Cells, duration, grid, seconds_left
+from remedis.training.study.cells import Cells, grid, time_left
 from remedis.training.study.directory import StudyDirectory
 from remedis.training.study.probing import ProbedArm
 from remedis.training.study.settings import Shard
@@ -59,6 +59,15 @@ class Study:
         cells = grid(settings.arms(config), config.modes, planned, config.seeds)
         shape = (len(found.test), len(found.test.labels))
         return cls(config, run, found, planned, Cells(run / "cells", cells, shape))
+
+    def time_left(self, cells: Sequence[Cell]) -> str:
+        """Returns in words how long cells that are to be done will take."""
+        homes = {}
+        for mode in self.config.modes:
+            for name in settings.arms(self.config):
+                file = arm.path(self.run, name, mode)
+                homes[name, mode] = arm.Home.read(file).seconds if file.is_file() else None
+        return time_left(self.cells, cells, homes)
 
 
 def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None) -> bool:
@@ -121,15 +130,9 @@ def list_cells(
             f"{mode:9} {name:20} {patients:7,} patients: {len(own):3} cells, "
             f"{sum(c in finished for c in own):3} finished, {sum(c in left for c in own):3} to do"
         )
-    seconds = seconds_left(study.cells, sorted(left))
-    time_left = (
-        "no time can be told before the first cells of each mode are finished"
-        if seconds is None
-        else f"about {duration(seconds)}"
-    )
     lines.append(
         f"{len(finished):,} of {study.cells.planned:,} cells are finished, {len(left):,} to do"
-        f"{f' here: {time_left}' if left else ''}."
+        f"{f' here: {study.time_left(sorted(left))}' if left else ''}."
     )
     return "\n".join(lines)
 
@@ -149,9 +152,9 @@ def _run_cells(study: Study, cells: Sequence[Cell], shard: Shard) -> None:
             done += 1
             if done == len(cells) or time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
                 last = time.monotonic()
-                left = seconds_left(study.cells, study.cells.left(shard))
-                about = "" if not left else f", about {duration(left)} left"
-                print(f"Cell {done:,} of {len(cells):,} is done: {cell}{about}.", flush=True)
+                left = study.cells.left(shard)
+                about = f" Left: {study.time_left(left)}." if left else ""
+                print(f"Cell {done:,} of {len(cells):,} is done: {cell}.{about}", flush=True)
 
 
 def _by_arm(

@@ -26,7 +26,8 @@ class Hospitals:
       pool: images of all out-of-distribution patients that may be labelled.
       test: the images everything out of distribution is judged on.
       hashes: SHA-256 of the out-of-distribution images, by path.
-      receipts: of each part, as the leak gate wrote them, by `id` and `ood`.
+      receipts: as the leak gate wrote them: of each part, `id` and `ood`, and of one against the
+        other, `between`.
     """
 
     inside: data.RunData
@@ -67,7 +68,8 @@ def prepare(config: ml_collections.ConfigDict, run: StudyDirectory) -> Hospitals
     inside, outside = found["id"], found["ood"]
     same = os.path.abspath(config.id_data_dir) == os.path.abspath(config.ood_data_dir)
     receipt = _between(inside, outside, same)
-    files.write_json(run / "data" / "leaks.json", receipt.to_json())
+    receipts["between"] = receipt.to_json()
+    files.write_json(run / "data" / "leaks.json", receipts["between"])
     receipt.raise_if_leaking()
     pool = dataclasses.replace(
         outside.train,
@@ -83,7 +85,7 @@ def _of_sites(
 
     A source that splits by site, such as WILDS' Camelyon17, would leave nothing to test on.
     """
-    options = sources.parse_options(filter(None, settings.source_options.split(";")))
+    options = sources.parse_options(settings.source_options.split(";"))
     manifest = sources.load(settings.source, settings.data_dir, tuple(settings.labels), **options)
     wanted = [site.strip() for site in sites.split(",") if site.strip()]
     known = manifest.table["site"]

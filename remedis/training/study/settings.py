@@ -82,6 +82,11 @@ def check(config: ml_collections.ConfigDict) -> None:
     for mode in config.modes:
         if mode not in MODES:
             raise unknown_choice("mode in config.modes", mode, MODES)
+    if isinstance(config.caveats, str) or not all(isinstance(c, str) for c in config.caveats):
+        raise UserError(
+            f"config.caveats is {config.caveats!r}; expected sentences in a tuple, as in "
+            "'(\"Labels were mined from reports.\",)'."
+        )
     bounds = {
         "seeds": (1, None),
         "resamples": (MIN_RESAMPLES, None),

@@ -3,7 +3,7 @@
 import datetime
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ml_collections
@@ -81,6 +81,7 @@ def write(
             }
             for part in settings.PARTS
         },
+        "between": hospitals.receipts["between"],
         "budgets": [
             {
                 "budget": budget.name,
@@ -116,6 +117,7 @@ def _caveats(config: ml_collections.ConfigDict, hospitals: Hospitals) -> list[st
             "The images are drawn by a program: the numbers say that everything runs, and nothing "
             "about medicine."
         )
+    said += config.caveats
     said += [
         "In every budget of labelled patients, "
         f"{config.validation_share:.0%} choose the model and train none; they count as labelled.",
@@ -129,6 +131,7 @@ def _caveats(config: ml_collections.ConfigDict, hospitals: Hospitals) -> list[st
             "Linear probes stand on embeddings of the checkpoint as it is, and are held to the "
             "in-distribution probe as strongly as validation asks for."
         )
+    said.append(_compared(hospitals.receipts["between"]))
     patients = hospitals.counts()["ood"]["test"]["patients"]
     if patients < _FEW:
         said.append(f"The OOD test set has {patients} patients only: intervals are wide.")
@@ -138,3 +141,17 @@ def _caveats(config: ml_collections.ConfigDict, hospitals: Hospitals) -> list[st
             f"'{config.ood.unmentioned}'."
         )
     return said
+
+
+def _compared(receipt: Mapping[str, Any]) -> str:
+    """Returns what was looked for in both hospitals' images, and what could not be."""
+    if receipt["unchecked"]:
+        return (
+            "The images that in-distribution models learn from were compared with the OOD images "
+            "by hash: none is identical. Patients could not be compared, since the ids of two "
+            "hospitals say nothing of each other: whoever was at both may be on both sides."
+        )
+    return (
+        "Both hospitals' images come from one directory: patients and images that in-distribution "
+        "models learn from were compared with the OOD ones, and none is on both sides."
+    )

@@ -1,13 +1,13 @@
 """The mode `finetune`: all layers, first in distribution, then on each budget from there."""
 
 import contextlib
-import gc
 import io
 import os
 import pathlib
 import shutil
 import time
 
+import keras
 import ml_collections
 import numpy as np
 
@@ -59,6 +59,7 @@ class TunedArm:
         """
         self._config, self._run, self._hospitals = config, run, hospitals
         self._folder = run / "id" / name
+        self._kept: tuple[fit.Fitting, list[tuple[keras.Variable, np.ndarray]]] | None = None
         if not self._folder.is_dir():
             work = run / "work" / f"id-{name}-{shard.number}of{shard.count}"
             _train_inside(config, hospitals, name, checkpoint, work)
@@ -81,17 +82,26 @@ class TunedArm:
             hashes=hospitals.hashes,
             summary={},
         )
-        crew = distribution.of("none")
-        # What a build prints is said once, of the in-distribution model.
-        with contextlib.redirect_stdout(io.StringIO()):
-            started = model.build(settings, crew.strategy)
-            _restore_head(started, export)
-            train_ops, eval_ops = checks.operations(settings)
-            fitted = fit.fit(settings, work, crew, started, parts, train_ops, eval_ops)
-        scores = fitted.test_logits
-        del started, fitted
-        gc.collect()  # a graph a cell would fill the memory
-        return scores
+        fitting, weights = self._fitting(settings)
+        for variable, value in weights:
+            variable.assign(value)
+        train_ops, eval_ops = checks.operations(settings)
+        return fitting(settings, work, parts, train_ops, eval_ops).test_logits
+
+    def _fitting(
+        self, settings: ml_collections.ConfigDict
+    ) -> tuple[fit.Fitting, list[tuple[keras.Variable, np.ndarray]]]:
+        """Returns what fits the in-distribution model again and again, and its weights."""
+        if self._kept is None:
+            crew = distribution.of("none")
+            # What a build prints is said once, of the in-distribution model.
+            with contextlib.redirect_stdout(io.StringIO()):
+                started = model.build(settings, crew.strategy)
+            _restore_head(started, self._folder / "export")
+            named = started.classifier.named_variables()
+            weights = [(variable, variable.numpy()) for variable in named.values()]
+            self._kept = fit.Fitting(crew, started), weights
+        return self._kept
 
 
 def _train_inside(
