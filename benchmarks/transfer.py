@@ -44,7 +44,7 @@ SHORT = {
     "learning_rate_batch": "0",
     "cache_gb": "2.0",
 }
-TRAINED = {"id": ("0.001", 240, 60), "ood": ("0.0003", 30, 10)}  # rate, steps, evaluations
+TRAINED = {"id": ("0.001", 240, 60), "ood": ("0.0003", 24, 8)}  # rate, steps, evaluations
 
 
 def prepared(kermany: pathlib.Path, nih64: pathlib.Path, target: pathlib.Path) -> None:
@@ -158,8 +158,8 @@ def main() -> None:
     parser.add_argument("--nih64", required=True, type=pathlib.Path, metavar="DIR")
     parser.add_argument("--workdir", required=True, type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, help="document to write into; printed without")
-    parser.add_argument("--arms", default="scratch=scratch:50x1; densenet=keras:DenseNet121")
-    parser.add_argument("--baseline", default="scratch")
+    parser.add_argument("--arms", default="r50x1=scratch:50x1; r50x0.5=scratch:50x0.5")
+    parser.add_argument("--baseline", default="r50x0.5")
     parser.add_argument("--modes", default="probe,finetune")
     parser.add_argument("--budgets", default="0, 10%, 33%, 100%")
     parser.add_argument("--print", action="store_true", help="the command of the study alone")
