@@ -41,11 +41,20 @@ class Architecture:
 
     @classmethod
     def parse(cls, name: str) -> "Architecture":
-        """Returns the architecture of a name such as `50x1`, `152x2` or the narrow `50x0.5`."""
-        match = re.fullmatch(r"(\d+)x(\d+(?:\.\d+)?)", name)
-        if match is None or int(match[1]) not in UNITS_OF_DEPTH:
+        """Returns the architecture of a name such as `50x1`, `152x2` or the narrow `50x0.5`.
+
+        Other depths go by the units of their blocks, as `name` has it: `1-1-1-1x0.5`.
+        """
+        match = re.fullmatch(r"(\d+|\d+-\d+-\d+-\d+)x(\d+(?:\.\d+)?)", name)
+        if match is None:
             raise unknown_choice("architecture", name, BIT_NAMES)
-        return cls(UNITS_OF_DEPTH[int(match[1])], float(match[2]))
+        depth = match[1]
+        if "-" in depth:
+            a, b, c, d = map(int, depth.split("-"))
+            return cls((a, b, c, d), float(match[2]))
+        if int(depth) not in UNITS_OF_DEPTH:
+            raise unknown_choice("architecture", name, BIT_NAMES)
+        return cls(UNITS_OF_DEPTH[int(depth)], float(match[2]))
 
     @property
     def name(self) -> str:

@@ -13,8 +13,6 @@ from remedis.errors import UserError
 from remedis.reporting import ood_report
 from remedis.training import checks, study
 from remedis.training.study import rehearsal, settings
-from remedis.training.study.directory import StudyDirectory
-from remedis.zoo import checkpoint
 
 NAMES = sorted(
     path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("ood_*.py")
@@ -117,41 +115,11 @@ def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):
     assert "drawn by a program" in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.usefixtures("few_patients")
-def test_trunks_of_a_rehearsal_are_drawn_from_its_seed(tiny_checkpoint, tmp_path):
-    config = get("ood_own", "rehearsal")
-    config.arms = f"narrow=rehearsal:narrow; other={tiny_checkpoint}"
-    config.id_data_dir = "mine"
-    config.seed = 3
-    run = StudyDirectory(tmp_path / "run", config.to_dict())
-    made = rehearsal.prepared(config, run)
-    arms = settings.arms(made)
-    assert arms["other"] == str(tiny_checkpoint)
-    assert made.id_data_dir == "mine"
-    assert pathlib.Path(made.ood_data_dir).is_relative_to(run.path)
-    weights = checkpoint.read(arms["narrow"])
-    assert weights.provenance.random
-    assert weights.provenance.details["seed"] == 3
-    assert weights.architecture == rehearsal.TRUNKS["narrow"]
-    # Killed and started again, or in another process, nothing is made twice.
-    written = (pathlib.Path(arms["narrow"]) / "saved_model.pb").stat().st_mtime_ns
-    assert settings.arms(rehearsal.prepared(config, run)) == arms
-    assert (pathlib.Path(arms["narrow"]) / "saved_model.pb").stat().st_mtime_ns == written
-
-
-def test_an_unknown_trunk_gets_the_choices(tmp_path):
-    config = get("ood_cxr", "rehearsal")
-    config.arms = "narrow=rehearsal:narow"
-    config.id_data_dir = config.ood_data_dir = "somewhere"
-    with pytest.raises(UserError, match="Unknown trunk for rehearsals 'narow': did you mean 'narr"):
-        rehearsal.prepared(config, StudyDirectory(tmp_path, config.to_dict()))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ood_cxr", "ood_path"])
 def test_the_other_hospital_hurts_and_labels_heal(name, tmp_path):
     config = get(name, "rehearsal")
-    config.update(arms="narrow=rehearsal:narrow", budgets="100%", seeds=2, seed=5)
+    config.update(arms="narrow=scratch:1-1-1-1x0.5", budgets="100%", seeds=2, seed=5)
     assert study.run(config, tmp_path)
     summary = files.read_json(tmp_path / "summary.json")
     assert [gap["mode"] for gap in summary["gap"]] == ["probe", "finetune"]

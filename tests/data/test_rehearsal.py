@@ -125,8 +125,8 @@ def test_other_wrong_arguments(tmp_path):
         rehearsal.write_chexpert(tmp_path, patients=70000)
     with pytest.raises(UserError, match="at least one patient in each list"):
         rehearsal.write_chestxray14(tmp_path, patients=4, test_share=0.0)
-    with pytest.raises(UserError, match="expected 1 to 10"):
-        rehearsal.write_wilds_camelyon17(tmp_path, slides_per_centre=11)
+    with pytest.raises(UserError, match="expected 1 to 20"):
+        rehearsal.write_wilds_camelyon17(tmp_path, slides_per_centre=21)
     person = anatomy.draw_anatomy(generator(0), "F", 50)
     with pytest.raises(UserError, match="Edema"):
         chest.draw_chest(person, {"Oedema": 0.5}, chest.HOSPITAL_A, "PA", generator(0))

@@ -20,8 +20,10 @@ from remedis.errors import UserError
 
 NAME = "camelyon17_v1.0"
 PATCH_SIZE = 96
-# The published set has 50 slides, 10 a centre; patients 0 to 19 are of centre 0, and so on.
-_MOST_SLIDES = 10
+# The published set has 50 slides, 10 a centre; patients 0 to 19 are of centre 0, and so on. As many
+# may be made again, of the patients between.
+_PUBLISHED_SLIDES = 10
+_MOST_SLIDES = 20
 _PATIENTS_PER_CENTRE = 20
 _COHORT = 4
 # Share of patches whose `split` is 1, in-distribution validation.
@@ -44,7 +46,8 @@ def write_wilds_camelyon17(
 
     Args:
       directory: the folder to write into.
-      slides_per_centre: 1 to 10; each of another patient, but for the last two of ten.
+      slides_per_centre: 1 to 20, of which the published set has 10; each of another patient, but
+        for the ninth and the tenth.
       patches_per_slide: how many patches a slide has.
       seed: same seed, same bytes.
       overwrite: replaces what is there.
@@ -59,7 +62,7 @@ def write_wilds_camelyon17(
     if not 1 <= slides_per_centre <= _MOST_SLIDES:
         raise UserError(
             f"slides_per_centre is {slides_per_centre}, expected 1 to {_MOST_SLIDES}, "
-            "as many as the published set has."
+            "as many as the numbers of patients allow."
         )
     final = pathlib.Path(directory) / NAME
     with files.whole_directory(final, overwrite) as root:
@@ -78,12 +81,13 @@ def _write_slide(
     root: pathlib.Path, centre: int, slide: int, patches: int, seed: int
 ) -> Iterator[dict[str, str | int]]:
     """Draws the patches of a centre's slide and yields their rows of the table."""
-    number = _MOST_SLIDES * centre + slide
+    more, within = divmod(slide, _PUBLISHED_SLIDES)
+    number = _PUBLISHED_SLIDES * (len(CENTRES) * more + centre) + within
     rng = generator(seed, _COHORT, number)
-    # The last slide is a second lymph node of the patient before.
-    of_centre = 2 * min(slide, _MOST_SLIDES - 2)
+    second = slide == _PUBLISHED_SLIDES - 1  # lymph node of the patient before
+    of_centre = 2 * (within - second) + more
     patient = f"{_PATIENTS_PER_CENTRE * centre + of_centre:03d}"
-    node = 4 if slide == _MOST_SLIDES - 1 else int(rng.integers(0, 4))
+    node = 4 if second else int(rng.integers(0, 4))
     left, top = (32 * int(value) for value in rng.integers(50, 500, 2))
     folder = root / "patches" / f"patient_{patient}_node_{node}"
     folder.mkdir(parents=True)

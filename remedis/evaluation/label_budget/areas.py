@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, Integers, auroc, checked
-from remedis.evaluation.intervals import MIN_PATIENTS, Estimate
+from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.label_budget.cells import Examined
 from remedis.evaluation.label_budget.resampling import area_estimate, patient_draws
 
@@ -35,14 +35,9 @@ class TestSet:
           UserError: shapes differ, a target is not 1, 0 or NaN, or no label is estimable.
         """
         self.names = tuple(examined.names)
+        examined.check(title)
         self._cases = examined.cases()
         self.estimable = np.flatnonzero(self._cases.both_classes())
-        if not len(self.estimable):
-            raise UserError(
-                f"None of {', '.join(self.names)} has {MIN_PATIENTS} positive and {MIN_PATIENTS} "
-                f"negative patients in the {title} test set, so that nothing can be estimated; "
-                "give it more patients."
-            )
         patients = int(self._cases.patients.max()) + 1
         weights = patient_draws(patients, resamples, seed)
         whole = np.ones(len(weights), dtype=bool)

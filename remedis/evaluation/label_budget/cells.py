@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.auroc import checked
-from remedis.evaluation.intervals import patient_codes
+from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
 from remedis.evaluation.measured import Cases
 
 
@@ -58,6 +58,19 @@ class Examined:
         if len(cases.patients) != len(known):
             raise UserError(f"{len(cases.patients)} patient ids for {len(known)} rows of labels.")
         return cases
+
+    def check(self, title: str) -> None:
+        """Raises a UserError unless some label has patients enough for an estimate.
+
+        Args:
+          title: what these images are, for the message.
+        """
+        if not self.cases().both_classes().any():
+            raise UserError(
+                f"None of {', '.join(self.names)} has {MIN_PATIENTS} positive and {MIN_PATIENTS} "
+                f"negative patients in the {title} test set, so that nothing can be estimated; "
+                "give it more patients."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Study:
         if config.rehearsal:
             config = rehearsal.prepared(config, run)
         found = hospitals.prepare(config, run)
+        summary.check(found)
         planned = budgets.plan(
             found.pool, config.budgets, config.seeds, config.seed, config.validation_share
         )

@@ -1,4 +1,4 @@
-"""Made-up hospitals and trunks for a config's `:rehearsal`, inside the study's own directory."""
+"""Two made-up hospitals for a config's `:rehearsal`, inside the study's own directory."""
 
 import dataclasses
 import pathlib
@@ -9,11 +9,8 @@ import ml_collections
 from remedis.data import manifest as manifests
 from remedis.data import rehearsal, sources
 from remedis.errors import unknown_choice
-from remedis.models.architectures import Architecture
 from remedis.training.rehearsal import made_once
-from remedis.training.study import settings
 from remedis.training.study.directory import StudyDirectory
-from remedis.zoo import checkpoint, random_weights, trunks
 
 # Darker and tighter films than those of hospital A, but no noisier ones: what a model trained at A
 # gets wrong here, labels can mend. At A a bedside film is a sign of disease. Here the sick are
@@ -31,54 +28,23 @@ HOSPITAL_C = dataclasses.replace(
     ap_sick=-0.8,
 )
 IMAGE_SIZE = 64  # pixels of the made-up radiographs; patches have the size of the real ones
-PATCHES = 80  # of every slide
-# Of BiT's kind with one unit a block: building a network of 16 units takes a cell of a rehearsal
-# three times as long as training it. `rehearsal:NAME` in config.arms stands for one of them.
-TRUNKS = {"narrow": Architecture((1, 1, 1, 1), 0.5), "wide": Architecture((1, 1, 1, 1), 1)}
-_TRUNK = "rehearsal:"
+SLIDES, PATCHES = 20, 40  # of every centre, of every slide
 
 
 def prepared(config: ml_collections.ConfigDict, run: StudyDirectory) -> ml_collections.ConfigDict:
-    """Returns the config with data directories and trunks set to what was made for them.
-
-    Data directories that are set stay as they are, and so do arms of other checkpoints.
+    """Returns the config with both data directories set to what was made, where they are not.
 
     Raises:
-      UserError: there is no such pair of hospitals, or no such trunk.
+      UserError: there is no such pair of hospitals.
     """
     if config.rehearsal not in PAIRS:
         raise unknown_choice("pair of rehearsal hospitals", config.rehearsal, PAIRS)
     config = config.copy_and_resolve_references()
-    config.arms = "; ".join(
-        f"{arm}={_trunk(spec, run / 'rehearsal', config.seed)}"
-        for arm, spec in settings.arms(config).items()
-    )
     inside, outside = PAIRS[config.rehearsal](run / "rehearsal")
     config.id_data_dir = config.id_data_dir or str(inside)
     config.ood_data_dir = config.ood_data_dir or str(outside)
     print(f"Rehearsal: made-up data in {config.id_data_dir} and {config.ood_data_dir}.", flush=True)
     return config
-
-
-def _trunk(spec: str, folder: pathlib.Path, seed: int) -> str:
-    """Returns an arm's checkpoint: where its trunk was written, if it is one of `TRUNKS`."""
-    if not spec.startswith(_TRUNK):
-        return spec
-    name = spec.removeprefix(_TRUNK)
-    if name not in TRUNKS:
-        raise unknown_choice("trunk for rehearsals", name, TRUNKS)
-    weights = random_weights.draw(str(seed), TRUNKS[name])
-    target = folder / name
-    made_once(
-        target,
-        lambda: trunks.save(
-            checkpoint.build_trunk(weights),
-            name=name,
-            provenance=weights.provenance,
-            directory=target,
-        ),
-    )
-    return str(target)
 
 
 def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
@@ -101,7 +67,7 @@ def _pathology(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     """Makes five centres in the layout of WILDS' Camelyon17; the config takes them apart."""
     made = made_once(
         folder / "camelyon17_v1.0",
-        lambda: rehearsal.write_wilds_camelyon17(folder, 10, PATCHES),
+        lambda: rehearsal.write_wilds_camelyon17(folder, SLIDES, PATCHES),
     )
     return made, made
 

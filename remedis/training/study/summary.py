@@ -40,10 +40,10 @@ def write(
     provenance = {name: homes[name, config.modes[0]].provenance for name in arms}
     # Loading weights and counting patients is done; what is left is the statistics.
     found = label_budget.study(
-        _examined(hospitals.test),
+        examined(hospitals.test),
         cells,
         config.baseline,
-        id_test=_examined(hospitals.inside.test),
+        id_test=examined(hospitals.inside.test),
         id_scores={of: home.inside for of, home in homes.items()},
         levels=() if config.target is None else (config.target,),
         images={budget.patients: budget.images for budget in budgets},
@@ -104,7 +104,14 @@ def write(
         label_budget.curves_table(written).to_csv(temporary, index=False)
 
 
-def _examined(manifest: Manifest) -> label_budget.Examined:
+def check(hospitals: Hospitals) -> None:
+    """Raises a UserError if a test set is too small for any estimate, whatever the cells give."""
+    examined(hospitals.inside.test).check("in-distribution")
+    examined(hospitals.test).check("out-of-distribution")
+
+
+def examined(manifest: Manifest) -> label_budget.Examined:
+    """Returns a test set as the statistics take it."""
     ids: Any = manifest.table["patient_id"].fillna(manifest.table["path"])
     return label_budget.Examined(manifest.labels, manifest.targets(), ids.to_numpy(dtype=object))
 
