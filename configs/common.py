@@ -303,15 +303,15 @@ def ood_rehearsal(pair: str) -> Variant:
 
     def change(config: ml_collections.ConfigDict) -> None:
         config.rehearsal = pair
-        # One unit a block: a network of 16 units takes longer to trace than these take to train.
-        config.arms = "wide=scratch:1-1-1-1x1; narrow=scratch:1-1-1-1x0.5"
-        config.baseline = "narrow"
+        # A unit or two a block: a network of 16 takes longer to trace than these take to train.
+        config.arms = "deeper=scratch:1-2-2-1x0.5; shallow=scratch:1-1-1-1x0.5"
+        config.baseline = "shallow"
         config.image_size = 48
         config.budgets = "0, 10%, 33%, 100%"
         config.seeds = 3
         config.resamples = 400
         # Random weights need a method that makes its own step sizes, and larger steps at first.
-        for part, steps in ((config.id, 160), (config.ood, 80)):
+        for part, steps in ((config.id, 160), (config.ood, 60)):
             part.optimizer, part.schedule = "adamw", "cosine"
             part.learning_rate, part.learning_rate_batch = 0.002, 0
             part.steps = steps
