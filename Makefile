@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal test test-slow test-compat lint clean
+.PHONY: install rehearsal miniature test test-slow test-compat lint clean
 
 install: $(VENV)/installed
 
@@ -21,6 +21,20 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 rehearsal: $(VENV)/installed
 	$(BIN)/python finetune/finetune.py --config=configs/chexpert.py:rehearsal --workdir=runs/rehearsal
+
+# The whole road on made-up data: unlabelled images of two hospitals, a checkpoint, what it saves.
+MINIATURE := runs/miniature
+STUDY = $(BIN)/python finetune/ood_curves.py --config=configs/ood_cxr.py:rehearsal \
+	--workdir=$(MINIATURE)/study --config.baseline=scratch \
+	--config.arms='pretrained=$(MINIATURE)/pretrain/export; scratch=scratch:1-1-1-1x0.5'
+
+miniature: $(VENV)/installed
+	$(STUDY) --list
+	$(BIN)/python pretrain/pretrain.py --config=configs/pretrain_cxr.py:rehearsal \
+		--workdir=$(MINIATURE)/pretrain --config.checkpoint=scratch:1-1-1-1x0.5 \
+		--config.data='chexpert=$(MINIATURE)/study/rehearsal/id/CheXpert-v1.0-small; chestxray14=$(MINIATURE)/study/rehearsal/ood/ChestX-ray14' \
+		--config.leave_out=$(MINIATURE)/study
+	$(STUDY)
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests
