@@ -19,6 +19,7 @@ import time
 
 import numpy as np
 import pandas as pd
+import results
 
 from remedis import files
 from remedis.evaluation.auroc import auroc
@@ -154,10 +155,10 @@ def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
     )
 
 
-HEAD = """# Results on real images
+HEAD = """## The recipes, from random weights
 
-Made by `python benchmarks/recipes.py --kermany=DIR --nih64=DIR --workdir=DIR --out=docs/results.md`
-on two CPU cores. Research software; nothing here is evidence of clinical use.
+Written by `python benchmarks/recipes.py --kermany=DIR --nih64=DIR --workdir=DIR
+--out=docs/results.md` on two CPU cores.
 
 Every run below starts from **random weights**: no pretrained weights were at hand. What they can
 show is that the recipes run to their end on real files, learn what these images make easy, and
@@ -193,7 +194,7 @@ def main() -> None:
     parsed.workdir = parsed.workdir.resolve()
     parsed.workdir.mkdir(parents=True, exist_ok=True)
     floors = "; ".join(f"`{name}` {floor}" for name, floor in FLOORS.items())
-    text, commands = HEAD.format(floors=floors), ["\n## Commands\n\n```sh\n"]
+    text, commands = HEAD.format(floors=floors), ["\n```sh\n"]
     for recipe in RECIPES:
         if parsed.only in recipe.name:
             directory = str(pathlib.Path(getattr(parsed, recipe.data[1])).resolve())
@@ -203,7 +204,7 @@ def main() -> None:
             commands.append(f"python {shlex.join(shown)}\n")
     text += "".join([*commands, "```\n"])
     if parsed.out:
-        files.write_text(parsed.out, text)
+        results.write(parsed.out, "recipes", text)
     else:
         print(text)
 

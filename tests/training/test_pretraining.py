@@ -245,5 +245,6 @@ def test_the_features_are_those_of_the_export(pretrained):
     run, _ = pretrained
     images = tf.constant(np.random.default_rng(1).random((3, 32, 32, 3), np.float32))
     trunk = checkpoint.load_trunk(run / "export")
-    exported = hub.load(str(run / "export")).endpoints(images)["pre_logits"]
+    model = hub.load(str(run / "export"))  # held, as its functions hold their variables weakly
+    exported = model.endpoints(images)["pre_logits"]
     np.testing.assert_allclose(features(trunk, images), exported, rtol=1e-4, atol=1e-5)
