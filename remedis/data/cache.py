@@ -1,6 +1,7 @@
 """Images kept in memory, as many as a budget allows."""
 
 import threading
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 class ImageCache:
     """Keeps what was computed for a row of one manifest, until a budget is used up.
+
+    Whoever makes batches with it has to hold it: what it keeps goes when the last reference does.
 
     What is kept is what is given back, bit for bit, so a cache changes how fast batches come and
     nothing else. Once the budget is used up, the rows that are in stay in: in a training, which
@@ -30,10 +33,22 @@ class ImageCache:
 
     def through(self, row: tf.Tensor, make: Callable[[], tf.Tensor]) -> tf.Tensor:
         """Returns a row's image, [H, W, channels] float32: as kept, or as `make` makes it now."""
-        found, kept = tf.numpy_function(self._find, [row], [tf.bool, tf.float32], stateful=False)
+        # TensorFlow never lets go of a Python function it was given: one that held the cache would
+        # keep all images until the process ends.
+        held = weakref.ref(self)
+
+        def find(row: np.int64) -> tuple[np.bool_, np.ndarray]:
+            cache = held()
+            return (np.False_, _NOTHING) if cache is None else cache._find(row)
+
+        def keep(row: np.int64, image: np.ndarray) -> np.ndarray:
+            cache = held()
+            return image if cache is None else cache._keep(row, image)
+
+        found, kept = tf.numpy_function(find, [row], [tf.bool, tf.float32], stateful=False)
 
         def new() -> tf.Tensor:
-            return tf.numpy_function(self._keep, [row, make()], tf.float32, stateful=False)
+            return tf.numpy_function(keep, [row, make()], tf.float32, stateful=False)
 
         return tf.ensure_shape(tf.cond(found, lambda: kept, new), [None, None, None])
 

@@ -75,6 +75,7 @@ class Fitting:
         """
         crew = self._crew
         schedule = _schedule(config, len(parts.train))
+        model.make_trainable(self._started, config)
         _check_batch_norm(config, self._started, crew)
         plan = loop.Plan(
             schedule.steps,

@@ -68,6 +68,12 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     return Model(classifier, factors, backbone.provenance)
 
 
+def make_trainable(model: Model, config: ml_collections.ConfigDict) -> None:
+    """Takes back what `plain` has changed: a training that is traced after one follows the config."""
+    if isinstance(model.classifier.trunk, BiTResNet):
+        model.classifier.trunk.rematerialise = config.rematerialise
+
+
 def plain(model: Model, config: ml_collections.ConfigDict) -> Classifier:
     """Returns the classifier in float32, on one device and without tricks: what is exported.
 

@@ -184,7 +184,9 @@ def test_a_loss_that_is_not_a_number_is_a_sentence(pretraining, tmp_path):
 def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
     changes = {"steps": 50, "evaluate_every": 50, "checkpoint_every": 10, "stop_on_collapse": True}
     if how == "rate":
-        config = pretraining(learning_rate=0.3, **changes)
+        # A usual rate of MoCo's, times 1,000. SimCLR's batch norms keep it from collapsing.
+        options = "queue=32; widths=(64, 32); momentum=0.99"
+        config = pretraining("moco", learning_rate=1.0, method_options=options, **changes)
     else:
         trunk = checkpoint.build_trunk(random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5)))
         trunk.norm.gamma.assign(np.zeros(trunk.map_channels))

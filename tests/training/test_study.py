@@ -18,6 +18,7 @@ from remedis.training import study
 from remedis.training.study import engine, tuning
 from remedis.training.study.cells import Cells
 from remedis.training.study.settings import Shard
+from remedis.zoo.seen import Seen
 
 PATIENTS = 44
 
@@ -245,6 +246,38 @@ def test_a_cell_starts_from_the_in_distribution_model(study_config, tiny_checkpo
     )
     np.testing.assert_allclose(adapted, zero, atol=1e-4)
     assert np.ptp(zero) > 0
+
+
+@pytest.mark.slow
+def test_a_cell_is_the_same_whatever_was_tuned_before_it(study_config, tiny_checkpoint, tmp_path):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0, 50%"
+    )
+    # Whatever an optimizer and an average could carry along, and rates that leave traces.
+    config.ood.update(optimizer="adamw", learning_rate=0.01, learning_rate_batch=0, ema=0.9)
+    study.run(config, tmp_path)
+    last = tmp_path / "cells" / "one-finetune-24-1.npz"
+    before = np.load(last)["scores"]
+    first = np.load(tmp_path / "cells" / "one-finetune-24-0.npz")["scores"]
+    assert np.abs(before - first).max() > 1e-3
+    last.unlink()
+    study.run(config, tmp_path)  # alone, by a network built anew
+    np.testing.assert_array_equal(np.load(last)["scores"], before)
+
+
+def test_a_checkpoint_that_has_seen_the_test_images_is_refused(
+    study_config, two_hospitals, tiny_checkpoint, tmp_path
+):
+    folder = tmp_path / "pretrained"
+    shutil.copytree(tiny_checkpoint, folder)
+    Seen.of(files.sha256(path) for path in two_hospitals[1].glob("*.png")).write(folder)
+    config = study_config(arms=f"one={folder}; two={tiny_checkpoint}")
+    with pytest.raises(UserError) as caught:
+        study.run(config, tmp_path / "study")
+    assert f"The arm one is {folder}, which was trained on 20 of the 20 out-of-" in str(
+        caught.value
+    )
+    assert not (tmp_path / "study" / "cells").exists()
 
 
 def planted(two_hospitals, tmp_path, where):

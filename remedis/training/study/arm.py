@@ -8,9 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from remedis import files
+from remedis.errors import UserError
 from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
 from remedis.training.study.directory import StudyDirectory
+from remedis.training.study.settings import MODES
 from remedis.zoo.provenance import Provenance
 
 SCORES = "scores.npz"  # in the run directory of an in-distribution model
@@ -58,6 +60,24 @@ class Home:
 def path(run: StudyDirectory, name: str, mode: str) -> pathlib.Path:
     """Returns where an arm's `Home` is kept."""
     return run / "id" / (f"{name}/{SCORES}" if mode == "finetune" else f"{name}-{mode}.npz")
+
+
+def pin_weights(run: StudyDirectory, name: str, digest: str) -> None:
+    """Writes down which weights an arm starts from, or checks that they are still the same.
+
+    Raises:
+      UserError: something was made with other weights under the arm's name.
+    """
+    file = run / "weights" / f"{name}.txt"
+    begun = any(path(run, name, mode).is_file() for mode in MODES)
+    if begun and file.is_file():
+        if file.read_text(encoding="utf-8") != digest:
+            raise UserError(
+                f"The checkpoint of the arm {name!r} has other weights than the finished cells "
+                "started from; bring the old ones back, or start the study in a new directory."
+            )
+        return
+    files.write_text(file, digest)
 
 
 class Arm(Protocol):

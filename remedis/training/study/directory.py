@@ -18,7 +18,8 @@ class StudyDirectory(RunDirectory):
     """Files of one study.
 
     `id/` has the in-distribution models, `embeddings/` what probes stand on, `cells/` the scores of
-    finished cells, `work/` what is not finished, `data/` what was seen of the images.
+    finished cells, `work/` what is not finished, `data/` what was seen of the images, `weights/`
+    digests of what each arm starts from.
     """
 
     def __init__(self, path: files.Path, config: dict[str, Any]) -> None:

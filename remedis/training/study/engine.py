@@ -10,7 +10,15 @@ import ml_collections
 
 from remedis import files
 from remedis.evaluation.label_budget import Cell
-from remedis.training.study import arm, budgets, hospitals, rehearsal, settings, summary
+from remedis.training.study import (
+    arm,
+    budgets,
+    hospitals,
+    rehearsal,
+    settings,
+    summary,
+    unseen,
+)
 from remedis.training.study.cells import Cells, grid, time_left
 from remedis.training.study.directory import StudyDirectory
 from remedis.training.study.probing import ProbedArm
@@ -51,6 +59,7 @@ class Study:
             config = rehearsal.prepared(config, run)
         found = hospitals.prepare(config, run)
         summary.check(found)
+        unseen.check(config, found)
         planned = budgets.plan(
             found.pool, config.budgets, config.seeds, config.seed, config.validation_share
         )

@@ -1,6 +1,8 @@
 """The two hospitals of a study: their images, split by patient and let through the gate."""
 
 import dataclasses
+import hashlib
+import json
 import os
 from typing import Any
 
@@ -51,8 +53,8 @@ def prepare(config: ml_collections.ConfigDict, run: StudyDirectory) -> Hospitals
     """Returns the data of a study; writes `leaks.json` of each hospital and of one v the other.
 
     Raises:
-      UserError: as of `training.data.prepare`; or out-of-distribution images are among those that
-        in-distribution models learn from.
+      UserError: as of `training.data.prepare`; out-of-distribution images are among those that
+        in-distribution models learn from; or cells were finished on other data.
     """
     found, receipts = {}, {}
     for part in PARTS:
@@ -66,11 +68,18 @@ def prepare(config: ml_collections.ConfigDict, run: StudyDirectory) -> Hospitals
         found[part] = data.prepare(settings, own)
         receipts[part] = files.read_json(own / "leaks.json")
     inside, outside = found["id"], found["ood"]
-    same = os.path.abspath(config.id_data_dir) == os.path.abspath(config.ood_data_dir)
+    same = os.path.realpath(config.id_data_dir) == os.path.realpath(config.ood_data_dir)
     receipt = _between(inside, outside, same)
     receipts["between"] = receipt.to_json()
     files.write_json(run / "data" / "leaks.json", receipts["between"])
     receipt.raise_if_leaking()
+    run.pin(
+        {
+            "in-distribution data": inside.digest(),
+            "out-of-distribution data": outside.digest(),
+            "out-of-distribution patients": _digest_of_patients(outside),
+        }
+    )
     pool = dataclasses.replace(
         outside.train,
         table=pd.concat([outside.train.table, outside.validation.table], ignore_index=True),
@@ -132,6 +141,13 @@ def _between(inside: data.RunData, outside: data.RunData, same: bool) -> leaks.R
         for name, table in tables.items()
     }
     return leaks.Receipt(counts, tuple(overlaps), {}, unchecked)
+
+
+def _digest_of_patients(found: data.RunData) -> str:
+    """Returns a SHA-256 of whose every image is: budgets are drawn by patient."""
+    parts = (found.train, found.validation, found.test)
+    ids = [part.table["patient_id"].fillna("").tolist() for part in parts]
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
 
 
 def _counts(manifest: Manifest) -> dict[str, int]:

@@ -8,10 +8,11 @@ import pandas as pd
 
 from remedis.data.manifest import Manifest
 from remedis.evaluation import probes
+from remedis.models import trunk
 from remedis.models.classifier import Classifier
 from remedis.training import checks, embeddings
 from remedis.training.study.adapting import Embedded, Prior, adapted
-from remedis.training.study.arm import Home
+from remedis.training.study.arm import Home, pin_weights
 from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
 from remedis.training.study.directory import StudyDirectory
@@ -52,6 +53,7 @@ class ProbedArm:
         backbone = backbones.load(checkpoint, settings.seed)
         print(f"Checkpoint: {checkpoint}: {backbone.provenance.description}", flush=True)
         classifier = Classifier(backbone.trunk, tuple(settings.labels), settings.head_norm)
+        pin_weights(run, name, trunk.digest(backbone.trunk))
         _, ops = checks.operations(settings)
         stored = embeddings.of_head(classifier, run / "embeddings", ops, settings.batch_size)
 

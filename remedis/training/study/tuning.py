@@ -11,11 +11,12 @@ import keras
 import ml_collections
 import numpy as np
 
+from remedis.models import trunk
 from remedis.models.classifier import HEAD
 from remedis.training import checks, distribution, fit, model, predictions
 from remedis.training.data import RunData
 from remedis.training.run_directory import RunDirectory
-from remedis.training.study.arm import SCORES, Home, path
+from remedis.training.study.arm import SCORES, Home, path, pin_weights
 from remedis.training.study.budgets import Draw
 from remedis.training.study.cells import Scores
 from remedis.training.study.directory import StudyDirectory
@@ -62,7 +63,7 @@ class TunedArm:
         self._kept: tuple[fit.Fitting, list[tuple[keras.Variable, np.ndarray]]] | None = None
         if not self._folder.is_dir():
             work = run / "work" / f"id-{name}-{shard.number}of{shard.count}"
-            _train_inside(config, hospitals, name, checkpoint, work)
+            _train_inside(config, run, hospitals, name, checkpoint, work)
             _move(work, self._folder)
         self.home = Home.read(path(run, name, "finetune"))
 
@@ -106,6 +107,7 @@ class TunedArm:
 
 def _train_inside(
     config: ml_collections.ConfigDict,
+    run: StudyDirectory,
     hospitals: Hospitals,
     name: str,
     spec: str,
@@ -118,6 +120,10 @@ def _train_inside(
     crew = distribution.of("none")
     started = model.build(settings, crew.strategy)
     directory.write_environment(started.provenance.to_json())
+    # What a killed training left is gone on with on the same data only.
+    weights = trunk.digest(started.classifier.trunk)
+    directory.pin({"data": hospitals.inside.digest(), "weights": weights})
+    pin_weights(run, name, weights)
     train_ops, eval_ops = checks.operations(settings)
     fitted = fit.fit(settings, directory, crew, started, hospitals.inside, train_ops, eval_ops)
     zero_shot = predictions.predict(
