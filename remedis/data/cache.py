@@ -11,7 +11,7 @@ import tensorflow as tf
 class ImageCache:
     """Keeps what was computed for a row of one manifest, until a budget is used up.
 
-    Whoever makes batches with it has to hold it: what it keeps goes when the last reference does.
+    What it keeps goes with the last batches that are made with it, and whoever else holds it.
 
     What is kept is what is given back, bit for bit, so a cache changes how fast batches come and
     nothing else. Once the budget is used up, the rows that are in stay in: in a training, which

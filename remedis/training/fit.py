@@ -17,7 +17,16 @@ from remedis.errors import UserError
 from remedis.evaluation.auroc import mean_auroc
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
-from remedis.training import data, durations, loop, model, optimizers, predictions, schedules
+from remedis.training import (
+    data,
+    durations,
+    loop,
+    model,
+    multipliers,
+    optimizers,
+    predictions,
+    schedules,
+)
 from remedis.training.distribution import Distribution
 from remedis.training.fitted import Fitted
 from remedis.training.losses import SupervisedLoss
@@ -52,6 +61,23 @@ def fit(
     return Fitting(crew, started)(config, run, parts, train_ops, eval_ops)
 
 
+def check(config: ml_collections.ConfigDict, train: Manifest) -> None:
+    """Raises a UserError for what training on some images would fail of, whatever the model."""
+    schedule = _schedule(config, len(train))
+    _plan(config, schedule)
+    optimizers.make(
+        config.optimizer,
+        schedules.Rate(schedule),
+        {},
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )
+    multipliers.parse(config.learning_rates)
+    SupervisedLoss.of(config.task, train.targets(), config.class_weights, config.focal_gamma)
+    if config.balance:
+        sampling.balanced(train, config.balance)
+
+
 class Fitting:
     """Fits one model, once or again and again from other weights: what is traced is kept."""
 
@@ -77,13 +103,7 @@ class Fitting:
         schedule = _schedule(config, len(parts.train))
         model.make_trainable(self._started, config)
         _check_batch_norm(config, self._started, crew)
-        plan = loop.Plan(
-            schedule.steps,
-            config.evaluate_every,
-            config.checkpoint_every,
-            config.log_every,
-            config.patience,
-        )
+        plan = _plan(config, schedule)
         # For images that are come by again and again; the test images are not.
         kept, kept_validation = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
         weights = sampling.balanced(parts.train, config.balance) if config.balance else None
@@ -206,6 +226,16 @@ def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Sched
         config.learning_rate_batch,
         config.warmup,
         tuple(config.drops),
+    )
+
+
+def _plan(config: ml_collections.ConfigDict, schedule: schedules.Schedule) -> loop.Plan:
+    return loop.Plan(
+        schedule.steps,
+        config.evaluate_every,
+        config.checkpoint_every,
+        config.log_every,
+        config.patience,
     )
 
 

@@ -69,7 +69,7 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
 
 
 def make_trainable(model: Model, config: ml_collections.ConfigDict) -> None:
-    """Takes back what `plain` has changed: a training that is traced after one follows the config."""
+    """Takes back what `plain` has changed, for another training of the same model."""
     if isinstance(model.classifier.trunk, BiTResNet):
         model.classifier.trunk.rematerialise = config.rematerialise
 

@@ -140,16 +140,29 @@ class RunDirectory:
 def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bool:
     """Returns whether two configs of one run differ; refuses what they must not differ in."""
     new = json.loads(json.dumps(new))  # tuples become lists, as in the file
+    before, now = _flat(old), _flat(new)
     different = sorted(
-        key for key in old | new if old.get(key) != new.get(key) and key not in MAY_CHANGE
+        key
+        for key in before | now
+        if before.get(key) != now.get(key) and key.rpartition(".")[2] not in MAY_CHANGE
     )
     if different:
         key = different[0]
         raise UserError(
             f"--workdir={path} holds a run with another config: {', '.join(different)} "
-            f"differ ({key} was {old.get(key)!r}, is {new.get(key)!r}); name another directory."
+            f"differ ({key} was {before.get(key)!r}, is {now.get(key)!r}); name another directory."
         )
     return old != new
+
+
+def _flat(config: dict[str, Any], within: str = "") -> dict[str, Any]:
+    """Returns a config without nesting, with keys such as `splits.train`."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        found |= (
+            _flat(value, f"{within}{key}.") if isinstance(value, dict) else {within + key: value}
+        )
+    return found
 
 
 def _version(package: str) -> str | None:

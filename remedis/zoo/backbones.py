@@ -10,9 +10,10 @@ A specification is one of
 """
 
 import dataclasses
+import pathlib
 
-from remedis.errors import UserError
-from remedis.models.applications import ApplicationNetwork
+from remedis.errors import UserError, unknown_choice
+from remedis.models.applications import ApplicationNetwork, names
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.models.trunk import Trunk
@@ -65,6 +66,22 @@ def load(spec: str, seed: int, architecture: str = "") -> Backbone:
     weights = checkpoint.read(spec)
     _check(spec, weights.architecture.name, architecture)
     return _bit(weights)
+
+
+def check(spec: str) -> None:
+    """Raises a UserError if a specification names what is not there, without reading weights."""
+    if spec.startswith(KERAS):
+        name, _, file = spec.removeprefix(KERAS).partition(":")
+        if name not in names():
+            raise unknown_choice("network of keras.applications", name, names())
+        if file and not pathlib.Path(file).is_file():
+            raise UserError(f"{file} is not a file; expected the weights of a {name}.")
+    elif spec.startswith(SCRATCH):
+        Architecture.parse(spec.removeprefix(SCRATCH))
+    elif spec.startswith(BIT):
+        bit_npz.architecture_of(spec.removeprefix(BIT))
+    else:
+        checkpoint.describe(spec)
 
 
 def name_of(trunk: Trunk) -> str:

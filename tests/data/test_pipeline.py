@@ -1,6 +1,8 @@
 """Batches: every row once an epoch, and any batch without those before it."""
 
+import gc
 import pathlib
+import weakref
 
 import numpy as np
 import pytest
@@ -150,6 +152,16 @@ def test_what_is_cached_is_not_read_again(make, tmp_path):
     before = list(evaluation_batches(manifest, PLAIN, 1, cache).as_numpy_iterator())
     file.unlink()
     same(evaluation_batches(manifest, PLAIN, 1, cache).as_numpy_iterator(), before)
+
+
+def test_a_cache_that_nobody_holds_is_gone(manifest):
+    cache = ImageCache(10**6)
+    taken(manifest, preprocess=HALF_FIXED, cache=cache)
+    list(evaluation_batches(manifest, PLAIN, BATCH, cache).as_numpy_iterator())
+    gone = weakref.ref(cache)
+    del cache
+    gc.collect()
+    assert gone() is None
 
 
 def test_views_are_independent_and_share_what_is_not_random(manifest):

@@ -13,6 +13,7 @@ from PIL import Image
 from remedis import files
 from remedis.data.leaks import LeakError
 from remedis.errors import UserError
+from remedis.models import bit
 from remedis.reporting import ood_report
 from remedis.training import study
 from remedis.training.study import engine, tuning
@@ -119,6 +120,12 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
     assert "10 of 10 cells are finished, 0 to do." in study.list_cells(study_config(), tmp_path)
     with pytest.raises(UserError, match=r"holds a run with another config: validation_share"):
         study.run(study_config(validation_share=0.4), tmp_path)
+    config = study_config()
+    config.ood.cache_gb = 0.5  # memory, not numbers
+    assert study.run(config, tmp_path)
+    config.ood.batch_size = 4
+    with pytest.raises(UserError, match=r"config: ood\.batch_size differ \(ood\.batch_size was 8,"):
+        study.run(config, tmp_path)
 
 
 def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monkeypatch):
@@ -278,6 +285,81 @@ def test_a_checkpoint_that_has_seen_the_test_images_is_refused(
         caught.value
     )
     assert not (tmp_path / "study" / "cells").exists()
+
+
+@pytest.mark.slow
+def test_every_cell_rematerialises_if_asked_for(
+    study_config, tiny_checkpoint, tmp_path, monkeypatch
+):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="50%", seeds=1
+    )
+    config.ood.update(steps=None, epochs=1.0, batch_size=4, rematerialise=True)
+    original, traced = bit._rematerialised, []
+
+    def counted(layer, x):
+        traced[-1] += 1
+        return original(layer, x)
+
+    def adapted(arm, *arguments):
+        traced.append(0)
+        return adapt(arm, *arguments)
+
+    adapt = tuning.TunedArm.adapted
+    monkeypatch.setattr(bit, "_rematerialised", counted)
+    monkeypatch.setattr(tuning.TunedArm, "adapted", adapted)
+    study.run(config, tmp_path)
+    # Budgets of different lengths, each traced by itself.
+    assert len(traced) == 2
+    assert all(traced)
+
+
+@pytest.mark.parametrize("column", ["square", "patient_id"])
+def test_other_data_are_not_mixed_with_finished_cells(
+    study_config, two_hospitals, tmp_path, column
+):
+    changes = planted(two_hospitals, tmp_path, lambda *_: None)
+    study.run(study_config(**changes), tmp_path / "run")
+    file = tmp_path / "ood" / "manifest.csv"
+    table = pd.read_csv(file)
+    # A split that stays, so that whose an image is is all that differs.
+    table.loc[0, column] = 1 if column == "square" else "ood0b"
+    table.to_csv(file, index=False)
+    with pytest.raises(UserError, match="holds a run that began with other out-of-distribution"):
+        study.run(study_config(**changes), tmp_path / "run")
+
+
+def test_other_weights_are_not_mixed_with_finished_cells(study_config, tiny_checkpoint, tmp_path):
+    config = study_config(arms=f"one={tiny_checkpoint}", baseline="one")
+    study.run(config, tmp_path)
+    next((tmp_path / "cells").glob("one-probe-24-*")).unlink()
+    file = tmp_path / "weights" / "one.txt"
+    study.run(config, tmp_path)
+    file.write_text("others")
+    next((tmp_path / "cells").glob("one-probe-24-*")).unlink()
+    with pytest.raises(UserError, match="The checkpoint of the arm 'one' has other weights"):
+        study.run(config, tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["no/such/folder", "bit:none.npz", "keras:VGG99", "scratch:9x"])
+def test_a_checkpoint_that_is_not_there_stops_before_the_first_cell(
+    study_config, tiny_checkpoint, tmp_path, missing
+):
+    with pytest.raises(UserError):
+        study.run(study_config(arms=f"one={tiny_checkpoint}; two={missing}"), tmp_path)
+    assert not (tmp_path / "embeddings").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"optimizer": "adamx"}, {"schedule": "cosine", "steps": None}, {"train_preprocess": "blur?"}],
+)
+def test_a_recipe_that_cannot_be_stops_before_the_first_cell(study_config, tmp_path, wrong):
+    config = study_config(modes=("probe", "finetune"))
+    config.ood.update(wrong)
+    with pytest.raises(UserError):
+        study.run(config, tmp_path)
+    assert not (tmp_path / "embeddings").exists()
 
 
 def planted(two_hospitals, tmp_path, where):

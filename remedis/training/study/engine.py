@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 import ml_collections
 
 from remedis import files
+from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
+from remedis.training import checks, fit
 from remedis.training.study import (
     arm,
     budgets,
@@ -24,6 +26,7 @@ from remedis.training.study.directory import StudyDirectory
 from remedis.training.study.probing import ProbedArm
 from remedis.training.study.settings import Shard
 from remedis.training.study.tuning import TunedArm
+from remedis.zoo import backbones
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -105,6 +108,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
         f"finished; {len(left):,} to do here.",
         flush=True,
     )
+    _check_arms(study, left)
     _run_cells(study, left, shard or Shard())
     if shard is not None:
         others = len(study.cells.left())
@@ -145,6 +149,23 @@ def list_cells(
         f"{f' here: {study.time_left(sorted(left))}' if left else ''}."
     )
     return "\n".join(lines)
+
+
+def _check_arms(study: Study, cells: Sequence[Cell]) -> None:
+    """Raises a UserError for what an arm would fail of when its turn comes, hours later."""
+    config, found = study.config, study.hospitals
+    checkpoints = settings.arms(config)
+    for name in dict.fromkeys(cell.arm for cell in cells):
+        backbones.check(checkpoints[name])
+    if not any(cell.mode == "finetune" for cell in cells):
+        return
+    for part, train in (("id", found.inside.train), ("ood", found.pool)):
+        recipe = settings.recipe(config, part)
+        checks.operations(recipe)
+        try:
+            fit.check(recipe, train)
+        except UserError as error:
+            raise UserError(f"Fine-tuning by config.{part}: {error}") from None
 
 
 def _run_cells(study: Study, cells: Sequence[Cell], shard: Shard) -> None:

@@ -126,12 +126,17 @@ def _caveats(config: ml_collections.ConfigDict, hospitals: Hospitals) -> list[st
         )
     said += config.caveats
     said += [
-        "In every budget of labelled patients, "
-        f"{config.validation_share:.0%} choose the model and train none; they count as labelled.",
+        f"In every budget of labelled patients, about {config.validation_share:.0%} (of each label "
+        "one with and one without, if there are two) choose the model and train none; they count "
+        "as labelled.",
         "A patient of a budget is labelled with all of the patient's images; drawing patients "
         "keeps the shares of the labels, which needs to be known beforehand only roughly.",
         "Intervals hold for one in-distribution model an arm and mode: how much another training "
-        "of it would differ is not in them.",
+        "of it would differ is not in them. Nor is how much other patients to draw from would: "
+        "draws of large budgets share most of their patients, and with all labelled all of them.",
+        "What is saved against the baseline with all patients counts all of them, also where its "
+        "curve is flat at its end and fewer would have done for it too; a level that "
+        "config.target sets is compared at what each of the two needs.",
     ]
     if "probe" in config.modes:
         said.append(
