@@ -140,8 +140,27 @@ def section(study: dict[str, Any], shown: str, figure: str) -> str:
             f"| {point['mode']} | {point['arm']} | {point['patients']} | "
             f"{number(point['mean'])} | {number(other) if other else ''} |"
         )
+    lines += ["", *(answer(row, study["baseline"]) for row in study["answers"])]
     lines += ["", "Caveats:", "", *(f"- {caveat}" for caveat in study["caveats"])]
     return "\n".join([*lines, "", "```sh", shown, "```"])
+
+
+def answer(row: dict[str, Any], baseline: str) -> str:
+    """Returns a sentence for one of the study's answers."""
+    level = f"{row['level']:.3f}"
+    if row["target"] == "reference":
+        level = f"what {baseline} reaches with all labelled patients ({level})"
+    begin = f"- {row['mode']}: {row['arm']} "
+    if row["status"] != "reached":
+        return f"{begin}does not reach {level} ({row['share_reached']:.0%} of the resamples do)."
+    patients, fold = row["patients"], row["fold"]
+    ends = [patients["low"], patients["high"]]
+    low, high = ("open" if end is None else f"{end:.0f}" for end in ends)
+    said = f"{begin}reaches {level} with {patients['value']:.0f} [{low}, {high}] patients"
+    if fold is None:
+        return f"{said}."
+    low, high = ("open" if fold[end] is None else f"{fold[end]:.1f}" for end in ("low", "high"))
+    return f"{said}, {fold['value']:.1f}-fold [{low}, {high}] fewer."
 
 
 def number(estimate: dict[str, Any]) -> str:

@@ -52,6 +52,7 @@ def alone_and_together(job, config, tmp_path, within=1e-5):
     return alone, together
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_does(configured, tmp_path):
     # Whatever could depend on who sees which image: unknown labels, MixUp, clipping, the average.
     config = configured(

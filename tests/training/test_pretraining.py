@@ -125,6 +125,7 @@ def test_goes_on_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_pa
     assert "is of simclr, or of other widths; beginning with" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_release_without_the_final_norm_gets_one(pretraining, tmp_path):
     weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
     trunk = checkpoint.build_trunk(weights)
@@ -174,13 +175,14 @@ def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
         assert sentence in str(caught.value), name
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_is_a_sentence(pretraining, tmp_path):
     config = pretraining(learning_rate=1e30, optimizer="sgd")
     with pytest.raises(UserError, match=r"The training diverged: after step \d+"):
         pretrain(config, tmp_path / "run")
 
 
-@pytest.mark.parametrize("how", ["rate", "constant"])
+@pytest.mark.parametrize("how", [pytest.param("rate", marks=pytest.mark.slow), "constant"])
 def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
     changes = {"steps": 50, "evaluate_every": 50, "checkpoint_every": 10, "stop_on_collapse": True}
     if how == "rate":
@@ -204,6 +206,7 @@ def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
     assert max(row["step"] for row in rows(tmp_path / "run")) <= 50
 
 
+@pytest.mark.slow
 def test_killed_it_goes_on_exactly(pretraining, tmp_path):
     # With whatever there is to be kept: a teacher, a queue.
     config = pretraining("moco")

@@ -23,17 +23,13 @@ MOMENTS = {
 }
 
 
-QUICK = (
-    "between_checkpoints",
-    "while_a_checkpoint_is_written",
-    "during_the_export",
-)
+QUICK = ("while_a_checkpoint_is_written", "during_the_export")
 
 
 @pytest.mark.parametrize(
     ("moments", "steps"),
     [
-        pytest.param(QUICK, (5, 10, 20), id="quick"),
+        pytest.param(QUICK, (10, 20), id="quick"),
         pytest.param(tuple(MOMENTS), (5, 10, 15, 20, 20, 20), id="all", marks=pytest.mark.slow),
     ],
 )
