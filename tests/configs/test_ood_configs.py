@@ -83,7 +83,7 @@ def few_patients(monkeypatch):
     sizes = {
         "write_chexpert": {"patients": 60, "valid_patients": 40},
         "write_chestxray14": {"patients": 80},
-        "write_wilds_camelyon17": {"slides_per_centre": 10, "patches_per_slide": 4},
+        "write_wilds_camelyon17": {"slides_per_centre": 16, "patches_per_slide": 3},
     }
     for write, size in sizes.items():
         whole = getattr(rehearsal.rehearsal, write)
