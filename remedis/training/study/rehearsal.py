@@ -1,6 +1,7 @@
 """Two made-up hospitals for a config's `:rehearsal`, inside the study's own directory."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable, Mapping
 
@@ -41,8 +42,8 @@ def prepared(config: ml_collections.ConfigDict, run: StudyDirectory) -> ml_colle
         raise unknown_choice("pair of rehearsal hospitals", config.rehearsal, PAIRS)
     config = config.copy_and_resolve_references()
     inside, outside = PAIRS[config.rehearsal](run / "rehearsal")
-    config.id_data_dir = config.id_data_dir or str(inside)
-    config.ood_data_dir = config.ood_data_dir or str(outside)
+    config.id_data_dir = config.id_data_dir or os.path.abspath(inside)
+    config.ood_data_dir = config.ood_data_dir or os.path.abspath(outside)
     print(f"Rehearsal: made-up data in {config.id_data_dir} and {config.ood_data_dir}.", flush=True)
     return config
 

@@ -73,7 +73,7 @@ class TunedArm:
         Killed and called again it goes on from its last checkpoint in `work/`.
         """
         export = self._folder / "export"
-        settings = recipe(self._config, "ood", os.fspath(export), seed)
+        settings = recipe(self._config, "ood", os.path.abspath(export), seed)
         work = RunDirectory(self._run / "work" / name, settings.to_dict())
         hospitals = self._hospitals
         parts = RunData(
