@@ -17,10 +17,22 @@ FILE = pathlib.Path(__file__).parents[2] / "benchmarks" / "recipes.py"
 
 @pytest.fixture(scope="module")
 def recipes():
-    spec = importlib.util.spec_from_file_location("recipes_benchmark", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(FILE.parent)  # as Python itself does for a script
+        spec = importlib.util.spec_from_file_location("recipes_benchmark", FILE)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
     return module
+
+
+def test_a_section_of_the_results_is_replaced_and_leaves_the_others(recipes, tmp_path):
+    document, write = tmp_path / "results.md", recipes.results.write
+    write(document, "one", "## One\n\n\\1 first")
+    write(document, "two", "## Two")
+    before = document.read_text()
+    assert before.startswith("# Results on real images")
+    write(document, "one", "## One\n\nsecond")
+    assert document.read_text() == before.replace("\\1 first", "second")
 
 
 @pytest.fixture

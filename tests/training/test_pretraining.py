@@ -109,6 +109,7 @@ def test_a_finished_one_is_not_done_again(pretrained, pretraining, capsys):
     assert "is finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_goes_on_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_path, capsys):
     run, _ = pretrained
     config = pretraining(checkpoint=str(run / "export"), steps=2, evaluate_every=2)

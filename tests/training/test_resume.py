@@ -23,28 +23,19 @@ MOMENTS = {
 }
 
 
-QUICK = ("while_a_checkpoint_is_written", "during_the_export")
-
-
-@pytest.mark.parametrize(
-    ("moments", "steps"),
-    [
-        pytest.param(QUICK, (10, 20), id="quick"),
-        pytest.param(tuple(MOMENTS), (5, 10, 15, 20, 20, 20), id="all", marks=pytest.mark.slow),
-    ],
-)
-def test_a_run_killed_at_every_turn_ends_as_one_left_alone(configured, tmp_path, moments, steps):
+@pytest.mark.slow
+def test_a_run_killed_at_every_turn_ends_as_one_left_alone(configured, tmp_path):
     undisturbed, run = tmp_path / "alone" / "run", tmp_path / "killed" / "run"
     lives, log = lived(undisturbed, configured(), "end")
     assert lives[0]["ended"] == 0, log
-    lives, log = lived(run, configured(), *moments, "end")
-    assert [life["moment"] for life in lives] == [*moments, "end"]
+    lives, log = lived(run, configured(), *MOMENTS, "end")
+    assert [life["moment"] for life in lives] == [*MOMENTS, "end"]
     for life in lives[:-1]:
         assert life["ended"] == "SIGKILL", (life["moment"], log)
         assert not MOMENTS[life["moment"]].intersection(life["files"]), life["moment"]
     assert lives[-1]["ended"] == 0, log
     resumed_from = [line for line in log.splitlines() if line.startswith("Going on")]
-    assert resumed_from == [f"Going on from step {step} of 20." for step in steps]
+    assert resumed_from == [f"Going on from step {step} of 20." for step in (5, 10, 15, 20, 20, 20)]
 
     assert_same_numbers(run, undisturbed)
     visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
