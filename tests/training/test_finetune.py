@@ -236,6 +236,7 @@ def test_a_probe_is_solved_on_stored_embeddings_and_exported(
     )
 
 
+@pytest.mark.slow
 def test_everything_at_once_on_two_classes(configured, squares, tmp_path):
     table = pd.read_csv(squares / "manifest.csv")
     table["plain"] = 1 - table["square"]

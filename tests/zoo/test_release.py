@@ -92,6 +92,7 @@ def test_its_variables_in_our_graph_give_its_map(tmp_path, tiny_release, expecte
     assert "does not hold its weights" not in (folder / export.CARD).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tiny_release", ["plain"], indirect=True)
 @pytest.mark.usefixtures("tiny_names")
 def test_its_own_graph_can_stay_behind_our_interface(tmp_path, tiny_release, expected, maps_range):
