@@ -165,7 +165,10 @@ def _gathered(found: tf.Tensor) -> tf.Tensor:
     """Returns the features of all replicas, [N, V, C], in their order; no gradient goes through."""
     context = tf.distribute.get_replica_context()
     found = tf.stop_gradient(found)
-    return context.all_gather(found, axis=0) if context.num_replicas_in_sync > 1 else found
+    if context.num_replicas_in_sync == 1:
+        return found
+    # Between processes the shape is lost on the way.
+    return tf.ensure_shape(context.all_gather(found, axis=0), [None, *found.shape[1:]])
 
 
 def _assign(variable: tf.Variable, value: tf.Tensor) -> None:
