@@ -25,17 +25,9 @@ def main() -> None:
     """Runs the job and shows what came out."""
     # TensorFlow takes seconds to load; a wrong flag should not.
     from remedis.reporting import run_report
-    from remedis.training import distribution
     from remedis.training.finetune import finetune
-    from remedis.training.repeatable import make_process_repeatable
 
-    make_process_repeatable()
-    try:
-        finetune(_CONFIG.value, _WORKDIR.value)
-    except distribution.WorkerLost as lost:
-        jobs.start_again(lost)
-    if distribution.is_chief(_CONFIG.value.distribution):
-        run_report.report(_WORKDIR.value)
+    jobs.train(finetune, run_report.report, _CONFIG.value, _WORKDIR.value)
 
 
 if __name__ == "__main__":

@@ -25,17 +25,9 @@ def main() -> None:
     """Runs the job and shows what came out."""
     # TensorFlow takes seconds to load; a wrong flag should not.
     from remedis.reporting import pretraining_report
-    from remedis.training import distribution
     from remedis.training.pretraining.pretrain import pretrain
-    from remedis.training.repeatable import make_process_repeatable
 
-    make_process_repeatable()
-    try:
-        pretrain(_CONFIG.value, _WORKDIR.value)
-    except distribution.WorkerLost as lost:
-        jobs.start_again(lost)
-    if distribution.is_chief(_CONFIG.value.distribution):
-        pretraining_report.report(_WORKDIR.value)
+    jobs.train(pretrain, pretraining_report.report, _CONFIG.value, _WORKDIR.value)
 
 
 if __name__ == "__main__":

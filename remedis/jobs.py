@@ -56,6 +56,33 @@ def reporting(do: Callable[[], Any]) -> Any:
         sys.exit(130)
 
 
+def train(
+    work: Callable[[ml_collections.ConfigDict, str], Any],
+    report: Callable[[str], None],
+    config: ml_collections.ConfigDict,
+    workdir: str,
+) -> None:
+    """Trains, from the last checkpoint again if another worker is lost, and shows what came out.
+
+    Args:
+      work: of the config, in the directory.
+      report: of the directory, in the first worker.
+      config: of the run, with `distribution`.
+      workdir: its directory.
+    """
+    # TensorFlow takes seconds to load; a wrong flag should not.
+    from remedis.training import distribution
+    from remedis.training.repeatable import make_process_repeatable
+
+    make_process_repeatable()
+    try:
+        work(config, workdir)
+    except distribution.WorkerLost as lost:
+        start_again(lost)
+    if distribution.is_chief(config.distribution):
+        report(workdir)
+
+
 def start_again(reason: BaseException) -> NoReturn:
     """Replaces this process by a new one with the same command line."""
     print(f"{reason} Waiting for it ...", file=sys.stderr, flush=True)

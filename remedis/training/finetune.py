@@ -17,7 +17,17 @@ from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.models import trunk
 from remedis.models.classifier import TASKS
-from remedis.training import checks, data, distribution, fit, model, predictions, probe, rehearsal
+from remedis.training import (
+    checks,
+    data,
+    distribution,
+    fit,
+    job,
+    model,
+    predictions,
+    probe,
+    rehearsal,
+)
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import classifiers
 from remedis.zoo.provenance import Provenance
@@ -44,16 +54,7 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
       UserError: anything about config, data or checkpoint that the user can mend.
       distribution.WorkerLost: another worker is gone.
     """
-    crew = distribution.of(config.distribution)
-    with crew.watched():
-        run = RunDirectory(workdir, config.to_dict(), crew.worker)
-        results_file = run.shared / "results.json"
-        if results_file.is_file():
-            print(f"{run.shared} is finished; its results are in {results_file}.")
-        else:
-            _finetune(config, run, crew)
-            crew.wait()
-        return files.read_json(results_file)
+    return job.once(config, workdir, _finetune)
 
 
 def _finetune(

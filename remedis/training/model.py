@@ -3,7 +3,6 @@
 import dataclasses
 
 import ml_collections
-import numpy as np
 import tensorflow as tf
 
 from remedis.errors import UserError
@@ -52,19 +51,11 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     print(f"Checkpoint: {config.checkpoint}: {backbone.provenance.description}", flush=True)
     unused = classifier.unused_variables() | set(classifier.statistics())
     names = [name for name in classifier.named_variables() if name not in unused]
-    rules = multipliers.parse(config.learning_rates)
-    for line in rules.log(names):
-        print(line, flush=True)
-    factors = {name: factor for name, factor in rules.of(names).items() if factor}
-    if not factors:
-        raise UserError(
-            f"config.learning_rates is {config.learning_rates!r}, which freezes every variable; "
-            "leave head/.* something above 0."
-        )
-    classifier.trunk.freeze(set(names) - set(factors))
     variables = classifier.named_variables()
-    parameters = sum(int(np.prod(variables[name].shape)) for name in factors)
-    print(f"Training {len(factors)} variables, {parameters:,} parameters.", flush=True)
+    factors = multipliers.of_trained(
+        config.learning_rates, {name: variables[name] for name in names}
+    )
+    classifier.trunk.freeze(set(names) - set(factors))
     return Model(classifier, factors, backbone.provenance)
 
 

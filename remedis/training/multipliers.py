@@ -4,7 +4,9 @@ import dataclasses
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+import keras
 
 from remedis.data.text import some
 from remedis.errors import UserError
@@ -81,6 +83,32 @@ def parse(text: str) -> Multipliers:
             )
         rules.append((_checked(pattern), _number(factor, rule)))
     return Multipliers(tuple(rules))
+
+
+def of_trained(text: str, variables: Mapping[str, keras.Variable]) -> dict[str, float]:
+    """Returns the factors of the variables that `config.learning_rates` does not freeze.
+
+    Prints which rule matched what, and how much is trained.
+
+    Args:
+      text: of the config.
+      variables: by name.
+
+    Raises:
+      UserError: as of `parse` and `Multipliers.of`, or nothing is left to train.
+    """
+    rules = parse(text)
+    for line in rules.log(variables):
+        print(line, flush=True)
+    factors = {name: factor for name, factor in rules.of(variables).items() if factor}
+    if not factors:
+        raise UserError(
+            f"config.learning_rates is {text!r}, which freezes every variable; leave some of them "
+            "above 0."
+        )
+    parameters = sum(math.prod(variables[name].shape) for name in factors)
+    print(f"Training {len(factors)} variables, {parameters:,} parameters.", flush=True)
+    return factors
 
 
 def _checked(pattern: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from remedis.zoo.provenance import Provenance
+
 VALIDATION = "the validation split"
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
 # What a probability means, by how its label was calibrated.
@@ -55,8 +57,13 @@ def _lineage(provenance: dict[str, Any]) -> list[dict[str, Any]]:
 def _warning(provenance: dict[str, Any]) -> str:
     if provenance["origin"] == "random":
         return "> **RANDOM WEIGHTS.** Nothing here was pretrained: for rehearsal or as baseline."
-    if _lineage(provenance)[-1]["origin"] == "random":
+    if Provenance.from_json(provenance).random:
         return "> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
+    if _lineage(provenance)[-1]["origin"] == "random":
+        return (
+            "> **Began as RANDOM WEIGHTS**: all that was ever learnt is of the unlabelled images, "
+            "and of what came after them, below."
+        )
     return ""
 
 

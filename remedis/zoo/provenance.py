@@ -5,6 +5,7 @@ from typing import Any
 
 RANDOM = "random"
 SELF_SUPERVISION = "self_supervision"
+FROZEN = "frozen_variables"  # how many of the trunk's a self-supervision left as they were
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Provenance:
     def random(self) -> bool:
         """Whether these weights, or those a training with labels started from, are random.
 
-        Self-supervision is what makes a trunk of random weights a pretrained one; that it started
-        from such, its description says.
+        Self-supervision of the whole trunk is what makes random weights pretrained ones; that it
+        started from such, its description says. What it left frozen stays as random as it was.
         """
-        if self.origin == SELF_SUPERVISION:
+        if self.origin == SELF_SUPERVISION and not self.details.get(FROZEN, 0):
             return False
         return self.origin == RANDOM or (self.parent is not None and self.parent.random)
 

@@ -1,6 +1,9 @@
+import keras
+import numpy as np
 import pytest
 
 from remedis.errors import UserError
+from remedis.training import multipliers
 from remedis.training.multipliers import Multipliers, parse
 
 NAMES = [
@@ -89,3 +92,14 @@ def test_wrong_rules(text, sentence):
     with pytest.raises(UserError) as caught:
         parse(text).of(NAMES)
     assert str(caught.value) == sentence
+
+
+def test_what_is_trained_is_printed_and_must_be_something(capsys):
+    variables = {name: keras.Variable(np.zeros((2, 3))) for name in ("a/kernel", "b/kernel")}
+    assert multipliers.of_trained("a/.*=0; b/.*=2", variables) == {"b/kernel": 2.0}
+    assert capsys.readouterr().out.splitlines()[-1] == "Training 1 variables, 6 parameters."
+    with pytest.raises(UserError) as caught:
+        multipliers.of_trained(".*=0", variables)
+    assert str(caught.value) == (
+        "config.learning_rates is '.*=0', which freezes every variable; leave some of them above 0."
+    )

@@ -8,7 +8,7 @@ from zoo_helpers import TINY, said
 from remedis import files
 from remedis.zoo import card, checkpoint, records
 from remedis.zoo.export import DESCRIPTION, Description
-from remedis.zoo.provenance import Provenance
+from remedis.zoo.provenance import FROZEN, SELF_SUPERVISION, Provenance
 
 RANDOM = Provenance("random", "RANDOM WEIGHTS (seed 0): never trained on anything.")
 BIT = Provenance(
@@ -212,6 +212,8 @@ def test_the_card_of_a_fine_tuned_model_tells_where_it_started():
         "# run-1\n\n"
         "> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
     )
+    unlabelled = Provenance(SELF_SUPERVISION, "Without labels.", parent=RANDOM)
+    assert text(classifier(unlabelled)).startswith("# run-1\n\n> **Began as RANDOM WEIGHTS**: all")
     assert (
         "## Weights\n\n- Fine-tuned on hospital A.\n- Supervised on natural images (BiT, "
     ) in from_bit
@@ -219,3 +221,14 @@ def test_the_card_of_a_fine_tuned_model_tells_where_it_started():
     assert "as in training: `resize(448)`." in from_bit
     assert "- Labels, in order: cardiomegaly, edema.\n" in from_bit
     assert "published checkpoint" not in from_bit
+
+
+@pytest.mark.parametrize(("frozen", "random"), [(0, False), (3, True)])
+def test_only_what_was_trained_as_a_whole_is_no_longer_random(frozen, random):
+    drawn = Provenance(origin="random", description="drawn")
+    trained = Provenance(
+        origin=SELF_SUPERVISION, description="", details={FROZEN: frozen}, parent=drawn
+    )
+    assert trained.random == random
+    assert Provenance(origin="training", description="", parent=trained).random == random
+    assert Provenance(origin="training", description="", parent=drawn).random

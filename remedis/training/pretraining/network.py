@@ -80,17 +80,8 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     kept = dict(method.statistics())
     if teacher is not None:
         kept |= {f"teacher/{name}": v for name, v in teacher.named_variables().items()}
-    rules = multipliers.parse(config.learning_rates)
-    for line in rules.log(trained):
-        print(line, flush=True)
-    factors = {name: factor for name, factor in rules.of(trained).items() if factor}
-    if not factors:
-        raise UserError(
-            f"config.learning_rates is {config.learning_rates!r}, which freezes every variable."
-        )
+    factors = multipliers.of_trained(config.learning_rates, trained)
     trained = {name: trained[name] for name in factors}
-    parameters = sum(int(np.prod(variable.shape)) for variable in trained.values())
-    print(f"Training {len(trained)} variables, {parameters:,} parameters.", flush=True)
     return Network(Contrastive(trunk, method, teacher), trained, kept, factors, provenance)
 
 

@@ -17,14 +17,14 @@ from remedis.models import trunk as networks
 from remedis.preprocess import Preprocess, parse
 from remedis.selfsup.collapse import Collapse
 from remedis.selfsup.method import Method
-from remedis.training import checks, distribution, durations, loop, optimizers, schedules
+from remedis.training import checks, distribution, durations, job, loop, optimizers, schedules
 from remedis.training.checkpoints import State
 from remedis.training.pretraining import data, network
 from remedis.training.pretraining.watch import Watch
 from remedis.training.run_directory import RunDirectory
 from remedis.training.trainer import Trainer
 from remedis.zoo import names, trunks
-from remedis.zoo.provenance import SELF_SUPERVISION, Provenance
+from remedis.zoo.provenance import FROZEN, SELF_SUPERVISION, Provenance
 from remedis.zoo.seen import Seen
 
 
@@ -46,16 +46,7 @@ def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
         diverged or collapsed.
       distribution.WorkerLost: another worker is gone.
     """
-    crew = distribution.of(config.distribution)
-    with crew.watched():
-        run = RunDirectory(workdir, config.to_dict(), crew.worker)
-        results_file = run.shared / "results.json"
-        if results_file.is_file():
-            print(f"{run.shared} is finished; its results are in {results_file}.")
-        else:
-            _pretrain(config, run, crew)
-            crew.wait()
-        return files.read_json(results_file)
+    return job.once(config, workdir, _pretrain)
 
 
 def _pretrain(
@@ -92,7 +83,12 @@ def _pretrain(
                 f"{started.provenance.description}"
             ),
             command=shlex.join(sys.argv),
-            details={"method": config.method, "images": images, "patients": patients},
+            details={
+                "method": config.method,
+                "images": images,
+                "patients": patients,
+                FROZEN: len(set(started.trunk.named_variables()) - set(started.trained)),
+            },
             parent=started.provenance,
         ),
         directory=run / "export",
