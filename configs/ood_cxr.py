@@ -21,7 +21,7 @@ in seven minutes on 2 slow cores, the arm `shallow`, mean AUROC on the test sets
 
 import ml_collections
 
-from configs import common
+from configs import common, common_study
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
@@ -30,6 +30,6 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     common.reports(inside)
     # valid.csv is the test set; the validation part is carved out of train.csv by patient.
     inside.splits = ml_collections.ConfigDict({"train": 0.9, "validation": 0.1, "test": 0.0})
-    config = common.ood(inside, common.chest_xray("chestxray14"))
+    config = common_study.ood(inside, common.chest_xray("chestxray14"))
     config.id_name, config.ood_name = "CheXpert", "ChestX-ray14"
-    return common.locked_study(config, arg, common.ood_rehearsal("chest"))
+    return common_study.locked_study(config, arg, common_study.ood_rehearsal("chest"))

@@ -15,7 +15,7 @@ Expected: nobody but you can tell.
 
 import ml_collections
 
-from configs import common
+from configs import common, common_study
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
@@ -31,12 +31,12 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
             "random_resized_crop({size}, area=(0.6, 1.0)) | brightness(0.2) | contrast(0.2)"
         )
         parts.append(part)
-    config = common.ood(*parts)
+    config = common_study.ood(*parts)
     config.id_name, config.ood_name = "the ID data", "the OOD data"
 
     def rehearsal(config: ml_collections.ConfigDict) -> None:
-        common.ood_rehearsal("own")(config)
+        common_study.ood_rehearsal("own")(config)
         config.labels = ("Cardiomegaly", "Pleural Effusion")
         common.reports(config.id)
 
-    return common.locked_study(config, arg, rehearsal)
+    return common_study.locked_study(config, arg, rehearsal)

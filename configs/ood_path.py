@@ -22,12 +22,13 @@ arm `shallow`, AUROC on the test sets:
 
 import ml_collections
 
-from configs import common
+from configs import common, common_study
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns the config; `arg` as above."""
-    config = common.ood(common.pathology("wilds_camelyon17"), common.pathology("wilds_camelyon17"))
+    inside, outside = (common.pathology("wilds_camelyon17") for _ in range(2))
+    config = common_study.ood(inside, outside)
     config.id_name, config.ood_name = "centres 0, 1, 3, 4", "centre 2"
     config.id_sites, config.ood_sites = "0, 1, 3, 4", "2"
     config.budgets = "0, 2, 3, 100%"
@@ -36,7 +37,7 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     config.ood.stratify = ("site",)
 
     def rehearsal(config: ml_collections.ConfigDict) -> None:
-        common.ood_rehearsal("pathology")(config)
+        common_study.ood_rehearsal("pathology")(config)
         # Small images leave little but the stain to go by.
         config.image_size = 32
         config.budgets = "0, 2, 4, 100%"
@@ -45,4 +46,4 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
         for part in (config.id, config.ood):
             part.train_preprocess = "resize({size}) | quarter_turns() | flip_left_right()"
 
-    return common.locked_study(config, arg, rehearsal)
+    return common_study.locked_study(config, arg, rehearsal)

@@ -27,19 +27,19 @@ everything runs; its AUROC says nothing about radiographs.
 
 import ml_collections
 
-from configs import common
+from configs import common, common_pretraining
 from remedis.data.labels import FIVE_CONDITIONS
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns the config; `arg` as above."""
-    config = common.pretraining()
+    config = common_pretraining.pretraining()
     config.probe.labels = FIVE_CONDITIONS
     common.reports(config.probe)
-    rehearsal = common.pretraining_rehearsal(
+    rehearsal = common_pretraining.pretraining_rehearsal(
         "chexpert",
         FIVE_CONDITIONS,
         "random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | brightness(0.4) | "
         "contrast(0.4)",
     )
-    return common.locked_pretraining(config, arg, rehearsal)
+    return common_pretraining.locked_pretraining(config, arg, rehearsal)

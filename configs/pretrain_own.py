@@ -29,22 +29,22 @@ Expected: nobody but you can tell.
 
 import ml_collections
 
-from configs import common
+from configs import common_pretraining
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns the config; `arg` as above."""
-    config = common.pretraining()
+    config = common_pretraining.pretraining()
     # Suits images of any kind that have a right way up. For those without, such as pathology, add
     # quarter_turns(); for colour, colour_distortion(1.0) in the place of the last two.
     config.preprocess = (
         "random_resized_crop({size}, area=(0.08, 1.0)) | flip_left_right() | brightness(0.8) | "
         "contrast(0.8)"
     )
-    rehearsal = common.pretraining_rehearsal(
+    rehearsal = common_pretraining.pretraining_rehearsal(
         "csv",
         ("Cardiomegaly", "Pleural Effusion"),
         "random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | brightness(0.4) | "
         "contrast(0.4)",
     )
-    return common.locked_pretraining(config, arg, rehearsal)
+    return common_pretraining.locked_pretraining(config, arg, rehearsal)

@@ -25,18 +25,18 @@ about tissue.
 
 import ml_collections
 
-from configs import common
+from configs import common_pretraining
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns the config; `arg` as above."""
-    config = common.pretraining()
+    config = common_pretraining.pretraining()
     config.preprocess = "contrastive_pathology({size})"
     config.probe.labels = ("tumor",)
-    rehearsal = common.pretraining_rehearsal(
+    rehearsal = common_pretraining.pretraining_rehearsal(
         "wilds_camelyon17",
         ("tumor",),
         "quarter_turns() | random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | "
         "colour_distortion(0.5)",
     )
-    return common.locked_pretraining(config, arg, rehearsal)
+    return common_pretraining.locked_pretraining(config, arg, rehearsal)

@@ -14,7 +14,7 @@ from absl import flags
 
 from remedis import jobs
 
-# Configs import what they share as `configs.common`, wherever this is started from.
+# Configs import what they share as `configs.common` and its like, wherever this is started from.
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 
 _CONFIG = jobs.define_config()

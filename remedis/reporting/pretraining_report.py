@@ -11,6 +11,7 @@ from remedis import files
 from remedis.reporting import figures
 from remedis.reporting.curves import curve, series
 from remedis.reporting.figures import BLUE, GREEN, GREY, ORANGE
+from remedis.reporting.notes import RESEARCH_USE
 
 # What is logged, in words, and how to read it.
 _WATCHED = (
@@ -44,6 +45,8 @@ def report(workdir: files.Path) -> None:
         f"The checkpoint {results['name']} is in {run / 'export'}: take it wherever a checkpoint "
         "folder is asked for."
     )
+    print(f"It started from: {results['checkpoint']['description']}")
+    print(RESEARCH_USE)
 
 
 def progress(rows: Iterable[Mapping[str, Any]], *, title: str) -> Figure:

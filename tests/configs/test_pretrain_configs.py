@@ -9,7 +9,7 @@ import pathlib
 import keras
 import pytest
 
-from configs import common
+from configs import common, common_pretraining
 from remedis import selfsup
 from remedis.data import sources
 from remedis.errors import UserError
@@ -32,7 +32,7 @@ def get(name, arg=None):
 
 def test_there_are_three():
     assert NAMES == ["pretrain_cxr", "pretrain_own", "pretrain_path"]
-    assert set(common.METHODS) == set(selfsup.METHODS) == set(METHODS)
+    assert set(common_pretraining.METHODS) == set(selfsup.METHODS) == set(METHODS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,7 +44,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     assert config.probe.is_locked
     with pytest.raises((AttributeError, KeyError)):
         config.probe.label = ()
-    assert set(config) == set(common.pretraining())
+    assert set(config) == set(common_pretraining.pretraining())
     if arg in (None, "rehearsal"):  # the others leave it alone
         parse(config.preprocess.format(size=config.image_size))
         parse(config.probe.eval_preprocess.format(size=config.image_size), deterministic=True)
@@ -62,7 +62,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
 
 
 def test_keys_that_mean_the_same_are_called_the_same_and_mean_it():
-    ours, theirs = common.pretraining(), common.finetuning()
+    ours, theirs = common_pretraining.pretraining(), common.finetuning()
     own = {
         *("data", "leave_out", "leave_out_splits", "preprocess", "method_options", "partners"),
         *("warmup_epochs", "stop_on_collapse", "probe", "name"),
@@ -70,7 +70,7 @@ def test_keys_that_mean_the_same_are_called_the_same_and_mean_it():
     assert set(ours) - set(theirs) == own
     for key in set(ours) - own:
         assert ours.get_type(key) is theirs.get_type(key)
-    assert ours.probe.to_dict() == {key: theirs.to_dict()[key] for key in common.PROBE}
+    assert ours.probe.to_dict() == {key: theirs.to_dict()[key] for key in common_pretraining.PROBE}
 
 
 # As published: the optimizer, the rate at the batch it is for, the decay and the length.

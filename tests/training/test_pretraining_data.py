@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from configs import common
+from configs import common, common_pretraining
 from remedis.data import rehearsal, sources
 from remedis.errors import UserError
 from remedis.training import data as supervised
@@ -46,7 +46,7 @@ def prepared(tmp_path):
     """Returns a function that prepares the data of a config with some keys changed."""
 
     def prepare(data_, **changes):
-        config = common.pretraining()
+        config = common_pretraining.pretraining()
         config.update(data=data_, **changes)
         return data.prepare(config, RunDirectory(tmp_path / "run", {}))
 
@@ -236,7 +236,7 @@ def test_a_rehearsal_of_a_run_has_its_images_in_its_own_directory(tmp_path, monk
 
 def test_made_up_images_and_their_probe(tmp_path, monkeypatch):
     monkeypatch.setitem(data.LAYOUTS, "csv", lambda at: at)
-    config = common.pretraining()
+    config = common_pretraining.pretraining()
     config.rehearsal = config.probe.source = "csv"
     run = RunDirectory(tmp_path, {})
     made = data.rehearsed(config, run)

@@ -35,7 +35,7 @@ def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     `training.finetune` does.
 
     Args:
-      config: as `configs.common.pretraining` makes it.
+      config: as `configs.common_pretraining` makes it.
       workdir: the run's directory.
 
     Returns:

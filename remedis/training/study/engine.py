@@ -91,7 +91,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
     merged into `summary.json` and `curves.csv`.
 
     Args:
-      config: as `configs.common.ood` makes it.
+      config: as `configs.common_study.ood` makes it.
       workdir: the study's directory.
       shard: the part of the cells to see to; None for all, and merging.
 

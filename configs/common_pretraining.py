@@ -1,0 +1,196 @@
+"""What the configs of pretraining share: their keys, the methods, and how they rehearse."""
+
+from collections.abc import Mapping
+
+import ml_collections
+from ml_collections import config_dict
+
+from configs.common import Variant, finetuning, r50x1, r152x2
+from remedis.errors import UserError, unknown_choice
+
+# Keys of a fine-tuning run that the probe of a pretraining has too, with the same defaults.
+PROBE = (
+    "source",
+    "source_options",
+    "data_dir",
+    "labels",
+    "task",
+    "uncertain",
+    "unmentioned",
+    "splits",
+    "split_seed",
+    "split_unit",
+    "stratify",
+    "complete_splits",
+    "allow_missing_patient_ids",
+    "refuse_near_duplicates",
+    "max_bad_images",
+    "eval_preprocess",
+)
+
+
+def pretraining() -> ml_collections.ConfigDict:
+    """Returns every key of a self-supervised pretraining with its default, those of REMEDIS.
+
+    Azizi et al. 2023, arXiv 2205.09723, as released: SimCLR with LARS, a rate of 0.3 at 256 images,
+    batches of 512 for 100 epochs, of which 10 warm up.
+    """
+    config = ml_collections.ConfigDict()
+    # What from.
+    config.checkpoint = ""  # bit:FILE.npz, a checkpoint folder, or scratch:50x1
+    config.architecture = ""  # such as 50x1: what the checkpoint must be; empty for any
+    config.rehearsal = ""  # layout of images to make up in the run directory; none for real ones
+    # Images; their labels are not looked at.
+    config.data = ""  # 'csv=/data/mine; chestxray14=/data/ChestX-ray14', a source each
+    config.source_options = ""  # such as 'chexpert: views=all'; see the source's file
+    config.leave_out = ""  # 'FILE.csv; DIRECTORY': lists, and runs and studies that will judge
+    config.leave_out_splits = ("validation", "test")  # of sources that have splits
+    config.allow_missing_patient_ids = False
+    config.max_bad_images = 0.01  # share of unreadable images a run goes on with
+    config.image_size = 224
+    config.preprocess = "contrastive_cxr({size})"  # of each of the two views
+    config.cache_gb = 1.0  # memory for decoded images; changes speed, never numbers
+    # Method.
+    config.method = "simclr"  # or micle, moco, relic, barlow_twins
+    config.method_options = ""  # such as 'temperature=0.2; widths=(512, 128)'; see its file
+    config.partners = "patient_id"  # or study_id: whose other image is the second view in MICLe
+    config.precision = "float32"  # or bfloat16, float16: of the activations while training
+    config.rematerialise = False  # compute activations twice instead of keeping them
+    # How long, of these one; 0 is none.
+    config.steps = config_dict.placeholder(int)
+    config.epochs = config_dict.placeholder(float)
+    config.examples = config_dict.placeholder(int)
+    # Training.
+    config.batch_size = 512  # of all workers together
+    config.accumulate = 1  # parts a batch is worked on in; every image still meets all others
+    config.optimizer = "lars"  # or sgd, adamw
+    config.learning_rate = 0.3  # at a batch of `learning_rate_batch`, in proportion to the batch
+    config.learning_rate_batch = 256  # 0: the rate is taken as it is
+    config.learning_rates = ""  # factors by name: 'projection/.*=10; block[12]/.*=0'; 0 freezes
+    config.schedule = "cosine"  # or constant
+    config.warmup = config_dict.placeholder(int)  # steps
+    config.warmup_epochs = config_dict.placeholder(float)  # the same in epochs
+    config.momentum = 0.9
+    config.weight_decay = 1e-6  # norms and biases are left out
+    config.clip_norm = 0.0  # largest norm of all gradients together; 0 for none
+    config.seed = 0
+    config.distribution = "none"  # or mirrored, multi_worker, tpu
+    config.stop_on_collapse = True
+    # When to look.
+    config.evaluate_every = 500
+    config.checkpoint_every = 500
+    config.log_every = 10
+    # By what: a linear probe on labelled images, which chooses the checkpoint that is kept. Without
+    # config.probe.source there is none, and the last checkpoint is.
+    whole = finetuning()
+    config.probe = ml_collections.ConfigDict({key: whole[key] for key in PROBE})
+    # What it is called.
+    config.name = ""  # such as cxr-50x1-remedis-m; empty for the name of the run's directory
+    return config
+
+
+def lars(config: ml_collections.ConfigDict) -> None:
+    """Trains as REMEDIS did: LARS, for 100 epochs of which 10 warm up."""
+    config.epochs, config.warmup_epochs = 100.0, 10.0
+
+
+def moco(config: ml_collections.ConfigDict) -> None:
+    """Trains as MoCo-v2 (arXiv 2003.04297) does: SGD on batches of 256 for 200 epochs."""
+    config.epochs, config.warmup = 200.0, 0
+    config.batch_size = config.learning_rate_batch = 256
+    config.optimizer, config.learning_rate, config.weight_decay = "sgd", 0.03, 1e-4
+
+
+def relic(config: ml_collections.ConfigDict) -> None:
+    """Trains as RELIC (arXiv 2010.07922) does: LARS with a weight decay of 1.5e-6."""
+    lars(config)
+    config.weight_decay = 1.5e-6
+
+
+def barlow_twins(config: ml_collections.ConfigDict) -> None:
+    """Trains as Barlow Twins (arXiv 2103.03230) do: LARS, norms and biases at a rate of 0.0048."""
+    lars(config)
+    config.learning_rate = 0.2
+    config.learning_rates = f".*/(gamma|beta|bias)={0.0048 / config.learning_rate:g}"
+
+
+# How each method trains; its own settings are the defaults of `remedis.selfsup`.
+METHODS: Mapping[str, Variant] = {
+    "simclr": lars,
+    "micle": lars,
+    "moco": moco,
+    "relic": relic,
+    "barlow_twins": barlow_twins,
+}
+
+
+# Settings of a rehearsal: a temperature for small batches, a queue and heads for few images.
+REHEARSED = {
+    "simclr": "temperature=0.2",
+    "micle": "temperature=0.2",
+    "moco": "queue=256",
+    "relic": "temperature=0.2; widths=(512, 128)",
+    "barlow_twins": "widths=(256, 256, 256)",
+}
+
+
+def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str) -> Variant:
+    """Returns a variant for made-up images and a narrow trunk from random weights: minutes.
+
+    Args:
+      layout: of the images, as in `remedis.training.rehearsal`; they are probed too.
+      labels: those that the made-up images show.
+      preprocess: of each view: milder than for real images, which are many more.
+    """
+
+    def change(config: ml_collections.ConfigDict) -> None:
+        config.rehearsal = config.probe.source = layout
+        config.probe.labels = labels
+        config.probe.splits = ml_collections.ConfigDict(
+            {"train": 0.5, "validation": 0.3, "test": 0.2}
+        )
+        config.checkpoint = f"scratch:{config.architecture or '50x0.5'}"
+        config.image_size = 48
+        config.preprocess = preprocess
+        config.method_options = REHEARSED[config.method]
+        config.epochs, config.warmup, config.warmup_epochs = 10.0, None, 1.0
+        config.batch_size = 32
+        config.optimizer, config.learning_rate, config.learning_rates = "adamw", 0.001, ""
+        config.learning_rate_batch = 0
+        config.evaluate_every = config.checkpoint_every = 40
+
+    return change
+
+
+def locked_pretraining(
+    config: ml_collections.ConfigDict, arg: str | None, rehearsal: Variant
+) -> ml_collections.ConfigDict:
+    """Returns a pretraining's config with the variants named in `arg` applied, locked.
+
+    Args:
+      config: to change.
+      arg: names, `a` or `a,b` in any order: a method, an architecture, `rehearsal`.
+      rehearsal: what `rehearsal` does; it has the last word.
+
+    Raises:
+      UserError: an argument is none of these, or two exclude each other.
+    """
+    choices = (*METHODS, "50x1", "152x2", "rehearsal")
+    asked = [name.strip() for name in (arg or "").split(",") if name.strip()]
+    for name in asked:
+        if name not in choices:
+            raise unknown_choice("config argument", name, choices)
+    methods = [name for name in METHODS if name in asked] or [config.method]
+    if len(methods) > 1:
+        raise UserError(f"The config arguments {methods[0]} and {methods[1]} exclude each other.")
+    config.method = methods[0]
+    METHODS[config.method](config)
+    if "50x1" in asked:
+        r50x1(config)
+    if "152x2" in asked:
+        r152x2(config)
+        config.accumulate = min(config.batch_size, 2 * config.accumulate)  # for the two views
+    if "rehearsal" in asked:
+        config.accumulate = 1
+        rehearsal(config)
+    return config.lock()
