@@ -5,6 +5,7 @@ they are; neither is an error, and a run would go on to its end. What is looked 
 the values of `remedis.selfsup.watching`.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 LOOKS = 3  # in a row that must say so: one odd batch is no alarm
@@ -35,6 +36,20 @@ MOST_LOSS = 1.15
 ADVICE = "Lower config.learning_rate, lengthen config.warmup or enlarge config.batch_size."
 
 
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What a look has found.
+
+    Attributes:
+      sentence: what is wrong, since when, and what to do about it.
+      certain: whether nothing good can come of going on. A training that does no better than chance
+        at telling images apart may be slow, its features getting better meanwhile.
+    """
+
+    sentence: str
+    certain: bool = True
+
+
 class Collapse:
     """Remembers the looks at a training: one at step 1, then every 10 steps or more often.
 
@@ -55,21 +70,24 @@ class Collapse:
         self._first: tuple[int, float] | None = None  # step, loss
         self._recent: list[tuple[int, float, float]] = []  # step, top-1, loss
 
-    def look(self, step: int, values: Mapping[str, float]) -> str | None:
-        """Returns what is wrong and what to do about it, as long as it lasts; None if nothing is.
+    def look(self, step: int, values: Mapping[str, float]) -> Finding | None:
+        """Returns what is wrong, as long as it lasts; None if nothing is.
 
         Args:
           step: that the values are of; more than at the last look.
           values: those of `watching.watched` and `loss`. One that is not finite is no collapse.
         """
         first = self._first = self._first or (step, values["loss"])
+        blind = self._blind(first, step, values["instance_top1"], values["loss"])
         said = [
             self._constant(step, values["embedding_std"]),
             self._one_line(step, values["effective_rank"]),
             self._diverged(first, step, values["loss"]),
-            self._blind(first, step, values["instance_top1"], values["loss"]),
         ]
-        return next(filter(None, said), None)
+        certain = next(filter(None, said), None)
+        if certain is not None:
+            return Finding(certain)
+        return None if blind is None else Finding(blind, certain=False)
 
     def _constant(self, step: int, spread: float) -> str | None:
         """Looks at whether all projections are the same."""
@@ -123,8 +141,8 @@ class Collapse:
         if since is None:
             return None
         return (
-            f"Collapsed since step {since}, or never learning: images are told apart as if by "
-            f"chance (instance_top1 is {mean_top1:.2g}, chance {chance:.2g}) and the loss, "
+            f"Not learning since step {since}, or slowly: images are told apart as if by chance "
+            f"(instance_top1 is {mean_top1:.2g}, chance {chance:.2g}) and the loss, "
             f"{mean_loss:.4g}, is no less than that of a network that sees nothing, "
             f"{self._constant_loss:.4g}. {ADVICE}"
         )

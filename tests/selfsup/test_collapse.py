@@ -22,16 +22,17 @@ FRESH = {
 
 
 def told(trajectory, every=5, batch=BATCH, constant=CONSTANT):
-    """Returns the first step at which something was said, and the sentence; (None, None) if never.
+    """Returns the first step at which something was found, and what; (None, None) if never.
 
     `trajectory` is a function from the step and a generator to values that differ from `FRESH`.
     """
     collapse, rng = Collapse(batch, constant), np.random.default_rng(0)
     for step in range(1, STEPS + 1):
         values = FRESH | trajectory(step, rng)
-        said = collapse.look(step, values) if step == 1 or step % every == 0 else None
-        if said:
-            return step, said
+        found = collapse.look(step, values) if step == 1 or step % every == 0 else None
+        if found:
+            assert found.sentence.startswith("Not learning") != found.certain
+            return step, found.sentence
     return None, None
 
 
@@ -130,7 +131,7 @@ def test_chance_is_told_when_it_lasts(every):
     step, said = told(blind, every)
     assert 35 < step <= 50
     # The looks are those of the last 35 steps.
-    assert said.startswith(f"Collapsed since step {every}, or never learning: images are told apar")
+    assert said.startswith(f"Not learning since step {every}, or slowly: images are told apart as ")
     assert f"chance {1 / BATCH:.2g}" in said
     assert said.endswith(ADVICE)
 
@@ -148,8 +149,8 @@ def test_it_is_said_as_long_as_it_lasts():
     for step in range(1, 11):
         low = {"embedding_std": 0.0} if step <= 5 else {}
         said.append(collapse.look(step, FRESH | {"instance_top1": 0.5} | low))
-    assert [text is not None for text in said] == [False] * 2 + [True] * 3 + [False] * 5
-    assert all(text.startswith("Collapsed since step 1:") for text in said[2:5])
+    assert [found is not None for found in said] == [False] * 2 + [True] * 3 + [False] * 5
+    assert all(found.sentence.startswith("Collapsed since step 1:") for found in said[2:5])
 
 
 def test_looks_that_are_shown_again_give_the_same_answer():

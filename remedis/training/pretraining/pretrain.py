@@ -170,27 +170,31 @@ def _train(
 
 
 def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Method) -> Any:
-    """Returns what looks at every logged step for a collapse: says it once, or ends the run."""
+    """Returns what looks at every logged step: says what is wrong, once, or ends the run."""
     size = config.batch_size
-    collapse, begun, said = Collapse(size, method.constant_loss(size)), False, False
+    collapse, begun = Collapse(size, method.constant_loss(size)), False
+    said: set[bool] = set()
 
     def observe(step: int, values: Mapping[str, float]) -> None:
-        nonlocal begun, said
+        nonlocal begun
         if not begun:  # a run that goes on has been looked at before
             begun = True
             for row in run.read_metrics():
                 if "train/loss" in row and row["step"] < step:
                     before = {key.removeprefix("train/"): value for key, value in row.items()}
                     collapse.look(row["step"], before)
-        sentence = collapse.look(step, values)
-        if sentence is None or said:
+        found = collapse.look(step, values)
+        if found is None or found.certain in said:
             return
-        said = True
+        said.add(found.certain)
+        if not (found.certain and config.stop_on_collapse):
+            print(found.sentence, flush=True)
+            return
         kept = State.latest(run.shared / "checkpoints")
         where = f"the last checkpoint is {kept}" if kept else "no checkpoint was written yet"
-        if config.stop_on_collapse:
-            raise UserError(f"{sentence} Stopped ({where}); config.stop_on_collapse=False goes on.")
-        print(sentence, flush=True)
+        raise UserError(
+            f"{found.sentence} Stopped ({where}); config.stop_on_collapse=False goes on."
+        )
 
     return observe
 
