@@ -17,10 +17,10 @@ from remedis.reporting.notes import RESEARCH_USE
 _WATCHED = (
     ("train/loss", "loss", ORANGE),
     ("train/instance_top1", "instance task, top-1", GREEN),
-    ("train/embedding_std", "spread of projections (0: collapsed)", GREY),
+    ("train/embedding_std", "spread of projections", GREY),
     ("train/effective_rank", "effective rank of features", GREY),
-    ("train/alignment", "alignment (distance of positives)", GREY),
-    ("train/uniformity", "uniformity (lower: more even)", GREY),
+    ("train/alignment", "alignment, lower: closer", GREY),
+    ("train/uniformity", "uniformity, lower: more even", GREY),
 )
 
 

@@ -1,0 +1,51 @@
+import json
+
+from remedis import files
+from remedis.reporting import pretraining_report
+
+ROWS = [{"step": 0, "probe/linear_auroc": 0.594, "probe/knn_auroc": 0.558}] + [
+    {"step": step, "train/loss": 4.0, "train/alignment": 1.9, **probe}
+    for step, probe in (
+        (10, {}),
+        (20, {"probe/linear_auroc": 0.706, "probe/knn_auroc": None}),
+        (30, {"probe/linear_auroc": 0.683, "probe/knn_auroc": 0.66}),
+    )
+]
+
+
+def written(run, rows, best):
+    run.mkdir()
+    probe = [row for row in rows if "probe/linear_auroc" in row]
+    results = {"name": "mine", "method": "simclr", "steps": 30, "best_step": best, "probe": probe}
+    results["checkpoint"] = {"description": "RANDOM WEIGHTS (seed 0)."}
+    files.write_json(run / "results.json", results)
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return run
+
+
+def test_tells_what_the_probe_made_of_it(tmp_path, capsys):
+    run = written(tmp_path / "run", ROWS, best=30)
+    pretraining_report.report(run)
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == (
+        "Mean AUROC of a linear probe on validation: 0.594 before, 0.683 at step 30, which is kept."
+    )
+    assert said[-2:] == [
+        "It started from: RANDOM WEIGHTS (seed 0).",
+        "Research software, not a diagnostic device.",
+    ]
+    assert (run / "training.png").stat().st_size > 10_000
+
+
+def test_without_a_probe_there_is_no_number_to_choose_by(tmp_path, capsys):
+    rows = [{k: v for k, v in row.items() if "probe" not in k} for row in ROWS]
+    pretraining_report.report(written(tmp_path / "run", rows, best=30))
+    assert "AUROC" not in capsys.readouterr().out
+
+
+def test_titles_fit_their_panels():
+    figure = pretraining_report.progress(ROWS, title="Pretraining")
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        assert axes.title.get_text() or axes._left_title.get_text()
+        assert axes._left_title.get_window_extent().x1 <= axes.bbox.x1 * 1.02
