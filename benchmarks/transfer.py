@@ -73,9 +73,15 @@ def prepared(kermany: pathlib.Path, nih64: pathlib.Path, target: pathlib.Path) -
         table[["path", "patient_id", LABEL]].to_csv(target / part / "manifest.csv", index=False)
 
 
-def command(parsed: argparse.Namespace) -> list[str]:
+def command(
+    workdir: pathlib.Path,
+    arms: str,
+    baseline: str,
+    modes: str = "probe,finetune",
+    budgets: str = "0, 10%, 33%, 100%",
+) -> list[str]:
     """Returns the command line of the study."""
-    data = parsed.workdir / "data"
+    data = workdir / "data"
     given = {
         "id_data_dir": str(data / "id"),
         "ood_data_dir": str(data / "ood"),
@@ -83,10 +89,10 @@ def command(parsed: argparse.Namespace) -> list[str]:
         "ood_name": "nih64",
         "labels": f"('{LABEL}',)",
         "image_size": "64",
-        "arms": parsed.arms,
-        "baseline": parsed.baseline,
-        "modes": f"({', '.join(repr(mode) for mode in parsed.modes.split(','))},)",
-        "budgets": parsed.budgets,
+        "arms": arms,
+        "baseline": baseline,
+        "modes": f"({', '.join(repr(mode) for mode in modes.split(','))},)",
+        "budgets": budgets,
         "seeds": "10",
         "caveats": repr(CAVEATS),
         # Half of the patients of 264 to be judged on: intervals are wide enough.
@@ -102,7 +108,7 @@ def command(parsed: argparse.Namespace) -> list[str]:
         "finetune/ood_curves.py",
         "--config=configs/ood_own.py",
         *(f"--config.{key}={value}" for key, value in given.items()),
-        f"--workdir={parsed.workdir / 'study'}",
+        f"--workdir={workdir / 'study'}",
     ]
 
 
@@ -195,20 +201,21 @@ def main() -> None:
     parsed = parser.parse_args()
     parsed.workdir = parsed.workdir.resolve()
     prepared(parsed.kermany, parsed.nih64, parsed.workdir / "data")
+    study = command(parsed.workdir, parsed.arms, parsed.baseline, parsed.modes, parsed.budgets)
     if parsed.print:
-        print(shlex.join(["python", *command(parsed)]))
+        print(shlex.join(["python", *study]))
         return
-    done = subprocess.run([sys.executable, *command(parsed)], cwd=ROOT, check=False)
+    done = subprocess.run([sys.executable, *study], cwd=ROOT, check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
-    study = files.read_json(parsed.workdir / "study" / "summary.json")
-    shown = shlex.join(["python", *command(parsed)]).replace(str(parsed.workdir), "DIR")
+    summary = files.read_json(parsed.workdir / "study" / "summary.json")
+    shown = shlex.join(["python", *study]).replace(str(parsed.workdir), "DIR")
     if parsed.out is None:
-        print(section(study, shown, "curves.png"))
+        print(section(summary, shown, "curves.png"))
         return
     figure = parsed.out.parent / "ood-kermany-nih64.png"
-    write_figure(report_figures.curves(study), figure, dpi=110)
-    results.write(parsed.out, "transfer", section(study, shown, figure.name))
+    write_figure(report_figures.curves(summary), figure, dpi=110)
+    results.write(parsed.out, "transfer", section(summary, shown, figure.name))
 
 
 if __name__ == "__main__":

@@ -217,10 +217,10 @@ def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Sched
     steps = durations.steps(config.steps, config.epochs, config.examples, images, size)
     warmup = config.warmup
     if config.warmup_epochs:
-        if warmup is not None:
+        if warmup:
             raise UserError(
                 f"The warm-up is given by config.warmup ({warmup}) and config.warmup_epochs "
-                f"({config.warmup_epochs}); set the first to none or the second to 0."
+                f"({config.warmup_epochs}); set one of them to 0."
             )
         asked = durations.steps(None, config.warmup_epochs, None, images, size)
         # Of a training cut short, such as a rehearsal, the warm-up is at most a tenth.
