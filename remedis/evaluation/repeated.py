@@ -81,7 +81,7 @@ def mean_difference(
 
 
 def _error(of_patients: float, by_run: Floats) -> float:
-    """Returns an error that 1.96 of reach as far as Student's t does; of one run, of patients alone.
+    """Returns what 1.96 of reach as far as Student's t does; of one run, patients alone.
 
     Args:
       of_patients: variance of the mean over runs.
