@@ -165,6 +165,10 @@ def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
             pretraining(method_options="temprature=1"),
             "Unknown key of config.method_options for simclr 'temprature'",
         ),
+        "warmup": (
+            pretraining(warmup=5, warmup_epochs=1.0),
+            "config.warmup (5) and config.warmup_epochs (1.0); set one of them to 0.",
+        ),
         "option": (
             pretraining(method_options="temperature"),
             "The option 'temperature' of config.method_options: expected KEY=VALUE.",

@@ -64,7 +64,8 @@ def prepare(config: ml_collections.ConfigDict, run: StudyDirectory) -> Hospitals
         settings = recipe(config, part)
         if config[f"{part}_sites"]:
             settings = _of_sites(settings, part, config[f"{part}_sites"], own / "manifest.csv")
-        print(f"{config[f'{part}_name']} ({part.upper()}):", flush=True)
+        # Of a study's directory the name is not known.
+        print(f"{config[f'{part}_name'] or settings.source} ({part.upper()}):", flush=True)
         found[part] = data.prepare(settings, own)
         receipts[part] = files.read_json(own / "leaks.json")
     inside, outside = found["id"], found["ood"]

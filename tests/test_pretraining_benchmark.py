@@ -1,0 +1,39 @@
+"""The benchmark of pretraining: what it compares differs in what it says, and in nothing else."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from remedis.preprocess import parse
+
+BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(BENCHMARKS)  # as Python itself does for a script
+        return importlib.import_module("pretraining")
+
+
+def test_an_ablation_drops_one_operation_of_the_documented_views(benchmark):
+    runs = benchmark.ablations()
+    documented = parse("contrastive_cxr(64)").specification.split(" | ")
+    whole = runs.pop("all of them")
+    assert [one.partition(" ")[2] for one in runs] == [one.partition("(")[0] for one in documented]
+    for (what, those), operation in zip(runs.items(), documented, strict=True):
+        assert what == f"without {operation.partition('(')[0]}"
+        for seed, (one, full) in enumerate(zip(those, whole, strict=True)):
+            assert one.seed == full.seed == seed
+            kept = [part for part in full.views.split(" | ") if part != operation]
+            assert one.views == " | ".join(kept)
+            assert (one.trunk, one.epochs, one.options) == (full.trunk, full.epochs, full.options)
+
+
+def test_runs_have_a_directory_each_and_leave_out_what_they_are_judged_on(benchmark):
+    runs = [*benchmark.METHODS, *(run for those in benchmark.ablations().values() for run in those)]
+    assert len({run.name for run in runs}) == len(runs)
+    workdir = pathlib.Path("/somewhere")
+    for run in runs:
+        assert f"--config.leave_out={workdir / 'study'}" in run.command(workdir)
