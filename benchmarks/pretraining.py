@@ -15,7 +15,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ml_collections
 import numpy as np
@@ -25,9 +25,8 @@ import transfer
 
 from remedis import files
 from remedis.data.manifest import Manifest
-from remedis.evaluation.intervals import Estimate, patient_codes
+from remedis.evaluation.label_budget import Cell, Examined, study
 from remedis.evaluation.probes import linear_probe
-from remedis.evaluation.repeated import mean_auroc, mean_difference
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
 from remedis.training import embeddings
@@ -115,7 +114,7 @@ METHODS = (
     Pretraining("simclr", TRUNK, MILD, EPOCHS),
     Pretraining("barlow_twins", TRUNK, MILD, EPOCHS, "barlow_twins", "widths=(512, 512, 512)"),
 )
-SHALLOW, SHORT, SEEDS = "scratch:1-1-1-1x0.5", 5, 2
+SHALLOW, SHORT, SEEDS = "scratch:1-1-1-1x0.5", 5, 3
 
 
 def ablations() -> dict[str, tuple[Pretraining, ...]]:
@@ -138,7 +137,7 @@ class Frozen:
     """Frozen features of the study's images, and what linear probes make of them.
 
     Attributes:
-      known: task -> targets [n, 1] of its test images and whose they are [n].
+      judged: task -> its test images.
     """
 
     def __init__(self, workdir: pathlib.Path, shares: str, draws: int) -> None:
@@ -152,14 +151,18 @@ class Frozen:
         self._store = workdir / "study" / "embeddings"
         settings = files.read_json(workdir / "study" / "config.json")
         config = ml_collections.ConfigDict(dict.fromkeys(FREE) | settings)
+        config.id_name, config.ood_name = "kermany", "nih64"
         self._both = hospitals.prepare(config, StudyDirectory(workdir / "frozen", {}))
         planned = budgets.plan(self._both.pool, shares, draws, 0, 0.25)
         self._budgets = {f"nih64, {one.patients} patients": one for one in planned if one.patients}
         self._labels, self._norm = tuple(config.labels), config.head_norm
         self._ops = parse(config.eval_preprocess.format(size=SIZE), deterministic=True)
-        inside, outside = _known(self._both.inside.test), _known(self._both.test)
-        self.known = {"kermany": inside, "kermany to nih64": outside}
-        self.known |= dict.fromkeys(self._budgets, outside)
+        inside, outside = (
+            Examined(self._labels, part.targets(), part.table["patient_id"])
+            for part in (self._both.inside.test, self._both.test)
+        )
+        self.judged = {"kermany": inside, "kermany to nih64": outside}
+        self.judged |= dict.fromkeys(self._budgets, outside)
 
     def scores(self, checkpoint: str, seed: int) -> dict[str, np.ndarray]:
         """Returns task -> scores [runs, n, 1], a run a draw where patients are drawn."""
@@ -191,10 +194,6 @@ class Frozen:
         return found
 
 
-def _known(part: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    return part.targets(), patient_codes(part.table["patient_id"])
-
-
 def table(frozen: Frozen, arms: dict[str, Sequence[tuple[str, int]]], baseline: str) -> list[str]:
     """Returns the rows of a table: an arm and task each, and the difference from the baseline.
 
@@ -207,24 +206,28 @@ def table(frozen: Frozen, arms: dict[str, Sequence[tuple[str, int]]], baseline: 
     scores: dict[str, dict[str, np.ndarray]] = {}
     for name, checkpoints in arms.items():
         each = [frozen.scores(*checkpoint) for checkpoint in checkpoints]
-        scores[name] = {task: np.concatenate([one[task] for one in each]) for task in frozen.known}
+        scores[name] = {task: np.concatenate([one[task] for one in each]) for task in frozen.judged}
     lines = ["| task | arm | AUROC | less the baseline |", "|---|---|---|---|"]
-    for task, (targets, patients) in frozen.known.items():
-        for name, own in scores.items():
-            other = ""
-            if name != baseline:
-                against = scores[baseline][task]
-                other = text(mean_difference(targets, against, own[task], patients), "+")
-            mean = mean_auroc(targets, own[task], patients)
-            lines.append(f"| {task} | {name} | {text(mean)} | {other} |")
+    for task, examined in frozen.judged.items():
+        cells = {
+            Cell(name, "probe", 1, run): one
+            for name, own in scores.items()
+            for run, one in enumerate(own[task])
+        }
+        found = study(examined, cells, baseline)
+        other = {
+            row["arm"]: row["difference"] for row in found["paired"] if row["against"] == baseline
+        }
+        for point in found["points"]:
+            name = point["arm"]
+            less = text(other[name], "+") if name in other else ""
+            lines.append(f"| {task} | {name} | {text(point['mean'])} | {less} |")
     return lines
 
 
-def text(estimate: Estimate, sign: str = "") -> str:
+def text(estimate: Mapping[str, float], sign: str = "") -> str:
     """Returns a number with its interval."""
-    value, low, high = (
-        format(number, f"{sign}.3f") for number in (estimate.value, estimate.low, estimate.high)
-    )
+    value, low, high = (f"{estimate[end]:{sign}.3f}" for end in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 
 
@@ -301,9 +304,9 @@ def main() -> None:
     workdir = parsed.workdir.resolve()
     transfer.prepared(parsed.kermany, parsed.nih64, workdir / "data")
     arms = "; ".join(f"{run.name}={workdir / run.name / 'export'}" for run in METHODS)
-    study = transfer.command(workdir, f"{arms}; scratch={TRUNK}", "scratch")
+    curves = transfer.command(workdir, f"{arms}; scratch={TRUNK}", "scratch")
     # What is left out of every run is what the study is judged on.
-    subprocess.run([sys.executable, *study, "--list"], cwd=transfer.ROOT, check=True)
+    subprocess.run([sys.executable, *curves, "--list"], cwd=transfer.ROOT, check=True)
     for name in [parsed.part] if parsed.part else PARTS:
         lines = PARTS[name](workdir)
         runs = METHODS[:1] if name == "methods" else ablations()["all of them"][:1]

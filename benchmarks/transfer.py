@@ -138,7 +138,9 @@ def section(study: dict[str, Any], shown: str, figure: str) -> str:
         "|---|---|---|---|---|",
     ]
     differences = {
-        (row["mode"], row["arm"], row["patients"]): row["difference"] for row in study["paired"]
+        (row["mode"], row["arm"], row["patients"]): row["difference"]
+        for row in study["paired"]
+        if row["against"] == study["baseline"]
     }
     for row in study["id"]:
         lines.append(

@@ -7,8 +7,7 @@ from remedis.errors import UserError
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.delong import delong
 from remedis.evaluation.evaluate import evaluate
-from remedis.evaluation.paired import compare
-from remedis.evaluation.repeated import mean_auroc, mean_difference
+from remedis.evaluation.repeated import mean_auroc
 
 
 def _runs(rng, runs=3, patients=120, distance=1.2, spread=0.1, labels=1):
@@ -84,47 +83,3 @@ def test_labels_known_of_other_images_are_averaged_as_by_delong():
     assert mean_auroc(y, scores, rows).value == pytest.approx(
         delong(y, scores[0], rows).values.mean()
     )
-
-
-def test_the_difference_of_one_run_each_is_that_of_two_models():
-    rng = np.random.default_rng(4)
-    y, scores, rows = _runs(rng, runs=2, labels=2)
-    want = compare(y, scores[0], scores[1], ("a", "b"), rows, resamples=40).mean
-    got = mean_difference(y, scores[:1], scores[1:], rows)
-    np.testing.assert_allclose(
-        [got.value, got.low, got.high], [want.difference, want.low, want.high], rtol=1e-9
-    )
-    back = mean_difference(y, scores[1:], scores[:1], rows)
-    np.testing.assert_allclose([back.value, back.low], [-got.value, -got.high], rtol=1e-9)
-
-
-def test_recipes_that_score_alike_differ_by_nothing_and_runs_are_pairs():
-    y, scores, rows = _runs(np.random.default_rng(5), spread=0.5)
-    same = mean_difference(y, scores, scores, rows)
-    assert same.value == 0
-    assert same.high - same.low < 1e-8
-    # What a seed does to both recipes alike is no uncertainty about their difference.
-    better = scores + 0.3 * y
-    paired = mean_difference(y, scores, better, rows)
-    other = mean_difference(y, scores, np.roll(better, 1, axis=0), rows)
-    assert other.value == pytest.approx(paired.value)
-    assert paired.high - paired.low < other.high - other.low
-    with pytest.raises(ValueError, match="no pairs"):
-        mean_difference(y, scores, scores[:2], rows)
-
-
-def test_intervals_of_differences_cover_the_truth():
-    distances, spread = (1.2, 1.5), 0.15
-    turns = np.random.default_rng(0).normal(size=100_000)
-    areas = [norm.cdf((d + spread * turns) / np.sqrt(2)).mean() for d in distances]
-    rng, held = np.random.default_rng(6), []
-    for _ in range(300):
-        y, scores, rows = _runs(rng, distance=distances[0], spread=spread)
-        gain = distances[1] - distances[0] + spread * rng.normal(size=(3, 1, 1))
-        second = scores + gain * y + 0.3 * rng.normal(size=scores.shape)
-        # Noise of its own makes the second's scores wider: what it gains is less, and known.
-        width = np.sqrt(2 * (1 + 0.3**2))
-        truth = norm.cdf((distances[1] + np.sqrt(2) * spread * turns) / width).mean() - areas[0]
-        found = mean_difference(y, scores, second, rows)
-        held.append(found.low <= truth <= found.high)
-    assert np.mean(held) >= 0.93

@@ -37,7 +37,17 @@ def found():
         ("simclr", "initialisation"): estimate(0.1, 0.07, 0.13),
         ("moco", "initialisation"): estimate(0.01, -0.02, 0.04),
     }
-    facts = ("runs", "images", "patients", "labels", "train", "validation", "test", "judges")
+    facts = (
+        "runs",
+        "steps",
+        "images",
+        "patients",
+        "labels",
+        "train",
+        "validation",
+        "test",
+        "judges",
+    )
     return {
         "interval": "95 % percentiles",
         "points": [

@@ -1,0 +1,112 @@
+"""Images a second of a training step of SimCLR, beside lightly's on timm's `resnetv2_50x1_bit`.
+
+    python benchmarks/simclr_step.py --peer-python=/path/to/venv/bin/python \
+        [--size=224 --batch=32 --rounds=3]
+
+The peer runs benchmarks/simclr_step_peer.py in an environment of its own with torch, timm and
+lightly: in the same run, turn and turn about, on the same 2 cores, and never both at once: each
+measurement is a process of its own that does a step to warm up and then those that are timed. An
+image is counted once and goes through the trunk twice, as its two views.
+
+The step is the one of a pretraining: forward, loss, backward, update, what is watched of it; in
+float32, a 50x1 from random weights, on one batch of random pixels in memory. Both sides have the
+head 2048 -> 2048 -> 128 with batch norms, a temperature of 0.1 and SGD with momentum, so that it is
+not optimizers that are compared. The peer's views pass its trunk one after the other, as in
+lightly's documentation, and of its memory layouts the faster of a round counts.
+"""
+
+import argparse
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import ml_collections
+import tensorflow as tf
+
+from remedis.training import distribution, loop, optimizers, schedules
+from remedis.training.pretraining import network
+from remedis.training.repeatable import make_process_repeatable
+from remedis.training.trainer import Trainer
+
+PEER = pathlib.Path(__file__).with_name("simclr_step_peer.py")
+LAYOUTS = ("contiguous", "channels_last")  # of the peer's tensors
+CORES = 2
+# Configs import each other as `configs.common` and its like, wherever this is started from.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
+
+
+def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
+    """Returns a config and what trains by it: SimCLR by SGD, a 50x1 from random weights."""
+    from configs import pretrain_cxr
+
+    config = pretrain_cxr.get_config("simclr")
+    config.checkpoint, config.batch_size, config.optimizer = "scratch:50x1", batch, "sgd"
+    crew = distribution.of(config.distribution)
+    started = network.build(config, crew.strategy)
+    optimizer = optimizers.make(
+        config.optimizer,
+        schedules.Rate(schedules.Schedule("constant", 1, 0, 0.01)),
+        started.factors,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )
+    learner = loop.Learner(started.trained, started.kept, optimizer, started.objective)
+    trainer = Trainer(learner, crew)
+    trainer.begin()
+    return config, trainer
+
+
+def measure(size: int, batch: int, steps: int) -> float:
+    """Returns images a second in this process."""
+    make_process_repeatable()  # as the jobs do
+    _, trainer = pretraining(batch)
+    images = {"image": tf.random.stateless_uniform([batch, 2, size, size, 3], [0, 0])}
+    float(trainer.advance(images, 1)[0])
+    begin = time.perf_counter()
+    for step in range(2, steps + 2):
+        float(trainer.advance(images, step)[0])
+    return steps * batch / (time.perf_counter() - begin)
+
+
+def rate(command: list[str], options: argparse.Namespace) -> float:
+    """Returns what a process that measures prints last."""
+    numbers = [str(value) for value in (options.size, options.batch, options.steps)]
+    result = subprocess.run(command + numbers, check=True, stdout=subprocess.PIPE, text=True)
+    return float(result.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Prints a line a round, and medians and the ratio with its spread."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer-python", required=True, help="interpreter that has lightly, timm")
+    parser.add_argument("--size", type=int, default=224, help="pixels")
+    parser.add_argument("--batch", type=int, default=32, help="images, of two views each")
+    parser.add_argument("--steps", type=int, default=1, help="timed steps a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # whoever is started inherits
+
+    print(f"50x1, {options.size} px, batch {options.batch} of 2 views (images a second)")
+    print(f"{'round':<8}{'ours':>8}" + "".join(f"{layout:>16}" for layout in LAYOUTS) + "   ratio")
+    ours, theirs = [], []
+    for number in range(1, options.rounds + 1):
+        ours.append(rate([sys.executable, __file__, "measure"], options))
+        peers = [rate([options.peer_python, str(PEER), layout], options) for layout in LAYOUTS]
+        theirs.append(max(peers))
+        columns = "".join(f"{value:16.3f}" for value in peers)
+        print(f"{number:<8}{ours[-1]:8.3f}{columns}   {ours[-1] / theirs[-1]:.2f}", flush=True)
+    ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
+    print(
+        f"medians: {statistics.median(ours):.3f} and {statistics.median(theirs):.3f}, ratio "
+        f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["measure"]:
+        print(measure(*map(int, sys.argv[2:])))
+    else:
+        main()
