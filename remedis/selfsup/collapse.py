@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 LOOKS = 3  # in a row that must say so: one odd batch is no alarm
 
-# Of `embedding_std`, which is sqrt(1 - mean cosine of two images) or less: a cosine of 0.9999.
-# MoCo's head, without batch norm, was seen to go from 0.5 to 0.12 in 50 good steps, and to 0.00004
-# in one that was 1,000 times too large.
+# Of `embedding_std`, which is sqrt(1 - mean cosine of two images) or less: a cosine of 0.9999. With
+# the loss of a constant network it is a collapse. Alone it is not: MoCo's projections, without batch
+# norm, were seen as close as 0.003 at a smaller loss while features got better; steps that were
+# 1,000 times too large brought them to 0.00004.
 LEAST_SPREAD = 0.01
 
 # Of `effective_rank`. Features of random networks, however alike, differ in more than 3 directions;
@@ -66,6 +67,7 @@ class Collapse:
         """
         self._batch_size, self._constant_loss = batch_size, constant_loss
         self._spread, self._rank, self._loss = _Streak(LOOKS), _Streak(LOOKS), _Streak(LOOKS)
+        self._close = _Streak(LOOKS)
         self._chance = _Streak(1)
         self._first: tuple[int, float] | None = None  # step, loss
         self._recent: list[tuple[int, float, float]] = []  # step, top-1, loss
@@ -79,25 +81,42 @@ class Collapse:
         """
         first = self._first = self._first or (step, values["loss"])
         blind = self._blind(first, step, values["instance_top1"], values["loss"])
+        close = self._near(step, values["embedding_std"], values["loss"])
         said = [
-            self._constant(step, values["embedding_std"]),
+            self._constant(step, values["embedding_std"], values["loss"]),
             self._one_line(step, values["effective_rank"]),
             self._diverged(first, step, values["loss"]),
         ]
         certain = next(filter(None, said), None)
         if certain is not None:
             return Finding(certain)
-        return None if blind is None else Finding(blind, certain=False)
+        uncertain = blind or close
+        return None if uncertain is None else Finding(uncertain, certain=False)
 
-    def _constant(self, step: int, spread: float) -> str | None:
-        """Looks at whether all projections are the same."""
-        since = self._spread.since(step, spread < LEAST_SPREAD)
+    def _constant(self, step: int, spread: float, loss: float) -> str | None:
+        """Looks at whether all projections are the same, and the loss that of such."""
+        same = spread < LEAST_SPREAD and loss >= LEAST_LOSS * self._constant_loss
+        since = self._spread.since(step, same)
         if since is None:
             return None
         return (
             f"Collapsed since step {since}: every image gets nearly the same projection "
             f"(embedding_std is {spread:.2g}; expected about 1, and 0 is no difference at all). "
             f"{ADVICE}"
+        )
+
+    def _near(self, step: int, spread: float, loss: float) -> str | None:
+        """Looks at whether projections are nearly the same, though the loss is less than theirs."""
+        near = spread < LEAST_SPREAD and loss < LEAST_LOSS * self._constant_loss
+        since = self._close.since(step, near)
+        if since is None:
+            return None
+        return (
+            f"Close together since step {since}: the projections of all images are nearly the same "
+            f"(embedding_std is {spread:.2g}), though the loss, {loss:.4g}, is less than the "
+            f"{self._constant_loss:.4g} of a network that sees nothing: with a queue, new images "
+            "may be told from old ones instead of one from another. Features may get better all "
+            "the same; a probe (config.probe) tells."
         )
 
     def _one_line(self, step: int, rank: float) -> str | None:

@@ -31,7 +31,7 @@ def told(trajectory, every=5, batch=BATCH, constant=CONSTANT):
         values = FRESH | trajectory(step, rng)
         found = collapse.look(step, values) if step == 1 or step % every == 0 else None
         if found:
-            assert found.sentence.startswith("Not learning") != found.certain
+            assert found.sentence.startswith(("Not learning", "Close together")) != found.certain
             return step, found.sentence
     return None, None
 
@@ -87,12 +87,26 @@ def test_a_constant_encoder_is_told_from_its_features(every):
 @every
 def test_a_collapse_on_the_way_is_told_from_where_it_began(every):
     def later(step, rng):
-        return healthy(step, rng) | ({"embedding_std": 1e-3} if step > 20 else {})
+        collapsed = {"embedding_std": 1e-3, "loss": CONSTANT}
+        return healthy(step, rng) | (collapsed if step > 20 else {})
 
     step, said = told(later, every)
     first = next(s for s in range(21, 40) if s % every == 0)
     assert step == first + 2 * every
     assert f"since step {first}:" in said
+
+
+@every
+def test_projections_close_together_at_a_small_loss_are_no_collapse(every):
+    """As measured of MoCo by SGD, whose features got better all the while."""
+
+    def close(step, rng):
+        return {"embedding_std": 0.004, "loss": 0.8 * CONSTANT, "effective_rank": 27.0}
+
+    step, said = told(close, every)
+    assert step <= 2 * every + 1
+    assert said.startswith("Close together since step 1: the projections of all images are nearly")
+    assert said.endswith("a probe (config.probe) tells.")
 
 
 @every
