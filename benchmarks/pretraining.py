@@ -114,7 +114,7 @@ METHODS = (
     Pretraining("simclr", TRUNK, MILD, EPOCHS),
     Pretraining("barlow_twins", TRUNK, MILD, EPOCHS, "barlow_twins", "widths=(512, 512, 512)"),
 )
-SHALLOW, SHORT = "scratch:1-1-1-1x0.5", 4
+SHALLOW, SHORT = "scratch:1-1-1-1x0.5", 2
 
 
 def ablations(seeds: int) -> dict[str, tuple[Pretraining, ...]]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 LOOKS = 3  # in a row that must say so: one odd batch is no alarm
 
 # Of `embedding_std`, which is sqrt(1 - mean cosine of two images) or less: a cosine of 0.9999. With
-# the loss of a constant network it is a collapse. Alone it is not: MoCo's projections, without batch
-# norm, were seen as close as 0.003 at a smaller loss while features got better; steps that were
-# 1,000 times too large brought them to 0.00004.
+# the loss of a constant network it is a collapse. Alone it is not: MoCo's projections, which have
+# no batch norm, were seen as close as 0.003 at a smaller loss while features got better; steps that
+# were 1,000 times too large brought them to 0.00004.
 LEAST_SPREAD = 0.01
 
 # Of `effective_rank`. Features of random networks, however alike, differ in more than 3 directions;
