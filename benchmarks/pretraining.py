@@ -145,7 +145,7 @@ class Frozen:
 
         Args:
           workdir: with the study's directory.
-          shares: of the labelled adults, as in `config.budgets`; each is a task, "nih64, 10%".
+          shares: of the labelled adults, as in `config.budgets`; each is a task.
           draws: of the patients of each; of one draw all tasks have one run.
         """
         self._store = workdir / "study" / "embeddings"

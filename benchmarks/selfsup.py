@@ -160,12 +160,13 @@ too short for anything but to see that features get better: no AUROC here says a
 radiographs, nor which method is best for them.
 
 {runs} runs of the job below, of {steps} steps each, with what a rehearsal of the method is set to
-(`configs/common_pretraining.py`: AdamW, but SGD for MoCo): a `{trunk}` from random weights,
-{size} pixels, {images} images of {patients} patients, labels hidden. Then a linear probe of
-{labels} labels is fitted on frozen features (`pre_logits`) of {train} images of these patients, its
-penalty (and, before, the checkpoint that is kept) chosen on the other {validation}, and judged on
-{test} images of {judges} patients that neither trained nor chose anything; settings were tried on
-other images. "At initialisation" is the same for the very weights that a run began with.
+(`configs/common_pretraining.py`; AdamW, but for MoCo SGD and a temperature of 0.07): a `{trunk}`
+from random weights, {size} pixels, {images} images of {patients} patients, labels hidden. Then a
+linear probe of {labels} labels is fitted on frozen features (`pre_logits`) of {train} images of
+these patients, its penalty (and, before, the checkpoint that is kept) chosen on the other
+{validation}, and judged on {test} images of {judges} patients that neither trained nor chose
+anything; settings were tried on other images. "At initialisation" is the same for the very weights
+that a run began with.
 
 AUROC, mean over labels and over {seeds} seeds; a seed draws weights, views and the order of images.
 Intervals: {interval}; that of the difference is paired, by patient and by seed. The range is that

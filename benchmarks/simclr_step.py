@@ -12,7 +12,7 @@ The step is the one of a pretraining: forward, loss, backward, update, what is w
 float32, a 50x1 from random weights, on one batch of random pixels in memory. Both sides have the
 head 2048 -> 2048 -> 128 with batch norms, a temperature of 0.1 and SGD with momentum, so that it is
 not optimizers that are compared. The peer's views pass its trunk one after the other, as in
-lightly's documentation, and of its memory layouts the faster of a round counts.
+lightly's documentation, not compiled; of its memory layouts the faster of a round counts.
 """
 
 import argparse

@@ -15,11 +15,13 @@ A probe on labelled images tells how training goes, and chooses the checkpoint t
 
         --config.probe.source=chexpert --config.probe.data_dir=/data/CheXpert-v1.0-small
 
-SimCLR with the values released with REMEDIS. Arguments, several as `:micle,50x1`: a method,
-`:simclr`, `:micle` (two images of one patient as the two views), `:moco`, `:relic` or
-`:barlow_twins`, each with optimizer, rates, decay and length of its own; `:50x1`, `:152x2` (no
-trunk but this one; the second in little memory); `:rehearsal` (made-up radiographs, a narrow trunk
-from random weights, minutes on 2 cores).
+SimCLR with the values released with REMEDIS; the loss is the mean over all views, half of the
+released sum, which LARS evens out but for norms and biases.
+
+Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
+two views), `:moco`, `:relic` or `:barlow_twins`, each with optimizer, rates, decay and length of
+its own; `:50x1`, `:152x2` (no trunk but this one; the second in little memory); `:rehearsal`
+(made-up radiographs, a narrow trunk from random weights, minutes on 2 cores).
 
 Expected on MIMIC-CXR and CheXpert: not measured here; the data are gated. `:rehearsal` shows that
 everything runs; its AUROC says nothing about radiographs.

@@ -15,6 +15,8 @@ A few labelled images tell how training goes, and choose the checkpoint that is 
         --config.probe.source=csv --config.probe.data_dir=/data/labelled \
         --config.probe.labels='("pneumonia",)'
 
+What `config.leave_out` names is left out of them, too.
+
 Few images need more epochs, and a batch that the memory holds with an optimizer made for it:
 `--config.batch_size=64 --config.optimizer=adamw --config.learning_rate=0.001
 --config.learning_rate_batch=0 --config.method_options=temperature=0.2`.

@@ -13,7 +13,8 @@ LOOKS = 3  # in a row that must say so: one odd batch is no alarm
 # Of `embedding_std`, which is sqrt(1 - mean cosine of two images) or less: a cosine of 0.9999. With
 # the loss of a constant network it is a collapse. Alone it is not: MoCo's projections, which have
 # no batch norm, were seen as close as 0.003 at a smaller loss while features got better; steps that
-# were 1,000 times too large brought them to 0.00004.
+# were 1,000 times too large brought them to 0.00004. The queue begins at random and keeps the loss
+# below until it is full of new keys: a head that collapses alone is until then said to be close.
 LEAST_SPREAD = 0.01
 
 # Of `effective_rank`. Features of random networks, however alike, differ in more than 3 directions;
@@ -49,6 +50,11 @@ class Finding:
 
     sentence: str
     certain: bool = True
+
+    @property
+    def kind(self) -> str:
+        """What is wrong, without its numbers."""
+        return self.sentence.partition(" since ")[0]
 
 
 class Collapse:

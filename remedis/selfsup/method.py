@@ -13,7 +13,8 @@ class Outcome:
     """What a method makes of the features of a batch.
 
     Attributes:
-      loss: float32 scalar, a mean over the batch as the method's paper has it.
+      loss: float32 scalar, of the batch as the method's paper has it: a mean over examples, or
+        a sum over dimensions.
       first: [N, D], one projection of each example, of length 1; for watching.
       second: [N, D], the other projection of the same examples: the positive pairs are the rows.
       state: new values of some of the method's `statistics`, by name, to be assigned after the

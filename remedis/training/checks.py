@@ -34,15 +34,21 @@ def operations(config: ml_collections.ConfigDict) -> tuple[Preprocess, Preproces
     return train, parse(filled(config, "eval_preprocess"), deterministic=True)
 
 
-def filled(config: ml_collections.ConfigDict, key: str) -> str:
+def filled(config: ml_collections.ConfigDict, key: str, part: str = "") -> str:
     """Returns a specification with the size of the images in the place of `{size}`.
+
+    Args:
+      config: with the size.
+      key: of the specification.
+      part: of the config that has the key, such as `probe.`; the config itself if empty.
 
     Raises:
       UserError: something else is in braces.
     """
+    specification = (config[part.rstrip(".")] if part else config)[key]
     try:
-        return str(config[key].format(size=config.image_size))
+        return str(specification.format(size=config.image_size))
     except (KeyError, IndexError, ValueError) as error:
         raise UserError(
-            f"config.{key} is {config[key]!r}; the only thing in braces may be {{size}}."
+            f"config.{part}{key} is {specification!r}; the only thing in braces may be {{size}}."
         ) from error

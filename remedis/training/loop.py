@@ -55,8 +55,8 @@ class Plan:
         return self._is(step, self.checkpoint_every) or self.evaluates(step)
 
     def logs(self, step: int) -> bool:
-        """Returns whether to log after `step` steps."""
-        return self._is(step, self.log_every)
+        """Returns whether to log after `step` steps; the first tells where training began."""
+        return step == 1 or self._is(step, self.log_every)
 
     def ends(self, step: int, best_step: int) -> bool:
         """Returns whether training is over after `step` steps, the best of them `best_step`."""

@@ -1,6 +1,7 @@
 """A pretraining from unlabelled images to a checkpoint that everything else takes."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,13 @@ import tensorflow_hub as hub
 from test_distribution import alone_and_together, rows
 from test_resume import lived
 
-from remedis import files
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.training.contrastive import features
+from remedis.training.pretraining import leave_out
 from remedis.training.pretraining.pretrain import pretrain
+from remedis.training.pretraining.watch import Watch
+from remedis.training.run_directory import RunDirectory
 from remedis.zoo import backbones, checkpoint, random_weights, trunks
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen import Seen
@@ -77,7 +80,7 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
     assert [row["step"] for row in results["probe"]] == [0, 10, 20]
     assert results["best_step"] in (10, 20)
     logged = [row for row in rows(run) if "train/loss" in row]
-    assert [row["step"] for row in logged] == list(range(2, 21, 2))
+    assert [row["step"] for row in logged] == [1, *range(2, 21, 2)]
     assert set(logged[0]) >= {f"train/{key}" for key in ("alignment", "embedding_std")}
 
     loaded = hub.load(str(run / "export"))
@@ -99,8 +102,13 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
     assert described.provenance.description.endswith(
         "it started from: RANDOM WEIGHTS (seed 0): never trained on anything."
     )
-    hashes = pd.Series([files.sha256(path) for path in sorted(squares.glob("*.png"))])
-    assert Seen.read(run / "export").count(hashes) == 60
+    assert Seen.read(run / "export").count(hashes_of(run)) == 60
+
+
+def hashes_of(run):
+    """Of the images that a run has seen."""
+    scanned = pd.read_parquet(run / "scan.parquet")
+    return scanned["sha256"]
 
 
 def test_a_finished_one_is_not_done_again(pretrained, pretraining, capsys):
@@ -120,10 +128,49 @@ def test_goes_on_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_pa
     assert results["best_step"] == 2  # without a probe the last
     described = checkpoint.describe(tmp_path / "more" / "export")
     assert described.provenance.parent.origin == "self_supervision"
-    other = pretraining("moco", checkpoint=str(run / "export"), steps=1, evaluate_every=1)
-    other.probe.source = ""
-    pretrain(other, tmp_path / "other")
-    assert "is of simclr, or of other widths; beginning with" in capsys.readouterr().out
+    assert Seen.read(tmp_path / "more" / "export").count(hashes_of(run)) == 60
+    steps = {"steps": 1, "evaluate_every": 1, "checkpoint": str(run / "export")}
+    for method, said in (("moco", "has other layers or widths; beg"), ("micle", "Going on with")):
+        other = pretraining(method, **steps)
+        other.probe.source = ""
+        pretrain(other, tmp_path / method)
+        assert said in capsys.readouterr().out
+
+
+def test_a_damaged_head_is_a_sentence(pretrained, pretraining, tmp_path):
+    run, _ = pretrained
+    export = shutil.copytree(run / "export", tmp_path / "export")
+    (export / "projection.npz").write_bytes((run / "export" / "projection.npz").read_bytes()[:999])
+    with pytest.raises(UserError, match=r"projection\.npz is damaged .* remove the file to begin"):
+        pretrain(pretraining(checkpoint=str(export)), tmp_path / "run")
+
+
+def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, capsys):
+    patients = pd.read_csv(squares / "manifest.csv")["patient_id"]
+    judged = squares.parent / "judged.csv"
+    first = sorted(patients.unique())[::4]
+    table = pd.read_csv(squares / "manifest.csv")
+    listed = table[patients.isin(first)].drop_duplicates("patient_id")
+    listed["path"] = [str(squares / path) for path in listed["path"]]
+    listed[["path"]].to_csv(judged, index=False)
+    config = pretraining(leave_out=str(judged))
+    found = Watch.of(
+        config,
+        RunDirectory(tmp_path / "run", {}),
+        leave_out.read(config.leave_out, RunDirectory(tmp_path / "run", {})),
+    )
+    # An image of each is named: the others of these patients go, too.
+    for part in (found.parts.train, found.parts.validation):
+        assert not part.table["patient_id"].isin(first).any()
+    before = json.loads((tmp_path / "run" / "probe" / "left_out.json").read_text())
+    assert sum(before.values()) > 0
+    assert f"{before['train']:,} images of train and" in capsys.readouterr().out
+    assert len(found.hashes()) == len(found.parts.train) + len(found.parts.validation)
+    table["path"] = [str(squares / path) for path in table["path"]]
+    table[["path"]].to_csv(judged, index=False)
+    everybody = leave_out.read(str(judged), RunDirectory(tmp_path / "all", {}))
+    with pytest.raises(UserError, match=r"config\.leave_out names all .* of the train split of co"):
+        Watch.of(config, RunDirectory(tmp_path / "all", {}), everybody)
 
 
 @pytest.mark.slow
@@ -146,12 +193,26 @@ def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
     for path in squares.glob("*.png"):
         (nameless / path.name).symlink_to(path)
     manifest.drop(columns="patient_id").to_csv(nameless / "manifest.csv", index=False)
+    braced = pretraining()
+    braced.probe.eval_preprocess = "resize({sise})"
     cases = {
         "micle": (
             pretraining("micle", data=f"csv={nameless}", allow_missing_patient_ids=True),
             "has a patient_id, by which the method micle finds two images of one patient",
         ),
         "batch": (pretraining("barlow_twins", batch_size=4), "config.batch_size is 4; barlow"),
+        "batches": (
+            pretraining(batch_size=61),
+            "config.batch_size is 61, but there are 60 images: one would be held against itself",
+        ),
+        "braces": (
+            braced,
+            "config.probe.eval_preprocess is 'resize({sise})'; the only thing in braces may be",
+        ),
+        "random": (
+            pretraining(checkpoint="scratch:50x1", name="cxr-50x1-remedis-m"),
+            "config.name is cxr-50x1-remedis-m, which is for weights that began with BiT, but",
+        ),
         "keras": (
             pretraining(checkpoint="keras:MobileNetV2"),
             "config.checkpoint is keras:MobileNetV2; self-supervision is for BiT trunks",

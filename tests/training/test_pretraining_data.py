@@ -154,6 +154,23 @@ def test_listed_images_are_known_by_their_hash_and_take_their_patients_along(
     assert found.hashes.nunique() == len(found.hashes) == 22
 
 
+def test_a_copy_under_another_patient_goes_with_whoever_is_left_out(prepared, mine, tmp_path):
+    # 0 is listed, 1 is of its patient, 10 is a copy of 1 and of another patient, who has 11 too.
+    shutil.copy(mine / "1.png", mine / "10.png")
+    pd.DataFrame({"path": [str(mine / "0.png")]}).to_csv(tmp_path / "list.csv", index=False)
+    found = prepared(f"csv={mine}", leave_out=str(tmp_path / "list.csv"))
+    assert not {"0.png", "1.png", "10.png", "11.png"} & set(names(found))
+    assert len(found.manifest) == 2 * PATIENTS - 4
+
+
+def test_patients_of_a_list_elsewhere_are_said_not_to_be_compared(prepared, mine, tmp_path):
+    listed = pd.DataFrame({"path": [str(mine / "0.png")], "patient_id": ["p7"]})
+    listed.to_csv(tmp_path / "list.csv", index=False)
+    found = prepared(f"csv={mine}", leave_out=str(tmp_path / "list.csv"))
+    assert len(found.manifest) == 2 * PATIENTS - 2
+    assert "is known by its images alone" in found.summary["unchecked"][0]
+
+
 def test_listed_patients_are_left_out_where_their_ids_mean_something(prepared, mine, tmp_path):
     (mine / "lists").mkdir()
     listed = mine / "lists" / "test.csv"

@@ -40,12 +40,14 @@ class Unlabelled:
       partners: which images are of the same patient, for methods that ask; None for the others.
       summary: what `leaks.json` holds: images and patients by source, how many were left out and
         why, and what could not be checked.
+      unseen: what `config.leave_out` names.
     """
 
     manifest: Manifest
     hashes: "pd.Series[str]"
     partners: Partners | None
     summary: dict[str, Any]
+    unseen: Sequence[Unseen]
 
     @property
     def patients(self) -> int:
@@ -113,7 +115,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
         everything.subset(kept), scanned[kept], config.max_bad_images, run / "bad_images.csv"
     )
     table["used"] = table["path"].isin(used.table["path"])
-    summary = _summary(table, len(bad))
+    summary = _summary(table, len(bad), _uncompared(loaded, unseen))
     files.write_json(run / "leaks.json", summary)
     print(_overview(summary), flush=True)
     pairs = None
@@ -121,7 +123,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
         pairs = partners.of(used, config.partners)
         print(f"  {pairs.summary()}", flush=True)
     hashes = table.loc[table["used"], ["path", "sha256"]].set_index("path")["sha256"]
-    return Unlabelled(used, hashes, pairs, summary)
+    return Unlabelled(used, hashes, pairs, summary, unseen)
 
 
 def _check_comparable(loaded: Mapping[str, Manifest], unseen: Sequence[Unseen]) -> None:
@@ -159,10 +161,13 @@ def _why(table: pd.DataFrame, unseen: Sequence[Unseen]) -> pd.Series:
     why = table["why"].copy()
     for one in unseen:
         why[table["sha256"].isin(one.hashes) & (why == "")] = f"in {one.name}"
-    for column, reason in _SHARED.items():
-        if column in table:
-            shared = table[column].isin(table[column][why != ""].dropna())
-            why[shared & (why == "")] = reason
+    before = -1
+    # A copy of an image of a patient left out may be another patient's: until nothing is added.
+    while before != (before := int((why != "").sum())):
+        for column, reason in _SHARED.items():
+            if column in table:
+                shared = table[column].isin(table[column][why != ""].dropna())
+                why[shared & (why == "")] = reason
     return why
 
 
@@ -172,9 +177,20 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in found.items()}
 
 
-def _summary(table: pd.DataFrame, bad: int) -> dict[str, Any]:
+def _uncompared(loaded: Mapping[str, Manifest], unseen: Sequence[Unseen]) -> list[str]:
+    """Returns a sentence for each list whose patients cannot be told among those of the data."""
+    roots = [manifest.root for manifest in loaded.values()]
+    return [
+        f"{one.name} is known by its images alone: it lies in no directory of config.data, so that "
+        "its ids of patients say nothing of those there."
+        for one in unseen
+        if one.patients and not any(one.knows(root) for root in roots)
+    ]
+
+
+def _summary(table: pd.DataFrame, bad: int, uncompared: Sequence[str]) -> dict[str, Any]:
     used = table[table["used"]]
-    unchecked = []
+    unchecked = list(uncompared)
     if unknown := int(used["patient_id"].isna().sum()):
         unchecked.append(
             f"{unknown:,} of {len(used):,} images have no patient_id, so that those of patients "

@@ -4,6 +4,8 @@ import dataclasses
 import pathlib
 
 import ml_collections
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
@@ -41,6 +43,20 @@ class Unseen:
     def knows(self, root: pathlib.Path) -> bool:
         """Returns whether the patients are those of the data under `root`."""
         return self.directory.resolve().is_relative_to(root.resolve())
+
+    def among(self, images: Manifest, hashes: "pd.Series[str]") -> npt.NDArray[np.bool_]:
+        """Returns which of some images these are, or are of their patients; [rows].
+
+        Args:
+          images: of any data.
+          hashes: of their files, by path.
+        """
+        table = images.table
+        found = table["path"].map(hashes).isin(self.hashes)
+        patients = set(table["patient_id"][found].dropna())
+        if self.knows(images.root):
+            patients |= self.patients
+        return np.asarray(found | table["patient_id"].isin(patients), dtype=bool)
 
 
 def read(text: str, run: RunDirectory) -> list[Unseen]:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,7 +61,7 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     """Returns the networks, their variables made under a strategy's scope.
 
     A trunk without the final norm, as the REMEDIS release has them, gets a fresh one. The head
-    beside a checkpoint of the same method is taken on.
+    beside a checkpoint is taken on if its layers are the method's.
 
     Raises:
       UserError: there is no such checkpoint or method, or they cannot do what the config asks.
@@ -121,18 +122,26 @@ def _take_on(method: Method, checkpoint: str) -> None:
     if not file.is_file():
         return
     head = _head(method)
-    with np.load(file, allow_pickle=False) as content:
-        shapes = {name: content[name].shape for name in content.files if name != "method"}
-        same = str(content["method"]) == method.name
-        if not same or shapes != {name: tuple(v.shape) for name, v in head.items()}:
-            print(
-                f"The head beside {os.fspath(checkpoint)} is of {content['method']}, or of other "
-                "widths; beginning with a fresh one.",
-                flush=True,
-            )
-            return
-        for name, variable in head.items():
-            variable.assign(content[name])
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            arrays = {name: content[name] for name in content.files}
+        trained_by = arrays.pop("method")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{file} is damaged ({error}); copy the folder again, or remove the file to begin with "
+            "a fresh head."
+        ) from error
+    # Heads of the same layers will do for each other: MICLe goes on with SimCLR's.
+    shapes = {name: array.shape for name, array in arrays.items()}
+    if shapes != {name: tuple(variable.shape) for name, variable in head.items()}:
+        print(
+            f"The head beside {os.fspath(checkpoint)}, of {trained_by}, has other layers or "
+            "widths; beginning with a fresh one.",
+            flush=True,
+        )
+        return
+    for name, variable in head.items():
+        variable.assign(arrays[name])
     for student, average in method.averaged():
         average.assign(student.numpy())
     print(f"Going on with the head beside {os.fspath(checkpoint)}.", flush=True)

@@ -24,7 +24,7 @@ from remedis.training.pretraining.watch import Watch
 from remedis.training.run_directory import RunDirectory
 from remedis.training.trainer import Trainer
 from remedis.zoo import names, trunks
-from remedis.zoo.provenance import FROZEN, SELF_SUPERVISION, Provenance
+from remedis.zoo.provenance import FROZEN, RANDOM, SELF_SUPERVISION, Provenance
 from remedis.zoo.seen import Seen
 
 
@@ -62,8 +62,10 @@ def _pretrain(
     name = _name(config, run, started)
     run.write_environment(started.provenance.to_json())
     unlabelled = data.prepare(config, run)
-    watch = Watch.of(config, run)
+    watch = Watch.of(config, run, unlabelled.unseen)
     run.pin({"data": unlabelled.digest(), "weights": networks.digest(started.trunk)})
+    if watch is not None:
+        run.pin({"probe": watch.parts.digest()})
     schedule = _schedule(config, len(unlabelled.manifest))
     state = _train(config, run, crew, started, unlabelled, watch, views, schedule)
     if not crew.chief:
@@ -71,6 +73,9 @@ def _pretrain(
     started.trunk.rematerialise = False
     images, patients = len(unlabelled.manifest), unlabelled.patients
     steps = int(state.best_step)
+    # What it started from may have seen more, and the labels of the probe have chosen.
+    before = Seen.read(config.checkpoint) or Seen.of(())
+    seen = before.extended(unlabelled.hashes).extended(() if watch is None else watch.hashes())
     trunks.save(
         started.trunk,
         name=name,
@@ -78,8 +83,8 @@ def _pretrain(
             origin=SELF_SUPERVISION,
             description=(
                 f"Self-supervised by {config.method}, {steps:,} steps of {config.batch_size} "
-                f"images, on {images:,} unlabelled images of {patients:,} patients"
-                f"{' made up for a rehearsal' if config.rehearsal else ''}; it started from: "
+                f"images, on {images:,} unlabelled images of {patients or 'unknown'} patients"
+                f"{', in a rehearsal' if config.rehearsal else ''}; it started from: "
                 f"{started.provenance.description}"
             ),
             command=shlex.join(sys.argv),
@@ -92,7 +97,7 @@ def _pretrain(
             parent=started.provenance,
         ),
         directory=run / "export",
-        beside=(started.write_projection, Seen.of(unlabelled.hashes).write),
+        beside=(started.write_projection, seen.write),
         overwrite=True,
     )
     rows = [row for row in run.read_metrics() if "probe/linear_auroc" in row]
@@ -173,7 +178,7 @@ def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Meth
     """Returns what looks at every logged step: says what is wrong, once, or ends the run."""
     size = config.batch_size
     collapse, begun = Collapse(size, method.constant_loss(size)), False
-    said: set[bool] = set()
+    said: set[str] = set()
 
     def observe(step: int, values: Mapping[str, float]) -> None:
         nonlocal begun
@@ -184,9 +189,9 @@ def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Meth
                     before = {key.removeprefix("train/"): value for key, value in row.items()}
                     collapse.look(row["step"], before)
         found = collapse.look(step, values)
-        if found is None or found.certain in said:
+        if found is None or found.kind in said:
             return
-        said.add(found.certain)
+        said.add(found.kind)
         if not (found.certain and config.stop_on_collapse):
             print(found.sentence, flush=True)
             return
@@ -209,11 +214,27 @@ def _name(config: ml_collections.ConfigDict, run: RunDirectory, started: network
                 f"config.name is {name}, but config.checkpoint={config.checkpoint} is a {found}; "
                 f"name a {expected} to start from, or give the export another name."
             )
+        if _began(started.provenance).origin == RANDOM:
+            raise UserError(
+                f"config.name is {name}, which is for weights that began with BiT, but "
+                f"config.checkpoint={config.checkpoint} began with random ones; start from "
+                "bit:FILE.npz or a checkpoint, or give the export another name."
+            )
     return str(name)
+
+
+def _began(provenance: Provenance) -> Provenance:
+    """Returns the provenance of the weights at the beginning of all trainings."""
+    return provenance if provenance.parent is None else _began(provenance.parent)
 
 
 def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Schedule:
     size = config.batch_size
+    if size > images:
+        raise UserError(
+            f"config.batch_size is {size:,}, but there are {images:,} images: one would be held "
+            "against itself; expected no more than there are, better far fewer."
+        )
     steps = durations.steps(config.steps, config.epochs, config.examples, images, size)
     warmup = config.warmup
     if config.warmup_epochs:
@@ -225,6 +246,8 @@ def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Sched
         asked = durations.steps(None, config.warmup_epochs, None, images, size)
         # Of a training cut short, such as a rehearsal, the warm-up is at most a tenth.
         warmup = min(asked or 0, (steps or 0) // 10)
+        if warmup < (asked or 0):
+            print(f"Of {steps:,} steps {warmup:,} warm up, not {asked:,}: a tenth.", flush=True)
     return schedules.Schedule.of(
         config.schedule,
         images,

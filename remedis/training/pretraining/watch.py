@@ -1,19 +1,23 @@
 """What tells whether a pretraining gets anywhere: a probe on labelled images, every so often."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import ml_collections
 import numpy as np
+import pandas as pd
 import tensorflow as tf
 
+from remedis import files
 from remedis.data.cache import ImageCache
 from remedis.errors import UserError
 from remedis.evaluation import probes
 from remedis.evaluation.auroc import mean_auroc
 from remedis.models.bit import BiTResNet
 from remedis.preprocess import Preprocess, parse
-from remedis.training import contrastive, data, predictions
+from remedis.training import checks, contrastive, data, predictions
 from remedis.training.distribution import Distribution
+from remedis.training.pretraining.leave_out import Unseen
 from remedis.training.run_directory import RunDirectory
 
 _CACHE_BYTES = 2**28  # of decoded images, for each of the two splits; more are decoded again
@@ -36,26 +40,61 @@ class Watch:
     batch_size: int
 
     @classmethod
-    def of(cls, config: ml_collections.ConfigDict, run: RunDirectory) -> "Watch | None":
+    def of(
+        cls, config: ml_collections.ConfigDict, run: RunDirectory, unseen: Sequence[Unseen]
+    ) -> "Watch | None":
         """Returns the probe `config.probe` asks for; None if it names no source.
 
+        Args:
+          config: of the pretraining.
+          run: its directory.
+          unseen: whose labels must not choose the checkpoint; left out of the probe, too.
+
         Raises:
-          UserError: its data cannot be had, or splits share patients or images.
+          UserError: its data cannot be had, splits share patients or images, or none are left.
         """
         if not config.probe.source:
             return None
         print("Probe:", flush=True)
         within = RunDirectory(run.path / "probe", config.probe.to_dict())
-        specification = config.probe.eval_preprocess.format(size=config.image_size)
-        return cls(
-            data.prepare(config.probe, within),
-            parse(specification, deterministic=True),
-            config.batch_size,
-        )
+        specification = checks.filled(config, "eval_preprocess", "probe.")
+        parts = _without(data.prepare(config.probe, within), unseen, within)
+        # What fits into memory while training does here.
+        together = max(1, config.batch_size // config.accumulate)
+        return cls(parts, parse(specification, deterministic=True), together)
+
+    def hashes(self) -> "pd.Series[str]":
+        """Returns the SHA-256 of the images whose labels choose."""
+        both = (self.parts.train, self.parts.validation)
+        return pd.concat([part.table["path"] for part in both]).map(self.parts.hashes)
 
     def scorer(self, trunk: BiTResNet, crew: Distribution) -> "Scorer":
         """Returns what scores a trunk as it is, again and again."""
         return Scorer(self, trunk, crew)
+
+
+def _without(parts: data.RunData, unseen: Sequence[Unseen], run: RunDirectory) -> data.RunData:
+    """Returns a probe's images without those that must not be seen, and says how many they are."""
+    kept, dropped = {}, {}
+    for split in ("train", "validation"):
+        part = getattr(parts, split)
+        named = np.zeros(len(part), dtype=bool)
+        for one in unseen:
+            named |= one.among(part, parts.hashes)
+        kept[split], dropped[split] = part.subset(~named), int(named.sum())
+        if named.all():
+            raise UserError(
+                f"config.leave_out names all {len(part):,} images of the {split} split of "
+                "config.probe; probe with other images, by which nothing is judged later."
+            )
+    files.write_json(run / "left_out.json", dropped)
+    if any(dropped.values()):
+        print(
+            f"  Left out, since config.leave_out names them: {dropped['train']:,} images of train "
+            f"and {dropped['validation']:,} of validation.",
+            flush=True,
+        )
+    return dataclasses.replace(parts, **kept)
 
 
 class Scorer:
