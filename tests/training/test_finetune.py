@@ -126,7 +126,7 @@ def test_metrics_have_the_loss_the_rate_and_the_validation(finished):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     training = [row for row in rows if "train/loss" in row]
     validation = [row for row in rows if "validation/auroc" in row]
-    assert [row["step"] for row in training] == list(range(2, 21, 2))
+    assert [row["step"] for row in training] == [1, *range(2, 21, 2)]
     assert [row["step"] for row in validation] == [10, 20]
     best = max(validation, key=lambda row: row["validation/auroc"])
     assert results["best_step"] == best["step"]
