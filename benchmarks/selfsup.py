@@ -43,9 +43,9 @@ INITIALISATION, MODE = "initialisation", "probe"
 OVERRIDES = {
     "checkpoint": f"scratch:{TRUNK}",
     "image_size": str(SIZE),
-    "epochs": "4",
-    "evaluate_every": "50",
-    "checkpoint_every": "50",
+    "epochs": "2",
+    "evaluate_every": "27",
+    "checkpoint_every": "27",
 }
 
 
@@ -160,7 +160,7 @@ too short for anything but to see that features get better: no AUROC here says a
 radiographs, nor which method is best for them.
 
 {runs} runs of the job below, of {steps} steps each, with what a rehearsal of the method is set to
-(`configs/common_pretraining.py`; AdamW, but for MoCo SGD and a temperature of 0.07): a `{trunk}`
+(`configs/common_pretraining.py`; SGD at a rate of 0.1, of 0.003 for Barlow Twins): a `{trunk}`
 from random weights, {size} pixels, {images} images of {patients} patients, labels hidden. Then a
 linear probe of {labels} labels is fitted on frozen features (`pre_logits`) of {train} images of
 these patients, its penalty (and, before, the checkpoint that is kept) chosen on the other

@@ -31,6 +31,7 @@ from remedis.training import (
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import classifiers
 from remedis.zoo.provenance import Provenance
+from remedis.zoo.seen import Seen
 
 METHODS = {"finetune": fit.fit, "probe": probe.fit}
 
@@ -51,7 +52,8 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
       What `results.json` holds.
 
     Raises:
-      UserError: anything about config, data or checkpoint that the user can mend.
+      UserError: anything about config, data or checkpoint that the user can mend; or the
+        checkpoint was trained on some of the test images.
       distribution.WorkerLost: another worker is gone.
     """
     return job.once(config, workdir, _finetune)
@@ -69,6 +71,14 @@ def _finetune(
     started = model.build(config, crew.strategy)
     run.write_environment(started.provenance.to_json())
     parts = data.prepare(config, run)
+    # Folders of our own runs say what their weights have seen, other weights cannot be asked.
+    seen = Seen.read(config.checkpoint) or Seen.of(())
+    seen.check_unseen(
+        parts.test.table["path"].map(parts.hashes),
+        model=f"config.checkpoint is {config.checkpoint}",
+        tests="test",
+        workdir=run.shared,
+    )
     run.pin({"data": parts.digest(), "weights": trunk.digest(started.classifier.trunk)})
     fitted = METHODS[config.method](config, run, crew, started, parts, train_ops, eval_ops)
     if not crew.chief:
@@ -110,8 +120,8 @@ def _finetune(
         directory=run / "export",
         thresholds=chosen.to_json(),
         calibration=fitted_calibration.to_json(),
-        seen=pd.concat([parts.train.table["path"], parts.validation.table["path"]]).map(
-            parts.hashes
+        seen=seen.extended(
+            pd.concat([parts.train.table["path"], parts.validation.table["path"]]).map(parts.hashes)
         ),
         overwrite=True,
     )

@@ -1,7 +1,10 @@
 """Builds a named checkpoint folder from a source of weights."""
 
 import dataclasses
+import functools
 import pathlib
+import shutil
+from collections.abc import Callable
 
 from remedis import files
 from remedis.errors import UserError
@@ -12,6 +15,7 @@ from remedis.zoo import (
     names,
     records,
     release,
+    seen,
     serving,
     sources,
     tensors,
@@ -19,6 +23,10 @@ from remedis.zoo import (
 )
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import check_shapes, normalise_name
+
+# Files of a run's export that hold of its weights wherever these go: what they have seen, and the
+# head that a pretraining goes on with (`training.pretraining.network`).
+BESIDE = (seen.FILE, "projection.npz")
 
 
 def build(
@@ -31,6 +39,8 @@ def build(
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes the checkpoint `name` with the weights of `source` as a folder in `out`.
+
+    What lies beside the weights of a run goes along, see `BESIDE`.
 
     Args:
       name: one of the eight checkpoint names.
@@ -67,8 +77,17 @@ def build(
         provenance=dataclasses.replace(found.provenance, command=command),
         directory=directory,
         record=records.RECORDS[name],
+        beside=_copies(argument) if scheme == "checkpoint" else (),
         overwrite=overwrite,
     )
+
+
+def _copies(run_or_folder: str) -> list[Callable[[pathlib.Path], object]]:
+    """Returns what copies the files beside an export's weights into a folder, one each."""
+    path = pathlib.Path(run_or_folder)
+    export_folder = path / "export" if (path / "config.json").is_file() else path
+    found = [export_folder / name for name in BESIDE]
+    return [functools.partial(shutil.copy, file) for file in found if file.is_file()]
 
 
 def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Description]:

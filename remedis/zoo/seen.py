@@ -1,4 +1,4 @@
-"""Which images a classifier has seen, in a file beside it that gives none of them away.
+"""Which images a model has seen, in a file beside it that gives none of them away.
 
 `seen.json` holds no content hash: those could be looked up in the hash lists of other hospitals and
 of public data. It holds each one hashed once more with a salt, so that only who has an image can
@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import pathlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from remedis import files
 from remedis.errors import UserError
@@ -23,7 +23,7 @@ NOTE = (
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """The images a classifier was trained, chosen or calibrated on.
+    """The images a model was trained, chosen or calibrated on, with labels or without.
 
     Attributes:
       salt: hexadecimal.
@@ -45,6 +45,26 @@ class Seen:
     def count(self, hashes: Iterable[str]) -> int:
         """Returns how many of some images are among these."""
         return sum(self._digest(one) in self.digests for one in hashes)
+
+    def check_unseen(
+        self, hashes: Collection[str], *, model: str, tests: str, workdir: files.Path
+    ) -> None:
+        """Raises a UserError if some of the images a model is to be judged on are among these.
+
+        Unlabelled images count as well: what a network has looked at is not new to it.
+
+        Args:
+          hashes: SHA-256 of the files of the test images.
+          model: whose images these are, as the message begins: `config.checkpoint is FOLDER`.
+          tests: what the test images are called, such as `in-distribution test`.
+          workdir: of the run or study that tests on them.
+        """
+        if count := self.count(hashes):
+            raise UserError(
+                f"{model}, which was trained on {count:,} of the {len(hashes):,} {tests} images "
+                f"(its {FILE}); choose other test images, or train it without them, which a "
+                f"pretraining does by --config.leave_out={workdir}."
+            )
 
     def write(self, directory: files.Path) -> None:
         """Writes `seen.json` into a directory."""

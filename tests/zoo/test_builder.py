@@ -12,7 +12,9 @@ import tensorflow as tf
 from zoo_helpers import BUILD, TINY, said
 
 from remedis.errors import UserError
+from remedis.training.pretraining.network import PROJECTION
 from remedis.zoo import builder, checkpoint, export, random_weights, sources, tensors
+from remedis.zoo.seen import Seen
 
 NAME = "cxr-50x1-remedis-m"
 
@@ -101,6 +103,27 @@ def test_our_own_folder_is_a_source_and_its_provenance_is_kept(tmp_path, tiny_ex
     arrays = checkpoint.read(tiny_export).arrays
     for name, array in checkpoint.read(folder).arrays.items():
         np.testing.assert_array_equal(array, arrays[name])
+
+
+@pytest.mark.usefixtures("tiny_names", "no_graph")
+def test_what_a_run_has_seen_and_its_head_go_along(tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir()
+    made = builder.build(NAME, "random:0", tmp_path / "made")
+    assert Seen.read(made) is None
+    made.rename(run / "export")
+    (run / "config.json").write_text("{}")
+    bare = builder.build(NAME, f"checkpoint:{run}", out)
+    assert not {"seen.json", PROJECTION} & set(os.listdir(bare))
+
+    Seen.of(["a", "b"]).write(run / "export")
+    (run / "export" / PROJECTION).write_bytes(b"a head")
+    # From the run, and from the folder that the copy replaces.
+    for source in (run, out / NAME):
+        folder = builder.build(NAME, f"checkpoint:{source}", out, overwrite=True)
+        assert Seen.read(folder) == Seen.read(run / "export")
+        assert Seen.read(folder).count(["a", "b", "c"]) == 2
+        assert (folder / PROJECTION).read_bytes() == b"a head"
 
 
 @pytest.mark.usefixtures("tiny_names")
