@@ -123,7 +123,7 @@ METHODS = (
     Pretraining("barlow_twins", TRUNK, MILD, EPOCHS, "barlow_twins", "widths=(512, 512, 512)"),
     Pretraining("simclr-sgd", TRUNK, MILD, 3, **SGD),
 )
-SHALLOW, SHORT = "scratch:1-1-1-1x0.5", 2
+SHALLOW, SHORT = "scratch:1-1-1-1x0.5", 1
 
 
 def ablations(seeds: int) -> dict[str, tuple[Pretraining, ...]]:
@@ -276,7 +276,7 @@ def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
     lines = [
         "## Self-supervision on real images: what each augmentation is for",
         "",
-        f"SimCLR on `{SHALLOW}`, a shallow trunk, {SHORT} epochs by SGD, with the documented views "
+        f"SimCLR on `{SHALLOW}`, a shallow trunk, {SHORT} epoch by SGD, with the documented views "
         f"of radiographs, `{FULL}`, and without one operation each. {said} On grey images the "
         "colour distortion is brightness and contrast. The images are made small first, where the "
         "elastic deformation is some three times as strong as on those of 224 pixels.",
