@@ -9,7 +9,6 @@ linear probes read them. Runs that are finished are not done again; one that was
 `benchmarks/transfer.py` in the same directory draws the curves of the trunks of the first part.
 """
 
-import argparse
 import dataclasses
 import pathlib
 import shlex
@@ -310,11 +309,7 @@ PARTS = ("methods", "augmentations")
 
 def main() -> None:
     """Does what is missing of a part, or of all, and writes its section."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kermany", required=True, type=pathlib.Path, metavar="DIR")
-    parser.add_argument("--nih64", required=True, type=pathlib.Path, metavar="DIR")
-    parser.add_argument("--workdir", required=True, type=pathlib.Path)
-    parser.add_argument("--out", type=pathlib.Path, help="document to write into; printed without")
+    parser = transfer.arguments(__doc__)
     parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--seeds", type=int, default=3, help="of every augmentation left out")
     parsed = parser.parse_args()

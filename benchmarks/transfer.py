@@ -188,13 +188,19 @@ def number(estimate: dict[str, Any]) -> str:
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
-def main() -> None:
-    """Runs the study and writes its section and its figure."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(about: str) -> argparse.ArgumentParser:
+    """Returns a parser of what says where the images are, to work in and to write to."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--kermany", required=True, type=pathlib.Path, metavar="DIR")
     parser.add_argument("--nih64", required=True, type=pathlib.Path, metavar="DIR")
     parser.add_argument("--workdir", required=True, type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, help="document to write into; printed without")
+    return parser
+
+
+def main() -> None:
+    """Runs the study and writes its section and its figure."""
+    parser = arguments(__doc__)
     parser.add_argument("--arms", default="r50=scratch:50x0.5; shallow=scratch:1-1-1-1x0.5")
     parser.add_argument("--baseline", default="shallow")
     parser.add_argument("--modes", default="probe,finetune")

@@ -1,6 +1,8 @@
+import importlib.util
 import os
 import pathlib
 import sys
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,27 @@ LONG = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+@pytest.fixture(scope="session")
+def load_benchmark() -> Callable[[str], types.ModuleType]:
+    """Returns a function from the name of a file in `benchmarks/` to its module."""
+    folder = pathlib.Path(__file__).parents[1] / "benchmarks"
+
+    def load(name: str) -> types.ModuleType:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.syspath_prepend(folder)  # as Python itself does for a script
+            spec = importlib.util.spec_from_file_location(
+                f"{name}_benchmark", folder / f"{name}.py"
+            )
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[spec.name] = module  # where its dataclasses look for themselves
+            spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope="session")

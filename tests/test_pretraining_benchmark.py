@@ -1,20 +1,15 @@
 """The benchmark of pretraining: what it compares differs in what it says, and in nothing else."""
 
-import importlib
 import pathlib
 
 import pytest
 
 from remedis.preprocess import parse
 
-BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def benchmark():
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(BENCHMARKS)  # as Python itself does for a script
-        return importlib.import_module("pretraining")
+def benchmark(load_benchmark):
+    return load_benchmark("pretraining")
 
 
 def test_an_ablation_drops_one_operation_of_the_documented_views(benchmark):

@@ -32,6 +32,11 @@ class RunData:
     hashes: "pd.Series[str]"
     summary: dict[str, Any]
 
+    def learnt_from(self) -> "pd.Series[str]":
+        """Returns the SHA-256 of the images that train a model or choose it: all but the test's."""
+        both = [part.table["path"] for part in (self.train, self.validation)]
+        return pd.concat(both).map(self.hashes)
+
     def digest(self) -> str:
         """Returns a SHA-256 of what is learnt from and tested on: images, labels and splits."""
         digest = hashlib.sha256()

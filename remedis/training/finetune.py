@@ -71,8 +71,7 @@ def _finetune(
     started = model.build(config, crew.strategy)
     run.write_environment(started.provenance.to_json())
     parts = data.prepare(config, run)
-    # Folders of our own runs say what their weights have seen, other weights cannot be asked.
-    seen = Seen.read(config.checkpoint) or Seen.of(())
+    seen = Seen.by(config.checkpoint)
     seen.check_unseen(
         parts.test.table["path"].map(parts.hashes),
         model=f"config.checkpoint is {config.checkpoint}",
@@ -120,9 +119,7 @@ def _finetune(
         directory=run / "export",
         thresholds=chosen.to_json(),
         calibration=fitted_calibration.to_json(),
-        seen=seen.extended(
-            pd.concat([parts.train.table["path"], parts.validation.table["path"]]).map(parts.hashes)
-        ),
+        seen=seen.extended(parts.learnt_from()),
         overwrite=True,
     )
 

@@ -19,6 +19,7 @@ from remedis.zoo import (
     serving,
     sources,
     tensors,
+    trained,
     trunks,
 )
 from remedis.zoo.provenance import Provenance
@@ -84,9 +85,7 @@ def build(
 
 def _copies(run_or_folder: str) -> list[Callable[[pathlib.Path], object]]:
     """Returns what copies the files beside an export's weights into a folder, one each."""
-    path = pathlib.Path(run_or_folder)
-    export_folder = path / "export" if (path / "config.json").is_file() else path
-    found = [export_folder / name for name in BESIDE]
+    found = [trained.exported(run_or_folder) / name for name in BESIDE]
     return [functools.partial(shutil.copy, file) for file in found if file.is_file()]
 
 

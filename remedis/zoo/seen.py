@@ -72,6 +72,17 @@ class Seen:
         files.write_json(pathlib.Path(directory) / FILE, values)
 
     @classmethod
+    def by(cls, checkpoint: str) -> "Seen":
+        """Returns the images that the weights of `config.checkpoint` have seen, none if unknown.
+
+        Folders of our own runs say so, others cannot be asked.
+
+        Raises:
+          UserError: as of `read`.
+        """
+        return cls.read(checkpoint) or cls.of(())
+
+    @classmethod
     def read(cls, directory: files.Path) -> "Seen | None":
         """Returns what a directory says, None if it has no `seen.json`.
 

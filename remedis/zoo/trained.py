@@ -14,11 +14,7 @@ def read(directory: str, architecture: Architecture) -> Weights:
     Raises:
       UserError: there is no such folder, or its trunk is another one.
     """
-    folder = pathlib.Path(directory)
-    if (folder / "config.json").is_file():
-        if not (folder / "export").is_dir():
-            raise UserError(f"{folder} is a run that has no export yet; let it finish first.")
-        folder = folder / "export"
+    folder = exported(directory)
     weights = checkpoint.read(folder)
     if weights.architecture != architecture:
         raise UserError(
@@ -26,3 +22,17 @@ def read(directory: str, architecture: Architecture) -> Weights:
             f"expected {architecture.name} for this --model."
         )
     return weights
+
+
+def exported(directory: str) -> pathlib.Path:
+    """Returns an exported folder, or of the directory of a run the one in `export`.
+
+    Raises:
+      UserError: the run has none yet.
+    """
+    folder = pathlib.Path(directory)
+    if not (folder / "config.json").is_file():
+        return folder
+    if not (folder / "export").is_dir():
+        raise UserError(f"{folder} is a run that has no export yet; let it finish first.")
+    return folder / "export"

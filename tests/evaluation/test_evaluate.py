@@ -1,7 +1,5 @@
 import collections
-import importlib.util
 import json
-import pathlib
 import time
 
 import numpy as np
@@ -15,7 +13,6 @@ from remedis.evaluation.evaluate import evaluate, evaluate_table
 from remedis.evaluation.result import Result
 from remedis.evaluation.thresholds import Thresholds, choose
 
-COVERAGE = pathlib.Path(__file__).parents[2] / "benchmarks" / "coverage.py"
 NAMES = ("Edema", "Fracture", "Effusion")
 
 
@@ -284,10 +281,8 @@ def test_all_metrics_of_the_chestxray14_test_set_take_under_ten_seconds():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("area", [0.8, 0.95])
-def test_intervals_of_all_metrics_cover_the_truth(area):
-    spec = importlib.util.spec_from_file_location("coverage_benchmark", COVERAGE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def test_intervals_of_all_metrics_cover_the_truth(area, load_benchmark):
+    module = load_benchmark("coverage")
     hits = collections.defaultdict(list)
     for seed in range(500):
         for draw in (

@@ -3,10 +3,6 @@
 The made-up studies are those of `benchmarks/label_budget.py`, where more of them are.
 """
 
-import importlib.util
-import pathlib
-import sys
-
 import numpy as np
 import pytest
 
@@ -15,16 +11,10 @@ from remedis.evaluation.label_budget.comparisons import paired
 from remedis.evaluation.label_budget.curves import Curve
 from remedis.evaluation.label_budget.resampling import seed_draws
 
-BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "label_budget.py"
-
 
 @pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("label_budget_benchmark", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where its dataclass looks for itself
-    spec.loader.exec_module(module)
-    return module
+def benchmark(load_benchmark):
+    return load_benchmark("label_budget")
 
 
 def test_made_up_scores_have_the_aurocs_of_the_law(benchmark):

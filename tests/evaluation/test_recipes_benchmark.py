@@ -1,6 +1,5 @@
 """The benchmark of recipes: what it does again, what it refuses, what it says of several runs."""
 
-import importlib.util
 import json
 import pathlib
 import subprocess
@@ -12,17 +11,10 @@ import pytest
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.repeated import mean_auroc
 
-FILE = pathlib.Path(__file__).parents[2] / "benchmarks" / "recipes.py"
-
 
 @pytest.fixture(scope="module")
-def recipes():
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(FILE.parent)  # as Python itself does for a script
-        spec = importlib.util.spec_from_file_location("recipes_benchmark", FILE)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return module
+def recipes(load_benchmark):
+    return load_benchmark("recipes")
 
 
 def test_a_section_of_the_results_is_replaced_and_leaves_the_others(recipes, tmp_path):

@@ -1,23 +1,13 @@
 """Every method learns: `benchmarks/selfsup.py` at the length that `docs/results.md` tells of."""
 
-import importlib.util
-import pathlib
-
 import pytest
 
 from remedis.selfsup import METHODS
 
-FILE = pathlib.Path(__file__).parents[2] / "benchmarks" / "selfsup.py"
-
 
 @pytest.fixture(scope="module")
-def benchmark():
-    with pytest.MonkeyPatch.context() as patched:
-        patched.syspath_prepend(FILE.parent)  # as Python itself does for a script
-        spec = importlib.util.spec_from_file_location("selfsup_benchmark", FILE)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    return module
+def benchmark(load_benchmark):
+    return load_benchmark("selfsup")
 
 
 def estimate(value, low, high):

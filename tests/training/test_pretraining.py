@@ -165,7 +165,8 @@ def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, c
     before = json.loads((tmp_path / "run" / "probe" / "left_out.json").read_text())
     assert sum(before.values()) > 0
     assert f"{before['train']:,} images of train and" in capsys.readouterr().out
-    assert len(found.hashes()) == len(found.parts.train) + len(found.parts.validation)
+    both = len(found.parts.train) + len(found.parts.validation)
+    assert len(found.parts.learnt_from()) == both
     table["path"] = [str(squares / path) for path in table["path"]]
     table[["path"]].to_csv(judged, index=False)
     everybody = leave_out.read(str(judged), RunDirectory(tmp_path / "all", {}))

@@ -212,7 +212,7 @@ def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoin
 
 @pytest.mark.slow
 def test_fine_tuning_goes_on_where_it_was_killed(
-    study_config, tiny_checkpoint, tmp_path, monkeypatch
+    study_config, two_hospitals, tiny_checkpoint, tmp_path, monkeypatch
 ):
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
@@ -224,6 +224,11 @@ def test_fine_tuning_goes_on_where_it_was_killed(
     found = summary_of(alone)
     assert [p["patients"] for p in found["points"]] == [0, 24]
     assert found["gap"][0]["mode"] == "finetune"
+    # The in-distribution model says what it has learnt from, whoever takes it up later.
+    inside, outside = (list(map(files.sha256, root.glob("*.png"))) for root in two_hospitals)
+    seen = Seen.read(alone / "id" / "one" / "export")
+    assert seen.count(inside) == len(inside) - found["data"]["id"]["counts"]["test"]["images"]
+    assert seen.count(outside) == 0
 
     shutil.copytree(alone / "id", killed / "id")
     files.write_json(killed / "config.json", files.read_json(alone / "config.json"))

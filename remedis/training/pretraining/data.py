@@ -63,13 +63,15 @@ class Unlabelled:
 
 
 def rehearsed(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collections.ConfigDict:
-    """Returns the config with images made up in the run's directory, where it names none.
+    """Returns the config with images made up in the run's directory where it names none.
 
     Raises:
       UserError: there is no made-up data of the layout `config.rehearsal` names.
     """
     if config.rehearsal not in LAYOUTS:
         raise unknown_choice("layout of rehearsal data", config.rehearsal, LAYOUTS)
+    if config.data and config.probe.data_dir:
+        return config
     config = config.copy_and_resolve_references()
     made = LAYOUTS[config.rehearsal](run.shared / "rehearsal" / "data")
     config.data = config.data or f"{config.rehearsal}={made}"

@@ -74,8 +74,9 @@ def _pretrain(
     images, patients = len(unlabelled.manifest), unlabelled.patients
     steps = int(state.best_step)
     # What it started from may have seen more, and the labels of the probe have chosen.
-    before = Seen.read(config.checkpoint) or Seen.of(())
-    seen = before.extended(unlabelled.hashes).extended(() if watch is None else watch.hashes())
+    seen = Seen.by(config.checkpoint).extended(unlabelled.hashes)
+    if watch is not None:
+        seen = seen.extended(watch.parts.learnt_from())
     trunks.save(
         started.trunk,
         name=name,

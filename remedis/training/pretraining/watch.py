@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import ml_collections
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 from remedis import files
@@ -62,11 +61,6 @@ class Watch:
         # What fits into memory while training does here.
         together = max(1, config.batch_size // config.accumulate)
         return cls(parts, parse(specification, deterministic=True), together)
-
-    def hashes(self) -> "pd.Series[str]":
-        """Returns the SHA-256 of the images whose labels choose."""
-        both = (self.parts.train, self.parts.validation)
-        return pd.concat([part.table["path"] for part in both]).map(self.parts.hashes)
 
     def scorer(self, trunk: BiTResNet, crew: Distribution) -> "Scorer":
         """Returns what scores a trunk as it is, again and again."""

@@ -24,6 +24,7 @@ from remedis.training.study.hospitals import Hospitals
 from remedis.training.study.settings import Shard, recipe
 from remedis.zoo import checkpoint, classifiers
 from remedis.zoo.provenance import Provenance
+from remedis.zoo.seen import Seen
 
 
 class TunedArm:
@@ -145,6 +146,7 @@ def _train_inside(
             parent=started.provenance,
         ),
         directory=directory / "export",
+        seen=Seen.by(spec).extended(hospitals.inside.learnt_from()),
         overwrite=True,
     )
     home = Home(fitted.test_logits, zero_shot, started.provenance, time.monotonic() - begun)

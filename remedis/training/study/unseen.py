@@ -8,18 +8,13 @@ from remedis.zoo.seen import Seen
 
 
 def check(config: ml_collections.ConfigDict, hospitals: Hospitals) -> None:
-    """Raises a UserError if a checkpoint says it has seen images of a test set.
-
-    Folders of our own runs say so, those of others cannot be asked.
-    """
+    """Raises a UserError if a checkpoint says it has seen images of a test set."""
     tests = {
         "in-distribution": (hospitals.inside.test, hospitals.inside.hashes),
         "out-of-distribution": (hospitals.test, hospitals.hashes),
     }
     for name, checkpoint in settings.arms(config).items():
-        seen = Seen.read(checkpoint)
-        if seen is None:
-            continue
+        seen = Seen.by(checkpoint)
         for title, (test, hashes) in tests.items():
             seen.check_unseen(
                 test.table["path"].map(hashes),
