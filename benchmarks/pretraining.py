@@ -1,4 +1,4 @@
-"""Self-supervision on real images: two methods, and what each augmentation of radiographs is for.
+"""Self-supervision on real images: methods, and what each augmentation of radiographs is for.
 
     python benchmarks/pretraining.py --kermany=DIR --nih64=DIR --workdir=runs/transfer \
         --out=docs/results.md [--part=augmentations]

@@ -118,14 +118,14 @@ def section(study: dict[str, Any], shown: str, figure: str) -> str:
         "## From children to adults: label budgets, kermany to nih64",
         "",
         "Written by `python benchmarks/transfer.py --kermany=DIR --nih64=DIR --workdir=DIR "
-        "--out=docs/results.md`, which runs the study below.",
+        "--out=docs/results.md`, with the arms, baseline, modes and budgets of the study below, "
+        "which it runs.",
         "",
         f"![AUROC on the OOD test patients by labelled patients]({figure})",
         "",
         "Arms: "
         + "; ".join(
-            f"**{name}** (`{pathlib.Path(arm['checkpoint']).name}`): "
-            + arm["provenance"]["description"].rstrip(".")
+            f"**{name}**: " + arm["provenance"]["description"].rstrip(".")
             for name, arm in study["arms"].items()
         )
         + ".",
