@@ -29,12 +29,12 @@ MOST_CHANCES = 1.5
 LEAST_LOSS = 0.99
 CHANCE_STEPS = 35
 
-# Of the loss, in that of the first look or of a constant network, whichever is more (MoCo's first
-# queue is easy, Barlow Twins' first correlations are large). A head at random starts SimCLR's about
-# 1 / (2 D T^2) above a constant one, 1.1 times; in good runs by SGD it was seen to rise to 1.22
-# times, while features got better, before it fell. Steps that are far too large make it surer of
-# wrong answers, not constant: with 1,000 times a good rate, 1.3 to 2 times.
-MOST_LOSS = 1.28
+# Of the loss, in that of the first look and in that of a constant network: above both it diverges
+# (MoCo's first queue is easy, Barlow Twins' first correlations are large). In good runs by SGD it was seen to rise to 1.22 times that of a constant network, while features got better,
+# before it fell. Steps that are far too large make it surer of wrong answers, not constant: with
+# 1,000 times a good rate, 1.3 to 2 times.
+MOST_OF_FIRST = 1.15
+MOST_OF_CONSTANT = 1.28
 
 ADVICE = "Lower config.learning_rate, lengthen config.warmup or enlarge config.batch_size."
 
@@ -140,8 +140,8 @@ class Collapse:
 
     def _diverged(self, first: tuple[int, float], step: int, loss: float) -> str | None:
         """Looks at whether the loss has risen instead of fallen."""
-        usual = max(first[1], self._constant_loss)
-        since = self._loss.since(step, loss > MOST_LOSS * usual)
+        most = max(MOST_OF_FIRST * first[1], MOST_OF_CONSTANT * self._constant_loss)
+        since = self._loss.since(step, loss > most)
         if since is None:
             return None
         return (

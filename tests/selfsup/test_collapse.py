@@ -126,6 +126,17 @@ def test_steps_that_are_far_too_large_are_told(every):
     assert f"the {CONSTANT + 0.39:.4g} of step 1 and than the {CONSTANT:.4g} of a network" in said
 
 
+@every
+def test_a_loss_that_rises_before_it_falls_is_left_alone(every):
+    """As measured of SimCLR by SGD from random weights."""
+
+    def hill(step, rng):
+        hits = rng.binomial(BATCH, 0.2) / BATCH
+        return {"instance_top1": hits, "loss": CONSTANT * (1.22 if 10 <= step < 40 else 0.95)}
+
+    assert told(hill, every) == (None, None)
+
+
 def test_a_loss_that_begins_low_or_high_is_not_taken_for_diverged():
     easy = {"instance_top1": 0.2}
     # MoCo's first queue is of random directions; later ones are harder.
