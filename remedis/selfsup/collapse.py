@@ -30,9 +30,10 @@ LEAST_LOSS = 0.99
 CHANCE_STEPS = 35
 
 # Of the loss, in that of the first look and in that of a constant network: above both it diverges
-# (MoCo's first queue is easy, Barlow Twins' first correlations are large). In good runs by SGD it was seen to rise to 1.22 times that of a constant network, while features got better,
-# before it fell. Steps that are far too large make it surer of wrong answers, not constant: with
-# 1,000 times a good rate, 1.3 to 2 times.
+# (MoCo's first queue is easy, Barlow Twins' first correlations are large). In good runs by SGD it
+# was seen to rise to 1.22 times that of a constant network, while features got better, before it
+# fell. Steps that are far too large make it surer of wrong answers, not constant: with 1,000 times
+# a good rate, 1.3 to 2 times.
 MOST_OF_FIRST = 1.15
 MOST_OF_CONSTANT = 1.28
 
