@@ -3,7 +3,7 @@
     python benchmarks/memory.py [--architecture=152x2 --size=448 --batch=2 --precision=float32]
 
 Each row is a process of its own: a trunk with random weights, a head of 5 labels, SGD with
-momentum, one step as the jobs run it (see `remedis/training/repeatable.py`). The peak is the
+momentum, one step as the jobs run it (see `remedis/training/process.py`). The peak is the
 process' largest resident memory (VmHWM, so Linux only); `before` is the memory once model and
 optimizer are there. Time includes what TensorFlow does once for a graph, but not its tracing.
 """
@@ -23,7 +23,7 @@ from remedis.models.architectures import Architecture
 from remedis.models.classifier import Classifier
 from remedis.training import optimizers, schedules
 from remedis.training.losses import SupervisedLoss
-from remedis.training.repeatable import make_process_repeatable
+from remedis.training.process import prepare_process
 from remedis.zoo import checkpoint, random_weights
 
 KINDS = ("plain", "rematerialised")
@@ -40,7 +40,7 @@ def memory(key: str) -> float:
 
 def measure(options: argparse.Namespace, rematerialise: bool) -> dict[str, object]:
     """Does one step in this process and returns what it took."""
-    make_process_repeatable()
+    prepare_process()
     with precision.policy(options.precision):
         weights = random_weights.draw("0", Architecture.parse(options.architecture))
         trunk = checkpoint.build_trunk(weights)

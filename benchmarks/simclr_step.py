@@ -28,7 +28,7 @@ import tensorflow as tf
 
 from remedis.training import distribution, loop, optimizers, schedules
 from remedis.training.pretraining import network
-from remedis.training.repeatable import make_process_repeatable
+from remedis.training.process import prepare_process
 from remedis.training.trainer import Trainer
 
 PEER = pathlib.Path(__file__).with_name("simclr_step_peer.py")
@@ -61,7 +61,7 @@ def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
 
 def measure(size: int, batch: int, steps: int) -> float:
     """Returns images a second in this process."""
-    make_process_repeatable()  # as the jobs do
+    prepare_process()  # as the jobs do
     _, trainer = pretraining(batch)
     images = {"image": tf.random.stateless_uniform([batch, 2, size, size, 3], [0, 0])}
     float(trainer.advance(images, 1)[0])

@@ -23,7 +23,7 @@ from remedis.data.cache import ImageCache
 from remedis.data.pipeline import readable, training_batches
 from remedis.preprocess import parse
 from remedis.training import checks
-from remedis.training.repeatable import make_process_repeatable
+from remedis.training.process import prepare_process
 from remedis.training.trainer import Trainer
 
 # By size of the views in pixels: side and format of the files.
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="that are timed")
     parser.add_argument("--batch", type=int, default=32, help="images, of two views each")
     options = parser.parse_args()
-    make_process_repeatable()  # as the jobs do
+    prepare_process()  # as the jobs do
     config, trainer = simclr_step.pretraining(options.batch)
     print("size    files        seconds a step   waiting")
     with tempfile.TemporaryDirectory() as name:

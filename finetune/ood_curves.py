@@ -28,14 +28,14 @@ def main() -> None:
     # TensorFlow takes seconds to load; a wrong flag should not.
     from remedis.reporting import ood_report
     from remedis.training import study
-    from remedis.training.repeatable import make_process_repeatable
+    from remedis.training.process import prepare_process
     from remedis.training.study.settings import Shard
 
     shard = None if _SHARD.value is None else Shard.parse(_SHARD.value)
     if _LIST.value:
         print(study.list_cells(_CONFIG.value, _WORKDIR.value, shard))
         return
-    make_process_repeatable()
+    prepare_process()
     if study.run(_CONFIG.value, _WORKDIR.value, shard):
         print(f"Report: {ood_report.write(_WORKDIR.value)}")
 

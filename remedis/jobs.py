@@ -72,9 +72,9 @@ def train(
     """
     # TensorFlow takes seconds to load; a wrong flag should not.
     from remedis.training import distribution
-    from remedis.training.repeatable import make_process_repeatable
+    from remedis.training.process import prepare_process
 
-    make_process_repeatable()
+    prepare_process()
     try:
         work(config, workdir)
     except distribution.WorkerLost as lost:

@@ -41,7 +41,7 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
 
     A run that was killed goes on when called again with the same config and directory, and ends
     with the numbers of one that was not, bit for bit if the process called
-    `repeatable.make_process_repeatable`. One that is finished is not done again. Of several workers
+    `process.prepare_process`. One that is finished is not done again. Of several workers
     the first writes; all return the same.
 
     Args:

@@ -22,7 +22,7 @@ BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "memory.py"
 
 @pytest.fixture
 def plain_graph():
-    """Switches the graph optimizer off, as `make_process_repeatable` does."""
+    """Switches the graph optimizer off, as `prepare_process` does."""
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     yield

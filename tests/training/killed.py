@@ -23,7 +23,7 @@ from workers import JOBS
 from remedis.data import scan
 from remedis.training import finetune
 from remedis.training.checkpoints import State
-from remedis.training.repeatable import make_process_repeatable
+from remedis.training.process import prepare_process
 from remedis.training.run_directory import RunDirectory
 
 
@@ -130,7 +130,7 @@ def main() -> None:
         if not child:
             os.dup2(2, 1)  # what a run prints is not for the one who reads this
             arrange(name)
-            make_process_repeatable()  # as the job does
+            prepare_process()  # as the job does
             JOBS[job](config, workdir)
             os._exit(0)
         _, status = os.waitpid(child, 0)

@@ -15,7 +15,7 @@ import ml_collections
 
 from remedis.training.finetune import finetune
 from remedis.training.pretraining.pretrain import pretrain
-from remedis.training.repeatable import make_process_repeatable
+from remedis.training.process import prepare_process
 
 JOBS = {"finetune": finetune, "pretrain": pretrain}
 
@@ -31,7 +31,7 @@ def started(config: ml_collections.ConfigDict, workdir: str, worker: int, ports:
         addresses = [f"127.0.0.1:{port}" for port in ports]
         task = {"type": "worker", "index": worker}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
-    make_process_repeatable()
+    prepare_process()
     JOBS[sys.argv[1]](config, workdir)
     os._exit(0)
 

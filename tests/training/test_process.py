@@ -1,0 +1,42 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+# Asks for 64 MB and gives it back, again and again; prints the pages that the system handed out.
+STEPS = """
+import resource
+import tensorflow as tf
+from remedis.training.process import prepare_process
+prepare_process()
+
+@tf.function(autograph=False)
+def step(x):
+    return tf.reduce_max(tf.fill([2**24], x) + x)
+
+step(tf.constant(1.0)).numpy()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    step(tf.constant(1.0)).numpy()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def pages(**variables: str) -> int:
+    """Returns the pages that 20 steps of a prepared process had to ask for."""
+    run = subprocess.run(
+        [sys.executable, "-c", STEPS],
+        env=os.environ | variables,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return int(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
+def test_memory_is_kept_unless_the_user_has_said_otherwise():
+    size = 2**24 * 4 // 4096
+    assert pages() < size
+    assert pages(TF_CPU_ALLOCATOR_USE_BFC="0") > 10 * size
