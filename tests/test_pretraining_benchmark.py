@@ -35,3 +35,13 @@ def test_runs_have_a_directory_each_and_leave_out_what_they_are_judged_on(benchm
     workdir = pathlib.Path("/somewhere")
     for run in runs:
         assert f"--config.leave_out={workdir / 'study'}" in run.command(workdir)
+
+
+def test_only_differences_whose_interval_leaves_out_0_are_told(benchmark):
+    none = {"value": 0.01, "low": -0.02, "high": 0.03}
+    worse = {"value": -0.05, "low": -0.08, "high": -0.01}
+    rotate, blur = ("without rotate", "kermany"), ("without blur", "kermany")
+    assert benchmark._shown({rotate: none}).startswith("Of 1 differences of an operation left out,")
+    assert "none has an interval without 0" in benchmark._shown({rotate: none, blur: none})
+    told = benchmark._shown({rotate: worse, blur: none})
+    assert told.endswith("without 0: without rotate, kermany: -0.050 [-0.080, -0.010].")
