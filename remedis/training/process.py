@@ -34,9 +34,10 @@ def _make_repeatable() -> None:
 def _keep_memory() -> None:
     """Has what a step frees on a CPU kept for the next one, as it is on a GPU.
 
-    Otherwise large tensors go back to the system each time and come again as pages of zeros: of
-    the processor's time, a sixth of a step of the 50x1 at 64 pixels (`benchmarks/simclr_step.py`).
-    Whoever has set the variables, or has computed something, has decided for themselves.
+    Otherwise large tensors go back to the system each time and come again as pages of zeros, which
+    takes processor time: compare that of `benchmarks/simclr_step.py measure 64 64 8` (size, batch,
+    steps) with TF_CPU_ALLOCATOR_USE_BFC=0. Whoever has set the variables, or has computed
+    something, has decided for themselves.
     """
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
     os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(LIMIT))

@@ -2,8 +2,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 # Asks for 64 MB and gives it back, again and again; prints the pages that the system handed out.
 STEPS = """
 import resource
@@ -35,8 +33,6 @@ def pages(**variables: str) -> int:
     return int(run.stdout.splitlines()[-1])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
 def test_memory_is_kept_unless_the_user_has_said_otherwise():
-    size = 2**24 * 4 // 4096
-    assert pages() < size
-    assert pages(TF_CPU_ALLOCATOR_USE_BFC="0") > 10 * size
+    # By a factor, as pages may be small or huge.
+    assert 10 * pages() < pages(TF_CPU_ALLOCATOR_USE_BFC="0")
