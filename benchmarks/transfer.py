@@ -50,6 +50,9 @@ TRAINED = {"id": ("0.001", 240, 60), "ood": ("0.0003", 24, 8)}  # rate, steps, e
 
 def prepared(kermany: pathlib.Path, nih64: pathlib.Path, target: pathlib.Path) -> None:
     """Writes `target/id` and `target/ood`: a `manifest.csv` each beside a link to the images."""
+    for table in (kermany / "manifest.csv", nih64 / "Data_Entry_2017.csv"):
+        if not table.is_file():
+            raise SystemExit(f"error: {table} is missing; say where the data are that hold it.")
     children = pd.read_csv(kermany / "manifest.csv")
     adults = pd.read_csv(nih64 / "Data_Entry_2017.csv", index_col=False)
     tables = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
 
+from remedis.errors import UserError
 from remedis.training.objective import Batch
 
 if TYPE_CHECKING:
@@ -36,8 +38,14 @@ class Step:
         Returns:
           The loss of the whole batch, the learning rate it was followed at, and what else the
           objective watches, scalars.
+
+        Raises:
+          UserError: the memory is not enough.
         """
-        found = self._function(self._distribution.spread(batch), tf.constant(step, tf.int64))
+        try:
+            found = self._function(self._distribution.spread(batch), tf.constant(step, tf.int64))
+        except tf.errors.ResourceExhaustedError as error:
+            raise UserError(_too_little(error)) from error
         first = self._distribution.strategy.experimental_local_results
         loss, rate, watched = tf.nest.map_structure(lambda value: first(value)[0], found)
         return loss, rate, watched
@@ -74,3 +82,14 @@ class Step:
     def _summed(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
         context = tf.distribute.get_replica_context()
         return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def _too_little(error: tf.errors.ResourceExhaustedError) -> str:
+    """Returns what to do where the memory is not enough."""
+    asked = re.search(r"shape\[[\d,]*\]", error.message)
+    tensor = f" (it failed at a tensor of {asked[0]})" if asked else ""
+    return (
+        f"A step of training needs more memory than there is{tensor}; lower batch_size, or keep it "
+        "and raise accumulate, which divides a batch, or set rematerialise=True or "
+        "precision=bfloat16."
+    )

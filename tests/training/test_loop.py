@@ -42,6 +42,7 @@ class Problem:
         self.run = RunDirectory(workdir, {"seed": 0})
         self.weight = keras.Variable(np.zeros(2, np.float32), name="weight")
         self.asked, self.bad_from, self.scores = [], bad_from, scores
+        self.objective = Pull(self)
 
     def batches(self, first, last):
         self.asked.append((first, last))
@@ -70,7 +71,7 @@ class Problem:
             {"weight": self.weight},
             {},
             keras.optimizers.SGD(rate, momentum=0.9),
-            Pull(self),
+            self.objective,
             accumulate=accumulate,
             clip_norm=clip_norm,
             ema=ema,
@@ -271,3 +272,18 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     again = Problem(tmp_path / "run")
     again.train()
     assert again.asked == [(4, 12)]
+
+
+def test_too_little_memory_is_a_sentence(tmp_path):
+    class Large(Pull):
+        def total(self, batch):
+            return tf.reduce_sum(tf.fill([2**44], super().total(batch)))
+
+    problem = Problem(tmp_path)
+    problem.objective = Large(problem)
+    with pytest.raises(UserError) as caught:
+        problem.train()
+    assert str(caught.value).startswith(
+        "A step of training needs more memory than there is (it failed at a tensor of shape[175921"
+    )
+    assert "lower batch_size" in str(caught.value)
