@@ -3,7 +3,7 @@
     python benchmarks/memory.py [--architecture=152x2 --size=448 --batch=2 --precision=float32]
 
 Each row is a process of its own: a trunk with random weights, a head of 5 labels, SGD with
-momentum, one step as the jobs run it (see `remedis/training/process.py`). The peak is the
+momentum, one step as the jobs run it (see `remedis/training/determinism.py`). The peak is the
 process' largest resident memory (VmHWM, so Linux only); `before` is the memory once model and
 optimizer are there. Time includes what TensorFlow does once for a graph, but not its tracing.
 """
@@ -18,12 +18,12 @@ import time
 
 import tensorflow as tf
 
+from remedis.finetuning.losses import SupervisedLoss
 from remedis.models import precision
 from remedis.models.architectures import Architecture
 from remedis.models.classifier import Classifier
 from remedis.training import optimizers, schedules
-from remedis.training.losses import SupervisedLoss
-from remedis.training.process import prepare_process
+from remedis.training.determinism import prepare_process
 from remedis.zoo import checkpoint, random_weights
 
 KINDS = ("plain", "rematerialised")

@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from remedis.data.batches.pipeline import evaluation_batches, training_batches
 from remedis.data.manifest import Manifest
-from remedis.data.pipeline import evaluation_batches, training_batches
 from remedis.preprocess import parse
 
 PEER = pathlib.Path(__file__).with_name("pipeline_peer.py")

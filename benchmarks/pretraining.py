@@ -27,12 +27,12 @@ from remedis import files
 from remedis.data.manifest import Manifest
 from remedis.evaluation.label_budget import Cell, Examined, study
 from remedis.evaluation.probes import linear_probe
+from remedis.inference import embedding_store
+from remedis.label_budget import budgets, data
+from remedis.label_budget.directory import FREE, StudyDirectory
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
-from remedis.training import embeddings
-from remedis.training.study import budgets, hospitals
-from remedis.training.study.directory import FREE, StudyDirectory
-from remedis.zoo import backbones
+from remedis.zoo import resolve
 
 SIZE = 64
 MILD = (
@@ -160,7 +160,7 @@ class Frozen:
         settings = files.read_json(workdir / "study" / "config.json")
         config = ml_collections.ConfigDict(dict.fromkeys(FREE) | settings)
         config.id_name, config.ood_name = "kermany", "nih64"
-        self._both = hospitals.prepare(config, StudyDirectory(workdir / "frozen", {}))
+        self._both = data.prepare(config, StudyDirectory(workdir / "frozen", {}))
         planned = budgets.plan(self._both.pool, shares, draws, 0, 0.25)
         self._budgets = {f"nih64, {one.patients} patients": one for one in planned if one.patients}
         self._labels, self._norm = tuple(config.labels), config.head_norm
@@ -174,9 +174,9 @@ class Frozen:
 
     def scores(self, checkpoint: str, seed: int) -> dict[str, np.ndarray]:
         """Returns task -> scores [runs, n, 1], a run a draw where patients are drawn."""
-        backbone = backbones.load(checkpoint, seed)
+        backbone = resolve.load(checkpoint, seed)
         classifier = Classifier(backbone.trunk, self._labels, self._norm)
-        stored = embeddings.of_head(classifier, self._store, self._ops, 64)
+        stored = embedding_store.of_head(classifier, self._store, self._ops, 64)
         inside, pool, test = self._both.inside, self._both.pool, self._both.test
 
         def of(part: Manifest, hashes: "pd.Series[str]") -> np.ndarray:

@@ -19,18 +19,19 @@ import numpy as np
 import recipes
 import results
 
-from remedis import files, selfsup
-from remedis.data import rehearsal
-from remedis.data.rehearsal import chexpert
+from remedis import files, synthetic
 from remedis.evaluation.label_budget.cells import Cell, Examined
 from remedis.evaluation.label_budget.study import study
 from remedis.evaluation.probes import linear_probe
+from remedis.finetuning import data
+from remedis.finetuning.rehearsal import made_once
+from remedis.inference import predict
+from remedis.inference.embed import pooled
 from remedis.preprocess import parse
-from remedis.training import data, predictions
-from remedis.training.embed import pooled
-from remedis.training.rehearsal import made_once
+from remedis.pretraining import methods as ssl_methods
+from remedis.synthetic import chexpert
 from remedis.training.run_directory import RunDirectory
-from remedis.zoo import backbones
+from remedis.zoo import resolve
 from remedis.zoo.seen import Seen
 
 # Deep: the random features of a shallow trunk are hard to beat within a hundred steps.
@@ -70,7 +71,7 @@ def images(workdir: pathlib.Path) -> pathlib.Path:
     """Returns the directory of the made-up images, which all runs share."""
     return made_once(
         workdir / "data" / chexpert.NAME,
-        lambda: rehearsal.write_chexpert(
+        lambda: synthetic.write_chexpert(
             workdir / "data", PATIENTS, TEST_PATIENTS, SEED_OF_IMAGES, image_size=64
         ),
     )
@@ -95,10 +96,10 @@ def scores(spec: str, seed: int, parts: data.RunData) -> np.ndarray:
       seed: of its weights, if they are drawn.
       parts: the penalty is chosen on validation; test chooses nothing.
     """
-    compute = pooled(backbones.load(spec, seed).trunk, "pre_logits")
+    compute = pooled(resolve.load(spec, seed).trunk, "pre_logits")
     preprocess = parse(f"resize({SIZE})", deterministic=True)
     x, vx, tx = (
-        predictions.predict(compute, part, preprocess, 64)
+        predict.predict(compute, part, preprocess, 64)
         for part in (parts.train, parts.validation, parts.test)
     )
     return linear_probe(x, parts.train.targets(), vx, parts.validation.targets()).logits(tx)
@@ -217,12 +218,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", required=True, type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, help="document to write into; printed without")
-    parser.add_argument("--methods", default=",".join(selfsup.METHODS), metavar="A,B")
+    parser.add_argument("--methods", default=",".join(ssl_methods.METHODS), metavar="A,B")
     parser.add_argument("--seeds", default=SEEDS, type=int)
     parsed = parser.parse_args()
     methods = parsed.methods.split(",")
-    if unknown := [method for method in methods if method not in selfsup.METHODS]:
-        parser.error(f"--methods has {unknown[0]!r}; expected some of {', '.join(selfsup.METHODS)}")
+    if unknown := [method for method in methods if method not in ssl_methods.METHODS]:
+        parser.error(
+            f"--methods has {unknown[0]!r}; expected some of {', '.join(ssl_methods.METHODS)}"
+        )
     if parsed.seeds < 1:
         parser.error(f"--seeds is {parsed.seeds}; expected 1 or more")
     parsed.workdir = parsed.workdir.resolve()

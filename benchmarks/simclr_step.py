@@ -26,10 +26,10 @@ import time
 import ml_collections
 import tensorflow as tf
 
-from remedis.training import distribution, loop, optimizers, schedules
-from remedis.training.pretraining import network
-from remedis.training.process import prepare_process
-from remedis.training.trainer import Trainer
+from remedis.pretraining import networks
+from remedis.training import distribution, optimizers, schedules
+from remedis.training.determinism import prepare_process
+from remedis.training.step import Learner, Trainer
 
 PEER = pathlib.Path(__file__).with_name("simclr_step_peer.py")
 LAYOUTS = ("contiguous", "channels_last")  # of the peer's tensors
@@ -45,7 +45,7 @@ def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
     config = pretrain_cxr.get_config("simclr")
     config.checkpoint, config.batch_size, config.optimizer = "scratch:50x1", batch, "sgd"
     crew = distribution.of(config.distribution)
-    started = network.build(config, crew.strategy)
+    started = networks.build(config, crew.strategy)
     optimizer = optimizers.make(
         config.optimizer,
         schedules.Rate(schedules.Schedule("constant", 1, 0, 0.01)),
@@ -53,7 +53,7 @@ def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
         momentum=config.momentum,
         weight_decay=config.weight_decay,
     )
-    learner = loop.Learner(started.trained, started.kept, optimizer, started.objective)
+    learner = Learner(started.trained, started.kept, optimizer, started.objective)
     trainer = Trainer(learner, crew)
     trainer.begin()
     return config, trainer
@@ -64,10 +64,10 @@ def measure(size: int, batch: int, steps: int) -> float:
     prepare_process()  # as the jobs do
     _, trainer = pretraining(batch)
     images = {"image": tf.random.stateless_uniform([batch, 2, size, size, 3], [0, 0])}
-    float(trainer.advance(images, 1)[0])
+    float(trainer.step(images, 1)[0])
     begin = time.perf_counter()
     for step in range(2, steps + 2):
-        float(trainer.advance(images, step)[0])
+        float(trainer.step(images, step)[0])
     return steps * batch / (time.perf_counter() - begin)
 
 

@@ -22,11 +22,11 @@ from scipy.special import expit
 from remedis.data.manifest import Manifest
 from remedis.evaluation import probes
 from remedis.evaluation.auroc import mean_auroc
+from remedis.evaluation.l2sp import Embedded, Prior, adapted
+from remedis.inference.embedding_store import SHARD_ROWS, EmbeddingStore
+from remedis.label_budget import budgets
+from remedis.label_budget.cell_store import Cells, grid
 from remedis.preprocess import parse
-from remedis.training.embeddings import SHARD_ROWS, EmbeddingStore
-from remedis.training.study import budgets
-from remedis.training.study.adapting import Embedded, Prior, adapted
-from remedis.training.study.cells import Cells, grid
 
 LABELS = ("a", "b", "c", "d", "e")
 BUDGETS = "0, 1%, 5%, 10%, 20%, 33%, 50%, 100%"

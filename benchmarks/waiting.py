@@ -19,12 +19,12 @@ import pipeline
 import simclr_step
 import tensorflow as tf
 
-from remedis.data.cache import ImageCache
-from remedis.data.pipeline import readable, training_batches
+from remedis.data.batches.cache import ImageCache
+from remedis.data.batches.pipeline import readable, training_batches
 from remedis.preprocess import parse
 from remedis.training import checks
-from remedis.training.process import prepare_process
-from remedis.training.trainer import Trainer
+from remedis.training.determinism import prepare_process
+from remedis.training.step import Trainer
 
 # By size of the views in pixels: side and format of the files.
 FILES = {64: ((64, "png"), (224, "jpg")), 224: ((224, "jpg"), (1024, "png"))}
@@ -62,13 +62,13 @@ def measure(
         )
     )
     for step in range(1, WARM_UP + 1):
-        float(trainer.advance(next(batches), step)[0])
+        float(trainer.step(next(batches), step)[0])
     waited, begin = 0.0, time.perf_counter()
     for step in range(WARM_UP + 1, WARM_UP + steps + 1):
         asked = time.perf_counter()
         batch = next(batches)
         waited += time.perf_counter() - asked
-        float(trainer.advance(batch, step)[0])
+        float(trainer.step(batch, step)[0])
     whole = time.perf_counter() - begin
     return whole / steps, waited / whole
 

@@ -136,7 +136,7 @@ def rehearsal(layout: str, labels: tuple[str, ...]) -> Variant:
     """Returns a variant for made-up data of a layout and random weights: minutes on 2 cores.
 
     Args:
-      layout: of the data, as in `remedis.training.rehearsal`.
+      layout: of the data, as in `remedis.finetuning.rehearsal`.
       labels: those that the made-up images show.
     """
 

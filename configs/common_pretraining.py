@@ -115,7 +115,7 @@ def barlow_twins(config: ml_collections.ConfigDict) -> None:
     config.learning_rates = f".*/(gamma|beta|bias)={0.0048 / config.learning_rate:g}"
 
 
-# How each method trains; its own settings are the defaults of `remedis.selfsup`.
+# How each method trains; its own settings are the defaults of `remedis.pretraining.methods`.
 METHODS: Mapping[str, Variant] = {
     "simclr": lars,
     "micle": lars,
@@ -140,7 +140,7 @@ def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str)
     """Returns a variant for made-up images and a narrow trunk from random weights: minutes.
 
     Args:
-      layout: of the images, as in `remedis.training.rehearsal`; they are probed too.
+      layout: of the images, as in `remedis.finetuning.rehearsal`; they are probed too.
       labels: those that the made-up images show.
       preprocess: of each view: milder than for real images, which are many more.
     """

@@ -75,7 +75,7 @@ def ood_rehearsal(pair: str) -> Variant:
     """Returns a variant for two made-up hospitals and weights drawn at random: minutes on 2 cores.
 
     Args:
-      pair: of hospitals, as in `remedis.training.study.rehearsal`.
+      pair: of hospitals, as in `remedis.label_budget.rehearsal`.
     """
 
     def change(config: ml_collections.ConfigDict) -> None:

@@ -12,7 +12,7 @@ import sys
 
 from absl import flags
 
-from remedis import jobs
+from remedis.cli import jobs
 
 # Configs import what they share as `configs.common` and its like, wherever this is started from.
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
@@ -26,17 +26,17 @@ _LIST = flags.DEFINE_bool("list", False, "Say what would run, and run nothing.")
 def main() -> None:
     """Runs the job and says where the report is."""
     # TensorFlow takes seconds to load; a wrong flag should not.
+    from remedis import label_budget
+    from remedis.label_budget.settings import Shard
     from remedis.reporting import ood_report
-    from remedis.training import study
-    from remedis.training.process import prepare_process
-    from remedis.training.study.settings import Shard
+    from remedis.training.determinism import prepare_process
 
     shard = None if _SHARD.value is None else Shard.parse(_SHARD.value)
     if _LIST.value:
-        print(study.list_cells(_CONFIG.value, _WORKDIR.value, shard))
+        print(label_budget.list_cells(_CONFIG.value, _WORKDIR.value, shard))
         return
     prepare_process()
-    if study.run(_CONFIG.value, _WORKDIR.value, shard):
+    if label_budget.run(_CONFIG.value, _WORKDIR.value, shard):
         print(f"Report: {ood_report.write(_WORKDIR.value)}")
 
 

@@ -12,7 +12,7 @@ import sys
 
 from absl import flags
 
-from remedis import jobs
+from remedis.cli import jobs
 
 # Configs import what they share as `configs.common` and its like, wherever this is started from.
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
@@ -24,8 +24,8 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.", require
 def main() -> None:
     """Runs the job and shows what came out."""
     # TensorFlow takes seconds to load; a wrong flag should not.
+    from remedis.pretraining.pretrain import pretrain
     from remedis.reporting import pretraining_report
-    from remedis.training.pretraining.pretrain import pretrain
 
     jobs.train(pretrain, pretraining_report.report, _CONFIG.value, _WORKDIR.value)
 

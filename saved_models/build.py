@@ -11,7 +11,7 @@ import time
 
 from absl import flags
 
-from remedis import jobs
+from remedis.cli import jobs
 from remedis.errors import UserError
 from remedis.zoo import builder, checkpoint, names
 

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from remedis.models.architectures import Architecture
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "golden"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "helpers"))
 # The configs import what they share as `configs.common`, as the jobs let them.
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
+pytest_plugins = ("small_run",)
 
 # The files that take longest, first: the last worker to finish should not have one to itself.
 LONG = (

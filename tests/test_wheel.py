@@ -31,7 +31,7 @@ def test_installed_wheel_works_from_another_directory(tmp_path):
     elsewhere.mkdir()
     environment = os.environ | {"PYTHONPATH": str(target)}
     code = (
-        "import remedis.cli, remedis.training.finetune, remedis.data.rehearsal as r; "
+        "import remedis.cli, remedis.finetuning.finetune, remedis.synthetic as r; "
         "print(remedis.__file__); r.write_chexpert('made', 2, 2, image_size=32); "
         "remedis.cli.main(['list'])"
     )

@@ -69,7 +69,7 @@ def _add_scoring(parser: argparse.ArgumentParser) -> None:
 
 
 def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
-    from remedis.training import evaluating
+    from remedis.inference import rescore
 
     if parsed.labels is not None:
         exported.check_labels(tuple(label.strip() for label in parsed.labels.split(",")))
@@ -82,7 +82,7 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
             f"{error} The model scores {', '.join(exported.labels)}; if the data lack some of "
             "these, name the others: --labels=A,B."
         ) from error
-    return evaluating.scored(
+    return rescore.scored(
         exported,
         manifest,
         out,
@@ -95,20 +95,21 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
 
 
 def _evaluate(parsed: argparse.Namespace) -> int:
+    from remedis.inference import exported as exported_classifier
+    from remedis.inference import rescore
     from remedis.reporting import tables
-    from remedis.training import evaluating, score
 
     if parsed.data and parsed.manifest:
         raise UserError(f"Both DATA={parsed.data} and --manifest={parsed.manifest}: name one.")
     parsed.data = parsed.data or parsed.manifest
-    evaluating.check_out(parsed.out)
+    rescore.check_out(parsed.out)
     if parsed.data is None:
-        results = evaluating.again(
+        results = rescore.again(
             parsed.model, parsed.out, parsed.split or "test", parsed.seed, parsed.resamples
         )
     else:
-        exported = score.load(parsed.model)
-        results = evaluating.evaluate(
+        exported = exported_classifier.load(parsed.model)
+        results = rescore.evaluate(
             exported,
             _scored(parsed, exported, parsed.out),
             parsed.out,
@@ -126,10 +127,11 @@ def _evaluate(parsed: argparse.Namespace) -> int:
 
 def _calibrate(parsed: argparse.Namespace) -> int:
     from remedis.files import refuse_existing
-    from remedis.training import recalibrate, score
+    from remedis.inference import exported as exported_classifier
+    from remedis.inference import recalibrate
 
     refuse_existing(parsed.out, overwrite=False)
-    exported = score.load(parsed.model)
+    exported = exported_classifier.load(parsed.model)
     method = recalibrate.method_for(exported.description.task, parsed.method)
     scored = _scored(parsed, exported, f"{parsed.out}.data")
     for line in recalibrate.recalibrate(exported, scored, method, parsed.out):

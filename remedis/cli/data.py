@@ -65,7 +65,7 @@ def _add_augmentations(commands: Any) -> None:
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
-    from remedis.data import doctor
+    from remedis.data.checks import doctor
     from remedis.evaluation.intervals import MIN_PATIENTS
     from remedis.reporting import doctor as reporting
 

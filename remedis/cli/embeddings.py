@@ -49,7 +49,7 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 
 def _embedded(parsed: argparse.Namespace, manifest: Any, **gate: Any) -> Any:
-    from remedis.training.embed import embed
+    from remedis.inference.embed import embed
 
     return embed(
         parsed.checkpoint,
@@ -64,8 +64,8 @@ def _embedded(parsed: argparse.Namespace, manifest: Any, **gate: Any) -> Any:
 
 
 def _embed(parsed: argparse.Namespace) -> int:
+    from remedis.inference import embed
     from remedis.reporting.notes import RANDOM_WEIGHTS
-    from remedis.training import embed
 
     embed.check_out(parsed.out)
     embedded = _embedded(parsed, arguments.manifest(parsed))
@@ -79,11 +79,11 @@ def _embed(parsed: argparse.Namespace) -> int:
 
 def _probe(parsed: argparse.Namespace) -> int:
     from remedis.data import labels, splits
+    from remedis.inference import probe as probe_command
     from remedis.reporting import tables
-    from remedis.training import probing
 
     methods = [method.strip() for method in parsed.methods.split(",")]
-    probing.check_methods(methods)
+    probe_command.check_methods(methods)
     manifest = arguments.manifest(parsed)
     manifest = labels.apply_policies(
         manifest,
@@ -100,11 +100,11 @@ def _probe(parsed: argparse.Namespace) -> int:
     embedded = _embedded(
         parsed,
         manifest.subset(manifest.table["split"].isin(splits.SPLITS)),
-        gate=lambda images, scanned: probing.gate(
+        gate=lambda images, scanned: probe_command.gate(
             images, scanned, parsed.allow_missing_patient_ids
         ),
     )
-    probed = probing.probe(
+    probed = probe_command.probe(
         embedded,
         methods,
         neighbours=parsed.neighbours,

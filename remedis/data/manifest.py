@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
-from remedis.data import columns, spreadsheet, text
+from remedis.data.tables import columns, spreadsheet, text
 from remedis.errors import UserError, unknown_choice
 
 REQUIRED = ("path", "patient_id", "study_id", "site", "split")

@@ -13,9 +13,10 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
-from remedis.data import images, scan
+from remedis.data.batches import images
+from remedis.data.batches.pipeline import PARALLEL, readable
+from remedis.data.checks import scan
 from remedis.data.manifest import Manifest
-from remedis.data.pipeline import PARALLEL, readable
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
 from remedis.progress import progress

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from remedis.data import text
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
+from remedis.data.tables import text
 from remedis.errors import UserError, unknown_choice
 
 _NOUNS = {"patient_id": "patients", "slide_id": "slides"}

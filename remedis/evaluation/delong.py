@@ -105,7 +105,7 @@ def safe_covariance(areas: Areas) -> Floats:
     would be, at an AUROC half a pair nearer to chance; and errors reach as far as Student's t, with
     one degree of freedom less than the smaller class has patients. Both vanish as classes grow.
     Labels have each their own factor, so that a rare one does not widen the mean of many more than
-    is its part. What this is good for is measured in `remedis.evaluation.measured`.
+    is its part. What this is good for is measured in `remedis.evaluation.estimates`.
     """
     shrunk = (areas.values * areas.pairs + 0.25) / (areas.pairs + 0.5)
     spread = areas.values * (1 - areas.values)

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis.errors import UserError, unknown_choice
-from remedis.evaluation import measured, ratios
+from remedis.evaluation import estimates, ratios
 from remedis.evaluation.auroc import checked
+from remedis.evaluation.estimates import Cases, Measured
 from remedis.evaluation.intervals import RESAMPLES, patient_codes, patient_counts
-from remedis.evaluation.measured import Cases, Measured
 from remedis.evaluation.result import Metric, Result
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
@@ -62,19 +62,19 @@ def evaluate(
     chosen = None if thresholds is None else thresholds.of(names)
     weights = patient_counts(int(cases.patients.max()) + 1, resamples, seed)
 
-    found = {"average_precision": measured.precision(cases, score, weights)}
+    found = {"average_precision": estimates.precision(cases, score, weights)}
     shares = {} if chosen is None else ratios.operating_points(known, score, chosen)
     probabilities = bool(((score >= 0) & (score <= 1)).all())
     if probabilities:
-        found["brier"] = measured.brier(cases, score, weights)
-        found["calibration_error"] = measured.calibration_error(cases, score, weights)
+        found["brier"] = estimates.brier(cases, score, weights)
+        found["calibration_error"] = estimates.calibration_error(cases, score, weights)
         if task == "multi_label":
             shares["accuracy"] = ratios.accuracy(known, score)
-    found |= measured.shares(shares, cases, weights)
+    found |= estimates.shares(shares, cases, weights)
     metrics = {name: _metric(of, cases, names) for name, of in found.items()}
     if probabilities and task == "multi_class":
         metrics["accuracy"] = _accuracy(cases, score, weights)
-    area = _metric(measured.auroc(cases, score), cases, names)
+    area = _metric(estimates.auroc(cases, score), cases, names)
     return Result(
         labels=area.labels,
         mean=area.mean,
@@ -103,7 +103,7 @@ def _metric(of: Measured, cases: Cases, names: Sequence[str]) -> Metric:
 def _accuracy(cases: Cases, scores: npt.NDArray[np.float64], weights: npt.NDArray[Any]) -> Metric:
     """Returns the accuracy of the likeliest class, which belongs to no class alone."""
     top = {"accuracy": ratios.top_accuracy(cases.known, scores)}
-    of = measured.shares(top, cases, weights)["accuracy"]
+    of = estimates.shares(top, cases, weights)["accuracy"]
     return Metric({}, of.estimate([0], cases.counts(range(scores.shape[1]))), (), of.method)
 
 

@@ -4,7 +4,7 @@ Images of one patient are not independent, so patients are drawn, each with all 
 cluster bootstrap: Field and Welsh, J. R. Stat. Soc. B 69:369-390, 2007). Percentiles of the draws
 (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13) cover less often than
 they claim where a metric is near its end, so most intervals take the standard error of the draws
-alone; `remedis.evaluation.measured` says which metric has which, and how often they cover.
+alone; `remedis.evaluation.estimates` says which metric has which, and how often they cover.
 """
 
 import dataclasses

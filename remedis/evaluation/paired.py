@@ -2,7 +2,7 @@
 
 DeLong's interval and p come from the covariance of the two AUROCs, clustered by patient
 (`remedis.evaluation.delong`), widened for small classes; next to them stand those of resampled
-patients. How often the intervals cover is in `remedis.evaluation.measured`.
+patients. How often the intervals cover is in `remedis.evaluation.estimates`.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from scipy.stats import norm
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, auroc, checked
 from remedis.evaluation.delong import delong, safe_covariance
+from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import (
     RESAMPLES,
     Z,
@@ -24,7 +25,6 @@ from remedis.evaluation.intervals import (
     patient_counts,
     percentile_interval,
 )
-from remedis.evaluation.measured import Cases
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,9 @@ import scipy.special
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import auroc
+from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import Estimate, patient_codes
 from remedis.evaluation.logistic import Floats, Regression, Solution
-from remedis.evaluation.measured import Cases
 from remedis.evaluation.repeated import mean_auroc
 
 # Of the mean loss, on standardised features; see `logistic`. From where a probe is no more than the

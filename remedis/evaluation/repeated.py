@@ -23,8 +23,8 @@ from scipy.stats import t as student
 
 from remedis.evaluation.auroc import Floats
 from remedis.evaluation.delong import delong, least, safe_covariance
+from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import LEVEL, Estimate, Z, logit_interval
-from remedis.evaluation.measured import Cases
 
 
 def mean_auroc(labels: npt.ArrayLike, scores: Floats, patients: npt.ArrayLike) -> Estimate:

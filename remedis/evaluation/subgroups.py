@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from remedis.evaluation import measured, ratios
+from remedis.evaluation import estimates, ratios
 from remedis.evaluation.auroc import Floats, auroc, checked
+from remedis.evaluation.estimates import Cases, Measured
 from remedis.evaluation.intervals import RESAMPLES, norm_interval, patient_codes, patient_counts
-from remedis.evaluation.measured import Cases, Measured
 from remedis.evaluation.thresholds import Thresholds
 
 COLUMNS = ("sex", "age", "view", "site")
@@ -95,12 +95,12 @@ def _column(
     parts = [np.where(rows[:, None], known, np.nan) for rows in groups.values()]
     cases = Cases(np.hstack(parts), patients)
     wide = np.tile(scores, len(groups))
-    found = {"auroc": (measured.auroc(cases, wide), auroc(cases.known, wide, weights, patients))}
+    found = {"auroc": (estimates.auroc(cases, wide), auroc(cases.known, wide, weights, patients))}
     if thresholds is not None:
         point = ratios.operating_point(cases.known, wide, np.tile(thresholds, len(groups)))
         metrics = {name: point[name] for name in ("sensitivity", "specificity")}
         draws = ratios.ratios(metrics, patients, weights)
-        for name, of in measured.shares(metrics, cases, weights).items():
+        for name, of in estimates.shares(metrics, cases, weights).items():
             found[name] = (of, draws[name][1])
 
     enough = cases.both_classes().reshape(len(groups), len(names))

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from remedis import files
-from remedis.data.doctor import ERROR, NOTE, WARNING, Diagnosis, Expectation
-from remedis.data.doctor.diagnosis import SEVERITIES, Rows
+from remedis.data.checks.doctor import ERROR, NOTE, WARNING, Diagnosis, Expectation
+from remedis.data.checks.doctor.diagnosis import SEVERITIES, Rows
 from remedis.reporting import terminal
 from remedis.reporting.notes import RANDOM_WEIGHTS
 from remedis.zoo import names, records

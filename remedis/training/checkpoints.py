@@ -9,8 +9,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from remedis import files
-from remedis.zoo import writing
+from remedis import files, writing
 
 
 class State:

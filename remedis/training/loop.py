@@ -6,17 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from remedis.data.pipeline import readable
+from remedis import writing
+from remedis.data.batches.pipeline import readable
 from remedis.errors import UserError
 from remedis.progress import progress
 from remedis.training.checkpoints import State
-from remedis.training.objective import Objective
 from remedis.training.run_directory import RunDirectory
-from remedis.training.trainer import Trainer
-from remedis.zoo import writing
+from remedis.training.step import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,29 +60,6 @@ class Plan:
         """Returns whether training is over after `step` steps, the best of them `best_step`."""
         waited = self.patience and step - best_step >= self.patience * self.evaluate_every
         return step >= self.steps or bool(waited and best_step >= 0 and self.evaluates(step))
-
-
-@dataclasses.dataclass(frozen=True)
-class Learner:
-    """What is trained, and how.
-
-    Attributes:
-      trained: variables the optimizer moves, by name.
-      statistics: variables that move without gradients, such as batch norm's averages.
-      optimizer: of the trained ones.
-      objective: what is made small.
-      accumulate: parts a replica works on one after the other.
-      clip_norm: largest norm of all gradients together; 0 for none.
-      ema: decay of the averages of the weights that are evaluated and kept; 0 for none.
-    """
-
-    trained: Mapping[str, keras.Variable]
-    statistics: Mapping[str, keras.Variable]
-    optimizer: keras.optimizers.Optimizer
-    objective: Objective
-    accumulate: int = 1
-    clip_norm: float = 0.0
-    ema: float = 0.0
 
 
 def train(
@@ -145,14 +120,14 @@ def train(
         # A run that was killed may have been at its end, before what comes after.
         last = first if plan.ends(first, int(state.best_step)) else plan.steps
         for step, batch in enumerate(readable(batches(first, last)), start=first + 1):
-            value, rate, watched = trainer.advance(batch, step)
+            value, rate, monitored = trainer.step(batch, step)
             state.step.assign(step)
             if plan.logs(step) or plan.checkpoints(step):
                 number = float(value)
                 if not (math.isfinite(number) and state.finite()):
                     raise UserError(_diverged(run, step, number))
             if plan.logs(step):
-                seen = {"loss": number, **{name: float(v) for name, v in watched.items()}}
+                seen = {"loss": number, **{name: float(v) for name, v in monitored.items()}}
                 row = {**seen, "learning_rate": float(rate)}
                 log(step, {f"train/{name}": value for name, value in row.items()})
                 if observe is not None:

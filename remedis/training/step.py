@@ -1,91 +1,133 @@
-"""One step of training: losses and gradients over parts, replicas and workers, and the update."""
+"""One step of training: loss and gradients over parts, replicas and workers, and the update."""
 
-from __future__ import annotations
-
+import dataclasses
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.training.objective import Batch
-
-if TYPE_CHECKING:
-    from remedis.training.averaging import Averages
-    from remedis.training.distribution import Distribution
-    from remedis.training.loop import Learner
+from remedis.training.distribution import Distribution
+from remedis.training.ema import Averages
+from remedis.training.objective import Batch, Objective
 
 
-class Step:
-    """Does one step of a learner, on all replicas."""
+@dataclasses.dataclass(frozen=True)
+class Learner:
+    """What is trained, and how.
 
-    def __init__(self, learner: Learner, averages: Averages, distribution: Distribution) -> None:
-        self._learner, self._averages, self._distribution = learner, averages, distribution
+    Attributes:
+      trained: variables the optimizer moves, by name.
+      statistics: variables that move without gradients, such as batch norm's averages.
+      optimizer: of the trained ones.
+      objective: what is made small.
+      accumulate: parts a replica works on one after the other.
+      clip_norm: largest norm of all gradients together; 0 for none.
+      ema: decay of the averages of the weights that are evaluated and kept; 0 for none.
+    """
+
+    trained: Mapping[str, keras.Variable]
+    statistics: Mapping[str, keras.Variable]
+    optimizer: keras.optimizers.Optimizer
+    objective: Objective
+    accumulate: int = 1
+    clip_norm: float = 0.0
+    ema: float = 0.0
+
+
+class Trainer:
+    """Trains a learner, once or several times from different weights.
+
+    Building and tracing take longer than many a training, so they are done once.
+
+    Attributes:
+      learner: what is trained.
+      averages: exponential moving averages of the learner's variables.
+      distribution: the replicas and workers that share each batch.
+    """
+
+    def __init__(self, learner: Learner, distribution: Distribution) -> None:
+        self.learner, self.distribution = learner, distribution
+        with distribution.strategy.scope():
+            learner.optimizer.build(list(learner.trained.values()))
+            self.averages = Averages({**learner.trained, **learner.statistics}, learner.ema)
+        self._scalars = {v.path: v.numpy() for v in learner.optimizer.variables if not v.shape}
         self._variables = [variable.value for variable in learner.trained.values()]
-        # Nothing here is Python control flow over tensors, and looking for it takes seconds.
-        self._function = tf.function(self._everywhere, autograph=False)
+        # AutoGraph is off: the step has no Python control flow over tensors, and the search for it
+        # takes seconds.
+        self._function = tf.function(self._on_all_replicas, autograph=False)
 
-    def __call__(
-        self, batch: Batch, step: int
-    ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        """Moves the variables by a batch.
+    def begin(self) -> None:
+        """Starts a training from the current values of the variables."""
+        for variable in self.learner.optimizer.variables:
+            # Slots of a weight start at 0, scalar counters at their initial value.
+            initial = self._scalars.get(variable.path)
+            variable.assign(tf.zeros_like(variable.value) if initial is None else initial)
+        self.averages.begin()
+
+    def step(self, batch: Batch, number: int) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """Updates the variables on one batch.
 
         Args:
-          batch: this worker's part, divisible by its replicas and their parts.
-          step: number of the step, from 1.
+          batch: this worker's part; its size is divisible by replicas times parts.
+          number: of the step, from 1.
 
         Returns:
-          The loss of the whole batch, the learning rate it was followed at, and what else the
-          objective watches, scalars.
+          The loss of the whole batch, the learning rate of this step, and the other scalars that
+          the objective monitors.
 
         Raises:
           UserError: the memory is not enough.
         """
         try:
-            found = self._function(self._distribution.spread(batch), tf.constant(step, tf.int64))
+            per_replica = self._function(
+                self.distribution.spread(batch), tf.constant(number, tf.int64)
+            )
         except tf.errors.ResourceExhaustedError as error:
-            raise UserError(_too_little(error)) from error
-        first = self._distribution.strategy.experimental_local_results
-        loss, rate, watched = tf.nest.map_structure(lambda value: first(value)[0], found)
-        return loss, rate, watched
+            raise UserError(_out_of_memory(error)) from error
+        local = self.distribution.strategy.experimental_local_results
+        loss, rate, monitored = tf.nest.map_structure(lambda value: local(value)[0], per_replica)
+        return loss, rate, monitored
 
-    def _everywhere(self, batch: Any, step: tf.Tensor) -> Any:
-        return self._distribution.strategy.run(self._replica, args=(batch, step))
+    def _on_all_replicas(self, batch: Any, number: tf.Tensor) -> Any:
+        return self.distribution.strategy.run(self._on_replica, args=(batch, number))
 
-    def _replica(
-        self, batch: Batch, step: tf.Tensor
+    def _on_replica(
+        self, batch: Batch, number: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        learner, replicas = self._learner, self._distribution.replicas
+        learner, replicas = self.learner, self.distribution.replicas
         optimizer = learner.optimizer
-        rate = tf.identity(optimizer.learning_rate)  # before it moves on to the next step's
-        # Half precision: the loss is scaled up so that small gradients do not vanish.
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        scale = tf.convert_to_tensor(optimizer.dynamic_scale) if scaled else tf.constant(1.0)
+        rate = tf.identity(optimizer.learning_rate)  # read before the update advances the schedule
+        # In half precision the loss is scaled up, or small gradients would underflow to 0.
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        scale = tf.convert_to_tensor(optimizer.dynamic_scale) if scales else tf.constant(1.0)
 
-        found = learner.objective.gradients(batch, step, self._variables, learner.accumulate, scale)
-        total, weight = found.total, found.weight
+        own = learner.objective.gradients(batch, number, self._variables, learner.accumulate, scale)
+        total, weight = own.total, own.weight
         if replicas > 1:
-            total, weight = self._summed([total, weight])
-        gradients = [gradient / weight for gradient in found.gradients]
+            total, weight = _sum_over_replicas([total, weight])
+        gradients = [gradient / weight for gradient in own.gradients]
         if learner.clip_norm:
             if replicas > 1:
-                gradients = self._summed(gradients)
-            # Keras sums what the replicas give it; here each already has the sum.
+                gradients = _sum_over_replicas(gradients)
+            # Keras sums the gradients of the replicas; here each already holds the sum.
             clipped, _ = tf.clip_by_global_norm(gradients, learner.clip_norm * scale)
             gradients = [gradient / replicas for gradient in clipped]
         optimizer.apply_gradients(zip(gradients, learner.trained.values(), strict=True))
-        learner.objective.finish(found)
-        self._averages.update(step)
-        return total / weight, rate, dict(found.watched)
-
-    def _summed(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
-        context = tf.distribute.get_replica_context()
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+        learner.objective.finish(own)
+        self.averages.update(number)
+        return total / weight, rate, dict(own.monitored)
 
 
-def _too_little(error: tf.errors.ResourceExhaustedError) -> str:
-    """Returns what to do where the memory is not enough."""
+def _sum_over_replicas(values: list[tf.Tensor]) -> list[tf.Tensor]:
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def _out_of_memory(error: tf.errors.ResourceExhaustedError) -> str:
+    """Returns the sentence for a step that does not fit into memory."""
     asked = re.search(r"shape\[[\d,]*\]", error.message)
     tensor = f" (it failed at a tensor of {asked[0]})" if asked else ""
     return (

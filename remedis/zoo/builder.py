@@ -15,12 +15,12 @@ from remedis.zoo import (
     names,
     records,
     release,
+    save_backbone,
     seen,
     serving,
     sources,
     tensors,
     trained,
-    trunks,
 )
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import check_shapes, normalise_name
@@ -72,7 +72,7 @@ def build(
         return export.save(served, described, directory, overwrite)
     found = sources.read(source, architecture)
     _check_size(parts, found.provenance)
-    return trunks.save(
+    return save_backbone.save(
         checkpoint.build_trunk(found),
         name=name,
         provenance=dataclasses.replace(found.provenance, command=command),

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 import remedis
-from remedis import files
-from remedis.zoo import card, writing
+from remedis import files, writing
+from remedis.zoo import card
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.serving import ServedModel
 

@@ -10,8 +10,8 @@ import pytest
 
 from remedis.data import labels, sources
 from remedis.errors import UserError
+from remedis.finetuning import finetune, rehearsal
 from remedis.preprocess import parse
-from remedis.training import finetune, rehearsal
 from remedis.training.run_directory import RunDirectory
 
 NAMES = sorted(

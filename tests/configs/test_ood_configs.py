@@ -7,12 +7,12 @@ import pathlib
 import pytest
 
 from configs import common
-from remedis import files
+from remedis import files, label_budget
 from remedis.data import sources
 from remedis.errors import UserError
+from remedis.label_budget import rehearsal, settings
 from remedis.reporting import ood_report
-from remedis.training import checks, study
-from remedis.training.study import rehearsal, settings
+from remedis.training import checks
 
 NAMES = sorted(
     path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("ood_*.py")
@@ -110,7 +110,7 @@ def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):
         resamples=40,
         modes=("probe",),
     )
-    assert study.run(config, tmp_path)
+    assert label_budget.run(config, tmp_path)
     assert ood_report.write(tmp_path).is_file()
     assert "drawn by a program" in (tmp_path / "report.html").read_text()
 
@@ -120,7 +120,7 @@ def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):
 def test_the_other_hospital_hurts_and_labels_heal(name, tmp_path):
     config = get(name, "rehearsal")
     config.update(arms="narrow=scratch:1-1-1-1x0.5", budgets="100%", seeds=2, seed=5)
-    assert study.run(config, tmp_path)
+    assert label_budget.run(config, tmp_path)
     summary = files.read_json(tmp_path / "summary.json")
     assert [gap["mode"] for gap in summary["gap"]] == ["probe", "finetune"]
     for gap in summary["gap"]:

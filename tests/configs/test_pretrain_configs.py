@@ -10,13 +10,13 @@ import keras
 import pytest
 
 from configs import common, common_pretraining
-from remedis import selfsup
 from remedis.data import sources
 from remedis.errors import UserError
+from remedis.finetuning import data as supervised
+from remedis.finetuning import rehearsal
 from remedis.preprocess import parse
-from remedis.training import data as supervised
-from remedis.training import multipliers, optimizers, rehearsal
-from remedis.training.pretraining import data, pretrain
+from remedis.pretraining import methods, pretrain, unlabelled
+from remedis.training import learning_rates, optimizers
 from remedis.training.run_directory import RunDirectory
 
 NAMES = sorted(
@@ -32,7 +32,7 @@ def get(name, arg=None):
 
 def test_there_are_three():
     assert NAMES == ["pretrain_cxr", "pretrain_own", "pretrain_path"]
-    assert set(common_pretraining.METHODS) == set(selfsup.METHODS) == set(METHODS)
+    assert set(common_pretraining.METHODS) == set(methods.METHODS) == set(METHODS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,7 +51,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     assert config.method == next((a for a in asked if a in METHODS), "simclr")
     assert config.optimizer in optimizers.NAMES
     assert config.batch_size % config.accumulate == 0
-    multipliers.parse(config.learning_rates)
+    learning_rates.parse(config.learning_rates)
     assert bool(config.rehearsal) == ("rehearsal" in asked) == bool(config.probe.source)
     assert config.checkpoint == (
         f"scratch:{config.architecture or '50x0.5'}" if config.rehearsal else ""
@@ -100,7 +100,7 @@ def test_barlow_twins_move_norms_and_biases_at_a_rate_of_their_own():
     config = get("pretrain_cxr", "barlow_twins")
     names = ["block1/unit01/a/group_norm/gamma", "group_norm/beta", "projection/dense/bias"]
     kernels = ["block1/unit01/a/standardized_conv2d/kernel", "projection/dense/kernel"]
-    factors = multipliers.parse(config.learning_rates).of([*names, *kernels])
+    factors = learning_rates.parse(config.learning_rates).of([*names, *kernels])
     assert all(math.isclose(factors[n] * config.learning_rate, 0.0048) for n in names)
     assert all(factors[name] == 1 for name in kernels)
 
@@ -109,7 +109,7 @@ def test_barlow_twins_move_norms_and_biases_at_a_rate_of_their_own():
 def test_a_rehearsal_has_settings_its_method_knows(method):
     config = get("pretrain_own", f"{method},rehearsal")
     options = sources.parse_options(filter(None, config.method_options.split(";")))
-    made = selfsup.make(config.method, options, 64, 0)
+    made = methods.make(config.method, options, 64, 0)
     made.check_batch(config.batch_size)
     assert config.learning_rates == ""
     # Heads and queues that two cores do not notice.
@@ -175,8 +175,8 @@ def few_patients(monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("few_patients")
 def test_a_rehearsal_has_images_to_learn_from_and_labels_to_probe(name, tmp_path):
-    config = data.rehearsed(get(name, "micle,rehearsal"), RunDirectory(tmp_path, {}))
-    found = data.prepare(config, RunDirectory(tmp_path / "run", {}))
+    config = unlabelled.rehearsed(get(name, "micle,rehearsal"), RunDirectory(tmp_path, {}))
+    found = unlabelled.prepare(config, RunDirectory(tmp_path / "run", {}))
     assert len(found.manifest) > config.batch_size
     assert (found.partners.size > 1).any()
     probed = supervised.prepare(config.probe, RunDirectory(tmp_path / "probe", {}))

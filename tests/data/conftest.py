@@ -10,7 +10,8 @@ import pytest
 import slide_helpers
 from PIL import Image
 
-from remedis.data import prepare, rehearsal, sources
+from remedis import synthetic
+from remedis.data import prepare, sources
 from remedis.data.manifest import Manifest
 from remedis.preprocess import parse
 
@@ -73,22 +74,22 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         rows.append((f"images/{i}.png", f"p{i // 2}", i % 2, ""))
     table = pd.DataFrame(rows, columns=["path", "patient_id", "pneumonia", "site"])
     table.to_csv(own / "manifest.csv", index=False)
-    chexpert = rehearsal.write_chexpert(root, patients=12, valid_patients=6, image_size=64)
+    chexpert = synthetic.write_chexpert(root, patients=12, valid_patients=6, image_size=64)
     packed = root / "packed"
     prepare.prepare(sources.load("chexpert", chexpert), parse("resize(32)"), packed, "packed")
     return {
         "chexpert": chexpert,
         "tfds": packed,
-        "chestxray14": rehearsal.write_chestxray14(root, patients=12, image_size=64),
-        "wilds_camelyon17": rehearsal.write_wilds_camelyon17(
+        "chestxray14": synthetic.write_chestxray14(root, patients=12, image_size=64),
+        "wilds_camelyon17": synthetic.write_wilds_camelyon17(
             root, slides_per_centre=2, patches_per_slide=4
         ),
         "csv": own,
         "folder": _folder(root / "folder"),
         "dicom": _dicom(root / "dicom"),
         "slides": _slides(root / "slides"),
-        "mimic_cxr": rehearsal.write_mimic_cxr(root, patients=12, image_size=64),
-        "patch_camelyon": rehearsal.write_patch_camelyon(root, patches=16, held_out_patches=8),
+        "mimic_cxr": synthetic.write_mimic_cxr(root, patients=12, image_size=64),
+        "patch_camelyon": synthetic.write_patch_camelyon(root, patches=16, held_out_patches=8),
     }
 
 

@@ -16,8 +16,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from remedis.data import labels, prepare, scan, sources
-from remedis.data.pipeline import evaluation_batches
+from remedis.data import labels, prepare, sources
+from remedis.data.batches.pipeline import evaluation_batches
+from remedis.data.checks import scan
 from remedis.data.readers import Unreadable, locate, records
 from remedis.errors import UserError
 from remedis.preprocess import parse

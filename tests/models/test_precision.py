@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from remedis.errors import UserError
+from remedis.finetuning.losses import SupervisedLoss
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.models.precision import POLICIES, policy
-from remedis.training.losses import SupervisedLoss
 from remedis.training.optimizers import make
 
 TINY = Architecture((1, 1, 1, 1), 0.5)

@@ -5,8 +5,8 @@ import skimage.color
 import tensorflow as tf
 from operation_helpers import apply, draws, noise
 
-from remedis.data.rehearsal.histology import CENTRES, draw_patch
 from remedis.preprocess.operations import pathology
+from remedis.synthetic.histology import CENTRES, draw_patch
 
 
 def patch() -> np.ndarray:

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from remedis.data.doctor import Diagnosis, Expectation, Finding
+from remedis.data.checks.doctor import Diagnosis, Expectation, Finding
 from remedis.errors import UserError
 from remedis.reporting import doctor
 

@@ -10,9 +10,9 @@ from scipy.special import expit
 from remedis.errors import UserError
 from remedis.evaluation import thresholds
 from remedis.evaluation.evaluate import evaluate_table
+from remedis.inference import rescore
 from remedis.reporting import run_report
 from remedis.reporting.comparison import print_comparison
-from remedis.training import evaluating
 
 NAMES = ("Edema", "Pleural Effusion")
 
@@ -96,7 +96,7 @@ def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys
     results = json.loads((made / "results.json").read_text())
     results["task"] = "multi_label"
     (made / "results.json").write_text(json.dumps(results))
-    evaluating.again(made, tmp_path / "again", "validation", resamples=60)
+    rescore.again(made, tmp_path / "again", "validation", resamples=60)
     assert "Warning: thresholds, calibration and the checkpoint were chosen on the validation" in (
         capsys.readouterr().out
     )
@@ -116,10 +116,10 @@ def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys
         assert "no fair comparison" in text
     run_report.report(tmp_path / "again")
     assert capsys.readouterr().out.startswith("Validation split")
-    third = evaluating.again(tmp_path / "again", tmp_path / "third", "validation", resamples=60)
+    third = rescore.again(tmp_path / "again", tmp_path / "third", "validation", resamples=60)
     assert third["validation"] == again["validation"]
     capsys.readouterr()
-    evaluating.again(made, tmp_path / "tested", "test", resamples=60)
+    rescore.again(made, tmp_path / "tested", "test", resamples=60)
     assert "Warning" not in capsys.readouterr().out
     with pytest.raises(UserError, match=r"again holds results on the validation split, .*tested"):
         compared(tmp_path / "again", tmp_path / "tested")

@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 from absl.testing import flagsaver
 
-from remedis import jobs
+from remedis.cli import jobs
 from remedis.zoo import builder, names
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "saved_models" / "build.py"

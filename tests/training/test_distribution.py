@@ -14,7 +14,7 @@ import tensorflow as tf
 from remedis.errors import UserError
 from remedis.training import distribution
 
-DRIVER = pathlib.Path(__file__).parent / "workers.py"
+DRIVER = pathlib.Path(__file__).parents[1] / "helpers" / "workers.py"
 
 
 def free_ports() -> int:

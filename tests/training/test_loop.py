@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from remedis.errors import UserError
 from remedis.training import distribution, loop
+from remedis.training.objective import Summed
 from remedis.training.run_directory import RunDirectory
-from remedis.training.summed import Summed
-from remedis.training.trainer import Trainer
+from remedis.training.step import Learner, Trainer
 
 TARGET = np.array([3.0, -2.0], np.float32)
 
@@ -67,7 +67,7 @@ class Problem:
     def train(self, accumulate=1, clip_norm=0.0, ema=0.0, **plan):
         plan = {"steps": 12, "evaluate_every": 4, "checkpoint_every": 3, "log_every": 2} | plan
         rate = keras.optimizers.schedules.PiecewiseConstantDecay([5], [0.01, 0.02])
-        learner = loop.Learner(
+        learner = Learner(
             {"weight": self.weight},
             {},
             keras.optimizers.SGD(rate, momentum=0.9),

@@ -12,7 +12,7 @@ import tensorflow as tf
 from zoo_helpers import BUILD, TINY, said
 
 from remedis.errors import UserError
-from remedis.training.pretraining.network import PROJECTION
+from remedis.pretraining.networks import PROJECTION
 from remedis.zoo import builder, checkpoint, export, random_weights, sources, tensors
 from remedis.zoo.seen import Seen
 

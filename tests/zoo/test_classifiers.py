@@ -20,7 +20,7 @@ from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
 from remedis.reporting import checkpoints
-from remedis.zoo import backbones, checkpoint, classifiers, serving
+from remedis.zoo import checkpoint, resolve, save_classifier, serving
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen import Seen
 
@@ -85,7 +85,7 @@ print(json.dumps({
 
 def trunk_of(kind):
     if kind == "keras":
-        return backbones.load("keras:SmallNet", seed=0).trunk
+        return resolve.load("keras:SmallNet", seed=0).trunk
     trunk = BiTResNet(TINY, final_norm=kind == "normed")
     trunk.assign(bit_weights.weights(TINY, kind == "normed"))
     return trunk
@@ -100,7 +100,7 @@ def made(kind, task="multi_label", head_norm=True):
 
 
 def save(model, directory, **changes):
-    return classifiers.save(
+    return save_classifier.save(
         model,
         parse("resize(40)", deterministic=True),
         **{
@@ -196,7 +196,7 @@ def same(one, other):
 
 def test_a_classifier_on_a_keras_network_is_opened_again(of_keras):
     model, folder = of_keras
-    opened, preprocess, description = classifiers.load(folder)
+    opened, preprocess, description = save_classifier.load(folder)
     same(model, opened)
     assert (opened.labels, opened.task, opened.head_norm) == (LABELS, "multi_class", True)
     assert preprocess.specification == "resize(40)"
@@ -208,7 +208,7 @@ def test_a_classifier_on_a_keras_network_is_opened_again(of_keras):
 
 def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
     model, folder = of_keras
-    backbone = backbones.load(str(folder), 0, "SmallNet")
+    backbone = resolve.load(str(folder), 0, "SmallNet")
     np.testing.assert_allclose(
         backbone.trunk(IMAGES, training=False), model.trunk(IMAGES, training=False), rtol=1e-5
     )
@@ -231,12 +231,12 @@ def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
 def test_a_classifier_on_a_bit_trunk_is_opened_again(kind, head_norm, tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "WIDENED", ())
     model = made(kind, head_norm=head_norm)
-    opened, _, description = classifiers.load(save(model, tmp_path / "export"))
+    opened, _, description = save_classifier.load(save(model, tmp_path / "export"))
     same(model, opened)
     assert (description.backbone, description.task) == (TINY.name, "multi_label")
     assert opened.head_norm is head_norm
     assert opened.unused_variables() == model.unused_variables()
-    again = backbones.load(str(tmp_path / "export"), 0).trunk
+    again = resolve.load(str(tmp_path / "export"), 0).trunk
     np.testing.assert_allclose(again(IMAGES), model.trunk(IMAGES), rtol=1e-5, atol=1e-6)
 
 
@@ -311,7 +311,7 @@ def test_an_export_knows_what_it_has_seen_and_gives_no_content_hash_away(tmp_pat
 
 
 def test_a_trunk_is_no_classifier(tiny_checkpoint):
-    assert said(classifiers.load, tiny_checkpoint) == (
+    assert said(save_classifier.load, tiny_checkpoint) == (
         f"{tiny_checkpoint} holds a trunk without a head; expected a classifier as a run exports "
         "it: RUN/export."
     )
@@ -323,7 +323,7 @@ def test_variables_that_are_not_there_are_named(of_keras):
     other = dataclasses.replace(description, labels=(*LABELS, "unclear"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "describe", lambda _: other)
-        assert said(classifiers.load, folder) == (
+        assert said(save_classifier.load, folder) == (
             f"{folder} does not hold the head remedis.json describes: misshapen head/dense/kernel "
             "[64,3] instead of [64,4], head/dense/bias [3] instead of [4]."
         )

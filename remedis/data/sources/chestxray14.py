@@ -25,11 +25,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from remedis import files
-from remedis.data import columns, spreadsheet
 from remedis.data.labels import CHESTXRAY14
 from remedis.data.manifest import Manifest
 from remedis.data.sources import common
-from remedis.data.text import STRING
+from remedis.data.tables import columns, spreadsheet
+from remedis.data.tables.text import STRING
 from remedis.errors import UserError
 
 ENTRIES = "Data_Entry_2017*.csv"

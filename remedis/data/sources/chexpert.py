@@ -19,10 +19,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
-from remedis.data import columns, spreadsheet
 from remedis.data.labels import CHEXPERT
 from remedis.data.manifest import Manifest
 from remedis.data.sources import common
+from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError, unknown_choice
 
 DIRECTORIES = ("CheXpert-v1.0-small", "CheXpert-v1.0")

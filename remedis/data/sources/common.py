@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from remedis import files
-from remedis.data import spreadsheet
 from remedis.data.manifest import check_labels
+from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, unknown_choice
 
 

@@ -29,10 +29,10 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import columns, spreadsheet, text
 from remedis.data.manifest import KNOWN, REQUIRED, Manifest
 from remedis.data.readers import Unreadable, dicom, dicom_header
 from remedis.data.sources import common
+from remedis.data.tables import columns, spreadsheet, text
 from remedis.errors import UserError
 from remedis.progress import progress
 

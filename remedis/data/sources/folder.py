@@ -23,7 +23,7 @@ from remedis import files
 from remedis.data.manifest import Manifest, check_labels
 from remedis.data.readers import dicom
 from remedis.data.sources import common
-from remedis.data.text import STRING, some
+from remedis.data.tables.text import STRING, some
 from remedis.errors import UserError, unknown_choice
 
 _ENCODED = (".png", ".jpg", ".jpeg")

@@ -24,11 +24,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
-from remedis.data import columns, spreadsheet
 from remedis.data.labels import MIMIC_CXR
 from remedis.data.manifest import Manifest
 from remedis.data.sources import common
-from remedis.data.text import some
+from remedis.data.tables import columns, spreadsheet
+from remedis.data.tables.text import some
 from remedis.errors import UserError, unknown_choice
 
 DIRECTORIES = ("mimic-cxr-jpg-2.0.0", "mimic-cxr-jpg", "2.0.0")

@@ -23,11 +23,11 @@ import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data import spreadsheet
 from remedis.data.labels import CAMELYON
 from remedis.data.manifest import Manifest
 from remedis.data.sources import common
-from remedis.data.text import STRING
+from remedis.data.tables import spreadsheet
+from remedis.data.tables.text import STRING
 from remedis.errors import UserError
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}

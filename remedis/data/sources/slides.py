@@ -3,8 +3,8 @@
 Input: slides (`remedis.data.readers.slide` lists the formats) in a directory and those below it,
 but for directories named `masks`; links to directories are followed. Each slide is cut into tiles
 of `size` pixels at `mpp` micrometres a pixel, of which those that show tissue become rows
-(`remedis.data.tiling` has the rules). Tiles are read from the slides as they are used; nothing is
-written.
+(`remedis.data.slides.tiling` has the rules). Tiles are read from the slides when they are used;
+nothing is written.
 Labels: `tumor`, from ASAP's outlines in `annotations/NAME.xml` (or `lesion_annotations/`, as
 Camelyon17 has them): 1 where the middle of the tile shows tumour, else 0. A slide without such a
 file is unknown, unless you say `unannotated="negative"`: right for Camelyon's normal slides, which
@@ -28,10 +28,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 
 from remedis import files
-from remedis.data import annotations, spreadsheet, text, tiling
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.data.readers import slide
+from remedis.data.slides import annotations, tiling
 from remedis.data.sources import common
+from remedis.data.tables import spreadsheet, text
 from remedis.errors import UserError, unknown_choice
 from remedis.progress import progress
 

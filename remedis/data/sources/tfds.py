@@ -19,11 +19,11 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
-from remedis.data import columns
 from remedis.data import manifest as manifests
 from remedis.data.manifest import Manifest
 from remedis.data.readers import Unreadable, records
 from remedis.data.sources import common
+from remedis.data.tables import columns
 from remedis.errors import UserError, unknown_choice
 
 _INFO = "dataset_info.json"

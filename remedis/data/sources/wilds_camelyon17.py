@@ -20,10 +20,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
-from remedis.data import spreadsheet
 from remedis.data.labels import CAMELYON
 from remedis.data.manifest import ID_VALIDATION, Manifest
 from remedis.data.sources import common
+from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, unknown_choice
 
 _COLUMNS = ("patient", "node", "x_coord", "y_coord", "tumor", "slide", "center", "split")

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.auroc import checked
+from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
-from remedis.evaluation.measured import Cases
 
 
 class Cell(NamedTuple):

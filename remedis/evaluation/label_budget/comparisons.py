@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from remedis.evaluation.auroc import Floats
-from remedis.evaluation.label_budget.areas import TestSet
 from remedis.evaluation.label_budget.curves import Curve
 from remedis.evaluation.label_budget.resampling import interval, two_sided_p
+from remedis.evaluation.label_budget.test_set import TestSet
 
 
 def paired(curves: Mapping[tuple[str, str], Curve], baseline: str) -> Iterator[dict[str, Any]]:

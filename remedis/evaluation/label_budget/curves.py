@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from remedis.evaluation.auroc import Floats
-from remedis.evaluation.label_budget.areas import TestSet
 from remedis.evaluation.label_budget.cells import Cell, Grid
 from remedis.evaluation.label_budget.resampling import seed_draws
+from remedis.evaluation.label_budget.test_set import TestSet
 
 
 @dataclasses.dataclass(frozen=True)

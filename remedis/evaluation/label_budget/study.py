@@ -9,10 +9,10 @@ import pandas as pd
 from remedis.errors import UserError
 from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.label_budget.answers import Cost, answers
-from remedis.evaluation.label_budget.areas import TestSet
 from remedis.evaluation.label_budget.cells import Cell, Examined, whole_grid
 from remedis.evaluation.label_budget.comparisons import gap, paired
 from remedis.evaluation.label_budget.curves import Curve, curves
+from remedis.evaluation.label_budget.test_set import TestSet
 
 METHOD = "95 % percentiles of resampled patients, seeds by Student's t"
 METHOD_OF_ONE_SEED = "95 % percentiles of resampled patients; one seed, whose chance is not in it"

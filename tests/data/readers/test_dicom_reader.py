@@ -12,7 +12,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi_lut
 
-from remedis.data import images, scan
+from remedis.data.batches import images
+from remedis.data.checks import scan
 from remedis.data.manifest import REQUIRED, Manifest
 from remedis.data.readers import PIXELS, dicom, locate
 from remedis.data.readers.unreadable import Unreadable

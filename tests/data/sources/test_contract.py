@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from remedis.data import leaks, manifest, scan, splits
+from remedis.data import manifest, splits
+from remedis.data.checks import leaks, scan
 from remedis.data.labels import VOCABULARY
 from remedis.data.sources import NAMES, load, options_of, parse_options
 from remedis.errors import UserError

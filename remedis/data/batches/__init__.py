@@ -1,0 +1,1 @@
+"""Decoded images as batches: reading, caching, sampling, partners, the tf.data pipeline."""

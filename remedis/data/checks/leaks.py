@@ -1,0 +1,272 @@
+"""The leak gate: what the splits of an experiment must not share."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from remedis.data.checks.near_duplicates import DISTANCE, pairs
+from remedis.data.manifest import SPLITS, Manifest
+from remedis.data.tables.text import some
+from remedis.errors import UserError
+
+# What is compared, and what to call it.
+_COLUMNS = {
+    "patient_id": "patients",
+    "study_id": "studies",
+    "slide_id": "slides",
+    "sha256": "identical images",
+}
+_LISTED = 20
+
+
+class LeakError(UserError):
+    """Two splits share patients, studies, slides or images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Overlap:
+    """What two splits share in one column.
+
+    Attributes:
+      column: `patient_id`, `study_id`, `slide_id` or `sha256` (of the encoded image, or of the
+        pixels: see `scan.scan`).
+      splits: the two splits.
+      count: number of distinct values both have.
+      ids: the first 20 of them, sorted; for `sha256` the two paths, as `first = second`.
+    """
+
+    column: str
+    splits: tuple[str, str]
+    count: int
+    ids: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class NearDuplicates:
+    """Images of two splits that look the same, though they are not identical.
+
+    Attributes:
+      splits: the two splits.
+      count: number of pairs found; the search ends at 100,000 for all splits together.
+      pairs: the 20 nearest of them: the two paths and the number of bits their hashes differ in.
+    """
+
+    splits: tuple[str, str]
+    count: int
+    pairs: tuple[tuple[str, str, int], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """What the gate saw.
+
+    Attributes:
+      counts: images, patients, studies and slides of each split.
+      overlaps: everything that two splits share; none is what one wants.
+      duplicates: for each split, images identical to another of the same split. They are allowed,
+        but worth knowing.
+      unchecked: one sentence for everything that could not be checked.
+      near_duplicates: pairs of splits with images that look the same; to be looked at by a person,
+        since two images of different patients may.
+      near_distance: bits in which hashes of images that look the same may differ.
+      refuse_near_duplicates: whether they count as a leak.
+      near_complete: whether all such pairs are in `near_duplicates`; if not, `unchecked` says why.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+    overlaps: tuple[Overlap, ...]
+    duplicates: Mapping[str, int]
+    unchecked: tuple[str, ...]
+    near_duplicates: tuple[NearDuplicates, ...] = ()
+    near_distance: int = DISTANCE
+    refuse_near_duplicates: bool = False
+    near_complete: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether no two splits share anything that was checked and counts as a leak."""
+        return not self.overlaps and not (self.refuse_near_duplicates and self.near_duplicates)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the receipt as dicts, lists, strings and numbers."""
+        return {"ok": self.ok, **dataclasses.asdict(self)}
+
+    def raise_if_leaking(self) -> None:
+        """Raises a `LeakError` that names the first things shared, if anything is."""
+        if self.ok:
+            return
+        if not self.overlaps:
+            raise LeakError(self.near_duplicates_sentence())
+        worst = self.overlaps[0]
+        first, second = worst.splits
+        others = [
+            f"{o.count:,} {_COLUMNS[o.column]} ({', '.join(o.splits)})" for o in self.overlaps
+        ]
+        more = f" Further overlaps: {'; '.join(others[1:])}." if others[1:] else ""
+        advice = {
+            "sha256": "Remove one copy of each, or keep both in one split.",
+            "study_id": "Move each to one split; if studies are numbered anew for every patient, "
+            "make the ids unique, e.g. patient/study.",
+            "patient_id": "Move each patient to one split, or leave the column `split` empty to "
+            "have it assigned; if sites number patients alike, make the ids unique, e.g. site/id.",
+            "slide_id": "Move each slide to one split, or leave the column `split` empty.",
+        }
+        raise LeakError(
+            f"The splits {first!r} and {second!r} share {worst.count:,} {_COLUMNS[worst.column]}: "
+            f"{some(worst.ids, worst.count)}. {advice[worst.column]}{more}"
+        )
+
+    def near_duplicates_sentence(self) -> str:
+        """Returns what there is to say of images that look the same; empty if there are none."""
+        if not self.near_duplicates:
+            return ""
+        total = sum(found.count for found in self.near_duplicates)
+        listed = [f"{a} ~ {b}" for found in self.near_duplicates for a, b, _ in found.pairs]
+        between = "; ".join(f"{', '.join(f.splits)}: {f.count:,}" for f in self.near_duplicates)
+        least = "" if self.near_complete else "at least "
+        return (
+            f"{least}{total:,} pairs of images look the same but are in different splits "
+            f"({between}): {some(listed, total, limit=3)}. Look at them; if they show one "
+            "exposure, keep one, or give both the same patient_id."
+        )
+
+
+def check(
+    manifest: Manifest,
+    hashes: Mapping[str, str] | pd.Series | None,
+    allow_missing_patient_ids: bool = False,
+    splits: Sequence[str] = SPLITS,
+    phashes: Mapping[str, str] | pd.Series | None = None,
+    near_distance: int = DISTANCE,
+    refuse_near_duplicates: bool = False,
+) -> Receipt:
+    """Looks for patients, studies, slides, identical and similar images in more than one split.
+
+    Args:
+      manifest: every image has a split.
+      hashes: `sha256` of every image by the manifest's `path`, as `scan` finds them; None if there
+        are none, which the receipt then says.
+      allow_missing_patient_ids: go on where ids are missing, which the receipt then says.
+      splits: the splits of the experiment; images of others are not looked at.
+      phashes: perceptual hash of every image by the manifest's `path`, as `scan` finds them; None
+        if there are none, which the receipt then says.
+      near_distance: bits in which the perceptual hashes of images that look the same may differ.
+      refuse_near_duplicates: take images of two splits that look the same as a leak.
+
+    Raises:
+      UserError: an image has no split or no hash, or no patient id without the opt-out.
+    """
+    _refuse_missing(manifest, manifest.table["split"], "split", "assign the splits first")
+    table = manifest.table[manifest.table["split"].isin(list(splits))]
+    unchecked: list[str] = []
+    columns = {name: table[name] for name in _COLUMNS if name in table}
+    if not allow_missing_patient_ids:
+        todo = "add the ids, or allow missing patient ids, which the receipt will say"
+        _refuse_missing(manifest, table["patient_id"], "patient_id", todo)
+    for name, ids in columns.items():
+        if missing := int(ids.isna().sum()):
+            unchecked.append(
+                f"Leaks by {name.removesuffix('_id')} could not be checked for {missing:,} of "
+                f"{len(ids):,} images, which have no {name}."
+            )
+    if hashes is None:
+        unchecked.append("Identical images could not be checked: the files were not hashed.")
+        duplicates = {}
+    else:
+        columns["sha256"] = table["path"].map(hashes)
+        _refuse_missing(manifest, columns["sha256"], "hash", "scan the images first")
+        repeated = pd.DataFrame({"split": table["split"], "sha256": columns["sha256"]}).duplicated()
+        duplicates = {s: int(repeated[table["split"] == s].sum()) for s in splits}
+    near: tuple[NearDuplicates, ...] = ()
+    unfinished = ""
+    if phashes is None:
+        unchecked.append("Similar images could not be checked: there are no perceptual hashes.")
+    else:
+        looks = table["path"].map(phashes)
+        _refuse_missing(manifest, looks, "perceptual hash", "scan the images first")
+        near, unfinished = _near(table, columns.get("sha256"), looks, splits, near_distance)
+        if unfinished:
+            unchecked.append(f"Similar images may not all have been found: {unfinished}.")
+    overlaps = [
+        overlap
+        for name, ids in columns.items()
+        for first, second in itertools.combinations(splits, 2)
+        if (overlap := _overlap(table, ids, name, first, second)) is not None
+    ]
+    return Receipt(
+        _counts(table, splits),
+        tuple(overlaps),
+        duplicates,
+        tuple(unchecked),
+        near,
+        near_distance,
+        refuse_near_duplicates,
+        not unfinished,
+    )
+
+
+def _near(
+    table: pd.DataFrame,
+    hashes: pd.Series | None,
+    phashes: pd.Series,
+    splits: Sequence[str],
+    distance: int,
+) -> tuple[tuple[NearDuplicates, ...], str]:
+    """Returns what looks the same, and why there may be more; see `near_duplicates.Search`."""
+    number = table["split"].map({split: i for i, split in enumerate(splits)}).to_numpy(np.int64)
+    found, unfinished = pairs(phashes, number, distance)
+    first, second = found["first"].to_numpy(), found["second"].to_numpy()
+    if hashes is not None:  # the identical are listed as such
+        codes = pd.factorize(hashes)[0]
+        differ = codes[first] != codes[second]
+        found, first, second = found[differ], first[differ], second[differ]
+    paths = table["path"].to_numpy(object)
+    result = []
+    for a, b in itertools.combinations(range(len(splits)), 2):
+        between = (number[first] == a) & (number[second] == b)
+        if count := int(between.sum()):
+            nearest = found[between].head(_LISTED)
+            listed = tuple((paths[i], paths[j], int(d)) for i, j, d in nearest.to_numpy())
+            result.append(NearDuplicates((splits[a], splits[b]), count, listed))
+    return tuple(result), unfinished
+
+
+def _overlap(
+    table: pd.DataFrame, ids: pd.Series, column: str, first: str, second: str
+) -> Overlap | None:
+    of_first, of_second = (ids[table["split"] == s].dropna() for s in (first, second))
+    shared = sorted(set(of_first.unique()).intersection(of_second.unique()))
+    if not shared:
+        return None
+    listed = shared[:_LISTED]
+    if column == "sha256":
+        paths = [
+            table["path"][of.index[of == h][0]] for h in listed for of in (of_first, of_second)
+        ]
+        listed = [f"{a} = {b}" for a, b in zip(paths[::2], paths[1::2], strict=True)]
+    return Overlap(column, (first, second), len(shared), tuple(str(name) for name in listed))
+
+
+def _counts(table: pd.DataFrame, splits: Sequence[str]) -> dict[str, dict[str, int]]:
+    counts = {}
+    for split in splits:
+        part = table[table["split"] == split]
+        counts[split] = {"images": len(part)} | {
+            noun: int(part[name].nunique())
+            for name, noun in _COLUMNS.items()
+            if name in part and name != "sha256"
+        }
+    return counts
+
+
+def _refuse_missing(manifest: Manifest, values: pd.Series, what: str, todo: str) -> None:
+    missing = values[values.isna()]
+    if len(missing):
+        raise UserError(
+            f"{len(missing):,} of {len(values):,} images have no {what}, the first "
+            f"{manifest.table['path'][missing.index[0]]!r}; {todo}."
+        )

@@ -1,0 +1,1 @@
+"""Whole slides: tiles, and the annotations that label them."""

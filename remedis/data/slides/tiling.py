@@ -1,0 +1,235 @@
+"""A whole slide cut into tiles: where there is tissue, and which tiles show tumour.
+
+Tiles lie on a grid over what was scanned, beginning at its upper left corner; tiles that would
+reach over its edge are left out.
+
+Tissue: the slide at about 8 micrometres a pixel, finer if a tile would be less than 8 pixels wide.
+A pixel is tissue if its saturation (HSV) is above Otsu's threshold (IEEE Trans. SMC 9(1), 1979)
+over the slide, limited to between 0.05 and 0.2: our choice, so that a slide of glass alone has no
+tissue and one of tissue alone has no glass. Ink and folds pass for tissue; grey and black do not.
+
+Tumour: as PatchCamelyon does it, a tile is positive if any pixel of its central square is tumour,
+and negative otherwise, whatever its rim shows. The square is a third of the tile's width by
+default, PatchCamelyon's 32 of 96 pixels. Pixels are those of the tile as read, each tested at its
+centre.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+
+from remedis import files
+from remedis.data.readers import Unreadable, slide
+from remedis.data.slides.annotations import Annotations
+from remedis.data.tables import text
+from remedis.errors import UserError
+
+_MASK_MPP = 8.0
+_LEAST_MASK_PIXELS = 8
+_LEAST_SATURATION, _MOST_SATURATION = 0.05, 0.2
+_BINS = 256
+# Side of what is read of a slide at once, in pixels, at most.
+_BLOCK = 2048
+
+
+@dataclasses.dataclass(frozen=True)
+class Tissue:
+    """Which parts of a slide are tissue.
+
+    Attributes:
+      mask: [H, W] bool.
+      pixel: width and height of one of its pixels, in pixels of the finest level.
+      left: x of its left edge, in pixels of the finest level.
+      top: y of its upper edge.
+    """
+
+    mask: np.ndarray
+    pixel: float
+    left: int
+    top: int
+
+    def share(self, x: np.ndarray, y: np.ndarray, side: float) -> np.ndarray:
+        """Returns the share of tissue in squares, 0 to 1.
+
+        Args:
+          x: [n] left edges, in pixels of the finest level.
+          y: [n] upper edges.
+          side: width and height of the squares, in pixels of the finest level.
+        """
+        sums = np.pad(self.mask, ((1, 0), (1, 0))).astype(np.float64).cumsum(0).cumsum(1)
+
+        def until(right: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+            # Linear between the sums' corners: exact, since every pixel is all of one kind.
+            u = np.clip((right - self.left) / self.pixel, 0, sums.shape[1] - 1)
+            v = np.clip((bottom - self.top) / self.pixel, 0, sums.shape[0] - 1)
+            i = np.minimum(u.astype(int), sums.shape[1] - 2)
+            j = np.minimum(v.astype(int), sums.shape[0] - 2)
+            du, dv = u - i, v - j
+            upper = sums[j, i] * (1 - du) + sums[j, i + 1] * du
+            lower = sums[j + 1, i] * (1 - du) + sums[j + 1, i + 1] * du
+            result: np.ndarray = upper * (1 - dv) + lower * dv
+            return result
+
+        right, bottom = x + side, y + side
+        area = until(right, bottom) - until(x, bottom) - until(right, y) + until(x, y)
+        return area / (side / self.pixel) ** 2
+
+
+def tile(
+    path: files.Path,
+    mpp: float,
+    size: int,
+    stride: int | None = None,
+    tissue: float = 0.5,
+    annotations: Annotations | None = None,
+    centre: float = 1 / 3,
+    override_mpp: float | None = None,
+) -> pd.DataFrame:
+    """Returns the tiles of a slide that show tissue.
+
+    Args:
+      path: the slide.
+      mpp: micrometres a pixel the tiles shall have.
+      size: width and height of the tiles, in pixels of that size.
+      stride: from one tile to the next, in the same pixels; `size` if not given, so that tiles
+        touch.
+      tissue: the least share of tissue in a tile, 0 to 1.
+      annotations: outlines of tumour; unknown if not given.
+      centre: width of the central square that decides whether a tile is tumour, as a share of the
+        tile's, above 0 to 1.
+      override_mpp: micrometres a pixel of the slide's finest level, instead of what the slide says.
+
+    Returns:
+      One row a tile, from the top left row by row: `item`, the tile's name in
+      `remedis.data.readers.slide`; `x`, `y`, int64, its upper left corner in pixels of the finest
+      level; `tissue`, its share; `tumor`, float32, 1, 0 or, without annotations, NaN.
+
+    Raises:
+      UserError: an argument is outside its range; the slide cannot be read, does not say how many
+        micrometres a pixel has, or is coarser than `mpp`.
+    """
+    stride = size if stride is None else stride
+    _check(mpp, size, stride, tissue, centre, override_mpp)
+    try:
+        with slide.opened(str(path)) as opened:
+            base = override_mpp or _resolution(opened)
+            slide.choose_level(opened, mpp, base)
+            left, top, width, height = _bounds(opened)
+            step, side = stride * mpp / base, size * mpp / base
+            xs = left + np.arange(max(0, math.floor((width - side) / step + 1e-6) + 1)) * step
+            ys = top + np.arange(max(0, math.floor((height - side) / step + 1e-6) + 1)) * step
+            x, y = (grid.round().astype(np.int64).ravel() for grid in np.meshgrid(xs, ys))
+            share = find_tissue(opened, mpp * size, base).share(x, y, side)
+    except Unreadable as error:
+        raise UserError(f"{path}: {error}") from None
+    shown = share >= tissue - 1e-9
+    x, y, share = x[shown], y[shown], share[shown]
+    given = "" if override_mpp is None else f",{override_mpp:.10g}"
+    names = [f"{a},{b},{size},{mpp:.10g}{given}" for a, b in zip(x, y, strict=True)]
+    # Text even if there is none of it.
+    items = pd.array(names, dtype=text.STRING)
+    tumor = np.full(len(x), np.nan, np.float32)
+    if annotations is not None:
+        tumor[:] = _tumour(annotations, x, y, size, mpp / base, centre)
+    return pd.DataFrame({"item": items, "x": x, "y": y, "tissue": share, "tumor": tumor})
+
+
+def find_tissue(opened: slide.Slide, tile_width: float, base: float) -> Tissue:
+    """Returns where a slide shows tissue.
+
+    Args:
+      opened: the slide.
+      tile_width: of the tiles it is wanted for, in micrometres.
+      base: micrometres a pixel of the finest level.
+
+    Raises:
+      Unreadable: the slide cannot be read.
+    """
+    wanted = min(_MASK_MPP, tile_width / _LEAST_MASK_PIXELS) / base
+    level = opened.get_best_level_for_downsample(wanted * (1 + 1e-6))
+    downsample = opened.level_downsamples[level]
+    factor = max(1, round(wanted / downsample))
+    left, top, width, height = _bounds(opened)
+    pixel = factor * downsample
+    shape = (max(1, math.ceil(height / pixel - 1e-6)), max(1, math.ceil(width / pixel - 1e-6)))
+    saturation = np.zeros(shape, np.float32)
+    block = max(1, _BLOCK // factor)
+    for j in range(0, shape[0], block):
+        for i in range(0, shape[1], block):
+            rows, columns = min(block, shape[0] - j), min(block, shape[1] - i)
+            corner = (left + round(i * pixel), top + round(j * pixel))
+            region = opened.read_region(corner, level, (columns * factor, rows * factor))
+            colours = np.asarray(slide.on_white(region), np.float32)
+            colours = colours.reshape(rows, factor, columns, factor, 3).mean(axis=(1, 3))
+            saturation[j : j + rows, i : i + columns] = _saturation(colours)
+    threshold = np.clip(otsu(saturation), _LEAST_SATURATION, _MOST_SATURATION)
+    return Tissue(saturation > threshold, pixel, left, top)
+
+
+def otsu(values: np.ndarray) -> float:
+    """Returns the threshold in [0, 1] that parts values in [0, 1] into two classes.
+
+    The one with the largest variance between the classes, over 256 bins; values above it are of the
+    upper class. Of several such thresholds, the lowest.
+    """
+    counts, edges = np.histogram(values, _BINS, (0.0, 1.0))
+    middles = (edges[:-1] + edges[1:]) / 2
+    below, above = np.cumsum(counts)[:-1], np.cumsum(counts[::-1])[::-1][1:]
+    sums = np.cumsum(counts * middles)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums[:-1] / below - (sums[-1] - sums[:-1]) / above) ** 2
+    return float(edges[1 + np.argmax(np.nan_to_num(between))])
+
+
+def _saturation(colours: np.ndarray) -> np.ndarray:
+    brightest, darkest = colours.max(axis=-1), colours.min(axis=-1)
+    result: np.ndarray = (brightest - darkest) / np.maximum(brightest, 1e-6)
+    return result
+
+
+def _tumour(
+    annotations: Annotations, x: np.ndarray, y: np.ndarray, size: int, pixel: float, centre: float
+) -> np.ndarray:
+    """Returns [n] bool, whether the central square of each tile has a pixel of tumour."""
+    count = max(1, round(size * centre))
+    offsets = ((size - count) // 2 + np.arange(count) + 0.5) * pixel
+    return np.array(
+        [annotations.is_tumour(a + offsets, b + offsets).any() for a, b in zip(x, y, strict=True)],
+        bool,
+    )
+
+
+def _resolution(opened: slide.Slide) -> float:
+    try:
+        return slide.resolution(opened)
+    except Unreadable as error:
+        raise Unreadable(
+            f"{str(error).rstrip('.')}; set override_mpp to that of its finest level."
+        ) from None
+
+
+def _bounds(opened: slide.Slide) -> tuple[int, int, int, int]:
+    """Returns left, top, width and height of what was scanned, in pixels of the finest level."""
+    names = ("bounds-x", "bounds-y", "bounds-width", "bounds-height")
+    try:
+        left, top, width, height = (int(opened.properties[f"openslide.{name}"]) for name in names)
+    except (KeyError, ValueError):
+        return 0, 0, *opened.dimensions
+    return left, top, width, height
+
+
+def _check(
+    mpp: float, size: int, stride: int, tissue: float, centre: float, override_mpp: float | None
+) -> None:
+    for name, value in {"mpp": mpp, "override_mpp": override_mpp}.items():
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{name} is {value}; expected micrometres a pixel, above 0.")
+    for name, number in {"size": size, "stride": stride}.items():
+        if number < 1:
+            raise UserError(f"The {name} of tiles is {number}; expected 1 pixel or more.")
+    if not 0 <= tissue <= 1:
+        raise UserError(f"The least share of tissue is {tissue}; expected 0 to 1.")
+    if not 0 < centre <= 1:
+        raise UserError(f"The width of the centre is {centre} of a tile; expected above 0 to 1.")

@@ -1,0 +1,1 @@
+"""Tables as people write them: spreadsheets, columns, text."""

@@ -1,0 +1,1 @@
+"""Use of a finished model: predictions, embeddings, re-scoring, recalibration, probes."""

@@ -1,0 +1,70 @@
+"""Scores of a split, as a table that can be published and evaluated again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from remedis.data.batches.cache import ImageCache
+from remedis.data.batches.pipeline import evaluation_batches, readable
+from remedis.data.manifest import Manifest
+from remedis.preprocess import Preprocess
+from remedis.progress import progress
+
+# What tells who a score is of, and which subgroup it belongs to; the latter where they are known.
+IDS = ("path", "patient_id", "study_id", "site", "split")
+SUBGROUPS = ("sex", "age", "view")
+
+
+def predict(
+    outputs: Callable[[tf.Tensor], tf.Tensor],
+    manifest: Manifest,
+    preprocess: Preprocess,
+    batch_size: int,
+    title: str | None = None,
+    cache: ImageCache | None = None,
+) -> np.ndarray:
+    """Returns the outputs for every image, [rows, ...] float32.
+
+    Args:
+      outputs: from images [N, H, W, 3] to [N, ...].
+      manifest: the images, at least one.
+      preprocess: the evaluation part.
+      batch_size: images at a time.
+      title: what a progress bar is called; none is shown without.
+      cache: of this manifest's images, for when they are scored again.
+    """
+    found, done = [], 0
+    batches = readable(evaluation_batches(manifest, preprocess, batch_size, cache))
+    if title is None:
+        return np.concatenate([outputs(batch["image"]) for batch in batches])
+    with progress(title, len(manifest)) as report:
+        for batch in batches:
+            found.append(outputs(batch["image"]).numpy())
+            done += len(found[-1])
+            report(done, "images")
+    return np.concatenate(found)
+
+
+def table(manifest: Manifest, logits: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """Returns a row an image.
+
+    Args:
+      manifest: the images.
+      logits: [rows, labels], before calibration.
+      probabilities: [rows, labels], after it.
+
+    Returns:
+      Ids, subgroups where known, and for each label `label/<name>` (NaN unknown), `score/<name>`
+      (the probability) and `logit/<name>`.
+    """
+    known = [*IDS, *(name for name in SUBGROUPS if name in manifest.table)]
+    columns: dict[str, Any] = {name: manifest.table[name] for name in known}
+    targets = manifest.targets()
+    for i, name in enumerate(manifest.labels):
+        columns[f"label/{name}"] = targets[:, i]
+        columns[f"score/{name}"] = probabilities[:, i].astype(np.float32)
+        columns[f"logit/{name}"] = logits[:, i]
+    return pd.DataFrame(columns)

@@ -1,0 +1,142 @@
+"""Fits the probabilities of an exported classifier to a site, and exports it anew."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from remedis import files
+from remedis.errors import UserError, unknown_choice
+from remedis.evaluation import calibration
+from remedis.evaluation.calibration import Calibration
+from remedis.inference.exported import ExportedClassifier
+from remedis.inference.rescore import Scored
+from remedis.zoo import card, save_classifier
+
+METHODS = tuple(name for name in calibration.METHODS if name != "none")
+
+
+def method_for(task: str, asked: str | None) -> str:
+    """Returns the method asked for, or without one what suits the task: platt, or temperature.
+
+    Raises:
+      UserError: it is not among `METHODS`, or not for the task.
+    """
+    if asked is None:
+        return "temperature" if task == "multi_class" else "platt"
+    if asked not in METHODS:
+        raise unknown_choice("value of --method", asked, METHODS)
+    if asked == "platt" and task == "multi_class":
+        raise UserError(
+            "--method is platt, which fits one label at a time, but the model's task is "
+            "multi_class, whose probabilities sum to 1; use temperature."
+        )
+    return asked
+
+
+def recalibrate(
+    exported: ExportedClassifier, scored: Scored, method: str, out: files.Path
+) -> list[str]:
+    """Writes the classifier with a calibration fitted on its scores; returns what there is to say.
+
+    Logits stay as they are, and the fit starts from them, whatever the calibration was; a label
+    with too few cases keeps its own. Thresholds are moved with the probabilities, so that the same
+    images reach them; those of a multi_class task, whose order among images changes, are left out.
+
+    Args:
+      exported: the classifier.
+      scored: labelled cases of a site, not among those it was trained on.
+      method: of `METHODS`, see `method_for`.
+      out: the folder to write.
+
+    Raises:
+      UserError: labels are missing or too few, a temperature would drop an offset, or the folder
+        exists.
+    """
+    labels, description = exported.labels, exported.description
+    if scored.manifest.labels != labels:
+        lacking = [label for label in labels if label not in scored.manifest.labels]
+        raise UserError(
+            f"A calibration is of all labels, {', '.join(labels)}, in this order"
+            + (f"; the data lack {', '.join(lacking)}: add empty columns." if lacking else ".")
+        )
+    table = scored.table
+    logits, targets, before = (
+        table[[f"{kind}/{label}" for label in labels]].to_numpy(np.float64)
+        for kind in ("logit", "label", "score")
+    )
+    patients = table["patient_id"].to_numpy(dtype=object)
+    fitted = calibration.fit(logits, targets, labels, method, description.task, patients)
+    if set(fitted.left_out) == set(labels):
+        raise UserError(
+            "No label has enough positives and negatives to calibrate: "
+            f"{calibration.MIN_PATIENTS} patients of each are needed."
+        )
+    classifier, preprocess, _ = save_classifier.load(exported.folder)
+    old = Calibration(
+        method="",
+        scale=tuple(np.asarray(classifier.scale).tolist()),
+        offset=tuple(np.asarray(classifier.offset).tolist()),
+        fitted_on={},
+        left_out=(),
+        task=description.task,
+    )
+    # Too few cases to calibrate by are no reason to forget what was fitted on more.
+    kept = np.isin(labels, fitted.left_out)
+    dropped = [
+        label
+        for label, offset, keeps in zip(labels, old.offset, kept, strict=True)
+        if offset and not keeps
+    ]
+    if fitted.method == "temperature" and dropped:
+        raise UserError(
+            f"--method is temperature, a scale of the raw logits, but {', '.join(dropped)} "
+            f"{'has an offset, which' if len(dropped) == 1 else 'have offsets, which'} it would "
+            "drop; use platt, which fits both anew."
+        )
+    source = scored.manifest.source
+    fits = card.fits(description.calibration, labels)
+    fits |= {
+        label: {**fitted.fitted_on["labels"][label], "data": source}
+        for label in labels
+        if label not in fitted.left_out
+    }
+    counts = fitted.fitted_on["labels"]
+    fitted = dataclasses.replace(
+        fitted,
+        fitted_on={**fitted.fitted_on, "labels": fits},
+        scale=tuple(np.where(kept, old.scale, fitted.scale).tolist()),
+        offset=tuple(np.where(kept, old.offset, fitted.offset).tolist()),
+    )
+    classifier.calibrate(np.asarray(fitted.scale), np.asarray(fitted.offset))
+    thresholds = None
+    if description.thresholds and description.task == "multi_label":
+        thresholds = calibration.moved(description.thresholds, labels, old, fitted)
+    save_classifier.save(
+        classifier,
+        preprocess,
+        name=description.name,
+        provenance=description.provenance,
+        directory=out,
+        thresholds=thresholds,
+        calibration={**fitted.to_json(), "data": source},
+        seen=exported.seen and exported.seen.extended(scored.hashes),
+    )
+    after = fitted.probabilities(logits)
+    lines = [f"{out}: calibrated by {fitted.method} on {fitted.fitted_on['cases']:,} patients."]
+    for i, label in enumerate(labels):
+        if label in fitted.left_out:
+            lines.append(f"{label}: left as it was, too few patients: {_counts(counts[label])}.")
+            continue
+        known = np.isfinite(targets[:, i])
+        brier = [np.mean((p[known, i] - targets[known, i]) ** 2) for p in (before, after)]
+        lines.append(
+            f"{label}: scale {fitted.scale[i]:.3f}, offset {fitted.offset[i]:.3f}; Brier score "
+            f"{brier[0]:.4f} -> {brier[1]:.4f} on these cases; {_counts(counts[label])}."
+        )
+    return lines
+
+
+def _counts(of: Mapping[str, Any]) -> str:
+    return f"{of['positives']:,} positive, {of['negatives']:,} negative"

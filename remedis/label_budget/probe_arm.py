@@ -1,0 +1,83 @@
+"""The mode `probe`: a linear head on embeddings that are computed once an arm."""
+
+import time
+
+import ml_collections
+import numpy as np
+import pandas as pd
+
+from remedis.data.manifest import Manifest
+from remedis.evaluation import probes
+from remedis.evaluation.l2sp import Embedded, Prior, adapted
+from remedis.inference import embedding_store
+from remedis.label_budget.arm import Home, pin_weights
+from remedis.label_budget.budgets import Draw
+from remedis.label_budget.cell_store import Scores
+from remedis.label_budget.data import Hospitals
+from remedis.label_budget.directory import StudyDirectory
+from remedis.label_budget.settings import recipe
+from remedis.models import trunk
+from remedis.models.classifier import Classifier
+from remedis.training import checks
+from remedis.zoo import resolve
+
+
+class ProbedArm:
+    """An arm whose embeddings are known.
+
+    Attributes:
+      home: scores of the in-distribution probe.
+    """
+
+    def __init__(
+        self,
+        config: ml_collections.ConfigDict,
+        run: StudyDirectory,
+        hospitals: Hospitals,
+        name: str,
+        checkpoint: str,
+    ) -> None:
+        """Computes embeddings where they are not stored yet, and solves the ID probe.
+
+        Args:
+          config: the study's.
+          run: the study's directory.
+          hospitals: the data.
+          name: of the arm.
+          checkpoint: its specification.
+
+        Raises:
+          UserError: there is no such checkpoint, or the embeddings cannot be stored.
+        """
+        started = time.monotonic()
+        settings = recipe(config, "id", checkpoint)
+        backbone = resolve.load(checkpoint, settings.seed)
+        print(f"Checkpoint: {checkpoint}: {backbone.provenance.description}", flush=True)
+        classifier = Classifier(backbone.trunk, tuple(settings.labels), settings.head_norm)
+        pin_weights(run, name, trunk.digest(backbone.trunk))
+        _, ops = checks.operations(settings)
+        stored = embedding_store.of_head(classifier, run / "embeddings", ops, settings.batch_size)
+
+        def embedded(part: Manifest, hashes: "pd.Series[str]", what: str) -> np.ndarray:
+            return stored(part, hashes, f"{name}: embedding {what}")
+
+        inside = hospitals.inside
+        train = embedded(inside.train, inside.hashes, "ID train")
+        validation = embedded(inside.validation, inside.hashes, "ID validation")
+        test = embedded(inside.test, inside.hashes, "ID test")
+        solved = probes.linear_probe(
+            train, inside.train.targets(), validation, inside.validation.targets()
+        )
+        prior = Prior.of(solved, train)
+        self._targets = hospitals.pool.targets()
+        self._pool = Embedded.of(embedded(hospitals.pool, hospitals.hashes, "OOD pool"), prior)
+        self._test = Embedded.of(embedded(hospitals.test, hospitals.hashes, "OOD test"), prior)
+        self.home = Home(
+            prior.logits(test), self._test.prior, backbone.provenance, time.monotonic() - started
+        )
+
+    def adapted(self, draw: Draw, seed: int, name: str) -> Scores:
+        """Returns the scores of the OOD test images after adapting to a draw."""
+        del seed, name  # nothing is random, nothing is left
+        found = adapted(self._pool, self._targets, draw.train, draw.validation, self._test)
+        return found.astype(np.float32)

@@ -1,0 +1,125 @@
+"""The images that `config.data` names, of one source or several, without their labels."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import ml_collections
+import numpy as np
+import pandas as pd
+
+from remedis.data import sources
+from remedis.data.manifest import REQUIRED, Manifest
+from remedis.data.tables import spreadsheet
+from remedis.errors import UserError, unknown_choice
+
+UNLABELLED = "unlabelled"  # a manifest has one label at least; this one is unknown everywhere
+_EXAMPLE = "'csv=/data/mine; chestxray14=/data/ChestX-ray14'"
+
+
+def load(config: ml_collections.ConfigDict) -> dict[str, Manifest]:
+    """Returns the images of every directory in `config.data`, by the name of their source.
+
+    The second directory of the source `csv` is called `csv-2`, and so on.
+
+    Raises:
+      UserError: config.data or config.source_options is not of its form, the data are not as their
+        source expects, or patients are not known without the opt-out.
+    """
+    entries = _entries(config.data)
+    options = _options(config.source_options, [source for source, _ in entries])
+    allowed = config.allow_missing_patient_ids
+    loaded: dict[str, Manifest] = {}
+    for i, (source, directory) in enumerate(entries):
+        manifest = _load(source, directory, options.get(source, {}), allowed)
+        missing = manifest.table["patient_id"].isna()
+        if missing.any() and not allowed:
+            first = manifest.table.loc[missing, "path"].iloc[0]
+            raise UserError(
+                f"{int(missing.sum()):,} of {len(missing):,} images of {source}={directory} have "
+                f"no patient_id, the first {first!r}; add the ids, or set "
+                "config.allow_missing_patient_ids to take every such image as a patient of its own."
+            )
+        number = sum(source == earlier for earlier, _ in entries[: i + 1])
+        loaded[source if number == 1 else f"{source}-{number}"] = manifest
+    return loaded
+
+
+def unlabelled(table: pd.DataFrame, root: pathlib.Path, source: str) -> Manifest:
+    """Returns the images of a table as a manifest, without any column that may be a label.
+
+    Args:
+      table: with `path`, and what it has of the other columns that say whose an image is.
+      root: what relative paths are relative to.
+      source: what to call it in errors.
+
+    Raises:
+      UserError: as of `Manifest`.
+    """
+    kept = table[[name for name in (*REQUIRED, "slide_id") if name in table]]
+    absent = {name: None for name in REQUIRED if name not in kept}
+    return Manifest(kept.assign(**absent, **{UNLABELLED: np.nan}), (UNLABELLED,), root, source)
+
+
+def read_csv(path: pathlib.Path) -> Manifest:
+    """Returns the images that a CSV file lists by `path`; no column needs to be a label.
+
+    Raises:
+      UserError: the file cannot be read, lacks the column, or has an image twice or none in a row.
+    """
+    table = spreadsheet.read_table(path, required=("path",))
+    spreadsheet.refuse(path, table["path"], table["path"] == "", "the path of an image")
+    repeated = table["path"].duplicated()
+    spreadsheet.refuse(path, table["path"], repeated, "every image once; remove the row")
+    return unlabelled(table, path.parent, str(path))
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    """Returns the sources and directories of `config.data`."""
+    found: list[tuple[str, str]] = []
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        source, _, directory = (piece.strip() for piece in part.partition("="))
+        if not source or not directory:
+            raise UserError(
+                f"config.data has {part!r}; expected SOURCE=DIRECTORY, several separated by ';', "
+                f"such as {_EXAMPLE}."
+            )
+        if source not in sources.NAMES:
+            raise unknown_choice("source in config.data", source, sources.NAMES)
+        if (source, directory) in found:
+            raise UserError(f"config.data has {part!r} twice; name it once.")
+        found.append((source, directory))
+    if not found:
+        raise UserError(
+            "config.data is not set: name the sources of the images and their directories, such "
+            f"as {_EXAMPLE}."
+        )
+    return found
+
+
+def _options(text: str, known: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Returns the options of each source in `config.source_options`."""
+    pairs: dict[str, list[str]] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        source, colon, pair = (piece.strip() for piece in part.partition(":"))
+        if not colon:
+            raise UserError(
+                f"config.source_options has {part!r}; expected SOURCE: KEY=VALUE, several "
+                "separated by ';', such as 'chexpert: views=all'."
+            )
+        if source not in known:
+            raise unknown_choice("source in config.source_options", source, dict.fromkeys(known))
+        pairs.setdefault(source, []).append(pair)
+    return {source: sources.parse_options(own) for source, own in pairs.items()}
+
+
+def _load(source: str, directory: str, options: dict[str, Any], allowed: bool) -> Manifest:
+    """Returns the images of one directory, whoever they are of."""
+    if source == "csv" and not options:
+        # The source itself asks for labels.
+        path = pathlib.Path(directory)
+        return read_csv(path if path.suffix.lower() == ".csv" else path / "manifest.csv")
+    if "allow_missing_patient_ids" in sources.options_of(source):
+        options = {"allow_missing_patient_ids": allowed, **options}
+    manifest = sources.load(source, directory, **options)
+    return unlabelled(manifest.table, manifest.root, manifest.source)

@@ -1,0 +1,90 @@
+"""Barlow Twins: every dimension the same for both views, and no two dimensions alike.
+
+Zbontar et al. 2021, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", arXiv
+2103.03230. There are no negatives: dimensions are held against each other, not examples.
+"""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from remedis.pretraining import checks
+from remedis.pretraining.methods.method import Outcome, normalised
+from remedis.pretraining.methods.projection import BARE, EPSILON, Projection
+from remedis.pretraining.methods.siamese import Siamese
+
+# Correlations over fewer examples are mostly chance: those of independent dimensions are of the
+# size 1 / sqrt(N - 1), and over two examples every one is 1 or -1.
+FEWEST = 8
+
+
+def barlow_twins(first: tf.Tensor, second: tf.Tensor, off_diagonal: float) -> tf.Tensor:
+    """Returns how far the correlations of the two views' dimensions are from the identity.
+
+    c = BN(first)' BN(second) / N; sum over i of (c_ii - 1)^2 + off_diagonal * sum over i != j of
+    c_ij^2. It is a sum over dimensions, and of the batch as a whole.
+
+    Args:
+      first: [N, D], of any length and mean.
+      second: [N, D]; rows of the same number are of one example.
+      off_diagonal: weight of the off-diagonal correlations, 0 or more.
+
+    Returns:
+      Scalar float32, at least 0; D if all rows are equal.
+    """
+    count = tf.cast(tf.shape(first)[0], first.dtype)
+    c = tf.matmul(standardised(first), standardised(second), transpose_a=True) / count
+    own = tf.linalg.diag_part(c)
+    others = tf.linalg.set_diag(c, tf.zeros_like(own))
+    invariance = tf.reduce_sum(tf.square(own - 1))
+    return invariance + off_diagonal * tf.reduce_sum(tf.square(others))
+
+
+def standardised(z: tf.Tensor) -> tf.Tensor:
+    """Returns z [N, D] with mean 0 and variance 1 in each column: batch norm without variables."""
+    mean, variance = tf.nn.moments(z, 0)
+    return (z - mean) * tf.math.rsqrt(variance + EPSILON)
+
+
+class BarlowTwins(Siamese):
+    """The loss of `barlow_twins` behind three wide layers, the last without bias or norm.
+
+    The views are projected in a call each, as in the paper: batch norms see the N rows of one view.
+    For watching, projections are standardised, as the loss has them, and then brought to length 1.
+    """
+
+    name = "barlow_twins"
+    fewest = FEWEST
+
+    def __init__(
+        self,
+        channels: int,
+        seed: int,
+        *,
+        off_diagonal: float = 0.0051,
+        widths: Sequence[int] | None = None,
+    ) -> None:
+        """Makes the head.
+
+        Args:
+          channels: of the features.
+          seed: of the head's weights.
+          off_diagonal: weight of the off-diagonal correlations, 0 or more.
+          widths: of the head's layers; (8192, 8192, 8192) in the paper.
+
+        Raises:
+          UserError: a value is out of its range.
+        """
+        self.off_diagonal = checks.not_negative("off_diagonal", off_diagonal)
+        self._widths = checks.widths(widths, (8192, 8192, 8192))
+        super().__init__(Projection(channels, self._widths, seed, last=BARE))
+
+    def constant_loss(self, batch_size: int) -> float:
+        """Returns D: without variance there is no correlation."""
+        return float(self._widths[-1])
+
+    def __call__(self, student: tf.Tensor, teacher: tf.Tensor | None = None) -> Outcome:
+        """Returns the loss of features [N, 2, C]."""
+        first, second = self.apart(student)
+        loss = barlow_twins(first, second, self.off_diagonal)
+        return Outcome(loss, normalised(standardised(first)), normalised(standardised(second)))

@@ -1,0 +1,94 @@
+"""RELIC: tell instances apart, and just as surely from either view.
+
+Mitrovic et al. 2021, "Representation Learning via Invariant Causal Mechanisms", arXiv 2010.07922.
+"""
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from remedis.pretraining import checks
+from remedis.pretraining.methods.method import Outcome, normalised
+from remedis.pretraining.methods.projection import BIAS, Projection
+from remedis.pretraining.methods.siamese import Siamese
+
+
+def relic(first: tf.Tensor, second: tf.Tensor, temperature: float, alpha: float) -> tf.Tensor:
+    """Returns InfoNCE over instances + alpha times a divergence between the two views' guesses.
+
+    Row i of p is the softmax over j of sim(first_i, second_j) / T, row i of q that of
+    sim(second_i, first_j) / T, where sim is the cosine: from either view, which image of the batch
+    it is. The loss is the mean over the examples of
+
+        (-log p_ii - log q_ii) / 2 + alpha (KL(p_i, q_i) + KL(q_i, p_i)) / 2
+
+    From the paper: the softmax over the other view of all examples, the divergence and its weight
+    alpha, both orders of the views. Ours: cosines, as in SimCLR; means where the paper has sums, so
+    that alpha is the same; gradients go through both distributions, as the paper's formula has no
+    stop-gradient.
+
+    Args:
+      first: [N, D], of any length.
+      second: [N, D]; rows of the same number are positive pairs.
+      temperature: T, above 0.
+      alpha: weight of the divergence, 0 or more.
+
+    Returns:
+      Scalar float32, at least 0; log N if all projections are equal.
+    """
+    similarities = tf.matmul(normalised(first), normalised(second), transpose_b=True) / temperature
+    log_p = tf.nn.log_softmax(similarities)
+    log_q = tf.nn.log_softmax(tf.transpose(similarities))
+    found = tf.linalg.diag_part(log_p) + tf.linalg.diag_part(log_q)
+    # KL(p, q) + KL(q, p): no term is below 0.
+    divergence = tf.reduce_sum((tf.exp(log_p) - tf.exp(log_q)) * (log_p - log_q), 1)
+    return tf.reduce_mean(alpha * divergence - found) / 2
+
+
+class RELIC(Siamese):
+    """The loss of `relic` behind a deep head, the paper's critic.
+
+    From the paper: the critic's widths. Ours: one network for both views, where the paper also
+    allows a moving average for the second; batch norm on the critic's hidden layers, without which
+    five layers in a row hardly train; alpha 1 and temperature 0.1, which want trying out. The head
+    projects both views in one call: its batch norms see the 2 N rows.
+    """
+
+    name = "relic"
+
+    def __init__(
+        self,
+        channels: int,
+        seed: int,
+        *,
+        temperature: float = 0.1,
+        alpha: float = 1.0,
+        widths: Sequence[int] | None = None,
+    ) -> None:
+        """Makes the head.
+
+        Args:
+          channels: of the features.
+          seed: of the head's weights.
+          temperature: of the similarities, above 0.
+          alpha: weight of the divergence, 0 or more.
+          widths: of the head's layers; (4096, 2048, 1024, 512, 128) in the paper.
+
+        Raises:
+          UserError: a value is out of its range.
+        """
+        self.temperature = checks.positive("temperature", temperature)
+        self.alpha = checks.not_negative("alpha", alpha)
+        head = checks.widths(widths, (4096, 2048, 1024, 512, 128))
+        super().__init__(Projection(channels, head, seed, last=BIAS))
+
+    def constant_loss(self, batch_size: int) -> float:
+        """Returns log N."""
+        return math.log(batch_size)
+
+    def __call__(self, student: tf.Tensor, teacher: tf.Tensor | None = None) -> Outcome:
+        """Returns the loss of features [N, 2, C]."""
+        first, second = self.together(student)
+        loss = relic(first, second, self.temperature, self.alpha)
+        return Outcome(loss, normalised(first), normalised(second))

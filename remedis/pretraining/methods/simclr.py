@@ -1,0 +1,83 @@
+"""SimCLR: of all other views in the batch, find the one of the same image.
+
+Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", arXiv
+2002.05709.
+"""
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from remedis.pretraining import checks
+from remedis.pretraining.methods.method import Outcome, normalised
+from remedis.pretraining.methods.projection import NORM, Projection
+from remedis.pretraining.methods.siamese import Siamese
+
+
+def nt_xent(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tensor:
+    """Returns the normalised and temperature-scaled cross-entropy (equation 1 of the paper).
+
+    Each of the 2 N projections is held against the 2 N - 1 others, of which one is its positive:
+    -log(exp(sim / T) of the positive / sum of exp(sim / T) of all others), where sim is the cosine.
+    The mean over 2 N is the paper's; its released code takes twice that.
+
+    Args:
+      first: [N, D], of any length.
+      second: [N, D]; rows of the same number are positive pairs.
+      temperature: T, above 0.
+
+    Returns:
+      Scalar float32, at least 0; log(2 N - 1) if all projections are equal.
+    """
+    z = normalised(tf.concat([first, second], 0))
+    similarities = tf.matmul(z, z, transpose_b=True) / temperature
+    rows = tf.shape(z)[0]
+    others = tf.linalg.set_diag(similarities, tf.fill([rows], -math.inf))
+    positives = tf.roll(tf.range(rows), rows // 2, axis=0)
+    return tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(labels=positives, logits=others)
+    )
+
+
+class SimCLR(Siamese):
+    """NT-Xent behind a head of two layers, with the settings of REMEDIS' released code.
+
+    The head, as released: features to as many channels, batch norm, ReLU, 128 channels, batch norm
+    without offset. It projects both views in one call: its batch norms see the 2 N rows.
+    """
+
+    name = "simclr"
+
+    def __init__(
+        self,
+        channels: int,
+        seed: int,
+        *,
+        temperature: float = 0.1,
+        widths: Sequence[int] | None = None,
+    ) -> None:
+        """Makes the head.
+
+        Args:
+          channels: of the features.
+          seed: of the head's weights.
+          temperature: of the similarities, above 0; 0.1 as released.
+          widths: of the head's layers; (channels, 128) as released.
+
+        Raises:
+          UserError: a value is out of its range.
+        """
+        self.temperature = checks.positive("temperature", temperature)
+        head = checks.widths(widths, (channels, 128))
+        super().__init__(Projection(channels, head, seed, last=NORM))
+
+    def constant_loss(self, batch_size: int) -> float:
+        """Returns log(2 N - 1)."""
+        return math.log(2 * batch_size - 1)
+
+    def __call__(self, student: tf.Tensor, teacher: tf.Tensor | None = None) -> Outcome:
+        """Returns the loss of features [N, 2, C]."""
+        first, second = self.together(student)
+        loss = nt_xent(first, second, self.temperature)
+        return Outcome(loss, normalised(first), normalised(second))

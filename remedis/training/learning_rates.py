@@ -1,0 +1,144 @@
+"""Learning rates by variable: rules over names, of which the first that matches counts."""
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+import keras
+
+from remedis.data.tables.text import some
+from remedis.errors import UserError
+
+EXAMPLE = "'head/.*=10; block[12]/.*=0'"
+
+
+@dataclasses.dataclass(frozen=True)
+class Multipliers:
+    """Factors of the learning rate, by name of the variable.
+
+    Attributes:
+      rules: patterns and their factors. A pattern must match the whole of a name
+        (`re.fullmatch`); the first one that does gives the factor. 0 freezes.
+    """
+
+    rules: tuple[tuple[str, float], ...] = ()
+
+    def of(self, names: Iterable[str]) -> dict[str, float]:
+        """Returns the factor of each variable; 1 where no rule matches.
+
+        Raises:
+          UserError: a rule matches no variable, or only such as rules before it match.
+        """
+        names = list(names)
+        factors = dict.fromkeys(names, 1.0)
+        for matched, (_, factor) in zip(self._matched(names), self.rules, strict=True):
+            factors |= dict.fromkeys(matched, factor)
+        return factors
+
+    def log(self, names: Iterable[str]) -> list[str]:
+        """Returns a line a rule that says which variables have their factor from it."""
+        lines = []
+        for matched, (pattern, factor) in zip(self._matched(list(names)), self.rules, strict=True):
+            count = f"{len(matched):,} variable{'s' if len(matched) > 1 else ''}"
+            which = some(matched, limit=3)
+            lines.append(f"Learning rate x {factor:g}, by {pattern!r}: {count}: {which}")
+        return lines
+
+    def _matched(self, names: list[str]) -> list[list[str]]:
+        """The names each rule is the first to match."""
+        left, matched = names, []
+        for pattern, _ in self.rules:
+            matches = [name for name in names if re.fullmatch(pattern, name)]
+            first = [name for name in left if name in set(matches)]
+            if not matches:
+                raise UserError(_no_match(pattern, names))
+            if not first:
+                raise UserError(
+                    f"config.learning_rates: every variable that {pattern!r} matches "
+                    f"({some(matches)}) is matched by a rule before it; the first one counts: put "
+                    "this rule further ahead or leave it out."
+                )
+            matched.append(first)
+            left = [name for name in left if name not in set(first)]
+        return matched
+
+
+def parse(text: str) -> Multipliers:
+    """Returns the rules in `config.learning_rates`: `PATTERN=FACTOR; PATTERN=FACTOR; ...`.
+
+    Raises:
+      UserError: a rule that cannot be read, a pattern that is no regular expression, or a factor
+        that is no number >= 0.
+    """
+    rules = []
+    for rule in filter(None, (part.strip() for part in text.split(";"))):
+        # The last one: a pattern may have the sign in it.
+        pattern, _, factor = (part.strip() for part in rule.rpartition("="))
+        if not pattern:
+            raise UserError(
+                f"config.learning_rates: {rule!r} is not a rule; expected a pattern, '=' and a "
+                f"factor, as in {EXAMPLE}."
+            )
+        rules.append((_checked(pattern), _number(factor, rule)))
+    return Multipliers(tuple(rules))
+
+
+def of_trained(text: str, variables: Mapping[str, keras.Variable]) -> dict[str, float]:
+    """Returns the factors of the variables that `config.learning_rates` does not freeze.
+
+    Prints which rule matched what, and how much is trained.
+
+    Args:
+      text: of the config.
+      variables: by name.
+
+    Raises:
+      UserError: as of `parse` and `Multipliers.of`, or nothing is left to train.
+    """
+    rules = parse(text)
+    for line in rules.log(variables):
+        print(line, flush=True)
+    factors = {name: factor for name, factor in rules.of(variables).items() if factor}
+    if not factors:
+        raise UserError(
+            f"config.learning_rates is {text!r}, which freezes every variable; leave some of them "
+            "above 0."
+        )
+    parameters = sum(math.prod(variables[name].shape) for name in factors)
+    print(f"Training {len(factors)} variables, {parameters:,} parameters.", flush=True)
+    return factors
+
+
+def _checked(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise UserError(
+            f"config.learning_rates: {pattern!r} is not a regular expression ({error}); expected "
+            f"one that matches whole names of variables, as in {EXAMPLE}."
+        ) from error
+    return pattern
+
+
+def _number(text: str, rule: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise UserError(
+            f"config.learning_rates: the factor of {rule!r} is {text!r}; expected a number, 0 or "
+            "more."
+        )
+    return value
+
+
+def _no_match(pattern: str, names: list[str]) -> str:
+    literal = re.sub(r"\W+$", "", pattern)
+    near = difflib.get_close_matches(literal, names, n=3, cutoff=0.3) or names[:3]
+    return (
+        f"config.learning_rates: {pattern!r} matches no variable; expected a regular expression "
+        f"that matches whole names, such as {', '.join(near)}."
+    )

@@ -1,5 +1,0 @@
-"""A label-budget study: arms adapted to another hospital with growing numbers of its patients."""
-
-from remedis.training.study.engine import list_cells, run
-
-__all__ = ["list_cells", "run"]

@@ -1,0 +1,176 @@
+"""What a user gets wrong: one sentence each, on the command line one line and status 1."""
+
+import pathlib
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from remedis.errors import UserError
+from remedis.finetuning import data
+from remedis.finetuning.finetune import finetune
+from remedis.training.run_directory import RunDirectory
+
+ROOT = pathlib.Path(__file__).parents[2]
+OWN = f"--config={ROOT / 'configs' / 'own_data.py'}"
+
+
+def finetuned(*arguments: str, cwd: pathlib.Path) -> str:
+    """Runs the job on a command line that is wrong; returns the sentence."""
+    command = [sys.executable, str(ROOT / "finetune" / "finetune.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    lines = done.stderr.splitlines()
+    # At import TensorFlow's C++ tells that there is no accelerator, before it can be asked not to.
+    chatter = ("I0000", "WARNING: All log messages before absl")
+    said = [line for line in lines if line.strip() and not line.startswith(chatter)]
+    assert done.returncode == 1, done.stderr
+    assert len(said) == 1, done.stderr
+    assert said[0].startswith("error: ")
+    return said[0].removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "--workdir is not set; see --help."),
+        ((OWN,), "--workdir is not set; see --help."),
+        (("--workdir=w",), "--config is not set; name a file such as configs/chexpert.py."),
+        (
+            ("--workdir=w", "--config=nowhere.py"),
+            "--config=nowhere.py: there is no such config file; see configs/.",
+        ),
+        (
+            ("--workdir=w", f"{OWN}:rehersal"),
+            "Unknown config argument 'rehersal': did you mean 'rehearsal'? "
+            "Choose from: 50x1, 152x2, head_only, rehearsal.",
+        ),
+        (
+            ("--workdir=w", OWN, "--config.step=3"),
+            "Unknown config key 'step': did you mean 'steps'? Choose from: accumulate, allow_",
+        ),
+        (
+            ("--workdir=w", OWN, "--config.splits.trian=0.3"),
+            "Unknown config key 'splits.trian': did you mean 'splits.train'? Choose from: ",
+        ),
+        (
+            ("--workdir=w", OWN, "--config.batch_size=4", "--config.steps=abc"),
+            "--config.steps=abc: expected a whole number.",
+        ),
+        (
+            ("--workdir=w", OWN, "--config.learning_rate=fast"),
+            "--config.learning_rate=fast: expected a number.",
+        ),
+        (
+            ("--workdir=w", OWN, "--config.head_norm=maybe"),
+            "--config.head_norm=maybe: expected true or false.",
+        ),
+        (
+            ("--workdir=w", OWN, """--config.labels=("a", "b"""),
+            """--config.labels=("a", "b: expected '("one", "two")'.""",
+        ),
+        (("--wrkdir=w", OWN), "Unknown option --wrkdir: did you mean --workdir? See --help."),
+        (
+            ("--workdir=w", OWN, "extra"),
+            "Unknown argument 'extra'; options are written --name=value.",
+        ),
+        (
+            ("--workdir=w", "--config=broken.py"),
+            "--config=broken.py cannot be read (NameError: name 'undefined' is not defined).",
+        ),
+        (
+            ("--workdir=w", "--config=raising.py"),
+            "--config=raising.py cannot be read (ValueError: no such hospital).",
+        ),
+    ],
+)
+def test_command_lines(arguments, sentence, tmp_path):
+    (tmp_path / "broken.py").write_text("def get_config():\n    return undefined\n")
+    raising = "def get_config():\n    raise ValueError('no such hospital')\n"
+    (tmp_path / "raising.py").write_text(raising)
+    said = finetuned(*arguments, cwd=tmp_path)
+    assert said.startswith(sentence)
+    assert "Choose from" in said or said == sentence
+    assert not (tmp_path / "w").exists()
+
+
+def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
+    assert finetuned(OWN, "--workdir=w", cwd=tmp_path).startswith("config.checkpoint is not set: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"checkpoint": ""}, "config.checkpoint is not set: name a checkpoint folder "),
+        ({"checkpoint": "nowhere"}, "nowhere is not a folder; expected a SavedModel folder."),
+        ({"checkpoint": "."}, ". is not a SavedModel: it has no saved_model.pb; expected a folder"),
+        (
+            {"learning_rates": "haed/.*=0"},
+            "config.learning_rates",
+        ),
+        ({"train_preprocess": "resize({side})"}, "config.train_preprocess is 'resize({side})'; "),
+        ({"train_preprocess": "resise({size})"}, "Unknown preprocessing operation 'resise': did"),
+        (
+            {"eval_preprocess": "rotate(3)"},
+            "Preprocessing 'rotate(3)' must give the same every time here",
+        ),
+        ({"resamples": 20}, "config.resamples is 20; expected at least 40."),
+        ({"seed": -1}, "config.seed is -1; expected 0 to 2147483647."),
+        ({"momentum": 1.5}, "config.momentum is 1.5; expected 0 to 1."),
+        ({"image_size": 0}, "Preprocessing 'resize(0)': wrong arguments of resize (size is 0; "),
+        ({"image_size": 0, "train_preprocess": ""}, "Preprocessing 'resize(0)': wrong arguments"),
+    ],
+)
+def test_configs(changes, sentence, configured, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    changes = {"train_preprocess": "resize({size})"} | changes
+    with pytest.raises(UserError) as caught:
+        finetune(configured(**changes), tmp_path / "run")
+    assert str(caught.value).startswith(sentence)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "config", "sentence"),
+    [
+        (lambda t: t, {"data_dir": ""}, "config.data_dir is not set: name the directory of the"),
+        (lambda t: t, {"source": "cvs"}, "Unknown source 'cvs': did you mean 'csv'? Choose from:"),
+        (lambda t: t, {"labels": ("sqare",)}, "'sqare'"),
+        (lambda t: t.drop(columns="path"), {}, "'path'"),
+        (lambda t: t.drop(columns="patient_id"), {}, "row 1: no column 'patient_id'; without"),
+        (lambda t: t.assign(patient_id=""), {}, "row 2: no patient_id (60 of 60 rows have none)"),
+        (lambda t: t.assign(square=["yes", *t["square"][1:]]), {}, "row 2"),
+        (lambda t: t.assign(path="x" + t["path"]), {}, "60 of 60 images cannot be used, more than"),
+        (lambda t: t.assign(square=1), {}, "Label 'square' has no negative image among the "),
+        (
+            lambda t: t.assign(square=[-1, *t["square"][1:]]),
+            {"uncertain": "keep"},
+            "Label 'square' still has uncertain values (-1); set config.uncertain to ignore, ",
+        ),
+        (
+            lambda t: t,
+            {"splits": {"train": 0.5, "validation": 0.0, "test": 0.5}},
+            "The validation split has no images; give it a share in config.splits",
+        ),
+        (lambda t: t, {"uncertain": "zeros; square"}, "The policy 'zeros; square' cannot be read"),
+        (lambda t: t, {"uncertain": "zeroes"}, "did you mean 'zeros'?"),
+    ],
+)
+def test_data(change, config, sentence, configured, squares, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    for image in squares.glob("*.png"):
+        (own / image.name).hardlink_to(image)
+    table = pd.read_csv(squares / "manifest.csv", dtype={"sometimes": "Int64"})
+    change(table).to_csv(own / "manifest.csv", index=False)
+    asked = configured(**{"data_dir": str(own), "labels": ("square",)} | config)
+    with pytest.raises(UserError) as caught:
+        data.prepare(asked, RunDirectory(tmp_path / "run", asked.to_dict()))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_that_is_not_there(configured, tmp_path):
+    asked = configured(data_dir=str(tmp_path))
+    with pytest.raises(UserError, match=r"manifest\.csv"):
+        data.prepare(asked, RunDirectory(tmp_path / "run", asked.to_dict()))

@@ -1,0 +1,106 @@
+"""The keys of a config that say how data are split and what counts as a leak."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from remedis.data.checks.leaks import LeakError
+from remedis.errors import UserError
+from remedis.finetuning import data
+from remedis.training.run_directory import RunDirectory
+
+
+@pytest.fixture
+def prepared(squares, configured, tmp_path):
+    """Returns a function that prepares the squares with a changed table and config."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for image in squares.glob("*.png"):
+        (own / image.name).hardlink_to(image)
+
+    def prepare(change=lambda table: table, **config):
+        table = pd.read_csv(squares / "manifest.csv", dtype={"sometimes": "Int64"})
+        change(table).to_csv(own / "manifest.csv", index=False)
+        asked = configured(**{"data_dir": str(own), "labels": ("square",)} | config)
+        return data.prepare(asked, RunDirectory(tmp_path / "run", asked.to_dict()))
+
+    prepare.root = own
+    return prepare
+
+
+def test_stratified_splits_have_the_shares_of_the_label(prepared):
+    def one_patient_an_image(table):
+        return table.assign(patient_id=[f"p{i}" for i in range(len(table))])
+
+    found = prepared(one_patient_an_image, stratify=("square",))
+    for split, share in (("train", 0.5), ("validation", 0.2), ("test", 0.3)):
+        positive = getattr(found, split).table["square"]
+        # Within a unit of a stratum at each bound, and patients there are 30 of each.
+        assert abs((positive == 1).sum() - 30 * share) <= 2
+        assert abs((positive == 0).sum() - 30 * share) <= 2
+    with pytest.raises(UserError, match="Unknown column to stratify by 'sqare'"):
+        prepared(stratify=("sqare",))
+
+
+def test_splits_are_completed_if_asked(prepared):
+    def with_new_rows(table):
+        split = ["train"] * 20 + ["validation"] * 10 + ["test"] * 10 + [""] * 20
+        return table.assign(split=split)
+
+    with pytest.raises(UserError, match=r"20 of 60 images have no split, .*complete_splits"):
+        prepared(with_new_rows)
+    found = prepared(with_new_rows, complete_splits=True)
+    assert set(found.train.table["path"]).issuperset(f"{i}.png" for i in range(20))
+    assert len(found.train) + len(found.validation) + len(found.test) == 60
+
+
+def test_near_duplicates_are_refused_if_asked(prepared, tmp_path):
+    def split(table):
+        return table.assign(split=["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
+
+    pixels = np.asarray(Image.open(prepared.root / "1.png"))
+    (prepared.root / "59.png").unlink()
+    Image.fromarray(pixels // 2 + 60).save(prepared.root / "59.png")
+    prepared(split)
+    receipt = json.loads((tmp_path / "run" / "leaks.json").read_text())
+    assert receipt["ok"]
+    assert receipt["near_duplicates"][0]["pairs"][0][:2] == ["1.png", "59.png"]
+    with pytest.raises(LeakError, match=r"1\.png ~ 59\.png"):
+        prepared(split, refuse_near_duplicates=True)
+
+
+def test_options_of_the_source_are_text(prepared):
+    def without_patients(table):
+        return table.drop(columns="patient_id")
+
+    option = "allow_missing_patient_ids=True"
+    with pytest.raises(UserError, match="no column 'patient_id'"):
+        prepared(without_patients)
+    with pytest.raises(UserError, match="Unknown option of the source 'csv' 'views'"):
+        prepared(source_options=f"views=all; {option}")
+    with pytest.raises(UserError, match="The option 'views' of the source: expected KEY=VALUE"):
+        prepared(source_options="views")
+
+
+def test_the_digest_is_of_images_labels_and_splits(prepared):
+    def split(table, of=("train", "validation", "test")):
+        patients = table.index // 2
+        return table.assign(split=[of[i % 3] for i in patients])
+
+    def relabelled(table):
+        return split(table.assign(square=[0, 0, *table["square"][2:]]))
+
+    digests = [
+        prepared(split).digest(),
+        prepared(split).digest(),
+        prepared(lambda table: split(table, ("test", "validation", "train"))).digest(),
+        prepared(relabelled).digest(),
+    ]
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(prepared.root / "new.png")
+    (prepared.root / "new.png").replace(prepared.root / "3.png")
+    digests.append(prepared(split).digest())
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 4

@@ -1,0 +1,144 @@
+"""Runs a job in one directory again and again, killed at another moment each time.
+
+    python killed.py finetune|pretrain CONFIG.json WORKDIR MOMENT...
+
+Prints one JSON line a moment: the signal that ended the run and what then lay in the directory.
+The moment `end` is none; a number is so many seconds after the start. TensorFlow is imported once
+and each run forked from there, which is sound as long as nothing has been computed before.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import sys
+import threading
+import time
+
+import ml_collections
+import tensorflow as tf
+from tensorflow.python.checkpoint import checkpoint_management
+from workers import JOBS
+
+from remedis.data.checks import scan
+from remedis.finetuning import finetune
+from remedis.training.checkpoints import State
+from remedis.training.determinism import prepare_process
+from remedis.training.run_directory import RunDirectory
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def while_the_config_is_written() -> None:
+    os.replace = die
+
+
+def during_the_scan() -> None:
+    examine, seen = scan._examine, []
+
+    def examined(file: str) -> object:
+        seen.append(file)
+        return examine(file) if len(seen) < 20 else die()
+
+    scan._examine = examined
+
+
+def between_checkpoints() -> None:
+    append = RunDirectory.append_metrics
+
+    def appended(run: RunDirectory, row: dict) -> None:
+        if row["step"] < 8:
+            return append(run, row)
+        with open(run / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(row)[:20])
+        die()
+
+    RunDirectory.append_metrics = appended
+
+
+def while_a_checkpoint_is_written() -> None:
+    update = checkpoint_management.update_checkpoint_state_internal
+
+    def updated(*arguments: object, **keywords: object) -> None:
+        data = next(pathlib.Path(sys.argv[3]).rglob("ckpt-15.data-*"), None)
+        if data is None:
+            return update(*arguments, **keywords)
+        os.truncate(data, data.stat().st_size // 2)
+        die()
+
+    checkpoint_management.update_checkpoint_state_internal = updated
+
+
+def after_the_best_was_kept() -> None:
+    save = State.save
+    State.save = lambda state: die() if int(state.step) == 20 else save(state)
+
+
+def before_the_predictions() -> None:
+    finetune.predictions.table = die
+
+
+def during_the_export() -> None:
+    def half(served: object, folder: str, signatures: object) -> None:
+        pathlib.Path(folder, "saved_model.pb").write_bytes(b"half")
+        die()
+
+    tf.saved_model.save = half
+
+
+def before_the_results() -> None:
+    finetune.evaluate_table = die
+
+
+MOMENTS = {
+    moment.__name__: moment
+    for moment in (
+        while_the_config_is_written,
+        during_the_scan,
+        between_checkpoints,
+        while_a_checkpoint_is_written,
+        after_the_best_was_kept,
+        before_the_predictions,
+        during_the_export,
+        before_the_results,
+    )
+}
+
+
+def after(seconds: float) -> None:
+    """Lets the process die later, whatever it then does."""
+    threading.Thread(target=lambda: (time.sleep(seconds), die()), daemon=True).start()
+
+
+def arrange(moment: str) -> None:
+    if moment in MOMENTS:
+        MOMENTS[moment]()
+    elif moment != "end":
+        after(float(moment))
+
+
+def main() -> None:
+    _, job, file, folder, *moments = sys.argv
+    config = ml_collections.ConfigDict(json.loads(pathlib.Path(file).read_text()))
+    workdir = pathlib.Path(folder)
+    for name in moments:
+        sys.stdout.flush()
+        started = time.monotonic()
+        child = os.fork()
+        if not child:
+            os.dup2(2, 1)  # what a run prints is not for the one who reads this
+            arrange(name)
+            prepare_process()  # as the job does
+            JOBS[job](config, workdir)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        ended = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status
+        files = sorted(str(path.relative_to(workdir)) for path in workdir.rglob("*"))
+        seconds = time.monotonic() - started
+        print(json.dumps({"moment": name, "ended": ended, "files": files, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    main()

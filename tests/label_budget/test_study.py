@@ -1,0 +1,452 @@
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import ml_collections
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from remedis import files, label_budget
+from remedis.data.checks.leaks import LeakError
+from remedis.errors import UserError
+from remedis.label_budget import finetune_arm, run
+from remedis.label_budget.cell_store import Cells
+from remedis.label_budget.settings import Shard
+from remedis.models import bit
+from remedis.reporting import ood_report
+from remedis.zoo.seen import Seen
+
+PATIENTS = 44
+
+
+def write_hospital(root, seed, dark):
+    """A directory with a manifest: one image a patient, a square in half of them."""
+    root.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(PATIENTS):
+        pixels = rng.integers(40, 120, (32, 32), dtype=np.uint8)
+        if i % 2:
+            top, left = rng.integers(2, 18, 2)
+            pixels[top : top + 12, left : left + 12] = dark
+        Image.fromarray(pixels).save(root / f"{i}.png")
+        rows.append((f"{i}.png", f"{root.name}{i}", i % 2, int(i % 4 > 1)))
+    columns = ["path", "patient_id", "square", "noise"]
+    pd.DataFrame(rows, columns=columns).to_csv(root / "manifest.csv", index=False)
+    return root
+
+
+@pytest.fixture(scope="session")
+def two_hospitals(tmp_path_factory):
+    root = tmp_path_factory.mktemp("hospitals")
+    return write_hospital(root / "id", 0, 240), write_hospital(root / "ood", 1, 0)
+
+
+@pytest.fixture
+def study_config(two_hospitals, tiny_checkpoint):
+    from configs import ood_own
+
+    def made(**changes) -> ml_collections.ConfigDict:
+        config = ood_own.get_config()
+        config.update(
+            arms=f"one={tiny_checkpoint}; two={tiny_checkpoint}",
+            baseline="two",
+            labels=("square", "noise"),
+            id_data_dir=str(two_hospitals[0]),
+            ood_data_dir=str(two_hospitals[1]),
+            image_size=32,
+            modes=("probe",),
+            budgets="0, 1, 50%, 100%",
+            seeds=2,
+            resamples=50,
+            target=0.9,
+        )
+        for part in (config.id, config.ood):
+            part.update(steps=2, evaluate_every=2, checkpoint_every=1, batch_size=8)
+            part.splits = {"train": 0.4, "validation": 0.1, "test": 0.5}
+        config.update(changes)
+        return config
+
+    return made
+
+
+def summary_of(workdir):
+    """What a study found, without when and how long."""
+    found = files.read_json(workdir / "summary.json")
+    return {k: v for k, v in found.items() if k not in ("created", "minutes", "command")}
+
+
+def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
+    caveats = ("Films of hospital B are darker.",)
+    assert label_budget.run(study_config(caveats=caveats), tmp_path)
+    said = capsys.readouterr().out
+    assert "Budget 1 is left out: no patient is left to validate on" in said
+    found = summary_of(tmp_path)
+    assert found["cells"] == {"done": 10, "planned": 10}
+    assert [b["patients"] for b in found["budgets"]] == [0, 1, 12, 24]
+    assert [bool(b["left_out"]) for b in found["budgets"]] == [False, True, False, False]
+    assert {(p["arm"], p["patients"]) for p in found["points"]} == {
+        (arm, n) for arm in ("one", "two") for n in (0, 12, 24)
+    }
+    assert found["reference"][0]["patients"] == 24
+    assert found["arms"]["one"]["random_weights"]
+    assert found["data"]["ood"]["counts"]["pool"]["patients"] == 24
+    assert found["data"]["ood"]["counts"]["test"]["patients"] == 20
+    assert found["data"]["id"]["leaks"]["ok"]
+    assert found["between"] == files.read_json(tmp_path / "data" / "leaks.json")
+    assert found["between"]["ok"]
+    said = found["caveats"]
+    assert "Films of hospital B are darker." in said
+    assert any("Patients could not be compared, since the ids of two hospitals" in c for c in said)
+    # Both arms are the same network, told apart by name alone.
+    one, two = ([p for p in found["points"] if p["arm"] == arm] for arm in ("one", "two"))
+    assert [p["mean"] for p in one] == [p["mean"] for p in two]
+    assert all(p["difference"]["value"] == 0 for p in found["paired"])
+    assert {a["target"] for a in found["answers"]} == {"reference", "AUROC 0.9"}
+    assert len(pd.read_csv(tmp_path / "curves.csv")) == len(found["points"]) * 3
+    assert ood_report.write(tmp_path).is_file()
+    assert not any((tmp_path / "work").glob("*"))
+
+    # Finished cells are not done again, and other questions may be asked of them.
+    before = {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
+    assert label_budget.run(study_config(target=0.7, baseline="one"), tmp_path)
+    assert before == {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
+    assert summary_of(tmp_path)["baseline"] == "one"
+    assert "10 of 10 cells are finished, 0 to do." in label_budget.list_cells(
+        study_config(), tmp_path
+    )
+    with pytest.raises(UserError, match=r"holds a run with another config: validation_share"):
+        label_budget.run(study_config(validation_share=0.4), tmp_path)
+    config = study_config()
+    config.ood.cache_gb = 0.5  # memory, not numbers
+    assert label_budget.run(config, tmp_path)
+    config.ood.batch_size = 4
+    with pytest.raises(UserError, match=r"config: ood\.batch_size differ \(ood\.batch_size was 8,"):
+        label_budget.run(config, tmp_path)
+
+
+def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monkeypatch):
+    alone, killed, shared = (tmp_path / name for name in ("alone", "killed", "shared"))
+    config = study_config()
+    label_budget.run(config, alone)
+    write, written = Cells.write, []
+
+    def dying(cells, cell, scores, seconds):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(cell)
+        write(cells, cell, scores, seconds)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Cells, "write", dying)
+        with pytest.raises(KeyboardInterrupt):
+            label_budget.run(config, killed)
+    assert "3 of 10 cells are finished, 7 to do here: about" in label_budget.list_cells(
+        config, killed
+    )
+    label_budget.run(config, killed)
+    assert summary_of(killed) == summary_of(alone)
+
+    shutil.copytree(alone / "embeddings", shared / "embeddings")
+    files.write_json(shared / "config.json", {})
+    assert not label_budget.run(config, shared, Shard(2, 2))
+    assert len(list((shared / "cells").iterdir())) == 5
+    assert not label_budget.run(config, shared, Shard(1, 2))
+    assert len(list((shared / "cells").iterdir())) == 10
+    assert not (shared / "summary.json").exists()
+    assert label_budget.run(config, shared)
+    assert summary_of(shared) == summary_of(alone)
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoint, tmp_path):
+    """As on two machines that see one directory; what one has made, the other one finds."""
+    keys = {
+        "arms": f"one={tiny_checkpoint}",
+        "baseline": "one",
+        "labels": "('square', 'noise')",
+        "id_data_dir": two_hospitals[0],
+        "ood_data_dir": two_hospitals[1],
+        "image_size": 32,
+        "modes": "('probe', 'finetune')",
+        "budgets": "0",
+        "seeds": 2,
+        "resamples": 50,
+    }
+    for part in ("id", "ood"):
+        keys |= {f"{part}.{key}": 2 for key in ("steps", "evaluate_every", "checkpoint_every")}
+        keys |= {f"{part}.batch_size": 8, f"{part}.splits.train": 0.4}
+        keys |= {f"{part}.splits.validation": 0.1, f"{part}.splits.test": 0.5}
+    root = pathlib.Path(__file__).parents[2]
+
+    def started(workdir, *more):
+        command = [sys.executable, "finetune/ood_curves.py", "--config=configs/ood_own.py"]
+        command += [f"--config.{key}={value}" for key, value in keys.items()]
+        return subprocess.Popen(
+            [*command, f"--workdir={tmp_path / workdir}", *more],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def said(process):
+        output = process.communicate()[0]
+        assert process.returncode == 0, output
+        return output
+
+    both = [started("shared", f"--shard={k}/2") for k in (1, 2)]
+    for process in both:
+        assert "is done; " in said(process).splitlines()[-1]
+    assert "6 of 6 cells are finished, 0 to do." in said(started("shared", "--list"))
+    merged = said(started("shared"))
+    assert "6 of 6 cells are finished; 0 to do here." in merged
+    assert f"Report: {tmp_path / 'shared' / 'report.html'}" in merged
+    said(started("alone"))
+    assert summary_of(tmp_path / "shared") == summary_of(tmp_path / "alone")
+    shared, alone = (tmp_path / name / "curves.csv" for name in ("shared", "alone"))
+    assert shared.read_bytes() == alone.read_bytes()
+    assert not any((tmp_path / "shared" / "work").iterdir())
+
+
+@pytest.mark.slow
+def test_fine_tuning_goes_on_where_it_was_killed(
+    study_config, two_hospitals, tiny_checkpoint, tmp_path, monkeypatch
+):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
+    )
+    alone, killed = tmp_path / "alone", tmp_path / "killed"
+    assert label_budget.run(config, alone)
+    assert {p.name for p in (alone / "id" / "one").iterdir()} >= {"export", "scores.npz"}
+    assert not any((alone / "work").iterdir())
+    found = summary_of(alone)
+    assert [p["patients"] for p in found["points"]] == [0, 24]
+    assert found["gap"][0]["mode"] == "finetune"
+    # The in-distribution model says what it has learnt from, whoever takes it up later.
+    inside, outside = (list(map(files.sha256, root.glob("*.png"))) for root in two_hospitals)
+    seen = Seen.read(alone / "id" / "one" / "export")
+    assert seen.count(inside) == len(inside) - found["data"]["id"]["counts"]["test"]["images"]
+    assert seen.count(outside) == 0
+
+    shutil.copytree(alone / "id", killed / "id")
+    files.write_json(killed / "config.json", files.read_json(alone / "config.json"))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            finetune_arm.fit.model, "plain", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            label_budget.run(config, killed)
+    assert (killed / "work" / "one-finetune-24-0" / "checkpoints" / "last").is_dir()
+    assert label_budget.run(config, killed)
+    assert summary_of(killed) == found
+    assert not any((killed / "work").iterdir())
+
+
+@pytest.mark.slow
+def test_a_cell_starts_from_the_in_distribution_model(study_config, tiny_checkpoint, tmp_path):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
+    )
+    # Steps that go nowhere: what comes out is the zero-shot model.
+    config.ood.learning_rate = 1e-12
+    config.id.learning_rate = 1.0
+    label_budget.run(config, tmp_path)
+    zero, adapted = (
+        np.load(tmp_path / "cells" / f"one-finetune-{n}-0.npz")["scores"] for n in (0, 24)
+    )
+    np.testing.assert_allclose(adapted, zero, atol=1e-4)
+    assert np.ptp(zero) > 0
+
+
+@pytest.mark.slow
+def test_a_cell_is_the_same_whatever_was_tuned_before_it(study_config, tiny_checkpoint, tmp_path):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0, 50%"
+    )
+    # Whatever an optimizer and an average could carry along, and rates that leave traces.
+    config.ood.update(optimizer="adamw", learning_rate=0.01, learning_rate_batch=0, ema=0.9)
+    label_budget.run(config, tmp_path)
+    last = tmp_path / "cells" / "one-finetune-24-1.npz"
+    before = np.load(last)["scores"]
+    first = np.load(tmp_path / "cells" / "one-finetune-24-0.npz")["scores"]
+    assert np.abs(before - first).max() > 1e-3
+    last.unlink()
+    label_budget.run(config, tmp_path)  # alone, by a network built anew
+    np.testing.assert_array_equal(np.load(last)["scores"], before)
+
+
+def test_a_checkpoint_that_has_seen_the_test_images_is_refused(
+    study_config, two_hospitals, tiny_checkpoint, tmp_path
+):
+    folder = tmp_path / "pretrained"
+    shutil.copytree(tiny_checkpoint, folder)
+    Seen.of(files.sha256(path) for path in two_hospitals[1].glob("*.png")).write(folder)
+    config = study_config(arms=f"one={folder}; two={tiny_checkpoint}")
+    with pytest.raises(UserError) as caught:
+        label_budget.run(config, tmp_path / "study")
+    assert f"The arm one is {folder}, which was trained on 20 of the 20 out-of-" in str(
+        caught.value
+    )
+    assert not (tmp_path / "study" / "cells").exists()
+
+
+@pytest.mark.slow
+def test_every_cell_rematerialises_if_asked_for(
+    study_config, tiny_checkpoint, tmp_path, monkeypatch
+):
+    config = study_config(
+        arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="50%", seeds=1
+    )
+    config.ood.update(steps=None, epochs=1.0, batch_size=4, rematerialise=True)
+    original, traced = bit._rematerialised, []
+
+    def counted(layer, x):
+        traced[-1] += 1
+        return original(layer, x)
+
+    def adapted(arm, *arguments):
+        traced.append(0)
+        return adapt(arm, *arguments)
+
+    adapt = finetune_arm.TunedArm.adapted
+    monkeypatch.setattr(bit, "_rematerialised", counted)
+    monkeypatch.setattr(finetune_arm.TunedArm, "adapted", adapted)
+    label_budget.run(config, tmp_path)
+    # Budgets of different lengths, each traced by itself.
+    assert len(traced) == 2
+    assert all(traced)
+
+
+@pytest.mark.parametrize("column", ["square", "patient_id"])
+def test_other_data_are_not_mixed_with_finished_cells(
+    study_config, two_hospitals, tmp_path, column
+):
+    changes = planted(two_hospitals, tmp_path, lambda *_: None)
+    label_budget.run(study_config(**changes), tmp_path / "run")
+    file = tmp_path / "ood" / "manifest.csv"
+    table = pd.read_csv(file)
+    # A split that stays, so that whose an image is is all that differs.
+    table.loc[0, column] = 1 if column == "square" else "ood0b"
+    table.to_csv(file, index=False)
+    with pytest.raises(UserError, match="holds a run that began with other out-of-distribution"):
+        label_budget.run(study_config(**changes), tmp_path / "run")
+
+
+def test_other_weights_are_not_mixed_with_finished_cells(study_config, tiny_checkpoint, tmp_path):
+    config = study_config(arms=f"one={tiny_checkpoint}", baseline="one")
+    label_budget.run(config, tmp_path)
+    next((tmp_path / "cells").glob("one-probe-24-*")).unlink()
+    file = tmp_path / "weights" / "one.txt"
+    label_budget.run(config, tmp_path)
+    file.write_text("others")
+    next((tmp_path / "cells").glob("one-probe-24-*")).unlink()
+    with pytest.raises(UserError, match="The checkpoint of the arm 'one' has other weights"):
+        label_budget.run(config, tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["no/such/folder", "bit:none.npz", "keras:VGG99", "scratch:9x"])
+def test_a_checkpoint_that_is_not_there_stops_before_the_first_cell(
+    study_config, tiny_checkpoint, tmp_path, missing
+):
+    with pytest.raises(UserError):
+        label_budget.run(study_config(arms=f"one={tiny_checkpoint}; two={missing}"), tmp_path)
+    assert not (tmp_path / "embeddings").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"optimizer": "adamx"}, {"schedule": "cosine", "steps": None}, {"train_preprocess": "blur?"}],
+)
+def test_a_recipe_that_cannot_be_stops_before_the_first_cell(study_config, tmp_path, wrong):
+    config = study_config(modes=("probe", "finetune"))
+    config.ood.update(wrong)
+    with pytest.raises(UserError):
+        label_budget.run(config, tmp_path)
+    assert not (tmp_path / "embeddings").exists()
+
+
+def planted(two_hospitals, tmp_path, where):
+    """Copies both hospitals and changes the manifest of the second one."""
+    for folder in two_hospitals:
+        shutil.copytree(folder, tmp_path / folder.name)
+    file = tmp_path / "ood" / "manifest.csv"
+    table = pd.read_csv(file)
+    where(table, tmp_path)
+    table.to_csv(file, index=False)
+    return {"id_data_dir": str(tmp_path / "id"), "ood_data_dir": str(tmp_path / "ood")}
+
+
+def test_a_patient_in_ood_train_and_test_stops_the_study_with_the_receipt(
+    study_config, two_hospitals, tmp_path
+):
+    def plant(table, _):
+        table["split"] = ["train", "test"] * 22
+        table.loc[2::10, "split"] = "validation"
+        table.loc[1, "patient_id"] = table.loc[0, "patient_id"]
+
+    changes = planted(two_hospitals, tmp_path, plant)
+    with pytest.raises(LeakError, match=r"'train' and 'test' share 1 patients: ood0"):
+        label_budget.run(study_config(**changes), tmp_path / "run")
+    receipt = json.loads((tmp_path / "run" / "data" / "ood" / "leaks.json").read_text())
+    assert not receipt["ok"]
+    assert receipt["overlaps"][0]["ids"] == ["ood0"]
+    assert not (tmp_path / "run" / "cells").exists()
+
+
+def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
+    study_config, two_hospitals, tmp_path
+):
+    def plant(_, root):
+        for i in range(PATIENTS):  # some of them is in training
+            if i % 2:
+                shutil.copy(root / "id" / f"{i}.png", root / "ood" / f"{i}.png")
+
+    changes = planted(two_hospitals, tmp_path, plant)
+    with pytest.raises(LeakError, match=r"'ID train' and 'OOD pool' share .* identical images"):
+        label_budget.run(study_config(**changes), tmp_path / "run")
+    assert not files.read_json(tmp_path / "run" / "data" / "leaks.json")["ok"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arms": ""}, "config.arms is not set"),
+        ({"arms": "one"}, "config.arms has 'one'; expected NAME=CHECKPOINT"),
+        ({"arms": "a/b=x"}, "config.arms has 'a/b=x'; expected NAME=CHECKPOINT"),
+        ({"arms": "a=x; a=y"}, "config.arms names 'a' twice"),
+        ({"baseline": ""}, "config.baseline is not set"),
+        ({"baseline": "tow"}, "Unknown value of config.baseline 'tow': did you mean 'two'?"),
+        ({"modes": ("prob",)}, "Unknown mode in config.modes 'prob': did you mean 'probe'?"),
+        ({"modes": ()}, "config.modes is (); expected one or both of probe, finetune"),
+        ({"caveats": (1,)}, "config.caveats is (1,); expected sentences in a tuple"),
+        ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
+        ({"target": 85.0}, "config.target is 85.0; expected an AUROC between 0.5"),
+        ({"validation_share": 0.9}, "config.validation_share is 0.9; expected 0.05 to 0.5."),
+        ({"id_data_dir": ""}, "config.id_data_dir is not set"),
+        ({"rehearsal": "chst"}, "Unknown pair of rehearsal hospitals 'chst': did you mean"),
+    ],
+)
+def test_mistakes_are_a_sentence(study_config, tmp_path, changes, message):
+    with pytest.raises(UserError) as caught:
+        label_budget.run(study_config(**changes), tmp_path)
+    assert str(caught.value).startswith(message)
+
+
+def test_sites_are_taken_apart_and_split_anew(study_config, two_hospitals, tmp_path):
+    def plant(table, root):
+        table["site"] = ["a", "b", "b", "a"] * 11
+        table["split"] = "train"
+
+    changes = planted(two_hospitals, tmp_path, plant)
+    config = study_config(**changes, ood_sites="b", budgets="0")
+    prepared = run.Study.of(config, tmp_path / "run")
+    assert set(prepared.hospitals.test.table["site"]) == {"b"}
+    assert set(prepared.hospitals.pool.table["site"]) == {"b"}
+    assert len(prepared.hospitals.pool) + len(prepared.hospitals.test) == PATIENTS // 2
+    with pytest.raises(UserError, match=r"config.ood_sites names 'c', of which .* sites a, b"):
+        run.Study.of(study_config(**changes, ood_sites="c"), tmp_path / "other")

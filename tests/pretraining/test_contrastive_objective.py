@@ -1,0 +1,161 @@
+"""Gradients through a whole batch: in parts, over replicas, with a teacher."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from remedis.models.architectures import Architecture
+from remedis.models.bit import BiTResNet
+from remedis.pretraining import methods
+from remedis.pretraining.objective import Contrastive, features
+from remedis.training import distribution
+from remedis.training.step import Learner, Trainer
+from remedis.zoo import checkpoint, random_weights
+
+SMALL = {
+    "simclr": {},
+    "micle": {},
+    "moco": {"queue": 12},
+    "relic": {"widths": (32, 16)},
+    "barlow_twins": {"widths": (32, 32)},
+}
+ONE = tf.constant(1.0)
+
+
+def trunk() -> BiTResNet:
+    return checkpoint.build_trunk(random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5)))
+
+
+def views(seed=0, batch=8):
+    rng = np.random.default_rng(seed)
+    return {"image": tf.constant(rng.random((batch, 2, 32, 32, 3), np.float32))}
+
+
+def objective(name: str) -> Contrastive:
+    own = trunk()
+    method = methods.make(name, SMALL[name], own.map_channels, seed=0)
+    return Contrastive(own, method, trunk() if method.teacher_views else None)
+
+
+def trained(objective: Contrastive) -> dict[str, keras.Variable]:
+    return {**objective.trunk.named_variables(), **objective.method.trained()}
+
+
+def found(objective, parts, batch=None):
+    variables = [variable.value for variable in trained(objective).values()]
+    step = tf.constant(1, tf.int64)
+    return objective.gradients(batch or views(), step, variables, parts, ONE)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_gradients_are_those_of_one_tape_over_everything(name):
+    one = objective(name)
+    batch = views()
+    variables = [variable.value for variable in trained(one).values()]
+    taught = None
+    if one.teacher is not None:
+        shown = tf.gather(batch["image"], one.method.teacher_views, axis=1)
+        taught = features(one.teacher, shown)
+    with tf.GradientTape() as tape:
+        shown = tf.gather(batch["image"], one.method.student_views, axis=1)
+        loss = one.method(features(one.trunk, shown), taught).loss
+    expected = tape.gradient(loss, variables, unconnected_gradients="zero")
+    own = found(one, 1, batch)
+    assert float(own.total) == pytest.approx(float(loss), rel=1e-6)
+    assert float(own.weight) == 1
+    for a, b in zip(own.gradients, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * max(1, np.abs(b).max()))
+    assert max(float(tf.reduce_max(tf.abs(g))) for g in expected) > 1e-3
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_gradients_in_parts_are_those_of_the_whole_batch(name):
+    one = objective(name)
+    whole, parts = found(one, 1), found(one, 4)
+    assert float(parts.total) == pytest.approx(float(whole.total), rel=1e-5)
+    for a, b in zip(parts.gradients, whole.gradients, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * max(1, np.abs(b).max()))
+
+
+def test_a_batch_in_halves_is_another_loss():
+    """What parts must not be: negatives from the own half only."""
+    one = objective("simclr")
+    batch = views()
+    halves = [found(one, 1, {"image": batch["image"][i : i + 4]}) for i in (0, 4)]
+    mean = np.mean([float(half.total) for half in halves])
+    assert abs(float(found(one, 1, batch).total) - mean) > 0.1
+
+
+def test_the_teacher_is_an_average_and_the_queue_takes_its_keys():
+    one = objective("moco")
+    for variable in one.trunk.named_variables().values():
+        variable.assign(variable + 1.0)
+    before = {name: v.numpy() for name, v in one.teacher.named_variables().items()}
+    queue = one.method.statistics()["queue"].numpy()
+    own = found(one, 1)
+    one.finish(own)
+    momentum = one.method.momentum
+    for name, variable in one.teacher.named_variables().items():
+        expected = momentum * before[name] + (1 - momentum) * (before[name] + 1)
+        np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6)
+    assert np.abs(one.method.statistics()["queue"].numpy() - queue).max() > 0.01
+
+
+def test_a_scaled_loss_has_scaled_gradients():
+    one = objective("simclr")
+    variables = [variable.value for variable in trained(one).values()]
+    step = tf.constant(1, tf.int64)
+    plain = one.gradients(views(), step, variables, 1, ONE)
+    scaled = one.gradients(views(), step, variables, 1, tf.constant(1024.0))
+    assert float(scaled.total) == pytest.approx(float(plain.total), rel=1e-6)
+    for a, b in zip(scaled.gradients, plain.gradients, strict=True):
+        np.testing.assert_allclose(a / 1024, b, atol=1e-5 * max(1, np.abs(b).max()))
+
+
+def stepped(name: str, crew: distribution.Distribution) -> dict[str, np.ndarray]:
+    """Returns every variable after two steps, and the losses."""
+    with crew.strategy.scope():
+        one = objective(name)
+        optimizer = keras.optimizers.SGD(0.1)
+        learner = Learner(trained(one), {}, optimizer, one)
+        trainer = Trainer(learner, crew)
+    losses = [float(trainer.step(views(i), i + 1)[0]) for i in range(2)]
+    kept = {**trained(one), **one.method.statistics()}
+    if one.teacher is not None:
+        kept |= {f"teacher/{n}": v for n, v in one.teacher.named_variables().items()}
+    return {"losses": np.array(losses)} | {name: v.numpy() for name, v in kept.items()}
+
+
+REPLICAS = """
+import pathlib, sys
+import numpy as np
+import tensorflow as tf
+devices = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(devices[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+sys.path.insert(0, sys.argv[1])
+from test_contrastive_objective import SMALL, stepped
+from remedis.training import distribution
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+crew = distribution.Distribution(strategy, 0, 1)
+for name in SMALL:
+    np.savez(pathlib.Path(sys.argv[2]) / name, **stepped(name, crew))
+"""
+
+
+@pytest.mark.slow
+def test_two_replicas_step_as_one_does(tmp_path):
+    command = [sys.executable, "-c", REPLICAS, __file__.rpartition("/")[0], str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in SMALL:
+        alone = stepped(name, distribution.of("none"))
+        with np.load(tmp_path / f"{name}.npz") as together:
+            assert set(together.files) == set(alone)
+            for key, value in alone.items():
+                np.testing.assert_allclose(
+                    together[key], value, atol=1e-5 * max(1, np.abs(value).max()), err_msg=key
+                )

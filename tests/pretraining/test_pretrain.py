@@ -1,0 +1,325 @@
+"""A pretraining from unlabelled images to a checkpoint that everything else takes."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+import tensorflow_hub as hub
+from test_distribution import alone_and_together, rows
+from test_resume import lived
+
+from remedis.errors import UserError
+from remedis.models.architectures import Architecture
+from remedis.pretraining import leave_out
+from remedis.pretraining.objective import features
+from remedis.pretraining.online_probe import Watch
+from remedis.pretraining.pretrain import pretrain
+from remedis.training.run_directory import RunDirectory
+from remedis.zoo import checkpoint, random_weights, resolve, save_backbone
+from remedis.zoo.provenance import Provenance
+from remedis.zoo.seen import Seen
+
+METHODS = {
+    "simclr": "widths=(64, 32)",
+    "micle": "widths=(64, 32)",
+    "moco": "queue=24; widths=(64, 32); momentum=0.9",
+    "relic": "widths=(64, 32)",
+    "barlow_twins": "widths=(64, 64)",
+}
+
+
+@pytest.fixture(scope="session")
+def pretraining(squares, tiny_checkpoint):
+    """Returns a function that makes the config of `pretrain_own.py` for the squares."""
+    from configs import pretrain_own
+
+    def config(method="simclr", **changes):
+        made = pretrain_own.get_config(method)
+        made.probe.update(source="csv", data_dir=str(squares), labels=("square",))
+        made.update(
+            checkpoint=str(tiny_checkpoint),
+            data=f"csv={squares}",
+            image_size=32,
+            preprocess="random_resized_crop({size}, area=(0.3, 1.0)) | brightness(0.4)",
+            method_options=METHODS[method],
+            batch_size=16,
+            epochs=0.0,
+            steps=20,
+            warmup=0,
+            warmup_epochs=0.0,
+            optimizer="adamw",
+            learning_rate=0.0003,
+            learning_rate_batch=0,
+            learning_rates="",
+            evaluate_every=10,
+            checkpoint_every=5,
+            log_every=2,
+            # Of 60 noisy squares there is not much to be learnt.
+            stop_on_collapse=False,
+        )
+        made.update(changes)
+        return made
+
+    return config
+
+
+@pytest.fixture(scope="session")
+def pretrained(pretraining, tmp_path_factory):
+    run = tmp_path_factory.mktemp("pretrained") / "mine"
+    return run, pretrain(pretraining(), run)
+
+
+def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
+    run, results = pretrained
+    assert results["name"] == "mine"
+    assert results["method"] == "simclr"
+    assert results["steps"] == 20
+    assert [row["step"] for row in results["probe"]] == [0, 10, 20]
+    assert results["best_step"] in (10, 20)
+    logged = [row for row in rows(run) if "train/loss" in row]
+    assert [row["step"] for row in logged] == [1, *range(2, 21, 2)]
+    assert set(logged[0]) >= {f"train/{key}" for key in ("alignment", "embedding_std")}
+
+    loaded = hub.load(str(run / "export"))
+    images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
+    assert loaded(images).shape == (2, 1, 1, 1024)
+    assert loaded.endpoints(images)["pre_logits"].shape == (2, 1024)  # the final norm is kept
+    started = checkpoint.load_trunk(tiny_checkpoint).named_variables()
+    trained = checkpoint.load_trunk(run / "export").named_variables()
+    still = [n for n in started if np.array_equal(started[n].numpy(), trained[n].numpy())]
+    assert not still  # the whole trunk was trained, its final norm as well
+
+    described = checkpoint.describe(run / "export")
+    assert described.name == "mine"
+    assert not described.provenance.random
+    assert described.provenance.parent.random
+    assert described.provenance.description.startswith("Self-supervised by simclr, "), (
+        described.provenance.description
+    )
+    assert described.provenance.description.endswith(
+        "it started from: RANDOM WEIGHTS (seed 0): never trained on anything."
+    )
+    assert Seen.read(run / "export").count(hashes_of(run)) == 60
+
+
+def hashes_of(run):
+    """Of the images that a run has seen."""
+    scanned = pd.read_parquet(run / "scan.parquet")
+    return scanned["sha256"]
+
+
+def test_a_finished_one_is_not_done_again(pretrained, pretraining, capsys):
+    run, results = pretrained
+    assert pretrain(pretraining(), run) == results
+    assert "is finished" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_goes_on_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_path, capsys):
+    run, _ = pretrained
+    config = pretraining(checkpoint=str(run / "export"), steps=2, evaluate_every=2)
+    config.probe.source = ""
+    results = pretrain(config, tmp_path / "more")
+    assert "Going on with the head beside" in capsys.readouterr().out
+    assert results["probe"] == []
+    assert results["best_step"] == 2  # without a probe the last
+    described = checkpoint.describe(tmp_path / "more" / "export")
+    assert described.provenance.parent.origin == "self_supervision"
+    assert Seen.read(tmp_path / "more" / "export").count(hashes_of(run)) == 60
+    steps = {"steps": 1, "evaluate_every": 1, "checkpoint": str(run / "export")}
+    for method, said in (("moco", "has other layers or widths; beg"), ("micle", "Going on with")):
+        other = pretraining(method, **steps)
+        other.probe.source = ""
+        pretrain(other, tmp_path / method)
+        assert said in capsys.readouterr().out
+
+
+def test_a_damaged_head_is_a_sentence(pretrained, pretraining, tmp_path):
+    run, _ = pretrained
+    export = shutil.copytree(run / "export", tmp_path / "export")
+    (export / "projection.npz").write_bytes((run / "export" / "projection.npz").read_bytes()[:999])
+    with pytest.raises(UserError, match=r"projection\.npz is damaged .* remove the file to begin"):
+        pretrain(pretraining(checkpoint=str(export)), tmp_path / "run")
+
+
+def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, capsys):
+    patients = pd.read_csv(squares / "manifest.csv")["patient_id"]
+    judged = squares.parent / "judged.csv"
+    first = sorted(patients.unique())[::4]
+    table = pd.read_csv(squares / "manifest.csv")
+    listed = table[patients.isin(first)].drop_duplicates("patient_id")
+    listed["path"] = [str(squares / path) for path in listed["path"]]
+    listed[["path"]].to_csv(judged, index=False)
+    config = pretraining(leave_out=str(judged))
+    found = Watch.of(
+        config,
+        RunDirectory(tmp_path / "run", {}),
+        leave_out.read(config.leave_out, RunDirectory(tmp_path / "run", {})),
+    )
+    # An image of each is named: the others of these patients go, too.
+    for part in (found.parts.train, found.parts.validation):
+        assert not part.table["patient_id"].isin(first).any()
+    before = json.loads((tmp_path / "run" / "probe" / "left_out.json").read_text())
+    assert sum(before.values()) > 0
+    assert f"{before['train']:,} images of train and" in capsys.readouterr().out
+    both = len(found.parts.train) + len(found.parts.validation)
+    assert len(found.parts.learnt_from()) == both
+    table["path"] = [str(squares / path) for path in table["path"]]
+    table[["path"]].to_csv(judged, index=False)
+    everybody = leave_out.read(str(judged), RunDirectory(tmp_path / "all", {}))
+    with pytest.raises(UserError, match=r"config\.leave_out names all .* of the train split of co"):
+        Watch.of(config, RunDirectory(tmp_path / "all", {}), everybody)
+
+
+@pytest.mark.slow
+def test_a_release_without_the_final_norm_gets_one(pretraining, tmp_path):
+    weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
+    trunk = checkpoint.build_trunk(weights)
+    bare = type(trunk)(trunk.architecture, final_norm=False)
+    bare.assign({n: v.numpy() for n, v in trunk.named_variables().items() if "block" in n})
+    save_backbone.save(
+        bare, name="bare", provenance=weights.provenance, directory=tmp_path / "bare"
+    )
+    config = pretraining(checkpoint=str(tmp_path / "bare"), steps=1, evaluate_every=1)
+    config.probe.source = ""
+    pretrain(config, tmp_path / "run")
+    assert checkpoint.load_trunk(tmp_path / "run" / "export").final_norm
+
+
+def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
+    manifest = pd.read_csv(squares / "manifest.csv")
+    nameless = tmp_path / "nameless"
+    nameless.mkdir()
+    for path in squares.glob("*.png"):
+        (nameless / path.name).symlink_to(path)
+    manifest.drop(columns="patient_id").to_csv(nameless / "manifest.csv", index=False)
+    braced = pretraining()
+    braced.probe.eval_preprocess = "resize({sise})"
+    cases = {
+        "micle": (
+            pretraining("micle", data=f"csv={nameless}", allow_missing_patient_ids=True),
+            "has a patient_id, by which the method micle finds two images of one patient",
+        ),
+        "batch": (pretraining("barlow_twins", batch_size=4), "config.batch_size is 4; barlow"),
+        "batches": (
+            pretraining(batch_size=61),
+            "config.batch_size is 61, but there are 60 images: one would be held against itself",
+        ),
+        "braces": (
+            braced,
+            "config.probe.eval_preprocess is 'resize({sise})'; the only thing in braces may be",
+        ),
+        "random": (
+            pretraining(checkpoint="scratch:50x1", name="cxr-50x1-remedis-m"),
+            "config.name is cxr-50x1-remedis-m, which is for weights that began with BiT, but",
+        ),
+        "keras": (
+            pretraining(checkpoint="keras:MobileNetV2"),
+            "config.checkpoint is keras:MobileNetV2; self-supervision is for BiT trunks",
+        ),
+        "none": (pretraining(checkpoint=""), "config.checkpoint is not set"),
+        "name": (
+            pretraining(name="cxr-50x1-remedis-m"),
+            "config.name is cxr-50x1-remedis-m, but config.checkpoint=",
+        ),
+        "method": (
+            pretraining(method_options="temprature=1"),
+            "Unknown key of config.method_options for simclr 'temprature'",
+        ),
+        "warmup": (
+            pretraining(warmup=5, warmup_epochs=1.0),
+            "config.warmup (5) and config.warmup_epochs (1.0); set one of them to 0.",
+        ),
+        "option": (
+            pretraining(method_options="temperature"),
+            "The option 'temperature' of config.method_options: expected KEY=VALUE.",
+        ),
+    }
+    for name, (config, sentence) in cases.items():
+        with pytest.raises(UserError) as caught:
+            pretrain(config, tmp_path / name)
+        assert sentence in str(caught.value), name
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_a_number_is_a_sentence(pretraining, tmp_path):
+    config = pretraining(learning_rate=1e30, optimizer="sgd")
+    with pytest.raises(UserError, match=r"The training diverged: after step \d+"):
+        pretrain(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("how", [pytest.param("rate", marks=pytest.mark.slow), "constant"])
+def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
+    changes = {"steps": 50, "evaluate_every": 50, "checkpoint_every": 10, "stop_on_collapse": True}
+    if how == "rate":
+        # A usual rate of MoCo's, times 1,000. SimCLR's batch norms keep it from collapsing.
+        options = "queue=32; widths=(64, 32); momentum=0.99"
+        config = pretraining("moco", learning_rate=1.0, method_options=options, **changes)
+    else:
+        trunk = checkpoint.build_trunk(random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5)))
+        trunk.norm.gamma.assign(np.zeros(trunk.map_channels))
+        made = save_backbone.save(
+            trunk,
+            name="constant",
+            provenance=Provenance(origin="random", description="constant"),
+            directory=tmp_path / "constant",
+        )
+        config = pretraining(checkpoint=str(made), learning_rates="group_norm/.*=0", **changes)
+    config.probe.source = ""
+    with pytest.raises(UserError, match=r"^(Collapsed|Diverged) since step \d+") as caught:
+        pretrain(config, tmp_path / "run")
+    assert "config.stop_on_collapse=False goes on." in str(caught.value)
+    assert max(row["step"] for row in rows(tmp_path / "run")) <= 50
+
+
+@pytest.mark.slow
+def test_killed_it_goes_on_exactly(pretraining, tmp_path):
+    # With whatever there is to be kept: a teacher, a queue.
+    config = pretraining("moco")
+    config.probe.source = ""
+    (alone,), log = lived(tmp_path / "a" / "run", config, "end", job="pretrain")
+    assert alone["ended"] == 0, log
+    moments = ("between_checkpoints", "while_a_checkpoint_is_written", "during_the_export", "end")
+    lives, log = lived(tmp_path / "b" / "run", config, *moments, job="pretrain")
+    assert [life["ended"] for life in lives] == ["SIGKILL"] * 3 + [0], log
+    one, two = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    for name in ("metrics.jsonl", "results.json", "leaks.json"):
+        assert (one / name).read_text() == (two / name).read_text(), name
+    first, second = (checkpoint.load_trunk(run / "export").named_variables() for run in (one, two))
+    for name, variable in first.items():
+        np.testing.assert_array_equal(variable, second[name], err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["simclr", "moco"])
+def test_two_workers_pretrain_as_one_does(pretraining, tmp_path, method):
+    # SGD: AdamW divides by how large gradients are, and makes differences in rounding steps. At ten
+    # times the rate they grow, in one worker that only accumulates otherwise, to 4e-4 by step 4.
+    changes = {"optimizer": "sgd", "learning_rate": 0.001, "clip_norm": 1.0, "accumulate": 2}
+    config = pretraining(method, steps=6, log_every=1, evaluate_every=6, **changes)
+    alone, together = alone_and_together("pretrain", config, tmp_path, within=1e-4)
+    first, second = (row["train/loss"] for row in (rows(alone)[1], rows(together)[1]))
+    assert second == pytest.approx(first, abs=1e-5)
+    assert json.loads((together / "results.json").read_text())["best_step"] == 6
+
+
+@pytest.mark.parametrize("other", ["BiT-M-R50x1.npz"])
+def test_a_bit_file_of_another_architecture(pretraining, tmp_path, other):
+    file = tmp_path / other
+    weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
+    np.savez(file, **{f"resnet/{name}": weights.arrays[name] for name in weights.arrays})
+    assert resolve.load(f"bit:{file}", 0).trunk.architecture.units == (1, 1, 1, 1)
+    with pytest.raises(UserError, match=r"does not hold the weights of a BiT R50x1"):
+        pretrain(pretraining(checkpoint=f"bit:{file}", architecture="50x1"), tmp_path / "run")
+
+
+def test_the_features_are_those_of_the_export(pretrained):
+    run, _ = pretrained
+    images = tf.constant(np.random.default_rng(1).random((3, 32, 32, 3), np.float32))
+    trunk = checkpoint.load_trunk(run / "export")
+    model = hub.load(str(run / "export"))  # held, as its functions hold their variables weakly
+    exported = model.endpoints(images)["pre_logits"]
+    np.testing.assert_allclose(features(trunk, images), exported, rtol=1e-4, atol=1e-5)
