@@ -1,4 +1,4 @@
-"""Gradients of the trunk's convolutions beside those of `tf.nn.conv2d`, by size of the map.
+"""Gradients of the backbone's convolutions beside those of `tf.nn.conv2d`, by size of the map.
 
     python benchmarks/convolution.py
 

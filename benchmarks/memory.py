@@ -1,8 +1,8 @@
-"""Peak memory and time of one training step, with and without rematerialisation.
+"""Peak memory and time of one training step, with and without gradient checkpointing.
 
     python benchmarks/memory.py [--architecture=152x2 --size=448 --batch=2 --precision=float32]
 
-Each row is a process of its own: a trunk with random weights, a head of 5 labels, SGD with
+Each row is a process of its own: a backbone with random weights, a head of 5 labels, SGD with
 momentum, one step as the jobs run it (see `remedis/training/determinism.py`). The peak is the
 process' largest resident memory (VmHWM, so Linux only); `before` is the memory once model and
 optimizer are there. Time includes what TensorFlow does once for a graph, but not its tracing.
@@ -26,7 +26,7 @@ from remedis.training import optimizers, schedules
 from remedis.training.determinism import prepare_process
 from remedis.zoo import checkpoint, random_weights
 
-KINDS = ("plain", "rematerialised")
+KINDS = ("plain", "checkpointed")
 LABELS = ("a", "b", "c", "d", "e")
 
 
@@ -38,14 +38,14 @@ def memory(key: str) -> float:
     return int(match[1]) * 1024 / 1e9
 
 
-def measure(options: argparse.Namespace, rematerialise: bool) -> dict[str, object]:
+def measure(options: argparse.Namespace, gradient_checkpointing: bool) -> dict[str, object]:
     """Does one step in this process and returns what it took."""
     prepare_process()
     with precision.policy(options.precision):
         weights = random_weights.draw("0", Architecture.parse(options.architecture))
-        trunk = checkpoint.build_trunk(weights)
-        trunk.rematerialise = rematerialise
-        classifier = Classifier(trunk, LABELS)
+        backbone = checkpoint.build_backbone(weights)
+        backbone.gradient_checkpointing = gradient_checkpointing
+        classifier = Classifier(backbone, LABELS)
     loss = SupervisedLoss("multi_label")
     variables = list(classifier.named_variables().values())
     rate = schedules.Rate(schedules.Schedule("constant", 1, 0, 0.003))
@@ -75,7 +75,7 @@ def measure(options: argparse.Namespace, rematerialise: bool) -> dict[str, objec
     start = time.perf_counter()
     value = float(function(images, labels))
     return {
-        "rematerialise": rematerialise,
+        "gradient_checkpointing": gradient_checkpointing,
         "before_gb": before,
         "peak_gb": memory("VmHWM"),
         "seconds": time.perf_counter() - start,
@@ -94,11 +94,11 @@ def main() -> None:
     parser.add_argument("--measure", choices=KINDS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(options, options.measure == "rematerialised")))
+        print(json.dumps(measure(options, options.measure == "checkpointed")))
         return
     rows = []
     if not options.json:
-        print("rematerialise   before      peak     step")
+        print("gradient_checkpointing   before      peak     step")
     for kind in KINDS:
         command = [sys.executable, __file__, *sys.argv[1:], f"--measure={kind}"]
         result = subprocess.run(command, stdout=subprocess.PIPE, check=False)
@@ -109,8 +109,8 @@ def main() -> None:
         rows.append(row)
         if not options.json:
             print(
-                f"{row['rematerialise']!s:13}  {row['before_gb']:4.1f} GB   {row['peak_gb']:5.1f} "
-                f"GB  {row['seconds']:5.1f} s",
+                f"{row['gradient_checkpointing']!s:13}  {row['before_gb']:4.1f} GB   "
+                f"{row['peak_gb']:5.1f} GB  {row['seconds']:5.1f} s",
                 flush=True,
             )
     if options.json:

@@ -3,10 +3,10 @@
     python benchmarks/pretraining.py --kermany=DIR --nih64=DIR --workdir=runs/transfer \
         --out=docs/results.md [--part=augmentations]
 
-Trunks from random weights see the radiographs of `benchmarks/transfer.py` without their labels, and
-none of the images and patients that its study is judged on. Their features stay as they are, and
-linear probes read them. Runs that are finished are not done again; one that was killed goes on.
-`benchmarks/transfer.py` in the same directory draws the curves of the trunks of the first part.
+Backbones from random weights see the radiographs of `benchmarks/transfer.py` without their labels,
+and none of the images and patients that its study is judged on. Their features stay as they are,
+and linear probes read them. Runs that are finished are not done again; one that was killed goes on.
+`benchmarks/transfer.py` in the same directory draws the curves of the backbones of the first part.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ class Pretraining:
 
     Attributes:
       name: of its directory.
-      trunk: what it begins with.
+      backbone: what it begins with.
       views: specification of the preprocessing of a view.
       epochs: how long.
       method: its name.
@@ -62,7 +62,7 @@ class Pretraining:
     """
 
     name: str
-    trunk: str
+    backbone: str
     views: str
     epochs: int
     method: str = "simclr"
@@ -77,7 +77,7 @@ class Pretraining:
         given = {
             "data": f"csv={workdir / 'data' / 'id'}; csv={workdir / 'data' / 'ood'}",
             "leave_out": workdir / "study",
-            "checkpoint": self.trunk,
+            "checkpoint": self.backbone,
             "image_size": SIZE,
             "preprocess": self.views,
             "method_options": self.options,
@@ -116,11 +116,11 @@ class Pretraining:
 
 
 SGD: dict[str, Any] = {"optimizer": "sgd", "rate": 0.1, "warmup": 0.3}
-TRUNK, EPOCHS = "scratch:50x0.5", 14
+BACKBONE, EPOCHS = "scratch:50x0.5", 14
 METHODS = (
-    Pretraining("simclr", TRUNK, MILD, EPOCHS),
-    Pretraining("barlow_twins", TRUNK, MILD, EPOCHS, "barlow_twins", "widths=(512, 512, 512)"),
-    Pretraining("simclr-sgd", TRUNK, MILD, 3, **SGD),
+    Pretraining("simclr", BACKBONE, MILD, EPOCHS),
+    Pretraining("barlow_twins", BACKBONE, MILD, EPOCHS, "barlow_twins", "widths=(512, 512, 512)"),
+    Pretraining("simclr-sgd", BACKBONE, MILD, 3, **SGD),
 )
 SHALLOW, SHORT = "scratch:1-1-1-1x0.5", 1
 
@@ -174,8 +174,8 @@ class Frozen:
 
     def scores(self, checkpoint: str, seed: int) -> dict[str, np.ndarray]:
         """Returns task -> scores [runs, n, 1], a run a draw where patients are drawn."""
-        backbone = resolve.load(checkpoint, seed)
-        classifier = Classifier(backbone.trunk, self._labels, self._norm)
+        loaded = resolve.load(checkpoint, seed)
+        classifier = Classifier(loaded.backbone, self._labels, self._norm)
         stored = embedding_store.of_head(classifier, self._store, self._ops, 64)
         inside, pool, test = self._both.inside, self._both.pool, self._both.test
 
@@ -250,17 +250,17 @@ def methods(workdir: pathlib.Path) -> list[str]:
     lines = [
         "## Self-supervision on real images: the methods",
         "",
-        f"`{TRUNK}` (half of a 50x1's width) before and after {EPOCHS} epochs by AdamW, or, as "
+        f"`{BACKBONE}` (half of a 50x1's width) before and after {EPOCHS} epochs by AdamW, or, as "
         f"`simclr-sgd`, {METHODS[2].epochs} by SGD at a rate of {METHODS[2].rate}; views "
         f"`{MILD.format(size=SIZE)}`. 10 draws of the labelled patients, of whom a quarter chooses "
         "the penalty. Intervals are over test patients and draws; how much another pretraining, or "
-        "another trunk at its beginning, would differ is not in them.",
+        "another backbone at its beginning, would differ is not in them.",
         "",
         *_about(workdir, METHODS),
         "",
     ]
     frozen = Frozen(workdir, "10%, 33%, 100%", 10)
-    return lines + table(frozen, {"random weights": [(TRUNK, 0)], **arms}, "random weights")[0]
+    return lines + table(frozen, {"random weights": [(BACKBONE, 0)], **arms}, "random weights")[0]
 
 
 def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
@@ -280,9 +280,9 @@ def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
     lines = [
         "## Self-supervision on real images: what each augmentation is for",
         "",
-        f"SimCLR on `{SHALLOW}`, a shallow trunk, {SHORT} epoch by SGD, with the documented views "
-        f"of radiographs, `{FULL}`, and without one operation each. {said} On grey images the "
-        "colour distortion is brightness and contrast. The images are made small first, where the "
+        f"SimCLR on `{SHALLOW}`, a shallow backbone, {SHORT} epoch by SGD, with the documented "
+        f"views of radiographs, `{FULL}`, and without one operation each. {said} On grey "
+        "images the colour distortion is brightness and contrast. The images are made small first, where the "
         "elastic deformation is some three times as strong as on those of 224 pixels.",
         "",
         *_about(workdir, [run for those in runs.values() for run in those]),
@@ -344,7 +344,7 @@ def main() -> None:
     transfer.prepared(parsed.kermany, parsed.nih64, workdir / "data")
     # What is left out of every run is what the study is judged on, whatever its arms will be.
     if not (workdir / "study" / "config.json").is_file():
-        curves = transfer.command(workdir, f"scratch={TRUNK}", "scratch")
+        curves = transfer.command(workdir, f"scratch={BACKBONE}", "scratch")
         subprocess.run([sys.executable, *curves, "--list"], cwd=transfer.ROOT, check=True)
     for name in [parsed.part] if parsed.part else PARTS:
         if name == "methods":

@@ -1,8 +1,8 @@
-"""Every method of self-supervision on made-up radiographs: does its trunk learn something?
+"""Every method of self-supervision on made-up radiographs: does its backbone learn something?
 
     python benchmarks/selfsup.py --workdir=runs/selfsup --out=docs/results.md
 
-A linear probe on frozen features is held against one on the same trunk at initialisation, on
+A linear probe on frozen features is held against one on the same backbone at initialisation, on
 patients that no training saw. Runs that are finished are not done again; one that was killed goes
 on. Ends with status 1 if a method's interval does not lie above 0.
 """
@@ -32,17 +32,17 @@ from remedis.pretraining import methods as ssl_methods
 from remedis.synthetic import chexpert
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import resolve
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
-# Deep: the random features of a shallow trunk are hard to beat within a hundred steps.
-TRUNK, SIZE = "50x0.5", 32
+# Deep: the random features of a shallow backbone are hard to beat within a hundred steps.
+BACKBONE, SIZE = "50x0.5", 32
 # Far more are tested on than in a rehearsal: what the patients leave open should be little.
 PATIENTS, TEST_PATIENTS = 400, 400
-SEED_OF_IMAGES = 1  # with those of 0 trunk, size and settings were chosen
+SEED_OF_IMAGES = 1  # with those of 0 backbone, size and settings were chosen
 SEEDS = 3
 INITIALISATION, MODE = "initialisation", "probe"
 OVERRIDES = {
-    "checkpoint": f"scratch:{TRUNK}",
+    "checkpoint": f"scratch:{BACKBONE}",
     "image_size": str(SIZE),
     "epochs": "2",
     "evaluate_every": "27",
@@ -92,11 +92,11 @@ def scores(spec: str, seed: int, parts: data.RunData) -> np.ndarray:
     """Returns the logits [test images, labels] of a linear probe on frozen features.
 
     Args:
-      spec: of the trunk, as `backbones.load` takes it.
+      spec: of the backbone, as `resolve.load` takes it.
       seed: of its weights, if they are drawn.
       parts: the penalty is chosen on validation; test chooses nothing.
     """
-    compute = pooled(resolve.load(spec, seed).trunk, "pre_logits")
+    compute = pooled(resolve.load(spec, seed).backbone, "pre_logits")
     preprocess = parse(f"resize({SIZE})", deterministic=True)
     x, vx, tx = (
         predict.predict(compute, part, preprocess, 64)
@@ -114,10 +114,10 @@ def learnt(methods: Sequence[str], seeds: int, workdir: pathlib.Path) -> dict[st
     held_out = parts.test.table["path"].map(parts.hashes)
     cells, seconds, seen = {}, {method: [] for method in methods}, {}
     for seed in range(seeds):
-        cells[_cell(INITIALISATION, seed)] = scores(f"scratch:{TRUNK}", seed, parts)
+        cells[_cell(INITIALISATION, seed)] = scores(f"scratch:{BACKBONE}", seed, parts)
         for method in methods:
             path = recipes.run(Pretraining(method), str(directory), seed, workdir)
-            assert not Seen.read(path / "export").count(held_out)
+            assert not SeenImages.read(path / "export").count(held_out)
             cells[_cell(method, seed)] = scores(str(path / "export"), seed, parts)
             seconds[method].append(files.read_json(path.with_suffix(".seconds.json")))
             seen = files.read_json(path / "results.json")
@@ -161,7 +161,7 @@ too short for anything but to see that features get better: no AUROC here says a
 radiographs, nor which method is best for them.
 
 {runs} runs of the job below, of {steps} steps each, with what a rehearsal of the method is set to
-(`configs/common_pretraining.py`; SGD at a rate of 0.1, of 0.003 for Barlow Twins): a `{trunk}`
+(`configs/common_pretraining.py`; SGD at a rate of 0.1, of 0.003 for Barlow Twins): a `{backbone}`
 from random weights, {size} pixels, {images} images of {patients} patients, labels hidden. Then a
 linear probe of {labels} labels is fitted on frozen features (`pre_logits`) of {train} images of
 these patients, its penalty (and, before, the checkpoint that is kept) chosen on the other
@@ -191,7 +191,7 @@ def section(found: Mapping[str, Any]) -> str:
             f"{_number(row, '+')} | {min(by_seed):+.3f} to {max(by_seed):+.3f}, {seeds} | "
             f"{found['minutes'][method]:.1f} |"
         )
-    head = HEAD.format(trunk=TRUNK, size=SIZE, interval=found["interval"], **found["facts"])
+    head = HEAD.format(backbone=BACKBONE, size=SIZE, interval=found["interval"], **found["facts"])
     command = Pretraining("METHOD").command("DATA", "SEED", "runs/METHOD-SEED")
     outcome = failures(found) or ["Every interval of a difference lies above 0."]
     shown = ["```sh", f"python {shlex.join(command)}", "```"]
@@ -202,7 +202,7 @@ def failures(found: Mapping[str, Any]) -> list[str]:
     """Returns a sentence for every method whose interval does not lie above 0."""
     return [
         f"{method} was not shown to learn: its linear probe differs by {_number(row, '+')} "
-        "in AUROC from that of the same trunk at initialisation: the interval is not above 0."
+        "in AUROC from that of the same backbone at initialisation: the interval is not above 0."
         for method, row in differences(found).items()
         if not row["low"] > 0
     ]

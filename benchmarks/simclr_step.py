@@ -6,12 +6,12 @@
 The peer runs benchmarks/simclr_step_peer.py in an environment of its own with torch, timm and
 lightly: in the same run, turn and turn about, on the same 2 cores, and never both at once: each
 measurement is a process of its own that does a step to warm up and then those that are timed. An
-image is counted once and goes through the trunk twice, as its two views.
+image is counted once and goes through the backbone twice, as its two views.
 
 The step is the one of a pretraining: forward, loss, backward, update, what is watched of it; in
 float32, a 50x1 from random weights, on one batch of random pixels in memory. Both sides have the
 head 2048 -> 2048 -> 128 with batch norms, a temperature of 0.1 and SGD with momentum, so that it is
-not optimizers that are compared. The peer's views pass its trunk one after the other, as in
+not optimizers that are compared. The peer's views pass its backbone one after the other, as in
 lightly's documentation, not compiled; of its memory layouts the faster of a round counts.
 """
 
@@ -27,8 +27,9 @@ import ml_collections
 import tensorflow as tf
 
 from remedis.pretraining import networks
-from remedis.training import distribution, optimizers, schedules
+from remedis.training import optimizers, schedules
 from remedis.training.determinism import prepare_process
+from remedis.training.distribution import Distribution
 from remedis.training.step import Learner, Trainer
 
 PEER = pathlib.Path(__file__).with_name("simclr_step_peer.py")
@@ -44,8 +45,8 @@ def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
 
     config = pretrain_cxr.get_config("simclr")
     config.checkpoint, config.batch_size, config.optimizer = "scratch:50x1", batch, "sgd"
-    crew = distribution.of(config.distribution)
-    started = networks.build(config, crew.strategy)
+    distribution = Distribution.from_name(config.distribution)
+    started = networks.build(config, distribution.strategy)
     optimizer = optimizers.make(
         config.optimizer,
         schedules.Rate(schedules.Schedule("constant", 1, 0, 0.01)),
@@ -54,7 +55,7 @@ def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
         weight_decay=config.weight_decay,
     )
     learner = Learner(started.trained, started.kept, optimizer, started.objective)
-    trainer = Trainer(learner, crew)
+    trainer = Trainer(learner, distribution)
     trainer.begin()
     return config, trainer
 

@@ -23,8 +23,8 @@ def main(layout: str, size: int, batch: int, steps: int) -> None:
     """Prints the rate of the steps after the first."""
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
-    trunk = timm.create_model("resnetv2_50x1_bit", pretrained=False, num_classes=0)
-    model = torch.nn.Sequential(trunk, SimCLRProjectionHead(2048, 2048, 128))
+    backbone = timm.create_model("resnetv2_50x1_bit", pretrained=False, num_classes=0)
+    model = torch.nn.Sequential(backbone, SimCLRProjectionHead(2048, 2048, 128))
     model = model.train().to(memory_format=FORMATS[layout])
     criterion = NTXentLoss(temperature=0.1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-6)

@@ -8,9 +8,9 @@ WILDS' official split out of distribution: test is centre 2, validation centre 1
 are for training. Other centres, whose numbers compare with no published ones:
 `--config.source_options='validation_centres=(0,); test_centres=(3, 4)'`.
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no trunk but this one; the second
-in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal` (made-up
-data, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
+second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
+(made-up data, random weights, minutes on 2 cores).
 
 Expected on Camelyon17-WILDS: not measured here. WILDS reports accuracy; each centre has ten slides
 of ten patients or fewer, so that intervals, which resample patients, are wide.

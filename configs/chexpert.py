@@ -11,7 +11,7 @@ As a baseline, DenseNet-121 as in CheXNet, with ImageNet weights from a file of 
         --config.data_dir=/data/CheXpert-v1.0-small --config.optimizer=adamw \
         --config.learning_rate=0.0001 --config.learning_rate_batch=0
 
-Arguments, several as `:rehearsal,head_only`: `:14` (all labels), `:50x1`, `:152x2` (no trunk but
+Arguments, several as `:rehearsal,head_only`: `:14` (all labels), `:50x1`, `:152x2` (no backbone but
 this one; the second in little memory), `:head_only` (the head alone, solved on stored embeddings),
 `:rehearsal` (made-up data of the five conditions, random weights, minutes on 2 cores).
 

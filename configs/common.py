@@ -44,7 +44,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.method = "finetune"  # or probe: the head alone, solved exactly on stored embeddings
     config.head_norm = True
     config.precision = "float32"  # or bfloat16, float16: of the activations while training
-    config.rematerialise = False  # compute activations twice instead of keeping them
+    config.gradient_checkpointing = False  # compute activations twice instead of keeping them
     # How long, of these at most one (0: none); none for the schedule's own length.
     config.steps = config_dict.placeholder(int)
     config.epochs = config_dict.placeholder(float)
@@ -116,18 +116,18 @@ def head_only(config: ml_collections.ConfigDict) -> None:
 
 
 def r50x1(config: ml_collections.ConfigDict) -> None:
-    """Takes no trunk but the 50x1."""
+    """Takes no backbone but the 50x1."""
     config.architecture = "50x1"
 
 
 def r152x2(config: ml_collections.ConfigDict) -> None:
-    """Takes no trunk but the 152x2, and trains it in little memory."""
+    """Takes no backbone but the 152x2, and trains it in little memory."""
     if config.architecture:
         raise UserError(f"The config arguments {config.architecture} and 152x2 exclude each other.")
     config.architecture = "152x2"
     # Activations are what fills the memory: of one unit at a time, instead of 50, and of a part of
     # the batch with the pixels of two images at 448 px. The gradients are those of the whole batch.
-    config.rematerialise = True
+    config.gradient_checkpointing = True
     part = max(1, 2 * 448**2 // config.image_size**2)
     config.accumulate = max(1, config.batch_size // part)
 

@@ -56,7 +56,7 @@ def pretraining() -> ml_collections.ConfigDict:
     config.method_options = ""  # such as 'temperature=0.2; widths=(512, 128)'; see its file
     config.partners = "patient_id"  # or study_id: whose other image is the second view in MICLe
     config.precision = "float32"  # or bfloat16, float16: of the activations while training
-    config.rematerialise = False  # compute activations twice instead of keeping them
+    config.gradient_checkpointing = False  # compute activations twice instead of keeping them
     # How long, of these one; 0 is none.
     config.steps = config_dict.placeholder(int)
     config.epochs = config_dict.placeholder(float)
@@ -137,7 +137,7 @@ REHEARSED: Mapping[str, Mapping[str, Any]] = {
 
 
 def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str) -> Variant:
-    """Returns a variant for made-up images and a narrow trunk from random weights: minutes.
+    """Returns a variant for made-up images and a narrow backbone from random weights: minutes.
 
     Args:
       layout: of the images, as in `remedis.finetuning.rehearsal`; they are probed too.

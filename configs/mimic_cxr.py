@@ -8,9 +8,9 @@ The directory holds `files/` and the tables `mimic-cxr-2.0.0-{metadata,split,che
 REMEDIS' checkpoints for radiographs have seen these images, without labels, while pretraining:
 results here are in-distribution.
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no trunk but this one; the second
-in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal` (made-up
-data, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
+second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
+(made-up data, random weights, minutes on 2 cores).
 
 Expected on MIMIC-CXR-JPG: not measured here; the data and the weights are gated.
 

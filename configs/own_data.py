@@ -10,9 +10,9 @@ is kept; else images are split by patient.
 
 Exactly one of several labels is 1: add `--config.task=multi_class`.
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no trunk but this one; the second
-in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal` (made-up
-data, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
+second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
+(made-up data, random weights, minutes on 2 cores).
 
 Expected: nobody but you can tell.
 """

@@ -5,9 +5,9 @@ r"""PatchCamelyon: tumour in a patch's centre, the authors' splits, all layers, 
 
 The directory holds the six files `camelyonpatch_level_2_split_*.h5`, unpacked.
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no trunk but this one; the second
-in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal` (made-up
-data, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
+second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
+(made-up data, random weights, minutes on 2 cores).
 
 Expected on PatchCamelyon: not measured here.
 

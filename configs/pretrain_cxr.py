@@ -20,8 +20,8 @@ released sum, which LARS evens out but for norms and biases.
 
 Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
 two views), `:moco`, `:relic` or `:barlow_twins`, each with optimizer, rates, decay and length of
-its own; `:50x1`, `:152x2` (no trunk but this one; the second in little memory); `:rehearsal`
-(made-up radiographs, a narrow trunk from random weights, minutes on 2 cores).
+its own; `:50x1`, `:152x2` (no backbone but this one; the second in little memory); `:rehearsal`
+(made-up radiographs, a narrow backbone from random weights, minutes on 2 cores).
 
 Expected on MIMIC-CXR and CheXpert: not measured here; the data are gated. `:rehearsal` shows that
 everything runs; its AUROC says nothing about radiographs.

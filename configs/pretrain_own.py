@@ -24,8 +24,8 @@ gained here in 3 epochs about what AdamW did in 14 (`docs/results.md`): `--confi
 
 Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
 two views), `:moco`, `:relic` or `:barlow_twins`, each with optimizer, rates, decay and length of
-its own; `:50x1`, `:152x2` (no trunk but this one; the second in little memory); `:rehearsal`
-(made-up images, a narrow trunk from random weights, minutes on 2 cores).
+its own; `:50x1`, `:152x2` (no backbone but this one; the second in little memory); `:rehearsal`
+(made-up images, a narrow backbone from random weights, minutes on 2 cores).
 
 Expected: nobody but you can tell.
 """

@@ -16,8 +16,8 @@ REMEDIS saw 50 million patches of 29,018 slides for about 1,000 epochs, which is
 `--config.epochs=1000`; here it is 100, as for radiographs. Arguments, several as `:moco,50x1`: a
 method, `:simclr`, `:micle` (two patches of one patient as the two views), `:moco`, `:relic` or
 `:barlow_twins`, each with optimizer, rates, decay and length of its own; `:50x1`, `:152x2` (no
-trunk but this one; the second in little memory); `:rehearsal` (made-up patches, a narrow trunk from
-random weights, minutes on 2 cores).
+backbone but this one; the second in little memory); `:rehearsal` (made-up patches, a narrow
+backbone from random weights, minutes on 2 cores).
 
 Expected on TCGA: not measured here. `:rehearsal` shows that everything runs; its AUROC says nothing
 about tissue.

@@ -1,4 +1,4 @@
-"""Pretrains a trunk on unlabelled images as a config says; see the configs for commands.
+"""Pretrains a backbone on unlabelled images as a config says; see the configs for commands.
 
 python pretrain/pretrain.py --config=configs/pretrain_cxr.py:rehearsal --workdir=runs/pretrain
 

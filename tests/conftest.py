@@ -60,18 +60,19 @@ def random_checkpoint(
 ) -> Callable[["Architecture"], pathlib.Path]:
     """Returns a function that makes a checkpoint folder with random weights."""
     from remedis.zoo import checkpoint, export, random_weights
+    from remedis.zoo.export import BACKBONE_KIND
     from remedis.zoo.serving import ServedModel
 
     def make(architecture: "Architecture") -> pathlib.Path:
         weights = random_weights.draw("0", architecture)
         description = export.Description(
-            kind="trunk",
+            kind=BACKBONE_KIND,
             name="random",
             units=architecture.units,
             width=architecture.width,
             final_norm=weights.final_norm,
             value_range=(0.0, 1.0),
-            trunk_range=weights.trunk_range,
+            backbone_range=weights.backbone_range,
             parameters=architecture.parameters(weights.final_norm),
             tensors=len(architecture.shapes(weights.final_norm)),
             signatures=(),
@@ -79,7 +80,7 @@ def random_checkpoint(
         )
         folder = tmp_path_factory.mktemp("checkpoint") / "random"
         # What a training reads of a checkpoint; tracing functions to serve would take seconds.
-        variables = [v.value for v in checkpoint.build_trunk(weights).named_variables().values()]
+        variables = [v.value for v in checkpoint.build_backbone(weights).named_variables().values()]
         return export.save(ServedModel(variables, variables), description, folder)
 
     return make
@@ -87,7 +88,7 @@ def random_checkpoint(
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(random_checkpoint: Callable[..., pathlib.Path]) -> pathlib.Path:
-    """A checkpoint folder with random weights, of a trunk small enough to train in seconds."""
+    """A checkpoint folder with random weights, of a backbone small enough to train in seconds."""
     from remedis.models.architectures import Architecture
 
     return random_checkpoint(Architecture((1, 1, 1, 1), 0.5))

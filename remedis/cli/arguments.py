@@ -58,7 +58,7 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
     return sources.load(parsed.source, parsed.data, labels, **options)
 
 
-def add_trunk(parser: argparse.ArgumentParser) -> None:
+def add_backbone(parser: argparse.ArgumentParser) -> None:
     """Adds which embeddings to compute, and where to keep them."""
     add = parser.add_argument
     add(

@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     )
     _add_checkpoint(embed)
     arguments.add_data(embed)
-    arguments.add_trunk(embed)
+    arguments.add_backbone(embed)
     embed.add_argument("--out", required=True, metavar="FILE", help="name.parquet or name.npz")
     embed.set_defaults(run=_embed)
 
@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
     )
     _add_checkpoint(probe)
     arguments.add_data(probe)
-    arguments.add_trunk(probe)
+    arguments.add_backbone(probe)
     arguments.add_splits(probe)
     arguments.add_policies(probe)
     add = probe.add_argument

@@ -71,15 +71,15 @@ def train(
       workdir: its directory.
     """
     # TensorFlow takes seconds to load; a wrong flag should not.
-    from remedis.training import distribution
     from remedis.training.determinism import prepare_process
+    from remedis.training.distribution import WorkerLost, is_chief
 
     prepare_process()
     try:
         work(config, workdir)
-    except distribution.WorkerLost as lost:
+    except WorkerLost as lost:
         start_again(lost)
-    if distribution.is_chief(config.distribution):
+    if is_chief(config.distribution):
         report(workdir)
 
 

@@ -17,13 +17,14 @@ from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.finetuning import data, gradient, head_only, model, rehearsal
 from remedis.inference import predict
-from remedis.models import trunk
+from remedis.models import backbone
 from remedis.models.classifier import TASKS
-from remedis.training import checks, distribution, run_once
+from remedis.training import checks, run_once
+from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import save_classifier
 from remedis.zoo.provenance import Provenance
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 METHODS = {"finetune": gradient.fit, "probe": head_only.fit}
 
@@ -46,33 +47,33 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     Raises:
       UserError: anything about config, data or checkpoint that the user can mend; or the
         checkpoint was trained on some of the test images.
-      distribution.WorkerLost: another worker is gone.
+      WorkerLost: another worker is gone.
     """
     return run_once.once(config, workdir, _finetune)
 
 
 def _finetune(
-    config: ml_collections.ConfigDict, run: RunDirectory, crew: distribution.Distribution
+    config: ml_collections.ConfigDict, run: RunDirectory, distribution: Distribution
 ) -> None:
     if config.rehearsal:
-        with crew.chief_first():
+        with distribution.chief_first():
             config = rehearsal.prepared(config, run)
     _check(config)
     train_ops, eval_ops = checks.operations(config)
-    crew.check_batch(config.batch_size, config.accumulate)
-    started = model.build(config, crew.strategy)
+    distribution.check_batch(config.batch_size, config.accumulate)
+    started = model.build(config, distribution.strategy)
     run.write_environment(started.provenance.to_json())
     parts = data.prepare(config, run)
-    seen = Seen.by(config.checkpoint)
-    seen.check_unseen(
+    seen = SeenImages.of_checkpoint(config.checkpoint)
+    seen.refuse_seen(
         parts.test.table["path"].map(parts.hashes),
         model=f"config.checkpoint is {config.checkpoint}",
         tests="test",
         workdir=run.shared,
     )
-    run.pin({"data": parts.digest(), "weights": trunk.digest(started.classifier.trunk)})
-    fitted = METHODS[config.method](config, run, crew, started, parts, train_ops, eval_ops)
-    if not crew.chief:
+    run.pin({"data": parts.digest(), "weights": backbone.digest(started.classifier.backbone)})
+    fitted = METHODS[config.method](config, run, distribution, started, parts, train_ops, eval_ops)
+    if not distribution.chief:
         return
     classifier = fitted.classifier
     names = classifier.labels

@@ -31,7 +31,7 @@ from remedis.training.step import Learner, Trainer
 def fit(
     config: ml_collections.ConfigDict,
     run: RunDirectory,
-    crew: Distribution,
+    distribution: Distribution,
     started: model.Model,
     parts: data.RunData,
     train_ops: Preprocess,
@@ -42,7 +42,7 @@ def fit(
     Args:
       config: as the files in `configs/` make them.
       run: where the training's state goes.
-      crew: who trains.
+      distribution: who trains.
       started: the model, made under the strategy's scope.
       parts: the data.
       train_ops: operations on images to learn from.
@@ -51,7 +51,7 @@ def fit(
     Raises:
       UserError: the config asks for what cannot be, or the training diverged.
     """
-    return Fitting(crew, started)(config, run, parts, train_ops, eval_ops)
+    return Fitting(distribution, started)(config, run, parts, train_ops, eval_ops)
 
 
 def check(config: ml_collections.ConfigDict, train: Manifest) -> None:
@@ -74,8 +74,8 @@ def check(config: ml_collections.ConfigDict, train: Manifest) -> None:
 class Fitting:
     """Fits one model, once or again and again from other weights: what is traced is kept."""
 
-    def __init__(self, crew: Distribution, started: model.Model) -> None:
-        self._crew, self._started = crew, started
+    def __init__(self, distribution: Distribution, started: model.Model) -> None:
+        self._distribution, self._started = distribution, started
         self._logits = logits_of(started.classifier)
         self._trainers: dict[tuple[Any, ...], Trainer] = {}
 
@@ -92,25 +92,25 @@ class Fitting:
         The model's own keys of the config, and those of the optimizer and the precision, must be
         the same every time.
         """
-        crew = self._crew
+        distribution = self._distribution
         schedule = _schedule(config, len(parts.train))
         model.make_trainable(self._started, config)
-        _check_batch_norm(config, self._started, crew)
+        _check_batch_norm(config, self._started, distribution)
         plan = _plan(config, schedule)
         # For images that are come by again and again; the test images are not.
         kept, kept_validation = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
         weights = sampling.balanced(parts.train, config.balance) if config.balance else None
         own = parts.validation.subset(
-            np.isin(np.arange(len(parts.validation)), crew.rows(len(parts.validation)))
+            np.isin(np.arange(len(parts.validation)), distribution.rows(len(parts.validation)))
         )
 
         def validate() -> tuple[float, dict[str, float | None]]:
             found = predict.predict(
                 self._logits, own, eval_ops, config.batch_size, cache=kept_validation
             )
-            return _score(parts.validation.targets(), crew.gathered(found), config.task)
+            return _score(parts.validation.targets(), distribution.gathered(found), config.task)
 
-        alpha = _mixup(config, len(parts.train), crew)
+        alpha = _mixup(config, len(parts.train), distribution)
         state = loop.train(
             run,
             plan,
@@ -123,7 +123,7 @@ class Fitting:
                 first,
                 last,
                 weights=weights,
-                shard=(crew.worker, crew.workers),
+                shard=(distribution.worker, distribution.workers),
                 cache=kept,
             ),
             validate,
@@ -132,7 +132,7 @@ class Fitting:
         logits = self._logits if classifier is self._started.classifier else logits_of(classifier)
 
         def scored(part: Manifest, name: str) -> np.ndarray:
-            if not crew.chief:
+            if not distribution.chief:
                 return np.empty((0, len(classifier.labels)), np.float32)
             return predict.predict(logits, part, eval_ops, config.batch_size, f"Scoring {name}")
 
@@ -161,22 +161,22 @@ class Fitting:
         key = (schedule, loss, alpha, config.seed if alpha else None)
         if key not in self._trainers:
             self._trainers.clear()  # the optimizer's variables are as large as the network
-            learner = _learner(config, self._started, schedule, loss, alpha, self._crew)
-            self._trainers[key] = Trainer(learner, self._crew)
+            learner = _learner(config, self._started, schedule, loss, alpha, self._distribution)
+            self._trainers[key] = Trainer(learner, self._distribution)
         return self._trainers[key]
 
 
-def _mixup(config: ml_collections.ConfigDict, images: int, crew: Distribution) -> float:
+def _mixup(config: ml_collections.ConfigDict, images: int, distribution: Distribution) -> float:
     """Returns the alpha of MixUp, 0 for none."""
     alpha: float | None = config.mixup
     if alpha is None:
         hyperrule = config.schedule == "hyperrule"
         alpha = schedules.hyperrule_mixup(images) if hyperrule else 0.0
-    if alpha and crew.replicas > 1 and config.batch_size // crew.replicas % 2:
+    if alpha and distribution.replicas > 1 and config.batch_size // distribution.replicas % 2:
         raise UserError(
             f"MixUp mixes neighbours, and a batch of {config.batch_size} gives each of the "
-            f"{crew.replicas} replicas an odd number of images; choose config.batch_size such that "
-            "it is even, or set config.mixup to 0."
+            f"{distribution.replicas} replicas an odd number of images; choose an even number of "
+            "images per replica with config.batch_size, or set config.mixup to 0."
         )
     return alpha
 
@@ -192,19 +192,19 @@ def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def _check_batch_norm(
-    config: ml_collections.ConfigDict, started: model.Model, crew: Distribution
+    config: ml_collections.ConfigDict, started: model.Model, distribution: Distribution
 ) -> None:
     """Raises a UserError if batch norms would be trained on less than the batch.
 
     They normalise by the images they see together: in parts, numbers would depend on how many.
     """
-    trained = set(started.factors) & set(started.classifier.trunk.named_variables())
-    parts = crew.replicas * config.accumulate
+    trained = set(started.factors) & set(started.classifier.backbone.named_variables())
+    parts = distribution.replicas * config.accumulate
     if trained and started.classifier.statistics() and parts > 1:
         raise UserError(
             f"config.checkpoint is {config.checkpoint}, whose batch norms normalise by the images "
             f"at hand, and each batch is cut into {parts} parts; set config.accumulate to 1 and "
-            "config.distribution to none, or freeze the trunk by "
+            "config.distribution to none, or freeze the backbone by "
             "config.learning_rates='head/.*=1; .*=0'."
         )
 
@@ -238,12 +238,12 @@ def _learner(
     schedule: schedules.Schedule,
     loss: SupervisedLoss,
     alpha: float,
-    crew: Distribution,
+    distribution: Distribution,
 ) -> Learner:
     classifier = started.classifier
     variables = classifier.named_variables()
     trained = {name: variables[name] for name in started.factors}
-    with crew.strategy.scope():
+    with distribution.strategy.scope():
         optimizer = optimizers.make(
             config.optimizer,
             schedules.Rate(schedule),

@@ -26,7 +26,7 @@ _NO_EFFECT = {
 def fit(
     config: ml_collections.ConfigDict,
     run: RunDirectory,
-    crew: Distribution,
+    distribution: Distribution,
     started: model.Model,
     parts: RunData,
     train_ops: Preprocess,
@@ -37,8 +37,8 @@ def fit(
     Args:
       config: as the files in `configs/` make them; what it says of training has no effect.
       run: where the embeddings are stored, if the config names no other directory.
-      crew: this process alone.
-      started: the model; its trunk stays as it is.
+      distribution: this process alone.
+      started: the model; its backbone stays as it is.
       parts: the data.
       train_ops: without effect.
       eval_ops: operations on images.
@@ -52,7 +52,7 @@ def fit(
                 f"config.{key} is {config[key]!r}, which a probe knows nothing of: it is solved on "
                 "embeddings of images as they are; leave it out, or set config.method to finetune."
             )
-    if crew.workers > 1:
+    if distribution.workers > 1:
         raise UserError(
             "config.method is 'probe', which one process does; set config.distribution to none."
         )

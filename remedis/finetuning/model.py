@@ -23,7 +23,7 @@ class Model:
     Attributes:
       classifier: with the weights it starts from.
       factors: of the learning rate, by name, for the variables that are trained.
-      provenance: of the trunk's weights.
+      provenance: of the backbone's weights.
     """
 
     classifier: Classifier
@@ -61,27 +61,27 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
             "keras:DenseNet121:WEIGHTS_FILE."
         )
     with strategy.scope(), precision.policy(config.precision):
-        backbone = resolve.load(config.checkpoint, config.seed, config.architecture)
-        if config.rematerialise:
-            _rematerialise(backbone.trunk, config.checkpoint)
+        loaded = resolve.load(config.checkpoint, config.seed, config.architecture)
+        if config.gradient_checkpointing:
+            _use_gradient_checkpointing(loaded.backbone, config.checkpoint)
         classifier = Classifier(
-            backbone.trunk, tuple(config.labels), config.head_norm, task=config.task
+            loaded.backbone, tuple(config.labels), config.head_norm, task=config.task
         )
-    print(f"Checkpoint: {config.checkpoint}: {backbone.provenance.description}", flush=True)
+    print(f"Checkpoint: {config.checkpoint}: {loaded.provenance.description}", flush=True)
     unused = classifier.unused_variables() | set(classifier.statistics())
     names = [name for name in classifier.named_variables() if name not in unused]
     variables = classifier.named_variables()
     factors = learning_rates.of_trained(
         config.learning_rates, {name: variables[name] for name in names}
     )
-    classifier.trunk.freeze(set(names) - set(factors))
-    return Model(classifier, factors, backbone.provenance)
+    classifier.backbone.freeze(set(names) - set(factors))
+    return Model(classifier, factors, loaded.provenance)
 
 
 def make_trainable(model: Model, config: ml_collections.ConfigDict) -> None:
     """Takes back what `plain` has changed, for another training of the same model."""
-    if isinstance(model.classifier.trunk, BiTResNet):
-        model.classifier.trunk.rematerialise = config.rematerialise
+    if isinstance(model.classifier.backbone, BiTResNet):
+        model.classifier.backbone.gradient_checkpointing = config.gradient_checkpointing
 
 
 def plain(model: Model, config: ml_collections.ConfigDict) -> Classifier:
@@ -90,22 +90,22 @@ def plain(model: Model, config: ml_collections.ConfigDict) -> Classifier:
     Its variables are the model's own where nothing had to change.
     """
     trained = model.classifier
-    if isinstance(trained.trunk, BiTResNet):
-        trained.trunk.rematerialise = False
+    if isinstance(trained.backbone, BiTResNet):
+        trained.backbone.gradient_checkpointing = False
     if config.precision == "float32" and config.distribution == "none":
         return trained
-    backbone = resolve.load(config.checkpoint, config.seed, config.architecture)
-    twin = Classifier(backbone.trunk, trained.labels, config.head_norm, task=config.task)
+    loaded = resolve.load(config.checkpoint, config.seed, config.architecture)
+    twin = Classifier(loaded.backbone, trained.labels, config.head_norm, task=config.task)
     variables = trained.named_variables()
     for name, variable in twin.named_variables().items():
         variable.assign(variables[name].numpy())
     return twin
 
 
-def _rematerialise(trunk: resolve.Trunk, checkpoint: str) -> None:
-    if not isinstance(trunk, BiTResNet):
+def _use_gradient_checkpointing(backbone: resolve.Backbone, checkpoint: str) -> None:
+    if not isinstance(backbone, BiTResNet):
         raise UserError(
-            f"config.rematerialise works for BiT trunks only, and config.checkpoint is "
+            f"config.gradient_checkpointing works for BiT backbones only, and config.checkpoint is "
             f"{checkpoint}; set it to False."
         )
-    trunk.rematerialise = True
+    backbone.gradient_checkpointing = True

@@ -1,4 +1,4 @@
-"""Embeddings of a manifest's images with any trunk, through the store, and as a table."""
+"""Embeddings of a manifest's images with any backbone, through the store, and as a table."""
 
 import dataclasses
 import os
@@ -18,7 +18,7 @@ from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
 from remedis.inference.embedding_store import EmbeddingStore, key
 from remedis.inference.predict import IDS
-from remedis.models.trunk import Trunk
+from remedis.models.backbone import Backbone
 from remedis.preprocess import parse
 from remedis.zoo import checkpoint, resolve
 from remedis.zoo.provenance import Provenance
@@ -59,13 +59,13 @@ def embed(
     """Returns the embeddings of a manifest's images, computed where the store lacks them.
 
     Args:
-      spec: of the trunk, as `backbones.load` takes it.
+      spec: of the backbone, as `resolve.load` takes it.
       manifest: the images.
       store: directory of the store; bad images are listed in it too.
       preprocess: specification; if not given, that of an exported classifier, or resizing to the
         size a published checkpoint is used at.
       embedding: `embedding`, the map averaged over space, or `pre_logits`, the same of the map
-        after the trunk's final norm.
+        after the backbone's final norm.
       batch_size: images at a time.
       max_bad_images: share of unreadable images to go on with.
       gate: raises an error if images, with what a scan found of them, are not to be embedded.
@@ -74,39 +74,39 @@ def embed(
       UserError: the checkpoint, the preprocessing or too many images are not as needed.
     """
     operations = parse(preprocess or _own_preprocess(spec), deterministic=True)
-    backbone = resolve.load(spec, SEED)
-    compute = pooled(backbone.trunk, embedding)
+    loaded = resolve.load(spec, SEED)
+    compute = pooled(loaded.backbone, embedding)
     manifest, scanned = readable_images(manifest, store, max_bad_images)
     gate(manifest, scanned)
     rows = EmbeddingStore(store).embeddings(
         compute,
-        key(backbone.trunk, embedding, operations),
+        key(loaded.backbone, embedding, operations),
         manifest,
         scanned["sha256"],
         operations,
         batch_size,
     )
-    return Embedded(manifest, scanned, rows, backbone.provenance)
+    return Embedded(manifest, scanned, rows, loaded.provenance)
 
 
-def pooled(trunk: Trunk, embedding: str) -> Callable[[tf.Tensor], tf.Tensor]:
+def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a function from images [N, H, W, 3] in [0, 1] to embeddings [N, C].
 
     Raises:
-      UserError: there is no such embedding, or the trunk has no final norm to make it.
+      UserError: there is no such embedding, or the backbone has no final norm to make it.
     """
     if embedding not in EMBEDDINGS:
         raise unknown_choice("embedding", embedding, EMBEDDINGS)
     normalised = embedding == "pre_logits"
-    if normalised and trunk.norm is None:
+    if normalised and backbone.norm is None:
         raise UserError(
-            "This trunk has no final norm, so there are no pre_logits; take --embedding=embedding."
+            "This backbone has no final norm, so it has no pre_logits; take --embedding=embedding."
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
     def compute(images: tf.Tensor) -> tf.Tensor:
-        unpooled = trunk(images, training=False)
-        return tf.reduce_mean(trunk.norm(unpooled) if normalised else unpooled, [1, 2])
+        unpooled = backbone(images, training=False)
+        return tf.reduce_mean(backbone.norm(unpooled) if normalised else unpooled, [1, 2])
 
     return compute
 

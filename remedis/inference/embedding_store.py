@@ -22,9 +22,9 @@ from remedis.data.batches.pipeline import evaluation_batches, readable
 from remedis.data.checks import scan
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
-from remedis.models import trunk as trunks
+from remedis.models import backbone as backbones
+from remedis.models.backbone import Backbone
 from remedis.models.classifier import Classifier
-from remedis.models.trunk import Trunk
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
@@ -33,33 +33,33 @@ SHARD_ROWS, SHARD_SECONDS = 1024, 60.0
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
-def key(trunk: Trunk, embedding: str, preprocess: Preprocess) -> str:
+def key(backbone: Backbone, embedding: str, preprocess: Preprocess) -> str:
     """Returns what decides the numbers of an embedding, as SHA-256.
 
-    That is names, shapes and bytes of the trunk's variables; what else its graph depends on: its
+    That is names, shapes and bytes of the backbone's variables; what else its graph depends on: its
     class, the range pixels are mapped to and the precision it computes in; which embedding; the
     preprocessing; and the versions of this package, its decoding, and TensorFlow.
 
     Args:
-      trunk: the network.
+      backbone: the network.
       embedding: a name for what is computed from its map, such as `embedding` or `pre_logits`.
       preprocess: the evaluation part.
     """
     digest = hashlib.sha256()
-    policy = getattr(trunk, "dtype_policy", None)
+    policy = getattr(backbone, "dtype_policy", None)
     for fact in (
         embedding,
         preprocess.specification,
-        type(trunk).__name__,
-        getattr(trunk, "application", ""),
-        getattr(trunk, "trunk_range", ""),
+        type(backbone).__name__,
+        getattr(backbone, "application", ""),
+        getattr(backbone, "backbone_range", ""),
         getattr(policy, "name", ""),
         remedis.__version__,
         scan.VERSION,
         tf.__version__,
     ):
         digest.update(f"{fact}\n".encode())
-    digest.update(trunks.digest(trunk).encode())
+    digest.update(backbones.digest(backbone).encode())
     return digest.hexdigest()
 
 
@@ -157,7 +157,7 @@ def of_head(
     """Returns a function to what a classifier's linear layer stands on, through a store.
 
     Args:
-      classifier: its trunk and norm; not its linear layer.
+      classifier: its backbone and norm; not its linear layer.
       directory: of the store.
       preprocess: the evaluation part.
       batch_size: images at a time.
@@ -173,7 +173,7 @@ def of_head(
     store = EmbeddingStore(directory)
     # Every head's norm of its own is the same before training.
     embedding = "pre_logits" if classifier.head_norm else "embedding"
-    name = key(classifier.trunk, embedding, preprocess)
+    name = key(classifier.backbone, embedding, preprocess)
 
     def stored(part: Manifest, hashes: "pd.Series[str]", title: str) -> np.ndarray:
         wanted = part.table["path"].map(hashes)

@@ -16,7 +16,7 @@ from remedis.inference import predict
 from remedis.preprocess import Preprocess
 from remedis.zoo import checkpoint
 from remedis.zoo.export import Description
-from remedis.zoo.seen import FILE, Seen
+from remedis.zoo.seen_images import FILE, SeenImages
 from remedis.zoo.tensors import first_line
 
 
@@ -61,7 +61,7 @@ class ExportedClassifier:
     description: Description
     model: Any
     run: pathlib.Path | None
-    seen: Seen | None
+    seen: SeenImages | None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
     model = _loaded(folder)
     parent = folder.resolve().parent
     run = parent if _is_run(parent) else None
-    return ExportedClassifier(folder, description, model, run, Seen.read(folder))
+    return ExportedClassifier(folder, description, model, run, SeenImages.read(folder))
 
 
 def export_of(run_or_folder: files.Path) -> pathlib.Path:

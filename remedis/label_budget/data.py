@@ -18,7 +18,7 @@ from remedis.errors import UserError
 from remedis.finetuning import data
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import PARTS, arms, recipe
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,16 +90,16 @@ def prepare(config: ml_collections.ConfigDict, run: StudyDirectory) -> Hospitals
     return Hospitals(inside, pool, outside.test, outside.hashes, receipts)
 
 
-def check_unseen(config: ml_collections.ConfigDict, hospitals: Hospitals) -> None:
+def refuse_seen(config: ml_collections.ConfigDict, hospitals: Hospitals) -> None:
     """Raises a UserError if the checkpoint of an arm has seen images of a test set."""
     tests = {
         "in-distribution": (hospitals.inside.test, hospitals.inside.hashes),
         "out-of-distribution": (hospitals.test, hospitals.hashes),
     }
     for name, checkpoint in arms(config).items():
-        seen = Seen.by(checkpoint)
+        seen = SeenImages.of_checkpoint(checkpoint)
         for title, (test, hashes) in tests.items():
-            seen.check_unseen(
+            seen.refuse_seen(
                 test.table["path"].map(hashes),
                 model=f"The arm {name} is {checkpoint}",
                 tests=f"{title} test",

@@ -20,13 +20,14 @@ from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import Hospitals
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import Shard, recipe
-from remedis.models import trunk
+from remedis.models import backbone
 from remedis.models.classifier import HEAD
-from remedis.training import checks, distribution
+from remedis.training import checks
+from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import checkpoint, save_classifier
 from remedis.zoo.provenance import Provenance
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 
 class TunedArm:
@@ -97,14 +98,14 @@ class TunedArm:
     ) -> tuple[gradient.Fitting, list[tuple[keras.Variable, np.ndarray]]]:
         """Returns what fits the in-distribution model again and again, and its weights."""
         if self._kept is None:
-            crew = distribution.of("none")
+            distribution = Distribution.from_name("none")
             # What a build prints is said once, of the in-distribution model.
             with contextlib.redirect_stdout(io.StringIO()):
-                started = model.build(settings, crew.strategy)
+                started = model.build(settings, distribution.strategy)
             _restore_head(started, self._folder / "export")
             named = started.classifier.named_variables()
             weights = [(variable, variable.numpy()) for variable in named.values()]
-            self._kept = gradient.Fitting(crew, started), weights
+            self._kept = gradient.Fitting(distribution, started), weights
         return self._kept
 
 
@@ -120,15 +121,17 @@ def _train_inside(
     begun = time.monotonic()
     settings = recipe(config, "id", spec)
     directory = RunDirectory(work, settings.to_dict())
-    crew = distribution.of("none")
-    started = model.build(settings, crew.strategy)
+    distribution = Distribution.from_name("none")
+    started = model.build(settings, distribution.strategy)
     directory.write_environment(started.provenance.to_json())
     # What a killed training left is gone on with on the same data only.
-    weights = trunk.digest(started.classifier.trunk)
+    weights = backbone.digest(started.classifier.backbone)
     directory.pin({"data": hospitals.inside.digest(), "weights": weights})
     pin_weights(run, name, weights)
     train_ops, eval_ops = checks.operations(settings)
-    fitted = gradient.fit(settings, directory, crew, started, hospitals.inside, train_ops, eval_ops)
+    fitted = gradient.fit(
+        settings, directory, distribution, started, hospitals.inside, train_ops, eval_ops
+    )
     zero_shot = predict.predict(
         gradient.logits_of(fitted.classifier),
         hospitals.test,
@@ -148,7 +151,7 @@ def _train_inside(
             parent=started.provenance,
         ),
         directory=directory / "export",
-        seen=Seen.by(spec).extended(hospitals.inside.learnt_from()),
+        seen=SeenImages.of_checkpoint(spec).extended(hospitals.inside.learnt_from()),
         overwrite=True,
     )
     home = Home(fitted.test_logits, zero_shot, started.provenance, time.monotonic() - begun)
@@ -168,7 +171,7 @@ def _move(work: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def _restore_head(started: model.Model, export: pathlib.Path) -> None:
-    """Gives a classifier, whose trunk comes from an export already, the export's head too."""
+    """Gives a classifier, whose backbone comes from an export already, the export's head too."""
     head = {
         name: variable
         for name, variable in started.classifier.named_variables().items()

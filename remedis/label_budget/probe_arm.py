@@ -16,7 +16,7 @@ from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import Hospitals
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import recipe
-from remedis.models import trunk
+from remedis.models import backbone
 from remedis.models.classifier import Classifier
 from remedis.training import checks
 from remedis.zoo import resolve
@@ -51,10 +51,10 @@ class ProbedArm:
         """
         started = time.monotonic()
         settings = recipe(config, "id", checkpoint)
-        backbone = resolve.load(checkpoint, settings.seed)
-        print(f"Checkpoint: {checkpoint}: {backbone.provenance.description}", flush=True)
-        classifier = Classifier(backbone.trunk, tuple(settings.labels), settings.head_norm)
-        pin_weights(run, name, trunk.digest(backbone.trunk))
+        loaded = resolve.load(checkpoint, settings.seed)
+        print(f"Checkpoint: {checkpoint}: {loaded.provenance.description}", flush=True)
+        classifier = Classifier(loaded.backbone, tuple(settings.labels), settings.head_norm)
+        pin_weights(run, name, backbone.digest(loaded.backbone))
         _, ops = checks.operations(settings)
         stored = embedding_store.of_head(classifier, run / "embeddings", ops, settings.batch_size)
 
@@ -73,7 +73,7 @@ class ProbedArm:
         self._pool = Embedded.of(embedded(hospitals.pool, hospitals.hashes, "OOD pool"), prior)
         self._test = Embedded.of(embedded(hospitals.test, hospitals.hashes, "OOD test"), prior)
         self.home = Home(
-            prior.logits(test), self._test.prior, backbone.provenance, time.monotonic() - started
+            prior.logits(test), self._test.prior, loaded.provenance, time.monotonic() - started
         )
 
     def adapted(self, draw: Draw, seed: int, name: str) -> Scores:

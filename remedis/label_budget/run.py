@@ -55,7 +55,7 @@ class Study:
             config = rehearsal.prepared(config, run)
         found = data.prepare(config, run)
         summary.check(found)
-        data.check_unseen(config, found)
+        data.refuse_seen(config, found)
         planned = budgets.plan(
             found.pool, config.budgets, config.seeds, config.seed, config.validation_share
         )

@@ -1,1 +1,1 @@
-"""Networks: the BiT trunk and what is put on it."""
+"""Networks: the BiT backbone and what is put on it."""

@@ -1,7 +1,7 @@
-"""Networks of `keras.applications` as trunks, for baselines such as CheXNet's DenseNet-121.
+"""Networks of `keras.applications` as backbones, for baselines such as CheXNet's DenseNet-121.
 
-Each takes images in [0, 1] like every trunk; they become what its own `preprocess_input` makes of
-pixels in 0..255, in one of three modes: `tf` (to [-1, 1]), `caffe` (BGR, the mean of ImageNet
+Each takes images in [0, 1] like every backbone; they become what its own `preprocess_input` makes
+of pixels in 0..255, in one of three modes: `tf` (to [-1, 1]), `caffe` (BGR, the mean of ImageNet
 subtracted) or `torch` (to [0, 1], then standardised by channel). Networks that rescale their input
 themselves (EfficientNet, ConvNeXt, MobileNetV3) get the pixels as they are. Which network wants
 what is said by keras.io/api/applications and done by Keras itself here.
@@ -64,7 +64,7 @@ def numbered_from_zero(variables: Iterable[str]) -> dict[str, str]:
 
 
 class ApplicationNetwork(keras.layers.Layer):
-    """A trunk out of `keras.applications`; weights are whatever Keras draws until `assign`.
+    """A backbone out of `keras.applications`; weights are whatever Keras draws until `assign`.
 
     Attributes:
       application: its name in `keras.applications`.

@@ -81,7 +81,7 @@ class Architecture:
         """Returns every variable's name and shape; kernels are HWIO.
 
         Args:
-          final_norm: whether the group normalisation before the head is part of the trunk. BiT's
+          final_norm: whether the group normalisation before the head is part of the backbone. BiT's
             files have it, the REMEDIS release lacks it.
         """
         return dict(self._shapes(final_norm))
@@ -125,7 +125,8 @@ def infer(shapes: dict[str, Shape]) -> tuple[Architecture, bool]:
       The architecture, and whether the final norm is among the variables.
 
     Raises:
-      UserError: the names are not those of a BiT trunk. A single missing or misshapen variable is
+      UserError: the names are not those of a BiT backbone. A single missing or misshapen variable
+      is
         not noticed here; hold the result against `Architecture.shapes`.
     """
     units = [0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""The BiT trunk: a pre-activation ResNet with group norm and weight standardisation.
+"""The BiT backbone: a pre-activation ResNet with group norm and weight standardisation.
 
 Kolesnikov et al. 2020, arXiv 1912.11370. Variables are named as in the released npz files without
 their leading `resnet/`, which is also how the REMEDIS release names them.
@@ -109,13 +109,13 @@ class _Block(_Part):
             unit.build(input_shape)
             input_shape = (*input_shape[:-1], self._channels)
 
-    def call(self, x: tf.Tensor, rematerialise: bool = False) -> tf.Tensor:
+    def call(self, x: tf.Tensor, gradient_checkpointing: bool = False) -> tf.Tensor:
         for unit in self.units:
-            x = _rematerialised(unit, x) if rematerialise else unit(x)
+            x = _checkpointed(unit, x) if gradient_checkpointing else unit(x)
         return x
 
 
-def _rematerialised(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
+def _checkpointed(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
     """Returns `layer(x)`, keeping only `x` for the backward pass, which computes the rest again.
 
     Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174. In a
@@ -156,7 +156,7 @@ def _after(event: tf.Tensor, values: Iterable[tf.Tensor]) -> list[tf.Tensor]:
 
 
 class BiTResNet(keras.Model):
-    """The trunk: images to an unpooled map of stride 32.
+    """The backbone: images to an unpooled map of stride 32.
 
     All variables exist once it is constructed; kernels are zero until `assign` is called, so that
     a forgotten assignment gives a constant and never something that looks like features.
@@ -164,9 +164,10 @@ class BiTResNet(keras.Model):
     Attributes:
       architecture: depth and width.
       final_norm: whether the group norm before the head is there (`pre_logits` needs it).
-      trunk_range: what the pixel values 0 and 1 of the input are mapped to before the first
+      backbone_range: what the pixel values 0 and 1 of the input are mapped to before the first
         convolution; (-1, 1) for BiT, (0, 1) for no mapping.
-      rematerialise: whether every unit computes its activations a second time when training, for
+      gradient_checkpointing: whether every unit computes its activations a second time when
+      training, for
         the gradients, instead of keeping them. Gradients are the same.
     """
 
@@ -174,7 +175,7 @@ class BiTResNet(keras.Model):
         self,
         architecture: Architecture,
         final_norm: bool = True,
-        trunk_range: tuple[float, float] = (-1.0, 1.0),
+        backbone_range: tuple[float, float] = (-1.0, 1.0),
     ) -> None:
         super().__init__(name="bit", autocast=False)
         if keras.backend.backend() != "tensorflow":
@@ -183,8 +184,8 @@ class BiTResNet(keras.Model):
                 "TensorFlow: set KERAS_BACKEND=tensorflow."
             )
         self.architecture = architecture
-        self.trunk_range = (float(trunk_range[0]), float(trunk_range[1]))
-        self.rematerialise = False
+        self.backbone_range = (float(backbone_range[0]), float(backbone_range[1]))
+        self.gradient_checkpointing = False
         root = StandardizedConv2D(architecture.root_channels, 7, 2)
         self.root = _Named(root, name="root_block")
         self.blocks = [
@@ -207,7 +208,7 @@ class BiTResNet(keras.Model):
 
     @property
     def final_norm(self) -> bool:
-        """Whether the trunk has the group norm before the head."""
+        """Whether the backbone has the group norm before the head."""
         return self.norm is not None
 
     def named_variables(self) -> dict[str, keras.Variable]:
@@ -221,7 +222,7 @@ class BiTResNet(keras.Model):
             variable.assign(weights[name])
 
     def _root(self, images: tf.Tensor, dtype: str = "float32") -> tf.Tensor:
-        low, high = self.trunk_range
+        low, high = self.backbone_range
         if (low, high) != (0.0, 1.0):
             images = images * (high - low) + low
         x = self.root(tf.cast(images, dtype))
@@ -234,9 +235,10 @@ class BiTResNet(keras.Model):
 
         Args:
           images: [N, H, W, 3] float32 in [0, 1].
-          training: whether activations are of the compute dtype of the Keras policy the trunk was
-            made under, and rematerialised if asked for. Otherwise they are float32 and plain, so
-            that neither evaluations nor exports depend on how the trunk was trained.
+          training: whether activations are of the compute dtype of the Keras policy the backbone
+          was
+            made under, and checkpointed if asked for. Otherwise they are float32 and plain, so
+            that neither evaluations nor exports depend on how the backbone was trained.
 
         Returns:
           [N, ceil(H / 32), ceil(W / 32), C] float32, before the final norm, as the REMEDIS release
@@ -244,7 +246,7 @@ class BiTResNet(keras.Model):
         """
         x = self._root(images, self.compute_dtype if training else "float32")
         for block in self.blocks:
-            x = block(x, rematerialise=bool(training) and self.rematerialise)
+            x = block(x, gradient_checkpointing=bool(training) and self.gradient_checkpointing)
         return tf.cast(x, tf.float32)
 
     def endpoints(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -265,7 +267,7 @@ class BiTResNet(keras.Model):
             ends["pre_logits"] = tf.reduce_mean(self.norm(x), [1, 2])
         return ends
 
-    # The rest is what `Trunk` asks for (models/trunk.py).
+    # The rest is what `Backbone` asks for (models/backbone.py).
 
     @property
     def map_channels(self) -> int:
@@ -282,4 +284,4 @@ class BiTResNet(keras.Model):
         return set()
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Does nothing: no layer of a BiT trunk behaves differently when its variables are kept."""
+        """Does nothing: no layer of a BiT backbone depends on whether its variables are trained."""

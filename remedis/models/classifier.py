@@ -1,4 +1,4 @@
-"""A trunk with a linear head."""
+"""A backbone with a linear head."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from remedis.errors import UserError, unknown_choice
+from remedis.models.backbone import Backbone
 from remedis.models.group_norm import GroupNormReLU
-from remedis.models.trunk import Trunk
 
 HEAD = "head/"  # what the names of a head's variables begin with
 TASKS = ("multi_label", "multi_class")
@@ -18,10 +18,11 @@ class _Head(keras.layers.Layer):
     """Pools a map and maps it to logits, with a norm and ReLU of its own before if asked for."""
 
     def __init__(self, labels: int, norm: bool) -> None:
-        # Half precision is the trunk's: a mean and a product of its size cost nothing.
+        # Half precision is the backbone's: a mean and a product of its size cost nothing.
         super().__init__(name="head", dtype="float32")
         self.norm = GroupNormReLU(dtype="float32") if norm else None
-        # Zero, as in BiT: the first gradient is that of a constant prediction, whatever the trunk.
+        # Zero, as in BiT: the first gradient is that of a constant prediction, whatever the
+        # backbone.
         self.dense = keras.layers.Dense(
             labels, kernel_initializer="zeros", name="dense", dtype="float32"
         )
@@ -44,7 +45,7 @@ class Classifier(keras.Model):
     """Images to one logit a label.
 
     Attributes:
-      trunk: the network below the head.
+      backbone: the network below the head.
       labels: names of the labels, in the order of the logits.
       head_norm: whether the map is normalised and rectified before pooling; as asked for.
       task: `multi_label` or `multi_class`.
@@ -54,17 +55,17 @@ class Classifier(keras.Model):
 
     def __init__(
         self,
-        trunk: Trunk,
+        backbone: Backbone,
         labels: tuple[str, ...],
         head_norm: bool = True,
         task: str = "multi_label",
     ) -> None:
-        """Puts a head on a trunk.
+        """Puts a head on a backbone.
 
         Args:
-          trunk: any trunk.
+          backbone: any backbone.
           labels: names of the labels.
-          head_norm: normalise and rectify the map before pooling, as BiT does, with the trunk's
+          head_norm: normalise and rectify the map before pooling, as BiT does, with the backbone's
             final norm where it has one and a fresh one where it lacks it (the REMEDIS release and
             the networks of `keras.applications`). A map that is the rectified output of a batch
             norm already (DenseNet) is taken as it is: a second norm would add nothing. Without,
@@ -83,12 +84,12 @@ class Classifier(keras.Model):
                 f"config.task is multi_class, but config.labels is {tuple(labels)}; expected two "
                 "labels or more, exactly one of which is 1, or the task multi_label."
             )
-        self.trunk, self.labels = trunk, tuple(labels)
+        self.backbone, self.labels = backbone, tuple(labels)
         self.head_norm, self.task = head_norm, task
-        wanted = head_norm and not trunk.normalised
-        self._trunk_norm = trunk.norm if wanted else None
-        self.head = _Head(len(labels), norm=wanted and trunk.norm is None)
-        self.head.build((None, None, None, trunk.map_channels))
+        wanted = head_norm and not backbone.normalised
+        self._backbone_norm = backbone.norm if wanted else None
+        self.head = _Head(len(labels), norm=wanted and backbone.norm is None)
+        self.head.build((None, None, None, backbone.map_channels))
         self.scale = self._constant("calibration_scale", "ones")
         self.offset = self._constant("calibration_offset", "zeros")
         self.built = True
@@ -103,12 +104,13 @@ class Classifier(keras.Model):
 
         Args:
           images: the images.
-          training: whether the trunk's batch norms, if it has any, normalise by the batch at hand.
+          training: whether the backbone's batch norms, if it has any, normalise by the batch at
+          hand.
         """
-        return self.head(self._normalised(self.trunk(images, training=training)))
+        return self.head(self._normalised(self.backbone(images, training=training)))
 
     def _normalised(self, unpooled: tf.Tensor) -> tf.Tensor:
-        return unpooled if self._trunk_norm is None else self._trunk_norm(unpooled)
+        return unpooled if self._backbone_norm is None else self._backbone_norm(unpooled)
 
     def outputs(
         self, images: tf.Tensor, calibration: Sequence[tf.Tensor] | None = None
@@ -121,9 +123,9 @@ class Classifier(keras.Model):
 
         Returns:
           `probabilities` [N, labels], calibrated; `logits` [N, labels], raw; `embedding` [N, C],
-          the plain average of the trunk's map.
+          the plain average of the backbone's map.
         """
-        unpooled = self.trunk(images, training=False)
+        unpooled = self.backbone(images, training=False)
         logits = self.head(self._normalised(unpooled))
         return {
             "probabilities": self._probabilities(logits, *(calibration or self._calibration())),
@@ -156,7 +158,7 @@ class Classifier(keras.Model):
 
         Pooled, after the norm where there is one; images are [N, H, W, 3] in [0, 1].
         """
-        return self.head.embedding(self._normalised(self.trunk(images, training=False)))
+        return self.head.embedding(self._normalised(self.backbone(images, training=False)))
 
     def set_head(self, kernel: npt.ArrayLike, bias: npt.ArrayLike) -> None:
         """Sets the head's linear layer, such as that of a probe solved on embeddings.
@@ -169,15 +171,15 @@ class Classifier(keras.Model):
         self.head.dense.bias.assign(bias)
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns the trunk's and the head's variables by name; the head's begin with `head/`."""
-        return self.trunk.named_variables() | {v.path: v for v in self.head.variables}
+        """Returns all variables by name; those of the head begin with `head/`."""
+        return self.backbone.named_variables() | {v.path: v for v in self.head.variables}
 
     def statistics(self) -> set[str]:
-        """Returns the names of variables that no gradient changes; see `Trunk.statistics`."""
-        return self.trunk.statistics()
+        """Returns the names of variables that no gradient changes; see `Backbone.statistics`."""
+        return self.backbone.statistics()
 
     def unused_variables(self) -> set[str]:
         """Returns the names of variables that the logits do not depend on."""
-        if self.trunk.norm is None or self._trunk_norm is not None:
+        if self.backbone.norm is None or self._backbone_norm is not None:
             return set()
         return {"group_norm/gamma", "group_norm/beta"}

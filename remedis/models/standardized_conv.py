@@ -128,7 +128,7 @@ class StandardizedConv2D(keras.layers.Layer):
         self.filters, self.size, self.stride = filters, size, stride
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the kernel, zero: the trunk's weights are assigned by whoever builds it."""
+        """Makes the kernel, zero: the backbone's weights are assigned by whoever builds it."""
         shape = (self.size, self.size, input_shape[-1], self.filters)
         # Keras would otherwise hand it out in half precision inside another layer's call.
         self.kernel = self.add_weight(

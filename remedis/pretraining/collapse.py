@@ -2,7 +2,7 @@
 
 A network that gives every image the same features makes some losses small and leaves others where
 they are; neither is an error, and a run would go on to its end. What is looked at are the loss and
-the values of `remedis.pretraining.watching`.
+the values of `remedis.pretraining.monitoring`.
 """
 
 import dataclasses
@@ -85,7 +85,7 @@ class Collapse:
 
         Args:
           step: that the values are of; more than at the last look.
-          values: those of `watching.watched` and `loss`. One that is not finite is no collapse.
+          values: those of `monitoring.monitored` and `loss`. One that is not finite is no collapse.
         """
         first = self._first = self._first or (step, values["loss"])
         blind = self._blind(first, step, values["instance_top1"], values["loss"])

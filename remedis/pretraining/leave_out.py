@@ -26,7 +26,7 @@ _EXPECTED = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Unseen:
+class LeftOut:
     """Images and patients that must not be seen.
 
     Attributes:
@@ -60,7 +60,7 @@ class Unseen:
         return np.asarray(found | table["patient_id"].isin(patients), dtype=bool)
 
 
-def read(text: str, run: RunDirectory) -> list[Unseen]:
+def read(text: str, run: RunDirectory) -> list[LeftOut]:
     """Returns what `config.leave_out` names: `PATH; PATH; ...`.
 
     A CSV file lists images by `path`, relative to the file or absolute, or patients by
@@ -76,7 +76,7 @@ def read(text: str, run: RunDirectory) -> list[Unseen]:
     Raises:
       UserError: a path is none of these, an image cannot be read, or data are not as they were.
     """
-    found: list[Unseen] = []
+    found: list[LeftOut] = []
     for name in filter(None, (part.strip() for part in text.split(";"))):
         path = pathlib.Path(name)
         if path.is_dir():
@@ -89,7 +89,7 @@ def read(text: str, run: RunDirectory) -> list[Unseen]:
     return found
 
 
-def _of_table(name: str, path: pathlib.Path, run: RunDirectory) -> Unseen:
+def _of_table(name: str, path: pathlib.Path, run: RunDirectory) -> LeftOut:
     table = spreadsheet.read_table(path)
     patients: frozenset[str] = frozenset()
     if "patient_id" in table:
@@ -100,7 +100,7 @@ def _of_table(name: str, path: pathlib.Path, run: RunDirectory) -> Unseen:
                 f"config.leave_out names {name}, which has the columns "
                 f"{', '.join(map(str, table))}; {_EXPECTED}."
             )
-        return Unseen(name, path.parent, patients=patients)
+        return LeftOut(name, path.parent, patients=patients)
     listed = collect.read_csv(path)
     hashes = scan.scan(listed, run / "scan.parquet").set_index("path")["sha256"]
     if lost := hashes[hashes.isna()].index.tolist():
@@ -109,10 +109,10 @@ def _of_table(name: str, path: pathlib.Path, run: RunDirectory) -> Unseen:
             f"be read and so not be recognised, the first {lost[0]!r}; mend its paths, which are "
             "absolute or relative to the file."
         )
-    return Unseen(name, path.parent, frozenset(hashes), patients)
+    return LeftOut(name, path.parent, frozenset(hashes), patients)
 
 
-def _of_directory(name: str, path: pathlib.Path, own: RunDirectory) -> list[Unseen]:
+def _of_directory(name: str, path: pathlib.Path, own: RunDirectory) -> list[LeftOut]:
     """Returns what a run or a study is judged on; `own` takes what is written on the way."""
     file = path / "config.json"
     found = files.read_json(file) if file.is_file() else {}
@@ -126,8 +126,8 @@ def _of_directory(name: str, path: pathlib.Path, own: RunDirectory) -> list[Unse
         both = budget_data.prepare(config, StudyDirectory(own / "study", {}))
         inside = both.inside
         return [
-            _unseen(name, inside.hashes, inside.validation, inside.test),
-            _unseen(name, both.hashes, both.test),
+            _left_out(name, inside.hashes, inside.validation, inside.test),
+            _left_out(name, both.hashes, both.test),
         ]
     if "data_dir" in found:
         config = ml_collections.ConfigDict(found)
@@ -135,14 +135,14 @@ def _of_directory(name: str, path: pathlib.Path, own: RunDirectory) -> list[Unse
             config.data_dir = str(rehearsal.LAYOUTS[config.rehearsal](path / "rehearsal" / "data"))
         print(f"Looking for what {name} is judged on.", flush=True)
         parts = data.prepare(config, own)
-        return [_unseen(name, parts.hashes, parts.validation, parts.test)]
+        return [_left_out(name, parts.hashes, parts.validation, parts.test)]
     raise UserError(
         f"config.leave_out names {name}, which is the directory of no run and no study; "
         f"{_EXPECTED}."
     )
 
 
-def _unseen(name: str, hashes: "pd.Series[str]", *parts: Manifest) -> Unseen:
+def _left_out(name: str, hashes: "pd.Series[str]", *parts: Manifest) -> LeftOut:
     table = pd.concat([part.table for part in parts], ignore_index=True)
     patients = frozenset(table["patient_id"].dropna())
-    return Unseen(name, parts[0].root, frozenset(table["path"].map(hashes)), patients)
+    return LeftOut(name, parts[0].root, frozenset(table["path"].map(hashes)), patients)

@@ -1,4 +1,4 @@
-"""The networks of a pretraining: a trunk to train, a method's head on it, an averaged copy."""
+"""The networks of a pretraining: a backbone to train, a method's head on it, an averaged copy."""
 
 import dataclasses
 import os
@@ -24,7 +24,7 @@ from remedis.training import learning_rates
 from remedis.zoo import resolve
 from remedis.zoo.provenance import Provenance
 
-PROJECTION = "projection.npz"  # a method's head, beside the trunk it was trained with
+PROJECTION = "projection.npz"  # a method's head, beside the backbone it was trained with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Network:
     """What a pretraining trains.
 
     Attributes:
-      objective: trunk, method and teacher.
+      objective: backbone, method and teacher.
       trained: variables the optimizer moves, by name.
       kept: variables that move without gradients, by name.
       factors: of the learning rate, by name of the trained ones.
-      provenance: of the weights the trunk started from.
+      provenance: of the weights the backbone started from.
     """
 
     objective: Contrastive
@@ -46,9 +46,9 @@ class Network:
     provenance: Provenance
 
     @property
-    def trunk(self) -> BiTResNet:
-        """The trunk that is trained."""
-        return self.objective.trunk
+    def backbone(self) -> BiTResNet:
+        """The backbone that is trained."""
+        return self.objective.backbone
 
     def write_projection(self, folder: pathlib.Path) -> None:
         """Writes the method's head into a folder, for a training that goes on from there."""
@@ -61,7 +61,7 @@ class Network:
 def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -> Network:
     """Returns the networks, their variables made under a strategy's scope.
 
-    A trunk without the final norm, as the REMEDIS release has them, gets a fresh one. The head
+    A backbone without the final norm, as the REMEDIS release has them, gets a fresh one. The head
     beside a checkpoint is taken on if its layers are the method's.
 
     Raises:
@@ -69,44 +69,46 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     """
     options = sources.parse_options(config.method_options.split(";"), "config.method_options")
     with strategy.scope(), precision.policy(config.precision):
-        trunk, provenance = _trunk(config)
-        trunk.rematerialise = config.rematerialise
-        method = methods.make(config.method, options, trunk.map_channels, config.seed)
+        backbone, provenance = _backbone(config)
+        backbone.gradient_checkpointing = config.gradient_checkpointing
+        method = methods.make(config.method, options, backbone.map_channels, config.seed)
         teacher = None
         if method.teacher_views:
-            teacher = _twin(trunk)
+            teacher = _twin(backbone)
     print(f"Checkpoint: {config.checkpoint}: {provenance.description}", flush=True)
     method.check_batch(config.batch_size)
     _take_on(method, config.checkpoint)
-    trained = {**trunk.named_variables(), **method.trained()}
+    trained = {**backbone.named_variables(), **method.trained()}
     kept = dict(method.statistics())
     if teacher is not None:
         kept |= {f"teacher/{name}": v for name, v in teacher.named_variables().items()}
     factors = learning_rates.of_trained(config.learning_rates, trained)
     trained = {name: trained[name] for name in factors}
-    return Network(Contrastive(trunk, method, teacher), trained, kept, factors, provenance)
+    return Network(Contrastive(backbone, method, teacher), trained, kept, factors, provenance)
 
 
-def _trunk(config: ml_collections.ConfigDict) -> tuple[BiTResNet, Provenance]:
+def _backbone(config: ml_collections.ConfigDict) -> tuple[BiTResNet, Provenance]:
     if not config.checkpoint:
         raise UserError(
             "config.checkpoint is not set: name what to start from: bit:FILE.npz, a checkpoint "
             "folder, or scratch:50x1 for nothing."
         )
     found = resolve.load(config.checkpoint, config.seed, config.architecture)
-    if not isinstance(found.trunk, BiTResNet):
+    if not isinstance(found.backbone, BiTResNet):
         raise UserError(
-            f"config.checkpoint is {config.checkpoint}; self-supervision is for BiT trunks: "
+            f"config.checkpoint is {config.checkpoint}; self-supervision is for BiT backbones: "
             "bit:FILE.npz, a checkpoint folder, or scratch:50x1."
         )
-    return (found.trunk if found.trunk.final_norm else _twin(found.trunk)), found.provenance
+    return (
+        found.backbone if found.backbone.final_norm else _twin(found.backbone)
+    ), found.provenance
 
 
-def _twin(trunk: BiTResNet) -> BiTResNet:
-    """Returns a trunk with the same weights, and a final norm whether or not it has one."""
-    twin = BiTResNet(trunk.architecture, True, trunk.trunk_range)
+def _twin(backbone: BiTResNet) -> BiTResNet:
+    """Returns a backbone with the same weights, and a final norm whether or not it has one."""
+    twin = BiTResNet(backbone.architecture, True, backbone.backbone_range)
     variables = twin.named_variables()
-    for name, variable in trunk.named_variables().items():
+    for name, variable in backbone.named_variables().items():
         variables[name].assign(variable.numpy())
     return twin
 

@@ -2,10 +2,11 @@
 
 The loss is of the whole batch at once: every replica gathers the features of all, computes the
 same loss and its gradients by the features, and sends those of its own images back through the
-trunk. With parts the features are computed first, without keeping activations, and the trunk runs
-again a part at a time on the way back: the gradients of the whole batch in the memory of a part
-(Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", arXiv
-2101.06983). A trunk must therefore treat every image by itself, as those with group norm do.
+backbone. With parts the features are computed first, without keeping activations, and the backbone
+runs again a part at a time on the way back: the gradients of the whole batch in the memory of a
+part (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
+arXiv 2101.06983). A backbone must therefore treat every image by itself, as those with group norm
+do.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from remedis.models.bit import BiTResNet
-from remedis.pretraining import watching
+from remedis.pretraining import monitoring
 from remedis.pretraining.methods.method import Method
 from remedis.training.objective import Batch, Gradients, cut
 
@@ -25,14 +26,16 @@ class Contrastive:
     Batches have `image` [n, 2, H, W, 3], two views of each.
 
     Attributes:
-      trunk: that is trained, with its final norm.
+      backbone: that is trained, with its final norm.
       method: with a head of its own.
-      teacher: a trunk like the trained one whose weights are an average of it; None for a method
+      teacher: a backbone like the trained one whose weights are an average of it; None for a method
         that has none.
     """
 
-    def __init__(self, trunk: BiTResNet, method: Method, teacher: BiTResNet | None = None) -> None:
-        self.trunk, self.method, self.teacher = trunk, method, teacher
+    def __init__(
+        self, backbone: BiTResNet, method: Method, teacher: BiTResNet | None = None
+    ) -> None:
+        self.backbone, self.method, self.teacher = backbone, method, teacher
 
     def gradients(
         self,
@@ -45,15 +48,15 @@ class Contrastive:
         """Returns a replica's share of loss and gradients."""
         del step  # views are made by the pipeline; nothing here is random
         images = batch["image"]
-        own = {id(variable.value) for variable in self.trunk.variables}
-        of_trunk = [variable for variable in variables if id(variable) in own]
+        own = {id(variable.value) for variable in self.backbone.variables}
+        of_backbone = [variable for variable in variables if id(variable) in own]
         of_head = [variable for variable in variables if id(variable) not in own]
         student = tf.gather(images, self.method.student_views, axis=1)
-        with tf.GradientTape() as trunk_tape:
+        with tf.GradientTape() as backbone_tape:
             if parts == 1:
-                found = features(self.trunk, student)
+                found = features(self.backbone, student)
         if parts > 1:
-            found = _in_parts(self.trunk, student, parts)
+            found = _in_parts(self.backbone, student, parts)
         everyone, context = _gathered(found), tf.distribute.get_replica_context()
         taught = None
         if self.teacher is not None:
@@ -69,18 +72,18 @@ class Contrastive:
         first = context.replica_id_in_sync_group * count
         back = back[first : first + count]
         if parts == 1:
-            trunk = trunk_tape.gradient(found, of_trunk, back, unconnected_gradients=none)
+            backbone = backbone_tape.gradient(found, of_backbone, back, unconnected_gradients=none)
         else:
-            trunk = self._back_in_parts(student, back, of_trunk, parts)
+            backbone = self._back_in_parts(student, back, of_backbone, parts)
         # Of the loss, which every replica has the whole of, each counts its share.
         replicas = tf.cast(context.num_replicas_in_sync, tf.float32)
-        by_variable = {id(v): g for v, g in zip(of_trunk, trunk, strict=True)}
+        by_variable = {id(v): g for v, g in zip(of_backbone, backbone, strict=True)}
         by_variable |= {id(v): g / replicas for v, g in zip(of_head, head, strict=True)}
         return Gradients(
             outcome.loss / replicas,
             1 / replicas,
             [by_variable[id(variable)] for variable in variables],
-            watching.watched(outcome, everyone[:, 0]),
+            monitoring.monitored(outcome, everyone[:, 0]),
             outcome.state,
         )
 
@@ -99,18 +102,18 @@ class Contrastive:
         pairs = self.method.averaged()
         if self.teacher is not None:
             names = self.teacher.named_variables()
-            pairs = pairs + [(v, names[n]) for n, v in self.trunk.named_variables().items()]
+            pairs = pairs + [(v, names[n]) for n, v in self.backbone.named_variables().items()]
         return pairs
 
     def _back_in_parts(
         self, images: tf.Tensor, back: tf.Tensor, variables: Sequence[tf.Variable], parts: int
     ) -> list[tf.Tensor]:
-        """Returns the gradients of the features, times `back`, by the trunk's variables."""
+        """Returns the gradients of the features, times `back`, by the backbone's variables."""
         pieces = cut({"images": images, "back": back}, parts)
 
         def body(i: tf.Tensor, sums: list[tf.Tensor]) -> tuple[Any, ...]:
             with tf.GradientTape() as tape:
-                found = features(self.trunk, pieces["images"][i])
+                found = features(self.backbone, pieces["images"][i])
             more = tape.gradient(
                 found,
                 variables,
@@ -124,11 +127,11 @@ class Contrastive:
         return list(sums)
 
 
-def features(trunk: BiTResNet, images: tf.Tensor, training: bool = True) -> tf.Tensor:
+def features(backbone: BiTResNet, images: tf.Tensor, training: bool = True) -> tf.Tensor:
     """Returns what a head stands on: the normalised and rectified map, averaged over space.
 
     Args:
-      trunk: with its final norm.
+      backbone: with its final norm.
       images: [..., H, W, 3] float32 in [0, 1].
       training: whether to compute in the precision of training.
 
@@ -139,24 +142,24 @@ def features(trunk: BiTResNet, images: tf.Tensor, training: bool = True) -> tf.T
     leading = shape[:-3]
     flat = tf.reshape(images, tf.concat([[-1], shape[-3:]], 0))
     flat.set_shape([None, *images.shape[-3:]])
-    unpooled = trunk(flat, training=training)
-    assert trunk.norm is not None
-    pooled = tf.reduce_mean(tf.cast(trunk.norm(unpooled), tf.float32), [1, 2])
-    channels = trunk.map_channels
+    unpooled = backbone(flat, training=training)
+    assert backbone.norm is not None
+    pooled = tf.reduce_mean(tf.cast(backbone.norm(unpooled), tf.float32), [1, 2])
+    channels = backbone.map_channels
     found = tf.reshape(pooled, tf.concat([leading, [channels]], 0))
     return tf.ensure_shape(found, [*images.shape[:-3], channels])
 
 
-def _in_parts(trunk: BiTResNet, images: tf.Tensor, parts: int) -> tf.Tensor:
+def _in_parts(backbone: BiTResNet, images: tf.Tensor, parts: int) -> tf.Tensor:
     """Returns features [n, V, C] of images [n, V, H, W, 3], a part at a time."""
     if parts == 1:
-        return features(trunk, images)
+        return features(backbone, images)
     pieces = cut({"images": images}, parts)["images"]
     found = tf.map_fn(
-        lambda piece: features(trunk, piece),
+        lambda piece: features(backbone, piece),
         pieces,
         parallel_iterations=1,
-        fn_output_signature=tf.TensorSpec([None, images.shape[1], trunk.map_channels]),
+        fn_output_signature=tf.TensorSpec([None, images.shape[1], backbone.map_channels]),
     )
     return tf.reshape(found, [-1, *found.shape[2:]])
 

@@ -17,7 +17,7 @@ from remedis.inference import predict
 from remedis.models.bit import BiTResNet
 from remedis.preprocess import Preprocess, parse
 from remedis.pretraining import objective
-from remedis.pretraining.leave_out import Unseen
+from remedis.pretraining.leave_out import LeftOut
 from remedis.training import checks
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
@@ -26,7 +26,7 @@ _CACHE_BYTES = 2**28  # of decoded images, for each of the two splits; more are 
 
 
 @dataclasses.dataclass(frozen=True)
-class Watch:
+class OnlineProbe:
     """Frozen features of a few labelled images, and how well a linear probe reads them.
 
     The labels choose the checkpoint that is kept and how long to train, and train nothing.
@@ -43,14 +43,14 @@ class Watch:
 
     @classmethod
     def of(
-        cls, config: ml_collections.ConfigDict, run: RunDirectory, unseen: Sequence[Unseen]
-    ) -> "Watch | None":
+        cls, config: ml_collections.ConfigDict, run: RunDirectory, left_out: Sequence[LeftOut]
+    ) -> "OnlineProbe | None":
         """Returns the probe `config.probe` asks for; None if it names no source.
 
         Args:
           config: of the pretraining.
           run: its directory.
-          unseen: whose labels must not choose the checkpoint; left out of the probe, too.
+          left_out: whose labels must not choose the checkpoint; left out of the probe, too.
 
         Raises:
           UserError: its data cannot be had, splits share patients or images, or none are left.
@@ -60,23 +60,23 @@ class Watch:
         print("Probe:", flush=True)
         within = RunDirectory(run.path / "probe", config.probe.to_dict())
         specification = checks.filled(config, "eval_preprocess", "probe.")
-        parts = _without(data.prepare(config.probe, within), unseen, within)
+        parts = _without(data.prepare(config.probe, within), left_out, within)
         # What fits into memory while training does here.
         together = max(1, config.batch_size // config.accumulate)
         return cls(parts, parse(specification, deterministic=True), together)
 
-    def scorer(self, trunk: BiTResNet, crew: Distribution) -> "Scorer":
-        """Returns what scores a trunk as it is, again and again."""
-        return Scorer(self, trunk, crew)
+    def scorer(self, backbone: BiTResNet, distribution: Distribution) -> "Scorer":
+        """Returns what scores a backbone as it is, again and again."""
+        return Scorer(self, backbone, distribution)
 
 
-def _without(parts: data.RunData, unseen: Sequence[Unseen], run: RunDirectory) -> data.RunData:
+def _without(parts: data.RunData, left_out: Sequence[LeftOut], run: RunDirectory) -> data.RunData:
     """Returns a probe's images without those that must not be seen, and says how many they are."""
     kept, dropped = {}, {}
     for split in ("train", "validation"):
         part = getattr(parts, split)
         named = np.zeros(len(part), dtype=bool)
-        for one in unseen:
+        for one in left_out:
             named |= one.among(part, parts.hashes)
         kept[split], dropped[split] = part.subset(~named), int(named.sum())
         if named.all():
@@ -95,13 +95,15 @@ def _without(parts: data.RunData, unseen: Sequence[Unseen], run: RunDirectory) -
 
 
 class Scorer:
-    """Scores one trunk."""
+    """Scores one backbone."""
 
-    def __init__(self, watch: Watch, trunk: BiTResNet, crew: Distribution) -> None:
-        self._watch, self._crew = watch, crew
+    def __init__(
+        self, online_probe: OnlineProbe, backbone: BiTResNet, distribution: Distribution
+    ) -> None:
+        self._online_probe, self._distribution = online_probe, distribution
         self._caches = tuple(ImageCache(_CACHE_BYTES) for _ in range(2))
         self._features = tf.function(
-            lambda images: objective.features(trunk, images, training=False),
+            lambda images: objective.features(backbone, images, training=False),
             input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
             autograph=False,
         )
@@ -114,16 +116,16 @@ class Scorer:
         Raises:
           UserError: validation has no label with both classes.
         """
-        watch = self._watch
+        online_probe = self._online_probe
         features, targets = [], []
         for part, cache in zip(
-            (watch.parts.train, watch.parts.validation), self._caches, strict=True
+            (online_probe.parts.train, online_probe.parts.validation), self._caches, strict=True
         ):
-            own = part.subset(np.isin(np.arange(len(part)), self._crew.rows(len(part))))
+            own = part.subset(np.isin(np.arange(len(part)), self._distribution.rows(len(part))))
             found = predict.predict(
-                self._features, own, watch.preprocess, watch.batch_size, cache=cache
+                self._features, own, online_probe.preprocess, online_probe.batch_size, cache=cache
             )
-            features.append(self._crew.gathered(found))
+            features.append(self._distribution.gathered(found))
             targets.append(part.targets())
         (x, vx), (y, vy) = features, targets
         linear = mean_auroc(vy, probes.linear_probe(x, y, vx, vy).logits(vx))

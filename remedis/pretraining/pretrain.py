@@ -13,24 +13,25 @@ from remedis import files
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
 from remedis.errors import UserError
-from remedis.models import trunk as networks
+from remedis.models import backbone as networks
 from remedis.preprocess import Preprocess, parse
 from remedis.pretraining import networks as ssl_networks
 from remedis.pretraining import unlabelled as unlabelled_data
 from remedis.pretraining.collapse import Collapse
 from remedis.pretraining.methods.method import Method
-from remedis.pretraining.online_probe import Watch
-from remedis.training import checks, distribution, durations, loop, optimizers, run_once, schedules
+from remedis.pretraining.online_probe import OnlineProbe
+from remedis.training import checks, durations, loop, optimizers, run_once, schedules
 from remedis.training.checkpoints import State
+from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Learner, Trainer
 from remedis.zoo import names, save_backbone
 from remedis.zoo.provenance import FROZEN, RANDOM, SELF_SUPERVISION, Provenance
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 
 def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
-    """Trains a trunk on unlabelled images and writes it as a checkpoint folder, `export`.
+    """Trains a backbone on unlabelled images and writes it as a checkpoint folder, `export`.
 
     A run that was killed goes on when called again with the same config and directory, as one of
     `training.finetune` does.
@@ -45,41 +46,41 @@ def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     Raises:
       UserError: anything about config, data or checkpoint that the user can mend; or the training
         diverged or collapsed.
-      distribution.WorkerLost: another worker is gone.
+      WorkerLost: another worker is gone.
     """
     return run_once.once(config, workdir, _pretrain)
 
 
 def _pretrain(
-    config: ml_collections.ConfigDict, run: RunDirectory, crew: distribution.Distribution
+    config: ml_collections.ConfigDict, run: RunDirectory, distribution: Distribution
 ) -> None:
     if config.rehearsal:
-        with crew.chief_first():
+        with distribution.chief_first():
             config = unlabelled_data.rehearsed(config, run)
     _check(config)
     views = parse(checks.filled(config, "preprocess"))
-    crew.check_batch(config.batch_size, config.accumulate)
-    started = ssl_networks.build(config, crew.strategy)
+    distribution.check_batch(config.batch_size, config.accumulate)
+    started = ssl_networks.build(config, distribution.strategy)
     name = _name(config, run, started)
     run.write_environment(started.provenance.to_json())
     unlabelled = unlabelled_data.prepare(config, run)
-    watch = Watch.of(config, run, unlabelled.unseen)
-    run.pin({"data": unlabelled.digest(), "weights": networks.digest(started.trunk)})
-    if watch is not None:
-        run.pin({"probe": watch.parts.digest()})
+    online_probe = OnlineProbe.of(config, run, unlabelled.left_out)
+    run.pin({"data": unlabelled.digest(), "weights": networks.digest(started.backbone)})
+    if online_probe is not None:
+        run.pin({"probe": online_probe.parts.digest()})
     schedule = _schedule(config, len(unlabelled.manifest))
-    state = _train(config, run, crew, started, unlabelled, watch, views, schedule)
-    if not crew.chief:
+    state = _train(config, run, distribution, started, unlabelled, online_probe, views, schedule)
+    if not distribution.chief:
         return
-    started.trunk.rematerialise = False
+    started.backbone.gradient_checkpointing = False
     images, patients = len(unlabelled.manifest), unlabelled.patients
     steps = int(state.best_step)
     # What it started from may have seen more, and the labels of the probe have chosen.
-    seen = Seen.by(config.checkpoint).extended(unlabelled.hashes)
-    if watch is not None:
-        seen = seen.extended(watch.parts.learnt_from())
+    seen = SeenImages.of_checkpoint(config.checkpoint).extended(unlabelled.hashes)
+    if online_probe is not None:
+        seen = seen.extended(online_probe.parts.learnt_from())
     save_backbone.save(
-        started.trunk,
+        started.backbone,
         name=name,
         provenance=Provenance(
             origin=SELF_SUPERVISION,
@@ -94,7 +95,7 @@ def _pretrain(
                 "method": config.method,
                 "images": images,
                 "patients": patients,
-                FROZEN: len(set(started.trunk.named_variables()) - set(started.trained)),
+                FROZEN: len(set(started.backbone.named_variables()) - set(started.trained)),
             },
             parent=started.provenance,
         ),
@@ -122,15 +123,15 @@ def _pretrain(
 def _train(
     config: ml_collections.ConfigDict,
     run: RunDirectory,
-    crew: distribution.Distribution,
+    distribution: Distribution,
     started: ssl_networks.Network,
     unlabelled: unlabelled_data.Unlabelled,
-    watch: Watch | None,
+    online_probe: OnlineProbe | None,
     views: Preprocess,
     schedule: schedules.Schedule,
 ) -> State:
     cache = ImageCache(int(config.cache_gb * 1e9))
-    with crew.strategy.scope():
+    with distribution.strategy.scope():
         optimizer = optimizers.make(
             config.optimizer,
             schedules.Rate(schedule),
@@ -142,7 +143,7 @@ def _train(
     plan = loop.Plan(
         schedule.steps, config.evaluate_every, config.checkpoint_every, config.log_every
     )
-    scorer = None if watch is None else watch.scorer(started.trunk, crew)
+    scorer = None if online_probe is None else online_probe.scorer(started.backbone, distribution)
     if scorer is not None and State.latest(run.shared / "checkpoints") is None:
         score, values = scorer()
         print(f"Before training the probe has a mean AUROC of {score:.3f}.", flush=True)
@@ -158,7 +159,7 @@ def _train(
     return loop.train(
         run,
         plan,
-        Trainer(learner, crew),
+        Trainer(learner, distribution),
         lambda first, last: training_batches(
             unlabelled.manifest,
             views,
@@ -168,7 +169,7 @@ def _train(
             last,
             views=2,
             partners=unlabelled.partners,
-            shard=(crew.worker, crew.workers),
+            shard=(distribution.worker, distribution.workers),
             cache=cache,
         ),
         scorer,
@@ -209,10 +210,10 @@ def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Meth
 def _name(
     config: ml_collections.ConfigDict, run: RunDirectory, started: ssl_networks.Network
 ) -> str:
-    """Returns the name of the export; a checkpoint's name must be that of such a trunk."""
+    """Returns the name of the export; a checkpoint's name must be that of such a backbone."""
     name = config.name or pathlib.Path(os.path.abspath(run.shared)).name
     if name in names.NAMES:
-        expected, found = names.parse(name).architecture, started.trunk.architecture.name
+        expected, found = names.parse(name).architecture, started.backbone.architecture.name
         if expected != found:
             raise UserError(
                 f"config.name is {name}, but config.checkpoint={config.checkpoint} is a {found}; "

@@ -18,7 +18,7 @@ from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.errors import UserError, unknown_choice
 from remedis.finetuning.rehearsal import LAYOUTS
 from remedis.pretraining import collect, leave_out, methods
-from remedis.pretraining.leave_out import Unseen
+from remedis.pretraining.leave_out import LeftOut
 from remedis.training.run_directory import RunDirectory
 
 # What an image may share with one left out, and why it is then left out too.
@@ -41,14 +41,14 @@ class Unlabelled:
       partners: which images are of the same patient, for methods that ask; None for the others.
       summary: what `leaks.json` holds: images and patients by source, how many were left out and
         why, and what could not be checked.
-      unseen: what `config.leave_out` names.
+      left_out: what `config.leave_out` names.
     """
 
     manifest: Manifest
     hashes: "pd.Series[str]"
     partners: Partners | None
     summary: dict[str, Any]
-    unseen: Sequence[Unseen]
+    left_out: Sequence[LeftOut]
 
     @property
     def patients(self) -> int:
@@ -97,17 +97,17 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
         if split not in (known := (*SPLITS, ID_VALIDATION)):
             raise unknown_choice("split in config.leave_out_splits", split, known)
     loaded = collect.load(config)
-    unseen = leave_out.read(config.leave_out, run)
-    _check_comparable(loaded, unseen)
+    left_out = leave_out.read(config.leave_out, run)
+    _check_comparable(loaded, left_out)
     tables = [
-        _named(name, one).assign(why=_listed(one, config.leave_out_splits, unseen))
+        _named(name, one).assign(why=_listed(one, config.leave_out_splits, left_out))
         for name, one in loaded.items()
     ]
     table = pd.concat(tables, ignore_index=True)
     everything = collect.unlabelled(table, pathlib.Path(os.sep), "config.data")
     scanned = scan.scan(everything, run / "scan.parquet")
     table["sha256"] = scanned["sha256"]
-    table["why"] = _why(table, unseen)
+    table["why"] = _why(table, left_out)
     kept = (table["why"] == "").to_numpy(dtype=bool)
     if not kept.any():
         raise UserError(
@@ -118,7 +118,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
         everything.subset(kept), scanned[kept], config.max_bad_images, run / "bad_images.csv"
     )
     table["used"] = table["path"].isin(used.table["path"])
-    summary = _summary(table, len(bad), _uncompared(loaded, unseen))
+    summary = _summary(table, len(bad), _uncompared(loaded, left_out))
     files.write_json(run / "leaks.json", summary)
     print(_overview(summary), flush=True)
     pairs = None
@@ -126,11 +126,11 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
         pairs = partners.of(used, config.partners)
         print(f"  {pairs.summary()}", flush=True)
     hashes = table.loc[table["used"], ["path", "sha256"]].set_index("path")["sha256"]
-    return Unlabelled(used, hashes, pairs, summary, unseen)
+    return Unlabelled(used, hashes, pairs, summary, left_out)
 
 
-def _check_comparable(loaded: Mapping[str, Manifest], unseen: Sequence[Unseen]) -> None:
-    for one in unseen:
+def _check_comparable(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -> None:
+    for one in left_out:
         if not one.hashes and not any(one.knows(manifest.root) for manifest in loaded.values()):
             raise UserError(
                 f"config.leave_out names {one.name}, which lists patients but no images and lies "
@@ -147,22 +147,22 @@ def _named(name: str, manifest: Manifest) -> pd.DataFrame:
     return table.assign(path=paths, source=name, **ids)
 
 
-def _listed(manifest: Manifest, splits: Collection[str], unseen: Sequence[Unseen]) -> pd.Series:
+def _listed(manifest: Manifest, splits: Collection[str], left_out: Sequence[LeftOut]) -> pd.Series:
     """Returns why the table itself says that an image is left out; empty where it does not."""
     table = manifest.table
     why = pd.Series("", table.index, dtype=object)
     for split in splits:
         why[table["split"].isin([split])] = f"of the split {split}"
-    for one in unseen:
+    for one in left_out:
         if one.knows(manifest.root):
             why[table["patient_id"].isin(one.patients) & (why == "")] = f"of patients in {one.name}"
     return why
 
 
-def _why(table: pd.DataFrame, unseen: Sequence[Unseen]) -> pd.Series:
+def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
     """Returns the column `why` with the reasons that images themselves and others of them give."""
     why = table["why"].copy()
-    for one in unseen:
+    for one in left_out:
         why[table["sha256"].isin(one.hashes) & (why == "")] = f"in {one.name}"
     before = -1
     # A copy of an image of a patient left out may be another patient's: until nothing is added.
@@ -180,13 +180,13 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in found.items()}
 
 
-def _uncompared(loaded: Mapping[str, Manifest], unseen: Sequence[Unseen]) -> list[str]:
+def _uncompared(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -> list[str]:
     """Returns a sentence for each list whose patients cannot be told among those of the data."""
     roots = [manifest.root for manifest in loaded.values()]
     return [
         f"{one.name} is known by its images alone: it lies in no directory of config.data, so that "
         "its ids of patients say nothing of those there."
-        for one in unseen
+        for one in left_out
         if one.patients and not any(one.knows(root) for root in roots)
     ]
 

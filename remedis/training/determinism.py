@@ -23,9 +23,9 @@ def _make_repeatable() -> None:
     """Has two processes compute the same bits.
 
     Op determinism alone is not enough, not even on a CPU: the graph optimizer orders the sums it
-    rewrites otherwise in each process, so that the gradients of the 50x1 trunk differ in the last
-    bit between two processes from the first steps on, and visibly some ten steps later. Without
-    the optimizer they do not, and a step of training takes as long as with it.
+    rewrites otherwise in each process, so that the gradients of the 50x1 backbone differ in the
+    last bit between two processes from the first steps on, and visibly some ten steps later.
+    Without the optimizer they do not, and a step of training takes as long as with it.
     """
     tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

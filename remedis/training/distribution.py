@@ -48,6 +48,34 @@ class Distribution:
     worker: int = 0
     workers: int = 1
 
+    @classmethod
+    def from_name(cls, name: str) -> "Distribution":
+        """Returns the distribution `config.distribution` names. Call it before TensorFlow computes.
+
+        `multi_worker` reads the addresses and this worker's number from TF_CONFIG, as TensorFlow's
+        own programs do; all workers see one run directory. `tpu` takes the TPU this machine holds.
+
+        Raises:
+          UserError: the name is unknown, or the machine or TF_CONFIG does not give what it needs.
+        """
+        if name not in NAMES:
+            raise unknown_choice("value of config.distribution", name, NAMES)
+        if name == "none":
+            return cls(tf.distribute.get_strategy())
+        if name == "mirrored":
+            return cls(tf.distribute.MirroredStrategy())
+        if name == "tpu":
+            return _tpu()
+        worker, workers = _place()
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"Worker {worker} of {workers} could not join the others of TF_CONFIG "
+                f"({type(error).__name__}); start all of them, and check the addresses."
+            ) from error
+        return cls(strategy, worker, workers)
+
     @property
     def chief(self) -> bool:
         """Whether this process writes what the run leaves."""
@@ -107,7 +135,7 @@ class Distribution:
             self.wait()
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
+    def raising_worker_lost(self) -> Iterator[None]:
         """Turns what TensorFlow raises when another worker goes into a `WorkerLost`."""
         try:
             yield
@@ -130,34 +158,6 @@ def gather(strategy: tf.distribute.Strategy, values: np.ndarray, local: int) -> 
         )
     )
     return np.asarray(strategy.gather(own, axis=0))
-
-
-def of(name: str) -> Distribution:
-    """Returns the distribution `config.distribution` names. Call it before TensorFlow computes.
-
-    `multi_worker` reads the addresses and this worker's number from TF_CONFIG, as TensorFlow's own
-    programs do; all workers see one run directory. `tpu` takes the TPU this machine holds.
-
-    Raises:
-      UserError: the name is unknown, or the machine or TF_CONFIG does not give what it needs.
-    """
-    if name not in NAMES:
-        raise unknown_choice("value of config.distribution", name, NAMES)
-    if name == "none":
-        return Distribution(tf.distribute.get_strategy())
-    if name == "mirrored":
-        return Distribution(tf.distribute.MirroredStrategy())
-    if name == "tpu":
-        return _tpu()
-    worker, workers = _place()
-    try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"Worker {worker} of {workers} could not join the others of TF_CONFIG "
-            f"({type(error).__name__}); start all of them, and check the addresses."
-        ) from error
-    return Distribution(strategy, worker, workers)
 
 
 def is_chief(name: str) -> bool:

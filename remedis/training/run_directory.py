@@ -15,7 +15,7 @@ from remedis import files
 from remedis.errors import UserError
 
 # What changes how much memory or time a run takes, and no number by more than rounding.
-MAY_CHANGE = ("cache_gb", "rematerialise", "distribution", "embeddings_dir")
+MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_dir")
 PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
 
 

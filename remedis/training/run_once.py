@@ -6,10 +6,10 @@ from typing import Any
 import ml_collections
 
 from remedis import files
-from remedis.training import distribution
+from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
-Work = Callable[[ml_collections.ConfigDict, RunDirectory, distribution.Distribution], None]
+Work = Callable[[ml_collections.ConfigDict, RunDirectory, Distribution], None]
 
 
 def once(config: ml_collections.ConfigDict, workdir: files.Path, work: Work) -> dict[str, Any]:
@@ -25,15 +25,15 @@ def once(config: ml_collections.ConfigDict, workdir: files.Path, work: Work) -> 
 
     Raises:
       UserError: the directory is not this run's, or the machine not what the config asks for.
-      distribution.WorkerLost: another worker is gone.
+      WorkerLost: another worker is gone.
     """
-    crew = distribution.of(config.distribution)
-    with crew.watched():
-        run = RunDirectory(workdir, config.to_dict(), crew.worker)
+    distribution = Distribution.from_name(config.distribution)
+    with distribution.raising_worker_lost():
+        run = RunDirectory(workdir, config.to_dict(), distribution.worker)
         results_file = run.shared / "results.json"
         if results_file.is_file():
             print(f"{run.shared} is finished; its results are in {results_file}.")
         else:
-            work(config, run, crew)
-            crew.wait()
+            work(config, run, distribution)
+            distribution.wait()
         return files.read_json(results_file)

@@ -132,6 +132,6 @@ def _out_of_memory(error: tf.errors.ResourceExhaustedError) -> str:
     tensor = f" (it failed at a tensor of {asked[0]})" if asked else ""
     return (
         f"A step of training needs more memory than there is{tensor}; lower batch_size, or keep it "
-        "and raise accumulate, which divides a batch, or set rematerialise=True or "
+        "and raise accumulate, which divides a batch, or set gradient_checkpointing=True or "
         "precision=bfloat16."
     )

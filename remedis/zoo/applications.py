@@ -34,7 +34,7 @@ _UNREADABLE = (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile
 def draw(application: str, seed: int) -> tuple[ApplicationNetwork, Provenance]:
     """Returns a network with weights drawn from a seed.
 
-    Kernels are drawn as those of a BiT trunk; everything else is as Keras starts it.
+    Kernels are drawn as those of a BiT backbone; everything else is as Keras starts it.
 
     Raises:
       UserError: there is no network of that name.

@@ -41,7 +41,7 @@ class _Arrays(Mapping[str, np.ndarray]):
 
 
 def read(path: str, architecture: Architecture) -> Weights:
-    """Returns the trunk of a BiT npz, every array's name and shape checked.
+    """Returns the backbone of a BiT npz, every array's name and shape checked.
 
     The head's arrays are checked and left out: its classes are those of natural images.
 
@@ -61,7 +61,7 @@ def read(path: str, architecture: Architecture) -> Weights:
         arrays=_Arrays(npz, {name: key for name, key in keys.items() if name not in HEAD}),
         architecture=architecture,
         final_norm=True,
-        trunk_range=BIT_RANGE,
+        backbone_range=BIT_RANGE,
         provenance=Provenance(
             origin="bit",
             description=(
@@ -75,10 +75,10 @@ def read(path: str, architecture: Architecture) -> Weights:
 
 
 def architecture_of(path: str) -> Architecture:
-    """Returns the architecture of the trunk in a BiT npz.
+    """Returns the architecture of the backbone in a BiT npz.
 
     Raises:
-      UserError: no such file, no npz, or no BiT trunk.
+      UserError: no such file, no npz, or no BiT backbone.
     """
     shapes = _open(_file(path))[1]
     try:

@@ -16,18 +16,19 @@ from remedis.zoo import (
     records,
     release,
     save_backbone,
-    seen,
+    seen_images,
     serving,
     sources,
     tensors,
     trained,
 )
+from remedis.zoo.export import BACKBONE_KIND
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import check_shapes, normalise_name
 
 # Files of a run's export that hold of its weights wherever these go: what they have seen, and the
 # head that a pretraining goes on with (`training.pretraining.network`).
-BESIDE = (seen.FILE, "projection.npz")
+BESIDE = (seen_images.FILE, "projection.npz")
 
 
 def build(
@@ -73,7 +74,7 @@ def build(
     found = sources.read(source, architecture)
     _check_size(parts, found.provenance)
     return save_backbone.save(
-        checkpoint.build_trunk(found),
+        checkpoint.build_backbone(found),
         name=name,
         provenance=dataclasses.replace(found.provenance, command=command),
         directory=directory,
@@ -100,13 +101,13 @@ def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Descripti
     served = serving.ServedGraph(release.load_graph(folder), release.signature_map)
     base = pathlib.Path(folder).resolve().name
     return served, export.Description(
-        kind="trunk",
+        kind=BACKBONE_KIND,
         name=name,
         units=architecture.units,
         width=architecture.width,
         final_norm=final_norm,
         value_range=records.RECORDS[name].value_range,
-        trunk_range=None,  # whatever the release's graph does with it
+        backbone_range=None,  # whatever the release's graph does with it
         parameters=architecture.parameters(final_norm),
         tensors=len(found),
         signatures=("serving_default", "embed", "endpoints"),

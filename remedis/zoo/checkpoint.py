@@ -41,7 +41,7 @@ def arrays(
 
     Args:
       directory: the folder.
-      variables: by the names they have in `named_variables` of a trunk or a classifier.
+      variables: by the names they have in `named_variables` of a backbone or a classifier.
       what: they are, for the message.
 
     Raises:
@@ -56,21 +56,21 @@ def arrays(
 
 
 def read(directory: files.Path) -> Weights:
-    """Returns the trunk's weights of a folder; a classifier's head is left out.
+    """Returns the backbone's weights of a folder; a classifier's head is left out.
 
     Raises:
-      UserError: the folder is no SavedModel, or holds no BiT trunk.
+      UserError: the folder is no SavedModel, or holds no BiT backbone.
     """
     folder = pathlib.Path(directory)
     description = describe(folder)
     if description is not None and not description.units:
         raise UserError(
-            f"{folder} holds a network of {description.backbone}; expected a BiT trunk here."
+            f"{folder} holds a network of {description.backbone}; expected a BiT backbone here."
         )
     tensors = saved_model_variables(folder)
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
-    if description is None or description.trunk_range is None:
+    if description is None or description.backbone_range is None:
         weights = release.read(str(folder), infer(shapes, folder)[0])
         if description is None:
             return weights
@@ -80,28 +80,28 @@ def read(directory: files.Path) -> Weights:
     assert description.width is not None
     architecture = Architecture((units[0], units[1], units[2], units[3]), description.width)
     expected = architecture.shapes(description.final_norm)
-    trunk = {name: shape for name, shape in shapes.items() if not name.startswith("head/")}
-    check_shapes(trunk, expected, str(folder), f"the trunk {DESCRIPTION} describes")
+    backbone = {name: shape for name, shape in shapes.items() if not name.startswith("head/")}
+    check_shapes(backbone, expected, str(folder), f"the backbone {DESCRIPTION} describes")
     return Weights(
         arrays={name: tensors[names[name]] for name in expected},
         architecture=architecture,
         final_norm=description.final_norm,
-        trunk_range=(description.trunk_range[0], description.trunk_range[1]),
+        backbone_range=(description.backbone_range[0], description.backbone_range[1]),
         provenance=description.provenance,
     )
 
 
-def build_trunk(weights: Weights) -> BiTResNet:
-    """Returns the trunk with these weights."""
-    trunk = BiTResNet(weights.architecture, weights.final_norm, weights.trunk_range)
-    trunk.assign(weights.arrays)
-    return trunk
+def build_backbone(weights: Weights) -> BiTResNet:
+    """Returns the backbone with these weights."""
+    backbone = BiTResNet(weights.architecture, weights.final_norm, weights.backbone_range)
+    backbone.assign(weights.arrays)
+    return backbone
 
 
-def load_trunk(directory: files.Path) -> BiTResNet:
-    """Returns the trunk of any checkpoint folder as a Keras model.
+def load_backbone(directory: files.Path) -> BiTResNet:
+    """Returns the backbone of any checkpoint folder as a Keras model.
 
     Raises:
-      UserError: the folder is no SavedModel, or holds no BiT trunk.
+      UserError: the folder is no SavedModel, or holds no BiT backbone.
     """
-    return build_trunk(read(directory))
+    return build_backbone(read(directory))

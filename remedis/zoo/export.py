@@ -16,6 +16,9 @@ from remedis.zoo.serving import ServedModel
 
 DESCRIPTION = "remedis.json"
 CARD = "MODEL_CARD.md"
+# Format 1 of remedis.json calls a backbone a trunk.
+BACKBONE_KIND = "trunk"
+_KEYS = {"backbone_range": "trunk_range"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,20 +26,21 @@ class Description:
     """What `remedis.json` says of a folder.
 
     Attributes:
-      kind: `trunk`, or `classifier` for a trunk with a head.
+      kind: `trunk`, or `classifier` for a backbone with a head.
       name: the checkpoint's or the run's name.
-      units: bottleneck units in each block of a BiT trunk; empty for any other.
+      units: bottleneck units in each block of a BiT backbone; empty for any other.
       width: multiplier of its channels; None for any other.
-      final_norm: whether the trunk has the norm before a head (`pre_logits` needs it).
+      final_norm: whether the backbone has the norm before a head (`pre_logits` needs it).
       value_range: pixel values the caller feeds.
-      trunk_range: what the graph maps 0 and 1 to before the first convolution; None for whatever a
+      backbone_range: what the graph maps 0 and 1 to before the first convolution; None for
+      whatever a
         release's graph or a network of `keras.applications` does with them.
       parameters: scalars in all variables.
       tensors: number of variables.
       signatures: names of the signatures.
       provenance: where the weights come from.
       record: of the checkpoint the folder is an instance of, where it is one.
-      backbone: what the trunk is: `50x1`, or `keras:DenseNet121`.
+      backbone: what the backbone is: `50x1`, or `keras:DenseNet121`.
       labels: names of a classifier's labels, in the order of its outputs.
       preprocess: specification of a classifier's evaluation preprocessing.
       task: a classifier's, `multi_label` or `multi_class`.
@@ -57,7 +61,7 @@ class Description:
     width: float | None
     final_norm: bool
     value_range: tuple[float, float]
-    trunk_range: tuple[float, float] | None
+    backbone_range: tuple[float, float] | None
     parameters: int
     tensors: int
     signatures: tuple[str, ...]
@@ -80,14 +84,15 @@ class Description:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values; read back by `from_json`."""
-        return {"format": 1, **dataclasses.asdict(self)}
+        values = dataclasses.asdict(self)
+        return {"format": 1, **{_KEYS.get(name, name): value for name, value in values.items()}}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Description":
         """Returns the description `to_json` wrote."""
-        fields = {field.name for field in dataclasses.fields(cls)}
-        known = {key: value for key, value in values.items() if key in fields}
-        for key in ("units", "value_range", "trunk_range", "signatures", "labels"):
+        names = [field.name for field in dataclasses.fields(cls)]
+        known = {n: values[_KEYS.get(n, n)] for n in names if _KEYS.get(n, n) in values}
+        for key in ("units", "value_range", "backbone_range", "signatures", "labels"):
             if known.get(key) is not None:
                 known[key] = tuple(known[key])
         return cls(**{**known, "provenance": Provenance.from_json(values["provenance"])})

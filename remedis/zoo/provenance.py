@@ -5,7 +5,7 @@ from typing import Any
 
 RANDOM = "random"
 SELF_SUPERVISION = "self_supervision"
-FROZEN = "frozen_variables"  # how many of the trunk's a self-supervision left as they were
+FROZEN = "frozen_variables"  # how many of the backbone's a self-supervision left as they were
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Provenance:
     def random(self) -> bool:
         """Whether these weights, or those a training with labels started from, are random.
 
-        Self-supervision of the whole trunk is what makes random weights pretrained ones; that it
+        Self-supervision of the whole backbone is what makes random weights pretrained ones; that it
         started from such, its description says. What it left frozen stays as random as it was.
         """
         if self.origin == SELF_SUPERVISION and not self.details.get(FROZEN, 0):

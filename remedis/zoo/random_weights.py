@@ -55,7 +55,7 @@ def draw(seed: str, architecture: Architecture) -> Weights:
         arrays=_Arrays(architecture.shapes(final_norm=True), int(seed)),
         architecture=architecture,
         final_norm=True,
-        trunk_range=BIT_RANGE,
+        backbone_range=BIT_RANGE,
         provenance=Provenance(
             origin=RANDOM,
             description=f"RANDOM WEIGHTS (seed {int(seed)}): never trained on anything.",

@@ -34,7 +34,7 @@ class Record:
       value_range: what pixel values a caller feeds.
       channels: of the image.
       map_channels: of the unpooled map, stride 32, and so of the embedding.
-      parameters: scalars in the released trunk, which lacks BiT's final group norm.
+      parameters: scalars in the released backbone, which lacks BiT's final group norm.
       tensors: variables they come in.
       initialised_from: weights the self-supervised training started from.
       pretrained_on: data and method of that training.

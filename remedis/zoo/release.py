@@ -25,7 +25,8 @@ def read(directory: str, architecture: Architecture) -> Weights:
     and the one that agrees is taken.
 
     Raises:
-      UserError: not a release folder, variables that are not this trunk's, or a graph that agrees
+      UserError: not a release folder, variables that are not this backbone's, or a graph that
+      agrees
         with neither range.
     """
     tensors = saved_model_variables(directory)
@@ -52,7 +53,7 @@ def read(directory: str, architecture: Architecture) -> Weights:
         arrays=arrays,
         architecture=architecture,
         final_norm=final_norm,
-        trunk_range=RELEASE_RANGES[best],
+        backbone_range=RELEASE_RANGES[best],
         provenance=Provenance(
             origin="release",
             description=f"REMEDIS release {name}, its variables in this project's graph.",
@@ -110,11 +111,11 @@ def _disagreement(
     images = probe_images()
     theirs = signature_map(load_graph(directory), images)
     errors = {}
-    trunk = BiTResNet(architecture, final_norm)
-    trunk.assign(arrays)
-    for label, trunk_range in RELEASE_RANGES.items():
-        trunk.trunk_range = trunk_range
-        ours = trunk(images)
+    backbone = BiTResNet(architecture, final_norm)
+    backbone.assign(arrays)
+    for label, backbone_range in RELEASE_RANGES.items():
+        backbone.backbone_range = backbone_range
+        ours = backbone(images)
         if ours.shape != theirs.shape:
             raise UserError(
                 f"{directory} gives {tuple(theirs.shape)} for images {tuple(images.shape)}; "

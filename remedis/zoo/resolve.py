@@ -1,10 +1,10 @@
-"""Trunks to put a head on, whatever they come from.
+"""Backbones to put a head on, whatever they come from.
 
 A specification is one of
 
 - a checkpoint folder: one of ours, the release's as downloaded, or an exported classifier;
 - `bit:FILE.npz`: one of BiT's published files, trained on natural images;
-- `scratch:50x1`: a BiT trunk with weights drawn from the run's seed;
+- `scratch:50x1`: a BiT backbone with weights drawn from the run's seed;
 - `keras:DenseNet121:FILE`: a network of `keras.applications` with the user's weights, or without a
   file, with weights drawn from the run's seed.
 """
@@ -15,8 +15,8 @@ import pathlib
 from remedis.errors import UserError, unknown_choice
 from remedis.models.applications import ApplicationNetwork, names
 from remedis.models.architectures import Architecture
+from remedis.models.backbone import Backbone
 from remedis.models.bit import BiTResNet
-from remedis.models.trunk import Trunk
 from remedis.zoo import applications, bit_npz, checkpoint, random_weights
 from remedis.zoo.export import Description
 from remedis.zoo.provenance import Provenance
@@ -28,29 +28,32 @@ SCRATCH = "scratch:"
 
 
 @dataclasses.dataclass(frozen=True)
-class Backbone:
-    """A trunk with its weights, and where they come from."""
+class LoadedBackbone:
+    """A backbone with its weights, and where they come from."""
 
-    trunk: Trunk
+    backbone: Backbone
     provenance: Provenance
 
 
-def load(spec: str, seed: int, architecture: str = "") -> Backbone:
-    """Returns the trunk a specification names.
+def load(spec: str, seed: int, architecture: str = "") -> LoadedBackbone:
+    """Returns the backbone a specification names.
 
     Args:
       spec: see above.
       seed: of weights that are drawn.
-      architecture: such as `50x1` or `DenseNet121`: what the trunk must be; empty for any.
+      architecture: such as `50x1` or `DenseNet121`: what the backbone must be; empty for any.
 
     Raises:
-      UserError: there is no such folder, network or file, it holds something else, or the trunk is
+      UserError: there is no such folder, network or file, it holds something else, or the backbone
+      is
         of another architecture.
     """
     if spec.startswith(KERAS):
         name, _, file = spec.removeprefix(KERAS).partition(":")
         _check(spec, name, architecture)
-        return Backbone(*(applications.read(name, file) if file else applications.draw(name, seed)))
+        return LoadedBackbone(
+            *(applications.read(name, file) if file else applications.draw(name, seed))
+        )
     if spec.startswith(SCRATCH):
         parsed = Architecture.parse(spec.removeprefix(SCRATCH))
         _check(spec, parsed.name, architecture)
@@ -62,7 +65,7 @@ def load(spec: str, seed: int, architecture: str = "") -> Backbone:
     description = checkpoint.describe(spec)
     if description is not None and (name := application_of(description)):
         _check(spec, name, architecture)
-        return Backbone(application(spec, name), description.provenance)
+        return LoadedBackbone(application(spec, name), description.provenance)
     weights = checkpoint.read(spec)
     _check(spec, weights.architecture.name, architecture)
     return _bit(weights)
@@ -84,12 +87,12 @@ def check(spec: str) -> None:
         checkpoint.describe(spec)
 
 
-def name_of(trunk: Trunk) -> str:
-    """Returns what `Description.backbone` says of a trunk: `50x1`, or `keras:DenseNet121`."""
-    if isinstance(trunk, BiTResNet):
-        return trunk.architecture.name
-    assert isinstance(trunk, ApplicationNetwork)
-    return f"{KERAS}{trunk.application}"
+def name_of(backbone: Backbone) -> str:
+    """Returns what `Description.backbone` says of a backbone: `50x1`, or `keras:DenseNet121`."""
+    if isinstance(backbone, BiTResNet):
+        return backbone.architecture.name
+    assert isinstance(backbone, ApplicationNetwork)
+    return f"{KERAS}{backbone.application}"
 
 
 def application_of(description: Description) -> str:
@@ -109,8 +112,8 @@ def application(folder: str, name: str) -> ApplicationNetwork:
     return network
 
 
-def _bit(weights: Weights) -> Backbone:
-    return Backbone(checkpoint.build_trunk(weights), weights.provenance)
+def _bit(weights: Weights) -> LoadedBackbone:
+    return LoadedBackbone(checkpoint.build_backbone(weights), weights.provenance)
 
 
 def _check(spec: str, found: str, expected: str) -> None:

@@ -1,4 +1,4 @@
-"""Trunks as folders: written to be served by TensorFlow alone."""
+"""Backbones as folders: written to be served by TensorFlow alone."""
 
 import dataclasses
 import pathlib
@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from remedis import files
 from remedis.models.bit import BiTResNet
 from remedis.zoo import export, serving
+from remedis.zoo.export import BACKBONE_KIND
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.records import Record
 
 
 def save(
-    trunk: BiTResNet,
+    backbone: BiTResNet,
     *,
     name: str,
     provenance: Provenance,
@@ -21,10 +22,10 @@ def save(
     beside: Iterable[Callable[[pathlib.Path], object]] = (),
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes a trunk as a SavedModel with its description and its card.
+    """Writes a backbone as a SavedModel with its description and its card.
 
     Args:
-      trunk: the network.
+      backbone: the network.
       name: the checkpoint's or the run's.
       provenance: of the weights.
       directory: the folder to write.
@@ -36,20 +37,20 @@ def save(
     Raises:
       UserError: the folder exists and `overwrite` is false, or it cannot be written.
     """
-    architecture = trunk.architecture
+    architecture = backbone.architecture
     description = export.Description(
-        kind="trunk",
+        kind=BACKBONE_KIND,
         name=name,
         units=architecture.units,
         width=architecture.width,
-        final_norm=trunk.final_norm,
+        final_norm=backbone.final_norm,
         value_range=(0.0, 1.0) if record is None else record.value_range,
-        trunk_range=trunk.trunk_range,
-        parameters=architecture.parameters(trunk.final_norm),
-        tensors=len(architecture.shapes(trunk.final_norm)),
+        backbone_range=backbone.backbone_range,
+        parameters=architecture.parameters(backbone.final_norm),
+        tensors=len(architecture.shapes(backbone.final_norm)),
         signatures=("serving_default", "embed", "endpoints"),
         provenance=provenance,
         backbone=architecture.name,
         record=None if record is None else dataclasses.asdict(record),
     )
-    return export.save(serving.ServedTrunk(trunk), description, directory, overwrite, beside)
+    return export.save(serving.ServedBackbone(backbone), description, directory, overwrite, beside)

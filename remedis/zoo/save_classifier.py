@@ -16,7 +16,7 @@ from remedis.preprocess import Preprocess, parse
 from remedis.zoo import checkpoint, export, resolve
 from remedis.zoo.export import Description
 from remedis.zoo.provenance import Provenance
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 from remedis.zoo.serving import ServedClassifier
 
 
@@ -29,7 +29,7 @@ def save(
     directory: files.Path,
     thresholds: Mapping[str, Any] | None = None,
     calibration: Mapping[str, Any] | None = None,
-    seen: Seen | Iterable[str] | None = None,
+    seen: SeenImages | Iterable[str] | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a classifier as a SavedModel with its description and its card.
@@ -52,7 +52,7 @@ def save(
     Raises:
       UserError: the folder exists and `overwrite` is false, or it cannot be written.
     """
-    labels, trunk = classifier.labels, classifier.trunk
+    labels, backbone = classifier.labels, classifier.backbone
     chosen = {
         kind: [math.nan if values[label] is None else values[label] for label in labels]
         for kind, values in (thresholds or {}).items()
@@ -60,7 +60,7 @@ def save(
     }
     served = ServedClassifier(classifier, preprocess, chosen)
     variables = classifier.named_variables().values()
-    bit = trunk if isinstance(trunk, BiTResNet) else None
+    bit = backbone if isinstance(backbone, BiTResNet) else None
     description = Description(
         kind="classifier",
         name=name,
@@ -68,12 +68,12 @@ def save(
         width=bit.architecture.width if bit else None,
         final_norm=bit is not None and bit.final_norm,
         value_range=(0.0, 1.0),
-        trunk_range=bit.trunk_range if bit else None,
+        backbone_range=bit.backbone_range if bit else None,
         parameters=sum(int(np.prod(variable.shape)) for variable in variables),
         tensors=len(variables),
         signatures=tuple(served.saved_signatures()),
         provenance=provenance,
-        backbone=resolve.name_of(trunk),
+        backbone=resolve.name_of(backbone),
         labels=labels,
         preprocess=preprocess.specification,
         task=classifier.task,
@@ -86,7 +86,11 @@ def save(
         },
         thresholds=dict(thresholds) if thresholds else None,
     )
-    known = [] if seen is None else [seen if isinstance(seen, Seen) else Seen.of(seen)]
+    known = (
+        []
+        if seen is None
+        else [seen if isinstance(seen, SeenImages) else SeenImages.from_hashes(seen)]
+    )
     return export.save(served, description, directory, overwrite, [one.write for one in known])
 
 
@@ -100,14 +104,16 @@ def load(directory: files.Path) -> tuple[Classifier, Preprocess, Description]:
     description = checkpoint.describe(folder)
     if description is None or description.kind != "classifier":
         raise UserError(
-            f"{folder} holds a trunk without a head; expected a classifier as a run exports it: "
+            f"{folder} holds a backbone without a head; expected a classifier as a run exports it: "
             "RUN/export."
         )
     if name := resolve.application_of(description):
-        trunk: resolve.Trunk = resolve.application(folder, name)
+        backbone: resolve.Backbone = resolve.application(folder, name)
     else:
-        trunk = checkpoint.load_trunk(folder)
-    classifier = Classifier(trunk, description.labels, description.head_norm, task=description.task)
+        backbone = checkpoint.load_backbone(folder)
+    classifier = Classifier(
+        backbone, description.labels, description.head_norm, task=description.task
+    )
     head = {
         name: variable
         for name, variable in classifier.named_variables().items()

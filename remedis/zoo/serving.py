@@ -148,21 +148,21 @@ def signature(call: Any, output: str | None = None, images: str = "input_1") -> 
     return signature_function
 
 
-class ServedTrunk(ServedModel):
-    """A trunk: `m(images)` gives the unpooled map, `embed` and `endpoints` what their names say."""
+class ServedBackbone(ServedModel):
+    """A backbone: `m(images)` is the unpooled map; `embed` and `endpoints` are methods."""
 
-    def __init__(self, trunk: BiTResNet) -> None:
-        named = trunk.named_variables()
+    def __init__(self, backbone: BiTResNet) -> None:
+        named = backbone.named_variables()
         # Gradients of the map do not reach the final norm, which only `pre_logits` uses.
-        reached = trunk.architecture.shapes(final_norm=False)
+        reached = backbone.architecture.shapes(final_norm=False)
         super().__init__(
             [variable.value for variable in named.values()],
             [named[name].value for name in reached],
         )
-        unpooled = _graph(trunk.call, input_signature=[IMAGES])
+        unpooled = _graph(backbone.call, input_signature=[IMAGES])
         self.__call__ = self._callable(unpooled, trainings=(False, True, None))
         self.embed = self._callable(lambda images: tf.reduce_mean(unpooled(images), [1, 2]))
-        self.endpoints = self._callable(trunk.endpoints)
+        self.endpoints = self._callable(backbone.endpoints)
 
     def saved_signatures(self) -> dict[str, Any]:
         """Returns `serving_default`, `embed` and `endpoints`."""
@@ -192,17 +192,17 @@ class ServedGraph(ServedModel):
         self.embed = self._callable(lambda images: ends(images)["embedding"])
         self.endpoints = self._callable(ends)
 
-    saved_signatures = ServedTrunk.saved_signatures
+    saved_signatures = ServedBackbone.saved_signatures
 
 
 class ServedClassifier(ServedModel):
-    """A trunk with a head: `m(images)` gives `probabilities`, `logits` and `embedding`.
+    """A backbone with a head: `m(images)` gives `probabilities`, `logits` and `embedding`.
 
     Probabilities are calibrated, logits raw; `training=True` is accepted and changes nothing: batch
-    norms, where the trunk has them, use their averages in an export. `preprocess` maps one decoded
-    image to what the model was trained to see; `label_names()` gives the labels in the order of the
-    outputs, `thresholds()` by kind the probability [labels] from which on a label counts as
-    positive, NaN where none could be chosen.
+    norms, where the backbone has them, use their averages in an export. `preprocess` maps one
+    decoded image to what the model was trained to see; `label_names()` gives the labels in the
+    order of the outputs, `thresholds()` by kind the probability [labels] from which on a label
+    counts as positive, NaN where none could be chosen.
     """
 
     def __init__(

@@ -9,16 +9,16 @@ from remedis.zoo.weights import Weights
 
 
 def read(directory: str, architecture: Architecture) -> Weights:
-    """Returns the trunk of an exported folder, or of the run directory that holds one in `export`.
+    """Returns the backbone of an exported folder, or of a run directory with an `export`.
 
     Raises:
-      UserError: there is no such folder, or its trunk is another one.
+      UserError: there is no such folder, or its backbone is another one.
     """
     folder = exported(directory)
     weights = checkpoint.read(folder)
     if weights.architecture != architecture:
         raise UserError(
-            f"{folder} holds a {weights.architecture.name} trunk; "
+            f"{folder} holds a {weights.architecture.name} backbone; "
             f"expected {architecture.name} for this --model."
         )
     return weights

@@ -1,4 +1,4 @@
-"""A trunk's weights by name, wherever they come from, and the check that they are complete."""
+"""A backbone's weights by name, wherever they come from, and the check that they are complete."""
 
 import dataclasses
 import re
@@ -18,20 +18,20 @@ RELEASE_RANGES = {"[-1, 1]": BIT_RANGE, "[0, 1]": (0.0, 1.0)}
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A trunk's variables and what one must know to use them.
+    """A backbone's variables and what one must know to use them.
 
     Attributes:
       arrays: every variable by its BiT name; may read from disk on access.
-      architecture: of the trunk they belong to.
+      architecture: of the backbone they belong to.
       final_norm: whether the group norm before the head is among them.
-      trunk_range: what pixel values 0 and 1 must be mapped to before the first convolution.
+      backbone_range: what pixel values 0 and 1 must be mapped to before the first convolution.
       provenance: their origin.
     """
 
     arrays: Mapping[str, np.ndarray]
     architecture: Architecture
     final_norm: bool
-    trunk_range: tuple[float, float]
+    backbone_range: tuple[float, float]
     provenance: Provenance
 
 
@@ -45,7 +45,7 @@ def infer(shapes: Mapping[str, Shape], where: files.Path) -> tuple[Architecture,
     """Returns architecture and presence of the final norm of the variables found at `where`.
 
     Raises:
-      UserError: they are no BiT trunk's.
+      UserError: they are no BiT backbone's.
     """
     try:
         return architectures.infer(dict(shapes))

@@ -23,7 +23,11 @@ def test_an_ablation_drops_one_operation_of_the_documented_views(benchmark):
             assert one.seed == full.seed == seed
             kept = [part for part in full.views.split(" | ") if part != operation]
             assert one.views == " | ".join(kept)
-            assert (one.trunk, one.epochs, one.options) == (full.trunk, full.epochs, full.options)
+            assert (one.backbone, one.epochs, one.options) == (
+                full.backbone,
+                full.epochs,
+                full.options,
+            )
 
 
 def test_runs_have_a_directory_each_and_leave_out_what_they_are_judged_on(benchmark):

@@ -267,8 +267,8 @@ def run(tmp_path_factory, tiny_checkpoint):
     from remedis.zoo import resolve, save_classifier, serving
 
     folder = tmp_path_factory.mktemp("runs") / "run"
-    backbone = resolve.load(str(tiny_checkpoint), 0)
-    classifier = Classifier(backbone.trunk, ("ill", "well"), head_norm=False)
+    loaded = resolve.load(str(tiny_checkpoint), 0)
+    classifier = Classifier(loaded.backbone, ("ill", "well"), head_norm=False)
     rng = np.random.default_rng(0)
     classifier.set_head(rng.normal(0, 0.003, (1024, 2)).astype(np.float32), np.zeros(2, np.float32))
     classifier.calibrate([0.5, 2.0], [0.1, 0.0])
@@ -279,7 +279,7 @@ def run(tmp_path_factory, tiny_checkpoint):
             classifier,
             parse("resize(16)"),
             name="run",
-            provenance=backbone.provenance,
+            provenance=loaded.provenance,
             directory=folder / "export",
             thresholds=Thresholds(
                 {"ill": 0.5, "well": None}, {"ill": 0.3, "well": None}, 0.9
@@ -336,7 +336,7 @@ def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, 
 def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_path, capsys):
     from remedis.data.checks import scan
     from remedis.data.manifest import read_csv
-    from remedis.zoo.seen import Seen
+    from remedis.zoo.seen_images import SeenImages
 
     out = tmp_path / "out"
     assert _run("evaluate", run, data, f"--out={out}") == 1
@@ -346,7 +346,7 @@ def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_p
     found = scan.scan(read_csv(data / "manifest.csv", ("ill",)), tmp_path / "scan.parquet")
     # A copy far from its run knows as much.
     copied = shutil.copytree(run / "export", tmp_path / "copied")
-    Seen.of(found["sha256"]).write(copied)
+    SeenImages.from_hashes(found["sha256"]).write(copied)
     arguments = ["--labels=ill", "--split=test", f"--out={out}", "--resamples=50"]
     assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
     assert "Warning: 10 of 10 images are among those the model was" in capsys.readouterr().out

@@ -54,7 +54,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     assert bool(config.rehearsal) == ("rehearsal" in asked)
     assert config.steps == (120 if config.rehearsal else None)
     assert config.architecture == next((a for a in asked if a in ("50x1", "152x2")), "")
-    assert config.rematerialise == ("152x2" in asked)
+    assert config.gradient_checkpointing == ("152x2" in asked)
     assert config.batch_size % config.accumulate == 0
     sources.parse_options(filter(None, config.source_options.split(";")))
 

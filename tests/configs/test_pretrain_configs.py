@@ -120,7 +120,7 @@ def test_a_rehearsal_has_settings_its_method_knows(method):
 @pytest.mark.parametrize("arg", ["152x2", "moco,152x2", "152x2,micle"])
 def test_a_152x2_works_on_parts_of_the_pixels_of_two_radiographs_at_448(arg):
     config = get("pretrain_cxr", arg)
-    assert config.rematerialise
+    assert config.gradient_checkpointing
     part = config.batch_size // config.accumulate
     assert 2 * part * config.image_size**2 <= 2 * 448**2
     assert get("pretrain_cxr", f"{arg},rehearsal").accumulate == 1

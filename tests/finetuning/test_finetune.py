@@ -188,7 +188,7 @@ def test_all_layers_were_trained(finished, tiny_checkpoint):
         assert not np.array_equal(array, after.arrays[name]), name
 
 
-def test_frozen_by_name_from_a_fine_tuned_export_the_trunk_stays(
+def test_frozen_by_name_from_a_fine_tuned_export_the_backbone_stays(
     finished, configured, tmp_path, capsys
 ):
     export = finished[0] / "export"
@@ -196,15 +196,15 @@ def test_frozen_by_name_from_a_fine_tuned_export_the_trunk_stays(
         checkpoint=str(export), learning_rates="head/.*=1; .*=0", steps=6, checkpoint_every=6
     )
     results = finetune(config, tmp_path / "run")
-    assert_trunk_is_that_of(export, tmp_path / "run" / "export")
-    assert results["test"]["mean"]["value"] > 0.9  # the trunk knows squares
+    assert_backbone_is_that_of(export, tmp_path / "run" / "export")
+    assert results["test"]["mean"]["value"] > 0.9  # the backbone knows squares
     assert results["random_weights"] is True
     assert results["checkpoint"]["origin"] == "training"
     assert "Training 2 variables" in capsys.readouterr().out
 
 
-def assert_trunk_is_that_of(export, other):
-    before, after = checkpoint.load_trunk(export), checkpoint.load_trunk(other)
+def assert_backbone_is_that_of(export, other):
+    before, after = checkpoint.load_backbone(export), checkpoint.load_backbone(other)
     for name, variable in before.named_variables().items():
         np.testing.assert_array_equal(variable, after.named_variables()[name])
 
@@ -216,7 +216,7 @@ def test_a_probe_is_solved_on_stored_embeddings_and_exported(
     changes = {"checkpoint": str(export), "method": "probe", "embeddings_dir": str(store)}
     run = tmp_path / "run"
     results = finetune(configured(**changes), run)
-    assert_trunk_is_that_of(export, run / "export")
+    assert_backbone_is_that_of(export, run / "export")
     assert results["test"]["mean"]["value"] > 0.9
     assert results["probe"]["converged"]
     assert not (run / "checkpoints").exists()
@@ -248,7 +248,7 @@ def test_everything_at_once_on_two_classes(configured, squares, tmp_path):
         "labels": ("square", "plain"),
         "task": "multi_class",
         "precision": "bfloat16",
-        "rematerialise": True,
+        "gradient_checkpointing": True,
         "epochs": 6.0,
         "steps": None,
         "accumulate": 2,
@@ -354,7 +354,10 @@ def test_a_run_does_not_go_on_with_other_data_than_it_began_with(configured, squ
     table["split"] = table["split"].map(swapped)
     table.to_csv(data / "manifest.csv", index=False)
     # With less memory it may go on.
-    assert finetune(configured(**changes, rematerialise=True, cache_gb=0.0), run)["steps"] == 2
+    assert (
+        finetune(configured(**changes, gradient_checkpointing=True, cache_gb=0.0), run)["steps"]
+        == 2
+    )
 
 
 def test_a_finished_run_refuses_another_config(finished, configured):

@@ -46,8 +46,8 @@ def test_a_run_killed_at_every_turn_ends_as_one_left_alone(configured, tmp_path)
 
 
 @pytest.mark.slow
-def test_with_the_full_trunk_as_well(random_checkpoint, configured, tmp_path):
-    # Its sums are long enough for their order to show, which the tiny trunk's are not.
+def test_with_the_full_backbone_as_well(random_checkpoint, configured, tmp_path):
+    # Its sums are long enough for their order to show, which the tiny backbone's are not.
     folder = random_checkpoint(architectures.Architecture.parse("50x1"))
     config = configured(checkpoint=str(folder), learning_rate=0.3)
     runs = {

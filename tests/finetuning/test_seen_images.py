@@ -12,7 +12,7 @@ from remedis.finetuning import data
 from remedis.finetuning.finetune import finetune
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import save_classifier
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 ELSEWHERE = "0" * 64  # of an image of other data
 
@@ -36,7 +36,7 @@ def pretrained(tiny_checkpoint, tmp_path) -> pathlib.Path:
 
 @pytest.fixture
 def quickly_exported(tiny_checkpoint, monkeypatch):
-    """Exports of the trunk as it was: functions to serve have their own test and take seconds."""
+    """Exports the backbone as it was: tracing functions to serve takes seconds."""
 
     def save(*_, directory, seen, **__):
         shutil.copytree(tiny_checkpoint, directory)
@@ -57,7 +57,7 @@ def test_a_checkpoint_that_has_seen_test_images_is_refused_before_training(
     configured, hashes, pretrained, tmp_path
 ):
     run, test = tmp_path / "run", hashes["test"]
-    Seen.of(pd.concat(list(hashes.values()))).write(pretrained)
+    SeenImages.from_hashes(pd.concat(list(hashes.values()))).write(pretrained)
     assert refused(configured(checkpoint=str(pretrained)), run) == (
         f"config.checkpoint is {pretrained}, which was trained on {len(test)} of the {len(test)} "
         "test images (its seen.json); choose other test images, or train it without them, which a "
@@ -68,8 +68,8 @@ def test_a_checkpoint_that_has_seen_test_images_is_refused_before_training(
         path.name for path in run.iterdir()
     }
     assert json.loads((run / "config.json").read_text())["data_dir"]
-    # One is too many, and so is one for a probe, which trains no trunk.
-    Seen.of([test.iloc[0], ELSEWHERE]).write(pretrained)
+    # One is too many, and so is one for a probe, which trains no backbone.
+    SeenImages.from_hashes([test.iloc[0], ELSEWHERE]).write(pretrained)
     config = configured(checkpoint=str(pretrained), method="probe")
     assert f"trained on 1 of the {len(test)} test images" in refused(config, run)
 
@@ -80,9 +80,9 @@ def test_what_a_checkpoint_has_seen_is_handed_on_with_what_the_run_adds(
 ):
     # As of a run on the same data, which learnt and chose by them and was not tested on them.
     own = pd.concat([hashes["train"], hashes["validation"]])
-    Seen.of([ELSEWHERE, *hashes["train"]]).write(pretrained)
+    SeenImages.from_hashes([ELSEWHERE, *hashes["train"]]).write(pretrained)
     finetune(configured(checkpoint=str(pretrained), method="probe"), tmp_path / "run")
-    seen = Seen.read(tmp_path / "run" / "export")
+    seen = SeenImages.read(tmp_path / "run" / "export")
     assert seen.count([ELSEWHERE]) == 1
     assert seen.count(own) == len(own) == len(seen.digests) - 1
     assert seen.count(hashes["test"]) == 0
@@ -93,8 +93,8 @@ def test_what_a_checkpoint_has_seen_is_handed_on_with_what_the_run_adds(
 
 @pytest.mark.parametrize("spec", ["scratch:1-1-1-1x0.5", "bit:FILE.npz", "keras:MobileNetV2:FILE"])
 def test_what_is_no_folder_of_a_run_cannot_be_asked(spec, pretrained):
-    assert Seen.read(spec) is None
-    assert Seen.read(pretrained) is None
+    assert SeenImages.read(spec) is None
+    assert SeenImages.read(pretrained) is None
 
 
 def test_a_damaged_file_is_named(configured, pretrained, tmp_path):

@@ -77,7 +77,7 @@ class Root(tf.Module):
 
 
 class Release(tf.Module):
-    """The trunk; with `maps_range` its graph takes [0, 1] to [-1, 1] itself."""
+    """The backbone; with `maps_range` its graph takes [0, 1] to [-1, 1] itself."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], maps_range: bool) -> None:
         super().__init__()

@@ -118,21 +118,21 @@ def test_what_cannot_be_is_a_sentence(tmp_path, manifest, hashes):
 
 
 def test_the_key_is_of_all_that_decides_the_numbers():
-    trunk = BiTResNet(Architecture((1, 1, 1, 1), 0.5))
+    backbone = BiTResNet(Architecture((1, 1, 1, 1), 0.5))
     keys = {
-        embedding_store.key(trunk, "embedding", PREPROCESS),
-        embedding_store.key(trunk, "pre_logits", PREPROCESS),
-        embedding_store.key(trunk, "embedding", parse("resize(9)")),
+        embedding_store.key(backbone, "embedding", PREPROCESS),
+        embedding_store.key(backbone, "pre_logits", PREPROCESS),
+        embedding_store.key(backbone, "embedding", parse("resize(9)")),
     }
-    first = embedding_store.key(trunk, "embedding", PREPROCESS)
+    first = embedding_store.key(backbone, "embedding", PREPROCESS)
     assert first in keys
-    trunk.trunk_range = (0.0, 1.0)
-    keys.add(embedding_store.key(trunk, "embedding", PREPROCESS))
-    trunk.trunk_range = (-1.0, 1.0)
-    assert embedding_store.key(trunk, "embedding", PREPROCESS) == first
-    kernel = trunk.named_variables()["block3/unit01/b/standardized_conv2d/kernel"]
+    backbone.backbone_range = (0.0, 1.0)
+    keys.add(embedding_store.key(backbone, "embedding", PREPROCESS))
+    backbone.backbone_range = (-1.0, 1.0)
+    assert embedding_store.key(backbone, "embedding", PREPROCESS) == first
+    kernel = backbone.named_variables()["block3/unit01/b/standardized_conv2d/kernel"]
     kernel.assign(kernel.numpy() + np.eye(3)[:, :, None, None])
-    keys.add(embedding_store.key(trunk, "embedding", PREPROCESS))
+    keys.add(embedding_store.key(backbone, "embedding", PREPROCESS))
     assert len(keys) == 5
 
 

@@ -18,7 +18,7 @@ from remedis.label_budget.cell_store import Cells
 from remedis.label_budget.settings import Shard
 from remedis.models import bit
 from remedis.reporting import ood_report
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 PATIENTS = 44
 
@@ -229,7 +229,7 @@ def test_fine_tuning_goes_on_where_it_was_killed(
     assert found["gap"][0]["mode"] == "finetune"
     # The in-distribution model says what it has learnt from, whoever takes it up later.
     inside, outside = (list(map(files.sha256, root.glob("*.png"))) for root in two_hospitals)
-    seen = Seen.read(alone / "id" / "one" / "export")
+    seen = SeenImages.read(alone / "id" / "one" / "export")
     assert seen.count(inside) == len(inside) - found["data"]["id"]["counts"]["test"]["images"]
     assert seen.count(outside) == 0
 
@@ -285,7 +285,9 @@ def test_a_checkpoint_that_has_seen_the_test_images_is_refused(
 ):
     folder = tmp_path / "pretrained"
     shutil.copytree(tiny_checkpoint, folder)
-    Seen.of(files.sha256(path) for path in two_hospitals[1].glob("*.png")).write(folder)
+    SeenImages.from_hashes(files.sha256(path) for path in two_hospitals[1].glob("*.png")).write(
+        folder
+    )
     config = study_config(arms=f"one={folder}; two={tiny_checkpoint}")
     with pytest.raises(UserError) as caught:
         label_budget.run(config, tmp_path / "study")
@@ -302,8 +304,8 @@ def test_every_cell_rematerialises_if_asked_for(
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="50%", seeds=1
     )
-    config.ood.update(steps=None, epochs=1.0, batch_size=4, rematerialise=True)
-    original, traced = bit._rematerialised, []
+    config.ood.update(steps=None, epochs=1.0, batch_size=4, gradient_checkpointing=True)
+    original, traced = bit._checkpointed, []
 
     def counted(layer, x):
         traced[-1] += 1
@@ -314,7 +316,7 @@ def test_every_cell_rematerialises_if_asked_for(
         return adapt(arm, *arguments)
 
     adapt = finetune_arm.TunedArm.adapted
-    monkeypatch.setattr(bit, "_rematerialised", counted)
+    monkeypatch.setattr(bit, "_checkpointed", counted)
     monkeypatch.setattr(finetune_arm.TunedArm, "adapted", adapted)
     label_budget.run(config, tmp_path)
     # Budgets of different lengths, each traced by itself.

@@ -54,15 +54,15 @@ def test_every_network_of_keras_is_there_and_a_wrong_name_gets_the_nearest():
     ],
 )
 def test_images_become_what_the_network_was_trained_to_see(name, seen, normalised):
-    trunk = ApplicationNetwork(name)
+    backbone = ApplicationNetwork(name)
     pixels = seen(IMAGES.astype(np.float64)).astype(np.float32)
-    got = trunk(tf.constant(IMAGES), training=False)
+    got = backbone(tf.constant(IMAGES), training=False)
     assert got.dtype == tf.float32
-    assert got.shape[-1] == trunk.map_channels
-    assert relative_error(got, np.asarray(trunk.network(pixels, training=False))) < 1e-4
-    assert relative_error(got, np.asarray(trunk.network(IMAGES, training=False))) > 1e-2
-    assert trunk.normalised is normalised
-    assert trunk.norm is None
+    assert got.shape[-1] == backbone.map_channels
+    assert relative_error(got, np.asarray(backbone.network(pixels, training=False))) < 1e-4
+    assert relative_error(got, np.asarray(backbone.network(IMAGES, training=False))) > 1e-2
+    assert backbone.normalised is normalised
+    assert backbone.norm is None
 
 
 def test_names_do_not_depend_on_what_was_built_before():
@@ -99,55 +99,55 @@ def test_gradients_reach_everything_but_the_statistics(mobilenet):
 
 
 def test_training_moves_the_averages_of_the_norms_that_learn():
-    trunk = ApplicationNetwork("MobileNet")
-    frozen = [name for name in trunk.named_variables() if name.startswith("conv_pw_1")]
+    backbone = ApplicationNetwork("MobileNet")
+    frozen = [name for name in backbone.named_variables() if name.startswith("conv_pw_1")]
     assert len(frozen) > 10
-    trunk.freeze(frozen)
+    backbone.freeze(frozen)
     for training in (None, False):
-        before = moving_averages(trunk)
-        trunk(tf.constant(IMAGES), training=training)
-        for name, value in moving_averages(trunk).items():
+        before = moving_averages(backbone)
+        backbone(tf.constant(IMAGES), training=training)
+        for name, value in moving_averages(backbone).items():
             np.testing.assert_array_equal(value, before[name])
-    trunk(tf.constant(IMAGES), training=True)
-    moved = {n for n, v in moving_averages(trunk).items() if not np.array_equal(v, before[n])}
+    backbone(tf.constant(IMAGES), training=True)
+    moved = {n for n, v in moving_averages(backbone).items() if not np.array_equal(v, before[n])}
     assert moved == {name for name in before if not name.startswith("conv_pw_1")}
-    assert trunk.statistics() == set(before)
+    assert backbone.statistics() == set(before)
 
 
-def test_a_trunk_frozen_whole_trains_as_it_scores_and_can_be_let_go():
-    trunk = ApplicationNetwork("MobileNet")
+def test_a_backbone_frozen_whole_trains_as_it_scores_and_can_be_let_go():
+    backbone = ApplicationNetwork("MobileNet")
     images = tf.constant(IMAGES)
-    scored = trunk(images, training=False)
-    trunk.freeze(trunk.named_variables())
-    np.testing.assert_allclose(trunk(images, training=True), scored, rtol=1e-5, atol=1e-6)
-    trunk.freeze([])
-    assert np.abs(trunk(images, training=True) - scored).max() > 1e-2
+    scored = backbone(images, training=False)
+    backbone.freeze(backbone.named_variables())
+    np.testing.assert_allclose(backbone(images, training=True), scored, rtol=1e-5, atol=1e-6)
+    backbone.freeze([])
+    assert np.abs(backbone(images, training=True) - scored).max() > 1e-2
 
 
 @pytest.mark.slow
 def test_efficientnet_drops_nothing_and_its_constants_are_assigned_too():
-    trunk, images = ApplicationNetwork("EfficientNetB0"), tf.constant(IMAGES)
-    first, second = (trunk(images, training=True) for _ in range(2))
+    backbone, images = ApplicationNetwork("EfficientNetB0"), tf.constant(IMAGES)
+    first, second = (backbone(images, training=True) for _ in range(2))
     assert relative_error(second, first) < 1e-5
 
-    before = np.asarray(trunk(images))
-    weights = {n: np.asarray(v).copy() for n, v in trunk.named_variables().items()}
+    before = np.asarray(backbone(images))
+    weights = {n: np.asarray(v).copy() for n, v in backbone.named_variables().items()}
     constants = {"normalization/mean": 0.1, "normalization/variance": 0.01}
-    assert set(constants) <= trunk.statistics()
-    trunk.assign(weights | {n: np.full(3, v, np.float32) for n, v in constants.items()})
-    assert relative_error(trunk(images), before) > 2e-3
-    assert relative_error(trunk(0.1 * images + 0.1), before) < 2e-4
-    trunk.assign(weights)
-    np.testing.assert_array_equal(trunk(images), before)
+    assert set(constants) <= backbone.statistics()
+    backbone.assign(weights | {n: np.full(3, v, np.float32) for n, v in constants.items()})
+    assert relative_error(backbone(images), before) > 2e-3
+    assert relative_error(backbone(0.1 * images + 0.1), before) < 2e-4
+    backbone.assign(weights)
+    np.testing.assert_array_equal(backbone(images), before)
 
 
 def test_half_precision_stays_inside():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        trunk = ApplicationNetwork("MobileNet")
+        backbone = ApplicationNetwork("MobileNet")
     finally:
         keras.config.set_dtype_policy(before)
-    assert trunk.network.layers[-1].compute_dtype == "bfloat16"
-    assert trunk(tf.constant(IMAGES), training=True).dtype == tf.float32
-    assert all(variable.dtype == "float32" for variable in trunk.named_variables().values())
+    assert backbone.network.layers[-1].compute_dtype == "bfloat16"
+    assert backbone(tf.constant(IMAGES), training=True).dtype == tf.float32
+    assert all(variable.dtype == "float32" for variable in backbone.named_variables().values())

@@ -20,9 +20,9 @@ def relative_error(got, expected):
 
 def test_map_and_pre_logits_agree_with_timm():
     # Golden numbers: tests/golden/make_timm.py.
-    trunk = BiTResNet(Architecture.parse("50x1"))
-    trunk.assign(bit_weights.weights(trunk.architecture))
-    ends = trunk.endpoints(tf.constant(bit_weights.images()))
+    backbone = BiTResNet(Architecture.parse("50x1"))
+    backbone.assign(bit_weights.weights(backbone.architecture))
+    ends = backbone.endpoints(tf.constant(bit_weights.images()))
     golden = np.load(GOLDEN)
     assert relative_error(ends["map"], golden["map"]) < 1e-4
     assert relative_error(ends["pre_logits"], golden["pre_logits"]) < 1e-4
@@ -47,10 +47,10 @@ def test_published_counts(name, final_norm, parameters, tensors):
 
 @pytest.mark.parametrize("final_norm", [True, False])
 def test_variables_are_those_of_the_table_by_name_and_shape(final_norm):
-    trunk = BiTResNet(TINY, final_norm)
-    shapes = {v.path: tuple(v.shape) for v in trunk.variables}
+    backbone = BiTResNet(TINY, final_norm)
+    shapes = {v.path: tuple(v.shape) for v in backbone.variables}
     assert shapes == TINY.shapes(final_norm)
-    assert {v.value.name.removesuffix(":0") for v in trunk.variables} == set(shapes)
+    assert {v.value.name.removesuffix(":0") for v in backbone.variables} == set(shapes)
 
 
 @pytest.mark.parametrize("name", BIT_NAMES)
@@ -63,8 +63,8 @@ def test_architecture_is_read_back_from_its_shapes(name):
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 64), (97, 65), (224, 31), (1, 1)])
 def test_map_has_stride_32_rounded_up(size):
-    trunk = BiTResNet(TINY)
-    ends = trunk.endpoints(tf.zeros([1, *size, 3]))
+    backbone = BiTResNet(TINY)
+    ends = backbone.endpoints(tf.zeros([1, *size, 3]))
     expected = [-(-side // 32) for side in size]
     assert ends["map"].shape == (1, *expected, TINY.map_channels)
     for name, stride in {"root": 4, "block1": 4, "block2": 8, "block3": 16, "block4": 32}.items():
@@ -72,11 +72,11 @@ def test_map_has_stride_32_rounded_up(size):
 
 
 def test_endpoints_agree_with_the_call_and_each_other():
-    trunk = BiTResNet(TINY)
-    trunk.assign(bit_weights.weights(TINY))
+    backbone = BiTResNet(TINY)
+    backbone.assign(bit_weights.weights(TINY))
     images = tf.constant(bit_weights.images())
-    ends = trunk.endpoints(images)
-    np.testing.assert_array_equal(trunk(images), ends["map"])
+    ends = backbone.endpoints(images)
+    np.testing.assert_array_equal(backbone(images), ends["map"])
     np.testing.assert_array_equal(ends["map"], ends["block4"])
     np.testing.assert_allclose(ends["embedding"], np.mean(ends["map"], (1, 2)), rtol=1e-5)
 
@@ -85,9 +85,9 @@ def test_without_final_norm_there_are_no_pre_logits():
     assert "pre_logits" not in BiTResNet(TINY, False).endpoints(tf.zeros([1, 32, 32, 3]))
 
 
-def test_the_range_of_the_trunk_matters_at_the_border_only_and_is_baked_in():
+def test_the_range_of_the_backbone_matters_at_the_border_only_and_is_baked_in():
     arrays = bit_weights.weights(TINY)
-    mapped, plain = BiTResNet(TINY), BiTResNet(TINY, trunk_range=(0, 1))
+    mapped, plain = BiTResNet(TINY), BiTResNet(TINY, backbone_range=(0, 1))
     mapped.assign(arrays)
     plain.assign(arrays)
     images = tf.constant(bit_weights.images())
@@ -95,7 +95,7 @@ def test_the_range_of_the_trunk_matters_at_the_border_only_and_is_baked_in():
     assert relative_error(mapped(images), plain(images)) > 1e-2
 
 
-def test_unassigned_trunk_gives_nothing_that_looks_like_features():
+def test_unassigned_backbone_gives_nothing_that_looks_like_features():
     assert float(tf.reduce_max(tf.abs(BiTResNet(TINY)(tf.random.uniform([1, 64, 64, 3]))))) == 0
 
 

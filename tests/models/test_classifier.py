@@ -18,9 +18,9 @@ variants = pytest.mark.parametrize(
 
 
 def classifier(final_norm: bool, head_norm: bool) -> Classifier:
-    trunk = BiTResNet(TINY, final_norm)
-    trunk.assign(bit_weights.weights(TINY, final_norm))
-    return Classifier(trunk, LABELS, head_norm)
+    backbone = BiTResNet(TINY, final_norm)
+    backbone.assign(bit_weights.weights(TINY, final_norm))
+    return Classifier(backbone, LABELS, head_norm)
 
 
 def with_a_head(final_norm: bool, head_norm: bool) -> Classifier:
@@ -31,7 +31,7 @@ def with_a_head(final_norm: bool, head_norm: bool) -> Classifier:
 
 
 @variants
-def test_starts_from_even_odds_whatever_the_trunk(final_norm, head_norm):
+def test_starts_from_even_odds_whatever_the_backbone(final_norm, head_norm):
     outputs = classifier(final_norm, head_norm).outputs(IMAGES)
     np.testing.assert_array_equal(outputs["logits"], np.zeros((2, 3)))
     np.testing.assert_array_equal(outputs["probabilities"], np.full((2, 3), 0.5))
@@ -40,12 +40,12 @@ def test_starts_from_even_odds_whatever_the_trunk(final_norm, head_norm):
 @variants
 def test_head_stands_on_the_norm_it_says(final_norm, head_norm):
     model = with_a_head(final_norm, head_norm)
-    unpooled = model.trunk(IMAGES).numpy().astype(np.float64)
+    unpooled = model.backbone(IMAGES).numpy().astype(np.float64)
     if head_norm:
         grouped = unpooled.reshape(*unpooled.shape[:3], 32, -1)
         centred = grouped - grouped.mean((1, 2, 4), keepdims=True)
         scaled = centred / np.sqrt((centred**2).mean((1, 2, 4), keepdims=True) + 1e-5)
-        norm = model.trunk.norm if final_norm else model.head.norm
+        norm = model.backbone.norm if final_norm else model.head.norm
         gamma, beta = (np.asarray(v) for v in (norm.gamma, norm.beta))
         assert np.all(gamma == 1) != final_norm  # a fresh norm does nothing yet
         unpooled = np.maximum(scaled.reshape(unpooled.shape) * gamma + beta, 0)
@@ -54,19 +54,19 @@ def test_head_stands_on_the_norm_it_says(final_norm, head_norm):
 
 
 @variants
-def test_outputs_agree_with_each_other_and_with_the_trunk(final_norm, head_norm):
+def test_outputs_agree_with_each_other_and_with_the_backbone(final_norm, head_norm):
     model = with_a_head(final_norm, head_norm)
     outputs = model.outputs(IMAGES)
     logits = outputs["logits"].numpy()
     np.testing.assert_array_equal(model(IMAGES), logits)
     np.testing.assert_allclose(outputs["probabilities"], (1 + np.tanh(logits / 2)) / 2, atol=1e-6)
     np.testing.assert_allclose(
-        outputs["embedding"], np.mean(model.trunk(IMAGES), (1, 2)), rtol=1e-4, atol=1e-4
+        outputs["embedding"], np.mean(model.backbone(IMAGES), (1, 2)), rtol=1e-4, atol=1e-4
     )
 
 
 @variants
-def test_variables_are_the_trunks_and_the_heads(final_norm, head_norm):
+def test_variables_are_the_backbones_and_the_heads(final_norm, head_norm):
     model = classifier(final_norm, head_norm)
     named = model.named_variables()
     own = {"head/dense/kernel": (TINY.map_channels, 3), "head/dense/bias": (3,)}
@@ -97,7 +97,7 @@ def test_gradients_reach_every_variable_but_the_unused(final_norm, head_norm):
 
 
 class Normalised:
-    """A trunk whose map is that of an inner one, said to be normalised and rectified already."""
+    """A backbone whose map is that of an inner one, said to be normalised and rectified already."""
 
     def __init__(self, inner):
         self.inner, self.map_channels, self.norm, self.normalised = inner, 1024, None, True
@@ -124,7 +124,7 @@ def test_a_map_that_is_normalised_already_is_taken_as_it_is():
     assert model.unused_variables() == set()
 
 
-def test_the_trunk_is_told_whether_it_trains():
+def test_the_backbone_is_told_whether_it_trains():
     model = Classifier(Normalised(BiTResNet(TINY, False)), LABELS)
     seen = []
     for call in (
@@ -134,7 +134,7 @@ def test_the_trunk_is_told_whether_it_trains():
         lambda: model.embedding_of(IMAGES),
     ):
         call()
-        seen.append(model.trunk.training)
+        seen.append(model.backbone.training)
     assert seen == [True, False, False, False]
 
 

@@ -18,7 +18,7 @@ HALVES = {"bfloat16": 0.08, "float16": 0.01}  # relative error allowed
 halves = pytest.mark.parametrize("name", HALVES)
 
 
-def trunk(name: str) -> BiTResNet:
+def backbone(name: str) -> BiTResNet:
     with policy(name):
         made = BiTResNet(TINY, final_norm=False)
     made.assign(bit_weights.weights(TINY, False))
@@ -31,7 +31,7 @@ def relative_error(got, expected):
 
 @halves
 def test_training_is_near_float32_and_evaluation_is_float32(name):
-    exact, half = trunk("float32"), trunk(name)
+    exact, half = backbone("float32"), backbone(name)
     expected = exact(IMAGES, training=True)
     trained = half(IMAGES, training=True)
     assert trained.dtype == tf.float32
@@ -42,7 +42,7 @@ def test_training_is_near_float32_and_evaluation_is_float32(name):
 
 @halves
 def test_activations_are_half_and_variables_whole(name):
-    half = trunk(name)
+    half = backbone(name)
     assert {variable.dtype for variable in half.variables} == {"float32"}
     function = tf.function(lambda images: half(images, training=True))
     graph = function.get_concrete_function(IMAGES).graph
@@ -54,7 +54,7 @@ def test_activations_are_half_and_variables_whole(name):
 @pytest.mark.parametrize("name", [pytest.param("bfloat16", marks=pytest.mark.slow), "float16"])
 def test_a_step_trains(name):
     with policy(name):
-        model = Classifier(trunk(name), ("a", "b"))
+        model = Classifier(backbone(name), ("a", "b"))
     named = model.named_variables()
     named["head/dense/kernel"].assign(np.full((TINY.map_channels, 2), 0.01, np.float32))
     rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 1, 1.0)

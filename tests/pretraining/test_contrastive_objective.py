@@ -12,7 +12,7 @@ from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.pretraining import methods
 from remedis.pretraining.objective import Contrastive, features
-from remedis.training import distribution
+from remedis.training.distribution import Distribution
 from remedis.training.step import Learner, Trainer
 from remedis.zoo import checkpoint, random_weights
 
@@ -26,8 +26,8 @@ SMALL = {
 ONE = tf.constant(1.0)
 
 
-def trunk() -> BiTResNet:
-    return checkpoint.build_trunk(random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5)))
+def backbone() -> BiTResNet:
+    return checkpoint.build_backbone(random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5)))
 
 
 def views(seed=0, batch=8):
@@ -36,13 +36,13 @@ def views(seed=0, batch=8):
 
 
 def objective(name: str) -> Contrastive:
-    own = trunk()
+    own = backbone()
     method = methods.make(name, SMALL[name], own.map_channels, seed=0)
-    return Contrastive(own, method, trunk() if method.teacher_views else None)
+    return Contrastive(own, method, backbone() if method.teacher_views else None)
 
 
 def trained(objective: Contrastive) -> dict[str, keras.Variable]:
-    return {**objective.trunk.named_variables(), **objective.method.trained()}
+    return {**objective.backbone.named_variables(), **objective.method.trained()}
 
 
 def found(objective, parts, batch=None):
@@ -62,7 +62,7 @@ def test_gradients_are_those_of_one_tape_over_everything(name):
         taught = features(one.teacher, shown)
     with tf.GradientTape() as tape:
         shown = tf.gather(batch["image"], one.method.student_views, axis=1)
-        loss = one.method(features(one.trunk, shown), taught).loss
+        loss = one.method(features(one.backbone, shown), taught).loss
     expected = tape.gradient(loss, variables, unconnected_gradients="zero")
     own = found(one, 1, batch)
     assert float(own.total) == pytest.approx(float(loss), rel=1e-6)
@@ -92,7 +92,7 @@ def test_a_batch_in_halves_is_another_loss():
 
 def test_the_teacher_is_an_average_and_the_queue_takes_its_keys():
     one = objective("moco")
-    for variable in one.trunk.named_variables().values():
+    for variable in one.backbone.named_variables().values():
         variable.assign(variable + 1.0)
     before = {name: v.numpy() for name, v in one.teacher.named_variables().items()}
     queue = one.method.statistics()["queue"].numpy()
@@ -116,13 +116,13 @@ def test_a_scaled_loss_has_scaled_gradients():
         np.testing.assert_allclose(a / 1024, b, atol=1e-5 * max(1, np.abs(b).max()))
 
 
-def stepped(name: str, crew: distribution.Distribution) -> dict[str, np.ndarray]:
+def stepped(name: str, distribution: Distribution) -> dict[str, np.ndarray]:
     """Returns every variable after two steps, and the losses."""
-    with crew.strategy.scope():
+    with distribution.strategy.scope():
         one = objective(name)
         optimizer = keras.optimizers.SGD(0.1)
         learner = Learner(trained(one), {}, optimizer, one)
-        trainer = Trainer(learner, crew)
+        trainer = Trainer(learner, distribution)
     losses = [float(trainer.step(views(i), i + 1)[0]) for i in range(2)]
     kept = {**trained(one), **one.method.statistics()}
     if one.teacher is not None:
@@ -138,11 +138,11 @@ devices = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(devices[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
 from test_contrastive_objective import SMALL, stepped
-from remedis.training import distribution
+from remedis.training.distribution import Distribution
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-crew = distribution.Distribution(strategy, 0, 1)
+distribution = Distribution(strategy, 0, 1)
 for name in SMALL:
-    np.savez(pathlib.Path(sys.argv[2]) / name, **stepped(name, crew))
+    np.savez(pathlib.Path(sys.argv[2]) / name, **stepped(name, distribution))
 """
 
 
@@ -152,7 +152,7 @@ def test_two_replicas_step_as_one_does(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     for name in SMALL:
-        alone = stepped(name, distribution.of("none"))
+        alone = stepped(name, Distribution.from_name("none"))
         with np.load(tmp_path / f"{name}.npz") as together:
             assert set(together.files) == set(alone)
             for key, value in alone.items():

@@ -52,7 +52,7 @@ def found():
     }
 
 
-def test_a_row_holds_a_method_against_its_trunk_at_initialisation(benchmark, found):
+def test_a_row_holds_a_method_against_its_backbone_at_initialisation(benchmark, found):
     lines = benchmark.section(found).splitlines()
     assert [line for line in lines if line.startswith(("| simclr", "| moco"))] == [
         "| simclr | 0.600 [0.570, 0.630] | 0.700 [0.660, 0.740] | +0.100 [+0.070, +0.130] | "
@@ -69,7 +69,7 @@ def test_a_method_not_shown_to_learn_is_named(benchmark, found):
 
 
 @pytest.mark.slow
-def test_every_method_beats_its_trunk_at_initialisation(benchmark, tmp_path):
+def test_every_method_beats_its_backbone_at_initialisation(benchmark, tmp_path):
     found = benchmark.learnt(list(METHODS), benchmark.SEEDS, tmp_path)
     differences = benchmark.differences(found)
     assert list(differences) == list(METHODS)

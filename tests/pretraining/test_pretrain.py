@@ -15,12 +15,12 @@ from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.pretraining import leave_out
 from remedis.pretraining.objective import features
-from remedis.pretraining.online_probe import Watch
+from remedis.pretraining.online_probe import OnlineProbe
 from remedis.pretraining.pretrain import pretrain
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import checkpoint, random_weights, resolve, save_backbone
 from remedis.zoo.provenance import Provenance
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 METHODS = {
     "simclr": "widths=(64, 32)",
@@ -87,10 +87,10 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
     images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
     assert loaded(images).shape == (2, 1, 1, 1024)
     assert loaded.endpoints(images)["pre_logits"].shape == (2, 1024)  # the final norm is kept
-    started = checkpoint.load_trunk(tiny_checkpoint).named_variables()
-    trained = checkpoint.load_trunk(run / "export").named_variables()
+    started = checkpoint.load_backbone(tiny_checkpoint).named_variables()
+    trained = checkpoint.load_backbone(run / "export").named_variables()
     still = [n for n in started if np.array_equal(started[n].numpy(), trained[n].numpy())]
-    assert not still  # the whole trunk was trained, its final norm as well
+    assert not still  # the whole backbone was trained, its final norm as well
 
     described = checkpoint.describe(run / "export")
     assert described.name == "mine"
@@ -102,7 +102,7 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
     assert described.provenance.description.endswith(
         "it started from: RANDOM WEIGHTS (seed 0): never trained on anything."
     )
-    assert Seen.read(run / "export").count(hashes_of(run)) == 60
+    assert SeenImages.read(run / "export").count(hashes_of(run)) == 60
 
 
 def hashes_of(run):
@@ -128,7 +128,7 @@ def test_goes_on_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_pa
     assert results["best_step"] == 2  # without a probe the last
     described = checkpoint.describe(tmp_path / "more" / "export")
     assert described.provenance.parent.origin == "self_supervision"
-    assert Seen.read(tmp_path / "more" / "export").count(hashes_of(run)) == 60
+    assert SeenImages.read(tmp_path / "more" / "export").count(hashes_of(run)) == 60
     steps = {"steps": 1, "evaluate_every": 1, "checkpoint": str(run / "export")}
     for method, said in (("moco", "has other layers or widths; beg"), ("micle", "Going on with")):
         other = pretraining(method, **steps)
@@ -154,7 +154,7 @@ def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, c
     listed["path"] = [str(squares / path) for path in listed["path"]]
     listed[["path"]].to_csv(judged, index=False)
     config = pretraining(leave_out=str(judged))
-    found = Watch.of(
+    found = OnlineProbe.of(
         config,
         RunDirectory(tmp_path / "run", {}),
         leave_out.read(config.leave_out, RunDirectory(tmp_path / "run", {})),
@@ -171,22 +171,22 @@ def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, c
     table[["path"]].to_csv(judged, index=False)
     everybody = leave_out.read(str(judged), RunDirectory(tmp_path / "all", {}))
     with pytest.raises(UserError, match=r"config\.leave_out names all .* of the train split of co"):
-        Watch.of(config, RunDirectory(tmp_path / "all", {}), everybody)
+        OnlineProbe.of(config, RunDirectory(tmp_path / "all", {}), everybody)
 
 
 @pytest.mark.slow
 def test_a_release_without_the_final_norm_gets_one(pretraining, tmp_path):
     weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
-    trunk = checkpoint.build_trunk(weights)
-    bare = type(trunk)(trunk.architecture, final_norm=False)
-    bare.assign({n: v.numpy() for n, v in trunk.named_variables().items() if "block" in n})
+    backbone = checkpoint.build_backbone(weights)
+    bare = type(backbone)(backbone.architecture, final_norm=False)
+    bare.assign({n: v.numpy() for n, v in backbone.named_variables().items() if "block" in n})
     save_backbone.save(
         bare, name="bare", provenance=weights.provenance, directory=tmp_path / "bare"
     )
     config = pretraining(checkpoint=str(tmp_path / "bare"), steps=1, evaluate_every=1)
     config.probe.source = ""
     pretrain(config, tmp_path / "run")
-    assert checkpoint.load_trunk(tmp_path / "run" / "export").final_norm
+    assert checkpoint.load_backbone(tmp_path / "run" / "export").final_norm
 
 
 def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
@@ -218,7 +218,7 @@ def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
         ),
         "keras": (
             pretraining(checkpoint="keras:MobileNetV2"),
-            "config.checkpoint is keras:MobileNetV2; self-supervision is for BiT trunks",
+            "config.checkpoint is keras:MobileNetV2; self-supervision is for BiT backbones",
         ),
         "none": (pretraining(checkpoint=""), "config.checkpoint is not set"),
         "name": (
@@ -259,10 +259,12 @@ def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
         options = "queue=32; widths=(64, 32); momentum=0.99"
         config = pretraining("moco", learning_rate=1.0, method_options=options, **changes)
     else:
-        trunk = checkpoint.build_trunk(random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5)))
-        trunk.norm.gamma.assign(np.zeros(trunk.map_channels))
+        backbone = checkpoint.build_backbone(
+            random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
+        )
+        backbone.norm.gamma.assign(np.zeros(backbone.map_channels))
         made = save_backbone.save(
-            trunk,
+            backbone,
             name="constant",
             provenance=Provenance(origin="random", description="constant"),
             directory=tmp_path / "constant",
@@ -288,7 +290,9 @@ def test_killed_it_goes_on_exactly(pretraining, tmp_path):
     one, two = tmp_path / "a" / "run", tmp_path / "b" / "run"
     for name in ("metrics.jsonl", "results.json", "leaks.json"):
         assert (one / name).read_text() == (two / name).read_text(), name
-    first, second = (checkpoint.load_trunk(run / "export").named_variables() for run in (one, two))
+    first, second = (
+        checkpoint.load_backbone(run / "export").named_variables() for run in (one, two)
+    )
     for name, variable in first.items():
         np.testing.assert_array_equal(variable, second[name], err_msg=name)
 
@@ -311,7 +315,7 @@ def test_a_bit_file_of_another_architecture(pretraining, tmp_path, other):
     file = tmp_path / other
     weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
     np.savez(file, **{f"resnet/{name}": weights.arrays[name] for name in weights.arrays})
-    assert resolve.load(f"bit:{file}", 0).trunk.architecture.units == (1, 1, 1, 1)
+    assert resolve.load(f"bit:{file}", 0).backbone.architecture.units == (1, 1, 1, 1)
     with pytest.raises(UserError, match=r"does not hold the weights of a BiT R50x1"):
         pretrain(pretraining(checkpoint=f"bit:{file}", architecture="50x1"), tmp_path / "run")
 
@@ -319,7 +323,7 @@ def test_a_bit_file_of_another_architecture(pretraining, tmp_path, other):
 def test_the_features_are_those_of_the_export(pretrained):
     run, _ = pretrained
     images = tf.constant(np.random.default_rng(1).random((3, 32, 32, 3), np.float32))
-    trunk = checkpoint.load_trunk(run / "export")
+    backbone = checkpoint.load_backbone(run / "export")
     model = hub.load(str(run / "export"))  # held, as its functions hold their variables weakly
     exported = model.endpoints(images)["pre_logits"]
-    np.testing.assert_allclose(features(trunk, images), exported, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(features(backbone, images), exported, rtol=1e-4, atol=1e-5)

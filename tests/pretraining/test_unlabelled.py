@@ -245,11 +245,11 @@ def test_a_rehearsal_of_a_run_has_its_images_in_its_own_directory(tmp_path, monk
     config.update(uncertain="zeros", unmentioned="zeros")
     config.splits = {"train": 0.5, "validation": 0.5, "test": 0.0}
     run = RunDirectory(tmp_path / "run", config.to_dict())
-    (unseen,) = leave_out.read(str(run.path), RunDirectory(tmp_path / "pretraining", {}))
+    (left_out,) = leave_out.read(str(run.path), RunDirectory(tmp_path / "pretraining", {}))
     assert asked == [run.path / "rehearsal" / "data"]
     table = sources.load("chexpert", made).table
-    assert unseen.patients >= set(table["patient_id"][table["split"] == "test"])
-    assert unseen.knows(made)
+    assert left_out.patients >= set(table["patient_id"][table["split"] == "test"])
+    assert left_out.knows(made)
 
 
 def test_made_up_images_and_their_probe(tmp_path, monkeypatch):

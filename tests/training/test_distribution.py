@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.training import distribution
+from remedis.training.distribution import Distribution, WorkerLost
 
 DRIVER = pathlib.Path(__file__).parents[1] / "helpers" / "workers.py"
 
@@ -72,7 +72,7 @@ def test_two_workers_train_as_one_does(configured, tmp_path):
 
 
 def test_shares_and_gathering_of_one_worker_are_the_whole():
-    one = distribution.of("none")
+    one = Distribution.from_name("none")
     assert one.chief
     assert one.replicas == 1
     np.testing.assert_array_equal(one.rows(5), np.arange(5))
@@ -84,7 +84,7 @@ def test_shares_and_gathering_of_one_worker_are_the_whole():
 
 def test_the_shares_of_all_workers_are_every_row_once():
     strategy = tf.distribute.get_strategy()
-    shares = [distribution.Distribution(strategy, i, 3).rows(10) for i in range(3)]
+    shares = [Distribution(strategy, i, 3).rows(10) for i in range(3)]
     np.testing.assert_array_equal(np.concatenate(shares), np.arange(10))
 
 
@@ -101,18 +101,18 @@ import tensorflow as tf
 import numpy as np
 devices = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(devices[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-from remedis.training import distribution
-crew = distribution.Distribution(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), 0, 1)
+from remedis.training.distribution import Distribution, WorkerLost, gather
+distribution = Distribution(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), 0, 1)
 values = np.arange(3, dtype=np.float32)[:, None]
-print(distribution.gather(crew.strategy, values, 2).tolist())
-spread = crew.spread({"image": tf.zeros([4, 2])})
-run = crew.strategy.run(lambda batch: tf.shape(batch["image"])[0], args=(spread,))
-print([4, int(crew.strategy.experimental_local_results(run)[0])])
+print(gather(distribution.strategy, values, 2).tolist())
+spread = distribution.spread({"image": tf.zeros([4, 2])})
+run = distribution.strategy.run(lambda batch: tf.shape(batch["image"])[0], args=(spread,))
+print([4, int(distribution.strategy.experimental_local_results(run)[0])])
 """
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():
-    one = distribution.of("none")
+    one = Distribution.from_name("none")
     one.check_batch(8, 4)
     with pytest.raises(UserError) as caught:
         one.check_batch(8, 3)
@@ -138,28 +138,28 @@ def test_a_missing_or_wrong_tf_config_is_a_sentence(monkeypatch, config, message
     if config is not None:
         monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(UserError) as caught:
-        distribution.of("multi_worker")
+        Distribution.from_name("multi_worker")
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
 def test_an_unknown_distribution_gets_the_choices():
     with pytest.raises(UserError, match="Choose from: none, mirrored, multi_worker, tpu"):
-        distribution.of("mirorred")
+        Distribution.from_name("mirorred")
 
 
 def test_no_tpu_is_a_sentence():
     with pytest.raises(UserError, match=r"config\.distribution is 'tpu', and TensorFlow finds"):
-        distribution.of("tpu")
+        Distribution.from_name("tpu")
 
 
 def test_only_the_others_leaving_is_a_lost_worker():
-    alone = distribution.of("none")
-    with pytest.raises(tf.errors.UnavailableError), alone.watched():
+    alone = Distribution.from_name("none")
+    with pytest.raises(tf.errors.UnavailableError), alone.raising_worker_lost():
         raise tf.errors.UnavailableError(None, None, "gone")
-    two = distribution.Distribution(tf.distribute.get_strategy(), 0, 2)
-    lost = pytest.raises(distribution.WorkerLost, match="Worker 0 of 2 has lost another one")
-    with lost, two.watched():
+    two = Distribution(tf.distribute.get_strategy(), 0, 2)
+    lost = pytest.raises(WorkerLost, match="Worker 0 of 2 has lost another one")
+    with lost, two.raising_worker_lost():
         raise tf.errors.UnavailableError(None, None, "gone")
-    with pytest.raises(UserError, match="mine"), two.watched():
+    with pytest.raises(UserError, match="mine"), two.raising_worker_lost():
         raise UserError("mine")

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.training import distribution, loop
+from remedis.training import loop
+from remedis.training.distribution import Distribution
 from remedis.training.objective import Summed
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Learner, Trainer
@@ -79,7 +80,7 @@ class Problem:
         return loop.train(
             self.run,
             loop.Plan(**plan),
-            Trainer(learner, distribution.of("none")),
+            Trainer(learner, Distribution.from_name("none")),
             self.batches,
             self.evaluate,
         )

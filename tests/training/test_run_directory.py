@@ -22,7 +22,7 @@ def test_keeps_the_config_and_takes_the_same_again(tmp_path):
     assert json.loads((run / "config.json").read_text()) == {**CONFIG, "labels": ["a", "b"]}
 
 
-@pytest.mark.parametrize("key", ["cache_gb", "rematerialise", "distribution"])
+@pytest.mark.parametrize("key", ["cache_gb", "gradient_checkpointing", "distribution"])
 def test_takes_another_way_to_the_same_numbers_and_writes_it_down(tmp_path, key):
     begun(tmp_path)
     RunDirectory(tmp_path, {**CONFIG, key: "other"})

@@ -38,12 +38,12 @@ def once(tmp_path_factory):
 
 @pytest.fixture
 def tiny_weights():
-    """A tiny trunk's weights, as if they came out of a BiT npz."""
+    """A tiny backbone's weights, as if they came out of a BiT npz."""
     return Weights(
         arrays=bit_weights.weights(TINY),
         architecture=TINY,
         final_norm=True,
-        trunk_range=(-1.0, 1.0),
+        backbone_range=(-1.0, 1.0),
         provenance=Provenance("bit", "Made for a test."),
     )
 
@@ -65,12 +65,12 @@ def few_traces(monkeypatch):
 def no_graph(monkeypatch):
     """Exports of the variables alone, for tests of everything but the graph: they take no time."""
     monkeypatch.setattr(serving.ServedModel, "_callable", lambda *_, **__: None)
-    monkeypatch.setattr(serving.ServedTrunk, "saved_signatures", lambda _: {})
+    monkeypatch.setattr(serving.ServedBackbone, "saved_signatures", lambda _: {})
 
 
 @pytest.fixture(scope="session")
 def tiny_export(once):
-    """A folder of ours with a tiny trunk, from a tiny BiT npz."""
+    """A folder of ours with a tiny backbone, from a tiny BiT npz."""
 
     def make(folder):
         npz = folder.parent / "BiT-M-tiny.npz"

@@ -1,4 +1,4 @@
-"""Every kind of trunk a config can name, and the sentences for those it cannot."""
+"""Every kind of backbone a config can name, and the sentences for those it cannot."""
 
 import shutil
 
@@ -20,8 +20,8 @@ NORM = "batch_normalization/"
 IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(1, 64, 64, 3)), tf.float32)
 
 
-def values(trunk):
-    return {name: np.asarray(v).copy() for name, v in trunk.named_variables().items()}
+def values(backbone):
+    return {name: np.asarray(v).copy() for name, v in backbone.named_variables().items()}
 
 
 def equal(one, other):
@@ -78,12 +78,12 @@ def saved(tmp_path_factory):
 )
 def test_a_users_file_is_read_in_every_format(saved, name, recwarn):
     folder, expected = saved
-    backbone = resolve.load(f"keras:SmallNet:{folder / name}", seed=0)
-    got = values(backbone.trunk)
+    loaded = resolve.load(f"keras:SmallNet:{folder / name}", seed=0)
+    got = values(loaded.backbone)
     assert list(got)[:3] == ["conv2d/kernel", NORM + "gamma", NORM + "beta"]
     for value, other in zip(got.values(), expected, strict=True):
         np.testing.assert_array_equal(value, other)
-    provenance = backbone.provenance
+    provenance = loaded.provenance
     assert (provenance.origin, provenance.random) == ("keras", False)
     assert provenance.file == name
     assert provenance.sha256 == files.sha256(folder / name)
@@ -98,9 +98,9 @@ def test_a_densenet_as_keras_saves_it_is_read(tmp_path, name):
         keras.applications.DenseNet121(weights=None, include_top=name.startswith("top"))
     )
     getattr(saved, "save" if name.endswith(".keras") else "save_weights")(tmp_path / name)
-    trunk = resolve.load(f"keras:DenseNet121:{tmp_path / name}", seed=0).trunk
+    backbone = resolve.load(f"keras:DenseNet121:{tmp_path / name}", seed=0).backbone
     expected = {variable.path: np.asarray(variable) for variable in saved.weights}
-    for key, value in values(trunk).items():
+    for key, value in values(backbone).items():
         np.testing.assert_array_equal(value, expected[key])
 
 
@@ -160,36 +160,36 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 def test_a_network_without_a_file_is_random_and_says_so():
     one, same, other = (resolve.load("keras:SmallNet", seed=seed) for seed in (1, 1, 2))
-    assert isinstance(one.trunk, ApplicationNetwork)
-    drawn = values(one.trunk)
-    assert equal(drawn, values(same.trunk))
-    for name, value in values(other.trunk).items():
+    assert isinstance(one.backbone, ApplicationNetwork)
+    drawn = values(one.backbone)
+    assert equal(drawn, values(same.backbone))
+    for name, value in values(other.backbone).items():
         assert np.array_equal(value, drawn[name]) is (value.ndim == 1)
     assert one.provenance.origin == "random"
     assert "RANDOM WEIGHTS (seed 1), Keras' SmallNet" in one.provenance.description
 
 
-def test_a_trunk_from_scratch_is_drawn_from_the_seed(monkeypatch):
+def test_a_backbone_from_scratch_is_drawn_from_the_seed(monkeypatch):
     monkeypatch.setattr(Architecture, "parse", classmethod(lambda cls, name: TINY))
-    backbone = resolve.load("scratch:50x1", seed=3)
-    assert equal(values(backbone.trunk), dict(random_weights.draw("3", TINY).arrays))
-    assert backbone.provenance.origin == "random"
-    assert "seed 3" in backbone.provenance.description
+    loaded = resolve.load("scratch:50x1", seed=3)
+    assert equal(values(loaded.backbone), dict(random_weights.draw("3", TINY).arrays))
+    assert loaded.provenance.origin == "random"
+    assert "seed 3" in loaded.provenance.description
 
 
 def test_a_checkpoint_folder_is_read_and_its_provenance_kept(tiny_checkpoint):
-    backbone = resolve.load(str(tiny_checkpoint), seed=5)
-    assert isinstance(backbone.trunk, BiTResNet)
-    assert equal(values(backbone.trunk), dict(random_weights.draw("0", TINY).arrays))
-    assert backbone.provenance.description.startswith("RANDOM WEIGHTS (seed 0)")
+    loaded = resolve.load(str(tiny_checkpoint), seed=5)
+    assert isinstance(loaded.backbone, BiTResNet)
+    assert equal(values(loaded.backbone), dict(random_weights.draw("0", TINY).arrays))
+    assert loaded.provenance.description.startswith("RANDOM WEIGHTS (seed 0)")
 
 
 @pytest.mark.slow
 def test_a_release_folder_is_read_as_downloaded(tiny_release):
-    trunk = resolve.load(str(tiny_release), seed=0).trunk
+    backbone = resolve.load(str(tiny_release), seed=0).backbone
     loaded = tf.saved_model.load(str(tiny_release))
     (expected,) = loaded.signatures["serving_default"](IMAGES).values()
-    assert relative_error(trunk(IMAGES), expected) < 1e-4
+    assert relative_error(backbone(IMAGES), expected) < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -210,4 +210,4 @@ def test_another_architecture_than_asked_for_is_refused(spec, expected, found, t
 
 
 def test_the_architecture_asked_for_is_taken(tiny_checkpoint):
-    assert resolve.load(str(tiny_checkpoint), 0, TINY.name).trunk.architecture == TINY
+    assert resolve.load(str(tiny_checkpoint), 0, TINY.name).backbone.architecture == TINY

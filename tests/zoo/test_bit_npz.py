@@ -37,14 +37,14 @@ def refused(path, architecture=TINY):
     return sentence.replace(str(path), "FILE")
 
 
-def test_every_value_arrives_in_the_trunk(arrays, written):
+def test_every_value_arrives_in_the_backbone(arrays, written):
     weights = bit_npz.read(written(arrays), TINY)
-    trunk = checkpoint.build_trunk(weights)
-    variables = trunk.named_variables()
+    backbone = checkpoint.build_backbone(weights)
+    variables = backbone.named_variables()
     assert set(variables) == set(arrays)
     for name, variable in variables.items():
         np.testing.assert_array_equal(variable, arrays[name])
-    assert trunk.trunk_range == (-1, 1)
+    assert backbone.backbone_range == (-1, 1)
     assert weights.provenance.origin == "bit"
     assert weights.provenance.file == "BiT-M-tiny.npz"
     assert "not trained on medical images" in weights.provenance.description
@@ -237,7 +237,7 @@ def test_a_damaged_array_is_named_when_it_is_read(arrays, written):
         file.seek(at)
         file.write(bytes([content[at] ^ 255]))
     weights = bit_npz.read(path, TINY)
-    sentence = said(checkpoint.build_trunk, weights)
+    sentence = said(checkpoint.build_backbone, weights)
     assert sentence.startswith(f"{path}: array resnet/{ROOT} is damaged (Bad CRC-32")
     assert sentence.endswith("; copy the file again.")
 

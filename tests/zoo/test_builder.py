@@ -14,7 +14,7 @@ from zoo_helpers import BUILD, TINY, said
 from remedis.errors import UserError
 from remedis.pretraining.networks import PROJECTION
 from remedis.zoo import builder, checkpoint, export, random_weights, sources, tensors
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 NAME = "cxr-50x1-remedis-m"
 
@@ -110,19 +110,19 @@ def test_what_a_run_has_seen_and_its_head_go_along(tmp_path):
     run, out = tmp_path / "run", tmp_path / "out"
     run.mkdir()
     made = builder.build(NAME, "random:0", tmp_path / "made")
-    assert Seen.read(made) is None
+    assert SeenImages.read(made) is None
     made.rename(run / "export")
     (run / "config.json").write_text("{}")
     bare = builder.build(NAME, f"checkpoint:{run}", out)
     assert not {"seen.json", PROJECTION} & set(os.listdir(bare))
 
-    Seen.of(["a", "b"]).write(run / "export")
+    SeenImages.from_hashes(["a", "b"]).write(run / "export")
     (run / "export" / PROJECTION).write_bytes(b"a head")
     # From the run, and from the folder that the copy replaces.
     for source in (run, out / NAME):
         folder = builder.build(NAME, f"checkpoint:{source}", out, overwrite=True)
-        assert Seen.read(folder) == Seen.read(run / "export")
-        assert Seen.read(folder).count(["a", "b", "c"]) == 2
+        assert SeenImages.read(folder) == SeenImages.read(run / "export")
+        assert SeenImages.read(folder).count(["a", "b", "c"]) == 2
         assert (folder / PROJECTION).read_bytes() == b"a head"
 
 
@@ -135,7 +135,7 @@ def test_a_folder_of_bit_m_is_none_of_bit_s(tmp_path, tiny_export):
 
 def test_a_folder_of_another_architecture_is_refused(tmp_path, tiny_export):
     assert said(builder.build, NAME, f"checkpoint:{tiny_export}", tmp_path) == (
-        f"{tiny_export} holds a 1-1-1-1x0.5 trunk; expected 50x1 for this --model."
+        f"{tiny_export} holds a 1-1-1-1x0.5 backbone; expected 50x1 for this --model."
     )
 
 
@@ -170,7 +170,7 @@ BLOCKING = """
 
     Architecture.parse = classmethod(lambda cls, name: cls((1, 1, 1, 1), 0.5))
     builder.serving.ServedModel._callable = lambda *_, **__: None
-    builder.serving.ServedTrunk.saved_signatures = lambda _: {}
+    builder.serving.ServedBackbone.saved_signatures = lambda _: {}
     save = tf.saved_model.save
 
     def blocking(served, folder, **options):

@@ -22,7 +22,7 @@ from remedis.preprocess import parse
 from remedis.reporting import checkpoints
 from remedis.zoo import checkpoint, resolve, save_classifier, serving
 from remedis.zoo.provenance import Provenance
-from remedis.zoo.seen import Seen
+from remedis.zoo.seen_images import SeenImages
 
 LABELS = ("normal", "benign", "malignant")
 IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(2, 40, 36, 3)), tf.float32)
@@ -83,18 +83,20 @@ print(json.dumps({
 """
 
 
-def trunk_of(kind):
+def backbone_of(kind):
     if kind == "keras":
-        return resolve.load("keras:SmallNet", seed=0).trunk
-    trunk = BiTResNet(TINY, final_norm=kind == "normed")
-    trunk.assign(bit_weights.weights(TINY, kind == "normed"))
-    return trunk
+        return resolve.load("keras:SmallNet", seed=0).backbone
+    backbone = BiTResNet(TINY, final_norm=kind == "normed")
+    backbone.assign(bit_weights.weights(TINY, kind == "normed"))
+    return backbone
 
 
 def made(kind, task="multi_label", head_norm=True):
-    model = Classifier(trunk_of(kind), LABELS, head_norm, task)
+    model = Classifier(backbone_of(kind), LABELS, head_norm, task)
     state = np.random.RandomState(1)
-    model.set_head(state.standard_normal((model.trunk.map_channels, 3)), state.standard_normal(3))
+    model.set_head(
+        state.standard_normal((model.backbone.map_channels, 3)), state.standard_normal(3)
+    )
     model.calibrate(SCALE, OFFSET)
     return model
 
@@ -208,13 +210,13 @@ def test_a_classifier_on_a_keras_network_is_opened_again(of_keras):
 
 def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
     model, folder = of_keras
-    backbone = resolve.load(str(folder), 0, "SmallNet")
+    loaded = resolve.load(str(folder), 0, "SmallNet")
     np.testing.assert_allclose(
-        backbone.trunk(IMAGES, training=False), model.trunk(IMAGES, training=False), rtol=1e-5
+        loaded.backbone(IMAGES, training=False), model.backbone(IMAGES, training=False), rtol=1e-5
     )
-    assert backbone.provenance == TRAINED
+    assert loaded.provenance == TRAINED
     assert said(checkpoint.read, folder) == (
-        f"{folder} holds a network of keras:SmallNet; expected a BiT trunk here."
+        f"{folder} holds a network of keras:SmallNet; expected a BiT backbone here."
     )
 
 
@@ -228,7 +230,7 @@ def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
     ],
 )
 @pytest.mark.usefixtures("few_traces")
-def test_a_classifier_on_a_bit_trunk_is_opened_again(kind, head_norm, tmp_path, monkeypatch):
+def test_a_classifier_on_a_bit_backbone_is_opened_again(kind, head_norm, tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "WIDENED", ())
     model = made(kind, head_norm=head_norm)
     opened, _, description = save_classifier.load(save(model, tmp_path / "export"))
@@ -236,8 +238,8 @@ def test_a_classifier_on_a_bit_trunk_is_opened_again(kind, head_norm, tmp_path, 
     assert (description.backbone, description.task) == (TINY.name, "multi_label")
     assert opened.head_norm is head_norm
     assert opened.unused_variables() == model.unused_variables()
-    again = resolve.load(str(tmp_path / "export"), 0).trunk
-    np.testing.assert_allclose(again(IMAGES), model.trunk(IMAGES), rtol=1e-5, atol=1e-6)
+    again = resolve.load(str(tmp_path / "export"), 0).backbone
+    np.testing.assert_allclose(again(IMAGES), model.backbone(IMAGES), rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture
@@ -249,7 +251,7 @@ def no_functions(monkeypatch):
 
 @pytest.mark.usefixtures("no_functions")
 def test_without_calibration_and_thresholds_there_is_no_such_signature(tmp_path):
-    model = Classifier(trunk_of("bare"), LABELS)
+    model = Classifier(backbone_of("bare"), LABELS)
     folder = save(model, tmp_path / "export", thresholds=None, calibration=None)
     description = checkpoint.describe(folder)
     assert description.signatures == ("serving_default", "preprocess", "label_names")
@@ -290,30 +292,30 @@ def test_info_shows_backbone_task_calibration_and_thresholds(of_keras, capsys):
 @pytest.mark.usefixtures("no_functions")
 def test_an_export_knows_what_it_has_seen_and_gives_no_content_hash_away(tmp_path):
     hashes = [hashlib.sha256(bytes([i])).hexdigest() for i in range(5)]
-    model = Classifier(trunk_of("bare"), LABELS)
+    model = Classifier(backbone_of("bare"), LABELS)
     folder = save(model, tmp_path / "export", seen=iter(hashes[:3]))
     text = (folder / "seen.json").read_text()
     assert not any(one in text for one in hashes)
-    seen = Seen.read(folder)
+    seen = SeenImages.read(folder)
     assert [seen.count([one]) for one in hashes] == [1, 1, 1, 0, 0]
     # With another salt the same images look different, and are known all the same.
-    other = Seen.of(hashes[:3])
+    other = SeenImages.from_hashes(hashes[:3])
     assert not other.digests & seen.digests
     assert other.count(hashes) == 3
 
     seen.extended(hashes[3:4]).write(folder)
-    assert Seen.read(folder).count(hashes) == 4
-    assert Seen.read(tmp_path) is None
+    assert SeenImages.read(folder).count(hashes) == 4
+    assert SeenImages.read(tmp_path) is None
     (folder / "seen.json").write_text('{"salt": 1}')
-    assert said(Seen.read, folder) == (
+    assert said(SeenImages.read, folder) == (
         f"{folder / 'seen.json'} is damaged ('digests'); copy the folder again."
     )
 
 
-def test_a_trunk_is_no_classifier(tiny_checkpoint):
+def test_a_backbone_is_no_classifier(tiny_checkpoint):
     assert said(save_classifier.load, tiny_checkpoint) == (
-        f"{tiny_checkpoint} holds a trunk without a head; expected a classifier as a run exports "
-        "it: RUN/export."
+        f"{tiny_checkpoint} holds a backbone without a head; expected a classifier as a run "
+        "exports it: RUN/export."
     )
 
 

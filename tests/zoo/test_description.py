@@ -7,7 +7,7 @@ from zoo_helpers import TINY, said
 
 from remedis import files
 from remedis.zoo import card, checkpoint, records
-from remedis.zoo.export import DESCRIPTION, Description
+from remedis.zoo.export import BACKBONE_KIND, DESCRIPTION, Description
 from remedis.zoo.provenance import FROZEN, SELF_SUPERVISION, Provenance
 
 RANDOM = Provenance("random", "RANDOM WEIGHTS (seed 0): never trained on anything.")
@@ -24,13 +24,13 @@ RELEASE = Provenance("release", "REMEDIS release cxr, its variables in this proj
 
 def described(provenance, **changes):
     description = Description(
-        kind="trunk",
+        kind=BACKBONE_KIND,
         name="cxr-50x1-remedis-m",
         units=TINY.units,
         width=TINY.width,
         final_norm=True,
         value_range=(0.0, 1.0),
-        trunk_range=(-1.0, 1.0),
+        backbone_range=(-1.0, 1.0),
         parameters=1234567,
         tensors=43,
         signatures=("serving_default", "embed", "endpoints"),
@@ -64,7 +64,7 @@ def text(description):
     "description",
     [
         described(RANDOM),
-        described(BIT, trunk_range=None),
+        described(BIT, backbone_range=None),
         classifier(BIT),
         classifier(trained(BIT)),
     ],
@@ -112,15 +112,15 @@ def test_a_damaged_description_is_named(tmp_path, tiny_export, damage, said_of_i
     assert sentence.startswith(f"{file} is damaged (")
     assert sentence.endswith("); build the folder again.")
     assert said_of_it in sentence
-    assert said(checkpoint.load_trunk, folder) == sentence
+    assert said(checkpoint.load_backbone, folder) == sentence
 
 
-def test_a_description_of_another_trunk_is_noticed(tmp_path, tiny_export):
+def test_a_description_of_another_backbone_is_noticed(tmp_path, tiny_export):
     folder = shutil.copytree(tiny_export, tmp_path / "copy")
     values = files.read_json(folder / DESCRIPTION)
     files.write_json(folder / DESCRIPTION, values | {"units": [1, 2, 1, 1]})
     assert said(checkpoint.read, folder).startswith(
-        f"{folder} does not hold the trunk remedis.json describes: missing "
+        f"{folder} does not hold the backbone remedis.json describes: missing "
         "block2/unit02/a/group_norm/gamma, "
     )
 
@@ -130,7 +130,7 @@ def test_our_folder_is_read_back_whole(tiny_export):
     weights = checkpoint.read(tiny_export)
     assert weights.provenance == description.provenance
     assert (weights.architecture, weights.final_norm) == (TINY, True)
-    assert weights.trunk_range == (-1, 1)
+    assert weights.backbone_range == (-1, 1)
     assert description.provenance.sha256 == files.sha256(tiny_export.parents[1] / "BiT-M-tiny.npz")
 
 
@@ -163,7 +163,7 @@ def test_the_card_of_bit_weights_names_the_file_and_denies_the_release():
 
 
 def test_the_card_of_a_release_owns_its_weights():
-    card_text = text(described(RELEASE, trunk_range=None, final_norm=False))
+    card_text = text(described(RELEASE, backbone_range=None, final_norm=False))
     assert "RANDOM" not in card_text
     assert "does not hold its weights" not in card_text
     assert "The graph maps that range" not in card_text

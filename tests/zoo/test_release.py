@@ -51,7 +51,7 @@ def test_the_stand_in_is_as_the_release_is_described(tiny_release):
 def test_the_range_its_graph_maps_to_is_measured(tiny_release, maps_range):
     weights = release.read(str(tiny_release), TINY)
     right, wrong = ("[-1, 1]", "[0, 1]") if maps_range else ("[0, 1]", "[-1, 1]")
-    assert weights.trunk_range == RELEASE_RANGES[right]
+    assert weights.backbone_range == RELEASE_RANGES[right]
     assert weights.provenance.details["range_measured"] == right
     errors = weights.provenance.details["relative_error_by_range"]
     assert errors[right] < 1e-4
@@ -69,9 +69,9 @@ def test_the_raw_folder_is_taken_wherever_one_of_ours_is(tiny_release, expected)
     assert weights.architecture == TINY
     assert weights.provenance.origin == "release"
     assert weights.provenance.sha256 == tensors.variables_sha256(tiny_release)
-    trunk = checkpoint.load_trunk(tiny_release)
-    assert same(trunk(IMAGES), expected)
-    assert "pre_logits" not in trunk.endpoints(IMAGES)
+    backbone = checkpoint.load_backbone(tiny_release)
+    assert same(backbone(IMAGES), expected)
+    assert "pre_logits" not in backbone.endpoints(IMAGES)
 
 
 @pytest.mark.parametrize("tiny_release", ["plain"], indirect=True)
@@ -124,12 +124,12 @@ def test_its_own_graph_can_stay_behind_our_interface(tmp_path, tiny_release, exp
         m(np.zeros((1, 64, 64, 3), np.uint8))
 
     description = checkpoint.describe(folder)
-    assert description.trunk_range is None
+    assert description.backbone_range is None
     weights = checkpoint.read(folder)
     assert weights.provenance == description.provenance
     assert "with its own graph" in weights.provenance.description
-    assert weights.trunk_range == RELEASE_RANGES["[-1, 1]" if maps_range else "[0, 1]"]
-    assert same(checkpoint.build_trunk(weights)(IMAGES), expected)
+    assert weights.backbone_range == RELEASE_RANGES["[-1, 1]" if maps_range else "[0, 1]"]
+    assert same(checkpoint.build_backbone(weights)(IMAGES), expected)
 
 
 def test_a_release_of_another_architecture_is_refused(tmp_path, tiny_release):
@@ -178,7 +178,7 @@ def test_a_pooled_output_is_refused(tmp_path):
 @pytest.mark.parametrize("tiny_release", ["maps"], indirect=True)
 class TestFoldersThatAreNoSavedModel:
     def test_a_missing_one(self, tmp_path, tiny_release):
-        for read in (checkpoint.read, checkpoint.describe, checkpoint.load_trunk):
+        for read in (checkpoint.read, checkpoint.describe, checkpoint.load_backbone):
             assert said(read, tmp_path / "nowhere") == (
                 f"{tmp_path / 'nowhere'} is not a folder; expected a SavedModel folder."
             )
@@ -210,12 +210,12 @@ class TestFoldersThatAreNoSavedModel:
 
     def test_one_without_the_shard(self, copied):
         (copied / "variables" / "variables.data-00000-of-00001").unlink()
-        assert str(copied) in said(checkpoint.load_trunk, copied)
+        assert str(copied) in said(checkpoint.load_backbone, copied)
 
     def test_one_with_a_truncated_shard(self, copied):
         with open(copied / "variables" / "variables.data-00000-of-00001", "r+b") as file:
             file.truncate(1000)
-        assert str(copied) in said(checkpoint.load_trunk, copied)
+        assert str(copied) in said(checkpoint.load_backbone, copied)
 
     def test_one_with_a_damaged_index(self, copied):
         (copied / "variables" / "variables.index").write_bytes(b"nothing of the kind")
@@ -231,7 +231,7 @@ class TestFoldersThatAreNoSavedModel:
 
 
 class Other(tf.Module):
-    """Something else than a trunk."""
+    """Something else than a backbone."""
 
     def __init__(self, variables):
         super().__init__()
@@ -283,4 +283,4 @@ def test_a_release_of_real_size_goes_through_and_back(tmp_path, maps_range):
         m = tf.saved_model.load(str(folder))
         assert len(m.variables) == len(m.trainable_variables) == 149
         assert same(m(IMAGES), expected)
-        assert same(checkpoint.load_trunk(folder)(IMAGES), expected)
+        assert same(checkpoint.load_backbone(folder)(IMAGES), expected)

@@ -21,7 +21,7 @@ def make(name: str, options: Mapping[str, object], channels: int, seed: int) -> 
     Args:
       name: one of `METHODS`, as `config.method` names it.
       options: settings by name that are not to be the method's own, `config.method_options`.
-      channels: of the pooled features of the trunk.
+      channels: of the pooled features of the backbone.
       seed: of the head's weights and whatever else is drawn at random, 0 or more; the same seed
         gives the same numbers in every process.
 

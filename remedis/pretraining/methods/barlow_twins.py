@@ -50,7 +50,8 @@ class BarlowTwins(Siamese):
     """The loss of `barlow_twins` behind three wide layers, the last without bias or norm.
 
     The views are projected in a call each, as in the paper: batch norms see the N rows of one view.
-    For watching, projections are standardised, as the loss has them, and then brought to length 1.
+    For monitoring, projections are standardised, as the loss has them, and then brought to length
+    1.
     """
 
     name = "barlow_twins"

@@ -15,7 +15,7 @@ class Outcome:
     Attributes:
       loss: float32 scalar, of the batch as the method's paper has it: a mean over examples, or
         a sum over dimensions.
-      first: [N, D], one projection of each example, of length 1; for watching.
+      first: [N, D], one projection of each example, of length 1; for monitoring.
       second: [N, D], the other projection of the same examples: the positive pairs are the rows.
       state: new values of some of the method's `statistics`, by name, to be assigned after the
         step. Batch norms update their averages themselves.
@@ -32,8 +32,8 @@ class Method(Protocol):
 
     Attributes:
       name: as the config names it.
-      student_views: which of the two views the trained trunk sees.
-      teacher_views: which of them an averaged copy of the trunk sees; none without such a copy.
+      student_views: which of the two views the trained backbone sees.
+      teacher_views: which of them an averaged copy of the backbone sees; none without such a copy.
       momentum: of the copy's average; of no use without a copy.
       partners: whether the second view is of another image of the patient.
       projection: the head, from features to projections.

@@ -32,7 +32,7 @@ def small(name, seed=0, **options):
 
 
 def features(method, seed=0, batch=BATCH):
-    """What the trunk and, if there is one, its averaged copy make of a batch."""
+    """What the backbone and, if there is one, its averaged copy make of a batch."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=(batch, 1, CHANNELS))
     both = (shared + 0.3 * rng.normal(size=(batch, 2, CHANNELS))).astype(np.float32)

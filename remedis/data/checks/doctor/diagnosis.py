@@ -49,7 +49,7 @@ class Expectation:
       data_type: `cxr` or `path`, what it was pretrained on; None if that is not known.
       input_size: height and width of the documented recipes, pixels; None if not known.
       value_range: of the pixel values a caller feeds; training feeds 0 to 1.
-      labels: that its classifier scores; empty for a trunk.
+      labels: that its classifier scores; empty for a backbone.
       random: whether its weights were never trained.
     """
 

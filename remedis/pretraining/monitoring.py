@@ -10,7 +10,7 @@ from remedis.pretraining.methods.method import Outcome, normalised
 MOST_ROWS = 256  # that the effective rank is taken of: its time grows with their third power
 
 
-def watched(outcome: Outcome, features: tf.Tensor) -> dict[str, tf.Tensor]:
+def monitored(outcome: Outcome, features: tf.Tensor) -> dict[str, tf.Tensor]:
     """Returns scalars by name, all float32.
 
     Args:

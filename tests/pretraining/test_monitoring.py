@@ -6,14 +6,14 @@ import tensorflow as tf
 from sklearn.metrics import pairwise_distances
 
 from remedis.pretraining.methods.method import Outcome
-from remedis.pretraining.watching import (
+from remedis.pretraining.monitoring import (
     MOST_ROWS,
     alignment,
     effective_rank,
     instance_top1,
+    monitored,
     spread,
     uniformity,
-    watched,
 )
 
 
@@ -122,7 +122,7 @@ def test_watched_gives_them_all_in_a_graph_of_unknown_batch():
         ],
     )
     def look(first, second, features):
-        return watched(Outcome(tf.constant(0.0), first, second), features)
+        return monitored(Outcome(tf.constant(0.0), first, second), features)
 
     values = look(first, second, features)
     expected = {
@@ -141,6 +141,6 @@ def test_watched_gives_them_all_in_a_graph_of_unknown_batch():
 
 def test_watched_takes_the_rank_of_no_more_rows_than_it_says():
     z = units(MOST_ROWS + 50, 4)
-    values = watched(Outcome(tf.constant(0.0), z, z), z)
+    values = monitored(Outcome(tf.constant(0.0), z, z), z)
     expected = effective_rank(z[:MOST_ROWS])
     assert float(values["effective_rank"]) == pytest.approx(float(expected), rel=1e-6)

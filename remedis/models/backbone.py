@@ -1,4 +1,4 @@
-"""What a classifier asks of the network below it: the interface of every trunk."""
+"""What a classifier asks of the network below it: the interface of every backbone."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 
-class Trunk(Protocol):
+class Backbone(Protocol):
     """Images to an unpooled map; `BiTResNet` and `ApplicationNetwork` are the two kinds."""
 
     @property
@@ -48,10 +48,10 @@ class Trunk(Protocol):
         """
 
 
-def digest(trunk: Trunk) -> str:
-    """Returns the SHA-256 of names, shapes and bytes of a trunk's variables."""
+def digest(backbone: Backbone) -> str:
+    """Returns the SHA-256 of names, shapes and bytes of a backbone's variables."""
     sha256 = hashlib.sha256()
-    for name, variable in sorted(trunk.named_variables().items()):
+    for name, variable in sorted(backbone.named_variables().items()):
         values = np.asarray(variable)
         sha256.update(f"{name} {values.shape} {values.dtype}\n".encode())
         sha256.update(np.ascontiguousarray(values).tobytes())

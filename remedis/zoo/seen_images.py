@@ -22,7 +22,7 @@ NOTE = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
+class SeenImages:
     """The images a model was trained, chosen or calibrated on, with labels or without.
 
     Attributes:
@@ -34,19 +34,19 @@ class Seen:
     digests: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, hashes: Iterable[str]) -> "Seen":
+    def from_hashes(cls, hashes: Iterable[str]) -> "SeenImages":
         """Returns images by the SHA-256 of their files, with a new salt."""
         return cls(secrets.token_hex(16)).extended(hashes)
 
-    def extended(self, hashes: Iterable[str]) -> "Seen":
+    def extended(self, hashes: Iterable[str]) -> "SeenImages":
         """Returns these images and others, by the SHA-256 of their files."""
-        return Seen(self.salt, self.digests.union(map(self._digest, hashes)))
+        return SeenImages(self.salt, self.digests.union(map(self._digest, hashes)))
 
     def count(self, hashes: Iterable[str]) -> int:
         """Returns how many of some images are among these."""
         return sum(self._digest(one) in self.digests for one in hashes)
 
-    def check_unseen(
+    def refuse_seen(
         self, hashes: Collection[str], *, model: str, tests: str, workdir: files.Path
     ) -> None:
         """Raises a UserError if some of the images a model is to be judged on are among these.
@@ -72,7 +72,7 @@ class Seen:
         files.write_json(pathlib.Path(directory) / FILE, values)
 
     @classmethod
-    def by(cls, checkpoint: str) -> "Seen":
+    def of_checkpoint(cls, checkpoint: str) -> "SeenImages":
         """Returns the images that the weights of `config.checkpoint` have seen, none if unknown.
 
         Folders of our own runs say so, others cannot be asked.
@@ -80,10 +80,10 @@ class Seen:
         Raises:
           UserError: as of `read`.
         """
-        return cls.read(checkpoint) or cls.of(())
+        return cls.read(checkpoint) or cls.from_hashes(())
 
     @classmethod
-    def read(cls, directory: files.Path) -> "Seen | None":
+    def read(cls, directory: files.Path) -> "SeenImages | None":
         """Returns what a directory says, None if it has no `seen.json`.
 
         Raises:

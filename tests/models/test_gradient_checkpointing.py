@@ -35,10 +35,10 @@ def graph(request):
         request.getfixturevalue("plain_graph")
 
 
-def trunk(rematerialise):
+def backbone(gradient_checkpointing):
     made = BiTResNet(TINY, final_norm=False)
     made.assign(bit_weights.weights(TINY, False))
-    made.rematerialise = rematerialise
+    made.gradient_checkpointing = gradient_checkpointing
     return made
 
 
@@ -69,8 +69,8 @@ def assert_same(got, expected):
 
 @pytest.mark.usefixtures("plain_graph")
 def test_gradients_are_the_same_by_every_variable_and_the_input():
-    def compute(rematerialise):
-        made = trunk(rematerialise)
+    def compute(gradient_checkpointing):
+        made = backbone(gradient_checkpointing)
         call = partial(made, training=True)
         return tf.function(lambda: gradients(call, IMAGES, made.variables))()
 
@@ -79,11 +79,11 @@ def test_gradients_are_the_same_by_every_variable_and_the_input():
 
 @pytest.mark.usefixtures("graph")
 def test_no_optimizer_undoes_it():
-    block = trunk(True).blocks[0]
+    block = backbone(True).blocks[0]
     x = tf.constant(np.random.RandomState(1).normal(size=(2, 5, 6, 32)), tf.float32)
 
-    def compute(rematerialise):
-        call = partial(block, rematerialise=rematerialise)
+    def compute(gradient_checkpointing):
+        call = partial(block, gradient_checkpointing=gradient_checkpointing)
         return executed(tf.function(lambda: gradients(call, x, block.variables)))
 
     (expected, once), (got, twice) = compute(False), compute(True)
@@ -95,11 +95,11 @@ def test_no_optimizer_undoes_it():
 
 
 def test_in_a_loop_over_parts_of_a_batch():
-    block = trunk(True).blocks[0]
+    block = backbone(True).blocks[0]
     x = tf.constant(np.random.RandomState(1).normal(size=(2, 2, 5, 6, 32)), tf.float32)
 
-    def compute(rematerialise):
-        call = partial(block, rematerialise=rematerialise)
+    def compute(gradient_checkpointing):
+        call = partial(block, gradient_checkpointing=gradient_checkpointing)
 
         def body(i, sums):
             part = gradients(call, x[i], block.variables)[1:]
@@ -112,12 +112,12 @@ def test_in_a_loop_over_parts_of_a_batch():
 
 
 def test_an_empty_batch_has_gradients_of_zero():
-    block = trunk(True).blocks[0]
+    block = backbone(True).blocks[0]
 
     @tf.function(input_signature=[tf.TensorSpec([None, 5, 6, 32])])
     def compute(x):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(block(x, rematerialise=True))
+            loss = tf.reduce_sum(block(x, gradient_checkpointing=True))
         return tape.gradient(loss, [variable.value for variable in block.variables])
 
     for gradient in compute(tf.zeros([0, 5, 6, 32])):
@@ -125,9 +125,11 @@ def test_an_empty_batch_has_gradients_of_zero():
 
 
 def test_without_training_there_is_nothing_of_it_in_the_graph():
-    def operations(rematerialise):
+    def operations(gradient_checkpointing):
         # As exports trace it.
-        graph = tf.function(trunk(rematerialise).call).get_concrete_function(IMAGES).graph
+        graph = (
+            tf.function(backbone(gradient_checkpointing).call).get_concrete_function(IMAGES).graph
+        )
         return Counter(op.type for op in graph.get_operations())
 
     assert operations(True) == operations(False)
