@@ -282,8 +282,9 @@ def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
         "",
         f"SimCLR on `{SHALLOW}`, a shallow backbone, {SHORT} epoch by SGD, with the documented "
         f"views of radiographs, `{FULL}`, and without one operation each. {said} On grey "
-        "images the colour distortion is brightness and contrast. The images are made small first, where the "
-        "elastic deformation is some three times as strong as on those of 224 pixels.",
+        "images the colour distortion is brightness and contrast. The images are made small "
+        "first, where the elastic deformation is some three times as strong as on those of 224 "
+        "pixels.",
         "",
         *_about(workdir, [run for those in runs.values() for run in those]),
         "",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from remedis.errors import UserError
+from remedis.options import items, literals, pairs
 
 
 def add_splits(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +49,13 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
     """Returns the manifest of the data named; `labels` are taken where none are named."""
     from remedis.data import sources
 
-    options = sources.parse_options(parsed.option)
+    options = literals(parsed.option, "--option")
     # Sources whose data always have patients do not take it.
     name = "allow_missing_patient_ids"
     if parsed.allow_missing_patient_ids and name in sources.options_of(parsed.source):
         options[name] = True
     if parsed.labels is not None:
-        labels = tuple(label.strip() for label in parsed.labels.split(","))
+        labels = tuple(items(parsed.labels, ","))
     return sources.load(parsed.source, parsed.data, labels, **options)
 
 
@@ -88,13 +89,9 @@ def positive(written: str) -> int:
 
 def fractions(written: str) -> dict[str, float]:
     """Returns the shares of splits written as `train=0.8,test=0.2`."""
-    fractions = {}
-    for pair in written.split(","):
-        name, _, share = pair.partition("=")
-        try:
-            fractions[name.strip()] = float(share)
-        except ValueError:
-            raise UserError(
-                f"--splits={written}: expected shares such as train=0.7,validation=0.1,test=0.2."
-            ) from None
-    return fractions
+    expected = "shares such as train=0.7,validation=0.1,test=0.2"
+    shares = pairs(written, what="--splits", expected=expected, separator=",")
+    try:
+        return {name: float(share) for name, share in shares}
+    except ValueError:
+        raise UserError(f"--splits={written}: expected {expected}.") from None

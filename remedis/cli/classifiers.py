@@ -5,6 +5,7 @@ from typing import Any
 
 from remedis.cli import arguments
 from remedis.errors import UserError
+from remedis.options import items
 
 
 def add(commands: Any) -> None:
@@ -72,7 +73,7 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
     from remedis.inference import rescore
 
     if parsed.labels is not None:
-        exported.check_labels(tuple(label.strip() for label in parsed.labels.split(",")))
+        exported.check_labels(tuple(items(parsed.labels, ",")))
     try:
         manifest = arguments.manifest(parsed, exported.labels)
     except UserError as error:

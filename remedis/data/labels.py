@@ -7,6 +7,7 @@ import numpy as np
 
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
+from remedis.options import pairs
 
 # The conditions CheXpert and ChestX-ray14 share and that results are averaged over.
 FIVE_CONDITIONS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
@@ -128,15 +129,10 @@ def policies(text: str, names: tuple[str, ...]) -> dict[str, str]:
     Raises:
       UserError: the text cannot be read, or an exception is not one of the labels.
     """
-    default, *exceptions = [part.strip() for part in text.split(";")]
-    chosen = dict.fromkeys(names, default)
-    for exception in exceptions:
-        label, equals, policy = (part.strip() for part in exception.partition("="))
-        if not equals:
-            raise UserError(
-                f"The policy {text!r} cannot be read at {exception!r}; write 'zeros' or "
-                "'zeros; Edema=ones'."
-            )
+    default, _, exceptions = text.partition(";")
+    chosen = dict.fromkeys(names, default.strip())
+    expected = "LABEL=POLICY after the first ';', as in 'zeros; Edema=ones'"
+    for label, policy in pairs(exceptions, what=f"The policy {text!r}", expected=expected):
         if label in names:  # an exception for a label that is not trained on is no mistake
             chosen[label] = policy
     return chosen

@@ -12,6 +12,7 @@ from remedis.data import labels, sources, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
+from remedis.options import literals
 from remedis.training.run_directory import RunDirectory
 
 
@@ -57,7 +58,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
     """
     if not config.data_dir:
         raise UserError("config.data_dir is not set: name the directory of the data.")
-    options = sources.parse_options(config.source_options.split(";"))
+    options = literals(config.source_options.split(";"), "config.source_options")
     if "allow_missing_patient_ids" in sources.options_of(config.source):
         options["allow_missing_patient_ids"] = config.allow_missing_patient_ids
     manifest = sources.load(config.source, config.data_dir, tuple(config.labels), **options)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from remedis.data import splits
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
+from remedis.options import items
 
 Mask = npt.NDArray[np.bool_]
 
@@ -62,7 +63,7 @@ def sizes(text: str, pool: int) -> dict[int, str]:
       UserError: the text is not of that form, or asks for more patients than there are.
     """
     found: dict[int, str] = {0: "0"}
-    for part in filter(None, (part.strip() for part in f"{text}, 100%".split(","))):
+    for part in items(f"{text}, 100%", ","):
         match = re.fullmatch(r"(\d+(?:\.\d+)?) *%|(\d+)", part)
         if match is None or (match[1] and float(match[1]) > 100):
             raise UserError(

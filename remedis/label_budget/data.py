@@ -18,6 +18,7 @@ from remedis.errors import UserError
 from remedis.finetuning import data
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import PARTS, arms, recipe
+from remedis.options import items, literals
 from remedis.zoo.seen_images import SeenImages
 
 
@@ -114,9 +115,9 @@ def _of_sites(
 
     A source that splits by site, such as WILDS' Camelyon17, would leave nothing to test on.
     """
-    options = sources.parse_options(settings.source_options.split(";"))
+    options = literals(settings.source_options.split(";"), f"config.{part}.source_options")
     manifest = sources.load(settings.source, settings.data_dir, tuple(settings.labels), **options)
-    wanted = [site.strip() for site in sites.split(",") if site.strip()]
+    wanted = items(sites, ",")
     known = manifest.table["site"]
     for site in wanted:
         if not (known == site).any():

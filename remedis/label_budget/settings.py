@@ -5,6 +5,7 @@ import re
 
 import ml_collections
 
+from remedis import options
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.training import checks
@@ -45,14 +46,14 @@ def arms(config: ml_collections.ConfigDict) -> dict[str, str]:
       UserError: `config.arms` is not of its form, or names an arm twice.
     """
     found: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in config.arms.split(";"))):
-        name, equals, checkpoint = (piece.strip() for piece in part.partition("="))
-        if not (equals and checkpoint and _NAME.fullmatch(name)):
-            raise UserError(
-                f"config.arms has {part!r}; expected NAME=CHECKPOINT, several separated by ';', "
-                "such as 'remedis=saved_models/cxr-50x1-remedis-m; scratch=scratch:50x1', names "
-                "of letters, digits, '.', '_' and '-'."
-            )
+    expected = (
+        "NAME=CHECKPOINT, several separated by ';', such as "
+        "'remedis=saved_models/cxr-50x1-remedis-m; scratch=scratch:50x1', names of letters, "
+        "digits, '.', '_' and '-'"
+    )
+    for name, checkpoint in options.pairs(config.arms, what="config.arms", expected=expected):
+        if not _NAME.fullmatch(name):
+            raise UserError(f"config.arms has {f'{name}={checkpoint}'!r}; expected {expected}.")
         if name in found:
             raise UserError(f"config.arms names {name!r} twice; give each arm a name of its own.")
         found[name] = checkpoint

@@ -12,6 +12,7 @@ from remedis.data import sources
 from remedis.data.manifest import REQUIRED, Manifest
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, unknown_choice
+from remedis.options import literals, pairs
 
 UNLABELLED = "unlabelled"  # a manifest has one label at least; this one is unknown everywhere
 _EXAMPLE = "'csv=/data/mine; chestxray14=/data/ChestX-ray14'"
@@ -77,17 +78,13 @@ def read_csv(path: pathlib.Path) -> Manifest:
 def _entries(text: str) -> list[tuple[str, str]]:
     """Returns the sources and directories of `config.data`."""
     found: list[tuple[str, str]] = []
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        source, _, directory = (piece.strip() for piece in part.partition("="))
-        if not source or not directory:
-            raise UserError(
-                f"config.data has {part!r}; expected SOURCE=DIRECTORY, several separated by ';', "
-                f"such as {_EXAMPLE}."
-            )
+    expected = f"SOURCE=DIRECTORY, several separated by ';', such as {_EXAMPLE}"
+    for source, directory in pairs(text, what="config.data", expected=expected):
         if source not in sources.NAMES:
             raise unknown_choice("source in config.data", source, sources.NAMES)
         if (source, directory) in found:
-            raise UserError(f"config.data has {part!r} twice; name it once.")
+            named = f"{source}={directory}"
+            raise UserError(f"config.data has {named!r} twice; name it once.")
         found.append((source, directory))
     if not found:
         raise UserError(
@@ -99,18 +96,14 @@ def _entries(text: str) -> list[tuple[str, str]]:
 
 def _options(text: str, known: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Returns the options of each source in `config.source_options`."""
-    pairs: dict[str, list[str]] = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        source, colon, pair = (piece.strip() for piece in part.partition(":"))
-        if not colon:
-            raise UserError(
-                f"config.source_options has {part!r}; expected SOURCE: KEY=VALUE, several "
-                "separated by ';', such as 'chexpert: views=all'."
-            )
+    by_source: dict[str, list[str]] = {}
+    what = "config.source_options"
+    expected = "SOURCE: KEY=VALUE, several separated by ';', such as 'chexpert: views=all'"
+    for source, pair in pairs(text, what=what, expected=expected, sign=":"):
         if source not in known:
             raise unknown_choice("source in config.source_options", source, dict.fromkeys(known))
-        pairs.setdefault(source, []).append(pair)
-    return {source: sources.parse_options(own) for source, own in pairs.items()}
+        by_source.setdefault(source, []).append(pair)
+    return {source: literals(own, what) for source, own in by_source.items()}
 
 
 def _load(source: str, directory: str, options: dict[str, Any], allowed: bool) -> Manifest:

@@ -17,6 +17,7 @@ from remedis.finetuning import data, rehearsal
 from remedis.label_budget import data as budget_data
 from remedis.label_budget import rehearsal as study_rehearsal
 from remedis.label_budget.directory import FREE, StudyDirectory
+from remedis.options import items
 from remedis.pretraining import collect
 from remedis.training.run_directory import RunDirectory
 
@@ -77,7 +78,7 @@ def read(text: str, run: RunDirectory) -> list[LeftOut]:
       UserError: a path is none of these, an image cannot be read, or data are not as they were.
     """
     found: list[LeftOut] = []
-    for name in filter(None, (part.strip() for part in text.split(";"))):
+    for name in items(text):
         path = pathlib.Path(name)
         if path.is_dir():
             own = RunDirectory(run / "leave_out" / str(len(found)), {})

@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from remedis import files
-from remedis.data import sources
 from remedis.errors import UserError
 from remedis.models import precision
 from remedis.models.bit import BiTResNet
+from remedis.options import literals
 from remedis.pretraining import methods
 from remedis.pretraining.methods.method import Method
 from remedis.pretraining.objective import Contrastive
@@ -67,7 +67,7 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     Raises:
       UserError: there is no such checkpoint or method, or they cannot do what the config asks.
     """
-    options = sources.parse_options(config.method_options.split(";"), "config.method_options")
+    options = literals(config.method_options.split(";"), "config.method_options")
     with strategy.scope(), precision.policy(config.precision):
         backbone, provenance = _backbone(config)
         backbone.gradient_checkpointing = config.gradient_checkpointing

@@ -10,6 +10,7 @@ import keras
 
 from remedis.data.tables.text import some
 from remedis.errors import UserError
+from remedis.options import pairs
 
 EXAMPLE = "'head/.*=10; block[12]/.*=0'"
 
@@ -73,15 +74,12 @@ def parse(text: str) -> Multipliers:
         that is no number >= 0.
     """
     rules = []
-    for rule in filter(None, (part.strip() for part in text.split(";"))):
-        # The last one: a pattern may have the sign in it.
-        pattern, _, factor = (part.strip() for part in rule.rpartition("="))
-        if not pattern:
-            raise UserError(
-                f"config.learning_rates: {rule!r} is not a rule; expected a pattern, '=' and a "
-                f"factor, as in {EXAMPLE}."
-            )
-        rules.append((_checked(pattern), _number(factor, rule)))
+    expected = f"a pattern, '=' and a factor, as in {EXAMPLE}"
+    # The last sign divides: a pattern may hold one.
+    for pattern, factor in pairs(
+        text, what="config.learning_rates", expected=expected, at_last=True
+    ):
+        rules.append((_checked(pattern), _number(factor, f"{pattern}={factor}")))
     return Multipliers(tuple(rules))
 
 

@@ -105,7 +105,7 @@ def test_doctor_holds_data_against_a_checkpoint(data, tiny_checkpoint, capsys):
         (["{data}", "--labels=ill", "--option=roots=1"], "Unknown option of the source 'csv' 'roo"),
         (
             ["{data}", "--labels=ill", "--option=root"],
-            "The option 'root' of the source: expected",
+            "--option has 'root'; expected KEY=VALUE",
         ),
         (["{data}", "--labels=ill", "--checkpoint=/no/where"], "/no/where"),
         (["{data}", "--labels=ill", "--split_unit=slide"], "Unknown unit of splits 'slide'"),
@@ -177,7 +177,7 @@ def test_prepare_packs_what_the_source_tfds_then_loads(data, tmp_path, capsys):
         (["--preprocess=resize(8)", "--source=cvs"], "Unknown source 'cvs': did you mean 'csv'"),
         (
             ["--preprocess=resize(8)", "--option=views"],
-            "The option 'views' of the source: expected",
+            "--option has 'views'; expected KEY=VALUE",
         ),
         ([], "--preprocess; see remedis prepare --help"),
     ],

@@ -11,6 +11,7 @@ import pytest
 from remedis.data import labels, sources
 from remedis.errors import UserError
 from remedis.finetuning import finetune, rehearsal
+from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.training.run_directory import RunDirectory
 
@@ -56,7 +57,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     assert config.architecture == next((a for a in asked if a in ("50x1", "152x2")), "")
     assert config.gradient_checkpointing == ("152x2" in asked)
     assert config.batch_size % config.accumulate == 0
-    sources.parse_options(filter(None, config.source_options.split(";")))
+    literals(config.source_options.split(";"), "")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,7 +91,7 @@ def test_chestxray14_has_its_14_findings():
 
 
 def test_camelyon_is_the_official_split():
-    options = sources.parse_options(get("camelyon").source_options.split(";"))
+    options = literals(get("camelyon").source_options.split(";"), "")
     assert options == {"validation_centres": (1,), "test_centres": (2,)}
 
 
@@ -134,8 +135,8 @@ def few_patients(monkeypatch):
         "write_wilds_camelyon17": {"slides_per_centre": 2, "patches_per_slide": 8},
     }
     for write, size in sizes.items():
-        small = functools.partial(getattr(rehearsal.rehearsal, write), **size)
-        monkeypatch.setattr(rehearsal.rehearsal, write, small)
+        small = functools.partial(getattr(rehearsal.synthetic, write), **size)
+        monkeypatch.setattr(rehearsal.synthetic, write, small)
     monkeypatch.setattr(rehearsal, "IMAGE_SIZE", 32)
 
 
@@ -168,7 +169,7 @@ def test_rehearsal_runs_to_the_end(name, arg, tiny_checkpoint, tmp_path, monkeyp
 def test_labels_of_the_whole_config_are_known_to_its_source(name, tmp_path):
     config = get(name, "14" if name == "chexpert" else None)
     folder = rehearsal.LAYOUTS[config.source](tmp_path)
-    options = sources.parse_options(filter(None, config.source_options.split(";")))
+    options = literals(config.source_options.split(";"), "")
     if config.allow_missing_patient_ids:
         options["allow_missing_patient_ids"] = True
     manifest = sources.load(config.source, folder, tuple(config.labels), **options)

@@ -86,12 +86,12 @@ def few_patients(monkeypatch):
         "write_wilds_camelyon17": {"slides_per_centre": 16, "patches_per_slide": 3},
     }
     for write, size in sizes.items():
-        whole = getattr(rehearsal.rehearsal, write)
+        whole = getattr(rehearsal.synthetic, write)
 
         def small(folder, *_, whole=whole, size=size, **keywords):
             return whole(folder, **{**keywords, **size})
 
-        monkeypatch.setattr(rehearsal.rehearsal, write, functools.wraps(whole)(small))
+        monkeypatch.setattr(rehearsal.synthetic, write, functools.wraps(whole)(small))
     monkeypatch.setattr(rehearsal, "IMAGE_SIZE", 32)
 
 

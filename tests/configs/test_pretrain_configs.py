@@ -10,10 +10,10 @@ import keras
 import pytest
 
 from configs import common, common_pretraining
-from remedis.data import sources
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning import rehearsal
+from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.pretraining import methods, pretrain, unlabelled
 from remedis.training import learning_rates, optimizers
@@ -108,7 +108,7 @@ def test_barlow_twins_move_norms_and_biases_at_a_rate_of_their_own():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_rehearsal_has_settings_its_method_knows(method):
     config = get("pretrain_own", f"{method},rehearsal")
-    options = sources.parse_options(filter(None, config.method_options.split(";")))
+    options = literals(config.method_options.split(";"), "")
     made = methods.make(config.method, options, 64, 0)
     made.check_batch(config.batch_size)
     assert config.learning_rates == ""
@@ -164,12 +164,12 @@ def few_patients(monkeypatch):
         "write_wilds_camelyon17": {"slides_per_centre": 2, "patches_per_slide": 8},
     }
     for write, size in sizes.items():
-        whole = getattr(rehearsal.rehearsal, write)
+        whole = getattr(rehearsal.synthetic, write)
 
         def small(folder, *, whole=whole, size=size, **_):
             return whole(folder, **size)
 
-        monkeypatch.setattr(rehearsal.rehearsal, write, functools.wraps(whole)(small))
+        monkeypatch.setattr(rehearsal.synthetic, write, functools.wraps(whole)(small))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -105,5 +105,5 @@ def test_policies_from_text():
     # An exception for a label that is not used is no mistake.
     written = "zeros; old = ones; bad=keep"
     assert labels.policies(written, names) == {"ill": "zeros", "old": "ones"}
-    with pytest.raises(UserError, match=r"The policy 'zeros; ill' cannot be read at 'ill'"):
+    with pytest.raises(UserError, match=r"The policy 'zeros; ill' has 'ill'; expected LABEL="):
         labels.policies("zeros; ill", names)

@@ -81,7 +81,7 @@ def test_options_of_the_source_are_text(prepared):
         prepared(without_patients)
     with pytest.raises(UserError, match="Unknown option of the source 'csv' 'views'"):
         prepared(source_options=f"views=all; {option}")
-    with pytest.raises(UserError, match="The option 'views' of the source: expected KEY=VALUE"):
+    with pytest.raises(UserError, match=r"config\.source_options has 'views'; expected KEY=VALUE"):
         prepared(source_options="views")
 
 

@@ -235,7 +235,7 @@ def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
         ),
         "option": (
             pretraining(method_options="temperature"),
-            "The option 'temperature' of config.method_options: expected KEY=VALUE.",
+            "config.method_options has 'temperature'; expected KEY=VALUE.",
         ),
     }
     for name, (config, sentence) in cases.items():

@@ -310,7 +310,7 @@ def test_micle_without_any_patient(prepared, mine):
         ({"data": "csv=/nowhere"}, "There is no file /nowhere/manifest.csv"),
         ({"source_options": "views=all"}, "config.source_options has 'views=all'; expected SOURCE"),
         ({"source_options": "folder: a=1"}, "Unknown source in config.source_options 'folder'"),
-        ({"source_options": "csv: views"}, "The option 'views' of the source: expected KEY=VALUE"),
+        ({"source_options": "csv: views"}, "config.source_options has 'views'; expected KEY=VALUE"),
         ({"leave_out_splits": ("tst",)}, "Unknown split in config.leave_out_splits 'tst'"),
         ({"leave_out": "/nowhere"}, "config.leave_out names /nowhere, which is not there"),
     ],

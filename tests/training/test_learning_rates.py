@@ -62,7 +62,7 @@ def test_the_log_says_what_each_rule_matched():
         ),
         (
             "head/.*",
-            "config.learning_rates: 'head/.*' is not a rule; expected a pattern, '=' and a factor, "
+            "config.learning_rates has 'head/.*'; expected a pattern, '=' and a factor, "
             "as in 'head/.*=10; block[12]/.*=0'.",
         ),
         (

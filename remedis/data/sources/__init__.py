@@ -1,11 +1,10 @@
 """Sources: each turns one dataset, as it lies on disk, into a manifest."""
 
-import ast
 import collections.abc
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from remedis import files
@@ -85,30 +84,6 @@ def options_of(name: str) -> tuple[str, ...]:
         raise unknown_choice("source", name, NAMES)
     parameters = inspect.signature(_SOURCES[name]).parameters
     return tuple(p for p in parameters if p not in ("data_dir", "labels"))
-
-
-def parse_options(pairs: Iterable[str], of: str = "the source") -> dict[str, Any]:
-    """Returns options from texts such as `views=all` and `test_centres=(2, 3)`.
-
-    Values that are no Python literals are text.
-
-    Args:
-      pairs: the texts; empty ones are left out.
-      of: what they are options of, for the message.
-
-    Raises:
-      UserError: a text is not of the form KEY=VALUE.
-    """
-    options: dict[str, Any] = {}
-    for pair in filter(str.strip, pairs):
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not equals:
-            raise UserError(f"The option {pair.strip()!r} of {of}: expected KEY=VALUE.")
-        try:
-            options[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            options[key] = value
-    return options
 
 
 def _is_of(value: object, kind: Any) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from remedis.data import manifest, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.labels import VOCABULARY
-from remedis.data.sources import NAMES, load, options_of, parse_options
+from remedis.data.sources import NAMES, load, options_of
 from remedis.errors import UserError
 
 LABELS = {"csv": ("pneumonia",)}
@@ -127,11 +127,3 @@ def test_options():
     assert options_of("chexpert") == ("views",)
     assert options_of("folder") == ("patient_pattern", "allow_missing_patient_ids")
     assert options_of("chestxray14") == ("entries",)
-
-
-def test_options_as_text():
-    assert parse_options(["views=frontal", " centres = (1, 2)", "a==b"]) == {
-        "views": "frontal",
-        "centres": (1, 2),
-        "a": "=b",
-    }

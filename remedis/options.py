@@ -1,0 +1,94 @@
+"""What a user sets: options written as one text, and configs as frozen dataclasses."""
+
+import ast
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from remedis.errors import UserError
+
+_Settings = TypeVar("_Settings")
+
+
+def items(text: str, separator: str = ";") -> list[str]:
+    """Returns the parts of a text between separators, stripped; empty parts are left out."""
+    return [part for part in (part.strip() for part in text.split(separator)) if part]
+
+
+def pairs(
+    text: str,
+    *,
+    what: str,
+    expected: str,
+    sign: str = "=",
+    separator: str = ";",
+    at_last: bool = False,
+) -> list[tuple[str, str]]:
+    """Returns the pairs of a text such as `a=b; c=d`, in their order.
+
+    Args:
+      text: the pairs.
+      what: the name of the option, as its error message begins, such as `config.arms`.
+      expected: the form of the text, as its error message ends, with an example.
+      sign: between key and value.
+      separator: between pairs.
+      at_last: whether the last sign of a part divides it, so that a key may hold the sign; else the
+        first one does, so that a value may.
+
+    Raises:
+      UserError: a part has no sign, or nothing before or after it.
+    """
+    found = []
+    for part in items(text, separator):
+        divided = part.rpartition(sign) if at_last else part.partition(sign)
+        key, _, value = (piece.strip() for piece in divided)
+        if not key or not value:
+            raise UserError(f"{what} has {part!r}; expected {expected}.")
+        found.append((key, value))
+    return found
+
+
+def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
+    """Returns values by name from texts such as `views=all` and `test_centres=(2, 3)`.
+
+    Args:
+      texts: one pair each; the first sign divides, so that a value may hold it. Empty ones are
+        left out. A value that is no Python literal is text.
+      what: the name of the option, as its error message begins, such as `config.source_options`.
+
+    Raises:
+      UserError: a text is not of the form KEY=VALUE.
+    """
+    values: dict[str, Any] = {}
+    for text in filter(str.strip, texts):
+        key, sign, value = (piece.strip() for piece in text.partition("="))
+        if not sign or not key:
+            raise UserError(f"{what} has {text.strip()!r}; expected KEY=VALUE.")
+        try:
+            values[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            values[key] = value
+    return values
+
+
+def settings(kind: type[_Settings], config: Any, **changes: Any) -> _Settings:
+    """Returns a frozen dataclass with the values that a config has under its fields' names.
+
+    This is where a `ConfigDict` ends: code below a job's entry takes dataclasses.
+
+    Args:
+      kind: the dataclass.
+      config: a `ConfigDict`, or a mapping; lists become tuples, nested configs dicts.
+      **changes: values to take in place of the config's.
+    """
+    names = [field.name for field in dataclasses.fields(cast(Any, kind)) if field.init]
+    values = {name: _plain(config[name]) for name in names if name not in changes}
+    return kind(**values, **changes)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "to_dict"):
+        value = value.to_dict()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
