@@ -1,0 +1,124 @@
+"""The images and patients that a run or a study judges, in a file in its directory.
+
+A later pretraining reads `judged.json` to leave these images and patients out. The file holds
+content hashes and patient ids: it stays in the run's directory and is no part of an export.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from remedis import files
+from remedis.data.manifest import Manifest
+from remedis.errors import UserError
+
+FILE = "judged.json"
+NOTE = (
+    "The images that choose a model or that it is tested on, and their patients: SHA-256 of each "
+    "image file, and patient ids as the data under `root` have them."
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgedSet:
+    """The images of one split that a run or a study judges.
+
+    Attributes:
+      split: name of the split, such as `test`; of a study `id/validation`, `id/test` or `ood/test`.
+      root: absolute path of the data's directory: the same patient id elsewhere may be of another
+        patient.
+      hashes: SHA-256 of the image files, sorted, each once.
+      patients: patient ids, sorted, each once; images without one add none.
+    """
+
+    split: str
+    root: pathlib.Path
+    hashes: tuple[str, ...]
+    patients: tuple[str, ...]
+
+    @classmethod
+    def from_manifest(cls, split: str, images: Manifest, hashes: "pd.Series[str]") -> "JudgedSet":
+        """Returns the images of a manifest as a set.
+
+        Args:
+          split: name of the split.
+          images: the images of the split, none of them bad.
+          hashes: SHA-256 of the image files by `path`; it may hold other images too.
+        """
+        table = images.table
+        return cls(
+            split,
+            pathlib.Path(os.path.abspath(images.root)),
+            tuple(sorted(set(hashes.loc[table["path"]]))),
+            tuple(sorted(set(table["patient_id"].dropna()))),
+        )
+
+
+def write(directory: files.Path, sets: Sequence[JudgedSet]) -> None:
+    """Writes `judged.json` into a directory, whole or not at all; the same sets give same bytes.
+
+    Args:
+      directory: of a run or a study.
+      sets: at least one, each of another split.
+    """
+    assert sets
+    assert len({judged.split for judged in sets}) == len(sets)
+    values = [
+        {
+            "split": judged.split,
+            "root": os.fspath(judged.root),
+            "sha256": judged.hashes,
+            "patient_ids": judged.patients,
+        }
+        for judged in sets
+    ]
+    files.write_json(pathlib.Path(directory) / FILE, {"note": NOTE, "sets": values})
+
+
+def read(directory: files.Path) -> tuple[JudgedSet, ...]:
+    """Returns the sets that `judged.json` in a directory lists, at least one.
+
+    Raises:
+      UserError: the file is not there, or is damaged.
+    """
+    file = pathlib.Path(directory) / FILE
+    if not file.is_file():
+        raise UserError(
+            f"{os.fspath(directory)} has no {FILE}, which lists the images that a run or a study "
+            "judges; run the same command again with this version, which writes it (for a study "
+            "--list is enough)."
+        )
+    try:
+        return _parsed(files.read_json(file))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(
+            f"{file} is damaged ({error}); remove it and run the same command again, which writes "
+            "it (for a study --list is enough)."
+        ) from error
+
+
+def _parsed(content: Any) -> tuple[JudgedSet, ...]:
+    """Returns the sets of a parsed `judged.json`; raises a ValueError where it is not of its form.
+
+    An empty or a shortened list must not pass for a run that judges nothing.
+    """
+    sets = []
+    for values in content["sets"]:
+        split, root = values["split"], values["root"]
+        hashes, patients = values["sha256"], values["patient_ids"]
+        if not isinstance(hashes, list) or not hashes or not all(map(_SHA256.fullmatch, hashes)):
+            raise ValueError(f"'sha256' of {split!r} is no list of SHA-256 in hexadecimal")
+        if not isinstance(patients, list) or not all(isinstance(name, str) for name in patients):
+            raise ValueError(f"'patient_ids' of {split!r} is no list of texts")
+        if not isinstance(split, str) or not isinstance(root, str):
+            raise ValueError("'split' and 'root' are not texts")
+        sets.append(JudgedSet(split, pathlib.Path(root), tuple(hashes), tuple(patients)))
+    if not sets:
+        raise ValueError("it lists no set")
+    return tuple(sets)

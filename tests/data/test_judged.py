@@ -1,0 +1,125 @@
+"""The list of judged images: written, read back, and refused where it is damaged."""
+
+import hashlib
+import json
+import pathlib
+
+import pandas as pd
+import pytest
+
+from remedis.data import judged
+from remedis.data.judged import JudgedSet
+from remedis.errors import UserError
+
+
+def sha256(name):
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+@pytest.fixture
+def sets(make):
+    images = make(6, patient_id=["b", "b", "a", None, "c", "a"])
+    names = [f"{i}.png" for i in range(9)]
+    hashes = pd.Series([sha256(name) for name in names], index=names)
+    hashes["5.png"] = hashes["4.png"]  # a copy
+    other = make(2, pathlib.Path("relative"))
+    return [
+        JudgedSet.from_manifest("id/test", images, hashes),
+        JudgedSet.from_manifest("ood/test", other, hashes),
+    ]
+
+
+def test_sets_are_sorted_and_of_their_images_alone(sets):
+    first, second = sets
+    assert first.root == pathlib.Path("/nowhere")
+    assert first.hashes == tuple(sorted(sha256(f"{i}.png") for i in range(5)))
+    assert first.patients == ("a", "b", "c")
+    assert second.root == pathlib.Path.cwd() / "relative"
+    assert second.hashes == tuple(sorted([sha256("0.png"), sha256("1.png")]))
+
+
+def test_sets_are_read_as_they_were_written(sets, tmp_path):
+    judged.write(tmp_path, sets)
+    assert judged.read(tmp_path) == tuple(sets)
+    content = json.loads((tmp_path / "judged.json").read_text())
+    assert content["sets"][0] == {
+        "split": "id/test",
+        "root": "/nowhere",
+        "sha256": list(sets[0].hashes),
+        "patient_ids": ["a", "b", "c"],
+    }
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["judged.json"]
+
+
+def test_the_order_of_rows_does_not_change_the_bytes(make, tmp_path):
+    images = make(5)
+    hashes = images.table["path"].map(sha256).set_axis(images.table["path"])
+    shuffled = make(5, **{name: images.table[name][::-1] for name in ("path", "patient_id")})
+    contents = []
+    for manifest, by_path in ((images, hashes), (shuffled, hashes[::-1])):
+        judged.write(tmp_path, [JudgedSet.from_manifest("test", manifest, by_path)])
+        contents.append((tmp_path / "judged.json").read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_a_set_needs_the_hash_of_every_image(make):
+    with pytest.raises(KeyError):
+        JudgedSet.from_manifest("test", make(2), pd.Series({"0.png": sha256("0.png")}))
+
+
+def test_a_directory_without_the_list_is_a_sentence(tmp_path):
+    with pytest.raises(UserError) as caught:
+        judged.read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} has no judged.json, which lists the images that a run or a study judges; run "
+        "the same command again with this version, which writes it (for a study --list is enough)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("sets",), [], "it lists no set"),
+        (("sets",), 3, "object is not iterable"),
+        (("sets", 0), "test", "string indices must be"),
+        (("sets", 0, "sha256"), [], "'sha256' of 'id/test' is no list of SHA-256"),
+        (("sets", 0, "sha256"), ["abc"], "'sha256' of 'id/test' is no list of SHA-256"),
+        (("sets", 0, "sha256"), [3], "expected string"),
+        (("sets", 0, "patient_ids"), "p1", "'patient_ids' of 'id/test' is no list of texts"),
+        (("sets", 1, "root"), None, "'split' and 'root' are not texts"),
+    ],
+)
+def test_a_damaged_list_is_a_sentence(sets, tmp_path, path, value, fault):
+    judged.write(tmp_path, sets)
+    file = tmp_path / "judged.json"
+    content = json.loads(file.read_text())
+    *parents, key = path
+    place = content
+    for parent in parents:
+        place = place[parent]
+    place[key] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError) as caught:
+        judged.read(tmp_path)
+    assert str(caught.value).startswith(f"{file} is damaged (")
+    assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 40, -3])
+def test_a_list_cut_off_is_a_sentence(sets, tmp_path, keep):
+    judged.write(tmp_path, sets)
+    file = tmp_path / "judged.json"
+    file.write_bytes(file.read_bytes()[:keep])
+    with pytest.raises(UserError, match=r"judged\.json is damaged"):
+        judged.read(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["split", "root", "sha256", "patient_ids"])
+def test_a_list_without_a_key_is_a_sentence(sets, tmp_path, key):
+    judged.write(tmp_path, sets)
+    file = tmp_path / "judged.json"
+    content = json.loads(file.read_text())
+    del content["sets"][1][key]
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"is damaged \('{key}'\)"):
+        judged.read(tmp_path)
