@@ -19,8 +19,8 @@ from remedis.errors import UserError
 
 FILE = "judged.json"
 NOTE = (
-    "The images that choose a model or that it is tested on, and their patients: SHA-256 of each "
-    "image file, and patient ids as the data under `root` have them."
+    "The images that choose a model or test it, and their patients: SHA-256 of each image file "
+    "(of the pixels where there is no such file), and patient ids as in the data under `root`."
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -33,7 +33,7 @@ class JudgedSet:
       split: name of the split, such as `test`; of a study `id/validation`, `id/test` or `ood/test`.
       root: absolute path of the data's directory: the same patient id elsewhere may be of another
         patient.
-      hashes: SHA-256 of the image files, sorted, each once.
+      hashes: SHA-256 of the images, as `scan` computes them, sorted, each once.
       patients: patient ids, sorted, each once; images without one add none.
     """
 
@@ -49,7 +49,7 @@ class JudgedSet:
         Args:
           split: name of the split.
           images: the images of the split, none of them bad.
-          hashes: SHA-256 of the image files by `path`; it may hold other images too.
+          hashes: SHA-256 by `path`, as `scan` computes them; it may hold other images too.
         """
         table = images.table
         return cls(

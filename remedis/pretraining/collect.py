@@ -1,4 +1,4 @@
-"""The images that `config.data` names, of one source or several, without their labels."""
+"""Unlabelled images of one or several sources, as `config.data` names them."""
 
 import pathlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, unknown_choice
 from remedis.options import literals, pairs
 
-UNLABELLED = "unlabelled"  # a manifest has one label at least; this one is unknown everywhere
+UNLABELLED = "unlabelled"  # a manifest has at least one label; this one is unknown for all images
 _EXAMPLE = "'csv=/data/mine; chestxray14=/data/ChestX-ray14'"
 
 
@@ -24,8 +24,9 @@ def load(config: ml_collections.ConfigDict) -> dict[str, Manifest]:
     The second directory of the source `csv` is called `csv-2`, and so on.
 
     Raises:
-      UserError: config.data or config.source_options is not of its form, the data are not as their
-        source expects, or patients are not known without the opt-out.
+      UserError: `config.data` or `config.source_options` is malformed, the data are not as their
+        source expects, or images have no patient id and `config.allow_missing_patient_ids` is
+        false.
     """
     entries = _entries(config.data)
     options = _options(config.source_options, [source for source, _ in entries])
@@ -50,23 +51,25 @@ def unlabelled(table: pd.DataFrame, root: pathlib.Path, source: str) -> Manifest
     """Returns the images of a table as a manifest, without any column that may be a label.
 
     Args:
-      table: with `path`, and what it has of the other columns that say whose an image is.
-      root: what relative paths are relative to.
-      source: what to call it in errors.
+      table: with `path`, and with those columns of ids, sites and splits that it has.
+      root: directory that relative paths are relative to.
+      source: name of the data in error messages.
 
     Raises:
-      UserError: as of `Manifest`.
+      UserError: as `Manifest` raises it.
     """
-    kept = table[[name for name in (*REQUIRED, "slide_id") if name in table]]
-    absent = {name: None for name in REQUIRED if name not in kept}
-    return Manifest(kept.assign(**absent, **{UNLABELLED: np.nan}), (UNLABELLED,), root, source)
+    identifying = table[[name for name in (*REQUIRED, "slide_id") if name in table]]
+    absent = {name: None for name in REQUIRED if name not in identifying}
+    columns = identifying.assign(**absent, **{UNLABELLED: np.nan})
+    return Manifest(columns, (UNLABELLED,), root, source)
 
 
 def read_csv(path: pathlib.Path) -> Manifest:
     """Returns the images that a CSV file lists by `path`; no column needs to be a label.
 
     Raises:
-      UserError: the file cannot be read, lacks the column, or has an image twice or none in a row.
+      UserError: the file cannot be read or has no column `path`, or a row has no path or that of
+        an earlier row.
     """
     table = spreadsheet.read_table(path, required=("path",))
     spreadsheet.refuse(path, table["path"], table["path"] == "", "the path of an image")
@@ -77,21 +80,21 @@ def read_csv(path: pathlib.Path) -> Manifest:
 
 def _entries(text: str) -> list[tuple[str, str]]:
     """Returns the sources and directories of `config.data`."""
-    found: list[tuple[str, str]] = []
+    entries: list[tuple[str, str]] = []
     expected = f"SOURCE=DIRECTORY, several separated by ';', such as {_EXAMPLE}"
     for source, directory in pairs(text, what="config.data", expected=expected):
         if source not in sources.NAMES:
             raise unknown_choice("source in config.data", source, sources.NAMES)
-        if (source, directory) in found:
+        if (source, directory) in entries:
             named = f"{source}={directory}"
             raise UserError(f"config.data has {named!r} twice; name it once.")
-        found.append((source, directory))
-    if not found:
+        entries.append((source, directory))
+    if not entries:
         raise UserError(
             "config.data is not set: name the sources of the images and their directories, such "
             f"as {_EXAMPLE}."
         )
-    return found
+    return entries
 
 
 def _options(text: str, known: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -103,13 +106,13 @@ def _options(text: str, known: Sequence[str]) -> dict[str, dict[str, Any]]:
         if source not in known:
             raise unknown_choice("source in config.source_options", source, dict.fromkeys(known))
         by_source.setdefault(source, []).append(pair)
-    return {source: literals(own, what) for source, own in by_source.items()}
+    return {source: literals(texts, what) for source, texts in by_source.items()}
 
 
 def _load(source: str, directory: str, options: dict[str, Any], allowed: bool) -> Manifest:
-    """Returns the images of one directory, whoever they are of."""
+    """Returns the images of one directory; with `allowed` they may lack patient ids."""
     if source == "csv" and not options:
-        # The source itself asks for labels.
+        # The source `csv` requires labels.
         path = pathlib.Path(directory)
         return read_csv(path if path.suffix.lower() == ".csv" else path / "manifest.csv")
     if "allow_missing_patient_ids" in sources.options_of(source):

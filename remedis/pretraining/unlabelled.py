@@ -1,7 +1,8 @@
-"""A pretraining's images: unlabelled, and without those that must not be seen."""
+"""The unlabelled images of a pretraining, without those that it must not see."""
 
 import dataclasses
 import hashlib
+import logging
 import os
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
@@ -21,7 +22,9 @@ from remedis.pretraining import collect, leave_out, methods
 from remedis.pretraining.leave_out import LeftOut
 from remedis.training.run_directory import RunDirectory
 
-# What an image may share with one left out, and why it is then left out too.
+_LOG = logging.getLogger(__name__)
+
+# Columns by which an image may belong to one that is left out, and the reason it is left out too.
 _SHARED = {
     "sha256": "identical to an image left out",
     "patient_id": "of a patient left out",
@@ -35,13 +38,13 @@ class Unlabelled:
     """The images of a pretraining.
 
     Attributes:
-      manifest: paths are absolute; ids begin with what `summary` calls their source, such as
-        `csv/`, so that those of two hospitals stay apart. The only label is unknown everywhere.
-      hashes: SHA-256 of every image's file, by path.
-      partners: which images are of the same patient, for methods that ask; None for the others.
-      summary: what `leaks.json` holds: images and patients by source, how many were left out and
-        why, and what could not be checked.
-      left_out: what `config.leave_out` names.
+      manifest: paths are absolute; ids begin with the name of their source in `summary`, such as
+        `csv/`, so that ids of two hospitals differ. The only label is unknown for all images.
+      hashes: SHA-256 of the image files, by path.
+      partners: images of the same patient, for methods that pair them; None for the others.
+      summary: the content of `leaks.json`: images and patients by source, the number of images left
+        out by reason, and what could not be checked.
+      left_out: the images and patients that `config.leave_out` names.
     """
 
     manifest: Manifest
@@ -52,11 +55,11 @@ class Unlabelled:
 
     @property
     def patients(self) -> int:
-        """How many patients the images are of, those whose patient is not known left out."""
+        """Number of known patients; images without a patient id do not count."""
         return int(self.manifest.table["patient_id"].nunique())
 
     def digest(self) -> str:
-        """Returns a SHA-256 of what is learnt from: the images, in order, and whose they are."""
+        """Returns a SHA-256 of the images, in order, and of their patient and study ids."""
         table = self.manifest.table
         ids = (table[name].fillna("") for name in ("patient_id", "study_id"))
         rows = zip(table["path"].map(self.hashes), *ids, strict=True)
@@ -64,7 +67,7 @@ class Unlabelled:
 
 
 def rehearsed(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collections.ConfigDict:
-    """Returns the config with images made up in the run's directory where it names none.
+    """Returns the config with made-up images in the run's directory where it names none.
 
     Raises:
       UserError: there is no made-up data of the layout `config.rehearsal` names.
@@ -74,73 +77,80 @@ def rehearsed(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collec
     if config.data and config.probe.data_dir:
         return config
     config = config.copy_and_resolve_references()
-    made = LAYOUTS[config.rehearsal](run.shared / "rehearsal" / "data")
-    config.data = config.data or f"{config.rehearsal}={made}"
-    config.probe.data_dir = config.probe.data_dir or str(made)
-    print(f"Rehearsal: made-up data in {made}.", flush=True)
+    directory = LAYOUTS[config.rehearsal](run.shared / "rehearsal" / "data")
+    config.data = config.data or f"{config.rehearsal}={directory}"
+    config.probe.data_dir = config.probe.data_dir or str(directory)
+    _LOG.info(f"Rehearsal: made-up data in {directory}.")
     return config
 
 
 def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
-    """Returns the images a config asks for; writes `leaks.json` and lists bad images.
+    """Returns the images a config asks for; writes `leaks.json` and `bad_images.csv`.
 
-    Labels are not looked at. Left out are the splits in `config.leave_out_splits`, of sources that
-    have splits; what `config.leave_out` names, see `leave_out.read`: images by hash, and patients
-    where their ids are of the same directory; and then every image that is identical to one left
-    out, or of its patient, study or slide.
+    Labels are not read. Three kinds of images are left out: the splits in
+    `config.leave_out_splits`, of sources that have splits; the images that `config.leave_out` names
+    (see `leave_out.read`), by hash, and its patients where their ids are of the same directory;
+    and every image that is identical to one left out, or of its patient, study or slide.
 
     Raises:
-      UserError: the config or the data are not as expected, too many images are bad, or none is
-        left.
+      UserError: the config or the data are not as expected, too many images are bad, or no image
+        remains.
     """
     for split in config.leave_out_splits:
         if split not in (known := (*SPLITS, ID_VALIDATION)):
             raise unknown_choice("split in config.leave_out_splits", split, known)
     loaded = collect.load(config)
-    left_out = leave_out.read(config.leave_out, run)
+    left_out = leave_out.read(config.leave_out, run / "scan.parquet")
     _check_comparable(loaded, left_out)
     tables = [
-        _named(name, one).assign(why=_listed(one, config.leave_out_splits, left_out))
-        for name, one in loaded.items()
+        _with_source(name, manifest).assign(
+            why=_listed(manifest, config.leave_out_splits, left_out)
+        )
+        for name, manifest in loaded.items()
     ]
     table = pd.concat(tables, ignore_index=True)
     everything = collect.unlabelled(table, pathlib.Path(os.sep), "config.data")
     scanned = scan.scan(everything, run / "scan.parquet")
     table["sha256"] = scanned["sha256"]
     table["why"] = _why(table, left_out)
-    kept = (table["why"] == "").to_numpy(dtype=bool)
-    if not kept.any():
+    remaining = (table["why"] == "").to_numpy(dtype=bool)
+    if not remaining.any():
         raise UserError(
             f"All {len(table):,} images of config.data are left out "
             f"({_reasons(_counts(table))}); see config.leave_out_splits and config.leave_out."
         )
     used, bad = scan.quarantine(
-        everything.subset(kept), scanned[kept], config.max_bad_images, run / "bad_images.csv"
+        everything.subset(remaining),
+        scanned[remaining],
+        config.max_bad_images,
+        run / "bad_images.csv",
     )
     table["used"] = table["path"].isin(used.table["path"])
-    summary = _summary(table, len(bad), _uncompared(loaded, left_out))
+    summary = _summary(table, len(bad), _not_compared(loaded, left_out))
     files.write_json(run / "leaks.json", summary)
-    print(_overview(summary), flush=True)
+    _LOG.info(_overview(summary))
     pairs = None
     if config.method in methods.METHODS and methods.METHODS[config.method].partners:
         pairs = partners.of(used, config.partners)
-        print(f"  {pairs.summary()}", flush=True)
+        _LOG.info(f"  {pairs.summary()}")
     hashes = table.loc[table["used"], ["path", "sha256"]].set_index("path")["sha256"]
     return Unlabelled(used, hashes, pairs, summary, left_out)
 
 
 def _check_comparable(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -> None:
-    for one in left_out:
-        if not one.hashes and not any(one.knows(manifest.root) for manifest in loaded.values()):
+    """Raises a UserError if a list has patient ids alone, and they are of none of the data."""
+    roots = [manifest.root for manifest in loaded.values()]
+    for listed in left_out:
+        if not listed.hashes and not any(map(listed.knows, roots)):
             raise UserError(
-                f"config.leave_out names {one.name}, which lists patients but no images and lies "
-                "in no directory of config.data, so that it does not say whose patients they are; "
-                "move it into the directory of their images, or add a column 'path'."
+                f"config.leave_out names {listed.name}, which lists patients but no images and "
+                "lies in no directory of config.data, so the hospital of its patient ids is "
+                "unknown; move it into the directory of their images, or add a column 'path'."
             )
 
 
-def _named(name: str, manifest: Manifest) -> pd.DataFrame:
-    """Returns a table with absolute paths, and ids and a column `source` that say whose it is."""
+def _with_source(name: str, manifest: Manifest) -> pd.DataFrame:
+    """Returns a table with absolute paths, ids prefixed by the source, and a column `source`."""
     table = manifest.table
     ids = {c: f"{name}/" + table[c] for c in _SHARED if c in table}
     paths = [os.path.abspath(path) for path in manifest.absolute_paths()]
@@ -148,24 +158,26 @@ def _named(name: str, manifest: Manifest) -> pd.DataFrame:
 
 
 def _listed(manifest: Manifest, splits: Collection[str], left_out: Sequence[LeftOut]) -> pd.Series:
-    """Returns why the table itself says that an image is left out; empty where it does not."""
+    """Returns why each image is left out by its split or patient id, [rows]; empty if it is not."""
     table = manifest.table
     why = pd.Series("", table.index, dtype=object)
     for split in splits:
         why[table["split"].isin([split])] = f"of the split {split}"
-    for one in left_out:
-        if one.knows(manifest.root):
-            why[table["patient_id"].isin(one.patients) & (why == "")] = f"of patients in {one.name}"
+    for listed in left_out:
+        if listed.knows(manifest.root):
+            of_patients = table["patient_id"].isin(listed.patients)
+            why[of_patients & (why == "")] = f"of patients in {listed.name}"
     return why
 
 
 def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
-    """Returns the column `why` with the reasons that images themselves and others of them give."""
+    """Returns the column `why`, completed by hashes and by what images left out share."""
     why = table["why"].copy()
-    for one in left_out:
-        why[table["sha256"].isin(one.hashes) & (why == "")] = f"in {one.name}"
+    for listed in left_out:
+        why[table["sha256"].isin(listed.hashes) & (why == "")] = f"in {listed.name}"
     before = -1
-    # A copy of an image of a patient left out may be another patient's: until nothing is added.
+    # Repeated until nothing is added: a copy of a left-out patient's image may be of another
+    # patient, whose other images are then left out too.
     while before != (before := int((why != "").sum())):
         for column, reason in _SHARED.items():
             if column in table:
@@ -175,34 +187,34 @@ def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:
-    """Returns how many images are left out, by reason."""
-    found = table["why"][table["why"] != ""].value_counts()
-    return {str(reason): int(count) for reason, count in found.items()}
+    """Returns the number of images left out, by reason."""
+    counts = table["why"][table["why"] != ""].value_counts()
+    return {str(reason): int(count) for reason, count in counts.items()}
 
 
-def _uncompared(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -> list[str]:
-    """Returns a sentence for each list whose patients cannot be told among those of the data."""
+def _not_compared(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -> list[str]:
+    """Returns a sentence per list whose patient ids cannot be compared with those of the data."""
     roots = [manifest.root for manifest in loaded.values()]
     return [
-        f"{one.name} is known by its images alone: it lies in no directory of config.data, so that "
-        "its ids of patients say nothing of those there."
-        for one in left_out
-        if one.patients and not any(one.knows(root) for root in roots)
+        f"{listed.name} is compared by image hashes alone: its data directory {listed.directory} "
+        "is in no directory of config.data, so that equal patient ids may be of different patients."
+        for listed in left_out
+        if listed.patients and not any(map(listed.knows, roots))
     ]
 
 
-def _summary(table: pd.DataFrame, bad: int, uncompared: Sequence[str]) -> dict[str, Any]:
+def _summary(table: pd.DataFrame, bad: int, not_compared: Sequence[str]) -> dict[str, Any]:
     used = table[table["used"]]
-    unchecked = list(uncompared)
+    unchecked = list(not_compared)
     if unknown := int(used["patient_id"].isna().sum()):
         unchecked.append(
-            f"{unknown:,} of {len(used):,} images have no patient_id, so that those of patients "
+            f"{unknown:,} of {len(used):,} images have no patient_id, so that images of patients "
             "left out may be among them."
         )
     if unassigned := int(used["split"].isna().sum()):
         unchecked.append(
-            f"{unassigned:,} of {len(used):,} images have no split, so that those which later "
-            "experiments test on may be among them, unless config.leave_out names them."
+            f"{unassigned:,} of {len(used):,} images have no split, so that test images of later "
+            "experiments may be among them, unless config.leave_out names them."
         )
     return {
         "labels_used": False,
@@ -210,11 +222,11 @@ def _summary(table: pd.DataFrame, bad: int, uncompared: Sequence[str]) -> dict[s
         "patients": int(used["patient_id"].nunique()),
         "sources": {
             str(name): {
-                "images": int(part["used"].sum()),
-                "patients": int(part["patient_id"][part["used"]].nunique()),
-                "left_out": _counts(part),
+                "images": int(of_source["used"].sum()),
+                "patients": int(of_source["patient_id"][of_source["used"]].nunique()),
+                "left_out": _counts(of_source),
             }
-            for name, part in table.groupby("source", sort=False)
+            for name, of_source in table.groupby("source", sort=False)
         },
         "bad_images": bad,
         "unchecked": unchecked,
@@ -230,10 +242,10 @@ def _overview(summary: Mapping[str, Any]) -> str:
         f"Unlabelled: {summary['images']:,} images of {summary['patients']:,} patients; no label "
         "is used (leaks.json)."
     ]
-    for name, part in summary["sources"].items():
-        without = f"; left out: {_reasons(part['left_out'])}" if part["left_out"] else ""
+    for name, source in summary["sources"].items():
+        without = f"; left out: {_reasons(source['left_out'])}" if source["left_out"] else ""
         lines.append(
-            f"  {name}: {part['images']:,} images of {part['patients']:,} patients{without}."
+            f"  {name}: {source['images']:,} images of {source['patients']:,} patients{without}."
         )
     if summary["bad_images"]:
         lines.append(f"  {summary['bad_images']:,} bad images left out, listed in bad_images.csv.")

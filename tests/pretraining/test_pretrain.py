@@ -157,7 +157,7 @@ def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, c
     found = OnlineProbe.of(
         config,
         RunDirectory(tmp_path / "run", {}),
-        leave_out.read(config.leave_out, RunDirectory(tmp_path / "run", {})),
+        leave_out.read(config.leave_out, tmp_path / "scan.parquet"),
     )
     # An image of each is named: the others of these patients go, too.
     for part in (found.parts.train, found.parts.validation):
@@ -169,7 +169,7 @@ def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, c
     assert len(found.parts.learnt_from()) == both
     table["path"] = [str(squares / path) for path in table["path"]]
     table[["path"]].to_csv(judged, index=False)
-    everybody = leave_out.read(str(judged), RunDirectory(tmp_path / "all", {}))
+    everybody = leave_out.read(str(judged), tmp_path / "scan.parquet")
     with pytest.raises(UserError, match=r"config\.leave_out names all .* of the train split of co"):
         OnlineProbe.of(config, RunDirectory(tmp_path / "all", {}), everybody)
 

@@ -1,4 +1,4 @@
-"""What a pretraining sees: images of several sources, no label, and nobody who was left out."""
+"""Unlabelled images of several sources, without labels and without those that are left out."""
 
 import json
 import os
@@ -11,7 +11,8 @@ from PIL import Image
 
 from configs import common, common_pretraining
 from remedis import synthetic
-from remedis.data import sources
+from remedis.data import judged
+from remedis.data.judged import JudgedSet
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.pretraining import leave_out, unlabelled
@@ -22,7 +23,7 @@ SPLITS = {"train": 0.4, "validation": 0.2, "test": 0.4}
 
 
 def write_images(root, seed, split=None, images=2):
-    """A directory with a manifest: patients of two images each, labelled, with a second label."""
+    """Writes a manifest with two labels and its images, two per patient; returns the directory."""
     root.mkdir()
     rng = np.random.default_rng(seed)
     rows = []
@@ -62,7 +63,7 @@ def patients(found):
     return set(found.manifest.table["patient_id"])
 
 
-def test_labels_are_not_there(prepared, mine, tmp_path):
+def test_no_label_is_read(prepared, mine, tmp_path):
     found = prepared(f"csv={mine}")
     table = found.manifest.table
     assert set(table) == {"path", "patient_id", "study_id", "site", "split", "unlabelled"}
@@ -72,18 +73,18 @@ def test_labels_are_not_there(prepared, mine, tmp_path):
     assert receipt["labels_used"] is False
     assert receipt["sources"] == {"csv": {"images": 24, "patients": 12, "left_out": {}}}
     assert "24 of 24 images have no split" in receipt["unchecked"][0]
-    # Other labels, the same images: the same pretraining.
+    # Other labels of the same images change nothing.
     labelled = pd.read_csv(mine / "manifest.csv")
     labelled.assign(ill=1 - labelled["ill"]).to_csv(mine / "manifest.csv", index=False)
-    again = prepared(f"csv={mine}")
-    assert again.digest() == found.digest()
-    pd.testing.assert_frame_equal(again.manifest.table, table)
-    # And a table without any.
+    relabelled = prepared(f"csv={mine}")
+    assert relabelled.digest() == found.digest()
+    pd.testing.assert_frame_equal(relabelled.manifest.table, table)
+    # Neither does a table without labels.
     labelled[["path", "patient_id"]].to_csv(mine / "manifest.csv", index=False)
     assert prepared(f"csv={mine / 'manifest.csv'}").digest() == found.digest()
 
 
-def test_the_digest_is_of_the_images_and_whose_they_are(prepared, mine):
+def test_the_digest_is_of_the_images_and_their_patients(prepared, mine):
     before = prepared(f"csv={mine}").digest()
     table = pd.read_csv(mine / "manifest.csv")
     table.assign(patient_id=table["patient_id"].replace("p1", "p0")).to_csv(
@@ -109,18 +110,18 @@ def test_sources_are_joined_and_their_ids_stay_apart(prepared, mine, tmp_path):
 
 
 def test_options_go_to_their_source(prepared, tmp_path):
-    made = synthetic.write_chexpert(tmp_path, patients=20, valid_patients=2, image_size=32)
-    frontal = prepared(f"chexpert={made}")
-    both = prepared(f"chexpert={made}", source_options="chexpert: views=all")
+    chexpert = synthetic.write_chexpert(tmp_path, patients=20, valid_patients=2, image_size=32)
+    frontal = prepared(f"chexpert={chexpert}")
+    both = prepared(f"chexpert={chexpert}", source_options="chexpert: views=all")
     assert set(frontal.manifest.table["path"]) < set(both.manifest.table["path"])
     assert both.summary["sources"]["chexpert"]["left_out"] == {"of the split test": 2}
     assert all("/train/" in path for path in both.manifest.table["path"])
-    every = prepared(f"chexpert={made}", leave_out_splits=())
+    every = prepared(f"chexpert={chexpert}", leave_out_splits=())
     assert any("/valid/" in path for path in every.manifest.table["path"])
     assert every.summary["unchecked"] == []
 
 
-def test_splits_are_left_out_with_whoever_and_whatever_is_in_them(prepared, tmp_path):
+def test_splits_are_left_out_with_their_patients_and_copies(prepared, tmp_path):
     root = write_images(tmp_path / "split", 2, ["train", "validation", "test", "id_validation"])
     table = pd.read_csv(root / "manifest.csv")
     shutil.copy(root / "4.png", root / "7.png")  # of patient 2, test, and of patient 3
@@ -138,9 +139,7 @@ def test_splits_are_left_out_with_whoever_and_whatever_is_in_them(prepared, tmp_
     assert found.summary["images"] == 9
 
 
-def test_listed_images_are_known_by_their_hash_and_take_their_patients_along(
-    prepared, mine, tmp_path
-):
+def test_listed_images_are_left_out_by_hash_with_their_patients(prepared, mine, tmp_path):
     away = tmp_path / "away"
     away.mkdir()
     shutil.copy(mine / "6.png", away / "renamed.png")
@@ -155,7 +154,7 @@ def test_listed_images_are_known_by_their_hash_and_take_their_patients_along(
     assert found.hashes.nunique() == len(found.hashes) == 22
 
 
-def test_a_copy_under_another_patient_goes_with_whoever_is_left_out(prepared, mine, tmp_path):
+def test_a_copy_under_another_patient_is_left_out_too(prepared, mine, tmp_path):
     # 0 is listed, 1 is of its patient, 10 is a copy of 1 and of another patient, who has 11 too.
     shutil.copy(mine / "1.png", mine / "10.png")
     pd.DataFrame({"path": [str(mine / "0.png")]}).to_csv(tmp_path / "list.csv", index=False)
@@ -164,12 +163,15 @@ def test_a_copy_under_another_patient_goes_with_whoever_is_left_out(prepared, mi
     assert len(found.manifest) == 2 * PATIENTS - 4
 
 
-def test_patients_of_a_list_elsewhere_are_said_not_to_be_compared(prepared, mine, tmp_path):
+def test_patients_listed_elsewhere_are_reported_as_not_compared(prepared, mine, tmp_path):
     listed = pd.DataFrame({"path": [str(mine / "0.png")], "patient_id": ["p7"]})
     listed.to_csv(tmp_path / "list.csv", index=False)
     found = prepared(f"csv={mine}", leave_out=str(tmp_path / "list.csv"))
     assert len(found.manifest) == 2 * PATIENTS - 2
-    assert "is known by its images alone" in found.summary["unchecked"][0]
+    assert found.summary["unchecked"][0] == (
+        f"{tmp_path / 'list.csv'} is compared by image hashes alone: its data directory {tmp_path} "
+        "is in no directory of config.data, so that equal patient ids may be of different patients."
+    )
 
 
 def test_listed_patients_are_left_out_where_their_ids_mean_something(prepared, mine, tmp_path):
@@ -182,29 +184,37 @@ def test_listed_patients_are_left_out_where_their_ids_mean_something(prepared, m
     assert gone == {"csv/p2", "csv/p4"}
     assert len([p for p in patients(found) if p.startswith("csv-2/")]) == PATIENTS
     assert found.summary["sources"]["csv"]["left_out"] == {f"of patients in {listed}": 4}
-    lonely = tmp_path / "lonely.csv"
-    lonely.write_text("patient_id\np2\n")
+    elsewhere = tmp_path / "elsewhere.csv"
+    elsewhere.write_text("patient_id\np2\n")
     with pytest.raises(UserError, match=r"lists patients but no images and lies in no directory"):
-        prepared(f"csv={mine}", leave_out=str(lonely))
+        prepared(f"csv={mine}", leave_out=str(elsewhere))
 
 
-def fine_tuning(data_dir, **changes):
+def fine_tuning(data_dir):
+    """Returns the data of a fine-tuning run."""
     config = common.finetuning()
     config.update(source="csv", labels=("ill",), data_dir=str(data_dir), splits=SPLITS)
-    config.update(changes)
-    return config
+    work = data_dir.with_name(f"prepared-{data_dir.name}")
+    return supervised.prepare(config, RunDirectory(work, config.to_dict()))
 
 
-def test_what_a_run_is_judged_on_is_left_out(prepared, mine, tmp_path):
-    config = fine_tuning(mine)
-    run = RunDirectory(tmp_path / "finetuned", config.to_dict())
-    before = sorted(run.path.iterdir())
-    found = prepared(f"csv={mine}", leave_out=str(run.path))
-    assert sorted(run.path.iterdir()) == before
-    parts = supervised.prepare(config, RunDirectory(tmp_path / "again", {}))
+def judged_sets(run_data, prefix=""):
+    """Returns the sets that a run on these data judges."""
+    return [
+        JudgedSet.from_manifest(f"{prefix}{split}", getattr(run_data, split), run_data.hashes)
+        for split in ("validation", "test")
+    ]
+
+
+def test_what_a_run_judges_is_left_out(prepared, mine, tmp_path):
+    run_data = fine_tuning(mine)
+    run = tmp_path / "finetuned"
+    judged.write(run, judged_sets(run_data))
+    found = prepared(f"csv={mine}", leave_out=str(run))
+    assert [path.name for path in run.iterdir()] == ["judged.json"]  # nothing else is needed
     seen = patients(found)
-    assert seen == {f"csv/{p}" for p in parts.train.table["patient_id"]}
-    # The same images under other names in another directory, where ids say nothing.
+    assert seen == {f"csv/{p}" for p in run_data.train.table["patient_id"]}
+    # The same images under other names in another directory, where ids are of other patients.
     moved = tmp_path / "moved"
     moved.mkdir()
     table = pd.read_csv(mine / "manifest.csv")
@@ -212,44 +222,39 @@ def test_what_a_run_is_judged_on_is_left_out(prepared, mine, tmp_path):
         shutil.copy(mine / path, moved / f"moved{path}")
     table["path"] = "moved" + table["path"]
     table.assign(patient_id="x" + table["patient_id"]).to_csv(moved / "manifest.csv", index=False)
-    elsewhere = prepared(f"csv={moved}", leave_out=str(run.path))
+    elsewhere = prepared(f"csv={moved}", leave_out=str(run))
     assert patients(elsewhere) == {name.replace("/", "/x") for name in seen}
+    assert "is compared by image hashes alone" in elsewhere.summary["unchecked"][0]
 
 
-def test_what_a_study_is_judged_on_is_left_out(prepared, mine, tmp_path):
-    from configs import ood_own
-    from remedis.label_budget import data
-    from remedis.label_budget.directory import StudyDirectory
+def test_patients_that_a_run_judges_are_left_out_with_images_it_has_not(prepared, mine, tmp_path):
+    """New images of a judged patient, in the same directory."""
+    run = tmp_path / "finetuned"
+    run_data = fine_tuning(mine)
+    judged.write(run, judged_sets(run_data))
+    train = set(run_data.train.table["patient_id"])
+    for i in range(2 * PATIENTS):
+        pixels = np.full((16, 16), 10 * i, np.uint8)
+        Image.fromarray(pixels).save(mine / f"{i}.png")
+    assert patients(prepared(f"csv={mine}", leave_out=str(run))) == {f"csv/{p}" for p in train}
 
+
+def test_what_a_study_judges_is_left_out(prepared, mine, tmp_path):
     outside = write_images(tmp_path / "outside", 3)
-    config = ood_own.get_config()
-    config.update(labels=("ill",), id_data_dir=str(mine), ood_data_dir=str(outside))
-    for part in (config.id, config.ood):
-        part.splits = SPLITS
-    run = StudyDirectory(tmp_path / "study", config.to_dict())
-    found = prepared(f"csv={mine}; csv={outside}", leave_out=str(run.path))
-    both = data.prepare(config, StudyDirectory(tmp_path / "again", config.to_dict()))
+    inside_data, outside_data = fine_tuning(mine), fine_tuning(outside)
+    study = tmp_path / "study"
+    outside_test = judged_sets(outside_data, "ood/")[1]
+    judged.write(study, [*judged_sets(inside_data, "id/"), outside_test])
+    found = prepared(f"csv={mine}; csv={outside}", leave_out=str(study))
+    pool = pd.concat([outside_data.train.table, outside_data.validation.table])
     assert patients(found) == {
-        *(f"csv/{p}" for p in both.inside.train.table["patient_id"]),
-        *(f"csv-2/{p}" for p in both.pool.table["patient_id"]),
+        *(f"csv/{p}" for p in inside_data.train.table["patient_id"]),
+        *(f"csv-2/{p}" for p in pool["patient_id"]),
     }
-
-
-def test_a_rehearsal_of_a_run_has_its_images_in_its_own_directory(tmp_path, monkeypatch):
-    made = synthetic.write_chexpert(tmp_path, patients=20, valid_patients=6, image_size=32)
-    asked = []
-    monkeypatch.setitem(
-        leave_out.rehearsal.LAYOUTS, "chexpert", lambda at: asked.append(at) or made
-    )
-    config = fine_tuning("", source="chexpert", labels=("Pleural Effusion",), rehearsal="chexpert")
-    config.update(uncertain="zeros", unmentioned="zeros")
-    config.splits = {"train": 0.5, "validation": 0.5, "test": 0.0}
-    run = RunDirectory(tmp_path / "run", config.to_dict())
-    (left_out,) = leave_out.read(str(run.path), RunDirectory(tmp_path / "pretraining", {}))
-    assert asked == [run.path / "rehearsal" / "data"]
-    table = sources.load("chexpert", made).table
-    assert left_out.patients >= set(table["patient_id"][table["split"] == "test"])
-    assert left_out.knows(made)
+    inside, ood = leave_out.read(str(study), tmp_path / "scan.parquet")
+    assert inside.knows(mine)
+    assert not inside.knows(outside)
+    assert ood.hashes == set(outside_test.hashes)
 
 
 def test_made_up_images_and_their_probe(tmp_path, monkeypatch):
@@ -257,9 +262,9 @@ def test_made_up_images_and_their_probe(tmp_path, monkeypatch):
     config = common_pretraining.pretraining()
     config.rehearsal = config.probe.source = "csv"
     run = RunDirectory(tmp_path, {})
-    made = unlabelled.rehearsed(config, run)
-    assert made.data == f"csv={tmp_path / 'rehearsal' / 'data'}"
-    assert made.probe.data_dir == str(tmp_path / "rehearsal" / "data")
+    rehearsed = unlabelled.rehearsed(config, run)
+    assert rehearsed.data == f"csv={tmp_path / 'rehearsal' / 'data'}"
+    assert rehearsed.probe.data_dir == str(tmp_path / "rehearsal" / "data")
     assert config.data == ""
     config.rehearsal = "cvs"
     with pytest.raises(UserError, match="Unknown layout of rehearsal data 'cvs': did you mean"):
@@ -321,15 +326,25 @@ def test_malformed_configs_are_a_sentence(prepared, mine, changes, sentence):
     assert str(caught.value).startswith(sentence)
 
 
-def test_lists_that_say_nothing_are_a_sentence(prepared, mine, tmp_path):
+def test_unusable_lists_are_a_sentence(prepared, mine, tmp_path):
     listed = tmp_path / "list.csv"
     listed.write_text("name\nx\n")
     with pytest.raises(UserError, match="which has the columns name; expected CSV files with"):
         prepared(f"csv={mine}", leave_out=str(listed))
     listed.write_text("path\nmine/0.png\nmine/none.png\n")
-    with pytest.raises(UserError, match=r"of whose 2 images 1 cannot be read .* 'mine/none\.png'"):
+    with pytest.raises(
+        UserError, match=r"but 1 of its 2 images cannot be read .* 'mine/none\.png'"
+    ):
         prepared(f"csv={mine}", leave_out=str(listed))
-    with pytest.raises(UserError, match="which is the directory of no run and no study"):
+    with pytest.raises(UserError) as caught:
+        prepared(f"csv={mine}", leave_out=str(tmp_path))
+    assert str(caught.value) == (
+        f"config.leave_out: {tmp_path} has no judged.json, which lists the images that a run or a "
+        "study judges; run the same command again with this version, which writes it (for a study "
+        "--list is enough)."
+    )
+    (tmp_path / "judged.json").write_text("{")
+    with pytest.raises(UserError, match=r"config\.leave_out: .*judged\.json is damaged"):
         prepared(f"csv={mine}", leave_out=str(tmp_path))
 
 
