@@ -1,7 +1,7 @@
 """The one kind of error a user's mistake raises, and the sentence for a wrong choice."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class UserError(ValueError):
@@ -24,3 +24,21 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
     hint = f": did you mean {near[0]!r}?" if near else "."
     return UserError(f"Unknown {kind} {str(got)!r}{hint} Choose from: {', '.join(names)}.")
+
+
+def registered_twice(
+    kind: str, name: str, first: Callable[..., object], second: Callable[..., object]
+) -> ValueError:
+    """Returns the error for a name that is registered already; a mistake in code, not a user's.
+
+    Args:
+      kind: what is registered, e.g. "operation".
+      name: the name that both claim.
+      first: the function or class that has the name.
+      second: the one that would take its place.
+    """
+    places = [f"{entry.__module__}.{entry.__qualname__}" for entry in (first, second)]
+    return ValueError(
+        f"The {kind} {name!r} is registered already, as {places[0]}, and {places[1]} would "
+        "replace it; rename one of them."
+    )

@@ -1,9 +1,9 @@
-"""Operations on one image, by name, and the specification that strings them together.
+"""Named operations on one image, and the specification that combines them.
 
 A specification is text such as `resize(256) | random_crop(224) | flip_left_right()`: operations in
-the order they are applied, with literal arguments. Text travels through configs, command lines,
-JSON and exported models unchanged. Among the operations, the name of a recipe such as
-`finetune_cxr(448)` stands for those of `remedis.preprocess.recipes`.
+the order in which they are applied, with literal arguments. Text passes through configs, command
+lines, JSON and exported models unchanged. A recipe of `remedis.preprocess.recipes`, such as
+`finetune_cxr(448)`, may stand among the operations and is replaced by its own.
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, registered_twice, unknown_choice
 from remedis.preprocess import recipes
 
 Operation = Callable[..., tf.Tensor]
@@ -25,21 +25,33 @@ _CHANNELWISE: set[str] = set()
 def operation(function: Operation) -> Operation:
     """Registers an operation under its name.
 
-    It takes an image [H, W, 3] float32 in [0, 1] first and returns one. With a keyword argument
-    `seed` ([2] int32) it is random, and must draw from nothing else.
+    Its first argument is an image [H, W, 3] float32 in [0, 1], and it returns one. An operation
+    with a keyword argument `seed` ([2] int32) is random, and draws from that seed alone.
+
+    Raises:
+      ValueError: an operation or a recipe has this name already.
     """
-    _OPERATIONS[function.__name__] = function
+    name = function.__name__
+    if name in _OPERATIONS:
+        raise registered_twice("operation", name, _OPERATIONS[name], function)
+    if name in recipes.names():
+        raise registered_twice("recipe", name, recipes.get(name), function)
+    _OPERATIONS[name] = function
     return function
 
 
 def channelwise(function: Operation) -> Operation:
-    """Registers an operation that does the same to every channel, as well to [H, W, 1].
+    """Registers an operation that treats every channel alike and accepts [H, W, 1] too.
 
-    Of a grey image it needs to see one channel only, a third of the work: the result must be, bit
-    for bit, one channel of what it makes of three equal ones.
+    Grey images pass through it with one channel, a third of the work. The result must equal, bit
+    for bit, one channel of its result for three equal channels.
+
+    Raises:
+      ValueError: an operation or a recipe has this name already.
     """
+    registered = operation(function)
     _CHANNELWISE.add(function.__name__)
-    return operation(function)
+    return registered
 
 
 def names() -> tuple[str, ...]:
@@ -62,7 +74,7 @@ class Step:
 
     @property
     def channelwise(self) -> bool:
-        """Whether the operation can do with one channel of a grey image."""
+        """Whether one channel of a grey image is enough for the operation."""
         return self.name in _CHANNELWISE
 
     def __call__(self, image: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
@@ -90,7 +102,7 @@ class Preprocess:
 
     @property
     def fixed(self) -> int:
-        """How many operations at the beginning are not random: what a cache may remember."""
+        """The number of operations before the first random one: their result may be cached."""
         random = [step.random for step in self.steps]
         return random.index(True) if True in random else len(random)
 
@@ -101,28 +113,36 @@ class Preprocess:
         start: int = 0,
         stop: int | None = None,
     ) -> tf.Tensor:
-        """Returns the image after all operations, or those from `start` to before `stop`.
+        """Returns the image after all operations, or after those from `start` to before `stop`.
 
-        Grey images may come with one channel; they get three before the first operation that needs
-        them, and at the end.
+        A grey image may have one channel. It gets three before the first operation that needs
+        them, or at the end.
 
         Args:
           image: [H, W, 3] or [H, W, 1] float32 in [0, 1].
-          seed: [2] int32; needed if any operation is random. Each operation gets one of its own,
-            so that adding one at the end changes nothing before it.
+          seed: [2] int32; needed if any operation is random. Each operation gets a seed of its
+            own, derived from its position: an operation added at the end changes nothing before it.
           start: position of the first operation to apply.
           stop: position to stop before; the end if not given.
+
+        Returns:
+          [H, W, 3] float32 in [0, 1]; with `stop`, possibly one channel.
+
+        Raises:
+          ValueError: an operation to apply is random and there is no seed.
         """
         for position, step in list(enumerate(self.steps))[start:stop]:
             if step.random and seed is None:
                 raise ValueError(f"{self.specification!r} is random and needs a seed.")
-            own = tf.random.experimental.stateless_fold_in(seed, position) if step.random else None
-            image = step(image if step.channelwise else three_channels(image), own)
+            step_seed = None
+            if step.random:
+                step_seed = tf.random.experimental.stateless_fold_in(seed, position)
+            image = step(image if step.channelwise else three_channels(image), step_seed)
         return image if stop is not None else three_channels(image)
 
 
 def three_channels(image: tf.Tensor) -> tf.Tensor:
-    """Returns [H, W, 3]: the image, or its one channel three times."""
+    """Returns the image [H, W, 3]; a single channel is repeated three times."""
     if image.shape[-1] == 3:
         return image
     grey = tf.shape(image)[-1] == 1
@@ -135,8 +155,8 @@ def parse(specification: str, deterministic: bool = False) -> Preprocess:
 
     Args:
       specification: such as `resize(256) | random_crop(224)` or `evaluation(224)`; empty for no
-        operation. In what is returned, recipes are written out.
-      deterministic: refuse random operations, as evaluation must.
+        operation. The returned specification has recipes written out.
+      deterministic: refuse random operations, as evaluation requires.
 
     Raises:
       UserError: the text cannot be read, an operation or argument is unknown, or one is random
@@ -145,24 +165,24 @@ def parse(specification: str, deterministic: bool = False) -> Preprocess:
     if not specification.strip():
         return Preprocess(specification, ())
     nodes = _nodes(specification)
-    plain = [part for node in nodes for part in _expanded(node, specification)]
-    steps = tuple(_step(node, specification) for node in plain)
+    expanded = [each for node in nodes for each in _expanded(node, specification)]
+    steps = tuple(_step(node, specification) for node in expanded)
     _try(steps, specification)
     for step in steps:
         if deterministic and step.random:
             raise UserError(
-                f"Preprocessing {specification!r} must give the same every time here, but "
+                f"Preprocessing {specification!r} must give the same result every time here, but "
                 f"{step.name} is random."
             )
-    text = specification if plain == nodes else " | ".join(map(ast.unparse, plain))
+    text = specification if expanded == nodes else " | ".join(map(ast.unparse, expanded))
     return Preprocess(text, steps)
 
 
 def _nodes(specification: str) -> list[ast.expr]:
-    """Returns what stands between the bars."""
+    """Returns the expressions between the bars."""
     try:
         tree = ast.parse(specification.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:  # the latter of null bytes, before Python 3.12
+    except (SyntaxError, ValueError) as error:  # ValueError: null bytes, before Python 3.12
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise UserError(
             f"Preprocessing {specification!r} cannot be read ({reason}); write operations with "
@@ -176,7 +196,7 @@ def _nodes(specification: str) -> list[ast.expr]:
 
 
 def _expanded(node: ast.expr, specification: str) -> list[ast.expr]:
-    """Returns the operations of a recipe, or the node alone if it is none."""
+    """Returns the operations of a recipe; a node that is no recipe stays as it is."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         return [node]
     name = node.func.id
@@ -214,9 +234,9 @@ def _literals(node: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _try(steps: tuple[Step, ...], specification: str) -> None:
-    """Builds the steps into a graph that is thrown away, so that they refuse wrong values now.
+    """Traces the steps once in a graph that is discarded, so that wrong values are refused now.
 
-    The same refusal from a training's first batch would come late and as a traceback.
+    Otherwise the same error would appear at the first batch of a training, as a traceback.
     """
     with tf.Graph().as_default():
         image = tf.compat.v1.placeholder(tf.float32, [None, None, 3])

@@ -172,7 +172,10 @@ def test_prepare_packs_what_the_source_tfds_then_loads(data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--preprocess=rotate(3)"], "must give the same every time here, but rotate is random"),
+        (
+            ["--preprocess=rotate(3)"],
+            "must give the same result every time here, but rotate is random",
+        ),
         (["--preprocess=resize(8)", "--labels=il"], "no column 'il'"),
         (["--preprocess=resize(8)", "--source=cvs"], "Unknown source 'cvs': did you mean 'csv'"),
         (

@@ -112,7 +112,7 @@ def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
         ({"train_preprocess": "resise({size})"}, "Unknown preprocessing operation 'resise': did"),
         (
             {"eval_preprocess": "rotate(3)"},
-            "Preprocessing 'rotate(3)' must give the same every time here",
+            "Preprocessing 'rotate(3)' must give the same result every time here",
         ),
         ({"resamples": 20}, "config.resamples is 20; expected at least 40."),
         ({"seed": -1}, "config.seed is -1; expected 0 to 2147483647."),

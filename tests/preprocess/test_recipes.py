@@ -69,7 +69,7 @@ def test_radiographs_are_not_mirrored_in_fine_tuning():
 def test_evaluation_is_repeatable():
     parsed = parse("evaluation(64)", deterministic=True)
     assert parsed.specification == "central_crop(0.875) | resize(64)"
-    with pytest.raises(UserError, match="must give the same every time here, but random_res"):
+    with pytest.raises(UserError, match="must give the same result every time here, but rando"):
         parse("finetune_cxr(64)", deterministic=True)
 
 

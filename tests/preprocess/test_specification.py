@@ -95,8 +95,8 @@ def test_evaluation_must_be_repeatable():
     with pytest.raises(UserError) as caught:
         parse("resize(8) | rotate(10)", deterministic=True)
     assert str(caught.value) == (
-        "Preprocessing 'resize(8) | rotate(10)' must give the same every time here, but rotate is "
-        "random."
+        "Preprocessing 'resize(8) | rotate(10)' must give the same result every time here, but "
+        "rotate is random."
     )
     assert not parse("resize(8) | central_crop(0.5)", deterministic=True).random
 
@@ -221,6 +221,25 @@ def test_the_same_operation_twice_draws_twice():
 def test_a_random_specification_asks_for_a_seed():
     with pytest.raises(ValueError, match="is random and needs a seed"):
         parse("rotate(5)")(tf.constant(IMAGE))
+
+
+def test_registering_a_name_twice_names_both_places():
+    before = registry.names()
+
+    def grey(image):
+        return image
+
+    def evaluation(image):
+        return image
+
+    with pytest.raises(
+        ValueError, match=r"operation 'grey' .* as remedis\S+\.colour\.grey, and test_"
+    ):
+        registry.channelwise(grey)
+    with pytest.raises(ValueError, match=r"recipe 'evaluation' .*recipes\.evaluation, and test_"):
+        registry.operation(evaluation)
+    assert registry.names() == before
+    assert not parse("grey()").steps[0].channelwise
 
 
 def test_names_are_sorted():

@@ -1,4 +1,4 @@
-"""Sources: each turns one dataset, as it lies on disk, into a manifest."""
+"""Sources: each turns one data set, as it lies on disk, into a manifest."""
 
 import collections.abc
 import inspect
@@ -21,23 +21,37 @@ from remedis.data.sources import (
     tfds,
     wilds_camelyon17,
 )
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, registered_twice, unknown_choice
 
-_SOURCES: dict[str, Callable[..., Manifest]] = {
-    "chestxray14": chestxray14.load,
-    "chexpert": chexpert.load,
-    "csv": csv.load,
-    "dicom": dicom.load,
-    "folder": folder.load,
-    "mimic_cxr": mimic_cxr.load,
-    "patch_camelyon": patch_camelyon.load,
-    "slides": slides.load,
-    "tfds": tfds.load,
-    "wilds_camelyon17": wilds_camelyon17.load,
-}
+Source = Callable[..., Manifest]
+_SOURCES: dict[str, Source] = {}
+
+
+def _register(name: str, source: Source) -> None:
+    """Registers the function that loads a data set under the name of its source.
+
+    Raises:
+      ValueError: a source has this name already.
+    """
+    if name in _SOURCES:
+        raise registered_twice("source", name, _SOURCES[name], source)
+    _SOURCES[name] = source
+
+
+_register("chestxray14", chestxray14.load)
+_register("chexpert", chexpert.load)
+_register("csv", csv.load)
+_register("dicom", dicom.load)
+_register("folder", folder.load)
+_register("mimic_cxr", mimic_cxr.load)
+_register("patch_camelyon", patch_camelyon.load)
+_register("slides", slides.load)
+_register("tfds", tfds.load)
+_register("wilds_camelyon17", wilds_camelyon17.load)
 NAMES = tuple(sorted(_SOURCES))
-# What to call the types of options.
-_TYPES: dict[Any, str] = {
+
+# The types of options as messages name them.
+_TYPE_NAMES: dict[Any, str] = {
     bool: "True or False",
     int: "a whole number",
     float: "a number",
@@ -49,13 +63,13 @@ _TYPES: dict[Any, str] = {
 def load(
     name: str, data_dir: files.Path, labels: Sequence[str] | None = None, **options: Any
 ) -> Manifest:
-    """Returns the manifest of a dataset.
+    """Returns the manifest of a data set.
 
     Args:
       name: one of `NAMES`.
-      data_dir: where the dataset lies; each source's module says what it expects there.
-      labels: the label columns wanted, in this order; all of the dataset if not given.
-      **options: what else the source takes.
+      data_dir: the directory of the data set; the module of each source describes its layout.
+      labels: the label columns wanted, in this order; all labels of the data set if not given.
+      **options: further options of the source, see `options_of`.
 
     Raises:
       UserError: the source, a label or an option is unknown, an option is of the wrong type, or the
@@ -69,13 +83,13 @@ def load(
         if not _is_of(value, expected[option]):
             raise UserError(
                 f"The option {option!r} of the source {name!r} is {value!r}; expected "
-                f"{_named(expected[option])}."
+                f"{_type_name(expected[option])}."
             )
     return _SOURCES[name](data_dir, labels, **options)
 
 
 def options_of(name: str) -> tuple[str, ...]:
-    """Returns the names of the options a source takes, such as `allow_missing_patient_ids`.
+    """Returns the names of a source's options, such as `allow_missing_patient_ids`.
 
     Raises:
       UserError: the source is unknown.
@@ -87,23 +101,23 @@ def options_of(name: str) -> tuple[str, ...]:
 
 
 def _is_of(value: object, kind: Any) -> bool:
-    """Returns whether a value is of a type as options have them: plain, a union or a sequence."""
+    """Returns whether a value is of an option's type: a plain type, a union or a sequence."""
     if alternatives := _alternatives(kind):
-        return any(_is_of(value, one) for one in alternatives)
+        return any(_is_of(value, alternative) for alternative in alternatives)
     if typing.get_origin(kind) is collections.abc.Sequence:
-        (item,) = typing.get_args(kind)
-        return isinstance(value, list | tuple) and all(_is_of(v, item) for v in value)
-    if isinstance(value, bool):  # a number to Python, but hardly to whoever wrote it
+        (item_kind,) = typing.get_args(kind)
+        return isinstance(value, list | tuple) and all(_is_of(v, item_kind) for v in value)
+    if isinstance(value, bool):  # bool is a subclass of int, yet True is no number to a user
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
 
 
-def _named(kind: Any) -> str:
+def _type_name(kind: Any) -> str:
     if alternatives := _alternatives(kind):
-        return " or ".join(map(_named, alternatives))
+        return " or ".join(map(_type_name, alternatives))
     if typing.get_origin(kind) is collections.abc.Sequence:
         return "a list such as (1, 2)"
-    return _TYPES[kind]
+    return _TYPE_NAMES[kind]
 
 
 def _alternatives(kind: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from remedis.data import manifest, splits
+from remedis.data import manifest, sources, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.labels import VOCABULARY
 from remedis.data.sources import NAMES, load, options_of
@@ -121,6 +121,13 @@ def test_unknown_source(tmp_path):
         load("chexprt", tmp_path)
     with pytest.raises(UserError, match="Unknown source 'chexprt': did you mean 'chexpert'"):
         options_of("chexprt")
+
+
+def test_registering_a_name_twice_names_both_places():
+    with pytest.raises(
+        ValueError, match=r"source 'folder' .* as \S+\.folder\.load, and \S+\.csv\.load"
+    ):
+        sources._register("folder", sources.csv.load)
 
 
 def test_options():
