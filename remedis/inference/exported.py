@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -20,13 +21,15 @@ from remedis.zoo.seen_images import FILE, SeenImages
 from remedis.zoo.tensors import first_line
 
 
+@dataclasses.dataclass(frozen=True)
 class _InGraph(Preprocess):
-    """The `preprocess` of a SavedModel, in the place of a specification's operations."""
+    """The preprocessing inside a SavedModel, in place of a specification's operations.
 
-    def __init__(self, specification: str, prepare: Any) -> None:
-        super().__init__(specification, ())
-        # A frozen dataclass takes attributes only so.
-        object.__setattr__(self, "_prepare", prepare)
+    Attributes:
+      prepare: the SavedModel's `preprocess`.
+    """
+
+    prepare: Callable[[tf.Tensor], tf.Tensor]
 
     def __call__(
         self,
@@ -42,7 +45,7 @@ class _InGraph(Preprocess):
         if stop is not None:
             return image
         pixels = tf.cast(tf.round(image * 65535.0), tf.uint16)
-        return self._prepare(pixels)[0]  # type: ignore[attr-defined]
+        return self.prepare(pixels)[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +92,7 @@ class ExportedClassifier:
             found = signature(images=images)
             return tf.stack([found["logits"], found["probabilities"]], axis=1)
 
-        prepare = _InGraph(str(self.description.preprocess), self.model.preprocess)
+        prepare = _InGraph(str(self.description.preprocess), (), self.model.preprocess)
         found = predict.predict(outputs, manifest, prepare, batch_size, "Scoring")
         return predict.table(manifest, found[:, 0, columns], found[:, 1, columns])
 

@@ -12,8 +12,6 @@ EfficientNet it is the output of a batch norm and an activation. Dropout inside 
 numbers of one that was not.
 """
 
-import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,46 +19,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from remedis import compat
 from remedis.errors import unknown_choice
-
-# What Keras numbers through a process, where a network does not name its layers.
-_NUMBERED = re.compile(
-    r"(batch_normalization|conv2d|depthwise_conv2d|layer_normalization|normalization|"
-    r"separable_conv2d|sequential|variable)(?:_(\d+))?"
-)
 
 
 def names() -> tuple[str, ...]:
     """Returns the names of all networks, such as `DenseNet121`."""
     return tuple(name for name in dir(keras.applications) if name[:1].isupper())
-
-
-def numbered_from_zero(variables: Iterable[str]) -> dict[str, str]:
-    """Returns names of variables that do not depend on what else a process has built.
-
-    Keras calls the layers of a network that have no name of their own `conv2d_94`, `conv2d_95`, ...
-    and goes on counting with the next network; here the first is `conv2d`, the next `conv2d_1`.
-
-    Args:
-      variables: all names of one network, such as `conv2d_94/kernel`.
-
-    Returns:
-      The new name of each.
-    """
-    variables = list(variables)
-    numbers: dict[str, set[int]] = {}
-    for part in (part for name in variables for part in name.split("/")):
-        if match := _NUMBERED.fullmatch(part):
-            numbers.setdefault(match[1], set()).add(int(match[2] or 0))
-    ranks = {kind: sorted(found) for kind, found in numbers.items()}
-
-    def renumbered(part: str) -> str:
-        if not (match := _NUMBERED.fullmatch(part)):
-            return part
-        rank = ranks[match[1]].index(int(match[2] or 0))
-        return f"{match[1]}_{rank}" if rank else match[1]
-
-    return {name: "/".join(map(renumbered, name.split("/"))) for name in variables}
 
 
 class ApplicationNetwork(keras.layers.Layer):
@@ -87,8 +52,7 @@ class ApplicationNetwork(keras.layers.Layer):
         self.application = application
         build = getattr(keras.applications, application)
         self.network = build(include_top=False, weights=None, input_shape=(None, None, 3))
-        # It stands beside the network; not every one of these modules is public by itself.
-        self._preprocess = sys.modules[build.__module__].preprocess_input
+        self._preprocess = compat.application_preprocessing(build)
         self.map_channels = int(self.network.output_shape[-1])
         self.norm: Any = None
         *_, before, last = self.network.layers
@@ -99,7 +63,7 @@ class ApplicationNetwork(keras.layers.Layer):
             layer.rate = 0.0
         # A count of adapted samples is a whole number and of no use once a network is trained.
         weights = {v.path: v for v in self.network.weights if "float" in v.dtype}
-        self._named = {new: weights[old] for old, new in numbered_from_zero(weights).items()}
+        self._named = {new: weights[old] for old, new in compat.numbered_from_zero(weights).items()}
         unchanged = {id(variable) for variable in self.network.non_trainable_weights}
         self._statistics = {name for name, v in self._named.items() if id(v) in unchanged}
         self.built = True

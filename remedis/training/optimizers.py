@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from remedis import compat
 from remedis.errors import unknown_choice
 
 SGD, ADAMW, LARS = NAMES = ("sgd", "adamw", "lars")
@@ -48,7 +49,7 @@ class _ByVariable(keras.optimizers.Optimizer):
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
     ) -> None:
         """Updates one variable."""
-        index = self._get_variable_index(variable)
+        index = compat.variable_index(self, variable)
         rate = tf.cast(learning_rate, variable.dtype) * self._factors[index]
         if not self._plain[index]:
             gradient, rate = self._decayed(gradient, variable, rate)

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from remedis import files
+from remedis import compat, files
 from remedis.errors import UserError
-from remedis.models.applications import numbered_from_zero
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.zoo import release
@@ -48,7 +47,7 @@ def arrays(
       UserError: the folder is no SavedModel, or lacks some of them.
     """
     tensors = saved_model_variables(directory)
-    full = {new: old for old, new in numbered_from_zero(tensors).items()}
+    full = {new: old for old, new in compat.numbered_from_zero(tensors).items()}
     found = {name: tensors.shapes[full[name]] for name in variables if name in full}
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     check_shapes(found, expected, str(directory), f"the {what} {DESCRIPTION} describes")

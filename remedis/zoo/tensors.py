@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import trackable_object_graph_pb2
 
-from remedis import files
+from remedis import compat, files
 from remedis.errors import UserError
 
-_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # What TensorFlow raises for a damaged checkpoint; an IndexError for a file that is too short.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
@@ -30,18 +28,11 @@ class NamedTensors(Mapping[str, np.ndarray]):
         try:
             self._reader = tf.train.load_checkpoint(prefix)
             shapes = self._reader.get_variable_to_shape_map()
-            graph = trackable_object_graph_pb2.TrackableObjectGraph()
-            graph.ParseFromString(self._reader.get_tensor(_GRAPH))
+            self._keys = compat.variable_keys(self._reader)
         except _UNREADABLE as error:
             raise UserError(
                 f"{prefix} is not a TensorFlow 2 checkpoint: {first_line(error)}"
             ) from error
-        self._keys = {
-            attribute.full_name: attribute.checkpoint_key
-            for node in graph.nodes
-            for attribute in node.attributes
-            if attribute.full_name and attribute.checkpoint_key in shapes
-        }
         self.shapes = {name: tuple(shapes[key]) for name, key in self._keys.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from PIL import Image
 from small_application import small_application  # noqa: F401
 from zoo_helpers import TINY, relative_error, said
 
-from remedis.models.applications import numbered_from_zero
+from remedis import compat
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
@@ -173,7 +173,7 @@ def test_an_export_has_every_variable_and_trains_those_with_gradients(of_keras, 
     _, facts = alone
     named = model.named_variables()
     # Keras numbers the layers of a process, whose tests may have made others before.
-    names = numbered_from_zero(name.removesuffix(":0") for name in facts["variables"])
+    names = compat.numbered_from_zero(name.removesuffix(":0") for name in facts["variables"])
     assert list(names.values()) == list(named)
     trainable = {names[name.removesuffix(":0")] for name in facts["trainable"]}
     assert trainable == set(named) - set(model.statistics())

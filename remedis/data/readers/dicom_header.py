@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import Any, TypeVar
 
-from remedis import extras, files
+from remedis import compat, extras, files
 from remedis.data.readers.unreadable import Unreadable
 from remedis.errors import UserError
 
@@ -138,13 +138,7 @@ def silence() -> Iterator[None]:
         with _LOCK:
             _depth -= 1
             if _depth == 0:
-                _remove_filter()
-
-
-def _remove_filter() -> None:
-    # Whoever changed the filters meanwhile may have taken it out.
-    with contextlib.suppress(ValueError):
-        warnings.filters.remove(_FILTER)  # type: ignore[attr-defined]
+                compat.remove_warning_filter(_FILTER)
 
 
 @functools.cache

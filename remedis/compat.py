@@ -1,0 +1,112 @@
+"""Private interfaces of Keras, TensorFlow and Python that this package uses.
+
+The docstring of each function says why no public interface does the same.
+`tests/test_compat.py` has one test per function. It fails when the interface changes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # both take seconds to load, and the readers of images need neither
+    import keras
+    import tensorflow as tf
+
+# Layers that Keras numbers within a process when a network does not name them.
+_NUMBERED = re.compile(
+    r"(batch_normalization|conv2d|depthwise_conv2d|layer_normalization|normalization|"
+    r"separable_conv2d|sequential|variable)(?:_(\d+))?"
+)
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def variable_index(optimizer: keras.optimizers.Optimizer, variable: tf.Variable) -> int:
+    """Returns the position of a variable among those that an optimizer was built with.
+
+    Keras passes `update_step` a variable of TensorFlow, under a distribution strategy one replica
+    of it. Such a variable has neither the path nor the identity of the `keras.Variable`. Keras
+    maps it back in `Optimizer._get_variable_index`, which all of its own optimizers call.
+    """
+    return optimizer._get_variable_index(variable)
+
+
+def variable_keys(reader: tf.train.CheckpointReader) -> dict[str, str]:
+    """Returns the key of every variable in a TensorFlow 2 checkpoint by the variable's name.
+
+    `tf.train.list_variables` lists keys, such as `_blocks/0/kernel/.ATTRIBUTES/VARIABLE_VALUE`.
+    They follow the objects that held the variables. The names stand only in the object graph, a
+    protocol buffer stored as a tensor of the checkpoint.
+
+    Raises:
+      Exception: the checkpoint has no readable object graph, in the words of TensorFlow.
+    """
+    from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+    graph = trackable_object_graph_pb2.TrackableObjectGraph()
+    graph.ParseFromString(reader.get_tensor(_OBJECT_GRAPH))
+    keys = reader.get_variable_to_shape_map()
+    return {
+        attribute.full_name: attribute.checkpoint_key
+        for node in graph.nodes
+        for attribute in node.attributes
+        if attribute.full_name and attribute.checkpoint_key in keys
+    }
+
+
+def numbered_from_zero(variables: Iterable[str]) -> dict[str, str]:
+    """Returns names of variables that do not depend on what else the process has built.
+
+    Keras names the unnamed layers of a network `conv2d_94`, `conv2d_95`, ... and continues with
+    the next network. Here the first is `conv2d` and the next `conv2d_1`. Keras can reset its
+    counters (`keras.utils.clear_session`), but only for the whole process.
+
+    Args:
+      variables: all names of one network, such as `conv2d_94/kernel`.
+
+    Returns:
+      The new name of each.
+    """
+    variables = list(variables)
+    numbers: dict[str, set[int]] = {}
+    for layer in (layer for name in variables for layer in name.split("/")):
+        if match := _NUMBERED.fullmatch(layer):
+            numbers.setdefault(match[1], set()).add(int(match[2] or 0))
+    ranks = {kind: sorted(seen) for kind, seen in numbers.items()}
+
+    def renumbered(layer: str) -> str:
+        if not (match := _NUMBERED.fullmatch(layer)):
+            return layer
+        rank = ranks[match[1]].index(int(match[2] or 0))
+        return f"{match[1]}_{rank}" if rank else match[1]
+
+    return {name: "/".join(map(renumbered, name.split("/"))) for name in variables}
+
+
+def application_preprocessing(build: Callable[..., Any]) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Returns the `preprocess_input` of a network of `keras.applications`.
+
+    It is a function of the module that defines the network. `keras.applications` exports most of
+    these modules, but `MobileNetV3Large` and `MobileNetV3Small` are in none of them.
+
+    Args:
+      build: the function that builds the network, such as `keras.applications.DenseNet121`.
+    """
+    return sys.modules[build.__module__].preprocess_input
+
+
+def remove_warning_filter(entry: tuple[Any, ...]) -> None:
+    """Removes one entry from Python's list of warning filters, if it is still there.
+
+    `warnings.catch_warnings` restores the whole list, and with it drops filters that other threads
+    have added meanwhile.
+
+    Args:
+      entry: as `warnings.filterwarnings` adds it: action, message, category, module and line.
+    """
+    with contextlib.suppress(ValueError):
+        warnings.filters.remove(entry)  # type: ignore[attr-defined]

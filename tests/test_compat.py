@@ -1,0 +1,126 @@
+"""Canaries: each fails when a private interface that `remedis/compat.py` uses has changed."""
+
+import re
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from remedis import compat
+
+
+class Recording(keras.optimizers.SGD):
+    """Notes the variable that each call of `update_step` is for."""
+
+    def __init__(self):
+        super().__init__(1.0)
+        self.indices = []
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.indices.append(compat.variable_index(self, variable))
+        super().update_step(gradient, variable, learning_rate)
+
+
+@pytest.mark.parametrize("strategy", [None, tf.distribute.MirroredStrategy], ids=["one", "many"])
+def test_keras_knows_the_position_of_the_variable_it_updates(strategy):
+    scope = (strategy or tf.distribute.get_strategy)()
+    with scope.scope():
+        variables = [keras.Variable(np.zeros(size, np.float32)) for size in (2, 3, 4)]
+        optimizer = Recording()
+        optimizer.build(variables)
+    backwards = variables[::-1]
+
+    @tf.function
+    def step():
+        optimizer.apply([tf.ones(variable.shape) for variable in backwards], backwards)
+
+    scope.run(step)
+    assert optimizer.indices == [2, 1, 0]
+    for variable in variables:
+        np.testing.assert_array_equal(variable, -1)
+
+
+def test_the_object_graph_of_a_checkpoint_holds_the_names_of_variables(tmp_path):
+    module = tf.Module()
+    module.parts = [tf.Variable(1.0, name="first/kernel"), tf.Variable([2.0], name="second/kernel")]
+    reader = tf.train.load_checkpoint(tf.train.Checkpoint(module).write(str(tmp_path / "saved")))
+    keys = compat.variable_keys(reader)
+    assert {name: reader.get_tensor(key).tolist() for name, key in keys.items()} == {
+        "first/kernel": 1.0,
+        "second/kernel": [2.0],
+    }
+    assert all(key.startswith("parts/") for key in keys.values())
+
+
+def test_names_do_not_depend_on_what_was_built_before():
+    assert compat.numbered_from_zero(
+        ["conv2d_94/kernel", "batch_normalization_9/beta", "conv2d_101/kernel", "conv2d_94/bias"]
+    ) == {
+        "conv2d_94/kernel": "conv2d/kernel",
+        "batch_normalization_9/beta": "batch_normalization/beta",
+        "conv2d_101/kernel": "conv2d_1/kernel",
+        "conv2d_94/bias": "conv2d/bias",
+    }
+    named = ["conv1_bn/gamma", "block_12/conv2d_bn/beta", "head/dense/kernel", "stage_3_block_1/x"]
+    assert compat.numbered_from_zero(named) == {name: name for name in named}
+    fresh = ["conv2d/kernel", "conv2d_1/kernel", "conv2d_2/kernel"]
+    assert compat.numbered_from_zero(fresh) == {name: name for name in fresh}
+
+
+def test_keras_numbers_the_layers_that_have_no_name():
+    def paths():
+        inputs = keras.Input((8, 8, 3))
+        x = keras.layers.Conv2D(2, 1)(inputs)
+        x = keras.layers.BatchNormalization()(x)
+        x = keras.layers.DepthwiseConv2D(1)(keras.layers.SeparableConv2D(2, 1)(x))
+        x = keras.layers.Normalization()(keras.layers.LayerNormalization()(x))
+        outputs = keras.Sequential([keras.layers.Conv2D(2, 1)])(x)
+        return [weight.path for weight in keras.Model(inputs, outputs).weights]
+
+    first, second = paths(), paths()
+    assert first != second
+    renumbered = [list(compat.numbered_from_zero(names).values()) for names in (first, second)]
+    assert renumbered[0] == renumbered[1]
+    kinds = {name.partition("/")[0] for name in renumbered[0]}
+    assert kinds >= {
+        "conv2d",
+        "batch_normalization",
+        "depthwise_conv2d",
+        "separable_conv2d",
+        "layer_normalization",
+        "normalization",
+        "sequential",
+    }
+
+
+def test_every_network_of_keras_has_its_preprocessing_beside_it():
+    builds = [getattr(keras.applications, name) for name in dir(keras.applications)]
+    networks = [build for build in builds if getattr(build, "__name__", "")[:1].isupper()]
+    assert len(networks) >= 38
+    for build in networks:
+        pixels = compat.application_preprocessing(build)(tf.zeros([1, 4, 4, 3]))
+        assert pixels.shape == (1, 4, 4, 3)
+
+
+def test_a_warning_filter_is_an_entry_of_a_list():
+    entry = ("ignore", None, Warning, re.compile("some_module"), 0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="some_module")
+        warnings.filterwarnings("ignore", category=UserWarning)
+        assert warnings.filters[1] == entry
+        others = [other for other in warnings.filters if other != entry]
+        compat.remove_warning_filter(entry)
+        assert warnings.filters == others
+        compat.remove_warning_filter(entry)
+        assert warnings.filters == others
+
+
+def test_importing_it_loads_neither_tensorflow_nor_keras():
+    program = (
+        "import sys, remedis.compat; sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
