@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from remedis.cli import classifiers, data, embeddings
+from remedis.cli import classifiers, console, data, embeddings
 from remedis.cli.data import UNWELL
 from remedis.errors import UserError
 
@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         parsed = _parser().parse_args(arguments)
-        status: int = parsed.run(parsed)
+        with console.shown(quiet=parsed.quiet, verbose=parsed.verbose):
+            status: int = parsed.run(parsed)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -53,7 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     info.set_defaults(run=_info)
     for module in (data, embeddings, classifiers):
         module.add(commands)
+    for command in {*commands.choices.values()}:
+        _add_verbosity(command)
     return parser
+
+
+def _add_verbosity(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--quiet", action="store_true", help="print warnings and results only")
+    add("--verbose", action="store_true", help="print debugging lines too, with logger names")
 
 
 def _list(_: argparse.Namespace) -> int:

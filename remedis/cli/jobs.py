@@ -14,11 +14,16 @@ import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from remedis.cli import console
 from remedis.errors import UserError, unknown_choice
 
 CONFIG = "config"
 # What the system says where it is the disk that has to be mended and not the program.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+_QUIET = flags.DEFINE_bool("quiet", False, "Print warnings and results only.")
+_VERBOSE = flags.DEFINE_bool("verbose", False, "Print debugging lines too, with logger names.")
 
 
 def define_config() -> flags.FlagHolder:
@@ -31,10 +36,18 @@ def run(main: Callable[[], None]) -> None:
     # TensorFlow tells every step of a save at INFO, and at import that there is no accelerator.
     logging.set_verbosity(logging.WARNING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app.run(lambda _: reporting(main), flags_parser=lambda argv: reporting(lambda: _parse(argv)))
+    app.run(
+        lambda _: exit_on_mistake(lambda: _shown(main)),
+        flags_parser=lambda argv: exit_on_mistake(lambda: _parse(argv)),
+    )
 
 
-def reporting(do: Callable[[], Any]) -> Any:
+def _shown(main: Callable[[], None]) -> None:
+    with console.shown(quiet=_QUIET.value, verbose=_VERBOSE.value):
+        main()
+
+
+def exit_on_mistake(do: Callable[[], Any]) -> Any:
     """Returns what `do` returns; a UserError or an interruption ends the process with one line."""
     try:
         return do()
