@@ -2,6 +2,8 @@
 
 import hashlib
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -116,6 +118,13 @@ class TestEveryWriter:
         with pytest.raises(UserError, match=message):
             WRITERS[name](tmp_path, **arguments)
         assert not list(tmp_path.iterdir())
+
+
+def test_the_package_does_not_import_tensorflow():
+    code = "import sys, remedis.synthetic; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    assert b"remedis.synthetic.histology" in loaded.split()
+    assert b"tensorflow" not in loaded.split()
 
 
 def test_other_wrong_arguments(tmp_path):

@@ -18,10 +18,10 @@ Citation and terms: yours.
 """
 
 import datetime
+import logging
 import os
 import pathlib
 import re
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -35,6 +35,8 @@ from remedis.data.sources import common
 from remedis.data.tables import columns, spreadsheet, text
 from remedis.errors import UserError
 from remedis.progress import progress
+
+_LOG = logging.getLogger(__name__)
 
 LABELS = "labels.csv"
 # What rows of labels may be matched by, the most specific first.
@@ -169,14 +171,16 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
                 items = [f"{path}#{i}" for i in range(1, count + 1)] if count > 1 else [path]
                 rows += ({"path": item, "file": path, **outcome} for item in items)
     if without_image:
-        _note(f"{len(without_image):,} DICOM files hold no image: {text.some(without_image)}.")
+        _LOG.warning(
+            f"{len(without_image):,} DICOM files hold no image: {text.some(without_image)}."
+        )
     if bad and not skip_unreadable:
         raise UserError(
             f"{len(bad):,} of {len(paths):,} DICOM files of {root} cannot be read: "
             f"{text.some(bad, limit=3)}; mend or remove them, or set skip_unreadable."
         )
     if bad:
-        _note(f"Left out, since they cannot be read: {text.some(bad, limit=len(bad))}.")
+        _LOG.warning(f"Left out, since they cannot be read: {text.some(bad, limit=len(bad))}.")
     if not rows:
         raise UserError(f"{root} does not hold DICOM files with an image in them.")
     return pd.DataFrame(rows)
@@ -251,16 +255,12 @@ def _join(
             f"{path}: not one {key} is that of an image; look at how the column is written."
         )
     if not matched.all():
-        _note(f"{int((~matched).sum()):,} of {len(given):,} rows of {path} match no image.")
+        _LOG.warning(f"{int((~matched).sum()):,} of {len(given):,} rows of {path} match no image.")
     if without := int((~own.isin(given[key])).sum()):
-        _note(
+        _LOG.warning(
             f"{without:,} of {len(table):,} images have no row in {path}; their labels are unknown."
         )
     values = {name: columns.labels(path, given[name]) for name in chosen}
     labels = pd.DataFrame(values, index=given.index).set_axis(given[key].tolist())
     found = labels.reindex(own.tolist()).set_axis(table.index)
     return table.assign(modality=table["modality"].astype(text.STRING)).join(found)
-
-
-def _note(sentence: str) -> None:
-    print(sentence, file=sys.stderr)

@@ -12,9 +12,9 @@ Splits: folders `train`, `test`, and `val`, `valid` or `validation`. Without the
 Citation and terms: yours.
 """
 
+import logging
 import pathlib
 import re
-import sys
 from collections.abc import Sequence
 
 import pandas as pd
@@ -25,6 +25,8 @@ from remedis.data.readers import dicom
 from remedis.data.sources import common
 from remedis.data.tables.text import STRING, some
 from remedis.errors import UserError, unknown_choice
+
+_LOG = logging.getLogger(__name__)
 
 _ENCODED = (".png", ".jpg", ".jpeg")
 SPLITS = {
@@ -154,10 +156,9 @@ def _images(
         )
     common.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
     if passed_over:
-        print(
+        _LOG.warning(
             f"{root}: passed over {len(passed_over):,} files that are not named as images: "
-            f"{some(passed_over)}.",
-            file=sys.stderr,
+            f"{some(passed_over)}."
         )
     return images
 

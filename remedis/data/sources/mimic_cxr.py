@@ -9,7 +9,7 @@ studies that have no labels. The policies of `remedis.data.labels` decide what t
 Metadata: patient, study, and view as recorded. Sex and age are in other files (of MIMIC-IV), and
 unknown here.
 Views: frontal are PA and AP, lateral are LATERAL and LL. What is neither (oblique, decubitus,
-nothing recorded) is part of `all` only; how many of which are left out is printed.
+nothing recorded) is part of `all` only; the number of images left out is logged.
 Splits: the official ones, by patient: 368,960 / 2,991 / 5,159 images in train, validation (called
 `validate` there) and test. Rows of the tables for images or studies that the table of metadata does
 not list are passed over, so that a part of the dataset can be used by cutting that one table.
@@ -17,8 +17,8 @@ Citation: Johnson et al., MIMIC-CXR-JPG, 2019, arXiv 1901.07042.
 Terms: PhysioNet, credentialed access; read them there.
 """
 
+import logging
 import pathlib
-import sys
 from collections.abc import Sequence
 
 import pandas as pd
@@ -30,6 +30,8 @@ from remedis.data.sources import common
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.text import some
 from remedis.errors import UserError, unknown_choice
+
+_LOG = logging.getLogger(__name__)
 
 DIRECTORIES = ("mimic-cxr-jpg-2.0.0", "mimic-cxr-jpg", "2.0.0")
 VIEWS = ("frontal", "lateral", "all")
@@ -141,13 +143,12 @@ def _findings(root: pathlib.Path, images: pd.DataFrame, chosen: Sequence[str]) -
 
 
 def _of_side(view: pd.Series, side: str) -> pd.Series:
-    """Returns which images are of a side; lists on stderr the views that are of none."""
+    """Returns which images are of a side; logs the views that are of neither."""
     sides = view.map(_SIDES)
     if (other := view[sides.isna()].replace("", "(nothing recorded)").value_counts()).any():
         listed = [f"{name} {count:,}" for name, count in other.items()]
-        print(
+        _LOG.warning(
             f"mimic_cxr: left out {int(other.sum()):,} images whose view is neither frontal nor "
-            f"lateral: {some(listed, limit=20)}.",
-            file=sys.stderr,
+            f"lateral: {some(listed, limit=20)}."
         )
     return sides == side

@@ -18,10 +18,10 @@ Citation: for CAMELYON, Litjens et al., GigaScience 7(6):giy065, 2018; else your
 Terms: CC0 (CAMELYON); else yours.
 """
 
+import logging
 import os
 import pathlib
 import re
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,6 +35,8 @@ from remedis.data.sources import common
 from remedis.data.tables import spreadsheet, text
 from remedis.errors import UserError, unknown_choice
 from remedis.progress import progress
+
+_LOG = logging.getLogger(__name__)
 
 LABELS = ("tumor",)
 TABLE = "slides.csv"
@@ -114,7 +116,7 @@ def load(
             parts.append(part)
             report(done, f"{sum(map(len, parts)):,} tiles")
     if empty := [p for p, part in zip(slides["file"], parts, strict=True) if not len(part)]:
-        print(f"No tissue in {len(empty):,} slides: {text.some(empty)}.", file=sys.stderr)
+        _LOG.warning(f"No tissue in {len(empty):,} slides: {text.some(empty)}.")
     tiles = pd.concat(parts, ignore_index=True)
     if not len(tiles):
         raise UserError(

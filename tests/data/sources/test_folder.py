@@ -71,13 +71,11 @@ def test_what_is_no_image_is_passed_over(make_files):
     assert len(folder.load(directory, patient_pattern=PATTERN)) == len(FILES)
 
 
-def test_what_is_passed_over_is_said(make_files, capsys):
+def test_what_is_passed_over_is_said(make_files, caplog):
     directory = make_files("a/ok.png", "a/b.tif", "a/c.bmp", "b/d.png")
     m = folder.load(directory, allow_missing_patient_ids=True)
     assert m.table["path"].tolist() == ["a/ok.png", "b/d.png"]
-    assert "passed over 2 files that are not named as images: a/b.tif, a/c.bmp" in (
-        capsys.readouterr().err
-    )
+    assert "passed over 2 files that are not named as images: a/b.tif, a/c.bmp" in (caplog.text)
 
 
 def test_dicom_files_by_every_name_that_is_read(make_files):

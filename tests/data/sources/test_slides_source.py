@@ -152,10 +152,10 @@ def test_names_that_are_not_utf_8(folder):
         load(folder)
 
 
-def test_slides_without_tissue(folder, capsys):
+def test_slides_without_tissue(folder, caplog):
     write_slide(folder / "patient_030_node_0.tif", blank(512, 512))
     assert len(load(folder)) == 12
-    assert "No tissue in 1 slides: patient_030_node_0.tif" in capsys.readouterr().err
+    assert "No tissue in 1 slides: patient_030_node_0.tif" in caplog.text
     with pytest.raises(UserError, match="show no tile with a share of tissue of 1"):
         slides.load(folder, mpp=0.5, size=250, tissue=1.0)
 
