@@ -28,13 +28,15 @@ setuptools.setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=setuptools.find_packages(include=["remedis", "remedis.*"]),
-    package_data={"remedis": ["py.typed"]},
+    package_data={"remedis": ["py.typed"], "remedis.reporting.ood_report": ["templates/*"]},
     entry_points={"console_scripts": ["remedis=remedis.cli:main"]},
     install_requires=[
         "absl-py>=2.1",
         "h5py>=3.11",
         "importlib-resources>=6",  # TensorFlow Datasets imports it without asking for it
+        "jinja2>=3.1",
         "keras>=3.12",
+        "markupsafe>=2.1",
         "matplotlib>=3.9",
         "ml-collections>=1.0",
         "numpy>=2.0",

@@ -33,7 +33,9 @@ def test_installed_wheel_works_from_another_directory(tmp_path):
     code = (
         "import remedis.cli, remedis.finetuning.finetune, remedis.synthetic as r; "
         "print(remedis.__file__); r.write_chexpert('made', 2, 2, image_size=32); "
-        "remedis.cli.main(['list'])"
+        "remedis.cli.main(['list']); "
+        "from remedis.reporting.ood_report import page; "
+        "page.environment().get_template('report.html.jinja')"
     )
     printed = run(sys.executable, "-c", code, cwd=elsewhere, env=environment)
     assert printed.startswith(str(target))

@@ -2,7 +2,8 @@ import pytest
 from ood_example import make_study
 
 from remedis.reporting import comparison
-from remedis.reporting.ood_report import answers, words
+from remedis.reporting.ood_report import answer_sentences, number_format
+from remedis.reporting.ood_report.answer_table import answer_tables
 
 GOAL = "what scratch reaches with all 310 (AUROC 0.778)"
 
@@ -16,7 +17,12 @@ def _study(**changes):
 
 def _said(**changes):
     study = _study(**changes)
-    return answers.sentence(study["answers"][0], study)
+    return answer_sentences.sentence(study["answers"][0], study)
+
+
+def _row(**changes):
+    ((row,),) = (table.rows for table in answer_tables(_study(**changes)))
+    return row
 
 
 def _of(value, low, high):
@@ -70,16 +76,17 @@ def test_not_reached_is_said_once_for_all_arms():
     ]
     # What the baseline needs for what it reaches itself is not said.
     study["answers"].append({**study["answers"][0], "arm": "scratch"})
-    text = answers.paragraphs(study)
-    assert text.count("<p>") == 1
-    assert text.startswith("<p><strong>Linear probe.</strong> With 20 labelled patients [12, 41]")
-    assert text.endswith(
-        " With up to 310 labelled patients remedis, bit and scratch do not reach AUROC 0.9 "
-        "(0.4 %, 0 % and 11 % of the resamples do).</p>"
+    (sentences,) = answer_sentences.paragraphs(study).values()
+    assert list(answer_sentences.paragraphs(study)) == ["Linear probe"]
+    assert len(sentences) == 2
+    assert sentences[0].startswith("With 20 labelled patients [12, 41]")
+    assert sentences[1] == (
+        "With up to 310 labelled patients remedis, bit and scratch do not reach AUROC 0.9 "
+        "(0.4 %, 0 % and 11 % of the resamples do)."
     )
-    alone = answers.missed_sentence(study["answers"][1:2], study)
+    alone = answer_sentences.missed_sentence(study["answers"][1:2], study)
     assert "patients remedis does not reach AUROC 0.9 (0.4 % of the resamples do)." in alone
-    assert "No arm was compared" in answers.paragraphs({**study, "answers": []})
+    assert answer_sentences.paragraphs({**study, "answers": []}) == {}
 
 
 def test_zero_shot_extrapolated_and_not_estimable():
@@ -95,9 +102,8 @@ def test_zero_shot_extrapolated_and_not_estimable():
         f"[400, open] labelled patients for {GOAL}."
     )
     assert "the level to reach is not estimable" in _said(level=None)
-    rows = [answers.answers_table(_study(**changes)) for changes in (zero_shot, beyond)]
-    assert "<td>0 [0, 25]</td>" in rows[0]
-    assert "<td>513 [400, open] (extrapolated, not measured)</td>" in rows[1]
+    assert _row(**zero_shot)[2] == "0 [0, 25]"
+    assert _row(**beyond)[2] == "513 [400, open] (extrapolated, not measured)"
 
 
 def test_what_only_one_of_the_two_reaches():
@@ -107,20 +113,20 @@ def test_what_only_one_of_the_two_reaches():
         "with up to 310."
     )
     assert _said(**target, arm="scratch").endswith("scratch reaches AUROC 0.85.")
-    assert "<td>the baseline does not reach it</td>" in answers.answers_table(_study(**target))
+    assert _row(**target)[2:4] == ["20 [12, 41]", "the baseline does not reach it"]
     missed = {"status": "not reached", "patients": None, "at_least": None}
-    assert "<td>not reached with 310</td>" in answers.answers_table(_study(**target | missed))
+    assert _row(**target | missed)[2:4] == ["not reached with 310", ""]
     missed["at_least"] = 180.2
-    text = answers.answers_table(_study(**target | missed))
-    assert "<td>not reached with 310 [181, beyond 310]</td>" in text
-    assert "the baseline does not" not in text
+    assert _row(**target | missed)[2:4] == ["not reached with 310 [181, beyond 310]", ""]
 
 
 def test_numbers():
-    assert words.auroc(_of(0.8124, 0.78, 0.84)) == "0.812 [0.780, 0.840]"
-    assert words.difference(_of(-0.0312, -0.05, 0.001)) == "-0.031 [-0.050, +0.001]"
-    assert words.auroc(_of(None, None, None)) == words.share(None) == "not estimable"
-    assert [words.percent(x) for x in (0, 0.0031, 0.0097, 0.05, 1.03)] == [
+    assert number_format.auroc(_of(0.8124, 0.78, 0.84)) == "0.812 [0.780, 0.840]"
+    assert number_format.difference(_of(-0.0312, -0.05, 0.001)) == "-0.031 [-0.050, +0.001]"
+    assert (
+        number_format.auroc(_of(None, None, None)) == number_format.share(None) == "not estimable"
+    )
+    assert [number_format.percent(x) for x in (0, 0.0031, 0.0097, 0.05, 1.03)] == [
         "0 %",
         "0.3 %",
         "1 %",
@@ -128,5 +134,5 @@ def test_numbers():
         "103 %",
     ]
     # Whole patients, rounded up, but not by what a float loses.
-    assert words.patients(_of(16.0000000001, 15.2, 1200.0), 9) == "16 [16, 1,200]"
+    assert number_format.patients(_of(16.0000000001, 15.2, 1200.0), 9) == "16 [16, 1,200]"
     assert [comparison.p_value(p) for p in (None, 0.0009, 0.04)] == ["none", "<0.001", "0.040"]

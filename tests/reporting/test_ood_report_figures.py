@@ -3,7 +3,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from ood_example import BUDGETS, FIVE, make_study
 
-from remedis.reporting.ood_report import figures, panels
+from remedis.reporting.ood_report import curve_figures as figures
+from remedis.reporting.ood_report import curve_panels
 
 
 def _rescaled(study, factor):
@@ -50,7 +51,7 @@ def test_curves_go_through_the_points():
 
 
 def test_arms_differ_in_more_than_colour():
-    styles = panels.styles(make_study(tuple("abcdefgh")))
+    styles = curve_panels.styles(make_study(tuple("abcdefgh")))
     assert len({(style["marker"], str(style["linestyle"])) for style in styles}) == 8
 
 

@@ -1,136 +1,126 @@
-"""The page: its sections in order."""
+"""The HTML page of the report: the template `report.html.jinja` with the values of a study."""
 
+import functools
 from collections.abc import Mapping
 
+import jinja2
+
+from remedis.reporting.figures import RED
 from remedis.reporting.notes import RESEARCH_USE
-from remedis.reporting.ood_report import answers, figures, measured, record
-from remedis.reporting.ood_report.drawings import within_page
-from remedis.reporting.ood_report.markup import Markup, items, join, tag
-from remedis.reporting.ood_report.style import CSS
-from remedis.reporting.ood_report.words import (
+from remedis.reporting.ood_report import (
+    answer_sentences,
+    answer_table,
+    curve_figures,
+    data_tables,
+    estimate_tables,
+    provenance_lists,
+)
+from remedis.reporting.ood_report.content import Drawing
+from remedis.reporting.ood_report.figure_export import inline_svg
+from remedis.reporting.ood_report.number_format import auroc
+from remedis.reporting.ood_report.study_summary import (
     Study,
-    auroc,
     budget_name,
     mode_name,
-    random_note,
+    random_weights_note,
 )
 
-_KEY = "Hollow: zero-shot. Bands: 95 % intervals. Patients are on the scale of log(1 + patients)."
+_ADAPTATIONS = {
+    "probe": "its last layer alone (linear probe)",
+    "finetune": "all of its layers (end-to-end fine-tuning)",
+}
 
 
 def page(study: Study, versions: Mapping[str, str]) -> str:
     """Returns the page: self-contained HTML without scripts, also well-formed as XML.
 
     Args:
-      study: what `summary.json` holds.
-      versions: of the software it was made with, by package.
+      study: the content of `summary.json`.
+      versions: of the software that made the study, by package.
     """
-    body = tag(
-        "main",
-        _head(study),
-        _section("Curves", _curves(study), measured.curves(study)),
-        _section("Answers", answers.answers_table(study)),
-        _section("In and out of distribution", measured.gap(study)),
-        _section("Label by label", *_labels(study)),
-        _section("Arm against arm", measured.paired(study)),
-        _section("Budgets", record.budgets(study)),
-        _section("Data and splits", record.data(study)),
-        _section("Checkpoints", record.checkpoints(study)),
-        _section("Caveats", items(study["caveats"])),
-        _section("How it was made", record.method(study, versions)),
-    )
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8"/>'),
-        Markup('<meta name="viewport" content="width=device-width, initial-scale=1"/>'),
-        tag("title", study["title"]),
-        tag("style", Markup(CSS)),
-    )
-    return f"<!DOCTYPE html>\n{tag('html', head, tag('body', body), lang='en')}\n"
-
-
-def _section(title: str, *content: Markup) -> Markup:
-    name = title.lower().replace(" ", "-")
-    heading = tag("h2", title, id=name)
-    return tag("section", heading, *content, aria_labelledby=name)
-
-
-def _head(study: Study) -> Markup:
-    names = [study["data"][key]["name"] for key in ("id", "ood")]
-    parts = [
-        tag("h1", study["title"]),
-        tag("p", f"From {names[0]} to {names[1]}, {study['created']}.", class_="note"),
-    ]
-    if note := random_note(study):
-        parts.append(tag("p", note, class_="alarm"))
-    done, planned = study["cells"]["done"], study["cells"]["planned"]
-    if done < planned:
-        said = f"UNFINISHED: {done:,} of {planned:,} cells are done; numbers will change."
-        parts.append(tag("p", said, class_="alarm"))
-    parts += [tag("div", answers.paragraphs(study), class_="answer"), tag("p", _terms(study))]
-    return join([*parts, tag("p", RESEARCH_USE, class_="note")])
-
-
-def _terms(study: Study) -> str:
-    """Returns what a reader needs who has not read one of these before."""
-    inside, outside = (study["data"][key]["name"] for key in ("id", "ood"))
-    ways = {
-        "probe": "its last layer alone (linear probe)",
-        "finetune": "all of its layers (end-to-end fine-tuning)",
-    }
-    adapted = " or ".join(ways[mode] for mode in study["modes"])
     return (
-        f"Each arm is a network with the weights it started from. It learnt from {inside}, the "
-        f"in-distribution (ID) data; was adapted to {outside}, out of distribution (OOD), by "
-        f"training {adapted} on labelled patients from there; and is judged on other patients from "
-        "there. AUROC is how often an image with a finding is ranked above one without: 0.5 is "
-        "chance, 1 is perfect. Brackets hold 95 % intervals."
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            red=RED,
+            research_use=RESEARCH_USE,
+            title=study["title"],
+            created=study["created"],
+            id_name=study["data"]["id"]["name"],
+            ood_name=study["data"]["ood"]["name"],
+            metric=study["metric"],
+            adaptations=[_ADAPTATIONS[mode] for mode in study["modes"]],
+            random_weights_note=random_weights_note(study),
+            cells_done=study["cells"]["done"],
+            cells_planned=study["cells"]["planned"],
+            answers=answer_sentences.paragraphs(study),
+            no_answer=answer_sentences.NO_ANSWER,
+            answer_tables=answer_table.answer_tables(study),
+            curves=[_curve(study, mode) for mode in study["modes"]],
+            curve_tables=estimate_tables.curve_tables(study),
+            gap_table=estimate_tables.gap_table(study),
+            recovery_tables=estimate_tables.recovery_tables(study),
+            legend=inline_svg(
+                curve_figures.legend(study), "key", "Which line is which arm.", "Arms"
+            ),
+            label_curves={mode_name(mode): _label_curves(study, mode) for mode in study["modes"]},
+            paired_tables=estimate_tables.paired_tables(study),
+            budget_table=data_tables.budget_table(study),
+            budgets_left_out=data_tables.budgets_left_out(study),
+            data_sets=data_tables.data_sets(study),
+            receipt_between=data_tables.receipt(study["between"]),
+            arms=provenance_lists.arms(study),
+            caveats=study["caveats"],
+            command=study["command"],
+            method=provenance_lists.method(study, versions),
+        )
     )
 
 
-def _curves(study: Study) -> Markup:
-    drawn = [
-        within_page(
-            figures.curve_panel(study, mode),
-            f"curve-{mode}",
-            f"{mode_name(mode)}. {_in_words(study, mode)}",
-            mode_name(mode),
-        )
-        for mode in study["modes"]
-    ]
-    said = f"On the OOD test set: {study['metric']}. {_KEY}"
-    return join([tag("p", said), tag("div", *drawn, class_="curves")])
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Returns the templates; they escape every value and refuse a value that is missing."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("remedis.reporting.ood_report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
 
 
-def _in_words(study: Study, mode: str) -> str:
-    """Returns where each arm begins and ends."""
-    said = []
+def _curve(study: Study, mode: str) -> Drawing:
+    return inline_svg(
+        curve_figures.curve_panel(study, mode),
+        f"curve-{mode}",
+        f"{mode_name(mode)}. {_ends_in_words(study, mode)}",
+        mode_name(mode),
+    )
+
+
+def _ends_in_words(study: Study, mode: str) -> str:
+    """Returns each arm's metric at the smallest and at the largest budget."""
+    sentences = []
     for arm in study["arms"]:
         points = [p for p in study["points"] if (p["arm"], p["mode"]) == (arm, mode)]
-        ends = sorted(points, key=lambda point: point["patients"])
-        if ends:
-            said.append(
-                f"{arm}: {study['metric']} {auroc(ends[0]['mean'])} at "
-                f"{budget_name(ends[0]['patients'], study)} labelled patients, "
-                f"{auroc(ends[-1]['mean'])} at {budget_name(ends[-1]['patients'], study)}."
+        if points:
+            first, last = (pick(points, key=lambda p: p["patients"]) for pick in (min, max))
+            sentences.append(
+                f"{arm}: {study['metric']} {auroc(first['mean'])} at "
+                f"{budget_name(first['patients'], study)} labelled patients, "
+                f"{auroc(last['mean'])} at {budget_name(last['patients'], study)}."
             )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
-def _labels(study: Study) -> list[Markup]:
-    parts = [
-        tag("p", f"On the OOD test set: AUROC. {_KEY}"),
-        within_page(figures.legend(study), "key", "Which line is which arm.", "Arms"),
+def _label_curves(study: Study, mode: str) -> list[Drawing]:
+    return [
+        inline_svg(
+            curve_figures.label_panel(study, mode, label),
+            f"label-{mode}-{index}",
+            f"{label}: AUROC by labelled patients. {mode_name(mode)}.",
+            label,
+        )
+        for index, label in enumerate(study["labels"])
     ]
-    for mode in study["modes"]:
-        drawn = [
-            within_page(
-                figures.label_panel(study, mode, label),
-                f"label-{mode}-{index}",
-                f"{label}: AUROC by labelled patients. {mode_name(mode)}.",
-                label,
-            )
-            for index, label in enumerate(study["labels"])
-        ]
-        parts += [tag("h3", mode_name(mode)), tag("div", *drawn, class_="labels")]
-    return parts

@@ -1,11 +1,11 @@
-"""From the summary of a study to the report in its directory."""
+"""The files of the report, written into the directory of the study."""
 
 import pathlib
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.reporting.ood_report import figures
-from remedis.reporting.ood_report.drawings import save
+from remedis.reporting.ood_report import curve_figures
+from remedis.reporting.ood_report.figure_export import save
 from remedis.reporting.ood_report.page import page
 
 
@@ -33,9 +33,9 @@ def write(workdir: files.Path) -> pathlib.Path:
     environment = run / "environment.json"
     known = files.read_json(environment) if environment.is_file() else {"versions": {}}
     versions = {name: version for name, version in known["versions"].items() if version}
-    save(figures.curves(study), run / "figures", "curves")
+    save(curve_figures.curves(study), run / "figures", "curves")
     for mode in study["modes"]:
-        save(figures.labels(study, mode), run / "figures", f"labels-{mode}")
+        save(curve_figures.labels(study, mode), run / "figures", f"labels-{mode}")
     report = run / "report.html"
     files.write_text(report, page(study, versions))
     return report

@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 
 from remedis.reporting.figures import RED, columns_of
 from remedis.reporting.figures import panels as panel_grid
-from remedis.reporting.ood_report import panels
-from remedis.reporting.ood_report.words import Study, mode_name, pool
+from remedis.reporting.ood_report import curve_panels
+from remedis.reporting.ood_report.study_summary import Study, mode_name, pool
 
 _WRAP = 52  # characters a line of the legend
 
@@ -29,7 +29,7 @@ def curves(study: Study) -> Figure:
     )
     for axes, mode in zip(grid, modes, strict=True):
         axes.set_title(mode_name(mode), fontsize=11, loc="left", parse_math=False)
-        panels.curve(axes, study, mode)
+        curve_panels.curve(axes, study, mode)
     _legend_below(figure, study, names)
     return figure
 
@@ -38,7 +38,7 @@ def curve_panel(study: Study, mode: str) -> Figure:
     """Returns one panel of `curves` by itself, with the legend."""
     names = _names(study, reference=True)
     figure = Figure(figsize=(4.8, 3.4 + _height(names)), layout="constrained")
-    panels.curve(_axes(figure), study, mode)
+    curve_panels.curve(_axes(figure), study, mode)
     _legend_below(figure, study, names)
     return figure
 
@@ -59,7 +59,7 @@ def labels(study: Study, mode: str) -> Figure:
     for index, (axes, label) in enumerate(zip(grid, shown, strict=True)):
         name = "\n".join(textwrap.wrap(label, 30))
         axes.set_title(name, fontsize=10, loc="left", parse_math=False)
-        panels.label(axes, study, mode, label)
+        curve_panels.label(axes, study, mode, label)
         if index + columns < len(shown):
             axes.set_xlabel("")
         if index % columns:
@@ -73,7 +73,7 @@ def label_panel(study: Study, mode: str, label: str) -> Figure:
     # Margins that are known need no layout to be solved, which takes most of the time.
     figure = Figure(figsize=(3.2, 2.4))
     figure.subplots_adjust(left=0.19, right=0.95, bottom=0.27, top=0.97)
-    panels.label(_axes(figure), study, mode, label)
+    curve_panels.label(_axes(figure), study, mode, label)
     return figure
 
 
@@ -125,8 +125,8 @@ def _legend_below(figure: Figure, study: Study, names: Sequence[str]) -> None:
 def _legend(
     figure: Figure, study: Study, names: Sequence[str], corner: tuple[float, float]
 ) -> None:
-    handles = [Line2D([], [], **style) for style in panels.styles(study)]
-    handles.append(Line2D([], [], **panels.REFERENCE))
+    handles = [Line2D([], [], **style) for style in curve_panels.styles(study)]
+    handles.append(Line2D([], [], **curve_panels.REFERENCE))
     made = figure.legend(
         handles=handles[: len(names)],
         labels=names,

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from remedis.reporting.figures import BLUE, GREEN, GREY
-from remedis.reporting.ood_report.words import NOT_ESTIMABLE, Fields, Study, budgets, percent, pool
+from remedis.reporting.ood_report.number_format import NOT_ESTIMABLE, Fields, percent
+from remedis.reporting.ood_report.study_summary import Study, budgets, pool
 
 # Of Okabe and Ito's palette those with a contrast of 3 on white (WCAG 2.1, 1.4.11); markers and
 # dashes tell arms apart without colours, and go on where the colours begin anew.

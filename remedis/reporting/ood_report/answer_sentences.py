@@ -1,0 +1,136 @@
+"""The answers in words: how many labelled patients each arm needs to reach a level."""
+
+from collections.abc import Sequence
+
+from remedis.reporting.ood_report.number_format import (
+    NOT_ESTIMABLE,
+    Fields,
+    fold,
+    patients,
+    percent,
+    whole,
+)
+from remedis.reporting.ood_report.study_summary import (
+    Study,
+    budgets,
+    largest_budget,
+    mode_name,
+    pool,
+)
+
+NO_ANSWER = "No arm was compared with a level to reach."
+
+
+def paragraphs(study: Study) -> dict[str, list[str]]:
+    """Returns the sentences of each mode that has any, by the mode's name."""
+    result = {}
+    for mode in study["modes"]:
+        answers = [
+            answer
+            for answer in sorted(study["answers"], key=lambda a: a["target"] != "reference")
+            # The baseline reaches its own level by definition.
+            if answer["mode"] == mode
+            and (answer["arm"], answer["target"]) != (study["baseline"], "reference")
+        ]
+        sentences = [sentence(answer, study) for answer in answers if not _missed(answer)]
+        for target in dict.fromkeys(answer["target"] for answer in answers if _missed(answer)):
+            missed = [a for a in answers if _missed(a) and a["target"] == target]
+            sentences.append(missed_sentence(missed, study))
+        if sentences:
+            result[mode_name(mode)] = sentences
+    return result
+
+
+def sentence(answer: Fields, study: Study) -> str:
+    """Returns an answer other than "not reached" in words, with its open ends and doubts."""
+    arm = answer["arm"]
+    if answer["level"] is None:
+        return f"For {arm} there is no answer: the level to reach is {NOT_ESTIMABLE}."
+    goal = _goal(answer, study)
+    largest = largest_budget(study)
+    if answer["extrapolated"]:
+        needed = patients(answer["patients"], None)
+        return (
+            f"Extrapolated beyond the {largest:,} patients measured, not measured: {arm} would "
+            f"need {needed} labelled patients for {goal}."
+        )
+    if answer["status"] == "below the first budget":
+        first = budgets(study)[0]
+        few = f"With {first:,} labelled patients, the fewest," if first else "Zero-shot,"
+        return f"{few} {arm} already reaches {goal}{_up_to(answer)}."
+    if answer["patients"] is None:
+        return f"{arm}, {goal}: {answer['status']}."
+    number, _, ends = patients(answer["patients"], largest).partition(" ")
+    noun = "patient" if number == "1" else "patients"
+    text = f"With {number} labelled {noun} {ends} {arm} reaches {goal}{_saving(answer, study)}."
+    if answer["patients"]["high"] is None:
+        text += f" The interval is open: {percent(answer['share_reached'])} of the resamples do."
+    return text
+
+
+def _up_to(answer: Fields) -> str:
+    """Returns the interval's upper end where the smallest measured budget seems enough."""
+    estimate = answer["patients"]
+    if estimate is None or estimate["high"] == estimate["value"]:
+        return ""
+    high = (
+        "more than were measured"
+        if estimate["high"] is None
+        else f"{whole(estimate['high'])} patients"
+    )
+    return f" (the interval goes up to {high})"
+
+
+def missed_sentence(answers: Sequence[Fields], study: Study) -> str:
+    """Returns in words that arms do not reach a level, which is the same for all of them."""
+    verb = "does" if len(answers) == 1 else "do"
+    shares = _and([percent(answer["share_reached"]) for answer in answers])
+    return (
+        f"With up to {largest_budget(study):,} labelled patients "
+        f"{_and([answer['arm'] for answer in answers])} {verb} not reach "
+        f"{_goal(answers[0], study)} ({shares} of the resamples do)."
+    )
+
+
+def _missed(answer: Fields) -> bool:
+    return (
+        answer["status"] == "not reached"
+        and not answer["extrapolated"]
+        and answer["level"] is not None
+    )
+
+
+def _and(words: Sequence[str]) -> str:
+    """Returns `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _goal(answer: Fields, study: Study) -> str:
+    if answer["target"] == "reference":
+        return (
+            f"what {study['baseline']} reaches with all {pool(study):,} (AUROC "
+            f"{answer['level']:.3f})"
+        )
+    return str(answer["target"])
+
+
+def _saving(answer: Fields, study: Study) -> str:
+    """Returns the x-fold reduction in words, with the doubt where the interval includes 1."""
+    ratio = answer["fold"]
+    if answer["arm"] == study["baseline"]:
+        return ""
+    if ratio is None:
+        return f", which {study['baseline']} does not with up to {largest_budget(study):,}"
+    low, high = ratio["low"], ratio["high"]
+    if ratio["value"] >= 1:
+        few, doubtful = "fewer", low is None or low <= 1
+    else:
+        few, doubtful = "more", high is None or high >= 1
+        ratio = {
+            "value": 1 / ratio["value"],
+            "low": 1 / high if high else None,
+            "high": 1 / low if low else None,
+        }
+    number, _, ends = fold(ratio).partition(" ")
+    doubt = ", which is not told apart from no saving" * doubtful
+    return f": {number}-fold {few} {ends}{doubt}"

@@ -1,0 +1,73 @@
+"""Counts of the budgets and the data sets, and the receipts of the leak gate."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from remedis.reporting.ood_report.content import DataSet, Receipt, Table
+from remedis.reporting.ood_report.study_summary import Study
+
+_UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
+
+
+def budget_table(study: Study) -> Table:
+    """Returns patients, images and positive patients of every budget."""
+    budgets = study["budgets"]
+
+    def row(name: str, values: list[int | None]) -> list[str]:
+        return [name, *("" if value is None else f"{value:,}" for value in values)]
+
+    header = ["", *(b["budget"] + (", left out" if b["left_out"] else "") for b in budgets)]
+    rows = [row(name, [b[name] for b in budgets]) for name in ("patients", "images")]
+    for label in study["labels"]:
+        rows.append(row(f"patients with {label}", [b["positives"].get(label) for b in budgets]))
+    return Table("Budgets of labelled OOD patients.", header, rows, "numbers")
+
+
+def budgets_left_out(study: Study) -> list[str]:
+    """Returns the reason for each budget that was left out."""
+    return [f"{b['budget']}: {b['left_out']}" for b in study["budgets"] if b["left_out"]]
+
+
+def data_sets(study: Study) -> list[DataSet]:
+    """Returns the counts of both data sets by split, with the receipt of each leak check."""
+    names = {"id": "In-distribution (ID)", "ood": "Out-of-distribution (OOD)"}
+    quantities = {"patients": "patients", "images": "images"} | {
+        label: f"{label}, positive" for label in study["labels"]
+    }
+    result = []
+    for key, data in study["data"].items():
+        counts = data["counts"]
+        rows = [
+            [text, *(f"{count[name]:,}" if name in count else "" for count in counts.values())]
+            for name, text in quantities.items()
+        ]
+        caption = f"Splits of {data['name']} (source {data['source']})."
+        result.append(
+            DataSet(
+                f"{names.get(key, key)}: {data['name']}",
+                Table(caption, ["", *counts], rows, "numbers"),
+                receipt(data["leaks"]),
+            )
+        )
+    return result
+
+
+def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:
+    """Returns the receipt of a leak check, without patient ids: reports are passed around."""
+    if leaks is None:
+        return None
+    lines = [
+        f"{o['count']:,} {_UNITS.get(o['column'], o['column'])} in both {' and '.join(o['splits'])}"
+        for o in leaks["overlaps"]
+    ]
+    lines += leaks["unchecked"]
+    lines += [
+        f"{n['count']:,} pairs of images that look the same in {' and '.join(n['splits'])}"
+        for n in leaks.get("near_duplicates", ())
+    ]
+    lines += [
+        f"{count:,} images of {split} identical to another of it (allowed)"
+        for split, count in leaks.get("duplicates", {}).items()
+        if count
+    ]
+    return Receipt(leaks["ok"], lines)

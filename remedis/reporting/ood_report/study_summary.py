@@ -1,0 +1,46 @@
+"""Facts of a study that several parts of the report state: its budgets, modes and random arms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from remedis.reporting.notes import RANDOM_WEIGHTS
+from remedis.reporting.ood_report.number_format import percent
+
+Study = Mapping[str, Any]  # the content of summary.json
+
+_MODES = {"probe": "Linear probe", "finetune": "End-to-end fine-tuning"}
+
+
+def mode_name(mode: str) -> str:
+    """Returns the name of the mode `probe` or `finetune`, capitalised."""
+    return _MODES.get(mode, mode)
+
+
+def largest_budget(study: Study) -> int:
+    """Returns the number of patients of the largest measured budget."""
+    return max((point["patients"] for point in study["points"]), default=0)
+
+
+def pool(study: Study) -> int:
+    """Returns the number of OOD patients that can be labelled: those of the reference."""
+    return max((r["patients"] for r in study["reference"]), default=largest_budget(study))
+
+
+def budgets(study: Study) -> list[int]:
+    """Returns the measured budgets in patients, ascending; 0 is zero-shot."""
+    return sorted({point["patients"] for point in study["points"]})
+
+
+def budget_name(patients: int, study: Study) -> str:
+    """Returns for example `16 (5 %)`, or `0 (zero-shot)`."""
+    if not patients:
+        return "0 (zero-shot)"
+    return f"{patients:,} ({percent(patients / pool(study))})"
+
+
+def random_weights_note(study: Study) -> str:
+    """Returns the note on arms with random weights; empty if there are none."""
+    names = [name for name, arm in study["arms"].items() if arm["random_weights"]]
+    if len(names) == len(study["arms"]):
+        return RANDOM_WEIGHTS
+    return f"RANDOM WEIGHTS: nothing was pretrained in {', '.join(names)}" if names else ""
