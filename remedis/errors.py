@@ -26,6 +26,12 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     return UserError(f"Unknown {kind} {str(got)!r}{hint} Choose from: {', '.join(names)}.")
 
 
+def check_at_least(name: str, value: int, minimum: int) -> None:
+    """Raises `UserError` unless the argument called `name` is at least `minimum`."""
+    if value < minimum:
+        raise UserError(f"{name} is {value}, expected {minimum} or more.")
+
+
 def registered_twice(
     kind: str, name: str, first: Callable[..., object], second: Callable[..., object]
 ) -> ValueError:

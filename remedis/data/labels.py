@@ -1,11 +1,11 @@
 """Label names of the datasets in one vocabulary, and what becomes of values that are not known."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from remedis.data.manifest import Manifest
+from remedis.data.manifest import Manifest, check_labels
 from remedis.errors import UserError, unknown_choice
 from remedis.options import pairs
 
@@ -66,6 +66,25 @@ VOCABULARY: Mapping[str, Mapping[str, str]] = {
 
 POLICIES = ("ignore", "zeros", "ones", "keep")
 Policy = str | Mapping[str, str]
+
+
+def choose_labels(labels: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """Returns the labels asked for, or all labels of a data set.
+
+    Args:
+      labels: in the order wanted; all of `known` if None.
+      known: the labels that the data set has.
+
+    Raises:
+      UserError: a label is not among `known`, or is listed twice.
+    """
+    if labels is None:
+        return tuple(known)
+    check_labels(labels)
+    for label in labels:
+        if label not in known:
+            raise unknown_choice("label", label, known)
+    return tuple(labels)
 
 
 def shared(*sources: str) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def prepared(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collect
     config = config.copy_and_resolve_references()
     folder = run.shared / "rehearsal"
     if config.rehearsal not in LAYOUTS:
-        raise unknown_choice("layout of rehearsal data", config.rehearsal, LAYOUTS)
+        raise unknown_choice("layout of made-up data", config.rehearsal, LAYOUTS)
     if not config.data_dir:
         config.data_dir = str(LAYOUTS[config.rehearsal](folder / "data"))
         print(f"Rehearsal: made-up data in {config.data_dir}.", flush=True)

@@ -73,7 +73,7 @@ def rehearsed(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collec
       UserError: there is no made-up data of the layout `config.rehearsal` names.
     """
     if config.rehearsal not in LAYOUTS:
-        raise unknown_choice("layout of rehearsal data", config.rehearsal, LAYOUTS)
+        raise unknown_choice("layout of made-up data", config.rehearsal, LAYOUTS)
     if config.data and config.probe.data_dir:
         return config
     config = config.copy_and_resolve_references()

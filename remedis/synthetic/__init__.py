@@ -4,7 +4,6 @@ For trying programs, loaders and tests where no real image is at hand. The image
 programs; no result on them means anything clinically.
 """
 
-from remedis.synthetic.camelyon17 import write_wilds_camelyon17
 from remedis.synthetic.chest import HOSPITAL_A, HOSPITAL_B, HospitalStyle
 from remedis.synthetic.chestxray14 import write_chestxray14
 from remedis.synthetic.chexpert import write_chexpert
@@ -12,6 +11,7 @@ from remedis.synthetic.findings import CONDITIONS
 from remedis.synthetic.histology import CENTRES, CentreStyle
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
+from remedis.synthetic.wilds_camelyon17 import write_wilds_camelyon17
 
 __all__ = [
     "CENTRES",

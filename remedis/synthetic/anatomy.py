@@ -165,9 +165,9 @@ def frontal(anatomy: Anatomy, x: Floats, y: Floats, heart_ratio: float, lift: fl
     collar = bump(y - collar_y, 0.022) * soft_step(away - 0.08, 0.04) * soft_step(0.85 - away, 0.1)
     blade = bump(away - 0.80 * chest - 0.25 * (y + 0.2), 0.09) * bump(y + 0.42, 0.2)
 
-    backbone = chest + 0.16 + 0.06 * anatomy.tissue + 0.04 * y
+    torso = chest + 0.16 + 0.06 * anatomy.tissue + 0.04 * y
     shoulders = 0.24 + 1.5 * np.clip(y - apex + 0.10, 0, None) ** 0.7
-    body = soft_step(np.minimum(backbone, shoulders) - away, 0.08)
+    body = soft_step(np.minimum(torso, shoulders) - away, 0.08)
     arms = soft_step(shoulders - away, 0.08) * soft_step(away - 0.9 - 0.3 * (y + 0.4), 0.06)
     flesh = np.maximum(body * (0.70 + 0.08 * anatomy.tissue), 0.5 * arms)
     # Little flesh lies over the tops of the lungs.

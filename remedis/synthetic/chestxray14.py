@@ -10,10 +10,10 @@ import pathlib
 from PIL import Image
 
 from remedis import files
-from remedis.errors import UserError
+from remedis.errors import UserError, check_at_least
 from remedis.synthetic import cohort
 from remedis.synthetic.chest import HOSPITAL_B, HospitalStyle
-from remedis.synthetic.common import check_at_least, write_notice
+from remedis.synthetic.notice import write_notice
 
 NAME = "ChestX-ray14"
 # The commas within the brackets are not quoted in the published file: 9 names over 11 fields.

@@ -11,11 +11,11 @@ import pandas as pd
 from PIL import Image
 
 from remedis import files
-from remedis.errors import UserError
+from remedis.errors import UserError, check_at_least
 from remedis.synthetic import cohort
 from remedis.synthetic.chest import HOSPITAL_A, HospitalStyle
-from remedis.synthetic.common import check_at_least, write_notice
 from remedis.synthetic.findings import CONDITIONS
+from remedis.synthetic.notice import write_notice
 
 NAME = "CheXpert-v1.0-small"
 LABELS = (

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from remedis.errors import UserError
+from remedis.errors import check_at_least
 
 # [...] arrays of drawings, float32 wherever speed matters.
 Floats = NDArray[np.floating[Any]]
@@ -21,8 +21,7 @@ def generator(seed: int, *keys: int) -> np.random.Generator:
     Raises:
       UserError: `seed` is negative.
     """
-    if seed < 0:
-        raise UserError(f"seed is {seed}, expected 0 or more.")
+    check_at_least("seed", seed, 0)
     return np.random.default_rng([seed, *keys])
 
 

@@ -13,9 +13,10 @@ from PIL import Image
 
 from remedis import files
 from remedis.data.labels import MIMIC_CXR
+from remedis.errors import check_at_least
 from remedis.synthetic import cohort
 from remedis.synthetic.chest import HOSPITAL_A, HospitalStyle
-from remedis.synthetic.common import check_at_least, write_notice
+from remedis.synthetic.notice import write_notice
 
 NAME = "mimic-cxr-jpg-2.0.0"
 _STEM = "mimic-cxr-2.0.0-"

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.synthetic.common import check_at_least, write_notice
+from remedis.errors import check_at_least
 from remedis.synthetic.drawing import generator
 from remedis.synthetic.histology import CENTRES, draw_patch
+from remedis.synthetic.notice import write_notice
 
 NAME = "pcam"
 PATCH_SIZE = 96

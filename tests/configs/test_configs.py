@@ -203,5 +203,5 @@ def test_a_rehearsal_builds_the_checkpoint_the_config_asks_for(
 def test_an_unknown_layout_is_refused(tmp_path):
     config = get("chexpert", "rehearsal")
     config.rehearsal = "chexprt"
-    with pytest.raises(UserError, match="Unknown layout of rehearsal data 'chexprt': did you mean"):
+    with pytest.raises(UserError, match="Unknown layout of made-up data 'chexprt': did you mean"):
         rehearsal.prepared(config, RunDirectory(tmp_path, {}))

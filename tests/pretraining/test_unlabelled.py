@@ -267,7 +267,7 @@ def test_made_up_images_and_their_probe(tmp_path, monkeypatch):
     assert rehearsed.probe.data_dir == str(tmp_path / "rehearsal" / "data")
     assert config.data == ""
     config.rehearsal = "cvs"
-    with pytest.raises(UserError, match="Unknown layout of rehearsal data 'cvs': did you mean"):
+    with pytest.raises(UserError, match="Unknown layout of made-up data 'cvs': did you mean"):
         unlabelled.rehearsed(config, run)
 
 

@@ -12,13 +12,13 @@ from remedis.data.manifest import Manifest
 from remedis.data.sources import (
     chestxray14,
     chexpert,
-    csv,
-    dicom,
+    csv_manifest,
+    dicom_files,
     folder,
     mimic_cxr,
     patch_camelyon,
-    slides,
     tfds,
+    whole_slides,
     wilds_camelyon17,
 )
 from remedis.errors import UserError, registered_twice, unknown_choice
@@ -40,12 +40,12 @@ def _register(name: str, source: Source) -> None:
 
 _register("chestxray14", chestxray14.load)
 _register("chexpert", chexpert.load)
-_register("csv", csv.load)
-_register("dicom", dicom.load)
+_register("csv", csv_manifest.load)
+_register("dicom", dicom_files.load)
 _register("folder", folder.load)
 _register("mimic_cxr", mimic_cxr.load)
 _register("patch_camelyon", patch_camelyon.load)
-_register("slides", slides.load)
+_register("slides", whole_slides.load)
 _register("tfds", tfds.load)
 _register("wilds_camelyon17", wilds_camelyon17.load)
 NAMES = tuple(sorted(_SOURCES))

@@ -25,9 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from remedis import files
-from remedis.data.labels import CHESTXRAY14
+from remedis.data.labels import CHESTXRAY14, choose_labels
 from remedis.data.manifest import Manifest
-from remedis.data.sources import common
+from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.text import STRING
 from remedis.errors import UserError
@@ -61,8 +61,8 @@ def load(
     Raises:
       UserError: the files are not as described above, or a label is unknown.
     """
-    chosen = common.choose_labels(labels, tuple(CHESTXRAY14.values()))
-    root = common.find_root(data_dir, entries or ENTRIES, _DIRECTORIES, "ChestX-ray14")
+    chosen = choose_labels(labels, tuple(CHESTXRAY14.values()))
+    root = file_tree.find_root(data_dir, entries or ENTRIES, _DIRECTORIES, "ChestX-ray14")
     path = _entries(root, entries)
     raw = spreadsheet.read_table(path, (*_COLUMNS, "View Position"))
     sex = next((c for c in ("Patient Gender", "Patient Sex") if c in raw), None)
@@ -101,7 +101,7 @@ def boxes(data_dir: files.Path) -> pd.DataFrame:
     Raises:
       UserError: there is no such file, or it is not as published.
     """
-    root = common.find_root(data_dir, BOXES, _DIRECTORIES, "ChestX-ray14's boxes")
+    root = file_tree.find_root(data_dir, BOXES, _DIRECTORIES, "ChestX-ray14's boxes")
     path = root / BOXES
     raw = _read_boxes(path)
     result = pd.DataFrame({"path": _locate(root, raw["Image Index"])})
@@ -134,8 +134,8 @@ def _check(path: pathlib.Path, raw: pd.DataFrame) -> None:
     """Refuses entries that contradict themselves."""
     names, patients = raw["Image Index"], raw["Patient ID"]
     spreadsheet.refuse(path, names, names == "", "the name of an image")
-    common.refuse_repeated(path, names)
-    common.refuse_non_digits(path, raw, ("Patient ID", "Follow-up #"))
+    table_checks.refuse_repeated(path, names)
+    table_checks.refuse_non_digits(path, raw, ("Patient ID", "Follow-up #"))
     view = raw["View Position"]
     spreadsheet.refuse(path, view, ~view.isin(_VIEWS), "PA, AP or nothing")
     # Names of another form are left alone: whoever renamed the images meant something by it.

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
-from remedis.data.labels import CHEXPERT
+from remedis.data.labels import CHEXPERT, choose_labels
 from remedis.data.manifest import Manifest
-from remedis.data.sources import common
+from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError, unknown_choice
 
@@ -47,10 +47,10 @@ def load(
     Raises:
       UserError: the files are not as described above, or a label or view is unknown.
     """
-    chosen = common.choose_labels(labels, tuple(CHEXPERT.values()))
+    chosen = choose_labels(labels, tuple(CHEXPERT.values()))
     if views not in VIEWS:
         raise unknown_choice("choice of views", views, VIEWS)
-    root = common.find_root(data_dir, "train.csv", DIRECTORIES, "CheXpert")
+    root = file_tree.find_root(data_dir, "train.csv", DIRECTORIES, "CheXpert")
     own_names = {label: name for name, label in CHEXPERT.items()}
     parts = []
     for folder, split in _SPLITS.items():
@@ -67,7 +67,7 @@ def load(
         expected = f"a path like {DIRECTORIES[0]}/{folder}/patient00001/study1/view1_frontal.jpg"
         pattern = _PATH.format(folder=folder)
         place = spreadsheet.extract(path, raw["Path"], pattern, expected)
-        common.refuse_repeated(path, place["path"].rename("Path"))
+        table_checks.refuse_repeated(path, place["path"].rename("Path"))
         table: dict[str, object] = {
             "path": place["path"],
             "patient_id": place["patient"],

@@ -22,7 +22,7 @@ import pandas as pd
 from remedis import files
 from remedis.data.manifest import Manifest, check_labels
 from remedis.data.readers import dicom
-from remedis.data.sources import common
+from remedis.data.sources import file_tree
 from remedis.data.tables.text import STRING, some
 from remedis.errors import UserError, unknown_choice
 
@@ -141,7 +141,7 @@ def _images(
     images: list[tuple[str, str | None, str, str]] = []
     passed_over: list[str] = []
     for split, name, folder in folders:
-        for file in common.walk(folder):
+        for file in file_tree.walk(folder):
             below = pathlib.Path(file)
             path = (folder.relative_to(root) / below).as_posix()
             if _is_image(below.name):
@@ -154,7 +154,7 @@ def _images(
             f"{root} does not hold images in split/class/* or class/*: expected files ending in "
             f"{', '.join((*_ENCODED, *dicom.SUFFIXES))}{there}."
         )
-    common.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
+    file_tree.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
     if passed_over:
         _LOG.warning(
             f"{root}: passed over {len(passed_over):,} files that are not named as images: "

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
-from remedis.data.labels import MIMIC_CXR
+from remedis.data.labels import MIMIC_CXR, choose_labels
 from remedis.data.manifest import Manifest
-from remedis.data.sources import common
+from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.text import some
 from remedis.errors import UserError, unknown_choice
@@ -55,15 +55,15 @@ def load(
       UserError: the files are not as described above, contradict each other, or a label or view is
         unknown.
     """
-    chosen = common.choose_labels(labels, tuple(MIMIC_CXR.values()))
+    chosen = choose_labels(labels, tuple(MIMIC_CXR.values()))
     if views not in VIEWS:
         raise unknown_choice("choice of views", views, VIEWS)
-    root = common.find_root(data_dir, f"{_STEM}metadata.csv*", DIRECTORIES, "MIMIC-CXR-JPG")
+    root = file_tree.find_root(data_dir, f"{_STEM}metadata.csv*", DIRECTORIES, "MIMIC-CXR-JPG")
     path = _table_path(root, "metadata")
     raw = spreadsheet.read_table(path, ("dicom_id", *_IDS, "ViewPosition"))
     raw = raw[["dicom_id", *_IDS, "ViewPosition"]]
     _check_images(path, raw)
-    common.refuse_second(path, raw, "study_id", "subject_id")
+    table_checks.refuse_contradicting(path, raw, "study_id", "subject_id")
     split = _splits(root, path, raw)
     findings = _findings(root, raw, chosen)
     subject, study = raw["subject_id"], raw["study_id"]
@@ -101,8 +101,8 @@ def _table_path(root: pathlib.Path, name: str) -> pathlib.Path:
 
 def _check_images(path: pathlib.Path, raw: pd.DataFrame) -> None:
     spreadsheet.refuse(path, raw["dicom_id"], raw["dicom_id"] == "", "the id of an image")
-    common.refuse_repeated(path, raw["dicom_id"])
-    common.refuse_non_digits(path, raw, _IDS)
+    table_checks.refuse_repeated(path, raw["dicom_id"])
+    table_checks.refuse_non_digits(path, raw, _IDS)
 
 
 def _splits(root: pathlib.Path, listed: pathlib.Path, images: pd.DataFrame) -> pd.Series:
@@ -128,9 +128,9 @@ def _findings(root: pathlib.Path, images: pd.DataFrame, chosen: Sequence[str]) -
     path = _table_path(root, "chexpert")
     own_names = {label: name for name, label in MIMIC_CXR.items()}
     raw = spreadsheet.read_table(path, (*_IDS, *(own_names[label] for label in chosen)))
-    common.refuse_non_digits(path, raw, _IDS)
+    table_checks.refuse_non_digits(path, raw, _IDS)
     expected = "every study once; remove the row"
-    common.refuse_repeated(path, raw["study_id"], expected)
+    table_checks.refuse_repeated(path, raw["study_id"], expected)
     found = pd.DataFrame(
         {label: columns.labels(path, raw[own_names[label]]) for label in chosen}
     ).set_axis(pd.Index(raw["study_id"]))

@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data.labels import CAMELYON
+from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
-from remedis.data.sources import common
+from remedis.data.sources import file_tree
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.text import STRING
 from remedis.errors import UserError
@@ -52,8 +52,8 @@ def load(
       UserError: the files are not as described above, the label is unknown, or the opt-out is not
         set.
     """
-    chosen = common.choose_labels(labels, tuple(CAMELYON.values()))
-    root = common.find_root(data_dir, f"{_STEM}train_x.h5*", ("pcam",), "PatchCamelyon")
+    chosen = choose_labels(labels, tuple(CAMELYON.values()))
+    root = file_tree.find_root(data_dir, f"{_STEM}train_x.h5*", ("pcam",), "PatchCamelyon")
     meta = {name: root / f"{_STEM}{name}_meta.csv" for name in SPLITS}
     present = [path.is_file() for path in meta.values()]
     if any(present) and not all(present):

@@ -20,9 +20,9 @@ import tensorflow as tf
 
 from remedis import files
 from remedis.data import manifest as manifests
+from remedis.data.labels import choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.readers import Unreadable, records
-from remedis.data.sources import common
 from remedis.data.tables import columns
 from remedis.errors import UserError, unknown_choice
 
@@ -169,7 +169,7 @@ def _labels(
             known[key] = (key, None)
     if not known:
         raise UserError(f"The dataset in {root} has no scalar feature that could be a label.")
-    chosen = common.choose_labels(labels, tuple(known))
+    chosen = choose_labels(labels, tuple(known))
     return chosen, [known[label] for label in chosen]
 
 

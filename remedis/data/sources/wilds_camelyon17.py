@@ -20,9 +20,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
-from remedis.data.labels import CAMELYON
+from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import ID_VALIDATION, Manifest
-from remedis.data.sources import common
+from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, unknown_choice
 
@@ -52,21 +52,21 @@ def load(
       UserError: the files are not as described above, the label or a centre is unknown, a centre is
         in both splits, or none is left for training.
     """
-    chosen = common.choose_labels(labels, tuple(CAMELYON.values()))
+    chosen = choose_labels(labels, tuple(CAMELYON.values()))
     split_of = _by_centre(validation_centres, test_centres)
-    root = common.find_root(data_dir, "metadata.csv", ("camelyon17_v1.0",), "Camelyon17-WILDS")
+    root = file_tree.find_root(data_dir, "metadata.csv", ("camelyon17_v1.0",), "Camelyon17-WILDS")
     path = root / "metadata.csv"
     raw = spreadsheet.read_table(path, _COLUMNS)
     for name, allowed in _VALUES.items():
         spreadsheet.refuse(path, raw[name], ~raw[name].isin(allowed), " or ".join(allowed))
-    common.refuse_non_digits(path, raw, _NUMBERS)
+    table_checks.refuse_non_digits(path, raw, _NUMBERS)
     # A slide of two patients or centres is a sign of columns that are mixed up.
     for name in ("patient", "center"):
-        common.refuse_second(path, raw, "slide", name)
+        table_checks.refuse_contradicting(path, raw, "slide", name)
     node = "patient_" + raw["patient"] + "_node_" + raw["node"]
     place = "_x_" + raw["x_coord"] + "_y_" + raw["y_coord"] + ".png"
     images = ("patches/" + node + "/patch_" + node + place).rename("(the patch)")
-    common.refuse_repeated(path, images)
+    table_checks.refuse_repeated(path, images)
     centre = raw["center"]
     split = raw["split"].map({"0": "train", "1": ID_VALIDATION})
     split = centre.map(split_of).fillna(split)

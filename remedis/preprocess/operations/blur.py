@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from remedis.preprocess.operations.arguments import check_probability, check_range
+from remedis.preprocess.operations.bounds import check_probability, check_range
 from remedis.preprocess.operations.chance import sometimes, split
 from remedis.preprocess.registry import channelwise
 

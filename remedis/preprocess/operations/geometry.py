@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from remedis.preprocess.operations.arguments import check, check_probability, check_range
+from remedis.preprocess.operations.bounds import check, check_probability, check_range
 from remedis.preprocess.operations.chance import sometimes
 from remedis.preprocess.registry import channelwise
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from remedis.preprocess.operations.arguments import check_probability
+from remedis.preprocess.operations.bounds import check_probability
 from remedis.preprocess.operations.chance import sometimes
 from remedis.preprocess.operations.colour import luminance
 from remedis.preprocess.registry import channelwise

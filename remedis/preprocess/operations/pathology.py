@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from remedis.preprocess.operations.arguments import check, check_probability
+from remedis.preprocess.operations.bounds import check, check_probability
 from remedis.preprocess.operations.chance import sometimes, split
 from remedis.preprocess.registry import operation
 

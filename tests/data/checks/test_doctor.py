@@ -238,7 +238,7 @@ def test_similarity_is_a_correlation():
 
 
 @pytest.mark.parametrize("name", ["chexpert", "chestxray14"])
-def test_rehearsal_radiographs_look_the_right_way_round(tmp_path, name):
+def test_made_up_radiographs_look_the_right_way_round(tmp_path, name):
     write = getattr(synthetic, f"write_{name}")
     root = write(tmp_path, patients=12, image_size=64)
     thumbnails = scan.thumbnails(scan.scan(sources.load(name, root)))

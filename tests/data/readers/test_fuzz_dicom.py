@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from remedis.data.readers import dicom, dicom_header
 from remedis.data.readers.unreadable import Unreadable
-from remedis.data.sources import dicom as source
+from remedis.data.sources import dicom_files as source
 from remedis.errors import UserError
 
 EXAMPLES = int(os.environ.get("REMEDIS_FUZZ_EXAMPLES", "250"))

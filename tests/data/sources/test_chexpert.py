@@ -103,7 +103,7 @@ def test_both_sizes_in_one_directory(write, tmp_path):
     write(name="CheXpert-v1.0")
     assert chexpert.load(tmp_path).root.name == "CheXpert-v1.0"
     small = write()
-    with pytest.raises(UserError, match=r"more than once: .*-small, CheXpert-v1\.0; name the"):
+    with pytest.raises(UserError, match=r"more than once: .*-small, CheXpert-v1\.0; name one"):
         chexpert.load(tmp_path)
     assert chexpert.load(small).root == small
 

@@ -6,7 +6,7 @@ import pytest
 from slide_helpers import PINK, annotation, blank, square, write_annotations, write_slide
 
 from remedis.data import readers
-from remedis.data.sources import slides
+from remedis.data.sources import whole_slides
 from remedis.errors import UserError
 
 
@@ -30,7 +30,7 @@ def folder(tmp_path):
 
 
 def load(root, **options):
-    return slides.load(root, mpp=0.5, size=64, **options)
+    return whole_slides.load(root, mpp=0.5, size=64, **options)
 
 
 def test_camelyon17(folder):
@@ -157,7 +157,7 @@ def test_slides_without_tissue(folder, caplog):
     assert len(load(folder)) == 12
     assert "No tissue in 1 slides: patient_030_node_0.tif" in caplog.text
     with pytest.raises(UserError, match="show no tile with a share of tissue of 1"):
-        slides.load(folder, mpp=0.5, size=250, tissue=1.0)
+        whole_slides.load(folder, mpp=0.5, size=250, tissue=1.0)
 
 
 def test_damaged_slides_and_annotations(folder):

@@ -1,8 +1,6 @@
-"""What the three written data sets share: checks of the arguments, and the notice in each."""
+"""The notice in every made-up data set: its images are drawn, and no result on them is medicine."""
 
 import pathlib
-
-from remedis.errors import UserError
 
 _NOTICE = """This folder holds made-up images.
 
@@ -16,13 +14,14 @@ Drawn in the style of: {style}
 """
 
 
-def check_at_least(name: str, value: int, least: int) -> None:
-    """Raises `UserError` unless the argument called `name` is at least `least`."""
-    if value < least:
-        raise UserError(f"{name} is {value}, expected {least} or more.")
-
-
 def write_notice(directory: pathlib.Path, layout: str, seed: int, style: str) -> None:
-    """Writes REHEARSAL.txt, which says that the images in `directory` are made up."""
+    """Writes REHEARSAL.txt, which says that the images in `directory` are made up.
+
+    Args:
+      directory: the directory of the data set.
+      layout: the published data set whose layout it has.
+      seed: the seed of the images.
+      style: the hospitals or centres whose style the images have.
+    """
     text = _NOTICE.format(layout=layout, seed=seed, style=style)
     (directory / "REHEARSAL.txt").write_text(text, encoding="utf-8")

@@ -28,10 +28,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 
 from remedis import files
+from remedis.data.labels import choose_labels
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.data.readers import slide
 from remedis.data.slides import annotations, tiling
-from remedis.data.sources import common
+from remedis.data.sources import file_tree
 from remedis.data.tables import spreadsheet, text
 from remedis.errors import UserError, unknown_choice
 from remedis.progress import progress
@@ -76,7 +77,7 @@ def load(
       UserError: there are no slides, one cannot be tiled or has a name that is not UTF-8, a file is
         not as described above, or a patient, label or choice is unknown.
     """
-    chosen = common.choose_labels(labels, LABELS)
+    chosen = choose_labels(labels, LABELS)
     if unannotated not in UNANNOTATED:
         raise unknown_choice("choice for slides without annotations", unannotated, UNANNOTATED)
     root = pathlib.Path(data_dir)
@@ -131,9 +132,9 @@ def load(
 
 def _find(root: pathlib.Path) -> pd.DataFrame:
     """Returns `file`, relative to the directory, and `slide_id` of every slide, sorted."""
-    every = common.walk(root, skipped=("masks", *_OUTLINES))
+    every = file_tree.walk(root, skipped=("masks", *_OUTLINES))
     found = sorted(path for path in every if slide.NAMES.search(os.path.basename(path)))
-    common.refuse_undecodable(root, found)
+    file_tree.refuse_undecodable(root, found)
     ids = [pathlib.Path(path).stem for path in found]
     if twice := [path for path, name in zip(found, ids, strict=True) if ids.count(name) > 1]:
         raise UserError(

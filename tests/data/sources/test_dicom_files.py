@@ -7,7 +7,7 @@ import pytest
 from dicom_helpers import MARKER, UID_ROOT, dataset, write
 
 from remedis.data.manifest import REQUIRED
-from remedis.data.sources import dicom
+from remedis.data.sources import dicom_files
 from remedis.errors import UserError
 
 GREY = np.arange(16, dtype=np.uint16).reshape(4, 4)
@@ -41,7 +41,7 @@ def test_attributes(folder):
         b={"PatientSex": "O", "ViewPosition": None, "PatientAge": None},
         **{"below/c": {}, "report": REPORT},
     )
-    m = dicom.load(root, site="here")
+    m = dicom_files.load(root, site="here")
     assert values(m.table["path"]) == ["a.dcm", "b.dcm", "below/c.dcm"]
     assert values(m.table["patient_id"]) == ["007", "P2", "P3"]
     assert values(m.table["study_id"]) == [f"{UID_ROOT}2.{i}" for i in (1, 2, 3)]
@@ -77,7 +77,7 @@ def test_attributes(folder):
 )
 def test_ages(age, born, studied, years):
     header = {"PatientAge": age, "PatientBirthDate": born, "StudyDate": studied}
-    found = dicom._age(header)
+    found = dicom_files._age(header)
     assert np.isnan(found) if years is None else found == pytest.approx(years, abs=0.01)
 
 
@@ -92,7 +92,7 @@ def test_ages(age, born, studied, years):
 )
 def test_labels_by_any_key(folder, key, ids, caplog):
     root = folder(f"ill,{key},well\n1,{ids[0]},0\n,{ids[1]},-1\n1,other,1\n", a={}, b={}, c={})
-    m = dicom.load(root)
+    m = dicom_files.load(root)
     assert m.labels == ("ill", "well")
     np.testing.assert_array_equal(
         m.targets(), [[1, 0], [np.nan, -1], [np.nan, np.nan]], strict=False
@@ -102,24 +102,24 @@ def test_labels_by_any_key(folder, key, ids, caplog):
 
 def test_the_most_specific_key_counts(folder):
     root = folder("PatientID,path,ill\nP1,b.dcm,1\nP2,a.dcm,0\n", a={}, b={})
-    assert dicom.load(root).table["ill"].tolist() == [0, 1]
+    assert dicom_files.load(root).table["ill"].tolist() == [0, 1]
 
 
 def test_frames_are_rows(folder):
     three = {"pixels": np.stack([GREY] * 3), "NumberOfFrames": 3}
     root = folder("path,ill\na.dcm,1\nb.dcm,0\n", a=dict(three), b={})
-    m = dicom.load(root)
+    m = dicom_files.load(root)
     assert m.table["path"].tolist() == ["a.dcm#1", "a.dcm#2", "a.dcm#3", "b.dcm"]
     assert m.table["ill"].tolist() == [1, 1, 1, 0]
     (root / "labels.csv").write_text("path,ill\na.dcm#2,1\n")
-    assert values(dicom.load(root).table["ill"]) == [None, 1, None, None]
+    assert values(dicom_files.load(root).table["ill"]) == [None, 1, None, None]
 
 
 def test_patients_are_needed_or_opted_out(folder):
     root = folder("path,ill\na.dcm,1\nb.dcm,0\n", a={}, b={"PatientID": None})
     with pytest.raises(UserError, match=r"1 of 2 DICOM files of .* have no PatientID: b.dcm; with"):
-        dicom.load(root)
-    m = dicom.load(root, allow_missing_patient_ids=True)
+        dicom_files.load(root)
+    m = dicom_files.load(root, allow_missing_patient_ids=True)
     assert values(m.table["patient_id"]) == ["P1", None]
 
 
@@ -128,8 +128,8 @@ def test_unreadable_files(folder, caplog):
     (root / "cut.dcm").write_bytes((root / "a.dcm").read_bytes()[:200])
     (root / "empty.dcm").touch()
     with pytest.raises(UserError, match=r"2 of 3 DICOM files .* cut.dcm \(.*\), empty.dcm \(The"):
-        dicom.load(root)
-    assert dicom.load(root, skip_unreadable=True).table["path"].tolist() == ["a.dcm"]
+        dicom_files.load(root)
+    assert dicom_files.load(root, skip_unreadable=True).table["path"].tolist() == ["a.dcm"]
     assert "Left out, since they cannot be read: cut.dcm" in caplog.text
 
 
@@ -139,10 +139,10 @@ def test_names_without_a_suffix(folder):
     (root / "notes").write_text("no DICOM file")
     (root / ".hidden").write_bytes((root / "a.dcm").read_bytes())
     (root / "1.2.840.1").write_bytes((root / "a.dcm").read_bytes())
-    assert dicom.load(root).table["path"].tolist() == ["1.2.840.1", "a.dcm"]
+    assert dicom_files.load(root).table["path"].tolist() == ["1.2.840.1", "a.dcm"]
     (root / "IM0001").write_bytes((root / "a.dcm").read_bytes())
     with pytest.raises(UserError, match=r"1 DICOM files .* do not end in .dcm: IM0001; rename"):
-        dicom.load(root)
+        dicom_files.load(root)
 
 
 def test_names_of_archives_and_scanners(folder):
@@ -150,7 +150,7 @@ def test_names_of_archives_and_scanners(folder):
     names = ["CR.1.2.840.113", "MR.1.2.3.4.5.6", "b.IMA"]
     for name in names:
         (root / name).write_bytes((root / "a.dcm").read_bytes())
-    assert dicom.load(root).table["path"].tolist() == sorted([*names, "a.dcm"])
+    assert dicom_files.load(root).table["path"].tolist() == sorted([*names, "a.dcm"])
 
 
 def test_dots_in_names_do_not_hide_dicom_files(folder):
@@ -159,11 +159,11 @@ def test_dots_in_names_do_not_hide_dicom_files(folder):
     for name in ("a.dcm.txt", "scan.png", "x.JPEG"):
         (root / name).write_bytes(contents)
     (root / "notes.1").write_text("no DICOM file")
-    assert dicom.load(root).table["path"].tolist() == ["a.dcm"]
+    assert dicom_files.load(root).table["path"].tolist() == ["a.dcm"]
     (root / "image.0001").write_bytes(contents)
     (root / "c.bak").write_bytes(contents)
     with pytest.raises(UserError, match=r"2 DICOM files of .*: c.bak, image.0001; rename them"):
-        dicom.load(root)
+        dicom_files.load(root)
 
 
 def test_links_to_directories_are_followed_once(folder, tmp_path_factory):
@@ -174,7 +174,7 @@ def test_links_to_directories_are_followed_once(folder, tmp_path_factory):
     # Neither a second way to the same files nor a way back adds rows.
     (root / "again").symlink_to(root / "own")
     (root / "own" / "back").symlink_to(root)
-    table = dicom.load(root).table
+    table = dicom_files.load(root).table
     assert sorted(table["path"]) == ["linked/c.dcm", "own/a.dcm"]
     assert table.set_index("path")["ill"].to_dict() == {"linked/c.dcm": 0, "own/a.dcm": 1}
 
@@ -190,14 +190,14 @@ def test_directories_that_cannot_be_read(folder, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(UserError, match=r"below cannot be read \(Permission denied\)"):
-        dicom.load(root)
+        dicom_files.load(root)
 
 
 def test_images_without_a_row_are_counted(folder, caplog):
-    dicom.load(folder("path,ill\na.dcm,1\n", a={}, b={}, c={}))
+    dicom_files.load(folder("path,ill\na.dcm,1\n", a={}, b={}, c={}))
     assert "2 of 3 images have no row in " in caplog.text
     caplog.clear()
-    dicom.load(folder("path,ill\na.dcm,1\nb.dcm,1\nc.dcm,0\n", a={}, b={}, c={}))
+    dicom_files.load(folder("path,ill\na.dcm,1\nb.dcm,1\nc.dcm,0\n", a={}, b={}, c={}))
     assert "no row in" not in caplog.text
 
 
@@ -205,7 +205,7 @@ def test_names_that_are_not_utf_8(folder):
     root = folder("path,ill\na.dcm,1\n", a={})
     os.rename(root / "a.dcm", os.fsencode(root / "M") + b"\xfcller.dcm")
     with pytest.raises(UserError, match=r"'M\\udcfcller.dcm' is not UTF-8; rename"):
-        dicom.load(root)
+        dicom_files.load(root)
 
 
 @pytest.mark.parametrize(
@@ -223,13 +223,13 @@ def test_names_that_are_not_utf_8(folder):
 )
 def test_wrong_labels(folder, labels, sentence):
     with pytest.raises(UserError, match=sentence):
-        dicom.load(folder(labels, a={}))
+        dicom_files.load(folder(labels, a={}))
 
 
 def test_no_images(folder):
     root = folder("path,ill\na.dcm,1\n", a=REPORT)
     with pytest.raises(UserError, match="does not hold DICOM files with an image"):
-        dicom.load(root)
+        dicom_files.load(root)
 
 
 def test_nothing_of_the_header_is_said(folder, capfd, caplog, recwarn):
@@ -248,7 +248,7 @@ def test_nothing_of_the_header_is_said(folder, capfd, caplog, recwarn):
     errors = []
     for options in ({}, {"allow_missing_patient_ids": True}):
         try:
-            m = dicom.load(root, **options)
+            m = dicom_files.load(root, **options)
         except UserError as error:
             errors.append(str(error))
     assert len(errors) == 1

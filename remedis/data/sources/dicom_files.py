@@ -29,9 +29,10 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
+from remedis.data.labels import choose_labels
 from remedis.data.manifest import KNOWN, REQUIRED, Manifest
 from remedis.data.readers import Unreadable, dicom, dicom_header
-from remedis.data.sources import common
+from remedis.data.sources import file_tree
 from remedis.data.tables import columns, spreadsheet, text
 from remedis.errors import UserError
 from remedis.progress import progress
@@ -88,7 +89,7 @@ def load(
         )
     given = _read_labels(root / LABELS)
     names = tuple(str(c) for c in given if c not in KEYS)
-    chosen = common.choose_labels(labels, names)
+    chosen = choose_labels(labels, names)
     table = _table(root, paths, skip_unreadable)
     _check_patients(root, table, allow_missing_patient_ids)
     table = _join(root / LABELS, table, given, chosen)
@@ -103,7 +104,7 @@ def _find(root: pathlib.Path) -> list[str]:
       UserError: some have a name that does not tell that they are DICOM files, or is not UTF-8.
     """
     known, strange = [], []
-    for path in common.walk(root):
+    for path in file_tree.walk(root):
         name = os.path.basename(path)
         if name.upper() == "DICOMDIR":
             continue
@@ -117,7 +118,7 @@ def _find(root: pathlib.Path) -> list[str]:
             f"{text.some(sorted(strange), limit=3)}; rename them, so that readers know what they "
             "are."
         )
-    common.refuse_undecodable(root, known)
+    file_tree.refuse_undecodable(root, known)
     return sorted(known)
 
 

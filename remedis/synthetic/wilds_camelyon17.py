@@ -13,10 +13,10 @@ import pandas as pd
 from PIL import Image
 
 from remedis import files
-from remedis.errors import UserError
-from remedis.synthetic.common import check_at_least, write_notice
+from remedis.errors import UserError, check_at_least
 from remedis.synthetic.drawing import generator
 from remedis.synthetic.histology import CENTRES, draw_patch
+from remedis.synthetic.notice import write_notice
 
 NAME = "camelyon17_v1.0"
 PATCH_SIZE = 96
