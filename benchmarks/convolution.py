@@ -1,11 +1,13 @@
-"""Gradients of the backbone's convolutions beside those of `tf.nn.conv2d`, by size of the map.
+"""Time of the gradients of the backbone's convolutions, compared with those of `tf.nn.conv2d`.
 
-    python benchmarks/convolution.py
+    python benchmarks/convolution.py [--rounds=9]
 
-Prints, for each shape, the time of the gradient by the input, ours as a share of the library's.
-Shapes are those of the 3x3 and 1x1 convolutions of a R50x1 at 64 and at 224 pixels.
+Prints the time of the gradient with respect to the input for each shape, and the ratio of our time
+to TensorFlow's. The shapes are those of the 3x3 and 1x1 convolutions of a R50x1 at 64 and 224
+pixels.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -27,26 +29,25 @@ SHAPES = [
     (8, 7, 512, 2048, 1, 1),
     (8, 28, 512, 128, 1, 1),
 ]
-ROUNDS = 9
 
 
 def library(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
-    """The same convolution with the library's gradients."""
+    """Returns the same convolution with TensorFlow's own gradients."""
     pad = kernel.shape[0] // 2
     return tf.nn.conv2d(x, kernel, stride, [[0, 0], [pad, pad], [pad, pad], [0, 0]])
 
 
-def gradient(convolution: Callable[..., tf.Tensor], stride: int) -> Callable[..., tf.Tensor]:
-    """Returns the function that computes the gradient by the input."""
+def input_gradient(convolution: Callable[..., tf.Tensor], stride: int) -> Callable[..., tf.Tensor]:
+    """Returns a function that computes the gradient of a convolution with respect to its input."""
 
     @tf.function
-    def by_input(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    def gradient(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(x)
             total = tf.reduce_sum(tf.square(convolution(x, kernel, stride)))
         return tape.gradient(total, x)
 
-    return by_input
+    return gradient
 
 
 def seconds(function: Callable[..., tf.Tensor], *arguments: tf.Tensor) -> float:
@@ -57,14 +58,19 @@ def seconds(function: Callable[..., tf.Tensor], *arguments: tf.Tensor) -> float:
 
 
 def main() -> None:
-    """Prints the table; the two are timed in turn, so that a drift of the machine hits both."""
+    """Prints the table; calls alternate, so that both sides share any drift of the machine."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9, help="timed calls per shape and side")
+    options = parser.parse_args()
     print("batch side  in -> out  kernel stride    library       ours   ratio")
     for batch, side, inputs, outputs, size, stride in SHAPES:
         x = tf.random.stateless_normal([batch, side, side, inputs], [0, 0])
         kernel = tf.random.stateless_normal([size, size, inputs, outputs], [0, 1])
-        theirs, ours = gradient(library, stride), gradient(convolve, stride)
+        theirs, ours = input_gradient(library, stride), input_gradient(convolve, stride)
         theirs(x, kernel), ours(x, kernel)
-        pairs = [(seconds(theirs, x, kernel), seconds(ours, x, kernel)) for _ in range(ROUNDS)]
+        pairs = [
+            (seconds(theirs, x, kernel), seconds(ours, x, kernel)) for _ in range(options.rounds)
+        ]
         medians = [statistics.median(column) * 1e3 for column in zip(*pairs, strict=True)]
         ratio = statistics.median(our / their for their, our in pairs)
         print(

@@ -1,4 +1,4 @@
-"""Whether label budgets and x-fold reductions are found again where the law of learning is known.
+"""Bias and coverage of label budgets and x-fold reductions where the law of learning is known.
 
     python benchmarks/label_budget.py [--draws=300 --resamples=200 --only=steep]
     python benchmarks/label_budget.py --speed
@@ -8,18 +8,20 @@ mean AUROC of an arm after n patients is
 
     a - b (n + 3)^-c
 
-the 3 being what the in-distribution labels are worth. A seed adds noise to it (the standard
-deviation is 0.005 for a seed at all budgets and arms, and 0.03 / sqrt(1 + n) + 0.003 for a cell;
-nothing at 0), and labels are easier or harder by up to 0.03. A test patient has one or two images
-and each label with a probability of 0.3; a score is normal, its mean higher in positives by what
-the AUROC asks for (equal-variance binormal), and half of its variance is the image's alone, half
-shared by all models; half of each is the patient's.
+where 3 patients stand for the value of the in-distribution labels. Noise is added to it: with a
+standard deviation of 0.005 per seed, shared by all budgets and arms, and of 0.03 / sqrt(1 + n) +
+0.003 per cell; none at 0 patients. Labels are easier or harder by up to 0.03. A test patient has
+one or two images, and each label with a probability of 0.3. A score is normally distributed; its
+mean is higher in positives by the shift that the AUROC needs (equal-variance binormal model). Half
+of its variance is shared by all models, half is the model's own; half of each belongs to the
+patient, half to the image.
 
-Printed are, of the estimated budget and x-fold reduction: the median of all draws over the truth
-(those that do not reach the level lying beyond the largest budget), less 1; how often the 95 %
-interval holds the truth, of those draws that give one; and how often there is a number at all.
-Beside them, the bias of the budget at which the largest mean so far first touches the level, which
-is what one reads off a plot. The standard error of a coverage of 0.95 in 300 draws is 0.013.
+The table has three numbers for the estimated budget and for the x-fold reduction. The bias is the
+median over all draws divided by the truth, less 1; a draw that does not reach the level counts as
+beyond the largest budget. `covers` is the share of 95 % intervals that hold the truth, among the
+draws that give an interval. `given` is the share of draws that give a number. A further line has
+the bias of the budget at which the running maximum of the means first reaches the level, as one
+reads it off a plot. The standard error of a coverage of 0.95 in 300 draws is 0.013.
 """
 
 import argparse
@@ -49,15 +51,15 @@ class Law:
     c: float
 
     def __call__(self, patients: float) -> float:
-        """Returns the mean AUROC."""
+        """Returns the mean AUROC after a number of patients."""
         return float(self.a - self.b * (patients + WORTH) ** -self.c)
 
     def needed(self, level: float) -> float:
-        """Returns the patients at which the law reaches a level above zero-shot."""
+        """Returns the number of patients at which the law reaches a level above zero-shot."""
         return float(brentq(lambda n: self(n) - level, 0, 1e9))
 
 
-# The arm, then the baseline.
+# Name -> laws of the arm and of the baseline.
 LAWS = {
     "steep": (Law(0.92, 0.45, 0.6), Law(0.92, 0.80, 0.6)),
     "flat": (Law(0.86, 0.14, 0.35), Law(0.86, 0.20, 0.35)),
@@ -73,40 +75,46 @@ def simulate(
 ) -> tuple[Examined, dict[Cell, np.ndarray]]:
     """Returns a test set and the scores of the cells of the arms `arm` and `base` on it."""
     rng = np.random.default_rng(seed)
-    ill = rng.random((patients, labels)) < PREVALENCE
+    positive = rng.random((patients, labels)) < PREVALENCE
     rows = np.repeat(np.arange(patients), rng.integers(1, 3, patients))
     names = [f"label {i}" for i in range(labels)]
 
     def noise() -> np.ndarray:
-        person, image = rng.normal(size=(patients, labels)), rng.normal(size=(len(rows), labels))
-        return (person[rows] + image) / np.sqrt(2)
+        of_patient = rng.normal(size=(patients, labels))
+        of_image = rng.normal(size=(len(rows), labels))
+        return (of_patient[rows] + of_image) / np.sqrt(2)
 
-    shared, harder = noise(), np.linspace(-HARDER, HARDER, labels)
-    together = rng.normal(size=seeds) * 0.005
+    of_all_models, difficulty = noise(), np.linspace(-HARDER, HARDER, labels)
+    of_seed = rng.normal(size=seeds) * 0.005
     cells = {}
     for arm, law in zip(("arm", "base"), laws, strict=True):
-        own = noise()
+        of_arm = noise()
         for budget in BUDGETS:
             for number in range(seeds if budget else 1):
                 spread = 0.03 / np.sqrt(1 + budget) + 0.003
-                off = together[number] + rng.normal() * spread if budget else 0.0
-                area = np.clip(law(budget) + harder + off, 0.01, 0.995)
-                # Models of one arm err alike; each cell has some noise of its own.
-                mine = (own * 2 + noise()) / np.sqrt(5)
-                score = ill[rows] * norm.ppf(area) * np.sqrt(2) + (shared + mine) / np.sqrt(2)
+                offset = of_seed[number] + rng.normal() * spread if budget else 0.0
+                area = np.clip(law(budget) + difficulty + offset, 0.01, 0.995)
+                # Errors of one arm's models are correlated; each cell adds noise of its own.
+                of_model = (of_arm * 2 + noise()) / np.sqrt(5)
+                shift = positive[rows] * norm.ppf(area) * np.sqrt(2)
+                score = shift + (of_all_models + of_model) / np.sqrt(2)
                 cells[Cell(arm, "probe", budget, number)] = score.astype(np.float32)
-    return Examined(names, ill[rows].astype(float), rows), cells
+    return Examined(names, positive[rows].astype(float), rows), cells
 
 
 def estimates(answer: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
-    """Returns value, low and high of an answer's patients and fold, with the open ends filled in.
+    """Returns value, low and high of an answer's `patients` and `fold`.
 
-    The interval of a fold that is not given is NaN.
+    An open end of the interval of `patients` is infinite, of that of `fold` 0 or infinite. The
+    interval of a fold that is not given is NaN.
     """
-    of, fold = answer["patients"], answer["fold"]
-    if of is None:
-        of = {"value": None, "low": answer["at_least"], "high": None}
-    patients = tuple(np.inf if of[key] is None else of[key] for key in ("value", "low", "high"))
+    budget, fold = answer["patients"], answer["fold"]
+    if budget is None:
+        budget = {"value": None, "low": answer["at_least"], "high": None}
+    value, low, high = (
+        np.inf if budget[key] is None else float(budget[key]) for key in ("value", "low", "high")
+    )
+    patients = (value, low, high)
     if fold is None:
         missing = 0.0 if answer["status"] == "not reached" else np.inf
         return {"patients": patients, "fold": (missing, np.nan, np.nan)}
@@ -116,7 +124,10 @@ def estimates(answer: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
 
 
 def first_touch(points: list[dict[str, Any]], level: float) -> float:
-    """Returns where the largest mean so far first touches a level: what noise makes too early."""
+    """Returns the budget at which the running maximum of the means first reaches a level.
+
+    Noise makes it too small.
+    """
     means = [point["mean"]["value"] for point in points if point["arm"] == "arm"]
     return float(crossing(BUDGETS, np.maximum.accumulate([means], axis=1), np.array([level]))[0])
 
@@ -124,30 +135,30 @@ def first_touch(points: list[dict[str, Any]], level: float) -> float:
 def outcomes(
     laws: tuple[Law, Law], labels: int, seeds: int, patients: int, draws: int, resamples: int
 ) -> Iterator[tuple[str, float, float, float, float]]:
-    """Yields what is estimated, the truth, its bias, coverage and the share of studies with it."""
+    """Yields name, true value, bias, coverage and share of draws with a number, per quantity."""
     level = laws[1](BUDGETS[-1])
     middle = round(laws[1](BUDGETS[-3]), 3)
-    of = {"reference": level, f"AUROC {middle:g}": middle}
+    targets = {"reference": level, f"AUROC {middle:g}": middle}
     truths = {}
-    for target, at in of.items():
+    for target, at in targets.items():
         truths[target, "patients"] = truths[target, "first touch"] = laws[0].needed(at)
         truths[target, "fold"] = laws[1].needed(at) / laws[0].needed(at)
-    found = defaultdict(list)
+    estimated: defaultdict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
     for seed in range(draws):
         test, cells = simulate(laws, labels, seeds, patients, seed)
         result = study(test, cells, "base", levels=(middle,), resamples=resamples, seed=seed)
         for answer in result["answers"]:
             if answer["arm"] == "arm":
                 target = answer["target"]
-                for key, ends in estimates(answer).items():
-                    found[target, key].append(ends)
+                for key, bounds in estimates(answer).items():
+                    estimated[target, key].append(bounds)
                 touch = first_touch(result["points"], answer["level"])
-                found[target, "first touch"].append((touch, np.nan, np.nan))
-    for of_what, truth in truths.items():
-        value, low, high = np.array(found[of_what]).T
+                estimated[target, "first touch"].append((touch, np.nan, np.nan))
+    for quantity, truth in truths.items():
+        value, low, high = np.array(estimated[quantity]).T
         holds = ((low <= truth) & (truth <= high))[~np.isnan(low)]
         yield (
-            " ".join(of_what),
+            " ".join(quantity),
             truth,
             float(np.median(value)) / truth - 1,
             float(holds.mean()) if len(holds) else np.nan,
@@ -156,7 +167,7 @@ def outcomes(
 
 
 def speed() -> None:
-    """Prints the time of 8 budgets x 10 seeds x 3 arms x 2 modes, 2,000 images, 5 labels."""
+    """Prints the time for 8 budgets x 10 seeds x 3 arms x 2 modes, 2,000 images, 5 labels."""
     rng = np.random.default_rng(0)
     targets = (rng.random((2000, 5)) < 0.15).astype(float)
     cells = {
@@ -171,13 +182,13 @@ def speed() -> None:
     study(test, cells, "a", levels=(0.75,), resamples=1000)
     print(
         f"{len(cells)} cells, 1,000 resamples: {time.perf_counter() - start:.1f} s, "
-        f"{time.process_time() - cpu:.1f} s of one core"
+        f"{time.process_time() - cpu:.1f} s of processor time"
     )
 
 
 def main() -> None:
-    """Prints a line for every setting and quantity."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Prints a line per setting and quantity."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=300)
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--only", default="", help="name of a pair of laws")

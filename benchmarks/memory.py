@@ -2,10 +2,10 @@
 
     python benchmarks/memory.py [--architecture=152x2 --size=448 --batch=2 --precision=float32]
 
-Each row is a process of its own: a backbone with random weights, a head of 5 labels, SGD with
-momentum, one step as the jobs run it (see `remedis/training/determinism.py`). The peak is the
-process' largest resident memory (VmHWM, so Linux only); `before` is the memory once model and
-optimizer are there. Time includes what TensorFlow does once for a graph, but not its tracing.
+Each row is measured in a process of its own: a backbone with random weights, a head with 5 labels,
+SGD with momentum, one step as the jobs run it (see `remedis/training/determinism.py`). `peak` is
+the largest resident memory of the process (VmHWM, Linux only); `before` is its memory after model
+and optimizer are built. The time includes TensorFlow's one-time work on a graph, but not tracing.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from remedis.training import optimizers, schedules
 from remedis.training.determinism import prepare_process
 from remedis.zoo import checkpoint, random_weights
 
-KINDS = ("plain", "checkpointed")
+VARIANTS = ("plain", "checkpointed")
 LABELS = ("a", "b", "c", "d", "e")
 
 
 def memory(key: str) -> float:
-    """Returns a line of this process' status, VmRSS (now) or VmHWM (peak), in GB."""
+    """Returns the memory of this process in GB: VmRSS (now) or VmHWM (peak)."""
     status = pathlib.Path("/proc/self/status").read_text()
     match = re.search(rf"{key}:\s+(\d+) kB", status)
     assert match is not None
@@ -39,7 +39,7 @@ def memory(key: str) -> float:
 
 
 def measure(options: argparse.Namespace, gradient_checkpointing: bool) -> dict[str, object]:
-    """Does one step in this process and returns what it took."""
+    """Runs one step in this process and returns its memory, seconds and loss."""
     prepare_process()
     with precision.policy(options.precision):
         weights = random_weights.draw("0", Architecture.parse(options.architecture))
@@ -90,8 +90,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=448, help="pixels")
     parser.add_argument("--batch", type=int, default=2, help="images")
     parser.add_argument("--precision", default="float32", choices=precision.POLICIES)
-    parser.add_argument("--json", action="store_true", help="print numbers for a program to read")
-    parser.add_argument("--measure", choices=KINDS, help=argparse.SUPPRESS)
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    parser.add_argument("--measure", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measure(options, options.measure == "checkpointed")))
@@ -99,17 +99,19 @@ def main() -> None:
     rows = []
     if not options.json:
         print("gradient_checkpointing   before      peak     step")
-    for kind in KINDS:
-        command = [sys.executable, __file__, *sys.argv[1:], f"--measure={kind}"]
+    for variant in VARIANTS:
+        command = [sys.executable, __file__, *sys.argv[1:], f"--measure={variant}"]
         result = subprocess.run(command, stdout=subprocess.PIPE, check=False)
         if result.returncode:
-            print(f"{kind}: ended by {result.returncode}; out of memory?", file=sys.stderr)
+            print(
+                f"{variant}: ended with status {result.returncode}; out of memory?", file=sys.stderr
+            )
             continue
         row = json.loads(result.stdout.splitlines()[-1])
         rows.append(row)
         if not options.json:
             print(
-                f"{row['gradient_checkpointing']!s:13}  {row['before_gb']:4.1f} GB   "
+                f"{row['gradient_checkpointing']!s:22}  {row['before_gb']:4.1f} GB   "
                 f"{row['peak_gb']:5.1f} GB  {row['seconds']:5.1f} s",
                 flush=True,
             )

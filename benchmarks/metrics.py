@@ -1,10 +1,10 @@
-"""Seconds for all metrics with intervals, beside a plain loop over scikit-learn.
+"""Time of all metrics with intervals, compared with a plain loop over scikit-learn.
 
     python benchmarks/metrics.py [--images=25596 --labels=14 --resamples=1000 --patients=2797]
 
 The defaults are the size of ChestX-ray14's test split. The loop computes AUROC, average precision,
-Brier score, and sensitivity and specificity at two thresholds, image by image of every resample,
-for a few resamples, and is extrapolated to all of them.
+Brier score, and sensitivity and specificity at two thresholds, on the images of each resample. It
+runs for a few resamples; its time is extrapolated to all of them.
 """
 
 import argparse
@@ -44,27 +44,27 @@ def made_up(
 def loop(
     labels: np.ndarray, scores: np.ndarray, patients: np.ndarray, cuts: list[np.ndarray], count: int
 ) -> float:
-    """Returns the seconds a resample takes of the plain loop."""
+    """Returns the seconds per resample of the plain loop."""
     rng = np.random.default_rng(0)
     rows = [np.flatnonzero(patients == patient) for patient in range(patients.max() + 1)]
-    started = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(count):
         drawn = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
         for column in range(labels.shape[1]):
             target, score = labels[drawn, column], scores[drawn, column]
-            use = ~np.isnan(target)
-            target, score = target[use], score[use]
+            known = ~np.isnan(target)
+            target, score = target[known], score[known]
             roc_auc_score(target, score)
             average_precision_score(target, score)
             brier_score_loss(target, score)
             for cut in cuts:
                 confusion_matrix(target, score >= cut[column])
-    return (time.perf_counter() - started) / count
+    return (time.perf_counter() - start) / count
 
 
 def main() -> None:
     """Prints both times and their ratio."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=25_596)
     parser.add_argument("--labels", type=int, default=14)
     parser.add_argument("--resamples", type=int, default=1000)
@@ -72,18 +72,19 @@ def main() -> None:
     parsed = parser.parse_args()
     labels, scores, patients, names = made_up(parsed.images, parsed.labels, parsed.patients)
     chosen = thresholds.choose(labels, scores, names)
-    started = time.perf_counter()
+    start = time.perf_counter()
     result = evaluate(
         labels, scores, names, patients, thresholds=chosen, resamples=parsed.resamples
     )
-    seconds = time.perf_counter() - started
-    each = loop(labels, scores, patients, list(chosen.arrays().values()), LOOPED)
+    seconds = time.perf_counter() - start
+    per_resample = loop(labels, scores, patients, list(chosen.arrays().values()), LOOPED)
     print(
         f"{parsed.resamples} resamples of {parsed.images} x {parsed.labels} scores, "
         f"{1 + len(result.metrics)} metrics: {seconds:.1f} s"
     )
-    print(f"scikit-learn in a loop: {each:.2f} s a resample, {each * parsed.resamples:.0f} s")
-    print(f"ratio: {each * parsed.resamples / seconds:.0f}")
+    looped = per_resample * parsed.resamples
+    print(f"scikit-learn in a loop: {per_resample:.2f} s per resample, {looped:.0f} s in all")
+    print(f"ratio: {looped / seconds:.0f}")
 
 
 if __name__ == "__main__":

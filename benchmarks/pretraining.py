@@ -1,12 +1,12 @@
-"""Self-supervision on real images: methods, and what each augmentation of radiographs is for.
+"""Self-supervision on real images: the methods, and each augmentation of radiographs left out.
 
     python benchmarks/pretraining.py --kermany=DIR --nih64=DIR --workdir=runs/transfer \
         --out=docs/results.md [--part=augmentations]
 
-Backbones from random weights see the radiographs of `benchmarks/transfer.py` without their labels,
-and none of the images and patients that its study is judged on. Their features stay as they are,
-and linear probes read them. Runs that are finished are not done again; one that was killed goes on.
-`benchmarks/transfer.py` in the same directory draws the curves of the backbones of the first part.
+Backbones with random weights are pretrained on the radiographs of `benchmarks/transfer.py` without
+their labels, and without the images and patients that its study is tested on. Linear probes then
+read their frozen features. Finished runs are not repeated, and a run that was killed resumes.
+`benchmarks/transfer.py` with the same `--workdir` draws curves of the backbones of the first part.
 """
 
 import dataclasses
@@ -14,33 +14,24 @@ import pathlib
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import ml_collections
-import numpy as np
-import pandas as pd
+import frozen_features
 import results
 import transfer
+from frozen_features import FrozenFeatures
 
 from remedis import files
-from remedis.data.manifest import Manifest
-from remedis.evaluation.label_budget import Cell, Examined, study
-from remedis.evaluation.probes import linear_probe
-from remedis.inference import embedding_store
-from remedis.label_budget import budgets, data
-from remedis.label_budget.directory import FREE, StudyDirectory
-from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
-from remedis.zoo import resolve
 
 SIZE = 64
 MILD = (
     "random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | brightness(0.4) | "
     "contrast(0.4)"
 )
-# The documented views, of images that are as small to begin with: the elastic deformation of larger
-# ones takes as long as the training.
+# The documented views of images that are resized first, as the elastic deformation of larger images
+# would take as long as the training.
 FULL = f"resize({SIZE}) | {parse(f'contrastive_cxr({SIZE})').specification}"
 
 
@@ -50,15 +41,15 @@ class Pretraining:
 
     Attributes:
       name: of its directory.
-      backbone: what it begins with.
+      backbone: initial weights, as `config.checkpoint` takes them.
       views: specification of the preprocessing of a view.
-      epochs: how long.
-      method: its name.
+      epochs: number of epochs.
+      method: name of the self-supervised method.
       options: of the method.
-      seed: of the weights to begin with, and of everything random.
+      seed: of the initial weights, and of all random choices.
       optimizer: its name.
-      rate: of learning, at its largest.
-      warmup: epochs until then.
+      rate: the largest learning rate.
+      warmup: epochs until the largest learning rate.
     """
 
     name: str
@@ -74,7 +65,7 @@ class Pretraining:
 
     def command(self, workdir: pathlib.Path) -> list[str]:
         """Returns its command line."""
-        given = {
+        overrides = {
             "data": f"csv={workdir / 'data' / 'id'}; csv={workdir / 'data' / 'ood'}",
             "leave_out": workdir / "study",
             "checkpoint": self.backbone,
@@ -93,24 +84,24 @@ class Pretraining:
         return [
             "pretrain/pretrain.py",
             f"--config=configs/pretrain_own.py:{self.method}",
-            *(f"--config.{key}={value}" for key, value in given.items()),
+            *(f"--config.{key}={value}" for key, value in overrides.items()),
             f"--workdir={workdir / self.name}",
         ]
 
     def run(self, workdir: pathlib.Path) -> pathlib.Path:
-        """Runs it, or what is left of it, and returns the directory of the checkpoint."""
+        """Does the run unless it is finished, and returns the directory of its checkpoint."""
         export = workdir / self.name / "export"
         if not (workdir / self.name / "results.json").is_file():
             print(f"{self.name} ...", flush=True)
             with open(workdir / f"{self.name}.log", "a") as log:
-                done = subprocess.run(
+                process = subprocess.run(
                     [sys.executable, *self.command(workdir)],
                     cwd=transfer.ROOT,
                     stdout=log,
                     stderr=log,
                     check=False,
                 )
-            if done.returncode:
+            if process.returncode:
                 raise SystemExit(f"{self.name} failed; see {log.name}.")
         return export
 
@@ -126,209 +117,119 @@ SHALLOW, SHORT = "scratch:1-1-1-1x0.5", 1
 
 
 def ablations(seeds: int) -> dict[str, tuple[Pretraining, ...]]:
-    """Returns the runs of all views, and of all but one operation each; a run a seed."""
+    """Returns arm -> its runs, one per seed: all operations of a view, or all but one."""
     operations = FULL.split(" | ")
     views = {"all of them": FULL}
     for dropped in operations[1:]:
-        rest = " | ".join(one for one in operations if one != dropped)
+        rest = " | ".join(operation for operation in operations if operation != dropped)
         views[f"without {dropped.partition('(')[0]}"] = rest
     return {
-        what: tuple(
-            Pretraining(f"{what.replace(' ', '-')}-{seed}", SHALLOW, text, SHORT, seed=seed, **SGD)
+        arm: tuple(
+            Pretraining(f"{arm.replace(' ', '-')}-{seed}", SHALLOW, view, SHORT, seed=seed, **SGD)
             for seed in range(seeds)
         )
-        for what, text in views.items()
+        for arm, view in views.items()
     }
 
 
-class Frozen:
-    """Frozen features of the study's images, and what linear probes make of them.
-
-    Attributes:
-      judged: task -> its test images.
-    """
-
-    def __init__(self, workdir: pathlib.Path, shares: str, draws: int) -> None:
-        """Prepares the data as the study does.
-
-        Args:
-          workdir: with the study's directory.
-          shares: of the labelled adults, as in `config.budgets`; each is a task.
-          draws: of the patients of each; of one draw all tasks have one run.
-        """
-        self._store = workdir / "study" / "embeddings"
-        settings = files.read_json(workdir / "study" / "config.json")
-        config = ml_collections.ConfigDict(dict.fromkeys(FREE) | settings)
-        config.id_name, config.ood_name = "kermany", "nih64"
-        self._both = data.prepare(config, StudyDirectory(workdir / "frozen", {}))
-        planned = budgets.plan(self._both.pool, shares, draws, 0, 0.25)
-        self._budgets = {f"nih64, {one.patients} patients": one for one in planned if one.patients}
-        self._labels, self._norm = tuple(config.labels), config.head_norm
-        self._ops = parse(config.eval_preprocess.format(size=SIZE), deterministic=True)
-        inside, outside = (
-            Examined(self._labels, part.targets(), part.table["patient_id"])
-            for part in (self._both.inside.test, self._both.test)
-        )
-        self.judged = {"kermany": inside, "kermany to nih64": outside}
-        self.judged |= dict.fromkeys(self._budgets, outside)
-
-    def scores(self, checkpoint: str, seed: int) -> dict[str, np.ndarray]:
-        """Returns task -> scores [runs, n, 1], a run a draw where patients are drawn."""
-        loaded = resolve.load(checkpoint, seed)
-        classifier = Classifier(loaded.backbone, self._labels, self._norm)
-        stored = embedding_store.of_head(classifier, self._store, self._ops, 64)
-        inside, pool, test = self._both.inside, self._both.pool, self._both.test
-
-        def of(part: Manifest, hashes: "pd.Series[str]") -> np.ndarray:
-            return stored(part, hashes, f"Embedding by {checkpoint}")
-
-        children = [of(one, inside.hashes) for one in (inside.train, inside.validation)]
-        targets = [one.targets() for one in (inside.train, inside.validation)]
-        probe = linear_probe(children[0], targets[0], children[1], targets[1])
-        adults, judged = (of(one, self._both.hashes) for one in (pool, test))
-        found = {
-            "kermany": probe.logits(of(inside.test, inside.hashes))[None],
-            "kermany to nih64": probe.logits(judged)[None],
-        }
-        y = pool.targets()
-        for task, budget in self._budgets.items():
-            own = [
-                linear_probe(
-                    adults[draw.train], y[draw.train], adults[draw.validation], y[draw.validation]
-                )
-                for draw in budget.draws
-            ]
-            found[task] = np.stack([one.logits(judged) for one in own])
-        return found
-
-
-def table(
-    frozen: Frozen, arms: dict[str, Sequence[tuple[str, int]]], baseline: str
-) -> tuple[list[str], dict[tuple[str, str], Mapping[str, float]]]:
-    """Returns a table of an arm and task a row, and by both the difference from the baseline.
-
-    Args:
-      frozen: the data.
-      arms: name -> checkpoints, each with the seed of weights that are drawn; those of two arms at
-        the same place are pairs.
-      baseline: name of the arm that the others are held against.
-    """
-    scores: dict[str, dict[str, np.ndarray]] = {}
-    for name, checkpoints in arms.items():
-        each = [frozen.scores(*checkpoint) for checkpoint in checkpoints]
-        scores[name] = {task: np.concatenate([one[task] for one in each]) for task in frozen.judged}
-    lines = ["| task | arm | AUROC | less the baseline |", "|---|---|---|---|"]
-    differences: dict[tuple[str, str], Mapping[str, float]] = {}
-    for task, examined in frozen.judged.items():
-        cells = {
-            Cell(name, "probe", 1, run): one
-            for name, own in scores.items()
-            for run, one in enumerate(own[task])
-        }
-        found = study(examined, cells, baseline)
-        other = {
-            row["arm"]: row["difference"] for row in found["paired"] if row["against"] == baseline
-        }
-        for point in found["points"]:
-            name = point["arm"]
-            less = text(other[name], "+") if name in other else ""
-            lines.append(f"| {task} | {name} | {text(point['mean'])} | {less} |")
-            if name in other:
-                differences[name, task] = other[name]
-    return lines, differences
-
-
-def text(estimate: Mapping[str, float], sign: str = "") -> str:
-    """Returns a number with its interval."""
-    value, low, high = (f"{estimate[end]:{sign}.3f}" for end in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
-
-
 def methods(workdir: pathlib.Path) -> list[str]:
-    """Returns the section of the methods; does the runs that are missing."""
+    """Does the missing runs and returns the section of the methods."""
     arms = {run.name: [(str(run.run(workdir)), 0)] for run in METHODS}
     lines = [
         "## Self-supervision on real images: the methods",
         "",
-        f"`{BACKBONE}` (half of a 50x1's width) before and after {EPOCHS} epochs by AdamW, or, as "
-        f"`simclr-sgd`, {METHODS[2].epochs} by SGD at a rate of {METHODS[2].rate}; views "
-        f"`{MILD.format(size=SIZE)}`. 10 draws of the labelled patients, of whom a quarter chooses "
-        "the penalty. Intervals are over test patients and draws; how much another pretraining, or "
-        "another backbone at its beginning, would differ is not in them.",
+        f"The table compares the backbone `{BACKBONE}` (half of a 50x1's width) before and after "
+        f"{EPOCHS} epochs with AdamW or, for `simclr-sgd`, {METHODS[2].epochs} epochs with SGD at "
+        f"a learning rate of {METHODS[2].rate}. The views are `{MILD.format(size=SIZE)}`. The "
+        "labelled patients are drawn 10 times; a quarter of them chooses the penalty. Intervals "
+        "cover test patients and draws. They do not cover how much another pretraining, or other "
+        "initial weights, would change the numbers.",
         "",
-        *_about(workdir, METHODS),
+        *_data(workdir, METHODS),
         "",
     ]
-    frozen = Frozen(workdir, "10%, 33%, 100%", 10)
-    return lines + table(frozen, {"random weights": [(BACKBONE, 0)], **arms}, "random weights")[0]
+    features = FrozenFeatures(workdir, SIZE, "10%, 33%, 100%", 10)
+    arms = {"random weights": [(BACKBONE, 0)], **arms}
+    return lines + frozen_features.table(features, arms, "random weights")[0]
 
 
 def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
-    """Returns the section of the augmentations; does the runs that are missing."""
+    """Does the missing runs and returns the section of the augmentations."""
     runs = ablations(seeds)
-    arms: dict[str, list[tuple[str, int]]] = {what: [] for what in runs}
-    for seed in range(seeds):  # of few, rather all augmentations
-        for what, those in runs.items():
-            arms[what].append((str(those[seed].run(workdir)), seed))
-    said = (
-        f"{seeds} seeds, of the weights to begin with too; intervals are over test patients and "
-        "seeds."
+    arms: dict[str, list[tuple[str, int]]] = {arm: [] for arm in runs}
+    # Seed by seed: if the benchmark is interrupted, all arms have about as many runs.
+    for seed in range(seeds):
+        for arm, by_seed in runs.items():
+            arms[arm].append((str(by_seed[seed].run(workdir)), seed))
+    intervals = (
+        f"There are {seeds} seeds, which also draw the initial weights; intervals cover test "
+        "patients and seeds."
         if seeds > 1
-        else "One seed; intervals are over test patients, and what another seed would do is not in "
-        "them."
+        else "There is one seed; intervals cover test patients, but not the difference between "
+        "seeds."
     )
     lines = [
-        "## Self-supervision on real images: what each augmentation is for",
+        "## Self-supervision on real images: each augmentation left out",
         "",
-        f"SimCLR on `{SHALLOW}`, a shallow backbone, {SHORT} epoch by SGD, with the documented "
-        f"views of radiographs, `{FULL}`, and without one operation each. {said} On grey "
-        "images the colour distortion is brightness and contrast. The images are made small "
-        "first, where the elastic deformation is some three times as strong as on those of 224 "
-        "pixels.",
+        f"SimCLR trains `{SHALLOW}`, a shallow backbone, for {SHORT} epoch with SGD. The baseline "
+        f"has the documented views of radiographs, `{FULL}`; each arm `without ...` leaves out one "
+        f"operation. {intervals} On grey images the colour distortion changes brightness and "
+        "contrast. The images are resized first; at this size the elastic deformation is about "
+        "three times as strong as on images of 224 pixels.",
         "",
-        *_about(workdir, [run for those in runs.values() for run in those]),
+        *_data(workdir, [run for by_seed in runs.values() for run in by_seed]),
         "",
     ]
-    random = {"random weights": [(SHALLOW, seed) for seed in range(seeds)]}
-    rows, differences = table(Frozen(workdir, "100%", 1), arms | random, "all of them")
-    left_out = {which: found for which, found in differences.items() if which[0] in runs}
-    return [*lines, _shown(left_out), "", *rows]
+    arms["random weights"] = [(SHALLOW, seed) for seed in range(seeds)]
+    features = FrozenFeatures(workdir, SIZE, "100%", 1)
+    rows, differences = frozen_features.table(features, arms, "all of them")
+    ablated = {key: difference for key, difference in differences.items() if key[0] in runs}
+    return [*lines, _effects(ablated), "", *rows]
 
 
-def _shown(differences: Mapping[tuple[str, str], Mapping[str, float]]) -> str:
-    """Returns in words which of the differences, by arm and task, are not around 0."""
-    apart = [
-        f"{arm}, {task}: {text(found, '+')}"
-        for (arm, task), found in differences.items()
-        if found["low"] > 0 or found["high"] < 0
+def shown(differences: frozen_features.Differences) -> frozen_features.Differences:
+    """Returns the differences whose interval excludes 0."""
+    return {
+        key: difference
+        for key, difference in differences.items()
+        if difference["low"] > 0 or difference["high"] < 0
+    }
+
+
+def _effects(differences: frozen_features.Differences) -> str:
+    """Returns a sentence about the differences whose interval excludes 0."""
+    effects = [
+        f"{arm}, {task}: {results.number(difference, '+')}"
+        for (arm, task), difference in shown(differences).items()
     ]
-    if apart:
+    if effects:
         return (
-            f"Of {len(differences)} differences of an operation left out, these have intervals "
-            f"without 0: {'; '.join(apart)}."
+            f"The interval excludes 0 for {len(effects)} of the {len(differences)} differences "
+            f"with an operation left out: {'; '.join(effects)}."
         )
     return (
-        f"Of {len(differences)} differences of an operation left out, none has an interval "
-        "without 0: what any of them is for is not shown by trainings this short, features this "
-        "good in distribution and test patients this few outside. The recipe's operations are kept "
-        "as documented."
+        f"None of the {len(differences)} differences with an operation left out has an interval "
+        "that excludes 0. Trainings this short, features this good in distribution and test "
+        "patients this few out of distribution do not show the effect of any operation. The recipe "
+        "keeps its operations as documented."
     )
 
 
-def _about(workdir: pathlib.Path, runs: Sequence[Pretraining]) -> list[str]:
-    """Returns what is true of all tables: the data, and how features are read."""
-    found = [files.read_json(workdir / run.name / "results.json") for run in runs]
-    (images,) = {one["data"]["images"] for one in found}
-    (patients,) = {one["data"]["patients"] for one in found}
-    steps = sorted({one["steps"] for one in found})
+def _data(workdir: pathlib.Path, runs: Sequence[Pretraining]) -> list[str]:
+    """Returns the paragraph about the data and the tasks of a table."""
+    outcomes = [files.read_json(workdir / run.name / "results.json") for run in runs]
+    (images,) = {outcome["data"]["images"] for outcome in outcomes}
+    (patients,) = {outcome["data"]["patients"] for outcome in outcomes}
+    steps = sorted({outcome["steps"] for outcome in outcomes})
     return [
-        f"Seen without labels: {images:,} images of {patients:,} patients of both hospitals, "
-        f"{SIZE} pixels wide, {' or '.join(f'{one:,}' for one in steps)} steps of 64 images, none "
-        "of which the tables are judged on. Linear probes on frozen features; a task is what they "
-        "learn from and are judged on: `kermany`, children; `kermany to nih64`, of the children, "
-        "on adults of another hospital; `nih64`, of so many labelled adults alone. Nothing is said "
-        f"by what is not above the floors: kermany about 0.99, kermany to nih64 0.565, nih64 "
-        f"{transfer.FLOOR}.",
+        f"Pretraining sees {images:,} images of {patients:,} patients of both hospitals without "
+        f"their labels, {SIZE} pixels wide, in {' or '.join(f'{count:,}' for count in steps)} "
+        "steps of 64 images. It sees no image that the tables are measured on. Linear probes are "
+        "fitted on frozen features. A task names the data of a probe: `kermany` learns from "
+        "children and is tested on children; `kermany to nih64` learns from children and is tested "
+        "on adults of another hospital; `nih64` learns from so many labelled adults alone and is "
+        "tested on other adults. A result that is not above its floor shows nothing; the floors "
+        f"are: kermany about 0.99, kermany to nih64 0.565, nih64 {transfer.FLOOR}.",
     ]
 
 
@@ -336,14 +237,14 @@ PARTS = ("methods", "augmentations")
 
 
 def main() -> None:
-    """Does what is missing of a part, or of all, and writes its section."""
+    """Does the missing runs of a part, or of all parts, and writes its section."""
     parser = transfer.arguments(__doc__)
     parser.add_argument("--part", choices=PARTS)
-    parser.add_argument("--seeds", type=int, default=3, help="of every augmentation left out")
+    parser.add_argument("--seeds", type=int, default=3, help="runs per augmentation left out")
     parsed = parser.parse_args()
     workdir = parsed.workdir.resolve()
-    transfer.prepared(parsed.kermany, parsed.nih64, workdir / "data")
-    # What is left out of every run is what the study is judged on, whatever its arms will be.
+    transfer.write_manifests(parsed.kermany, parsed.nih64, workdir / "data")
+    # Every run leaves out the test images of the study, which do not depend on its arms.
     if not (workdir / "study" / "config.json").is_file():
         curves = transfer.command(workdir, f"scratch={BACKBONE}", "scratch")
         subprocess.run([sys.executable, *curves, "--list"], cwd=transfer.ROOT, check=True)
@@ -353,8 +254,8 @@ def main() -> None:
         else:
             lines = augmentations(workdir, parsed.seeds)
             first = ablations(1)["all of them"][0]
-        shown = shlex.join(["python", *first.command(workdir)]).replace(str(workdir), "DIR")
-        lines += ["", "The first of the runs:", "", "```sh", shown, "```"]
+        command = shlex.join(["python", *first.command(workdir)]).replace(str(workdir), "DIR")
+        lines += ["", "The command of the first run:", "", "```sh", command, "```"]
         written = (
             "Written by `python benchmarks/pretraining.py --kermany=DIR --nih64=DIR --workdir=DIR "
             f"--out=docs/results.md --part={name}"

@@ -1,23 +1,24 @@
-"""Sections of `docs/results.md`, each written by the benchmark whose numbers it holds."""
+"""Sections of `docs/results.md`; each benchmark writes the section with its own numbers."""
 
 import pathlib
 import re
+from collections.abc import Mapping
 
 from remedis import files
 
 HEAD = """# Results on real images
 
-Research software; nothing here is evidence of clinical use. Each part is written by the command it
-names; the data are not part of this repository.
+Research software; nothing here is evidence of clinical use. Each section names the command that
+writes it; the data are not part of this repository.
 """
 
 
 def write(document: pathlib.Path, name: str, text: str) -> None:
-    """Puts a section into a document, in the place of the one of that name or after all others.
+    """Replaces the section of a name, or appends it if the document has none of that name.
 
     Args:
-      document: Markdown; begun where it is not there.
-      name: of the section, for its marks in the text.
+      document: Markdown file; created if it does not exist.
+      name: of the section, for the comments that enclose it in the document.
       text: Markdown, beginning with a heading.
     """
     before = document.read_text(encoding="utf-8") if document.is_file() else HEAD
@@ -29,3 +30,16 @@ def write(document: pathlib.Path, name: str, text: str) -> None:
     else:
         after = f"{before.rstrip()}\n\n{section}"
     files.write_text(document, after)
+
+
+def number(estimate: Mapping[str, float | None], sign: str = "") -> str:
+    """Returns an estimate with its interval, to three decimals.
+
+    Args:
+      estimate: `value`, `low` and `high`; None where the number is not estimable.
+      sign: `+` writes the sign of positive numbers too, as for differences.
+    """
+    if estimate["value"] is None:
+        return "not estimable"
+    value, low, high = (f"{estimate[end]:{sign}.3f}" for end in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

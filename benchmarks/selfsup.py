@@ -1,10 +1,10 @@
-"""Every method of self-supervision on made-up radiographs: does its backbone learn something?
+"""Test of every self-supervised method on made-up radiographs: its backbone must learn something.
 
     python benchmarks/selfsup.py --workdir=runs/selfsup --out=docs/results.md
 
-A linear probe on frozen features is held against one on the same backbone at initialisation, on
-patients that no training saw. Runs that are finished are not done again; one that was killed goes
-on. Ends with status 1 if a method's interval does not lie above 0.
+A linear probe on frozen features is compared with one on the same backbone at initialisation, on
+patients that no training saw. Finished runs are not repeated, and a run that was killed resumes.
+The exit status is 1 if the interval of a method's difference does not lie above 0.
 """
 
 import argparse
@@ -15,8 +15,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import finetuning_recipes
 import numpy as np
-import recipes
 import results
 
 from remedis import files, synthetic
@@ -34,11 +34,11 @@ from remedis.training.run_directory import RunDirectory
 from remedis.zoo import resolve
 from remedis.zoo.seen_images import SeenImages
 
-# Deep: the random features of a shallow backbone are hard to beat within a hundred steps.
+# Deep, as the random features of a shallow backbone are hard to beat within a hundred steps.
 BACKBONE, SIZE = "50x0.5", 32
-# Far more are tested on than in a rehearsal: what the patients leave open should be little.
+# Far more test patients than in a rehearsal, for narrow intervals.
 PATIENTS, TEST_PATIENTS = 400, 400
-SEED_OF_IMAGES = 1  # with those of 0 backbone, size and settings were chosen
+SEED_OF_IMAGES = 1  # backbone, size and settings were chosen on the images of seed 0
 SEEDS = 3
 INITIALISATION, MODE = "initialisation", "probe"
 OVERRIDES = {
@@ -52,17 +52,17 @@ OVERRIDES = {
 
 @dataclasses.dataclass(frozen=True)
 class Pretraining:
-    """The pretraining job with one method, as `recipes.run` takes it."""
+    """The pretraining job with one method, with the interface of a `finetuning_recipes.Recipe`."""
 
     name: str
 
     def command(self, directory: str, seed: str, workdir: str) -> list[str]:
-        """Returns the command line of one run; `directory` is that of the images."""
-        own = {"data": f"chexpert={directory}", "probe.data_dir": directory, "seed": seed}
+        """Returns the command line of one run on the images in `directory`."""
+        settings = {"data": f"chexpert={directory}", "probe.data_dir": directory, "seed": seed}
         return [
             "pretrain/pretrain.py",
             f"--config=configs/pretrain_cxr.py:{self.name},rehearsal",
-            *(f"--config.{key}={value}" for key, value in (OVERRIDES | own).items()),
+            *(f"--config.{key}={value}" for key, value in (OVERRIDES | settings).items()),
             f"--workdir={workdir}",
         ]
 
@@ -78,9 +78,9 @@ def images(workdir: pathlib.Path) -> pathlib.Path:
 
 
 def labelled(workdir: pathlib.Path) -> data.RunData:
-    """Returns what probes learn from, choose by and are judged on."""
-    # The configs import what they share as `configs.common`, as the jobs let them.
-    sys.path.append(str(recipes.ROOT))
+    """Returns the train, validation and test data of the probes."""
+    # The configs import each other as `configs.NAME`.
+    sys.path.append(str(finetuning_recipes.ROOT))
     from configs import pretrain_cxr
 
     config = pretrain_cxr.get_config("rehearsal").probe
@@ -88,56 +88,61 @@ def labelled(workdir: pathlib.Path) -> data.RunData:
     return data.prepare(config, RunDirectory(workdir / "probe", config.to_dict()))
 
 
-def scores(spec: str, seed: int, parts: data.RunData) -> np.ndarray:
+def scores(weights: str, seed: int, splits: data.RunData) -> np.ndarray:
     """Returns the logits [test images, labels] of a linear probe on frozen features.
 
     Args:
-      spec: of the backbone, as `resolve.load` takes it.
-      seed: of its weights, if they are drawn.
-      parts: the penalty is chosen on validation; test chooses nothing.
+      weights: of the backbone, as `resolve.load` takes them.
+      seed: of the weights, if they are drawn.
+      splits: validation chooses the penalty; test chooses nothing.
     """
-    compute = pooled(resolve.load(spec, seed).backbone, "pre_logits")
+    compute = pooled(resolve.load(weights, seed).backbone, "pre_logits")
     preprocess = parse(f"resize({SIZE})", deterministic=True)
-    x, vx, tx = (
-        predict.predict(compute, part, preprocess, 64)
-        for part in (parts.train, parts.validation, parts.test)
+    train, validation, test = (
+        predict.predict(compute, split, preprocess, 64)
+        for split in (splits.train, splits.validation, splits.test)
     )
-    return linear_probe(x, parts.train.targets(), vx, parts.validation.targets()).logits(tx)
+    probe = linear_probe(train, splits.train.targets(), validation, splits.validation.targets())
+    return probe.logits(test)
 
 
-def learnt(methods: Sequence[str], seeds: int, workdir: pathlib.Path) -> dict[str, Any]:
-    """Returns what `study` makes of all methods, after the runs that are missing.
+def measure(methods: Sequence[str], seeds: int, workdir: pathlib.Path) -> dict[str, Any]:
+    """Does the missing runs and returns the summary of `study` with one arm per method.
 
-    Beside its keys there are `facts`, what `HEAD` names, and `minutes`, of a run by method.
+    It has two more keys: `facts`, the values for `HEAD`, and `minutes`, the mean time of a run by
+    method.
     """
-    directory, parts = images(workdir), labelled(workdir)
-    held_out = parts.test.table["path"].map(parts.hashes)
-    cells, seconds, seen = {}, {method: [] for method in methods}, {}
+    directory, splits = images(workdir), labelled(workdir)
+    held_out = splits.test.table["path"].map(splits.hashes)
+    cells: dict[Cell, np.ndarray] = {}
+    seconds: dict[str, list[float]] = {method: [] for method in methods}
     for seed in range(seeds):
-        cells[_cell(INITIALISATION, seed)] = scores(f"scratch:{BACKBONE}", seed, parts)
+        cells[_cell(INITIALISATION, seed)] = scores(f"scratch:{BACKBONE}", seed, splits)
         for method in methods:
-            path = recipes.run(Pretraining(method), str(directory), seed, workdir)
-            assert not SeenImages.read(path / "export").count(held_out)
-            cells[_cell(method, seed)] = scores(str(path / "export"), seed, parts)
+            path = finetuning_recipes.run(Pretraining(method), str(directory), seed, workdir)
+            seen = SeenImages.read(path / "export")
+            assert seen is not None
+            assert not seen.count(held_out)
+            cells[_cell(method, seed)] = scores(str(path / "export"), seed, splits)
             seconds[method].append(files.read_json(path.with_suffix(".seconds.json")))
-            seen = files.read_json(path / "results.json")
-    patients = parts.test.table["patient_id"]
-    examined = Examined(parts.test.labels, parts.test.targets(), patients)
+            run = files.read_json(path / "results.json")
+    patients = splits.test.table["patient_id"]
+    examined = Examined(splits.test.labels, splits.test.targets(), patients)
     return {
         **study(examined, cells, INITIALISATION),
         "facts": {
             "runs": len(methods) * seeds,
             "seeds": seeds,
-            "steps": seen["steps"],
-            "images": seen["data"]["images"],
-            "patients": seen["data"]["patients"],
-            "labels": len(parts.test.labels),
-            "train": len(parts.train),
-            "validation": len(parts.validation),
-            "test": len(parts.test),
+            "steps": run["steps"],
+            "images": run["data"]["images"],
+            "patients": run["data"]["patients"],
+            "labels": len(splits.test.labels),
+            "train": len(splits.train),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
             "judges": patients.nunique(),
         },
-        "minutes": {method: float(np.mean(of)) / 60 for method, of in seconds.items()},
+        "minutes": {method: float(np.mean(values)) / 60 for method, values in seconds.items()},
     }
 
 
@@ -145,10 +150,12 @@ def _cell(arm: str, seed: int) -> Cell:
     return Cell(arm, MODE, PATIENTS, seed)
 
 
-def differences(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Returns by method the AUROC less that at initialisation: value, low, high."""
+def differences(summary: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Returns per method the AUROC minus that at initialisation: value, low, high."""
     return {
-        row["arm"]: row["difference"] for row in found["paired"] if row["against"] == INITIALISATION
+        row["arm"]: row["difference"]
+        for row in summary["paired"]
+        if row["against"] == INITIALISATION
     }
 
 
@@ -156,68 +163,65 @@ HEAD = """## Self-supervision on made-up images: does every method learn?
 
 Written by `python benchmarks/selfsup.py --workdir=DIR --out=docs/results.md` on two CPU cores.
 
-The images are **made up**, drawn by a program in the layout of CheXpert, and each training is far
-too short for anything but to see that features get better: no AUROC here says anything about
-radiographs, nor which method is best for them.
+The images are **made up**: a program draws them in the layout of CheXpert. Each training is only
+long enough to show that features improve. No AUROC here says anything about radiographs, or about
+which method is best for them.
 
-{runs} runs of the job below, of {steps} steps each, with what a rehearsal of the method is set to
-(`configs/common_pretraining.py`; SGD at a rate of 0.1, of 0.003 for Barlow Twins): a `{backbone}`
-from random weights, {size} pixels, {images} images of {patients} patients, labels hidden. Then a
-linear probe of {labels} labels is fitted on frozen features (`pre_logits`) of {train} images of
-these patients, its penalty (and, before, the checkpoint that is kept) chosen on the other
-{validation}, and judged on {test} images of {judges} patients that neither trained nor chose
-anything; settings were tried on other images. "At initialisation" is the same for the very weights
-that a run began with.
+The job below ran {runs} times for {steps} steps each, with the rehearsal settings of the method
+(`configs/common_pretraining.py`; SGD with a learning rate of 0.1, or 0.003 for Barlow Twins). It
+trains a `{backbone}` from random weights on {images} images of {patients} patients, {size} pixels
+wide, without their labels. Then a linear probe for {labels} labels is fitted on frozen features
+(`pre_logits`) of {train} images of these patients; the other {validation} images choose its
+penalty, as they chose the checkpoint to keep. The probe is tested on {test} images of {judges}
+patients who took no part in any training or choice. Settings were chosen on other images. The
+column "at initialisation" is the same measurement on the weights with which a run began.
 
-AUROC, mean over labels and over {seeds} seeds; a seed draws weights, views and the order of images.
-Intervals: {interval}; that of the difference is paired, by patient and by seed. The range is that
-of the differences of single seeds. Minutes are those of a whole run, from the start of the program
-to its report, on a machine that may have had other work as well.
+AUROC is the mean over labels and over {seeds} seeds; a seed draws weights, views and the order of
+the images. Intervals: {interval}; the interval of a difference is paired by patient and by seed.
+The range is that of the differences of single seeds. Minutes are those of a whole run, from the
+start of the program to its report; the machine may have had other work as well.
 
-| method | at initialisation | pretrained | difference | range, seeds | minutes a run |
+| method | at initialisation | pretrained | difference | range, seeds | minutes per run |
 |---|---|---|---|---|---|
 """
 
 
-def section(found: Mapping[str, Any]) -> str:
-    """Returns the section of the results, of what `learnt` found."""
-    points = {point["arm"]: point for point in found["points"]}
-    before, seeds = points[INITIALISATION], found["facts"]["seeds"]
+def section(summary: Mapping[str, Any]) -> str:
+    """Returns the section of the document for a summary of `measure`."""
+    points = {point["arm"]: point for point in summary["points"]}
+    before, seeds = points[INITIALISATION], summary["facts"]["seeds"]
     lines = []
-    for method, row in differences(found).items():
+    for method, row in differences(summary).items():
         by_seed = np.subtract(points[method]["per_seed"], before["per_seed"])
         lines.append(
-            f"| {method} | {_number(before['mean'])} | {_number(points[method]['mean'])} | "
-            f"{_number(row, '+')} | {min(by_seed):+.3f} to {max(by_seed):+.3f}, {seeds} | "
-            f"{found['minutes'][method]:.1f} |"
+            f"| {method} | {results.number(before['mean'])} | "
+            f"{results.number(points[method]['mean'])} | {results.number(row, '+')} | "
+            f"{min(by_seed):+.3f} to {max(by_seed):+.3f}, {seeds} | "
+            f"{summary['minutes'][method]:.1f} |"
         )
-    head = HEAD.format(backbone=BACKBONE, size=SIZE, interval=found["interval"], **found["facts"])
+    facts = summary["facts"]
+    head = HEAD.format(backbone=BACKBONE, size=SIZE, interval=summary["interval"], **facts)
     command = Pretraining("METHOD").command("DATA", "SEED", "runs/METHOD-SEED")
-    outcome = failures(found) or ["Every interval of a difference lies above 0."]
+    outcome = failures(summary) or ["The interval of every difference lies above 0."]
     shown = ["```sh", f"python {shlex.join(command)}", "```"]
     return head + "\n".join([*lines, "", *outcome, "", *shown])
 
 
-def failures(found: Mapping[str, Any]) -> list[str]:
-    """Returns a sentence for every method whose interval does not lie above 0."""
+def failures(summary: Mapping[str, Any]) -> list[str]:
+    """Returns a sentence for each method whose interval does not lie above 0."""
     return [
-        f"{method} was not shown to learn: its linear probe differs by {_number(row, '+')} "
-        "in AUROC from that of the same backbone at initialisation: the interval is not above 0."
-        for method, row in differences(found).items()
+        f"{method} was not shown to learn: its linear probe differs by {results.number(row, '+')} "
+        "in AUROC from that of the same backbone at initialisation; the interval is not above 0."
+        for method, row in differences(summary).items()
         if not row["low"] > 0
     ]
 
 
-def _number(estimate: Mapping[str, float], sign: str = "") -> str:
-    value, low, high = (f"{estimate[end]:{sign}.3f}" for end in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
-
-
 def main() -> None:
-    """Does the runs that are missing and writes the table."""
+    """Does the missing runs and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workdir", required=True, type=pathlib.Path)
-    parser.add_argument("--out", type=pathlib.Path, help="document to write into; printed without")
+    parser.add_argument("--out", type=pathlib.Path, help="document to write into; else printed")
     parser.add_argument("--methods", default=",".join(ssl_methods.METHODS), metavar="A,B")
     parser.add_argument("--seeds", default=SEEDS, type=int)
     parsed = parser.parse_args()
@@ -230,12 +234,12 @@ def main() -> None:
         parser.error(f"--seeds is {parsed.seeds}; expected 1 or more")
     parsed.workdir = parsed.workdir.resolve()
     parsed.workdir.mkdir(parents=True, exist_ok=True)
-    found = learnt(methods, parsed.seeds, parsed.workdir)
+    summary = measure(methods, parsed.seeds, parsed.workdir)
     if parsed.out:
-        results.write(parsed.out, "selfsup", section(found))
+        results.write(parsed.out, "selfsup", section(summary))
     else:
-        print(section(found))
-    if sentences := failures(found):
+        print(section(summary))
+    if sentences := failures(summary):
         raise SystemExit("\n".join(sentences))
 
 

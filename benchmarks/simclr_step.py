@@ -1,18 +1,19 @@
-"""Images a second of a training step of SimCLR, beside lightly's on timm's `resnetv2_50x1_bit`.
+"""Images per second of a training step of SimCLR, compared with lightly's on a timm backbone.
 
     python benchmarks/simclr_step.py --peer-python=/path/to/venv/bin/python \
         [--size=224 --batch=32 --rounds=3]
 
-The peer runs benchmarks/simclr_step_peer.py in an environment of its own with torch, timm and
-lightly: in the same run, turn and turn about, on the same 2 cores, and never both at once: each
-measurement is a process of its own that does a step to warm up and then those that are timed. An
-image is counted once and goes through the backbone twice, as its two views.
+The peer, benchmarks/simclr_step_peer.py, runs in an environment of its own with torch, timm and
+lightly. Both sides alternate within the same run, on the same 2 cores, never at the same time. Each
+measurement is a process of its own; it runs one step to warm up, then the timed steps. An image is
+counted once and passes the backbone twice, as two views.
 
-The step is the one of a pretraining: forward, loss, backward, update, what is watched of it; in
-float32, a 50x1 from random weights, on one batch of random pixels in memory. Both sides have the
-head 2048 -> 2048 -> 128 with batch norms, a temperature of 0.1 and SGD with momentum, so that it is
-not optimizers that are compared. The peer's views pass its backbone one after the other, as in
-lightly's documentation, not compiled; of its memory layouts the faster of a round counts.
+The step is that of a pretraining: forward pass, loss, backward pass, update and monitored values;
+in float32, with a 50x1 from random weights (the peer: `resnetv2_50x1_bit`), on one batch of random
+pixels in memory. Both sides have the head 2048 -> 2048 -> 128 with batch norms, a temperature of
+0.1 and SGD with momentum, so that the comparison does not depend on the optimizer. The peer's two
+views pass its backbone one after the other, as in lightly's documentation, and it is not compiled.
+The faster of the peer's two memory layouts counts in each round.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import time
 
 import ml_collections
 import tensorflow as tf
+from simclr_step_peer import LAYOUTS
 
 from remedis.pretraining import networks
 from remedis.training import optimizers, schedules
@@ -33,64 +35,63 @@ from remedis.training.distribution import Distribution
 from remedis.training.step import Learner, Trainer
 
 PEER = pathlib.Path(__file__).with_name("simclr_step_peer.py")
-LAYOUTS = ("contiguous", "channels_last")  # of the peer's tensors
 CORES = 2
-# Configs import each other as `configs.common` and its like, wherever this is started from.
+# The configs import each other as `configs.NAME`, from whatever directory this is network.
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 
 
 def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
-    """Returns a config and what trains by it: SimCLR by SGD, a 50x1 from random weights."""
+    """Returns a config and its trainer: SimCLR by SGD on a 50x1 from random weights."""
     from configs import pretrain_cxr
 
     config = pretrain_cxr.get_config("simclr")
     config.checkpoint, config.batch_size, config.optimizer = "scratch:50x1", batch, "sgd"
     distribution = Distribution.from_name(config.distribution)
-    started = networks.build(config, distribution.strategy)
+    network = networks.build(config, distribution.strategy)
     optimizer = optimizers.make(
         config.optimizer,
         schedules.Rate(schedules.Schedule("constant", 1, 0, 0.01)),
-        started.factors,
+        network.factors,
         momentum=config.momentum,
         weight_decay=config.weight_decay,
     )
-    learner = Learner(started.trained, started.kept, optimizer, started.objective)
+    learner = Learner(network.trained, network.kept, optimizer, network.objective)
     trainer = Trainer(learner, distribution)
     trainer.begin()
     return config, trainer
 
 
 def measure(size: int, batch: int, steps: int) -> float:
-    """Returns images a second in this process."""
+    """Returns images per second in this process."""
     prepare_process()  # as the jobs do
     _, trainer = pretraining(batch)
     images = {"image": tf.random.stateless_uniform([batch, 2, size, size, 3], [0, 0])}
     float(trainer.step(images, 1)[0])
-    begin = time.perf_counter()
+    start = time.perf_counter()
     for step in range(2, steps + 2):
         float(trainer.step(images, step)[0])
-    return steps * batch / (time.perf_counter() - begin)
+    return steps * batch / (time.perf_counter() - start)
 
 
 def rate(command: list[str], options: argparse.Namespace) -> float:
-    """Returns what a process that measures prints last."""
+    """Returns the number that a measuring process prints last."""
     numbers = [str(value) for value in (options.size, options.batch, options.steps)]
     result = subprocess.run(command + numbers, check=True, stdout=subprocess.PIPE, text=True)
     return float(result.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Prints a line a round, and medians and the ratio with its spread."""
+    """Prints a line per round, then the medians and the ratio with its range."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer-python", required=True, help="interpreter that has lightly, timm")
+    parser.add_argument("--peer-python", required=True, help="interpreter with lightly and timm")
     parser.add_argument("--size", type=int, default=224, help="pixels")
-    parser.add_argument("--batch", type=int, default=32, help="images, of two views each")
-    parser.add_argument("--steps", type=int, default=1, help="timed steps a round")
+    parser.add_argument("--batch", type=int, default=32, help="images, with two views each")
+    parser.add_argument("--steps", type=int, default=1, help="timed steps per round")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # whoever is started inherits
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])  # child processes inherit it
 
-    print(f"50x1, {options.size} px, batch {options.batch} of 2 views (images a second)")
+    print(f"50x1, {options.size} px, batch {options.batch} of 2 views (images per second)")
     print(f"{'round':<8}{'ours':>8}" + "".join(f"{layout:>16}" for layout in LAYOUTS) + "   ratio")
     ours, theirs = [], []
     for number in range(1, options.rounds + 1):

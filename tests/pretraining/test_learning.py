@@ -70,7 +70,7 @@ def test_a_method_not_shown_to_learn_is_named(benchmark, found):
 
 @pytest.mark.slow
 def test_every_method_beats_its_backbone_at_initialisation(benchmark, tmp_path):
-    found = benchmark.learnt(list(METHODS), benchmark.SEEDS, tmp_path)
+    found = benchmark.measure(list(METHODS), benchmark.SEEDS, tmp_path)
     differences = benchmark.differences(found)
     assert list(differences) == list(METHODS)
     assert all(len(point["per_seed"]) == 3 for point in found["points"])

@@ -1,19 +1,18 @@
-"""Images a second of the input pipeline, beside torchvision v2 in a DataLoader.
+"""Images per second of the input pipeline, compared with torchvision v2 in a DataLoader.
 
-    python benchmarks/pipeline.py --peer-python=/path/to/venv/bin/python [--recipe=evaluation ...]
-    python benchmarks/pipeline.py --memory
+    python benchmarks/input_pipeline.py --peer-python=/path/to/venv/bin/python [--recipe=evaluation]
+    python benchmarks/input_pipeline.py --memory
 
-The peer runs benchmarks/pipeline_peer.py in an environment of its own with torch and torchvision:
-the same files and recipe, in the same run, turn and turn about; 2 worker processes. Files are made
-up: radiographs of 1024 pixels as 8-bit PNG and JPEG, and JPEGs of 224 pixels. `--memory` reads
-20,000 images and prints the process' memory on the way.
+The peer, benchmarks/input_pipeline_peer.py, runs in an environment of its own with torch and
+torchvision. Both sides alternate within the same run, on the same files and recipe; the peer has 2
+worker processes. Files are made up: radiographs of 1024 pixels as 8-bit PNG and JPEG, and JPEGs of
+224 pixels. `--memory` reads 20,000 images and prints the memory of the process after every 2,000.
 """
 
 import argparse
 import pathlib
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,16 +25,16 @@ from remedis.data.batches.pipeline import evaluation_batches, training_batches
 from remedis.data.manifest import Manifest
 from remedis.preprocess import parse
 
-PEER = pathlib.Path(__file__).with_name("pipeline_peer.py")
-# Name, side in pixels, format, number of images a round.
+PEER = pathlib.Path(__file__).with_name("input_pipeline_peer.py")
+# Name, side in pixels, format, number of images per round.
 FILES = [
     ("1024-png", 1024, "png", 96),
     ("1024-jpeg", 1024, "jpg", 96),
     ("224-jpeg", 224, "jpg", 640),
 ]
 BATCH, ROUNDS, SIZE = 16, 3, 224
-# The elastic deformation is left out on both sides: with this sigma torchvision takes a minute for
-# an image of 1024 pixels (`pipeline_peer.py elastic` prints it), and would decide the ratio alone.
+# Both sides omit the elastic deformation: with this sigma torchvision takes a minute per image of
+# 1024 pixels (`input_pipeline_peer.py elastic` prints it), which alone would decide the ratio.
 ELASTIC = "elastic_deformation(1000, 30, 0.5) | "
 RECIPES = {
     "evaluation": f"evaluation({SIZE})",
@@ -44,7 +43,7 @@ RECIPES = {
 
 
 def radiograph(side: int, seed: int) -> np.ndarray:
-    """Returns [side, side, 1] uint8, about as noisy as a radiograph: 4 to 5 bits a pixel."""
+    """Returns [side, side, 1] uint8, about as noisy as a radiograph: 4 to 5 bits per pixel."""
     rng = np.random.default_rng(seed)
     coarse = tf.constant(rng.uniform(20, 235, (1, 12, 12, 1)), tf.float32)
     smooth = tf.image.resize(coarse, [side, side], "bicubic")[0].numpy()
@@ -52,7 +51,7 @@ def radiograph(side: int, seed: int) -> np.ndarray:
 
 
 def write(folder: pathlib.Path) -> None:
-    """Writes the files of every kind into a folder of its name."""
+    """Writes the files of each kind into a folder of their own."""
     for name, side, suffix, count in FILES:
         (folder / name).mkdir()
         for i in range(count):
@@ -62,7 +61,7 @@ def write(folder: pathlib.Path) -> None:
 
 
 def manifest(folder: pathlib.Path, repeats: int = 1) -> Manifest:
-    """Returns the images of a folder, each `repeats` times by way of another name."""
+    """Returns the images of a folder, each `repeats` times under different names."""
     names = sorted(path.name for path in folder.iterdir())
     paths = ["./" * repeat + name for repeat in range(repeats) for name in names]
     columns = {"patient_id": paths, "study_id": None, "site": None, "split": None, "ill": 0.0}
@@ -70,7 +69,7 @@ def manifest(folder: pathlib.Path, repeats: int = 1) -> Manifest:
 
 
 def batches(images: Manifest, recipe: str) -> tf.data.Dataset:
-    """Returns one pass over the images, two views of each if the recipe is random."""
+    """Returns one pass over the images, with two views per image if the recipe is random."""
     preprocess = parse(RECIPES[recipe])
     if not preprocess.random:
         return evaluation_batches(images, preprocess, BATCH)
@@ -78,35 +77,35 @@ def batches(images: Manifest, recipe: str) -> tf.data.Dataset:
 
 
 def ours(folder: pathlib.Path, recipe: str) -> float:
-    """Returns images a second over one pass, after a first that warms up."""
+    """Returns our images per second over one pass, after a pass that warms up."""
     data = batches(manifest(folder), recipe)
     for _ in range(2):
-        started, count = time.perf_counter(), 0
+        start, count = time.perf_counter(), 0
         for batch in data:
             count += len(batch["index"])
-        rate = count / (time.perf_counter() - started)
+        rate = count / (time.perf_counter() - start)
     return rate
 
 
 def peers(python: str, folder: pathlib.Path, recipe: str) -> float:
-    """Returns the same of the peer."""
+    """Returns the peer's images per second."""
     command = [python, str(PEER), str(folder), recipe, str(BATCH), str(SIZE)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def compare(folder: pathlib.Path, recipes: list[str], python: str) -> Iterator[str]:
-    """Yields a line for every kind of file and recipe: medians, and the ratio with its spread."""
-    yield f"{'recipe':<18}{'files':<12}{'ours':>8}{'peer':>8}   ratio (images a second)"
+    """Yields a line per recipe and kind of file: medians, and the ratio with its range."""
+    yield f"{'recipe':<18}{'files':<12}{'ours':>8}{'peer':>8}   ratio (images per second)"
     for recipe in recipes:
         for name, *_ in FILES:
             pairs = [
                 (ours(folder / name, recipe), peers(python, folder / name, recipe))
                 for _ in range(ROUNDS)
             ]
-            mine, theirs = (statistics.median(values) for values in zip(*pairs, strict=True))
+            our, peer = (statistics.median(rates) for rates in zip(*pairs, strict=True))
             ratios = sorted(a / b for a, b in pairs)
             yield (
-                f"{recipe:<18}{name:<12}{mine:8.1f}{theirs:8.1f}   {statistics.median(ratios):.2f} "
+                f"{recipe:<18}{name:<12}{our:8.1f}{peer:8.1f}   {statistics.median(ratios):.2f} "
                 f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
             )
 
@@ -120,7 +119,7 @@ def resident() -> int:
 
 
 def memory(folder: pathlib.Path) -> Iterator[str]:
-    """Yields the memory in use after every 2,000 of 20,000 images."""
+    """Yields a line with the memory in use after every 2,000 of 20,000 images."""
     images, seen = manifest(folder / "224-jpeg", 32), 0
     for batch in batches(images, "contrastive_cxr"):
         seen += len(batch["index"])
@@ -130,13 +129,13 @@ def memory(folder: pathlib.Path) -> Iterator[str]:
 
 def main() -> None:
     """Prints the table, or the memory."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", help="interpreter of an environment with torchvision")
     parser.add_argument("--recipe", action="append", choices=list(RECIPES))
     parser.add_argument("--memory", action="store_true")
     arguments = parser.parse_args()
     if not arguments.memory and not arguments.peer_python:
-        sys.exit("Name an interpreter that has torch and torchvision: --peer-python=PATH.")
+        parser.error("--peer-python is missing: name an interpreter with torch and torchvision")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write(folder)

@@ -1,11 +1,12 @@
-"""Linear probes beside scikit-learn's logistic regression, by number of images.
+"""Time of linear probes, compared with scikit-learn's logistic regression, by number of images.
 
-    python benchmarks/probes.py [--rows=250,1000,4000] [--columns=2048] [--path]
+    python benchmarks/probe_speed.py [--rows=250,1000,4000] [--columns=2048] [--path]
 
-Features are made up, with variances that fall along their principal axes as those of a network do;
-5 labels, one penalty, both solved to agree. Prints the time of each, ours as a share of
-scikit-learn's, and the largest difference of a probability. `--path` prints the time of one probe
-whose penalty is chosen on a validation of 2,000 images, which is what a label budget's cell costs.
+Features are made up; their variances decrease along the principal axes, as those of a network do.
+There are 5 labels and one penalty; both sides are solved until they agree. Prints both times, the
+ratio of ours to scikit-learn's, and the largest difference of a probability. `--path` prints the
+time of one probe whose penalty is chosen on 2,000 validation images: the cost of a cell of a
+label-budget study.
 """
 
 import argparse
@@ -23,22 +24,22 @@ LABELS, PENALTY, VALIDATION = 5, 0.01, 2000
 def case(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns features [rows, columns] float32, standardised, and labels [rows, 5]."""
     rng = np.random.default_rng(0)
-    turn = np.linalg.qr(rng.standard_normal((columns, columns), np.float32))[0]
-    falling = np.arange(1, columns + 1, dtype=np.float32) ** -0.8
-    hidden = rng.standard_normal((rows, columns), np.float32) * falling
+    rotation = np.linalg.qr(rng.standard_normal((columns, columns), np.float32))[0]
+    scale = np.arange(1, columns + 1, dtype=np.float32) ** -0.8
+    hidden = rng.standard_normal((rows, columns), np.float32) * scale
     logits = hidden @ rng.normal(size=(columns, LABELS))
     labels = rng.random((rows, LABELS)) < expit(1.5 * logits / logits.std(axis=0) - 2)
-    features = hidden @ turn
+    features = hidden @ rotation
     return (features - features.mean(axis=0)) / features.std(axis=0), labels.astype(np.float64)
 
 
 def against_scikit_learn(rows: int, columns: int) -> str:
-    """Returns a row of the table."""
+    """Returns a row of the table: both times, their ratio and the largest difference."""
     x, y = case(rows, columns)
     start = time.perf_counter()
     probe = linear_probe(x, y, penalties=(PENALTY,))
     ours = time.perf_counter() - start
-    # Of float32 features scikit-learn computes in float32, and stops some 1e-3 short.
+    # With float32 features scikit-learn computes in float32 and stops about 1e-3 too early.
     wide = x.astype(np.float64)
     start = time.perf_counter()
     peer = LogisticRegression(C=1 / (PENALTY * rows), tol=1e-7, max_iter=2000)
@@ -51,7 +52,7 @@ def against_scikit_learn(rows: int, columns: int) -> str:
 
 
 def path(rows: int, columns: int) -> str:
-    """Returns a row of the table of whole probes."""
+    """Returns a row of the table of probes whose penalty is chosen."""
     x, y = case(rows + VALIDATION, columns)
     start = time.perf_counter()
     linear_probe(x[:rows], y[:rows], x[rows:], y[rows:])
@@ -60,10 +61,10 @@ def path(rows: int, columns: int) -> str:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", default="250,1000,4000")
-    parser.add_argument("--columns", type=int, default=2048)
-    parser.add_argument("--path", action="store_true")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", default="250,1000,4000", help="numbers of images")
+    parser.add_argument("--columns", type=int, default=2048, help="features per image")
+    parser.add_argument("--path", action="store_true", help="choose the penalty; no comparison")
     arguments = parser.parse_args()
     heading = "  scikit-learn     ours   ratio   difference"
     print(" images" + ("    ours" if arguments.path else heading))

@@ -1,11 +1,12 @@
-"""All probe cells of a label-budget study on made-up embeddings: what one more study costs.
+"""Time of all probe cells of a label-budget study on made-up embeddings.
 
-    python benchmarks/study.py [--images=20000] [--columns=2048] [--arms=3] [--seeds=10]
+    python benchmarks/study_cost.py [--images=20000] [--columns=2048] [--arms=3] [--seeds=10]
 
-8 budgets, 5 labels, two images a patient; 40 % of the images are in-distribution, 20 % are the
-out-of-distribution test set, the rest is the pool. Budgets are drawn, stored embeddings are read,
-the in-distribution probe is solved, and every cell is adapted and written, as the engine does once
-embeddings are there. Prints the seconds of each part, and the mean AUROC at each budget.
+There are 8 budgets, 5 labels and two images per patient; 40 % of the images are in-distribution,
+20 % are the out-of-distribution test set, the rest is the pool. The benchmark repeats the work of a
+study whose embeddings are stored: it draws the budgets, reads the embeddings, solves the
+in-distribution probe, and adapts and writes every cell. Prints the seconds of each stage, and the
+mean AUROC at each budget.
 """
 
 import argparse
@@ -33,20 +34,20 @@ BUDGETS = "0, 1%, 5%, 10%, 20%, 33%, 50%, 100%"
 
 
 def hospital(
-    rows: int, columns: int, seed: int, turned: np.ndarray, weights: np.ndarray
+    rows: int, columns: int, seed: int, rotation: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns embeddings [rows, columns] float32 and labels [rows, 5], shared by two images."""
+    """Returns embeddings [rows, columns] float32 and labels [rows, 5] of two images per patient."""
     rng = np.random.default_rng(seed)
-    falling = np.arange(1, columns + 1, dtype=np.float32) ** -0.8
-    hidden = np.repeat(rng.standard_normal((rows // 2, columns), np.float32) * falling, 2, axis=0)
-    hidden += 0.3 * rng.standard_normal(hidden.shape, np.float32) * falling
+    scale = np.arange(1, columns + 1, dtype=np.float32) ** -0.8
+    hidden = np.repeat(rng.standard_normal((rows // 2, columns), np.float32) * scale, 2, axis=0)
+    hidden += 0.3 * rng.standard_normal(hidden.shape, np.float32) * scale
     logits = hidden[::2] @ weights
     labels = rng.random(logits.shape) < expit(2 * logits / logits.std(axis=0) - 1.5)
-    return hidden @ turned, np.repeat(labels, 2, axis=0).astype(np.float64)
+    return hidden @ rotation, np.repeat(labels, 2, axis=0).astype(np.float64)
 
 
 def pool_manifest(labels: np.ndarray) -> Manifest:
-    """Returns the manifest of the pool, two images a patient."""
+    """Returns a manifest with two images per patient."""
     rows = len(labels)
     table = pd.DataFrame(
         {
@@ -57,70 +58,70 @@ def pool_manifest(labels: np.ndarray) -> Manifest:
             **{name: labels[:, i] for i, name in enumerate(LABELS)},
         }
     )
-    return Manifest(table, LABELS, ".", "made up")
+    return Manifest(table, LABELS, pathlib.Path("."), "made up")
 
 
 def store(folder: pathlib.Path, rows: np.ndarray) -> None:
-    """Writes embeddings [rows, columns] as `EmbeddingStore` does, the hash of each its number."""
+    """Writes embeddings [rows, columns] as `EmbeddingStore` does; a row's hash is its number."""
     (folder / "key").mkdir(parents=True)
     for first in range(0, len(rows), SHARD_ROWS):
-        part = rows[first : first + SHARD_ROWS]
-        names = np.array([f"{first + i}" for i in range(len(part))])
-        np.savez(folder / "key" / f"{first}.npz", sha256=names, embedding=part)
+        shard = rows[first : first + SHARD_ROWS]
+        names = np.array([f"{first + i}" for i in range(len(shard))])
+        np.savez(folder / "key" / f"{first}.npz", sha256=names, embedding=shard)
 
 
-def computed_anew(images: tf.Tensor) -> tf.Tensor:
-    """Fails: all embeddings are stored."""
-    raise AssertionError("An embedding was not found in the store.")
+def not_stored(images: tf.Tensor) -> tf.Tensor:
+    """Fails, as all embeddings are stored."""
+    raise AssertionError(f"The store lacks the embeddings of {len(images)} images.")
 
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=20_000)
-    parser.add_argument("--columns", type=int, default=2048)
+    parser.add_argument("--columns", type=int, default=2048, help="of an embedding")
     parser.add_argument("--arms", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=10)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     rng = np.random.default_rng(0)
-    turned = np.linalg.qr(rng.standard_normal((asked.columns, asked.columns), np.float32))[0]
-    home, away = rng.standard_normal((2, asked.columns, len(LABELS)), np.float32)
-    away = 0.6 * home + 0.8 * away  # what tells of a label differs between the hospitals
-    inside, y = hospital(2 * asked.images // 5, asked.columns, 1, turned, home)
-    outside, labels = hospital(3 * asked.images // 5, asked.columns, 2, turned, away)
-    tests = asked.images // 5
+    rotation = np.linalg.qr(rng.standard_normal((options.columns, options.columns), np.float32))[0]
+    id_weights, noise = rng.standard_normal((2, options.columns, len(LABELS)), np.float32)
+    ood_weights = 0.6 * id_weights + 0.8 * noise  # correlation of 0.6 between the hospitals
+    inside, id_labels = hospital(2 * options.images // 5, options.columns, 1, rotation, id_weights)
+    outside, labels = hospital(3 * options.images // 5, options.columns, 2, rotation, ood_weights)
+    tests = options.images // 5
     held = len(inside) // 8
 
     start = time.perf_counter()
-    planned = budgets.plan(pool_manifest(labels[tests:]), BUDGETS, asked.seeds, 0, 0.25)
+    planned = budgets.plan(pool_manifest(labels[tests:]), BUDGETS, options.seeds, 0, 0.25)
     print(f"drawing budgets   {time.perf_counter() - start:7.1f} s", flush=True)
-    names = [f"arm{i}" for i in range(asked.arms)]
+    names = [f"arm{i}" for i in range(options.arms)]
     areas: dict[int, list[float]] = {budget.patients: [] for budget in planned}
     reading = solving = adapting = 0.0
     with tempfile.TemporaryDirectory() as folder:
         store(pathlib.Path(folder, "embeddings"), np.concatenate([inside, outside]))
         read = EmbeddingStore(pathlib.Path(folder, "embeddings"))
-        wanted = grid(names, ["probe"], planned, asked.seeds)
+        wanted = grid(names, ["probe"], planned, options.seeds)
         cells = Cells(pathlib.Path(folder, "cells"), wanted, (tests, len(LABELS)))
-        ends = np.cumsum([0, held, len(inside) - held, tests, len(outside) - tests])
+        bounds = np.cumsum([0, held, len(inside) - held, tests, len(outside) - tests])
         for name in names:
             start = time.perf_counter()
-            looked, learnt, away_test, away_pool = (
+            id_validation, id_train, ood_test, ood_pool = (
                 read.embeddings(
-                    computed_anew,
+                    not_stored,
                     "key",
                     pool_manifest(np.zeros((last - first, len(LABELS)))),
                     [f"{i}" for i in range(first, last)],
                     parse("resize(8)"),
                     batch_size=1,
                 )
-                for first, last in itertools.pairwise(ends.tolist())
+                for first, last in itertools.pairwise(bounds.tolist())
             )
             reading += time.perf_counter() - start
             start = time.perf_counter()
-            solved = probes.linear_probe(learnt, y[held:], looked, y[:held])
-            prior = Prior.of(solved, learnt)
-            pool, test = (Embedded.of(x, prior) for x in (away_pool, away_test))
+            probe = probes.linear_probe(id_train, id_labels[held:], id_validation, id_labels[:held])
+            prior = Prior.of(probe, id_train)
+            pool, test = (Embedded.of(x, prior) for x in (ood_pool, ood_test))
             solving += time.perf_counter() - start
             start = time.perf_counter()
             for budget in planned:
@@ -134,8 +135,8 @@ def main() -> None:
         print(f"reading the store {reading:7.1f} s")
         print(f"ID probes         {solving:7.1f} s", flush=True)
         print(f"{len(cells):4} adapted cells {adapting:8.1f} s")
-    for patients, found in areas.items():
-        print(f"{patients:7,} patients: mean AUROC {np.mean(found):.3f}")
+    for patients, values in areas.items():
+        print(f"{patients:7,} patients: mean AUROC {np.mean(values):.3f}")
 
 
 if __name__ == "__main__":

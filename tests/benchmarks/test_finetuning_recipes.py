@@ -1,4 +1,4 @@
-"""The benchmark of recipes: what it does again, what it refuses, what it says of several runs."""
+"""The benchmark of the fine-tuning recipes: repeated runs, refused runs, means over runs."""
 
 import json
 import pathlib
@@ -14,7 +14,7 @@ from remedis.evaluation.repeated import mean_auroc
 
 @pytest.fixture(scope="module")
 def recipes(load_benchmark):
-    return load_benchmark("recipes")
+    return load_benchmark("finetuning_recipes")
 
 
 def test_a_section_of_the_results_is_replaced_and_leaves_the_others(recipes, tmp_path):
@@ -22,14 +22,13 @@ def test_a_section_of_the_results_is_replaced_and_leaves_the_others(recipes, tmp
     write(document, "one", "## One\n\n\\1 first")
     write(document, "two", "## Two")
     before = document.read_text()
-    assert before.startswith("# Results on real images")
     write(document, "one", "## One\n\nsecond")
     assert document.read_text() == before.replace("\\1 first", "second")
 
 
 @pytest.fixture
 def job(monkeypatch):
-    """Stands in for the fine-tuning job; writes what a finished run leaves."""
+    """Replaces the fine-tuning job by one that only writes the results of a finished run."""
 
     def run(command, stdout, **_):
         run.calls.append(command)
@@ -46,7 +45,7 @@ def job(monkeypatch):
     return run
 
 
-def test_a_finished_run_is_held_against_its_recipe_and_its_seconds_stay(recipes, job, tmp_path):
+def test_a_finished_run_is_checked_against_its_recipe_and_keeps_its_seconds(recipes, job, tmp_path):
     recipe = recipes.RECIPES[0]
     path = recipes.run(recipe, "data", 3, tmp_path)
     assert path == tmp_path / f"{recipe.name}-3"
@@ -89,7 +88,7 @@ def test_a_row_has_the_mean_of_the_runs_and_its_interval(recipes, tmp_path):
     cells = recipes.row(recipes.RECIPES[0], paths).split(" | ")
     want = mean_auroc(label[:, None], np.stack(scores)[..., None], np.arange(90) // 2)
     assert cells[2] == want.interval
-    areas = [auroc(label[:, None], one[:, None])[0, 0] for one in scores]
+    areas = [auroc(label[:, None], score[:, None])[0, 0] for score in scores]
     assert cells[3] == f"{min(areas):.3f} to {max(areas):.3f}, 3"
     assert cells[4] == f"{want.patients}, {want.positives}"
     assert cells[5] == "1.5 |"

@@ -1,12 +1,12 @@
-"""The recipes on real images: every run, the table of all of them, and what it can show.
+"""The fine-tuning recipes on real images: all runs, and a table of their results.
 
-    python benchmarks/recipes.py --kermany=DIR --nih64=DIR --workdir=runs/recipes \
+    python benchmarks/finetuning_recipes.py --kermany=DIR --nih64=DIR --workdir=runs/recipes \
         --out=docs/results.md
 
-Both sets are small, public and real: `kermany`, chest radiographs of children (a folder with
-`manifest.csv`: path, patient_id, pneumonia, subtype), `nih64`, adults' in the layout of
-ChestX-ray14. Runs that are finished are not done again; one that was killed goes on; one of another
-config than the recipe's is refused.
+Both data sets are small, public and real. `kermany` has chest radiographs of children (a folder
+with `manifest.csv`: path, patient_id, pneumonia, subtype); `nih64` has those of adults in the
+layout of ChestX-ray14. Finished runs are not repeated, and a run that was killed resumes. A run
+directory with another config than the recipe's is refused.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 import time
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ FLOORS = {
     "kermany": "about 0.99: logistic regression on 12x12 pixels and a grey histogram",
     "nih64": "0.592: a thumbnail classifier; AP or PA alone: 0.582",
 }
-# Far shorter than any rule would have it: minutes, not hours, a run on two slow cores.
+# Far shorter than BiT's HyperRule: minutes, not hours, per run on two slow cores.
 SHORT = ("--config.steps=60", "--config.batch_size=16", "--config.evaluate_every=20")
 
 
@@ -43,16 +44,16 @@ class Recipe:
     """A config on a data set, with several seeds.
 
     Attributes:
-      name: of its runs.
-      what: in words.
-      data: config file, name of the data set, its labels.
-      overrides: further arguments.
-      variant: argument of the config.
-      seeds: how many.
+      name: prefix of the directories of its runs.
+      description: in words, for the table.
+      data: config file, name of the data set, override that names its labels.
+      overrides: further arguments of the command.
+      variant: argument of the config, with its colon.
+      seeds: number of runs.
     """
 
     name: str
-    what: str
+    description: str
     data: tuple[str, str, str]
     overrides: tuple[str, ...]
     variant: str = ""
@@ -73,22 +74,21 @@ class Recipe:
         ]
 
 
-def _of_both(what: str, name: str, *overrides: str, variant: str = "", seeds: int = 3) -> list:
+def _on_both(description: str, name: str, *overrides: str, variant: str = "") -> list[Recipe]:
     return [
-        Recipe(f"{data[1]}-{name}", what, data, overrides, variant, seeds)
+        Recipe(f"{data[1]}-{name}", description, data, overrides, variant)
         for data in (CHILDREN, ADULTS)
     ]
 
 
 RECIPES = [
-    *_of_both(
+    *_on_both(
         "exact probe on a random 50x1",
         "probe",
         "--config.checkpoint=scratch:50x1",
         variant=":head_only",
-        seeds=3,
     ),
-    *_of_both(
+    *_on_both(
         "50x1 from scratch",
         "scratch",
         "--config.checkpoint=scratch:50x1",
@@ -111,45 +111,61 @@ RECIPES = [
 ]
 
 
-def run(recipe: Recipe, directory: str, seed: int, workdir: pathlib.Path) -> pathlib.Path:
-    """Does one run, or has the job see that it is done; notes beside it the seconds it has taken.
+class Job(Protocol):
+    """A job that `run` can start."""
+
+    @property
+    def name(self) -> str:
+        """Prefix of the directories of its runs."""
+
+    def command(self, directory: str, seed: str, workdir: str) -> list[str]:
+        """Returns the command line of one run on the data in a directory."""
+
+
+def run(job: Job, directory: str, seed: int, workdir: pathlib.Path) -> pathlib.Path:
+    """Runs a job with one seed, and records the seconds beside the run directory.
+
+    The job itself returns at once if the run is finished.
+
+    Returns:
+      The run directory.
 
     Raises:
-      SystemExit: the run failed, as it does where the directory holds one of another config.
+      SystemExit: the run failed, for example because its directory holds a run with another config.
     """
-    path = workdir / f"{recipe.name}-{seed}"
+    path = workdir / f"{job.name}-{seed}"
     clock = path.with_suffix(".seconds.json")
     finished = (path / "results.json").is_file()
     before = files.read_json(clock) if clock.is_file() else 0.0
     print(f"{path.name} ...", flush=True)
-    started = time.monotonic()
+    start = time.monotonic()
     output = path.with_suffix(".log")
     with open(output, "a") as log:
-        command = [sys.executable, *recipe.command(directory, str(seed), str(path))]
-        done = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=False)
-    if done.returncode:
-        said = output.read_text().strip().splitlines()
-        raise SystemExit(f"{path.name} failed: {said[-1] if said else 'see'} ({output})")
+        command = [sys.executable, *job.command(directory, str(seed), str(path))]
+        process = subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=False)
+    if process.returncode:
+        lines = output.read_text().strip().splitlines()
+        raise SystemExit(f"{path.name} failed: {lines[-1] if lines else 'see'} ({output})")
     if not finished:
-        files.write_json(clock, before + time.monotonic() - started)
+        files.write_json(clock, before + time.monotonic() - start)
     return path
 
 
 def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
-    """Returns a recipe's line: the mean over its runs, its interval over patients and runs."""
+    """Returns a row of the table: the mean over a recipe's runs, with its interval."""
     tables = [pd.read_parquet(path / "predictions.parquet") for path in runs]
     tests = [table[table["split"] == "test"].reset_index(drop=True) for table in tables]
-    label = next(name for name in tests[0] if name.startswith("label/"))
+    label = next(name for name in map(str, tests[0].columns) if name.startswith("label/"))
     score = label.replace("label/", "score/")
     assert all(test["path"].equals(tests[0]["path"]) for test in tests)
     areas = [auroc(test[[label]], test[[score]])[0, 0] for test in tests]
     scores = np.stack([test[[score]] for test in tests])
     mean = mean_auroc(tests[0][[label]], scores, patient_codes(tests[0]["patient_id"]))
     seconds = [files.read_json(path.with_suffix(".seconds.json")) for path in runs]
-    # The words above the table must stay true.
+    # The text above the table says that all runs start from random weights.
     assert all(files.read_json(path / "results.json")["random_weights"] for path in runs)
     return (
-        f"| {recipe.data[1]}, {label.removeprefix('label/')} | {recipe.what} | "
+        f"| {recipe.data[1]}, {label.removeprefix('label/')} | {recipe.description} | "
         f"{mean.interval} | {min(areas):.3f} to {max(areas):.3f}, {len(runs)} | "
         f"{mean.patients}, {mean.positives} | {np.mean(seconds) / 60:.1f} |"
     )
@@ -157,39 +173,41 @@ def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
 
 HEAD = """## The recipes, from random weights
 
-Written by `python benchmarks/recipes.py --kermany=DIR --nih64=DIR --workdir=DIR
+Written by `python benchmarks/finetuning_recipes.py --kermany=DIR --nih64=DIR --workdir=DIR
 --out=docs/results.md` on two CPU cores.
 
-Every run below starts from **random weights**: no pretrained weights were at hand. What they can
-show is that the recipes run to their end on real files, learn what these images make easy, and
-report what came out; they say nothing about REMEDIS' weights, and reproduce no published number.
-The images are 64 pixels wide.
+Every run below starts from **random weights**; no pretrained weights were available. The runs show
+that the recipes finish on real files, learn what is easy to learn from these images, and report the
+result. They say nothing about REMEDIS' weights and reproduce no published number. The images are 64
+pixels wide.
 
 - `kermany`: children, one hospital, normal or pneumonia. In-distribution it is nearly trivial.
 - `nih64`: 1,000 images of 264 adults in ChestX-ray14's layout, without the official split; the
-  label is "No Finding" v any finding. It is hard at 64 pixels: a trained model shows something only
-  above the floor.
+  label is "No Finding" versus any finding. The task is hard at 64 pixels: only a result above the
+  floor shows that a model has learnt something.
 
-Floors, measured elsewhere on the same images: {floors}.
+Floors, measured separately on the same images: {floors}.
 
-AUROC on the test split (by patient, the same for every seed), the mean over seeds; 95 % interval
-over patients (DeLong) and seeds (Student's t) together, on the logit scale. A recipe shows more
-than its floor only where the whole interval lies above it. Minutes are those of a machine that had
-other work as well.
+AUROC is measured on the test split (by patient, the same for every seed) and is the mean over
+seeds. Its 95 % interval covers patients (DeLong) and seeds (Student's t) together, on the logit
+scale. A recipe is better than its floor only if the whole interval lies above it. The machine had
+other work as well when the minutes were measured.
 
-| data, label | recipe | AUROC | range, seeds | test patients, positive | minutes a run |
+| data, label | recipe | AUROC | range, seeds | test patients, positive | minutes per run |
 |---|---|---|---|---|---|
 """
 
 
 def main() -> None:
-    """Does the runs that are missing and writes the table of those that are there."""
+    """Does the missing runs and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kermany", required=True, metavar="DIR")
     parser.add_argument("--nih64", required=True, metavar="DIR")
     parser.add_argument("--workdir", required=True, type=pathlib.Path)
-    parser.add_argument("--out", type=pathlib.Path, help="file to write; printed without")
-    parser.add_argument("--only", default="", metavar="TEXT", help="recipes with it in their name")
+    parser.add_argument("--out", type=pathlib.Path, help="document to write into; else printed")
+    parser.add_argument(
+        "--only", default="", metavar="TEXT", help="only recipes whose name contains it"
+    )
     parsed = parser.parse_args()
     parsed.workdir = parsed.workdir.resolve()
     parsed.workdir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,144 @@
+"""Linear probes on frozen features of the images of a label-budget study, compared in a table."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import ml_collections
+import numpy as np
+import pandas as pd
+import results
+
+from remedis import files
+from remedis.data.manifest import Manifest
+from remedis.evaluation.label_budget import Cell, Examined, study
+from remedis.evaluation.probes import linear_probe
+from remedis.inference import embedding_store
+from remedis.label_budget import budgets, data
+from remedis.label_budget.directory import FREE, StudyDirectory
+from remedis.models.classifier import Classifier
+from remedis.preprocess import parse
+from remedis.zoo import resolve
+
+Differences = dict[tuple[str, str], Mapping[str, float]]  # by arm and task
+
+
+class FrozenFeatures:
+    """Frozen features of the study's images, and the scores of linear probes on them.
+
+    A task names the data of a probe: `kermany` learns from children and is tested on children,
+    `kermany to nih64` learns from children and is tested on adults of another hospital, `nih64`
+    learns from some of the adults and is tested on others.
+
+    Attributes:
+      tests: task -> its test images.
+    """
+
+    def __init__(self, workdir: pathlib.Path, size: int, shares: str, draws: int) -> None:
+        """Prepares the data as the study does.
+
+        Args:
+          workdir: holds the study in `study`.
+          size: of the images, in pixels.
+          shares: of the labelled adults, as in `config.budgets`; each is a task.
+          draws: of the patients per share; tasks with one draw have one run.
+        """
+        self._store = workdir / "study" / "embeddings"
+        settings = files.read_json(workdir / "study" / "config.json")
+        config = ml_collections.ConfigDict(dict.fromkeys(FREE) | settings)
+        config.id_name, config.ood_name = "kermany", "nih64"
+        self._hospitals = data.prepare(config, StudyDirectory(workdir / "frozen", {}))
+        planned = budgets.plan(self._hospitals.pool, shares, draws, 0, 0.25)
+        self._budgets = {
+            f"nih64, {budget.patients} patients": budget for budget in planned if budget.patients
+        }
+        self._labels, self._norm = tuple(config.labels), config.head_norm
+        self._preprocess = parse(config.eval_preprocess.format(size=size), deterministic=True)
+        children, adults = (
+            Examined(self._labels, images.targets(), images.table["patient_id"])
+            for images in (self._hospitals.inside.test, self._hospitals.test)
+        )
+        self.tests = {"kermany": children, "kermany to nih64": adults}
+        self.tests |= dict.fromkeys(self._budgets, adults)
+
+    def scores(self, checkpoint: str, seed: int) -> dict[str, np.ndarray]:
+        """Returns task -> scores [runs, n, 1]; there is one run per draw of patients.
+
+        Args:
+          checkpoint: as `resolve.load` takes it.
+          seed: of the weights, if they are drawn.
+        """
+        loaded = resolve.load(checkpoint, seed)
+        classifier = Classifier(loaded.backbone, self._labels, self._norm)
+        stored = embedding_store.of_head(classifier, self._store, self._preprocess, 64)
+
+        def embed(images: Manifest, hashes: "pd.Series[str]") -> np.ndarray:
+            return stored(images, hashes, f"Embedding by {checkpoint}")
+
+        children, hashes = self._hospitals.inside, self._hospitals.inside.hashes
+        probe = linear_probe(
+            embed(children.train, hashes),
+            children.train.targets(),
+            embed(children.validation, hashes),
+            children.validation.targets(),
+        )
+        pool, test = (
+            embed(images, self._hospitals.hashes)
+            for images in (self._hospitals.pool, self._hospitals.test)
+        )
+        scores = {
+            "kermany": probe.logits(embed(children.test, hashes))[None],
+            "kermany to nih64": probe.logits(test)[None],
+        }
+        targets = self._hospitals.pool.targets()
+        for task, budget in self._budgets.items():
+            probes = [
+                linear_probe(
+                    pool[draw.train],
+                    targets[draw.train],
+                    pool[draw.validation],
+                    targets[draw.validation],
+                )
+                for draw in budget.draws
+            ]
+            scores[task] = np.stack([probe.logits(test) for probe in probes])
+        return scores
+
+
+def table(
+    features: FrozenFeatures, arms: Mapping[str, Sequence[tuple[str, int]]], baseline: str
+) -> tuple[list[str], Differences]:
+    """Returns a table with one row per task and arm, and the differences from the baseline.
+
+    Args:
+      features: of the data.
+      arms: name -> checkpoints, each with the seed of weights that are drawn; the checkpoints of
+        two arms at the same position are paired.
+      baseline: name of the arm that all others are compared with.
+    """
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    for arm, checkpoints in arms.items():
+        by_checkpoint = [features.scores(*checkpoint) for checkpoint in checkpoints]
+        scores[arm] = {
+            task: np.concatenate([values[task] for values in by_checkpoint])
+            for task in features.tests
+        }
+    lines = ["| task | arm | AUROC | minus the baseline |", "|---|---|---|---|"]
+    differences: Differences = {}
+    for task, examined in features.tests.items():
+        cells = {
+            Cell(arm, "probe", 1, run): values
+            for arm, by_task in scores.items()
+            for run, values in enumerate(by_task[task])
+        }
+        summary = study(examined, cells, baseline)
+        paired = {
+            row["arm"]: row["difference"] for row in summary["paired"] if row["against"] == baseline
+        }
+        for point in summary["points"]:
+            arm = point["arm"]
+            difference = ""
+            if arm in paired:
+                differences[arm, task] = paired[arm]
+                difference = results.number(paired[arm], "+")
+            lines.append(f"| {task} | {arm} | {results.number(point['mean'])} | {difference} |")
+    return lines, differences

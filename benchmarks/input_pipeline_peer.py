@@ -1,0 +1,113 @@
+"""The peer of benchmarks/input_pipeline.py; it needs torch and torchvision, not this package.
+
+    python benchmarks/input_pipeline_peer.py FOLDER RECIPE BATCH SIZE
+    python benchmarks/input_pipeline_peer.py elastic
+
+The first command prints images per second of torchvision v2 transforms on uint8 tensors, decoded by
+torchvision, in a DataLoader of 2 workers. The workers live on between the first pass and the second
+pass, which is timed. The second command prints the seconds of one elastic deformation.
+"""
+
+import argparse
+import pathlib
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torchvision.transforms import v2
+
+RECIPES = ("evaluation", "contrastive_cxr")
+
+
+def transform(recipe: str, size: int) -> "v2.Transform":
+    """Returns the transform of a recipe, without the elastic deformation."""
+    import torch
+    from torchvision.transforms import v2
+
+    bicubic = v2.InterpolationMode.BICUBIC
+
+    def central(image: torch.Tensor) -> torch.Tensor:
+        height, width = (round(0.875 * side) for side in image.shape[-2:])
+        return v2.functional.center_crop(image, [height, width])
+
+    if recipe == "evaluation":
+        steps = [v2.Lambda(central), v2.Resize([size, size], bicubic, antialias=True)]
+    else:
+        steps = [
+            v2.RandomEqualize(0.5),
+            v2.RandomRotation(45, v2.InterpolationMode.BILINEAR),
+            v2.RandomResizedCrop(size, interpolation=bicubic, antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], 0.8),
+            v2.RandomApply([v2.GaussianBlur(size // 10 // 2 * 2 + 1, (0.1, 2.0))], 0.5),
+        ]
+    return v2.Compose([*steps, v2.ToDtype(torch.float32, scale=True)])
+
+
+class Images:
+    """The images of a folder as a map-style data set, with one or two views per image."""
+
+    def __init__(self, folder: str, recipe: str, size: int) -> None:
+        self.paths = sorted(map(str, pathlib.Path(folder).iterdir()))
+        self.views = 1 if recipe == "evaluation" else 2
+        self.transform = transform(recipe, size)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> "torch.Tensor":
+        import torch
+        from torchvision.io import ImageReadMode, decode_image
+
+        image = decode_image(self.paths[index], ImageReadMode.RGB)
+        return torch.stack([self.transform(image) for _ in range(self.views)])
+
+
+def rate(folder: str, recipe: str, batch: int, size: int) -> float:
+    """Returns images per second of the second pass over a folder."""
+    import torch
+
+    torch.set_num_threads(1)
+    loader = torch.utils.data.DataLoader(
+        Images(folder, recipe, size), batch, num_workers=2, persistent_workers=True
+    )
+    for _ in range(2):
+        start, count = time.perf_counter(), 0
+        for images in loader:
+            count += len(images)
+        rate = count / (time.perf_counter() - start)
+    return rate
+
+
+def elastic() -> float:
+    """Returns the seconds of one elastic deformation of one image of 1024 pixels on one core."""
+    import torch
+    from torchvision.transforms import v2
+
+    torch.set_num_threads(1)
+    image = torch.randint(0, 256, (3, 1024, 1024), dtype=torch.uint8)
+    deform = v2.ElasticTransform(alpha=1000.0, sigma=30.0)
+    start = time.perf_counter()
+    deform(image)
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Prints the rate, or the seconds of an elastic deformation."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="of the images; or the word elastic, alone")
+    parser.add_argument("recipe", nargs="?", choices=RECIPES)
+    parser.add_argument("batch", nargs="?", type=int, help="images")
+    parser.add_argument("size", nargs="?", type=int, help="pixels")
+    options = parser.parse_args()
+    if options.folder == "elastic":
+        print(elastic())
+    elif options.size is None:
+        parser.error("name FOLDER, RECIPE, BATCH and SIZE, or elastic")
+    else:
+        print(rate(options.folder, options.recipe, options.batch, options.size))
+
+
+if __name__ == "__main__":
+    main()
