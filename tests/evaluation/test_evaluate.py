@@ -286,9 +286,9 @@ def test_intervals_of_all_metrics_cover_the_truth(area, load_benchmark):
     hits = collections.defaultdict(list)
     for seed in range(500):
         for draw in (
-            module.metrics(area, 1.6 if area > 0.9 else 1.0, seed, 200),
-            module.gaps(area, seed, 200),
-            module.differences(area, seed, 200),
+            module.metric_bounds(area, 1.6 if area > 0.9 else 1.0, seed, 200),
+            module.gap_bounds(area, seed, 200),
+            module.difference_bounds(area, seed, 200),
         ):
             for name, (low, high, truth) in draw:
                 hits[name].append(low <= truth <= high)
