@@ -21,10 +21,10 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from remedis.evaluation.auroc import auroc
+from remedis.evaluation.auroc_difference import compare
+from remedis.evaluation.calibration_error import BINS
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.intervals import patient_counts, percentile_interval
-from remedis.evaluation.paired import compare
-from remedis.evaluation.reliability import BINS
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 

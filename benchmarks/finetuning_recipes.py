@@ -25,7 +25,7 @@ import results
 from remedis import files
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.intervals import patient_codes
-from remedis.evaluation.repeated import mean_auroc
+from remedis.evaluation.repeated_runs import auroc_over_runs
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SIZE = "--config.image_size=64"
@@ -160,7 +160,7 @@ def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
     assert all(test["path"].equals(tests[0]["path"]) for test in tests)
     areas = [auroc(test[[label]], test[[score]])[0, 0] for test in tests]
     scores = np.stack([test[[score]] for test in tests])
-    mean = mean_auroc(tests[0][[label]], scores, patient_codes(tests[0]["patient_id"]))
+    mean = auroc_over_runs(tests[0][[label]], scores, patient_codes(tests[0]["patient_id"]))
     seconds = [files.read_json(path.with_suffix(".seconds.json")) for path in runs]
     # The text above the table says that all runs start from random weights.
     assert all(files.read_json(path / "results.json")["random_weights"] for path in runs)

@@ -10,8 +10,8 @@ import results
 
 from remedis import files
 from remedis.data.manifest import Manifest
-from remedis.evaluation.label_budget import Cell, Examined, study
-from remedis.evaluation.probes import linear_probe
+from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
+from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference import embedding_store
 from remedis.label_budget import budgets, data
 from remedis.label_budget.directory import FREE, StudyDirectory
@@ -54,7 +54,7 @@ class FrozenFeatures:
         self._labels, self._norm = tuple(config.labels), config.head_norm
         self._preprocess = parse(config.eval_preprocess.format(size=size), deterministic=True)
         children, adults = (
-            Examined(self._labels, images.targets(), images.table["patient_id"])
+            LabelledTestSet(self._labels, images.targets(), images.table["patient_id"])
             for images in (self._hospitals.inside.test, self._hospitals.test)
         )
         self.tests = {"kermany": children, "kermany to nih64": adults}
@@ -124,13 +124,13 @@ def table(
         }
     lines = ["| task | arm | AUROC | minus the baseline |", "|---|---|---|---|"]
     differences: Differences = {}
-    for task, examined in features.tests.items():
+    for task, test_set in features.tests.items():
         cells = {
             Cell(arm, "probe", 1, run): values
             for arm, by_task in scores.items()
             for run, values in enumerate(by_task[task])
         }
-        summary = study(examined, cells, baseline)
+        summary = analyse_study(test_set, cells, baseline)
         paired = {
             row["arm"]: row["difference"] for row in summary["paired"] if row["against"] == baseline
         }

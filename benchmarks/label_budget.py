@@ -35,7 +35,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from remedis.evaluation.label_budget import Cell, Examined, study
+from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 from remedis.evaluation.label_budget.crossing import crossing
 
 BUDGETS = (0, 3, 10, 20, 40, 66, 100, 200)
@@ -72,7 +72,7 @@ SETTINGS = ((2, 3, 60), (2, 3, 400), (5, 3, 400), (2, 10, 400), (5, 10, 400))
 
 def simulate(
     laws: tuple[Law, Law], labels: int, seeds: int, patients: int, seed: int
-) -> tuple[Examined, dict[Cell, np.ndarray]]:
+) -> tuple[LabelledTestSet, dict[Cell, np.ndarray]]:
     """Returns a test set and the scores of the cells of the arms `arm` and `base` on it."""
     rng = np.random.default_rng(seed)
     positive = rng.random((patients, labels)) < PREVALENCE
@@ -99,7 +99,7 @@ def simulate(
                 shift = positive[rows] * norm.ppf(area) * np.sqrt(2)
                 score = shift + (of_all_models + of_model) / np.sqrt(2)
                 cells[Cell(arm, "probe", budget, number)] = score.astype(np.float32)
-    return Examined(names, positive[rows].astype(float), rows), cells
+    return LabelledTestSet(names, positive[rows].astype(float), rows), cells
 
 
 def estimates(answer: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
@@ -146,7 +146,9 @@ def outcomes(
     estimated: defaultdict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
     for seed in range(draws):
         test, cells = simulate(laws, labels, seeds, patients, seed)
-        result = study(test, cells, "base", levels=(middle,), resamples=resamples, seed=seed)
+        result = analyse_study(
+            test, cells, "base", levels=(middle,), resamples=resamples, seed=seed
+        )
         for answer in result["answers"]:
             if answer["arm"] == "arm":
                 target = answer["target"]
@@ -177,9 +179,9 @@ def speed() -> None:
         for budget in BUDGETS
         for seed in range(10)
     }
-    test = Examined(list("vwxyz"), targets, np.repeat(np.arange(1000), 2))
+    test = LabelledTestSet(list("vwxyz"), targets, np.repeat(np.arange(1000), 2))
     start, cpu = time.perf_counter(), time.process_time()
-    study(test, cells, "a", levels=(0.75,), resamples=1000)
+    analyse_study(test, cells, "a", levels=(0.75,), resamples=1000)
     print(
         f"{len(cells)} cells, 1,000 resamples: {time.perf_counter() - start:.1f} s, "
         f"{time.process_time() - cpu:.1f} s of processor time"

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from remedis.evaluation.probes import linear_probe
+from remedis.evaluation.linear_probe import linear_probe
 
 LABELS, PENALTY, VALIDATION = 5, 0.01, 2000
 

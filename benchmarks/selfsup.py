@@ -20,9 +20,8 @@ import numpy as np
 import results
 
 from remedis import files, synthetic
-from remedis.evaluation.label_budget.cells import Cell, Examined
-from remedis.evaluation.label_budget.study import study
-from remedis.evaluation.probes import linear_probe
+from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
+from remedis.evaluation.linear_probe import linear_probe
 from remedis.finetuning import data
 from remedis.finetuning.rehearsal import made_once
 from remedis.inference import predict
@@ -107,7 +106,7 @@ def scores(weights: str, seed: int, splits: data.RunData) -> np.ndarray:
 
 
 def measure(methods: Sequence[str], seeds: int, workdir: pathlib.Path) -> dict[str, Any]:
-    """Does the missing runs and returns the summary of `study` with one arm per method.
+    """Does the missing runs and returns the summary of `analyse_study` with one arm per method.
 
     It has two more keys: `facts`, the values for `HEAD`, and `minutes`, the mean time of a run by
     method.
@@ -127,9 +126,9 @@ def measure(methods: Sequence[str], seeds: int, workdir: pathlib.Path) -> dict[s
             seconds[method].append(files.read_json(path.with_suffix(".seconds.json")))
             run = files.read_json(path / "results.json")
     patients = splits.test.table["patient_id"]
-    examined = Examined(splits.test.labels, splits.test.targets(), patients)
+    test_set = LabelledTestSet(splits.test.labels, splits.test.targets(), patients)
     return {
-        **study(examined, cells, INITIALISATION),
+        **analyse_study(test_set, cells, INITIALISATION),
         "facts": {
             "runs": len(methods) * seeds,
             "seeds": seeds,

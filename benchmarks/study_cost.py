@@ -21,9 +21,9 @@ import tensorflow as tf
 from scipy.special import expit
 
 from remedis.data.manifest import Manifest
-from remedis.evaluation import probes
 from remedis.evaluation.auroc import mean_auroc
-from remedis.evaluation.l2sp import Embedded, Prior, adapted
+from remedis.evaluation.l2sp import StartingPoint, adapt
+from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference.embedding_store import SHARD_ROWS, EmbeddingStore
 from remedis.label_budget import budgets
 from remedis.label_budget.cell_store import Cells, grid
@@ -119,18 +119,18 @@ def main() -> None:
             )
             reading += time.perf_counter() - start
             start = time.perf_counter()
-            probe = probes.linear_probe(id_train, id_labels[held:], id_validation, id_labels[:held])
-            prior = Prior.of(probe, id_train)
-            pool, test = (Embedded.of(x, prior) for x in (ood_pool, ood_test))
+            probe = linear_probe(id_train, id_labels[held:], id_validation, id_labels[:held])
+            starting_point = StartingPoint.from_probe(probe, id_train)
+            pool, test = (starting_point.project(x) for x in (ood_pool, ood_test))
             solving += time.perf_counter() - start
             start = time.perf_counter()
             for budget in planned:
                 for seed, draw in enumerate(budget.draws):
-                    scores = adapted(pool, labels[tests:], draw.train, draw.validation, test)
+                    scores = adapt(pool, labels[tests:], draw.train, draw.validation, test)
                     cell = next(c for c in wanted if c == (name, "probe", budget.patients, seed))
                     cells.write(cell, scores, 0.0)
                     areas[budget.patients].append(mean_auroc(labels[:tests], scores) or 0.0)
-            areas[0].append(mean_auroc(labels[:tests], test.prior) or 0.0)
+            areas[0].append(mean_auroc(labels[:tests], test.logits) or 0.0)
             adapting += time.perf_counter() - start
         print(f"reading the store {reading:7.1f} s")
         print(f"ID probes         {solving:7.1f} s", flush=True)

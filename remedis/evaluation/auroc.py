@@ -20,8 +20,8 @@ from remedis.errors import UserError
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
-_MEMORY = 256 * 2**20  # bytes that one block of resamples may take
-_BLOCK = 64  # resamples at a time; more gain nothing, fewer keep the caches warm
+_MEMORY = 256 * 2**20  # upper limit of the bytes of one block of resamples
+_BLOCK = 64  # upper limit of resamples per block; larger blocks are not faster and miss the caches
 
 
 def auroc(
@@ -32,12 +32,15 @@ def auroc(
 ) -> Floats:
     """Returns the AUROC of every label under every set of weights.
 
+    The formula and its source are those of the module.
+
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown. An unknown is left out of its label.
       scores: [n, L], finite; higher means more likely positive. Any scale.
-      weights: [B, G], not negative: how often resample b drew group g. None is once each, B = 1.
-      groups: [n] integers in [0, G): the group (patient) a row belongs to. None makes every row a
-        group of its own, so that `weights` is [B, n].
+      weights: [B, G], not negative: how often resample b drew group g. None draws each group once,
+        with B = 1.
+      groups: [n] integers in [0, G): the group (patient) of each row. None makes every row a group
+        of its own, so that `weights` is [B, n].
 
     Returns:
       [B, L] in [0, 1]; NaN where a resample has no positive or no negative.
@@ -53,29 +56,29 @@ def auroc(
     drawn = np.asarray(weights)
     ranked = [_rank(known[:, c], target[:, c], group) for c in range(known.shape[1])]
     result = np.full((len(drawn), len(ranked)), np.nan)
-    for start, part in blocks(drawn, rows):
+    for start, block in blocks(drawn, rows):
         for column, label in enumerate(ranked):
-            result[start : start + part.shape[1], column] = _area(*label, part)
+            result[start : start + block.shape[1], column] = _area(*label, block)
     return result
 
 
 def blocks(weights: npt.NDArray[Any], rows: int) -> Iterator[tuple[int, Floats]]:
-    """Yields the resamples in blocks that memory holds: the first one's number, weights [G, b].
+    """Yields blocks of resamples that fit into memory: number of the first, and weights [G, b].
 
     Args:
       weights: [B, G].
-      rows: of the data; a block may make up to five arrays [rows, b] of its weights.
+      rows: number of rows of the data; a block may need up to five arrays [rows, b].
     """
-    widest = 8 * (weights.shape[1] + 5 * rows)
-    block = int(np.clip(_MEMORY // widest, 1, _BLOCK))
-    for start in range(0, len(weights), block):
-        yield start, np.ascontiguousarray(weights[start : start + block].T, dtype=np.float64)
+    bytes_per_resample = 8 * (weights.shape[1] + 5 * rows)
+    size = int(np.clip(_MEMORY // bytes_per_resample, 1, _BLOCK))
+    for start in range(0, len(weights), size):
+        yield start, np.ascontiguousarray(weights[start : start + size].T, dtype=np.float64)
 
 
 def mean_auroc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
-    """Returns the mean AUROC over the labels that have one, for choosing among checkpoints.
+    """Returns the mean AUROC over the labels that have one, for the choice of a checkpoint.
 
-    Args and errors are those of `auroc`.
+    Arguments and errors are those of `auroc`.
 
     Returns:
       A number in [0, 1], or None if no label has both a positive and a negative.
@@ -88,12 +91,12 @@ def mean_auroc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float | None:
 def checked(
     labels: npt.ArrayLike, scores: npt.ArrayLike, names: Sequence[str] | None = None
 ) -> tuple[Floats, Floats]:
-    """Returns labels and scores as float64 [n, L], or says which entry is wrong.
+    """Returns labels and scores as float64 [n, L] after checking every entry.
 
     Args:
       labels: [n, L]; 1, 0 or NaN.
       scores: [n, L], finite.
-      names: of the L labels, for the message; None calls them by number.
+      names: names of the L labels in messages; with None, messages contain their number.
 
     Raises:
       UserError: shapes differ, there are no rows, or an entry is not one of the allowed values.
@@ -108,20 +111,20 @@ def checked(
     if names is not None and len(names) != known.shape[1]:
         raise UserError(f"{len(names)} label names for {known.shape[1]} columns of labels.")
 
-    def where(wrong: npt.NDArray[np.bool_]) -> tuple[int, int, str]:
+    def first_of(wrong: npt.NDArray[np.bool_]) -> tuple[int, int, str]:
         row, column = (int(i) for i in np.argwhere(wrong)[0])
         name = repr(names[column]) if names is not None else f"number {column}"
         return row, column, f"row {row} (counted from 0), label {name}"
 
     if (wrong := ~np.isfinite(score)).any():
-        row, column, place = where(wrong)
+        row, column, place = first_of(wrong)
         raise UserError(
             f"The score in {place} is {score[row, column]}, as are {int(wrong.sum())} of "
             f"{wrong.size} scores; AUROC needs finite ones. After training this means that it "
             "diverged: lower the learning rate."
         )
     if (wrong := ~(np.isnan(known) | (known == 0) | (known == 1))).any():
-        row, column, place = where(wrong)
+        row, column, place = first_of(wrong)
         raise UserError(
             f"The label in {place} is {known[row, column]:g}; expected 1, 0 or nothing (unknown). "
             "Resolve uncertain labels by a policy first."
@@ -132,15 +135,15 @@ def checked(
 def _rank(
     labels: Floats, scores: Floats, groups: Integers
 ) -> tuple[scipy.sparse.csr_matrix, Integers, Integers, Integers]:
-    """Returns what `_area` needs of one label: the part that sorts, done once for all resamples.
+    """Returns the ranks of one label, sorted once for all resamples.
 
-    Negatives between two positives are never told apart, so they are summed first: `steps`
-    [K, groups] counts the negatives of each group in each of the K intervals that the positives
-    cut the sorted negatives into. That makes a rare label cheap.
+    The order of negatives between two neighbouring positives does not matter, so they are summed
+    first: the positives cut the sorted negatives into K intervals, and `steps` [K, groups] counts
+    the negatives of each group in each interval. This makes a rare label cheap.
 
     Returns:
-      steps; the groups of the k positives; for each positive, the last step it outranks, and the
-      last step it outranks or ties with.
+      steps; the groups of the k positives; for each positive, the last step that it outranks, and
+      the last step that it outranks or ties with.
     """
     (positive,), (negative,) = np.nonzero(labels == 1), np.nonzero(labels == 0)
     negative = negative[np.argsort(scores[negative], kind="stable")]

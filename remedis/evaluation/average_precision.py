@@ -1,12 +1,12 @@
 """Average precision, for many labels and many resamples at once.
 
-The mean precision over the positives, each at the threshold of its own score; rows of one score are
-taken in together, as scikit-learn does:
+It is the mean of the precision over the positives, each at the threshold of its own score. Rows
+with equal scores are treated together, as in scikit-learn:
 
     AP = sum_i p_i precision(s_i) / sum_i p_i,   precision(s) = TP(s) / (TP(s) + FP(s))
 
 over positives i (score s, weight p); TP(s) and FP(s) are the weights of positives and of negatives
-that score at least s. Its floor, that of scores of no worth, is the share of positives.
+that score at least s. The average precision of uninformative scores is the share of positives.
 """
 
 import numpy as np
@@ -24,7 +24,8 @@ def average_precision(
 ) -> Floats:
     """Returns the average precision of every label under every set of weights.
 
-    Args and errors are those of `remedis.evaluation.auroc.auroc`.
+    The formula is that of the module. Arguments and errors are those of
+    `remedis.evaluation.auroc.auroc`.
 
     Returns:
       [B, L] in [0, 1]; NaN where a resample has no positive.
@@ -34,19 +35,19 @@ def average_precision(
     drawn = np.ones((1, int(group.max()) + 1)) if weights is None else np.asarray(weights)
     ranked = [_rank(known[:, c], score[:, c], group) for c in range(known.shape[1])]
     result = np.full((len(drawn), len(ranked)), np.nan)
-    for start, part in blocks(drawn, len(known)):
+    for start, block in blocks(drawn, len(known)):
         for column, label in enumerate(ranked):
-            result[start : start + part.shape[1], column] = _precision(*label, part)
+            result[start : start + block.shape[1], column] = _mean_precision(*label, block)
     return result
 
 
 def _rank(
     labels: Floats, scores: Floats, groups: Integers
 ) -> tuple[scipy.sparse.csr_matrix, scipy.sparse.csr_matrix]:
-    """Returns positives and negatives, each [K, groups], counted by the K scores of positives.
+    """Returns the counts of positives and negatives, each [K, groups], per level.
 
-    The scores fall with the row. A negative counts at the highest of them that it reaches; one
-    below them all lowers no precision and is left out.
+    Levels are the K distinct scores of positives, descending. A negative counts at the highest
+    level that its score reaches. A negative below all levels lowers no precision and is left out.
     """
     levels = np.unique(scores[labels == 1])
     shape = (len(levels), int(groups.max()) + 1)
@@ -60,7 +61,7 @@ def _rank(
     return counted(labels == 1), counted(labels == 0)
 
 
-def _precision(
+def _mean_precision(
     positives: scipy.sparse.csr_matrix, negatives: scipy.sparse.csr_matrix, weights: Floats
 ) -> Floats:
     """Returns the average precision [b] of one ranked label under `weights` [groups, b]."""
@@ -68,9 +69,11 @@ def _precision(
         return np.full(weights.shape[1], np.nan)
     used = weights[: positives.shape[1]]
     hits = positives @ used
-    found = np.cumsum(hits, axis=0)
-    called = np.cumsum(negatives @ used, axis=0) + found
-    precision = np.divide(found, called, out=np.zeros_like(found), where=called > 0)
-    total = found[-1]
+    true_positives = np.cumsum(hits, axis=0)
+    called = np.cumsum(negatives @ used, axis=0) + true_positives
+    precision = np.divide(
+        true_positives, called, out=np.zeros_like(true_positives), where=called > 0
+    )
+    total = true_positives[-1]
     mean = np.full(len(total), np.nan)
     return np.divide(np.einsum("kb,kb->b", hits, precision), total, out=mean, where=total > 0)

@@ -1,15 +1,15 @@
-"""Probabilities that mean what they say: one scale and offset a label, fitted on labelled cases.
+"""Calibration of probabilities: one scale and offset per label, fitted on labelled images.
 
 probability = sigmoid(scale * logit + offset), or softmax for a multi_class task. A temperature T is
 a scale of 1 / T, fitted by maximum likelihood (Guo et al. 2017, "On Calibration of Modern Neural
-Networks", arXiv 1706.04599). Platt's method fits the offset too (Platt 1999, "Probabilistic Outputs
-for Support Vector Machines", in Advances in Large Margin Classifiers). Without the offset
-probabilities become more or less sure of themselves; training with class weights or balanced
-drawing, or another prevalence, moves all of them, and only the offset moves them back.
+Networks", arXiv 1706.04599). Platt's method also fits the offset (Platt 1999, "Probabilistic
+Outputs for Support Vector Machines", in Advances in Large Margin Classifiers). The scale alone
+makes probabilities more or less extreme. Class weights, balanced sampling or another prevalence
+shift all logits, and only the offset corrects a shift.
 
-Both are fitted to Platt's smoothed targets: of n cases of a kind, one more is taken to be of any.
-With a few cases that the logits happen to separate, the likeliest scale would be infinite, and
-every probability a certainty.
+Both methods are fitted to Platt's smoothed targets, which add one image of every class to the
+images of each class (see `_smoothed`). Otherwise, if the logits separate a few images by chance,
+the maximum-likelihood scale is infinite and every probability is 0 or 1.
 """
 
 import dataclasses
@@ -26,24 +26,25 @@ from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
 
 METHODS = ("none", "temperature", "platt")
-# Cases that logits mislead, of which a small validation split may have more than others, would have
-# the scale negative, or 0, and every image the same probability. Never less than the first: the
-# order of images, and with it the AUROC, is not for a calibration to change.
+# Bounds of the scale. In a small validation split the logits may be anticorrelated with the labels;
+# the best scale is then 0 or negative, and all images get the same probability or the reverse
+# order. The lower bound keeps the order of the images, and therefore the AUROC.
 SCALES = (0.01, 100.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What turns logits into probabilities.
+    """Parameters of the map from logits to probabilities.
 
     Attributes:
       method: `none`, `temperature` or `platt`.
-      scale: one a label, above 0.
-      offset: one a label.
-      fitted_on: `cases`, and of each of the `labels` its own `cases`, `positives` and `negatives`:
-        patients where they were given, else images; its `prevalence`, the share of its images that
-        are positive, None without any; and its `method`: `none` where scale and offset are 1 and 0.
-      left_out: labels with too few of either, whose scale and offset are 1 and 0.
+      scale: one value per label, above 0.
+      offset: one value per label.
+      fitted_on: `cases`, and for each of the `labels` its `cases`, `positives` and `negatives`. All
+        of them count patients if patients were given, otherwise images. In addition, for each
+        label: `prevalence`, the share of its images that are positive, None without images; and
+        `method`, which is `none` where scale and offset are 1 and 0.
+      left_out: labels with too few positives or negatives; their scale and offset are 1 and 0.
       task: `multi_label` or `multi_class`.
     """
 
@@ -68,7 +69,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Calibration":
-        """Returns the calibration that `to_json` made `fields` of."""
+        """Returns the calibration from the `fields` of `to_json`."""
         known = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
         return cls(**known | {k: tuple(known[k]) for k in ("scale", "offset", "left_out")})
 
@@ -81,21 +82,22 @@ def fit(
     task: str = "multi_label",
     patient_ids: Iterable[object] | None = None,
 ) -> Calibration:
-    """Returns the calibration under which the labels are most likely.
+    """Returns the maximum-likelihood calibration, for Platt's smoothed targets.
 
-    A label keeps scale 1 and offset 0 where the fit would make its labels less likely, which
-    smoothed targets of few cases may.
+    The sources of the formulas are those of the module. With few images, a fit to smoothed targets
+    may make the labels themselves less likely; a label for which it does keeps scale 1 and offset
+    0.
 
     Args:
       logits: [n, L], raw.
-      labels: [n, L]; 1 positive, 0 negative, NaN unknown. Not those the logits were trained on.
-      names: of the labels.
+      labels: [n, L]; 1 positive, 0 negative, NaN unknown. Of images that were not in training.
+      names: names of the L labels.
       method: one of `METHODS`.
-      task: `multi_label`: a scale, and offset, a label; `multi_class`: one temperature for all
-        classes, fitted on the rows whose labels are all known, for `platt` too: an offset of one
-        class would move the others.
-      patient_ids: [n], for labels to be left out by the number of their patients, rather than of
-        their images.
+      task: `multi_label` fits one scale (and offset) per label. `multi_class` fits one temperature
+        for all classes, on the rows whose labels are all known. This holds for `platt` too, because
+        an offset of one class would change the probabilities of the others.
+      patient_ids: [n]; with them, a label is left out if it has fewer than MIN_PATIENTS positive or
+        negative patients. Without them, images are counted instead.
 
     Raises:
       UserError: the method is unknown, shapes differ, or values are not as described.
@@ -121,14 +123,14 @@ def fit(
             "method": "none",
             "cases": _count(~np.isnan(known[:, i]), ids),
             **counts[name],
-            "prevalence": _share(known[:, i]),
+            "prevalence": _prevalence(known[:, i]),
         }
         for i, name in enumerate(names)
     }
     scale, offset = np.ones(len(names)), np.zeros(len(names))
     if method != "none" and task == "multi_class":
         rows = ~np.isnan(known).any(axis=1)
-        # One temperature for all: it can be told as soon as it can be for one of them.
+        # The temperature is shared: one class with enough images is sufficient.
         if len(few) < len(names):
             left_out = ()
             scale[:] = _softmax_scale(raw[rows], known[rows])
@@ -151,22 +153,22 @@ def fit(
     )
 
 
-def moved(
+def move_thresholds(
     thresholds: Mapping[str, Any], names: Sequence[str], before: Calibration, after: Calibration
 ) -> dict[str, Any]:
-    """Returns thresholds of probabilities, such that the same images reach them as before.
+    """Returns thresholds for another calibration that the same images reach.
 
-    A threshold belongs to the probabilities it was chosen on; with another calibration it would
-    mean another operating point.
+    A threshold belongs to the calibration it was chosen with. With another calibration, the same
+    number is another operating point.
 
     Args:
-      thresholds: for each kind a mapping from label to threshold or None; other values are kept.
-      names: of the labels, in the order of the calibrations.
-      before: the calibration the thresholds are for; of the task `multi_label`, as `after`.
-      after: the calibration they shall be for.
+      thresholds: kind -> (label -> threshold or None); values that are no mappings are kept.
+      names: names of the labels, in the order of the calibrations.
+      before: the calibration that the thresholds were chosen with, for `multi_label`.
+      after: the calibration that the returned thresholds are for, also for `multi_label`.
 
     Returns:
-      The same kinds.
+      A mapping of the form of `thresholds`.
     """
 
     def move(i: int, threshold: float | None) -> float | None:
@@ -183,14 +185,15 @@ def moved(
     }
 
 
-def _share(labels: Floats) -> float | None:
-    """Returns the share of positives among the known, None if there are none."""
+def _prevalence(labels: Floats) -> float | None:
+    """Returns the share of positives among the known labels; None without known labels."""
     known = labels[~np.isnan(labels)]
     return float(known.mean()) if known.size else None
 
 
-def _count(cases: npt.ArrayLike, ids: npt.NDArray[np.intp] | None) -> int:
-    return int(np.sum(cases)) if ids is None else len(np.unique(ids[np.asarray(cases)]))
+def _count(rows: npt.ArrayLike, ids: npt.NDArray[np.intp] | None) -> int:
+    """Returns the number of true entries of `rows` [n]; with patient ids, of distinct patients."""
+    return int(np.sum(rows)) if ids is None else len(np.unique(ids[np.asarray(rows)]))
 
 
 def _temperature(logits: Floats, labels: Floats) -> tuple[float, float]:
@@ -205,7 +208,7 @@ def _temperature(logits: Floats, labels: Floats) -> tuple[float, float]:
 
 
 def _softmax_scale(logits: Floats, labels: Floats) -> float:
-    """Returns the one scale of all classes."""
+    """Returns the scale that all classes share."""
     targets = _smoothed(labels)
 
     def slope(scale: float) -> float:
@@ -213,24 +216,25 @@ def _softmax_scale(logits: Floats, labels: Floats) -> float:
         return float(np.mean(((probabilities - targets) * logits).sum(axis=1)))
 
     def loss(scale: float) -> float:
-        likely = scipy.special.log_softmax(scale * logits, axis=1)
-        return -float(np.mean((labels * likely).sum(axis=1)))
+        log_likelihoods = scipy.special.log_softmax(scale * logits, axis=1)
+        return -float(np.mean((labels * log_likelihoods).sum(axis=1)))
 
     scale = _root(slope)
     return scale if loss(scale) <= loss(1.0) else 1.0
 
 
 def _smoothed(classes: Floats) -> Floats:
-    """Returns the targets [n, K] of cases [n, K] of one class each: 1 more of any class.
+    """Returns Platt's smoothed targets [n, K] of one-hot `classes` [n, K].
 
-    (n + 1) / (n + K) for a case's own of K classes with n cases, 1 / (n + K) for each other.
+    For an image whose class has m images, the target of its class is (m + 1) / (m + K), that of
+    each other class 1 / (m + K).
     """
-    cases = classes @ classes.sum(axis=0)
-    return (classes * cases[:, None] + 1) / (cases[:, None] + classes.shape[1])
+    class_sizes = classes @ classes.sum(axis=0)
+    return (classes * class_sizes[:, None] + 1) / (class_sizes[:, None] + classes.shape[1])
 
 
 def _root(slope: Any) -> float:
-    """Returns where the slope of the loss, which is convex in the scale, passes 0 in `SCALES`."""
+    """Returns the root in `SCALES` of the slope of the loss, which is convex in the scale."""
     low, high = SCALES
     if slope(low) >= 0:
         return low
@@ -242,7 +246,7 @@ def _root(slope: Any) -> float:
 def _platt(logits: Floats, labels: Floats) -> tuple[float, float]:
     """Returns scale and offset of one label."""
     targets = _smoothed(np.stack([1 - labels, labels], axis=1))[:, 1]
-    # On logits of mean 0 and deviation 1 the search is the same, whatever their size.
+    # The search on standardised logits does not depend on their mean and scale.
     centre, deviation = logits.mean(), logits.std() or 1.0
     unit = (logits - centre) / deviation
 
@@ -252,7 +256,7 @@ def _platt(logits: Floats, labels: Floats) -> tuple[float, float]:
         value = np.mean(np.logaddexp(0, scaled) - targets * scaled)
         return float(value), np.array([np.mean(error * unit), np.mean(error)])
 
-    found = scipy.optimize.minimize(
+    minimum = scipy.optimize.minimize(
         loss,
         [1.0, scipy.special.logit(targets.mean())],
         jac=True,
@@ -260,14 +264,14 @@ def _platt(logits: Floats, labels: Floats) -> tuple[float, float]:
         bounds=[(SCALES[0] * deviation, SCALES[1] * deviation), (None, None)],
         options={"ftol": 0.0, "gtol": 1e-10},
     )
-    scale = float(found.x[0] / deviation)
-    offset = float(found.x[1] - scale * centre)
-    fitted, plain = scale * logits + offset, logits
-    likelier = _loss(fitted, labels) <= _loss(plain, labels)
-    return (scale, offset) if likelier else (1.0, 0.0)
+    scale = float(minimum.x[0] / deviation)
+    offset = float(minimum.x[1] - scale * centre)
+    more_likely = _loss(scale * logits + offset, labels) <= _loss(logits, labels)
+    return (scale, offset) if more_likely else (1.0, 0.0)
 
 
 def _loss(logits: Floats, labels: Floats) -> float:
+    """Returns the mean negative log-likelihood of `labels` [n]."""
     return float(np.mean(np.logaddexp(0, logits) - labels * logits))
 
 

@@ -1,4 +1,4 @@
-"""From scores to a result one can publish."""
+"""Evaluation of scores: every metric with its 95 % interval."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ import pandas as pd
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation import estimates, ratios
 from remedis.evaluation.auroc import checked
-from remedis.evaluation.estimates import Cases, Measured
+from remedis.evaluation.estimates import Cases, ColumnMetric
+from remedis.evaluation.evaluation_result import Metric, Result
 from remedis.evaluation.intervals import RESAMPLES, patient_codes, patient_counts
-from remedis.evaluation.result import Metric, Result
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 
@@ -32,20 +32,21 @@ def evaluate(
 ) -> Result:
     """Returns every metric of each label and its mean over the labels, with intervals by patient.
 
-    AUROC and average precision always; sensitivity, specificity, PPV and NPV with thresholds; Brier
-    score, calibration error and accuracy if all scores are probabilities, in [0, 1].
+    AUROC and average precision are always computed. Sensitivity, specificity, PPV and NPV need
+    thresholds. Brier score, calibration error and accuracy need scores that are all in [0, 1], that
+    is, probabilities. The sources of the formulas are those of the modules of the metrics.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
       scores: [n, L], finite; higher means more likely positive.
-      names: of the L labels.
+      names: names of the L labels.
       patient_ids: [n]; a row whose id is missing counts as a patient of its own.
-      task: multi_label, or multi_class: labels are classes, each against the rest, and the accuracy
-        is that of the class with the largest score.
+      task: multi_label or multi_class. For multi_class, labels are classes, each against the rest,
+        and the accuracy is that of the class with the largest score.
       thresholds: chosen on other images, by `remedis.evaluation.thresholds.choose`.
-      seed: of the resamples. The same patients and seed give the same resamples.
-      resamples: how many; all metrics and labels share them, so that the interval of a mean keeps
-        the correlation between labels.
+      seed: seed of the resamples. The same patients and seed give the same resamples.
+      resamples: number of resamples. All metrics and labels share them, so that the interval of a
+        mean includes the correlation between labels.
 
     Raises:
       UserError: shapes differ, a score is not finite, a label is not 1, 0 or NaN, the task is not
@@ -59,20 +60,20 @@ def evaluate(
         raise UserError(f"Label names must differ; got {', '.join(names)}.")
     if task not in TASKS:
         raise unknown_choice("value of config.task", task, TASKS)
-    chosen = None if thresholds is None else thresholds.of(names)
+    chosen = None if thresholds is None else thresholds.for_labels(names)
     weights = patient_counts(int(cases.patients.max()) + 1, resamples, seed)
 
-    found = {"average_precision": estimates.precision(cases, score, weights)}
-    shares = {} if chosen is None else ratios.operating_points(known, score, chosen)
-    probabilities = bool(((score >= 0) & (score <= 1)).all())
-    if probabilities:
-        found["brier"] = estimates.brier(cases, score, weights)
-        found["calibration_error"] = estimates.calibration_error(cases, score, weights)
+    by_column = {"average_precision": estimates.average_precision(cases, score, weights)}
+    proportions = {} if chosen is None else ratios.operating_points(known, score, chosen)
+    are_probabilities = bool(((score >= 0) & (score <= 1)).all())
+    if are_probabilities:
+        by_column["brier"] = estimates.brier(cases, score, weights)
+        by_column["calibration_error"] = estimates.calibration_error(cases, score, weights)
         if task == "multi_label":
-            shares["accuracy"] = ratios.accuracy(known, score)
-    found |= estimates.shares(shares, cases, weights)
-    metrics = {name: _metric(of, cases, names) for name, of in found.items()}
-    if probabilities and task == "multi_class":
+            proportions["accuracy"] = ratios.accuracy(known, score)
+    by_column |= estimates.proportions(proportions, cases, weights)
+    metrics = {name: _metric(columns, cases, names) for name, columns in by_column.items()}
+    if are_probabilities and task == "multi_class":
         metrics["accuracy"] = _accuracy(cases, score, weights)
     area = _metric(estimates.auroc(cases, score), cases, names)
     return Result(
@@ -90,21 +91,22 @@ def evaluate(
     )
 
 
-def _metric(of: Measured, cases: Cases, names: Sequence[str]) -> Metric:
-    entered = np.flatnonzero(of.estimable).tolist()
+def _metric(columns: ColumnMetric, cases: Cases, names: Sequence[str]) -> Metric:
+    averaged = np.flatnonzero(columns.estimable).tolist()
     return Metric(
-        labels={name: of.estimate([i], cases.counts([i])) for i, name in enumerate(names)},
-        mean=of.estimate(entered, cases.counts(entered or range(len(names)))),
-        averaged=tuple(names[i] for i in entered),
-        interval=of.method,
+        labels={name: columns.estimate([i], cases.counts([i])) for i, name in enumerate(names)},
+        mean=columns.estimate(averaged, cases.counts(averaged or range(len(names)))),
+        averaged=tuple(names[i] for i in averaged),
+        interval=columns.method,
     )
 
 
 def _accuracy(cases: Cases, scores: npt.NDArray[np.float64], weights: npt.NDArray[Any]) -> Metric:
-    """Returns the accuracy of the likeliest class, which belongs to no class alone."""
+    """Returns the accuracy of the most probable class; it is one number for all classes."""
     top = {"accuracy": ratios.top_accuracy(cases.known, scores)}
-    of = estimates.shares(top, cases, weights)["accuracy"]
-    return Metric({}, of.estimate([0], cases.counts(range(scores.shape[1]))), (), of.method)
+    accuracy = estimates.proportions(top, cases, weights)["accuracy"]
+    mean = accuracy.estimate([0], cases.counts(range(scores.shape[1])))
+    return Metric({}, mean, (), accuracy.method)
 
 
 def evaluate_table(
@@ -117,20 +119,20 @@ def evaluate_table(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Returns what `results.json` holds of a split: `Result.to_json` and `subgroups`.
+    """Returns the evaluation of one split, as in `results.json`: `Result.to_json` and `subgroups`.
 
     Args:
-      table: of predictions, with `split`, `patient_id`, `label/<name>` and `score/<name>`, and,
-        where known, `sex`, `age`, `view` and `site`, by which subgroups are made.
-      names: of the labels.
-      split: the rows to take.
+      table: predictions, with `split`, `patient_id`, `label/<name>` and `score/<name>`, and where
+        known `sex`, `age`, `view` and `site`, which define the subgroups.
+      names: names of the labels.
+      split: the split to evaluate.
       task: as for `evaluate`.
       thresholds: as for `evaluate`.
       seed: as for `evaluate`.
       resamples: as for `evaluate`.
 
     Raises:
-      UserError: a column is missing, the split has no rows, or as `evaluate` does.
+      UserError: a column is missing, the split has no rows, or for the reasons of `evaluate`.
     """
     needed = ["split", "patient_id"]
     needed += [f"{kind}/{name}" for name in names for kind in ("label", "score")]

@@ -3,8 +3,9 @@
 Images of one patient are not independent, so patients are drawn, each with all of its images (the
 cluster bootstrap: Field and Welsh, J. R. Stat. Soc. B 69:369-390, 2007). Percentiles of the draws
 (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13) cover less often than
-they claim where a metric is near its end, so most intervals take the standard error of the draws
-alone; `remedis.evaluation.estimates` says which metric has which, and how often they cover.
+their nominal level where a metric is near an end of its range, so most intervals use the standard
+error of the draws alone. `remedis.evaluation.estimates` lists the method of each metric and its
+coverage.
 """
 
 import dataclasses
@@ -32,7 +33,7 @@ MIN_RESAMPLES = 40
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A metric with its 95 % interval and what it rests on.
+    """A metric with its 95 % interval and the number of patients behind it.
 
     Attributes:
       value: the metric on the data as they are; None if not estimable.
@@ -69,14 +70,14 @@ class Estimate:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Estimate":
-        """Returns the estimate that `to_json` made `fields` of."""
+        """Returns the estimate from the `fields` of `to_json`."""
         return cls(**{field.name: fields[field.name] for field in dataclasses.fields(cls)})
 
 
 def patient_codes(patient_ids: Iterable[object]) -> npt.NDArray[np.intp]:
-    """Returns [n] integers from 0 up, one a distinct patient.
+    """Returns [n] integers from 0 up, one per distinct patient.
 
-    An id that is missing (None, NaN or blank) is a patient of its own. The numbers follow the
+    A row whose id is missing (None, NaN or blank) is a patient of its own. The numbers follow the
     sorted ids, not the order of the rows, so that a shuffled table draws the same resamples.
     """
     column = pd.Series(list(patient_ids), dtype=object)
@@ -109,8 +110,8 @@ def patient_counts(patients: int, resamples: int, seed: int) -> npt.NDArray[np.u
 def percentile_interval(draws: npt.NDArray[np.float64]) -> tuple[float, float] | None:
     """Returns the central 95 % of `draws` [B], or None if none is defined.
 
-    Draws that are NaN (a resample with one class only) are left out: the interval is conditional on
-    the metric being defined, as the value itself is.
+    Draws that are NaN (resamples with one class only) are left out: like the value itself, the
+    interval is conditional on the metric being defined.
     """
     defined = draws[~np.isnan(draws)]
     if not defined.size:
@@ -119,24 +120,26 @@ def percentile_interval(draws: npt.NDArray[np.float64]) -> tuple[float, float] |
     return float(low), float(high)
 
 
-def logit_interval(value: float, error: float, least: float = 0.0) -> tuple[float, float]:
+def logit_interval(value: float, error: float, low_at_one: float = 0.0) -> tuple[float, float]:
     """Returns the interval of a value in [0, 1], symmetric on the logit scale.
 
     Args:
       value: in [0, 1].
       error: its standard error.
-      least: what a value of 1 is at least worth: the lower end then, and 1 - `least` is the upper
-        end at 0, where the standard error says nothing.
+      low_at_one: lower end of the interval of a value of 1; 1 - `low_at_one` is the upper end of
+        the interval of a value of 0. The standard error says nothing about either.
     """
-    if value in (0.0, 1.0) or error == 0:
-        return (min(value, least), max(value, 1 - least)) if value in (0.0, 1.0) else (value, value)
+    if value in (0.0, 1.0):
+        return min(value, low_at_one), max(value, 1 - low_at_one)
+    if error == 0:
+        return value, value
     half = Z * error / (value * (1 - value))
     low, high = expit(logit(value) + np.array([-half, half]))
     return float(low), float(high)
 
 
 def wilson_interval(value: float, error: float, patients: float) -> tuple[float, float]:
-    """Returns Wilson's score interval of a share, for the sample size that its error amounts to.
+    """Returns Wilson's score interval of a proportion, for the effective sample size of its error.
 
     Wilson, J. Am. Stat. Assoc. 22:209-212, 1927, with n = value (1 - value) / error^2 (the
     effective sample size of a clustered sample: Korn and Graubard, Survey Methodology 24:193-201,
@@ -144,8 +147,9 @@ def wilson_interval(value: float, error: float, patients: float) -> tuple[float,
 
     Args:
       value: in [0, 1].
-      error: its standard error, by resampled patients.
-      patients: how many there are: the n of a share of 0 or 1, where the error says nothing.
+      error: its standard error over resampled patients.
+      patients: number of patients; this is n for a proportion of 0 or 1, about which the standard
+        error says nothing.
     """
     n = value * (1 - value) / error**2 if 0 < value < 1 and error > 0 else patients
     middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
@@ -156,17 +160,17 @@ def wilson_interval(value: float, error: float, patients: float) -> tuple[float,
 def norm_interval(
     value: float, length: npt.NDArray[np.float64], along: npt.NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Returns the interval of a norm or range of many uncertain numbers, biased upwards by noise.
+    """Returns the interval of a norm or range of several noisy numbers, which noise biases upwards.
 
-    If x is the truth and e the noise, |x + e| <= |x| + |e|: the value without the 97.5 % quantile
-    of |e| is at most the truth in 97.5 % of samples. Upwards |x + e| errs on the safe side, and
-    the value's own spread is added. So it covers at least 95 %, and 0 is in it as often as it
-    should be.
+    If x is the truth and e the noise, |x + e| <= |x| + |e|: the value minus the 97.5 % quantile of
+    |e| is at most the truth in 97.5 % of samples. The upper end adds the variation of the value
+    itself, to a value that is already biased upwards. So the interval covers at least 95 %, and it
+    contains 0 as often as it should.
 
     Args:
       value: the norm, not negative.
       length: [B], |e| in the resamples.
-      along: [B], how much e adds to the norm where it is differentiable.
+      along: [B], the part of e along the gradient of the norm: its first-order change.
     """
     tail = (1 + LEVEL) / 2
     low = value - np.quantile(length[~np.isnan(length)], tail)

@@ -1,14 +1,18 @@
-"""A linear probe of one hospital, moved to another one with few labels.
+"""L2-SP: adaptation of a linear probe to another hospital, penalised towards its starting point.
 
-The probe of the in-distribution data, w and b, is where the adapted one starts and what it is held
-to. With standardised embeddings z (deviations of the in-distribution images) the logits are
+L2-SP penalises the squared distance of the parameters from the pretrained ones, the starting point
+(SP), instead of their distance from 0 (Li, Grandvalet and Davoine 2018, "Explicit inductive bias
+for transfer learning", arXiv 1802.01483). Here the starting point is a linear probe with kernel w
+and bias b, fitted to the in-distribution data. Labels stay the same, so there are no new parameters
+and the second penalty of the paper, on new layers, does not occur.
+
+With embeddings z, divided by the standard deviations of the in-distribution images, the logits are
 
     z (w + d) + b + c,
 
-and the mean loss on the budget's images plus half a penalty times the squared length of d is
-minimised over d and c (Li, Grandvalet and Davoine 2018, "Explicit inductive bias for transfer
-learning", arXiv 1802.01483: L2-SP). d lies along the leading principal axes of the in-distribution
-images. An infinite penalty leaves the probe as it was.
+and the mean loss on the images of the budget plus penalty / 2 * |d|^2 is minimised over d and c.
+The change of the bias, c, is not penalised. The change of the kernel, d, lies in the span of the
+leading principal axes of the in-distribution images. An infinite penalty gives the probe itself.
 """
 
 import dataclasses
@@ -17,24 +21,38 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.decomposition import PCA
 
-from remedis.evaluation.auroc import auroc
+from remedis.evaluation.auroc import mean_auroc
+from remedis.evaluation.linear_probe import LinearProbe
 from remedis.evaluation.logistic import Floats, Regression
-from remedis.evaluation.probes import LinearProbe
 from remedis.evaluation.threads import one_thread
 
-# Of the mean loss: from hardly a move to a probe of its own.
+# In units of the mean loss. The largest hardly moves the probe; the smallest hardly holds it.
 PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
-AXES = 256  # that d lies in; a study solves hundreds of cells, each in time proportional to them
+AXES = 256  # dimensions of d; a study solves hundreds of cells, in time proportional to them
 
 
 @dataclasses.dataclass(frozen=True)
-class Prior:
-    """A probe to start from.
+class ProjectedImages:
+    """Images in the form that an adaptation needs.
 
     Attributes:
-      kernel: [C, L], for embeddings as they are.
+      z: [n, k] float32, standardised embeddings along the axes of the starting point.
+      logits: [n, L], logits of the starting point.
+    """
+
+    z: npt.NDArray[np.float32]
+    logits: Floats
+
+
+@dataclasses.dataclass(frozen=True)
+class StartingPoint:
+    """The in-distribution probe that an adaptation starts from and is penalised towards.
+
+    Attributes:
+      kernel: [C, L], for embeddings that are not standardised.
       bias: [L].
-      axes: [C, k] float32, from embeddings to standardised ones along their k leading axes.
+      axes: [C, k] float32; embeddings times `axes` are standardised embeddings along their k
+        leading principal axes.
     """
 
     kernel: Floats
@@ -43,88 +61,77 @@ class Prior:
 
     @classmethod
     @one_thread()
-    def of(cls, probe: LinearProbe, x: Floats) -> "Prior":
-        """Returns the prior of a probe and the embeddings [n, C] it was fitted on."""
+    def from_probe(cls, probe: LinearProbe, x: Floats) -> "StartingPoint":
+        """Returns the starting point of a probe.
+
+        Args:
+          probe: the in-distribution probe.
+          x: [n, C], the embeddings that the probe was fitted to.
+        """
         deviations = x.std(axis=0, dtype=np.float64)
         factors = np.zeros_like(deviations)
-        # What differs by rounding alone says nothing, and would be blown up; as in `linear_probe`.
+        # A feature that varies by rounding error alone is dropped, as in `linear_probe`.
         varies = deviations > 1e-6 * np.abs(x.mean(axis=0, dtype=np.float64))
         np.divide(1, deviations, out=factors, where=varies)
         standardised = np.asarray(x * factors, np.float32)
         analysis = PCA(min(AXES, *x.shape), svd_solver="randomized", random_state=0)
-        found = analysis.fit(standardised).components_
-        return cls(probe.kernel, probe.bias, (factors[:, None] * found.T).astype(np.float32))
+        components = analysis.fit(standardised).components_
+        return cls(probe.kernel, probe.bias, (factors[:, None] * components.T).astype(np.float32))
 
     def logits(self, x: Floats) -> Floats:
         """Returns the logits [n, L] of embeddings [n, C]."""
         return np.asarray(x @ self.kernel + self.bias)
 
-
-@dataclasses.dataclass(frozen=True)
-class Embedded:
-    """Images as an adaptation sees them.
-
-    Attributes:
-      z: [n, k] float32, along the prior's axes.
-      prior: [n, L], logits of the prior.
-    """
-
-    z: npt.NDArray[np.float32]
-    prior: Floats
-
-    @classmethod
-    def of(cls, x: Floats, prior: Prior) -> "Embedded":
-        """Returns embeddings [n, C], prepared."""
-        return cls(np.asarray(x @ prior.axes, np.float32), prior.logits(x))
+    def project(self, x: Floats) -> ProjectedImages:
+        """Returns embeddings [n, C] along the axes, with their logits."""
+        return ProjectedImages(np.asarray(x @ self.axes, np.float32), self.logits(x))
 
 
 @one_thread()
-def adapted(
-    pool: Embedded,
+def adapt(
+    pool: ProjectedImages,
     targets: Floats,
     train: npt.NDArray[np.bool_],
     validation: npt.NDArray[np.bool_],
-    test: Embedded,
+    test: ProjectedImages,
 ) -> Floats:
-    """Returns the logits [m, L] of the test images by the prior, adapted to some of the pool.
+    """Returns the logits [m, L] of the test images by the probe, adapted with L2-SP.
 
     One penalty for all labels is chosen by the mean AUROC on validation, over the labels that have
-    both classes there: few patients choose one number better than several. Of equals the largest
-    is taken; where no label has both classes, the prior stays as it is.
+    both classes there: with few patients, one number can be chosen more reliably than several.
+    Among equally good penalties the largest is taken. The starting point stays as it is if no
+    penalty is better, or if no label has both classes in validation.
 
     Args:
       pool: [n] images.
-      targets: [n, L]; 1, 0, NaN unknown. Each label has both of the former in `train`.
-      train: [n], which to learn from.
-      validation: [n], which to choose by.
+      targets: [n, L]; 1, 0, NaN unknown. Each label has both classes in `train`.
+      train: [n], the images to fit.
+      validation: [n], the images to choose the penalty by.
       test: [m] images.
     """
-    best = _mean_area(targets[validation], pool.prior[validation])
-    chosen = np.asarray(test.prior)
-    if np.isnan(best):
-        return chosen
+    best_auroc = _mean_auroc(targets[validation], pool.logits[validation])
+    best_logits = np.asarray(test.logits)
+    if np.isnan(best_auroc):
+        return best_logits
     features = pool.z[train]
-    # The bias takes up what centring changes.
+    # The bias compensates for the centring.
     means = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    regression = Regression(features - means, targets[train], offset=pool.prior[train])
-    looked = pool.z[validation] - means
+    regression = Regression(features - means, targets[train], offset=pool.logits[train])
+    validation_features = pool.z[validation] - means
     solution = None
     for penalty in PENALTIES:
         solution = regression.solve(penalty, solution)
-        moved = pool.prior[validation] + looked @ solution.kernel + solution.bias
-        area = _mean_area(targets[validation], moved)
-        if area > best:
-            best = area
+        logits = pool.logits[validation] + validation_features @ solution.kernel + solution.bias
+        validation_auroc = _mean_auroc(targets[validation], logits)
+        if validation_auroc > best_auroc:
+            best_auroc = validation_auroc
             shift = solution.bias - means @ solution.kernel
             kernel = solution.kernel.astype(np.float32)
-            chosen = test.prior + test.z @ kernel + shift
-    return chosen
+            best_logits = test.logits + test.z @ kernel + shift
+    return best_logits
 
 
-def _mean_area(targets: Floats, logits: Floats) -> float:
-    """Returns the mean AUROC over the labels that have one; NaN without any."""
-    if not len(targets):
-        return np.nan
-    areas = auroc(targets, logits)[0]
-    known = np.isfinite(areas)
-    return float(areas[known].mean()) if known.any() else np.nan
+def _mean_auroc(targets: Floats, logits: Floats) -> float:
+    """Returns the mean AUROC over the labels that have one; NaN if none has."""
+    mean = mean_auroc(targets, logits) if len(targets) else None
+    return np.nan if mean is None else mean

@@ -1,15 +1,15 @@
 """Logistic regression with an L2 penalty, for several labels at once.
 
-For every label the mean loss over the rows where it is known, plus half the penalty times the
-squared length of its kernel, is minimised; biases are not penalised. In the terms of scikit-learn,
-C = 1 / (penalty * rows). All labels are solved together, so that the features, which are most of
-the work, are gone through once an iteration and not once a label.
+For every label, the mean loss over the rows where the label is known plus penalty / 2 * |kernel|^2
+is minimised; biases are not penalised. In scikit-learn, C = 1 / (penalty * rows). All labels are
+solved together, so that an iteration reads the features, which dominate the cost, once for all
+labels.
 
-What L-BFGS (Liu and Nocedal, Math. Program. 45:503-528, 1989) lacks on embeddings is well-
-conditioned features: their variances along principal axes span many orders of magnitude. So it
-works in coordinates in which the leading axes, found by a randomised subspace iteration (Halko,
-Martinsson and Tropp, SIAM Rev. 53:217-288, 2011), are scaled to equal curvature. That changes the
-number of iterations and not the minimum.
+L-BFGS (Liu and Nocedal, Math. Program. 45:503-528, 1989) converges slowly on ill-conditioned
+features, and the variances of embeddings along their principal axes span many orders of magnitude.
+Therefore the search uses coordinates in which the leading axes, found by a randomised subspace
+iteration (Halko, Martinsson and Tropp, SIAM Rev. 53:217-288, 2011), have equal curvature. This
+changes the number of iterations but not the minimum.
 """
 
 import contextlib
@@ -24,23 +24,24 @@ from remedis.evaluation.threads import one_thread
 
 Floats = npt.NDArray[np.floating]
 
-# Largest derivative, in the scaled coordinates, at which a search ends. Float32 products have
-# rounding errors that a search for less than the first would be lost in; float64 ones do not.
+# Largest derivative, in the scaled coordinates, at which a search ends. The first is the smallest
+# that the rounding errors of float32 products allow; the second needs float64.
 ROUGH, EXACT = 1e-4, 2e-7
 ITERATIONS = 500
-_AXES = 128  # leading ones that are scaled; more cost more than they save
-_SAMPLE = 4096  # rows they are found from: they need not be exact
-_THREADED = 1 << 28  # bytes of features, from which on threads save more than they cost
+_AXES = 128  # leading axes that are scaled; more cost more time than they save
+_SAMPLE = 4096  # rows from which the axes are estimated; they need not be exact
+_THREADED = 1 << 28  # bytes of features above which threads save more time than they cost
 
 
 @dataclasses.dataclass(frozen=True)
 class Solution:
-    """A minimum, or where the search for it ended.
+    """A minimum, or the point at which the search for it ended.
 
     Attributes:
       kernel: [C, L].
       bias: [L].
-      converged: [L], whether the derivatives of the label have vanished; the same for all classes.
+      converged: [L], whether the derivatives of the label are below the tolerance; with softmax,
+        the same for all classes.
     """
 
     kernel: Floats
@@ -49,7 +50,7 @@ class Solution:
 
 
 class Regression:
-    """Features and labels, to be solved for one penalty after another."""
+    """Features and labels, prepared for solutions with several penalties."""
 
     def __init__(
         self,
@@ -58,20 +59,19 @@ class Regression:
         softmax: bool = False,
         offset: Floats | None = None,
     ) -> None:
-        """Prepares the products.
+        """Prepares features and labels.
 
         Args:
-          features: [n, C] float32, of mean 0 or nearly so.
-          targets: [n, L]; 1, 0, or NaN where unknown, each label with both of the former. With
-            `softmax`, exactly one of each row is 1, and none unknown.
-          softmax: the labels are classes of which one is right, rather than each a question of its
-            own.
-          offset: [n, L], what is added to the logits, such as those of another classifier: kernel
-            and bias are then what this one lacks, and the penalty holds it to the other one. None
-            for nothing.
+          features: [n, C] float32, with means close to 0.
+          targets: [n, L]; 1, 0, or NaN where unknown; each label has both 1 and 0. With `softmax`,
+            exactly one label of each row is 1, and none is unknown.
+          softmax: whether the labels are classes, exactly one of which is true.
+          offset: [n, L], added to the logits, such as the logits of another classifier. Kernel and
+            bias are then the change from that classifier, and the penalty keeps it small. None
+            adds nothing.
         """
-        # A penalised kernel lies in the span of the rows. Where they are few, turning features into
-        # it saves more than it costs.
+        # A penalised kernel lies in the span of the rows. With few rows, solving in coordinates of
+        # the span saves more time than the change of coordinates costs.
         self._span: Floats | None = None
         if 4 * len(features) <= features.shape[1]:
             self._span, triangle = np.linalg.qr(features.T)
@@ -86,20 +86,22 @@ class Regression:
         self._offset = None if offset is None else np.asarray(offset, np.float32)
         if offset is not None:
             self._first_bias = np.zeros_like(shares)
-        # Of the loss by the logit, where the search starts; where it ends can only be guessed at.
+        # Second derivative of the loss by the logit at the start of the search; the one at the
+        # minimum is not known yet.
         self._curvature = shares * (1 - shares)
         self._axes, self._variances = _leading_axes(self._features)
 
     def solve(
         self, penalties: npt.ArrayLike, start: Solution | None = None, exact: bool = False
     ) -> Solution:
-        """Returns the minimum.
+        """Returns the minimum for a penalty per label.
 
         Args:
-          penalties: more than 0; one, or [L], one a label. With `softmax`, all the same.
-          start: the minimum for penalties that are not far from these.
-          exact: compute products in float64 and search until derivatives are below `EXACT` rather
-            than `ROUGH`.
+          penalties: above 0; one for all labels, or [L]. With `softmax`, all are the same.
+          start: a minimum for similar penalties, at which the search starts; None starts from the
+            bias alone.
+          exact: whether products are computed in float64 and the search continues until derivatives
+            are below `EXACT` instead of `ROUGH`.
         """
         count = self._targets.shape[1]
         penalty = np.broadcast_to(np.asarray(penalties, np.float64), (count,))
@@ -108,7 +110,7 @@ class Regression:
         to_scaled = _Scaling(self._axes, curvatures)
         features = self._features.astype(np.float64) if exact else self._features
 
-        # The last row of the coordinates is the bias, scaled to the curvature it has at most, 1/4.
+        # The last row of the coordinates is the bias, scaled by its largest curvature, 1/4.
         def objective(flat: Floats) -> tuple[float, Floats]:
             scaled = flat.reshape(-1, count)
             kernel = to_kernel(scaled[:-1])
@@ -120,22 +122,22 @@ class Regression:
         first = np.zeros((features.shape[1] + 1, count))
         first[-1] = self._first_bias / 2
         if start is not None:
-            turned = start.kernel if self._span is None else self._span.T @ start.kernel
-            first = np.vstack([to_scaled(turned), start.bias / 2])
+            in_span = start.kernel if self._span is None else self._span.T @ start.kernel
+            first = np.vstack([to_scaled(in_span), start.bias / 2])
         tolerance = EXACT if exact else ROUGH
         small = features.nbytes < _THREADED
         with one_thread() if small else contextlib.nullcontext():
-            found = scipy.optimize.minimize(
+            minimum = scipy.optimize.minimize(
                 objective,
                 first.ravel(),
                 jac=True,
                 method="L-BFGS-B",
                 options={"gtol": tolerance, "ftol": 0.0, "maxiter": ITERATIONS, "maxcor": 20},
             )
-        scaled = found.x.reshape(-1, count)
+        scaled = minimum.x.reshape(-1, count)
         kernel = to_kernel(scaled[:-1])
-        # A search that rounding ended a little early has arrived all the same.
-        steepest = np.abs(found.jac.reshape(-1, count)).max(axis=0)
+        # Rounding errors may end a search slightly above the tolerance: ten times is accepted.
+        steepest = np.abs(minimum.jac.reshape(-1, count)).max(axis=0)
         steepest = np.full(count, steepest.max()) if self._softmax else steepest
         return Solution(
             kernel=kernel if self._span is None else self._span @ kernel,
@@ -164,7 +166,7 @@ class Regression:
 
 @dataclasses.dataclass(frozen=True)
 class _Scaling:
-    """Multiplies by one factor along each axis, and by the last one across them all.
+    """Multiplies by one factor along each axis, and by the last factor orthogonally to all axes.
 
     Attributes:
       axes: [C, k], orthonormal.
@@ -175,17 +177,17 @@ class _Scaling:
     factors: Floats
 
     def __call__(self, vectors: Floats) -> Floats:
-        """Returns the vectors [C, L], scaled."""
+        """Returns the scaled vectors [C, L]."""
         rest = self.factors[-1]
         return vectors * rest + self.axes @ ((self.factors - rest) * (self.axes.T @ vectors))
 
 
 def _leading_axes(features: Floats) -> tuple[Floats, Floats]:
-    """Returns directions [C, k] of large variance and the variances along them, falling."""
+    """Returns directions [C, k] of large variance, and the variances along them, descending."""
     rows = features[:: -(-len(features) // _SAMPLE)]
     count = min(_AXES, *rows.shape)
     draws = np.random.default_rng(0).standard_normal((rows.shape[1], count), np.float32)
-    # From here on in float64: the scaling must be symmetric for the derivatives to be right.
+    # Float64 from here on: the derivatives are correct only if the scaling is symmetric.
     axes = np.linalg.qr((rows.T @ (rows @ draws)).astype(np.float64))[0]
     along = (rows @ axes.astype(np.float32)).astype(np.float64)
     variances, turn = np.linalg.eigh(along.T @ along / len(rows))

@@ -1,7 +1,7 @@
-"""Metrics that are a share or a mean of the images: sensitivity, accuracy, the Brier score.
+"""Metrics that are a ratio of two sums over images: sensitivity, accuracy, Brier score.
 
-Each is a sum over images divided by another. Both sums are first taken by patient, so that any
-number of resamples of the patients is one product of matrices.
+Both sums are first taken per patient. The sums of any number of resamples of the patients are then
+one matrix product.
 """
 
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ import numpy.typing as npt
 import scipy.sparse
 
 from remedis.evaluation.auroc import Floats, Integers
-from remedis.evaluation.thresholds import Thresholds, single
+from remedis.evaluation.thresholds import Thresholds, to_single_precision
 
-_BLOCK = 256  # resamples at a time, as floats
-# Numerator and denominator, [n, L] each: what every image adds to a label's two sums.
+_BLOCK = 256  # resamples that are converted to floats at once
+# Numerator and denominator, [n, L] each: the summands of every image.
 Ratio = tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]
 
 
 def operating_point(known: Floats, scores: Floats, thresholds: Floats) -> dict[str, Ratio]:
-    """Returns sensitivity, specificity, PPV and NPV of calling scores >= a threshold positive.
+    """Returns sensitivity, specificity, PPV and NPV, where scores >= threshold are positive.
 
-    PPV and NPV, the shares of positive and negative calls that are right, hold for the share of
-    positives in these data only.
+    PPV and NPV, the shares of positive and negative calls that are correct, hold for the prevalence
+    in these data only.
 
     Args:
       known: [n, L]; 1 positive, 0 negative, NaN unknown.
       scores: [n, L].
       thresholds: [L]; NaN for a label without one, whose sums are then empty.
     """
-    judged = ~np.isnan(thresholds)
-    positive, negative = (known == 1) & judged, (known == 0) & judged
-    called = single(scores) >= single(thresholds)
+    has_threshold = ~np.isnan(thresholds)
+    positive, negative = (known == 1) & has_threshold, (known == 0) & has_threshold
+    called = to_single_precision(scores) >= to_single_precision(thresholds)
     return {
         "sensitivity": (positive & called, positive),
         "specificity": (negative & ~called, negative),
@@ -41,9 +41,12 @@ def operating_point(known: Floats, scores: Floats, thresholds: Floats) -> dict[s
 
 
 def operating_points(known: Floats, scores: Floats, chosen: Thresholds) -> dict[str, Ratio]:
-    """Returns the four of `operating_point` at both thresholds, as `youden/sensitivity` and so on.
+    """Returns the metrics of `operating_point` at both thresholds, as `youden/sensitivity` etc.
 
-    Args are those of `operating_point`; `chosen` has the thresholds of the L labels.
+    Args:
+      known: as for `operating_point`.
+      scores: as for `operating_point`.
+      chosen: the thresholds of the L labels.
     """
     return {
         f"{kind}/{name}": ratio
@@ -56,37 +59,51 @@ def brier(known: Floats, probabilities: Floats) -> Ratio:
     """Returns the Brier score: the mean squared error of a probability.
 
     Brier, Monthly Weather Review 78:1-3, 1950, in the form for one event: 0 is perfect; always
-    saying the share p of positives gives p (1 - p).
+    predicting the prevalence p gives p (1 - p).
+
+    Args:
+      known: [n, L]; 1 positive, 0 negative, NaN unknown.
+      probabilities: [n, L] in [0, 1].
     """
     return np.nan_to_num((probabilities - known) ** 2), ~np.isnan(known)
 
 
 def accuracy(known: Floats, probabilities: Floats) -> Ratio:
-    """Returns the share of images on the right side of 0.5, as WILDS measures pathology."""
-    seen = ~np.isnan(known)
-    right = np.where(known == 1, probabilities >= 0.5, probabilities < 0.5)
-    return right & seen, seen
+    """Returns the accuracy at a threshold of 0.5, the metric of WILDS for pathology.
+
+    Args:
+      known: [n, L]; 1 positive, 0 negative, NaN unknown.
+      probabilities: [n, L] in [0, 1].
+    """
+    has_label = ~np.isnan(known)
+    correct = np.where(known == 1, probabilities >= 0.5, probabilities < 0.5)
+    return correct & has_label, has_label
 
 
 def top_accuracy(known: Floats, probabilities: Floats) -> Ratio:
-    """Returns the share of images whose likeliest class is the right one, [n, 1] each."""
-    whole = np.isfinite(known.sum(axis=1, keepdims=True))
-    likeliest = probabilities.argmax(axis=1)[:, None]
-    return (np.take_along_axis(known, likeliest, axis=1) == 1) & whole, whole
+    """Returns the share of images whose most probable class is the true one, [n, 1] each.
+
+    Args:
+      known: [n, L], one class of each row is 1; rows with a NaN are left out.
+      probabilities: [n, L] in [0, 1].
+    """
+    complete = np.isfinite(known.sum(axis=1, keepdims=True))
+    predicted = probabilities.argmax(axis=1)[:, None]
+    return (np.take_along_axis(known, predicted, axis=1) == 1) & complete, complete
 
 
-def by_patient(columns: npt.NDArray[np.generic], patients: Integers) -> Floats:
-    """Returns the sums [G, K] by patient of `columns` [n, K]."""
+def sum_by_patient(columns: npt.NDArray[np.generic], patients: Integers) -> Floats:
+    """Returns the sums [G, K] of `columns` [n, K] per patient."""
     shape = (int(patients.max()) + 1, len(patients))
-    member = scipy.sparse.csr_matrix(
+    membership = scipy.sparse.csr_matrix(
         (np.ones(len(patients)), (patients, np.arange(len(patients)))), shape
     )
-    sums: Floats = member @ np.asarray(columns, dtype=np.float64)
+    sums: Floats = membership @ np.asarray(columns, dtype=np.float64)
     return sums
 
 
-def resampled(sums: Floats, weights: npt.NDArray[np.generic]) -> Floats:
-    """Returns the totals [B, K] of `sums` [G, K] under `weights` [B, G]."""
+def resampled_sums(sums: Floats, weights: npt.NDArray[np.generic]) -> Floats:
+    """Returns the totals [B, K] of `sums` [G, K] in resamples with `weights` [B, G]."""
     totals = np.empty((len(weights), sums.shape[1]))
     for start in range(0, len(weights), _BLOCK):
         block = slice(start, start + _BLOCK)
@@ -97,7 +114,7 @@ def resampled(sums: Floats, weights: npt.NDArray[np.generic]) -> Floats:
 def ratios(
     metrics: Mapping[str, Ratio], patients: Integers, weights: npt.NDArray[np.generic]
 ) -> dict[str, tuple[Floats, Floats, Integers]]:
-    """Returns each metric's values, resamples, and the number of patients behind it.
+    """Returns the values of each metric, its resamples and its number of patients.
 
     Args:
       metrics: name -> numerator and denominator, [n, L] each.
@@ -105,20 +122,24 @@ def ratios(
       weights: [B, G]: how often resample b drew patient g.
 
     Returns:
-      name -> values [L], draws [B, L], both NaN where nothing is divided by; and patients [L] with
-      a denominator.
+      name -> values [L] and draws [B, L], both NaN where the denominator is 0; and the number
+      [L] of patients whose denominator is above 0.
     """
-    # Of all metrics together: one product instead of many.
-    sums = {name: by_patient(np.hstack(ratio), patients) for name, ratio in metrics.items()}
+    # All metrics together: one matrix product instead of many.
+    sums = {name: sum_by_patient(np.hstack(ratio), patients) for name, ratio in metrics.items()}
     if not sums:
         return {}
     together = np.hstack(list(sums.values()))
-    totals = np.vstack([together.sum(axis=0), resampled(together, weights)])
-    ends = np.cumsum([part.shape[1] for part in sums.values()])
+    totals = np.vstack([together.sum(axis=0), resampled_sums(together, weights)])
+    ends = np.cumsum([of_patients.shape[1] for of_patients in sums.values()])
     result = {}
-    for (name, part), total in zip(sums.items(), np.split(totals, ends[:-1], axis=1), strict=True):
-        over, under = np.split(total, 2, axis=1)
-        values = np.divide(over, under, out=np.full(over.shape, np.nan), where=under > 0)
-        behind = (part[:, part.shape[1] // 2 :] > 0).sum(axis=0)
-        result[name] = values[0], values[1:], behind
+    for (name, of_patients), total in zip(
+        sums.items(), np.split(totals, ends[:-1], axis=1), strict=True
+    ):
+        numerator, denominator = np.split(total, 2, axis=1)
+        values = np.divide(
+            numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0
+        )
+        denominators = of_patients[:, of_patients.shape[1] // 2 :]
+        result[name] = values[0], values[1:], (denominators > 0).sum(axis=0)
     return result

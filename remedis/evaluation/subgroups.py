@@ -1,8 +1,8 @@
-"""How well a model does in parts of the data: by sex, age, view and site.
+"""Metrics by subgroup (sex, age, view and site), and the gaps between groups.
 
-A gap is the largest value of a group minus the smallest. Noise makes it larger than it is, the more
-the more groups there are, so its interval is that of `remedis.evaluation.intervals.norm_interval`:
-0 is left out only if the gap is larger than 97.5 % of what noise alone makes.
+A gap is the largest value of a group minus the smallest. Noise biases it upwards, more so with more
+groups. Its interval is therefore that of `remedis.evaluation.intervals.norm_interval`: it excludes
+0 only if the gap is larger than the 97.5 % quantile of gaps from noise alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,12 +14,12 @@ import pandas as pd
 
 from remedis.evaluation import estimates, ratios
 from remedis.evaluation.auroc import Floats, auroc, checked
-from remedis.evaluation.estimates import Cases, Measured
+from remedis.evaluation.estimates import Cases, ColumnMetric
 from remedis.evaluation.intervals import RESAMPLES, norm_interval, patient_codes, patient_counts
 from remedis.evaluation.thresholds import Thresholds
 
 COLUMNS = ("sex", "age", "view", "site")
-# Years, upper ends left out: twenty years a band, as groups are too small for finer ones.
+# Upper ends in years, exclusive. Bands span twenty years because groups are too small for less.
 AGE_BANDS = {"0-19": 20, "20-39": 40, "40-59": 60, "60-79": 80, "80+": np.inf}
 
 
@@ -34,32 +34,34 @@ def subgroups(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Returns the metrics of each group of patients or images, and the gaps between groups.
+    """Returns the metrics of each group of images, and the gaps between groups.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
       scores: [n, L], finite; higher means more likely positive.
-      names: of the L labels.
+      names: names of the L labels.
       patient_ids: [n]; a row whose id is missing counts as a patient of its own.
-      table: n rows, with any of `COLUMNS`. Age in years, in bands of `AGE_BANDS`. A row without a
-        value is in no group; a column with one group only is left out.
-      thresholds: chosen on other images; without, there is no sensitivity and specificity.
-      seed: of the resamples.
-      resamples: how many, of patients.
+      table: n rows, with any of `COLUMNS`. Age is in years and is grouped by `AGE_BANDS`. A row
+        without a value is in no group; a column with only one group is left out.
+      thresholds: chosen on other images; None leaves out sensitivity and specificity.
+      seed: seed of the resamples.
+      resamples: number of resamples of the patients.
 
     Returns:
-      column -> label, or `mean` -> `groups`, `gaps` and `not_estimable`. `groups`: name -> metric
-      (`auroc`, and `sensitivity` and `specificity` at the Youden threshold) -> estimate; `gaps`:
-      metric -> value, low, high, largest, smallest (names of groups), or None if fewer than two
-      groups are estimable; `not_estimable`: groups with fewer than MIN_PATIENTS patients of a
-      class. `mean` is over the labels that are estimable in every group that has any.
+      column -> label (or `mean`) -> `groups`, `gaps` and `not_estimable`.
+      `groups`: name of the group -> metric -> estimate. The metrics are `auroc`, and `sensitivity`
+      and `specificity` at the Youden threshold.
+      `gaps`: metric -> value, low, high, largest and smallest (names of groups), or None if fewer
+      than two groups are estimable.
+      `not_estimable`: names of groups with fewer than MIN_PATIENTS patients of a class.
+      `mean` is over the labels that are estimable in every group with an estimable label.
 
     Raises:
-      UserError: as `remedis.evaluation.evaluate.evaluate` does.
+      UserError: for the reasons of `remedis.evaluation.evaluate.evaluate`.
     """
     known, score = checked(labels, scores, names)
     patients = patient_codes(patient_ids)
-    chosen = None if thresholds is None else thresholds.of(names).arrays()["youden"]
+    chosen = None if thresholds is None else thresholds.for_labels(names).arrays()["youden"]
     weights = patient_counts(int(patients.max()) + 1, resamples, seed)
     result = {}
     for column in COLUMNS:
@@ -71,7 +73,7 @@ def subgroups(
 
 
 def _groups(values: "pd.Series[Any]", age: bool) -> dict[str, npt.NDArray[np.bool_]]:
-    """Returns the rows [n] of each group, in the order of bands or of the alphabet."""
+    """Returns name -> mask [n] of each group, in the order of the age bands or the alphabet."""
     if age:
         years = pd.to_numeric(values, errors="coerce")
         bands = pd.cut(years, [0, *AGE_BANDS.values()], right=False, labels=list(AGE_BANDS))
@@ -90,61 +92,75 @@ def _column(
     thresholds: Floats | None,
     weights: npt.NDArray[np.generic],
 ) -> dict[str, Any]:
-    """Returns the part of `subgroups` for one column of the table."""
-    # A label within a group is a label unknown everywhere else: column `group * L + label`.
-    parts = [np.where(rows[:, None], known, np.nan) for rows in groups.values()]
-    cases = Cases(np.hstack(parts), patients)
+    """Returns label (or `mean`) -> groups, gaps and not_estimable for one column of the table."""
+    # Within a group, a label is a column that is unknown for all other images. The column of group
+    # g and label l is g * L + l.
+    within_groups = [np.where(rows[:, None], known, np.nan) for rows in groups.values()]
+    cases = Cases(np.hstack(within_groups), patients)
     wide = np.tile(scores, len(groups))
-    found = {"auroc": (estimates.auroc(cases, wide), auroc(cases.known, wide, weights, patients))}
+    metrics = {"auroc": (estimates.auroc(cases, wide), auroc(cases.known, wide, weights, patients))}
     if thresholds is not None:
         point = ratios.operating_point(cases.known, wide, np.tile(thresholds, len(groups)))
-        metrics = {name: point[name] for name in ("sensitivity", "specificity")}
-        draws = ratios.ratios(metrics, patients, weights)
-        for name, of in estimates.shares(metrics, cases, weights).items():
-            found[name] = (of, draws[name][1])
+        proportions = {name: point[name] for name in ("sensitivity", "specificity")}
+        resampled = ratios.ratios(proportions, patients, weights)
+        for name, metric in estimates.proportions(proportions, cases, weights).items():
+            metrics[name] = (metric, resampled[name][1])
 
-    enough = cases.both_classes().reshape(len(groups), len(names))
-    some: npt.NDArray[np.bool_] = np.array(enough.any(axis=1))
-    everywhere = np.flatnonzero(enough[some].all(axis=0)) if some.any() else np.array([], int)
+    estimable = cases.both_classes().reshape(len(groups), len(names))
+    any_label: npt.NDArray[np.bool_] = np.array(estimable.any(axis=1))
+    in_every_group = (
+        np.flatnonzero(estimable[any_label].all(axis=0)).tolist() if any_label.any() else []
+    )
     result = {
-        name: _summary(found, cases, list(groups), enough[:, i], [i], len(names))
+        name: _summary(metrics, cases, list(groups), estimable[:, i], [i], len(names))
         for i, name in enumerate(names)
     }
-    if len(names) > 1 and len(everywhere):
-        columns = everywhere.tolist()
-        mean = _summary(found, cases, list(groups), some, columns, len(names))
-        result["mean"] = {**mean, "averaged": [names[i] for i in columns]}
+    if len(names) > 1 and in_every_group:
+        mean = _summary(metrics, cases, list(groups), any_label, in_every_group, len(names))
+        result["mean"] = {**mean, "averaged": [names[i] for i in in_every_group]}
     return result
 
 
 def _summary(
-    found: dict[str, tuple[Measured, Floats]],
+    metrics: dict[str, tuple[ColumnMetric, Floats]],
     cases: Cases,
     groups: list[str],
-    enough: npt.NDArray[np.bool_],
+    estimable: npt.NDArray[np.bool_],
     labels: list[int],
-    stride: int,
+    label_count: int,
 ) -> dict[str, Any]:
-    """Returns groups, gaps and what is not estimable of the mean over `labels`."""
-    columns = [[index * stride + label for label in labels] for index in range(len(groups))]
+    """Returns groups, gaps and not_estimable for the mean over `labels`.
+
+    Args:
+      metrics: name -> metric and its resamples [B, groups * label_count].
+      cases: [n, groups * label_count].
+      groups: names of the groups.
+      estimable: [groups].
+      labels: numbers of the labels to average.
+      label_count: L, the number of all labels.
+    """
     table: dict[str, dict[str, Any]] = {group: {} for group in groups}
     gaps: dict[str, Any] = {}
-    for metric, (of, draws) in found.items():
-        values, resampled, of_groups = [], [], []
-        for group, mine, ok in zip(groups, columns, enough, strict=True):
-            estimate = of.estimate(mine if ok else [], cases.counts(mine))
-            table[group][metric] = estimate.to_json()
+    for name, (metric, draws) in metrics.items():
+        values, resampled, estimable_groups = [], [], []
+        for index, group in enumerate(groups):
+            columns = [index * label_count + label for label in labels]
+            counts = cases.counts(columns)
+            estimate = metric.estimate(columns if estimable[index] else [], counts)
+            table[group][name] = estimate.to_json()
             if estimate.value is not None:
                 values.append(estimate.value)
-                resampled.append(draws[:, mine].mean(axis=1))
-                of_groups.append(group)
-        gaps[metric] = _gap(of_groups, np.array(values), resampled)
-    left_out = [group for group, ok in zip(groups, enough, strict=True) if not ok]
+                resampled.append(draws[:, columns].mean(axis=1))
+                estimable_groups.append(group)
+        gaps[name] = _gap(estimable_groups, np.array(values), resampled)
+    left_out = [
+        group for group, is_estimable in zip(groups, estimable, strict=True) if not is_estimable
+    ]
     return {"groups": table, "gaps": gaps, "not_estimable": left_out}
 
 
 def _gap(groups: list[str], values: Floats, draws: list[Floats]) -> dict[str, Any] | None:
-    """Returns the gap between groups with `values` [g] and their `draws`, g times [B]."""
+    """Returns the gap between groups from their `values` [g] and `draws`, g arrays [B]."""
     if len(groups) < 2:
         return None
     deviation = np.stack(draws, axis=1) - values

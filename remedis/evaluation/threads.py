@@ -1,7 +1,7 @@
-"""One thread for many small products, where several wait for each other.
+"""Limit of one thread for linear algebra on small arrays.
 
-The threads of a product that takes less than a millisecond spend their time waiting for the last of
-them: ten times as long as they work, where something else runs on the machine.
+The threads of a matrix product that takes less than a millisecond wait for the slowest of them:
+where another process is running on the machine, they wait ten times as long as they compute.
 """
 
 import contextlib
@@ -13,12 +13,12 @@ from threadpoolctl import ThreadpoolController
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Keeps the linear algebra of NumPy and SciPy to one thread; also a decorator."""
+    """Limits the linear algebra of NumPy and SciPy to one thread; also works as a decorator."""
     with _controller().limit(limits=1):
         yield
 
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    # To find the libraries takes some ten milliseconds; a study asks hundreds of times.
+    # Finding the libraries takes about ten milliseconds; a study calls this hundreds of times.
     return ThreadpoolController()

@@ -1,11 +1,11 @@
-"""Thresholds: chosen on the validation split, judged on the test split.
+"""Decision thresholds, chosen on the validation split and evaluated on the test split.
 
-A score of at least the threshold calls an image positive. `youden` maximises sensitivity +
+An image is called positive if its score is at least the threshold. `youden` maximises sensitivity +
 specificity - 1 (Youden, Cancer 3:32-35, 1950); `target_sensitivity` is the largest threshold whose
-sensitivity reaches a target. Chosen and judged on the same images, either would look better than it
-is. Scores are compared in single precision, as tables and exported models hold them; all thresholds
-between two scores call the same images positive, and the one halfway is taken, since an exported
-model computes scores anew, which differ by rounding.
+sensitivity reaches a target. Both are biased upwards when they are chosen and evaluated on the same
+images. Scores are compared in single precision, the precision of tables and exported models. All
+thresholds between two neighbouring scores call the same images positive. The midpoint is used,
+because the scores of an exported model may differ by rounding.
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ from remedis.evaluation.auroc import Floats, checked
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:
-    """Two thresholds a label.
+    """Two thresholds per label.
 
     Attributes:
-      youden: label -> threshold; None for a label without a positive or a negative to choose by.
+      youden: label -> threshold; None for a label without a positive or without a negative.
       target_sensitivity: label -> threshold; None likewise.
-      target: the sensitivity aimed at, in (0, 1].
+      target: the target of the sensitivity, in (0, 1].
     """
 
     youden: Mapping[str, float | None]
@@ -44,7 +44,7 @@ class Thresholds:
             )
         }
 
-    def of(self, names: Sequence[str]) -> "Thresholds":
+    def for_labels(self, names: Sequence[str]) -> "Thresholds":
         """Returns the thresholds of these labels, in this order.
 
         Raises:
@@ -55,11 +55,11 @@ class Thresholds:
                 f"No threshold was chosen for label {missing[0]!r}; there are thresholds for "
                 f"{', '.join(self.youden)}."
             )
-        youden, sensitive = (
+        youden, target_sensitivity = (
             {name: chosen[name] for name in names}
             for chosen in (self.youden, self.target_sensitivity)
         )
-        return Thresholds(youden, sensitive, self.target)
+        return Thresholds(youden, target_sensitivity, self.target)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON takes them: null where there is no threshold."""
@@ -67,12 +67,12 @@ class Thresholds:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Thresholds":
-        """Returns the thresholds that `to_json` made `fields` of."""
+        """Returns the thresholds from the `fields` of `to_json`."""
         return cls(**{field.name: fields[field.name] for field in dataclasses.fields(cls)})
 
 
-def single(scores: Floats) -> Floats:
-    """Returns the scores rounded to single precision."""
+def to_single_precision(scores: Floats) -> Floats:
+    """Returns the scores rounded to single precision, as float64."""
     return scores.astype(np.float32).astype(np.float64)
 
 
@@ -84,8 +84,10 @@ def choose(
 ) -> Thresholds:
     """Returns the thresholds of every label.
 
+    The criteria and their source are those of the module.
+
     Args:
-      targets: [n, L]; 1 positive, 0 negative, NaN unknown. Of the validation split.
+      targets: [n, L] of the validation split; 1 positive, 0 negative, NaN unknown.
       scores: [n, L], finite; higher means more likely positive.
       names: of the L labels.
       target_sensitivity: in (0, 1].
@@ -103,28 +105,28 @@ def choose(
     sensitive: dict[str, float | None] = {}
     for column, name in enumerate(names):
         use = ~np.isnan(known[:, column])
-        target, mark = known[use, column], single(score[use, column])
+        target, single_score = known[use, column], to_single_precision(score[use, column])
         youden[name] = sensitive[name] = None
         if target.size and 0 < target.sum() < target.size:
-            # Thresholds fall, so that the first of equals is the largest.
-            false, true, levels = roc_curve(target, mark, drop_intermediate=False)
-            youden[name] = _below(levels, 1 + int(np.argmax((true - false)[1:])))
-            # In numbers of positives: 0.9 of 10 is 9, whatever 9 / 10 rounds to.
-            reached = np.rint(true * target.sum()) >= target_sensitivity * target.sum() - 1e-9
-            sensitive[name] = _below(levels, int(np.argmax(reached)))
+            # Thresholds descend, so that the first of equally good ones is the largest.
+            false_rate, true_rate, levels = roc_curve(target, single_score, drop_intermediate=False)
+            youden[name] = _midpoint_below(levels, 1 + int(np.argmax((true_rate - false_rate)[1:])))
+            # Counts are compared, not rates: 0.9 of 10 is 9, whatever 9 / 10 rounds to.
+            reached = np.rint(true_rate * target.sum()) >= target_sensitivity * target.sum() - 1e-9
+            sensitive[name] = _midpoint_below(levels, int(np.argmax(reached)))
     return Thresholds(youden, sensitive, float(target_sensitivity))
 
 
-def _below(levels: Floats, i: int) -> float:
-    """Returns what lies halfway from a score down to the next lower one, or towards -infinity.
+def _midpoint_below(levels: Floats, i: int) -> float:
+    """Returns the midpoint between a score and the next lower one.
 
-    Below the lowest there is no score to keep clear of; half of its size is off, so that a
-    probability's threshold stays one. Scores that nothing lies between in single precision, in
-    which exported models hold thresholds, may leave but the score itself.
+    Below the lowest score, the threshold is that score minus half of its absolute value, so that
+    the threshold of a probability stays a probability. Where single precision, the precision of
+    thresholds in exported models, has no number between two scores, the upper score is returned.
 
     Args:
-      levels: distinct scores, falling, exact in single precision.
-      i: number of the score.
+      levels: distinct scores, descending, exact in single precision.
+      i: index of the score.
     """
     score = levels[i]
     lower = levels[i + 1] if i + 1 < len(levels) else score - abs(score)

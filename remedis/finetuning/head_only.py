@@ -3,7 +3,7 @@
 import ml_collections
 
 from remedis.errors import UserError
-from remedis.evaluation import probes
+from remedis.evaluation.linear_probe import linear_probe
 from remedis.finetuning import model
 from remedis.finetuning.data import RunData
 from remedis.finetuning.model import Fitted
@@ -68,7 +68,7 @@ def fit(
             (parts.test, "test"),
         )
     )
-    solved = probes.linear_probe(
+    solved = linear_probe(
         train, parts.train.targets(), validation, parts.validation.targets(), config.task
     )
     if not solved.converged:

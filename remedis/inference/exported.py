@@ -74,7 +74,7 @@ class ExportedClassifier:
     def thresholds(self, labels: tuple[str, ...]) -> Thresholds | None:
         """Returns the thresholds of some of the labels, if the classifier has any."""
         chosen = self.description.thresholds
-        return Thresholds.from_json(chosen).of(labels) if chosen else None
+        return Thresholds.from_json(chosen).for_labels(labels) if chosen else None
 
     def check_labels(self, labels: tuple[str, ...]) -> None:
         """Raises a UserError for a label the classifier does not score."""

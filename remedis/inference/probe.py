@@ -10,9 +10,12 @@ from scipy.special import expit
 from remedis.data.checks import leaks
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
-from remedis.evaluation import probes
-from remedis.evaluation.evaluate import Result, evaluate
+from remedis.evaluation.evaluate import evaluate
+from remedis.evaluation.evaluation_result import Result
+from remedis.evaluation.few_shot import SHOTS, few_shot
 from remedis.evaluation.intervals import RESAMPLES, Estimate
+from remedis.evaluation.linear_probe import linear_probe
+from remedis.evaluation.nearest_neighbours import NEIGHBOURS, knn
 from remedis.inference.embed import Embedded
 
 METHODS = ("linear", "knn", "few_shot")
@@ -62,8 +65,8 @@ def probe(
     embedded: Embedded,
     methods: Sequence[str] = METHODS,
     *,
-    neighbours: int = probes.NEIGHBOURS,
-    shots: Sequence[int] = probes.SHOTS,
+    neighbours: int = NEIGHBOURS,
+    shots: Sequence[int] = SHOTS,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Probed:
@@ -95,13 +98,13 @@ def probe(
 
     results = {}
     if "linear" in methods:
-        linear = probes.linear_probe(x["train"], y["train"], x["validation"], y["validation"])
+        linear = linear_probe(x["train"], y["train"], x["validation"], y["validation"])
         results["linear"] = judged(expit(linear.logits(x["test"])))
     if "knn" in methods:
-        results["knn"] = judged(probes.knn(x["train"], y["train"], x["test"], neighbours))
+        results["knn"] = judged(knn(x["train"], y["train"], x["test"], neighbours))
     curve = {}
     if "few_shot" in methods:
-        curve = probes.few_shot(
+        curve = few_shot(
             x["train"],
             y["train"],
             who["train"],

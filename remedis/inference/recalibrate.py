@@ -112,7 +112,7 @@ def recalibrate(
     classifier.calibrate(np.asarray(fitted.scale), np.asarray(fitted.offset))
     thresholds = None
     if description.thresholds and description.task == "multi_label":
-        thresholds = calibration.moved(description.thresholds, labels, old, fitted)
+        thresholds = calibration.move_thresholds(description.thresholds, labels, old, fitted)
     save_classifier.save(
         classifier,
         preprocess,

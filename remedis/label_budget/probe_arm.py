@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from remedis.data.manifest import Manifest
-from remedis.evaluation import probes
-from remedis.evaluation.l2sp import Embedded, Prior, adapted
+from remedis.evaluation.l2sp import StartingPoint, adapt
+from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference import embedding_store
 from remedis.label_budget.arm import Home, pin_weights
 from remedis.label_budget.budgets import Draw
@@ -65,19 +65,19 @@ class ProbedArm:
         train = embedded(inside.train, inside.hashes, "ID train")
         validation = embedded(inside.validation, inside.hashes, "ID validation")
         test = embedded(inside.test, inside.hashes, "ID test")
-        solved = probes.linear_probe(
+        solved = linear_probe(
             train, inside.train.targets(), validation, inside.validation.targets()
         )
-        prior = Prior.of(solved, train)
+        start = StartingPoint.from_probe(solved, train)
         self._targets = hospitals.pool.targets()
-        self._pool = Embedded.of(embedded(hospitals.pool, hospitals.hashes, "OOD pool"), prior)
-        self._test = Embedded.of(embedded(hospitals.test, hospitals.hashes, "OOD test"), prior)
+        self._pool = start.project(embedded(hospitals.pool, hospitals.hashes, "OOD pool"))
+        self._test = start.project(embedded(hospitals.test, hospitals.hashes, "OOD test"))
         self.home = Home(
-            prior.logits(test), self._test.prior, loaded.provenance, time.monotonic() - started
+            start.logits(test), self._test.logits, loaded.provenance, time.monotonic() - started
         )
 
     def adapted(self, draw: Draw, seed: int, name: str) -> Scores:
         """Returns the scores of the OOD test images after adapting to a draw."""
         del seed, name  # nothing is random, nothing is left
-        found = adapted(self._pool, self._targets, draw.train, draw.validation, self._test)
-        return found.astype(np.float32)
+        scores = adapt(self._pool, self._targets, draw.train, draw.validation, self._test)
+        return scores.astype(np.float32)

@@ -39,11 +39,11 @@ def write(
     }
     provenance = {name: homes[name, config.modes[0]].provenance for name in arms}
     # Loading weights and counting patients is done; what is left is the statistics.
-    found = label_budget.study(
-        examined(hospitals.test),
+    found = label_budget.analyse_study(
+        labelled_test_set(hospitals.test),
         cells,
         config.baseline,
-        id_test=examined(hospitals.inside.test),
+        id_test=labelled_test_set(hospitals.inside.test),
         id_scores={of: home.inside for of, home in homes.items()},
         levels=() if config.target is None else (config.target,),
         images={budget.patients: budget.images for budget in budgets},
@@ -106,14 +106,16 @@ def write(
 
 def check(hospitals: Hospitals) -> None:
     """Raises a UserError if a test set is too small for any estimate, whatever the cells give."""
-    examined(hospitals.inside.test).check("in-distribution")
-    examined(hospitals.test).check("out-of-distribution")
+    labelled_test_set(hospitals.inside.test).check("in-distribution")
+    labelled_test_set(hospitals.test).check("out-of-distribution")
 
 
-def examined(manifest: Manifest) -> label_budget.Examined:
+def labelled_test_set(manifest: Manifest) -> label_budget.LabelledTestSet:
     """Returns a test set as the statistics take it."""
     ids: Any = manifest.table["patient_id"].fillna(manifest.table["path"])
-    return label_budget.Examined(manifest.labels, manifest.targets(), ids.to_numpy(dtype=object))
+    return label_budget.LabelledTestSet(
+        manifest.labels, manifest.targets(), ids.to_numpy(dtype=object)
+    )
 
 
 def _caveats(config: ml_collections.ConfigDict, hospitals: Hospitals) -> list[str]:

@@ -10,8 +10,9 @@ import tensorflow as tf
 from remedis import files
 from remedis.data.batches.cache import ImageCache
 from remedis.errors import UserError
-from remedis.evaluation import probes
 from remedis.evaluation.auroc import mean_auroc
+from remedis.evaluation.linear_probe import linear_probe
+from remedis.evaluation.nearest_neighbours import knn
 from remedis.finetuning import data
 from remedis.inference import predict
 from remedis.models.bit import BiTResNet
@@ -128,11 +129,11 @@ class Scorer:
             features.append(self._distribution.gathered(found))
             targets.append(part.targets())
         (x, vx), (y, vy) = features, targets
-        linear = mean_auroc(vy, probes.linear_probe(x, y, vx, vy).logits(vx))
+        linear = mean_auroc(vy, linear_probe(x, y, vx, vy).logits(vx))
         if linear is None:
             raise UserError(
                 "The validation split of config.probe has no label with positive and negative "
                 "images; give it a larger share in config.probe.splits."
             )
-        nearest = mean_auroc(vy, probes.knn(x, y, vx))
+        nearest = mean_auroc(vy, knn(x, y, vx))
         return linear, {"probe/linear_auroc": linear, "probe/knn_auroc": nearest}

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.evaluation.paired import Comparison, Difference, compare_tables
+from remedis.evaluation.auroc_difference import Comparison, Difference, compare_tables
 from remedis.reporting import terminal
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.tables import empty

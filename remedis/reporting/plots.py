@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from remedis.evaluation.auroc import Floats, checked
-from remedis.evaluation.evaluate import Result
+from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.intervals import Estimate
 from remedis.reporting.curves import curve, series
 from remedis.reporting.figures import (

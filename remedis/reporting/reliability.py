@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from remedis.evaluation.auroc import Floats, checked
-from remedis.evaluation.evaluate import Result
-from remedis.evaluation.reliability import BINS, bins
+from remedis.evaluation.calibration_error import BINS, bins
+from remedis.evaluation.evaluation_result import Result
 from remedis.reporting.figures import BLUE, GREY, columns_of, panels, unit_axes
 
 _BARS = 20  # of the histogram at the foot of a panel
@@ -26,8 +26,8 @@ def reliability_curves(
 ) -> Figure:
     """Returns one panel a label: share of positives by probability, and the calibration error.
 
-    A dot is a bin of `remedis.evaluation.reliability.bins`, of equally many images; on the diagonal
-    a probability keeps what it promises. Bars at the foot count images by probability.
+    A dot is a bin of `remedis.evaluation.calibration_error.bins`, of equally many images; on the
+    diagonal a probability keeps what it promises. Bars at the foot count images by probability.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.

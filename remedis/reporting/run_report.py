@@ -6,7 +6,7 @@ import pathlib
 import pandas as pd
 
 from remedis import files
-from remedis.evaluation.evaluate import Result
+from remedis.evaluation.evaluation_result import Result
 from remedis.reporting import figures, plots, reliability, subgroups, tables
 
 

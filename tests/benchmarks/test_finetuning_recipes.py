@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from remedis.evaluation.auroc import auroc
-from remedis.evaluation.repeated import mean_auroc
+from remedis.evaluation.repeated_runs import auroc_over_runs
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_row_has_the_mean_of_the_runs_and_its_interval(recipes, tmp_path):
         path.with_suffix(".seconds.json").write_text("90.0")
         paths.append(path)
     cells = recipes.row(recipes.RECIPES[0], paths).split(" | ")
-    want = mean_auroc(label[:, None], np.stack(scores)[..., None], np.arange(90) // 2)
+    want = auroc_over_runs(label[:, None], np.stack(scores)[..., None], np.arange(90) // 2)
     assert cells[2] == want.interval
     areas = [auroc(label[:, None], score[:, None])[0, 0] for score in scores]
     assert cells[3] == f"{min(areas):.3f} to {max(areas):.3f}, 3"

@@ -141,7 +141,7 @@ def test_moved_thresholds_are_reached_by_the_same_images():
     before = calibration.fit(logits, y, ("a", "b"), "platt")
     after = calibration.fit(logits[::3], y[::3], ("a", "b"), "temperature")
     thresholds = {"youden": {"a": 0.3, "b": None}, "target": 0.9}
-    moved = calibration.moved(thresholds, ("a", "b"), before, after)
+    moved = calibration.move_thresholds(thresholds, ("a", "b"), before, after)
     assert moved["target"] == 0.9
     assert moved["youden"]["b"] is None
     np.testing.assert_array_equal(

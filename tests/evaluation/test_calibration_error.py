@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from remedis.evaluation.calibration_error import BINS, bins, calibration_error
 from remedis.evaluation.intervals import patient_counts
-from remedis.evaluation.reliability import BINS, bins, calibration_error
 
 
 def by_hand(labels, probabilities, bin_of):

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from remedis.evaluation.delong import delong, least, safe_covariance
+from remedis.evaluation.delong import delong, low_at_one, widened_covariance
 from remedis.evaluation.intervals import logit_interval
 
 
@@ -139,20 +139,20 @@ def test_small_classes_widen_and_large_ones_do_not():
     assert found.values[0] == area
     shrunk = (area * 4 + 0.25) / 4.5
     want = (3.182 / 1.96) ** 2 * shrunk * (1 - shrunk) / (area * (1 - area))
-    assert safe_covariance(found)[0, 0] / found.covariance[0, 0] == pytest.approx(want, rel=1e-3)
+    assert widened_covariance(found)[0, 0] / found.covariance[0, 0] == pytest.approx(want, rel=1e-3)
     rng = np.random.default_rng(0)
     labels = (rng.random((40_000, 1)) < 0.3).astype(float)
     found = delong(labels, rng.normal(size=labels.shape) + 2 * labels, np.arange(40_000))
-    assert 1 < safe_covariance(found)[0, 0] / found.covariance[0, 0] < 1.001
+    assert 1 < widened_covariance(found)[0, 0] / found.covariance[0, 0] < 1.001
 
 
 def test_perfect_ranks_have_a_closed_form():
     # Ten independent pairs are all in order with probability A^10.
-    assert least(10) ** 10 == pytest.approx(0.025)
+    assert low_at_one(10) ** 10 == pytest.approx(0.025)
     labels = np.repeat([0.0, 1.0], [30, 10])[:, None]
     found = delong(labels, np.arange(40.0)[:, None], np.arange(40))
     assert (found.values[0], found.covariance[0, 0], found.pairs[0]) == (1, 0, 10)
-    assert logit_interval(1.0, 0.0, least(10)) == (least(10), 1.0)
+    assert logit_interval(1.0, 0.0, low_at_one(10)) == (low_at_one(10), 1.0)
 
 
 @pytest.mark.parametrize("area", [0.8, 0.95])
@@ -164,9 +164,9 @@ def test_interval_covers_the_truth(area):
     shift = norm.ppf(area) * np.sqrt(2)
     scores = rng.normal(size=(200, draws))[patients] + rng.normal(size=labels.shape)
     found = delong(labels, scores / np.sqrt(2) + shift * labels, patients)
-    errors = np.sqrt(np.diag(safe_covariance(found)))
+    errors = np.sqrt(np.diag(widened_covariance(found)))
     ends = [
-        logit_interval(value, error, least(24))
+        logit_interval(value, error, low_at_one(24))
         for value, error in zip(found.values, errors, strict=True)
     ]
     covers = np.mean([low <= area <= high for low, high in ends])

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate, evaluate_table
-from remedis.evaluation.result import Result
+from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.thresholds import Thresholds, choose
 
 NAMES = ("Edema", "Fracture", "Effusion")

@@ -3,9 +3,9 @@ import pytest
 import scipy.optimize
 from scipy.special import expit
 
-from remedis.evaluation import probes
 from remedis.evaluation.auroc import mean_auroc
-from remedis.evaluation.l2sp import PENALTIES, Embedded, Prior, adapted
+from remedis.evaluation.l2sp import PENALTIES, ProjectedImages, StartingPoint, adapt
+from remedis.evaluation.linear_probe import linear_probe
 from remedis.evaluation.logistic import Regression
 
 
@@ -57,9 +57,9 @@ def test_an_offset_of_nothing_changes_nothing():
 
 def case(seed=0, **kwargs):
     (x, away), (y, labels) = hospitals(seed, **kwargs)
-    prior = Prior.of(probes.linear_probe(x, y, penalties=(0.01,)), x)
-    pool, test = (Embedded.of(part, prior) for part in (away[:600], away[600:]))
-    return prior, pool, labels[:600], test, labels[600:]
+    start = StartingPoint.from_probe(linear_probe(x, y, penalties=(0.01,)), x)
+    pool, test = (start.project(images) for images in (away[:600], away[600:]))
+    return start, pool, labels[:600], test, labels[600:]
 
 
 def mask(*rows):
@@ -70,9 +70,9 @@ def mask(*rows):
 
 def test_labels_heal_what_the_other_hospital_breaks():
     _, pool, y, test, judged = case()
-    before = mean_auroc(judged, test.prior)
+    before = mean_auroc(judged, test.logits)
     areas = [
-        mean_auroc(judged, adapted(pool, y, mask(0, n), mask(n, n + n // 3), test))
+        mean_auroc(judged, adapt(pool, y, mask(0, n), mask(n, n + n // 3), test))
         for n in (30, 120, 450)
     ]
     assert before < 0.75
@@ -84,45 +84,45 @@ def test_where_nothing_is_better_the_prior_stays():
     _, pool, y, test, _ = case(turn=0.0)
     fooled = y.copy()
     fooled[:40] = 1 - fooled[:40]  # training that points the other way; validation is right
-    got = adapted(pool, fooled, mask(0, 40), mask(40, 240), test)
-    assert (got == test.prior).all()
+    got = adapt(pool, fooled, mask(0, 40), mask(40, 240), test)
+    assert (got == test.logits).all()
 
 
 def test_without_both_classes_in_validation_the_prior_stays():
     _, pool, y, test, _ = case()
     rows = np.zeros(600, bool)
     rows[np.flatnonzero((y[300:] == 1).all(axis=1))[:5] + 300] = True
-    assert (adapted(pool, y, mask(0, 100), rows, test) == test.prior).all()
-    assert (adapted(pool, y, mask(0, 100), mask(0, 0), test) == test.prior).all()
+    assert (adapt(pool, y, mask(0, 100), rows, test) == test.logits).all()
+    assert (adapt(pool, y, mask(0, 100), mask(0, 0), test) == test.logits).all()
 
 
 def test_it_is_the_best_on_validation_of_all_penalties():
-    prior, pool, y, test, _ = case(3)
+    start, pool, y, test, _ = case(3)
     train, held = mask(0, 80), mask(80, 200)
-    got = adapted(pool, y, train, held, test)
-    candidates = {np.inf: (pool.prior[held], test.prior)}
+    got = adapt(pool, y, train, held, test)
+    candidates = {np.inf: (pool.logits[held], test.logits)}
     means = pool.z[train].mean(axis=0)
     for penalty in PENALTIES:
-        solved = Regression(pool.z[train] - means, y[train], offset=pool.prior[train]).solve(
+        solved = Regression(pool.z[train] - means, y[train], offset=pool.logits[train]).solve(
             penalty, exact=True
         )
         candidates[penalty] = tuple(
-            part.prior + (part.z - means) @ solved.kernel + solved.bias
-            for part in (Embedded(pool.z[held], pool.prior[held]), test)
+            part.logits + (part.z - means) @ solved.kernel + solved.bias
+            for part in (ProjectedImages(pool.z[held], pool.logits[held]), test)
         )
     areas = {p: mean_auroc(y[held], scores[0]) for p, scores in candidates.items()}
     best = max(areas, key=areas.get)
     np.testing.assert_allclose(got, candidates[best][1], atol=0.05)
-    assert np.isfinite(prior.axes).all()
+    assert np.isfinite(start.axes).all()
 
 
 def test_a_feature_that_does_not_vary_is_left_alone():
     x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     x[:, 1] = 7.0
     y = (x[:, [0]] > 0).astype(float)
-    prior = Prior.of(probes.linear_probe(x, y, penalties=(0.1,)), x)
-    assert not prior.axes[1].any()
+    start = StartingPoint.from_probe(linear_probe(x, y, penalties=(0.1,)), x)
+    assert not start.axes[1].any()
     # As many axes as features: lengths are those of standardised embeddings.
     want = np.linalg.norm((x - x.mean(axis=0))[:, [0, 2]] / x.std(axis=0)[[0, 2]], axis=1)
-    got = np.linalg.norm((x - x.mean(axis=0)) @ prior.axes, axis=1)
+    got = np.linalg.norm((x - x.mean(axis=0)) @ start.axes, axis=1)
     np.testing.assert_allclose(got, want, rtol=1e-4)

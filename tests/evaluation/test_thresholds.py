@@ -76,7 +76,9 @@ def test_scores_computed_anew_and_calibrated_anew_are_called_the_same(seed):
     scores = before.probabilities(logits).astype(np.float32)
     assert np.diff(np.unique(scores)).min() > 1e-6
     chosen = choose(labels, scores, ("a",), 0.8)
-    moved = Thresholds.from_json(calibration.moved(chosen.to_json(), ("a",), before, after))
+    moved = Thresholds.from_json(
+        calibration.move_thresholds(chosen.to_json(), ("a",), before, after)
+    )
     others = after.probabilities(logits).astype(np.float32)
     for found, known in ((chosen, scores), (moved, others)):
         for kind in ("youden", "target_sensitivity"):
@@ -102,7 +104,7 @@ def test_scores_with_nothing_between_and_the_lowest_of_all():
 
 def test_the_order_of_labels_can_be_chosen():
     found = choose([[1.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [1.0, 2.0]], ("a", "b"), 0.8)
-    assert list(found.of(("b", "a")).youden) == ["b", "a"]
+    assert list(found.for_labels(("b", "a")).youden) == ["b", "a"]
 
 
 @pytest.mark.parametrize("target", [0, -1, 1.5, float("nan")])
@@ -114,4 +116,4 @@ def test_a_target_out_of_range(target):
 def test_a_label_without_an_entry():
     chosen = choose([[1.0], [0.0]], [[1.0], [0.0]], ("a",))
     with pytest.raises(UserError, match=r"No threshold was chosen for label 'b'; .* for a"):
-        chosen.of(("a", "b"))
+        chosen.for_labels(("a", "b"))

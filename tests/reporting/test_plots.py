@@ -9,8 +9,8 @@ from matplotlib.image import imread
 from scipy.special import expit
 
 from remedis.errors import UserError
+from remedis.evaluation.calibration_error import BINS
 from remedis.evaluation.evaluate import evaluate
-from remedis.evaluation.reliability import BINS
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import choose
 from remedis.reporting.figures import write

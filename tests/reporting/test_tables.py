@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 from scipy.special import expit, softmax
 
-from remedis.evaluation.evaluate import Result, evaluate, evaluate_table
+from remedis.evaluation.evaluate import evaluate, evaluate_table
+from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import choose
 from remedis.reporting.tables import brief, print_results

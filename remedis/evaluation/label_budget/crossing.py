@@ -1,10 +1,10 @@
-"""At how many patients a noisy curve reaches a level.
+"""The number of patients at which a noisy learning curve reaches a level.
 
-A curve is first made monotone: more labels do not hurt, and where the means say otherwise, it is
-noise. All budgets weigh the same; weights by the spread of the seeds gained nothing in simulation.
-Between budgets it is a monotone cubic (Fritsch and Carlson, SIAM J. Numer. Anal. 17:238-246, 1980,
-as SciPy's PCHIP) over log(1 + patients), in which curves of learning are smooth and zero-shot has a
-place.
+A curve is first made monotone: more labels do not hurt, so a falling mean is noise. All budgets
+have the same weight; weights by the variance over seeds gained nothing in simulation. Between
+budgets the curve is a monotone cubic (Fritsch and Carlson, SIAM J. Numer. Anal. 17:238-246, 1980,
+as SciPy's PCHIP) over log(1 + patients): on this axis learning curves are smooth, and zero-shot has
+a place.
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ from scipy.interpolate import PchipInterpolator
 
 from remedis.evaluation.auroc import Floats
 
-_HALVINGS = 40  # of an interval between two budgets: to 1e-12 of it
+_HALVINGS = 40  # bisections of the interval between two budgets: to 1e-12 of its width
 
 
 def monotone(curves: Floats) -> Floats:
-    """Returns the nearest curves that never fall, by least squares (isotonic regression).
+    """Returns the nearest non-decreasing curves, by least squares (isotonic regression).
 
-    By the min-max formula, all curves at once: the value at k is the largest over i <= k of the
+    The min-max formula solves all curves at once: the value at k is the largest over i <= k of the
     smallest over j >= k of the mean from i to j (Robertson, Wright and Dykstra, Order Restricted
     Statistical Inference, 1988, theorem 1.4.4).
 
@@ -39,31 +39,31 @@ def monotone(curves: Floats) -> Floats:
 
 
 def crossing(budgets: npt.ArrayLike, fitted: Floats, level: Floats) -> Floats:
-    """Returns at how many patients each curve first reaches its level.
+    """Returns the number of patients at which each curve first reaches its level.
 
     Args:
-      budgets: [K] patients, growing.
-      fitted: [N, K], never falling.
+      budgets: [K] patients, ascending.
+      fitted: [N, K], non-decreasing.
       level: [N].
 
     Returns:
-      [N] patients; the first budget where the curve starts at the level or above, infinite where it
-      ends below.
+      [N] patients; the first budget if the curve starts at or above the level, infinity if it ends
+      below the level.
     """
     x = np.log1p(np.asarray(budgets, dtype=np.float64))
     reached = fitted >= level[:, None] - 1e-12
     right = reached.argmax(axis=1)
-    inside = reached.any(axis=1) & (right > 0)
-    result = np.where(reached.any(axis=1), np.asarray(budgets, dtype=np.float64)[0], np.inf)
-    if not inside.any():
-        return result
-    piece = right[inside] - 1
-    cubic = PchipInterpolator(x, fitted[inside], axis=1).c[:, piece, np.arange(len(piece))]
+    between = reached.any(axis=1) & (right > 0)
+    patients = np.where(reached.any(axis=1), np.asarray(budgets, dtype=np.float64)[0], np.inf)
+    if not between.any():
+        return patients
+    piece = right[between] - 1
+    cubic = PchipInterpolator(x, fitted[between], axis=1).c[:, piece, np.arange(len(piece))]
     low, high = np.zeros(len(piece)), np.diff(x)[piece]
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         value = ((cubic[0] * middle + cubic[1]) * middle + cubic[2]) * middle + cubic[3]
-        below = value < level[inside]
+        below = value < level[between]
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    result[inside] = np.expm1(x[piece] + high)
-    return result
+    patients[between] = np.expm1(x[piece] + high)
+    return patients

@@ -1,10 +1,10 @@
-"""The power law of learning, for looking beyond the measured budgets; only ever on request.
+"""Power-law learning curve, for extrapolation beyond the measured budgets on request.
 
     AUROC(n) = a - b n^-c,  b >= 0, c > 0
 
-fitted by least squares to the budgets above 0 (Figueroa et al., BMC Med. Inform. Decis. Mak. 12:8,
-2012, who also weigh the larger budgets more). Nothing says that a curve follows it where nobody has
-measured.
+is fitted by least squares to the budgets above 0 (Figueroa et al., BMC Med. Inform. Decis. Mak.
+12:8, 2012, who also weigh the larger budgets more). Nothing shows that a curve follows the law
+beyond the measured budgets.
 """
 
 from collections.abc import Sequence
@@ -14,41 +14,43 @@ import numpy.typing as npt
 
 from remedis.evaluation.auroc import Floats
 
-MIN_BUDGETS = 4  # three parameters, and one point to be wrong at
-# Exponents tried. Published curves of learning lie well inside; outside, a law is flat or a step.
+MIN_BUDGETS = 4  # three parameters and one degree of freedom
+# Exponents that are tried. Published learning curves lie well inside; a smaller exponent gives a
+# flat curve, a larger one a step.
 EXPONENTS = np.geomspace(0.05, 3, 1000)
 
 
-def enough(budgets: Sequence[int]) -> bool:
-    """Returns whether there are budgets enough to fit a law to."""
+def has_enough_budgets(budgets: Sequence[int]) -> bool:
+    """Returns whether at least `MIN_BUDGETS` budgets are above 0."""
     return sum(patients > 0 for patients in budgets) >= MIN_BUDGETS
 
 
 def patients_at(budgets: npt.ArrayLike, curves: Floats, level: Floats) -> Floats:
-    """Returns at how many patients the law of each curve reaches its level.
+    """Returns the number of patients at which the power law of each curve reaches its level.
 
     Args:
-      budgets: [K] patients; those of 0 are not used.
+      budgets: [K] patients; budgets of 0 are not used.
       curves: [N, K] AUROC.
       level: [N].
 
     Returns:
-      [N]; infinite where the law never reaches the level, or does not rise.
+      [N]; infinity where the law never reaches the level, or does not rise.
     """
     n = np.asarray(budgets, dtype=np.float64)
     used = n > 0
     y = curves[:, used]
-    best = np.full(len(y), np.inf)
-    result = np.full(len(y), np.inf)
+    smallest_error = np.full(len(y), np.inf)
+    patients = np.full(len(y), np.inf)
     for exponent in EXPONENTS:
         x = n[used] ** -exponent
-        away = x - x.mean()
-        slope = np.minimum(y @ away / (away @ away), 0)
-        top = y.mean(axis=1) - slope * x.mean()
-        errors = ((y - top[:, None] - slope[:, None] * x) ** 2).sum(axis=1)
+        centred = x - x.mean()
+        slope = np.minimum(y @ centred / (centred @ centred), 0)
+        asymptote = y.mean(axis=1) - slope * x.mean()
+        error = ((y - asymptote[:, None] - slope[:, None] * x) ** 2).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            reached = ((level - top) / slope) ** (-1 / exponent)
-        reached = np.where((slope < 0) & (top > level), reached, np.inf)
-        better = errors < best
-        best, result = np.where(better, errors, best), np.where(better, reached, result)
-    return result
+            at_level = ((level - asymptote) / slope) ** (-1 / exponent)
+        at_level = np.where((slope < 0) & (asymptote > level), at_level, np.inf)
+        better = error < smallest_error
+        smallest_error = np.where(better, error, smallest_error)
+        patients = np.where(better, at_level, patients)
+    return patients

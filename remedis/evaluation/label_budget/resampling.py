@@ -1,7 +1,7 @@
-"""Draws of patients and seeds, shared by everything a study compares.
+"""Draws of patients and seeds, shared by everything that a study compares.
 
-Row 0 of every array of draws is the study as it is, rows 1 to B are its resamples: what is computed
-of all rows alike has its value in the first and its interval in the others.
+Row 0 of every array of draws is the study as it is; rows 1 to B are its resamples. A quantity that
+is computed for all rows alike has its value in row 0 and its interval in the other rows.
 """
 
 import dataclasses
@@ -14,26 +14,28 @@ from remedis.evaluation.intervals import LEVEL, Estimate, patient_counts, percen
 
 
 def patient_draws(patients: int, resamples: int, seed: int) -> npt.NDArray[np.uint16]:
-    """Returns [1 + resamples, patients]: how often each patient of the test set counts."""
-    as_they_are = np.ones((1, patients), dtype=np.uint16)
-    return np.vstack([as_they_are, patient_counts(patients, resamples, seed)])
+    """Returns [1 + resamples, patients]: how often each patient of the test set is drawn."""
+    original = np.ones((1, patients), dtype=np.uint16)
+    return np.vstack([original, patient_counts(patients, resamples, seed)])
 
 
 def seed_draws(seeds: int, resamples: int, seed: int) -> Floats:
-    """Returns [1 + resamples, seeds]: the weights, of sum 1, that a mean over seeds has in a draw.
+    """Returns weights [1 + resamples, seeds] of sum 1, for the mean over seeds in each draw.
 
-    The few seeds of a study cannot be drawn with replacement like patients: of three there are ten
-    such samples, whose means vary by a third too little. So the weights are those that make the
-    mean of seeds x_1 .. x_r, with mean m and standard deviation s, vary as Student's t says:
+    The few seeds of a study cannot be drawn with replacement as patients are: three seeds give only
+    ten distinct samples, and the variance of their means is too small by a third. Instead, the
+    weights make the mean of the seeds x_1 .. x_r, with mean m and standard deviation s, vary as
+    Student's t:
 
         sum_s w_s x_s = m + s / sqrt(r) * t,   t ~ t(r - 1)
 
     w_s = 1/r + (z_s - mean z) / sqrt(r (r - 1)) * sqrt((r - 1) / q), z standard normal, q ~
-    chi^2(r - 1). Weights may be negative. One seed says nothing about others: its weight is 1.
+    chi^2(r - 1). Weights may be negative. A single seed carries no information about the variance
+    over seeds: its weight is 1.
     """
     weights = np.full((1 + resamples, seeds), 1 / seeds)
     if seeds > 1:
-        # A stream of its own: that of the same seed draws the patients.
+        # A separate stream: the stream of the same seed draws the patients.
         generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
         normal = generator.normal(size=(resamples, seeds))
         normal -= normal.mean(axis=1, keepdims=True)
@@ -44,12 +46,12 @@ def seed_draws(seeds: int, resamples: int, seed: int) -> Floats:
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A number with its 95 % interval; an infinite or undefined one is None.
+    """A number with its 95 % interval; infinite and undefined numbers are None.
 
     Attributes:
-      value: of the study as it is.
-      low: lower end; None if below everything measured.
-      high: upper end; None if beyond everything measured.
+      value: the number in the study as it is.
+      low: lower end; None if below everything that was measured.
+      high: upper end; None if beyond everything that was measured.
     """
 
     value: float | None
@@ -64,22 +66,23 @@ class Interval:
 def interval(draws: Floats) -> Interval:
     """Returns value and percentile interval of `draws` [1 + B].
 
-    Draws may be infinite. An undefined one (NaN) could be anything, and counts as the least for the
-    lower end and as the most for the upper one.
+    Draws may be infinite. An undefined draw (NaN) could be any number: it counts as -infinity for
+    the lower end and as +infinity for the upper end.
     """
-    value, rest = draws[0], draws[1:]
-    below, above = np.where(np.isnan(rest), -np.inf, rest), np.where(np.isnan(rest), np.inf, rest)
-    low = np.quantile(below, (1 - LEVEL) / 2, method="lower")
-    high = np.quantile(above, (1 + LEVEL) / 2, method="higher")
+    value, resampled = draws[0], draws[1:]
+    undefined = np.isnan(resampled)
+    low = np.quantile(np.where(undefined, -np.inf, resampled), (1 - LEVEL) / 2, method="lower")
+    high = np.quantile(np.where(undefined, np.inf, resampled), (1 + LEVEL) / 2, method="higher")
     return Interval(*(float(x) if np.isfinite(x) else None for x in (value, low, high)))
 
 
-def area_estimate(draws: Floats, counts: tuple[int, int]) -> Estimate:
-    """Returns the estimate of an AUROC drawn [1 + B] times; not estimable if it is NaN.
+def auroc_estimate(draws: Floats, counts: tuple[int, int]) -> Estimate:
+    """Returns the estimate of an AUROC from its `draws` [1 + B].
 
     Args:
-      draws: the ends of the interval are kept in [0, 1], which weights of seeds can leave.
-      counts: distinct patients, and those that are positive.
+      draws: AUROCs; not estimable if the first is NaN. The ends of the interval are clipped to
+        [0, 1], which the weights of seeds can leave.
+      counts: number of distinct patients, and of those with a positive image.
     """
     ends = percentile_interval(draws[1:])
     if np.isnan(draws[0]) or ends is None:
@@ -89,11 +92,11 @@ def area_estimate(draws: Floats, counts: tuple[int, int]) -> Estimate:
 
 
 def two_sided_p(draws: Floats) -> float:
-    """Returns the bootstrap p of a difference drawn [1 + B] times being 0.
+    """Returns the bootstrap p-value of the hypothesis that a difference, `draws` [1 + B], is 0.
 
-    Twice the share of draws on the smaller side of 0, the study itself counted as one of them, so
-    that it is at least 2 / (B + 1) (Davison and Hinkley, Bootstrap Methods, 1997, section 4.2).
+    It is twice the share of draws on the smaller side of 0. The study itself counts as one of them,
+    so that p is at least 2 / (B + 1) (Davison and Hinkley, Bootstrap Methods, 1997, section 4.2).
     """
-    rest = draws[1:]
-    tail = min((rest <= 1e-12).sum(), (rest >= -1e-12).sum())
-    return min(1.0, float(2 * (1 + tail) / (len(rest) + 1)))
+    resampled = draws[1:]
+    tail = min((resampled <= 1e-12).sum(), (resampled >= -1e-12).sum())
+    return min(1.0, float(2 * (1 + tail) / (len(resampled) + 1)))

@@ -7,7 +7,7 @@ from remedis.errors import UserError
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.delong import delong
 from remedis.evaluation.evaluate import evaluate
-from remedis.evaluation.repeated import mean_auroc
+from remedis.evaluation.repeated_runs import auroc_over_runs
 
 
 def _runs(rng, runs=3, patients=120, distance=1.2, spread=0.1, labels=1):
@@ -24,7 +24,7 @@ def test_runs_that_agree_have_the_interval_of_one_and_so_has_one():
     y, scores, rows = _runs(np.random.default_rng(0), labels=2)
     want = evaluate(y, scores[0], ("a", "b"), rows, resamples=40).mean
     for same in (scores[:1], np.repeat(scores[:1], 4, axis=0)):
-        got = mean_auroc(y, same, rows)
+        got = auroc_over_runs(y, same, rows)
         np.testing.assert_allclose(
             [got.value, got.low, got.high], [want.value, want.low, want.high], rtol=1e-9
         )
@@ -35,7 +35,7 @@ def test_the_variance_is_that_of_averaged_components_and_of_the_runs():
     rng = np.random.default_rng(1)
     # So many patients that what small classes are widened by is gone.
     y, scores, rows = _runs(rng, patients=6000, spread=0.5)
-    got = mean_auroc(y, scores, rows)
+    got = auroc_over_runs(y, scores, rows)
     areas = [auroc(y, one)[0, 0] for one in scores]
     assert got.value == pytest.approx(np.mean(areas))
     # Components of each run by brute force over pairs, averaged, summed by patient.
@@ -57,11 +57,11 @@ def test_the_variance_is_that_of_averaged_components_and_of_the_runs():
 
 def test_perfect_runs_are_not_certain_and_malformed_input_is_one_sentence():
     y = np.repeat([[0.0], [1.0]], 20, axis=0)
-    found = mean_auroc(y, np.stack([y, y]), np.arange(40))
+    found = auroc_over_runs(y, np.stack([y, y]), np.arange(40))
     assert (found.value, found.high) == (1.0, 1.0)
     assert 0.8 < found.low < 0.9
     with pytest.raises(UserError, match="both must be"):
-        mean_auroc(y, np.stack([y[1:]]), np.arange(40))
+        auroc_over_runs(y, np.stack([y[1:]]), np.arange(40))
 
 
 @pytest.mark.parametrize("distance", [0.6, 2.3])
@@ -71,7 +71,7 @@ def test_intervals_cover_the_truth(distance):
     truth = norm.cdf((distance + spread * turns) / np.sqrt(2)).mean()
     rng, held = np.random.default_rng(5), []
     for _ in range(300):
-        found = mean_auroc(*_runs(rng, distance=distance, spread=spread))
+        found = auroc_over_runs(*_runs(rng, distance=distance, spread=spread))
         held.append(found.low <= truth <= found.high)
     # Nominal 0.95; three standard errors of a share of 300 below it are 0.912.
     assert np.mean(held) >= 0.93
@@ -80,6 +80,6 @@ def test_intervals_cover_the_truth(distance):
 def test_labels_known_of_other_images_are_averaged_as_by_delong():
     y, scores, rows = _runs(np.random.default_rng(3), runs=1, labels=2)
     y[rows % 3 == 0, 1] = np.nan
-    assert mean_auroc(y, scores, rows).value == pytest.approx(
+    assert auroc_over_runs(y, scores, rows).value == pytest.approx(
         delong(y, scores[0], rows).values.mean()
     )

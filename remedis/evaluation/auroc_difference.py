@@ -1,8 +1,8 @@
-"""Two models on the same cases: the difference of their AUROCs.
+"""Difference of the AUROCs of two models on the same images.
 
-DeLong's interval and p come from the covariance of the two AUROCs, clustered by patient
-(`remedis.evaluation.delong`), widened for small classes; next to them stand those of resampled
-patients. How often the intervals cover is in `remedis.evaluation.estimates`.
+DeLong's interval and p-value come from the covariance of the two AUROCs, clustered by patient and
+widened for small classes (`remedis.evaluation.delong`). A bootstrap over patients gives a second
+interval and p-value. The coverage of both intervals is measured in `remedis.evaluation.estimates`.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, auroc, checked
-from remedis.evaluation.delong import delong, safe_covariance
+from remedis.evaluation.delong import delong, widened_covariance
 from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import (
     RESAMPLES,
@@ -29,7 +29,7 @@ from remedis.evaluation.intervals import (
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """An AUROC of two models and their difference; numbers are None if not estimable.
+    """AUROCs of two models and their difference; numbers are None if not estimable.
 
     Attributes:
       patients: distinct patients with a known label.
@@ -39,10 +39,10 @@ class Difference:
       difference: the second minus the first.
       low: lower end of DeLong's 95 % interval of the difference.
       high: its upper end.
-      p: DeLong's, two-sided; None also where DeLong's variance of a difference is 0.
-      bootstrap_low: lower end of the percentile interval of resampled patients.
+      p: DeLong's p-value, two-sided; also None if the variance is 0 but the difference is not.
+      bootstrap_low: lower end of the percentile interval over resampled patients.
       bootstrap_high: its upper end.
-      bootstrap_p: two-sided; at least 2 / (resamples + 1).
+      bootstrap_p: p-value over resampled patients, two-sided; at least 2 / (resamples + 1).
     """
 
     patients: int
@@ -60,15 +60,15 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """The differences of each label and of their mean.
+    """The differences for each label and for the mean over labels.
 
     Attributes:
       labels: name -> difference.
-      mean: of the mean AUROCs over the `averaged` labels.
+      mean: difference of the mean AUROCs over the `averaged` labels.
       averaged: names of the labels that are estimable.
-      images: rows compared.
-      resamples: draws of patients, the same ones for both models and all labels.
-      seed: of the draws.
+      images: number of images compared.
+      resamples: number of draws of patients, the same ones for both models and all labels.
+      seed: seed of the draws.
     """
 
     labels: Mapping[str, Difference]
@@ -93,29 +93,32 @@ def compare(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Returns the AUROC of the second model minus that of the first.
+    """Returns the AUROC of the second model minus the AUROC of the first.
+
+    The sources of the formulas are those of `remedis.evaluation.delong` and of
+    `remedis.evaluation.intervals`.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
       first: [n, L], finite scores of the first model.
-      second: [n, L], of the second.
-      names: of the L labels.
+      second: [n, L], finite scores of the second model.
+      names: names of the L labels.
       patient_ids: [n]; a row whose id is missing counts as a patient of its own.
-      seed: of the resamples.
-      resamples: how many, of patients.
+      seed: seed of the resamples.
+      resamples: number of resamples of the patients.
 
     Raises:
       UserError: shapes differ, a score is not finite, or a label is not 1, 0 or NaN.
     """
-    known, one = checked(labels, first, names)
-    _, two = checked(labels, second, names)
+    known, first_scores = checked(labels, first, names)
+    _, second_scores = checked(labels, second, names)
     cases = Cases(known, patient_codes(patient_ids))
     if len(cases.patients) != len(known):
         raise UserError(f"{len(cases.patients)} patient ids for {len(known)} rows of labels.")
     width = len(names)
-    both, scores = np.hstack([known, known]), np.hstack([one, two])
+    both, scores = np.hstack([known, known]), np.hstack([first_scores, second_scores])
     areas = delong(both, scores, cases.patients)
-    covariance = safe_covariance(areas)
+    covariance = widened_covariance(areas)
     weights = patient_counts(int(cases.patients.max()) + 1, resamples, seed)
     draws = auroc(both, scores, weights, cases.patients)
 
@@ -123,22 +126,23 @@ def compare(
         counts = cases.counts(columns or range(width))
         if not estimable:
             return Difference(*counts)
-        # The mean of the second model's columns minus that of the first one's.
+        # The mean over the second model's columns minus the mean over the first model's.
+        of_second = [width + column for column in columns]
         contrast = np.zeros(2 * width)
         contrast[columns] = -1 / len(columns)
-        contrast[[width + column for column in columns]] = 1 / len(columns)
+        contrast[of_second] = 1 / len(columns)
         use = contrast != 0
-        one_mean = float(areas.values[columns].mean())
-        two_mean = float(areas.values[[width + column for column in columns]].mean())
+        first_mean = float(areas.values[columns].mean())
+        second_mean = float(areas.values[of_second].mean())
         variance = float(contrast[use] @ covariance[np.ix_(use, use)] @ contrast[use])
-        return _difference(one_mean, two_mean, variance, draws[:, use] @ contrast[use], counts)
+        return _difference(first_mean, second_mean, variance, draws[:, use] @ contrast[use], counts)
 
-    enough = cases.both_classes()
-    entered = np.flatnonzero(enough).tolist()
+    estimable = cases.both_classes()
+    averaged = np.flatnonzero(estimable).tolist()
     return Comparison(
-        labels={name: difference([i], bool(enough[i])) for i, name in enumerate(names)},
-        mean=difference(entered, bool(entered)),
-        averaged=tuple(names[i] for i in entered),
+        labels={name: difference([i], bool(estimable[i])) for i, name in enumerate(names)},
+        mean=difference(averaged, bool(averaged)),
+        averaged=tuple(names[i] for i in averaged),
         images=len(known),
         resamples=resamples,
         seed=seed,
@@ -149,7 +153,7 @@ def _difference(
     first: float, second: float, variance: float, draws: Floats, counts: tuple[int, int]
 ) -> Difference:
     value = second - first
-    # Scores of one order have a variance of 0 but for rounding.
+    # The variance is 0 up to rounding if both models rank the images alike.
     error = float(np.sqrt(variance)) if variance > 1e-15 else 0.0
     p: float | None = 1.0 if abs(value) < 1e-12 else None
     if error > 0:
@@ -179,57 +183,58 @@ def compare_tables(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """Returns the comparison of two tables of predictions, in any order of their rows.
+    """Returns the comparison of two tables of predictions; rows are matched by path.
 
     Args:
-      first: with `path`, `patient_id`, `split`, `label/<name>` and `score/<name>`.
-      second: likewise.
-      split: the rows to compare.
-      seed: of the resamples.
-      resamples: how many, of patients.
+      first: table with `path`, `patient_id`, `split`, `label/<name>` and `score/<name>`.
+      second: table with the same columns.
+      split: the split to compare.
+      seed: seed of the resamples.
+      resamples: number of resamples of the patients.
 
     Raises:
-      UserError: labels, images, patients or what is known of them are not the same.
+      UserError: label names, images, patients or labels are not the same in both tables.
     """
-    names, others = (_names(table) for table in (first, second))
-    if sorted(names) != sorted(others):
+    names, second_names = (_names(table) for table in (first, second))
+    if sorted(names) != sorted(second_names):
         raise UserError(
-            f"The labels differ: {', '.join(names)} in the first, {', '.join(others)} in the "
+            f"The labels differ: {', '.join(names)} in the first, {', '.join(second_names)} in the "
             "second; both must predict the same."
         )
-    one, two = (
+    first_rows, second_rows = (
         table[table["split"] == split].assign(path=lambda rows: rows["path"].astype(str))
         for table in (first, second)
     )
-    for place, rows in (("first", one), ("second", two)):
+    for place, rows in (("first", first_rows), ("second", second_rows)):
         if rows.empty:
             raise UserError(f"There are no rows of split {split!r} in the {place}.")
         if rows["path"].duplicated().any():
             path = rows.loc[rows["path"].duplicated(), "path"].iloc[0]
-            raise UserError(f"{path} comes twice in split {split!r} of the {place}.")
-    apart = sorted(set(one["path"]) ^ set(two["path"]))
-    if apart:
+            raise UserError(f"{path} occurs twice in split {split!r} of the {place}.")
+    unmatched = sorted(set(first_rows["path"]) ^ set(second_rows["path"]))
+    if unmatched:
         raise UserError(
-            f"The images of split {split!r} differ: {len(apart)} are in one of the two only, such "
-            f"as {apart[0]}; both must score the same images."
+            f"The images of split {split!r} differ: {len(unmatched)} are in one of the two only, "
+            f"such as {unmatched[0]}; both must score the same images."
         )
-    two = two.set_index("path").loc[one["path"]].reset_index()
+    second_rows = second_rows.set_index("path").loc[first_rows["path"]].reset_index()
     columns = [f"label/{name}" for name in names]
     for column in ["patient_id", *columns]:
-        a, b = (rows[column].to_numpy(dtype=object) for rows in (one, two))
+        a, b = (rows[column].to_numpy(dtype=object) for rows in (first_rows, second_rows))
         same = (a == b) | (pd.isna(a) & pd.isna(b))
         if not same.all():
-            path = one["path"].iloc[int(np.argmin(same))]
+            path = first_rows["path"].iloc[int(np.argmin(same))]
             raise UserError(
                 f"{column} of {path} is not the same in the two, as for {int((~same).sum())} of "
                 f"{len(same)} images; both must be scored against the same manifest."
             )
-    scores, other_scores = (
-        rows[[f"score/{name}" for name in names]].to_numpy(np.float64) for rows in (one, two)
+    first_scores, second_scores = (
+        rows[[f"score/{name}" for name in names]].to_numpy(np.float64)
+        for rows in (first_rows, second_rows)
     )
-    ids = one["patient_id"].to_numpy(dtype=object)
-    labels = one[columns].to_numpy(np.float64)
-    return compare(labels, scores, other_scores, names, ids, seed=seed, resamples=resamples)
+    ids = first_rows["patient_id"].to_numpy(dtype=object)
+    labels = first_rows[columns].to_numpy(np.float64)
+    return compare(labels, first_scores, second_scores, names, ids, seed=seed, resamples=resamples)
 
 
 def _names(table: pd.DataFrame) -> list[str]:

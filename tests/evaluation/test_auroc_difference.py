@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import norm
 
 from remedis.errors import UserError
-from remedis.evaluation.delong import delong, safe_covariance
-from remedis.evaluation.paired import compare, compare_tables
+from remedis.evaluation.auroc_difference import compare, compare_tables
+from remedis.evaluation.delong import delong, widened_covariance
 
 NAMES = ("Edema", "Fracture")
 
@@ -48,7 +48,7 @@ def test_difference_and_p_follow_from_the_covariance():
     labels, first, second, patients = case(1)
     found = compare(labels, first, second, NAMES, patients, resamples=200)
     areas = delong(np.hstack([labels] * 2), np.hstack([first, second]), patients)
-    covariance = safe_covariance(areas)
+    covariance = widened_covariance(areas)
     one = np.array([-1, 0, 1, 0.0])
     both = np.array([-0.5, -0.5, 0.5, 0.5])
     for of, contrast in ((found.labels["Edema"], one), (found.mean, both)):
@@ -128,4 +128,4 @@ def test_tables_of_other_cases_are_refused():
     refused(r"label/Edema of 3\.png is not the same .* for 1 of 120 images", changed)
     refused(r"patient_id of 0\.png .* 120 of 120", second.assign(patient_id=-1))
     refused("no rows of split 'test' in the second", second.assign(split="train"))
-    refused(r"0\.png comes twice", pd.concat([second, second.iloc[:1]]))
+    refused(r"0\.png occurs twice", pd.concat([second, second.iloc[:1]]))

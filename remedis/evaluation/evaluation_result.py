@@ -1,4 +1,4 @@
-"""What an evaluation found, and its form in JSON."""
+"""The result of an evaluation, and its form in JSON."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ NOTE = (
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A metric of each label, and its mean.
+    """A metric of each label, and its mean over labels.
 
     Attributes:
-      labels: name -> estimate; empty for the accuracy among classes, which has a mean alone.
-      mean: over the `averaged` labels.
+      labels: name -> estimate; empty for the accuracy among classes, which has only a mean.
+      mean: estimate of the mean over the `averaged` labels.
       averaged: names of the labels that are estimable.
-      interval: what the intervals are.
+      interval: name of the method of the intervals.
     """
 
     labels: Mapping[str, Estimate]
@@ -40,7 +40,7 @@ class Metric:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Metric":
-        """Returns the metric `to_json` wrote."""
+        """Returns the metric from the `fields` of `to_json`."""
         return cls(
             labels={name: Estimate.from_json(e) for name, e in fields["labels"].items()},
             mean=Estimate.from_json(fields["mean"]),
@@ -55,19 +55,20 @@ class Result:
 
     Attributes:
       labels: name -> AUROC, in the order of the model's outputs.
-      mean: the mean AUROC over the `averaged` labels; its counts are of patients with any of them
-        known, and with any of them positive (of all labels, if none is estimable).
-      averaged: names of the labels that entered the mean.
+      mean: the mean AUROC over the `averaged` labels. Its counts are the patients for whom any of
+        these labels is known, and for whom any is positive (any of all labels, if none is
+        estimable).
+      averaged: names of the labels in the mean.
       left_out: names of the labels whose AUROC is not estimable.
-      interval: what the intervals of the AUROC are.
+      interval: name of the method of the intervals of the AUROC.
       metrics: name -> metric: average_precision; brier, calibration_error and accuracy if the
-        scores are probabilities; youden/sensitivity, /specificity, /ppv, /npv and the same at
+        scores are probabilities; youden/sensitivity, /specificity, /ppv, /npv and the same for
         target_sensitivity if there are thresholds.
-      thresholds: what the latter were judged at.
+      thresholds: thresholds of these metrics.
       task: multi_label or multi_class.
-      images: rows scored.
-      resamples: draws behind each interval, the same ones for all labels and metrics.
-      seed: of the draws.
+      images: number of images scored.
+      resamples: number of resamples, the same ones for all labels and metrics.
+      seed: seed of the resamples.
     """
 
     labels: Mapping[str, Estimate]
@@ -104,7 +105,7 @@ class Result:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Result":
-        """Returns the result `to_json` wrote."""
+        """Returns the result from the `fields` of `to_json`."""
         area, chosen = Metric.from_json(fields), fields["thresholds"]
         return cls(
             labels=area.labels,

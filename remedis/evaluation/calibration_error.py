@@ -1,28 +1,32 @@
-"""How far probabilities are from the shares of positives they promise.
+"""Expected calibration error: the distance of probabilities from the observed shares of positives.
 
-Images are put into bins by their probability; the expected calibration error is the mean over
-images of a bin's distance between mean probability and share of positives (Naeini, Cooper and
+Images are put into bins by their probability. The expected calibration error is the distance
+between mean probability and share of positives in a bin, averaged over images (Naeini, Cooper and
 Hauskrecht, AAAI 2015):
 
     ECE = sum_b |sum over images of bin b (label - probability)| / images.
 
-Bins hold equally many images each, which biases it less than bins of equal width (Roelofs et al.,
-"Mitigating bias in calibration error estimation", AISTATS 2022); 15 of them (Guo et al., "On
-calibration of modern neural networks", ICML 2017). It stays biased upwards, the more the fewer
-images: of a perfectly calibrated model it is about 0.8 sqrt(bins * p (1 - p) / images), not 0.
+All bins hold the same number of images, because the bias is then smaller than with bins of equal
+width (Roelofs et al., "Mitigating bias in calibration error estimation", AISTATS 2022). There are
+15 bins (Guo et al., "On calibration of modern neural networks", ICML 2017). The estimate is biased
+upwards, more so with fewer images: for a perfectly calibrated model it is about
+0.8 sqrt(bins * p (1 - p) / images), not 0.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from remedis.evaluation.auroc import Floats, Integers
-from remedis.evaluation.ratios import by_patient, resampled
+from remedis.evaluation.ratios import resampled_sums, sum_by_patient
 
 BINS = 15
 
 
 def bins(probabilities: Floats) -> Integers:
-    """Returns the bin [n] of every probability: equally many images a bin, equal ones together."""
+    """Returns the bin [n] of each of `probabilities` [n], with the same number of images per bin.
+
+    Equal probabilities share a bin.
+    """
     edges = np.quantile(probabilities, np.linspace(0, 1, BINS + 1)[1:-1])
     return np.searchsorted(np.unique(edges), probabilities, side="right")
 
@@ -30,7 +34,9 @@ def bins(probabilities: Floats) -> Integers:
 def calibration_error(
     known: Floats, probabilities: Floats, patients: Integers, weights: npt.NDArray[np.generic]
 ) -> tuple[Floats, Floats, Floats]:
-    """Returns the expected calibration error of every label, and what its interval is made of.
+    """Returns the expected calibration error of every label, and the terms of its interval.
+
+    The formula and its sources are those of the module.
 
     Args:
       known: [n, L]; 1 positive, 0 negative, NaN unknown.
@@ -47,14 +53,14 @@ def calibration_error(
     use = ~np.isnan(known)
     columns = np.zeros((rows, labels, BINS + 1))
     for label in range(labels):
-        taken = np.flatnonzero(use[:, label])
-        if len(taken):
-            score = probabilities[taken, label]
-            columns[taken, label, bins(score)] = known[taken, label] - score
+        images = np.flatnonzero(use[:, label])
+        if len(images):
+            score = probabilities[images, label]
+            columns[images, label, bins(score)] = known[images, label] - score
     columns[:, :, BINS] = use
-    sums = by_patient(columns.reshape(rows, -1), patients)
+    sums = sum_by_patient(columns.reshape(rows, -1), patients)
     whole = sums.sum(axis=0).reshape(labels, BINS + 1)
-    drawn = resampled(sums, weights).reshape(-1, labels, BINS + 1)
+    drawn = resampled_sums(sums, weights).reshape(-1, labels, BINS + 1)
     gaps, gaps_drawn = (
         totals[..., :BINS] / np.where(totals[..., BINS:] > 0, totals[..., BINS:], np.nan)
         for totals in (whole, drawn)
