@@ -23,6 +23,7 @@ from scipy.special import expit
 from remedis.data.manifest import Manifest
 from remedis.evaluation.auroc import mean_auroc
 from remedis.evaluation.l2sp import StartingPoint, adapt
+from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference.embedding_store import SHARD_ROWS, EmbeddingStore
 from remedis.label_budget import budgets
@@ -93,7 +94,12 @@ def main() -> None:
     held = len(inside) // 8
 
     start = time.perf_counter()
-    planned = budgets.plan(pool_manifest(labels[tests:]), BUDGETS, options.seeds, 0, 0.25)
+    images = pool_manifest(labels[tests:])
+    planned = [
+        budget
+        for budget in budgets.plan(images, BUDGETS, options.seeds, 0, 0.25)
+        if budget.left_out is None
+    ]
     print(f"drawing budgets   {time.perf_counter() - start:7.1f} s", flush=True)
     names = [f"arm{i}" for i in range(options.arms)]
     areas: dict[int, list[float]] = {budget.patients: [] for budget in planned}
@@ -127,8 +133,7 @@ def main() -> None:
             for budget in planned:
                 for seed, draw in enumerate(budget.draws):
                     scores = adapt(pool, labels[tests:], draw.train, draw.validation, test)
-                    cell = next(c for c in wanted if c == (name, "probe", budget.patients, seed))
-                    cells.write(cell, scores, 0.0)
+                    cells.write(Cell(name, "probe", budget.patients, seed), scores, 0.0)
                     areas[budget.patients].append(mean_auroc(labels[:tests], scores) or 0.0)
             areas[0].append(mean_auroc(labels[:tests], test.logits) or 0.0)
             adapting += time.perf_counter() - start
