@@ -15,6 +15,7 @@ from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference import embedding_store
 from remedis.label_budget import budgets, data
 from remedis.label_budget.directory import FREE, StudyDirectory
+from remedis.label_budget.settings import StudySettings
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
 from remedis.zoo import resolve
@@ -46,8 +47,12 @@ class FrozenFeatures:
         settings = files.read_json(workdir / "study" / "config.json")
         config = ml_collections.ConfigDict(dict.fromkeys(FREE) | settings)
         config.id_name, config.ood_name = "kermany", "nih64"
-        self._hospitals = data.prepare(config, StudyDirectory(workdir / "frozen", {}))
-        planned = budgets.plan(self._hospitals.pool, shares, draws, 0, 0.25)
+        # Keys that the study's directory does not record, and that the data do not depend on.
+        config.modes, config.caveats = ("probe",), ()
+        config.baseline = config.arms.partition("=")[0].strip()
+        directory = StudyDirectory(workdir / "frozen", {})
+        self._data = data.prepare(StudySettings.from_config(config), directory)
+        planned = budgets.plan(self._data.pool, shares, draws, 0, 0.25)
         self._budgets = {
             f"nih64, {budget.patients} patients": budget for budget in planned if budget.patients
         }
@@ -55,7 +60,7 @@ class FrozenFeatures:
         self._preprocess = parse(config.eval_preprocess.format(size=size), deterministic=True)
         children, adults = (
             LabelledTestSet(self._labels, images.targets(), images.table["patient_id"])
-            for images in (self._hospitals.inside.test, self._hospitals.test)
+            for images in (self._data.inside.test, self._data.test)
         )
         self.tests = {"kermany": children, "kermany to nih64": adults}
         self.tests |= dict.fromkeys(self._budgets, adults)
@@ -74,7 +79,7 @@ class FrozenFeatures:
         def embed(images: Manifest, hashes: "pd.Series[str]") -> np.ndarray:
             return stored(images, hashes, f"Embedding by {checkpoint}")
 
-        children, hashes = self._hospitals.inside, self._hospitals.inside.hashes
+        children, hashes = self._data.inside, self._data.inside.hashes
         probe = linear_probe(
             embed(children.train, hashes),
             children.train.targets(),
@@ -82,14 +87,14 @@ class FrozenFeatures:
             children.validation.targets(),
         )
         pool, test = (
-            embed(images, self._hospitals.hashes)
-            for images in (self._hospitals.pool, self._hospitals.test)
+            embed(images, self._data.hashes)
+            for images in (self._data.pool, self._data.test)
         )
         scores = {
             "kermany": probe.logits(embed(children.test, hashes))[None],
             "kermany to nih64": probe.logits(test)[None],
         }
-        targets = self._hospitals.pool.targets()
+        targets = self._data.pool.targets()
         for task, budget in self._budgets.items():
             probes = [
                 linear_probe(

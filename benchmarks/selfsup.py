@@ -19,11 +19,12 @@ import finetuning_recipes
 import numpy as np
 import results
 
-from remedis import files, synthetic
+from remedis import files, options, synthetic
 from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.finetuning import data
 from remedis.finetuning.rehearsal import made_once
+from remedis.finetuning.settings import DataSettings
 from remedis.inference import predict
 from remedis.inference.embed import pooled
 from remedis.preprocess import parse
@@ -84,7 +85,8 @@ def labelled(workdir: pathlib.Path) -> data.RunData:
 
     config = pretrain_cxr.get_config("rehearsal").probe
     config.data_dir = str(images(workdir))
-    return data.prepare(config, RunDirectory(workdir / "probe", config.to_dict()))
+    directory = RunDirectory(workdir / "probe", config.to_dict())
+    return data.prepare(options.settings(DataSettings, config), config.task, directory)
 
 
 def scores(weights: str, seed: int, splits: data.RunData) -> np.ndarray:

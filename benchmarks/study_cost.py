@@ -27,7 +27,7 @@ from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference.embedding_store import SHARD_ROWS, EmbeddingStore
 from remedis.label_budget import budgets
-from remedis.label_budget.cell_store import Cells, grid
+from remedis.label_budget.cell_store import CellStore, plan_cells
 from remedis.preprocess import parse
 
 LABELS = ("a", "b", "c", "d", "e")
@@ -107,8 +107,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store(pathlib.Path(folder, "embeddings"), np.concatenate([inside, outside]))
         read = EmbeddingStore(pathlib.Path(folder, "embeddings"))
-        wanted = grid(names, ["probe"], planned, options.seeds)
-        cells = Cells(pathlib.Path(folder, "cells"), wanted, (tests, len(LABELS)))
+        wanted = plan_cells(names, ["probe"], planned, options.seeds)
+        cells = CellStore(pathlib.Path(folder, "cells"), wanted, (tests, len(LABELS)))
         bounds = np.cumsum([0, held, len(inside) - held, tests, len(outside) - tests])
         for name in names:
             start = time.perf_counter()

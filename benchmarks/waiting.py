@@ -21,7 +21,6 @@ import tensorflow as tf
 
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import readable, training_batches
-from remedis.preprocess import parse
 from remedis.training import checks
 from remedis.training.determinism import prepare_process
 from remedis.training.step import Trainer
@@ -52,7 +51,7 @@ def measure(
     batches = readable(
         training_batches(
             images,
-            parse(checks.filled(config, "preprocess")),
+            checks.operations(config.preprocess, config.image_size, "preprocess"),
             config.batch_size,
             config.seed,
             0,

@@ -1,4 +1,5 @@
 import importlib.util
+import logging
 import os
 import pathlib
 import sys
@@ -17,6 +18,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "helpers"))
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
 pytest_plugins = ("small_run",)
+
+# The level that jobs and commands show, so that `caplog` sees what a user sees.
+logging.getLogger("remedis").setLevel(logging.INFO)
 
 # The files that take longest, first: the last worker to finish should not have one to itself.
 LONG = (

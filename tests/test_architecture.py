@@ -2,43 +2,63 @@
 
 import ast
 import pathlib
+from collections.abc import Iterator
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 LIBRARY = ROOT / "remedis"
-MODULES = sorted(LIBRARY.rglob("*.py"))
+FILES = sorted(LIBRARY.rglob("*.py"))
 
-# A part may import from its own layer and from those below.
-LAYERS = (
-    {"cli", "jobs"},
-    {"reporting"},
-    {"evaluation", "training", "selfsup"},
-    {"data", "zoo"},
-    {"models", "preprocess"},
-    {"errors", "extras", "files", "progress", "__init__"},
+# From top to bottom. A file imports from its own row and from the rows below it.
+FLOORS = (
+    ("cli",),
+    ("reporting",),
+    ("export", "serving", "text", "mil", "suite"),
+    ("label_budget",),
+    ("finetuning", "pretraining"),
+    ("inference",),
+    ("training",),
+    ("zoo", "data", "synthetic", "evaluation"),
+    ("models", "preprocess"),
+    ("compat", "errors", "extras", "files", "options", "progress", "writing", "__init__"),
 )
-LAYER = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-# Heavy or rare packages are extras, imported where they are used.
+FLOOR = {name: -row for row, names in enumerate(FLOORS) for name in names}
+# Rare packages are extras. They are imported where they are used.
 OPTIONAL = {
     "apache_beam",
+    "defusedxml",
+    "faiss",
+    "fastapi",
+    "highdicom",
     "mlflow",
     "onnx",
     "onnxruntime",
     "openslide",
+    "openvino",
     "pydicom",
     "skimage",
+    "sksurv",
+    "tensorflow_text",
     "tf2onnx",
+    "tf_keras",
+    "tifffile",
+    "timm",
+    "torch",
+    "uvicorn",
 }
-OPTIONAL |= {"tifffile", "tf_keras", "torch", "timm"}
 
 
-def part_of(path: pathlib.Path) -> str:
-    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+def module_of(path: pathlib.Path) -> str:
+    """Returns the dotted name of a file, such as `remedis.zoo.names`."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(tree: ast.AST):
-    """Yields the full names of imported modules and of what is imported from them."""
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yields the full names of imported modules, and of the names imported from them."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -46,50 +66,104 @@ def imports(tree: ast.AST):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def own_parts(path: pathlib.Path) -> set[str]:
-    names = [name.split(".") for name in imports(ast.parse(path.read_text()))]
-    return {
-        name[1]
-        if (LIBRARY / name[1]).is_dir() or (LIBRARY / f"{name[1]}.py").is_file()
-        else "__init__"
-        for name in names
-        if name[0] == "remedis" and len(name) > 1
-    }
+def imported_modules(path: pathlib.Path) -> set[str]:
+    """Returns the modules of the library that a file imports, anywhere in it.
+
+    Imports under `TYPE_CHECKING` and inside functions count.
+    """
+    modules = set()
+    for name in imports(ast.parse(path.read_text(encoding="utf-8"))):
+        if name.partition(".")[0] == "remedis":
+            modules.add(name if name in MODULES else name.rpartition(".")[0])
+    return modules - {module_of(path)}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_downwards(path):
-    level = LAYER[part_of(path)]
-    upward = {part for part in own_parts(path) if LAYER[part] < level}
-    assert not upward, f"{path} imports from above: {upward}"
+EDGES = {name: imported_modules(path) for name, path in MODULES.items()}
 
 
-def test_parts_do_not_import_each_other_in_circles():
-    edges = {}
-    for path in MODULES:
-        edges.setdefault(part_of(path), set()).update(own_parts(path) - {part_of(path)})
-
-    def reachable(start):
-        seen, todo = set(), [start]
-        while todo:
-            for following in edges.get(todo.pop(), ()):
-                if following not in seen:
-                    seen.add(following)
-                    todo.append(following)
-        return seen
-
-    assert not [part for part in edges if part in reachable(part)]
+def floor(module: str) -> int:
+    """Returns the height of a module; its package must stand in `FLOORS`."""
+    return FLOOR[module.split(".")[1] if "." in module else "__init__"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_optional_dependency_at_the_top_of_a_module(path):
-    top = ast.Module(body=list(ast.parse(path.read_text()).body), type_ignores=[])
-    for statement in top.body:
+def by_file(function):
+    return pytest.mark.parametrize("module", MODULES, ids=lambda name: name)(function)
+
+
+@by_file
+def test_imports_point_downwards(module):
+    upward = {name for name in EDGES[module] if floor(name) > floor(module)}
+    assert not upward, f"{module} imports from above: {sorted(upward)}"
+
+
+def test_no_two_files_import_each_other_in_a_circle():
+    # The face of a package hands names on; importing it is importing what it hands on.
+    visited: set[str] = set()
+
+    def circle_from(module: str, path: tuple[str, ...]) -> tuple[str, ...] | None:
+        if module in path:
+            return (*path[path.index(module) :], module)
+        if module in visited:
+            return None
+        for following in sorted(EDGES[module]):
+            if found := circle_from(following, (*path, module)):
+                return found
+        visited.add(module)
+        return None
+
+    for module in MODULES:
+        circle = circle_from(module, ())
+        assert circle is None, " -> ".join(circle or ())
+
+
+@by_file
+def test_no_optional_dependency_at_the_top_of_a_module(module):
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    for statement in tree.body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            assert not {name.split(".")[0] for name in imports(statement)} & OPTIONAL
+            optional = {name.partition(".")[0] for name in imports(statement)} & OPTIONAL
+            assert not optional, f"{module} imports {sorted(optional)} at its top"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_library_reads_no_global_flag(path):
-    if part_of(path) != "jobs":
-        assert "absl.flags" not in set(imports(ast.parse(path.read_text())))
+@by_file
+def test_the_library_reads_no_global_flag(module):
+    if floor(module) < FLOOR["cli"]:
+        names = set(imports(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
+        assert not {name for name in names if name.startswith("absl.")}
+
+
+@by_file
+def test_the_library_logs_and_does_not_print(module):
+    if floor(module) < FLOOR["cli"]:
+        tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        printed = [f.lineno for f in calls if isinstance(f, ast.Name) and f.id == "print"]
+        assert not printed, f"{module} prints at lines {printed}"
+
+
+@by_file
+def test_configs_end_at_the_edge(module):
+    """A `ConfigDict` is turned into dataclasses in one file per job, and named nowhere else."""
+    if floor(module) < FLOOR["cli"]:
+        names = set(imports(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
+        if "ml_collections" in {name.partition(".")[0] for name in names}:
+            assert module in EDGE, f"{module} takes a ConfigDict"
+
+
+EDGE = {
+    "remedis.finetuning.finetune",
+    "remedis.finetuning.settings",
+    "remedis.label_budget.run_study",
+    "remedis.label_budget.settings",
+    "remedis.pretraining.pretrain",
+    "remedis.pretraining.settings",
+}
+
+
+def test_every_package_has_tests_of_its_own():
+    packages = {path.parent.relative_to(LIBRARY) for path in FILES} - {pathlib.Path()}
+    tests = ROOT / "tests"
+    tested = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    tested |= {parent for folder in tested for parent in folder.parents}
+    missing = {str(package) for package in packages if not {package, package.parent} & tested}
+    assert not missing

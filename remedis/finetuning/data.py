@@ -1,30 +1,34 @@
-"""A run's data: loaded, resolved, split, looked at and let through the gate."""
+"""The data of a run: loaded, labels resolved, split, scanned and checked for leaks."""
 
 import dataclasses
 import hashlib
+import logging
 from typing import Any
 
-import ml_collections
 import pandas as pd
 
 from remedis import files
 from remedis.data import labels, sources, splits
 from remedis.data.checks import leaks, scan
+from remedis.data.judged import JudgedSet
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
+from remedis.finetuning.settings import DataSettings
 from remedis.options import literals
 from remedis.training.run_directory import RunDirectory
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunData:
-    """The splits of a run and what was seen on the way to them.
+    """The splits of a run, with the results of the checks on them.
 
     Attributes:
-      train: images to learn from.
-      validation: images that choose the best checkpoint.
-      test: images nothing is chosen on.
-      hashes: SHA-256 of every image's file, by path.
+      train: images that train the model.
+      validation: images that select the best weights.
+      test: images that neither train nor select anything.
+      hashes: SHA-256 of every image file, by path.
       summary: counts, policies and bad images, as plain values for `results.json`.
     """
 
@@ -35,79 +39,98 @@ class RunData:
     summary: dict[str, Any]
 
     def learnt_from(self) -> "pd.Series[str]":
-        """Returns the SHA-256 of the images that train a model or choose it: all but the test's."""
-        both = [part.table["path"] for part in (self.train, self.validation)]
-        return pd.concat(both).map(self.hashes)
+        """Returns the SHA-256 of the training and validation images."""
+        paths = [split.table["path"] for split in (self.train, self.validation)]
+        return pd.concat(paths).map(self.hashes)
+
+    def judged(self, prefix: str = "") -> list[JudgedSet]:
+        """Returns the images that select or test a model, for `judged.json`.
+
+        Args:
+          prefix: of the names of the splits, such as `id/`.
+        """
+        return [
+            JudgedSet.from_manifest(f"{prefix}{name}", getattr(self, name), self.hashes)
+            for name in ("validation", "test")
+        ]
 
     def digest(self) -> str:
-        """Returns a SHA-256 of what is learnt from and tested on: images, labels and splits."""
+        """Returns one SHA-256 over images, labels and splits."""
         digest = hashlib.sha256()
         for name in SPLITS:
-            part = getattr(self, name)
-            rows = zip(part.table["path"].map(self.hashes), part.targets().tolist(), strict=True)
-            digest.update(f"{name} {part.labels} {list(rows)}\n".encode())
+            split = getattr(self, name)
+            hashes = split.table["path"].map(self.hashes)
+            rows = list(zip(hashes, split.targets().tolist(), strict=True))
+            digest.update(f"{name} {split.labels} {rows}\n".encode())
         return digest.hexdigest()
 
 
-def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> RunData:
-    """Returns the data a config asks for; writes `leaks.json` and lists bad images.
+def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
+    """Returns the data of a run; writes `leaks.json` and lists bad images.
+
+    Args:
+      settings: of the data.
+      task: `multi_label`, or `multi_class`, which needs exactly one positive label per image.
+      run: the run's directory.
 
     Raises:
       UserError: the data are not as the source expects, too many images are bad, or splits share
         patients, studies, slides or images.
     """
-    if not config.data_dir:
+    if not settings.data_dir:
         raise UserError("config.data_dir is not set: name the directory of the data.")
-    options = literals(config.source_options.split(";"), "config.source_options")
-    if "allow_missing_patient_ids" in sources.options_of(config.source):
-        options["allow_missing_patient_ids"] = config.allow_missing_patient_ids
-    manifest = sources.load(config.source, config.data_dir, tuple(config.labels), **options)
+    options = literals(settings.source_options.split(";"), "config.source_options")
+    if "allow_missing_patient_ids" in sources.options_of(settings.source):
+        options["allow_missing_patient_ids"] = settings.allow_missing_patient_ids
+    manifest = sources.load(settings.source, settings.data_dir, settings.labels, **options)
     manifest = labels.apply_policies(
         manifest,
-        uncertain=labels.policies(config.uncertain, manifest.labels),
-        unmentioned=labels.policies(config.unmentioned, manifest.labels),
+        uncertain=labels.policies(settings.uncertain, manifest.labels),
+        unmentioned=labels.policies(settings.unmentioned, manifest.labels),
     )
     manifest = splits.ensure(
         manifest,
-        config.splits.to_dict(),
-        config.split_seed,
-        config.split_unit,
-        config.allow_missing_patient_ids,
-        tuple(config.stratify),
-        config.complete_splits,
+        settings.splits,
+        settings.split_seed,
+        settings.split_unit,
+        settings.allow_missing_patient_ids,
+        settings.stratify,
+        settings.complete_splits,
     )
-    used = manifest.subset(manifest.table["split"].isin(SPLITS).to_numpy(dtype=bool))
-    scanned = scan.scan(used, run / "scan.parquet")
-    used, bad = scan.quarantine(used, scanned, config.max_bad_images, run / "bad_images.csv")
-    found = scanned.set_index("path")
+    manifest = manifest.subset(manifest.table["split"].isin(SPLITS).to_numpy(dtype=bool))
+    scanned = scan.scan(manifest, run / "scan.parquet")
+    manifest, bad = scan.quarantine(
+        manifest, scanned, settings.max_bad_images, run / "bad_images.csv"
+    )
+    by_path = scanned.set_index("path")
     receipt = leaks.check(
-        used,
-        found["sha256"],
-        config.allow_missing_patient_ids,
-        phashes=found["phash"],
-        refuse_near_duplicates=config.refuse_near_duplicates,
+        manifest,
+        by_path["sha256"],
+        settings.allow_missing_patient_ids,
+        phashes=by_path["phash"],
+        refuse_near_duplicates=settings.refuse_near_duplicates,
     )
     files.write_json(run / "leaks.json", receipt.to_json())
     receipt.raise_if_leaking()
-    counts = used.counts()
-    print(_overview(used, counts, bad, receipt), flush=True)
-    parts = {split: used.select(split) for split in SPLITS}
-    for split, part in parts.items():
-        if not len(part):
+    counts = manifest.counts()
+    _LOG.info(_overview(manifest, counts, bad, receipt))
+    by_split = {name: manifest.select(name) for name in SPLITS}
+    for name, split in by_split.items():
+        if not len(split):
             raise UserError(
-                f"The {split} split has no images; give it a share in config.splits, or rows in "
+                f"The {name} split has no images; give it a share in config.splits, or rows in "
                 "the data."
             )
-    _check_learnable(parts["train"])
-    if config.task == "multi_class":
-        _check_exclusive(used)
+    _check_learnable(by_split["train"])
+    if task == "multi_class":
+        _check_exclusive(manifest)
     return RunData(
-        **parts,
-        hashes=found["sha256"],
+        **by_split,
+        hashes=by_path["sha256"],
         summary={
-            "source": used.source,
+            "source": manifest.source,
             "counts": counts.to_dict(orient="index"),
-            "policies": {label: dict(policy) for label, policy in used.policies.items()},
+            "policies": {label: dict(policy) for label, policy in manifest.policies.items()},
             "bad_images": len(bad),
             "unchecked": list(receipt.unchecked),
         },
@@ -138,7 +161,7 @@ def _check_exclusive(manifest: Manifest) -> None:
     if len(labels) < 2:
         raise UserError(
             f"config.task is 'multi_class' with the label {', '.join(labels)} alone; name one "
-            "label a class, or use 'multi_label'."
+            "label per class, or use 'multi_label'."
         )
     targets = manifest.table[labels]
     wrong = targets.notna().all(axis=1) & (targets.sum(axis=1) != 1)
@@ -146,8 +169,8 @@ def _check_exclusive(manifest: Manifest) -> None:
         row = manifest.table[wrong].iloc[0]
         raise UserError(
             f"config.task is 'multi_class', but {row['path']} is positive for "
-            f"{int(row[labels].sum())} of the labels {', '.join(labels)}, as are "
-            f"{int(wrong.sum()):,} images not of exactly one; use 'multi_label'."
+            f"{int(row[labels].sum())} of the labels {', '.join(labels)}; "
+            f"{int(wrong.sum()):,} images are not positive for exactly one; use 'multi_label'."
         )
 
 

@@ -1,10 +1,9 @@
-"""Fine-tuning by gradient descent, of whatever the config leaves free."""
+"""Fine-tuning by gradient descent of the variables that the settings leave free."""
 
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import ml_collections
 import numpy as np
 import tensorflow as tf
 from scipy import special
@@ -15,10 +14,11 @@ from remedis.data.batches.pipeline import training_batches
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.evaluation.auroc import mean_auroc
-from remedis.finetuning import data, model
+from remedis.finetuning.data import RunData
 from remedis.finetuning.losses import SupervisedLoss
-from remedis.finetuning.model import Fitted
-from remedis.finetuning.objective import Supervised
+from remedis.finetuning.model import FitResult, TrainableModel, exportable
+from remedis.finetuning.objective import SupervisedObjective
+from remedis.finetuning.settings import FinetuneSettings
 from remedis.inference import predict
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
@@ -29,119 +29,119 @@ from remedis.training.step import Learner, Trainer
 
 
 def fit(
-    config: ml_collections.ConfigDict,
+    settings: FinetuneSettings,
     run: RunDirectory,
     distribution: Distribution,
-    started: model.Model,
-    parts: data.RunData,
+    model: TrainableModel,
+    data: RunData,
     train_ops: Preprocess,
     eval_ops: Preprocess,
-) -> Fitted:
-    """Trains, keeps the best weights by validation, and scores validation and test with them.
+) -> FitResult:
+    """Trains, selects the best weights on validation, and scores validation and test with them.
 
     Args:
-      config: as the files in `configs/` make them.
-      run: where the training's state goes.
-      distribution: who trains.
-      started: the model, made under the strategy's scope.
-      parts: the data.
-      train_ops: operations on images to learn from.
+      settings: of the run.
+      run: the directory for the training's state.
+      distribution: the replicas and workers that train.
+      model: made under the strategy's scope.
+      data: the three splits.
+      train_ops: operations on training images.
       eval_ops: operations on images to score.
 
     Raises:
-      UserError: the config asks for what cannot be, or the training diverged.
+      UserError: the settings contradict each other or the data, or the training diverged.
     """
-    return Fitting(distribution, started)(config, run, parts, train_ops, eval_ops)
+    return GradientFit(distribution, model)(settings, run, data, train_ops, eval_ops)
 
 
-def check(config: ml_collections.ConfigDict, train: Manifest) -> None:
-    """Raises a UserError for what training on some images would fail of, whatever the model."""
-    schedule = _schedule(config, len(train))
-    _plan(config, schedule)
+def check(settings: FinetuneSettings, train: Manifest) -> None:
+    """Raises a UserError for settings that training would fail on, with any model."""
+    schedule = _schedule(settings, len(train))
+    _plan(settings, schedule)
     optimizers.make(
-        config.optimizer,
+        settings.optimization.optimizer,
         schedules.Rate(schedule),
         {},
-        momentum=config.momentum,
-        weight_decay=config.weight_decay,
+        momentum=settings.optimization.momentum,
+        weight_decay=settings.optimization.weight_decay,
     )
-    learning_rates.parse(config.learning_rates)
-    SupervisedLoss.of(config.task, train.targets(), config.class_weights, config.focal_gamma)
-    if config.balance:
-        sampling.balanced(train, config.balance)
+    learning_rates.parse(settings.optimization.learning_rates)
+    _loss(settings, train)
+    if settings.loss.balance:
+        sampling.balanced(train, settings.loss.balance)
 
 
-class Fitting:
-    """Fits one model, once or again and again from other weights: what is traced is kept."""
+class GradientFit:
+    """Fits one model, once or several times from different weights; traced functions are reused."""
 
-    def __init__(self, distribution: Distribution, started: model.Model) -> None:
-        self._distribution, self._started = distribution, started
-        self._logits = logits_of(started.classifier)
+    def __init__(self, distribution: Distribution, model: TrainableModel) -> None:
+        self._distribution, self._model = distribution, model
+        self._logits = logits_of(model.classifier)
         self._trainers: dict[tuple[Any, ...], Trainer] = {}
 
     def __call__(
         self,
-        config: ml_collections.ConfigDict,
+        settings: FinetuneSettings,
         run: RunDirectory,
-        parts: data.RunData,
+        data: RunData,
         train_ops: Preprocess,
         eval_ops: Preprocess,
-    ) -> Fitted:
-        """Does what `fit` does, beginning with the weights as they are.
+    ) -> FitResult:
+        """Fits as `fit` does, from the current weights of the model.
 
-        The model's own keys of the config, and those of the optimizer and the precision, must be
-        the same every time.
+        Every call needs the same model settings, optimizer and precision.
         """
-        distribution = self._distribution
-        schedule = _schedule(config, len(parts.train))
-        model.make_trainable(self._started, config)
-        _check_batch_norm(config, self._started, distribution)
-        plan = _plan(config, schedule)
-        # For images that are come by again and again; the test images are not.
-        kept, kept_validation = (ImageCache(int(config.cache_gb * 1e9 / 2)) for _ in range(2))
-        weights = sampling.balanced(parts.train, config.balance) if config.balance else None
-        own = parts.validation.subset(
-            np.isin(np.arange(len(parts.validation)), distribution.rows(len(parts.validation)))
-        )
+        distribution, batch_size = self._distribution, settings.optimization.batch_size
+        schedule = _schedule(settings, len(data.train))
+        _check_batch_norm(settings, self._model, distribution)
+        plan = _plan(settings, schedule)
+        # Training and validation images are read in every epoch, test images once.
+        cache_bytes = int(settings.images.cache_gb * 1e9 / 2)
+        train_cache, validation_cache = ImageCache(cache_bytes), ImageCache(cache_bytes)
+        balance = settings.loss.balance
+        weights = sampling.balanced(data.train, balance) if balance else None
+        rows = np.arange(len(data.validation))
+        own_validation = data.validation.subset(np.isin(rows, distribution.rows(len(rows))))
 
         def validate() -> tuple[float, dict[str, float | None]]:
-            found = predict.predict(
-                self._logits, own, eval_ops, config.batch_size, cache=kept_validation
+            logits = predict.predict(
+                self._logits, own_validation, eval_ops, batch_size, cache=validation_cache
             )
-            return _score(parts.validation.targets(), distribution.gathered(found), config.task)
+            everyone = distribution.gathered(logits)
+            return _score(data.validation.targets(), everyone, settings.model.task)
 
-        alpha = _mixup(config, len(parts.train), distribution)
+        mixup = _mixup(settings, len(data.train), distribution)
         state = loop.train(
             run,
             plan,
-            self._trainer(config, schedule, parts.train, alpha),
+            self._trainer(settings, schedule, data.train, mixup),
             lambda first, last: training_batches(
-                parts.train,
+                data.train,
                 train_ops,
-                config.batch_size,
-                config.seed,
+                batch_size,
+                settings.seed,
                 first,
                 last,
                 weights=weights,
                 shard=(distribution.worker, distribution.workers),
-                cache=kept,
+                cache=train_cache,
             ),
             validate,
         )
-        classifier = model.plain(self._started, config)
-        logits = self._logits if classifier is self._started.classifier else logits_of(classifier)
+        classifier = exportable(self._model, settings)
+        logits = self._logits if classifier is self._model.classifier else logits_of(classifier)
 
-        def scored(part: Manifest, name: str) -> np.ndarray:
+        def scored(split: Manifest, name: str) -> np.ndarray:
             if not distribution.chief:
                 return np.empty((0, len(classifier.labels)), np.float32)
-            return predict.predict(logits, part, eval_ops, config.batch_size, f"Scoring {name}")
+            return predict.predict(logits, split, eval_ops, batch_size, f"Scoring {name}")
 
-        return Fitted(
+        return FitResult(
             classifier,
-            scored(parts.validation, "validation"),
-            scored(parts.test, "test"),
+            scored(data.validation, "validation"),
+            scored(data.test, "test"),
             {
-                "schedule": {**dataclasses.asdict(schedule), "mixup": alpha},
+                "schedule": {**dataclasses.asdict(schedule), "mixup": mixup},
                 "steps": int(state.step),
                 "best_step": int(state.best_step),
             },
@@ -149,36 +149,19 @@ class Fitting:
 
     def _trainer(
         self,
-        config: ml_collections.ConfigDict,
+        settings: FinetuneSettings,
         schedule: schedules.Schedule,
         train: Manifest,
-        alpha: float,
+        mixup: float,
     ) -> Trainer:
-        """Returns a trainer, the one before where all that is traced as a constant is the same."""
-        loss = SupervisedLoss.of(
-            config.task, train.targets(), config.class_weights, config.focal_gamma
-        )
-        key = (schedule, loss, alpha, config.seed if alpha else None)
-        if key not in self._trainers:
+        """Returns the last trainer if its traced constants are the same, else a new one."""
+        loss = _loss(settings, train)
+        constants = (schedule, loss, mixup, settings.seed if mixup else None)
+        if constants not in self._trainers:
             self._trainers.clear()  # the optimizer's variables are as large as the network
-            learner = _learner(config, self._started, schedule, loss, alpha, self._distribution)
-            self._trainers[key] = Trainer(learner, self._distribution)
-        return self._trainers[key]
-
-
-def _mixup(config: ml_collections.ConfigDict, images: int, distribution: Distribution) -> float:
-    """Returns the alpha of MixUp, 0 for none."""
-    alpha: float | None = config.mixup
-    if alpha is None:
-        hyperrule = config.schedule == "hyperrule"
-        alpha = schedules.hyperrule_mixup(images) if hyperrule else 0.0
-    if alpha and distribution.replicas > 1 and config.batch_size // distribution.replicas % 2:
-        raise UserError(
-            f"MixUp mixes neighbours, and a batch of {config.batch_size} gives each of the "
-            f"{distribution.replicas} replicas an odd number of images; choose an even number of "
-            "images per replica with config.batch_size, or set config.mixup to 0."
-        )
-    return alpha
+            learner = _learner(settings, self._model, schedule, loss, mixup, self._distribution)
+            self._trainers[constants] = Trainer(learner, self._distribution)
+        return self._trainers[constants]
 
 
 def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -191,75 +174,102 @@ def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
     )
 
 
-def _check_batch_norm(
-    config: ml_collections.ConfigDict, started: model.Model, distribution: Distribution
-) -> None:
-    """Raises a UserError if batch norms would be trained on less than the batch.
+def _loss(settings: FinetuneSettings, train: Manifest) -> SupervisedLoss:
+    return SupervisedLoss.from_targets(
+        settings.model.task,
+        train.targets(),
+        settings.loss.class_weights,
+        settings.loss.focal_gamma,
+    )
 
-    They normalise by the images they see together: in parts, numbers would depend on how many.
-    """
-    trained = set(started.factors) & set(started.classifier.backbone.named_variables())
-    parts = distribution.replicas * config.accumulate
-    if trained and started.classifier.statistics() and parts > 1:
+
+def _mixup(settings: FinetuneSettings, images: int, distribution: Distribution) -> float:
+    """Returns the alpha of MixUp, 0 for none."""
+    alpha, batch_size = settings.loss.mixup, settings.optimization.batch_size
+    if alpha is None:
+        hyperrule = settings.optimization.schedule == "hyperrule"
+        alpha = schedules.hyperrule_mixup(images) if hyperrule else 0.0
+    if alpha and distribution.replicas > 1 and batch_size // distribution.replicas % 2:
         raise UserError(
-            f"config.checkpoint is {config.checkpoint}, whose batch norms normalise by the images "
-            f"at hand, and each batch is cut into {parts} parts; set config.accumulate to 1 and "
-            "config.distribution to none, or freeze the backbone by "
+            f"MixUp mixes neighbours, and config.batch_size={batch_size} gives each of the "
+            f"{distribution.replicas} replicas an odd number of images; choose a batch size that "
+            "gives each an even number, or set config.mixup to 0."
+        )
+    return alpha
+
+
+def _check_batch_norm(
+    settings: FinetuneSettings, model: TrainableModel, distribution: Distribution
+) -> None:
+    """Raises a UserError if trained batch norms would see less than the whole batch.
+
+    A batch norm normalises by the images it sees together: with the batch divided, numbers would
+    depend on the number of parts.
+    """
+    trained = set(model.factors) & set(model.classifier.backbone.named_variables())
+    parts = distribution.replicas * settings.optimization.accumulate
+    if trained and model.classifier.statistics() and parts > 1:
+        raise UserError(
+            f"config.checkpoint is {settings.model.checkpoint}, whose batch norms normalise by the "
+            f"images at hand, and each batch is cut into {parts} parts; set config.accumulate to 1 "
+            "and config.distribution to none, or freeze the backbone by "
             "config.learning_rates='head/.*=1; .*=0'."
         )
 
 
-def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Schedule:
-    return schedules.Schedule.of(
-        config.schedule,
+def _schedule(settings: FinetuneSettings, images: int) -> schedules.Schedule:
+    asked = settings.optimization
+    return schedules.Schedule.from_settings(
+        asked.schedule,
         images,
-        config.batch_size,
-        durations.steps(config.steps, config.epochs, config.examples, images, config.batch_size),
-        config.learning_rate,
-        config.learning_rate_batch,
-        config.warmup,
-        tuple(config.drops),
+        asked.batch_size,
+        durations.steps(asked.steps, asked.epochs, asked.examples, images, asked.batch_size),
+        asked.learning_rate,
+        asked.learning_rate_batch,
+        asked.warmup,
+        asked.drops,
     )
 
 
-def _plan(config: ml_collections.ConfigDict, schedule: schedules.Schedule) -> loop.Plan:
+def _plan(settings: FinetuneSettings, schedule: schedules.Schedule) -> loop.Plan:
+    asked = settings.optimization
     return loop.Plan(
         schedule.steps,
-        config.evaluate_every,
-        config.checkpoint_every,
-        config.log_every,
-        config.patience,
+        asked.evaluate_every,
+        asked.checkpoint_every,
+        asked.log_every,
+        asked.patience,
     )
 
 
 def _learner(
-    config: ml_collections.ConfigDict,
-    started: model.Model,
+    settings: FinetuneSettings,
+    model: TrainableModel,
     schedule: schedules.Schedule,
     loss: SupervisedLoss,
-    alpha: float,
+    mixup: float,
     distribution: Distribution,
 ) -> Learner:
-    classifier = started.classifier
+    classifier, asked = model.classifier, settings.optimization
     variables = classifier.named_variables()
-    trained = {name: variables[name] for name in started.factors}
+    trained = {name: variables[name] for name in model.factors}
     with distribution.strategy.scope():
         optimizer = optimizers.make(
-            config.optimizer,
+            asked.optimizer,
             schedules.Rate(schedule),
-            {trained[name].path: factor for name, factor in started.factors.items()},
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            loss_scale=config.precision == "float16",
+            {trained[name].path: factor for name, factor in model.factors.items()},
+            momentum=asked.momentum,
+            weight_decay=asked.weight_decay,
+            loss_scale=settings.model.precision == "float16",
         )
     return Learner(
         trained,
         {name: variables[name] for name in classifier.statistics()},
         optimizer,
-        Supervised(classifier, loss, alpha, config.seed),
-        accumulate=config.accumulate,
-        clip_norm=config.clip_norm,
-        ema=config.ema,
+        SupervisedObjective(classifier, loss, mixup, settings.seed),
+        accumulate=asked.accumulate,
+        clip_norm=asked.clip_norm,
+        ema=asked.ema,
     )
 
 

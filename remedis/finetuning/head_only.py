@@ -1,18 +1,20 @@
 """The head alone, solved exactly on embeddings that are computed once."""
 
-import ml_collections
+import logging
 
 from remedis.errors import UserError
 from remedis.evaluation.linear_probe import linear_probe
-from remedis.finetuning import model
 from remedis.finetuning.data import RunData
-from remedis.finetuning.model import Fitted
+from remedis.finetuning.model import FitResult, TrainableModel, exportable
+from remedis.finetuning.settings import FinetuneSettings
 from remedis.inference import embedding_store
 from remedis.preprocess import Preprocess
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
-# What asks for another loss or other images than a probe has, and how it says that it does not.
+_LOG = logging.getLogger(__name__)
+
+# Settings of another loss or of other images than a probe has, with the value that sets none.
 _NO_EFFECT = {
     "class_weights": "none",
     "focal_gamma": 0.0,
@@ -24,66 +26,70 @@ _NO_EFFECT = {
 
 
 def fit(
-    config: ml_collections.ConfigDict,
+    settings: FinetuneSettings,
     run: RunDirectory,
     distribution: Distribution,
-    started: model.Model,
-    parts: RunData,
+    model: TrainableModel,
+    data: RunData,
     train_ops: Preprocess,
     eval_ops: Preprocess,
-) -> Fitted:
-    """Solves the head on the embeddings of images as they are evaluated, not augmented.
+) -> FitResult:
+    """Solves the head on the embeddings of images with evaluation's preprocessing.
 
     Args:
-      config: as the files in `configs/` make them; what it says of training has no effect.
-      run: where the embeddings are stored, if the config names no other directory.
+      settings: of the run; those of gradient training have no effect.
+      run: its directory holds the embeddings, unless the settings name another one.
       distribution: this process alone.
-      started: the model; its backbone stays as it is.
-      parts: the data.
+      model: its backbone is not changed.
+      data: the three splits.
       train_ops: without effect.
       eval_ops: operations on images.
 
     Raises:
-      UserError: there are several workers, or the store cannot be written to.
+      UserError: there are several workers, a setting asks for what a probe cannot do, or the store
+        cannot be written.
     """
+    values = settings.to_dict()
     for key, none in _NO_EFFECT.items():
-        if config[key] != none:
+        if values[key] != none:
             raise UserError(
-                f"config.{key} is {config[key]!r}, which a probe knows nothing of: it is solved on "
+                f"config.{key} is {values[key]!r}, which a probe does not use: it is solved on "
                 "embeddings of images as they are; leave it out, or set config.method to finetune."
             )
     if distribution.workers > 1:
         raise UserError(
-            "config.method is 'probe', which one process does; set config.distribution to none."
+            "config.method is 'probe', which runs in one process; set config.distribution to none."
         )
-    classifier = model.plain(started, config)
-    stored = embedding_store.of_head(
-        classifier, config.embeddings_dir or run / "embeddings", eval_ops, config.batch_size
+    classifier = exportable(model, settings)
+    embedded = embedding_store.of_head(
+        classifier,
+        settings.embeddings_dir or run / "embeddings",
+        eval_ops,
+        settings.optimization.batch_size,
     )
     train, validation, test = (
-        stored(part, parts.hashes, f"Embedding {name}")
-        for part, name in (
-            (parts.train, "training"),
-            (parts.validation, "validation"),
-            (parts.test, "test"),
+        embedded(split, data.hashes, f"Embedding {name}")
+        for split, name in (
+            (data.train, "training"),
+            (data.validation, "validation"),
+            (data.test, "test"),
         )
     )
-    solved = linear_probe(
-        train, parts.train.targets(), validation, parts.validation.targets(), config.task
+    probe = linear_probe(
+        train, data.train.targets(), validation, data.validation.targets(), settings.model.task
     )
-    if not solved.converged:
-        print("The probe was not solved to the end: take its numbers with care.", flush=True)
-    classifier.set_head(solved.kernel, solved.bias)
-    return Fitted(
+    if not probe.converged:
+        _LOG.warning("The solver of the probe did not converge: take its numbers with care.")
+    classifier.set_head(probe.kernel, probe.bias)
+    penalties = map(float, probe.penalties)
+    return FitResult(
         classifier,
-        solved.logits(validation),
-        solved.logits(test),
+        probe.logits(validation),
+        probe.logits(test),
         {
             "probe": {
-                "penalties": dict(
-                    zip(classifier.labels, map(float, solved.penalties), strict=True)
-                ),
-                "converged": bool(solved.converged),
+                "penalties": dict(zip(classifier.labels, penalties, strict=True)),
+                "converged": bool(probe.converged),
             }
         },
     )

@@ -12,17 +12,17 @@ from remedis.models.classifier import TASKS
 MULTI_LABEL, MULTI_CLASS = TASKS
 CLASS_WEIGHTS = ("none", "balanced")
 
-# Where 1 - p is below it, the float32 next to 1, the focal factor stays as it is: the derivative
-# of a power below 1 is infinite at 0.
+# Smallest 1 - p of the focal factor, near the spacing of float32 at 1. The derivative of a power
+# below 1 is infinite at 0.
 SMALLEST_MISS = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
 class SupervisedLoss:
-    """Cross-entropy or focal loss, as a sum and the number it is to be divided by.
+    """Cross-entropy or focal loss, as a sum and its divisor.
 
-    The two come apart so that a batch may be worked on in parts, by one worker or many: sums are
-    added up over the parts, and the mean is the same however the batch is divided.
+    Sum and divisor are separate because a batch may be divided into micro-batches or among workers:
+    both are added up over the parts, so the mean does not depend on the division.
 
     With p the probability of a positive (`multi_label`, a sigmoid) or of a class (`multi_class`, a
     softmax), y the label and w the positive weight, an entry's loss is
@@ -31,14 +31,14 @@ class SupervisedLoss:
         multi_class:  -w y (1 - p)^gamma log(p)
 
     For gamma = 0 it is the cross-entropy; for y of 0 or 1 and w = 1 the focal loss of Lin et al.
-    2017, arXiv 1708.02002, equation 4. For a soft y it is that loss's expectation over labels that
-    are 1 with probability y, as the cross-entropy of a soft label is.
+    2017, arXiv 1708.02002, equation 4. For a soft y it is the expectation of that
+    loss over labels that are 1 with probability y, as is the cross-entropy of a soft label.
 
     Attributes:
       task: `multi_label`, or `multi_class` for labels of which exactly one is 1.
-      positive_weights: what an example of each label or class counts for, negatives of
-        `multi_label` counting 1; None for 1.
-      focal_gamma: how much less the examples count that are right already; 0 for no difference.
+      positive_weights: one weight per label or class for its positives; negatives of `multi_label`
+        weigh 1. None: all weigh 1.
+      focal_gamma: how strongly examples that are already right are down-weighted; 0: not at all.
     """
 
     task: str
@@ -52,7 +52,7 @@ class SupervisedLoss:
             raise UserError(f"config.focal_gamma is {self.focal_gamma}; expected 0 or more.")
 
     @classmethod
-    def of(
+    def from_targets(
         cls, task: str, targets: np.ndarray, class_weights: str, focal_gamma: float
     ) -> "SupervisedLoss":
         """Returns the loss with weights that follow from the training set.
@@ -84,7 +84,7 @@ class SupervisedLoss:
         return dataclasses.replace(unweighted, positive_weights=tuple(weights.tolist()))
 
     def weight(self, labels: tf.Tensor) -> tf.Tensor:
-        """Returns how many things `total` sums over.
+        """Returns the number of terms that `total` sums.
 
         Args:
           labels: [N, L] float32, NaN where unknown.
@@ -106,17 +106,17 @@ class SupervisedLoss:
           logits: [N, L], float32 or a half precision.
 
         Returns:
-          Scalar float32, 0 if nothing is known.
+          Scalar float32, 0 if no label is known.
         """
         known = self._known(labels)
         labels = tf.where(known, labels, 0.0)
-        # Masked going in as well as coming out: 0 times the gradient of an infinite loss is NaN.
+        # Masked before and after the loss: 0 times the gradient of an infinite loss is NaN.
         logits = tf.where(known, tf.cast(logits, tf.float32), 0.0)
         losses = self._multi_label if self.task == MULTI_LABEL else self._multi_class
         return tf.reduce_sum(tf.where(known, losses(labels, logits), 0.0))
 
     def _known(self, labels: tf.Tensor) -> tf.Tensor:
-        """[N, L] bool: the entries that count."""
+        """Returns the entries that have a loss, [N, L] bool."""
         known = tf.math.is_finite(labels)
         if self.task == MULTI_LABEL:
             return known
@@ -130,7 +130,7 @@ class SupervisedLoss:
         missed, alarmed = tf.nn.softplus(-logits), tf.nn.softplus(logits)
         positive, negative = labels * self._weights() * missed, (1 - labels) * alarmed
         if self.focal_gamma:
-            # (1 - p)^gamma and p^gamma, as finite as their gradients wherever the logit is.
+            # (1 - p)^gamma and p^gamma; both and their gradients are finite for every logit.
             positive *= tf.exp(-self.focal_gamma * alarmed)
             negative *= tf.exp(-self.focal_gamma * missed)
         return positive + negative

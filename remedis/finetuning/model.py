@@ -1,13 +1,14 @@
-"""The model a config asks for, and which of its variables are trained how fast."""
+"""The classifier that a run trains, and the result of training it."""
 
 import dataclasses
+import logging
 from typing import Any
 
-import ml_collections
 import numpy as np
 import tensorflow as tf
 
 from remedis.errors import UserError
+from remedis.finetuning.settings import FinetuneSettings
 from remedis.models import precision
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
@@ -15,14 +16,16 @@ from remedis.training import learning_rates
 from remedis.zoo import resolve
 from remedis.zoo.provenance import Provenance
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(frozen=True)
-class Model:
+class TrainableModel:
     """A classifier to train.
 
     Attributes:
-      classifier: with the weights it starts from.
-      factors: of the learning rate, by name, for the variables that are trained.
+      classifier: with the weights that training starts from.
+      factors: of the learning rate, by name of the trained variable.
       provenance: of the backbone's weights.
     """
 
@@ -32,14 +35,14 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
-class Fitted:
-    """A trained classifier and its scores.
+class FitResult:
+    """The result of fitting: classifier, scores and summary.
 
     Attributes:
       classifier: trained, in float32 on one device.
       validation_logits: [images, labels] float32, before calibration.
-      test_logits: the same of the test split.
-      summary: what was done, as plain values for `results.json`.
+      test_logits: the same for the test split.
+      summary: facts about the fit as plain values, for `results.json`.
     """
 
     classifier: Classifier
@@ -48,64 +51,69 @@ class Fitted:
     summary: dict[str, Any]
 
 
-def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -> Model:
+def build(
+    settings: FinetuneSettings, strategy: tf.distribute.Strategy, log_level: int = logging.INFO
+) -> TrainableModel:
     """Returns the model, its variables made under a strategy's scope.
 
+    Args:
+      settings: of the run.
+      strategy: TensorFlow's.
+      log_level: of the lines about checkpoint and trained variables.
+
     Raises:
-      UserError: there is no such checkpoint, or it cannot do what the config asks.
+      UserError: the checkpoint does not exist, or cannot do what the settings ask for.
     """
-    if not config.checkpoint:
+    asked = settings.model
+    if not asked.checkpoint:
         raise UserError(
             "config.checkpoint is not set: name a checkpoint folder (saved_models/build.py makes "
             "one; the released ones are taken as downloaded), bit:FILE.npz, scratch:50x1, or "
             "keras:DenseNet121:WEIGHTS_FILE."
         )
-    with strategy.scope(), precision.policy(config.precision):
-        loaded = resolve.load(config.checkpoint, config.seed, config.architecture)
-        if config.gradient_checkpointing:
-            _use_gradient_checkpointing(loaded.backbone, config.checkpoint)
-        classifier = Classifier(
-            loaded.backbone, tuple(config.labels), config.head_norm, task=config.task
-        )
-    print(f"Checkpoint: {config.checkpoint}: {loaded.provenance.description}", flush=True)
+    with strategy.scope(), precision.policy(asked.precision):
+        loaded = _backbone(settings)
+        if asked.gradient_checkpointing:
+            if not isinstance(loaded.backbone, BiTResNet):
+                raise UserError(
+                    "config.gradient_checkpointing works for BiT backbones only, and "
+                    f"config.checkpoint is {asked.checkpoint}; set it to False."
+                )
+            loaded.backbone.gradient_checkpointing = True
+        classifier = _classifier(loaded, settings)
+    _LOG.log(log_level, f"Checkpoint: {asked.checkpoint}: {loaded.provenance.description}")
     unused = classifier.unused_variables() | set(classifier.statistics())
-    names = [name for name in classifier.named_variables() if name not in unused]
-    variables = classifier.named_variables()
-    factors = learning_rates.of_trained(
-        config.learning_rates, {name: variables[name] for name in names}
+    variables = {
+        name: variable
+        for name, variable in classifier.named_variables().items()
+        if name not in unused
+    }
+    factors = learning_rates.factors_of_trained(
+        settings.optimization.learning_rates, variables, log_level
     )
-    classifier.backbone.freeze(set(names) - set(factors))
-    return Model(classifier, factors, loaded.provenance)
+    classifier.backbone.freeze(set(variables) - set(factors))
+    return TrainableModel(classifier, factors, loaded.provenance)
 
 
-def make_trainable(model: Model, config: ml_collections.ConfigDict) -> None:
-    """Takes back what `plain` has changed, for another training of the same model."""
-    if isinstance(model.classifier.backbone, BiTResNet):
-        model.classifier.backbone.gradient_checkpointing = config.gradient_checkpointing
+def exportable(model: TrainableModel, settings: FinetuneSettings) -> Classifier:
+    """Returns the trained classifier in float32 on one device, as it is exported.
 
-
-def plain(model: Model, config: ml_collections.ConfigDict) -> Classifier:
-    """Returns the classifier in float32, on one device and without tricks: what is exported.
-
-    Its variables are the model's own where nothing had to change.
+    It is the model's own classifier where that is so already, else a copy.
     """
     trained = model.classifier
-    if isinstance(trained.backbone, BiTResNet):
-        trained.backbone.gradient_checkpointing = False
-    if config.precision == "float32" and config.distribution == "none":
+    if settings.model.precision == "float32" and settings.distribution == "none":
         return trained
-    loaded = resolve.load(config.checkpoint, config.seed, config.architecture)
-    twin = Classifier(loaded.backbone, trained.labels, config.head_norm, task=config.task)
+    copy = _classifier(_backbone(settings), settings)
     variables = trained.named_variables()
-    for name, variable in twin.named_variables().items():
+    for name, variable in copy.named_variables().items():
         variable.assign(variables[name].numpy())
-    return twin
+    return copy
 
 
-def _use_gradient_checkpointing(backbone: resolve.Backbone, checkpoint: str) -> None:
-    if not isinstance(backbone, BiTResNet):
-        raise UserError(
-            f"config.gradient_checkpointing works for BiT backbones only, and config.checkpoint is "
-            f"{checkpoint}; set it to False."
-        )
-    backbone.gradient_checkpointing = True
+def _backbone(settings: FinetuneSettings) -> resolve.LoadedBackbone:
+    return resolve.load(settings.model.checkpoint, settings.seed, settings.model.architecture)
+
+
+def _classifier(loaded: resolve.LoadedBackbone, settings: FinetuneSettings) -> Classifier:
+    asked = settings.model
+    return Classifier(loaded.backbone, settings.data.labels, asked.head_norm, task=asked.task)

@@ -1,4 +1,4 @@
-"""What fine-tuning makes small: a classifier's loss, on mixed-up images where asked for."""
+"""The objective of fine-tuning: a classifier's loss, with MixUp where the config sets it."""
 
 import dataclasses
 
@@ -7,15 +7,15 @@ import tensorflow as tf
 from remedis.finetuning.losses import SupervisedLoss
 from remedis.finetuning.mixup import mixup
 from remedis.models.classifier import Classifier
-from remedis.training.objective import Batch, Summed
+from remedis.training.objective import Batch, SummedObjective
 
 
 @dataclasses.dataclass(frozen=True)
-class Supervised(Summed):
-    """The objective of a classifier (see `remedis.training.objective.Summed`).
+class SupervisedObjective(SummedObjective):
+    """The loss of a classifier on images and labels.
 
     Attributes:
-      classifier: from images to logits.
+      classifier: maps images to logits.
       loss: of logits against labels.
       mixup: alpha of MixUp; 0 for none.
       seed: of MixUp's shares.
@@ -27,7 +27,7 @@ class Supervised(Summed):
     seed: int
 
     def prepare(self, batch: Batch, step: tf.Tensor) -> Batch:
-        """Returns images and labels, mixed up by the share that seed and step give."""
+        """Returns images and labels, mixed by the share that seed and step determine."""
         images, labels = batch["image"], batch["label"]
         if self.mixup:
             seed = tf.stack([tf.constant(self.seed, tf.int64), step])
@@ -35,7 +35,7 @@ class Supervised(Summed):
         return {"image": images, "label": labels}
 
     def weight(self, batch: Batch) -> tf.Tensor:
-        """Returns how many labels of the batch are known."""
+        """Returns the number of known labels in the batch."""
         return self.loss.weight(batch["label"])
 
     def total(self, batch: Batch) -> tf.Tensor:

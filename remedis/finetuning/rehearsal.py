@@ -1,50 +1,56 @@
-"""Made-up data and random weights for a config's `:rehearsal`, inside the run's own directory."""
+"""Made-up data and random weights for a config's `:rehearsal`, in the run's own directory."""
 
+import dataclasses
+import logging
 import pathlib
 from collections.abc import Callable, Mapping
-
-import ml_collections
 
 from remedis import synthetic
 from remedis.data import manifest as manifests
 from remedis.data import sources
 from remedis.errors import UserError, unknown_choice
+from remedis.finetuning.settings import FinetuneSettings
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import builder, names
 
-ARCHITECTURE = "50x1"  # where the config asks for none
+_LOG = logging.getLogger(__name__)
+
+ARCHITECTURE = "50x1"  # unless the settings name one
 IMAGE_SIZE = 96  # pixels of the made-up radiographs; patches have the size of the real ones
 
 
-def prepared(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collections.ConfigDict:
-    """Returns the config with `data_dir` and `checkpoint` set to what was made, where they are not.
+def prepared(settings: FinetuneSettings, run: RunDirectory) -> FinetuneSettings:
+    """Returns the settings with made-up data and a random checkpoint where none are named.
 
-    What is there already, from the same run before it was killed, is used again.
+    Data and checkpoint that a killed run left are used again.
 
     Raises:
-      UserError: there is no made-up data of the layout `config.rehearsal` names, or no checkpoint
-        of the architecture the config asks for.
+      UserError: there are no made-up data of the layout `config.rehearsal` names, or no checkpoint
+        of the architecture the settings ask for.
     """
-    config = config.copy_and_resolve_references()
-    folder = run.shared / "rehearsal"
-    if config.rehearsal not in LAYOUTS:
-        raise unknown_choice("layout of made-up data", config.rehearsal, LAYOUTS)
-    if not config.data_dir:
-        config.data_dir = str(LAYOUTS[config.rehearsal](folder / "data"))
-        print(f"Rehearsal: made-up data in {config.data_dir}.", flush=True)
-    if not config.checkpoint:
-        data_type = "path" if config.rehearsal in PATHOLOGY else "cxr"
-        name = str(names.CheckpointName(data_type, config.architecture or ARCHITECTURE, "m"))
+    layout, folder = settings.rehearsal, run.shared / "rehearsal"
+    if layout not in LAYOUTS:
+        raise unknown_choice("layout of made-up data", layout, LAYOUTS)
+    if not settings.data.data_dir:
+        data_dir = str(LAYOUTS[layout](folder / "data"))
+        data = dataclasses.replace(settings.data, data_dir=data_dir)
+        settings = dataclasses.replace(settings, data=data)
+        _LOG.info(f"Rehearsal: made-up data in {data_dir}.")
+    if not settings.model.checkpoint:
+        data_type = "path" if layout in PATHOLOGY else "cxr"
+        architecture = settings.model.architecture or ARCHITECTURE
+        name = str(names.CheckpointName(data_type, architecture, "m"))
         target = folder / name
         if not target.is_dir():
-            print(f"Rehearsal: building {name} with random weights ...", flush=True)
+            _LOG.info(f"Rehearsal: building {name} with random weights ...")
             builder.build(name, "random:0", folder, command="rehearsal")
-        config.checkpoint = str(target)
-    return config
+        model = dataclasses.replace(settings.model, checkpoint=str(target))
+        settings = dataclasses.replace(settings, model=model)
+    return settings
 
 
 def made_once(target: pathlib.Path, make: Callable[[], object]) -> pathlib.Path:
-    """Returns `target`, made if it is not there; another process may make it at the same time."""
+    """Returns `target`, made if it does not exist; another process may be making it, too."""
     if not target.is_dir():
         try:
             make()
@@ -84,12 +90,11 @@ def _wilds_camelyon17(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _csv(folder: pathlib.Path) -> pathlib.Path:
-    """Makes a user's own directory: the images of the CheXpert layout with a `manifest.csv`."""
+    """Makes a user's own folder: the images of the CheXpert layout with a `manifest.csv`."""
     data_dir = _chexpert(folder)
     target = data_dir / "manifest.csv"
     if not target.is_file():
-        made = sources.load("chexpert", data_dir)
-        manifests.write_csv(made, target)
+        manifests.write_csv(sources.load("chexpert", data_dir), target)
     return data_dir
 
 

@@ -1,4 +1,4 @@
-"""What both modes make of an arm before any label of the other hospital is seen."""
+"""An arm before it sees any label of the other hospital: its in-distribution model's scores."""
 
 import dataclasses
 import json
@@ -19,17 +19,17 @@ SCORES = "scores.npz"  # in the run directory of an in-distribution model
 
 
 @dataclasses.dataclass(frozen=True)
-class Home:
-    """How an arm's in-distribution model scores both test sets.
+class InDistributionScores:
+    """Scores of an arm's in-distribution model on both test sets.
 
     Attributes:
-      inside: [ID test images, L] float32.
+      id_test: [ID test images, L] float32.
       zero_shot: [OOD test images, L] float32.
-      provenance: of the checkpoint the arm started from.
-      seconds: that it took to make.
+      provenance: of the checkpoint that the arm started from.
+      seconds: that the model took to train and score.
     """
 
-    inside: Scores
+    id_test: Scores
     zero_shot: Scores
     provenance: Provenance
     seconds: float
@@ -39,15 +39,15 @@ class Home:
         with files.whole_file(path) as temporary:
             np.savez(
                 temporary,
-                inside=np.asarray(self.inside, np.float32),
+                inside=np.asarray(self.id_test, np.float32),
                 zero_shot=np.asarray(self.zero_shot, np.float32),
                 provenance=json.dumps(self.provenance.to_json()),
                 seconds=self.seconds,
             )
 
     @classmethod
-    def read(cls, path: files.Path) -> "Home":
-        """Returns what `write` wrote."""
+    def read(cls, path: files.Path) -> "InDistributionScores":
+        """Returns the scores that `write` wrote."""
         with np.load(pathlib.Path(path), allow_pickle=False) as content:
             return cls(
                 content["inside"],
@@ -57,19 +57,19 @@ class Home:
             )
 
 
-def path(run: StudyDirectory, name: str, mode: str) -> pathlib.Path:
-    """Returns where an arm's `Home` is kept."""
+def scores_file(run: StudyDirectory, name: str, mode: str) -> pathlib.Path:
+    """Returns the file of an arm's `InDistributionScores`."""
     return run / "id" / (f"{name}/{SCORES}" if mode == "finetune" else f"{name}-{mode}.npz")
 
 
 def pin_weights(run: StudyDirectory, name: str, digest: str) -> None:
-    """Writes down which weights an arm starts from, or checks that they are still the same.
+    """Records the weights that an arm starts from, or checks that they are still the same.
 
     Raises:
-      UserError: something was made with other weights under the arm's name.
+      UserError: finished cells of the arm started from other weights.
     """
     file = run / "weights" / f"{name}.txt"
-    begun = any(path(run, name, mode).is_file() for mode in MODES)
+    begun = any(scores_file(run, name, mode).is_file() for mode in MODES)
     if begun and file.is_file():
         if file.read_text(encoding="utf-8") != digest:
             raise UserError(
@@ -81,15 +81,19 @@ def pin_weights(run: StudyDirectory, name: str, digest: str) -> None:
 
 
 class Arm(Protocol):
-    """An arm in one mode, ready to be adapted."""
+    """An arm in one mode, ready to be adapted.
 
-    home: Home
+    Attributes:
+      in_distribution: scores before any adaptation.
+    """
 
-    def adapted(self, draw: Draw, seed: int, name: str) -> Scores:
-        """Returns the scores of the OOD test images after adapting to a draw.
+    in_distribution: InDistributionScores
+
+    def adapt(self, draw: Draw, seed: int, cell: str) -> Scores:
+        """Returns the scores of the OOD test images after adaptation to a draw.
 
         Args:
           draw: the images.
           seed: of the cell.
-          name: of the cell, for what it leaves while it is at work.
+          cell: name of the cell, for files that exist while it is computed.
         """

@@ -1,4 +1,4 @@
-"""Label budgets: how many patients, which ones for every seed, and which of them only validate."""
+"""Label budgets: numbers of patients, the patients of every draw, and those that only validate."""
 
 import dataclasses
 import math
@@ -21,8 +21,8 @@ class Draw:
     """The images of one draw of a budget's patients.
 
     Attributes:
-      train: [pool images] bool, to learn from.
-      validation: [pool images] bool, of other patients, to choose a model by.
+      train: [pool images] bool, images that train.
+      validation: [pool images] bool, images of other patients that select a model.
     """
 
     train: Mask
@@ -34,12 +34,12 @@ class Budget:
     """A number of labelled patients.
 
     Attributes:
-      name: as the config has it.
-      patients: how many; 0 for zero-shot.
-      draws: one a seed; none zero-shot.
+      name: as in the config.
+      patients: their number; 0 for zero-shot.
+      draws: one per seed; empty for zero-shot.
       images: mean over the draws.
-      positives: label -> patients with a positive image, mean over the draws.
-      left_out: why nothing can be learnt from so few; None if something can.
+      positives: patients with a positive image by label, mean over the draws.
+      left_out: the reason why the budget is too small to train on; None if it is not.
     """
 
     name: str
@@ -51,18 +51,17 @@ class Budget:
 
 
 def sizes(text: str, pool: int) -> dict[int, str]:
-    """Returns numbers of patients, growing, with what the config calls them.
+    """Returns numbers of patients, increasing, with their names in the config.
 
     Args:
-      text: shares of the pool and counts, such as `0, 1%, 50, 100%`. None and all patients are
-        added. Of those that come to the same number the first is kept; a share above 0 is at least
-        one patient.
-      pool: how many patients there are.
+      text: shares of the pool and counts, such as `0, 1%, 50, 100%`. 0 and 100 % are added. The
+        first of several names for one number counts; a share above 0 is at least one patient.
+      pool: patients of the pool.
 
     Raises:
       UserError: the text is not of that form, or asks for more patients than there are.
     """
-    found: dict[int, str] = {0: "0"}
+    names: dict[int, str] = {0: "0"}
     for part in items(f"{text}, 100%", ","):
         match = re.fullmatch(r"(\d+(?:\.\d+)?) *%|(\d+)", part)
         if match is None or (match[1] and float(match[1]) > 100):
@@ -74,25 +73,25 @@ def sizes(text: str, pool: int) -> dict[int, str]:
             patients = int(match[2])
         else:
             share = float(match[1]) / 100
-            # Half up, and at least one of anything.
+            # Half is rounded up; a share above 0 is at least one patient.
             patients = max(1, math.floor(share * pool + 0.5)) if share else 0
         if patients > pool:
             raise UserError(
-                f"config.budgets asks for {part} patients; too few are there: the OOD pool has "
-                f"{pool:,}."
+                f"config.budgets asks for {part} patients, but the OOD pool has {pool:,}; "
+                "name fewer."
             )
-        found.setdefault(patients, part)
-    return dict(sorted(found.items()))
+        names.setdefault(patients, part)
+    return dict(sorted(names.items()))
 
 
 def plan(
     pool: Manifest, text: str, seeds: int, first_seed: int, share: float
 ) -> tuple[Budget, ...]:
-    """Returns the budgets with their draws, growing.
+    """Returns the budgets with their draws, increasing.
 
-    Within a seed larger draws contain the smaller ones, and every combination of labels has its
-    share in each; another seed nests other patients. A share of a draw's patients validates, see
-    `held_out`.
+    Within a seed, larger draws contain the smaller ones, and every combination of labels has its
+    share in each draw. Another seed draws other patients. A share of a draw's patients validates,
+    see `held_out`.
 
     Args:
       pool: images of the patients that may be labelled.
@@ -102,17 +101,17 @@ def plan(
       share: of a draw's patients that validate.
 
     Raises:
-      UserError: the text is wrong, or not even all patients are enough.
+      UserError: the text is wrong, or even all patients are too few to train on.
     """
     patients = pool.table["patient_id"].fillna(pool.table["path"]).to_numpy(dtype=object)
     codes = np.unique(patients.astype(str), return_inverse=True)
     ids, of_image = codes[0], codes[1].ravel()
     has = _has(pool.targets(), of_image, len(ids))
-    named = sizes(text, len(ids))
-    drawn: dict[int, list[Draw]] = {n: [] for n in named if n}
+    names = sizes(text, len(ids))
+    draws: dict[int, list[Draw]] = {n: [] for n in names if n}
     for seed in range(first_seed, first_seed + seeds):
         nested = splits.nested_subsets(
-            pool, drawn, seed, stratify=pool.labels, allow_missing_ids=True
+            pool, draws, seed, stratify=pool.labels, allow_missing_ids=True
         )
         order = splits.uniform(ids.tolist(), seed, "study/validation")
         for n, images in nested.items():
@@ -120,55 +119,56 @@ def plan(
             inside[of_image[images]] = True
             held = np.zeros(len(ids), dtype=bool)
             held[inside] = held_out(has[inside], order[inside], share)
-            drawn[n].append(Draw(images & ~held[of_image], images & held[of_image]))
-    found = [
+            draws[n].append(Draw(images & ~held[of_image], images & held[of_image]))
+    budgets = [
         Budget(name, n, positives=dict.fromkeys(pool.labels, 0))
         if n == 0
-        else _budget(name, n, drawn[n], pool, of_image, has)
-        for n, name in named.items()
+        else _budget(name, n, draws[n], pool, of_image, has)
+        for n, name in names.items()
     ]
-    if found[-1].left_out:
+    if budgets[-1].left_out:
         raise UserError(
             f"Too few OOD patients to learn from even with all {len(ids):,} of the pool: "
-            f"{found[-1].left_out}; give it more patients, or leave the label out of "
+            f"{budgets[-1].left_out}; give it more patients, or leave the label out of "
             "config.labels."
         )
-    return tuple(found)
+    return tuple(budgets)
 
 
 def held_out(has: Mask, order: npt.NDArray[np.floating], share: float) -> Mask:
-    """Returns which patients of a budget validate, [patients] bool.
+    """Returns the patients of a budget that validate, [patients] bool.
 
-    For every column of `has`, rarest first, the first patient by `order` is kept for training, and
-    as many of the next are held out as make the share, one at least: where two patients have a
-    label's positive or negative images, both parts get one, unless another label needs them.
+    Columns of `has` are processed from the rarest to the most frequent. In each, the first patient
+    by `order` trains; of the next ones, as many are held out as make the share, at least one. If
+    two patients have positive (or negative) images of a label, training and validation get one
+    each, unless another label needs them.
 
     Args:
-      has: [patients, C], what each patient has.
-      order: [patients], distinct.
+      has: [patients, C] bool, whether a patient has positive images of each label, and negative.
+      order: [patients], distinct numbers.
       share: of the patients to hold out.
     """
     columns = np.column_stack([has, np.ones(len(has), dtype=bool)])
     counts = columns.sum(axis=0)
     wanted = np.where(counts >= 2, np.maximum(1, np.floor(share * counts + 0.5)), 0).astype(int)
-    first = np.argsort(order, kind="stable")
-    kept, held = np.zeros(len(has), dtype=bool), np.zeros(len(has), dtype=bool)
+    in_order = np.argsort(order, kind="stable")
+    trains, held = np.zeros(len(has), dtype=bool), np.zeros(len(has), dtype=bool)
     for c in np.argsort(counts, kind="stable"):
         column = columns[:, c]
-        free = first[(column & ~kept & ~held)[first]]
-        if not (column & kept).any():
-            kept[free[:1]] = True
+        free = in_order[(column & ~trains & ~held)[in_order]]
+        if not (column & trains).any():
+            trains[free[:1]] = True
             free = free[1:]
         held[free[: max(0, wanted[c] - int((column & held).sum()))]] = True
     return held
 
 
 def _has(targets: npt.NDArray[np.floating], of_image: npt.NDArray[np.intp], patients: int) -> Mask:
-    """Returns whether patients have positive, and negative images: [patients, 2 * labels]."""
+    """Returns whether patients have positive and negative images, [patients, 2 * labels] bool."""
     images = np.column_stack([targets == 1, targets == 0])
-    found = np.zeros((patients, images.shape[1]), dtype=bool)
-    np.logical_or.at(found, of_image, images)
-    return found
+    has = np.zeros((patients, images.shape[1]), dtype=bool)
+    np.logical_or.at(has, of_image, images)
+    return has
 
 
 def _budget(
@@ -183,13 +183,13 @@ def _budget(
     positives = np.zeros(len(labels))
     lacking: dict[str, int] = {}
     for draw in draws:
-        everyone = np.unique(of_image[draw.train | draw.validation])
-        positives += has[everyone, : len(labels)].sum(axis=0) / len(draws)
-        learning = has[np.unique(of_image[draw.train])].any(axis=0)
+        patients_drawn = np.unique(of_image[draw.train | draw.validation])
+        positives += has[patients_drawn, : len(labels)].sum(axis=0) / len(draws)
+        trained_on = has[np.unique(of_image[draw.train])].any(axis=0)
         if not draw.validation.any():
             reason = "no patient is left to validate on"
             lacking[reason] = lacking.get(reason, 0) + 1
-        for i in np.flatnonzero(~learning):
+        for i in np.flatnonzero(~trained_on):
             value = "positive" if i < len(labels) else "negative"
             reason = f"no patient with {labels[i % len(labels)]} {value} to train on"
             lacking[reason] = lacking.get(reason, 0) + 1

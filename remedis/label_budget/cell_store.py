@@ -1,4 +1,4 @@
-"""The cells of a study and their files: finished or not there."""
+"""The cells of a study and their files; a file exists only if its cell is finished."""
 
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,16 +15,16 @@ from remedis.label_budget.settings import Shard
 Scores = npt.NDArray[np.float32]
 
 
-class Cells(Mapping[Cell, Scores]):
-    """Scores [test images, labels] of finished cells, read from disk when they are asked for."""
+class CellStore(Mapping[Cell, Scores]):
+    """Scores [test images, labels] of finished cells, read from disk on access."""
 
     def __init__(self, directory: files.Path, planned: Iterable[Cell], shape: tuple[int, int]):
-        """Takes the study's cells.
+        """Opens the store.
 
         Args:
           directory: of the files.
           planned: all cells of the study.
-          shape: of the scores of each.
+          shape: of each cell's scores.
         """
         self._directory, self._planned = pathlib.Path(directory), tuple(planned)
         self._shape = shape
@@ -49,33 +49,33 @@ class Cells(Mapping[Cell, Scores]):
         return scores
 
     def write(self, cell: Cell, scores: npt.ArrayLike, seconds: float) -> None:
-        """Writes a finished cell, whole or not at all; `seconds` is what it took."""
+        """Writes a finished cell that took `seconds`, whole or not at all."""
         with files.whole_file(self._file(cell)) as temporary:
             np.savez(temporary, scores=np.asarray(scores, np.float32), seconds=seconds)
 
     def seconds(self, cell: Cell) -> float:
-        """Returns what a finished cell took."""
+        """Returns the seconds that a finished cell took."""
         with np.load(self._file(cell), allow_pickle=False) as content:
             return float(content["seconds"])
 
-    def left(self, shard: Shard = Shard()) -> list[Cell]:  # noqa: B008, it is frozen
+    def unfinished(self, shard: Shard = Shard()) -> list[Cell]:  # noqa: B008, it is frozen
         """Returns the cells of a shard that are not finished, in order."""
-        own = self._planned[shard.number - 1 :: shard.count]
-        return [cell for cell in own if not self._file(cell).is_file()]
+        cells = self._planned[shard.number - 1 :: shard.count]
+        return [cell for cell in cells if not self._file(cell).is_file()]
 
     @property
     def planned(self) -> int:
-        """How many cells the study has."""
+        """Number of cells of the study."""
         return len(self._planned)
 
     def _file(self, cell: Cell) -> pathlib.Path:
         return self._directory / f"{cell}.npz"
 
 
-def grid(
+def plan_cells(
     arms: Iterable[str], modes: Sequence[str], budgets: Sequence[Budget], seeds: int
 ) -> list[Cell]:
-    """Returns the cells of a study: arm by arm, one zero-shot and one a budget and seed."""
+    """Returns the cells of a study: one zero-shot per mode and arm, and one per budget and seed."""
     return [
         Cell(arm, mode, budget.patients, seed)
         for mode in modes
@@ -87,40 +87,42 @@ def grid(
 
 
 def time_left(
-    cells: Cells, left: Iterable[Cell], homes: Mapping[tuple[str, str], float | None]
+    store: CellStore,
+    unfinished: Iterable[Cell],
+    model_seconds: Mapping[tuple[str, str], float | None],
 ) -> str:
-    """Returns in words how long cells will take, judged by what is finished.
+    """Returns an estimate, in words, of the time that unfinished cells will take.
 
-    A cell takes what finished cells of its arm and mode took on average, or those of its mode where
-    the arm has none; a zero-shot one takes nothing. An arm whose in-distribution model is not there
-    takes what those of the mode that are there took.
+    A cell is expected to take the mean time of finished cells of its arm and mode, or of its mode
+    if the arm has none. A zero-shot cell takes no time. An in-distribution model that does not
+    exist yet is expected to take the mean time of those of its mode.
 
     Args:
-      cells: of the study.
-      left: those that are to be done.
-      homes: seconds that the in-distribution models took, by arm and mode; None if not there.
+      store: of the study.
+      unfinished: the cells to estimate.
+      model_seconds: that each in-distribution model took, by arm and mode; None if not trained yet.
     """
-    took: dict[tuple[str, ...], list[float]] = {}
-    for cell in cells:
+    cell_seconds: dict[tuple[str, ...], list[float]] = {}
+    for cell in store:
         if cell.patients:
-            for of in ((cell.mode,), (cell.mode, cell.arm)):
-                took.setdefault(of, []).append(cells.seconds(cell))
-    means = {of: float(np.mean(found)) for of, found in took.items()}
-    adapting: dict[str, list[float | None]] = {}
-    for cell in left:
-        found = means.get((cell.mode, cell.arm), means.get((cell.mode,)))
-        adapting.setdefault(cell.mode, []).append(found if cell.patients else 0.0)
-    for arm, mode in dict.fromkeys((cell.arm, cell.mode) for cell in left):
-        if homes.get((arm, mode)) is None:
-            known = [s for (_, of), s in homes.items() if of == mode and s is not None]
-            adapting[mode].append(float(np.mean(known)) if known else None)
-    unknown = [mode for mode, seconds in adapting.items() if None in seconds]
-    total = sum(sum(filter(None, s)) for mode, s in adapting.items() if mode not in unknown)
-    said = [] if len(unknown) == len(adapting) else [f"about {duration(total)}"]
-    said += [
+            for group in ((cell.mode,), (cell.mode, cell.arm)):
+                cell_seconds.setdefault(group, []).append(store.seconds(cell))
+    means = {group: float(np.mean(seconds)) for group, seconds in cell_seconds.items()}
+    expected: dict[str, list[float | None]] = {}
+    for cell in unfinished:
+        mean = means.get((cell.mode, cell.arm), means.get((cell.mode,)))
+        expected.setdefault(cell.mode, []).append(mean if cell.patients else 0.0)
+    for arm, mode in dict.fromkeys((cell.arm, cell.mode) for cell in unfinished):
+        if model_seconds.get((arm, mode)) is None:
+            known = [s for (_, m), s in model_seconds.items() if m == mode and s is not None]
+            expected[mode].append(float(np.mean(known)) if known else None)
+    unknown = [mode for mode, seconds in expected.items() if None in seconds]
+    total = sum(sum(filter(None, s)) for mode, s in expected.items() if mode not in unknown)
+    sentences = [] if len(unknown) == len(expected) else [f"about {duration(total)}"]
+    sentences += [
         f"for {mode} no time can be told before its first cells are finished" for mode in unknown
     ]
-    return "; ".join(said)
+    return "; ".join(sentences)
 
 
 def duration(seconds: float) -> str:

@@ -1,48 +1,51 @@
-"""The two hospitals of a study: their images, split by patient and let through the gate."""
+"""The data of a study: the images of two hospitals, split by patient and checked for leaks."""
 
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 from typing import Any
 
-import ml_collections
 import pandas as pd
 
 from remedis import files
+from remedis.data import judged, sources
 from remedis.data import manifest as manifests
-from remedis.data import sources
 from remedis.data.checks import leaks
+from remedis.data.judged import JudgedSet
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
-from remedis.finetuning import data
+from remedis.finetuning import data as finetuning_data
+from remedis.finetuning.data import RunData
 from remedis.label_budget.directory import StudyDirectory
-from remedis.label_budget.settings import PARTS, arms, recipe
+from remedis.label_budget.settings import HOSPITALS, HospitalSettings, StudySettings
 from remedis.options import items, literals
 from remedis.zoo.seen_images import SeenImages
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(frozen=True)
-class Hospitals:
+class StudyData:
     """The data of a study.
 
     Attributes:
-      inside: in-distribution, all three splits.
+      inside: in-distribution data, all three splits.
       pool: images of all out-of-distribution patients that may be labelled.
-      test: the images everything out of distribution is judged on.
+      test: out-of-distribution test images.
       hashes: SHA-256 of the out-of-distribution images, by path.
-      receipts: as the leak gate wrote them: of each part, `id` and `ood`, and of one against the
-        other, `between`.
+      receipts: of the leak gate: within each hospital, `id` and `ood`, and `between` the two.
     """
 
-    inside: data.RunData
+    inside: RunData
     pool: Manifest
     test: Manifest
     hashes: "pd.Series[str]"
     receipts: dict[str, Any]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Returns patients, images and positive images by label, by part and split."""
+        """Returns patients, images and positive images per label, by hospital and split."""
         return {
             "id": {
                 split: _counts(getattr(self.inside, split))
@@ -52,28 +55,28 @@ class Hospitals:
         }
 
 
-def prepare(config: ml_collections.ConfigDict, run: StudyDirectory) -> Hospitals:
-    """Returns the data of a study; writes `leaks.json` of each hospital and of one v the other.
+def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
+    """Returns the data of a study; writes `leaks.json` and `judged.json`.
 
     Raises:
-      UserError: as of `training.data.prepare`; out-of-distribution images are among those that
-        in-distribution models learn from; or cells were finished on other data.
+      UserError: as `finetuning.data.prepare`; out-of-distribution images are among those that
+        train in-distribution models; or the data differ from those of the finished cells.
     """
-    found, receipts = {}, {}
-    for part in PARTS:
-        if not config[f"{part}_data_dir"]:
-            raise UserError(f"config.{part}_data_dir is not set: name the directory of the data.")
-        own = run.data(part)
-        settings = recipe(config, part)
-        if config[f"{part}_sites"]:
-            settings = _of_sites(settings, part, config[f"{part}_sites"], own / "manifest.csv")
-        # Of a study's directory the name is not known.
-        print(f"{config[f'{part}_name'] or settings.source} ({part.upper()}):", flush=True)
-        found[part] = data.prepare(settings, own)
-        receipts[part] = files.read_json(own / "leaks.json")
-    inside, outside = found["id"], found["ood"]
-    same = os.path.realpath(config.id_data_dir) == os.path.realpath(config.ood_data_dir)
-    receipt = _between(inside, outside, same)
+    prepared: dict[str, RunData] = {}
+    receipts = {}
+    for key in HOSPITALS:
+        hospital = settings.hospital(key)
+        if not hospital.finetuning.data.data_dir:
+            raise UserError(f"config.{key}_data_dir is not set: name the directory of the data.")
+        directory = run.data(key)
+        if hospital.sites:
+            hospital = _of_sites(hospital, key, directory / "manifest.csv")
+        data = hospital.finetuning.data
+        _LOG.info(f"{hospital.name or data.source} ({key.upper()}):")
+        prepared[key] = finetuning_data.prepare(data, "multi_label", directory)
+        receipts[key] = files.read_json(directory / "leaks.json")
+    inside, outside = prepared["id"], prepared["ood"]
+    receipt = _between(inside, outside, _same_directory(settings))
     receipts["between"] = receipt.to_json()
     files.write_json(run / "data" / "leaks.json", receipts["between"])
     receipt.raise_if_leaking()
@@ -84,20 +87,22 @@ def prepare(config: ml_collections.ConfigDict, run: StudyDirectory) -> Hospitals
             "out-of-distribution patients": _digest_of_patients(outside),
         }
     )
+    test = JudgedSet.from_manifest("ood/test", outside.test, outside.hashes)
+    judged.write(run.path, [*inside.judged("id/"), test])
     pool = dataclasses.replace(
         outside.train,
         table=pd.concat([outside.train.table, outside.validation.table], ignore_index=True),
     )
-    return Hospitals(inside, pool, outside.test, outside.hashes, receipts)
+    return StudyData(inside, pool, outside.test, outside.hashes, receipts)
 
 
-def refuse_seen(config: ml_collections.ConfigDict, hospitals: Hospitals) -> None:
+def refuse_seen(settings: StudySettings, data: StudyData) -> None:
     """Raises a UserError if the checkpoint of an arm has seen images of a test set."""
     tests = {
-        "in-distribution": (hospitals.inside.test, hospitals.inside.hashes),
-        "out-of-distribution": (hospitals.test, hospitals.hashes),
+        "in-distribution": (data.inside.test, data.inside.hashes),
+        "out-of-distribution": (data.test, data.hashes),
     }
-    for name, checkpoint in arms(config).items():
+    for name, checkpoint in settings.arms.items():
         seen = SeenImages.of_checkpoint(checkpoint)
         for title, (test, hashes) in tests.items():
             seen.refuse_seen(
@@ -108,53 +113,54 @@ def refuse_seen(config: ml_collections.ConfigDict, hospitals: Hospitals) -> None
             )
 
 
-def _of_sites(
-    settings: ml_collections.ConfigDict, part: str, sites: str, target: os.PathLike[str]
-) -> ml_collections.ConfigDict:
-    """Returns a recipe for the images of some sites alone, written down without their splits.
+def _same_directory(settings: StudySettings) -> bool:
+    directories = [settings.hospital(key).finetuning.data.data_dir for key in HOSPITALS]
+    return len(set(map(os.path.realpath, directories))) == 1
 
-    A source that splits by site, such as WILDS' Camelyon17, would leave nothing to test on.
+
+def _of_sites(hospital: HospitalSettings, key: str, target: os.PathLike[str]) -> HospitalSettings:
+    """Returns the settings for the images of some sites, in a manifest without their splits.
+
+    A source that splits by site, such as WILDS' Camelyon17, would leave no test images.
     """
-    options = literals(settings.source_options.split(";"), f"config.{part}.source_options")
-    manifest = sources.load(settings.source, settings.data_dir, tuple(settings.labels), **options)
-    wanted = items(sites, ",")
+    data = hospital.finetuning.data
+    options = literals(data.source_options.split(";"), f"config.{key}.source_options")
+    manifest = sources.load(data.source, data.data_dir, data.labels, **options)
+    sites = items(hospital.sites, ",")
     known = manifest.table["site"]
-    for site in wanted:
+    for site in sites:
         if not (known == site).any():
             raise UserError(
-                f"config.{part}_sites names {site!r}, of which there are no images; the data have "
+                f"config.{key}_sites names {site!r}, of which there are no images; the data have "
                 f"the sites {', '.join(sorted(known.dropna().unique())) or '(none)'}."
             )
-    kept = manifest.subset(known.isin(wanted).to_numpy(dtype=bool, na_value=False))
-    kept = dataclasses.replace(kept, table=kept.table.assign(split=None))
-    manifests.write_csv(kept, target)
-    settings.update(source="csv", source_options="", data_dir=os.fspath(target))
-    return settings
+    chosen = manifest.subset(known.isin(sites).to_numpy(dtype=bool, na_value=False))
+    chosen = dataclasses.replace(chosen, table=chosen.table.assign(split=None))
+    manifests.write_csv(chosen, target)
+    return hospital.with_data(source="csv", source_options="", data_dir=os.fspath(target))
 
 
-def _between(inside: data.RunData, outside: data.RunData, same: bool) -> leaks.Receipt:
-    """Returns what in-distribution models learn from and out-of-distribution data both have.
+def _between(inside: RunData, outside: RunData, same_directory: bool) -> leaks.Receipt:
+    """Returns what the training data of in-distribution models share with the other hospital's.
 
-    Patient ids are compared only where both come from one directory: those of two hospitals may
+    Patient ids are compared only if both come from one directory: the ids of two hospitals may
     coincide.
     """
-    learnt = pd.concat([inside.train.table, inside.validation.table], ignore_index=True)
-    tables = {"ID train": learnt.assign(sha256=learnt["path"].map(inside.hashes))}
+    training = pd.concat([inside.train.table, inside.validation.table], ignore_index=True)
+    tables = {"ID train": training.assign(sha256=training["path"].map(inside.hashes))}
     pooled = pd.concat([outside.train.table, outside.validation.table], ignore_index=True)
     for name, table in (("OOD pool", pooled), ("OOD test", outside.test.table)):
         tables[name] = table.assign(sha256=table["path"].map(outside.hashes))
     overlaps = []
     for name in ("OOD pool", "OOD test"):
-        for column in ("patient_id", "sha256") if same else ("sha256",):
+        for column in ("patient_id", "sha256") if same_directory else ("sha256",):
             shared = set(tables["ID train"][column].dropna()) & set(tables[name][column].dropna())
             if shared:
-                listed = sorted(shared)[:20]
-                overlaps.append(
-                    leaks.Overlap(column, ("ID train", name), len(shared), tuple(listed))
-                )
+                examples = tuple(sorted(shared)[:20])
+                overlaps.append(leaks.Overlap(column, ("ID train", name), len(shared), examples))
     unchecked = (
         ()
-        if same
+        if same_directory
         else ("Patients of ID and OOD data could not be compared: their ids are of two hospitals.",)
     )
     counts = {
@@ -164,10 +170,10 @@ def _between(inside: data.RunData, outside: data.RunData, same: bool) -> leaks.R
     return leaks.Receipt(counts, tuple(overlaps), {}, unchecked)
 
 
-def _digest_of_patients(found: data.RunData) -> str:
-    """Returns a SHA-256 of whose every image is: budgets are drawn by patient."""
-    parts = (found.train, found.validation, found.test)
-    ids = [part.table["patient_id"].fillna("").tolist() for part in parts]
+def _digest_of_patients(data: RunData) -> str:
+    """Returns a SHA-256 over the patient of every image, since budgets are drawn by patient."""
+    splits = (data.train, data.validation, data.test)
+    ids = [split.table["patient_id"].fillna("").tolist() for split in splits]
     return hashlib.sha256(json.dumps(ids).encode()).hexdigest()
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from remedis import files
 from remedis.training.run_directory import RunDirectory
 
-# What may change between two starts: it decides which cells there are and what they are asked, not
-# what a finished one holds.
+# Keys that may change between two starts: they decide which cells exist and how they are evaluated,
+# not the content of a finished cell.
 FREE = (
     *("title", "id_name", "ood_name", "baseline", "modes", "budgets", "seeds"),
     *("target", "minutes", "price", "extrapolate", "resamples", "caveats"),
@@ -17,9 +17,9 @@ FREE = (
 class StudyDirectory(RunDirectory):
     """Files of one study.
 
-    `id/` has the in-distribution models, `embeddings/` what probes stand on, `cells/` the scores of
-    finished cells, `work/` what is not finished, `data/` what was seen of the images, `weights/`
-    digests of what each arm starts from.
+    `id/` has the in-distribution models, `embeddings/` the embeddings for probes, `cells/` the
+    scores of finished cells, `work/` unfinished ones, `data/` the checks of the images, `weights/`
+    a digest of each arm's checkpoint.
     """
 
     def __init__(self, path: files.Path, config: dict[str, Any]) -> None:
@@ -27,7 +27,7 @@ class StudyDirectory(RunDirectory):
 
         Args:
           path: the directory.
-          config: of the study, as plain values; of `FREE` keys nothing is checked.
+          config: of the study, as plain values; `FREE` keys are not compared.
 
         Raises:
           UserError: it cannot be written to, or belongs to another study.
@@ -38,7 +38,7 @@ class StudyDirectory(RunDirectory):
     def _has_begun(self) -> bool:
         return any((self / "cells").glob("[!.]*")) or any((self / "id").glob("[!.]*"))
 
-    def data(self, part: str) -> RunDirectory:
-        """Returns where the receipts of one part of the data, `id` or `ood`, are kept."""
+    def data(self, key: str) -> RunDirectory:
+        """Returns the directory for the checks of one hospital's data, `id` or `ood`."""
         (self / "data").mkdir(exist_ok=True)
-        return RunDirectory(self / "data" / part, {})
+        return RunDirectory(self / "data" / key, {})

@@ -1,8 +1,8 @@
-"""The mode `probe`: a linear head on embeddings that are computed once an arm."""
+"""The mode `probe`: a linear head on embeddings that are computed once per arm."""
 
+import logging
 import time
 
-import ml_collections
 import numpy as np
 import pandas as pd
 
@@ -10,74 +10,75 @@ from remedis.data.manifest import Manifest
 from remedis.evaluation.l2sp import StartingPoint, adapt
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference import embedding_store
-from remedis.label_budget.arm import Home, pin_weights
+from remedis.label_budget.arm import InDistributionScores, pin_weights
 from remedis.label_budget.budgets import Draw
 from remedis.label_budget.cell_store import Scores
-from remedis.label_budget.data import Hospitals
+from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
-from remedis.label_budget.settings import recipe
+from remedis.label_budget.settings import StudySettings
 from remedis.models import backbone
 from remedis.models.classifier import Classifier
-from remedis.training import checks
 from remedis.zoo import resolve
 
+_LOG = logging.getLogger(__name__)
 
-class ProbedArm:
-    """An arm whose embeddings are known.
+
+class ProbeArm:
+    """An arm whose embeddings are stored.
 
     Attributes:
-      home: scores of the in-distribution probe.
+      in_distribution: scores of the in-distribution probe.
     """
 
     def __init__(
-        self,
-        config: ml_collections.ConfigDict,
-        run: StudyDirectory,
-        hospitals: Hospitals,
-        name: str,
-        checkpoint: str,
+        self, settings: StudySettings, run: StudyDirectory, data: StudyData, name: str
     ) -> None:
-        """Computes embeddings where they are not stored yet, and solves the ID probe.
+        """Computes embeddings that are not stored yet, and solves the in-distribution probe.
 
         Args:
-          config: the study's.
+          settings: of the study.
           run: the study's directory.
-          hospitals: the data.
+          data: of the study.
           name: of the arm.
-          checkpoint: its specification.
 
         Raises:
-          UserError: there is no such checkpoint, or the embeddings cannot be stored.
+          UserError: the arm's checkpoint does not exist, or the embeddings cannot be stored.
         """
-        started = time.monotonic()
-        settings = recipe(config, "id", checkpoint)
-        loaded = resolve.load(checkpoint, settings.seed)
-        print(f"Checkpoint: {checkpoint}: {loaded.provenance.description}", flush=True)
-        classifier = Classifier(loaded.backbone, tuple(settings.labels), settings.head_norm)
+        start = time.monotonic()
+        checkpoint = settings.arms[name]
+        finetuning = settings.finetuning("id", checkpoint)
+        loaded = resolve.load(checkpoint, finetuning.seed)
+        _LOG.info(f"Checkpoint: {checkpoint}: {loaded.provenance.description}")
+        classifier = Classifier(loaded.backbone, finetuning.data.labels, finetuning.model.head_norm)
         pin_weights(run, name, backbone.digest(loaded.backbone))
-        _, ops = checks.operations(settings)
-        stored = embedding_store.of_head(classifier, run / "embeddings", ops, settings.batch_size)
+        _, eval_ops = finetuning.images.operations()
+        stored = embedding_store.of_head(
+            classifier, run / "embeddings", eval_ops, finetuning.optimization.batch_size
+        )
 
-        def embedded(part: Manifest, hashes: "pd.Series[str]", what: str) -> np.ndarray:
-            return stored(part, hashes, f"{name}: embedding {what}")
+        def embedded(split: Manifest, hashes: "pd.Series[str]", what: str) -> np.ndarray:
+            return stored(split, hashes, f"{name}: embedding {what}")
 
-        inside = hospitals.inside
+        inside = data.inside
         train = embedded(inside.train, inside.hashes, "ID train")
         validation = embedded(inside.validation, inside.hashes, "ID validation")
         test = embedded(inside.test, inside.hashes, "ID test")
-        solved = linear_probe(
+        probe = linear_probe(
             train, inside.train.targets(), validation, inside.validation.targets()
         )
-        start = StartingPoint.from_probe(solved, train)
-        self._targets = hospitals.pool.targets()
-        self._pool = start.project(embedded(hospitals.pool, hospitals.hashes, "OOD pool"))
-        self._test = start.project(embedded(hospitals.test, hospitals.hashes, "OOD test"))
-        self.home = Home(
-            start.logits(test), self._test.logits, loaded.provenance, time.monotonic() - started
+        starting_point = StartingPoint.from_probe(probe, train)
+        self._targets = data.pool.targets()
+        self._pool = starting_point.project(embedded(data.pool, data.hashes, "OOD pool"))
+        self._test = starting_point.project(embedded(data.test, data.hashes, "OOD test"))
+        self.in_distribution = InDistributionScores(
+            starting_point.logits(test),
+            self._test.logits,
+            loaded.provenance,
+            time.monotonic() - start,
         )
 
-    def adapted(self, draw: Draw, seed: int, name: str) -> Scores:
-        """Returns the scores of the OOD test images after adapting to a draw."""
-        del seed, name  # nothing is random, nothing is left
-        scores = adapt(self._pool, self._targets, draw.train, draw.validation, self._test)
-        return scores.astype(np.float32)
+    def adapt(self, draw: Draw, seed: int, cell: str) -> Scores:
+        """Returns the scores of the OOD test images after adaptation to a draw."""
+        del seed, cell  # nothing is random, and no file is written
+        logits = adapt(self._pool, self._targets, draw.train, draw.validation, self._test)
+        return logits.astype(np.float32)

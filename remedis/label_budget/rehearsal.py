@@ -1,11 +1,10 @@
-"""Two made-up hospitals for a config's `:rehearsal`, inside the study's own directory."""
+"""Two made-up hospitals for a config's `:rehearsal`, in the study's own directory."""
 
 import dataclasses
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Mapping
-
-import ml_collections
 
 from remedis import synthetic
 from remedis.data import manifest as manifests
@@ -13,10 +12,13 @@ from remedis.data import sources
 from remedis.errors import unknown_choice
 from remedis.finetuning.rehearsal import made_once
 from remedis.label_budget.directory import StudyDirectory
+from remedis.label_budget.settings import HospitalSettings, StudySettings
 
-# Darker and tighter films than those of hospital A, but no noisier ones: what a model trained at A
-# gets wrong here, labels can mend. At A a bedside film is a sign of disease. Here the sick are
-# filmed upright more often than others, so that it is a sign of health.
+_LOG = logging.getLogger(__name__)
+
+# Films are darker and tighter than those of hospital A but not noisier, so that labels can correct
+# the errors of a model trained at A. At A a bedside film is a sign of disease. Here the sick are
+# filmed upright more often than others, so a bedside film is a sign of health.
 HOSPITAL_C = dataclasses.replace(
     synthetic.HOSPITAL_A,
     name="hospital C",
@@ -30,23 +32,31 @@ HOSPITAL_C = dataclasses.replace(
     ap_sick=-0.8,
 )
 IMAGE_SIZE = 64  # pixels of the made-up radiographs; patches have the size of the real ones
-SLIDES, PATCHES = 20, 40  # of every centre, of every slide
+SLIDES, PATCHES = 20, 40  # per centre, per slide
 
 
-def prepared(config: ml_collections.ConfigDict, run: StudyDirectory) -> ml_collections.ConfigDict:
-    """Returns the config with both data directories set to what was made, where they are not.
+def prepared(settings: StudySettings, run: StudyDirectory) -> StudySettings:
+    """Returns the settings with made-up data for each hospital that names none.
 
     Raises:
       UserError: there is no such pair of hospitals.
     """
-    if config.rehearsal not in PAIRS:
-        raise unknown_choice("pair of rehearsal hospitals", config.rehearsal, PAIRS)
-    config = config.copy_and_resolve_references()
-    inside, outside = PAIRS[config.rehearsal](run / "rehearsal")
-    config.id_data_dir = config.id_data_dir or os.path.abspath(inside)
-    config.ood_data_dir = config.ood_data_dir or os.path.abspath(outside)
-    print(f"Rehearsal: made-up data in {config.id_data_dir} and {config.ood_data_dir}.", flush=True)
-    return config
+    if settings.rehearsal not in PAIRS:
+        raise unknown_choice("pair of rehearsal hospitals", settings.rehearsal, PAIRS)
+    inside, outside = PAIRS[settings.rehearsal](run / "rehearsal")
+    settings = dataclasses.replace(
+        settings,
+        id=_with_directory(settings.id, inside),
+        ood=_with_directory(settings.ood, outside),
+    )
+    directories = [h.finetuning.data.data_dir for h in (settings.id, settings.ood)]
+    _LOG.info(f"Rehearsal: made-up data in {directories[0]} and {directories[1]}.")
+    return settings
+
+
+def _with_directory(hospital: HospitalSettings, directory: pathlib.Path) -> HospitalSettings:
+    named = hospital.finetuning.data.data_dir
+    return hospital.with_data(data_dir=named or os.path.abspath(directory))
 
 
 def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
@@ -66,22 +76,22 @@ def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 
 
 def _pathology(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """Makes five centres in the layout of WILDS' Camelyon17; the config takes them apart."""
-    made = made_once(
+    """Makes five centres in the layout of WILDS' Camelyon17; the config divides them."""
+    data_dir = made_once(
         folder / "camelyon17_v1.0",
         lambda: synthetic.write_wilds_camelyon17(folder, SLIDES, PATCHES),
     )
-    return made, made
+    return data_dir, data_dir
 
 
 def _own(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
-    """Makes two directories with a `manifest.csv` each, of the images of `_chest`."""
+    """Makes two directories with the images of `_chest` and a `manifest.csv` each."""
     labels = ("Cardiomegaly", "Pleural Effusion")
     inside, outside = _chest(folder)
     for source, data_dir in (("chexpert", inside), ("chestxray14", outside)):
         if not (data_dir / "manifest.csv").is_file():
-            made = sources.load(source, data_dir, labels)
-            manifests.write_csv(made, data_dir / "manifest.csv")
+            manifest = sources.load(source, data_dir, labels)
+            manifests.write_csv(manifest, data_dir / "manifest.csv")
     return inside, outside
 
 

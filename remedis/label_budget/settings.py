@@ -1,23 +1,26 @@
-"""What a study's config says in words, read and checked before any work is done."""
+"""Settings of a label-budget study, in frozen dataclasses made from its config."""
 
 import dataclasses
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import ml_collections
 
 from remedis import options
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
+from remedis.finetuning.settings import FinetuneSettings
 from remedis.training import checks
 
 MODES = ("probe", "finetune")
-PARTS = ("id", "ood")  # of the config, and of the data
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # arms are part of file names
+HOSPITALS = ("id", "ood")  # keys of the config, and names of folders
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # names of arms are parts of file names
 
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """Which of the cells a process sees to: the `number`-th of `count` parts, from 1."""
+    """The cells of one process: the `number`-th of `count` parts, from 1."""
 
     number: int = 1
     count: int = 1
@@ -27,7 +30,7 @@ class Shard:
         """Returns the shard of a text such as `1/4`.
 
         Raises:
-          UserError: it is not of that form.
+          UserError: the text is not of that form.
         """
         match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
         shard = cls(int(match[1]), int(match[2])) if match else None
@@ -39,95 +42,178 @@ class Shard:
         return shard
 
 
-def arms(config: ml_collections.ConfigDict) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True)
+class HospitalSettings:
+    """The data of one hospital, and fine-tuning on them.
+
+    Attributes:
+      name: in the report.
+      sites: images of these sites only, split again; empty for all.
+      finetuning: of a model on these data, with an empty checkpoint; `StudySettings.finetuning`
+        sets one.
+    """
+
+    name: str
+    sites: str
+    finetuning: FinetuneSettings
+
+    def with_data(self, **changes: Any) -> "HospitalSettings":
+        """Returns the settings with fields of `DataSettings` changed."""
+        data = dataclasses.replace(self.finetuning.data, **changes)
+        return dataclasses.replace(self, finetuning=dataclasses.replace(self.finetuning, data=data))
+
+
+@dataclasses.dataclass(frozen=True)
+class StudySettings:
+    """All settings of a study; `configs/common_study.py` explains each key.
+
+    Attributes:
+      arms: checkpoint by name of the arm.
+      id: the in-distribution hospital.
+      ood: the out-of-distribution hospital.
+    """
+
+    title: str
+    rehearsal: str
+    arms: Mapping[str, str]
+    baseline: str
+    modes: tuple[str, ...]
+    budgets: str
+    seeds: int
+    validation_share: float
+    seed: int
+    target: float | None
+    minutes: float | None
+    price: float | None
+    extrapolate: bool
+    resamples: int
+    caveats: tuple[str, ...]
+    id: HospitalSettings
+    ood: HospitalSettings
+
+    @classmethod
+    def from_config(cls, config: ml_collections.ConfigDict) -> "StudySettings":
+        """Returns the settings of a config as `configs.common_study.ood` makes it.
+
+        Raises:
+          UserError: a value is not of its form or out of its bounds.
+        """
+        _check_form(config)
+        settings = options.settings(
+            cls,
+            config,
+            arms=_arms(config.arms),
+            id=_hospital(config, "id"),
+            ood=_hospital(config, "ood"),
+        )
+        _check(settings)
+        return settings
+
+    def hospital(self, key: str) -> HospitalSettings:
+        """Returns the settings of `id` or `ood`."""
+        return self.id if key == "id" else self.ood
+
+    def finetuning(self, key: str, checkpoint: str, seed: int = 0) -> FinetuneSettings:
+        """Returns the settings of a fine-tuning run on one hospital's data.
+
+        Args:
+          key: `id` or `ood`.
+          checkpoint: the weights to start from.
+          seed: added to that of the study.
+        """
+        base = self.hospital(key).finetuning
+        model = dataclasses.replace(base.model, checkpoint=checkpoint)
+        return dataclasses.replace(base, model=model, seed=self.seed + seed)
+
+
+def _hospital(config: ml_collections.ConfigDict, key: str) -> HospitalSettings:
+    """Returns one hospital's settings; a study has only one value for the keys set here."""
+    values = config.copy_and_resolve_references().to_dict()
+    finetuning = FinetuneSettings.from_config(
+        values[key]
+        | {
+            "checkpoint": "",
+            "architecture": "",
+            "rehearsal": "",
+            "data_dir": values[f"{key}_data_dir"],
+            "task": "multi_label",
+            "method": "finetune",
+            "seed": values["seed"],
+            "distribution": "none",
+            "embeddings_dir": "",
+            "calibration": "none",
+            "target_sensitivity": 0.9,
+            "resamples": values["resamples"],
+        }
+    )
+    return HospitalSettings(values[f"{key}_name"], values[f"{key}_sites"], finetuning)
+
+
+def _arms(text: str) -> dict[str, str]:
     """Returns the checkpoint of every arm, by the arm's name.
 
     Raises:
       UserError: `config.arms` is not of its form, or names an arm twice.
     """
-    found: dict[str, str] = {}
+    arms: dict[str, str] = {}
     expected = (
         "NAME=CHECKPOINT, several separated by ';', such as "
         "'remedis=saved_models/cxr-50x1-remedis-m; scratch=scratch:50x1', names of letters, "
         "digits, '.', '_' and '-'"
     )
-    for name, checkpoint in options.pairs(config.arms, what="config.arms", expected=expected):
+    for name, checkpoint in options.pairs(text, what="config.arms", expected=expected):
         if not _NAME.fullmatch(name):
-            raise UserError(f"config.arms has {f'{name}={checkpoint}'!r}; expected {expected}.")
-        if name in found:
+            named = f"{name}={checkpoint}"
+            raise UserError(f"config.arms has {named!r}; expected {expected}.")
+        if name in arms:
             raise UserError(f"config.arms names {name!r} twice; give each arm a name of its own.")
-        found[name] = checkpoint
-    return found
-
-
-def check(config: ml_collections.ConfigDict) -> None:
-    """Raises a UserError for what would otherwise fail late."""
-    named = arms(config)
-    if not named:
+        arms[name] = checkpoint
+    if not arms:
         raise UserError(
             "config.arms is not set: name the checkpoints to compare, such as "
             "'remedis=saved_models/cxr-50x1-remedis-m; scratch=scratch:50x1'."
         )
-    if not config.baseline:
-        raise UserError(
-            "config.baseline is not set: name the arm that the others are held against, one of "
-            f"{', '.join(named)}."
-        )
-    if config.baseline not in named:
-        raise unknown_choice("value of config.baseline", config.baseline, named)
+    return arms
+
+
+def _check_form(config: ml_collections.ConfigDict) -> None:
+    """Raises a UserError for a text where the config needs a tuple of texts."""
     if not config.modes or isinstance(config.modes, str):
         raise UserError(
             f"config.modes is {config.modes!r}; expected one or both of {', '.join(MODES)}, as in "
             "'(\"probe\",)'."
         )
-    for mode in config.modes:
-        if mode not in MODES:
-            raise unknown_choice("mode in config.modes", mode, MODES)
     if isinstance(config.caveats, str) or not all(isinstance(c, str) for c in config.caveats):
         raise UserError(
             f"config.caveats is {config.caveats!r}; expected sentences in a tuple, as in "
             "'(\"Labels were mined from reports.\",)'."
         )
-    bounds = {
-        "seeds": (1, None),
-        "resamples": (MIN_RESAMPLES, None),
-        "seed": (0, 2**30),
-        "validation_share": (0.05, 0.5),
-        "minutes": (0, None),
-        "price": (0, None),
-    }
-    checks.within(config, bounds)
-    if config.target is not None and not 0.5 < config.target < 1:
+
+
+def _check(settings: StudySettings) -> None:
+    """Raises a UserError for settings that would otherwise fail late."""
+    if not settings.baseline:
         raise UserError(
-            f"config.target is {config.target}; expected an AUROC between 0.5 (chance) and 1."
+            "config.baseline is not set: name the arm that the others are compared with, one of "
+            f"{', '.join(settings.arms)}."
         )
-
-
-def recipe(
-    config: ml_collections.ConfigDict, part: str, checkpoint: str = "", seed: int = 0
-) -> ml_collections.ConfigDict:
-    """Returns the whole config of a fine-tuning run on one part of the data.
-
-    Args:
-      config: the study's.
-      part: `id` or `ood`.
-      checkpoint: what it starts from.
-      seed: added to that of the study.
-    """
-    made = config.copy_and_resolve_references()[part]
-    with made.unlocked():
-        made.update(
-            checkpoint=checkpoint,
-            architecture="",
-            rehearsal="",
-            data_dir=config[f"{part}_data_dir"],
-            task="multi_label",
-            method="finetune",
-            seed=config.seed + seed,
-            distribution="none",
-            embeddings_dir="",
-            calibration="none",
-            target_sensitivity=0.9,
-            resamples=config.resamples,
+    if settings.baseline not in settings.arms:
+        raise unknown_choice("value of config.baseline", settings.baseline, settings.arms)
+    for mode in settings.modes:
+        if mode not in MODES:
+            raise unknown_choice("mode in config.modes", mode, MODES)
+    checks.within(
+        settings,
+        {
+            "seeds": (1, None),
+            "resamples": (MIN_RESAMPLES, None),
+            "seed": (0, 2**30),
+            "validation_share": (0.05, 0.5),
+            "minutes": (0, None),
+            "price": (0, None),
+        },
+    )
+    if settings.target is not None and not 0.5 < settings.target < 1:
+        raise UserError(
+            f"config.target is {settings.target}; expected an AUROC between 0.5 (chance) and 1."
         )
-    return made

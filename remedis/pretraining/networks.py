@@ -82,7 +82,7 @@ def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -
     kept = dict(method.statistics())
     if teacher is not None:
         kept |= {f"teacher/{name}": v for name, v in teacher.named_variables().items()}
-    factors = learning_rates.of_trained(config.learning_rates, trained)
+    factors = learning_rates.factors_of_trained(config.learning_rates, trained)
     trained = {name: trained[name] for name in factors}
     return Network(Contrastive(backbone, method, teacher), trained, kept, factors, provenance)
 

@@ -1,12 +1,12 @@
-"""What self-supervision makes small: a method's loss on two views of every image.
+"""The objective of self-supervision: a method's loss on two views of every image.
 
-The loss is of the whole batch at once: every replica gathers the features of all, computes the
-same loss and its gradients by the features, and sends those of its own images back through the
-backbone. With parts the features are computed first, without keeping activations, and the backbone
-runs again a part at a time on the way back: the gradients of the whole batch in the memory of a
-part (Gao et al. 2021, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup",
-arXiv 2101.06983). A backbone must therefore treat every image by itself, as those with group norm
-do.
+The loss is that of the whole batch: every replica gathers the features of all replicas, computes
+the same loss and its gradients by the features, and sends the gradients of its own images back
+through the backbone. With micro-batches the features are computed first, without activations. In
+the backward pass the backbone runs again, one micro-batch at a time: the result is the gradients of
+the whole batch in the memory of one micro-batch (Gao et al. 2021, "Scaling Deep Contrastive
+Learning Batch Size under Memory Limited Setup", arXiv 2101.06983). A backbone must therefore treat
+every image separately, as those with group norm do.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ import tensorflow as tf
 from remedis.models.bit import BiTResNet
 from remedis.pretraining import monitoring
 from remedis.pretraining.methods.method import Method
-from remedis.training.objective import Batch, Gradients, cut
+from remedis.training.objective import Batch, Gradients, divide
 
 
 class Contrastive:
@@ -42,7 +42,7 @@ class Contrastive:
         batch: Batch,
         step: tf.Tensor,
         variables: Sequence[tf.Variable],
-        parts: int,
+        micro_batches: int,
         scale: tf.Tensor,
     ) -> Gradients:
         """Returns a replica's share of loss and gradients."""
@@ -53,15 +53,15 @@ class Contrastive:
         of_head = [variable for variable in variables if id(variable) not in own]
         student = tf.gather(images, self.method.student_views, axis=1)
         with tf.GradientTape() as backbone_tape:
-            if parts == 1:
+            if micro_batches == 1:
                 found = features(self.backbone, student)
-        if parts > 1:
-            found = _in_parts(self.backbone, student, parts)
+        if micro_batches > 1:
+            found = _in_parts(self.backbone, student, micro_batches)
         everyone, context = _gathered(found), tf.distribute.get_replica_context()
         taught = None
         if self.teacher is not None:
             shown = tf.gather(images, self.method.teacher_views, axis=1)
-            taught = _gathered(_in_parts(self.teacher, shown, parts))
+            taught = _gathered(_in_parts(self.teacher, shown, micro_batches))
         with tf.GradientTape() as tape:
             tape.watch(everyone)
             outcome = self.method(everyone, taught)
@@ -71,10 +71,10 @@ class Contrastive:
         count = tf.shape(found)[0]
         first = context.replica_id_in_sync_group * count
         back = back[first : first + count]
-        if parts == 1:
+        if micro_batches == 1:
             backbone = backbone_tape.gradient(found, of_backbone, back, unconnected_gradients=none)
         else:
-            backbone = self._back_in_parts(student, back, of_backbone, parts)
+            backbone = self._back_in_parts(student, back, of_backbone, micro_batches)
         # Of the loss, which every replica has the whole of, each counts its share.
         replicas = tf.cast(context.num_replicas_in_sync, tf.float32)
         by_variable = {id(v): g for v, g in zip(of_backbone, backbone, strict=True)}
@@ -106,10 +106,14 @@ class Contrastive:
         return pairs
 
     def _back_in_parts(
-        self, images: tf.Tensor, back: tf.Tensor, variables: Sequence[tf.Variable], parts: int
+        self,
+        images: tf.Tensor,
+        back: tf.Tensor,
+        variables: Sequence[tf.Variable],
+        micro_batches: int,
     ) -> list[tf.Tensor]:
         """Returns the gradients of the features, times `back`, by the backbone's variables."""
-        pieces = cut({"images": images, "back": back}, parts)
+        pieces = divide({"images": images, "back": back}, micro_batches)
 
         def body(i: tf.Tensor, sums: list[tf.Tensor]) -> tuple[Any, ...]:
             with tf.GradientTape() as tape:
@@ -123,7 +127,7 @@ class Contrastive:
             return i + 1, [a + b for a, b in zip(sums, more, strict=True)]
 
         start = (0, [tf.zeros_like(variable) for variable in variables])
-        _, sums = tf.while_loop(lambda i, _: i < parts, body, start, parallel_iterations=1)
+        _, sums = tf.while_loop(lambda i, _: i < micro_batches, body, start, parallel_iterations=1)
         return list(sums)
 
 
@@ -150,11 +154,11 @@ def features(backbone: BiTResNet, images: tf.Tensor, training: bool = True) -> t
     return tf.ensure_shape(found, [*images.shape[:-3], channels])
 
 
-def _in_parts(backbone: BiTResNet, images: tf.Tensor, parts: int) -> tf.Tensor:
+def _in_parts(backbone: BiTResNet, images: tf.Tensor, micro_batches: int) -> tf.Tensor:
     """Returns features [n, V, C] of images [n, V, H, W, 3], a part at a time."""
-    if parts == 1:
+    if micro_batches == 1:
         return features(backbone, images)
-    pieces = cut({"images": images}, parts)["images"]
+    pieces = divide({"images": images}, micro_batches)["images"]
     found = tf.map_fn(
         lambda piece: features(backbone, piece),
         pieces,

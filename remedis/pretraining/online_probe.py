@@ -7,16 +7,17 @@ import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from remedis import files
+from remedis import files, options
 from remedis.data.batches.cache import ImageCache
 from remedis.errors import UserError
 from remedis.evaluation.auroc import mean_auroc
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.evaluation.nearest_neighbours import knn
 from remedis.finetuning import data
+from remedis.finetuning.settings import DataSettings
 from remedis.inference import predict
 from remedis.models.bit import BiTResNet
-from remedis.preprocess import Preprocess, parse
+from remedis.preprocess import Preprocess
 from remedis.pretraining import objective
 from remedis.pretraining.leave_out import LeftOut
 from remedis.training import checks
@@ -60,11 +61,18 @@ class OnlineProbe:
             return None
         print("Probe:", flush=True)
         within = RunDirectory(run.path / "probe", config.probe.to_dict())
-        specification = checks.filled(config, "eval_preprocess", "probe.")
-        parts = _without(data.prepare(config.probe, within), left_out, within)
+        operations = checks.operations(
+            config.probe.eval_preprocess,
+            config.image_size,
+            "probe.eval_preprocess",
+            deterministic=True,
+        )
+        settings = options.settings(DataSettings, config.probe)
+        prepared = data.prepare(settings, config.probe.task, within)
+        parts = _without(prepared, left_out, within)
         # What fits into memory while training does here.
         together = max(1, config.batch_size // config.accumulate)
-        return cls(parts, parse(specification, deterministic=True), together)
+        return cls(parts, operations, together)
 
     def scorer(self, backbone: BiTResNet, distribution: Distribution) -> "Scorer":
         """Returns what scores a backbone as it is, again and again."""

@@ -14,16 +14,17 @@ from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
 from remedis.errors import UserError
 from remedis.models import backbone as networks
-from remedis.preprocess import Preprocess, parse
+from remedis.preprocess import Preprocess
 from remedis.pretraining import networks as ssl_networks
 from remedis.pretraining import unlabelled as unlabelled_data
 from remedis.pretraining.collapse import Collapse
 from remedis.pretraining.methods.method import Method
 from remedis.pretraining.online_probe import OnlineProbe
-from remedis.training import checks, durations, loop, optimizers, run_once, schedules
-from remedis.training.checkpoints import State
+from remedis.training import checks, durations, loop, optimizers, schedules
+from remedis.training.checkpoints import TrainingState
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
+from remedis.training.run_once import run_once
 from remedis.training.step import Learner, Trainer
 from remedis.zoo import names, save_backbone
 from remedis.zoo.provenance import FROZEN, RANDOM, SELF_SUPERVISION, Provenance
@@ -48,7 +49,12 @@ def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
         diverged or collapsed.
       WorkerLost: another worker is gone.
     """
-    return run_once.once(config, workdir, _pretrain)
+    return run_once(
+        workdir,
+        config.to_dict(),
+        config.distribution,
+        lambda run, distribution: _pretrain(config, run, distribution),
+    )
 
 
 def _pretrain(
@@ -58,7 +64,7 @@ def _pretrain(
         with distribution.chief_first():
             config = unlabelled_data.rehearsed(config, run)
     _check(config)
-    views = parse(checks.filled(config, "preprocess"))
+    views = checks.operations(config.preprocess, config.image_size, "preprocess")
     distribution.check_batch(config.batch_size, config.accumulate)
     started = ssl_networks.build(config, distribution.strategy)
     name = _name(config, run, started)
@@ -129,7 +135,7 @@ def _train(
     online_probe: OnlineProbe | None,
     views: Preprocess,
     schedule: schedules.Schedule,
-) -> State:
+) -> TrainingState:
     cache = ImageCache(int(config.cache_gb * 1e9))
     with distribution.strategy.scope():
         optimizer = optimizers.make(
@@ -144,7 +150,7 @@ def _train(
         schedule.steps, config.evaluate_every, config.checkpoint_every, config.log_every
     )
     scorer = None if online_probe is None else online_probe.scorer(started.backbone, distribution)
-    if scorer is not None and State.latest(run.shared / "checkpoints") is None:
+    if scorer is not None and TrainingState.latest(run.shared / "checkpoints") is None:
         score, values = scorer()
         print(f"Before training the probe has a mean AUROC of {score:.3f}.", flush=True)
         run.rewrite_metrics([{"step": 0, **values}])
@@ -198,7 +204,7 @@ def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Meth
         if not (found.certain and config.stop_on_collapse):
             print(found.sentence, flush=True)
             return
-        kept = State.latest(run.shared / "checkpoints")
+        kept = TrainingState.latest(run.shared / "checkpoints")
         where = f"the last checkpoint is {kept}" if kept else "no checkpoint was written yet"
         raise UserError(
             f"{found.sentence} Stopped ({where}); config.stop_on_collapse=False goes on."
@@ -253,7 +259,7 @@ def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Sched
         warmup = min(asked or 0, (steps or 0) // 10)
         if warmup < (asked or 0):
             print(f"Of {steps:,} steps {warmup:,} warm up, not {asked:,}: a tenth.", flush=True)
-    return schedules.Schedule.of(
+    return schedules.Schedule.from_settings(
         config.schedule,
         images,
         size,

@@ -1,4 +1,4 @@
-"""Training state on disk: the last one to go on from, and the best one to end with."""
+"""Training state on disk: the last one, to resume from, and the best one, to end with."""
 
 import contextlib
 import glob
@@ -12,8 +12,8 @@ import tensorflow as tf
 from remedis import files, writing
 
 
-class State:
-    """Everything a training needs to go on exactly where it was.
+class TrainingState:
+    """The state that a training needs to resume exactly.
 
     Values are stored under the names of the variables, so that a checkpoint can be read without
     the objects that wrote it.
@@ -32,14 +32,14 @@ class State:
         averages: Mapping[str, tf.Variable] | None = None,
         writes: bool = True,
     ) -> None:
-        """Takes what is to be kept.
+        """Prepares the folders, and removes files that a kill left unfinished.
 
         Args:
-          directory: where to; two folders, `last` and `best`.
-          variables: all that training changes, by name.
+          directory: holds two folders, `last` and `best`.
+          variables: all variables that training changes, by name.
           optimizer: built.
-          averages: of some of the variables, by name, for those who keep them.
-          writes: whether this process writes; the others of a training only read.
+          averages: averaged weights by name, if the training has them.
+          writes: whether this process writes; the other workers only read.
         """
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
         self.best_step = tf.Variable(-1, dtype=tf.int64, name="best_step")
@@ -49,17 +49,17 @@ class State:
         if writes:
             for unfinished in glob.glob(os.path.join(glob.escape(str(directory)), "*", "*_temp")):
                 shutil.rmtree(unfinished, ignore_errors=True)
-        kept = {name: variable.value for name, variable in variables.items()}
-        self._kept = list(kept.values())
-        # Keras numbers the optimizers of a process; where a run goes on, the number may be another.
+        values = {name: variable.value for name, variable in variables.items()}
+        self._values = list(values.values())
+        # Keras numbers the optimizers of a process, and the number may differ when a run resumes.
         slots = {
             variable.path.removeprefix(f"{optimizer.name}/"): variable.value
             for variable in optimizer.variables
         }
-        self._best = tf.train.Checkpoint(variables=kept)
+        self._best = tf.train.Checkpoint(variables=values)
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
-                variables=kept,
+                variables=values,
                 optimizer=slots,
                 averages=dict(averages or {}),
                 step=self.step,
@@ -72,15 +72,15 @@ class State:
 
     @staticmethod
     def latest(directory: files.Path) -> str | None:
-        """Returns the path, without suffix, of the last state in a directory; None before any."""
+        """Returns the path of the last state, without suffix; None if there is none."""
         return tf.train.latest_checkpoint(os.path.join(directory, "last"))
 
     def finite(self) -> bool:
         """Returns whether every variable is free of NaN and infinity."""
-        return all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._kept)
+        return all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._values)
 
     def restore(self) -> bool:
-        """Goes back to the last state on disk; returns whether there is one."""
+        """Restores the last state on disk; returns whether there is one."""
         latest = self._manager.latest_checkpoint
         if latest is None:
             return False
@@ -88,7 +88,7 @@ class State:
         return True
 
     def save(self) -> None:
-        """Writes the state; a kill or a full disk while it writes leaves the one before.
+        """Writes the state; after a kill or with a full disk the one before remains.
 
         Raises:
           UserError: it cannot be written.
@@ -98,10 +98,10 @@ class State:
                 self._manager.save(checkpoint_number=int(self.step))
 
     def offer(self, score: float) -> bool:
-        """Keeps the current variables as the best ones if `score` is higher than any before.
+        """Stores the current variables as the best ones if `score` is higher than any before.
 
-        A kill between this and `save` costs nothing: the run goes on from the state before, comes
-        to the same score and writes the same variables again.
+        A kill between this and `save` costs nothing: the run resumes from the state before, reaches
+        the same score and writes the same variables again.
 
         Raises:
           UserError: they cannot be written.
@@ -120,6 +120,6 @@ class State:
         self._best.read(self._best_prefix).assert_consumed()
 
     def _written(self) -> contextlib.AbstractContextManager[None]:
-        kept = self._manager.latest_checkpoint
-        where = f"the last good one is {kept}" if kept else "there was none before"
+        latest = self._manager.latest_checkpoint
+        where = f"the last good one is {latest}" if latest else "there was none before"
         return writing.written(f"The checkpoint of step {int(self.step)}", f"; {where}")

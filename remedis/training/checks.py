@@ -1,54 +1,44 @@
-"""What all jobs ask of their configs before any work is done."""
+"""Checks of settings that all jobs share, made before any work is done."""
 
 from collections.abc import Mapping
-
-import ml_collections
 
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess, parse
 
 
-def within(
-    config: ml_collections.ConfigDict, bounds: Mapping[str, tuple[float, float | None]]
-) -> None:
-    """Raises a UserError unless the values of some keys lie between two bounds.
+def within(settings: object, bounds: Mapping[str, tuple[float, float | None]]) -> None:
+    """Raises a UserError unless the values of some settings lie between two bounds.
 
     Args:
-      config: values that are none are left out.
-      bounds: for each key the least and the largest value; None for no largest.
+      settings: an object with the settings as attributes, named as the config's keys; values that
+        are None are left out.
+      bounds: for each name the smallest and the largest value; None for no largest.
     """
-    for key, (low, high) in bounds.items():
-        value = config[key]
+    for name, (low, high) in bounds.items():
+        value = getattr(settings, name)
         if value is not None and not low <= value <= (value if high is None else high):
             expected = f"at least {low}" if high is None else f"{low} to {high}"
-            raise UserError(f"config.{key} is {value}; expected {expected}.")
+            raise UserError(f"config.{name} is {value}; expected {expected}.")
 
 
-def operations(config: ml_collections.ConfigDict) -> tuple[Preprocess, Preprocess]:
-    """Returns the operations of training and of evaluation, `{size}` filled in.
-
-    Raises:
-      UserError: a specification is wrong.
-    """
-    train = parse(filled(config, "train_preprocess"))
-    return train, parse(filled(config, "eval_preprocess"), deterministic=True)
-
-
-def filled(config: ml_collections.ConfigDict, key: str, part: str = "") -> str:
-    """Returns a specification with the size of the images in the place of `{size}`.
+def operations(
+    specification: str, image_size: int, key: str, deterministic: bool = False
+) -> Preprocess:
+    """Returns the operations of a specification, with the image size in place of `{size}`.
 
     Args:
-      config: with the size.
-      key: of the specification.
-      part: of the config that has the key, such as `probe.`; the config itself if empty.
+      specification: as the config has it.
+      image_size: height and width, pixels.
+      key: the config's key of the specification, for messages.
+      deterministic: whether random operations are refused.
 
     Raises:
-      UserError: something else is in braces.
+      UserError: the specification is wrong, or has something else in braces.
     """
-    specification = (config[part.rstrip(".")] if part else config)[key]
     try:
-        return str(specification.format(size=config.image_size))
+        filled = specification.format(size=image_size)
     except (KeyError, IndexError, ValueError) as error:
         raise UserError(
-            f"config.{part}{key} is {specification!r}; the only thing in braces may be {{size}}."
+            f"config.{key} is {specification!r}; the only thing in braces may be {{size}}."
         ) from error
+    return parse(filled, deterministic=deterministic)

@@ -1,43 +1,43 @@
-"""What the process of a job asks TensorFlow for, before it computes anything."""
+"""Settings of TensorFlow for the process of a job: repeatable numbers, and memory that is kept."""
 
 import os
 
 import tensorflow as tf
 
-# Of the allocator below: none, as without it. TensorFlow's own, 64 GiB, is less than a large
-# machine has.
-LIMIT = 1 << 24  # MiB
+# Limit of the allocator below, MiB: in effect none. TensorFlow's default, 64 GiB, is less than the
+# memory of a large machine.
+LIMIT = 1 << 24
 
 
 def prepare_process() -> None:
     """Makes TensorFlow compute the same bits in every process of this machine, and keep memory.
 
-    Call it before anything is computed. It is the job's to call and not the library's: every
-    unseeded random operation of the process becomes an error.
+    A job calls it before anything is computed. The library does not, since every unseeded random
+    operation of the process becomes an error.
     """
     _make_repeatable()
     _keep_memory()
 
 
 def _make_repeatable() -> None:
-    """Has two processes compute the same bits.
+    """Makes two processes compute the same bits.
 
-    Op determinism alone is not enough, not even on a CPU: the graph optimizer orders the sums it
-    rewrites otherwise in each process, so that the gradients of the 50x1 backbone differ in the
-    last bit between two processes from the first steps on, and visibly some ten steps later.
-    Without the optimizer they do not, and a step of training takes as long as with it.
+    Op determinism alone is not enough, not even on a CPU: the graph optimizer orders the sums that
+    it rewrites differently in each process. The gradients of the 50x1 backbone then differ between
+    two processes in the last bit from the first steps on, and visibly some ten steps later. Without
+    the graph optimizer they are equal, and a training step takes the same time.
     """
     tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def _keep_memory() -> None:
-    """Has what a step frees on a CPU kept for the next one, as it is on a GPU.
+    """Keeps memory that a step frees on a CPU for the next step, as a GPU's allocator does.
 
-    Otherwise large tensors go back to the system each time and come again as pages of zeros, which
-    takes processor time: compare that of `benchmarks/simclr_step.py measure 64 64 8` (size, batch,
-    steps) with TF_CPU_ALLOCATOR_USE_BFC=0. Whoever has set the variables, or has computed
-    something, has decided for themselves.
+    Otherwise large tensors go back to the system after each step, and the system fills new pages
+    with zeros, which takes processor time: compare `benchmarks/simclr_step.py measure 64 64 8`
+    (size, batch, steps) with and without TF_CPU_ALLOCATOR_USE_BFC=0. Where oneDNN is on, its
+    allocator keeps memory anyway. Variables that the user has set stay as they are.
     """
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
     os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(LIMIT))

@@ -1,4 +1,4 @@
-"""How long to train, said in steps, epochs or examples."""
+"""Length of a training, given in steps, epochs or examples."""
 
 import math
 
@@ -14,17 +14,17 @@ def steps(
 ) -> int | None:
     """Returns the number of optimizer steps, at least 1; None if no duration is given.
 
-    0 is none, since nothing on a command line takes back what a config sets.
+    0 means "not given", so that a command line can take back a duration that a config sets.
 
     Args:
       steps: `config.steps`.
-      epochs: `config.epochs`, passes through the training set, which need not be whole.
-      examples: `config.examples`, images, counted each time they are seen.
+      epochs: `config.epochs`, passes through the training set; fractions are allowed.
+      examples: `config.examples`, images, counted once per pass.
       dataset_size: images of the training set.
-      batch_size: images a step.
+      batch_size: images per step.
 
     Raises:
-      UserError: more than one duration is given, or one that is below 0.
+      UserError: more than one duration is given, or one is negative.
     """
     given = {
         f"config.{name}": value
@@ -43,5 +43,5 @@ def steps(
         examples_seen = examples
     else:
         return steps or None
-    # Rounded before: products such as 0.07 * 100 lie just above the whole number that is meant.
+    # Rounded first: products such as 0.07 * 100 lie just above the whole number.
     return max(1, math.ceil(round(examples_seen / batch_size, 6)))

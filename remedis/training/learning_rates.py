@@ -1,7 +1,8 @@
-"""Learning rates by variable: rules over names, of which the first that matches counts."""
+"""Learning rates by variable: rules over names, of which the first match counts."""
 
 import dataclasses
 import difflib
+import logging
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -13,24 +14,25 @@ from remedis.errors import UserError
 from remedis.options import pairs
 
 EXAMPLE = "'head/.*=10; block[12]/.*=0'"
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Multipliers:
-    """Factors of the learning rate, by name of the variable.
+    """Factors of the learning rate by name of the variable.
 
     Attributes:
       rules: patterns and their factors. A pattern must match the whole of a name
-        (`re.fullmatch`); the first one that does gives the factor. 0 freezes.
+        (`re.fullmatch`); the first match gives the factor. A factor of 0 freezes.
     """
 
     rules: tuple[tuple[str, float], ...] = ()
 
-    def of(self, names: Iterable[str]) -> dict[str, float]:
+    def factors(self, names: Iterable[str]) -> dict[str, float]:
         """Returns the factor of each variable; 1 where no rule matches.
 
         Raises:
-          UserError: a rule matches no variable, or only such as rules before it match.
+          UserError: a rule matches no variable, or only variables that earlier rules match.
         """
         names = list(names)
         factors = dict.fromkeys(names, 1.0)
@@ -39,7 +41,7 @@ class Multipliers:
         return factors
 
     def log(self, names: Iterable[str]) -> list[str]:
-        """Returns a line a rule that says which variables have their factor from it."""
+        """Returns one line per rule that names the variables it applies to."""
         lines = []
         for matched, (pattern, factor) in zip(self._matched(list(names)), self.rules, strict=True):
             count = f"{len(matched):,} variable{'s' if len(matched) > 1 else ''}"
@@ -48,7 +50,7 @@ class Multipliers:
         return lines
 
     def _matched(self, names: list[str]) -> list[list[str]]:
-        """The names each rule is the first to match."""
+        """Returns for each rule the names that it is the first to match."""
         left, matched = names, []
         for pattern, _ in self.rules:
             matches = [name for name in names if re.fullmatch(pattern, name)]
@@ -58,8 +60,8 @@ class Multipliers:
             if not first:
                 raise UserError(
                     f"config.learning_rates: every variable that {pattern!r} matches "
-                    f"({some(matches)}) is matched by a rule before it; the first one counts: put "
-                    "this rule further ahead or leave it out."
+                    f"({some(matches)}) is matched by an earlier rule, and the first match counts: "
+                    "move this rule forward or leave it out."
                 )
             matched.append(first)
             left = [name for name in left if name not in set(first)]
@@ -70,8 +72,8 @@ def parse(text: str) -> Multipliers:
     """Returns the rules in `config.learning_rates`: `PATTERN=FACTOR; PATTERN=FACTOR; ...`.
 
     Raises:
-      UserError: a rule that cannot be read, a pattern that is no regular expression, or a factor
-        that is no number >= 0.
+      UserError: a rule is not of that form, a pattern is no regular expression, or a factor is no
+        number >= 0.
     """
     rules = []
     expected = f"a pattern, '=' and a factor, as in {EXAMPLE}"
@@ -83,29 +85,32 @@ def parse(text: str) -> Multipliers:
     return Multipliers(tuple(rules))
 
 
-def of_trained(text: str, variables: Mapping[str, keras.Variable]) -> dict[str, float]:
+def factors_of_trained(
+    text: str, variables: Mapping[str, keras.Variable], log_level: int = logging.INFO
+) -> dict[str, float]:
     """Returns the factors of the variables that `config.learning_rates` does not freeze.
 
-    Prints which rule matched what, and how much is trained.
+    Logs the matches of each rule, and the number of trained parameters.
 
     Args:
-      text: of the config.
+      text: `config.learning_rates`.
       variables: by name.
+      log_level: of these lines.
 
     Raises:
-      UserError: as of `parse` and `Multipliers.of`, or nothing is left to train.
+      UserError: as `parse` and `Multipliers.factors`, or every variable is frozen.
     """
     rules = parse(text)
     for line in rules.log(variables):
-        print(line, flush=True)
-    factors = {name: factor for name, factor in rules.of(variables).items() if factor}
+        _LOG.log(log_level, line)
+    factors = {name: factor for name, factor in rules.factors(variables).items() if factor}
     if not factors:
         raise UserError(
             f"config.learning_rates is {text!r}, which freezes every variable; leave some of them "
             "above 0."
         )
     parameters = sum(math.prod(variables[name].shape) for name in factors)
-    print(f"Training {len(factors)} variables, {parameters:,} parameters.", flush=True)
+    _LOG.log(log_level, f"Training {len(factors)} variables, {parameters:,} parameters.")
     return factors
 
 

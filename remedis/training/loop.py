@@ -1,6 +1,7 @@
-"""The training loop, whatever is trained: resumable at any step, with the same end."""
+"""The training loop, resumable at any step with the same end result."""
 
 import dataclasses
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -12,21 +13,23 @@ from remedis import writing
 from remedis.data.batches.pipeline import readable
 from remedis.errors import UserError
 from remedis.progress import progress
-from remedis.training.checkpoints import State
+from remedis.training.checkpoints import TrainingState
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Trainer
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How long to train, and when to look.
+    """Length of a training, and the steps at which it is evaluated, saved and logged.
 
     Attributes:
       steps: number of optimizer steps.
       evaluate_every: steps between evaluations; the last step is always evaluated.
-      checkpoint_every: steps between checkpoints; every evaluation ends with one too.
+      checkpoint_every: steps between checkpoints; every evaluation is followed by one.
       log_every: steps between rows of `metrics.jsonl`.
-      patience: evaluations in a row without a better score after which training ends; 0: none.
+      patience: consecutive evaluations without a better score that end training; 0 for no limit.
     """
 
     steps: int
@@ -37,9 +40,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            least = 0 if field.name == "patience" else 1
-            if (value := getattr(self, field.name)) < least:
-                raise UserError(f"config.{field.name} is {value}; expected at least {least}.")
+            minimum = 0 if field.name == "patience" else 1
+            if (value := getattr(self, field.name)) < minimum:
+                raise UserError(f"config.{field.name} is {value}; expected at least {minimum}.")
 
     def _is(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self.steps
@@ -53,7 +56,7 @@ class Plan:
         return self._is(step, self.checkpoint_every) or self.evaluates(step)
 
     def logs(self, step: int) -> bool:
-        """Returns whether to log after `step` steps; the first tells where training began."""
+        """Returns whether to log after `step` steps; the first step is logged, too."""
         return step == 1 or self._is(step, self.log_every)
 
     def ends(self, step: int, best_step: int) -> bool:
@@ -69,32 +72,32 @@ def train(
     batches: Callable[[int, int], tf.data.Dataset],
     evaluate: Callable[[], tuple[float, dict[str, float | None]]] | None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
-) -> State:
+) -> TrainingState:
     """Trains, and ends with the variables of the best evaluation.
 
     Args:
-      run: where `checkpoints/`, `metrics.jsonl` and TensorBoard's events go. If there is a
-        checkpoint, training goes on from it.
-      plan: how long, and when to look.
-      trainer: of what is trained, whose variables were made under the distribution's scope and
-        have the values to begin with.
-      batches: from first step (inclusive) and last (exclusive) to this worker's parts of batches.
-      evaluate: gives a score, higher is better, and values to log by name; the same in all workers.
-        None where there is nothing to choose by: the last variables are the best.
-      observe: told of every step that is logged its number, its loss and what else the objective
-        watches; raises a UserError to end the training.
+      run: the directory for `checkpoints/`, `metrics.jsonl` and TensorBoard's events. Training
+        resumes from its last checkpoint, if there is one.
+      plan: length of the training, and when to evaluate, save and log.
+      trainer: its variables were made under the distribution's scope and hold the initial values.
+      batches: maps first step (inclusive) and last step (exclusive) to this worker's part of each
+        batch.
+      evaluate: returns a score, higher is better, and values to log by name; the same in all
+        workers. None: nothing selects a step, and the last variables are the best.
+      observe: called at every logged step with its number, the loss and the scalars that the
+        objective monitors; raises a UserError to end the training.
 
     Returns:
       The state at the end, with the best variables restored.
 
     Raises:
-      UserError: the loss is no longer finite, an image can no longer be read, or what is to be
-        kept cannot be written.
+      UserError: the loss is no longer finite, an image can no longer be read, or a checkpoint
+        cannot be written.
     """
     learner, averages, distribution = trainer.learner, trainer.averages, trainer.distribution
     variables = {**learner.trained, **learner.statistics}
     trainer.begin()
-    state = State(
+    state = TrainingState(
         run.shared / "checkpoints",
         variables,
         learner.optimizer,
@@ -102,7 +105,7 @@ def train(
         writes=distribution.chief,
     )
     if state.restore():
-        print(f"Going on from step {int(state.step)} of {plan.steps}.", flush=True)
+        _LOG.info(f"Resuming from step {int(state.step)} of {plan.steps}.")
     first = int(state.step)
     run.rewrite_metrics(row for row in run.read_metrics() if row["step"] <= first)
     writer = tf.summary.create_file_writer(str(run / "tensorboard"))
@@ -116,8 +119,8 @@ def train(
                         tf.summary.scalar(name, value)
 
     with progress("Training", plan.steps, first) as report:
-        started, status, score_text = time.monotonic(), "", ""
-        # A run that was killed may have been at its end, before what comes after.
+        start, status, score_text = time.monotonic(), "", ""
+        # A run killed after its last step has no step left.
         last = first if plan.ends(first, int(state.best_step)) else plan.steps
         for step, batch in enumerate(readable(batches(first, last)), start=first + 1):
             value, rate, monitored = trainer.step(batch, step)
@@ -127,12 +130,12 @@ def train(
                 if not (math.isfinite(number) and state.finite()):
                     raise UserError(_diverged(run, step, number))
             if plan.logs(step):
-                seen = {"loss": number, **{name: float(v) for name, v in monitored.items()}}
-                row = {**seen, "learning_rate": float(rate)}
+                scalars = {"loss": number, **{name: float(v) for name, v in monitored.items()}}
+                row = {**scalars, "learning_rate": float(rate)}
                 log(step, {f"train/{name}": value for name, value in row.items()})
                 if observe is not None:
-                    observe(step, seen)
-                speed = (step - first) / (time.monotonic() - started)
+                    observe(step, scalars)
+                speed = (step - first) / (time.monotonic() - start)
                 status = f"loss {number:.3f}, {speed:.2f} steps/s"
             if plan.evaluates(step):
                 with averages.in_place():
@@ -151,10 +154,9 @@ def train(
     with writing.written(run.path):
         writer.close()
     if int(state.step) < plan.steps:
-        print(
+        _LOG.info(
             f"Stopped after step {int(state.step)} of {plan.steps}: no better validation score "
-            f"than that of step {int(state.best_step)} in {plan.patience} evaluations.",
-            flush=True,
+            f"than that of step {int(state.best_step)} in {plan.patience} evaluations."
         )
     if distribution.chief:
         state.restore_best()
@@ -162,8 +164,8 @@ def train(
 
 
 def _diverged(run: RunDirectory, step: int, loss: float) -> str:
-    kept = State.latest(run.shared / "checkpoints")
-    where = f"the last good checkpoint is {kept}" if kept else "no checkpoint was written yet"
+    latest = TrainingState.latest(run.shared / "checkpoints")
+    where = f"the last good checkpoint is {latest}" if latest else "no checkpoint was written yet"
     return (
         f"The training diverged: after step {step} the loss is {loss:g} or the weights are not "
         f"finite. Lower config.learning_rate; {where}."

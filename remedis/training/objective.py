@@ -1,4 +1,4 @@
-"""What a training makes small: the interface between a loss and the step that follows it."""
+"""The interface between a loss and the training step, and losses that are sums over examples."""
 
 import abc
 import dataclasses
@@ -12,15 +12,15 @@ Batch = Mapping[str, tf.Tensor]
 
 @dataclasses.dataclass(frozen=True)
 class Gradients:
-    """What a replica found on its part of a batch.
+    """Loss and gradients of one replica on its part of a batch.
 
     Attributes:
       total: the summed loss, a float32 scalar.
-      weight: what the part counts for, above 0; the loss of the batch is the sum of all replicas'
-        totals over that of their weights.
-      gradients: of the total, a tensor a variable.
+      weight: the divisor of the sum, above 0. The loss of the batch is the sum of the totals of
+        all replicas divided by the sum of their weights.
+      gradients: of the total, one tensor per variable.
       monitored: other scalars to log, by name; the same on all replicas.
-      state: what `finish` is to keep for the next step, by name; the same on all replicas.
+      state: tensors that `finish` stores for the next step, by name; the same on all replicas.
     """
 
     total: tf.Tensor
@@ -31,14 +31,14 @@ class Gradients:
 
 
 class Objective(Protocol):
-    """What a training makes small."""
+    """A loss that a training minimises."""
 
     def gradients(
         self,
         batch: Batch,
         step: tf.Tensor,
         variables: Sequence[tf.Variable],
-        parts: int,
+        micro_batches: int,
         scale: tf.Tensor,
     ) -> Gradients:
         """Returns a replica's share of loss and gradients.
@@ -46,31 +46,21 @@ class Objective(Protocol):
         Args:
           batch: the replica's part.
           step: int64, from 1.
-          variables: that are trained.
-          parts: to work on one after the other, for the memory's sake; the numbers are the same.
-          scale: of the gradients, a scalar.
+          variables: the trained ones.
+          micro_batches: number of equal parts that are computed one after the other to save
+            memory; it does not change the result.
+          scale: factor of the gradients, a scalar.
         """
 
-    def finish(self, found: Gradients) -> None:
-        """Moves what follows the variables, after they have moved by what was found."""
+    def finish(self, gradients: Gradients) -> None:
+        """Updates what follows the trained variables, after these were updated."""
 
 
-def cut(batch: Batch, parts: int) -> dict[str, tf.Tensor]:
-    """Returns every tensor [n, ...] of a batch as [parts, n / parts, ...]."""
-    found = {
-        name: tf.reshape(value, tf.concat([[parts, -1], tf.shape(value)[1:]], 0))
-        for name, value in batch.items()
-    }
-    for name, value in batch.items():
-        found[name].set_shape([parts, None, *value.shape[1:]])
-    return found
+class SummedObjective(abc.ABC):
+    """A loss that is a sum over examples, divided by the weight of the batch.
 
-
-class Summed(abc.ABC):
-    """A loss that is a sum over examples, divided by what the batch weighs.
-
-    Sum and weight are apart so that a batch can be cut into parts, for the memory's sake or for
-    several workers (see `Objective`).
+    Sum and weight are separate so that a batch can be divided into micro-batches, or among several
+    workers, without a change of the result.
     """
 
     @abc.abstractmethod
@@ -79,7 +69,7 @@ class Summed(abc.ABC):
 
     @abc.abstractmethod
     def weight(self, batch: Batch) -> tf.Tensor:
-        """Returns what the batch counts for, a scalar."""
+        """Returns the weight of the batch, a scalar."""
 
     @abc.abstractmethod
     def total(self, batch: Batch) -> tf.Tensor:
@@ -90,32 +80,34 @@ class Summed(abc.ABC):
         batch: Batch,
         step: tf.Tensor,
         variables: Sequence[tf.Variable],
-        parts: int,
+        micro_batches: int,
         scale: tf.Tensor,
     ) -> Gradients:
-        """Returns a replica's share of loss and gradients."""
+        """Returns a replica's share of loss and gradients; see `Objective.gradients`."""
         batch = self.prepare(batch, step)
         weight = tf.maximum(tf.cast(self.weight(batch), tf.float32), 1e-12)
-        if parts == 1:
-            total, found = self._of(batch, variables, scale)
-            return Gradients(total, weight, found)
-        pieces = cut(batch, parts)
+        if micro_batches == 1:
+            total, gradients = self._total_and_gradients(batch, variables, scale)
+            return Gradients(total, weight, gradients)
+        pieces = divide(batch, micro_batches)
 
         def body(i: tf.Tensor, total: tf.Tensor, sums: list[tf.Tensor]) -> tuple[Any, ...]:
             piece = {name: value[i] for name, value in pieces.items()}
-            more, found = self._of(piece, variables, scale)
-            return i + 1, total + more, [a + b for a, b in zip(sums, found, strict=True)]
+            more, gradients = self._total_and_gradients(piece, variables, scale)
+            return i + 1, total + more, [a + b for a, b in zip(sums, gradients, strict=True)]
 
         start = (0, tf.constant(0.0), [tf.zeros_like(variable) for variable in variables])
-        # One part after the other: side by side they would need the memory of all.
-        _, total, found = tf.while_loop(lambda i, *_: i < parts, body, start, parallel_iterations=1)
-        return Gradients(total, weight, found)
+        # One after the other: in parallel they would need the memory of the whole batch.
+        _, total, sums = tf.while_loop(
+            lambda i, *_: i < micro_batches, body, start, parallel_iterations=1
+        )
+        return Gradients(total, weight, sums)
 
-    def finish(self, found: Gradients) -> None:
-        """Does nothing: nothing follows the variables."""
-        del found
+    def finish(self, gradients: Gradients) -> None:
+        """Does nothing: nothing follows the trained variables."""
+        del gradients
 
-    def _of(
+    def _total_and_gradients(
         self, batch: Batch, variables: Sequence[tf.Variable], scale: tf.Tensor
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
@@ -124,3 +116,14 @@ class Summed(abc.ABC):
         return total, tape.gradient(
             scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
+
+
+def divide(batch: Batch, micro_batches: int) -> dict[str, tf.Tensor]:
+    """Returns every tensor [n, ...] of a batch as [micro_batches, n / micro_batches, ...]."""
+    pieces = {
+        name: tf.reshape(value, tf.concat([[micro_batches, -1], tf.shape(value)[1:]], 0))
+        for name, value in batch.items()
+    }
+    for name, value in batch.items():
+        pieces[name].set_shape([micro_batches, None, *value.shape[1:]])
+    return pieces

@@ -1,4 +1,4 @@
-"""The directory of a run: what it was asked for, where it ran, what came out."""
+"""The directory of a run: its config, its environment and its metrics."""
 
 import json
 import os
@@ -14,24 +14,26 @@ from typing import Any
 from remedis import files
 from remedis.errors import UserError
 
-# What changes how much memory or time a run takes, and no number by more than rounding.
+# Keys that change the memory or time of a run, and its numbers by no more than rounding.
 MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_dir")
+# Keys of configs by version 0.1, and their present names.
+RENAMED = {"rematerialise": "gradient_checkpointing"}
 PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
 
 
 class RunDirectory:
     """Files of one run under one directory.
 
-    A run started again with the same config goes on; with another one it is refused, so that no
-    directory holds the results of two. Before the first checkpoint there is nothing to go on from:
-    whoever mends a mistake in the config starts anew in the same directory.
+    A run that is started again with the same config resumes. Another config is refused, so that no
+    directory holds the results of two runs. Before the first checkpoint there is nothing to resume:
+    a corrected config starts over in the same directory.
 
-    Of several workers the first writes into the directory itself; the others have a scratch
-    directory in it each, so that whatever writes needs not know who it is.
+    The first of several workers writes into the directory itself. Each other one has a scratch
+    directory in it, so that code that writes need not know its worker.
 
     Attributes:
       path: the directory this process writes to.
-      shared: the one all workers read from.
+      shared: the directory that all workers read from.
     """
 
     def __init__(self, path: files.Path, config: dict[str, Any], worker: int = 0) -> None:
@@ -65,7 +67,7 @@ class RunDirectory:
                     f"--workdir={self.path} holds files but no config.json, so it is not a run; "
                     "name a new or empty directory."
                 )
-            (self / "bad_images.csv").unlink(missing_ok=True)  # of other data, perhaps
+            (self / "bad_images.csv").unlink(missing_ok=True)  # it may be of other data
             files.write_json(existing, config)
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be written to: {error}.") from error
@@ -74,26 +76,26 @@ class RunDirectory:
         return self.path / name
 
     def _has_begun(self) -> bool:
-        """Returns whether there is anything another config's run must not be mixed with."""
+        """Returns whether the directory has results or checkpoints."""
         return (self / "results.json").is_file() or any(self.path.glob("checkpoints/last/ckpt-*"))
 
     def pin(self, inputs: dict[str, str]) -> None:
-        """Writes what the run is made from to `inputs.json`, or checks that it is still the same.
+        """Writes digests of the run's inputs to `inputs.json`, or checks that they are the same.
 
         Args:
           inputs: digests by name, such as that of the data.
 
         Raises:
-          UserError: training has begun on something else.
+          UserError: training began with other inputs.
         """
         file = self / "inputs.json"
         if file.is_file() and self._has_begun():
             before = files.read_json(file)
             if changed := [name for name in inputs if inputs[name] != before.get(name)]:
                 raise UserError(
-                    f"--workdir={self.path} holds a run that began with other {changed[0]}: going "
-                    "on would mix the two, and what was trained on might be tested on; bring the "
-                    "old one back, or name another directory."
+                    f"--workdir={self.path} holds a run that began with other {changed[0]}: to "
+                    "resume would mix the two, and training images might be tested on; bring the "
+                    "old ones back, or name another directory."
                 )
             return
         files.write_json(file, inputs)
@@ -115,7 +117,7 @@ class RunDirectory:
         )
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the rows of `metrics.jsonl`; a last line cut off by a kill is left out."""
+        """Returns the rows of `metrics.jsonl`, without a last line that a kill cut off."""
         file = self / "metrics.jsonl"
         if not file.is_file():
             return []
@@ -128,7 +130,7 @@ class RunDirectory:
         return rows
 
     def rewrite_metrics(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Replaces `metrics.jsonl`, e.g. by the rows up to the checkpoint a run goes on from."""
+        """Replaces `metrics.jsonl`, e.g. by the rows up to the checkpoint to resume from."""
         files.write_text(self / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
 
     def append_metrics(self, row: dict[str, Any]) -> None:
@@ -138,7 +140,7 @@ class RunDirectory:
 
 
 def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bool:
-    """Returns whether two configs of one run differ; refuses what they must not differ in."""
+    """Returns whether two configs differ; refuses differences that change numbers."""
     new = json.loads(json.dumps(new))  # tuples become lists, as in the file
     before, now = _flat(old), _flat(new)
     different = sorted(
@@ -152,17 +154,19 @@ def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bo
             f"--workdir={path} holds a run with another config: {', '.join(different)} "
             f"differ ({key} was {before.get(key)!r}, is {now.get(key)!r}); name another directory."
         )
-    return old != new
+    return before != now
 
 
 def _flat(config: dict[str, Any], within: str = "") -> dict[str, Any]:
     """Returns a config without nesting, with keys such as `splits.train`."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in config.items():
-        found |= (
-            _flat(value, f"{within}{key}.") if isinstance(value, dict) else {within + key: value}
+        flat |= (
+            _flat(value, f"{within}{key}.")
+            if isinstance(value, dict)
+            else {within + RENAMED.get(key, key): value}
         )
-    return found
+    return flat
 
 
 def _version(package: str) -> str | None:

@@ -1,39 +1,49 @@
-"""What every training job does around its work: once, by all workers, into one directory."""
+"""The frame of every training job: the work is done once, by all workers, in one directory."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
-
-import ml_collections
 
 from remedis import files
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
-Work = Callable[[ml_collections.ConfigDict, RunDirectory, Distribution], None]
+_LOG = logging.getLogger(__name__)
+
+Work = Callable[[RunDirectory, Distribution], None]
 
 
-def once(config: ml_collections.ConfigDict, workdir: files.Path, work: Work) -> dict[str, Any]:
-    """Does the work unless it is finished, which it is once it has written `results.json`.
+def run_once(
+    workdir: files.Path,
+    config: dict[str, Any],
+    distribution_name: str,
+    work: Work,
+    when_finished: Callable[[RunDirectory], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Does the work unless it is finished. The work is finished once it wrote `results.json`.
 
     Args:
-      config: of the run, with `distribution`.
       workdir: the run's directory.
-      work: trains; of several workers the first writes.
+      config: the run's config as plain values, for `config.json`.
+      distribution_name: `config.distribution`.
+      work: trains; the first of several workers writes.
+      when_finished: called in place of `work` for a finished run.
 
     Returns:
-      What `results.json` holds, in all workers.
+      The content of `results.json`, in all workers.
 
     Raises:
-      UserError: the directory is not this run's, or the machine not what the config asks for.
+      UserError: the directory belongs to another run, or the machine lacks what the config needs.
       WorkerLost: another worker is gone.
     """
-    distribution = Distribution.from_name(config.distribution)
+    distribution = Distribution.from_name(distribution_name)
     with distribution.raising_worker_lost():
-        run = RunDirectory(workdir, config.to_dict(), distribution.worker)
+        run = RunDirectory(workdir, config, distribution.worker)
         results_file = run.shared / "results.json"
         if results_file.is_file():
-            print(f"{run.shared} is finished; its results are in {results_file}.")
+            _LOG.info(f"{run.shared} is finished; its results are in {results_file}.")
+            when_finished(run)
         else:
-            work(config, run, distribution)
+            work(run, distribution)
             distribution.wait()
         return files.read_json(results_file)

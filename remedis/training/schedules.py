@@ -1,4 +1,4 @@
-"""Learning rates over the course of a training."""
+"""Learning-rate schedules."""
 
 import dataclasses
 import math
@@ -11,42 +11,42 @@ from remedis.errors import UserError, unknown_choice
 
 HYPERRULE, COSINE, STEP, CONSTANT = KINDS = ("hyperrule", "cosine", "step", "constant")
 HYPERRULE_DROPS = (0.3, 0.6, 0.9)  # the paper's; the authors' code has others for 500 steps
-HYPERRULE_BATCH = 512  # that its numbers of steps are for
+HYPERRULE_BATCH = 512  # batch size of the paper's numbers of steps
 
 
 def hyperrule_steps(examples: int, batch_size: int) -> int:
-    """Returns the length the HyperRule gives a training on so many images (see `Schedule`)."""
+    """Returns the number of steps of the HyperRule for a training set (see `Schedule`)."""
     steps = 500 if examples < 20_000 else 10_000 if examples < 500_000 else 20_000
     return math.ceil(steps * HYPERRULE_BATCH / batch_size)
 
 
 def hyperrule_mixup(examples: int) -> float:
-    """Returns the alpha of the HyperRule's MixUp for a training set of so many images; 0: none."""
+    """Returns the alpha of the HyperRule's MixUp for a training set; 0 for no MixUp."""
     return 0.1 if examples >= 20_000 else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A learning rate as a function of the step; every kind begins with a linear warm-up from 0.
+    """A learning rate as a function of the step; every kind starts with a linear warm-up from 0.
 
-    `hyperrule` is BiT's rule for fine-tuning, by which everything but the resolution follows from
-    the data's size. Kolesnikov et al. 2020, arXiv 1912.11370, section 3.3: 500 steps below 20,000
-    examples, 10,000 below 500,000, else 20,000; a tenth of the rate after 30, 60 and 90 % of them;
-    MixUp from 20,000 examples up. The warm-up is the authors' 100 steps of 500 and 500 of the
-    longer schedules; of a schedule cut to other lengths it is at most a fifth. Steps are of 512
-    images: with smaller batches there are more of them in proportion, as the rate of each is less
-    in proportion, so that as many images are seen.
+    `hyperrule` is BiT's rule for fine-tuning: all settings but the resolution follow from the size
+    of the data. Kolesnikov et al. 2020, arXiv 1912.11370, section 3.3: 500 steps below 20,000
+    examples, 10,000 below 500,000, else 20,000; a tenth of the rate after 30, 60 and 90 % of the
+    steps; MixUp from 20,000 examples up. The authors warm up for 100 of 500 steps and for 500 steps
+    of the longer schedules; here the warm-up is at most a fifth of the steps. A step has 512
+    images. A smaller batch has proportionally more steps, each at a proportionally smaller rate, so
+    that the number of images stays the same.
 
-    `cosine` falls by half a cosine from the end of the warm-up to 0, which a step after the last
-    would have: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, one cycle. `step` falls to
-    a tenth after each of `drops`, `constant` not at all.
+    `cosine` falls by half a cosine from the end of the warm-up to 0 at the step after the last one:
+    Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, one cycle. `step` falls to a tenth
+    after each of `drops`. `constant` does not fall.
 
     Attributes:
       kind: `hyperrule`, `cosine`, `step` or `constant`.
       steps: length of the training.
       warmup: steps of the warm-up.
       learning_rate: after the warm-up.
-      drops: shares of the steps after which the rate is a tenth of what it was.
+      drops: shares of the steps after which the rate falls to a tenth.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Schedule:
     drops: tuple[float, ...] = ()
 
     @classmethod
-    def of(
+    def from_settings(
         cls,
         kind: str,
         examples: int,
@@ -67,26 +67,26 @@ class Schedule:
         warmup: int | None,
         drops: Sequence[float],
     ) -> "Schedule":
-        """Returns the schedule a config asks for.
+        """Returns the schedule of a config.
 
         Args:
           kind: `config.schedule`.
           examples: size of the training set, images.
-          batch_size: images a step.
+          batch_size: images per step.
           steps: length of the training; None for the HyperRule's.
-          learning_rate: at a batch of `learning_rate_batch`, in proportion to the batch.
-          learning_rate_batch: 0 to take the rate as it is.
+          learning_rate: at a batch of `learning_rate_batch`; it scales with the batch.
+          learning_rate_batch: 0 for a rate that does not scale.
           warmup: steps; None for the HyperRule's or 5 % of the steps of the other kinds.
-          drops: shares of the steps, of the kind `step`.
+          drops: shares of the steps, for the kind `step`.
 
         Raises:
           UserError: an unknown kind, no length where none follows, or a number out of bounds.
         """
         if kind not in KINDS:
             raise unknown_choice("value of config.schedule", kind, KINDS)
-        for what, value in (("batch_size", batch_size), ("learning_rate", learning_rate)):
+        for name, value in (("batch_size", batch_size), ("learning_rate", learning_rate)):
             if not 0 < value < math.inf:
-                raise UserError(f"config.{what} is {value}; expected a number above 0.")
+                raise UserError(f"config.{name} is {value}; expected a number above 0.")
         if learning_rate_batch < 0:
             raise UserError(
                 f"config.learning_rate_batch is {learning_rate_batch}; expected a number of "
@@ -145,7 +145,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
         """Returns the learning rate, scalar float32, of step `step`, counted from 0."""
         schedule = self.schedule
         step = tf.cast(step, tf.float32)
-        # From 1 / warmup up: a step at a rate of 0 would be lost.
+        # Starts at 1 / warmup: a step at a rate of 0 would be lost.
         rate = schedule.learning_rate * tf.minimum(1.0, (step + 1) / max(1, schedule.warmup))
         for share in schedule.drops:
             rate *= tf.where(step >= share * schedule.steps, 0.1, 1.0)
@@ -155,5 +155,5 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
         return rate
 
     def get_config(self) -> dict[str, object]:
-        """Returns what Keras needs to make another."""
+        """Returns the arguments that make the same schedule."""
         return {"schedule": self.schedule}

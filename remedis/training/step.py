@@ -16,16 +16,16 @@ from remedis.training.objective import Batch, Objective
 
 @dataclasses.dataclass(frozen=True)
 class Learner:
-    """What is trained, and how.
+    """The variables to train, with optimizer and objective.
 
     Attributes:
-      trained: variables the optimizer moves, by name.
-      statistics: variables that move without gradients, such as batch norm's averages.
-      optimizer: of the trained ones.
-      objective: what is made small.
-      accumulate: parts a replica works on one after the other.
-      clip_norm: largest norm of all gradients together; 0 for none.
-      ema: decay of the averages of the weights that are evaluated and kept; 0 for none.
+      trained: variables that the optimizer updates, by name.
+      statistics: variables that change without gradients, such as the averages of batch norms.
+      optimizer: of the trained variables.
+      objective: the loss to minimise.
+      accumulate: micro-batches that a replica computes one after the other.
+      clip_norm: largest norm of all gradients together; 0 for no limit.
+      ema: decay of the averaged weights that are evaluated and exported; 0 for no averages.
     """
 
     trained: Mapping[str, keras.Variable]

@@ -10,9 +10,9 @@ from configs import common
 from remedis import files, label_budget
 from remedis.data import sources
 from remedis.errors import UserError
-from remedis.label_budget import rehearsal, settings
+from remedis.label_budget import rehearsal
+from remedis.label_budget.settings import HOSPITALS, StudySettings
 from remedis.reporting import ood_report
-from remedis.training import checks
 
 NAMES = sorted(
     path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("ood_*.py")
@@ -35,16 +35,18 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     assert config.id.is_locked
     with pytest.raises((AttributeError, KeyError)):
         config.seds = 1
-    for part in settings.PARTS:
-        made = settings.recipe(config, part, "scratch:50x1", 3)
-        assert set(made) == set(common.finetuning())
-        assert made.source in sources.NAMES
-        assert made.seed == 3
-        assert made.checkpoint == "scratch:50x1"
-        checks.operations(made)
     assert bool(config.rehearsal) == bool(arg)
+    if not arg:
+        config.arms, config.baseline = "one=scratch:50x1", "one"
+    study = StudySettings.from_config(config)
+    for key in HOSPITALS:
+        made = study.finetuning(key, "scratch:50x1", 3)
+        assert set(made.to_dict()) == set(common.finetuning())
+        assert made.data.source in sources.NAMES
+        assert made.seed == 3
+        assert made.model.checkpoint == "scratch:50x1"
+        made.images.operations()
     if arg:
-        settings.check(config)
         assert config.rehearsal in rehearsal.PAIRS
 
 
@@ -53,12 +55,14 @@ def test_what_both_hospitals_share_is_said_once(name):
     config = get(name)
     config.image_size = 96
     config.labels = ("x",)
-    for part in settings.PARTS:
-        assert settings.recipe(config, part).image_size == 96
-        assert settings.recipe(config, part).labels == ("x",)
     config.ood.steps = 7
-    assert settings.recipe(config, "ood").steps == 7
-    assert settings.recipe(config, "id").steps is None
+    config.arms, config.baseline = "one=scratch:50x1", "one"
+    study = StudySettings.from_config(config)
+    for key in HOSPITALS:
+        assert study.hospital(key).finetuning.images.image_size == 96
+        assert study.hospital(key).finetuning.data.labels == ("x",)
+    assert study.ood.finetuning.optimization.steps == 7
+    assert study.id.finetuning.optimization.steps is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -100,7 +100,7 @@ def test_barlow_twins_move_norms_and_biases_at_a_rate_of_their_own():
     config = get("pretrain_cxr", "barlow_twins")
     names = ["block1/unit01/a/group_norm/gamma", "group_norm/beta", "projection/dense/bias"]
     kernels = ["block1/unit01/a/standardized_conv2d/kernel", "projection/dense/kernel"]
-    factors = learning_rates.parse(config.learning_rates).of([*names, *kernels])
+    factors = learning_rates.parse(config.learning_rates).factors([*names, *kernels])
     assert all(math.isclose(factors[n] * config.learning_rate, 0.0048) for n in names)
     assert all(factors[name] == 1 for name in kernels)
 

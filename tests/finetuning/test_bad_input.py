@@ -6,11 +6,10 @@ import sys
 
 import pandas as pd
 import pytest
+from small_run import prepared
 
 from remedis.errors import UserError
-from remedis.finetuning import data
 from remedis.finetuning.finetune import finetune
-from remedis.training.run_directory import RunDirectory
 
 ROOT = pathlib.Path(__file__).parents[2]
 OWN = f"--config={ROOT / 'configs' / 'own_data.py'}"
@@ -152,7 +151,11 @@ def test_configs(changes, sentence, configured, tmp_path, monkeypatch):
             {"splits": {"train": 0.5, "validation": 0.0, "test": 0.5}},
             "The validation split has no images; give it a share in config.splits",
         ),
-        (lambda t: t, {"uncertain": "zeros; square"}, "The policy 'zeros; square' cannot be read"),
+        (
+            lambda t: t,
+            {"uncertain": "zeros; square"},
+            "The policy 'zeros; square' has 'square'; expected LABEL=POLICY",
+        ),
         (lambda t: t, {"uncertain": "zeroes"}, "did you mean 'zeros'?"),
     ],
 )
@@ -165,7 +168,7 @@ def test_data(change, config, sentence, configured, squares, tmp_path):
     change(table).to_csv(own / "manifest.csv", index=False)
     asked = configured(**{"data_dir": str(own), "labels": ("square",)} | config)
     with pytest.raises(UserError) as caught:
-        data.prepare(asked, RunDirectory(tmp_path / "run", asked.to_dict()))
+        prepared(asked, tmp_path / "run")
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -173,4 +176,4 @@ def test_data(change, config, sentence, configured, squares, tmp_path):
 def test_a_manifest_that_is_not_there(configured, tmp_path):
     asked = configured(data_dir=str(tmp_path))
     with pytest.raises(UserError, match=r"manifest\.csv"):
-        data.prepare(asked, RunDirectory(tmp_path / "run", asked.to_dict()))
+        prepared(asked, tmp_path / "run")

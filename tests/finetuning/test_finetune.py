@@ -82,6 +82,7 @@ def test_the_directory_holds_everything_and_nothing_half_written(finished):
     assert names == {
         "config.json",
         "environment.json",
+        "judged.json",
         "leaks.json",
         "inputs.json",
         "scan.parquet",
@@ -189,7 +190,7 @@ def test_all_layers_were_trained(finished, tiny_checkpoint):
 
 
 def test_frozen_by_name_from_a_fine_tuned_export_the_backbone_stays(
-    finished, configured, tmp_path, capsys
+    finished, configured, tmp_path, caplog
 ):
     export = finished[0] / "export"
     config = configured(
@@ -200,7 +201,7 @@ def test_frozen_by_name_from_a_fine_tuned_export_the_backbone_stays(
     assert results["test"]["mean"]["value"] > 0.9  # the backbone knows squares
     assert results["random_weights"] is True
     assert results["checkpoint"]["origin"] == "training"
-    assert "Training 2 variables" in capsys.readouterr().out
+    assert "Training 2 variables" in caplog.text
 
 
 def assert_backbone_is_that_of(export, other):
@@ -317,11 +318,11 @@ def test_a_wrong_recipe_is_a_sentence_before_any_training(configured, tmp_path, 
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_a_finished_run_is_not_done_again(finished, configured, capsys):
+def test_a_finished_run_is_not_repeated(finished, configured, caplog):
     run, results = finished
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix != ".png"}
     assert finetune(configured(), run) == results
-    assert "is finished" in capsys.readouterr().out
+    assert "is finished" in caplog.text
     after = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix != ".png"}
     assert {p: t for p, t in after.items() if p.is_file()} == {
         p: t for p, t in before.items() if p.is_file()
@@ -329,7 +330,7 @@ def test_a_finished_run_is_not_done_again(finished, configured, capsys):
 
 
 @pytest.mark.slow
-def test_a_run_does_not_go_on_with_other_data_than_it_began_with(configured, squares, tmp_path):
+def test_a_run_does_not_resume_with_other_data(configured, squares, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(squares, data)
     table = pd.read_csv(data / "manifest.csv")
@@ -348,12 +349,12 @@ def test_a_run_does_not_go_on_with_other_data_than_it_began_with(configured, squ
     with pytest.raises(UserError) as caught:
         finetune(configured(**changes), run)
     assert str(caught.value) == (
-        f"--workdir={run} holds a run that began with other data: going on would mix the two, and "
-        "what was trained on might be tested on; bring the old one back, or name another directory."
+        f"--workdir={run} holds a run that began with other data: to resume would mix the two, and "
+        "training images might be tested on; bring the old ones back, or name another directory."
     )
     table["split"] = table["split"].map(swapped)
     table.to_csv(data / "manifest.csv", index=False)
-    # With less memory it may go on.
+    # With less memory it may resume.
     assert (
         finetune(configured(**changes, gradient_checkpointing=True, cache_gb=0.0), run)["steps"]
         == 2

@@ -148,7 +148,7 @@ def test_half_precision_logits_are_worked_on_in_float32(task, dtype):
 
 def test_balanced_labels_weigh_as_much_on_both_sides():
     targets = np.array([[1, 1, np.nan, 0], [0, 1, 1, 0], [0, np.nan, 0, 0], [0, 1, 0, 0]])
-    loss = SupervisedLoss.of("multi_label", targets, "balanced", 0.0)
+    loss = SupervisedLoss.from_targets("multi_label", targets, "balanced", 0.0)
     assert loss.positive_weights == (3.0, 1.0, 2.0, 1.0)
 
 
@@ -156,10 +156,10 @@ def test_balanced_classes_weigh_as_scikit_learn_has_them():
     classes = np.random.default_rng(0).choice(4, 50, p=[0.1, 0.2, 0.3, 0.4])
     unknown = np.full((2, 4), np.nan)
     targets = np.concatenate([np.eye(4)[classes], unknown])
-    loss = SupervisedLoss.of("multi_class", targets, "balanced", 0.0)
+    loss = SupervisedLoss.from_targets("multi_class", targets, "balanced", 0.0)
     expected = compute_class_weight("balanced", classes=np.arange(4), y=classes)
     np.testing.assert_allclose(loss.positive_weights, expected)
-    never = SupervisedLoss.of("multi_class", np.eye(3)[[0, 0, 1]], "balanced", 0.0)
+    never = SupervisedLoss.from_targets("multi_class", np.eye(3)[[0, 0, 1]], "balanced", 0.0)
     assert never.positive_weights == (0.5, 1.0, 1.0)
 
 
@@ -174,5 +174,5 @@ def test_balanced_classes_weigh_as_scikit_learn_has_them():
 def test_wrong_values(arguments, sentence):
     task, class_weights, gamma = arguments
     with pytest.raises(UserError) as caught:
-        SupervisedLoss.of(task, np.ones((2, 2)), class_weights, gamma)
+        SupervisedLoss.from_targets(task, np.ones((2, 2)), class_weights, gamma)
     assert str(caught.value).startswith(sentence)

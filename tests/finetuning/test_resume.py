@@ -1,16 +1,12 @@
-import json
-import pathlib
 import random
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
+from job_processes import run_killed
 
 from remedis.models import architectures
 
-DRIVER = pathlib.Path(__file__).parents[1] / "helpers" / "killed.py"
-# In the order in which a run comes by them; what must not be there yet under its final name.
+# Moments in the order of a run, with the files that must not exist yet under their final names.
 MOMENTS = {
     "while_the_config_is_written": {"config.json", "scan.parquet", "leaks.json"},
     "during_the_scan": {"scan.parquet", "leaks.json", "metrics.jsonl"},
@@ -24,18 +20,18 @@ MOMENTS = {
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_every_turn_ends_as_one_left_alone(configured, tmp_path):
+def test_a_run_killed_at_every_stage_ends_as_an_undisturbed_one(configured, tmp_path):
     undisturbed, run = tmp_path / "alone" / "run", tmp_path / "killed" / "run"
-    lives, log = lived(undisturbed, configured(), "end")
+    lives, log = run_killed(undisturbed, configured(), "end")
     assert lives[0]["ended"] == 0, log
-    lives, log = lived(run, configured(), *MOMENTS, "end")
+    lives, log = run_killed(run, configured(), *MOMENTS, "end")
     assert [life["moment"] for life in lives] == [*MOMENTS, "end"]
     for life in lives[:-1]:
         assert life["ended"] == "SIGKILL", (life["moment"], log)
         assert not MOMENTS[life["moment"]].intersection(life["files"]), life["moment"]
     assert lives[-1]["ended"] == 0, log
-    resumed_from = [line for line in log.splitlines() if line.startswith("Going on")]
-    assert resumed_from == [f"Going on from step {step} of 20." for step in (5, 10, 15, 20, 20, 20)]
+    resumed_from = [line for line in log.splitlines() if line.startswith("Resuming")]
+    assert resumed_from == [f"Resuming from step {step} of 20." for step in (5, 10, 15, 20, 20, 20)]
 
     assert_same_numbers(run, undisturbed)
     visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
@@ -47,7 +43,7 @@ def test_a_run_killed_at_every_turn_ends_as_one_left_alone(configured, tmp_path)
 
 @pytest.mark.slow
 def test_with_the_full_backbone_as_well(random_checkpoint, configured, tmp_path):
-    # Its sums are long enough for their order to show, which the tiny backbone's are not.
+    # Its sums are long enough for their order to matter; those of the tiny backbone are not.
     folder = random_checkpoint(architectures.Architecture.parse("50x1"))
     config = configured(checkpoint=str(folder), learning_rate=0.3)
     runs = {
@@ -55,16 +51,16 @@ def test_with_the_full_backbone_as_well(random_checkpoint, configured, tmp_path)
         "killed": ["between_checkpoints", "while_a_checkpoint_is_written", "end"],
     }
     for name, moments in runs.items():
-        lives, log = lived(tmp_path / name, config, *moments)
+        lives, log = run_killed(tmp_path / name, config, *moments)
         assert [life["ended"] for life in lives] == ["SIGKILL"] * (len(moments) - 1) + [0], log
     assert_same_numbers(tmp_path / "killed", tmp_path / "alone")
 
 
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments(configured, tmp_path):
-    # Every step is a checkpoint, so that short lives come forward as well.
+    # Every step is a checkpoint, so that short lives make progress, too.
     config = configured(checkpoint_every=1, ema=0.9, mixup=0.2)
-    (alone,), log = lived(tmp_path / "alone", config, "end")
+    (alone,), log = run_killed(tmp_path / "alone", config, "end")
     assert alone["ended"] == 0, log
     seed = random.randrange(2**31)
     draw = random.Random(seed)
@@ -72,9 +68,9 @@ def test_killed_at_twenty_random_moments(configured, tmp_path):
     for attempt in range(20):
         moments = [str(draw.uniform(0, 0.8 * alone["seconds"])) for _ in range(min(5, 20 - killed))]
         run = tmp_path / f"killed-{attempt}"
-        lives, log = lived(run, config, *moments, "end")
+        lives, log = run_killed(run, config, *moments, "end")
         ended = [life["ended"] for life in lives]
-        # A run may be at its end before its moment comes.
+        # A run may end before its moment.
         assert set(ended[:-1]) <= {"SIGKILL", 0}, (seed, ended, log)
         assert ended[-1] == 0, (seed, ended, log)
         assert_same_numbers(run, tmp_path / "alone")
@@ -82,18 +78,9 @@ def test_killed_at_twenty_random_moments(configured, tmp_path):
         if killed == 20:
             break
     assert killed == 20
-    print(f"seed {seed}: 20 lives killed, in {attempt + 1} runs that all ended as one left alone")
-
-
-def lived(run, config, *moments, job="finetune"):
-    """Runs a job killed at each of the moments; returns what the driver says, and its log."""
-    run.parent.mkdir(exist_ok=True)
-    file = run.parent / "config.json"
-    file.write_text(json.dumps(config.to_dict()))
-    command = [sys.executable, str(DRIVER), job, str(file), str(run), *moments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+    print(
+        f"seed {seed}: 20 kills in {attempt + 1} runs, all of which ended as the undisturbed one"
+    )
 
 
 def assert_same_numbers(run, other):

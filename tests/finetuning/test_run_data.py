@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_run import prepared as prepare_data
 
 from remedis.data.checks.leaks import LeakError
 from remedis.errors import UserError
-from remedis.finetuning import data
-from remedis.training.run_directory import RunDirectory
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def prepared(squares, configured, tmp_path):
         table = pd.read_csv(squares / "manifest.csv", dtype={"sometimes": "Int64"})
         change(table).to_csv(own / "manifest.csv", index=False)
         asked = configured(**{"data_dir": str(own), "labels": ("square",)} | config)
-        return data.prepare(asked, RunDirectory(tmp_path / "run", asked.to_dict()))
+        return prepare_data(asked, tmp_path / "run")
 
     prepare.root = own
     return prepare

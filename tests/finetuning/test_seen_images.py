@@ -6,11 +6,10 @@ import shutil
 
 import pandas as pd
 import pytest
+from small_run import prepared
 
 from remedis.errors import UserError
-from remedis.finetuning import data
 from remedis.finetuning.finetune import finetune
-from remedis.training.run_directory import RunDirectory
 from remedis.zoo import save_classifier
 from remedis.zoo.seen_images import SeenImages
 
@@ -21,7 +20,7 @@ ELSEWHERE = "0" * 64  # of an image of other data
 def hashes(configured, tmp_path_factory) -> "dict[str, pd.Series]":
     """SHA-256 of the images of each split, as the config makes them."""
     workdir = tmp_path_factory.mktemp("splits")
-    parts = data.prepare(configured(), RunDirectory(workdir, {}))
+    parts = prepared(configured(), workdir)
     return {
         split: getattr(parts, split).table["path"].map(parts.hashes)
         for split in ("train", "validation", "test")

@@ -1,10 +1,10 @@
-"""Runs a job in one directory again and again, killed at another moment each time.
+"""Runs a job several times in one directory, killed at a different moment each time.
 
     python killed.py finetune|pretrain CONFIG.json WORKDIR MOMENT...
 
-Prints one JSON line a moment: the signal that ended the run and what then lay in the directory.
-The moment `end` is none; a number is so many seconds after the start. TensorFlow is imported once
-and each run forked from there, which is sound as long as nothing has been computed before.
+Prints one JSON line per moment: the signal that ended the run, and the files in the directory. At
+the moment `end` nothing is killed; a number is the seconds after the start. TensorFlow is imported
+once and each run is forked, which is sound as long as nothing has been computed before.
 """
 
 import json
@@ -20,9 +20,10 @@ import tensorflow as tf
 from tensorflow.python.checkpoint import checkpoint_management
 from workers import JOBS
 
+from remedis.cli import console
 from remedis.data.checks import scan
 from remedis.finetuning import finetune
-from remedis.training.checkpoints import State
+from remedis.training.checkpoints import TrainingState
 from remedis.training.determinism import prepare_process
 from remedis.training.run_directory import RunDirectory
 
@@ -72,12 +73,12 @@ def while_a_checkpoint_is_written() -> None:
 
 
 def after_the_best_was_kept() -> None:
-    save = State.save
-    State.save = lambda state: die() if int(state.step) == 20 else save(state)
+    save = TrainingState.save
+    TrainingState.save = lambda state: die() if int(state.step) == 20 else save(state)
 
 
 def before_the_predictions() -> None:
-    finetune.predictions.table = die
+    finetune.predict.table = die
 
 
 def during_the_export() -> None:
@@ -108,7 +109,7 @@ MOMENTS = {
 
 
 def after(seconds: float) -> None:
-    """Lets the process die later, whatever it then does."""
+    """Kills the process after so many seconds."""
     threading.Thread(target=lambda: (time.sleep(seconds), die()), daemon=True).start()
 
 
@@ -128,10 +129,11 @@ def main() -> None:
         started = time.monotonic()
         child = os.fork()
         if not child:
-            os.dup2(2, 1)  # what a run prints is not for the one who reads this
+            os.dup2(2, 1)  # standard output is for the lines of this program
             arrange(name)
             prepare_process()  # as the job does
-            JOBS[job](config, workdir)
+            with console.shown():
+                JOBS[job](config, workdir)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         ended = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else status

@@ -1,14 +1,17 @@
-"""What the tests of training share: small data with a visible label, a config, a finished run."""
+"""Fixtures of tests that train: small data with a visible label, a config, a finished run."""
 
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from remedis.finetuning.data import RunData
 
 IMAGES = 60
 Configured = Callable[..., ml_collections.ConfigDict]
@@ -68,3 +71,13 @@ def finished(
 
     workdir = tmp_path_factory.mktemp("finished") / "run"
     return workdir, finetune(configured(), workdir)
+
+
+def prepared(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> "RunData":
+    """Returns the data of a config, prepared in a run directory."""
+    from remedis.finetuning import data
+    from remedis.finetuning.settings import FinetuneSettings
+    from remedis.training.run_directory import RunDirectory
+
+    settings = FinetuneSettings.from_config(config)
+    return data.prepare(settings.data, settings.model.task, RunDirectory(workdir, config.to_dict()))

@@ -1,9 +1,9 @@
-"""Runs a job with one process and with two on the loopback interface.
+"""Runs a job in one process, and in two on the loopback interface.
 
     python workers.py finetune|pretrain CONFIG.json ALONE_DIR TOGETHER_DIR PORT
 
-TensorFlow is imported once and the processes forked from there, which is sound as long as nothing
-has been computed before. Prints the exit status of each.
+TensorFlow is imported once and the processes are forked, which is sound as long as nothing has been
+computed before. Prints the exit status of each.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 
 import ml_collections
 
+from remedis.cli import console
 from remedis.finetuning.finetune import finetune
 from remedis.pretraining.pretrain import pretrain
 from remedis.training.determinism import prepare_process
@@ -20,19 +21,20 @@ from remedis.training.determinism import prepare_process
 JOBS = {"finetune": finetune, "pretrain": pretrain}
 
 
-def started(config: ml_collections.ConfigDict, workdir: str, worker: int, ports: list[int]) -> int:
-    """Forks a process that does the job; returns its number."""
+def start(config: ml_collections.ConfigDict, workdir: str, worker: int, ports: list[int]) -> int:
+    """Forks a process that runs the job; returns its process id."""
     child = os.fork()
     if child:
         return child
-    os.dup2(2, 1)  # what a run prints is not for the one who reads this
+    os.dup2(2, 1)  # standard output is for the lines of this program
     if ports:
         config.distribution = "multi_worker"
         addresses = [f"127.0.0.1:{port}" for port in ports]
         task = {"type": "worker", "index": worker}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
     prepare_process()
-    JOBS[sys.argv[1]](config, workdir)
+    with console.shown():
+        JOBS[sys.argv[1]](config, workdir)
     os._exit(0)
 
 
@@ -40,8 +42,8 @@ def main() -> None:
     _, _, file, alone, together, first = sys.argv
     config = ml_collections.ConfigDict(json.loads(pathlib.Path(file).read_text()))
     port = int(first)
-    processes = [started(config, alone, 0, [])]
-    processes += [started(config, together, i, [port, port + 1]) for i in range(2)]
+    processes = [start(config, alone, 0, [])]
+    processes += [start(config, together, i, [port, port + 1]) for i in range(2)]
     print(json.dumps([os.waitpid(process, 0)[1] for process in processes]))
 
 

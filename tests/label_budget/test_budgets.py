@@ -7,7 +7,7 @@ import pytest
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.label_budget import budgets
-from remedis.label_budget.cell_store import Cells, duration, grid, time_left
+from remedis.label_budget.cell_store import CellStore, duration, plan_cells, time_left
 from remedis.label_budget.settings import Shard
 
 LABELS = ("common", "rare")
@@ -59,7 +59,7 @@ def test_a_budget_beyond_the_pool_is_a_sentence():
     with pytest.raises(UserError) as caught:
         budgets.sizes("0, 500", 120)
     assert str(caught.value) == (
-        "config.budgets asks for 500 patients; too few are there: the OOD pool has 120."
+        "config.budgets asks for 500 patients, but the OOD pool has 120; name fewer."
     )
 
 
@@ -125,7 +125,7 @@ def test_a_budget_without_a_positive_patient_is_left_out_with_the_reason():
     assert planned["1%"].left_out == "no patient is left to validate on in 2 of 2 draws"
     assert planned["3"].left_out == "no patient with rare positive to train on in 2 of 2 draws"
     assert planned["50%"].left_out is None
-    cells = grid(["a"], ["probe"], list(planned.values()), 2)
+    cells = plan_cells(["a"], ["probe"], list(planned.values()), 2)
     assert {c.patients for c in cells} == {0, 40, 80}
 
 
@@ -143,23 +143,27 @@ def test_unknown_labels_are_neither_positive_nor_negative():
 
 
 def test_shards_share_the_cells_out(tmp_path):
-    planned = grid(["a", "b"], ["probe", "finetune"], budgets.plan(pool(), "50%", 3, 0, 0.25), 3)
+    planned = plan_cells(
+        ["a", "b"], ["probe", "finetune"], budgets.plan(pool(), "50%", 3, 0, 0.25), 3
+    )
     assert len(planned) == 2 * 2 * (1 + 2 * 3)
-    cells = Cells(tmp_path, planned, (4, 2))
-    parts = [cells.left(Shard(k, 3)) for k in (1, 2, 3)]
+    cells = CellStore(tmp_path, planned, (4, 2))
+    parts = [cells.unfinished(Shard(k, 3)) for k in (1, 2, 3)]
     assert sorted(itertools.chain(*parts)) == sorted(planned)
     cells.write(planned[0], np.zeros((4, 2)), 2.0)
     cells.write(planned[1], np.ones((4, 2)), 4.0)
     assert list(cells) == planned[:2]
     assert cells[planned[1]].dtype == np.float32
-    assert cells.left(Shard(1, 3)) == parts[0][1:]
+    assert cells.unfinished(Shard(1, 3)) == parts[0][1:]
     with pytest.raises(UserError, match="the data have changed since"):
-        Cells(tmp_path, planned, (5, 2))[planned[0]]
+        CellStore(tmp_path, planned, (5, 2))[planned[0]]
 
 
 def test_time_left_is_told_by_arm_and_mode(tmp_path):
-    planned = grid(["a", "b"], ["probe", "finetune"], budgets.plan(pool(), "50%", 1, 0, 0.25), 1)
-    cells = Cells(tmp_path, planned, (4, 2))
+    planned = plan_cells(
+        ["a", "b"], ["probe", "finetune"], budgets.plan(pool(), "50%", 1, 0, 0.25), 1
+    )
+    cells = CellStore(tmp_path, planned, (4, 2))
     homes = dict.fromkeys(((c.arm, c.mode) for c in planned), None)
     nothing = "for {} no time can be told before its first cells are finished".format
     assert time_left(cells, planned, homes) == f"{nothing('probe')}; {nothing('finetune')}"
@@ -173,15 +177,15 @@ def test_time_left_is_told_by_arm_and_mode(tmp_path):
     homes["a", "probe"] = 30.0
     # One cell and a model more of b, which is taken to be like a, and one cell of a.
     probing = [c for c in planned if c.mode == "probe"]
-    left = [c for c in cells.left() if c.mode == "probe"]
+    left = [c for c in cells.unfinished() if c.mode == "probe"]
     assert time_left(cells, left, homes) == "about 36 s"
     assert time_left(cells, probing[:1], homes) == "about 0 s"  # zero-shot
-    assert time_left(cells, cells.left(), homes) == f"about 36 s; {nothing('finetune')}"
+    assert time_left(cells, cells.unfinished(), homes) == f"about 36 s; {nothing('finetune')}"
     finish("a", "finetune", 120.0)
     finish("b", "finetune", 600.0)
     homes["a", "finetune"] = homes["b", "finetune"] = 1.0
     # Modes and arms differ: 120 and 600 s are left beside the 36.
-    assert time_left(cells, cells.left(), homes) == "about 13 min"
+    assert time_left(cells, cells.unfinished(), homes) == "about 13 min"
 
 
 @pytest.mark.parametrize("text", ["3/2", "0/2", "1", "a/b", "1/2/3"])

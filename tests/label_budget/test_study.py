@@ -13,8 +13,9 @@ from PIL import Image
 from remedis import files, label_budget
 from remedis.data.checks.leaks import LeakError
 from remedis.errors import UserError
-from remedis.label_budget import finetune_arm, run
-from remedis.label_budget.cell_store import Cells
+from remedis.label_budget import finetune_arm
+from remedis.label_budget.cell_store import CellStore
+from remedis.label_budget.run_study import Study
 from remedis.label_budget.settings import Shard
 from remedis.models import bit
 from remedis.reporting import ood_report
@@ -80,11 +81,10 @@ def summary_of(workdir):
     return {k: v for k, v in found.items() if k not in ("created", "minutes", "command")}
 
 
-def test_a_study_from_nothing_to_its_report(study_config, tmp_path, capsys):
+def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     caveats = ("Films of hospital B are darker.",)
     assert label_budget.run(study_config(caveats=caveats), tmp_path)
-    said = capsys.readouterr().out
-    assert "Budget 1 is left out: no patient is left to validate on" in said
+    assert "Budget 1 is left out: no patient is left to validate on" in caplog.text
     found = summary_of(tmp_path)
     assert found["cells"] == {"done": 10, "planned": 10}
     assert [b["patients"] for b in found["budgets"]] == [0, 1, 12, 24]
@@ -133,7 +133,7 @@ def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monke
     alone, killed, shared = (tmp_path / name for name in ("alone", "killed", "shared"))
     config = study_config()
     label_budget.run(config, alone)
-    write, written = Cells.write, []
+    write, written = CellStore.write, []
 
     def dying(cells, cell, scores, seconds):
         if len(written) == 3:
@@ -142,7 +142,7 @@ def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monke
         write(cells, cell, scores, seconds)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Cells, "write", dying)
+        patched.setattr(CellStore, "write", dying)
         with pytest.raises(KeyboardInterrupt):
             label_budget.run(config, killed)
     assert "3 of 10 cells are finished, 7 to do here: about" in label_budget.list_cells(
@@ -315,9 +315,9 @@ def test_every_cell_rematerialises_if_asked_for(
         traced.append(0)
         return adapt(arm, *arguments)
 
-    adapt = finetune_arm.TunedArm.adapted
+    adapt = finetune_arm.FinetuneArm.adapt
     monkeypatch.setattr(bit, "_checkpointed", counted)
-    monkeypatch.setattr(finetune_arm.TunedArm, "adapted", adapted)
+    monkeypatch.setattr(finetune_arm.FinetuneArm, "adapt", adapted)
     label_budget.run(config, tmp_path)
     # Budgets of different lengths, each traced by itself.
     assert len(traced) == 2
@@ -439,16 +439,16 @@ def test_mistakes_are_a_sentence(study_config, tmp_path, changes, message):
     assert str(caught.value).startswith(message)
 
 
-def test_sites_are_taken_apart_and_split_anew(study_config, two_hospitals, tmp_path):
+def test_sites_are_selected_and_split_again(study_config, two_hospitals, tmp_path):
     def plant(table, root):
         table["site"] = ["a", "b", "b", "a"] * 11
         table["split"] = "train"
 
     changes = planted(two_hospitals, tmp_path, plant)
     config = study_config(**changes, ood_sites="b", budgets="0")
-    prepared = run.Study.of(config, tmp_path / "run")
-    assert set(prepared.hospitals.test.table["site"]) == {"b"}
-    assert set(prepared.hospitals.pool.table["site"]) == {"b"}
-    assert len(prepared.hospitals.pool) + len(prepared.hospitals.test) == PATIENTS // 2
+    prepared = Study.from_config(config, tmp_path / "run")
+    assert set(prepared.data.test.table["site"]) == {"b"}
+    assert set(prepared.data.pool.table["site"]) == {"b"}
+    assert len(prepared.data.pool) + len(prepared.data.test) == PATIENTS // 2
     with pytest.raises(UserError, match=r"config.ood_sites names 'c', of which .* sites a, b"):
-        run.Study.of(study_config(**changes, ood_sites="c"), tmp_path / "other")
+        Study.from_config(study_config(**changes, ood_sites="c"), tmp_path / "other")

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
-from test_distribution import alone_and_together, rows
-from test_resume import lived
+from job_processes import metric_rows, run_alone_and_together, run_killed
 
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
@@ -79,7 +78,7 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
     assert results["steps"] == 20
     assert [row["step"] for row in results["probe"]] == [0, 10, 20]
     assert results["best_step"] in (10, 20)
-    logged = [row for row in rows(run) if "train/loss" in row]
+    logged = [row for row in metric_rows(run) if "train/loss" in row]
     assert [row["step"] for row in logged] == [1, *range(2, 21, 2)]
     assert set(logged[0]) >= {f"train/{key}" for key in ("alignment", "embedding_std")}
 
@@ -274,7 +273,7 @@ def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
     with pytest.raises(UserError, match=r"^(Collapsed|Diverged) since step \d+") as caught:
         pretrain(config, tmp_path / "run")
     assert "config.stop_on_collapse=False goes on." in str(caught.value)
-    assert max(row["step"] for row in rows(tmp_path / "run")) <= 50
+    assert max(row["step"] for row in metric_rows(tmp_path / "run")) <= 50
 
 
 @pytest.mark.slow
@@ -282,10 +281,10 @@ def test_killed_it_goes_on_exactly(pretraining, tmp_path):
     # With whatever there is to be kept: a teacher, a queue.
     config = pretraining("moco")
     config.probe.source = ""
-    (alone,), log = lived(tmp_path / "a" / "run", config, "end", job="pretrain")
+    (alone,), log = run_killed(tmp_path / "a" / "run", config, "end", job="pretrain")
     assert alone["ended"] == 0, log
     moments = ("between_checkpoints", "while_a_checkpoint_is_written", "during_the_export", "end")
-    lives, log = lived(tmp_path / "b" / "run", config, *moments, job="pretrain")
+    lives, log = run_killed(tmp_path / "b" / "run", config, *moments, job="pretrain")
     assert [life["ended"] for life in lives] == ["SIGKILL"] * 3 + [0], log
     one, two = tmp_path / "a" / "run", tmp_path / "b" / "run"
     for name in ("metrics.jsonl", "results.json", "leaks.json"):
@@ -304,8 +303,8 @@ def test_two_workers_pretrain_as_one_does(pretraining, tmp_path, method):
     # times the rate they grow, in one worker that only accumulates otherwise, to 4e-4 by step 4.
     changes = {"optimizer": "sgd", "learning_rate": 0.001, "clip_norm": 1.0, "accumulate": 2}
     config = pretraining(method, steps=6, log_every=1, evaluate_every=6, **changes)
-    alone, together = alone_and_together("pretrain", config, tmp_path, within=1e-4)
-    first, second = (row["train/loss"] for row in (rows(alone)[1], rows(together)[1]))
+    alone, together = run_alone_and_together("pretrain", config, tmp_path, within=1e-4)
+    first, second = (row["train/loss"] for row in (metric_rows(alone)[1], metric_rows(together)[1]))
     assert second == pytest.approx(first, abs=1e-5)
     assert json.loads((together / "results.json").read_text())["best_step"] == 6
 

@@ -1,8 +1,5 @@
-"""Several workers train as one does."""
+"""Training by several workers gives the numbers of one."""
 
-import json
-import pathlib
-import socket
 import subprocess
 import sys
 
@@ -10,61 +7,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from job_processes import metric_rows, run_alone_and_together
 
 from remedis.errors import UserError
 from remedis.training.distribution import Distribution, WorkerLost
 
-DRIVER = pathlib.Path(__file__).parents[1] / "helpers" / "workers.py"
-
-
-def free_ports() -> int:
-    """Returns a port that is free, as the one after it is."""
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            try:
-                other.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
-
-
-def rows(run: pathlib.Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def alone_and_together(job, config, tmp_path, within=1e-5):
-    """Runs a job by one worker and by two; returns the directories, whose metrics are the same."""
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps(config.to_dict()))
-    alone, together = tmp_path / "alone", tmp_path / "together"
-    command = [DRIVER, job, file, alone, together, free_ports()]
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "[0, 0, 0]", done.stderr[-3000:]
-    assert len(rows(alone)) == len(rows(together))
-    for one, two in zip(rows(alone), rows(together), strict=True):
-        assert one.keys() == two.keys()
-        for key, value in one.items():
-            assert two[key] == pytest.approx(value, abs=within), (one, two)
-    return alone, together
-
 
 @pytest.mark.slow
 def test_two_workers_train_as_one_does(configured, tmp_path):
-    # Whatever could depend on who sees which image: unknown labels, MixUp, clipping, the average.
+    # Everything that could depend on the division of a batch: unknown labels, MixUp, clipping, EMA.
     config = configured(
         steps=6, log_every=1, evaluate_every=6, mixup=0.3, clip_norm=1.0, ema=0.9, accumulate=2
     )
-    alone, together = alone_and_together("finetune", config, tmp_path)
-    assert len(rows(alone)) == 7
-    losses = [row["train/loss"] for row in rows(alone) if "train/loss" in row]
+    alone, together = run_alone_and_together("finetune", config, tmp_path)
+    assert len(metric_rows(alone)) == 7
+    losses = [row["train/loss"] for row in metric_rows(alone) if "train/loss" in row]
     assert max(losses) - min(losses) > 0.01
     one, two = (pd.read_parquet(run / "predictions.parquet") for run in (alone, together))
     pd.testing.assert_frame_equal(one, two, check_exact=False, rtol=0, atol=1e-4)
-    # The chief alone has written; the other worker has a scratch directory.
+    # Only the chief writes; the other worker has a scratch directory.
     visible = {path.name for path in together.iterdir()}
     assert visible == {path.name for path in alone.iterdir()} | {".worker-1"}
     scratch = {path.name for path in (together / ".worker-1").iterdir()}

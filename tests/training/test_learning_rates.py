@@ -18,18 +18,18 @@ NAMES = [
 
 def test_the_first_rule_that_matches_a_whole_name_counts_and_1_where_none_does():
     rules = parse(" head/.*/bias=2; head/.*=10;block[12]/.*=0 ; root.*= 1e-1")
-    assert rules.of(NAMES) == dict(zip(NAMES, [0.1, 0, 0, 1, 10, 2], strict=True))
+    assert rules.factors(NAMES) == dict(zip(NAMES, [0.1, 0, 0, 1, 10, 2], strict=True))
 
 
 def test_a_part_of_a_name_is_no_match():
     with pytest.raises(UserError, match=r"'head' matches no variable"):
-        parse("head=0").of(NAMES)
+        parse("head=0").factors(NAMES)
 
 
 @pytest.mark.parametrize("text", ["", "  ", ";"])
 def test_no_rules_leave_all_rates_alone(text):
     assert parse(text) == Multipliers()
-    assert set(parse(text).of(NAMES).values()) == {1.0}
+    assert set(parse(text).factors(NAMES).values()) == {1.0}
     assert parse(text).log(NAMES) == []
 
 
@@ -57,8 +57,8 @@ def test_the_log_says_what_each_rule_matched():
         (
             "head/.*=10; head/dense/.*=1",
             "config.learning_rates: every variable that 'head/dense/.*' matches "
-            "(head/dense/kernel, head/dense/bias) is matched by a rule before it; the first one "
-            "counts: put this rule further ahead or leave it out.",
+            "(head/dense/kernel, head/dense/bias) is matched by an earlier rule, and the first "
+            "match counts: move this rule forward or leave it out.",
         ),
         (
             "head/.*",
@@ -90,16 +90,16 @@ def test_the_log_says_what_each_rule_matched():
 )
 def test_wrong_rules(text, sentence):
     with pytest.raises(UserError) as caught:
-        parse(text).of(NAMES)
+        parse(text).factors(NAMES)
     assert str(caught.value) == sentence
 
 
-def test_what_is_trained_is_printed_and_must_be_something(capsys):
+def test_what_is_trained_is_logged_and_must_be_something(caplog):
     variables = {name: keras.Variable(np.zeros((2, 3))) for name in ("a/kernel", "b/kernel")}
-    assert learning_rates.of_trained("a/.*=0; b/.*=2", variables) == {"b/kernel": 2.0}
-    assert capsys.readouterr().out.splitlines()[-1] == "Training 1 variables, 6 parameters."
+    assert learning_rates.factors_of_trained("a/.*=0; b/.*=2", variables) == {"b/kernel": 2.0}
+    assert caplog.messages[-1] == "Training 1 variables, 6 parameters."
     with pytest.raises(UserError) as caught:
-        learning_rates.of_trained(".*=0", variables)
+        learning_rates.factors_of_trained(".*=0", variables)
     assert str(caught.value) == (
         "config.learning_rates is '.*=0', which freezes every variable; leave some of them above 0."
     )

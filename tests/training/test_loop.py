@@ -10,14 +10,14 @@ import tensorflow as tf
 from remedis.errors import UserError
 from remedis.training import loop
 from remedis.training.distribution import Distribution
-from remedis.training.objective import Summed
+from remedis.training.objective import SummedObjective
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Learner, Trainer
 
 TARGET = np.array([3.0, -2.0], np.float32)
 
 
-class Pull(Summed):
+class Pull(SummedObjective):
     """Four examples pull at the weight, each as hard as its share says."""
 
     def __init__(self, problem):
@@ -156,15 +156,15 @@ def test_an_average_without_end_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.5])
-def test_stops_when_nothing_gets_better_and_says_so(tmp_path, capsys, ema):
+def test_stops_when_nothing_gets_better_and_says_so(tmp_path, caplog, ema):
     problem = Problem(tmp_path / "run", scores=[0.5, 0.7, 0.6, 0.7, 0.9])
     state = problem.train(evaluate_every=2, patience=2, ema=ema)
     assert (int(state.step), int(state.best_step)) == (8, 4)
     np.testing.assert_allclose(problem.weight, numpy_twin(4, ema=ema)[0], rtol=1e-5)
     assert (
         "Stopped after step 8 of 12: no better validation score than that of step 4 in 2 "
-        "evaluations." in capsys.readouterr().out
-    )
+        "evaluations."
+    ) in caplog.messages
     again = Problem(tmp_path / "run")
     assert int(again.train(evaluate_every=2, patience=2, ema=ema).best_step) == 4
     assert again.asked == [(8, 8)]

@@ -1,4 +1,4 @@
-"""A worker is killed and started again, and the run goes on where its last checkpoint was."""
+"""A worker is killed and started again, and the run resumes from its last checkpoint."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from test_distribution import free_ports
+from job_processes import free_ports
 
 JOB = pathlib.Path(__file__).parents[2] / "finetune" / "finetune.py"
 
@@ -35,7 +35,7 @@ def test_a_lost_worker_is_waited_for(squares, tiny_checkpoint, tmp_path, lost):
     command = [sys.executable, str(JOB), "--config=configs/own_data.py", f"--workdir={run}"]
     command += [f"--config.{key}={value}" for key, value in keys.items()]
 
-    def started(worker: int) -> subprocess.Popen:
+    def start(worker: int) -> subprocess.Popen:
         place = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": worker}}
         log = open(tmp_path / f"{worker}.log", "a")  # noqa: SIM115
         return subprocess.Popen(
@@ -46,7 +46,7 @@ def test_a_lost_worker_is_waited_for(squares, tiny_checkpoint, tmp_path, lost):
             stderr=log,
         )
 
-    workers = [started(0), started(1)]
+    workers = [start(0), start(1)]
     try:
         until = time.monotonic() + 300
         while not list(run.glob("checkpoints/last/ckpt-*.index")):
@@ -55,12 +55,12 @@ def test_a_lost_worker_is_waited_for(squares, tiny_checkpoint, tmp_path, lost):
         workers[lost].kill()
         workers[lost].wait()
         time.sleep(2)
-        workers[lost] = started(lost)
+        workers[lost] = start(lost)
         codes = [worker.wait(timeout=400) for worker in workers]
     finally:
         for worker in workers:
             worker.kill()
     logs = [(tmp_path / f"{worker}.log").read_text() for worker in range(2)]
     assert codes == [0, 0], logs
-    assert "Going on from step" in logs[0]
+    assert "Resuming from step" in logs[0]
     assert json.loads((run / "results.json").read_text())["steps"] == 60

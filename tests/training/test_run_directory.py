@@ -38,8 +38,8 @@ def test_begins_with_any_inputs_and_goes_on_with_the_same_alone(tmp_path):
     with pytest.raises(UserError) as caught:
         run.pin({**inputs, "weights": "c"})
     assert str(caught.value) == (
-        f"--workdir={tmp_path} holds a run that began with other weights: going on would mix the "
-        "two, and what was trained on might be tested on; bring the old one back, or name another "
+        f"--workdir={tmp_path} holds a run that began with other weights: to resume would mix the "
+        "two, and training images might be tested on; bring the old ones back, or name another "
         "directory."
     )
 

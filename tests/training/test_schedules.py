@@ -18,7 +18,7 @@ def schedule(kind="hyperrule", **changes):
         "warmup": None,
         "drops": (0.5, 0.75),
     }
-    return Schedule.of(kind, **asked | changes)
+    return Schedule.from_settings(kind, **asked | changes)
 
 
 def twin(kind, step, steps, warmup, rate, drops):

@@ -1,0 +1,157 @@
+"""Settings of a fine-tuning run, in small frozen dataclasses made from its config."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import ml_collections
+
+from remedis import options
+from remedis.preprocess import Preprocess
+from remedis.training import checks
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSettings:
+    """The images, the meaning of their labels, and their splits; see `configs/common.py`."""
+
+    source: str
+    source_options: str
+    data_dir: str
+    labels: tuple[str, ...]
+    uncertain: str
+    unmentioned: str
+    splits: Mapping[str, float]
+    split_seed: int
+    split_unit: str
+    stratify: tuple[str, ...]
+    complete_splits: bool
+    allow_missing_patient_ids: bool
+    refuse_near_duplicates: bool
+    max_bad_images: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSettings:
+    """Size and preprocessing of the images, and the memory for decoded ones."""
+
+    image_size: int
+    train_preprocess: str
+    eval_preprocess: str
+    cache_gb: float
+
+    def operations(self) -> tuple[Preprocess, Preprocess]:
+        """Returns the operations of training and of evaluation.
+
+        Raises:
+          UserError: a specification is wrong.
+        """
+        return (
+            checks.operations(self.train_preprocess, self.image_size, "train_preprocess"),
+            checks.operations(
+                self.eval_preprocess, self.image_size, "eval_preprocess", deterministic=True
+            ),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSettings:
+    """The backbone, the task of the head, and how both are computed."""
+
+    checkpoint: str
+    architecture: str
+    task: str
+    head_norm: bool
+    precision: str
+    gradient_checkpointing: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizationSettings:
+    """Length, batches, learning rates and evaluations of a training."""
+
+    steps: int | None
+    epochs: float | None
+    examples: int | None
+    batch_size: int
+    accumulate: int
+    optimizer: str
+    learning_rate: float
+    learning_rate_batch: int
+    learning_rates: str
+    schedule: str
+    warmup: int | None
+    drops: tuple[float, ...]
+    momentum: float
+    weight_decay: float
+    clip_norm: float
+    ema: float
+    patience: int
+    evaluate_every: int
+    checkpoint_every: int
+    log_every: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LossSettings:
+    """The loss, and the examples that it is computed on."""
+
+    class_weights: str
+    focal_gamma: float
+    mixup: float | None
+    balance: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportSettings:
+    """Calibration, thresholds and intervals of the reported numbers."""
+
+    calibration: str
+    target_sensitivity: float
+    resamples: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneSettings:
+    """All settings of a fine-tuning run.
+
+    The fields of the parts have the names of the config's keys; `configs/common.py` explains each.
+    """
+
+    data: DataSettings
+    images: ImageSettings
+    model: ModelSettings
+    optimization: OptimizationSettings
+    loss: LossSettings
+    report: ReportSettings
+    method: str
+    rehearsal: str
+    seed: int
+    distribution: str
+    embeddings_dir: str
+
+    @classmethod
+    def from_config(
+        cls, config: ml_collections.ConfigDict | Mapping[str, Any]
+    ) -> "FinetuneSettings":
+        """Returns the settings of a config as `configs.common.finetuning` makes it."""
+        return options.settings(
+            cls,
+            config,
+            data=options.settings(DataSettings, config),
+            images=options.settings(ImageSettings, config),
+            model=options.settings(ModelSettings, config),
+            optimization=options.settings(OptimizationSettings, config),
+            loss=options.settings(LossSettings, config),
+            report=options.settings(ReportSettings, config),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings under the keys of the config that they came from."""
+        values: dict[str, Any] = {}
+        for name, value in dataclasses.asdict(self).items():
+            values |= value if name in _PARTS else {name: value}
+        return values
+
+
+_PARTS = ("data", "images", "model", "optimization", "loss", "report")
