@@ -87,8 +87,7 @@ class FrozenFeatures:
             children.validation.targets(),
         )
         pool, test = (
-            embed(images, self._data.hashes)
-            for images in (self._data.pool, self._data.test)
+            embed(images, self._data.hashes) for images in (self._data.pool, self._data.test)
         )
         scores = {
             "kermany": probe.logits(embed(children.test, hashes))[None],

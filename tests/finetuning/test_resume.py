@@ -78,9 +78,7 @@ def test_killed_at_twenty_random_moments(configured, tmp_path):
         if killed == 20:
             break
     assert killed == 20
-    print(
-        f"seed {seed}: 20 kills in {attempt + 1} runs, all of which ended as the undisturbed one"
-    )
+    print(f"seed {seed}: 20 kills in {attempt + 1} runs, all of which ended as the undisturbed one")
 
 
 def assert_same_numbers(run, other):
