@@ -21,7 +21,7 @@ from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import (
     RESAMPLES,
     Z,
-    patient_codes,
+    bootstrap_p,
     patient_counts,
     percentile_interval,
 )
@@ -112,9 +112,7 @@ def compare(
     """
     known, first_scores = checked(labels, first, names)
     _, second_scores = checked(labels, second, names)
-    cases = Cases(known, patient_codes(patient_ids))
-    if len(cases.patients) != len(known):
-        raise UserError(f"{len(cases.patients)} patient ids for {len(known)} rows of labels.")
+    cases = Cases.from_ids(known, patient_ids)
     width = len(names)
     both, scores = np.hstack([known, known]), np.hstack([first_scores, second_scores])
     areas = delong(both, scores, cases.patients)
@@ -158,8 +156,6 @@ def _difference(
     p: float | None = 1.0 if abs(value) < 1e-12 else None
     if error > 0:
         p = float(2 * norm.sf(abs(value) / error))
-    defined = draws[~np.isnan(draws)]
-    tail = min((defined <= 1e-12).sum(), (defined >= -1e-12).sum())
     low, high = percentile_interval(draws) or (None, None)
     return Difference(
         *counts,
@@ -171,7 +167,7 @@ def _difference(
         p=p,
         bootstrap_low=low,
         bootstrap_high=high,
-        bootstrap_p=min(1.0, float(2 * (1 + tail) / (len(defined) + 1))),
+        bootstrap_p=bootstrap_p(draws[~np.isnan(draws)]),
     )
 
 

@@ -28,11 +28,12 @@ Intervals of the calibration error and of gaps are wider than necessary where th
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from remedis.errors import UserError
 from remedis.evaluation import ratios
 from remedis.evaluation.auroc import Floats, Integers
 from remedis.evaluation.average_precision import average_precision as compute_average_precision
@@ -43,6 +44,7 @@ from remedis.evaluation.intervals import (
     Estimate,
     logit_interval,
     norm_interval,
+    patient_codes,
     wilson_interval,
 )
 
@@ -65,6 +67,18 @@ class Cases:
 
     known: Floats
     patients: Integers
+
+    @classmethod
+    def from_ids(cls, known: Floats, patient_ids: Iterable[object]) -> "Cases":
+        """Returns the cases of labels [n, C] and patient ids [n].
+
+        Raises:
+          UserError: there is not one id per row.
+        """
+        patients = patient_codes(patient_ids)
+        if len(patients) != len(known):
+            raise UserError(f"{len(patients)} patient ids for {len(known)} rows of labels.")
+        return cls(known, patients)
 
     def count(self, images: Booleans) -> Integers:
         """Returns the number of patients with a true entry in each column of `images` [n, C]."""

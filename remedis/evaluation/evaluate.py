@@ -12,7 +12,7 @@ from remedis.evaluation import estimates, ratios
 from remedis.evaluation.auroc import checked
 from remedis.evaluation.estimates import Cases, ColumnMetric
 from remedis.evaluation.evaluation_result import Metric, Result
-from remedis.evaluation.intervals import RESAMPLES, patient_codes, patient_counts
+from remedis.evaluation.intervals import RESAMPLES, patient_counts
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 
@@ -53,9 +53,7 @@ def evaluate(
         one of the two, or a label has no entry in the thresholds.
     """
     known, score = checked(labels, scores, names)
-    cases = Cases(known, patient_codes(patient_ids))
-    if len(cases.patients) != len(known):
-        raise UserError(f"{len(cases.patients)} patient ids for {len(known)} rows of labels.")
+    cases = Cases.from_ids(known, patient_ids)
     if len(set(names)) != len(names):
         raise UserError(f"Label names must differ; got {', '.join(names)}.")
     if task not in TASKS:

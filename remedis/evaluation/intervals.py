@@ -120,6 +120,20 @@ def percentile_interval(draws: npt.NDArray[np.float64]) -> tuple[float, float] |
     return float(low), float(high)
 
 
+def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
+    """Returns the two-sided bootstrap p-value of the hypothesis that a difference is 0.
+
+    It is twice the share of resamples on the smaller side of 0. The data as they are count as one
+    of them, so that p is at least 2 / (B + 1) (Davison and Hinkley, Bootstrap Methods, 1997,
+    section 4.2).
+
+    Args:
+      differences: [B], the difference in each resample; not NaN.
+    """
+    tail = min((differences <= 1e-12).sum(), (differences >= -1e-12).sum())
+    return min(1.0, float(2 * (1 + tail) / (len(differences) + 1)))
+
+
 def logit_interval(value: float, error: float, low_at_one: float = 0.0) -> tuple[float, float]:
     """Returns the interval of a value in [0, 1], symmetric on the logit scale.
 

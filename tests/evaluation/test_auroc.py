@@ -7,12 +7,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from remedis.errors import UserError
-from remedis.evaluation import auroc as module
+from remedis.evaluation import auroc as auroc_module
 from remedis.evaluation.auroc import auroc, mean_auroc
 
 
 def _case(seed, rows=200, columns=3, levels=12, unknown=0.2):
-    """Labels with unknowns, and scores coarse enough to tie within and across classes."""
+    """Labels, some unknown, and coarse scores with ties within and between classes."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((rows, columns)) < [0.1, 0.5, 0.9][:columns]).astype(float)
     scores = np.floor((rng.normal(size=(rows, columns)) + labels) * levels / 6)
@@ -35,7 +35,7 @@ def test_agrees_with_scikit_learn_under_ties_and_weights(seed, levels):
             assert got[row, column] == pytest.approx(want, abs=1e-12)
 
 
-def test_weights_by_group_are_the_weights_of_its_rows():
+def test_a_weight_per_group_is_the_weight_of_its_rows():
     labels, scores = _case(0)
     rng = np.random.default_rng(1)
     groups = rng.integers(40, size=len(labels))
@@ -49,9 +49,9 @@ def test_blocks_of_resamples_do_not_change_the_result(monkeypatch):
     labels, scores = _case(3)
     weights = np.random.default_rng(0).integers(0, 3, size=(10, len(labels)))
     whole = auroc(labels, scores, weights)
-    monkeypatch.setattr(module, "_BLOCK", 3)
+    monkeypatch.setattr(auroc_module, "_BLOCK", 3)
     np.testing.assert_array_equal(auroc(labels, scores, weights), whole)
-    monkeypatch.setattr(module, "_MEMORY", 1)
+    monkeypatch.setattr(auroc_module, "_MEMORY", 1)
     np.testing.assert_array_equal(auroc(labels, scores, weights), whole)
 
 
@@ -82,9 +82,9 @@ def test_depends_on_the_order_of_the_scores_only():
 def test_unknown_labels_are_left_out_of_their_label_only():
     labels, scores = _case(2, unknown=0)
     want = auroc(labels, scores)
-    more = np.full((50, 3), np.nan)
-    more[:, 1] = 1.0
-    got = auroc(np.vstack([labels, more]), np.vstack([scores, np.full((50, 3), 99.0)]))
+    partly_known = np.full((50, 3), np.nan)
+    partly_known[:, 1] = 1.0
+    got = auroc(np.vstack([labels, partly_known]), np.vstack([scores, np.full((50, 3), 99.0)]))
     assert got[0, [0, 2]].tolist() == want[0, [0, 2]].tolist()
     assert got[0, 1] > want[0, 1]
 

@@ -23,63 +23,65 @@ def case(seed, patients=120, images=2, worse=0.5):
 
 def tables(seed=0):
     labels, first, second, patients = case(seed, images=1)
-    made = []
+    predictions = []
     for scores in (first, second):
         table = pd.DataFrame(
             {"path": [f"{i}.png" for i in range(120)], "patient_id": patients, "split": "test"}
         )
         for i, name in enumerate(NAMES):
             table[f"label/{name}"], table[f"score/{name}"] = labels[:, i], scores[:, i]
-        made.append(table)
-    return made
+        predictions.append(table)
+    return predictions
 
 
 def test_identical_scores_do_not_differ():
     labels, first, _, patients = case(0)
-    # Nor do scores of the same order.
+    # Scores that rank the images alike do not differ either.
     for same in (first, np.exp(first)):
-        found = compare(labels, first, same, NAMES, patients, resamples=40)
-        for of in (*found.labels.values(), found.mean):
-            assert (of.difference, of.low, of.high, of.p) == pytest.approx((0, 0, 0, 1))
-            assert (of.bootstrap_low, of.bootstrap_high, of.bootstrap_p) == pytest.approx((0, 0, 1))
+        comparison = compare(labels, first, same, NAMES, patients, resamples=40)
+        for d in (*comparison.labels.values(), comparison.mean):
+            assert (d.difference, d.low, d.high, d.p) == pytest.approx((0, 0, 0, 1))
+            assert (d.bootstrap_low, d.bootstrap_high, d.bootstrap_p) == pytest.approx((0, 0, 1))
 
 
 def test_difference_and_p_follow_from_the_covariance():
     labels, first, second, patients = case(1)
-    found = compare(labels, first, second, NAMES, patients, resamples=200)
+    comparison = compare(labels, first, second, NAMES, patients, resamples=200)
     areas = delong(np.hstack([labels] * 2), np.hstack([first, second]), patients)
     covariance = widened_covariance(areas)
-    one = np.array([-1, 0, 1, 0.0])
-    both = np.array([-0.5, -0.5, 0.5, 0.5])
-    for of, contrast in ((found.labels["Edema"], one), (found.mean, both)):
+    edema = np.array([-1, 0, 1, 0.0])
+    mean = np.array([-0.5, -0.5, 0.5, 0.5])
+    for d, contrast in ((comparison.labels["Edema"], edema), (comparison.mean, mean)):
         error = np.sqrt(contrast @ covariance @ contrast)
-        assert of.difference == pytest.approx(contrast @ areas.values)
-        assert of.second - of.first == pytest.approx(of.difference)
-        assert of.p == pytest.approx(2 * norm.sf(abs(of.difference) / error))
-        assert (of.low + of.high) / 2 == pytest.approx(of.difference)
-        # Two ways to one interval.
-        width = of.bootstrap_high - of.bootstrap_low
-        assert of.high - of.low == pytest.approx(width, rel=0.25)
-    json.dumps(found.to_json(), allow_nan=False)
+        assert d.difference == pytest.approx(contrast @ areas.values)
+        assert d.second - d.first == pytest.approx(d.difference)
+        assert d.p == pytest.approx(2 * norm.sf(abs(d.difference) / error))
+        assert (d.low + d.high) / 2 == pytest.approx(d.difference)
+        # DeLong and the bootstrap give similar intervals.
+        width = d.bootstrap_high - d.bootstrap_low
+        assert d.high - d.low == pytest.approx(width, rel=0.25)
+    json.dumps(comparison.to_json(), allow_nan=False)
 
 
 def test_swapped_models_swap_the_sign():
     labels, first, second, patients = case(2)
-    found = compare(labels, first, second, NAMES, patients, resamples=100).mean
-    back = compare(labels, second, first, NAMES, patients, resamples=100).mean
-    assert back.difference == pytest.approx(-found.difference)
-    assert (back.low, back.high, back.p) == pytest.approx((-found.high, -found.low, found.p))
-    assert back.bootstrap_low == pytest.approx(-found.bootstrap_high)
-    assert back.bootstrap_p == pytest.approx(found.bootstrap_p)
+    comparison = compare(labels, first, second, NAMES, patients, resamples=100).mean
+    swapped = compare(labels, second, first, NAMES, patients, resamples=100).mean
+    assert swapped.difference == pytest.approx(-comparison.difference)
+    assert (swapped.low, swapped.high, swapped.p) == pytest.approx(
+        (-comparison.high, -comparison.low, comparison.p)
+    )
+    assert swapped.bootstrap_low == pytest.approx(-comparison.bootstrap_high)
+    assert swapped.bootstrap_p == pytest.approx(comparison.bootstrap_p)
 
 
 def test_a_large_difference_has_a_small_p():
     labels, first, _, patients = case(3)
     noise = np.random.default_rng(0).normal(size=first.shape)
-    found = compare(labels, first, noise, NAMES, patients, resamples=199).mean
-    assert found.p < 1e-6
-    assert found.bootstrap_p == pytest.approx(2 / 200)
-    assert found.high < 0
+    comparison = compare(labels, first, noise, NAMES, patients, resamples=199).mean
+    assert comparison.p < 1e-6
+    assert comparison.bootstrap_p == pytest.approx(2 / 200)
+    assert comparison.high < 0
 
 
 def test_p_is_uniform_without_a_difference():
@@ -95,11 +97,11 @@ def test_a_rare_label_is_not_estimable_and_not_in_the_mean():
     labels, first, second, patients = case(4)
     labels[:, 1] = 0
     labels[:8, 1] = 1  # four patients
-    found = compare(labels, first, second, NAMES, patients, resamples=40)
-    assert found.averaged == ("Edema",)
-    assert found.labels["Fracture"].p is None
-    assert found.labels["Fracture"].positives == 4
-    assert found.mean.difference == found.labels["Edema"].difference
+    comparison = compare(labels, first, second, NAMES, patients, resamples=40)
+    assert comparison.averaged == ("Edema",)
+    assert comparison.labels["Fracture"].p is None
+    assert comparison.labels["Fracture"].positives == 4
+    assert comparison.mean.difference == comparison.labels["Edema"].difference
 
 
 def test_tables_are_matched_by_path():
@@ -111,7 +113,7 @@ def test_tables_are_matched_by_path():
     assert want.images == 120
 
 
-def test_tables_of_other_cases_are_refused():
+def test_tables_of_different_images_are_refused():
     first, second = tables()
 
     def refused(sentence, table):

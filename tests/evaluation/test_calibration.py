@@ -19,9 +19,9 @@ def _case(seed, rows=4000, scale=0.4, offset=0.0, labels=2):
 
 def test_a_known_temperature_is_recovered():
     logits, y = _case(0, rows=40_000)
-    found = calibration.fit(logits, y, ("a", "b"), "temperature")
-    np.testing.assert_allclose(found.scale, 0.4, atol=0.015)
-    assert found.offset == (0.0, 0.0)
+    fitted = calibration.fit(logits, y, ("a", "b"), "temperature")
+    np.testing.assert_allclose(fitted.scale, 0.4, atol=0.015)
+    assert fitted.offset == (0.0, 0.0)
 
 
 def test_temperature_and_platt_agree_with_scikit_learn():
@@ -32,8 +32,8 @@ def test_temperature_and_platt_agree_with_scikit_learn():
     for i in range(2):
         known = np.isfinite(y[:, i])
         z, t = logits[known, i, None], y[known, i]
-        for found, intercept in ((temperature, False), (platt, True)):
-            # Platt's smoothed targets are cases of both classes, in these shares.
+        for fitted, intercept in ((temperature, False), (platt, True)):
+            # A smoothed target is a mixture of both classes: two weighted copies of the image.
             positives, negatives = (t == 1).sum(), (t == 0).sum()
             target = np.where(t == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
             twin = LogisticRegression(C=np.inf, fit_intercept=intercept, tol=1e-10)
@@ -42,8 +42,8 @@ def test_temperature_and_platt_agree_with_scikit_learn():
                 np.repeat([1, 0], len(z)),
                 sample_weight=np.concatenate([target, 1 - target]),
             )
-            assert found.scale[i] == pytest.approx(twin.coef_[0, 0], abs=1e-4)
-            assert found.offset[i] == pytest.approx(
+            assert fitted.scale[i] == pytest.approx(twin.coef_[0, 0], abs=1e-4)
+            assert fitted.offset[i] == pytest.approx(
                 twin.intercept_[0] if intercept else 0, abs=1e-4
             )
 
@@ -52,23 +52,23 @@ def test_temperature_and_platt_agree_with_scikit_learn():
 @pytest.mark.parametrize("seed", range(5))
 def test_fitted_cases_are_never_less_likely_and_keep_their_order(method, seed):
     logits, y = _case(seed, rows=60, scale=0.2, offset=0.5 * seed, labels=1)
-    found = calibration.fit(logits, y, ("a",), method)
-    before, after = expit(logits), found.probabilities(logits)
+    fitted = calibration.fit(logits, y, ("a",), method)
+    before, after = expit(logits), fitted.probabilities(logits)
     assert log_loss(y[:, 0], after[:, 0]) <= log_loss(y[:, 0], before[:, 0]) + 1e-12
     assert brier_score_loss(y[:, 0], after[:, 0]) <= brier_score_loss(y[:, 0], before[:, 0]) + 1e-12
     assert (np.diff(after[np.argsort(logits[:, 0]), 0]) >= 0).all()
 
 
 @pytest.mark.parametrize("method", ["temperature", "platt"])
-def test_separation_and_logits_that_mislead_stay_within_bounds(method):
+def test_separating_and_anticorrelated_logits_stay_within_bounds(method):
     logits = np.linspace(-1, 1, 40)[:, None]
     for y in ((logits > 0).astype(float), (logits < 0).astype(float)):
-        found = calibration.fit(logits, y, ("a",), method)
-        # Forty cases are no proof of certainty: 0.95 is what 20 without an error amount to.
-        assert 0 <= found.scale[0] <= 20
-        assert np.isfinite(found.probabilities(logits)).all()
-        # Not even then is the AUROC the calibration's to change.
-        assert (np.diff(np.float32(found.probabilities(logits)[:, 0])) > 0).all()
+        fitted = calibration.fit(logits, y, ("a",), method)
+        # With 20 images per class and no error, the smoothed target is 21 / 22, not 1.
+        assert 0 <= fitted.scale[0] <= 20
+        assert np.isfinite(fitted.probabilities(logits)).all()
+        # Calibration keeps the order of the images even then.
+        assert (np.diff(np.float32(fitted.probabilities(logits)[:, 0])) > 0).all()
     same = calibration.fit(np.ones((40, 1)), np.arange(40)[:, None] % 2, ("a",), method)
     assert np.isfinite(same.probabilities(np.ones((40, 1)))).all()
 
@@ -80,13 +80,13 @@ def test_multi_class_has_one_temperature():
     classes = (rng.random((20_000, 1)) > np.cumsum(shares, axis=1)).sum(axis=1)
     y = np.eye(3)[classes]
     y[:10, 2] = np.nan
-    found = calibration.fit(logits, y, ("a", "b", "c"), "temperature", "multi_class")
-    assert len(set(found.scale)) == 1
-    assert found.scale[0] == pytest.approx(0.5, abs=0.02)
-    assert found.fitted_on["cases"] == 19_990
-    np.testing.assert_allclose(found.probabilities(logits[:5]).sum(axis=1), 1)
-    assert calibration.fit(logits, y, ("a", "b", "c"), "platt", "multi_class") == found
-    assert {of["method"] for of in found.fitted_on["labels"].values()} == {"temperature"}
+    fitted = calibration.fit(logits, y, ("a", "b", "c"), "temperature", "multi_class")
+    assert len(set(fitted.scale)) == 1
+    assert fitted.scale[0] == pytest.approx(0.5, abs=0.02)
+    assert fitted.fitted_on["cases"] == 19_990
+    np.testing.assert_allclose(fitted.probabilities(logits[:5]).sum(axis=1), 1)
+    assert calibration.fit(logits, y, ("a", "b", "c"), "platt", "multi_class") == fitted
+    assert {label["method"] for label in fitted.fitted_on["labels"].values()} == {"temperature"}
 
 
 def test_labels_with_too_few_patients_are_left_out_and_named():
@@ -94,40 +94,40 @@ def test_labels_with_too_few_patients_are_left_out_and_named():
     y[:, 1] = 0
     y[:8, 1] = 1  # eight images of four patients
     patients = np.arange(200) // 2
-    found = calibration.fit(logits, y, ("a", "b"), "temperature", patient_ids=patients)
-    assert found.left_out == ("b",)
-    assert (found.scale[1], found.offset[1]) == (1.0, 0.0)
-    assert found.fitted_on["labels"]["b"] == {
+    fitted = calibration.fit(logits, y, ("a", "b"), "temperature", patient_ids=patients)
+    assert fitted.left_out == ("b",)
+    assert (fitted.scale[1], fitted.offset[1]) == (1.0, 0.0)
+    assert fitted.fitted_on["labels"]["b"] == {
         "method": "none",
         "cases": 100,
         "positives": 4,
         "negatives": 96,
         "prevalence": 0.04,
     }
-    assert found.fitted_on["labels"]["a"]["method"] == "temperature"
+    assert fitted.fitted_on["labels"]["a"]["method"] == "temperature"
     assert calibration.fit(logits, y, ("a", "b"), "temperature").left_out == ()
 
 
-def test_an_offset_moves_back_what_balanced_training_moved_and_a_temperature_cannot():
+def test_an_offset_corrects_the_shift_of_balanced_training_and_a_temperature_does_not():
     logits, y = _case(9, rows=20_000, scale=1.0, labels=1)
-    moved = logits + 2.0  # as class weights of e^2 for the positives would
-    platt = calibration.fit(moved, y, ("a",), "platt")
-    near = np.abs(platt.probabilities(moved)[:, 0] - 0.3) < 0.05
+    shifted = logits + 2.0  # the effect of a class weight of e^2 for positives
+    platt = calibration.fit(shifted, y, ("a",), "platt")
+    near = np.abs(platt.probabilities(shifted)[:, 0] - 0.3) < 0.05
     assert y[near].mean() == pytest.approx(0.3, abs=0.04)
-    temperature = calibration.fit(moved, y, ("a",), "temperature").probabilities(moved)
+    temperature = calibration.fit(shifted, y, ("a",), "temperature").probabilities(shifted)
     assert temperature.mean() > y.mean() + 0.05
-    assert platt.probabilities(moved).mean() == pytest.approx(y.mean(), abs=0.005)
+    assert platt.probabilities(shifted).mean() == pytest.approx(y.mean(), abs=0.005)
 
 
-def test_logits_that_no_fit_makes_likelier_are_said_to_have_none():
+def test_a_fit_that_makes_the_labels_less_likely_is_dropped():
     y = np.repeat([0.0, 1.0], 6)[:, None]
-    found = calibration.fit(np.where(y, 9.0, -9.0), y, ("a",), "platt")
-    assert (found.scale, found.offset) == ((1.0,), (0.0,))
-    assert found.fitted_on["labels"]["a"]["method"] == "none"
-    assert found.left_out == ()
+    fitted = calibration.fit(np.where(y, 9.0, -9.0), y, ("a",), "platt")
+    assert (fitted.scale, fitted.offset) == ((1.0,), (0.0,))
+    assert fitted.fitted_on["labels"]["a"]["method"] == "none"
+    assert fitted.left_out == ()
 
 
-def test_none_changes_nothing_and_json_gives_it_back():
+def test_none_changes_nothing_and_json_restores_it():
     logits, y = _case(6, rows=50)
     none = calibration.fit(logits, y, ("a", "b"), "none")
     np.testing.assert_array_equal(none.probabilities(logits), expit(logits))
@@ -136,7 +136,7 @@ def test_none_changes_nothing_and_json_gives_it_back():
     assert calibration.Calibration.from_json(json.loads(text)) == platt
 
 
-def test_moved_thresholds_are_reached_by_the_same_images():
+def test_the_same_images_reach_moved_thresholds():
     logits, y = _case(7, rows=300)
     before = calibration.fit(logits, y, ("a", "b"), "platt")
     after = calibration.fit(logits[::3], y[::3], ("a", "b"), "temperature")

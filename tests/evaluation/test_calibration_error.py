@@ -36,38 +36,39 @@ def test_agrees_with_the_published_form_on_every_resample(seed):
     values, length, along = calibration_error(labels, probabilities, patients, weights)
     for column in range(2):
         use = ~np.isnan(labels[:, column])
-        target, said = labels[use, column], probabilities[use, column]
-        bin_of = bins(said)
-        assert values[column] == pytest.approx(by_hand(target, said, bin_of))
-        lacks = np.array([(target - said)[bin_of == b].sum() for b in range(BINS)]) / len(said)
+        target, probability = labels[use, column], probabilities[use, column]
+        bin_of = bins(probability)
+        assert values[column] == pytest.approx(by_hand(target, probability, bin_of))
+        residual = target - probability
+        gaps = np.array([residual[bin_of == b].sum() for b in range(BINS)]) / len(residual)
         for draw, weight in enumerate(weights):
-            rows = np.repeat(np.arange(len(said)), weight[patients[use]])
-            sums = [(target - said)[rows][bin_of[rows] == b].sum() for b in range(BINS)]
-            noise = np.array(sums) / len(rows) - lacks
+            rows = np.repeat(np.arange(len(residual)), weight[patients[use]])
+            sums = [residual[rows][bin_of[rows] == b].sum() for b in range(BINS)]
+            noise = np.array(sums) / len(rows) - gaps
             assert length[draw, column] == pytest.approx(np.abs(noise).sum())
-            assert along[draw, column] == pytest.approx(noise @ np.sign(lacks))
+            assert along[draw, column] == pytest.approx(noise @ np.sign(gaps))
 
 
 def test_closed_forms():
     labels = np.tile([1.0, 0.0], 50)[:, None]
     weights = np.ones((1, 100))
-    for said, error in ((0.5, 0.0), (0.8, 0.3), (0.0, 0.5)):
-        found = calibration_error(labels, np.full((100, 1), said), np.arange(100), weights)
-        assert [float(of.squeeze()) for of in found] == pytest.approx([error, 0, 0])
+    for probability, error in ((0.5, 0.0), (0.8, 0.3), (0.0, 0.5)):
+        terms = calibration_error(labels, np.full((100, 1), probability), np.arange(100), weights)
+        assert [float(term.squeeze()) for term in terms] == pytest.approx([error, 0, 0])
 
 
 def test_a_calibrated_model_has_the_error_of_noise_alone():
     rng = np.random.default_rng(0)
     probabilities = rng.random((6000, 1))
     labels = (rng.random((6000, 1)) < probabilities).astype(float)
-    found = calibration_error(labels, probabilities, np.arange(6000), np.ones((1, 6000)))[0][0]
-    # A bin's mean is off by 0.8 of its standard deviation, sqrt(p (1 - p) bins / images).
+    error = calibration_error(labels, probabilities, np.arange(6000), np.ones((1, 6000)))[0][0]
+    # The mean absolute error of a bin is 0.8 standard deviations, sqrt(p (1 - p) bins / images).
     spread = np.sqrt(BINS / 6000) * np.mean(np.sqrt(probabilities * (1 - probabilities)))
-    assert 0.5 * spread < found < 1.1 * spread
+    assert 0.5 * spread < error < 1.1 * spread
 
 
-def test_unknown_only_is_undefined():
-    found = calibration_error(
+def test_without_known_labels_it_is_undefined():
+    terms = calibration_error(
         np.full((4, 1), np.nan), np.zeros((4, 1)), np.arange(4), np.ones((2, 4))
     )
-    assert all(np.isnan(of).all() for of in found)
+    assert all(np.isnan(term).all() for term in terms)

@@ -8,7 +8,7 @@ from remedis.evaluation.intervals import logit_interval
 
 
 def case(seed, rows=120, columns=3, levels=8, unknown=0.15, patients=None):
-    """Labels with unknowns, scores with ties, and patients with several images of both classes."""
+    """Labels, some unknown, scores with ties, and patients with several images of both classes."""
     rng = np.random.default_rng(seed)
     labels = (rng.random((rows, columns)) < [0.2, 0.5, 0.7][:columns]).astype(float)
     scores = np.floor((rng.normal(size=labels.shape) + labels) * levels / 4)
@@ -19,7 +19,7 @@ def case(seed, rows=120, columns=3, levels=8, unknown=0.15, patients=None):
 def by_pairs(labels, scores, patients):
     """Obuchowski's covariance, written out with loops over pairs and patients."""
     columns = labels.shape[1]
-    parts, counts, areas = {}, {}, []
+    sums, counts, areas = {}, {}, []
     for c in range(columns):
         positive = [i for i in range(len(labels)) if labels[i, c] == 1]
         negative = [i for i in range(len(labels)) if labels[i, c] == 0]
@@ -38,7 +38,7 @@ def by_pairs(labels, scores, patients):
             a.setdefault(patients[i], []).append(kernel[row].mean() - areas[-1])
         for column, j in enumerate(negative):
             b.setdefault(patients[j], []).append(kernel[:, column].mean() - areas[-1])
-        parts[c] = (
+        sums[c] = (
             {g: sum(v) / len(positive) for g, v in a.items()},
             {g: sum(v) / len(negative) for g, v in b.items()},
         )
@@ -51,8 +51,8 @@ def by_pairs(labels, scores, patients):
                 for k, m in zip(counts[c], counts[d], strict=True)
             ]
             for g in set(patients):
-                a, b = (part.get(g, 0.0) for part in parts[c])
-                x, y = (part.get(g, 0.0) for part in parts[d])
+                a, b = (by_patient.get(g, 0.0) for by_patient in sums[c])
+                x, y = (by_patient.get(g, 0.0) for by_patient in sums[d])
                 covariance[c, d] += f[0] * a * x + f[1] * b * y + f[2] * (a * y + b * x)
     return np.array(areas), covariance
 
@@ -72,23 +72,23 @@ def plain(labels, first, second):
 @pytest.mark.parametrize("levels", [3, 10_000])
 def test_agrees_with_loops_over_pairs_and_patients(seed, levels):
     labels, scores, patients = case(seed, levels=levels)
-    found = delong(labels, scores, patients)
-    areas, covariance = by_pairs(labels, scores, patients)
-    np.testing.assert_allclose(found.values, areas, atol=1e-12)
-    np.testing.assert_allclose(found.covariance, covariance, atol=1e-14)
+    areas = delong(labels, scores, patients)
+    want, covariance = by_pairs(labels, scores, patients)
+    np.testing.assert_allclose(areas.values, want, atol=1e-12)
+    np.testing.assert_allclose(areas.covariance, covariance, atol=1e-14)
     for c in range(3):
         use = ~np.isnan(labels[:, c])
-        assert found.values[c] == pytest.approx(roc_auc_score(labels[use, c], scores[use, c]))
+        assert areas.values[c] == pytest.approx(roc_auc_score(labels[use, c], scores[use, c]))
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_one_image_a_patient_is_plain_delong(seed):
+def test_one_image_per_patient_is_plain_delong(seed):
     labels, scores, _ = case(seed, columns=1, unknown=0)
     other = scores + np.random.default_rng(seed + 9).normal(size=scores.shape)
     both, wide = np.hstack([labels, labels]), np.hstack([scores, other])
-    found = delong(both, wide, np.arange(len(labels)))
+    areas = delong(both, wide, np.arange(len(labels)))
     want = plain(labels[:, 0], scores[:, 0], other[:, 0])
-    np.testing.assert_allclose(found.covariance, want, atol=1e-14)
+    np.testing.assert_allclose(areas.covariance, want, atol=1e-14)
 
 
 def test_copies_of_images_and_unknown_patients_change_nothing():
@@ -96,16 +96,16 @@ def test_copies_of_images_and_unknown_patients_change_nothing():
     once = delong(labels, scores, patients)
     twice = delong(np.tile(labels, (2, 1)), np.tile(scores, (2, 1)), np.tile(patients, 2))
     np.testing.assert_allclose(twice.covariance, once.covariance)
-    more = np.full((20, 3), np.nan)
+    unknown = np.full((20, 3), np.nan)
     padded = delong(
-        np.vstack([labels, more]),
+        np.vstack([labels, unknown]),
         np.vstack([scores, np.ones((20, 3))]),
         np.append(patients, 900 + np.arange(20)),
     )
     np.testing.assert_allclose(padded.covariance, once.covariance)
 
 
-def test_independent_labels_have_next_to_no_covariance_and_equal_ones_all_of_it():
+def test_independent_labels_are_uncorrelated_and_equal_labels_fully_correlated():
     labels, scores, patients = case(6, rows=3000, unknown=0)
     covariance = delong(labels[:, [0, 1, 1]], scores[:, [0, 1, 1]], patients).covariance
     deviation = np.sqrt(np.diag(covariance))
@@ -118,10 +118,10 @@ def test_one_class_is_nan_and_leaves_other_labels_alone():
     labels, scores, patients = case(7)
     want = delong(labels, scores, patients)
     labels[:, 0] = 1
-    found = delong(labels, scores, patients)
-    assert np.isnan(found.values[0])
-    assert np.isnan(found.covariance[0]).all()
-    np.testing.assert_allclose(found.covariance[1:, 1:], want.covariance[1:, 1:])
+    areas = delong(labels, scores, patients)
+    assert np.isnan(areas.values[0])
+    assert np.isnan(areas.covariance[0]).all()
+    np.testing.assert_allclose(areas.covariance[1:, 1:], want.covariance[1:, 1:])
 
 
 def test_pairs_share_no_patient():
@@ -132,47 +132,47 @@ def test_pairs_share_no_patient():
 
 
 def test_small_classes_widen_and_large_ones_do_not():
-    # One pair of 16 out of order at 4 patients a class; t of 3 degrees of freedom is 3.18.
+    # One of 16 pairs is discordant, with 4 patients per class; t with 3 degrees of freedom is 3.18.
     labels = np.repeat([0.0, 1.0], 4)[:, None]
-    found = delong(labels, np.array([1.0, 2, 3, 5, 4, 6, 7, 8])[:, None], np.arange(8))
+    areas = delong(labels, np.array([1.0, 2, 3, 5, 4, 6, 7, 8])[:, None], np.arange(8))
     area = 15 / 16
-    assert found.values[0] == area
+    assert areas.values[0] == area
     shrunk = (area * 4 + 0.25) / 4.5
     want = (3.182 / 1.96) ** 2 * shrunk * (1 - shrunk) / (area * (1 - area))
-    assert widened_covariance(found)[0, 0] / found.covariance[0, 0] == pytest.approx(want, rel=1e-3)
+    assert widened_covariance(areas)[0, 0] / areas.covariance[0, 0] == pytest.approx(want, rel=1e-3)
     rng = np.random.default_rng(0)
     labels = (rng.random((40_000, 1)) < 0.3).astype(float)
-    found = delong(labels, rng.normal(size=labels.shape) + 2 * labels, np.arange(40_000))
-    assert 1 < widened_covariance(found)[0, 0] / found.covariance[0, 0] < 1.001
+    areas = delong(labels, rng.normal(size=labels.shape) + 2 * labels, np.arange(40_000))
+    assert 1 < widened_covariance(areas)[0, 0] / areas.covariance[0, 0] < 1.001
 
 
 def test_perfect_ranks_have_a_closed_form():
-    # Ten independent pairs are all in order with probability A^10.
+    # Ten independent pairs are all concordant with probability A^10.
     assert low_at_one(10) ** 10 == pytest.approx(0.025)
     labels = np.repeat([0.0, 1.0], [30, 10])[:, None]
-    found = delong(labels, np.arange(40.0)[:, None], np.arange(40))
-    assert (found.values[0], found.covariance[0, 0], found.pairs[0]) == (1, 0, 10)
+    areas = delong(labels, np.arange(40.0)[:, None], np.arange(40))
+    assert (areas.values[0], areas.covariance[0, 0], areas.pairs[0]) == (1, 0, 10)
     assert logit_interval(1.0, 0.0, low_at_one(10)) == (low_at_one(10), 1.0)
 
 
 @pytest.mark.parametrize("area", [0.8, 0.95])
 def test_interval_covers_the_truth(area):
-    # 500 draws of the labels' scores on the images of 200 patients, of whom 24 are positive.
+    # 500 draws of the scores of 200 patients, 24 of them positive.
     draws, rng = 500, np.random.default_rng(3)
     patients = np.repeat(np.arange(200), rng.integers(1, 4, 200))
     labels = np.repeat((patients < 24)[:, None].astype(float), draws, axis=1)
     shift = norm.ppf(area) * np.sqrt(2)
     scores = rng.normal(size=(200, draws))[patients] + rng.normal(size=labels.shape)
-    found = delong(labels, scores / np.sqrt(2) + shift * labels, patients)
-    errors = np.sqrt(np.diag(widened_covariance(found)))
+    areas = delong(labels, scores / np.sqrt(2) + shift * labels, patients)
+    errors = np.sqrt(np.diag(widened_covariance(areas)))
     ends = [
         logit_interval(value, error, low_at_one(24))
-        for value, error in zip(found.values, errors, strict=True)
+        for value, error in zip(areas.values, errors, strict=True)
     ]
     covers = np.mean([low <= area <= high for low, high in ends])
-    # Three standard errors of a share of 95 % in 500 draws are 2.9 %.
+    # Three standard errors of a coverage of 95 % in 500 draws are 2.9 %.
     assert 0.93 <= covers <= 0.985
-    # Images taken for independent claim too much.
-    alone = delong(labels, scores / np.sqrt(2) + shift * labels, np.arange(len(patients)))
-    narrow = np.sqrt(np.diag(alone.covariance))
-    assert np.mean(np.abs(alone.values - area) <= 1.96 * narrow) < covers - 0.03
+    # Intervals that treat images as independent are too narrow.
+    by_image = delong(labels, scores / np.sqrt(2) + shift * labels, np.arange(len(patients)))
+    narrow = np.sqrt(np.diag(by_image.covariance))
+    assert np.mean(np.abs(by_image.values - area) <= 1.96 * narrow) < covers - 0.03

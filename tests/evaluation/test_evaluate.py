@@ -17,7 +17,7 @@ NAMES = ("Edema", "Fracture", "Effusion")
 
 
 def _hospital(seed, patients=60, images=3, shared=1.0, columns=3):
-    """Labels by patient, and scores of which `shared` is the patient's and the rest the image's."""
+    """Labels per patient, and scores; `shared` is the share of the variance due to the patient."""
     rng = np.random.default_rng(seed)
     labels = rng.random((patients, columns)) < 0.4
     person = labels + rng.normal(size=labels.shape) * np.sqrt(shared)
@@ -42,7 +42,7 @@ def test_value_counts_and_mean():
     values = [estimate.value for estimate in result.labels.values()]
     assert result.mean.value == pytest.approx(np.mean(values))
     assert (result.mean.patients, result.averaged, result.left_out) == (60, NAMES, ())
-    # Three labels drawn independently: their mean is known better than any of them.
+    # The labels are independent: the interval of their mean is narrower than each of theirs.
     assert _width(result.mean) < min(_width(estimate) for estimate in result.labels.values())
 
 
@@ -56,14 +56,14 @@ def test_a_patient_is_positive_by_any_image():
 def test_copies_of_images_do_not_narrow_the_interval():
     labels, scores, patients = _hospital(2, images=1)
     once = evaluate(labels, scores, NAMES, patients, seed=5)
-    again = evaluate(np.tile(labels, (4, 1)), np.tile(scores, (4, 1)), NAMES, patients * 4, seed=5)
+    copied = evaluate(np.tile(labels, (4, 1)), np.tile(scores, (4, 1)), NAMES, patients * 4, seed=5)
     for name in NAMES:
-        assert again.labels[name].to_json() == pytest.approx(once.labels[name].to_json())
-    assert again.mean.to_json() == pytest.approx(once.mean.to_json())
+        assert copied.labels[name].to_json() == pytest.approx(once.labels[name].to_json())
+    assert copied.mean.to_json() == pytest.approx(once.mean.to_json())
     by_image = evaluate(
         np.tile(labels, (4, 1)), np.tile(scores, (4, 1)), NAMES, [None] * len(labels) * 4, seed=5
     )
-    # Four times the images, half the width.
+    # Treated as patients of their own, four times the images give half the width.
     assert _width(by_image.mean) == pytest.approx(_width(once.mean) / 2, rel=0.15)
 
 
@@ -80,14 +80,14 @@ def test_order_of_rows_does_not_matter_and_the_seed_does():
     order = np.random.default_rng(0).permutation(len(labels))
     got = evaluate(labels[order], scores[order], NAMES, np.array(patients)[order])
     assert got.to_json()["mean"] == pytest.approx(want.to_json()["mean"])
-    precision = [
+    average_precision = [
         evaluate(labels[rows], scores[rows], NAMES, np.array(patients)[rows], seed=seed).metrics[
             "average_precision"
         ]
         for rows, seed in ((slice(None), 0), (order, 0), (slice(None), 1))
     ]
-    assert precision[1].mean.to_json() == pytest.approx(precision[0].mean.to_json())
-    assert precision[2].mean.low != pytest.approx(precision[0].mean.low)
+    assert average_precision[1].mean.to_json() == pytest.approx(average_precision[0].mean.to_json())
+    assert average_precision[2].mean.low != pytest.approx(average_precision[0].mean.low)
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -144,7 +144,7 @@ def test_malformed_input_is_one_sentence():
 
 
 def _predicted(seed, classes=False):
-    """Labels, probabilities and patients; one class a row if `classes`."""
+    """Labels, probabilities and patients; one class per row if `classes`."""
     labels, scores, patients = _hospital(seed, shared=0.5)
     if classes:
         rng = np.random.default_rng(seed)
@@ -187,7 +187,7 @@ def test_every_metric_is_there_and_agrees_with_scikit_learn():
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
-def test_scores_that_are_no_probabilities_have_no_calibration():
+def test_scores_outside_0_to_1_have_no_calibration():
     labels, scores, patients = _hospital(10)
     assert list(evaluate(labels, scores, NAMES, patients, resamples=40).metrics) == [
         "average_precision"
@@ -218,7 +218,7 @@ def test_perfect_scores_are_not_certain():
         assert estimate.value == 1
         assert 0.75 < estimate.low < 0.97
         assert estimate.high == 1
-    # Of a Brier score of 0.01 that no image disputes, nothing else is known.
+    # Every image has the same squared error, 0.01.
     assert result.metrics["brier"].mean.value == pytest.approx(0.01)
 
 
@@ -247,7 +247,7 @@ def test_a_table_is_evaluated_by_split():
     other = _table(15).assign(split="validation")
     chosen = choose(*(_columns(other, kind) for kind in ("label", "score")), NAMES)
     both = pd.concat([table, other])
-    found = evaluate_table(both, NAMES, "test", thresholds=chosen, resamples=40)
+    evaluated = evaluate_table(both, NAMES, "test", thresholds=chosen, resamples=40)
     want = evaluate(
         *(_columns(table, kind) for kind in ("label", "score")),
         NAMES,
@@ -255,8 +255,8 @@ def test_a_table_is_evaluated_by_split():
         thresholds=chosen,
         resamples=40,
     )
-    assert list(found.pop("subgroups")) == ["sex"]
-    assert found == want.to_json()
+    assert list(evaluated.pop("subgroups")) == ["sex"]
+    assert evaluated == want.to_json()
     with pytest.raises(UserError, match=r"no rows of split 'train'; it has test, validation\."):
         evaluate_table(both, NAMES, "train")
     with pytest.raises(UserError, match="no column 'label/Effusions'"):

@@ -7,6 +7,7 @@ from scipy.stats import binomtest
 from remedis.errors import UserError
 from remedis.evaluation.intervals import (
     Estimate,
+    bootstrap_p,
     logit_interval,
     norm_interval,
     patient_codes,
@@ -16,7 +17,7 @@ from remedis.evaluation.intervals import (
 )
 
 
-def test_estimate_prints_in_the_one_form():
+def test_estimate_prints_with_interval_and_counts():
     assert str(Estimate(0.8123, 0.78, 0.8399, 214, 37)) == (
         "0.812 [0.780, 0.840], 214 patients, 37 positive"
     )
@@ -31,7 +32,7 @@ def test_estimate_survives_json(estimate):
     assert Estimate.from_json(json.loads(text)) == estimate
 
 
-def test_patients_without_id_are_their_own():
+def test_rows_without_id_are_patients_of_their_own():
     codes = patient_codes(["b", None, "a", "b", float("nan"), "", "", "a", None])
     assert codes[0] == codes[3]
     assert codes[2] == codes[7]
@@ -93,25 +94,31 @@ def test_logit_interval_stays_inside_and_is_the_normal_one_for_small_errors():
     assert logit_interval(0.0, 0.0, 0.8) == pytest.approx((0.0, 0.2))
 
 
-def test_a_norm_of_pure_noise_is_not_told_from_0():
+def test_the_interval_of_a_norm_of_pure_noise_contains_0():
     rng = np.random.default_rng(0)
     hits = []
     for _ in range(500):
-        found = rng.normal(size=6)
-        draws = found + rng.normal(size=(300, 6))
+        noise = rng.normal(size=6)
+        draws = noise + rng.normal(size=(300, 6))
         low, high = norm_interval(
-            np.abs(found).sum(),
-            np.abs(draws - found).sum(axis=1),
-            (draws - found) @ np.sign(found),
+            np.abs(noise).sum(),
+            np.abs(draws - noise).sum(axis=1),
+            (draws - noise) @ np.sign(noise),
         )
         hits.append(low == 0 <= high)
-    # One-sided at the 97.5 % quantile; three standard errors are 2.1 %.
+    # Nominal 97.5 %, one-sided; three standard errors are 2.1 %.
     assert 0.954 <= np.mean(hits) <= 0.996
 
 
-def test_a_norm_far_from_0_is_known_as_well_as_its_parts():
+def test_the_error_of_a_norm_far_from_0_is_that_of_its_terms():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(2000, 4)) * 0.01
     low, high = norm_interval(2.0, np.abs(noise).sum(axis=1), noise.sum(axis=1))
     assert high == pytest.approx(2 + 1.96 * 0.02, abs=0.002)
     assert low == pytest.approx(2 - np.quantile(np.abs(noise).sum(axis=1), 0.975))
+
+
+def test_p_is_twice_the_smaller_tail():
+    assert bootstrap_p(np.array([*[1.0] * 95, *[-1.0] * 4])) == pytest.approx(2 * 5 / 100)
+    assert bootstrap_p(np.array([1.0] * 99)) == pytest.approx(2 / 100)
+    assert bootstrap_p(np.zeros(99)) == 1

@@ -9,20 +9,21 @@ from remedis.evaluation.linear_probe import linear_probe
 from remedis.evaluation.logistic import Regression
 
 
-def hospitals(seed=0, columns=12, rows=1200, turn=1.2):
+def hospitals(seed=0, columns=12, rows=1200, angle=1.2):
     """Embeddings and labels of two hospitals whose separating planes differ by an angle."""
     rng = np.random.default_rng(seed)
-    at_home = rng.normal(size=(columns, 2))
-    away = np.cos(turn) * at_home + np.sin(turn) * rng.normal(size=(columns, 2))
+    in_distribution = rng.normal(size=(columns, 2))
+    out_of_distribution = np.cos(angle) * in_distribution
+    out_of_distribution += np.sin(angle) * rng.normal(size=(columns, 2))
     x = rng.normal(size=(2, rows, columns)) * np.linspace(0.5, 3, columns)
     y = [
         (rng.random((rows, 2)) < expit(2 * x[i] @ w / np.sqrt(columns))).astype(float)
-        for i, w in enumerate((at_home, away))
+        for i, w in enumerate((in_distribution, out_of_distribution))
     ]
     return [a.astype(np.float32) for a in x], y
 
 
-@pytest.mark.parametrize("rows", [60, 9])  # the second so few that features are turned
+@pytest.mark.parametrize("rows", [60, 9])  # with 9 rows, features are expressed in their span
 @pytest.mark.parametrize("penalty", [1.0, 0.01])
 def test_a_regression_with_offset_agrees_with_a_plain_minimum(rows, penalty):
     rng = np.random.default_rng(rows)
@@ -46,7 +47,7 @@ def test_a_regression_with_offset_agrees_with_a_plain_minimum(rows, penalty):
         assert got.bias[label] == pytest.approx(want[0], abs=2e-4)
 
 
-def test_an_offset_of_nothing_changes_nothing():
+def test_an_offset_of_zeros_changes_nothing():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(50, 5)).astype(np.float32), rng.integers(2, size=(50, 3)).astype(float)
     without = Regression(x, y).solve(0.1, exact=True)
@@ -56,19 +57,19 @@ def test_an_offset_of_nothing_changes_nothing():
 
 
 def case(seed=0, **kwargs):
-    (x, away), (y, labels) = hospitals(seed, **kwargs)
+    (x, ood), (y, labels) = hospitals(seed, **kwargs)
     start = StartingPoint.from_probe(linear_probe(x, y, penalties=(0.01,)), x)
-    pool, test = (start.project(images) for images in (away[:600], away[600:]))
+    pool, test = (start.project(images) for images in (ood[:600], ood[600:]))
     return start, pool, labels[:600], test, labels[600:]
 
 
 def mask(*rows):
-    found = np.zeros(600, bool)
-    found[slice(*rows)] = True
-    return found
+    selected = np.zeros(600, bool)
+    selected[slice(*rows)] = True
+    return selected
 
 
-def test_labels_heal_what_the_other_hospital_breaks():
+def test_labels_of_the_other_hospital_improve_the_probe():
     _, pool, y, test, judged = case()
     before = mean_auroc(judged, test.logits)
     areas = [
@@ -80,15 +81,15 @@ def test_labels_heal_what_the_other_hospital_breaks():
     assert areas[2] > 0.9
 
 
-def test_where_nothing_is_better_the_prior_stays():
-    _, pool, y, test, _ = case(turn=0.0)
-    fooled = y.copy()
-    fooled[:40] = 1 - fooled[:40]  # training that points the other way; validation is right
-    got = adapt(pool, fooled, mask(0, 40), mask(40, 240), test)
+def test_the_starting_point_stays_where_no_penalty_is_better():
+    _, pool, y, test, _ = case(angle=0.0)
+    flipped = y.copy()
+    flipped[:40] = 1 - flipped[:40]  # wrong labels in training, correct ones in validation
+    got = adapt(pool, flipped, mask(0, 40), mask(40, 240), test)
     assert (got == test.logits).all()
 
 
-def test_without_both_classes_in_validation_the_prior_stays():
+def test_the_starting_point_stays_without_both_classes_in_validation():
     _, pool, y, test, _ = case()
     rows = np.zeros(600, bool)
     rows[np.flatnonzero((y[300:] == 1).all(axis=1))[:5] + 300] = True
@@ -96,7 +97,7 @@ def test_without_both_classes_in_validation_the_prior_stays():
     assert (adapt(pool, y, mask(0, 100), mask(0, 0), test) == test.logits).all()
 
 
-def test_it_is_the_best_on_validation_of_all_penalties():
+def test_the_penalty_is_the_best_on_validation():
     start, pool, y, test, _ = case(3)
     train, held = mask(0, 80), mask(80, 200)
     got = adapt(pool, y, train, held, test)
@@ -107,8 +108,8 @@ def test_it_is_the_best_on_validation_of_all_penalties():
             penalty, exact=True
         )
         candidates[penalty] = tuple(
-            part.logits + (part.z - means) @ solved.kernel + solved.bias
-            for part in (ProjectedImages(pool.z[held], pool.logits[held]), test)
+            images.logits + (images.z - means) @ solved.kernel + solved.bias
+            for images in (ProjectedImages(pool.z[held], pool.logits[held]), test)
         )
     areas = {p: mean_auroc(y[held], scores[0]) for p, scores in candidates.items()}
     best = max(areas, key=areas.get)
@@ -116,13 +117,13 @@ def test_it_is_the_best_on_validation_of_all_penalties():
     assert np.isfinite(start.axes).all()
 
 
-def test_a_feature_that_does_not_vary_is_left_alone():
+def test_a_constant_feature_is_dropped():
     x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     x[:, 1] = 7.0
     y = (x[:, [0]] > 0).astype(float)
     start = StartingPoint.from_probe(linear_probe(x, y, penalties=(0.1,)), x)
     assert not start.axes[1].any()
-    # As many axes as features: lengths are those of standardised embeddings.
+    # With as many axes as features, the projection keeps the lengths of standardised embeddings.
     want = np.linalg.norm((x - x.mean(axis=0))[:, [0, 2]] / x.std(axis=0)[[0, 2]], axis=1)
     got = np.linalg.norm((x - x.mean(axis=0)) @ start.axes, axis=1)
     np.testing.assert_allclose(got, want, rtol=1e-4)

@@ -14,7 +14,7 @@ def _standardised(x):
     return (wide - wide.mean(0)) / wide.std(0)
 
 
-# More rows than columns, fewer, and so few that features are turned into their span.
+# More rows than columns, fewer, and so few that features are expressed in their span.
 @pytest.mark.parametrize(("rows", "columns"), [(150, 40), (60, 90), (30, 200)])
 @pytest.mark.parametrize("penalty", [1.0, 1e-3])
 def test_linear_probe_agrees_with_scikit_learn(rows, columns, penalty):
@@ -46,29 +46,29 @@ def test_multi_class_probe_agrees_with_scikit_learn(columns):
 def test_penalty_is_chosen_on_validation_for_each_label():
     x, y = make_embeddings(7, 200, 20, labels=2)
     rng = np.random.default_rng(2)
-    y[:, 1] = rng.integers(2, size=200)  # noise, but for what validation is told of it
-    fit, held = slice(0, 100), slice(100, 200)
+    y[:, 1] = rng.integers(2, size=200)  # labels independent of the embeddings
+    train, held = slice(0, 100), slice(100, 200)
     penalties = (3.0, 0.1, 0.001)
-    probe = linear_probe(x[fit], y[fit], x[held], y[held], penalties=penalties)
+    probe = linear_probe(x[train], y[train], x[held], y[held], penalties=penalties)
     for label in range(2):
         areas = {}
         for penalty in penalties:
-            one = linear_probe(x[fit], y[fit, label, None], penalties=(penalty,))
-            areas[penalty] = auroc(y[held, label, None], one.logits(x[held]))[0, 0]
+            candidate = linear_probe(x[train], y[train, label, None], penalties=(penalty,))
+            areas[penalty] = auroc(y[held, label, None], candidate.logits(x[held]))[0, 0]
         assert areas[probe.penalties[label]] >= max(areas.values()) - 0.01
 
 
-def test_of_equal_penalties_the_largest_is_taken_and_without_a_choice_the_default():
+def test_the_largest_of_equally_good_penalties_is_taken_and_without_validation_the_default():
     x = np.array([[-1.0], [-2], [1], [2]], np.float32)
     y = np.array([[0.0, 0], [0, 0], [1, 1], [1, 1]])
-    asked = y.copy()
-    asked[:, 1] = 1  # one class only
-    probe = linear_probe(x, y, x, asked)
+    validation_y = y.copy()
+    validation_y[:, 1] = 1  # one class only
+    probe = linear_probe(x, y, x, validation_y)
     assert probe.penalties.tolist() == [max(PENALTIES), DEFAULT_PENALTY]
     assert set(linear_probe(x, y).penalties) == {DEFAULT_PENALTY}
 
 
-def test_columns_that_do_not_vary_and_labels_of_one_class():
+def test_constant_features_and_labels_of_one_class():
     x, y = make_embeddings(3, labels=2)
     x[:, 4] = 1e4
     y[:, 1] = 0

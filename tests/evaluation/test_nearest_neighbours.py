@@ -22,7 +22,7 @@ def test_knn_agrees_with_a_plain_loop():
             assert got[query, label] == pytest.approx(want, abs=1e-3)
 
 
-def test_knn_of_more_neighbours_than_there_are_and_of_an_empty_embedding():
+def test_more_neighbours_than_images_and_an_embedding_of_zeros():
     x = np.array([[1.0, 0], [0, 1]], np.float32)
     y = np.array([[1.0], [0]])
     got = knn(x, y, np.array([[2.0, 0], [0, 0]], np.float32), k=9)

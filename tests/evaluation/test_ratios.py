@@ -21,14 +21,14 @@ def test_agree_with_scikit_learn_on_every_resample(seed):
     metrics = ratios.operating_point(labels, scores, cut)
     metrics |= {"brier": ratios.brier(labels, scores), "accuracy": ratios.accuracy(labels, scores)}
     weights = patient_counts(int(patients.max()) + 1, 40, seed)[:8]
-    found = ratios.ratios(metrics, patients, weights)
+    resampled = ratios.ratios(metrics, patients, weights)
     rows = [np.arange(len(labels))]
     rows += [np.repeat(np.arange(len(labels)), draw[patients]) for draw in weights]
     for number, drawn in enumerate(rows):
         for column in range(3):
             target, score = labels[drawn, column], scores[drawn, column]
             target, score = target[~np.isnan(target)], score[~np.isnan(target)]
-            # As ratios do, 0.8 of a float64 and of a float32 are one score.
+            # As in `ratios`, scores are compared in single precision.
             called = score.astype(np.float32) >= np.float32(cut[column])
             want = {
                 "sensitivity": recall_score(target, called, zero_division=np.nan),
@@ -39,26 +39,28 @@ def test_agree_with_scikit_learn_on_every_resample(seed):
                 "accuracy": accuracy_score(target, score >= 0.5),
             }
             for name, value in want.items():
-                values, draws, _ = found[name]
-                mine = values[column] if number == 0 else draws[number - 1, column]
-                assert mine == pytest.approx(value, abs=1e-12, nan_ok=True)
+                values, draws, _ = resampled[name]
+                got = values[column] if number == 0 else draws[number - 1, column]
+                assert got == pytest.approx(value, abs=1e-12, nan_ok=True)
 
 
-def test_patients_behind_a_share():
+def test_patients_of_a_proportion_are_counted():
     labels = np.array([[1.0], [1.0], [0.0], [np.nan], [0.0]])
     patients = np.array([0, 0, 1, 2, 3])
     metrics = ratios.operating_point(labels, np.full((5, 1), 0.7), np.array([0.5]))
-    found = ratios.ratios(metrics, patients, np.ones((1, 4)))
-    assert {name: of[2].tolist() for name, of in found.items()} == {
+    resampled = ratios.ratios(metrics, patients, np.ones((1, 4)))
+    assert {
+        name: patients_behind.tolist() for name, (_, _, patients_behind) in resampled.items()
+    } == {
         "sensitivity": [1],
         "specificity": [2],
         "ppv": [3],
         "npv": [0],
     }
-    assert np.isnan(found["npv"][0]).all()
+    assert np.isnan(resampled["npv"][0]).all()
 
 
-def test_no_threshold_no_share():
+def test_a_label_without_threshold_has_no_proportion():
     labels, scores, patients = case(0)
     metrics = ratios.operating_point(labels, scores, np.array([0.5, np.nan, 0.5]))
     for values, _, behind in ratios.ratios(metrics, patients, np.ones((1, 30))).values():

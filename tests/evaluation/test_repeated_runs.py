@@ -11,16 +11,16 @@ from remedis.evaluation.repeated_runs import auroc_over_runs
 
 
 def _runs(rng, runs=3, patients=120, distance=1.2, spread=0.1, labels=1):
-    """Labels [n, L], scores [R, n, L] of runs that differ in how well they tell, and patients."""
-    ill = rng.random((patients, labels)) < 0.25
+    """Labels [n, L], scores [R, n, L] of runs that differ in discrimination, and patients."""
+    positive = rng.random((patients, labels)) < 0.25
     rows = np.repeat(np.arange(patients), rng.integers(1, 4, patients))
-    shared = rng.normal(size=ill.shape)[rows] * 0.8
-    tell = distance + spread * rng.normal(size=(runs, 1, 1))
-    own = 0.6 * rng.normal(size=(runs, len(rows), labels))
-    return ill[rows].astype(float), tell * ill[rows] + shared + own, rows
+    shared = rng.normal(size=positive.shape)[rows] * 0.8
+    shift = distance + spread * rng.normal(size=(runs, 1, 1))
+    noise = 0.6 * rng.normal(size=(runs, len(rows), labels))
+    return positive[rows].astype(float), shift * positive[rows] + shared + noise, rows
 
 
-def test_runs_that_agree_have_the_interval_of_one_and_so_has_one():
+def test_one_run_and_equal_runs_have_the_interval_of_an_evaluation():
     y, scores, rows = _runs(np.random.default_rng(0), labels=2)
     want = evaluate(y, scores[0], ("a", "b"), rows, resamples=40).mean
     for same in (scores[:1], np.repeat(scores[:1], 4, axis=0)):
@@ -33,23 +33,23 @@ def test_runs_that_agree_have_the_interval_of_one_and_so_has_one():
 
 def test_the_variance_is_that_of_averaged_components_and_of_the_runs():
     rng = np.random.default_rng(1)
-    # So many patients that what small classes are widened by is gone.
+    # With so many patients the widening for small classes is negligible.
     y, scores, rows = _runs(rng, patients=6000, spread=0.5)
     got = auroc_over_runs(y, scores, rows)
-    areas = [auroc(y, one)[0, 0] for one in scores]
+    areas = [auroc(y, of_run)[0, 0] for of_run in scores]
     assert got.value == pytest.approx(np.mean(areas))
-    # Components of each run by brute force over pairs, averaged, summed by patient.
+    # Components of each run by brute force over pairs, averaged over runs, summed by patient.
     positive, negative = np.flatnonzero(y[:, 0] == 1), np.flatnonzero(y[:, 0] == 0)
     influence = np.zeros(rows.max() + 1)
-    for one, area in zip(scores[..., 0], areas, strict=True):
-        below = np.searchsorted(np.sort(one[negative]), one[positive]) / len(negative)
-        above = 1 - np.searchsorted(np.sort(one[positive]), one[negative]) / len(positive)
+    for of_run, area in zip(scores[..., 0], areas, strict=True):
+        below = np.searchsorted(np.sort(of_run[negative]), of_run[positive]) / len(negative)
+        above = 1 - np.searchsorted(np.sort(of_run[positive]), of_run[negative]) / len(positive)
         np.add.at(influence, rows[positive], (below - area) / len(positive) / 3)
         np.add.at(influence, rows[negative], (above - area) / len(negative) / 3)
     of_patients, of_runs = (influence**2).sum(), np.var(areas, ddof=1) / 3
-    both = of_patients + of_runs
-    reach = student.ppf(0.975, both**2 / (of_runs**2 / 2))
-    half = reach * np.sqrt(both) / (got.value * (1 - got.value))
+    total = of_patients + of_runs
+    quantile = student.ppf(0.975, total**2 / (of_runs**2 / 2))
+    half = quantile * np.sqrt(total) / (got.value * (1 - got.value))
     assert np.log(got.high / (1 - got.high)) == pytest.approx(
         np.log(got.value / (1 - got.value)) + half, rel=0.01
     )
@@ -57,9 +57,9 @@ def test_the_variance_is_that_of_averaged_components_and_of_the_runs():
 
 def test_perfect_runs_are_not_certain_and_malformed_input_is_one_sentence():
     y = np.repeat([[0.0], [1.0]], 20, axis=0)
-    found = auroc_over_runs(y, np.stack([y, y]), np.arange(40))
-    assert (found.value, found.high) == (1.0, 1.0)
-    assert 0.8 < found.low < 0.9
+    estimate = auroc_over_runs(y, np.stack([y, y]), np.arange(40))
+    assert (estimate.value, estimate.high) == (1.0, 1.0)
+    assert 0.8 < estimate.low < 0.9
     with pytest.raises(UserError, match="both must be"):
         auroc_over_runs(y, np.stack([y[1:]]), np.arange(40))
 
@@ -69,15 +69,15 @@ def test_intervals_cover_the_truth(distance):
     spread = 0.15
     turns = np.random.default_rng(0).normal(size=100_000)
     truth = norm.cdf((distance + spread * turns) / np.sqrt(2)).mean()
-    rng, held = np.random.default_rng(5), []
+    rng, covers = np.random.default_rng(5), []
     for _ in range(300):
-        found = auroc_over_runs(*_runs(rng, distance=distance, spread=spread))
-        held.append(found.low <= truth <= found.high)
-    # Nominal 0.95; three standard errors of a share of 300 below it are 0.912.
-    assert np.mean(held) >= 0.93
+        estimate = auroc_over_runs(*_runs(rng, distance=distance, spread=spread))
+        covers.append(estimate.low <= truth <= estimate.high)
+    # Nominal 0.95; three standard errors in 300 draws below it are 0.912.
+    assert np.mean(covers) >= 0.93
 
 
-def test_labels_known_of_other_images_are_averaged_as_by_delong():
+def test_labels_known_of_different_images_are_averaged_as_by_delong():
     y, scores, rows = _runs(np.random.default_rng(3), runs=1, labels=2)
     y[rows % 3 == 0, 1] = np.nan
     assert auroc_over_runs(y, scores, rows).value == pytest.approx(

@@ -34,67 +34,69 @@ def test_groups_are_the_evaluation_of_their_rows():
     labels, scores, rows, table = case(0)
     labels[:9, 0] = np.nan
     chosen = choose(labels, scores, NAMES)
-    found = subgroups(labels, scores, NAMES, rows, table, thresholds=chosen, resamples=60)
-    assert list(found) == ["sex", "age", "site"]  # one view makes no groups
+    by_column = subgroups(labels, scores, NAMES, rows, table, thresholds=chosen, resamples=60)
+    assert list(by_column) == ["sex", "age", "site"]  # a single view is left out
     for column, group in (("sex", "F"), ("site", "b")):
-        of = (table[column] == group).to_numpy()
-        alone = evaluate(labels[of], scores[of], NAMES, rows[of], thresholds=chosen, resamples=60)
+        use = (table[column] == group).to_numpy()
+        want = evaluate(labels[use], scores[use], NAMES, rows[use], thresholds=chosen, resamples=60)
         for name in NAMES:
-            mine = found[column][name]["groups"][group]
-            assert mine["auroc"] == pytest.approx(alone.labels[name].to_json())
+            got = by_column[column][name]["groups"][group]
+            assert got["auroc"] == pytest.approx(want.labels[name].to_json())
             for metric in ("sensitivity", "specificity"):
-                other = alone.metrics[f"youden/{metric}"].labels[name]
-                assert mine[metric]["value"] == pytest.approx(other.value)
-                assert mine[metric]["low"] == pytest.approx(other.low, abs=0.06)
-        mean = found[column]["mean"]["groups"][group]["auroc"]
-        assert mean == pytest.approx(alone.mean.to_json())
-    json.dumps(found, allow_nan=False)
+                estimate = want.metrics[f"youden/{metric}"].labels[name]
+                assert got[metric]["value"] == pytest.approx(estimate.value)
+                assert got[metric]["low"] == pytest.approx(estimate.low, abs=0.06)
+        mean = by_column[column]["mean"]["groups"][group]["auroc"]
+        assert mean == pytest.approx(want.mean.to_json())
+    json.dumps(by_column, allow_nan=False)
 
 
-def test_a_gap_is_found_and_none_is_not():
+def test_a_true_gap_excludes_0_and_noise_does_not():
     labels, scores, rows, table = case(1, patients=400, worse=5.0)
     gap = subgroups(labels, scores, NAMES, rows, table, resamples=100)["site"]["mean"]["gaps"]
-    assert list(gap) == ["auroc"]  # no thresholds, no sensitivity
+    assert list(gap) == ["auroc"]  # sensitivity needs thresholds
     assert (gap["auroc"]["largest"], gap["auroc"]["smallest"]) == ("a", "b")
     assert gap["auroc"]["low"] > 0.05
     labels, scores, rows, table = case(2, patients=400)
-    found = subgroups(labels, scores, NAMES, rows, table, resamples=100)
-    gap = found["site"]["mean"]["gaps"]["auroc"]
-    values = [group["auroc"]["value"] for group in found["site"]["mean"]["groups"].values()]
+    by_column = subgroups(labels, scores, NAMES, rows, table, resamples=100)
+    gap = by_column["site"]["mean"]["gaps"]["auroc"]
+    values = [group["auroc"]["value"] for group in by_column["site"]["mean"]["groups"].values()]
     assert gap["value"] == pytest.approx(np.ptp(values))
     assert gap["low"] == 0 <= gap["value"] <= gap["high"]
 
 
-def test_age_comes_in_bands():
+def test_age_is_grouped_in_bands():
     labels, scores, rows, table = case(3)
     table["age"] = np.resize([0, 19.9, 20, 39, 40, 79, 80, 101, np.nan, -1], len(table))
-    found = subgroups(labels, scores, NAMES, rows, table, resamples=40)
-    groups = found["age"]["Edema"]["groups"]
+    by_column = subgroups(labels, scores, NAMES, rows, table, resamples=40)
+    groups = by_column["age"]["Edema"]["groups"]
     assert list(groups) == ["0-19", "20-39", "40-59", "60-79", "80+"]
     for band, ages in (("0-19", (0, 19.9)), ("60-79", (79,)), ("80+", (80, 101))):
-        of = np.isin(table["age"], ages) & ~np.isnan(labels[:, 0])
-        assert groups[band]["auroc"]["patients"] == len(set(rows[of]))
+        use = np.isin(table["age"], ages) & ~np.isnan(labels[:, 0])
+        assert groups[band]["auroc"]["patients"] == len(set(rows[use]))
 
 
 def test_small_groups_are_listed_and_in_no_gap():
     labels, scores, rows, table = case(4)
     table["site"] = np.where(rows < 6, "small", table["site"])
-    found = subgroups(labels, scores, NAMES, rows, table, resamples=40)["site"]
+    by_column = subgroups(labels, scores, NAMES, rows, table, resamples=40)["site"]
     for name in NAMES:
-        assert found[name]["not_estimable"] == ["small"]
-        assert found[name]["groups"]["small"]["auroc"]["value"] is None
-        assert found[name]["groups"]["small"]["auroc"]["patients"] == 6
-        assert "small" not in (found[name]["gaps"]["auroc"][end] for end in ("largest", "smallest"))
-    assert found["mean"]["averaged"] == list(NAMES)
+        assert by_column[name]["not_estimable"] == ["small"]
+        assert by_column[name]["groups"]["small"]["auroc"]["value"] is None
+        assert by_column[name]["groups"]["small"]["auroc"]["patients"] == 6
+        assert "small" not in (
+            by_column[name]["gaps"]["auroc"][end] for end in ("largest", "smallest")
+        )
+    assert by_column["mean"]["averaged"] == list(NAMES)
 
 
 def test_the_mean_is_over_labels_estimable_in_every_group():
     labels, scores, rows, table = case(5)
     labels[(table["site"] == "a").to_numpy(), 1] = 0
-    found = subgroups(labels, scores, NAMES, rows, table, resamples=40)["site"]
-    assert found["mean"]["averaged"] == ["Edema"]
-    assert found["Fracture"]["gaps"]["auroc"] is None
-    assert found["mean"]["groups"]["b"] == found["Edema"]["groups"]["b"]
+    by_column = subgroups(labels, scores, NAMES, rows, table, resamples=40)["site"]
+    assert by_column["mean"]["averaged"] == ["Edema"]
+    assert by_column["Fracture"]["gaps"]["auroc"] is None
+    assert by_column["mean"]["groups"]["b"] == by_column["Edema"]["groups"]["b"]
 
 
 def test_without_columns_or_values_there_are_none():

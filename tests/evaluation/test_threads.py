@@ -3,7 +3,7 @@ from threadpoolctl import threadpool_info
 from remedis.evaluation.threads import one_thread
 
 
-def test_one_thread_ends_where_it_began():
+def test_one_thread_restores_the_number_of_threads():
     def threads():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 

@@ -9,8 +9,8 @@ from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import Thresholds, choose
 
 
-def by_trying(labels, scores, target):
-    """The scores both thresholds lie at or below, by trying every score, the largest first."""
+def by_brute_force(labels, scores, target):
+    """The scores that both thresholds lie directly below, by brute force over descending scores."""
     best, youden, sensitive = -2, None, None
     for level in sorted(set(scores), reverse=True):
         sensitivity = np.mean(scores[labels == 1] >= level)
@@ -24,22 +24,22 @@ def by_trying(labels, scores, target):
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("target", [0.5, 0.9, 1.0])
-def test_agrees_with_trying_every_score(seed, target):
+def test_agrees_with_brute_force(seed, target):
     rng = np.random.default_rng(seed)
     labels = (rng.random((60, 2)) < 0.4).astype(float)
     scores = np.round(rng.normal(size=labels.shape) + labels, 1 + seed % 3).astype(np.float32)
     labels[rng.random(labels.shape) < 0.1] = np.nan
-    found = choose(labels, scores, ("a", "b"), target)
+    chosen = choose(labels, scores, ("a", "b"), target)
     for column, name in enumerate(("a", "b")):
         use = ~np.isnan(labels[:, column])
-        want = by_trying(labels[use, column], scores[use, column], target)
+        want = by_brute_force(labels[use, column], scores[use, column], target)
         for threshold, level in zip(
-            (found.youden[name], found.target_sensitivity[name]), want, strict=True
+            (chosen.youden[name], chosen.target_sensitivity[name]), want, strict=True
         ):
             np.testing.assert_array_equal(
                 scores[use, column] >= threshold, scores[use, column] >= level
             )
-            # Halfway to the next lower score, or half the size of the lowest off.
+            # The midpoint to the next lower score; half of the absolute value below the lowest.
             lower = scores[use, column][scores[use, column] < level].astype(float)
             next_lower = lower.max() if lower.size else level - abs(float(level))
             assert threshold == (float(level) + next_lower) / 2
@@ -59,15 +59,15 @@ def test_scores_are_compared_in_single_precision():
     assert chosen == choose([[0.0], [1.0], [0.0], [1.0]], probability.astype(np.float32), ("a",))
 
 
-def test_a_label_of_one_class_has_none_and_json_keeps_it():
-    found = choose([[1.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [1.0, 2.0]], ("a", "b"), 0.8)
-    assert found == Thresholds({"a": 1.5, "b": None}, {"a": 1.5, "b": None}, 0.8)
-    assert Thresholds.from_json(json.loads(json.dumps(found.to_json()))) == found
-    np.testing.assert_array_equal(found.arrays()["youden"], [1.5, np.nan])
+def test_a_label_of_one_class_has_no_threshold_also_in_json():
+    chosen = choose([[1.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [1.0, 2.0]], ("a", "b"), 0.8)
+    assert chosen == Thresholds({"a": 1.5, "b": None}, {"a": 1.5, "b": None}, 0.8)
+    assert Thresholds.from_json(json.loads(json.dumps(chosen.to_json()))) == chosen
+    np.testing.assert_array_equal(chosen.arrays()["youden"], [1.5, np.nan])
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_scores_computed_anew_and_calibrated_anew_are_called_the_same(seed):
+def test_rounded_and_recalibrated_scores_give_the_same_calls(seed):
     rng = np.random.default_rng(seed)
     labels = (rng.random((80, 1)) < 0.4).astype(float)
     logits = rng.normal(size=labels.shape) * 3 + 2 * labels
@@ -79,15 +79,18 @@ def test_scores_computed_anew_and_calibrated_anew_are_called_the_same(seed):
     moved = Thresholds.from_json(
         calibration.move_thresholds(chosen.to_json(), ("a",), before, after)
     )
-    others = after.probabilities(logits).astype(np.float32)
-    for found, known in ((chosen, scores), (moved, others)):
+    recalibrated = after.probabilities(logits).astype(np.float32)
+    for thresholds, known in ((chosen, scores), (moved, recalibrated)):
         for kind in ("youden", "target_sensitivity"):
             want = scores >= getattr(chosen, kind)["a"]
-            # As results, as an export and as another machine's sigmoid have them.
-            for threshold in (getattr(found, kind)["a"], np.float32(getattr(found, kind)["a"])):
+            # The precisions of results and exports, and rounding errors of another sigmoid.
+            for threshold in (
+                getattr(thresholds, kind)["a"],
+                np.float32(getattr(thresholds, kind)["a"]),
+            ):
                 for towards in (-np.inf, np.inf):
-                    again = np.nextafter(known, np.float32(towards))
-                    np.testing.assert_array_equal(again >= threshold, want)
+                    rounded = np.nextafter(known, np.float32(towards))
+                    np.testing.assert_array_equal(rounded >= threshold, want)
 
 
 def test_scores_with_nothing_between_and_the_lowest_of_all():
@@ -103,8 +106,8 @@ def test_scores_with_nothing_between_and_the_lowest_of_all():
 
 
 def test_the_order_of_labels_can_be_chosen():
-    found = choose([[1.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [1.0, 2.0]], ("a", "b"), 0.8)
-    assert list(found.for_labels(("b", "a")).youden) == ["b", "a"]
+    chosen = choose([[1.0, 1.0], [0.0, np.nan]], [[2.0, 1.0], [1.0, 2.0]], ("a", "b"), 0.8)
+    assert list(chosen.for_labels(("b", "a")).youden) == ["b", "a"]
 
 
 @pytest.mark.parametrize("target", [0, -1, 1.5, float("nan")])

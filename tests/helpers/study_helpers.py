@@ -32,6 +32,6 @@ def make_cells(test, shifts, mode="probe", seeds=1, zero_shot_seeds=1):
     }
 
 
-def find_answer(result, arm="own", target="reference"):
+def find_answer(result, arm="pretrained", target="reference"):
     (answer,) = [a for a in result["answers"] if (a["arm"], a["target"]) == (arm, target)]
     return answer

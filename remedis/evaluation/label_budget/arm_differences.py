@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from remedis.evaluation.intervals import bootstrap_p
 from remedis.evaluation.label_budget.learning_curves import LearningCurve
-from remedis.evaluation.label_budget.resampling import interval, two_sided_p
+from remedis.evaluation.label_budget.resampling import interval
 
 
 def arm_differences(
@@ -35,5 +36,5 @@ def arm_differences(
                     "arm": first,
                     "against": second,
                     "difference": interval(draws).to_json(),
-                    "p": two_sided_p(draws),
+                    "p": bootstrap_p(draws[1:]),
                 }

@@ -89,14 +89,3 @@ def auroc_estimate(draws: Floats, counts: tuple[int, int]) -> Estimate:
         return Estimate(None, None, None, *counts)
     low, high = np.clip(ends, 0, 1)
     return Estimate(float(draws[0]), float(low), float(high), *counts)
-
-
-def two_sided_p(draws: Floats) -> float:
-    """Returns the bootstrap p-value of the hypothesis that a difference, `draws` [1 + B], is 0.
-
-    It is twice the share of draws on the smaller side of 0. The study itself counts as one of them,
-    so that p is at least 2 / (B + 1) (Davison and Hinkley, Bootstrap Methods, 1997, section 4.2).
-    """
-    resampled = draws[1:]
-    tail = min((resampled <= 1e-12).sum(), (resampled >= -1e-12).sum())
-    return min(1.0, float(2 * (1 + tail) / (len(resampled) + 1)))

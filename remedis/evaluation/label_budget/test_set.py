@@ -9,7 +9,7 @@ import numpy.typing as npt
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, Integers, auroc, checked
 from remedis.evaluation.estimates import Cases
-from remedis.evaluation.intervals import MIN_PATIENTS, Estimate, patient_codes
+from remedis.evaluation.intervals import MIN_PATIENTS, Estimate
 from remedis.evaluation.label_budget.resampling import auroc_estimate, patient_draws
 
 _COLUMNS = 64  # score columns that are ranked in one call; more are not faster
@@ -33,14 +33,11 @@ class LabelledTestSet:
         """Returns targets and patients in the form that the metrics take.
 
         Raises:
-          UserError: shapes differ, or a target is not 1, 0 or NaN.
+          UserError: shapes differ, a target is not 1, 0 or NaN, or there is not one id per row.
         """
         targets = np.asarray(self.targets, dtype=np.float64)
         known, _ = checked(targets, np.zeros_like(targets), self.names)
-        cases = Cases(known, patient_codes(self.patient_ids))
-        if len(cases.patients) != len(known):
-            raise UserError(f"{len(cases.patients)} patient ids for {len(known)} rows of labels.")
-        return cases
+        return Cases.from_ids(known, self.patient_ids)
 
     def check(self, title: str) -> None:
         """Raises a UserError unless at least one label has enough patients for an estimate.

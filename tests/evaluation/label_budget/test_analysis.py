@@ -11,7 +11,7 @@ from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 
 def test_neither_the_order_of_rows_nor_of_cells_matters():
     test = make_test_set()
-    grid = make_cells(test, {"base": RISING, "own": (0.5, 1.2, 1.5, 1.9)}, seeds=2)
+    grid = make_cells(test, {"base": RISING, "pretrained": (0.5, 1.2, 1.5, 1.9)}, seeds=2)
     order = np.random.default_rng(0).permutation(len(test.targets))
     shuffled = LabelledTestSet(NAMES, test.targets[order], [test.patient_ids[i] for i in order])
     shuffled_grid = {cell: grid[cell][order] for cell in sorted(grid)}
@@ -28,7 +28,7 @@ def test_a_rare_label_is_listed_and_not_in_the_mean():
     test.targets[:8, 1] = 1  # four patients
     id_test = make_test_set(1)
     id_test.targets[:, 0] = np.nan
-    grid = make_cells(test, {"base": RISING, "own": RISING})
+    grid = make_cells(test, {"base": RISING, "pretrained": RISING})
     id_scores = {("base", "probe"): make_scores(make_test_set(1), 1.0)}
     result = analyse_study(test, grid, "base", id_test=id_test, id_scores=id_scores, resamples=60)
     for point in result["points"]:

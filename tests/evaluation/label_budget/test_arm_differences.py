@@ -6,7 +6,7 @@ from remedis.evaluation.label_budget import analyse_study
 
 def test_identical_arms_save_nothing_and_do_not_differ():
     test = make_test_set()
-    both = make_cells(test, {"own": RISING, "base": RISING})
+    both = make_cells(test, {"pretrained": RISING, "base": RISING})
     result = analyse_study(test, both, "base", levels=(0.7,), resamples=100)
     for target, patients in (("reference", 60), ("AUROC 0.7", None)):
         answer = find_answer(result, target=target)
@@ -16,7 +16,7 @@ def test_identical_arms_save_nothing_and_do_not_differ():
             assert answer["patients"] == pytest.approx({"value": 60, "low": 60, "high": 60})
     assert [pair["patients"] for pair in result["paired"]] == list(BUDGETS)
     for pair in result["paired"]:
-        assert (pair["arm"], pair["against"], pair["p"]) == ("own", "base", 1)
+        assert (pair["arm"], pair["against"], pair["p"]) == ("pretrained", "base", 1)
         assert pair["difference"] == {"value": 0, "low": 0, "high": 0}
 
 

@@ -7,9 +7,11 @@ from remedis.evaluation.label_budget import Cell, analyse_study
 
 def test_a_missing_cell_is_refused():
     test = make_test_set()
-    grid = make_cells(test, {"base": RISING, "own": RISING}, seeds=3)
-    del grid[Cell("own", "probe", 20, 1)]
-    sentence = r"1 of the study's 20 cells are missing, such as own-probe-20-1; .* Run the study"
+    grid = make_cells(test, {"base": RISING, "pretrained": RISING}, seeds=3)
+    del grid[Cell("pretrained", "probe", 20, 1)]
+    sentence = (
+        r"1 of the study's 20 cells are missing, such as pretrained-probe-20-1; .* Run the study"
+    )
     with pytest.raises(UserError, match=sentence):
         analyse_study(test, grid, "base", resamples=40)
     with pytest.raises(UserError, match="no finished cell"):

@@ -17,7 +17,7 @@ def test_an_arm_that_reaches_the_reference_at_an_earlier_budget():
     test = make_test_set()
     result = analyse_study(
         test,
-        make_cells(test, {"base": (0.1, 0.4, 0.9, 1.2), "own": (0.5, 1.2, 1.5, 1.9)}),
+        make_cells(test, {"base": (0.1, 0.4, 0.9, 1.2), "pretrained": (0.5, 1.2, 1.5, 1.9)}),
         "base",
         cost=Cost(minutes=2, price=10),
         resamples=100,
@@ -34,7 +34,7 @@ def test_an_arm_that_reaches_the_reference_at_an_earlier_budget():
 
 def test_not_reached_says_at_least_how_many():
     test = make_test_set()
-    grid = make_cells(test, {"base": RISING, "own": (0.1, 0.3, 0.5, 0.7)})
+    grid = make_cells(test, {"base": RISING, "pretrained": (0.1, 0.3, 0.5, 0.7)})
     answer = find_answer(analyse_study(test, grid, "base", cost=Cost(1, 1), resamples=100))
     assert (answer["status"], answer["share_reached"]) == ("not reached", 0)
     assert (answer["patients"], answer["at_least"], answer["fold"]) == (None, None, None)
@@ -64,7 +64,7 @@ def test_an_interval_is_open_where_draws_do_not_reach():
 
 def test_zero_shot_above_the_level_needs_no_label():
     test = make_test_set()
-    grid = make_cells(test, {"base": (0.1, 0.2, 0.3, 0.4), "own": (1.5, 1.6, 1.7, 1.8)})
+    grid = make_cells(test, {"base": (0.1, 0.2, 0.3, 0.4), "pretrained": (1.5, 1.6, 1.7, 1.8)})
     answer = find_answer(analyse_study(test, grid, "base", resamples=100, cost=Cost(price=2)))
     assert answer["status"] == "below the first budget"
     assert answer["patients"] == {"value": 0, "low": 0, "high": 0}
@@ -77,7 +77,7 @@ def test_extrapolation_is_on_request_and_marked():
     budgets = (0, 5, 10, 20, 40)
     grid = {
         Cell(arm, "probe", n, 0): make_scores(test, top * (1 - 0.9 * (n + 1) ** -0.4))
-        for arm, top in (("own", 1.8), ("base", 2.2))
+        for arm, top in (("pretrained", 1.8), ("base", 2.2))
         for n in budgets
     }
     assert not find_answer(analyse_study(test, grid, "base", resamples=60))["extrapolated"]

@@ -9,7 +9,6 @@ from remedis.evaluation.label_budget.resampling import (
     interval,
     patient_draws,
     seed_draws,
-    two_sided_p,
 )
 
 
@@ -59,9 +58,3 @@ def test_auroc_of_weighted_seeds_stays_in_0_to_1():
     estimate = auroc_estimate(np.array([0.98, *np.linspace(0.9, 1.1, 100)]), (20, 8))
     assert (estimate.value, estimate.high, estimate.positives) == (0.98, 1.0, 8)
     assert not auroc_estimate(np.full(50, np.nan), (20, 8)).estimable
-
-
-def test_p_is_twice_the_smaller_tail():
-    assert two_sided_p(np.array([1.0, *[1.0] * 95, *[-1.0] * 4])) == pytest.approx(2 * 5 / 100)
-    assert two_sided_p(np.array([1.0] * 100)) == pytest.approx(2 / 100)
-    assert two_sided_p(np.zeros(100)) == 1
