@@ -85,8 +85,7 @@ def fit(
     """Returns the maximum-likelihood calibration, for Platt's smoothed targets.
 
     The sources of the formulas are those of the module. With few images, a fit to smoothed targets
-    may make the labels themselves less likely; a label for which it does keeps scale 1 and offset
-    0.
+    may make the labels themselves less likely. Such a label keeps scale 1 and offset 0.
 
     Args:
       logits: [n, L], raw.
