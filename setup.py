@@ -16,7 +16,7 @@ EXTRAS = {
         "pylibjpeg-openjpeg>=2.3",
         "pylibjpeg-rle>=2.0",
     ],
-    "slides": ["openslide-bin>=4.0", "openslide-python>=1.4"],
+    "slides": ["defusedxml>=0.7", "openslide-bin>=4.0", "openslide-python>=1.4"],
 }
 
 setuptools.setup(

@@ -3,12 +3,12 @@
 import dataclasses
 import math
 import pathlib
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from remedis import files
+from remedis import extras, files
 from remedis.errors import UserError
 
 # Groups of Camelyon16's files, of their later edition, and of Camelyon17's.
@@ -59,18 +59,17 @@ def read(path: files.Path) -> Annotations:
         file does, but attacks with entities do), or has a group, shape or point that cannot be
         understood.
     """
+    xml = extras.load("defusedxml.ElementTree", "slides")
     path = pathlib.Path(path)
     try:
         contents = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    parser = ElementTree.XMLParser(target=_WithoutDoctype(path))
     try:
-        parser.feed(contents)
-        root = parser.close()
-    except (ElementTree.ParseError, LookupError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
+        root = xml.fromstring(contents, forbid_dtd=True)
+    except xml.DTDForbidden as error:
+        raise UserError(f"{path} declares a document type, as no annotation file does.") from error
+    except (xml.ParseError, LookupError, ValueError) as error:
         raise UserError(f"{path} is not XML ({error}); expected ASAP's annotations.") from error
     if root.tag != "ASAP_Annotations":
         raise UserError(f"{path}: its root is not ASAP_Annotations; expected ASAP's annotations.")
@@ -91,18 +90,7 @@ def read(path: files.Path) -> Annotations:
     return Annotations(tuple(polygons[True]), tuple(polygons[False]))
 
 
-class _WithoutDoctype(ElementTree.TreeBuilder):
-    """Refuses a document type before its entities are read."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise UserError(f"{self._path} declares a document type, as no annotation file does.")
-
-
-def _polygon(where: str, annotation: ElementTree.Element) -> Polygon:
+def _polygon(where: str, annotation: Any) -> Polygon:
     points: list[tuple[int, float, float]] = []
     for coordinate in annotation.iterfind("Coordinates/Coordinate"):
         try:
@@ -121,7 +109,12 @@ def _polygon(where: str, annotation: ElementTree.Element) -> Polygon:
 
 
 def _inside(polygons: Sequence[Polygon], xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-    """Returns which points of a grid are in any of the polygons, by the even-odd rule."""
+    """Returns which points of a grid are in any of the polygons, by the even-odd rule.
+
+    A polygon is half open: it contains its left and upper edges and not the others.
+    `skimage.measure.points_in_poly` counts all edges as inside, and is eight times slower for 32 x
+    32 points and an outline of 4,000.
+    """
     result = np.zeros((len(ys), len(xs)), bool)
     for polygon in polygons:
         (left, top), (right, bottom) = polygon.min(axis=0), polygon.max(axis=0)
