@@ -15,8 +15,7 @@ from remedis.evaluation.evaluation_result import Metric, Result
 from remedis.evaluation.intervals import RESAMPLES, patient_counts
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
-
-TASKS = ("multi_label", "multi_class")
+from remedis.models.tasks import TASKS
 
 
 def evaluate(

@@ -21,7 +21,7 @@ from remedis.finetuning import gradient, head_only, model, rehearsal
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.inference import predict
 from remedis.models import backbone
-from remedis.models.classifier import TASKS
+from remedis.models.tasks import TASKS
 from remedis.training import checks
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory

@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from remedis.errors import UserError, unknown_choice
-from remedis.models.classifier import TASKS
+from remedis.models.tasks import MULTI_CLASS, MULTI_LABEL, TASKS
 
-MULTI_LABEL, MULTI_CLASS = TASKS
 CLASS_WEIGHTS = ("none", "balanced")
 
 # Smallest 1 - p of the focal factor, near the spacing of float32 at 1. The derivative of a power

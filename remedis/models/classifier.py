@@ -9,9 +9,9 @@ import tensorflow as tf
 from remedis.errors import UserError, unknown_choice
 from remedis.models.backbone import Backbone
 from remedis.models.group_norm import GroupNormReLU
+from remedis.models.tasks import TASKS
 
 HEAD = "head/"  # what the names of a head's variables begin with
-TASKS = ("multi_label", "multi_class")
 
 
 class _Head(keras.layers.Layer):
