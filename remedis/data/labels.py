@@ -12,7 +12,8 @@ from remedis.options import pairs
 # The conditions CheXpert and ChestX-ray14 share and that results are averaged over.
 FIVE_CONDITIONS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 
-# The names of each dataset, in its own order, mapped to the vocabulary of manifests.
+# The label names of each dataset, in its own order, mapped to the vocabulary of manifests. One name
+# means one finding; who found it and on what evidence differs between datasets.
 CHEXPERT = {
     name: name
     for name in (
@@ -54,16 +55,6 @@ MIMIC_CXR = {name: CHEXPERT[name] for name in sorted(CHEXPERT)}
 # Metastasis of breast cancer in a lymph node; of a patch of PatchCamelyon in its centre, 32x32.
 CAMELYON = {"tumor": "tumor"}
 
-# By source. Two labels of one name mean one finding; how it was found out, by whom and on what
-# evidence still differs between datasets.
-VOCABULARY: Mapping[str, Mapping[str, str]] = {
-    "chestxray14": CHESTXRAY14,
-    "chexpert": CHEXPERT,
-    "mimic_cxr": MIMIC_CXR,
-    "patch_camelyon": CAMELYON,
-    "wilds_camelyon17": CAMELYON,
-}
-
 POLICIES = ("ignore", "zeros", "ones", "keep")
 Policy = str | Mapping[str, str]
 
@@ -85,22 +76,6 @@ def choose_labels(labels: Sequence[str] | None, known: Sequence[str]) -> tuple[s
         if label not in known:
             raise unknown_choice("label", label, known)
     return tuple(labels)
-
-
-def shared(*sources: str) -> tuple[str, ...]:
-    """Returns the labels that all of some sources have, in the order of the first.
-
-    Args:
-      *sources: names of sources with labels of their own, one or more.
-
-    Raises:
-      UserError: one of them is not in the vocabulary.
-    """
-    for source in sources:
-        if source not in VOCABULARY:
-            raise unknown_choice("source with a vocabulary of labels", source, VOCABULARY)
-    first, *others = (list(VOCABULARY[source].values()) for source in sources)
-    return tuple(label for label in first if all(label in labels for labels in others))
 
 
 def apply_policies(manifest: Manifest, uncertain: Policy, unmentioned: Policy) -> Manifest:

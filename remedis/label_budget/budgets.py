@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from remedis.data import splits
 from remedis.data.manifest import Manifest
+from remedis.data.subsets import nested_subsets
+from remedis.data.units import uniform
 from remedis.errors import UserError
 from remedis.options import items
 
@@ -110,10 +111,8 @@ def plan(
     names = sizes(text, len(ids))
     draws: dict[int, list[Draw]] = {n: [] for n in names if n}
     for seed in range(first_seed, first_seed + seeds):
-        nested = splits.nested_subsets(
-            pool, draws, seed, stratify=pool.labels, allow_missing_ids=True
-        )
-        order = splits.uniform(ids.tolist(), seed, "study/validation")
+        nested = nested_subsets(pool, draws, seed, stratify=pool.labels, allow_missing_ids=True)
+        order = uniform(ids.tolist(), seed, "study/validation")
         for n, images in nested.items():
             inside = np.zeros(len(ids), dtype=bool)
             inside[of_image[images]] = True

@@ -65,20 +65,8 @@ def test_the_five_conditions_are_in_both_vocabularies():
     assert len(labels.MIMIC_CXR) == 14
 
 
-def test_shared_labels():
-    assert labels.shared("chexpert") == tuple(labels.CHEXPERT.values())
-    assert set(labels.shared("chexpert", "mimic_cxr")) == set(labels.CHEXPERT.values())
-    both = labels.shared("chestxray14", "chexpert")
-    assert set(both) == {*labels.FIVE_CONDITIONS, "Pneumonia", "Pneumothorax", "No Finding"}
-    assert both[2] == "Pleural Effusion"
-    assert labels.shared("patch_camelyon", "wilds_camelyon17") == ("tumor",)
-    assert labels.shared("chexpert", "wilds_camelyon17") == ()
-    with pytest.raises(UserError, match="Unknown source with a vocabulary of labels 'chexprt': di"):
-        labels.shared("chexpert", "chexprt")
-
-
 def test_one_name_is_one_finding():
-    for names in labels.VOCABULARY.values():
+    for names in (labels.CHEXPERT, labels.CHESTXRAY14, labels.CAMELYON):
         assert len(set(names.values())) == len(names)
 
 

@@ -1,3 +1,5 @@
+"""Splits by hash: stable, by patient, in the fractions asked for, in every stratum."""
+
 import dataclasses
 import hashlib
 
@@ -5,6 +7,8 @@ import numpy as np
 import pytest
 
 from remedis.data import splits
+from remedis.data.subsets import nested_subsets
+from remedis.data.units import uniform
 from remedis.errors import UserError
 
 THIRDS = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -26,7 +30,7 @@ def test_patients_stay_whole_and_stay_when_rows_are_added(make):
 def test_golden_draws():
     """A split must be the same in every version: SHA-256 of seed/purpose/id, its first 53 bits."""
     golden = [0.13327114861358802, 0.5069487177802233, 0.13327114861358802]
-    assert splits.uniform(["p0", "p1", "p0"], 0, "assign").tolist() == golden
+    assert uniform(["p0", "p1", "p0"], 0, "assign").tolist() == golden
     digest = hashlib.sha256(b"0/assign/p0").hexdigest()
     assert int(digest[:13], 16) / 2**52 == pytest.approx(golden[0], abs=2**-51)
 
@@ -35,7 +39,7 @@ def test_fractions_are_met(make):
     counts = splits.assign(make(5000), THIRDS, seed=0).counts()["patients"]
     # Binomial: 3.5 standard deviations of 5000 draws.
     np.testing.assert_allclose(counts / 5000, [0.6, 0.2, 0.2], atol=0.025)
-    draws = splits.uniform(map(str, range(5000)), 0, "carve")
+    draws = uniform(map(str, range(5000)), 0, "carve")
     assert draws.min() >= 0
     assert draws.max() < 1
 
@@ -224,11 +228,7 @@ def test_the_order_of_rows_does_not_matter(make, stratify):
         landed(splits.carve(x, {"test": 0.5}, 0, stratify=stratify), "path") for x in (one, two)
     ]
     assert carved[0] == carved[1]
-    folds = [by_path(x, splits.folds(x, 4, 0, stratify=stratify)) for x in (m, mixed)]
-    assert folds[0] == folds[1]
-    subsets = [
-        by_path(x, splits.nested_subsets(x, [30], 0, stratify=stratify)[30]) for x in (m, mixed)
-    ]
+    subsets = [by_path(x, nested_subsets(x, [30], 0, stratify=stratify)[30]) for x in (m, mixed)]
     assert subsets[0] == subsets[1]
 
 

@@ -141,7 +141,6 @@ def check(
     allow_missing_patient_ids: bool = False,
     splits: Sequence[str] = SPLITS,
     phashes: Mapping[str, str] | pd.Series | None = None,
-    near_distance: int = DISTANCE,
     refuse_near_duplicates: bool = False,
 ) -> Receipt:
     """Looks for patients, studies, slides, identical and similar images in more than one split.
@@ -154,7 +153,6 @@ def check(
       splits: the splits of the experiment; images of others are not looked at.
       phashes: perceptual hash of every image by the manifest's `path`, as `scan` finds them; None
         if there are none, which the receipt then says.
-      near_distance: bits in which the perceptual hashes of images that look the same may differ.
       refuse_near_duplicates: take images of two splits that look the same as a leak.
 
     Raises:
@@ -188,7 +186,7 @@ def check(
     else:
         looks = table["path"].map(phashes)
         _refuse_missing(manifest, looks, "perceptual hash", "scan the images first")
-        near, unfinished = _near(table, columns.get("sha256"), looks, splits, near_distance)
+        near, unfinished = _near(table, columns.get("sha256"), looks, splits)
         if unfinished:
             unchecked.append(f"Similar images may not all have been found: {unfinished}.")
     overlaps = [
@@ -203,9 +201,8 @@ def check(
         duplicates,
         tuple(unchecked),
         near,
-        near_distance,
-        refuse_near_duplicates,
-        not unfinished,
+        refuse_near_duplicates=refuse_near_duplicates,
+        near_complete=not unfinished,
     )
 
 
@@ -214,11 +211,10 @@ def _near(
     hashes: pd.Series | None,
     phashes: pd.Series,
     splits: Sequence[str],
-    distance: int,
 ) -> tuple[tuple[NearDuplicates, ...], str]:
     """Returns what looks the same, and why there may be more; see `near_duplicates.Search`."""
     number = table["split"].map({split: i for i, split in enumerate(splits)}).to_numpy(np.int64)
-    found, unfinished = pairs(phashes, number, distance)
+    found, unfinished = pairs(phashes, number)
     first, second = found["first"].to_numpy(), found["second"].to_numpy()
     if hashes is not None:  # the identical are listed as such
         codes = pd.factorize(hashes)[0]

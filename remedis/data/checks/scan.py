@@ -70,9 +70,7 @@ _COLOUR = 0.02
 Found = dict[str, Any]
 
 
-def scan(
-    manifest: Manifest, cache: files.Path | None = None, workers: int | None = None
-) -> pd.DataFrame:
+def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
     """Reads, hashes, decodes and measures every image of a manifest.
 
     Args:
@@ -80,7 +78,6 @@ def scan(
       cache: a parquet file that remembers what was found, by path, size and time of modification.
         Made if absent, replaced if unreadable or of an older version; entries of other manifests
         are kept.
-      workers: threads; the number of processors if not given. More wait for each other in Python.
 
     Returns:
       One row an image, in the order of the manifest. Unknown values are missing.
@@ -110,7 +107,8 @@ def scan(
     done = 0
     with (
         progress("Scanning images", len(todo)) as report,
-        ThreadPoolExecutor(workers or os.cpu_count() or 1) as threads,
+        # More threads than processors wait for each other in Python.
+        ThreadPoolExecutor(os.cpu_count() or 1) as threads,
     ):
         for start in range(0, len(todo), _BATCH):
             batch = todo.iloc[start : start + _BATCH]

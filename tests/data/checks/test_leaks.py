@@ -141,11 +141,6 @@ def test_images_that_look_the_same_are_listed_and_allowed_unless_refused(clean):
     )
 
 
-def test_how_near_is_near(clean):
-    phashes = PHASHES | {"5.png": with_bits_flipped(PHASHES["0.png"], 4)}
-    assert not leaks.check(clean(), HASHES, phashes=phashes, near_distance=3).near_duplicates
-
-
 def test_identical_files_are_not_listed_twice(clean):
     phashes = PHASHES | {"5.png": PHASHES["3.png"]}
     receipt = leaks.check(clean(), HASHES | {"3.png": "hash5"}, phashes=phashes)

@@ -20,6 +20,7 @@ from remedis.data.checks.doctor.diagnosis import (
 )
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.data.tables.text import some
+from remedis.data.units import UNITS
 from remedis.errors import UserError, unknown_choice
 
 __all__ = ["ERROR", "NOTE", "WARNING", "Diagnosis", "Expectation", "Finding", "diagnose"]
@@ -67,8 +68,8 @@ def diagnose(
     """
     fractions = splits.checked(fractions or FRACTIONS)
     judged = _with_policies(manifest, uncertain, unmentioned)
-    if unit not in splits.UNITS:
-        raise unknown_choice("unit of splits", unit, splits.UNITS)
+    if unit not in UNITS:
+        raise unknown_choice("unit of splits", unit, UNITS)
     found: list[Finding] = []
     if not allow_missing_patient_ids and manifest.table["patient_id"].isna().any():
         found.append(_missing_patients(manifest))
