@@ -1,7 +1,7 @@
-"""The one kind of error a user's mistake raises, and the sentence for a wrong choice."""
+"""The error that a user's mistake raises, and phrases of its message."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 
 class UserError(ValueError):
@@ -48,3 +48,16 @@ def registered_twice(
         f"The {kind} {name!r} is registered already, as {places[0]}, and {places[1]} would "
         "replace it; rename one of them."
     )
+
+
+def some(names: Sequence[object], total: int | None = None, limit: int = 5) -> str:
+    """Returns the first few of many names as text: `a, b, c and 7 more`.
+
+    Args:
+      names: the names, or the first of them.
+      total: how many names there are; the length of `names` if not given.
+      limit: how many names to write out.
+    """
+    listed = [str(name) for name in names[:limit]]
+    more = (len(names) if total is None else total) - len(listed)
+    return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")

@@ -10,14 +10,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
-from remedis.data.tables import columns, spreadsheet, text
-from remedis.errors import UserError, unknown_choice
+from remedis.data.tables import columns, spreadsheet
+from remedis.data.tables.strings import STRING, blank_as_missing
+from remedis.errors import UserError, some, unknown_choice
 
 REQUIRED = ("path", "patient_id", "study_id", "site", "split")
 KNOWN = ("sex", "age", "view", "slide_id", "mpp")
 SPLITS = ("train", "validation", "test")
 # Held out of training, but from the very slides of training: no part of a leak-free experiment.
 ID_VALIDATION = "id_validation"
+UNASSIGNED = "unassigned"  # stands for a missing split in counts and packed data sets
 # 1 positive, 0 negative, NaN unknown, -1 uncertain until a policy resolves it.
 LABEL_VALUES = (1.0, 0.0, -1.0)
 
@@ -64,7 +66,7 @@ class Manifest:
         table = self.table.reset_index(drop=True)
         for name in table.columns:
             if name in _TEXT or isinstance(table[name].dtype, pd.StringDtype):
-                table[name] = text.strings(table[name].astype(text.STRING))
+                table[name] = blank_as_missing(table[name].astype(STRING))
         for name in table.columns.intersection(list(_NUMBERS)):
             table[name] = table[name].astype("float64")
         for name in self.labels:
@@ -122,7 +124,7 @@ class Manifest:
         listed = self.table["path"].isin(list(paths)).to_numpy(dtype=bool)
         if listed.sum() != len(set(paths)):
             strange = set(paths).difference(self.table["path"])
-            raise ValueError(f"Not in the manifest: {text.some(sorted(strange))}.")
+            raise ValueError(f"Not in the manifest: {some(sorted(strange))}.")
         return self.subset(~listed)
 
     def counts(self) -> pd.DataFrame:
@@ -132,7 +134,7 @@ class Manifest:
           Integers, one row a split that has images (`unassigned` for those without one), one
           column for each of `images`, `patients`, `studies` and the labels.
         """
-        split = self.table["split"].fillna("unassigned").astype(object)
+        split = self.table["split"].fillna(UNASSIGNED).astype(object)
         groups = self.table.groupby(split)
         counts = pd.DataFrame(
             {
@@ -142,7 +144,7 @@ class Manifest:
                 **{label: (self.table[label] == 1).groupby(split).sum() for label in self.labels},
             }
         )
-        order = [s for s in (*SPLITS, ID_VALIDATION, "unassigned") if s in counts.index]
+        order = [s for s in (*SPLITS, ID_VALIDATION, UNASSIGNED) if s in counts.index]
         return counts.loc[order].astype("int64")
 
 

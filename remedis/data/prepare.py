@@ -13,16 +13,15 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
-from remedis.data.batches import images
+from remedis.data.batches.image_loader import image_loader
 from remedis.data.batches.pipeline import PARALLEL, readable
 from remedis.data.checks import scan
-from remedis.data.manifest import Manifest
+from remedis.data.manifest import UNASSIGNED, Manifest
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
 VERSION = "1.0.0"
-UNASSIGNED = "unassigned"  # the TFDS split of images that have none
 
 
 def prepare(
@@ -120,7 +119,7 @@ def _features(manifest: Manifest) -> dict[str, Any]:
 def _examples(
     manifest: Manifest, preprocess: Preprocess, split: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    load = images.loader(manifest)
+    load = image_loader(manifest)
 
     def encoded(row: tf.Tensor) -> dict[str, tf.Tensor]:
         image = tf.clip_by_value(preprocess(load(row)), 0.0, 1.0)

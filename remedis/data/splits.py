@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
-from remedis.data.tables import text
+from remedis.data.tables.strings import STRING
 from remedis.data.units import (
     NOUNS,
     distinct_units,
@@ -257,7 +257,7 @@ def _intervals(
 
 def _with_split(manifest: Manifest, split: np.ndarray) -> Manifest:
     return dataclasses.replace(
-        manifest, table=manifest.table.assign(split=pd.array(split, dtype=text.STRING))
+        manifest, table=manifest.table.assign(split=pd.array(split, dtype=STRING))
     )
 
 

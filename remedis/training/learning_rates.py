@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import keras
 
-from remedis.data.tables.text import some
-from remedis.errors import UserError
+from remedis.errors import UserError, some
 from remedis.options import pairs
 
 EXAMPLE = "'head/.*=10; block[12]/.*=0'"

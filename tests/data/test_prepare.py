@@ -19,7 +19,7 @@ from PIL import Image
 from remedis.data import labels, prepare, sources
 from remedis.data.batches.pipeline import evaluation_batches
 from remedis.data.checks import scan
-from remedis.data.readers import Unreadable, locate, records
+from remedis.data.readers import Unreadable, locate, tfrecord
 from remedis.errors import UserError
 from remedis.preprocess import parse
 
@@ -159,12 +159,12 @@ def shard_of(packed) -> str:
 
 def test_offsets_are_those_of_the_records(packed):
     shard = shard_of(packed)
-    found = list(records.offsets(shard))
+    found = list(tfrecord.offsets(shard))
     examples = list(tf.data.TFRecordDataset(shard).as_numpy_iterator())
     assert len(found) == len(examples)
     for offset, example in list(zip(found, examples, strict=True))[::5]:
         expected = tf.train.Example.FromString(example).features.feature["image"]
-        assert records.read_encoded(shard, f"{offset},image") == expected.bytes_list.value[0]
+        assert tfrecord.read_encoded(shard, f"{offset},image") == expected.bytes_list.value[0]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from remedis.data.batches import images
 from remedis.data.batches.cache import ImageCache
+from remedis.data.batches.image_loader import image_loader
 from remedis.data.batches.partners import Partners
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
@@ -147,7 +147,7 @@ def _loader(
     cache: ImageCache | None,
     partners: Partners | None = None,
 ) -> Callable[[tf.Tensor, tf.Tensor | None], dict[str, tf.Tensor]]:
-    decoded = images.loader(manifest)
+    decoded = image_loader(manifest)
     labels = tf.constant(manifest.targets())
     fixed = preprocess.fixed
     draw = None if partners is None else partners.drawer()

@@ -10,8 +10,7 @@ import pandas as pd
 
 from remedis.data.checks.near_duplicates import DISTANCE, pairs
 from remedis.data.manifest import SPLITS, Manifest
-from remedis.data.tables.text import some
-from remedis.errors import UserError
+from remedis.errors import UserError, some
 
 # What is compared, and what to call it.
 _COLUMNS = {

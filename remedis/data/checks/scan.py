@@ -17,8 +17,8 @@ from remedis import files
 from remedis.data import readers
 from remedis.data.checks import near_duplicates
 from remedis.data.manifest import Manifest
-from remedis.data.tables import text
-from remedis.errors import UserError
+from remedis.data.tables.strings import STRING
+from remedis.errors import UserError, some
 from remedis.preprocess import decode
 from remedis.progress import progress
 
@@ -32,7 +32,7 @@ SAMPLE = 16_384
 _KEY = ["file", "item", "size", "mtime_ns"]
 _BYTES = pd.ArrowDtype(pa.binary())
 _FOUND = {
-    "sha256": text.STRING,
+    "sha256": STRING,
     "height": pd.Int64Dtype(),
     "width": pd.Int64Dtype(),
     "channels": pd.Int64Dtype(),
@@ -43,8 +43,8 @@ _FOUND = {
     "mean": pd.Float64Dtype(),
     "histogram": _BYTES,
     "thumbnail": _BYTES,
-    "phash": text.STRING,
-    "fault": text.STRING,
+    "phash": STRING,
+    "fault": STRING,
 }
 COLUMNS = ("path", "size", "mtime_ns", *_FOUND)
 # The cache is written after so many files, so that a killed scan loses little.
@@ -172,7 +172,7 @@ def quarantine(
         listed = (bad["path"] + " (" + bad["fault"].str.rstrip(".") + ")").tolist()
         raise UserError(
             f"{len(bad):,} of {len(manifest):,} images cannot be used, more than the limit of "
-            f"{limit:.1%}. {text.some(listed, limit=3)}. All are listed in {report}; mend or "
+            f"{limit:.1%}. {some(listed, limit=3)}. All are listed in {report}; mend or "
             "remove them, or raise the limit."
         )
     return manifest.without(bad["path"].tolist()), bad
@@ -339,7 +339,7 @@ def _fault(contents: bytes) -> str:
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     types = _FOUND | {"size": pd.Int64Dtype(), "mtime_ns": pd.Int64Dtype()}
-    return table.astype({c: types.get(c, text.STRING) for c in table.columns})
+    return table.astype({c: types.get(c, STRING) for c in table.columns})
 
 
 def _unpacked(column: pd.Series, kind: np.dtype, width: int) -> np.ndarray:

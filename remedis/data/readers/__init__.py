@@ -19,12 +19,12 @@ from types import ModuleType
 
 import numpy as np
 
-from remedis.data.readers import dicom, hdf5, records, slide
+from remedis.data.readers import dicom_image, hdf5, slide, tfrecord
 from remedis.data.readers.unreadable import Unreadable
 
 __all__ = ["ENCODED", "FILE", "PIXELS", "Location", "Unreadable", "locate"]
 
-_READERS: tuple[ModuleType, ...] = (dicom, hdf5, records, slide)
+_READERS: tuple[ModuleType, ...] = (dicom_image, hdf5, tfrecord, slide)
 
 # How the image of a location is had: TensorFlow reads and decodes the file, a reader gives encoded
 # bytes, or a reader gives pixels.

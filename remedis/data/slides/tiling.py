@@ -23,7 +23,7 @@ import pandas as pd
 from remedis import files
 from remedis.data.readers import Unreadable, slide
 from remedis.data.slides.annotations import Annotations
-from remedis.data.tables import text
+from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
 
 _MASK_MPP = 8.0
@@ -129,7 +129,7 @@ def tile(
     given = "" if override_mpp is None else f",{override_mpp:.10g}"
     names = [f"{a},{b},{size},{mpp:.10g}{given}" for a, b in zip(x, y, strict=True)]
     # Text even if there is none of it.
-    items = pd.array(names, dtype=text.STRING)
+    items = pd.array(names, dtype=STRING)
     tumor = np.full(len(x), np.nan, np.float32)
     if annotations is not None:
         tumor[:] = _tumour(annotations, x, y, size, mpp / base, centre)

@@ -29,7 +29,7 @@ from remedis.data.labels import CHESTXRAY14, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
-from remedis.data.tables.text import STRING
+from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
 
 ENTRIES = "Data_Entry_2017*.csv"

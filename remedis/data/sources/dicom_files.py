@@ -1,7 +1,7 @@
 """Your own DICOM files, in a directory and those below it, with a table of labels.
 
-Input: DICOM files of any name the reader knows (`remedis.data.readers.dicom`); of a file of several
-frames, each frame is a row. Files without an image, such as reports, are left out and counted.
+Input: DICOM files of any name the reader knows (`remedis.data.readers.dicom_image`); of a file of
+several frames, each frame is a row. Files without an image, such as reports, are left out and counted.
 Links to directories are followed.
 Labels: the columns of `labels.csv`: 1, 0, -1 for uncertain, nothing for unknown. Its rows are
 matched to images by the first of the columns `path` (relative to the directory), `SOPInstanceUID`,
@@ -31,10 +31,11 @@ import pandas as pd
 from remedis import files
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import KNOWN, REQUIRED, Manifest
-from remedis.data.readers import Unreadable, dicom, dicom_header
+from remedis.data.readers import Unreadable, dicom_header, dicom_image
 from remedis.data.sources import file_tree
-from remedis.data.tables import columns, spreadsheet, text
-from remedis.errors import UserError
+from remedis.data.tables import columns, spreadsheet
+from remedis.data.tables.strings import STRING
+from remedis.errors import UserError, some
 from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
@@ -84,8 +85,8 @@ def load(
     paths = _find(root)
     if not paths:
         raise UserError(
-            f"{root} does not hold DICOM files: none ending in {', '.join(dicom.SUFFIXES)}, or "
-            "named by a DICOM identifier, in it, nor below."
+            f"{root} does not hold DICOM files: none ending in "
+            f"{', '.join(dicom_image.SUFFIXES)}, or named by a DICOM identifier, in it, nor below."
         )
     given = _read_labels(root / LABELS)
     names = tuple(str(c) for c in given if c not in KEYS)
@@ -108,14 +109,14 @@ def _find(root: pathlib.Path) -> list[str]:
         name = os.path.basename(path)
         if name.upper() == "DICOMDIR":
             continue
-        if dicom.NAMES.search(name):
+        if dicom_image.NAMES.search(name):
             known.append(path)
         elif not name.lower().endswith(_OTHER) and _is_dicom(os.path.join(root, path)):
             strange.append(path)
     if strange:
         raise UserError(
             f"{len(strange):,} DICOM files of {root} have names that do not end in .dcm: "
-            f"{text.some(sorted(strange), limit=3)}; rename them, so that readers know what they "
+            f"{some(sorted(strange), limit=3)}; rename them, so that readers know what they "
             "are."
         )
     file_tree.refuse_undecodable(root, known)
@@ -172,16 +173,14 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
                 items = [f"{path}#{i}" for i in range(1, count + 1)] if count > 1 else [path]
                 rows += ({"path": item, "file": path, **outcome} for item in items)
     if without_image:
-        _LOG.warning(
-            f"{len(without_image):,} DICOM files hold no image: {text.some(without_image)}."
-        )
+        _LOG.warning(f"{len(without_image):,} DICOM files hold no image: {some(without_image)}.")
     if bad and not skip_unreadable:
         raise UserError(
             f"{len(bad):,} of {len(paths):,} DICOM files of {root} cannot be read: "
-            f"{text.some(bad, limit=3)}; mend or remove them, or set skip_unreadable."
+            f"{some(bad, limit=3)}; mend or remove them, or set skip_unreadable."
         )
     if bad:
-        _LOG.warning(f"Left out, since they cannot be read: {text.some(bad, limit=len(bad))}.")
+        _LOG.warning(f"Left out, since they cannot be read: {some(bad, limit=len(bad))}.")
     if not rows:
         raise UserError(f"{root} does not hold DICOM files with an image in them.")
     return pd.DataFrame(rows)
@@ -190,8 +189,8 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
 def _examine(file: str) -> dict[str, Any] | str:
     """Returns what one file's header tells, nothing if it has no image, or what is wrong."""
     try:
-        header = dicom_header.read(file, (*_ATTRIBUTES, *dicom.IMAGE_KEYWORDS))
-        if not dicom.has_image(header):
+        header = dicom_header.read(file, (*_ATTRIBUTES, *dicom_image.IMAGE_KEYWORDS))
+        if not dicom_image.has_image(header):
             return {}
         found = {name: dicom_header.text(header, name) for name in _ATTRIBUTES}
         return {
@@ -202,7 +201,7 @@ def _examine(file: str) -> dict[str, Any] | str:
             "view": found["ViewPosition"].upper(),
             "modality": found["Modality"].upper(),
             "SOPInstanceUID": found["SOPInstanceUID"],
-            "frames": dicom.frames(header),
+            "frames": dicom_image.frames(header),
         }
     except Unreadable as error:
         return str(error)
@@ -232,7 +231,7 @@ def _check_patients(root: pathlib.Path, table: pd.DataFrame, allow_missing: bool
     if len(missing) and not allow_missing:
         raise UserError(
             f"{len(missing):,} of {table['file'].nunique():,} DICOM files of {root} have no "
-            f"PatientID: {text.some(missing.tolist(), limit=3)}; without patients, images of one "
+            f"PatientID: {some(missing.tolist(), limit=3)}; without patients, images of one "
             "person can land in training and test alike. Add the ids, or set "
             "allow_missing_patient_ids to take every image as a patient of its own."
         )
@@ -264,4 +263,4 @@ def _join(
     values = {name: columns.labels(path, given[name]) for name in chosen}
     labels = pd.DataFrame(values, index=given.index).set_axis(given[key].tolist())
     found = labels.reindex(own.tolist()).set_axis(table.index)
-    return table.assign(modality=table["modality"].astype(text.STRING)).join(found)
+    return table.assign(modality=table["modality"].astype(STRING)).join(found)

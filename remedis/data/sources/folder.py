@@ -1,7 +1,7 @@
 """Your own images sorted into folders: `split/class/*`, or `class/*`; no code and no table.
 
 Input: `.png`, `.jpg` and `.jpeg` files, and DICOM files of any name the reader knows
-(`remedis.data.readers.dicom`), in the folder of their class or below it. Links to folders are
+(`remedis.data.readers.dicom_image`), in the folder of their class or below it. Links to folders are
 followed. Other files are passed over and counted; those whose name or folder begins with a dot are
 passed over.
 Labels: one column a class, named like its folder, 1 for its own images and 0 for the others'. Of
@@ -21,10 +21,10 @@ import pandas as pd
 
 from remedis import files
 from remedis.data.manifest import Manifest, check_labels
-from remedis.data.readers import dicom
+from remedis.data.readers import dicom_image
 from remedis.data.sources import file_tree
-from remedis.data.tables.text import STRING, some
-from remedis.errors import UserError, unknown_choice
+from remedis.data.tables.strings import STRING
+from remedis.errors import UserError, some, unknown_choice
 
 _LOG = logging.getLogger(__name__)
 
@@ -152,7 +152,7 @@ def _images(
         there = f"; passed over: {some(passed_over)}" if passed_over else ""
         raise UserError(
             f"{root} does not hold images in split/class/* or class/*: expected files ending in "
-            f"{', '.join((*_ENCODED, *dicom.SUFFIXES))}{there}."
+            f"{', '.join((*_ENCODED, *dicom_image.SUFFIXES))}{there}."
         )
     file_tree.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
     if passed_over:
@@ -164,7 +164,7 @@ def _images(
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(_ENCODED) or bool(dicom.NAMES.search(name))
+    return name.lower().endswith(_ENCODED) or bool(dicom_image.NAMES.search(name))
 
 
 def _choose(

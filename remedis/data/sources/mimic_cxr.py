@@ -28,8 +28,7 @@ from remedis.data.labels import MIMIC_CXR, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
-from remedis.data.tables.text import some
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, some, unknown_choice
 
 _LOG = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree
 from remedis.data.tables import spreadsheet
-from remedis.data.tables.text import STRING
+from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}

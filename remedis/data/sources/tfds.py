@@ -22,7 +22,7 @@ from remedis import files
 from remedis.data import manifest as manifests
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import Manifest
-from remedis.data.readers import Unreadable, records
+from remedis.data.readers import Unreadable, tfrecord
 from remedis.data.tables import columns
 from remedis.errors import UserError, unknown_choice
 
@@ -197,7 +197,7 @@ def _read(builder: Any, features: Any, image: str) -> pd.DataFrame:
     for split, info in builder.info.splits.items():
         for file in map(str, info.filepaths):
             try:
-                names = [f"{pathlib.Path(file).name}#{o},{image}" for o in records.offsets(file)]
+                names = [f"{pathlib.Path(file).name}#{o},{image}" for o in tfrecord.offsets(file)]
             except (OSError, Unreadable) as error:
                 raise UserError(
                     f"A shard of {builder.info.full_name} is damaged: {error}"

@@ -33,8 +33,8 @@ from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.data.readers import slide
 from remedis.data.slides import annotations, tiling
 from remedis.data.sources import file_tree
-from remedis.data.tables import spreadsheet, text
-from remedis.errors import UserError, unknown_choice
+from remedis.data.tables import spreadsheet
+from remedis.errors import UserError, some, unknown_choice
 from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def load(
             parts.append(part)
             report(done, f"{sum(map(len, parts)):,} tiles")
     if empty := [p for p, part in zip(slides["file"], parts, strict=True) if not len(part)]:
-        _LOG.warning(f"No tissue in {len(empty):,} slides: {text.some(empty)}.")
+        _LOG.warning(f"No tissue in {len(empty):,} slides: {some(empty)}.")
     tiles = pd.concat(parts, ignore_index=True)
     if not len(tiles):
         raise UserError(
@@ -138,7 +138,7 @@ def _find(root: pathlib.Path) -> pd.DataFrame:
     ids = [pathlib.Path(path).stem for path in found]
     if twice := [path for path, name in zip(found, ids, strict=True) if ids.count(name) > 1]:
         raise UserError(
-            f"{root} has slides of one name, which cannot be told apart: {text.some(twice)}; "
+            f"{root} has slides of one name, which cannot be told apart: {some(twice)}; "
             "rename or remove one."
         )
     return pd.DataFrame({"file": found, "slide_id": ids})
@@ -183,7 +183,7 @@ def _from_table(path: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:
     unlisted = slides.loc[~slides["slide_id"].isin(ids), "file"].tolist()
     if unlisted:
         raise UserError(
-            f"{path} has no row for {len(unlisted):,} slides: {text.some(unlisted)}; add rows, or "
+            f"{path} has no row for {len(unlisted):,} slides: {some(unlisted)}; add rows, or "
             "move the slides away."
         )
     columns = given[["patient_id", "study_id", "site", "split"]].assign(slide_id=ids)
@@ -197,6 +197,6 @@ def _check_patients(root: pathlib.Path, slides: pd.DataFrame, allow_missing: boo
     if missing and not allow_missing:
         raise UserError(
             f"The patients of {len(missing):,} of {len(slides):,} slides of {root} are not known: "
-            f"{text.some(missing, limit=3)}; name them in {TABLE} (columns slide, patient_id), or "
+            f"{some(missing, limit=3)}; name them in {TABLE} (columns slide, patient_id), or "
             "set allow_missing_patient_ids and split by slide."
         )

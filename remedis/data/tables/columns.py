@@ -5,7 +5,8 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from remedis.data.tables import spreadsheet, text
+from remedis.data.tables import spreadsheet
+from remedis.data.tables.strings import STRING
 
 _LABELS = {f"{value}{end}": float(value) for value in (1, 0, -1) for end in ("", ".0")}
 OLDEST = 120.0  # years
@@ -36,7 +37,7 @@ def sexes(path: pathlib.Path, values: pd.Series) -> pd.Series:
         return None if value.lower() in _NO_SEX else _SEXES[value.lower()]
 
     known = spreadsheet.parsed(path, values, parse, "F, M, Female, Male, Unknown or nothing")
-    return known.astype(text.STRING)
+    return known.astype(STRING)
 
 
 def ages(path: pathlib.Path, values: pd.Series, implausible: str = "refuse") -> pd.Series:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from remedis.data.tables.text import STRING
+from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
 
 

@@ -14,7 +14,7 @@ from dicom_helpers import MARKER, dataset, lut, write
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
-from remedis.data.readers import dicom, dicom_codestream, dicom_header
+from remedis.data.readers import dicom_codestream, dicom_header, dicom_image
 from remedis.data.readers.unreadable import Unreadable
 
 GREY = np.arange(64, dtype=np.uint16).reshape(8, 8) * 65
@@ -177,7 +177,7 @@ WRONG = {
 
 def read(file: str) -> str:
     with pytest.raises(Unreadable) as caught:
-        dicom.read_pixels(file, "")
+        dicom_image.read_pixels(file, "")
     assert "\n" not in str(caught.value)
     assert str(caught.value).endswith(".")
     return str(caught.value)
@@ -206,7 +206,7 @@ def test_other_files(tmp_path, contents, sentence):
     path = tmp_path / "a.dcm"
     path.write_bytes(contents)
     with pytest.raises(Unreadable, match=sentence):
-        dicom.read_pixels(str(path), "")
+        dicom_image.read_pixels(str(path), "")
 
 
 def test_files_that_cannot_be_read(tmp_path):
@@ -222,7 +222,7 @@ def test_no_transfer_syntax(tmp_path):
     length = struct.unpack_from("<H", contents, start + 6)[0]
     path.write_bytes(contents[:start] + contents[start + 8 + length :])
     with pytest.raises(Unreadable, match="no transfer syntax"):
-        dicom.read_pixels(str(path), "")
+        dicom_image.read_pixels(str(path), "")
 
 
 def test_unknown_transfer_syntax(tmp_path):
@@ -300,7 +300,7 @@ def test_the_header_gets_nowhere(tmp_path, caplog, capfd):
                 except Unreadable as error:
                     caught.append(everything(error))
             try:
-                dicom.read_pixels(str(path), "")
+                dicom_image.read_pixels(str(path), "")
             except Unreadable as error:
                 caught.append(everything(error))
     finally:

@@ -18,7 +18,7 @@ from dicom_helpers import MARKER, dataset, lut, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from remedis.data.readers import dicom, dicom_header
+from remedis.data.readers import dicom_header, dicom_image
 from remedis.data.readers.unreadable import Unreadable
 from remedis.data.sources import dicom_files as source
 from remedis.errors import UserError
@@ -92,7 +92,7 @@ def survive(contents: bytes, folder: pathlib.Path) -> None:
             warnings.simplefilter("always")
             for item in ("", "2"):
                 try:
-                    image = dicom.read_pixels(str(path), item)
+                    image = dicom_image.read_pixels(str(path), item)
                     assert image.ndim == 3
                     assert image.shape[2] in (1, 3)
                     assert image.dtype == np.float32
@@ -117,7 +117,7 @@ def test_what_is_damaged_is_valid_before(kind, tmp_path):
     path = tmp_path / "a.dcm"
     path.write_bytes(valid(kind))
     channels = 3 if kind == "colour" else 1
-    assert dicom.read_pixels(str(path), "1").shape == (40, 36, channels)
+    assert dicom_image.read_pixels(str(path), "1").shape == (40, 36, channels)
 
 
 def fuzz(examples: int, tmp_path: pathlib.Path) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from remedis.data.checks import scan
 from remedis.data.checks.doctor.diagnosis import NOTE, WARNING, Expectation, Finding
-from remedis.data.tables.text import some
+from remedis.errors import some
 
 # The left half of a frontal chest radiograph, averaged to 8 x 8 cells, mirrored and averaged with
 # its mirror image: the mean over 1,000 radiographs of ChestX-ray14 (Wang et al. 2017, arXiv

@@ -12,10 +12,10 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi_lut
 
-from remedis.data.batches import images
+from remedis.data.batches.image_loader import image_loader
 from remedis.data.checks import scan
 from remedis.data.manifest import REQUIRED, Manifest
-from remedis.data.readers import PIXELS, dicom, locate
+from remedis.data.readers import PIXELS, dicom_image, locate
 from remedis.data.readers.unreadable import Unreadable
 
 TWELVE = np.arange(0, 4096, 65, dtype=np.uint16).reshape(8, 8)  # ends in 4095
@@ -27,7 +27,7 @@ def shown(tmp_path):
     """Returns a function that writes a dataset and reads its image, which must be grey."""
 
     def show(ds: Dataset, item: str = "") -> np.ndarray:
-        image = dicom.read_pixels(write(tmp_path / "a.dcm", ds), item)
+        image = dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), item)
         assert image.dtype == np.float32
         assert image.shape[2] == 1
         return image[..., 0]
@@ -247,32 +247,32 @@ def test_big_endian_and_implicit(tmp_path):
         ds.file_meta.TransferSyntaxUID = syntax
         ds.PixelData = TWELVE.astype(f"{order}u2").tobytes()
         ds["PixelData"].VR = "OW"
-        close(dicom.read_pixels(write(tmp_path / "a.dcm", ds), "")[..., 0], expected)
+        close(dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), "")[..., 0], expected)
 
 
 def test_deflated(tmp_path):
     ds = dataset(TWELVE, bits=12)
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
-    close(dicom.read_pixels(write(tmp_path / "a.dcm", ds), "")[..., 0], TWELVE / 4095)
+    close(dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), "")[..., 0], TWELVE / 4095)
 
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (6, 10, 3), dtype=np.uint8)
 
 
 def test_colours_keep_their_places(tmp_path):
-    close(dicom.read_pixels(write(tmp_path / "a.dcm", dataset(COLOURS)), ""), COLOURS / 255)
+    close(dicom_image.read_pixels(write(tmp_path / "a.dcm", dataset(COLOURS)), ""), COLOURS / 255)
     planes = dataset(COLOURS, PlanarConfiguration=1)
     planes.PixelData = COLOURS.transpose(2, 0, 1).tobytes()
-    close(dicom.read_pixels(write(tmp_path / "b.dcm", planes), ""), COLOURS / 255)
+    close(dicom_image.read_pixels(write(tmp_path / "b.dcm", planes), ""), COLOURS / 255)
     deep = COLOURS.astype(np.uint16) * 257
-    close(dicom.read_pixels(write(tmp_path / "c.dcm", dataset(deep)), ""), COLOURS / 255)
+    close(dicom_image.read_pixels(write(tmp_path / "c.dcm", dataset(deep)), ""), COLOURS / 255)
 
 
 def test_luminance_and_chroma(tmp_path):
     # Y = 100 without chroma is grey; with the red difference at its highest it is red.
     pixels = np.array([[[100, 128, 128], [100, 128, 255]]], np.uint8)
     ds = dataset(pixels, PhotometricInterpretation="YBR_FULL")
-    image = dicom.read_pixels(write(tmp_path / "a.dcm", ds), "") * 255
+    image = dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), "") * 255
     red, green = 100 + 1.402 * 127, 100 - 0.714136 * 127
     np.testing.assert_allclose(image[0], [[100] * 3, [255, max(green, 0), 100]], atol=1)
     assert red > 255
@@ -284,7 +284,7 @@ def test_palette(tmp_path):
     for i, name in enumerate(("Red", "Green", "Blue")):
         setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [4, 0, 8])
         setattr(ds, f"{name}PaletteColorLookupTableData", palette[:, i].tobytes())
-    image = dicom.read_pixels(write(tmp_path / "a.dcm", ds), "")
+    image = dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), "")
     close(image, palette[[[0, 1, 2, 1]]] / 255)
 
 
@@ -296,7 +296,7 @@ def test_lossless_compression_loses_nothing(tmp_path, syntax, frames):
     ds.compress(syntax, generate_instance_uid=False)
     file = write(tmp_path / "a.dcm", ds)
     for i in range(frames):
-        close(dicom.read_pixels(file, str(i + 1))[..., 0], pixels[i] / 4095)
+        close(dicom_image.read_pixels(file, str(i + 1))[..., 0], pixels[i] / 4095)
 
 
 # Computed radiographs of pydicom's test data, as JPEG 2000 and uncompressed.
@@ -311,7 +311,7 @@ def radiograph(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def radiographs():
-    return {name: dicom.read_pixels(radiograph(name), "")[..., 0] for name in RADIOGRAPHS}
+    return {name: dicom_image.read_pixels(radiograph(name), "")[..., 0] for name in RADIOGRAPHS}
 
 
 @pytest.mark.parametrize("name", ["RG1_UNCR.dcm", "RG1_UNCI.dcm"])
@@ -357,7 +357,7 @@ def test_jpeg_2000_radiographs_are_the_uncompressed_ones(radiographs):
     ],
 )
 def test_names(name, taken):
-    assert (locate(f"folder/{name}").reader is dicom) == taken
+    assert (locate(f"folder/{name}").reader is dicom_image) == taken
 
 
 def test_frames_in_paths():
@@ -369,7 +369,7 @@ def test_frames_in_paths():
 def test_frames_that_are_not_there(tmp_path, item):
     ds = dataset(np.zeros((3, 4, 4), np.uint8), NumberOfFrames=3)
     with pytest.raises(Unreadable, match=f"no frame '{item}' .* from 1 to 3"):
-        dicom.read_pixels(write(tmp_path / "a.dcm", ds), item)
+        dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), item)
 
 
 def test_channels_are_those_stored(tmp_path):
@@ -383,7 +383,7 @@ def test_channels_are_those_stored(tmp_path):
     assert found["channels"].tolist() == [1, 3]
     assert found["bits"].isna().all()
     assert found["colour"].tolist() == [False, True]
-    loaded = list(tf.data.Dataset.range(2).map(images.loader(m)).as_numpy_iterator())
+    loaded = list(tf.data.Dataset.range(2).map(image_loader(m)).as_numpy_iterator())
     for row, channels in enumerate((1, 3)):
         pixels = locate(m.absolute_paths()[row]).read_pixels()
         assert pixels.shape == (*found.loc[row, ["height", "width"]], channels)

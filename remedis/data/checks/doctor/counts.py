@@ -7,10 +7,9 @@ import pandas as pd
 
 from remedis.data.checks import scan
 from remedis.data.checks.doctor.diagnosis import Rows
-from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
+from remedis.data.manifest import ID_VALIDATION, SPLITS, UNASSIGNED, Manifest
 
 UNKNOWN = "unknown"
-UNASSIGNED = "unassigned"
 _MOST = 20  # values of a column, or sizes, that are counted one by one
 
 

@@ -10,7 +10,7 @@ from remedis.data.manifest import Manifest
 from remedis.preprocess.decode import decode_stored
 
 
-def loader(manifest: Manifest) -> Callable[[tf.Tensor], tf.Tensor]:
+def image_loader(manifest: Manifest) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a function from the number of a row, a scalar integer, to its image.
 
     The image is [H, W, 3] float32 in [0, 1], or [H, W, 1] of a file that stores grey. Files are
