@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         parsed = _parser().parse_args(arguments)
-        with console.shown(quiet=parsed.quiet, verbose=parsed.verbose):
+        # Standard output of `--json` is JSON alone.
+        quiet = parsed.quiet or getattr(parsed, "json", False)
+        with console.shown(quiet=quiet, verbose=parsed.verbose):
             status: int = parsed.run(parsed)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

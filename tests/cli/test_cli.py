@@ -77,7 +77,7 @@ def test_doctor_of_good_data(data, capsys):
     assert cli.main(["doctor", str(data / "manifest.csv"), "--labels=ill"]) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == "Nothing wrong was found."
-    assert "Scanning 40 images" in printed.err
+    assert "Scanning 40 images" in printed.out
 
 
 def test_doctor_ends_with_2_for_errors_and_its_json_is_alone_on_standard_output(data, capsys):

@@ -37,13 +37,13 @@ def while_the_config_is_written() -> None:
 
 
 def during_the_scan() -> None:
-    examine, seen = scan._examine, []
+    measure, names = scan.measure, []
 
-    def examined(file: str) -> object:
-        seen.append(file)
-        return examine(file) if len(seen) < 20 else die()
+    def measured(name: str) -> object:
+        names.append(name)
+        return measure(name) if len(names) < 20 else die()
 
-    scan._examine = examined
+    scan.measure = measured
 
 
 def between_checkpoints() -> None:

@@ -1,5 +1,8 @@
+"""The scan: every fault, every measure against a twin, and a cache that is only a cache."""
+
 import hashlib
 import io
+import logging
 import os
 import re
 
@@ -76,8 +79,8 @@ def test_every_fault_is_found_and_good_images_are_measured(make, images):
 
 def test_the_cache_answers_until_a_file_changes(make, images, tmp_path, monkeypatch):
     read = []
-    examine = scanning._examine
-    monkeypatch.setattr(scanning, "_examine", lambda name: (read.append(name), examine(name))[1])
+    measure = scanning.measure
+    monkeypatch.setattr(scanning, "measure", lambda name: (read.append(name), measure(name))[1])
     m = make(4, root=images, path=["grey.png", "cut.jpg", "nowhere.png", "./grey.png"])
     cache = tmp_path / "scan.parquet"
     first = scanning.scan(m, cache)
@@ -85,7 +88,7 @@ def test_the_cache_answers_until_a_file_changes(make, images, tmp_path, monkeypa
     pd.testing.assert_frame_equal(scanning.scan(m, cache), first)
     assert len(read) == 2
 
-    # The same bytes and more: other images are added, one changes.
+    # Other images are added, and the bytes of one change.
     (images / "cut.jpg").write_bytes(encoded("RGB", "JPEG"))
     more = make(3, root=images, path=["rgba.png", "grey.png", "cut.jpg"])
     assert scanning.scan(more, cache)["fault"].isna().all()
@@ -94,16 +97,16 @@ def test_the_cache_answers_until_a_file_changes(make, images, tmp_path, monkeypa
     assert len(read) == 4
 
 
-def test_a_spoilt_cache_is_made_anew(make, images, tmp_path, capsys):
+def test_a_damaged_cache_is_replaced(make, images, tmp_path, caplog):
     cache = tmp_path / "scan.parquet"
     cache.write_bytes(b"PAR1 not really")
     m = make(1, root=images, path=["grey.png"])
     assert scanning.scan(m, cache)["fault"].isna().all()
-    assert "cannot be read" in capsys.readouterr().err
+    assert f"Scanning all images again: {cache} cannot be read" in caplog.text
     assert len(pd.read_parquet(cache)) == 1
 
 
-def test_quarantine_lists_what_it_takes_out(make, images, tmp_path):
+def test_quarantine_lists_the_images_it_removes(make, images, tmp_path):
     m = make(3, root=images, path=["grey.png", "cut.jpg", "rgba.png"])
     report = tmp_path / "bad.csv"
     kept, bad = scanning.quarantine(m, scanning.scan(m), 0.5, report)
@@ -119,7 +122,7 @@ def test_quarantine_stops_at_too_many(make, images, tmp_path):
         scanning.quarantine(m, scanning.scan(m), 0.25, report)
     assert str(error.value) == (
         "2 of 4 images cannot be used, more than the limit of 25.0%. cut.jpg (The JPEG file is "
-        f"truncated or damaged), empty.png (The file is empty). All are listed in {report}; mend "
+        f"truncated or damaged), empty.png (The file is empty). All are listed in {report}; repair "
         "or remove them, or raise the limit."
     )
     assert len(pd.read_csv(report)) == 2
@@ -133,7 +136,7 @@ def test_quarantine_of_good_images_writes_nothing(make, images, tmp_path):
     assert not (tmp_path / "bad.csv").exists()
 
 
-def test_quarantine_of_mended_images_removes_the_list(make, images, tmp_path):
+def test_quarantine_of_repaired_images_removes_the_list(make, images, tmp_path):
     report = tmp_path / "bad.csv"
     m = make(2, root=images, path=["grey.png", "cut.jpg"])
     scanning.quarantine(m, scanning.scan(m), 0.5, report)
@@ -143,28 +146,29 @@ def test_quarantine_of_mended_images_removes_the_list(make, images, tmp_path):
     assert not report.exists()
 
 
-def test_a_long_scan_says_how_far_it_is(make, images, monkeypatch, capsys):
-    """Off a terminal too, as in the log of a batch job."""
+def test_a_long_scan_reports_its_progress(make, images, monkeypatch, capsys, caplog):
+    """Without a terminal too, as in the log of a batch job."""
+    caplog.set_level(logging.INFO, logger="remedis")
     monkeypatch.setattr("remedis.progress.SECONDS_BETWEEN_LINES", 0.0)
-    monkeypatch.setattr(scanning, "_HANDFUL", 1)
+    monkeypatch.setattr(scanning, "_PER_TASK", 1)
     scanning.scan(make(3, root=images, path=["grey.png", "cut.jpg", "rgba.png"]))
-    said = capsys.readouterr().err.splitlines()
-    assert said == [
-        "Scanning 3 images, 0 are known.",
-        *(f"Scanning images {done}/3" for done in (1, 2, 3)),
-    ]
+    assert caplog.messages == ["Scanning 3 images, 0 are known."]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"Scanning images {done}/3" for done in (1, 2, 3)]
 
 
-def test_a_cache_of_another_version_is_made_anew(make, images, tmp_path, monkeypatch, capsys):
+def test_a_cache_of_another_version_is_replaced(make, images, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, logger="remedis")
     cache = tmp_path / "scan.parquet"
     m = make(1, root=images, path=["grey.png"])
     monkeypatch.setattr(scanning, "VERSION", 1)
     old = scanning.scan(m, cache)
     monkeypatch.undo()
     pd.testing.assert_frame_equal(scanning.scan(m, cache), old)
-    assert "Scanning anew: " in capsys.readouterr().err
+    assert f"Scanning all images again: {cache} was made by another version." in caplog.text
+    caplog.clear()
     scanning.scan(m, cache)
-    assert "Scanning" not in capsys.readouterr().err
+    assert not caplog.messages
     assert set(pd.read_parquet(cache)["version"]) == {scanning.VERSION}
 
 
@@ -172,7 +176,7 @@ def save(root, name, pixels):
     Image.fromarray(pixels).save(root / name)
 
 
-def test_what_is_stored_is_told(make, images):
+def test_channels_and_bits_are_those_stored(make, images):
     stored = {"grey.png": (1, 8), "grey.jpg": (1, 8), "deep.png": (1, 16), "cmyk.jpg": (3, 8)}
     result = scanning.scan(make(5, root=images, path=GOOD)).set_index("path")
     for name, (channels, bits) in (stored | {"rgba.png": (3, 8)}).items():
@@ -195,7 +199,7 @@ def test_grey_stored_in_three_channels_is_no_colour(make, tmp_path):
 
 
 def averaged(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Averages by area in another way: every pixel repeated until cells are whole pixels."""
+    """Averages by area with another method: repeats each pixel until cells are whole pixels."""
     height, width = values.shape
     fine = np.repeat(np.repeat(values.astype(np.float64), rows, axis=0), columns, axis=1)
     return fine.reshape(rows, height, columns, width).mean(axis=(1, 3))
@@ -219,7 +223,7 @@ def test_measures_have_a_twin(make, tmp_path, shape, kind):
     np.testing.assert_allclose(
         scanning.thumbnails(found)[0], averaged(grid, 8, 8), atol=0.5 / 255 + 1e-5
     )
-    # The largest has more pixels than are sampled: every second row and column.
+    # The largest image has more pixels than the sample: every second row and column counts.
     sample = grey[:: 1 + (shape[0] > 100), :: 1 + (shape[0] > 100)]
     assert found["low"][0] == pytest.approx(sample.min(), abs=1e-6)
     assert found["high"][0] == pytest.approx(sample.max(), abs=1e-6)
@@ -229,7 +233,7 @@ def test_measures_have_a_twin(make, tmp_path, shape, kind):
     )
 
 
-def test_of_unreadable_images_nothing_is_measured(make, images):
+def test_unreadable_images_have_no_measures(make, images):
     result = scanning.scan(make(2, root=images, path=["grey.png", "cut.jpg"]))
     assert np.isfinite(scanning.histograms(result)[0]).all()
     assert np.isnan(scanning.histograms(result)[1]).all()
@@ -237,7 +241,7 @@ def test_of_unreadable_images_nothing_is_measured(make, images):
     assert result["phash"].isna().tolist() == [False, True]
 
 
-def test_the_same_image_encoded_anew_looks_the_same(make, tmp_path):
+def test_the_same_image_encoded_again_looks_the_same(make, tmp_path):
     ramp = np.add.outer(np.linspace(0, 150, 200), np.linspace(0, 100, 180))
     ramp += 40 * np.sin(np.arange(180) / 9)[None] * np.cos(np.arange(200) / 7)[:, None]
     image = Image.fromarray(ramp.clip(0, 255).astype(np.uint8))
@@ -253,7 +257,7 @@ def test_the_same_image_encoded_anew_looks_the_same(make, tmp_path):
 
 
 class Container:
-    """A reader of `*.box#item` whose items are named after what they are to be."""
+    """A reader of `*.box#item` whose items are named after their pixels."""
 
     def __init__(self, encoded: dict[str, bytes] | None = None):
         self.NAMES = re.compile(r"[.]box$" if encoded is None else r"[.]bag$")

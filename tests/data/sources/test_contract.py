@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from remedis.data import manifest, sources, splits
+from remedis.data import labels, manifest, sources, splits
 from remedis.data.checks import leaks, scan
-from remedis.data.labels import VOCABULARY
 from remedis.data.sources import NAMES, load, options_of
 from remedis.errors import UserError
 
@@ -112,8 +111,18 @@ def test_the_module_is_a_datasheet(name):
         assert heading in sheet
 
 
-def test_the_vocabulary_has_all_labels(loaded, name):
-    assert name not in VOCABULARY or set(loaded.labels) == set(VOCABULARY[name].values())
+@pytest.mark.parametrize(
+    ("source", "vocabulary"),
+    [
+        ("chestxray14", labels.CHESTXRAY14),
+        ("chexpert", labels.CHEXPERT),
+        ("mimic_cxr", labels.MIMIC_CXR),
+        ("patch_camelyon", labels.CAMELYON),
+        ("wilds_camelyon17", labels.CAMELYON),
+    ],
+)
+def test_a_vocabulary_has_all_labels_of_its_source(datasets, source, vocabulary):
+    assert set(load(source, datasets[source]).labels) == set(vocabulary.values())
 
 
 def test_unknown_source(tmp_path):

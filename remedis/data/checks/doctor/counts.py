@@ -7,6 +7,7 @@ import pandas as pd
 
 from remedis.data.checks import scan
 from remedis.data.checks.doctor.diagnosis import Rows
+from remedis.data.checks.measure import BINS
 from remedis.data.manifest import ID_VALIDATION, SPLITS, UNASSIGNED, Manifest
 
 UNKNOWN = "unknown"
@@ -42,7 +43,7 @@ def of_images(scanned: pd.DataFrame) -> dict[str, Rows]:
     if len(scanned):
         shares = np.nanmean(scan.histograms(scanned), axis=0)
         tables["histogram"] = tuple(
-            {"from": i / scan.BINS, "to": (i + 1) / scan.BINS, "share": round(float(share), 6)}
+            {"from": i / BINS, "to": (i + 1) / BINS, "share": round(float(share), 6)}
             for i, share in enumerate(shares)
         )
     return tables
