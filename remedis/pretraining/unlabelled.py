@@ -12,7 +12,6 @@ import ml_collections
 import pandas as pd
 
 from remedis import files
-from remedis.data.batches import partners
 from remedis.data.batches.partners import Partners
 from remedis.data.checks import scan
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
@@ -131,7 +130,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
     _LOG.info(_overview(summary))
     pairs = None
     if config.method in methods.METHODS and methods.METHODS[config.method].partners:
-        pairs = partners.of(used, config.partners)
+        pairs = Partners.from_manifest(used, config.partners)
         _LOG.info(f"  {pairs.summary()}")
     hashes = table.loc[table["used"], ["path", "sha256"]].set_index("path")["sha256"]
     return Unlabelled(used, hashes, pairs, summary, left_out)

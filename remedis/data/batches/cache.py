@@ -1,4 +1,4 @@
-"""Images kept in memory, as many as a budget allows."""
+"""A cache of images in memory, up to a budget of bytes."""
 
 import threading
 import weakref
@@ -9,13 +9,13 @@ import tensorflow as tf
 
 
 class ImageCache:
-    """Keeps what was computed for a row of one manifest, until a budget is used up.
+    """Caches the image of each row of one manifest until the budget is used up.
 
-    What it keeps goes with the last batches that are made with it, and whoever else holds it.
+    A cached image is returned bit for bit, so a cache changes the speed of batches and nothing
+    else. A full cache evicts nothing: training reads every row once per epoch, and with eviction of
+    the oldest image each row would be gone before its next turn.
 
-    What is kept is what is given back, bit for bit, so a cache changes how fast batches come and
-    nothing else. Once the budget is used up, the rows that are in stay in: in a training, which
-    comes by every row once an epoch, throwing the oldest out would leave nothing to be found.
+    Images are freed when no dataset that uses the cache is left, and no other reference to it.
 
     Attributes:
       budget: bytes to use at most.
@@ -32,25 +32,31 @@ class ImageCache:
         return len(self._images)
 
     def through(self, row: tf.Tensor, make: Callable[[], tf.Tensor]) -> tf.Tensor:
-        """Returns a row's image, [H, W, channels] float32: as kept, or as `make` makes it now."""
-        # TensorFlow never lets go of a Python function it was given: one that held the cache would
-        # keep all images until the process ends.
-        held = weakref.ref(self)
+        """Returns the image of a row, [H, W, channels] float32: the cached one, or that of `make`.
+
+        Args:
+          row: scalar int64.
+          make: computes the image; called in the graph, only for a row that is not cached.
+        """
+        # TensorFlow never releases a Python function it was given: one with a strong reference to
+        # the cache would keep all images until the process ends.
+        reference = weakref.ref(self)
 
         def find(row: np.int64) -> tuple[np.bool_, np.ndarray]:
-            cache = held()
+            cache = reference()
             return (np.False_, _NOTHING) if cache is None else cache._find(row)
 
         def keep(row: np.int64, image: np.ndarray) -> np.ndarray:
-            cache = held()
+            cache = reference()
             return image if cache is None else cache._keep(row, image)
 
-        found, kept = tf.numpy_function(find, [row], [tf.bool, tf.float32], stateful=False)
+        is_cached, cached = tf.numpy_function(find, [row], [tf.bool, tf.float32], stateful=False)
 
-        def new() -> tf.Tensor:
+        def make_and_keep() -> tf.Tensor:
             return tf.numpy_function(keep, [row, make()], tf.float32, stateful=False)
 
-        return tf.ensure_shape(tf.cond(found, lambda: kept, new), [None, None, None])
+        image = tf.cond(is_cached, lambda: cached, make_and_keep)
+        return tf.ensure_shape(image, [None, None, None])
 
     def _find(self, row: np.int64) -> tuple[np.bool_, np.ndarray]:
         image = self._images.get(int(row))
@@ -60,7 +66,7 @@ class ImageCache:
         with self._lock:
             if int(row) not in self._images and self.used + image.nbytes <= self.budget:
                 self.used += image.nbytes
-                # A copy: TensorFlow takes back the memory it lent.
+                # A copy: the memory of `image` belongs to TensorFlow, which uses it again.
                 self._images[int(row)] = image.copy()
         return image
 

@@ -1,4 +1,4 @@
-"""The image of a manifest's row, inside `tf.data`, wherever it lies."""
+"""Images of a manifest inside `tf.data`, from files and containers alike."""
 
 import functools
 from collections.abc import Callable
@@ -13,20 +13,22 @@ from remedis.preprocess.decode import decode_stored
 def image_loader(manifest: Manifest) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a function from the number of a row, a scalar integer, to its image.
 
-    The image is [H, W, 3] float32 in [0, 1], or [H, W, 1] of a file that stores grey. Files are
-    read and decoded by TensorFlow; items of containers and DICOM files by their reader, in Python.
+    The image is [H, W, 3] float32 in [0, 1], or [H, W, 1] if the file stores grey. TensorFlow reads
+    and decodes JPEG and PNG files; items of containers and DICOM files are read in Python.
     """
     paths = manifest.absolute_paths()
     kinds = [readers.locate(path).kind for path in paths]
     present = sorted(set(kinds))
-    path_of = tf.constant(paths, tf.string)
-    way_of = tf.constant([present.index(kind) for kind in kinds], tf.int32)
+    path_of_row = tf.constant(paths, tf.string)
+    branch_of_row = tf.constant([present.index(kind) for kind in kinds], tf.int32)
 
     def load(row: tf.Tensor) -> tf.Tensor:
-        path = path_of[row]
-        # Only what occurs is built, so that files alone need no Python.
-        ways = [functools.partial(_WAYS[kind], path) for kind in present]
-        return ways[0]() if len(ways) == 1 else tf.switch_case(way_of[row], ways)
+        path = path_of_row[row]
+        # A branch for each kind that occurs, so that JPEG and PNG files alone need no Python.
+        branches = [functools.partial(_LOADERS[kind], path) for kind in present]
+        if len(branches) == 1:
+            return branches[0]()
+        return tf.switch_case(branch_of_row[row], branches)
 
     return load
 
@@ -36,8 +38,8 @@ def _file(path: tf.Tensor) -> tf.Tensor:
 
 
 def _encoded(path: tf.Tensor) -> tf.Tensor:
-    # Stateless in TensorFlow's sense: the same path gives the same bytes. Otherwise a process with
-    # op determinism would read one image at a time.
+    # Stateless in TensorFlow's sense: the same path gives the same bytes. With a stateful function
+    # and op determinism, TensorFlow reads one image at a time.
     def read(name: bytes) -> bytes:
         return readers.locate(name.decode()).read_bytes()
 
@@ -52,4 +54,4 @@ def _pixels(path: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(image, [None, None, None])
 
 
-_WAYS = {readers.FILE: _file, readers.ENCODED: _encoded, readers.PIXELS: _pixels}
+_LOADERS = {readers.FILE: _file, readers.ENCODED: _encoded, readers.PIXELS: _pixels}

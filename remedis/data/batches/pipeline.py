@@ -1,8 +1,8 @@
-"""From a manifest to batches, such that any batch can be had without those before it.
+"""Batches of a manifest, each of which can be computed without those before it.
 
-Which example stands where is a function of (seed, epoch, position), and what happens to it one of
-(seed, epoch, example). A run that starts at step s thus sees what an undisturbed run saw from
-there on, and nothing has to be saved or skipped.
+The example at a position is a function of (seed, epoch, position), and its augmentation is a
+function of (seed, epoch, example). A run that starts at step s therefore sees the batches that an
+uninterrupted run sees from step s on, and nothing has to be saved or skipped.
 """
 
 import os
@@ -20,11 +20,15 @@ from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
 
-# Images worked on at once: one a core would wait for the disk in between. AUTOTUNE begins with one
-# and needs hundreds of images to find its number, which is the whole of many a small data set.
+# Images processed in parallel: with one per core, cores would wait for the disk. AUTOTUNE begins
+# with one and needs hundreds of images to find its number, as many as a small data set has.
 PARALLEL = 2 * (os.cpu_count() or 1)
-# What TensorFlow says of images of different sizes in one batch, or in the views of one example.
-_UNLIKE = ("Cannot add tensor to the batch", "Cannot batch", "Shapes of all inputs must match")
+# TensorFlow's messages about different sizes of the images in a batch, or of an example's views.
+_DIFFERENT_SIZES = (
+    "Cannot add tensor to the batch",
+    "Cannot batch",
+    "Shapes of all inputs must match",
+)
 
 
 def training_batches(
@@ -43,24 +47,25 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Returns the batches of steps `first_step` (inclusive) to `last_step` (exclusive).
 
-    Every epoch visits every image once, in an order of its own; batches run on over its end.
+    Every epoch contains every image once, in an order of its own; a batch may reach into the next
+    epoch.
 
     Args:
       manifest: the images.
-      preprocess: what is done to each.
-      batch_size: images of a step, over all workers.
+      preprocess: the operations on each image.
+      batch_size: images per step, over all workers.
       seed: decides order and augmentation.
-      first_step: the step to begin with.
-      last_step: the step to end before.
-      views: how many times each image is augmented, independently; for contrastive learning.
-      partners: of this manifest; with them all `views` but the first are of another image of the
-        same group, drawn anew every epoch.
-      weights: [rows], not negative: draws images with replacement, as often as these say, instead
-        of visiting each once an epoch.
-      shard: (i, n): yield the i-th of n parts of every batch. The parts of all workers are what one
-        worker alone would have seen.
-      cache: keeps images as they are after decoding and the operations at the beginning of
-        `preprocess` that are not random; for this manifest and these operations alone.
+      first_step: the first step.
+      last_step: the step after the last.
+      views: number of independent augmentations of each image, for contrastive learning.
+      partners: groups of this manifest's images. All `views` but the first are then of another
+        image of the group, drawn again in every epoch.
+      weights: [rows], not negative: images are drawn with replacement in proportion to them,
+        instead of once per epoch.
+      shard: (i, n): yield the i-th of n shards of every batch. The shards of all workers together
+        are the batch of a single worker.
+      cache: keeps images after decoding and the leading operations of `preprocess` that are not
+        random; of this manifest and these operations alone.
 
     Yields:
       `image` [batch, H, W, 3] float32, or [batch, views, H, W, 3] with `views`; `label` [batch,
@@ -68,6 +73,7 @@ def training_batches(
 
     Raises:
       UserError: there are no images, or a batch cannot be divided among the workers.
+      ValueError: `weights` has another length, a negative value, or no positive one.
     """
     count = len(manifest)
     if not count:
@@ -77,23 +83,24 @@ def training_batches(
         raise UserError(
             f"A batch of {batch_size} images cannot be divided among {workers} workers."
         )
-    own = batch_size // workers
+    shard_size = batch_size // workers
     load = _loader(manifest, preprocess, views, cache, partners)
     draw = None if weights is None else _drawer(weights, count)
 
     def example(number: tf.Tensor) -> dict[str, tf.Tensor]:
-        position = number // own * batch_size + worker * own + number % own
+        step, offset = number // shard_size, number % shard_size
+        position = step * batch_size + worker * shard_size + offset
         epoch = position // count
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         if draw is not None:
-            # An image may come twice in an epoch, so the position decides on its augmentation.
-            own_key = tf.random.experimental.stateless_fold_in(key, position)
-            return load(draw(own_key), own_key)
+            # An image may occur twice in an epoch, so its augmentation depends on the position.
+            position_key = tf.random.experimental.stateless_fold_in(key, position)
+            return load(draw(position_key), position_key)
         index = tf.random.experimental.index_shuffle(position % count, key, count - 1)
         return load(index, tf.random.experimental.stateless_fold_in(key, index))
 
-    numbers = tf.data.Dataset.range(first_step * own, last_step * own)
-    return _batched(_mapped(numbers, example), own)
+    numbers = tf.data.Dataset.range(first_step * shard_size, last_step * shard_size)
+    return _batched(_mapped(numbers, example), shard_size)
 
 
 def evaluation_batches(
@@ -112,17 +119,17 @@ def evaluation_batches(
 
 
 def readable(batches: tf.data.Dataset) -> Iterator[dict[str, Any]]:
-    """Yields batches; images that cannot be read or batched are a sentence, not a traceback.
+    """Yields batches; TensorFlow's errors about images become errors of one sentence.
 
     Raises:
-      UserError: a file changed or went since it was looked at, or the preprocessing refuses an
+      UserError: a file has changed or disappeared since the scan, or the preprocessing refuses an
         image or leaves images of different sizes.
     """
     try:
         yield from batches
     except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError) as error:
         message = str(error)
-        if any(sign in message for sign in _UNLIKE):
+        if any(sign in message for sign in _DIFFERENT_SIZES):
             raise UserError(
                 "The preprocessing leaves images of different sizes, which cannot be batched; "
                 "make resize({size}) part of it."
@@ -131,12 +138,12 @@ def readable(batches: tf.data.Dataset) -> Iterator[dict[str, Any]]:
             raise UserError(f"Preprocessing: {refusal[1]} {refusal[2]}.") from error
         raise UserError(
             f"An image can no longer be read, though it could before ({_first_line(message)}); "
-            "the data changed. Start again, and it is looked at anew."
+            "the data changed. Start again; changed images are scanned again."
         ) from error
 
 
 def _first_line(message: str) -> str:
-    # What TensorFlow puts before it names its own nodes.
+    # TensorFlow names nodes of its graph as {{...}} in the line, and lists them below it.
     return re.sub(r"\{\{.*?\}\} ?", "", message).splitlines()[0]
 
 
@@ -152,26 +159,31 @@ def _loader(
     fixed = preprocess.fixed
     draw = None if partners is None else partners.drawer()
 
-    def of_row(row: tf.Tensor) -> tf.Tensor:
-        def made() -> tf.Tensor:
+    def fixed_image(row: tf.Tensor) -> tf.Tensor:
+        """Returns the image of a row after the operations that are not random."""
+
+        def compute() -> tf.Tensor:
             return preprocess(decoded(row), stop=fixed)
 
-        return made() if cache is None else cache.through(row, made)
+        return compute() if cache is None else cache.through(row, compute)
 
     def load(index: tf.Tensor, seed: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        image = of_row(index)
+        image = fixed_image(index)
         if views is None:
             image = preprocess(image, seed, fixed)
         else:
-            other = image
+            partner = image
             if draw is not None:
-                # The numbers below are those of the views' own seeds.
+                # 0 to views - 1 give the seeds of the views.
                 row = draw(index, tf.random.experimental.stateless_fold_in(seed, views))
-                other = tf.cond(row == index, lambda: image, lambda: of_row(row))
+                partner = tf.cond(row == index, lambda: image, lambda: fixed_image(row))
             seeds = [tf.random.experimental.stateless_fold_in(seed, view) for view in range(views)]
-            shown = [image, *[other] * (views - 1)]
+            sources = [image, *[partner] * (views - 1)]
             image = tf.stack(
-                [preprocess(one, own, fixed) for one, own in zip(shown, seeds, strict=True)]
+                [
+                    preprocess(source, view_seed, fixed)
+                    for source, view_seed in zip(sources, seeds, strict=True)
+                ]
             )
         return {"image": image, "label": labels[index], "index": index}
 
@@ -179,12 +191,12 @@ def _loader(
 
 
 def _drawer(weights: np.ndarray, count: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns a function from a key to a row, drawn by weight."""
+    """Returns a function from a key to a row that is drawn in proportion to its weight."""
     weights = np.asarray(weights, np.float64)
     if weights.shape != (count,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
         raise ValueError(f"Expected {count} weights, none negative and not all 0.")
     bounds = tf.constant(np.cumsum(weights) / weights.sum())
-    last = int(np.flatnonzero(weights)[-1])  # rounding may leave the last bound a hair under 1
+    last = int(np.flatnonzero(weights)[-1])  # rounding may leave the last bound just below 1
 
     def draw(key: tf.Tensor) -> tf.Tensor:
         number = tf.random.stateless_uniform([1], key, dtype=tf.float64)
@@ -197,9 +209,9 @@ def _drawer(weights: np.ndarray, count: int) -> Callable[[tf.Tensor], tf.Tensor]
 def _mapped(
     numbers: tf.data.Dataset, example: Callable[[tf.Tensor], dict[str, tf.Tensor]]
 ) -> tf.data.Dataset:
-    # No operation is Python control flow over tensors, and looking for it takes seconds.
-    plain = tf.autograph.experimental.do_not_convert(example)
-    return numbers.map(plain, PARALLEL, deterministic=True)
+    # AutoGraph would take seconds to search for Python control flow over tensors; there is none.
+    example = tf.autograph.experimental.do_not_convert(example)
+    return numbers.map(example, PARALLEL, deterministic=True)
 
 
 def _batched(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

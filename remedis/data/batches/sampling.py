@@ -1,4 +1,4 @@
-"""Weights that let rare images be seen more often."""
+"""Sampling weights that balance the values of a column."""
 
 import numpy as np
 
@@ -7,15 +7,15 @@ from remedis.errors import UserError, unknown_choice
 
 
 def balanced(manifest: Manifest, column: str) -> np.ndarray:
-    """Returns a weight for every row, such that every value of a column has the same total.
+    """Returns one weight per row; every value of the column has the same total weight.
 
     Args:
       manifest: the images.
       column: a label, or another column such as `site`.
 
     Returns:
-      [rows] float64, summing to 1. Rows where the column is unknown or uncertain get none, and are
-      thus never drawn.
+      [rows] float64, summing to 1. Rows where the column is unknown or uncertain have weight 0 and
+      are never drawn.
 
     Raises:
       UserError: there is no such column, or it has fewer than two values.
