@@ -1,18 +1,26 @@
 """Near-duplicates: images that look the same though their files differ.
 
-The same exposure comes as DICOM and as JPEG, resized, saved again, or in two downloads under two
-names, and with missing or wrong patient ids in two splits. A perceptual hash finds such pairs: few
-of its bits change when an image is encoded again, resized or made brighter.
+One exposure may occur as DICOM and as JPEG, resized, saved again, or in two downloads under two
+names; with missing or wrong patient ids it ends in two splits. A perceptual hash finds such pairs:
+few of its bits change when an image is encoded again, resized or made brighter.
 
 The hash is the difference hash of N. Krawetz ("Kind of Like That", The Hacker Factor Blog, 2013)
-with 256 instead of 64 bits, which radiographs need to be told apart.
+with 256 instead of 64 bits, which are needed to distinguish radiographs.
 
-Measured: of 13.7 million pairs of radiographs of different patients (children, 224 pixels: Kermany
-et al. 2018) none differ in 10 bits or fewer, 2 in 12, 272 in 20; of 0.49 million (ChestX-ray14,
-reduced to 64 pixels) none in 18. Copies were made of 300 images of each; within 10 bits were, of
-224 and of 64 pixels: JPEG of quality 90 100 % and 99.7 %, of quality 60 100 % and 93 %, half the
-size 100 % and 99 %, 10 % brighter 99.7 % and 98 %, 10 % darker 100 %. An image cut by 2 % on every
-side is another to this hash: 5 % and 21 % were found.
+Measured on pairs of radiographs of different patients: of 13.7 million pairs (children, 224 pixels:
+Kermany et al. 2018) none differ in 10 bits or fewer, 2 in 12 or fewer, 272 in 20 or fewer; of 0.49
+million pairs (ChestX-ray14, reduced to 64 pixels) none in 18 or fewer.
+
+Measured on copies of 300 images of each set, the share found within 10 bits:
+
+| copy | 224 pixels | 64 pixels |
+|---|---|---|
+| JPEG of quality 90 | 100 % | 99.7 % |
+| JPEG of quality 60 | 100 % | 93 % |
+| half the size | 100 % | 99 % |
+| 10 % brighter | 99.7 % | 98 % |
+| 10 % darker | 100 % | 100 % |
+| cut by 2 % on every side | 5 % | 21 % |
 """
 
 import itertools
@@ -24,34 +32,33 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# Rows and columns of cells an image is averaged to; a bit compares two neighbours of a row.
+# Rows and columns of cells that an image is averaged to; a bit compares two neighbours of a row.
 GRID = (16, 17)
 BITS = GRID[0] * (GRID[1] - 1)
-DISTANCE = 10
-# By how much a cell must be brighter than its neighbour, of a range of 1: more than the averages of
-# equal pixels differ by rounding, so that a plain background is the same whatever its grey.
+DISTANCE = 10  # bits in which the hashes of near-duplicates may differ
+# A cell counts as brighter than its neighbour above this difference, on a range of 1. It is above
+# the rounding of averages, so that a plain background has the same bits for every grey value.
 _FLAT = 1e-4
 _HEX = BITS // 4
-# Pairs returned at most: that many are one mistake, not many.
-MOST = 100_000
-# Comparisons of two hashes at most: where many images share most of their surface, as the black
-# half of mammograms, the search would need the square of their number.
-WORK = 100_000_000
-# Why a search was cut short.
-_ENOUGH = f"the search ends at {MOST:,} pairs"
+# The most pairs returned: so many come from a single mistake.
+MAX_PAIRS = 100_000
+# The most comparisons of two hashes: where many images share most of their surface, such as the
+# black half of mammograms, a complete search would take the square of their number.
+MAX_COMPARISONS = 100_000_000
+# Reasons for an incomplete search.
+_ENOUGH = f"the search ends at {MAX_PAIRS:,} pairs"
 _TOO_ALIKE = "too many images share their background for every two to be compared"
 # Candidates compared at a time: few enough for a processor's cache.
 _CHUNK = 1 << 16
 
 
 class Search(NamedTuple):
-    """What a search found.
+    """The result of a search.
 
     Attributes:
-      pairs: `first` and `second`, positions from 0 with `first` in the lower group, and
-        `distance`; sorted by distance, then position.
-      unfinished: why there may be more pairs, in words that end a sentence; empty if there are
-        none.
+      pairs: one row per pair: `first` and `second`, positions from 0 with `first` in the lower
+        group, and `distance`; sorted by distance, then position.
+      unfinished: why pairs may be missing, in words that end a sentence; empty if none are.
     """
 
     pairs: pd.DataFrame
@@ -63,7 +70,7 @@ def difference_hash(grid: npt.ArrayLike) -> str:
 
     Args:
       grid: [16, 17] grey values in [0, 1], the image averaged by area. A bit is 1 where a cell is
-        darker than the one to its right, from the upper left by rows.
+        darker than the cell to its right; bits run from the upper left, row by row.
     """
     values = np.asarray(grid)
     return np.packbits(values[:, 1:] - values[:, :-1] > _FLAT).tobytes().hex()
@@ -91,17 +98,16 @@ def distances(
 def pairs(hashes: pd.Series | list[str], groups: npt.ArrayLike, distance: int = DISTANCE) -> Search:
     """Returns pairs of images in different groups whose hashes differ in few bits.
 
-    The search is exact unless it is cut short. Bits are dealt into `distance` + 2 blocks; two
-    hashes within the distance have at least two blocks in common (the pigeonhole principle), so
-    only hashes that share two blocks are compared (Norouzi et al., Fast Search in Hamming Space
-    with Multi-Index Hashing, CVPR 2012).
+    Bits are divided into `distance` + 2 blocks. Two hashes within the distance have at least two
+    blocks in common (the pigeonhole principle), so only hashes that share two blocks are compared
+    (Norouzi et al., Fast Search in Hamming Space with Multi-Index Hashing, CVPR 2012).
 
-    It is cut short at `MOST` pairs, and after `WORK` comparisons: of many hashes that share the
-    same two blocks only those near each other in sorted order are compared then. What is found
-    does not depend on chance, and identical hashes come first.
+    The search is exact up to two limits: `MAX_PAIRS` pairs and `MAX_COMPARISONS` comparisons. Among
+    hashes that share the same two blocks, those near each other in sorted order are compared first.
+    The result is deterministic, and identical hashes are found first.
 
-    Images without structure, whose hash is all zeros or all ones but for `distance` bits, look like
-    every other such image, which says nothing: they are left out.
+    Images without structure, whose hash is all zeros or all ones except for at most `distance`
+    bits, are left out: each of them looks like every other.
 
     Args:
       hashes: [n] strings of `difference_hash`.
@@ -111,7 +117,7 @@ def pairs(hashes: pd.Series | list[str], groups: npt.ArrayLike, distance: int = 
     frame = pd.DataFrame({"hash": list(hashes), "group": np.asarray(groups, np.int64)})
     ones = np.bitwise_count(unpacked(frame["hash"])).sum(axis=1, dtype=np.int64)
     frame = frame[(ones > distance) & (ones < BITS - distance)]
-    # Identical hashes are compared once. Sorted, those next to each other resemble each other.
+    # Identical hashes are compared once. In sorted order, neighbours resemble each other.
     number, distinct = pd.factorize(frame["hash"], sort=True)
     words = unpacked(list(distinct))
     group = frame["group"].to_numpy()
@@ -126,24 +132,29 @@ def pairs(hashes: pd.Series | list[str], groups: npt.ArrayLike, distance: int = 
         if x_group != y_group and (a != b or x_group < y_group)
         for x, y in itertools.product(xs, ys)
     )
-    found = pd.DataFrame(
-        itertools.islice(crossing, MOST), columns=["first", "second", "distance"], dtype=np.int64
-    )
+    columns = ["first", "second", "distance"]
+    result = pd.DataFrame(itertools.islice(crossing, MAX_PAIRS), columns=columns, dtype=np.int64)
     if next(crossing, None) is not None:
         unfinished = _ENOUGH
-    return Search(found.sort_values(["distance", "first", "second"], ignore_index=True), unfinished)
+    return Search(result.sort_values(["distance", *columns[:2]], ignore_index=True), unfinished)
 
 
 def _members(
     number: npt.NDArray[np.int64], group: npt.NDArray[np.int64], position: npt.NDArray[np.int64]
 ) -> Callable[[int], list[tuple[int, list[int]]]]:
-    """Returns a function from the number of a hash to the positions that have it, by group."""
+    """Returns a function from the number of a hash to the positions that have it, by group.
+
+    Args:
+      number: [n], the number of each image's hash.
+      group: [n], the group of each image.
+      position: [n], the position of each image.
+    """
     order = np.lexsort((position, group, number))
     start = np.searchsorted(number[order], np.arange(len(number) + 1))
 
     def members(hashed: int) -> list[tuple[int, list[int]]]:
-        of = order[start[hashed] : start[hashed + 1]]
-        return [(int(g), position[of[group[of] == g]].tolist()) for g in np.unique(group[of])]
+        rows = order[start[hashed] : start[hashed + 1]]
+        return [(int(g), position[rows[group[rows] == g]].tolist()) for g in np.unique(group[rows])]
 
     return members
 
@@ -154,35 +165,41 @@ def _close(
     """Returns pairs of hashes in two groups within the distance, nearest first.
 
     A hash that two groups have is a pair with itself. Also returns why pairs may be missing.
+
+    Args:
+      words: [hashes, 4], the distinct hashes in sorted order.
+      masks: [hashes], the groups that have the hash, one bit per group.
+      distance: the largest number of differing bits.
     """
     several = (masks & (masks - 1)) != 0
     close = [(int(i), int(i), 0) for i in np.flatnonzero(several)]
-    found = np.empty(0, np.int64)  # pairs as one number each
+    found = np.empty(0, np.int64)  # one number per pair: first * number of hashes + second
     unfinished = ""
-    left = WORK
+    comparisons_left = MAX_COMPARISONS
     rounds = math.comb(distance + 2, 2)
     for i, keys in enumerate(_keys(words, distance)):
         order = np.argsort(keys, kind="stable")
-        # In this order, candidates lie close together in memory; `take` beats indexing fourfold.
-        of_key, hashed, mask = keys[order], words.take(order, axis=0), masks[order]
-        limit = left // (rounds - i)  # what one round does not need is for those after it
-        for first, second in _candidates(of_key, limit):
-            left -= len(first)
-            # Both in one and the same group only: nothing that could cross.
+        # In this order, candidates lie close together in memory; `take` is four times as fast as
+        # indexing.
+        sorted_keys, hashed, mask = keys[order], words.take(order, axis=0), masks[order]
+        limit = comparisons_left // (rounds - i)  # later rounds use what earlier ones leave
+        for first, second in _candidates(sorted_keys, limit):
+            comparisons_left -= len(first)
+            # Two hashes of a single group between them give no pair of two groups.
             either = mask.take(first) | mask.take(second)
             crossing = (either & (either - 1)) != 0
             first, second = first[crossing], second[crossing]
             near = distances(hashed.take(first, axis=0), hashed.take(second, axis=0)) <= distance
             if near.any():
-                # The sort is stable: of two hashes of equal keys, `first` is the lower.
+                # The sort is stable: among hashes of equal keys, `first` is the lower.
                 pair = order[first[near]] * len(words) + order[second[near]]
                 found = np.union1d(found, pair)
-            if len(close) + len(found) >= MOST:
+            if len(close) + len(found) >= MAX_PAIRS:
                 break
-        if len(close) + len(found) >= MOST:
+        if len(close) + len(found) >= MAX_PAIRS:
             unfinished = _ENOUGH
             break
-        if _count(of_key) > limit:
+        if _count(sorted_keys) > limit:
             unfinished = _TOO_ALIKE
     a, b = np.divmod(found, max(len(words), 1))
     apart = distances(words[a], words[b])
@@ -195,10 +212,11 @@ def _keys(words: npt.NDArray[np.uint64], distance: int) -> Iterator[npt.NDArray[
     """Yields, for every two blocks of bits, their content in each hash as one [n] integer."""
     bits = np.unpackbits(words.view(np.uint8), axis=1)
     blocks = distance + 2
-    # Dealt out like cards: neighbouring cells resemble each other, and a block of them says little.
-    dealt = [bits[:, i::blocks][:, :32] for i in range(blocks)]
+    # Interleaved: neighbouring cells resemble each other, so a block of them distinguishes little.
+    interleaved = [bits[:, i::blocks][:, :32] for i in range(blocks)]
     numbers = [
-        block @ (np.uint64(1) << np.arange(block.shape[1], dtype=np.uint64)) for block in dealt
+        block @ (np.uint64(1) << np.arange(block.shape[1], dtype=np.uint64))
+        for block in interleaved
     ]
     for a, b in itertools.combinations(numbers, 2):
         yield (a << np.uint64(32)) | b
@@ -207,9 +225,13 @@ def _keys(words: npt.NDArray[np.uint64], distance: int) -> Iterator[npt.NDArray[
 def _candidates(
     keys: npt.NDArray[np.uint64], limit: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Yields positions of equal keys, the lower first, all pairs once; `keys` are sorted.
+    """Yields pairs of positions with equal keys, the lower first, each pair once.
 
-    Neighbours come first, then those one further apart, and so on, `limit` pairs in all.
+    Neighbours are yielded first, then positions two apart, and so on; `limit` pairs in total.
+
+    Args:
+      keys: [n], sorted.
+      limit: the largest number of pairs.
     """
     position = np.flatnonzero(keys[:-1] == keys[1:])
     gap = 1

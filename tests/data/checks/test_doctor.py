@@ -366,7 +366,7 @@ def test_the_splits_asked_for(cohort):
 
 def test_a_search_for_near_duplicates_cut_short_is_a_note(cohort, monkeypatch):
     changed = {"3.png": radiograph(50) // 2 + 60, "4.png": radiograph(50) // 2 + 50}
-    monkeypatch.setattr(near_duplicates, "MOST", 1)
+    monkeypatch.setattr(near_duplicates, "MAX_PAIRS", 1)
     diagnosis = doctor.diagnose(cohort(changed), 5)
     assert codes(diagnosis) == ["near_duplicates", "unchecked"]
     assert finding(diagnosis, "near_duplicates").sentence.startswith("at least 1 pairs")

@@ -162,7 +162,7 @@ def test_refuses_a_missing_perceptual_hash(clean):
 
 def test_a_search_cut_short_is_said(clean, monkeypatch):
     phashes = PHASHES | {"4.png": PHASHES["0.png"], "5.png": PHASHES["0.png"]}
-    monkeypatch.setattr(near_duplicates, "MOST", 1)
+    monkeypatch.setattr(near_duplicates, "MAX_PAIRS", 1)
     receipt = leaks.check(clean(), HASHES, phashes=phashes)
     assert not receipt.near_complete
     assert receipt.near_duplicates_sentence().startswith("at least 1 pairs of images look the same")
