@@ -1,4 +1,4 @@
-"""The leak gate: what the splits of an experiment must not share."""
+"""The leak gate: refuses splits that share patients, studies, slides or images."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,7 @@ from remedis.data.checks.near_duplicates import DISTANCE, pairs
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError, some
 
-# What is compared, and what to call it.
+# Columns that are compared, and their nouns in sentences.
 _COLUMNS = {
     "patient_id": "patients",
     "study_id": "studies",
@@ -28,13 +28,13 @@ class LeakError(UserError):
 
 @dataclasses.dataclass(frozen=True)
 class Overlap:
-    """What two splits share in one column.
+    """The values that two splits share in one column.
 
     Attributes:
       column: `patient_id`, `study_id`, `slide_id` or `sha256` (of the encoded image, or of the
         pixels: see `scan.scan`).
       splits: the two splits.
-      count: number of distinct values both have.
+      count: number of distinct shared values.
       ids: the first 20 of them, sorted; for `sha256` the two paths, as `first = second`.
     """
 
@@ -50,8 +50,9 @@ class NearDuplicates:
 
     Attributes:
       splits: the two splits.
-      count: number of pairs found; the search ends at 100,000 for all splits together.
-      pairs: the 20 nearest of them: the two paths and the number of bits their hashes differ in.
+      count: number of pairs; the search ends at 100,000 for all splits together.
+      pairs: the 20 nearest pairs: the two paths, and the number of bits in which their hashes
+        differ.
     """
 
     splits: tuple[str, str]
@@ -61,19 +62,19 @@ class NearDuplicates:
 
 @dataclasses.dataclass(frozen=True)
 class Receipt:
-    """What the gate saw.
+    """The result of the gate, as written to `leaks.json`.
 
     Attributes:
       counts: images, patients, studies and slides of each split.
-      overlaps: everything that two splits share; none is what one wants.
-      duplicates: for each split, images identical to another of the same split. They are allowed,
-        but worth knowing.
-      unchecked: one sentence for everything that could not be checked.
-      near_duplicates: pairs of splits with images that look the same; to be looked at by a person,
-        since two images of different patients may.
-      near_distance: bits in which hashes of images that look the same may differ.
-      refuse_near_duplicates: whether they count as a leak.
-      near_complete: whether all such pairs are in `near_duplicates`; if not, `unchecked` says why.
+      overlaps: everything that two splits share; empty for splits without a leak.
+      duplicates: for each split, the number of images that repeat another of the same split. They
+        are allowed and only reported.
+      unchecked: one sentence for each check that could not be made.
+      near_duplicates: pairs of splits with images that look the same. A person must look at them,
+        since images of two patients may look the same.
+      near_distance: bits in which the perceptual hashes of near-duplicates may differ.
+      refuse_near_duplicates: whether near-duplicates count as a leak.
+      near_complete: whether `near_duplicates` has all pairs; if not, `unchecked` says why.
     """
 
     counts: Mapping[str, Mapping[str, int]]
@@ -87,7 +88,7 @@ class Receipt:
 
     @property
     def ok(self) -> bool:
-        """Whether no two splits share anything that was checked and counts as a leak."""
+        """Whether no leak was found in what could be checked."""
         return not self.overlaps and not (self.refuse_near_duplicates and self.near_duplicates)
 
     def to_json(self) -> dict[str, Any]:
@@ -95,40 +96,39 @@ class Receipt:
         return {"ok": self.ok, **dataclasses.asdict(self)}
 
     def raise_if_leaking(self) -> None:
-        """Raises a `LeakError` that names the first things shared, if anything is."""
+        """Raises a `LeakError` that names the first shared values, if splits share any."""
         if self.ok:
             return
         if not self.overlaps:
             raise LeakError(self.near_duplicates_sentence())
-        worst = self.overlaps[0]
-        first, second = worst.splits
-        others = [
-            f"{o.count:,} {_COLUMNS[o.column]} ({', '.join(o.splits)})" for o in self.overlaps
-        ]
-        more = f" Further overlaps: {'; '.join(others[1:])}." if others[1:] else ""
+        overlap, *others = self.overlaps
+        first, second = overlap.splits
+        further = [f"{o.count:,} {_COLUMNS[o.column]} ({', '.join(o.splits)})" for o in others]
+        more = f" Further overlaps: {'; '.join(further)}." if further else ""
         advice = {
             "sha256": "Remove one copy of each, or keep both in one split.",
-            "study_id": "Move each to one split; if studies are numbered anew for every patient, "
+            "study_id": "Move each to one split; if every patient's studies are numbered from 1, "
             "make the ids unique, e.g. patient/study.",
             "patient_id": "Move each patient to one split, or leave the column `split` empty to "
             "have it assigned; if sites number patients alike, make the ids unique, e.g. site/id.",
             "slide_id": "Move each slide to one split, or leave the column `split` empty.",
         }
         raise LeakError(
-            f"The splits {first!r} and {second!r} share {worst.count:,} {_COLUMNS[worst.column]}: "
-            f"{some(worst.ids, worst.count)}. {advice[worst.column]}{more}"
+            f"The splits {first!r} and {second!r} share {overlap.count:,} "
+            f"{_COLUMNS[overlap.column]}: {some(overlap.ids, overlap.count)}. "
+            f"{advice[overlap.column]}{more}"
         )
 
     def near_duplicates_sentence(self) -> str:
-        """Returns what there is to say of images that look the same; empty if there are none."""
+        """Returns a sentence about images that look the same; empty if there are none."""
         if not self.near_duplicates:
             return ""
-        total = sum(found.count for found in self.near_duplicates)
-        listed = [f"{a} ~ {b}" for found in self.near_duplicates for a, b, _ in found.pairs]
-        between = "; ".join(f"{', '.join(f.splits)}: {f.count:,}" for f in self.near_duplicates)
-        least = "" if self.near_complete else "at least "
+        total = sum(near.count for near in self.near_duplicates)
+        listed = [f"{a} ~ {b}" for near in self.near_duplicates for a, b, _ in near.pairs]
+        between = "; ".join(f"{', '.join(n.splits)}: {n.count:,}" for n in self.near_duplicates)
+        at_least = "" if self.near_complete else "at least "
         return (
-            f"{least}{total:,} pairs of images look the same but are in different splits "
+            f"{at_least}{total:,} pairs of images look the same but are in different splits "
             f"({between}): {some(listed, total, limit=3)}. Look at them; if they show one "
             "exposure, keep one, or give both the same patient_id."
         )
@@ -146,24 +146,25 @@ def check(
 
     Args:
       manifest: every image has a split.
-      hashes: `sha256` of every image by the manifest's `path`, as `scan` finds them; None if there
-        are none, which the receipt then says.
-      allow_missing_patient_ids: go on where ids are missing, which the receipt then says.
-      splits: the splits of the experiment; images of others are not looked at.
-      phashes: perceptual hash of every image by the manifest's `path`, as `scan` finds them; None
-        if there are none, which the receipt then says.
-      refuse_near_duplicates: take images of two splits that look the same as a leak.
+      hashes: `sha256` of every image by the manifest's `path`, from `scan`; None if there are none,
+        which the receipt then states.
+      allow_missing_patient_ids: accept images without a patient id, which the receipt then states.
+      splits: the splits of the experiment; images of others are ignored.
+      phashes: perceptual hash of every image by the manifest's `path`, from `scan`; None if there
+        are none, which the receipt then states.
+      refuse_near_duplicates: count images of two splits that look the same as a leak.
 
     Raises:
-      UserError: an image has no split or no hash, or no patient id without the opt-out.
+      UserError: an image has no split or no hash, or no patient id and missing ones are not
+        allowed.
     """
     _refuse_missing(manifest, manifest.table["split"], "split", "assign the splits first")
     table = manifest.table[manifest.table["split"].isin(list(splits))]
     unchecked: list[str] = []
     columns = {name: table[name] for name in _COLUMNS if name in table}
     if not allow_missing_patient_ids:
-        todo = "add the ids, or allow missing patient ids, which the receipt will say"
-        _refuse_missing(manifest, table["patient_id"], "patient_id", todo)
+        advice = "add the ids, or allow missing patient ids, which the receipt will say"
+        _refuse_missing(manifest, table["patient_id"], "patient_id", advice)
     for name, ids in columns.items():
         if missing := int(ids.isna().sum()):
             unchecked.append(
@@ -183,9 +184,9 @@ def check(
     if phashes is None:
         unchecked.append("Similar images could not be checked: there are no perceptual hashes.")
     else:
-        looks = table["path"].map(phashes)
-        _refuse_missing(manifest, looks, "perceptual hash", "scan the images first")
-        near, unfinished = _near(table, columns.get("sha256"), looks, splits)
+        phash = table["path"].map(phashes)
+        _refuse_missing(manifest, phash, "perceptual hash", "scan the images first")
+        near, unfinished = _near_duplicates(table, columns.get("sha256"), phash, splits)
         if unfinished:
             unchecked.append(f"Similar images may not all have been found: {unfinished}.")
     overlaps = [
@@ -205,26 +206,26 @@ def check(
     )
 
 
-def _near(
+def _near_duplicates(
     table: pd.DataFrame,
     hashes: pd.Series | None,
     phashes: pd.Series,
     splits: Sequence[str],
 ) -> tuple[tuple[NearDuplicates, ...], str]:
-    """Returns what looks the same, and why there may be more; see `near_duplicates.Search`."""
+    """Returns near-duplicates, and why pairs may be missing; see `near_duplicates.Search`."""
     number = table["split"].map({split: i for i, split in enumerate(splits)}).to_numpy(np.int64)
-    found, unfinished = pairs(phashes, number)
-    first, second = found["first"].to_numpy(), found["second"].to_numpy()
-    if hashes is not None:  # the identical are listed as such
+    similar, unfinished = pairs(phashes, number)
+    first, second = similar["first"].to_numpy(), similar["second"].to_numpy()
+    if hashes is not None:  # identical images are overlaps, not near-duplicates
         codes = pd.factorize(hashes)[0]
         differ = codes[first] != codes[second]
-        found, first, second = found[differ], first[differ], second[differ]
+        similar, first, second = similar[differ], first[differ], second[differ]
     paths = table["path"].to_numpy(object)
     result = []
     for a, b in itertools.combinations(range(len(splits)), 2):
         between = (number[first] == a) & (number[second] == b)
         if count := int(between.sum()):
-            nearest = found[between].head(_LISTED)
+            nearest = similar[between].head(_LISTED)
             listed = tuple((paths[i], paths[j], int(d)) for i, j, d in nearest.to_numpy())
             result.append(NearDuplicates((splits[a], splits[b]), count, listed))
     return tuple(result), unfinished
@@ -233,35 +234,39 @@ def _near(
 def _overlap(
     table: pd.DataFrame, ids: pd.Series, column: str, first: str, second: str
 ) -> Overlap | None:
-    of_first, of_second = (ids[table["split"] == s].dropna() for s in (first, second))
-    shared = sorted(set(of_first.unique()).intersection(of_second.unique()))
+    """Returns the values of a column that two splits share; None if there are none."""
+    first_ids, second_ids = (ids[table["split"] == s].dropna() for s in (first, second))
+    shared = sorted(set(first_ids.unique()).intersection(second_ids.unique()))
     if not shared:
         return None
     listed = shared[:_LISTED]
     if column == "sha256":
-        paths = [
-            table["path"][of.index[of == h][0]] for h in listed for of in (of_first, of_second)
+        listed = [
+            " = ".join(
+                table["path"][hashes.index[hashes == value][0]]
+                for hashes in (first_ids, second_ids)
+            )
+            for value in listed
         ]
-        listed = [f"{a} = {b}" for a, b in zip(paths[::2], paths[1::2], strict=True)]
     return Overlap(column, (first, second), len(shared), tuple(str(name) for name in listed))
 
 
 def _counts(table: pd.DataFrame, splits: Sequence[str]) -> dict[str, dict[str, int]]:
     counts = {}
     for split in splits:
-        part = table[table["split"] == split]
-        counts[split] = {"images": len(part)} | {
-            noun: int(part[name].nunique())
+        rows = table[table["split"] == split]
+        counts[split] = {"images": len(rows)} | {
+            noun: int(rows[name].nunique())
             for name, noun in _COLUMNS.items()
-            if name in part and name != "sha256"
+            if name in rows and name != "sha256"
         }
     return counts
 
 
-def _refuse_missing(manifest: Manifest, values: pd.Series, what: str, todo: str) -> None:
+def _refuse_missing(manifest: Manifest, values: pd.Series, noun: str, advice: str) -> None:
     missing = values[values.isna()]
     if len(missing):
         raise UserError(
-            f"{len(missing):,} of {len(values):,} images have no {what}, the first "
-            f"{manifest.table['path'][missing.index[0]]!r}; {todo}."
+            f"{len(missing):,} of {len(values):,} images have no {noun}, the first "
+            f"{manifest.table['path'][missing.index[0]]!r}; {advice}."
         )

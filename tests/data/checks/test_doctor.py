@@ -1,4 +1,4 @@
-"""Every finding has a case that has it, and the clean cohort, which has none of them."""
+"""Every finding is planted in a cohort that has none."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ SPLIT = ["train"] * 30 + ["validation"] * 15 + ["test"] * 15
 
 
 def radiograph(seed: int, size: int = 64) -> np.ndarray:
-    """Dark above the shoulders, dark lungs, a bright spine and abdomen, and texture."""
+    """Returns a drawing: dark corners and lungs, a bright spine and abdomen, texture."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:size, 0:size] / size
     body = 0.35 + 0.4 * y
@@ -65,8 +65,9 @@ def codes(diagnosis: doctor.Diagnosis) -> list[str]:
 
 
 def finding(diagnosis: doctor.Diagnosis, code: str) -> doctor.Finding:
-    (found,) = [f for f in diagnosis.findings if f.code == code]
-    return found
+    """Returns the only finding with a code."""
+    (match,) = [f for f in diagnosis.findings if f.code == code]
+    return match
 
 
 def test_the_clean_cohort_has_nothing(cohort):
@@ -87,9 +88,13 @@ def inverted(count):
     return {f"{i}.png": 255 - radiograph(i) for i in range(count)}
 
 
-# What is changed, the code, the severity, and a part of the sentence.
+# By code: the changes of the cohort, the severity, and a part of the sentence.
 PLANTED = {
-    "unreadable": ({"changed": {"3.png": b"no"}}, "error", "1 of 60 images cannot be read, more"),
+    "unreadable": (
+        {"changed": {"3.png": b"no"}},
+        "error",
+        "1 of 60 images cannot be read, more than the 1.0% that training accepts; repair",
+    ),
     "constant": ({"changed": {"3.png": np.full((64, 64), 9, np.uint8)}}, "warning", "3.png"),
     "inverted": ({"changed": inverted(2)}, "warning", "2 of 60 images look inverted, bones dark "),
     "dark": (
@@ -100,7 +105,7 @@ PLANTED = {
     "mixed_bits": (
         {"changed": {"3.png": radiograph(3).astype(np.uint16) * 257}},
         "note",
-        "Images have 8, 16 bits a channel",
+        "Images have 8, 16 bits per channel",
     ),
     "mixed_colour": (
         {"changed": {"3.png": np.stack([radiograph(i) for i in (3, 4, 5)], axis=-1)}},
@@ -163,18 +168,18 @@ PLANTED = {
 def test_planted(cohort, code):
     changes, severity, part = PLANTED[code]
     diagnosis = doctor.diagnose(cohort(**changes), 5)
-    found = finding(diagnosis, code)
-    assert found.severity == severity
-    assert part in found.sentence
-    assert "\n" not in found.sentence
+    planted = finding(diagnosis, code)
+    assert planted.severity == severity
+    assert part in planted.sentence
+    assert "\n" not in planted.sentence
     assert diagnosis.ok == (severity != "error")
 
 
 def test_few_unreadable_images_are_a_warning_and_each_is_listed(cohort):
     diagnosis = doctor.diagnose(cohort({"3.png": b"", "9.png": b"no"}), 5, max_bad_images=0.1)
-    found = finding(diagnosis, "unreadable")
-    assert found.severity == "warning"
-    assert found.listed == (
+    planted = finding(diagnosis, "unreadable")
+    assert planted.severity == "warning"
+    assert planted.listed == (
         "3.png: The file is empty.",
         "9.png: This is not an image; expected JPEG or PNG.",
     )
@@ -197,13 +202,13 @@ def test_all_images_unreadable(cohort):
         ({"random": True}, "random_weights", "folder has random weights"),
     ],
 )
-def test_what_the_checkpoint_does_not_expect(cohort, changes, code, part):
+def test_images_and_labels_that_a_checkpoint_does_not_expect(cohort, changes, code, part):
     diagnosis = doctor.diagnose(cohort(), 5, expected=dataclasses.replace(CXR, **changes))
     assert codes(diagnosis) == [code]
     assert part in finding(diagnosis, code).sentence
 
 
-def test_colour_is_not_what_a_checkpoint_of_radiographs_expects(make, tmp_path):
+def test_a_checkpoint_of_radiographs_does_not_expect_colour(make, tmp_path):
     rng = np.random.default_rng(0)
     for i in range(PATIENTS):
         Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / f"{i}.png")
@@ -213,16 +218,16 @@ def test_colour_is_not_what_a_checkpoint_of_radiographs_expects(make, tmp_path):
     assert doctor.diagnose(m, 5, expected=dataclasses.replace(CXR, data_type="path")).findings == ()
 
 
-def test_lateral_views_are_not_held_against_the_frontal_one(cohort):
+def test_lateral_views_are_not_compared_with_the_frontal_one(cohort):
     changed = inverted(2)
     view = ["LL", "Lateral"] + ["PA"] * (PATIENTS - 2)
     assert "inverted" not in codes(doctor.diagnose(cohort(changed, view=view), 5))
 
 
-def test_a_set_that_is_inverted_altogether(cohort):
-    found = finding(doctor.diagnose(cohort(inverted(PATIENTS)), 5), "inverted")
-    assert "60 of 60 images look inverted" in found.sentence
-    assert len(found.listed) == 20
+def test_a_data_set_of_inverted_images_only(cohort):
+    planted = finding(doctor.diagnose(cohort(inverted(PATIENTS)), 5), "inverted")
+    assert "60 of 60 images look inverted" in planted.sentence
+    assert len(planted.listed) == 20
 
 
 def test_similarity_is_a_correlation():
@@ -272,7 +277,7 @@ def test_tables_count(cohort):
     }
     assert {row["sex"]: row["train"] for row in tables["sex"]} == {"F": 10, "M": 10, "unknown": 10}
     assert tables["view"] == ({"view": "PA", "train": 30, "validation": 15, "test": 15},)
-    assert len(tables["site"]) == 21  # 20 and the others together
+    assert len(tables["site"]) == 21  # 20 rows, and one for all others
     assert sum(row["train"] for row in tables["site"]) == 30
     assert tables["age"][0] == {
         "split": "train",
@@ -288,7 +293,7 @@ def test_tables_count(cohort):
     assert sum(row["share"] for row in tables["histogram"]) == pytest.approx(1, abs=1e-4)
 
 
-def test_findings_are_ordered_and_all_is_json(cohort):
+def test_findings_are_ordered_and_the_diagnosis_is_json(cohort):
     m = cohort({"3.png": b"no"}, split=None, ill=[np.nan, *(float(i % 2) for i in range(1, 60))])
     diagnosis = doctor.diagnose(m, 9, expected=CXR)
     severities = [f.severity for f in diagnosis.findings]
@@ -305,14 +310,14 @@ def test_validation_from_the_slides_of_training_is_left_out(cohort):
     assert diagnosis.images == PATIENTS - 1
 
 
-def test_labels_that_only_positives_are_written_of(cohort):
-    """As CheXpert's "No Finding", 1 or empty: data that train if the policy is named."""
+def test_labels_without_written_negatives(cohort):
+    """As CheXpert's "No Finding", 1 or empty: such data can be trained on with a named policy."""
     blank = cohort(ill=[1.0 if i % 2 else np.nan for i in range(PATIENTS)])
     diagnosis = doctor.diagnose(blank, 5)
     assert codes(diagnosis) == ["unlearnable", "unknown"]
-    found = finding(diagnosis, "unlearnable")
-    assert found.severity == "warning"
-    assert found.sentence == (
+    planted = finding(diagnosis, "unlearnable")
+    assert planted.severity == "warning"
+    assert planted.sentence == (
         "Label 'ill' has no negative image in train, as long as others are ignored: 15 unknown "
         "(--unmentioned, config.unmentioned). If these are negative, name the policy 'zeros'; else "
         "leave the label out."
@@ -322,17 +327,18 @@ def test_labels_that_only_positives_are_written_of(cohort):
         assert codes(doctor.diagnose(blank, 5, unmentioned=policy)) == ["unknown"]
     ignored = doctor.diagnose(blank, 5, unmentioned="ignore")
     assert finding(ignored, "unlearnable").severity == "error"
-    # The tables show what is written.
+    # The tables count the values as written.
     counted = doctor.diagnose(blank, 5, unmentioned="zeros").tables["labels"][0]
     assert (counted["negative"], counted["unknown"]) == (0, 15)
 
 
 def test_uncertain_labels_are_judged_by_their_policy(cohort):
     doubtful = cohort(ill=[-1.0 if i % 2 else 0.0 for i in range(PATIENTS)])
-    found = finding(doctor.diagnose(doubtful, 5), "unlearnable")
-    assert found.severity == "warning"
+    planted = finding(doctor.diagnose(doubtful, 5), "unlearnable")
+    assert planted.severity == "warning"
     assert (
-        "15 uncertain (--uncertain, config.uncertain). If these are positive, na" in found.sentence
+        "15 uncertain (--uncertain, config.uncertain). If these are positive, na"
+        in planted.sentence
     )
     assert codes(doctor.diagnose(doubtful, 5, uncertain="ones")) == ["uncertain"]
     assert finding(doctor.diagnose(doubtful, 5, uncertain="zeros"), "unlearnable").severity == (
@@ -343,7 +349,7 @@ def test_uncertain_labels_are_judged_by_their_policy(cohort):
     assert "still has 15 uncertain values (-1) in train" in kept.sentence
 
 
-def test_labels_that_have_had_their_policies_are_judged_as_they_are(cohort):
+def test_labels_after_policies_are_judged_as_they_are(cohort):
     decided = labels.apply_policies(cohort(), "zeros", "zeros")
     assert doctor.diagnose(decided, 5).findings == ()
     with pytest.raises(UserError, match="has had a policy already"):
@@ -351,7 +357,7 @@ def test_labels_that_have_had_their_policies_are_judged_as_they_are(cohort):
 
 
 def test_policies_of_images_that_cannot_be_read(cohort):
-    """Rows are dropped after the policies were applied."""
+    """Unreadable rows are dropped after the policies are applied."""
     blank = cohort({"3.png": b""}, ill=[1.0 if i % 2 else np.nan for i in range(PATIENTS)])
     diagnosis = doctor.diagnose(blank, 5, unmentioned="zeros", max_bad_images=0.1)
     assert codes(diagnosis) == ["unreadable", "unknown"]
@@ -364,7 +370,7 @@ def test_the_splits_asked_for(cohort):
         doctor.diagnose(cohort, 1, {"train": 0.5, "test": 0.4})
 
 
-def test_a_search_for_near_duplicates_cut_short_is_a_note(cohort, monkeypatch):
+def test_an_incomplete_search_for_near_duplicates_is_a_note(cohort, monkeypatch):
     changed = {"3.png": radiograph(50) // 2 + 60, "4.png": radiograph(50) // 2 + 50}
     monkeypatch.setattr(near_duplicates, "MAX_PAIRS", 1)
     diagnosis = doctor.diagnose(cohort(changed), 5)

@@ -1,3 +1,5 @@
+"""Planted leaks of every kind, and splits that share nothing."""
+
 import json
 
 import pytest
@@ -39,7 +41,7 @@ def test_clean(clean):
     ("column", "noun", "advice"),
     [
         ("patient_id", "patients", "Move each patient to one split, or leave the column `split` "),
-        ("study_id", "studies", "if studies are numbered anew for every patient, make the ids "),
+        ("study_id", "studies", "if every patient's studies are numbered from 1, make the ids "),
         ("slide_id", "slides", "Move each slide to one split"),
     ],
 )
@@ -79,7 +81,7 @@ def test_many_overlaps_are_counted_and_the_first_listed(make):
         receipt.raise_if_leaking()
 
 
-def test_what_could_not_be_checked_is_said(clean):
+def test_the_receipt_states_what_could_not_be_checked(clean):
     m = clean(patient_id=[None, "a", "b", "c", "d", "e"], study_id=None)
     with pytest.raises(
         UserError, match=r"1 of 6 images have no patient_id, the first '0\.png'; add"
@@ -101,7 +103,7 @@ def test_missing_ids_do_not_match_each_other(clean):
     assert leaks.check(m, HASHES, allow_missing_patient_ids=True).ok
 
 
-def test_refuses_what_is_not_ready(make, clean):
+def test_refuses_missing_splits_and_hashes(make, clean):
     with pytest.raises(UserError, match=r"6 of 6 images have no split, .* assign the splits first"):
         leaks.check(make(6), HASHES)
     del (hashes := dict(HASHES))["4.png"]
@@ -109,7 +111,7 @@ def test_refuses_what_is_not_ready(make, clean):
         leaks.check(clean(), hashes)
 
 
-def test_validation_from_the_slides_of_training_is_not_looked_at(make):
+def test_validation_from_the_slides_of_training_is_ignored(make):
     m = make(3, split=["train", "id_validation", "test"], patient_id=["a", "a", "b"])
     assert leaks.check(m, None).ok
     assert not leaks.check(m, None, splits=("train", "id_validation")).ok
@@ -122,8 +124,8 @@ def with_bits_flipped(digits: str, count: int) -> str:
 def test_images_that_look_the_same_are_listed_and_allowed_unless_refused(clean):
     phashes = PHASHES | {"5.png": with_bits_flipped(PHASHES["0.png"], 4)}
     receipt = leaks.check(clean(), HASHES, phashes=phashes)
-    (found,) = receipt.near_duplicates
-    assert found == leaks.NearDuplicates(("train", "test"), 1, (("0.png", "5.png", 4),))
+    (near,) = receipt.near_duplicates
+    assert near == leaks.NearDuplicates(("train", "test"), 1, (("0.png", "5.png", 4),))
     assert receipt.ok
     receipt.raise_if_leaking()
     written = json.loads(json.dumps(receipt.to_json()))
@@ -160,7 +162,7 @@ def test_refuses_a_missing_perceptual_hash(clean):
         leaks.check(clean(), HASHES, phashes=phashes)
 
 
-def test_a_search_cut_short_is_said(clean, monkeypatch):
+def test_the_receipt_states_that_a_search_is_incomplete(clean, monkeypatch):
     phashes = PHASHES | {"4.png": PHASHES["0.png"], "5.png": PHASHES["0.png"]}
     monkeypatch.setattr(near_duplicates, "MAX_PAIRS", 1)
     receipt = leaks.check(clean(), HASHES, phashes=phashes)
@@ -168,7 +170,7 @@ def test_a_search_cut_short_is_said(clean, monkeypatch):
     assert receipt.near_duplicates_sentence().startswith("at least 1 pairs of images look the same")
     sentence = "Similar images may not all have been found: the search ends at 100,000 pairs."
     assert receipt.unchecked == (sentence,)
-    # Also where the pairs it ended at are identical, and so no near-duplicates.
+    # The same where all pairs up to the limit are identical, and so no near-duplicates.
     same = HASHES | {"4.png": "hash0", "5.png": "hash0"}
     receipt = leaks.check(clean(), same, phashes=phashes)
     assert receipt.near_duplicates == ()

@@ -1,4 +1,4 @@
-"""Images that decode without complaint and are wrong all the same."""
+"""Findings about images that decode but look wrong: inverted, dark, constant or mixed."""
 
 import numpy as np
 import pandas as pd
@@ -21,32 +21,32 @@ _FRONTAL = (
     (-13, 7, 17, 23),
     (-14, 11, 21, 25),
 )
-# Below this correlation with `_FRONTAL` a radiograph looks like a negative. Of 5,232 radiographs of
-# children (Kermany et al. 2018) none was below, and all were when inverted; of the 1,000 behind
-# `_FRONTAL` none, and 999 when inverted. The lowest as they are had 0.15 and 0.08.
+# Below this correlation with `_FRONTAL` a radiograph looks inverted. None of 5,232 radiographs of
+# children (Kermany et al. 2018) was below it, and all were when inverted; none of the 1,000 behind
+# `_FRONTAL`, and 999 when inverted. The lowest correlations before inversion were 0.15 and 0.08.
 _NEGATIVE = -0.1
-# Images are taken for radiographs if half of them are as similar as this, one way or the other; the
-# medians of the sets above are 0.61 and 0.82, those of drawn histology and of noise 0.13 and 0.09.
+# Images count as radiographs if half of them have at least this absolute correlation. The medians
+# of the two sets are 0.61 and 0.82, those of synthetic histology and of noise 0.13 and 0.09.
 _RADIOGRAPHS = 0.4
 _LATERAL = ("LL", "RL", "LATERAL", "LAT", "L")
-# A share of the range of values so small that something was left out on the way.
+# An image whose brightest pixel is below this share of the range has lost bits during its export.
 _DARK = 0.25
-# Ratio of width to height, or height to width, that squaring would distort.
+# An image with a larger ratio of its sides is distorted when it is resized to a square.
 _LONG = 1.5
 
 
 def findings(
     table: pd.DataFrame, scanned: pd.DataFrame, expected: Expectation | None
 ) -> list[Finding]:
-    """Returns what looks wrong with readable images.
+    """Returns findings about the appearance of readable images.
 
     Args:
-      table: the manifest's.
-      scanned: what `scan` found of the same rows.
-      expected: of the checkpoint, if one is named.
+      table: the manifest's table.
+      scanned: the result of `scan` for the same rows.
+      expected: the expectation of the checkpoint, if one is named.
     """
-    found = [*_constant(scanned), *_dark(scanned), *_inverted(table, scanned), *_mixed(scanned)]
-    return found + (_unexpected(scanned, expected) if expected else [])
+    result = [*_constant(scanned), *_dark(scanned), *_inverted(table, scanned), *_mixed(scanned)]
+    return result + (_unexpected(scanned, expected) if expected else [])
 
 
 def similarity(thumbnails: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def similarity(thumbnails: np.ndarray) -> np.ndarray:
       thumbnails: [n, 8, 8] grey values.
 
     Returns:
-      [n] from -1 to 1, 0 for images of one value.
+      [n] from -1 to 1, 0 for constant images.
     """
     half = np.array(_FRONTAL, np.float64)
     frontal = np.concatenate([half, half[:, ::-1]], axis=1).ravel()
@@ -75,10 +75,10 @@ def _constant(scanned: pd.DataFrame) -> list[Finding]:
     if flat.empty:
         return []
     sentence = (
-        f"{len(flat):,} images have one value all over: {some(flat.tolist()[:3], len(flat))}. "
-        "Remove them, or look at how they were exported."
+        f"{len(flat):,} images have the same value in every pixel: "
+        f"{some(flat.tolist()[:3], len(flat))}. Remove them, or check their export."
     )
-    return [Finding.of(WARNING, "constant", sentence, flat)]
+    return [Finding.from_names(WARNING, "constant", sentence, flat)]
 
 
 def _dark(scanned: pd.DataFrame) -> list[Finding]:
@@ -86,7 +86,7 @@ def _dark(scanned: pd.DataFrame) -> list[Finding]:
     if dark.empty:
         return []
     deep = dark[dark["bits"] == 16]
-    hint = "look at how they were exported."
+    hint = "check their export."
     if len(deep) > len(dark) / 2:
         used = int(np.ceil(np.log2(max(float(deep["high"].max()) * 65535, 1) + 1)))
         hint = (
@@ -98,7 +98,7 @@ def _dark(scanned: pd.DataFrame) -> list[Finding]:
         f"the brightest pixel at {float(dark['high'].max()):.3f} of 1: "
         f"{some(dark['path'].tolist()[:3], len(dark))}; {hint}"
     )
-    return [Finding.of(WARNING, "dark", sentence, dark["path"])]
+    return [Finding.from_names(WARNING, "dark", sentence, dark["path"])]
 
 
 def _inverted(table: pd.DataFrame, scanned: pd.DataFrame) -> list[Finding]:
@@ -117,40 +117,40 @@ def _inverted(table: pd.DataFrame, scanned: pd.DataFrame) -> list[Finding]:
         f"bright: {some(negative.tolist()[:3], len(negative))}. Were they DICOM files of "
         "MONOCHROME1? Invert them, or give the DICOM files, which are read the right way round."
     )
-    return [Finding.of(WARNING, "inverted", sentence, negative)]
+    return [Finding.from_names(WARNING, "inverted", sentence, negative)]
 
 
 def _mixed(scanned: pd.DataFrame) -> list[Finding]:
-    found = []
+    result = []
     depths = scanned["bits"].dropna().unique()
     if len(depths) > 1:
-        found.append(
-            Finding.of(
+        result.append(
+            Finding(
                 NOTE,
                 "mixed_bits",
-                f"Images have {some(sorted(int(b) for b in depths))} bits a channel; if that goes "
-                "with label, site or split, a model can learn it instead.",
+                f"Images have {some(sorted(int(b) for b in depths))} bits per channel; if the "
+                "number depends on label, site or split, a model can learn it instead.",
             )
         )
     colour = int(scanned["colour"].sum())
     if 0 < colour < len(scanned):
         rare = scanned["colour"] if 2 * colour <= len(scanned) else ~scanned["colour"]
         kind = "colour" if 2 * colour <= len(scanned) else "grey"
-        found.append(
-            Finding.of(
+        result.append(
+            Finding.from_names(
                 WARNING,
                 "mixed_colour",
                 f"{int(rare.sum()):,} of {len(scanned):,} images are {kind} and the others are "
-                f"not: {some(scanned['path'][rare].tolist()[:3], int(rare.sum()))}. Look whether "
-                "they belong here.",
+                f"not: {some(scanned['path'][rare].tolist()[:3], int(rare.sum()))}. Check whether "
+                "they belong to this data set.",
                 scanned["path"][rare],
             )
         )
     sides = scanned[["width", "height"]].astype(float)
     ratio = np.maximum(sides["width"] / sides["height"], sides["height"] / sides["width"])
     if (long := ratio > _LONG).any():
-        found.append(
-            Finding.of(
+        result.append(
+            Finding.from_names(
                 NOTE,
                 "not_square",
                 f"{int(long.sum()):,} images are more than {_LONG} times as long as wide or as "
@@ -158,41 +158,41 @@ def _mixed(scanned: pd.DataFrame) -> list[Finding]:
                 scanned["path"][long],
             )
         )
-    return found
+    return result
 
 
 def _unexpected(scanned: pd.DataFrame, expected: Expectation) -> list[Finding]:
-    found = []
+    result = []
     low, high = expected.value_range
     if (low, high) != (0.0, 1.0):
-        found.append(
-            Finding.of(
+        result.append(
+            Finding(
                 WARNING,
                 "value_range",
                 f"{expected.name} expects values from {low:g} to {high:g}, and images are read as "
-                "0 to 1; build the folder anew with saved_models/build.py.",
+                "0 to 1; build the folder again with saved_models/build.py.",
             )
         )
-    colour = float(scanned["colour"].mean())
-    wrong = {
-        "path": (colour < 0.5, "stained tissue in colour", "grey"),
-        "cxr": (colour > 0.5, "grey radiographs", "in colour"),
+    colour_share = float(scanned["colour"].mean())
+    mismatch = {
+        "path": (colour_share < 0.5, "stained tissue in colour", "grey"),
+        "cxr": (colour_share > 0.5, "grey radiographs", "in colour"),
     }.get(expected.data_type or "")
-    if wrong is not None and wrong[0]:
-        found.append(
-            Finding.of(
+    if mismatch is not None and mismatch[0]:
+        result.append(
+            Finding(
                 WARNING,
                 "other_images",
-                f"{expected.name} was pretrained on {wrong[1]}, and most of these images are "
-                f"{wrong[2]}; choose a checkpoint of their kind.",
+                f"{expected.name} was pretrained on {mismatch[1]}, and most of these images are "
+                f"{mismatch[2]}; choose a checkpoint of their kind.",
             )
         )
     if expected.input_size is not None:
         sides = scanned[["width", "height"]].min(axis=1)
         small = sides < expected.input_size
         if small.mean() > 0.5:
-            found.append(
-                Finding.of(
+            result.append(
+                Finding(
                     NOTE,
                     "small",
                     f"{int(small.sum()):,} of {len(scanned):,} images are smaller than the "
@@ -201,4 +201,4 @@ def _unexpected(scanned: pd.DataFrame, expected: Expectation) -> list[Finding]:
                     "image_size.",
                 )
             )
-    return found
+    return result

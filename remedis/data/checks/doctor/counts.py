@@ -1,4 +1,4 @@
-"""Counts of a manifest and of its images, as rows of plain values."""
+"""Counts of a manifest and of its images, as tables of plain values."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from remedis.data.checks.measure import BINS
 from remedis.data.manifest import ID_VALIDATION, SPLITS, UNASSIGNED, Manifest
 
 UNKNOWN = "unknown"
-_MOST = 20  # values of a column, or sizes, that are counted one by one
+_COUNTED = 20  # the most values of a column, or sizes, with a row of their own
 
 
 def of_manifest(manifest: Manifest) -> dict[str, Rows]:
@@ -19,16 +19,16 @@ def of_manifest(manifest: Manifest) -> dict[str, Rows]:
     counts = manifest.counts().drop(columns=list(manifest.labels))
     tables: dict[str, Rows] = {"splits": _rows(counts.rename_axis("split").reset_index())}
     tables["labels"] = tuple(
-        {"label": label, "split": split, **_label_counts(part, label)}
+        {"label": label, "split": split, **_label_counts(rows, label)}
         for label in manifest.labels
-        for split, part in _by_split(manifest)
+        for split, rows in _by_split(manifest)
     )
     for column in ("sex", "view", "site"):
         if column in manifest.table and manifest.table[column].notna().any():
             tables[column] = _values(manifest, column)
     if "age" in manifest.table and manifest.table["age"].notna().any():
         tables["age"] = tuple(
-            {"split": split, **_ages(part["age"])} for split, part in _by_split(manifest)
+            {"split": split, **_ages(rows["age"])} for split, rows in _by_split(manifest)
         )
     return tables
 
@@ -49,9 +49,9 @@ def of_images(scanned: pd.DataFrame) -> dict[str, Rows]:
     return tables
 
 
-def patients(part: pd.DataFrame, mask: pd.Series) -> int:
-    """Returns how many patients have an image in `mask`; one without an id counts as one more."""
-    ids = part["patient_id"][mask]
+def patients(table: pd.DataFrame, mask: pd.Series) -> int:
+    """Returns the number of patients with an image in `mask`; each image without an id adds one."""
+    ids = table["patient_id"][mask]
     return int(ids.nunique() + ids.isna().sum())
 
 
@@ -61,28 +61,27 @@ def _by_split(manifest: Manifest) -> list[tuple[str, pd.DataFrame]]:
     return [(name, manifest.table[split == name]) for name in names if (split == name).any()]
 
 
-def _label_counts(part: pd.DataFrame, label: str) -> dict[str, int]:
-    values = part[label]
+def _label_counts(table: pd.DataFrame, label: str) -> dict[str, int]:
+    values = table[label]
     return {
         "positive": int((values == 1).sum()),
         "negative": int((values == 0).sum()),
         "uncertain": int((values == -1).sum()),
         "unknown": int(values.isna().sum()),
-        "positive_patients": patients(part, values == 1),
-        "negative_patients": patients(part, values == 0),
+        "positive_patients": patients(table, values == 1),
+        "negative_patients": patients(table, values == 0),
     }
 
 
 def _values(manifest: Manifest, column: str) -> Rows:
     values = manifest.table[column].astype(object).fillna(UNKNOWN)
-    most = values.value_counts()
-    if len(most) > _MOST:
-        values = values.where(values.isin(most.index[:_MOST]), f"{len(most) - _MOST:,} others")
+    frequent = values.value_counts().index[:_COUNTED]
+    if (others := values.nunique() - len(frequent)) > 0:
+        values = values.where(values.isin(frequent), f"{others:,} others")
     split = manifest.table["split"].astype(object).fillna(UNASSIGNED)
-    counted = pd.crosstab(values, split)
-    counted = counted[[name for name, _ in _by_split(manifest)]]
-    counted = counted.loc[counted.sum(axis=1).sort_values(ascending=False, kind="stable").index]
-    return _rows(counted.rename_axis(column).rename_axis(None, axis=1).reset_index())
+    counts = pd.crosstab(values, split)[[name for name, _ in _by_split(manifest)]]
+    counts = counts.loc[counts.sum(axis=1).sort_values(ascending=False, kind="stable").index]
+    return _rows(counts.rename_axis(column).rename_axis(None, axis=1).reset_index())
 
 
 def _ages(ages: pd.Series) -> dict[str, Any]:
@@ -97,12 +96,12 @@ def _looks(scanned: pd.DataFrame) -> np.ndarray:
 
 
 def _counted(scanned: pd.DataFrame, columns: list[str]) -> Rows:
-    """Returns how many images have each combination of values, the most frequent first."""
+    """Returns the number of images per combination of values, the most frequent first."""
     plain = scanned[columns].astype(object)
-    counts = plain.groupby(columns, dropna=False).size().sort_values(ascending=False, kind="stable")
-    counted = counts.rename("images").reset_index()
-    rows = _rows(counted.head(_MOST))
-    if rest := int(counted["images"].iloc[_MOST:].sum()):
+    sizes = plain.groupby(columns, dropna=False).size().sort_values(ascending=False, kind="stable")
+    counts = sizes.rename("images").reset_index()
+    rows = _rows(counts.head(_COUNTED))
+    if rest := int(counts["images"].iloc[_COUNTED:].sum()):
         rows += ({**dict.fromkeys(columns, "other"), "images": rest},)
     return rows
 

@@ -1,6 +1,7 @@
-"""What the doctor finds, as plain values."""
+"""Findings, expectations and the diagnosis, as plain values."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,14 +14,14 @@ Rows = tuple[Mapping[str, Any], ...]
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing a user should know.
+    """One property of the data that a user should know.
 
     Attributes:
-      severity: `error` if training would stop at it or its results would be wrong, `warning` if
-        they may be, `note` if it is worth knowing.
+      severity: `error` if training would stop or give wrong results, `warning` if its results may
+        be wrong, `note` for information.
       code: a fixed name for scripts, such as `unreadable`.
-      sentence: what is the matter and what to do.
-      listed: the first 20 images concerned, where it is about images.
+      sentence: the finding and the advice.
+      listed: the first 20 images concerned, for findings about images.
     """
 
     severity: str
@@ -32,25 +33,25 @@ class Finding:
         assert self.severity in SEVERITIES
 
     @classmethod
-    def of(
-        cls, severity: str, code: str, sentence: str, listed: Iterable[object] = ()
+    def from_names(
+        cls, severity: str, code: str, sentence: str, names: Iterable[object]
     ) -> "Finding":
-        """Returns a finding with the first few of `listed`."""
-        names = [str(name) for name in listed]
-        return cls(severity, code, sentence, tuple(names[:LISTED]))
+        """Returns a finding that lists the first of the names."""
+        listed = tuple(str(name) for name in itertools.islice(names, LISTED))
+        return cls(severity, code, sentence, listed)
 
 
 @dataclasses.dataclass(frozen=True)
 class Expectation:
-    """What a checkpoint expects of images and labels.
+    """The images and labels that a checkpoint expects.
 
     Attributes:
-      name: of the checkpoint or its folder.
-      data_type: `cxr` or `path`, what it was pretrained on; None if that is not known.
-      input_size: height and width of the documented recipes, pixels; None if not known.
-      value_range: of the pixel values a caller feeds; training feeds 0 to 1.
-      labels: that its classifier scores; empty for a backbone.
-      random: whether its weights were never trained.
+      name: name of the checkpoint or of its folder.
+      data_type: `cxr` or `path`, the images of its pretraining; None if unknown.
+      input_size: height and width in the documented recipes, in pixels; None if unknown.
+      value_range: range of the pixel values that a caller passes; training passes 0 to 1.
+      labels: labels that its classifier scores; empty for a backbone.
+      random: whether its weights are random, not trained.
     """
 
     name: str
@@ -66,12 +67,12 @@ class Diagnosis:
     """The state of a manifest before training.
 
     Attributes:
-      source: of the manifest.
-      images: rows looked at, unreadable ones included.
+      source: source of the manifest.
+      images: number of examined images, unreadable ones included.
       findings: errors first, then warnings, then notes.
-      tables: by name, rows of plain values: `splits`, `labels`, `sex`, `view`, `site`, `age`,
+      tables: rows of plain values by name: `splits`, `labels`, `sex`, `view`, `site`, `age`,
         `sizes`, `channels`, `bits`, `histogram`; those that the data have.
-      checkpoint: what the images were held against, if anything.
+      checkpoint: the expectation that the images were compared with, if any.
     """
 
     source: str
@@ -98,5 +99,5 @@ class Diagnosis:
 
 
 def ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Returns findings by severity, else in the order they were made."""
+    """Returns findings by severity; findings of one severity keep their order."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
