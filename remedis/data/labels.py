@@ -1,4 +1,4 @@
-"""Label names of the datasets in one vocabulary, and what becomes of values that are not known."""
+"""Label names of the data sets in one vocabulary, and policies for uncertain and unknown values."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from remedis.data.manifest import Manifest, check_labels
 from remedis.errors import UserError, unknown_choice
 from remedis.options import pairs
 
-# The conditions CheXpert and ChestX-ray14 share and that results are averaged over.
+# The conditions that CheXpert and ChestX-ray14 share and that results are averaged over.
 FIVE_CONDITIONS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 
 # The label names of each dataset, in its own order, mapped to the vocabulary of manifests. One name
@@ -50,9 +50,9 @@ CHESTXRAY14 = {
     "Hernia": "Hernia",
     "No Finding": "No Finding",
 }
-# Labelled by CheXpert's labeller, in alphabetical order.
+# Labels of CheXpert's labeller, in alphabetical order.
 MIMIC_CXR = {name: CHEXPERT[name] for name in sorted(CHEXPERT)}
-# Metastasis of breast cancer in a lymph node; of a patch of PatchCamelyon in its centre, 32x32.
+# Metastasis of breast cancer in a lymph node; in PatchCamelyon, in the central 32x32 pixels.
 CAMELYON = {"tumor": "tumor"}
 
 POLICIES = ("ignore", "zeros", "ones", "keep")
@@ -79,20 +79,21 @@ def choose_labels(labels: Sequence[str] | None, known: Sequence[str]) -> tuple[s
 
 
 def apply_policies(manifest: Manifest, uncertain: Policy, unmentioned: Policy) -> Manifest:
-    """Decides what uncertain (-1) and unmentioned (NaN) labels count as, and records it.
+    """Returns a manifest whose uncertain (-1) and unmentioned (NaN) labels follow policies.
 
-    Both are looked up before either is replaced: an uncertain label that is ignored does not become
-    negative because unmentioned ones do.
+    The two kinds of values are located before either is replaced: an uncertain label that is
+    ignored does not become negative because unmentioned labels do. The manifest records the
+    policies.
 
     Args:
       manifest: labels of 1, 0, -1 and NaN.
-      uncertain: for -1, one policy for all labels or one a label: `ignore` makes it unknown (NaN,
+      uncertain: policy for -1, one for all labels or one per label: `ignore` makes it unknown (NaN,
         left out of losses and metrics), `zeros` negative, `ones` positive, `keep` leaves it.
-      unmentioned: the same for NaN, where `ignore` and `keep` come to the same.
+      unmentioned: the same for NaN, where `ignore` and `keep` have the same effect.
 
     Raises:
-      UserError: a policy or label is unknown, a label has no policy, or a label's values were
-        replaced by a policy before, so that what they were can no longer be told.
+      UserError: a policy or label is unknown, a label has no policy, or an earlier policy has
+        replaced values of a label, so that the original ones are lost.
     """
     table = manifest.table.copy()
     record = dict(manifest.policies)
@@ -116,18 +117,19 @@ def apply_policies(manifest: Manifest, uncertain: Policy, unmentioned: Policy) -
 
 
 def policies(text: str, names: tuple[str, ...]) -> dict[str, str]:
-    """Returns one policy a label from text such as `zeros` or `zeros; Edema=ones`.
+    """Returns one policy per label from text such as `zeros` or `zeros; Edema=ones`.
 
-    The first part is for all labels, the others are exceptions.
+    The first item is the policy of all labels; the others are exceptions. An exception for a label
+    that is not in `names` is ignored.
 
     Raises:
-      UserError: the text cannot be read, or an exception is not one of the labels.
+      UserError: the text cannot be parsed.
     """
     default, _, exceptions = text.partition(";")
     chosen = dict.fromkeys(names, default.strip())
     expected = "LABEL=POLICY after the first ';', as in 'zeros; Edema=ones'"
     for label, policy in pairs(exceptions, what=f"The policy {text!r}", expected=expected):
-        if label in names:  # an exception for a label that is not trained on is no mistake
+        if label in names:
             chosen[label] = policy
     return chosen
 

@@ -1,4 +1,4 @@
-"""The one form of data: a table with one row an image."""
+"""The manifest: a table of images with one row per image, the common form of all data."""
 
 import dataclasses
 import os
@@ -17,7 +17,7 @@ from remedis.errors import UserError, some, unknown_choice
 REQUIRED = ("path", "patient_id", "study_id", "site", "split")
 KNOWN = ("sex", "age", "view", "slide_id", "mpp")
 SPLITS = ("train", "validation", "test")
-# Held out of training, but from the very slides of training: no part of a leak-free experiment.
+# Images held out of training, but from slides of training: not part of a leak-free experiment.
 ID_VALIDATION = "id_validation"
 UNASSIGNED = "unassigned"  # stands for a missing split in counts and packed data sets
 # 1 positive, 0 negative, NaN unknown, -1 uncertain until a policy resolves it.
@@ -27,25 +27,25 @@ _TEXT = (*REQUIRED, "sex", "view", "slide_id")
 _NUMBERS = ("age", "mpp")
 
 
-# Tables have no plain equality: two manifests are the same if they are one.
+# Tables have no plain equality, so manifests are compared by identity.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Manifest:
     """Images with their patients, splits and labels.
 
     Attributes:
-      table: one row an image. Columns `path` (relative to `root`, or absolute), `patient_id`,
-        `study_id`, `site`, `split` (strings, missing = unknown), one float32 column a label
+      table: one row per image. Columns `path` (relative to `root`, or absolute), `patient_id`,
+        `study_id`, `site`, `split` (strings, missing = unknown), one float32 column per label
         (1, 0, NaN = unknown, -1 = uncertain until a policy resolves it), and where known `sex`
-        (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres a pixel). Further columns
-        are carried along. Rows are numbered from 0.
-      labels: names of the label columns, in the order a model scores them.
-      root: directory the paths are relative to.
+        (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres per pixel). Further columns
+        stay as they are. Rows are numbered from 0.
+      labels: names of the label columns, in the order of a model's scores.
+      root: directory that the paths are relative to.
       source: name of the source that made the table.
-      policies: for each label, what `uncertain` and `unmentioned` values were turned into.
+      policies: for each label, the policies for `uncertain` and `unmentioned` values.
 
     Raises:
-      UserError: a column is missing, a label or split is outside its values, or a path is missing
-        or there twice.
+      UserError: a column is missing, a label or split has another value, or a path is missing or
+        occurs twice.
     """
 
     table: pd.DataFrame
@@ -61,7 +61,7 @@ class Manifest:
         if missing := [c for c in (*REQUIRED, *self.labels) if c not in self.table.columns]:
             raise UserError(
                 f"The manifest of {self.source} has no column {missing[0]!r}; expected "
-                f"{', '.join(REQUIRED)} and one column a label."
+                f"{', '.join(REQUIRED)} and one column per label."
             )
         table = self.table.reset_index(drop=True)
         for name in table.columns:
@@ -97,16 +97,16 @@ class Manifest:
         return len(self.table)
 
     def absolute_paths(self) -> list[str]:
-        """Returns the path of every image with `root` in front, in order."""
+        """Returns the path of every image, joined to `root`, in order."""
         root = os.fspath(self.root)
         return [os.path.join(root, path) for path in self.table["path"]]
 
     def targets(self) -> np.ndarray:
-        """Returns the labels as [rows, labels] float32: 1, 0, NaN, and -1 where kept uncertain."""
+        """Returns the labels, [rows, labels] float32: 1, 0, NaN, and -1 if kept uncertain."""
         return self.table[list(self.labels)].to_numpy(dtype=np.float32)
 
     def subset(self, mask: npt.ArrayLike) -> "Manifest":
-        """Returns the rows where `mask` ([rows] bool) is true, in order, numbered anew."""
+        """Returns the rows where `mask` ([rows] bool) is true, in order, numbered from 0."""
         return dataclasses.replace(self, table=self.table[np.asarray(mask, dtype=bool)])
 
     def select(self, split: str) -> "Manifest":
@@ -116,22 +116,22 @@ class Manifest:
         return self.subset((self.table["split"] == split).to_numpy(dtype=bool, na_value=False))
 
     def without(self, paths: Collection[str]) -> "Manifest":
-        """Returns the rows whose `path` is not among `paths`, e.g. of images that do not open.
+        """Returns the rows whose `path` is not in `paths`, such as those of unreadable images.
 
         Raises:
           ValueError: one of `paths` is not in the manifest.
         """
         listed = self.table["path"].isin(list(paths)).to_numpy(dtype=bool)
         if listed.sum() != len(set(paths)):
-            strange = set(paths).difference(self.table["path"])
-            raise ValueError(f"Not in the manifest: {some(sorted(strange))}.")
+            unknown = set(paths).difference(self.table["path"])
+            raise ValueError(f"Not in the manifest: {some(sorted(unknown))}.")
         return self.subset(~listed)
 
     def counts(self) -> pd.DataFrame:
         """Returns the size of each split: images, patients, studies, and positives by label.
 
         Returns:
-          Integers, one row a split that has images (`unassigned` for those without one), one
+          Integers, one row per split that has images (`unassigned` for images without a split), one
           column for each of `images`, `patients`, `studies` and the labels.
         """
         split = self.table["split"].fillna(UNASSIGNED).astype(object)
@@ -149,7 +149,7 @@ class Manifest:
 
 
 def check_labels(labels: Sequence[str]) -> None:
-    """Raises a `UserError` unless `labels` names one label column or more, each once."""
+    """Raises a `UserError` unless `labels` names one or more label columns, each once."""
     if isinstance(labels, str) or not labels:
         raise UserError(f"Expected a list of label columns, one or more; got {labels!r}.")
     for label in labels:
@@ -169,19 +169,19 @@ def read_csv(
 ) -> Manifest:
     """Reads a manifest from a user's own CSV file.
 
-    Needed are `path`, `patient_id` and the label columns (1, 0, -1 for uncertain, nothing for
-    unknown). The other columns of a manifest are taken where they are there and unknown where not.
+    The file must have `path`, `patient_id` and the label columns (1, 0, -1 for uncertain, nothing
+    for unknown). It may have the other columns of a manifest; their values are unknown otherwise.
 
     Args:
       path: the CSV file.
-      labels: names of the label columns, in the order a model shall score them.
-      root: what relative paths are relative to; the directory of the file if not given.
-      allow_missing_patient_ids: accept images whose patient is not known. Splits then treat each
-        as a patient of its own, and leaks by patient cannot be found.
+      labels: names of the label columns, in the order of a model's scores.
+      root: directory that relative paths start from; the directory of the file if not given.
+      allow_missing_patient_ids: accept images of unknown patients. Splits then treat each as a
+        patient of its own, and leaks by patient cannot be found.
 
     Raises:
-      UserError: the file cannot be read, lacks a column, or a value is outside what is allowed;
-        the message names the row.
+      UserError: the file cannot be read, lacks a column, or has a value that is not allowed; the
+        message names the row.
     """
     path = pathlib.Path(path)
     check_labels(labels)
@@ -192,8 +192,8 @@ def read_csv(
     spreadsheet.refuse(path, table["path"], table["path"] == "", "the path of an image")
     repeated = table["path"].duplicated()
     spreadsheet.refuse(path, table["path"], repeated, "every image once; remove the row")
-    strange = ~table["split"].isin([*SPLITS, ID_VALIDATION, ""])
-    spreadsheet.refuse(path, table["split"], strange, f"{', '.join(SPLITS)}, or nothing")
+    unknown = ~table["split"].isin([*SPLITS, ID_VALIDATION, ""])
+    spreadsheet.refuse(path, table["split"], unknown, f"{', '.join(SPLITS)}, or nothing")
     for label in labels:
         table[label] = columns.labels(path, table[label])
     for name, parse in {"sex": columns.sexes, "age": columns.ages, "mpp": columns.mpps}.items():
@@ -203,25 +203,25 @@ def read_csv(
 
 
 def _check_patient_ids(path: pathlib.Path, table: pd.DataFrame) -> None:
-    ways = (
-        "without patients, images of one person can land in training and test alike. Add the ids, "
-        "or set allow_missing_patient_ids to take every image as a patient of its own"
+    advice = (
+        "without patients, images of one person can be in both training and test. Add the ids, or "
+        "set allow_missing_patient_ids to take every image as a patient of its own"
     )
     if "patient_id" not in table:
-        raise UserError(f"{path}, row 1: no column 'patient_id'; {ways}.")
+        raise UserError(f"{path}, row 1: no column 'patient_id'; {advice}.")
     missing = table.index[table["patient_id"] == ""]
     if len(missing):
         raise UserError(
             f"{path}, row {missing[0]}: no patient_id ({len(missing):,} of {len(table):,} rows "
-            f"have none); {ways}."
+            f"have none); {advice}."
         )
 
 
 def write_csv(manifest: Manifest, path: files.Path) -> None:
     """Writes a manifest as a CSV file that `read_csv` reads back.
 
-    Paths are written relative if the file lies in the manifest's root, else absolute. The record of
-    policies does not fit in a CSV file and is not written.
+    Paths are relative if the file is in the manifest's root, else absolute. The record of policies
+    has no place in a CSV file and is not written.
     """
     table = manifest.table.copy()
     if pathlib.Path(path).resolve().parent != manifest.root.resolve():

@@ -1,4 +1,4 @@
-"""A manifest's images, decoded and resized once, packed into shards that TFDS can read."""
+"""Packing of a manifest's images, decoded and resized once, into shards that TFDS can read."""
 
 import contextlib
 import io
@@ -33,22 +33,22 @@ def prepare(
 ) -> pathlib.Path:
     """Writes a TFDS dataset, which the source `tfds` reads.
 
-    Images become 8-bit PNGs of three channels: what is finer than 1/255 after `preprocess` is lost.
-    Every column of the manifest goes along; labels as they are, before any policy.
+    Images become 8-bit PNGs of three channels; differences below 1/255 after `preprocess` are lost.
+    Every column of the manifest is written, with the labels as they are in the manifest.
 
     Args:
       manifest: the images, of any source.
       preprocess: operations that are not random, e.g. `resize(256)`.
-      out: a directory for the dataset, not there yet; a killed writing leaves none.
-      name: of the dataset: lower-case letters, digits and underscores.
-      max_bad_images: the share of unreadable images to go on without. They are listed in a CSV file
-        beside `out`, of its name and `.bad_images.csv`.
+      out: a new directory for the dataset; a killed process leaves none.
+      name: name of the dataset: lower-case letters, digits and underscores.
+      max_bad_images: the largest share of unreadable images that are left out. They are listed in
+        `<out>.bad_images.csv`.
 
     Returns:
       The directory of the dataset's version, `out/name/1.0.0`.
 
     Raises:
-      UserError: the name cannot be one, `out` exists, or too many images are bad.
+      UserError: the name is not allowed, `out` exists, or too many images are bad.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(
@@ -64,7 +64,7 @@ def prepare(
 
     splits = manifest.table["split"].fillna(UNASSIGNED)
     description = f"Packed by remedis prepare from {manifest.source}."
-    # What a manifest says of itself, and what was done to the images.
+    # The record of the manifest and of the preprocessing, for the source `tfds`.
     metadata = {
         "labels": list(manifest.labels),
         "policies": {label: dict(policy) for label, policy in manifest.policies.items()},
@@ -88,14 +88,14 @@ def prepare(
             return {split: self._generate_examples(split) for split in splits.unique()}
 
         def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-            part = manifest.subset((splits == split).to_numpy())
-            return _examples(part, preprocess, split)
+            images = manifest.subset((splits == split).to_numpy())
+            return _examples(images, preprocess, split)
 
     Builder.name = name
     tfds.disable_progress_bar()
     with (
         files.whole_directory(out) as temporary,
-        contextlib.redirect_stdout(io.StringIO()),  # TFDS would say that it downloads
+        contextlib.redirect_stdout(io.StringIO()),  # TFDS would print that it downloads
     ):
         Builder(data_dir=temporary).download_and_prepare()
     return pathlib.Path(out) / name / VERSION
@@ -109,8 +109,8 @@ def _features(manifest: Manifest) -> dict[str, Any]:
         if column == "image":
             raise UserError("A column of the manifest is called 'image'; rename it to prepare it.")
         if pd.api.types.is_numeric_dtype(manifest.table[column].dtype):
-            kind = np.float32 if column in manifest.labels else np.float64
-            features[column] = tfds.features.Scalar(kind)
+            dtype = np.float32 if column in manifest.labels else np.float64
+            features[column] = tfds.features.Scalar(dtype)
         else:
             features[column] = tfds.features.Text()
     return features
@@ -126,13 +126,13 @@ def _examples(
         return {"png": tf.io.encode_png(tf.cast(tf.round(image * 255.0), tf.uint8))}
 
     rows = tf.data.Dataset.range(len(manifest))
-    made = readable(rows.map(encoded, PARALLEL, deterministic=True).prefetch(16))
+    images = readable(rows.map(encoded, PARALLEL, deterministic=True).prefetch(16))
     table = manifest.table.drop(columns="split").assign(path=manifest.absolute_paths())
     text = table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]
     table[text] = table[text].astype(object).fillna("")
     columns = {name: table[name].to_numpy() for name in table.columns}
     with progress(f"Preparing {split}", len(manifest)) as report:
-        for row, result in enumerate(made):
+        for row, image in enumerate(images):
             values = {name: column[row] for name, column in columns.items()}
-            yield row, {"image": result["png"].numpy(), **values}
+            yield row, {"image": image["png"].numpy(), **values}
             report(row + 1, "images")

@@ -1,3 +1,5 @@
+"""Policies for uncertain and unmentioned labels, and the vocabularies of the data sets."""
+
 import dataclasses
 
 import numpy as np
@@ -49,7 +51,7 @@ def test_wrong_policies(two):
         labels.apply_policies(two, {"ill": "ones"}, "keep")
 
 
-def test_not_twice(two):
+def test_policies_are_applied_once(two):
     done = labels.apply_policies(two, "ignore", "keep")
     with pytest.raises(UserError, match="Label 'ill' has had a policy already"):
         labels.apply_policies(done, "ignore", "zeros")
@@ -65,12 +67,12 @@ def test_the_five_conditions_are_in_both_vocabularies():
     assert len(labels.MIMIC_CXR) == 14
 
 
-def test_one_name_is_one_finding():
+def test_names_of_a_vocabulary_are_distinct():
     for names in (labels.CHEXPERT, labels.CHESTXRAY14, labels.CAMELYON):
         assert len(set(names.values())) == len(names)
 
 
-def test_the_record_of_policies_goes_where_the_images_go(two):
+def test_the_record_of_policies_stays_with_the_images(two):
     done = labels.apply_policies(
         two, {"ill": "ones", "old": "ignore"}, {"ill": "zeros", "old": "keep"}
     )
@@ -90,7 +92,7 @@ def test_the_record_of_policies_goes_where_the_images_go(two):
 def test_policies_from_text():
     names = ("ill", "old")
     assert labels.policies("zeros", names) == {"ill": "zeros", "old": "zeros"}
-    # An exception for a label that is not used is no mistake.
+    # An exception for a label that is not used is ignored.
     written = "zeros; old = ones; bad=keep"
     assert labels.policies(written, names) == {"ill": "zeros", "old": "ones"}
     with pytest.raises(UserError, match=r"The policy 'zeros; ill' has 'ill'; expected LABEL="):

@@ -1,3 +1,5 @@
+"""Manifests: values that are refused, reading and writing, selection and counts."""
+
 import dataclasses
 
 import numpy as np
@@ -21,7 +23,7 @@ def read(tmp_path):
     return read_rows
 
 
-def test_reads_labels_and_leaves_the_unknown_unknown(read, tmp_path):
+def test_reads_labels_and_unknown_values_stay_unknown(read, tmp_path):
     rows = ["a.png,p1,1", "b.png,p1,0.0", "c.png,p2,-1", "/d/d.png,p2,"]
     m = read(*rows, header="path,patient_id,ill")
     np.testing.assert_array_equal(m.targets(), np.float32([[1], [0], [-1], [np.nan]]))
@@ -84,13 +86,14 @@ def test_missing_patient_ids_allowed(read):
     assert m.table["patient_id"].isna().tolist() == [False, True]
 
 
-def test_written_and_read_again(read, tmp_path):
+def test_a_written_manifest_is_read_back(read, tmp_path):
     m = read(GOOD, "b.png,p2,,,,,test", "c.png,p3,-1,70,M,,test")
-    manifest.write_csv(m, tmp_path / "again.csv")
-    again = manifest.read_csv(tmp_path / "again.csv", ["ill"])
-    pd.testing.assert_frame_equal(again.table, m.table)
-    manifest.write_csv(m, tmp_path / "elsewhere" / "again.csv")
-    moved = manifest.read_csv(tmp_path / "elsewhere" / "again.csv", ["ill"])
+    manifest.write_csv(m, tmp_path / "written.csv")
+    pd.testing.assert_frame_equal(
+        manifest.read_csv(tmp_path / "written.csv", ["ill"]).table, m.table
+    )
+    manifest.write_csv(m, tmp_path / "elsewhere" / "written.csv")
+    moved = manifest.read_csv(tmp_path / "elsewhere" / "written.csv", ["ill"])
     assert moved.absolute_paths() == m.absolute_paths()
 
 

@@ -1,4 +1,4 @@
-"""A manifest packed into shards is the manifest again, a resize later."""
+"""Packed data sets: the manifest comes back, the images are those of the preprocessing."""
 
 import io
 import itertools
@@ -49,7 +49,7 @@ def test_every_column_comes_back(chexpert, packed):
     loaded = sources.load("tfds", packed, chexpert.labels)
     assert loaded.source == "tfds some_hospital/1.0.0"
     assert loaded.policies == chexpert.policies
-    # TFDS keeps splits apart and in an order of its own.
+    # TFDS stores the splits apart, in an order of its own.
     left = loaded.table.sort_values("original_path", ignore_index=True)
     right = chexpert.table.assign(original_path=chexpert.absolute_paths())
     right = right.sort_values("original_path", ignore_index=True)
@@ -61,14 +61,14 @@ def test_every_column_comes_back(chexpert, packed):
 def test_images_are_those_of_the_preprocessing_to_half_a_grey_level(chexpert, packed):
     loaded = sources.load("tfds", packed, chexpert.labels)
     expected = evaluation_batches(chexpert.select("test"), parse("resize(24)"), 99)
-    found = evaluation_batches(loaded.select("test"), parse(""), 99)
-    (a,), (b,) = list(expected.as_numpy_iterator()), list(found.as_numpy_iterator())
+    batches = evaluation_batches(loaded.select("test"), parse(""), 99)
+    (a,), (b,) = list(expected.as_numpy_iterator()), list(batches.as_numpy_iterator())
     assert a["image"].shape == b["image"].shape
     assert np.abs(a["image"] - b["image"]).max() <= 0.5 / 255 + 1e-6
     np.testing.assert_array_equal(a["label"], b["label"])
 
 
-def test_tfds_reads_it_by_itself(packed, chexpert):
+def test_tfds_alone_reads_the_data_set(packed, chexpert):
     import tensorflow_datasets as tfds
 
     builder = tfds.builder_from_directory(packed / "some_hospital" / "1.0.0")
@@ -85,9 +85,9 @@ def test_every_record_is_scanned(packed):
     assert scanned["sha256"].nunique() == len(scanned)
 
 
-def test_what_is_there_already_or_cannot_be_a_name(chexpert, packed):
+def test_an_existing_directory_and_a_wrong_name_are_refused(chexpert, packed):
     with pytest.raises(UserError, match="out exists already; remove it, or name another directory"):
-        prepare.prepare(chexpert, parse(""), packed, "again")
+        prepare.prepare(chexpert, parse(""), packed, "packed")
     with pytest.raises(UserError, match="'CheXpert-small' cannot be the name of a TFDS dataset"):
         prepare.prepare(chexpert, parse(""), packed / "new", "CheXpert-small")
     assert not (packed / "new").exists()
@@ -109,13 +109,16 @@ def test_bad_images_are_left_out_and_listed_up_to_a_limit(make, tmp_path):
     assert listed.values.tolist() == [["3.png", "The PNG file is truncated or damaged."]]
 
 
-def test_images_outside_the_experiment_and_sites_stay_what_they_were(make, datasets, tmp_path):
+def test_splits_outside_the_experiment_and_sites_stay(make, datasets, tmp_path):
     images = sorted((datasets["csv"] / "images").iterdir())[:6]
     splits = ["train", "validation", "test", "id_validation", "train", "train"]
     site = ["a", None, "a", None, "a", "a"]
-    made = make(6, root=datasets["csv"], path=[f"images/{p.name}" for p in images], split=splits)
-    made = type(made)(made.table.assign(site=site), made.labels, made.root, "made up")
-    prepare.prepare(made, parse("resize(8)"), tmp_path / "once", "once")
+    manifest = make(
+        6, root=datasets["csv"], path=[f"images/{p.name}" for p in images], split=splits
+    )
+    table = manifest.table.assign(site=site)
+    manifest = type(manifest)(table, manifest.labels, manifest.root, "made up")
+    prepare.prepare(manifest, parse("resize(8)"), tmp_path / "once", "once")
     once = sources.load("tfds", tmp_path / "once")
     assert once.table.set_index("patient_id")["split"].to_dict() == {
         f"p{i}": split for i, split in enumerate(splits)
@@ -123,7 +126,7 @@ def test_images_outside_the_experiment_and_sites_stay_what_they_were(make, datas
     assert sorted(once.table["site"].dropna()) == ["a"] * 4
     prepare.prepare(once, parse(""), tmp_path / "twice", "twice")
     twice = sources.load("tfds", tmp_path / "twice")
-    assert sorted(twice.table["original_path"]) == sorted(made.absolute_paths())
+    assert sorted(twice.table["original_path"]) == sorted(manifest.absolute_paths())
 
 
 KILLED = """
@@ -131,20 +134,20 @@ import os, signal, sys
 from remedis.data import manifest, prepare
 from remedis.preprocess import parse
 import tensorflow as tf
-seen = []
+records = []
 class Killed(Exception): pass
 real = tf.io.TFRecordWriter.write
 def write(self, record):
-    seen.append(record)
-    if len(seen) == 3: os.kill(os.getpid(), signal.SIGKILL)
+    records.append(record)
+    if len(records) == 3: os.kill(os.getpid(), signal.SIGKILL)
     real(self, record)
 tf.io.TFRecordWriter.write = write
-made = manifest.read_csv(sys.argv[1], ["pneumonia"])
-prepare.prepare(made, parse("resize(8)"), sys.argv[2], "killed")
+images = manifest.read_csv(sys.argv[1], ["pneumonia"])
+prepare.prepare(images, parse("resize(8)"), sys.argv[2], "killed")
 """
 
 
-def test_killed_while_it_is_written(datasets, tmp_path):
+def test_a_killed_process_leaves_no_data_set(datasets, tmp_path):
     command = [sys.executable, "-c", KILLED, datasets["csv"] / "manifest.csv", tmp_path / "out"]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
     assert not (tmp_path / "out").exists()
@@ -159,10 +162,10 @@ def shard_of(packed) -> str:
 
 def test_offsets_are_those_of_the_records(packed):
     shard = shard_of(packed)
-    found = list(tfrecord.offsets(shard))
+    offsets = list(tfrecord.offsets(shard))
     examples = list(tf.data.TFRecordDataset(shard).as_numpy_iterator())
-    assert len(found) == len(examples)
-    for offset, example in list(zip(found, examples, strict=True))[::5]:
+    assert len(offsets) == len(examples)
+    for offset, example in list(zip(offsets, examples, strict=True))[::5]:
         expected = tf.train.Example.FromString(example).features.feature["image"]
         assert tfrecord.read_encoded(shard, f"{offset},image") == expected.bytes_list.value[0]
 
@@ -178,7 +181,7 @@ def test_offsets_are_those_of_the_records(packed):
         ("0", "feature '' is not one encoded image"),
     ],
 )
-def test_records_that_are_not_there(packed, item, sentence):
+def test_items_without_a_record(packed, item, sentence):
     location = locate(f"{shard_of(packed)}#{item}")
     with pytest.raises(Unreadable, match=sentence):
         location.read_bytes()

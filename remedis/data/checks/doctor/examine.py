@@ -107,7 +107,7 @@ def _missing_patients(manifest: Manifest) -> Finding:
         ERROR,
         "no_patient_id",
         f"{len(missing):,} of {len(manifest):,} images have no patient_id: images of one person "
-        "can land in training and test alike. Add the ids, or set allow_missing_patient_ids.",
+        "can be in both training and test. Add the ids, or set allow_missing_patient_ids.",
         missing,
     )
 
