@@ -1,1 +1,1 @@
-"""Data: manifests, their sources, splits, the leak gate, the scan of files."""
+"""Data: manifests, sources, splits, checks and batches."""

@@ -50,7 +50,10 @@ def test_ids_stay_text_and_further_columns_stay(read):
         ("b.png,p1,nan,,,,", "row 3, column 'ill': got 'nan'; expected 1, 0, -1 for uncertain"),
         ("b.png,p1,0.9,,,,", "row 3, column 'ill': got '0.9'; expected 1, 0, -1 for uncertain"),
         ("b.png,p1,1,,,,val", "row 3, column 'split': got 'val'; expected train, validation, test"),
-        ("b.png,p1,1,,,0,", "row 3, column 'mpp': got '0'; expected micrometres a pixel, a number"),
+        (
+            "b.png,p1,1,,,0,",
+            "row 3, column 'mpp': got '0'; expected micrometres per pixel, a number",
+        ),
         ("b.png,p1,1,,5,,", "row 3, column 'sex': got '5'; expected F, M, Female, Male, Unknown"),
         ("b.png,p1,1,-3,,,", "row 3, column 'age': got '-3'; expected an age from 0 to 120 years"),
         ("b.png,,1,,,,", "row 3: no patient_id (1 of 2 rows have none); without patients, images "),

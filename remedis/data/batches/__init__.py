@@ -1,1 +1,1 @@
-"""Decoded images as batches: reading, caching, sampling, partners, the tf.data pipeline."""
+"""Batches of decoded images: reading, caching, sampling, pairing, the tf.data pipeline."""

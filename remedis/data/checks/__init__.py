@@ -1,1 +1,1 @@
-"""Checks of a data set before it is used: unreadable files, leaks, copies, the doctor's report."""
+"""Checks before training: unreadable files, leaks, near-duplicates, the doctor."""

@@ -1,1 +1,1 @@
-"""Tables as people write them: spreadsheets, columns, text."""
+"""Tables of text: CSV files, and the columns parsed from them."""

@@ -1,4 +1,4 @@
-"""Columns of a manifest from columns of text: labels, sex, age, micrometres a pixel."""
+"""Parsers of text columns: labels, sex, age, micrometres per pixel."""
 
 import pathlib
 
@@ -16,10 +16,10 @@ YEARS_PER = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
 def labels(path: pathlib.Path, values: pd.Series) -> pd.Series:
-    """Returns labels as float32: 1, 0, -1 for uncertain, NaN where nothing is written.
+    """Returns labels as float32: 1, 0, -1 for uncertain, NaN for an empty value.
 
     Raises:
-      UserError: a value is none of these, with or without a `.0`.
+      UserError: a value is something else; `.0` after the number is allowed.
     """
     known = _LABELS | {"": float("nan")}
     expected = "1, 0, -1 for uncertain, or nothing for unknown"
@@ -27,10 +27,12 @@ def labels(path: pathlib.Path, values: pd.Series) -> pd.Series:
 
 
 def sexes(path: pathlib.Path, values: pd.Series) -> pd.Series:
-    """Returns F, M or missing for F, M, Female, Male, in any case, and for unknown or other.
+    """Returns F, M or missing, from F, M, Female, Male, Unknown, Other, U, O or an empty value.
+
+    Upper and lower case have the same meaning.
 
     Raises:
-      UserError: a value is none of these.
+      UserError: a value is something else.
     """
 
     def parse(value: str) -> str | None:
@@ -41,15 +43,15 @@ def sexes(path: pathlib.Path, values: pd.Series) -> pd.Series:
 
 
 def ages(path: pathlib.Path, values: pd.Series, implausible: str = "refuse") -> pd.Series:
-    """Returns ages in years as float64, NaN where nothing is written.
+    """Returns ages in years as float64, NaN for an empty value.
 
     Args:
-      path: the file the values come from.
-      values: numbers of years, or DICOM's form with a unit: `058Y`, `011M`, `006W`, `013D`.
-      implausible: `refuse` an age outside 0 to 120 years, or take it as `unknown`.
+      path: the file of the values, for errors.
+      values: numbers of years, or ages with a unit as in DICOM: `058Y`, `011M`, `006W`, `013D`.
+      implausible: `refuse` an age outside 0 to 120 years, or count it as `unknown`.
 
     Raises:
-      UserError: a value is no age.
+      UserError: a value is not an age.
     """
 
     def parse(value: str) -> float:
@@ -68,10 +70,10 @@ def ages(path: pathlib.Path, values: pd.Series, implausible: str = "refuse") -> 
 
 
 def mpps(path: pathlib.Path, values: pd.Series) -> pd.Series:
-    """Returns micrometres a pixel as float64, NaN where nothing is written.
+    """Returns micrometres per pixel as float64, NaN for an empty value.
 
     Raises:
-      UserError: a value is no number above 0.
+      UserError: a value is not a number above 0.
     """
 
     def parse(value: str) -> float:
@@ -81,5 +83,5 @@ def mpps(path: pathlib.Path, values: pd.Series) -> pd.Series:
             return size
         raise ValueError
 
-    expected = "micrometres a pixel, a number above 0, or nothing"
+    expected = "micrometres per pixel, a number above 0, or nothing"
     return spreadsheet.parsed(path, values, parse, expected).astype("float64")

@@ -1,8 +1,7 @@
-"""CSV files of unknown quality as tables of strings that know their row numbers.
+"""CSV files of unknown quality, read strictly into tables of strings with row numbers.
 
-Spreadsheets, exports and downloads are read here once, strictly: nothing is guessed from a row that
-does not fit its header. The index of a table read here is the row number as a spreadsheet shows
-it (the header is row 1), so that every later complaint can name the row.
+A row that does not fit the header is an error; nothing is guessed. The index of a table is the row
+number that a spreadsheet shows (the header is row 1), so that every later error can name the row.
 """
 
 import csv
@@ -28,27 +27,27 @@ def read_table(path: pathlib.Path, required: Sequence[str] = ()) -> pd.DataFrame
     """Reads a comma-separated file with a header.
 
     Args:
-      path: the file; UTF-8, with or without a byte order mark; packed by gzip if its name ends in
-        `.gz`.
-      required: columns that must be there.
+      path: the file; UTF-8, with or without a byte order mark; compressed by gzip if its name ends
+        in `.gz`.
+      required: columns that the file must have.
 
     Returns:
-      One row a line that is not blank, all columns as stripped strings (empty, never missing, where
-      nothing is written), indexed by the row number in a spreadsheet. Columns without a name are
-      left out.
+      One row per line that is not blank, all columns as stripped strings (an empty value is an
+      empty string, never missing), indexed by the row number in a spreadsheet. Columns without a
+      name are left out.
 
     Raises:
-      UserError: the file is missing, empty, damaged, not UTF-8 or not a CSV; a row is longer or
-        shorter than the header; the header lacks a required column or has one twice.
+      UserError: the file is missing, empty, damaged, not UTF-8 or not a CSV file; a row is longer
+        or shorter than the header; the header lacks a required column or has a column twice.
     """
     return parse_table(path, read_bytes(path), required)
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
-    """Returns what a file holds, unpacked if its name ends in `.gz`.
+    """Returns the contents of a file, decompressed if its name ends in `.gz`.
 
     Raises:
-      UserError: the file is missing, or cannot be read or unpacked.
+      UserError: the file is missing, or cannot be read or decompressed.
     """
     try:
         contents = path.read_bytes()
@@ -57,20 +56,20 @@ def read_bytes(path: pathlib.Path) -> bytes:
         raise UserError(f"There is no file {path}; expected a CSV file.") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(
-            f"{path} cannot be unpacked: it is truncated, damaged or not packed by gzip "
-            f"({error}); get it anew."
+            f"{path} cannot be decompressed: it is truncated, damaged or not compressed by gzip "
+            f"({error}); download it again."
         ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def parse_table(path: pathlib.Path, contents: bytes, required: Sequence[str]) -> pd.DataFrame:
-    """Returns what `read_table` would of a file with other contents.
+    """Parses the contents of a CSV file; see `read_table`.
 
     Args:
       path: the file, for errors.
-      contents: to be read as a CSV file.
-      required: columns that must be there.
+      contents: the bytes of the file, decompressed.
+      required: columns that the file must have.
 
     Raises:
       UserError: as `read_table`.
@@ -98,36 +97,35 @@ def parse_table(path: pathlib.Path, contents: bytes, required: Sequence[str]) ->
     for name in table:
         blank &= (table[name] == "").to_numpy(dtype=bool)
     if blank.all():
-        raise UserError(f"{path} has a header but no rows; expected one row an image.")
+        raise UserError(f"{path} has a header but no rows; expected one row per image.")
     return table[~blank] if blank.any() else table
 
 
 def _refuse_nul(path: pathlib.Path, contents: bytes) -> None:
     """Raises an error that names the row of the first NUL byte, if there is any.
 
-    No text has one, no path may have one, and readers of CSV files disagree on what to do with it.
+    Text has no NUL byte, a path may not have one, and readers of CSV files treat it differently.
     """
     if (place := contents.find(b"\0")) >= 0:
         row = contents.count(b"\n", 0, place) + 1
         raise UserError(
             f"{path}, row {row}: a NUL byte, which no text has; the file is damaged or not text in "
-            "UTF-8, save or get it anew."
+            "UTF-8, save or download it again."
         )
 
 
 def _read_plain(contents: bytes, width: int) -> list[Any] | None:
-    """Reads the columns of a file of hundreds of thousands of rows that all fit their header.
+    """Reads a file without quotes whose rows all fit the header, several times faster.
 
     Returns:
-      One array a column; None for a file with quotes or where any row is amiss: `_read_any` knows
-      what to make of that, and is right, but several times slower.
+      One array per column; None for any other file, which `_read_any` reads or refuses.
     """
     if b'"' in contents:
         return None
     try:
         table = arrow_csv.read_csv(
             io.BytesIO(contents),
-            # Blank lines count, so that rows keep their numbers.
+            # Blank lines are kept, so that rows keep their numbers.
             parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
             read_options=arrow_csv.ReadOptions(skip_rows=1, autogenerate_column_names=True),
             convert_options=arrow_csv.ConvertOptions(
@@ -142,6 +140,7 @@ def _read_plain(contents: bytes, width: int) -> list[Any] | None:
 
 
 def _read_any(path: pathlib.Path, text: str, width: int) -> list[Any]:
+    """Reads any CSV file; returns one array per column."""
     rows = []
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1):
@@ -157,41 +156,41 @@ def _read_any(path: pathlib.Path, text: str, width: int) -> list[Any]:
 
 def _check_header(path: pathlib.Path, header: list[str], required: Sequence[str]) -> None:
     named = [name for name in header if name]
-    if twice := sorted({name for name in named if named.count(name) > 1}):
-        raise UserError(f"{path}, row 1: the column {twice[0]!r} appears twice; remove one.")
+    if repeated := sorted({name for name in named if named.count(name) > 1}):
+        raise UserError(f"{path}, row 1: the column {repeated[0]!r} appears twice; remove one.")
     if missing := [name for name in required if name not in named]:
-        lack = ", ".join(repr(name) for name in missing)
+        names = ", ".join(repr(name) for name in missing)
         if len(named) == 1 and any(mark in named[0] for mark in ";\t|"):
             raise UserError(
                 f"{path}, row 1: expected columns separated by commas, got {named[0]!r}; "
                 "save it with commas."
             )
         raise UserError(
-            f"{path}, row 1: no column {lack}; the columns are: {', '.join(named)}. "
+            f"{path}, row 1: no column {names}; the columns are: {', '.join(named)}. "
             "Add or rename a column."
         )
 
 
 def _fitted(path: pathlib.Path, number: int, row: list[str], width: int) -> list[str]:
-    """Returns a row without the empty fields that exceed the header; others must fit it."""
+    """Returns a row without empty fields beyond the header; refuses a row of another length."""
     if not any(row):
         return [""] * width
     if len(row) < width or any(row[width:]):
         raise UserError(
             f"{path}, row {number}: {len(row)} fields where the header has {width}; "
-            "quote values that contain a comma, and look for a row cut off."
+            "quote values that contain a comma, and check for a truncated row."
         )
     return row[:width]
 
 
 def refuse(path: pathlib.Path, values: pd.Series, bad: npt.ArrayLike, expected: str) -> None:
-    """Raises an error that names the first bad value of a column, if any is bad.
+    """Raises an error that names the first bad value of a column, if there is one.
 
     Args:
-      path: the file the values come from.
+      path: the file of the values, for the error.
       values: a column of `read_table`: its name and index name the column and row.
-      bad: boolean, one a value.
-      expected: what was expected instead and what to do, ending the sentence.
+      bad: boolean, one per value.
+      expected: the expectation and the advice; ends the sentence.
 
     Raises:
       UserError: any of `bad` is true.
@@ -211,13 +210,13 @@ def refuse(path: pathlib.Path, values: pd.Series, bad: npt.ArrayLike, expected: 
 def parsed(
     path: pathlib.Path, values: pd.Series, parse: Callable[[str], object], expected: str
 ) -> pd.Series:
-    """Parses a column of strings value by distinct value.
+    """Parses a column of strings; each distinct value once.
 
     Args:
-      path: the file the values come from.
+      path: the file of the values, for errors.
       values: a column of `read_table`.
-      parse: turns one string into its value; raises `ValueError` or `KeyError` if it cannot.
-      expected: what was expected, for the error.
+      parse: turns one string into its value; raises `ValueError` or `KeyError` for a wrong one.
+      expected: the expectation, for the error.
 
     Raises:
       UserError: a value cannot be parsed; names the first such row.
@@ -238,10 +237,10 @@ def extract(path: pathlib.Path, values: pd.Series, pattern: str, expected: str) 
     """Returns the named groups of a regular expression that every value of a column must match.
 
     Args:
-      path: the file the values come from.
+      path: the file of the values, for errors.
       values: a column of `read_table`.
-      pattern: in the syntax of RE2, to match the whole value.
-      expected: what was expected, for the error.
+      pattern: regular expression in the syntax of RE2 that matches the whole value.
+      expected: the expectation, for the error.
 
     Raises:
       UserError: a value does not match; names the first such row.

@@ -110,7 +110,7 @@ def test_harmless_differences_change_nothing(spoil, name, change, datasets):
 
 DAMAGES = {
     "empty": (lambda c: b"", "has no header; expected the names of its columns in row 1."),
-    "only header": (lambda c: line(c, 1), "has a header but no rows; expected one row an image."),
+    "only header": (lambda c: line(c, 1), "has a header but no rows; expected one row per image."),
     "no header": (lambda c: b"".join(c.splitlines(True)[1:]), "row 1: "),
     "semicolons": (
         lambda c: b"path;patient;label\n" + b"a;b;c\n",
@@ -178,16 +178,19 @@ def test_a_nul_byte(spoil, name):
 @pytest.mark.parametrize(
     ("contents", "sentence"),
     [
-        (lambda c: c[:-20], "metadata.csv.gz cannot be unpacked: it is truncated, damaged or not"),
-        (lambda c: c[: len(c) // 2], "metadata.csv.gz cannot be unpacked: it is truncated"),
+        (
+            lambda c: c[:-20],
+            "metadata.csv.gz cannot be decompressed: it is truncated, damaged or not",
+        ),
+        (lambda c: c[: len(c) // 2], "metadata.csv.gz cannot be decompressed: it is truncated"),
         (lambda c: b"", "metadata.csv.gz has no header"),
         (
             gzip.decompress,
-            "metadata.csv.gz cannot be unpacked: it is truncated, damaged or not pac",
+            "metadata.csv.gz cannot be decompressed: it is truncated, damaged or not com",
         ),
         (
             lambda c: c[:30] + b"\xff" * 9 + c[39:],
-            "metadata.csv.gz cannot be unpacked: it is trunca",
+            "metadata.csv.gz cannot be decompressed: it is trunca",
         ),
     ],
     ids=["cut", "half", "empty", "not packed", "damaged"],

@@ -1,3 +1,5 @@
+"""Parsers of text columns, and the values they refuse by row."""
+
 import numpy as np
 import pytest
 
@@ -40,8 +42,8 @@ def test_sexes_and_ages(write):
     ("column", "value", "expected"),
     [
         ("label", "0.5", "1, 0, -1 for uncertain, or nothing for unknown"),
-        ("mpp", "0", "micrometres a pixel, a number above 0, or nothing"),
-        ("mpp", "inf", "micrometres a pixel, a number above 0, or nothing"),
+        ("mpp", "0", "micrometres per pixel, a number above 0, or nothing"),
+        ("mpp", "inf", "micrometres per pixel, a number above 0, or nothing"),
         ("sex", "2", "F, M, Female, Male, Unknown or nothing"),
         ("age", "old", "an age from 0 to 120 years"),
         ("age", "412", "an age from 0 to 120 years"),

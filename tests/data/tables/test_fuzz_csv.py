@@ -1,4 +1,4 @@
-"""Whatever a CSV file holds, a reader gives a manifest or one sentence, never another error."""
+"""Fuzzed CSV files: every reader returns a manifest or raises an error of one sentence."""
 
 import contextlib
 import gzip
@@ -21,7 +21,7 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-# Two good rows of every table, from which examples go astray.
+# Two valid rows of every table; examples are made from them.
 GOOD = {
     "chexpert": (
         "Path,Sex,Age,Frontal/Lateral,AP/PA,Edema\n"
@@ -85,7 +85,7 @@ def load(name: str, root: pathlib.Path, contents: bytes) -> None:
 
 @contextlib.contextmanager
 def sentence(path: pathlib.Path):
-    """Accepts a `UserError` that names the file; lets any other error out."""
+    """Accepts a `UserError` that names the file; passes on any other error."""
     message = None
     try:
         yield
@@ -95,7 +95,7 @@ def sentence(path: pathlib.Path):
 
 
 @st.composite
-def gone_astray(draw, good: bytes) -> bytes:
+def damaged(draw, good: bytes) -> bytes:
     """Draws a file with a few bytes, fields or lines changed, swapped, repeated or left out."""
     contents = good
     for _ in range(draw(st.integers(1, 3))):
@@ -109,7 +109,7 @@ def gone_astray(draw, good: bytes) -> bytes:
         elif kind == "field":
             fields = contents.split(b",")
             place = draw(st.integers(0, len(fields) - 1))
-            odd = [
+            unusual = [
                 "nan",
                 "inf",
                 "-inf",
@@ -123,7 +123,7 @@ def gone_astray(draw, good: bytes) -> bytes:
                 "\u2028",
                 "",
             ]
-            text = draw(st.one_of(st.sampled_from(odd), st.text(max_size=8)))
+            text = draw(st.one_of(st.sampled_from(unusual), st.text(max_size=8)))
             fields[place] = text.encode(errors="replace")
             contents = b",".join(fields)
         else:
@@ -139,14 +139,14 @@ def gone_astray(draw, good: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_the_good_files_load(name, tmp_path):
+def test_the_valid_files_load(name, tmp_path):
     load(name, tmp_path, GOOD[name].encode())
 
 
 @pytest.mark.parametrize("name", GOOD)
 def test_sources(name, tmp_path):
     @SETTINGS
-    @given(gone_astray(GOOD[name].encode()))
+    @given(damaged(GOOD[name].encode()))
     def run(contents):
         with sentence(tmp_path):
             load(name, tmp_path, contents)
@@ -175,7 +175,7 @@ def test_arbitrary_contents(tmp_path):
 
 
 def test_quoted_or_not_is_the_same(tmp_path):
-    """The fast and the thorough way of reading agree on whatever both can read."""
+    """The fast and the general reader agree on every file that both can read."""
     value = st.text(
         st.characters(exclude_characters='",\r\n\0', exclude_categories=["Cs"]), max_size=6
     )
@@ -197,13 +197,13 @@ def test_quoted_or_not_is_the_same(tmp_path):
     run()
 
 
-def test_packed_tables(tmp_path):
+def test_compressed_tables(tmp_path):
     packed = gzip.compress(GOOD["mimic_cxr"].encode(), mtime=0)
     for table, text in MIMIC_OTHERS.items():
         (tmp_path / f"mimic-cxr-2.0.0-{table}.csv").write_text(text)
 
     @SETTINGS
-    @given(gone_astray(packed))
+    @given(damaged(packed))
     def run(contents):
         (tmp_path / "mimic-cxr-2.0.0-metadata.csv.gz").write_bytes(contents)
         with sentence(tmp_path):

@@ -1,4 +1,4 @@
-"""Reading CSV files: strict, with row numbers, the same fast and slow."""
+"""CSV files: strict, with row numbers, the same with the fast and the general reader."""
 
 import pytest
 
@@ -43,8 +43,8 @@ def test_unquoted_commas_in_a_header_and_trailing_commas(write):
     ("contents", "sentence"),
     [
         ("", "has no header; expected the names of its columns in row 1."),
-        ("a,b\n", "has a header but no rows; expected one row an image."),
-        ("a,b\n,\n\n", "has a header but no rows; expected one row an image."),
+        ("a,b\n", "has a header but no rows; expected one row per image."),
+        ("a,b\n,\n\n", "has a header but no rows; expected one row per image."),
         ("x,b\n1,2\n", "row 1: no column 'a'; the columns are: x, b. Add or rename a column."),
         ("a;b\n1;2\n", "row 1: expected columns separated by commas, got 'a;b'; save it with "),
         ("a,b,a\n1,2,3\n", "row 1: the column 'a' appears twice; remove one."),
