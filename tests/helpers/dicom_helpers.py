@@ -1,4 +1,4 @@
-"""DICOM files written by the tests."""
+"""Synthetic DICOM files for tests."""
 
 import pathlib
 
@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 DIGITAL_X_RAY = "1.2.840.10008.5.1.4.1.1.1.1"
-# Stands wherever a header may tell of a patient; must never come out.
+# The value of everything in a header that may identify a patient; it must never be output.
 MARKER = "SECRETHARRY"
 UID_ROOT = "1.2.826.0.1.3680043.8.498."
 
@@ -18,9 +18,9 @@ def dataset(pixels: np.ndarray, bits: int | None = None, number: int = 1, **attr
 
     Args:
       pixels: [H, W], [H, W, 3] or, if `NumberOfFrames` is given, [frames, H, W] integers.
-      bits: bits stored; all of the type's if not given.
-      number: goes into the identifiers.
-      **attributes: further attributes; None removes one.
+      bits: bits stored; all bits of the type if not given.
+      number: part of the identifiers.
+      **attributes: further attributes; None removes an attribute.
     """
     ds = Dataset()
     ds.file_meta = FileMetaDataset()

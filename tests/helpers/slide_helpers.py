@@ -1,4 +1,4 @@
-"""Whole slides and annotations written by the tests."""
+"""Synthetic whole slides and annotations for tests."""
 
 import pathlib
 
@@ -17,13 +17,13 @@ def blank(width: int, height: int) -> np.ndarray:
 def write_slide(
     path: pathlib.Path, pixels: np.ndarray, mpp: float | None = 0.25, levels: int = 3
 ) -> pathlib.Path:
-    """Writes a tiled TIFF with levels that each halve the last, as OpenSlide reads them.
+    """Writes a tiled TIFF that OpenSlide reads; each level has half the size of the one before.
 
     Args:
       path: the file.
-      pixels: [H, W, 3] uint8, both a multiple of 2 to the number of levels.
-      mpp: micrometres a pixel; not written if None.
-      levels: how many.
+      pixels: [H, W, 3] uint8; H and W are multiples of 2 to the number of levels.
+      mpp: micrometres per pixel; not written if None.
+      levels: number of levels.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tifffile.TiffWriter(path) as writer:

@@ -1,14 +1,14 @@
-"""Where an image's pixels come from: a file of its own, or an item of a container.
+"""Readers of images: from a file of its own, or from an item of a container.
 
 The `path` of a manifest names a JPEG or PNG file, a DICOM file, or one item of a container as
-`file#item`, such as row 17 of an HDF5 array, `train_x.h5#17`. A `#` counts only behind the name of
-a container; everywhere else it is part of a file's name. Each reader's module says which names are
-its own, what its items are called and what it gives.
+`file#item`, such as row 17 of an HDF5 array, `train_x.h5#17`. A `#` separates an item only after
+the name of a container; everywhere else it is part of the file's name. The module of each reader
+documents its file names, its items and its results.
 
-A module of a reader has `NAMES`, a pattern searched for in file names, and either
-`read_encoded(file, item) -> bytes`, the bytes of a JPEG or PNG, or `read_pixels(file, item) ->
-array`, [H, W, channels] uint8 or uint16 with 1 to 4 channels as
-`remedis.preprocess.decode.from_pixels` takes them, or [H, W, 1 or 3] float32 in [0, 1]. Both may be
+A reader's module has `NAMES`, a pattern that is searched for in file names, and one of two
+functions. `read_encoded(file, item)` returns the bytes of a JPEG or PNG. `read_pixels(file, item)`
+returns [H, W, channels] uint8 or uint16 with 1 to 4 channels, as
+`remedis.preprocess.decode.from_pixels` takes them, or [H, W, 1 or 3] float32 in [0, 1]. Both are
 called from many threads at once and raise `Unreadable`.
 """
 
@@ -26,19 +26,19 @@ __all__ = ["ENCODED", "FILE", "PIXELS", "Location", "Unreadable", "locate"]
 
 _READERS: tuple[ModuleType, ...] = (dicom_image, hdf5, tfrecord, slide)
 
-# How the image of a location is had: TensorFlow reads and decodes the file, a reader gives encoded
-# bytes, or a reader gives pixels.
+# Kinds of location: TensorFlow reads and decodes the file, a reader returns encoded bytes, or a
+# reader returns pixels.
 FILE, ENCODED, PIXELS = range(3)
 
 
 @dataclasses.dataclass(frozen=True)
 class Location:
-    """A path of a manifest, taken apart.
+    """The parts of a path in a manifest.
 
     Attributes:
-      file: the file that holds the image.
-      item: which of its images; empty if it holds one.
-      reader: the module that reads it; None for JPEG and PNG files.
+      file: the file of the image.
+      item: the image in the file; empty if the file has a single image.
+      reader: the module that reads the file; None for JPEG and PNG files.
     """
 
     file: str
@@ -53,10 +53,10 @@ class Location:
         return ENCODED if hasattr(self.reader, "read_encoded") else PIXELS
 
     def read_bytes(self) -> bytes:
-        """Returns the encoded image; of a `FILE` or `ENCODED` location.
+        """Returns the encoded image of a `FILE` or `ENCODED` location.
 
         Raises:
-          Unreadable: it cannot be read.
+          Unreadable: the image cannot be read.
         """
         if self.reader is not None:
             contents: bytes = self.reader.read_encoded(self.file, self.item)
@@ -67,22 +67,24 @@ class Location:
             raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
 
     def read_pixels(self) -> np.ndarray:
-        """Returns [H, W, 3] float32 in [0, 1], or [H, W, 1] of grey DICOM; of a `PIXELS` location.
+        """Returns the image of a `PIXELS` location.
+
+        The image is [H, W, 3] float32 in [0, 1], or [H, W, 1] for a grey DICOM image.
 
         Raises:
-          Unreadable: it cannot be read.
+          Unreadable: the image cannot be read.
         """
         assert self.reader is not None
         pixels: np.ndarray = self.reader.read_pixels(self.file, self.item)
         if pixels.dtype == np.float32:
             return pixels
-        # The same sums as `decode.from_pixels`, without a graph for every thread.
+        # The arithmetic of `decode.from_pixels`, without a graph for every thread.
         image = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
         return np.repeat(image[..., :1], 3, axis=-1) if image.shape[-1] < 3 else image[..., :3]
 
 
 def locate(path: str) -> Location:
-    """Returns the file, the item and the reader that a path of a manifest means."""
+    """Returns the file, the item and the reader of a path in a manifest."""
     file, mark, item = path.rpartition("#")
     for reader in _READERS:
         if mark and reader.NAMES.search(os.path.basename(file)):

@@ -1,4 +1,4 @@
-"""The size a compressed image says it has, looked at before a decoder trusts it with memory."""
+"""The size of a compressed image, checked before a decoder allocates memory for it."""
 
 import os
 import struct
@@ -10,10 +10,10 @@ from remedis.data.readers.unreadable import Unreadable
 
 # Tag, representation and length of the element with compressed pixels.
 _ELEMENT_HEADER = 12
-# Some writers put a whole JP2 file, with boxes around the codestream, where none belongs.
+# Some writers store a whole JP2 file, with boxes around the codestream, against the standard.
 _JP2_FILE = b"\0\0\0\x0cjP  "
 _JPEG, _JPEG_2000 = b"\xff\xd8", b"\xff\x4f\xff\x51"
-# Markers of a JPEG or JPEG-LS frame header; C4, C8 and CC among them mean something else.
+# Markers of a JPEG or JPEG-LS frame header; C4, C8 and CC have other meanings.
 _FRAME_HEADERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 
@@ -22,10 +22,10 @@ def check(source: Any, frame: int, count: int, expected: tuple[int, int]) -> Non
     """Refuses a frame whose codestream has another size than the DICOM header.
 
     Args:
-      source: the DICOM file, of JPEG, JPEG-LS or JPEG 2000 pixels: its path, or a dataset.
-      frame: which frame, from 0.
+      source: a DICOM file with JPEG, JPEG-LS or JPEG 2000 pixels: its path, or its dataset.
+      frame: the frame, from 0.
       count: number of frames.
-      expected: rows and columns of the DICOM header.
+      expected: rows and columns in the DICOM header.
 
     Raises:
       Unreadable: the sizes differ, or there is no codestream with a size.
@@ -33,19 +33,19 @@ def check(source: Any, frame: int, count: int, expected: tuple[int, int]) -> Non
     pydicom = extras.load("pydicom", "dicom")
     encaps = extras.load("pydicom.encaps", "dicom")
 
-    def find() -> tuple[int, int]:
+    def codestream_size() -> tuple[int, int]:
         if isinstance(source, pydicom.Dataset):
             return size(encaps.get_frame(source.PixelData, frame, number_of_frames=count))
         with open(source, "rb") as opened:
-            # Leaves the file where the pixels begin, so that other frames are not read.
+            # Positions the file at the pixels, so that other frames are not read.
             pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=["Rows"])
             opened.seek(_ELEMENT_HEADER, os.SEEK_CUR)
             return size(encaps.get_frame(opened, frame, number_of_frames=count))
 
-    found = quietly(find, "The pixel data are missing, truncated or damaged.")
-    if found != expected:
+    actual = quietly(codestream_size, "The pixel data are missing, truncated or damaged.")
+    if actual != expected:
         raise Unreadable(
-            f"The compressed image is {found[0]}x{found[1]}, where the DICOM header tells of "
+            f"The compressed image is {actual[0]}x{actual[1]}, but the DICOM header states "
             f"{expected[0]}x{expected[1]}."
         )
 
@@ -54,16 +54,17 @@ def size(codestream: bytes) -> tuple[int, int]:
     """Returns rows and columns of a JPEG, JPEG-LS or JPEG 2000 codestream.
 
     Raises:
-      ValueError: it is none of these, or ends before its size; `struct.error` likewise.
+      ValueError: the codestream is of another kind or malformed.
+      struct.error: the codestream ends before its size.
     """
     if codestream.startswith(_JP2_FILE):
         codestream = codestream[codestream.index(_JPEG_2000) :]
     if codestream.startswith(_JPEG_2000):
-        # Behind the marker: length and capabilities (4), then the grid's size and its offset.
+        # After the marker: length and capabilities (4 bytes), then the grid's size and its offset.
         columns, rows, left, top = struct.unpack_from(">4I", codestream, 8)
         return rows - top, columns - left
     if not codestream.startswith(_JPEG):
-        raise ValueError("no codestream that is known")
+        raise ValueError("unknown kind of codestream")
     place = 2
     while True:
         marker, code = struct.unpack_from(">BB", codestream, place)

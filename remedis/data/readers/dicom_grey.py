@@ -1,4 +1,13 @@
-"""From the stored values of a grey DICOM image to what is shown, in [0, 1]."""
+"""Grey values as shown, in [0, 1], from the stored values of a DICOM image.
+
+The arithmetic is written here and tested against `pydicom.pixels`, whose functions cover less:
+
+- `apply_voi` wraps its indices at 256 for LUTs of 8 bits and truncates rescaled values;
+- `apply_modality_lut` takes entries of 8 and 16 bits only, and neither applies a slope without an
+  intercept nor entries that are packed as single bytes or read as signed;
+- `apply_windowing` needs the attributes of the whole image beside those of a frame's window, and
+  returns the range of the stored values, which would be rounded once more on the way to [0, 1].
+"""
 
 from typing import Any
 
@@ -30,24 +39,24 @@ _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 def shown(header: Any, stored: np.ndarray, inverted: bool, frame: int = 0) -> np.ndarray:
-    """Returns the grey values that are shown.
+    """Returns the grey values that a viewer shows.
 
     Args:
       header: with the `KEYWORDS`.
       stored: [H, W] integers.
       inverted: whether the lowest value is white.
-      frame: which frame it is, from 0; enhanced multi-frame files have settings for each.
+      frame: the frame, from 0; enhanced multi-frame files have settings for each.
 
     Returns:
       [H, W] float64 in [0, 1].
 
     Raises:
-      Unreadable: an attribute is missing, or cannot be understood or followed.
+      Unreadable: an attribute is missing, malformed or not supported.
     """
     if value_of(header, "PresentationLUTSequence") is not None:
         raise Unreadable("This DICOM file has a presentation LUT, which is not supported.")
     used = used_bits(header, stored)
-    # The bits above those used may tell padding, but they may also hold an overlay.
+    # The bits above the stored ones may mark padding, but they may also hold an overlay.
     is_padding = _padding(header, stored.astype(np.int64)) | _padding(header, used)
     modality = _group(header, "PixelValueTransformationSequence", frame)
     voi = _group(header, "FrameVOILUTSequence", frame)
@@ -68,10 +77,10 @@ def shown(header: Any, stored: np.ndarray, inverted: bool, frame: int = 0) -> np
 
 
 def depth(header: Any, stored: np.ndarray) -> tuple[int, bool]:
-    """Returns the number of bits stored a value, and whether they are signed.
+    """Returns the number of bits stored per value, and whether they are signed.
 
     Raises:
-      Unreadable: the header tells of none that could be.
+      Unreadable: the attributes about bits are missing, contradictory or not supported.
     """
     allocated = int(_number(header, "BitsAllocated", None))
     bits = int(_number(header, "BitsStored", None))
@@ -89,7 +98,7 @@ def depth(header: Any, stored: np.ndarray) -> tuple[int, bool]:
 
 
 def used_bits(header: Any, stored: np.ndarray) -> np.ndarray:
-    """Returns the stored values as int64, without what lies in the bits above those used.
+    """Returns the stored values as int64, without the bits above the stored ones.
 
     Raises:
       Unreadable: as `depth`.
@@ -102,6 +111,7 @@ def used_bits(header: Any, stored: np.ndarray) -> np.ndarray:
 
 
 def _range(header: Any, stored: np.ndarray) -> tuple[float, float]:
+    """Returns the lowest and the highest value that the stored bits can hold."""
     bits, signed = depth(header, stored)
     low = -(2 ** (bits - 1)) if signed else 0
     return low, low + 2**bits - 1
@@ -121,12 +131,12 @@ def _rescaled(
         raise Unreadable("The DICOM header has a RescaleSlope of 0.")
     low, high = sorted((slope * low + intercept, slope * high + intercept))
     if not low < high < np.inf or low == -np.inf:
-        raise Unreadable("The DICOM header has a RescaleSlope or RescaleIntercept beyond all use.")
+        raise Unreadable("The DICOM header has a RescaleSlope or RescaleIntercept far too large.")
     return stored * slope + intercept, low, high
 
 
 def _windowed(settings: Any, values: np.ndarray) -> np.ndarray:
-    """Returns values through the first window, PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    """Returns values after the first window, PS3.3 C.11.2.1.2 and C.11.2.1.3, not yet clipped."""
     centre = _number(settings, "WindowCenter", None)
     width = _number(settings, "WindowWidth", None)
     function = text(settings, "VOILUTFunction").upper() or "LINEAR"
@@ -140,7 +150,7 @@ def _windowed(settings: Any, values: np.ndarray) -> np.ndarray:
             f"{'1 or more' if function == 'LINEAR' else 'more than 0'}."
         )
     if function == "SIGMOID":
-        # Limited where the exponential is 0 or 1 to float64's precision.
+        # The limits keep the exponential finite; beyond them the result is 0 or 1 in float32.
         grey: np.ndarray = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
         return grey
     if function == "LINEAR":
@@ -151,32 +161,32 @@ def _windowed(settings: Any, values: np.ndarray) -> np.ndarray:
 
 
 def _looked_up(table: Any, values: np.ndarray, name: str) -> tuple[np.ndarray, int]:
-    """Returns values through a lookup table, as float64, and the bits of its entries."""
+    """Returns values after a lookup table, as float64, and the bits of its entries."""
     fault = f"The {name} LUT of this DICOM file is missing or damaged."
 
-    def entries() -> tuple[np.ndarray, int, int]:
+    def parse() -> tuple[np.ndarray, int, int]:
         count, first, bits = (int(v) for v in table.LUTDescriptor)
-        # Where the first value mapped is negative, the whole descriptor is read as signed.
+        # If the first mapped value is negative, the whole descriptor is read as signed.
         count = count & 0xFFFF or 1 << 16
         data = table.LUTData
         if isinstance(data, bytes):
             order = ">" if table.original_encoding[1] is False else "<"
             kind = order + ("u2" if len(data) >= 2 * count else "u1")
             data = np.frombuffer(data, kind, count)
-        # Entries above 32767 read as signed are negative.
-        found = np.atleast_1d(np.asarray(data, dtype=np.int64))[:count] & 0xFFFF
-        if len(found) != count or not 1 <= bits <= 16 or found.max() >> bits:
+        # Entries above 32767 that were read as signed are negative.
+        entries = np.atleast_1d(np.asarray(data, dtype=np.int64))[:count] & 0xFFFF
+        if len(entries) != count or not 1 <= bits <= 16 or entries.max() >> bits:
             raise ValueError
-        return found, first, bits
+        return entries, first, bits
 
-    found, first, bits = quietly(entries, fault)
-    # Values below the first one mapped give the first entry, those above the last one the last.
-    index = np.clip(np.floor(values + 0.5) - first, 0, len(found) - 1).astype(np.int64)
-    return found[index].astype(np.float64), bits
+    entries, first, bits = quietly(parse, fault)
+    # Values below the first mapped one give the first entry, values above the last one the last.
+    index = np.clip(np.floor(values + 0.5) - first, 0, len(entries) - 1).astype(np.int64)
+    return entries[index].astype(np.float64), bits
 
 
 def _padding(header: Any, stored: np.ndarray) -> np.ndarray:
-    """Returns where values, [H, W] integers, are padding, [H, W] bool."""
+    """Returns whether each value of [H, W] integers is padding, [H, W] bool."""
     first = value_of(header, "PixelPaddingValue")
     if first is None:
         return np.zeros(stored.shape, bool)
@@ -187,13 +197,13 @@ def _padding(header: Any, stored: np.ndarray) -> np.ndarray:
     for name, limit in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), limits, strict=True):
         if limit is not None:
             value = int(_number(header, name, None)) % whole
-            # Whatever the sign it was written with, that of the pixels counts.
+            # The sign of the pixels counts, whichever sign the value was written with.
             values.append(value - whole if signed and value >= whole // 2 else value)
     return (stored >= min(values)) & (stored <= max(values))
 
 
 def _group(header: Any, name: str, frame: int) -> Any:
-    """Returns what has a frame's settings: its functional group, the shared one, or the header."""
+    """Returns the settings of a frame: its functional group, the shared group, or the header."""
 
     def find() -> Any:
         for sequence, index in (
@@ -214,7 +224,7 @@ def _number(header: Any, name: str, default: float | None) -> float:
         if default is None:
             raise Unreadable(f"The DICOM header has no {name}.")
         return default
-    number = quietly(lambda: float(value), f"The DICOM header is damaged: {name} is no number.")
+    number = quietly(lambda: float(value), f"The DICOM header is damaged: {name} is not a number.")
     if not np.isfinite(number):
         raise Unreadable(f"The DICOM header is damaged: {name} is not finite.")
     return number

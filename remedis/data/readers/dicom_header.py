@@ -1,8 +1,8 @@
-"""Headers of DICOM files, read so that what they say about a patient gets nowhere else.
+"""Headers of DICOM files, read without a trace of the patient in logs, warnings and errors.
 
-The names, dates and comments of a header must not end in a log, a warning or a traceback. pydicom
-quotes values in all three. Hence only the attributes asked for are read, pydicom is silent while it
-works for this package, and what it raises is replaced, not chained.
+The names, dates and comments of a header must not be output, but pydicom quotes values in its logs,
+warnings and errors. Therefore only the requested attributes are read, pydicom is silenced while it
+works for this package, and its errors are replaced, not chained.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from remedis.errors import UserError
 _T = TypeVar("_T")
 
 _MARK_OFFSET, _MARK = 128, b"DICM"
-MARK_END = _MARK_OFFSET + len(_MARK)  # bytes of a file that tell whether it is DICOM
+MARK_END = _MARK_OFFSET + len(_MARK)  # number of leading bytes that identify a DICOM file
 _LOGGERS = ("pydicom", "pylibjpeg", "openjpeg", "libjpeg", "rle")
 _FILTER = ("ignore", None, Warning, re.compile(rf"(?:{'|'.join(_LOGGERS)})(?:\.|$)"), 0)
 _LOCK = threading.Lock()
@@ -30,7 +30,7 @@ _depth = 0
 
 
 def has_mark(start: bytes) -> bool:
-    """Returns whether a file that begins with these bytes, `MARK_END` of them, is DICOM."""
+    """Returns whether a file is DICOM, from its first `MARK_END` bytes."""
     return start[_MARK_OFFSET:MARK_END] == _MARK
 
 
@@ -39,14 +39,14 @@ def read(file: files.Path, keywords: Sequence[str]) -> Any:
 
     Args:
       file: the DICOM file.
-      keywords: the attributes wanted, by the standard's keywords, such as `PatientID`.
+      keywords: the standard's keywords of the attributes, such as `PatientID`.
 
     Returns:
-      A `pydicom.Dataset` with those of the attributes that the file has, and `file_meta`. What it
-      holds is the header's: not to be logged.
+      A `pydicom.Dataset` with those of the attributes that the file has, and `file_meta`. Its
+      values may identify a patient and must not be logged.
 
     Raises:
-      Unreadable: the file cannot be read, or is no DICOM file.
+      Unreadable: the file cannot be read, or is not a DICOM file.
       UserError: pydicom is not installed.
     """
     pydicom = extras.load("pydicom", "dicom")
@@ -70,7 +70,7 @@ def text(header: Any, keyword: str) -> str:
     """Returns one attribute as stripped text, the first value of several; empty if there is none.
 
     Raises:
-      Unreadable: its value cannot be understood.
+      Unreadable: its value is malformed.
     """
     value = value_of(header, keyword)
     return "" if value is None else str(value).strip(" \0\t\r\n")
@@ -80,9 +80,9 @@ def value_of(header: Any, keyword: str) -> Any:
     """Returns the value of one attribute, the first of several; None if there is none.
 
     Raises:
-      Unreadable: its value cannot be understood.
+      Unreadable: its value is malformed.
     """
-    fault = f"The DICOM header is damaged: {keyword} cannot be understood."
+    fault = f"The DICOM header is damaged: {keyword} is malformed."
 
     def first() -> Any:
         value = header.get(keyword)
@@ -94,11 +94,11 @@ def value_of(header: Any, keyword: str) -> Any:
 
 
 def quietly(work: Callable[[], _T], fault: str) -> _T:
-    """Returns what `work` returns, letting out nothing that pydicom says about it.
+    """Returns the result of `work`; suppresses every message of pydicom.
 
     Args:
-      work: calls pydicom.
-      fault: what to raise if that fails: one sentence.
+      work: a function that calls pydicom.
+      fault: the sentence of the error if `work` fails.
 
     Raises:
       Unreadable: `work` raised an error; it is not chained, since it may quote the header.
@@ -109,19 +109,19 @@ def quietly(work: Callable[[], _T], fault: str) -> _T:
         except (UserError, KeyboardInterrupt, SystemExit):
             raise
         # Damaged bytes raise nearly everything: `RecursionError`, `MemoryError`, and the panic of
-        # a decoder in Rust, which is no `Exception`.
+        # a decoder in Rust, which is not an `Exception`.
         except BaseException:
             pass
-    # Outside of the handler, so that the error is no context of this one either.
+    # Outside of the handler, so that the error is not the context of this one either.
     raise Unreadable(fault)
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Keeps back warnings and log records of pydicom and its decoders.
+    """Suppresses warnings and log records of pydicom and its decoders.
 
-    Log records only of this thread. Warnings, for which Python has no filter by thread, of the
-    whole process while any thread is in here.
+    Log records are suppressed in this thread only. Python cannot filter warnings by thread: they
+    are suppressed in the whole process while any thread is in this context.
     """
     global _depth
     _silence_loggers()
@@ -143,7 +143,7 @@ def silence() -> Iterator[None]:
 
 @functools.cache
 def _silence_loggers() -> None:
-    # A filter of a logger does not see the records of its children.
+    # The filter of a logger does not apply to its children, so each of them gets one.
     extras.load("pydicom.pixels.decoders", "dicom")
     for name in list(logging.Logger.manager.loggerDict):
         if name.partition(".")[0] in _LOGGERS:
@@ -158,5 +158,5 @@ def _other_file(start: bytes) -> str:
     if not start:
         return "The file is empty."
     if start.startswith((b"\xff\xd8\xff", b"\x89PNG")):
-        return "This is a JPEG or PNG file under the name of a DICOM file; rename it."
+        return "This is a JPEG or PNG file with the name of a DICOM file; rename it."
     return "This is not a DICOM file; expected the letters DICM after its first 128 bytes."

@@ -1,21 +1,27 @@
-"""DICOM files: what a viewer would show of them, in [0, 1].
+"""Images of DICOM files as a viewer shows them, in [0, 1].
 
 Names: `.dcm`, `.dicom` or `.ima` (Siemens) in any case, or a DICOM identifier (digits with three
-dots or more), bare as archives name files by, or behind a modality as DCMTK's `storescp` does:
-`CR.1.2.840.113`. Other names, such as `IM0001`, are not taken: only a look into the file could tell
-them from other files, and names are sorted without one. Rename those.
-A file of several frames needs the frame, counted from 1 as the standard counts: `cine.dcm#3`.
+dots or more), alone as archives name files, or after a modality as DCMTK's `storescp` names them:
+`CR.1.2.840.113`. Rename files with other names, such as `IM0001`: readers are chosen by the name,
+without opening the file.
+Items: the frame of a file with several frames, counted from 1 as in the standard: `cine.dcm#3`.
+Result: float32, [H, W, 1] for grey images, [H, W, 3] for colour.
 
-What is done with the stored values, in the standard's order (PS3.3 C.7.6.3, C.11.1, C.11.2):
-bits above the stored ones are dropped; the modality LUT, or slope and intercept; the first VOI LUT,
-else the first window (LINEAR, LINEAR_EXACT or SIGMOID), else the full range of the stored bits, so
-that 12 bits are not dark; inverted where MONOCHROME1 or the presentation LUT shape INVERSE says so
-(once, since both say the same thing); padding is black. Colour becomes RGB. Frames of enhanced
-multi-frame files have these settings each. What cannot be shown rightly is refused: floating-point
-pixels, presentation LUTs with a table, values that are not finite.
+The stored values are processed in the standard's order (PS3.3 C.7.6.3, C.11.1, C.11.2):
 
-Pixels come from pydicom, compressed ones from pylibjpeg alone, so that the same file gives the same
-pixels on every machine.
+1. Bits above the stored ones are dropped.
+2. The modality LUT, or slope and intercept, is applied.
+3. The first VOI LUT is applied, else the first window (LINEAR, LINEAR_EXACT or SIGMOID), else the
+   full range of the stored bits, so that 12 bits are not dark.
+4. MONOCHROME1 or the presentation LUT shape INVERSE inverts the image; both together do so once.
+5. Padding becomes black.
+
+Colour becomes RGB. Each frame of an enhanced multi-frame file has settings of its own. Images that
+cannot be shown correctly are refused: floating-point pixels, presentation LUTs with a table, values
+that are not finite.
+
+pydicom decodes the pixels; compressed ones are decoded by pylibjpeg alone, so that a file gives the
+same pixels on every machine.
 """
 
 import re
@@ -34,9 +40,9 @@ NAMES = re.compile(
     r"\.(?:dcm|dicom|ima)$|^(?:[a-z]{2,10}\.)?[0-9]+(?:\.[0-9]+){3,}$", re.IGNORECASE
 )
 
-# What tells whether there is an image.
+# Attributes that tell whether a file has an image.
 IMAGE_KEYWORDS = ("SOPClassUID", "Rows", "PhotometricInterpretation")
-# A radiograph has up to 30 million pixels; far beyond that, a damaged header asks for the memory.
+# A radiograph has up to 30 million pixels; a header with far more is damaged.
 _MOST_PIXELS = 1 << 28
 _SIZES = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel")
 _NEEDED = (
@@ -53,20 +59,20 @@ _NEEDED = (
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "PlanarConfiguration")
 _PALETTE, _GREYS = "PALETTE COLOR", ("MONOCHROME1", "MONOCHROME2")
 _DAMAGED = "The DICOM header is damaged."
-# What JPEG 2000 decoders turn into RGB by themselves; pydicom does the others.
+# Colours that JPEG 2000 decoders convert to RGB; pydicom converts the others.
 _DECODED = ("YBR_ICT", "YBR_RCT")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", *_DECODED)
 
 
 def read_pixels(file: str, item: str) -> np.ndarray:
-    """Returns an image of a DICOM file as float32 in [0, 1]: [H, W, 1] if it is grey, or [H, W, 3].
+    """Returns an image of a DICOM file as float32 in [0, 1], [H, W, 1] if it is grey, or [H, W, 3].
 
     Args:
       file: the DICOM file.
       item: the frame, from 1; empty for a file of one frame.
 
     Raises:
-      Unreadable: the file cannot be read, is damaged, or holds no image that can be shown rightly.
+      Unreadable: the file cannot be read, is damaged, or has no image that can be shown correctly.
       UserError: pydicom or a decoder is not installed.
     """
     header = dicom_header.read(file, _NEEDED)
@@ -82,10 +88,10 @@ def read_pixels(file: str, item: str) -> np.ndarray:
 
 
 def frames(header: Any) -> int:
-    """Returns the number of frames that a header with `NumberOfFrames` tells of.
+    """Returns the number of frames; 1 if the header has no `NumberOfFrames`.
 
     Raises:
-      Unreadable: the header has no number of frames that could be.
+      Unreadable: `NumberOfFrames` is not a number above 0.
     """
     count = _integer(header, "NumberOfFrames", 1)
     if count < 1:
@@ -100,18 +106,18 @@ def has_image(header: Any) -> bool:
       header: with `IMAGE_KEYWORDS`.
 
     Raises:
-      Unreadable: it tells of no image where there should be one: it is cut off or damaged.
+      Unreadable: the header has no image but should have one: it is truncated or damaged.
     """
     if any(value_of(header, name) is not None for name in IMAGE_KEYWORDS[1:]):
         return True
     kind = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
     if not kind or "Image Storage" in _name(kind):
-        raise Unreadable("The DICOM header is cut off or damaged: it tells of no image.")
+        raise Unreadable("The DICOM header is truncated or damaged: it describes no image.")
     return False
 
 
 def _check(header: Any) -> str:
-    """Returns the photometric interpretation, of a header whose image can be decoded."""
+    """Returns the photometric interpretation; refuses a header whose image cannot be decoded."""
     if not has_image(header):
         raise Unreadable(f"This DICOM file holds no image{_name(text(header, 'SOPClassUID'))}.")
     sizes = {name: _integer(header, name, 1 if name == "SamplesPerPixel" else 0) for name in _SIZES}
@@ -120,26 +126,26 @@ def _check(header: Any) -> str:
             raise Unreadable(f"The DICOM header has no {name}, or it is 0.")
     if sizes["Rows"] * sizes["Columns"] > _MOST_PIXELS:
         raise Unreadable(
-            f"The DICOM header tells of an image of {sizes['Rows']}x{sizes['Columns']} pixels, "
-            "more than can be; it is damaged."
+            f"The DICOM header describes an image of {sizes['Rows']}x{sizes['Columns']} pixels, "
+            "more than any image has; it is damaged."
         )
     colours = text(header, "PhotometricInterpretation")
     if colours not in (*_GREYS, _PALETTE, *_COLOURS):
         raise Unreadable(
-            "The DICOM header has no photometric interpretation that is known; expected "
+            "The DICOM header has no known photometric interpretation; expected "
             f"{', '.join((*_GREYS, _PALETTE, *_COLOURS))}."
         )
     samples = 3 if colours in _COLOURS else 1
     if sizes["SamplesPerPixel"] != samples:
         raise Unreadable(
-            f"The DICOM header has {sizes['SamplesPerPixel']} samples a pixel, where {colours} has "
-            f"{samples}."
+            f"The DICOM header has {sizes['SamplesPerPixel']} samples per pixel, but {colours} "
+            f"has {samples}."
         )
     return colours
 
 
 def _name(uid: str) -> str:
-    """Returns a DICOM identifier's name in brackets, from the standard, never from the header."""
+    """Returns the standard's name of a DICOM identifier in brackets; nothing from the header."""
     known = extras.load("pydicom.uid", "dicom").UID_dictionary
     return f" ({known[uid][0]})" if uid in known else ""
 
@@ -150,7 +156,7 @@ def _frame(header: Any, item: str) -> int:
     if not item:
         if count > 1:
             raise Unreadable(
-                f"This DICOM file has {count} frames; name one of them, from #1 to #{count}."
+                f"This DICOM file has {count} frames; choose one of them, from #1 to #{count}."
             )
         return 0
     if not re.fullmatch(r"[0-9]{1,9}", item) or not 1 <= int(item) <= count:
@@ -161,11 +167,11 @@ def _frame(header: Any, item: str) -> int:
 
 
 def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
-    """Returns the stored values, [H, W] or [H, W, 3] integers; colours are RGB."""
+    """Returns the stored values as integers, [H, W], or [H, W, 3] in RGB."""
     pixels = extras.load("pydicom.pixels", "dicom")
     if not quietly(lambda: header.file_meta.get("TransferSyntaxUID"), _DAMAGED):
         raise Unreadable(
-            "The DICOM header has no transfer syntax: how pixels are coded is unknown."
+            "The DICOM header has no transfer syntax: the coding of the pixels is unknown."
         )
     syntax = header.file_meta.TransferSyntaxUID
     decoder = quietly(
@@ -175,10 +181,10 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
     size = (_integer(header, "Rows"), _integer(header, "Columns"))
     compressed = decoder.is_encapsulated
     source = _source(file, header, syntax)
-    # Of grey images the bits above those used may tell padding; `dicom_grey` drops them later.
+    # In grey images the bits above the stored ones may mark padding; `dicom_grey` drops them later.
     options = {"correct_unused_bits": False} if colours in _GREYS else {}
     if colours in _DECODED and not compressed:
-        raise Unreadable(f"The DICOM header says {colours} of pixels that are not compressed.")
+        raise Unreadable(f"The DICOM header states {colours} for pixels that are not compressed.")
     if compressed:
         extras.load("pylibjpeg", "dicom")
         if "pylibjpeg" not in decoder.available_plugins:
@@ -186,7 +192,7 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
                 f"Pixels coded as{_name(syntax)} need a decoder that is not installed; install it "
                 "with `pip install 'remedis[dicom]'`."
             )
-        # Run-length codes have no size of their own; they are decoded to what the header says.
+        # Run-length codes state no size; they are decoded to the size in the header.
         if syntax != extras.load("pydicom.uid", "dicom").RLELossless:
             dicom_codestream.check(source, frame, frames(header), size)
     stored: np.ndarray = quietly(
@@ -199,18 +205,18 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
         "The pixel data are missing, truncated or damaged.",
     )
     if stored.dtype.kind == "f":
-        raise Unreadable("This DICOM file has floating-point pixels, for which no range is known.")
+        raise Unreadable("This DICOM file has floating-point pixels, whose range is unknown.")
     expected = size if colours in (*_GREYS, _PALETTE) else (*size, 3)
     if stored.shape != expected:
         raise Unreadable(
-            f"The pixel data are {'x'.join(map(str, stored.shape))}, where the DICOM header tells "
-            f"of {'x'.join(map(str, expected))}."
+            f"The pixel data are {'x'.join(map(str, stored.shape))}, but the DICOM header states "
+            f"{'x'.join(map(str, expected))}."
         )
     return stored
 
 
 def _source(file: str, header: Any, syntax: Any) -> Any:
-    """Returns what pydicom shall decode: the file, to read one frame of many, or all of it."""
+    """Returns the file, from which pydicom reads one frame of many, or its whole dataset."""
     if frames(header) > 1 and not syntax.is_deflated:
         return file
     pydicom = extras.load("pydicom", "dicom")
@@ -218,6 +224,7 @@ def _source(file: str, header: Any, syntax: Any) -> Any:
 
 
 def _shown(header: Any, stored: np.ndarray, colours: str, frame: int) -> np.ndarray:
+    """Returns the values as shown, [H, W] or [H, W, 3] float64 in [0, 1]."""
     if colours in _GREYS:
         return dicom_grey.shown(header, stored, colours == "MONOCHROME1", frame)
     if colours == _PALETTE:
@@ -236,4 +243,4 @@ def _integer(header: Any, name: str, default: int = 0) -> int:
     value = value_of(header, name)
     if value is None:
         return default
-    return quietly(lambda: int(value), f"The DICOM header is damaged: {name} is no number.")
+    return quietly(lambda: int(value), f"The DICOM header is damaged: {name} is not a number.")

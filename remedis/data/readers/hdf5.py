@@ -1,11 +1,11 @@
-"""HDF5 arrays with one image a row: `file.h5#17` is row 17, counted from 0.
+"""HDF5 arrays with one image per row: `file.h5#17` is row 17, counted from 0.
 
 Names: `*.h5`, `*.hdf5`.
-Items: the row of the array `x`, or of the only array of the file if none is called so.
-Gives: [H, W, channels] uint8 or uint16 as stored. An array [rows, H, W] is grey.
+Items: the row of the array `x`, or of the only array in the file if it has another name.
+Result: [H, W, channels] uint8 or uint16 as stored. An array [rows, H, W] is grey.
 
-Files stay open between reads, a few at a time. HDF5 lets one thread in at a time, so more threads
-do not read faster; whoever is bound by that packs the images as JPEG or PNG.
+A few files stay open between reads. HDF5 admits one thread at a time, so more threads do not read
+faster; where this limits training, pack the images as JPEG or PNG.
 """
 
 import functools
@@ -40,7 +40,7 @@ def read_pixels(file: str, item: str) -> np.ndarray:
     """
     try:
         status = os.stat(file)
-        # A forked process must open files of its own, and a file that was replaced is another one.
+        # A forked process must open the file itself, and a replaced file must be opened again.
         images = _images(file, status.st_ino, status.st_size, status.st_mtime_ns, os.getpid())
         if not (_ITEM.fullmatch(item) and int(item) < len(images)):
             raise Unreadable(
@@ -51,19 +51,19 @@ def read_pixels(file: str, item: str) -> np.ndarray:
     except FileNotFoundError as error:
         raise Unreadable("There is no such file.") from error
     except (IsADirectoryError, PermissionError) as error:
-        # HDF5 puts a text of its own in place of the system's.
+        # HDF5 replaces the system's message by its own.
         reason = os.strerror(error.errno) if error.errno else "no permission"
         raise Unreadable(f"The file cannot be read ({reason}).") from error
-    # A link that leads nowhere is a `KeyError`.
+    # A broken link raises `KeyError`.
     except (OSError, RuntimeError, KeyError) as error:
         raise Unreadable("The HDF5 file is truncated or damaged.") from error
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-# What falls out of the cache is closed as soon as no thread reads it any more.
+# A file that the cache drops is closed when no thread reads it any longer.
 @functools.lru_cache(_OPEN_FILES)
 def _images(file: str, inode: int, size: int, mtime_ns: int, process: int) -> h5py.Dataset:
-    """Returns the open array of a file; all but `file` tells one state of it from another."""
+    """Returns the open array of a file; the other arguments identify its state and the process."""
     contents = h5py.File(file, "r")
     arrays = {name: a for name, a in contents.items() if isinstance(a, h5py.Dataset)}
     if KEY not in arrays and len(arrays) != 1:
@@ -71,7 +71,7 @@ def _images(file: str, inode: int, size: int, mtime_ns: int, process: int) -> h5
             f"The HDF5 file has no array {KEY!r}; it has {', '.join(sorted(contents)) or 'none'}."
         )
     images = arrays.get(KEY, next(iter(arrays.values())))
-    # An empty dataspace has no shape at all.
+    # The shape of an empty dataspace is None.
     shape: tuple[int, ...] = images.shape or ()
     channels = shape[3] if len(shape) == 4 else 1
     if images.dtype not in (np.uint8, np.uint16) or not (

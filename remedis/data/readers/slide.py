@@ -1,12 +1,13 @@
-"""Whole slides, read by tiles through OpenSlide.
+"""Tiles of whole slides, read through OpenSlide.
 
 Names: `.svs`, `.tif`, `.tiff`, `.ndpi`, `.mrxs`, `.scn`, `.vms`, `.vmu`, `.bif`, `.svslide`.
-An item is `x,y,size,mpp`, or `x,y,size,mpp,base`: the tile's upper left corner in pixels of the
-finest level, its width and height in pixels as read, the micrometres a pixel of it shall have, and
-those of the finest level where the slide does not know: `slide.tif#4096,8192,224,0.5`.
+Items: `x,y,size,mpp` or `x,y,size,mpp,base`: the tile's upper left corner in pixels of the finest
+level, its width and height in pixels as read, its resolution in micrometres per pixel, and that of
+the finest level if the slide does not state it: `slide.tif#4096,8192,224,0.5`.
+Result: [size, size, 3] uint8, RGB.
 
-A tile is read from the coarsest level that is not coarser than what is wanted, and made smaller
-with an antialiased (triangular) filter. What was not scanned is white, as glass is.
+A tile is read from the coarsest level that is not coarser than `mpp`, and reduced with an
+antialiasing (triangular) filter. Areas that were not scanned are white, like glass.
 """
 
 import collections
@@ -27,7 +28,7 @@ from remedis.data.readers.unreadable import Unreadable
 SUFFIXES = ("svs", "tif", "tiff", "ndpi", "mrxs", "scn", "vms", "vmu", "bif", "svslide")
 NAMES = re.compile(rf"\.(?:{'|'.join(SUFFIXES)})$", re.IGNORECASE)
 EXPECTED = "expected NAME#x,y,size,mpp"
-# A level this much coarser than wanted still serves: scanners of one kind differ by as much.
+# Relative excess over `mpp` at which a level still serves: scanners of one model differ by as much.
 TOLERANCE = 0.02
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"
@@ -35,13 +36,13 @@ _ITEM = re.compile(
     rf"(-?[0-9]{{1,9}}),(-?[0-9]{{1,9}}),([0-9]{{1,9}}),({_NUMBER})(?:,({_NUMBER}))?"
 )
 _MOST_PIXELS = 1 << 26
-# Of one thread; a tile of another slide than the last is rare when they are read in order.
+# Per thread; tiles read in order seldom change the slide.
 _OPEN_SLIDES = 4
-# Bytes, of all threads together; OpenSlide would otherwise take 32 MB for every open slide.
+# Bytes, for all threads together; OpenSlide's default is 32 MB for every open slide.
 _CACHE_BYTES = 64 << 20
 _THREAD = threading.local()
 
-# An open slide: `openslide.OpenSlide`, of a package that is only there for some.
+# An open slide, `openslide.OpenSlide`; the package is optional.
 Slide = Any
 
 
@@ -53,14 +54,14 @@ def read_pixels(file: str, item: str) -> np.ndarray:
       item: `x,y,size,mpp` or `x,y,size,mpp,base`, see above.
 
     Raises:
-      Unreadable: the slide cannot be opened or read, does not know its resolution, or is coarser
-        than wanted; the item is none, or lies outside of the slide.
+      Unreadable: the slide cannot be opened or read, does not state its resolution, or is coarser
+        than `mpp`; the item is malformed, or lies outside of the slide.
       UserError: OpenSlide is not installed.
     """
     match = _ITEM.fullmatch(item)
     if not match:
-        what = f"{item!r} is no tile of a slide" if item else "This is read as a whole slide"
-        raise Unreadable(f"{what}; {EXPECTED}, such as slide.tif#4096,8192,224,0.5.")
+        problem = f"{item!r} is no tile of a slide" if item else "This is read as a whole slide"
+        raise Unreadable(f"{problem}; {EXPECTED}, such as slide.tif#4096,8192,224,0.5.")
     x, y, size = (int(v) for v in match.groups()[:3])
     mpp, base = float(match[4]), float(match[5]) if match[5] else None
     if not size or not mpp or base == 0:
@@ -76,7 +77,7 @@ def read_pixels(file: str, item: str) -> np.ndarray:
         if side * side > _MOST_PIXELS or size * size > _MOST_PIXELS:
             raise Unreadable(
                 f"{item!r} asks for {side}x{side} pixels of the slide at once, too many: it has no "
-                f"coarser level near {mpp:g} micrometres a pixel."
+                f"coarser level near {mpp:g} micrometres per pixel."
             )
         region = on_white(slide.read_region((x, y), level, (side, side)))
         if side != size or not math.isclose(scale, 1.0, rel_tol=1e-6):
@@ -87,33 +88,34 @@ def read_pixels(file: str, item: str) -> np.ndarray:
 
 
 def choose_level(slide: Any, mpp: float, base: float | None) -> tuple[int, float]:
-    """Returns the coarsest level that is not coarser than wanted, and its micrometres a pixel.
+    """Returns the coarsest level that is not coarser than `mpp`, and its micrometres per pixel.
 
     Args:
       slide: the open slide.
-      mpp: micrometres a pixel wanted; a level coarser by 2 % still serves.
-      base: micrometres a pixel of the finest level; as the slide says if not given.
+      mpp: micrometres per pixel wanted; a level coarser by 2 % still serves.
+      base: micrometres per pixel of the finest level; read from the slide if not given.
 
     Raises:
-      Unreadable: the slide does not say and it is not given, or even the finest level is coarser.
+      Unreadable: the resolution is neither in the slide nor given, or even the finest level is
+        coarser than `mpp`.
     """
     base = resolution(slide) if base is None else base
     level_mpps = [base * downsample for downsample in slide.level_downsamples]
     fine = [i for i, level_mpp in enumerate(level_mpps) if level_mpp <= mpp * (1 + TOLERANCE)]
     if not fine:
         raise Unreadable(
-            f"The slide has {min(level_mpps):.4g} micrometres a pixel at its finest, coarser than "
-            f"the {mpp:g} wanted."
+            f"The slide has {min(level_mpps):.4g} micrometres per pixel at its finest, coarser "
+            f"than the {mpp:g} wanted."
         )
     level = max(fine, key=level_mpps.__getitem__)
     return level, level_mpps[level]
 
 
 def resolution(slide: Any) -> float:
-    """Returns micrometres a pixel of the finest level.
+    """Returns the micrometres per pixel of the finest level.
 
     Raises:
-      Unreadable: the slide does not say, or says something that cannot be.
+      Unreadable: the slide does not state them, or its pixels are not square.
     """
     values = []
     for name in ("openslide.mpp-x", "openslide.mpp-y"):
@@ -122,7 +124,7 @@ def resolution(slide: Any) -> float:
         except (KeyError, ValueError):
             values.append(float("nan"))
     if not all(math.isfinite(value) and value > 0 for value in values):
-        raise Unreadable("The slide does not say how many micrometres a pixel has.")
+        raise Unreadable("The slide does not state its micrometres per pixel.")
     if abs(values[0] - values[1]) > TOLERANCE * min(values):
         raise Unreadable(
             f"The slide's pixels are not square: {values[0]:.4g} by {values[1]:.4g} micrometres."
@@ -131,7 +133,7 @@ def resolution(slide: Any) -> float:
 
 
 def on_white(region: Any) -> Any:
-    """Returns an RGBA image as RGB, laid on white."""
+    """Returns an RGBA image as RGB on a white background."""
     images = extras.load("PIL.Image", "slides")
     white = images.new("RGB", region.size, (255, 255, 255))
     white.paste(region, mask=region.getchannel("A"))
@@ -152,13 +154,13 @@ def opened(file: str) -> Iterator[Any]:
         status = os.stat(file)
     except OSError as error:
         raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
-    # A slide written anew under its name is another one.
+    # A file that was replaced must be opened again.
     key = (file, status.st_size, status.st_mtime_ns)
     try:
         slide = slides.pop(key, None) or _open(openslide, file)
         yield slide
     except (openslide.OpenSlideError, OSError) as error:
-        # After an error OpenSlide refuses everything; the slide is not put back.
+        # After an error OpenSlide refuses all reads, so the slide is not kept open.
         damaged = not isinstance(error, openslide.OpenSlideUnsupportedFormatError)
         fault = "is truncated or damaged" if damaged else "is not of a format OpenSlide reads"
         raise Unreadable(f"The slide {fault}.") from None

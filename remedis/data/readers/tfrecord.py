@@ -1,13 +1,13 @@
 """TFRecord shards of a TFDS dataset, read record by record.
 
 Names: `*.tfrecord`, `*.tfrecord-00003-of-00016`.
-Items: `offset,feature`: the byte at which the record begins, and the feature that holds the encoded
-image, such as `1048576,image`.
-Gives: the encoded bytes, JPEG or PNG.
+Items: `offset,feature`: the first byte of the record, and the feature with the encoded image, such
+as `1048576,image`.
+Result: the encoded bytes, JPEG or PNG.
 
-A record is the length of its data (8 bytes, little-endian), a checksum of the length (4), the data,
-and a checksum of the data (4), as the TensorFlow guide on TFRecord has it. The checksums are not
-looked at: an image that was damaged does not decode.
+A record consists of the length of its data (8 bytes, little-endian), a checksum of the length (4),
+the data, and a checksum of the data (4); see the TensorFlow guide on TFRecord. The checksums are
+not verified: a damaged image does not decode.
 """
 
 import os
@@ -35,7 +35,7 @@ def read_encoded(file: str, item: str) -> bytes:
             shard.seek(int(offset))
             header = shard.read(_LENGTH + _CHECKSUM)
             (length,) = struct.unpack("<Q", header[:_LENGTH])
-            # A length that makes no sense must not become an allocation.
+            # A length beyond the file is damaged; it must not become an allocation.
             if length > os.fstat(shard.fileno()).st_size:
                 raise Unreadable(f"No record begins at byte {offset} of the file.")
             example = tf.train.Example.FromString(shard.read(length))
@@ -53,7 +53,7 @@ def read_encoded(file: str, item: str) -> bytes:
 
 
 def offsets(file: str) -> Iterator[int]:
-    """Yields the byte at which each record of a shard begins.
+    """Yields the offset of the first byte of each record in a shard.
 
     Raises:
       Unreadable: the shard ends in the middle of a record.

@@ -1,4 +1,4 @@
-"""What a reader raises."""
+"""The error of all readers."""
 
 
 class Unreadable(ValueError):

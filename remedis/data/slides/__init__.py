@@ -1,1 +1,1 @@
-"""Whole slides: tiles, and the annotations that label them."""
+"""Whole slides: tissue, tiles, and outlines of tumours."""

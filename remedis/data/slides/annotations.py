@@ -1,4 +1,4 @@
-"""Outlines of tumours on whole slides, as ASAP writes them and Camelyon publishes them."""
+"""Outlines of tumours on whole slides, in the XML format of ASAP and Camelyon."""
 
 import dataclasses
 import math
@@ -11,10 +11,10 @@ import numpy as np
 from remedis import extras, files
 from remedis.errors import UserError
 
-# Groups of Camelyon16's files, of their later edition, and of Camelyon17's.
+# Groups in the files of Camelyon16, of their later edition, and of Camelyon17.
 TUMOUR_GROUPS = ("Tumor", "_0", "_1", "metastases")
 HOLE_GROUPS = ("Exclusion", "_2", "normal")
-# A spline is taken as the polygon of its points.
+# A spline counts as the polygon of its points.
 _SHAPES = ("Polygon", "Spline", "Rectangle")
 
 Polygon = np.ndarray
@@ -25,19 +25,19 @@ class Annotations:
     """Outlines in pixels of the slide's finest level, x to the right and y down.
 
     Attributes:
-      tumours: [points, 2] float64 each, x and y.
-      holes: the same; what is in one of them is no tumour, wherever else it is.
+      tumours: one array per outline, [points, 2] float64, x and y.
+      holes: the same; a point in a hole is not tumour, even if another outline contains it.
     """
 
     tumours: tuple[Polygon, ...]
     holes: tuple[Polygon, ...]
 
     def is_tumour(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-        """Returns for a grid of points whether each is tumour.
+        """Returns whether each point of a grid is tumour.
 
         Args:
-          xs: [W] x of the columns, ascending.
-          ys: [H] y of the rows.
+          xs: [W], x of the columns, ascending.
+          ys: [H], y of the rows.
 
         Returns:
           [H, W] bool.
@@ -55,9 +55,9 @@ def read(path: files.Path) -> Annotations:
     holes in it.
 
     Raises:
-      UserError: the file cannot be read, is no such XML, declares a document type (no annotation
-        file does, but attacks with entities do), or has a group, shape or point that cannot be
-        understood.
+      UserError: the file cannot be read, is not XML of ASAP, declares a document type (which no
+        annotation file does, but attacks with entities do), or has an unknown group or shape or a
+        malformed point; or defusedxml is not installed.
     """
     xml = extras.load("defusedxml.ElementTree", "slides")
     path = pathlib.Path(path)
@@ -123,7 +123,7 @@ def _inside(polygons: Sequence[Polygon], xs: np.ndarray, ys: np.ndarray) -> np.n
         x1, y1 = polygon.T
         x2, y2 = np.roll(x1, -1), np.roll(y1, -1)
         for row, y in enumerate(ys):
-            # Half open, so that a row through a corner meets one of its two edges, or both or none.
+            # Half open: a row through a corner crosses one of its two edges, both, or neither.
             crossed = (y1 <= y) != (y2 <= y)
             along = (y - y1[crossed]) / (y2[crossed] - y1[crossed])
             crossings = np.sort(x1[crossed] + along * (x2[crossed] - x1[crossed]))

@@ -1,17 +1,17 @@
-"""A whole slide cut into tiles: where there is tissue, and which tiles show tumour.
+"""Tiles of a whole slide: their positions, their tissue and their tumour.
 
-Tiles lie on a grid over what was scanned, beginning at its upper left corner; tiles that would
-reach over its edge are left out.
+Tiles lie on a grid over the scanned area, from its upper left corner on; tiles that would extend
+beyond the area are left out.
 
-Tissue: the slide at about 8 micrometres a pixel, finer if a tile would be less than 8 pixels wide.
-A pixel is tissue if its saturation (HSV) is above Otsu's threshold (IEEE Trans. SMC 9(1), 1979)
-over the slide, limited to between 0.05 and 0.2: our choice, so that a slide of glass alone has no
-tissue and one of tissue alone has no glass. Ink and folds pass for tissue; grey and black do not.
+Tissue: the slide is read at about 8 micrometres per pixel, finer if a tile would be less than 8
+pixels wide. A pixel is tissue if its saturation (HSV) is above Otsu's threshold over the slide
+(IEEE Trans. SMC 9(1), 1979), limited to between 0.05 and 0.2. The limits are our choice: a slide of
+glass alone has no tissue, and a slide of tissue alone has no glass. Coloured ink and folds count as
+tissue; grey and black do not.
 
-Tumour: as PatchCamelyon does it, a tile is positive if any pixel of its central square is tumour,
-and negative otherwise, whatever its rim shows. The square is a third of the tile's width by
-default, PatchCamelyon's 32 of 96 pixels. Pixels are those of the tile as read, each tested at its
-centre.
+Tumour: as in PatchCamelyon, a tile is positive if any pixel of its central square is tumour, and
+negative otherwise, whatever its rim shows. The square is a third of the tile's width by default,
+PatchCamelyon's 32 of 96 pixels. Each pixel of the tile, as read, is tested at its centre.
 """
 
 import dataclasses
@@ -27,22 +27,22 @@ from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
 
 _MASK_MPP = 8.0
-_LEAST_MASK_PIXELS = 8
-_LEAST_SATURATION, _MOST_SATURATION = 0.05, 0.2
+_MIN_TILE_IN_MASK = 8  # pixels
+_MIN_SATURATION, _MAX_SATURATION = 0.05, 0.2
 _BINS = 256
-# Side of what is read of a slide at once, in pixels, at most.
+# The largest side of the blocks that a slide is read in, in pixels.
 _BLOCK = 2048
 
 
 @dataclasses.dataclass(frozen=True)
 class Tissue:
-    """Which parts of a slide are tissue.
+    """The tissue of a slide, as a mask.
 
     Attributes:
       mask: [H, W] bool.
-      pixel: width and height of one of its pixels, in pixels of the finest level.
-      left: x of its left edge, in pixels of the finest level.
-      top: y of its upper edge.
+      pixel: width and height of a pixel of the mask, in pixels of the finest level.
+      left: x of the mask's left edge, in pixels of the finest level.
+      top: y of the mask's upper edge, in pixels of the finest level.
     """
 
     mask: np.ndarray
@@ -54,14 +54,15 @@ class Tissue:
         """Returns the share of tissue in squares, 0 to 1.
 
         Args:
-          x: [n] left edges, in pixels of the finest level.
-          y: [n] upper edges.
+          x: [n], left edges, in pixels of the finest level.
+          y: [n], upper edges, in pixels of the finest level.
           side: width and height of the squares, in pixels of the finest level.
         """
         sums = np.pad(self.mask, ((1, 0), (1, 0))).astype(np.float64).cumsum(0).cumsum(1)
 
         def until(right: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-            # Linear between the sums' corners: exact, since every pixel is all of one kind.
+            """Returns the area of tissue above and left of a point, in pixels of the mask."""
+            # Linear between the corners of the sums: exact, since a pixel is all tissue or none.
             u = np.clip((right - self.left) / self.pixel, 0, sums.shape[1] - 1)
             v = np.clip((bottom - self.top) / self.pixel, 0, sums.shape[0] - 1)
             i = np.minimum(u.astype(int), sums.shape[1] - 2)
@@ -91,24 +92,24 @@ def tile(
 
     Args:
       path: the slide.
-      mpp: micrometres a pixel the tiles shall have.
-      size: width and height of the tiles, in pixels of that size.
-      stride: from one tile to the next, in the same pixels; `size` if not given, so that tiles
-        touch.
-      tissue: the least share of tissue in a tile, 0 to 1.
-      annotations: outlines of tumour; unknown if not given.
-      centre: width of the central square that decides whether a tile is tumour, as a share of the
-        tile's, above 0 to 1.
-      override_mpp: micrometres a pixel of the slide's finest level, instead of what the slide says.
+      mpp: resolution of the tiles, micrometres per pixel.
+      size: width and height of the tiles, in pixels at that resolution.
+      stride: distance of neighbouring tiles, in the same pixels; `size` if not given.
+      tissue: the smallest share of tissue in a tile, 0 to 1.
+      annotations: outlines of tumour; the label is unknown if not given.
+      centre: width of the central square that decides on the label, as a share of the tile's width,
+        above 0 to 1.
+      override_mpp: micrometres per pixel of the slide's finest level, instead of the slide's own
+        statement.
 
     Returns:
-      One row a tile, from the top left row by row: `item`, the tile's name in
+      One row per tile, from the top left, row by row: `item`, the tile's name in
       `remedis.data.readers.slide`; `x`, `y`, int64, its upper left corner in pixels of the finest
-      level; `tissue`, its share; `tumor`, float32, 1, 0 or, without annotations, NaN.
+      level; `tissue`, its share of tissue; `tumor`, float32, 1, 0 or, without annotations, NaN.
 
     Raises:
-      UserError: an argument is outside its range; the slide cannot be read, does not say how many
-        micrometres a pixel has, or is coarser than `mpp`.
+      UserError: an argument is outside its range; the slide cannot be read, does not state its
+        micrometres per pixel, or is coarser than `mpp`.
     """
     stride = size if stride is None else stride
     _check(mpp, size, stride, tissue, centre, override_mpp)
@@ -124,11 +125,11 @@ def tile(
             share = find_tissue(opened, mpp * size, base).share(x, y, side)
     except Unreadable as error:
         raise UserError(f"{path}: {error}") from None
-    shown = share >= tissue - 1e-9
-    x, y, share = x[shown], y[shown], share[shown]
-    given = "" if override_mpp is None else f",{override_mpp:.10g}"
-    names = [f"{a},{b},{size},{mpp:.10g}{given}" for a, b in zip(x, y, strict=True)]
-    # Text even if there is none of it.
+    enough = share >= tissue - 1e-9
+    x, y, share = x[enough], y[enough], share[enough]
+    base_item = "" if override_mpp is None else f",{override_mpp:.10g}"
+    names = [f"{a},{b},{size},{mpp:.10g}{base_item}" for a, b in zip(x, y, strict=True)]
+    # An explicit type, since there may be no tiles.
     items = pd.array(names, dtype=STRING)
     tumor = np.full(len(x), np.nan, np.float32)
     if annotations is not None:
@@ -137,17 +138,17 @@ def tile(
 
 
 def find_tissue(opened: slide.Slide, tile_width: float, base: float) -> Tissue:
-    """Returns where a slide shows tissue.
+    """Returns the tissue of a slide.
 
     Args:
       opened: the slide.
-      tile_width: of the tiles it is wanted for, in micrometres.
-      base: micrometres a pixel of the finest level.
+      tile_width: width of the tiles to be chosen, in micrometres.
+      base: micrometres per pixel of the finest level.
 
     Raises:
       Unreadable: the slide cannot be read.
     """
-    wanted = min(_MASK_MPP, tile_width / _LEAST_MASK_PIXELS) / base
+    wanted = min(_MASK_MPP, tile_width / _MIN_TILE_IN_MASK) / base
     level = opened.get_best_level_for_downsample(wanted * (1 + 1e-6))
     downsample = opened.level_downsamples[level]
     factor = max(1, round(wanted / downsample))
@@ -164,15 +165,15 @@ def find_tissue(opened: slide.Slide, tile_width: float, base: float) -> Tissue:
             colours = np.asarray(slide.on_white(region), np.float32)
             colours = colours.reshape(rows, factor, columns, factor, 3).mean(axis=(1, 3))
             saturation[j : j + rows, i : i + columns] = _saturation(colours)
-    threshold = np.clip(otsu(saturation), _LEAST_SATURATION, _MOST_SATURATION)
+    threshold = np.clip(otsu(saturation), _MIN_SATURATION, _MAX_SATURATION)
     return Tissue(saturation > threshold, pixel, left, top)
 
 
 def otsu(values: np.ndarray) -> float:
-    """Returns the threshold in [0, 1] that parts values in [0, 1] into two classes.
+    """Returns the threshold in [0, 1] that divides values in [0, 1] into two classes.
 
-    The one with the largest variance between the classes, over 256 bins; values above it are of the
-    upper class. Of several such thresholds, the lowest.
+    It is the lowest threshold with the largest variance between the classes, over 256 bins; values
+    above it belong to the upper class.
     """
     counts, edges = np.histogram(values, _BINS, (0.0, 1.0))
     middles = (edges[:-1] + edges[1:]) / 2
@@ -192,7 +193,7 @@ def _saturation(colours: np.ndarray) -> np.ndarray:
 def _tumour(
     annotations: Annotations, x: np.ndarray, y: np.ndarray, size: int, pixel: float, centre: float
 ) -> np.ndarray:
-    """Returns [n] bool, whether the central square of each tile has a pixel of tumour."""
+    """Returns whether the central square of each tile has a pixel of tumour, [n] bool."""
     count = max(1, round(size * centre))
     offsets = ((size - count) // 2 + np.arange(count) + 0.5) * pixel
     return np.array(
@@ -211,7 +212,7 @@ def _resolution(opened: slide.Slide) -> float:
 
 
 def _bounds(opened: slide.Slide) -> tuple[int, int, int, int]:
-    """Returns left, top, width and height of what was scanned, in pixels of the finest level."""
+    """Returns left, top, width and height of the scanned area, in pixels of the finest level."""
     names = ("bounds-x", "bounds-y", "bounds-width", "bounds-height")
     try:
         left, top, width, height = (int(opened.properties[f"openslide.{name}"]) for name in names)
@@ -225,7 +226,7 @@ def _check(
 ) -> None:
     for name, value in {"mpp": mpp, "override_mpp": override_mpp}.items():
         if value is not None and not 0 < value < math.inf:
-            raise UserError(f"{name} is {value}; expected micrometres a pixel, above 0.")
+            raise UserError(f"{name} is {value}; expected micrometres per pixel, above 0.")
     for name, number in {"size": size, "stride": stride}.items():
         if number < 1:
             raise UserError(f"The {name} of tiles is {number}; expected 1 pixel or more.")

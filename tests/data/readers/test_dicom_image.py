@@ -1,4 +1,4 @@
-"""DICOM images against closed forms, and against pydicom's own processing."""
+"""DICOM images against closed forms and against `pydicom.pixels`."""
 
 import pathlib
 
@@ -24,7 +24,7 @@ SIGNED = np.arange(-2048, 2048, 65, dtype=np.int16).reshape(8, 8)
 
 @pytest.fixture
 def shown(tmp_path):
-    """Returns a function that writes a dataset and reads its image, which must be grey."""
+    """Returns a function that writes a dataset and reads its grey image."""
 
     def show(ds: Dataset, item: str = "") -> np.ndarray:
         image = dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), item)
@@ -49,7 +49,7 @@ def test_without_a_window_the_stored_bits_are_the_range(shown):
 
 def test_bits_above_the_stored_ones_do_not_count(shown):
     close(shown(dataset(TWELVE | np.uint16(0xA000), bits=12)), TWELVE / 4095)
-    # The sign is the highest of the stored bits, whatever lies above it.
+    # The sign is the highest of the stored bits; the bits above it do not count.
     without_sign = (SIGNED & 0x0FFF).astype(np.int16)
     close(shown(dataset(without_sign, bits=12)), (SIGNED + 2048.0) / 4095)
 
@@ -101,6 +101,24 @@ def test_rescaling_alone_changes_nothing_but_a_negative_slope_inverts(shown):
     )
 
 
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize(("centre", "width"), [(40, 400), (-600, 1500), (0, 1), (2000, 2)])
+def test_windows_are_those_of_pydicom(shown, function, centre, width):
+    window = {"WindowCenter": centre, "WindowWidth": width, "VOILUTFunction": function}
+    ds = dataset(SIGNED, bits=12, RescaleSlope=2, RescaleIntercept=-1024, **window)
+    values = pydicom.pixels.apply_modality_lut(SIGNED, ds)
+    low, high = -2048 * 2 - 1024, 2047 * 2 - 1024
+    close(shown(ds), (pydicom.pixels.apply_windowing(values, ds) - low) / (high - low))
+
+
+def test_luts_of_sixteen_bits_are_those_of_pydicom(shown):
+    ds = dataset(TWELVE, bits=12)
+    ds.ModalityLUTSequence = [lut(500, 16, list(range(0, 60000, 20)))]
+    ds.VOILUTSequence = [lut(1000, 16, list(range(65535, 5535, -1)))]
+    values = pydicom.pixels.apply_modality_lut(TWELVE, ds)
+    close(shown(ds), pydicom.pixels.apply_voi(values, ds) / 65535)
+
+
 @pytest.mark.parametrize(
     ("colours", "shape", "inverted"),
     [
@@ -135,7 +153,7 @@ def test_padding_is_black(shown, colours):
 
 
 def test_padding_beyond_the_stored_bits_is_no_value_of_the_image(shown):
-    # 65535 is 4095 in the lower 12 bits, but 4095 is the brightest of the image.
+    # 65535 is 4095 in the lower 12 bits, but 4095 is the brightest value of the image.
     close(shown(dataset(TWELVE, bits=12, PixelPaddingValue=65535)), TWELVE / 4095)
 
 
@@ -366,7 +384,7 @@ def test_frames_in_paths():
 
 
 @pytest.mark.parametrize("item", ["0", "4", "-1", "one", "1.0", "9999999999999"])
-def test_frames_that_are_not_there(tmp_path, item):
+def test_missing_frames_are_refused(tmp_path, item):
     ds = dataset(np.zeros((3, 4, 4), np.uint8), NumberOfFrames=3)
     with pytest.raises(Unreadable, match=f"no frame '{item}' .* from 1 to 3"):
         dicom_image.read_pixels(write(tmp_path / "a.dcm", ds), item)
@@ -378,13 +396,13 @@ def test_channels_are_those_stored(tmp_path):
     table = pd.DataFrame(dict.fromkeys(REQUIRED), index=range(2))
     table = table.assign(path=[str(grey), "colour.dcm"], ill=np.float32(0))
     m = Manifest(table, ("ill",), tmp_path, "csv")
-    found = scan.scan(m)
-    assert found["fault"].isna().all()
-    assert found["channels"].tolist() == [1, 3]
-    assert found["bits"].isna().all()
-    assert found["colour"].tolist() == [False, True]
+    scanned = scan.scan(m)
+    assert scanned["fault"].isna().all()
+    assert scanned["channels"].tolist() == [1, 3]
+    assert scanned["bits"].isna().all()
+    assert scanned["colour"].tolist() == [False, True]
     loaded = list(tf.data.Dataset.range(2).map(image_loader(m)).as_numpy_iterator())
     for row, channels in enumerate((1, 3)):
         pixels = locate(m.absolute_paths()[row]).read_pixels()
-        assert pixels.shape == (*found.loc[row, ["height", "width"]], channels)
+        assert pixels.shape == (*scanned.loc[row, ["height", "width"]], channels)
         np.testing.assert_array_equal(loaded[row], pixels)

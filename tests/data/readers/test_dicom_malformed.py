@@ -1,4 +1,4 @@
-"""DICOM files that are damaged, or hold what cannot be shown: one sentence each, never a number."""
+"""DICOM files that are damaged or cannot be shown: one sentence each, never an image."""
 
 import logging
 import re
@@ -30,7 +30,7 @@ def without(keyword: str) -> Dataset:
 
 
 def raw(keyword: str, value: bytes, ds: Dataset | None = None) -> Dataset:
-    """Returns a dataset with bytes that pydicom would not write of its own."""
+    """Returns a dataset with bytes that pydicom would not write."""
     ds = ds or grey()
     tag = pydicom.tag.Tag(keyword)
     vr = pydicom.datadict.dictionary_VR(tag)
@@ -94,10 +94,16 @@ WRONG = {
     "more stored than allocated": (lambda: grey(BitsStored=17), "damaged|BitsStored 17"),
     "high bit elsewhere": (lambda: grey(HighBit=15), "HighBit other than BitsStored - 1"),
     "sign of no kind": (lambda: grey(PixelRepresentation=2), "PixelRepresentation|damaged"),
-    "no colours": (lambda: without("PhotometricInterpretation"), "no photometric interpretation"),
+    "no colours": (
+        lambda: without("PhotometricInterpretation"),
+        "no known photometric interpretation",
+    ),
     "unknown colours": (lambda: grey(PhotometricInterpretation="INFRARED"), "photometric"),
-    "grey of three samples": (lambda: grey(SamplesPerPixel=3), "3 samples a pixel, where MONO"),
-    "huge": (lambda: grey(Rows=65535, Columns=65535), "65535x65535 pixels, more than can be"),
+    "grey of three samples": (lambda: grey(SamplesPerPixel=3), "3 samples per pixel, but MONO"),
+    "huge": (
+        lambda: grey(Rows=65535, Columns=65535),
+        "65535x65535 pixels, more than any image has",
+    ),
     "more rows than pixels": (lambda: grey(Rows=9), DAMAGED),
     "no pixels": (lambda: without("PixelData"), DAMAGED),
     "empty pixels": (lambda: grey(PixelData=b""), DAMAGED),
@@ -123,7 +129,7 @@ WRONG = {
     "window without centre": (lambda: grey(WindowWidth=5), "no WindowCenter"),
     "window of text": (
         lambda: raw("WindowWidth", b"WIDE", grey(WindowCenter=5)),
-        "WindowWidth is no number",
+        "WindowWidth is not a number",
     ),
     "unknown window function": (
         lambda: grey(WindowCenter=5, WindowWidth=9, VOILUTFunction="CUBIC"),
@@ -132,7 +138,7 @@ WRONG = {
     "slope not a number": (lambda: raw("RescaleSlope", b"NaN"), "RescaleSlope is not finite"),
     "slope infinite": (lambda: raw("RescaleSlope", b"inf"), "RescaleSlope is not finite"),
     "slope of zero": (lambda: grey(RescaleSlope=0, RescaleIntercept=0), "RescaleSlope of 0"),
-    "slope beyond": (lambda: raw("RescaleSlope", b"1e308"), "beyond all use"),
+    "slope beyond": (lambda: raw("RescaleSlope", b"1e308"), "far too large"),
     "lut cut off": (cut_lut, "The VOI LUT of this DICOM file is missing or damaged"),
     "lut beyond its bits": (lut_beyond_its_bits, "The VOI LUT of this DICOM file is missing or"),
     "presentation lut": (
@@ -145,13 +151,13 @@ WRONG = {
     ),
     "decoder's colours uncompressed": (
         lambda: dataset(np.zeros((2, 2, 3), np.uint8), PhotometricInterpretation="YBR_RCT"),
-        "YBR_RCT of pixels that are not compressed",
+        "YBR_RCT for pixels that are not compressed",
     ),
     "no frames": (lambda: raw("NumberOfFrames", b"-3"), "NumberOfFrames is below 1"),
     "frames of text": (lambda: raw("NumberOfFrames", b"MANY"), "NumberOfFrames"),
     "several frames": (
         lambda: dataset(np.zeros((2, 4, 4), np.uint8), NumberOfFrames=2),
-        "has 2 frames; name one of them, from #1 to #2",
+        "has 2 frames; choose one of them, from #1 to #2",
     ),
     "jpeg 2000 cut off": (
         lambda: compressed(JPEG_2000, jpeg_2000()[:60], Rows=64, Columns=64),
@@ -159,7 +165,7 @@ WRONG = {
     ),
     "jpeg 2000 of another size": (
         lambda: compressed(JPEG_2000, jpeg_2000(), Rows=16, Columns=4),
-        "compressed image is 64x64, where the DICOM header tells of 16x4",
+        "compressed image is 64x64, but the DICOM header states 16x4",
     ),
     "jpeg 2000 that asks for all memory": (
         lambda: compressed(
@@ -175,7 +181,8 @@ WRONG = {
 }
 
 
-def read(file: str) -> str:
+def fault_of(file: str) -> str:
+    """Returns the sentence of the error that reading a file raises."""
     with pytest.raises(Unreadable) as caught:
         dicom_image.read_pixels(file, "")
     assert "\n" not in str(caught.value)
@@ -186,9 +193,9 @@ def read(file: str) -> str:
 @pytest.mark.parametrize("case", WRONG)
 def test_one_sentence(tmp_path, case):
     make, sentence = WRONG[case]
-    told = read(write(tmp_path / "a.dcm", make()))
-    assert re.search(sentence, told)
-    assert MARKER not in told
+    sentence_read = fault_of(write(tmp_path / "a.dcm", make()))
+    assert re.search(sentence, sentence_read)
+    assert MARKER not in sentence_read
 
 
 @pytest.mark.parametrize(
@@ -197,8 +204,8 @@ def test_one_sentence(tmp_path, case):
         (b"", "The file is empty."),
         (b"DICM", "This is not a DICOM file; expected the letters DICM after its first 128 bytes."),
         (bytes(500), "This is not a DICOM file"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(200), "a JPEG or PNG file under the name of a DICOM file"),
-        (bytes(128) + b"DICM", "cut off or damaged: it tells of no image"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), "a JPEG or PNG file with the name of a DICOM file"),
+        (bytes(128) + b"DICM", "truncated or damaged: it describes no image"),
         (bytes(128) + b"DICM" + bytes(range(256)), "damaged"),
     ],
 )
@@ -210,8 +217,10 @@ def test_other_files(tmp_path, contents, sentence):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    assert read(str(tmp_path / "a.dcm")) == "The file cannot be read (No such file or directory)."
-    assert read(str(tmp_path)) == "The file cannot be read (Is a directory)."
+    assert (
+        fault_of(str(tmp_path / "a.dcm")) == "The file cannot be read (No such file or directory)."
+    )
+    assert fault_of(str(tmp_path)) == "The file cannot be read (Is a directory)."
 
 
 def test_no_transfer_syntax(tmp_path):
@@ -230,7 +239,7 @@ def test_unknown_transfer_syntax(tmp_path):
     write(path, grey())
     explicit, unknown = b"1.2.840.10008.1.2.1\0", b"1.2.826.0.1.3680.99\0"
     path.write_bytes(path.read_bytes().replace(explicit, unknown))
-    assert read(str(path)) == "The pixels are coded in a way that cannot be decoded."
+    assert fault_of(str(path)) == "The pixels are coded in a way that cannot be decoded."
 
 
 def test_every_truncation(tmp_path):
@@ -239,18 +248,18 @@ def test_every_truncation(tmp_path):
     contents = path.read_bytes()
     for length in range(0, len(contents) - 1, 7):
         path.write_bytes(contents[:length])
-        read(str(path))
+        fault_of(str(path))
 
 
 def test_deep_nesting_does_not_end_the_process(tmp_path):
     path = tmp_path / "a.dcm"
     write(path, grey())
     contents = path.read_bytes()
-    # A sequence in a sequence, of undefined length each, behind the last tag before the pixels.
+    # Nested sequences of undefined length, after the last tag before the pixels.
     sequence = b"\x28\x00\x10\x30SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     start = contents.index(b"\xe0\x7f\x10\x00")
     path.write_bytes(contents[:start] + 20_000 * sequence + contents[start:])
-    read(str(path))
+    fault_of(str(path))
 
 
 def test_sizes_of_codestreams():
@@ -263,7 +272,7 @@ def test_sizes_of_codestreams():
         dicom_codestream.size(b"\xff\xd8\xff\xe0\x00\x04ab" + bytes(9))
 
 
-def telling() -> Dataset:
+def quoted_header() -> Dataset:
     """Returns a dataset that makes pydicom quote the marker in warnings, logs and errors."""
     ds = grey()
     for keyword in ("StudyInstanceUID", "StudyDate", "PatientAge", "PatientSex", "WindowCenter"):
@@ -273,8 +282,8 @@ def telling() -> Dataset:
     return ds
 
 
-def everything(error: BaseException) -> str:
-    """Returns the text of an error and of all that it is chained to."""
+def text_of(error: BaseException) -> str:
+    """Returns the text of an error and of all errors in its chain."""
     text = "".join(traceback.format_exception(error))
     while following := error.__cause__ or error.__context__:
         text += repr(following)
@@ -282,9 +291,9 @@ def everything(error: BaseException) -> str:
     return text
 
 
-def test_the_header_gets_nowhere(tmp_path, caplog, capfd):
+def test_nothing_of_the_header_is_output(tmp_path, caplog, capfd):
     path = tmp_path / "a.dcm"
-    write(path, telling())
+    write(path, quoted_header())
     caplog.clear()
     capfd.readouterr()
     caplog.set_level(logging.DEBUG)
@@ -298,11 +307,11 @@ def test_the_header_gets_nowhere(tmp_path, caplog, capfd):
                     header = dicom_header.read(path, [keyword])
                     dicom_header.text(header, keyword)
                 except Unreadable as error:
-                    caught.append(everything(error))
+                    caught.append(text_of(error))
             try:
                 dicom_image.read_pixels(str(path), "")
             except Unreadable as error:
-                caught.append(everything(error))
+                caught.append(text_of(error))
     finally:
         pydicom.config.debug(False)
         logger = logging.getLogger("pydicom")
@@ -310,15 +319,15 @@ def test_the_header_gets_nowhere(tmp_path, caplog, capfd):
             logger.removeHandler(handler)
     assert caught
     out = capfd.readouterr()
-    told = (*caught, caplog.text, out.out, out.err, *(str(w.message) for w in shown))
-    assert not any(MARKER in text for text in told)
-    # The same file does make pydicom talk.
+    output = (*caught, caplog.text, out.out, out.err, *(str(w.message) for w in shown))
+    assert not any(MARKER in text for text in output)
+    # pydicom itself quotes the header of the same file.
     with pytest.warns(UserWarning, match="value|encod") as quoted:
         str(pydicom.dcmread(path))
     assert any(MARKER in str(w.message) for w in quoted)
 
 
-def test_silence_ends_and_is_for_pydicom_alone():
+def test_silence_ends_and_covers_pydicom_alone():
     before = list(warnings.filters)
     with warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")

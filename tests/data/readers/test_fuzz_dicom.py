@@ -1,6 +1,7 @@
-"""Damaged DICOM files, many: a sentence or an image, nothing else, and nothing of the header.
+"""Fuzzed DICOM files: an image or an error of one sentence, and nothing of the header.
 
-`REMEDIS_FUZZ_EXAMPLES=100000` runs as many examples; the rounds of `make test-slow` are longer too.
+`REMEDIS_FUZZ_EXAMPLES=100000` sets the number of examples; `make test-slow` runs more than a plain
+run too.
 """
 
 import contextlib
@@ -49,9 +50,9 @@ def valid(kind: str) -> bytes:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Draws a valid file with bytes changed, cut off, repeated, or taken from another."""
+    """Draws a valid file with bytes changed, cut off, repeated, or replaced by another file's."""
     contents = bytearray(valid(draw(st.sampled_from(KINDS))))
-    # Most of what matters stands before the pixels.
+    # Most attributes come before the pixels.
     places = st.one_of(st.integers(128, 1200), st.integers(0, len(contents) - 1))
     for _ in range(draw(st.integers(1, 4))):
         place = min(draw(places), len(contents))
@@ -75,13 +76,13 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 def survive(contents: bytes, folder: pathlib.Path) -> None:
-    """Reads a file as all parts of the library do, and looks at all that is said."""
+    """Reads a file as every part of the library does, and checks all output."""
     path = folder / "a.dcm"
     path.write_bytes(contents)
-    told: list[str] = []
+    output: list[str] = []
     out, err = io.StringIO(), io.StringIO()
     handler = logging.Handler()
-    handler.emit = lambda record: told.append(record.getMessage())
+    handler.emit = lambda record: output.append(record.getMessage())
     logging.getLogger().addHandler(handler)
     try:
         with (
@@ -99,21 +100,21 @@ def survive(contents: bytes, folder: pathlib.Path) -> None:
                     assert image.min() >= 0
                     assert image.max() <= 1
                 except (Unreadable, UserError) as error:
-                    told.append(str(error))
-                    told.append(repr(error.__context__))
-            found = source._examine(str(path))
-            if isinstance(found, str):
-                told.append(found)
+                    output.append(str(error))
+                    output.append(repr(error.__context__))
+            result = source._examine(str(path))
+            if isinstance(result, str):
+                output.append(result)
             with contextlib.suppress(Unreadable):
                 dicom_header.read(path, ["PatientID"])
     finally:
         logging.getLogger().removeHandler(handler)
-    told += [out.getvalue(), err.getvalue(), *(str(w.message) for w in caught)]
-    assert not [text for text in told if MARKER in text]
+    output += [out.getvalue(), err.getvalue(), *(str(w.message) for w in caught)]
+    assert not [text for text in output if MARKER in text]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_damaged_is_valid_before(kind, tmp_path):
+def test_files_are_valid_before_they_are_damaged(kind, tmp_path):
     path = tmp_path / "a.dcm"
     path.write_bytes(valid(kind))
     channels = 3 if kind == "colour" else 1

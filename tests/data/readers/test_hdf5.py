@@ -82,14 +82,14 @@ def test_damaged_and_missing_files(write, tmp_path):
         hdf5.read_pixels(str(tmp_path / "b.h5"), "0")
 
 
-def test_what_cannot_be_opened_is_not_called_damaged(write, tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(write, tmp_path, monkeypatch):
     (tmp_path / "d.h5").mkdir()
     with pytest.raises(Unreadable, match=r"^The file cannot be read \(Is a directory\)\.$"):
         hdf5.read_pixels(str(tmp_path / "d.h5"), "0")
     path = write(x=np.zeros((3, 2, 2), np.uint8))
 
     def refuse(*_):
-        raise PermissionError(13, "Unable to open file, and a long story")
+        raise PermissionError(13, "Unable to open file, and further text")
 
     monkeypatch.setattr(h5py, "File", refuse)
     with pytest.raises(Unreadable, match=r"^The file cannot be read \(Permission denied\)\.$"):
@@ -115,12 +115,12 @@ def test_many_threads_and_more_files_than_stay_open(write):
     paths = [write(f"{i}.h5", x=np.full((20, 8, 8, 3), i, np.uint8) + rows) for i in range(20)]
     with ThreadPoolExecutor(8) as threads:
         wanted = [(f, r) for r in range(20) for f in range(20)]
-        found = list(threads.map(lambda fr: hdf5.read_pixels(paths[fr[0]], str(fr[1])), wanted))
-    for (file, row), pixels in zip(wanted, found, strict=True):
+        images = list(threads.map(lambda fr: hdf5.read_pixels(paths[fr[0]], str(fr[1])), wanted))
+    for (file, row), pixels in zip(wanted, images, strict=True):
         assert (pixels == file + row).all()
 
 
-def test_a_file_that_was_replaced_is_read_anew(write):
+def test_a_replaced_file_is_opened_again(write):
     path = write(x=np.zeros((1, 2, 2, 3), np.uint8))
     assert hdf5.read_pixels(path, "0").max() == 0
     other = write("new.h5", x=np.ones((3, 2, 2, 3), np.uint8))

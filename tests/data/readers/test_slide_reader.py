@@ -1,4 +1,4 @@
-"""Tiles of slides made by the test, whose every pixel is known."""
+"""Tiles of synthetic slides, compared pixel for pixel."""
 
 import gc
 import re
@@ -18,7 +18,7 @@ BASE = 0.25
 
 @pytest.fixture(scope="module")
 def noisy(tmp_path_factory):
-    """A slide of noise at 0.25 micrometres a pixel, levels 1, 2 and 4, and its pixels."""
+    """Returns a slide of noise at 0.25 micrometres per pixel, levels 1, 2 and 4, and its pixels."""
     pixels = np.random.default_rng(0).integers(0, 256, (512, 768, 3)).astype(np.uint8)
     path = write_slide(tmp_path_factory.mktemp("slides") / "noisy.tif", pixels, BASE)
     return str(path), pixels
@@ -26,7 +26,7 @@ def noisy(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    """Glass, with a pink square at (128, 64) and a purple one at (320, 256), 128 wide each."""
+    """Returns a slide of glass with a pink square at (128, 64) and a purple one at (320, 256)."""
     pixels = blank(768, 512)
     pixels[64:192, 128:256] = PINK
     pixels[256:384, 320:448] = PURPLE
@@ -34,12 +34,12 @@ def squares(tmp_path_factory):
 
 
 def halved(pixels: np.ndarray) -> np.ndarray:
-    """Returns the next level, rounded as the file's are."""
+    """Returns the next level, rounded like the levels of the file."""
     height, width, _ = pixels.shape
     return pixels.reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3)).round()
 
 
-def test_the_file_is_what_openslide_takes_for_a_slide(noisy):
+def test_openslide_reads_the_file_as_a_slide(noisy):
     with openslide.OpenSlide(noisy[0]) as opened:
         assert opened.level_downsamples == (1, 2, 4)
         assert float(opened.properties["openslide.mpp-x"]) == pytest.approx(BASE)
@@ -80,13 +80,13 @@ def test_squares_keep_their_place_and_size_at_any_resolution(squares, mpp):
     scale = mpp / BASE
     centres = (np.arange(size) + 0.5) * scale
     for colour, left, top in ((PINK, 128, 64), (PURPLE, 320, 256)):
-        # A pixel's width inside of the edges, the colour is plain.
+        # One pixel inside of the edges, the colour is plain.
         across = (centres - scale > left - 64) & (centres + scale < left - 64 + 128)
         down = (centres - scale > top) & (centres + scale < top + 128)
         plain = image[np.ix_(down, across)]
         assert plain.size
         np.testing.assert_allclose(plain, np.broadcast_to(colour, plain.shape), atol=1)
-    # And as much as is pink is pink.
+    # The coloured area is that of the squares.
     grey = 255 - image[..., 1]
     pink = (255 - PINK[1]) * 128**2 + (255 - PURPLE[1]) * 128**2
     assert grey.sum() * scale**2 == pytest.approx(pink, rel=0.02)
@@ -101,7 +101,7 @@ def test_a_block_is_averaged_antialiased(tmp_path):
     np.testing.assert_allclose(image[:, 2:-2], 127.5, atol=8)
 
 
-def test_what_was_not_scanned_is_white(noisy):
+def test_areas_outside_of_the_scan_are_white(noisy):
     path, pixels = noisy
     image = slide.read_pixels(path, f"-20,-10,40,{BASE}")
     np.testing.assert_array_equal(image[10:, 20:], pixels[:30, :20])
@@ -115,7 +115,7 @@ def test_what_was_not_scanned_is_white(noisy):
 def test_resolution_given_with_the_item(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     path = str(write_slide(tmp_path / "silent.tif", pixels, mpp=None))
-    with pytest.raises(Unreadable, match="does not say how many micrometres a pixel has"):
+    with pytest.raises(Unreadable, match="does not state its micrometres per pixel"):
         slide.read_pixels(path, "0,0,32,0.5")
     image = slide.read_pixels(path, "4,6,32,0.5,0.5")
     np.testing.assert_array_equal(image, pixels[6:38, 4:36])
@@ -141,17 +141,17 @@ def test_from_many_threads(noisy):
 
 
 def test_slides_stay_open_but_not_all_of_them(tmp_path, monkeypatch):
-    made = []
+    opened = []
     monkeypatch.setattr(
-        slide, "_open", lambda o, f, real=slide._open: (made.append(f), real(o, f))[1]
+        slide, "_open", lambda o, f, real=slide._open: (opened.append(f), real(o, f))[1]
     )
     pixels = blank(128, 128)
     paths = [str(write_slide(tmp_path / f"{i}.tif", pixels, BASE)) for i in range(6)]
     for path in (paths[0], paths[0], *paths, paths[0], paths[5]):
         slide.read_pixels(path, f"0,0,32,{BASE}")
-    assert made == [*paths, paths[0]]
+    assert opened == [*paths, paths[0]]
     gc.collect()
-    # Written anew, it is another slide.
+    # A file that was replaced is opened again.
     write_slide(tmp_path / "5.tif", np.zeros_like(pixels), BASE)
     assert (slide.read_pixels(paths[5], f"0,0,32,{BASE}") == 0).all()
 
@@ -182,7 +182,7 @@ def test_names(name, taken):
         ("0,0,32,0.5,0", "size and mpp must be above 0"),
         ("768,0,32,0.5", "'768,0,32,0.5' lies outside of the slide, which is 768x512"),
         ("0,-64,32,0.5", "lies outside of the slide"),
-        ("0,0,32,0.2", "0.25 micrometres a pixel at its finest, coarser than the 0.2 wanted"),
+        ("0,0,32,0.2", "0.25 micrometres per pixel at its finest, coarser than the 0.2 wanted"),
         ("0,0,224,200", "asks for 44800x44800 pixels of the slide at once"),
         ("0,0,99999,0.25", "asks for 99999x99999 pixels"),
     ],
@@ -204,7 +204,7 @@ def write_striped(path):
 def write_cut(path):
     write_slide(path, np.random.default_rng(0).integers(0, 256, (512, 512, 3)).astype(np.uint8))
     contents = path.read_bytes()
-    # Tiles stand before what names them, so zeros there are pixels; the end is cut off.
+    # The tiles come before the directory that lists them, and the directory is cut off.
     path.write_bytes(contents[: len(contents) // 2])
 
 
@@ -228,7 +228,7 @@ def test_wrong_files(tmp_path, write, sentence):
         slide.read_pixels(str(path), "256,256,128,0.25")
 
 
-def test_a_damaged_slide_does_not_stay_damaged(tmp_path, noisy):
+def test_a_repaired_slide_is_read(tmp_path, noisy):
     path = tmp_path / "a.tif"
     write_cut(path)
     with pytest.raises(Unreadable):

@@ -1,4 +1,4 @@
-"""Tissue, tiles and their labels, on slides made by the test."""
+"""Tissue, tiles and their labels on synthetic slides."""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ BASE = 0.25
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
-    """Glass with tissue at x 256 to 768, y 128 to 512, and a black smear of ink below."""
+    """Returns glass with tissue at x 256 to 768, y 128 to 512, and a black smear of ink below."""
     pixels = blank(1024, 1024)
     pixels[128:512, 256:768] = PINK
     pixels[300:400, 300:400] = PURPLE
@@ -34,7 +34,7 @@ def path(tmp_path_factory):
 
 
 def test_tiles_are_those_on_tissue(path):
-    # 64 pixels at 0.5 are 128 of the slide's: exactly 4 by 3 tiles of tissue.
+    # 64 pixels at 0.5 are 128 pixels of the slide: exactly 4 by 3 tiles of tissue.
     tiles = tiling.tile(path, mpp=0.5, size=64)
     corners = [(x, y) for y in (128, 256, 384) for x in (256, 384, 512, 640)]
     assert list(zip(tiles["x"], tiles["y"], strict=True)) == corners
@@ -56,7 +56,7 @@ def test_the_share_of_tissue(path, size, share):
     across = np.clip(np.minimum(x + side, 768) - np.maximum(x, 256), 0, None)
     down = np.clip(np.minimum(y + side, 512) - np.maximum(y, 128), 0, None)
     exact = across * down / side**2
-    # The mask's pixels are 12 to 32 of the slide's wide.
+    # The mask's pixels are 12 to 32 pixels of the slide wide.
     np.testing.assert_allclose(tiles["tissue"], exact, atol=0.2)
     chosen = tiling.tile(path, mpp=0.5, size=size, tissue=share)
     pd.testing.assert_frame_equal(
@@ -73,7 +73,7 @@ def test_tiles_stay_on_the_slide_and_follow_the_stride(path):
 
 
 def test_uneven_steps_do_not_drift(path):
-    # 30 pixels at 0.7 are 84 of the slide's.
+    # 30 pixels at 0.7 are 84 pixels of the slide.
     tiles = tiling.tile(path, mpp=0.7, size=30, tissue=0)
     assert sorted(set(tiles["x"])) == [84 * i for i in range(12)]
     tiles = tiling.tile(path, mpp=0.6, size=33, tissue=0)
@@ -88,7 +88,7 @@ def test_glass_and_ink_are_no_tissue(tmp_path):
     assert len(tiling.tile(write_slide(tmp_path / "ink.tif", glass), 0.5, 64)) == 0
 
 
-def test_nothing_but_tissue_is_all_tissue(tmp_path):
+def test_a_slide_full_of_tissue_is_all_tissue(tmp_path):
     noise = np.random.default_rng(0).integers(-30, 31, (512, 512, 3))
     tissue = np.clip(np.array(PINK) + noise, 0, 255).astype(np.uint8)
     assert len(tiling.tile(write_slide(tmp_path / "full.tif", tissue), 0.5, 64)) == 16
@@ -106,7 +106,7 @@ def test_otsu_is_that_of_scikit_image(seed):
     values = np.clip(
         np.r_[generator.normal(0.1, 0.04, 3000), generator.normal(0.4, 0.1, 800 * seed + 50)], 0, 1
     )
-    # Of 256 equal bins over [0, 1], as ours; scikit-image gives the middle of the last lower bin.
+    # With the same 256 bins, scikit-image returns the middle of the last lower bin.
     counts, edges = np.histogram(values, 256, (0, 1))
     middles = (edges[1:] + edges[:-1]) / 2
     assert tiling.otsu(values) == pytest.approx(threshold_otsu(hist=(counts, middles)) + 1 / 512)
@@ -146,12 +146,12 @@ def test_only_the_middle_third_decides(path):
 
 
 def test_holes_and_several_outlines(path):
-    # Covers the middles of four tiles; a hole takes one of them.
+    # The outline covers the middles of four tiles; a hole removes one of them.
     large = square(96, 96, 192)
     four = {(1, 1), (2, 1), (1, 2), (2, 2)}
     assert labels(path, outlines(large)) == four
     assert labels(path, outlines(large, holes=[square(192, 192, 96)])) == four - {(2, 2)}
-    # A hole in one outline is no tumour of another either, and what two share is still tumour.
+    # A hole holds for all outlines, and the overlap of two outlines is tumour.
     twice = outlines(large, large, holes=[square(192, 192, 96)])
     assert labels(path, twice) == four - {(2, 2)}
     tiny = outlines(large, holes=[square(230, 230, 10)])
@@ -255,15 +255,15 @@ def test_annotations_that_are_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"mpp": 0}, "mpp is 0; expected micrometres a pixel, above 0"),
+        ({"mpp": 0}, "mpp is 0; expected micrometres per pixel, above 0"),
         ({"mpp": float("nan")}, "mpp is nan; expected"),
         ({"override_mpp": -1}, "override_mpp is -1; expected"),
         ({"size": 0}, "The size of tiles is 0; expected 1 pixel or more"),
         ({"stride": 0}, "The stride of tiles is 0; expected"),
         ({"tissue": 1.5}, "The least share of tissue is 1.5; expected 0 to 1"),
         ({"centre": 0}, "The width of the centre is 0 of a tile"),
-        ({"mpp": 0.1}, "a.tif: The slide has 0.25 micrometres a pixel at its finest, coarser"),
-        ({"mpp": 0.5, "override_mpp": 0.6}, "0.6 micrometres a pixel at its finest, coarser"),
+        ({"mpp": 0.1}, "a.tif: The slide has 0.25 micrometres per pixel at its finest, coarser"),
+        ({"mpp": 0.5, "override_mpp": 0.6}, "0.6 micrometres per pixel at its finest, coarser"),
     ],
 )
 def test_wrong_arguments(path, options, sentence):
@@ -274,12 +274,12 @@ def test_wrong_arguments(path, options, sentence):
 def test_a_slide_without_a_resolution_needs_the_override(tmp_path, path):
     with slide.opened(str(path)) as opened:
         pixels = np.asarray(opened.read_region((0, 0), 0, opened.dimensions))[..., :3]
-    silent = write_slide(tmp_path / "silent.tif", pixels, mpp=None)
-    with pytest.raises(UserError, match=r"does not say how many .*; set override_mpp to that"):
-        tiling.tile(silent, 0.5, 64)
-    tiles = tiling.tile(silent, 0.5, 64, override_mpp=BASE)
-    told = tiling.tile(path, 0.5, 64)
-    assert tiles["item"].tolist() == [f"{item},0.25" for item in told["item"]]
-    for item, other in zip(tiles["item"], told["item"], strict=True):
-        image = slide.read_pixels(str(silent), item)
+    without_mpp = write_slide(tmp_path / "without_mpp.tif", pixels, mpp=None)
+    with pytest.raises(UserError, match=r"does not state its .*; set override_mpp to that"):
+        tiling.tile(without_mpp, 0.5, 64)
+    tiles = tiling.tile(without_mpp, 0.5, 64, override_mpp=BASE)
+    expected = tiling.tile(path, 0.5, 64)
+    assert tiles["item"].tolist() == [f"{item},0.25" for item in expected["item"]]
+    for item, other in zip(tiles["item"], expected["item"], strict=True):
+        image = slide.read_pixels(str(without_mpp), item)
         np.testing.assert_array_equal(image, slide.read_pixels(str(path), other))
