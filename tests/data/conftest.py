@@ -1,4 +1,4 @@
-"""What the tests of data share: made-up datasets in their real layouts, small manifests."""
+"""Fixtures for the tests of data: synthetic data sets in their real layouts, small manifests."""
 
 import pathlib
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from remedis.preprocess import parse
 
 
 def _folder(root: pathlib.Path) -> pathlib.Path:
-    """Writes images of two classes in `split/class/*`; the patient is in the name of the file."""
+    """Writes images of two classes in `split/class/*`; file names contain the patient."""
     for i in range(24):
         kind = "PNEUMONIA" if i % 2 else "NORMAL"
         folder = root / ("train" if i < 16 else "test") / kind
@@ -63,17 +63,17 @@ def _slides(root: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
-    """Directories of small rehearsal datasets, and of a user's own, by name of their source."""
+    """Returns directories of small synthetic data sets by the name of their source."""
     root = tmp_path_factory.mktemp("datasets")
-    own = root / "own"
-    (own / "images").mkdir(parents=True)
+    users = root / "own"
+    (users / "images").mkdir(parents=True)
     rows = []
     for i in range(40):
         pixels = np.random.default_rng(i).integers(0, 256, (24, 32), dtype=np.uint8)
-        Image.fromarray(pixels).save(own / "images" / f"{i}.png")
+        Image.fromarray(pixels).save(users / "images" / f"{i}.png")
         rows.append((f"images/{i}.png", f"p{i // 2}", i % 2, ""))
     table = pd.DataFrame(rows, columns=["path", "patient_id", "pneumonia", "site"])
-    table.to_csv(own / "manifest.csv", index=False)
+    table.to_csv(users / "manifest.csv", index=False)
     chexpert = synthetic.write_chexpert(root, patients=12, valid_patients=6, image_size=64)
     packed = root / "packed"
     prepare.prepare(sources.load("chexpert", chexpert), parse("resize(32)"), packed, "packed")
@@ -84,7 +84,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         "wilds_camelyon17": synthetic.write_wilds_camelyon17(
             root, slides_per_centre=2, patches_per_slide=4
         ),
-        "csv": own,
+        "csv": users,
         "folder": _folder(root / "folder"),
         "dicom": _dicom(root / "dicom"),
         "slides": _slides(root / "slides"),
