@@ -14,21 +14,22 @@ from remedis.errors import UserError
 THIRDS = {"train": 0.6, "validation": 0.2, "test": 0.2}
 
 
-def landed(manifest, column="patient_id"):
+def split_by(manifest, column="patient_id"):
+    """Returns the split of each value of a column."""
     return dict(zip(manifest.table[column], manifest.table["split"], strict=True))
 
 
-def test_patients_stay_whole_and_stay_when_rows_are_added(make):
+def test_patients_are_not_divided_and_keep_their_split_when_rows_are_added(make):
     patients = [f"p{i % 200}" for i in range(600)]
     small = splits.assign(make(400, patient_id=patients[:400]), THIRDS, seed=1)
     large = splits.assign(make(600, patient_id=patients), THIRDS, seed=1)
     assert small.table.groupby("patient_id")["split"].nunique().eq(1).all()
-    assert landed(small).items() <= landed(large).items()
-    assert landed(splits.assign(small, THIRDS, seed=2)) != landed(small)
+    assert split_by(small).items() <= split_by(large).items()
+    assert split_by(splits.assign(small, THIRDS, seed=2)) != split_by(small)
 
 
 def test_golden_draws():
-    """A split must be the same in every version: SHA-256 of seed/purpose/id, its first 53 bits."""
+    """Draws are the first 53 bits of SHA-256 of seed/purpose/id, the same in every version."""
     golden = [0.13327114861358802, 0.5069487177802233, 0.13327114861358802]
     assert uniform(["p0", "p1", "p0"], 0, "assign").tolist() == golden
     digest = hashlib.sha256(b"0/assign/p0").hexdigest()
@@ -93,7 +94,7 @@ def test_wrong_fractions(make, fractions, sentence):
 
 def test_wrong_demands(make):
     with pytest.raises(UserError, match=r"The split 'validation' came out empty: .* has 1 images"):
-        splits.assign(make(1, patient_id="p3"), THIRDS, seed=0)  # p3 draws 0.14: train
+        splits.assign(make(1, patient_id="p3"), THIRDS, seed=0)  # the draw of p3 is 0.14: train
     with pytest.raises(UserError) as error:
         splits.ensure(make(4, split="test"), THIRDS, seed=0)
     assert str(error.value) == (
@@ -115,12 +116,12 @@ def completed(manifest, **changes):
     return splits.ensure(manifest, THIRDS, seed=0, complete=True, **changes)
 
 
-def test_completing_keeps_what_is_recorded_and_places_what_is_new(make):
+def test_completing_keeps_recorded_splits_and_assigns_new_patients(make):
     whole = make(300, patient_id=[f"p{i % 150}" for i in range(300)])
     recorded = splits.assign(whole, THIRDS, seed=7)
     split = recorded.table["split"].to_numpy(object).copy()
-    split[200:] = None  # of p50 to p149: all are known by their first image
-    split[140:150] = None  # p140 to p149 are new altogether
+    split[200:] = None  # second images of p50 to p149, whose first images have splits
+    split[140:150] = None  # p140 to p149 have no image with a split
     done = completed(make(300, patient_id=whole.table["patient_id"], split=split))
     was, now = recorded.table["split"], done.table["split"]
     new = np.isin(whole.table["patient_id"], [f"p{i}" for i in range(140, 150)])
@@ -137,18 +138,18 @@ def test_completing_in_two_steps_is_completing_in_one(make):
         known = manifest.table["split"].tolist()
         return completed(make(n, patient_id=ids[:n], split=known + [None] * (n - len(known))))
 
-    assert landed(grown(grown(first, 60), 90)) == landed(grown(first, 90))
+    assert split_by(grown(grown(first, 60), 90)) == split_by(grown(first, 90))
 
 
-def test_completing_refuses_a_patient_who_is_torn_already(make):
-    torn = make(4, patient_id=["a", "a", "a", "b"], split=["train", "test", None, "validation"])
+def test_completing_refuses_a_patient_in_several_splits(make):
+    divided = make(4, patient_id=["a", "a", "a", "b"], split=["train", "test", None, "validation"])
     with pytest.raises(
         UserError, match=r"1 units of patient_id with new images .* first 'a'; move"
     ):
-        completed(torn)
+        completed(divided)
 
 
-def test_a_new_image_beside_validation_of_the_same_slides_is_for_training(make):
+def test_a_new_image_of_a_slide_with_id_validation_is_for_training(make):
     split = ["train", "id_validation", None, "validation", "test"]
     done = completed(make(5, patient_id=["a", "a", "a", "b", "c"], split=split))
     assert done.table["split"][2] == "train"
@@ -166,7 +167,7 @@ def test_stratified_shares_hold_in_every_stratum(make, seed):
     done = splits.assign(m, THIRDS, seed, stratify=("ill", "site"))
     for _, stratum in done.table.groupby(["ill", "site"]):
         counts = stratum["split"].value_counts()
-        # One unit of slack at either bound of a split, one for each whole number.
+        # `train` and `test` have one bound each, with one unit of slack; `validation` has two.
         assert abs(counts["train"] - 0.6 * len(stratum)) <= 1
         assert abs(counts["test"] - 0.2 * len(stratum)) <= 1
         assert abs(counts["validation"] - 0.2 * len(stratum)) <= 2
@@ -175,19 +176,19 @@ def test_stratified_shares_hold_in_every_stratum(make, seed):
 def test_stratified_splits_differ_little_from_plain_ones(make):
     m = make(900, **STRATA)
     plain, done = (
-        landed(splits.assign(m, THIRDS, 0)),
-        landed(splits.assign(m, THIRDS, 0, stratify=("ill", "site"))),
+        split_by(splits.assign(m, THIRDS, 0)),
+        split_by(splits.assign(m, THIRDS, 0, stratify=("ill", "site"))),
     )
     moved = sum(plain[p] != done[p] for p in plain)
-    # What shares that are off by binomial chance ask for, and no more: 3 standard deviations of two
-    # bounds in six strata.
+    # No more patients move than binomial deviations from the shares require: 3 standard deviations
+    # at two bounds in six strata.
     strata = m.table.groupby(["ill", "site"]).size()
     assert 0 < moved <= 3 * sum(np.sqrt(n * b * (1 - b)) for n in strata for b in (0.6, 0.8))
 
 
-def test_single_units_of_a_stratum_stay_where_plain_splits_put_them(make):
+def test_strata_of_a_single_unit_have_the_plain_splits(make):
     m = make(60, site=[f"h{i}" for i in range(60)])
-    assert landed(splits.assign(m, THIRDS, 3, stratify=("site",))) == landed(
+    assert split_by(splits.assign(m, THIRDS, 3, stratify=("site",))) == split_by(
         splits.assign(m, THIRDS, 3)
     )
 
@@ -222,10 +223,10 @@ def test_the_order_of_rows_does_not_matter(make, stratify):
         return dict(zip(manifest.table["path"], values, strict=True))
 
     one, two = (splits.assign(x, THIRDS, 0, stratify=stratify) for x in (m, mixed))
-    assert landed(one, "path") == landed(two, "path")
+    assert split_by(one, "path") == split_by(two, "path")
     assert one.table.groupby("patient_id")["split"].nunique().eq(1).all()
     carved = [
-        landed(splits.carve(x, {"test": 0.5}, 0, stratify=stratify), "path") for x in (one, two)
+        split_by(splits.carve(x, {"test": 0.5}, 0, stratify=stratify), "path") for x in (one, two)
     ]
     assert carved[0] == carved[1]
     subsets = [by_path(x, nested_subsets(x, [30], 0, stratify=stratify)[30]) for x in (m, mixed)]

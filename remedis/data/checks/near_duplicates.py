@@ -173,7 +173,7 @@ def _close(
     """
     several = (masks & (masks - 1)) != 0
     close = [(int(i), int(i), 0) for i in np.flatnonzero(several)]
-    found = np.empty(0, np.int64)  # one number per pair: first * number of hashes + second
+    codes = np.empty(0, np.int64)  # one number per pair: first * number of hashes + second
     unfinished = ""
     comparisons_left = MAX_COMPARISONS
     rounds = math.comb(distance + 2, 2)
@@ -193,15 +193,15 @@ def _close(
             if near.any():
                 # The sort is stable: among hashes of equal keys, `first` is the lower.
                 pair = order[first[near]] * len(words) + order[second[near]]
-                found = np.union1d(found, pair)
-            if len(close) + len(found) >= MAX_PAIRS:
+                codes = np.union1d(codes, pair)
+            if len(close) + len(codes) >= MAX_PAIRS:
                 break
-        if len(close) + len(found) >= MAX_PAIRS:
+        if len(close) + len(codes) >= MAX_PAIRS:
             unfinished = _ENOUGH
             break
         if _count(sorted_keys) > limit:
             unfinished = _TOO_ALIKE
-    a, b = np.divmod(found, max(len(words), 1))
+    a, b = np.divmod(codes, max(len(words), 1))
     apart = distances(words[a], words[b])
     order = np.argsort(apart, kind="stable")
     near_pairs = zip(a[order].tolist(), b[order].tolist(), apart[order].tolist(), strict=True)

@@ -247,7 +247,7 @@ def test_wrong_annotations(tmp_path, contents, sentence):
         annotations.read(path)
 
 
-def test_annotations_that_are_not_there(tmp_path):
+def test_a_missing_annotation_file(tmp_path):
     with pytest.raises(UserError, match=r"a.xml cannot be read \(No such file or directory\)"):
         annotations.read(tmp_path / "a.xml")
 
