@@ -122,7 +122,8 @@ def test_the_module_is_a_datasheet(name):
     ],
 )
 def test_a_vocabulary_has_all_labels_of_its_source(datasets, source, vocabulary):
-    assert set(load(source, datasets[source]).labels) == set(vocabulary.values())
+    loaded = load(source, datasets[source], **OPTIONS.get(source, {}))
+    assert set(loaded.labels) == set(vocabulary.values())
 
 
 def test_unknown_source(tmp_path):
