@@ -1,14 +1,14 @@
 """The examination of a manifest: splits, leaks, labels and images, as training would read them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from remedis import files
-from remedis.data import labels, splits
+from remedis.data import splits
 from remedis.data.checks import leaks, scan
-from remedis.data.checks.doctor import appearance, counts
+from remedis.data.checks.doctor import appearance, counts, label_findings
 from remedis.data.checks.doctor.diagnosis import (
     ERROR,
     NOTE,
@@ -16,7 +16,6 @@ from remedis.data.checks.doctor.diagnosis import (
     Diagnosis,
     Expectation,
     Finding,
-    Rows,
     ordered,
 )
 from remedis.data.manifest import SPLITS, Manifest
@@ -25,7 +24,6 @@ from remedis.errors import UserError, some, unknown_choice
 
 # The defaults of the configs for fine-tuning.
 FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
-POLICY = "ignore"
 MAX_BAD_IMAGES = 0.01
 
 
@@ -65,7 +63,7 @@ def diagnose(
       UserError: unit, fractions or policies are wrong.
     """
     fractions = splits.checked(fractions or FRACTIONS)
-    judged = _with_policies(manifest, uncertain, unmentioned)
+    decided = label_findings.with_policies(manifest, uncertain, unmentioned)
     if unit not in UNITS:
         raise unknown_choice("unit of splits", unit, UNITS)
     findings: list[Finding] = []
@@ -85,15 +83,18 @@ def diagnose(
     tables = counts.of_manifest(manifest) if len(manifest) else {}
     if len(manifest):
         findings += _leaks(manifest, scanned)
-        judged = _rows_of(judged, manifest)
         undecided = [
             kind
             for kind, policy in (("uncertain", uncertain), ("unmentioned", unmentioned))
             if policy is None
         ]
-        after = counts.of_manifest(judged)["labels"]
-        findings += _learnable(manifest.labels, tables["labels"], after, min_patients, undecided)
-        findings += _undecided(manifest.labels, tables["labels"])
+        findings += label_findings.findings(
+            manifest.labels,
+            tables["labels"],
+            counts.of_manifest(_with_labels(manifest, decided))["labels"],
+            min_patients,
+            undecided,
+        )
         findings += appearance.findings(manifest.table, scanned, expected)
         tables |= counts.of_images(scanned)
     if expected is not None:
@@ -193,107 +194,11 @@ def _leaks(manifest: Manifest, scanned: pd.DataFrame) -> list[Finding]:
     return findings + [Finding(NOTE, "unchecked", sentence) for sentence in receipt.unchecked]
 
 
-def _with_policies(manifest: Manifest, uncertain: str | None, unmentioned: str | None) -> Manifest:
-    """Returns the manifest with the labels that training would read."""
-    named = uncertain is not None or unmentioned is not None
-    decided = any(p != "keep" for policy in manifest.policies.values() for p in policy.values())
-    if decided and not named:  # packed with policies: the labels are final
-        return manifest
-    return labels.apply_policies(
-        manifest,
-        labels.policies(POLICY if uncertain is None else uncertain, manifest.labels),
-        labels.policies(POLICY if unmentioned is None else unmentioned, manifest.labels),
-    )
-
-
-def _rows_of(judged: Manifest, manifest: Manifest) -> Manifest:
-    """Returns the images of `manifest` in its splits, with the labels of `judged`."""
-    targets = judged.table.set_index("path")[list(judged.labels)].loc[manifest.table["path"]]
-    values = {label: targets[label].to_numpy() for label in judged.labels}
+def _with_labels(manifest: Manifest, decided: Manifest) -> Manifest:
+    """Returns `manifest` with the labels that `decided` has for its images."""
+    targets = decided.table.set_index("path")[list(decided.labels)].loc[manifest.table["path"]]
+    values = {label: targets[label].to_numpy() for label in decided.labels}
     return dataclasses.replace(manifest, table=manifest.table.assign(**values))
-
-
-def _learnable(
-    names: Sequence[str],
-    before: Rows,
-    after: Rows,
-    min_patients: int,
-    undecided: Sequence[str],
-) -> list[Finding]:
-    """Returns findings about labels that cannot be learned or estimated.
-
-    Args:
-      names: names of the labels.
-      before: counts by label and split before the policies.
-      after: the same after the policies.
-      min_patients: number of positive, and of negative, patients that an estimate needs.
-      undecided: `uncertain`, `unmentioned`: the values without a named policy.
-    """
-    findings = []
-    for label in names:
-        rows = [row for row in after if row["label"] == label]
-        train = [row for row in before if row["label"] == label and row["split"] == "train"]
-        # Values that a policy may still turn into the missing ones.
-        options = [
-            f"{sum(row[value] for row in train):,} {value} (--{kind}, config.{kind})"
-            for value, kind in (("uncertain", "uncertain"), ("unknown", "unmentioned"))
-            if kind in undecided and any(row[value] for row in train)
-        ]
-        if kept := sum(row["uncertain"] for row in rows if row["split"] == "train"):
-            findings.append(
-                Finding(
-                    ERROR,
-                    "kept_uncertain",
-                    f"Label {label!r} still has {kept:,} uncertain values (-1) in train, which "
-                    "cannot be trained on; set config.uncertain to ignore, zeros or ones.",
-                )
-            )
-        for kind, policy in (("positive", "ones"), ("negative", "zeros")):
-            if any(row[kind] == 0 and row["split"] == "train" for row in rows):
-                sentence = f"Label {label!r} has no {kind} image in train"
-                if options:
-                    sentence += (
-                        f", as long as others are ignored: {' and '.join(options)}. If these are "
-                        f"{kind}, name the policy {policy!r}; else leave the label out."
-                    )
-                else:
-                    sentence += (
-                        "; leave it out, or check the data and the policy for unmentioned labels."
-                    )
-                findings.append(Finding(WARNING if options else ERROR, "unlearnable", sentence))
-                continue
-            patients = {row["split"]: row[f"{kind}_patients"] for row in rows}
-            if few := [f"{split} {n}" for split, n in patients.items() if n < min_patients]:
-                findings.append(
-                    Finding(
-                        WARNING,
-                        "few_patients",
-                        f"Label {label!r} has too few {kind} patients ({', '.join(few)}; "
-                        f"{min_patients} are needed to estimate anything): use more data, give "
-                        "that split a larger share, or leave the label out.",
-                    )
-                )
-    return findings
-
-
-def _undecided(names: Sequence[str], label_counts: Rows) -> list[Finding]:
-    """Returns notes about uncertain and unknown labels."""
-    findings = []
-    for value, name in (("uncertain", "uncertain (-1)"), ("unknown", "unknown")):
-        totals = dict.fromkeys(names, 0)
-        for row in label_counts:
-            totals[row["label"]] += row[value]
-        if listed := [f"{label}: {count:,}" for label, count in totals.items() if count]:
-            key = "uncertain" if value == "uncertain" else "unmentioned"
-            findings.append(
-                Finding(
-                    NOTE,
-                    value,
-                    f"Labels are {name} for {some(listed)} images; config.{key} decides how "
-                    "they count.",
-                )
-            )
-    return findings
 
 
 def _checkpoint(manifest: Manifest, expected: Expectation) -> list[Finding]:
