@@ -1,14 +1,14 @@
-"""The error that a user's mistake raises, and phrases of its message."""
+"""The error for a user's mistake, and sentences that several modules need."""
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 
 
 class UserError(ValueError):
-    """A mistake the user can mend.
+    """A mistake that the user can correct.
 
-    The message is one sentence or two: what is wrong, where (file, row, key), what was expected,
-    what to do. Command-line programs print it without a traceback.
+    The message is one sentence or two: the fault, its place (file, row, key), the expectation and
+    the next step. Commands print it without a traceback.
     """
 
 
@@ -16,9 +16,9 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     """Returns the error for a name that is not among `choices`, with the nearest right one.
 
     Args:
-      kind: what was named, e.g. "model" or "config argument".
-      got: what the user wrote.
-      choices: every right answer.
+      kind: of the name, e.g. "model" or "config argument".
+      got: the user's text.
+      choices: all valid names.
     """
     names = list(choices)
     near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)

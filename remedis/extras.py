@@ -1,4 +1,4 @@
-"""Packages that only some need, imported where they are used."""
+"""Optional packages, imported where they are used."""
 
 import importlib
 from types import ModuleType

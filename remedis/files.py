@@ -41,7 +41,7 @@ def refuse_existing(path: Path, overwrite: bool) -> None:
 def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
     """Yields a temporary directory beside `path`, renamed to it when the block ends without error.
 
-    Temporary directories that killed processes of this machine left behind are removed.
+    Temporary directories of killed processes of this machine are removed.
 
     Raises:
       UserError: `path` exists and `overwrite` is false.
@@ -70,7 +70,7 @@ def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Pat
 
 
 def _runs(process: str) -> bool:
-    """Returns whether a process of this number runs; true for what is no number."""
+    """Returns whether a process of this number runs; true for a name that is no number."""
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:

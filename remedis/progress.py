@@ -1,7 +1,7 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, a log line every few seconds elsewhere."""
 
 import contextlib
-import sys
+import logging
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_LINES = 10.0
+_LOG = logging.getLogger(__name__)
 
 
 class Report(Protocol):
-    """Tells that step `done` is finished, with a few words on how it goes."""
+    """A function that shows progress."""
 
     def __call__(self, done: int, status: str) -> None:
-        """Reports."""
+        """Shows that `done` steps are finished, with a few words on the state of the work."""
 
 
 @contextlib.contextmanager
@@ -24,9 +25,9 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Report]:
     """Yields a function to call after each step.
 
     Args:
-      title: what is going on.
+      title: of the work.
       total: number of steps.
-      done: steps finished before, e.g. by a run that was killed.
+      done: steps finished before, e.g. by a killed run.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -46,6 +47,6 @@ def _lines(title: str, total: int) -> Report:
         nonlocal last
         if done == total or time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            print(f"{title} {done}/{total} {status}".rstrip(), file=sys.stderr, flush=True)
+            _LOG.info(f"{title} {done}/{total} {status}".rstrip())
 
     return report

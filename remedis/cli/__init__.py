@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parsed = _parser().parse_args(arguments)
         # Standard output of `--json` is JSON alone.
-        quiet = parsed.quiet or getattr(parsed, "json", False)
-        with console.shown(quiet=quiet, verbose=parsed.verbose):
+        to_stderr = getattr(parsed, "json", False)
+        with console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr):
             status: int = parsed.run(parsed)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -83,7 +83,7 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
             f"{error} The model scores {', '.join(exported.labels)}; if the data lack some of "
             "these, name the others: --labels=A,B."
         ) from error
-    return rescore.scored(
+    return rescore.score(
         exported,
         manifest,
         out,
@@ -105,7 +105,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     parsed.data = parsed.data or parsed.manifest
     rescore.check_out(parsed.out)
     if parsed.data is None:
-        results = rescore.again(
+        results = rescore.reevaluate(
             parsed.model, parsed.out, parsed.split or "test", parsed.seed, parsed.resamples
         )
     else:

@@ -7,10 +7,11 @@ show their lines within `shown`.
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 LIBRARY = logging.getLogger("remedis")
+PROGRESS = "remedis.progress"
 
 
 class _Lines(logging.Handler):
@@ -19,10 +20,10 @@ class _Lines(logging.Handler):
     A progress bar on a terminal replaces `sys.stdout` and `sys.stderr` while it is drawn.
     """
 
-    def __init__(self, name: str, lowest: int, highest: int) -> None:
-        super().__init__(lowest)
+    def __init__(self, name: str, shows: Callable[[logging.LogRecord], bool]) -> None:
+        super().__init__()
         self._stream_name = name
-        self.addFilter(lambda record: record.levelno <= highest)
+        self.addFilter(shows)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -45,19 +46,28 @@ class _Format(logging.Formatter):
 
 
 @contextlib.contextmanager
-def shown(quiet: bool = False, verbose: bool = False) -> Iterator[None]:
+def shown(
+    quiet: bool = False, verbose: bool = False, information_on_stderr: bool = False
+) -> Iterator[None]:
     """Shows the library's log lines in the block; leaves logging as it was before.
 
     INFO is a bare line on standard output; WARNING and above are `warning: ...` on standard error.
+    Progress is on standard error, too.
 
     Args:
       quiet: show warnings only.
       verbose: show debugging lines too, and the name of the logger in every line; has precedence.
+      information_on_stderr: leave standard output to the command, such as for JSON.
     """
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+
+    def on_stdout(record: logging.LogRecord) -> bool:
+        progress = record.name == PROGRESS
+        return record.levelno <= logging.INFO and not progress and not information_on_stderr
+
     handlers = (
-        _Lines("stdout", logging.DEBUG, logging.INFO),
-        _Lines("stderr", logging.INFO + 1, sys.maxsize),
+        _Lines("stdout", on_stdout),
+        _Lines("stderr", lambda record: not on_stdout(record)),
     )
     before = (LIBRARY.handlers[:], LIBRARY.level, LIBRARY.propagate)
     for handler in handlers:

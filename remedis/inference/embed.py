@@ -1,6 +1,7 @@
-"""Embeddings of a manifest's images with any backbone, through the store, and as a table."""
+"""Embeddings of a manifest's images by any backbone: through the store, and as a table."""
 
 import dataclasses
+import logging
 import os
 import pathlib
 from collections.abc import Callable
@@ -25,7 +26,8 @@ from remedis.zoo.provenance import Provenance
 
 EMBEDDINGS = ("embedding", "pre_logits")
 SUFFIXES = (".parquet", ".npz")
-SEED = 0  # of weights that are drawn
+SEED = 0  # of random weights
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Embedded:
 
     Attributes:
       manifest: the images, without those that cannot be read.
-      scanned: what `scan.scan` found of them, row by row.
-      rows: [images, C] float32.
+      scanned: the rows of `scan.scan` for these images, in their order.
+      rows: embeddings, [images, C] float32.
       provenance: of the weights.
     """
 
@@ -56,22 +58,22 @@ def embed(
     max_bad_images: float = 0.01,
     gate: Callable[[Manifest, pd.DataFrame], None] = lambda *_: None,
 ) -> Embedded:
-    """Returns the embeddings of a manifest's images, computed where the store lacks them.
+    """Returns the embeddings of a manifest's images; computes those that the store lacks.
 
     Args:
       spec: of the backbone, as `resolve.load` takes it.
       manifest: the images.
-      store: directory of the store; bad images are listed in it too.
-      preprocess: specification; if not given, that of an exported classifier, or resizing to the
-        size a published checkpoint is used at.
-      embedding: `embedding`, the map averaged over space, or `pre_logits`, the same of the map
-        after the backbone's final norm.
-      batch_size: images at a time.
-      max_bad_images: share of unreadable images to go on with.
-      gate: raises an error if images, with what a scan found of them, are not to be embedded.
+      store: directory of the store; bad images are listed in it, too.
+      preprocess: specification; None for that of an exported classifier, or a resize to the input
+        size of a published checkpoint.
+      embedding: `embedding`, the spatial mean of the map, or `pre_logits`, the spatial mean after
+        the backbone's final norm.
+      batch_size: images per batch.
+      max_bad_images: largest share of unreadable images that is accepted.
+      gate: raises an error if the images, with their scan, must not be embedded.
 
     Raises:
-      UserError: the checkpoint, the preprocessing or too many images are not as needed.
+      UserError: checkpoint or preprocessing are at fault, or too many images are unreadable.
     """
     operations = parse(preprocess or _own_preprocess(spec), deterministic=True)
     loaded = resolve.load(spec, SEED)
@@ -93,7 +95,7 @@ def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tenso
     """Returns a function from images [N, H, W, 3] in [0, 1] to embeddings [N, C].
 
     Raises:
-      UserError: there is no such embedding, or the backbone has no final norm to make it.
+      UserError: there is no such embedding, or the backbone has no final norm, which it needs.
     """
     if embedding not in EMBEDDINGS:
         raise unknown_choice("embedding", embedding, EMBEDDINGS)
@@ -114,28 +116,28 @@ def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tenso
 def readable_images(
     manifest: Manifest, directory: files.Path, limit: float
 ) -> tuple[Manifest, pd.DataFrame]:
-    """Returns the images that can be read, and what a scan found of them, row by row.
+    """Returns the images that can be read, and the rows of their scan in the same order.
 
     Args:
       manifest: the images.
-      directory: where the scan is remembered and bad images are listed.
-      limit: the largest share of bad images to go on with.
+      directory: of the scan's file and the list of bad images.
+      limit: largest share of bad images that is accepted.
 
     Raises:
-      UserError: more are bad, or there are none at all.
+      UserError: more images are bad, or there are none at all.
     """
     if not len(manifest):
         raise UserError(f"{manifest.source} has no images.")
     folder = pathlib.Path(directory)
     scanned = scan.scan(manifest, folder / "scan.parquet")
-    kept, bad = scan.quarantine(manifest, scanned, limit, folder / "bad_images.csv")
+    readable, bad = scan.quarantine(manifest, scanned, limit, folder / "bad_images.csv")
     if len(bad):
-        print(f"{len(bad):,} bad images left out, listed in {folder / 'bad_images.csv'}.")
-    return kept, scanned[scanned["fault"].isna()].reset_index(drop=True)
+        _LOG.info(f"{len(bad):,} bad images left out, listed in {folder / 'bad_images.csv'}.")
+    return readable, scanned[scanned["fault"].isna()].reset_index(drop=True)
 
 
 def check_out(path: files.Path) -> None:
-    """Raises a UserError unless a table can be written to `path`, by its suffix."""
+    """Raises a UserError unless the suffix of `path` is that of a table."""
     if pathlib.Path(path).suffix not in SUFFIXES:
         raise UserError(f"--out={path}: expected a file that ends with {' or '.join(SUFFIXES)}.")
 
@@ -143,9 +145,8 @@ def check_out(path: files.Path) -> None:
 def write(embedded: Embedded, path: files.Path) -> None:
     """Writes ids, labels, hashes and embeddings.
 
-    A parquet file has one row an image and the embedding in one column, `embedding`, lists of C
-    float32. An NPZ file has the same columns as arrays, `embedding` as [images, C]; missing text is
-    empty there.
+    A parquet file has one row per image, with lists of C float32 in the column `embedding`. An NPZ
+    file has the same columns as arrays, `embedding` as [images, C]; missing text is empty there.
     """
     check_out(path)
     table = embedded.manifest.table[[*IDS, *embedded.manifest.labels]].copy()
@@ -167,12 +168,13 @@ def write(embedded: Embedded, path: files.Path) -> None:
 
 
 def _own_preprocess(spec: str) -> str:
-    """Returns the preprocessing a checkpoint is known to be used with."""
+    """Returns the preprocessing that a checkpoint's description names."""
     description = checkpoint.describe(spec) if os.path.isdir(spec) else None
     if description is not None and description.preprocess:
         return description.preprocess
     if description is not None and description.record:
         return f"resize({description.record['input_size']})"
     raise UserError(
-        f"{spec} does not say how images are prepared for it; say it: --preprocess='resize(224)'."
+        f"{spec} does not name the preprocessing of its images; name one, such as "
+        "--preprocess='resize(224)'."
     )

@@ -1,13 +1,13 @@
-"""Embeddings computed once: a store on disk, by network, preprocessing and content of the image.
+"""A store of embeddings on disk, by network, preprocessing and content of the image.
 
-`DIRECTORY/KEY/` holds the rows of one network and preprocessing, in shards. A shard is an NPZ file,
-`sha256` [rows] of the images and `embedding` [rows, C] float32, written whole; it carries checksums
-of its own, and one that is damaged is left aside and its rows computed again.
+`DIRECTORY/KEY/` holds the rows of one network and preprocessing, in shards. A shard is an NPZ file
+with `sha256` [rows] of the images and `embedding` [rows, C] float32, written whole. NPZ files have
+checksums: a damaged shard is ignored, and its rows are computed again.
 """
 
 import hashlib
+import logging
 import pathlib
-import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterable
@@ -28,21 +28,23 @@ from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
-# A shard ends after so many rows, or so many seconds: what a killed process loses at most.
+_LOG = logging.getLogger(__name__)
+
+# A shard ends after so many rows or seconds. A killed process loses no more than that.
 SHARD_ROWS, SHARD_SECONDS = 1024, 60.0
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 def key(backbone: Backbone, embedding: str, preprocess: Preprocess) -> str:
-    """Returns what decides the numbers of an embedding, as SHA-256.
+    """Returns a SHA-256 of everything that the numbers of an embedding depend on.
 
-    That is names, shapes and bytes of the backbone's variables; what else its graph depends on: its
-    class, the range pixels are mapped to and the precision it computes in; which embedding; the
-    preprocessing; and the versions of this package, its decoding, and TensorFlow.
+    These are names, shapes and bytes of the backbone's variables; its class, pixel range and
+    precision; the kind of embedding; the preprocessing; and the versions of this package, of its
+    decoding and of TensorFlow.
 
     Args:
       backbone: the network.
-      embedding: a name for what is computed from its map, such as `embedding` or `pre_logits`.
+      embedding: name of the kind, such as `embedding` or `pre_logits`.
       preprocess: the evaluation part.
     """
     digest = hashlib.sha256()
@@ -67,7 +69,7 @@ class EmbeddingStore:
     """Embeddings that were computed before.
 
     Attributes:
-      directory: where they are; made when something is stored.
+      directory: of the store; made when something is stored.
     """
 
     def __init__(self, directory: files.Path) -> None:
@@ -83,16 +85,16 @@ class EmbeddingStore:
         batch_size: int,
         title: str = "Embedding",
     ) -> np.ndarray:
-        """Returns the embedding of every image, [rows, C] float32; computes what is missing.
+        """Returns the embedding of every image, [rows, C] float32; computes missing ones.
 
         Args:
-          compute: from images [N, H, W, 3] to embeddings [N, C].
-          key: what `key` returns for it.
+          compute: maps images [N, H, W, 3] to embeddings [N, C].
+          key: of the network and preprocessing, as `key` returns it.
           manifest: the images.
-          hashes: [rows], of their content, as `scan.scan` gives them (`sha256`).
+          hashes: `sha256` of `scan.scan`, one per row.
           preprocess: the evaluation part.
-          batch_size: images at a time.
-          title: what the progress is called.
+          batch_size: images per batch.
+          title: of the progress.
 
         Raises:
           UserError: an image has no hash or cannot be read, or the store cannot be written to.
@@ -132,38 +134,37 @@ class EmbeddingStore:
         title: str,
         known: dict[str, np.ndarray],
     ) -> None:
-        """Adds the embeddings of a manifest's images to `known`, and to the folder."""
+        """Adds the embeddings of a manifest's images to `known` and to the folder."""
         names = hashes.to_numpy(dtype=str)
         done = stored = 0
         rows: list[np.ndarray] = []
-        written = time.monotonic()
+        last_shard = time.monotonic()
         with progress(title, len(manifest)) as report:
             for batch in readable(evaluation_batches(manifest, preprocess, batch_size)):
                 rows.append(np.asarray(compute(batch["image"]), np.float32))
                 done += len(rows[-1])
-                late = time.monotonic() - written > SHARD_SECONDS
+                late = time.monotonic() - last_shard > SHARD_SECONDS
                 if done - stored >= SHARD_ROWS or done == len(manifest) or late:
-                    part = names[stored:done]
-                    together = np.concatenate(rows)
-                    _write(folder, part, together)
-                    known.update(zip(part.tolist(), together, strict=True))
-                    stored, rows, written = done, [], time.monotonic()
+                    shard_names, shard_rows = names[stored:done], np.concatenate(rows)
+                    _write(folder, shard_names, shard_rows)
+                    known.update(zip(shard_names.tolist(), shard_rows, strict=True))
+                    stored, rows, last_shard = done, [], time.monotonic()
                 report(done, "images")
 
 
 def of_head(
     classifier: Classifier, directory: files.Path, preprocess: Preprocess, batch_size: int
 ) -> Callable[[Manifest, "pd.Series[str]", str], np.ndarray]:
-    """Returns a function to what a classifier's linear layer stands on, through a store.
+    """Returns a function to the inputs of a classifier's linear layer, through a store.
 
     Args:
-      classifier: its backbone and norm; not its linear layer.
+      classifier: its backbone and norm are used, its linear layer is not.
       directory: of the store.
       preprocess: the evaluation part.
-      batch_size: images at a time.
+      batch_size: images per batch.
 
     Returns:
-      From images, hashes of theirs by path, and a title to embeddings [rows, C] float32.
+      A function of images, their hashes by path, and a title that returns [rows, C] float32.
     """
     compute = tf.function(
         classifier.embedding_of,
@@ -171,21 +172,21 @@ def of_head(
         autograph=False,
     )
     store = EmbeddingStore(directory)
-    # Every head's norm of its own is the same before training.
+    # A norm that the head adds is the same for every backbone before training.
     embedding = "pre_logits" if classifier.head_norm else "embedding"
     name = key(classifier.backbone, embedding, preprocess)
 
-    def stored(part: Manifest, hashes: "pd.Series[str]", title: str) -> np.ndarray:
-        wanted = part.table["path"].map(hashes)
-        return store.embeddings(compute, name, part, wanted, preprocess, batch_size, title)
+    def embed(images: Manifest, hashes: "pd.Series[str]", title: str) -> np.ndarray:
+        wanted = images.table["path"].map(hashes)
+        return store.embeddings(compute, name, images, wanted, preprocess, batch_size, title)
 
-    return stored
+    return embed
 
 
 def _read(folder: pathlib.Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    """Returns what the shards have of the wanted images, by hash."""
-    found: dict[str, np.ndarray] = {}
-    # Files that are being written begin with a dot.
+    """Returns the embeddings of wanted images that the shards hold, by hash."""
+    known: dict[str, np.ndarray] = {}
+    # Names of unfinished files begin with a dot.
     for shard in sorted(folder.glob("[!.]*.npz")):
         try:
             with np.load(shard, allow_pickle=False) as content:
@@ -194,10 +195,10 @@ def _read(folder: pathlib.Path, wanted: set[str]) -> dict[str, np.ndarray]:
                     rows = content["embedding"]
                     if rows.ndim != 2 or rows.dtype != np.float32:
                         raise ValueError(f"rows of shape {rows.shape}, {rows.dtype}")
-                    found.update(zip(names, rows, strict=True))
+                    known.update(zip(names, rows, strict=True))
         except _DAMAGED as error:
-            print(f"Embedding anew: {shard} is damaged ({error}).", file=sys.stderr)
-    return {name: found[name] for name in wanted.intersection(found)}
+            _LOG.warning(f"{shard} is damaged ({error}); its embeddings are computed again.")
+    return {name: known[name] for name in wanted.intersection(known)}
 
 
 def _write(folder: pathlib.Path, names: np.ndarray, rows: np.ndarray) -> None:

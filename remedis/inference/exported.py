@@ -1,4 +1,4 @@
-"""Scores of exported classifiers, computed by the SavedModel itself."""
+"""Exported classifiers, loaded with TensorFlow alone, and their scores."""
 
 import dataclasses
 import os
@@ -23,7 +23,7 @@ from remedis.zoo.tensors import first_line
 
 @dataclasses.dataclass(frozen=True)
 class _InGraph(Preprocess):
-    """The preprocessing inside a SavedModel, in place of a specification's operations.
+    """The preprocessing inside a SavedModel, in the place of a specification's operations.
 
     Attributes:
       prepare: the SavedModel's `preprocess`.
@@ -38,9 +38,9 @@ class _InGraph(Preprocess):
         start: int = 0,
         stop: int | None = None,
     ) -> tf.Tensor:
-        """Returns the prepared image; nothing before the end of the operations, of which it has 0.
+        """Returns the prepared image, or the image itself where a later stage prepares it.
 
-        A SavedModel takes whole pixels. Of 8 and 16 bits, 16 hold every value exactly.
+        A SavedModel takes integer pixels. 16 bits hold every value of 8 and of 16 bits exactly.
         """
         if stop is not None:
             return image
@@ -53,11 +53,11 @@ class ExportedClassifier:
     """An exported classifier, loaded with TensorFlow alone.
 
     Attributes:
-      folder: where it lies.
-      description: what it says of itself.
+      folder: of the export.
+      description: its `remedis.json`.
       model: the loaded object.
-      run: directory of the run that exported it, if it still lies there.
-      seen: the images it was trained, chosen or calibrated on; None if it does not say.
+      run: directory of the run that exported it, if the folder is still inside.
+      seen: the images that trained, selected or calibrated it; None if not recorded.
     """
 
     folder: pathlib.Path
@@ -77,7 +77,7 @@ class ExportedClassifier:
         return Thresholds.from_json(chosen).for_labels(labels) if chosen else None
 
     def check_labels(self, labels: tuple[str, ...]) -> None:
-        """Raises a UserError for a label the classifier does not score."""
+        """Raises a UserError for a label that the classifier does not score."""
         for label in labels:
             if label not in self.labels:
                 raise unknown_choice(f"label of {self.folder}", label, self.labels)
@@ -89,12 +89,12 @@ class ExportedClassifier:
         signature = self.model.signatures["serving_default"]
 
         def outputs(images: tf.Tensor) -> tf.Tensor:
-            found = signature(images=images)
-            return tf.stack([found["logits"], found["probabilities"]], axis=1)
+            scores = signature(images=images)
+            return tf.stack([scores["logits"], scores["probabilities"]], axis=1)
 
         prepare = _InGraph(str(self.description.preprocess), (), self.model.preprocess)
-        found = predict.predict(outputs, manifest, prepare, batch_size, "Scoring")
-        return predict.table(manifest, found[:, 0, columns], found[:, 1, columns])
+        scores = predict.predict(outputs, manifest, prepare, batch_size, "Scoring")
+        return predict.table(manifest, scores[:, 0, columns], scores[:, 1, columns])
 
 
 def load(run_or_folder: files.Path) -> ExportedClassifier:
@@ -132,34 +132,34 @@ def export_of(run_or_folder: files.Path) -> pathlib.Path:
 def seen_by(exported: ExportedClassifier, manifest: Manifest, scanned: pd.DataFrame) -> str:
     """Returns a sentence if a classifier has seen some of the images or patients, or may have.
 
-    Images are compared by content with those the classifier itself knows of, wherever it lies.
-    Patients can be compared only while it lies in its run, with those of the validation split,
-    whose ids a run keeps; and ids of two hospitals may coincide.
+    Images are compared by content with those that the export records. Patients are compared with
+    those of the run's validation split, if the export is still inside its run; the ids of two
+    hospitals may coincide.
 
     Args:
       exported: the classifier.
       manifest: the images.
-      scanned: what a scan found of them, row by row.
+      scanned: the rows of their scan, in the same order.
     """
-    parts, unknown = [], ""
+    overlaps, unknown = [], ""
     if exported.seen is None:
         unknown = (
-            f"{exported.folder} has no {FILE}: whether the model was trained, chosen or calibrated "
-            "on some of these images is not known."
+            f"{exported.folder} has no {FILE}: it is not known whether some of these images "
+            "trained, selected or calibrated the model."
         )
     elif count := exported.seen.count(scanned["sha256"].dropna()):
-        parts.append(f"{count:,} of {len(manifest):,} images")
+        overlaps.append(f"{count:,} of {len(manifest):,} images")
     if exported.run and (file := exported.run / "predictions.parquet").is_file():
         table = pd.read_parquet(file, columns=["patient_id", "split"])
         patients = set(table.loc[table["split"] == "validation", "patient_id"].dropna())
-        own = manifest.table["patient_id"].dropna().unique()
-        if count := len(patients.intersection(own)):
-            parts.append(f"{count:,} of {len(own):,} patient ids")
-    if not parts:
+        ids = manifest.table["patient_id"].dropna().unique()
+        if count := len(patients.intersection(ids)):
+            overlaps.append(f"{count:,} of {len(ids):,} patient ids")
+    if not overlaps:
         return unknown
     known = (
-        f"{' and '.join(parts)} are among those the model was trained, chosen or calibrated on: on "
-        "them it looks better than it is."
+        f"{' and '.join(overlaps)} are among those that trained, selected or calibrated the model: "
+        "on them it looks better than it is."
     )
     return f"{known} {unknown}".strip()
 

@@ -1,4 +1,4 @@
-"""Scores of a split, as a table that can be published and evaluated again."""
+"""Scores of a split, and the table of predictions that is stored and evaluated."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from remedis.data.manifest import Manifest
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
-# What tells who a score is of, and which subgroup it belongs to; the latter where they are known.
+# Columns that identify an image, and columns of subgroups, where known.
 IDS = ("path", "patient_id", "study_id", "site", "split")
 SUBGROUPS = ("sex", "age", "view")
 
@@ -29,27 +29,27 @@ def predict(
     """Returns the outputs for every image, [rows, ...] float32.
 
     Args:
-      outputs: from images [N, H, W, 3] to [N, ...].
+      outputs: maps images [N, H, W, 3] to [N, ...].
       manifest: the images, at least one.
       preprocess: the evaluation part.
-      batch_size: images at a time.
-      title: what a progress bar is called; none is shown without.
-      cache: of this manifest's images, for when they are scored again.
+      batch_size: images per batch.
+      title: of the progress bar; None for no bar.
+      cache: of this manifest's images, if they are scored several times.
     """
-    found, done = [], 0
+    scores, done = [], 0
     batches = readable(evaluation_batches(manifest, preprocess, batch_size, cache))
     if title is None:
         return np.concatenate([outputs(batch["image"]) for batch in batches])
     with progress(title, len(manifest)) as report:
         for batch in batches:
-            found.append(outputs(batch["image"]).numpy())
-            done += len(found[-1])
+            scores.append(outputs(batch["image"]).numpy())
+            done += len(scores[-1])
             report(done, "images")
-    return np.concatenate(found)
+    return np.concatenate(scores)
 
 
 def table(manifest: Manifest, logits: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
-    """Returns a row an image.
+    """Returns one row per image.
 
     Args:
       manifest: the images.

@@ -1,4 +1,4 @@
-"""What a checkpoint's embeddings are worth on labelled data, by several probes."""
+"""Probes of a checkpoint's embeddings on labelled data: linear, k-NN and few-shot."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ METHODS = ("linear", "knn", "few_shot")
 
 
 @dataclasses.dataclass(frozen=True)
-class Probed:
-    """What the probes found on the test split.
+class ProbeResults:
+    """Results of probes on the test split.
 
     Attributes:
-      results: of `linear` and `knn`, where asked for.
-      few_shot: by number of patients a class, where asked for.
+      results: of `linear` and `knn`, if asked for.
+      few_shot: by number of patients per class, if asked for.
     """
 
     results: dict[str, Result]
@@ -35,7 +35,7 @@ class Probed:
 
 
 def check_methods(methods: Sequence[str]) -> None:
-    """Raises a UserError for a method there is not."""
+    """Raises a UserError for an unknown method."""
     for method in methods:
         if method not in METHODS:
             raise unknown_choice("probe", method, METHODS)
@@ -46,7 +46,7 @@ def gate(manifest: Manifest, scanned: pd.DataFrame, allow_missing_patient_ids: b
 
     Args:
       manifest: images that all have a split.
-      scanned: what a scan found of them, row by row.
+      scanned: the rows of their scan, in the same order.
       allow_missing_patient_ids: as for `leaks.check`.
 
     Raises:
@@ -69,52 +69,52 @@ def probe(
     shots: Sequence[int] = SHOTS,
     seed: int = 0,
     resamples: int = RESAMPLES,
-) -> Probed:
-    """Fits probes on the training split, chooses on validation and judges on test.
+) -> ProbeResults:
+    """Fits probes on the training split, selects on validation and evaluates on test.
 
     Args:
-      embedded: images that went through `gate`.
+      embedded: images that passed `gate`.
       methods: of `METHODS`.
       neighbours: of `knn`.
       shots: of `few_shot`.
       seed: of resamples and draws of patients.
-      resamples: behind the intervals of `linear` and `knn`.
+      resamples: for the intervals of `linear` and `knn`.
 
     Raises:
       UserError: a method is unknown.
     """
     check_methods(methods)
     manifest, rows = embedded.manifest, embedded.rows
-    x, y, who = {}, {}, {}
+    x, y, patients = {}, {}, {}
     for split in ("train", "validation", "test"):
         inside = (manifest.table["split"] == split).to_numpy(dtype=bool, na_value=False)
         x[split], y[split] = rows[inside], manifest.targets()[inside]
-        who[split] = _patients(manifest, inside)
+        patients[split] = _patients(manifest, inside)
 
-    def judged(scores: np.ndarray) -> Result:
+    def evaluated(scores: np.ndarray) -> Result:
         return evaluate(
-            y["test"], scores, manifest.labels, who["test"], seed=seed, resamples=resamples
+            y["test"], scores, manifest.labels, patients["test"], seed=seed, resamples=resamples
         )
 
     results = {}
     if "linear" in methods:
         linear = linear_probe(x["train"], y["train"], x["validation"], y["validation"])
-        results["linear"] = judged(expit(linear.logits(x["test"])))
+        results["linear"] = evaluated(expit(linear.logits(x["test"])))
     if "knn" in methods:
-        results["knn"] = judged(knn(x["train"], y["train"], x["test"], neighbours))
+        results["knn"] = evaluated(knn(x["train"], y["train"], x["test"], neighbours))
     curve = {}
     if "few_shot" in methods:
         curve = few_shot(
             x["train"],
             y["train"],
-            who["train"],
+            patients["train"],
             x["test"],
             y["test"],
-            who["test"],
+            patients["test"],
             shots,
             seed=seed,
         )
-    return Probed(results, curve)
+    return ProbeResults(results, curve)
 
 
 def _patients(manifest: Manifest, rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Fits the probabilities of an exported classifier to a site, and exports it anew."""
+"""Calibration of an exported classifier to a site, written as a new export."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ METHODS = tuple(name for name in calibration.METHODS if name != "none")
 
 
 def method_for(task: str, asked: str | None) -> str:
-    """Returns the method asked for, or without one what suits the task: platt, or temperature.
+    """Returns the method asked for, or the task's default: platt, or temperature.
 
     Raises:
-      UserError: it is not among `METHODS`, or not for the task.
+      UserError: the method is not among `METHODS`, or does not fit the task.
     """
     if asked is None:
         return "temperature" if task == "multi_class" else "platt"
@@ -38,15 +38,15 @@ def method_for(task: str, asked: str | None) -> str:
 def recalibrate(
     exported: ExportedClassifier, scored: Scored, method: str, out: files.Path
 ) -> list[str]:
-    """Writes the classifier with a calibration fitted on its scores; returns what there is to say.
+    """Writes the classifier with a calibration fitted on its scores; returns lines that report it.
 
-    Logits stay as they are, and the fit starts from them, whatever the calibration was; a label
-    with too few cases keeps its own. Thresholds are moved with the probabilities, so that the same
-    images reach them; those of a multi_class task, whose order among images changes, are left out.
+    The fit starts from the raw logits, not from the old calibration; a label with too few cases
+    keeps its old one. Thresholds move with the probabilities, so that the same images reach them.
+    Those of a multi_class task are left out, since the order of the images changes.
 
     Args:
       exported: the classifier.
-      scored: labelled cases of a site, not among those it was trained on.
+      scored: labelled cases of a site, none of which trained the classifier.
       method: of `METHODS`, see `method_for`.
       out: the folder to write.
 
@@ -82,18 +82,18 @@ def recalibrate(
         left_out=(),
         task=description.task,
     )
-    # Too few cases to calibrate by are no reason to forget what was fitted on more.
-    kept = np.isin(labels, fitted.left_out)
+    # A label with too few cases here keeps the calibration that was fitted on more.
+    keeps_old = np.isin(labels, fitted.left_out)
     dropped = [
         label
-        for label, offset, keeps in zip(labels, old.offset, kept, strict=True)
+        for label, offset, keeps in zip(labels, old.offset, keeps_old, strict=True)
         if offset and not keeps
     ]
     if fitted.method == "temperature" and dropped:
         raise UserError(
             f"--method is temperature, a scale of the raw logits, but {', '.join(dropped)} "
             f"{'has an offset, which' if len(dropped) == 1 else 'have offsets, which'} it would "
-            "drop; use platt, which fits both anew."
+            "drop; use platt, which fits both."
         )
     source = scored.manifest.source
     fits = card.fits(description.calibration, labels)
@@ -106,8 +106,8 @@ def recalibrate(
     fitted = dataclasses.replace(
         fitted,
         fitted_on={**fitted.fitted_on, "labels": fits},
-        scale=tuple(np.where(kept, old.scale, fitted.scale).tolist()),
-        offset=tuple(np.where(kept, old.offset, fitted.offset).tolist()),
+        scale=tuple(np.where(keeps_old, old.scale, fitted.scale).tolist()),
+        offset=tuple(np.where(keeps_old, old.offset, fitted.offset).tolist()),
     )
     classifier.calibrate(np.asarray(fitted.scale), np.asarray(fitted.offset))
     thresholds = None
@@ -127,7 +127,7 @@ def recalibrate(
     lines = [f"{out}: calibrated by {fitted.method} on {fitted.fitted_on['cases']:,} patients."]
     for i, label in enumerate(labels):
         if label in fitted.left_out:
-            lines.append(f"{label}: left as it was, too few patients: {_counts(counts[label])}.")
+            lines.append(f"{label}: unchanged, too few patients: {_counts(counts[label])}.")
             continue
         known = np.isfinite(targets[:, i])
         brier = [np.mean((p[known, i] - targets[known, i]) ** 2) for p in (before, after)]
@@ -138,5 +138,5 @@ def recalibrate(
     return lines
 
 
-def _counts(of: Mapping[str, Any]) -> str:
-    return f"{of['positives']:,} positive, {of['negatives']:,} negative"
+def _counts(cases: Mapping[str, Any]) -> str:
+    return f"{cases['positives']:,} positive, {cases['negatives']:,} negative"

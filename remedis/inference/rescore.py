@@ -1,6 +1,7 @@
-"""Evaluates exported classifiers on any manifest, and finished runs anew."""
+"""Evaluation of exported classifiers on any manifest, and of a finished run's predictions."""
 
 import dataclasses
+import logging
 import pathlib
 from typing import Any
 
@@ -16,16 +17,18 @@ from remedis.evaluation.thresholds import Thresholds
 from remedis.inference.embed import readable_images
 from remedis.inference.exported import ExportedClassifier, seen_by
 
+_LOG = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """A manifest's images and what a classifier made of them.
+    """The images of a manifest with a classifier's scores.
 
     Attributes:
       manifest: the images that could be read.
-      table: of predictions, row by row.
-      warning: that the classifier has seen some of them, or that it is not known; empty if not.
-      hashes: SHA-256 of the images' files, row by row.
+      table: of predictions, in the same order.
+      warning: a sentence if the classifier has seen some of them, or may have; else empty.
+      hashes: SHA-256 of the image files, in the same order.
     """
 
     manifest: Manifest
@@ -35,12 +38,12 @@ class Scored:
 
 
 def check_out(out: files.Path) -> None:
-    """Raises a UserError if a directory holds results already."""
+    """Raises a UserError if a directory already holds results."""
     if (pathlib.Path(out) / "results.json").exists():
         raise UserError(f"--out={out} holds results already; name another directory.")
 
 
-def scored(
+def score(
     exported: ExportedClassifier,
     manifest: Manifest,
     out: files.Path,
@@ -51,17 +54,17 @@ def scored(
     batch_size: int = 32,
     max_bad_images: float = 0.01,
 ) -> Scored:
-    """Scores the readable images of a manifest; says so if the classifier has seen some of them.
+    """Scores the readable images of a manifest; warns if the classifier has seen some of them.
 
     Args:
       exported: the classifier.
       manifest: its labels are some of the classifier's.
-      out: directory for what is found of the images.
+      out: directory for the scan and the list of bad images.
       uncertain: as config.uncertain.
       unmentioned: as config.unmentioned.
-      split: score the images of this split alone.
-      batch_size: images at a time.
-      max_bad_images: share of unreadable images to go on with.
+      split: score only the images of this split.
+      batch_size: images per batch.
+      max_bad_images: largest share of unreadable images that is accepted.
 
     Raises:
       UserError: a label is not the classifier's, there are no images, or too many are bad.
@@ -77,26 +80,26 @@ def scored(
     manifest, scanned = readable_images(manifest, out, max_bad_images)
     warning = seen_by(exported, manifest, scanned)
     if warning:
-        print(f"Warning: {warning}", flush=True)
+        _LOG.warning(warning)
     table = exported.score(manifest, batch_size)
     return Scored(manifest, table, warning, tuple(scanned["sha256"]))
 
 
 def evaluate(
     exported: ExportedClassifier,
-    found: Scored,
+    scored: Scored,
     out: files.Path,
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Writes `predictions.parquet` and `results.json` of scores; returns what the latter holds.
+    """Writes `predictions.parquet` and `results.json`; returns the content of the latter.
 
-    All images are the `test` split in both, whatever the manifest calls them: nothing of the
-    classifier was chosen on them.
+    All images are the `test` split in both, whatever split the manifest names: they selected
+    nothing of the classifier.
     """
-    manifest, description = found.manifest, exported.description
-    table = found.table.assign(split="test")
+    manifest, description = scored.manifest, exported.description
+    table = scored.table.assign(split="test")
     results = {
         "title": f"{description.name} on {manifest.source}",
         "random_weights": description.provenance.random,
@@ -107,7 +110,7 @@ def evaluate(
             "source": manifest.source,
             "counts": manifest.counts().to_dict(orient="index"),
             "policies": {label: dict(policy) for label, policy in manifest.policies.items()},
-            "warning": found.warning,
+            "warning": scored.warning,
         },
         "preprocess": {"evaluation": description.preprocess},
         "split": "test",
@@ -125,35 +128,35 @@ def evaluate(
     return results
 
 
-def again(
+def reevaluate(
     run: files.Path, out: files.Path, split: str, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Any]:
-    """Evaluates a split of a finished run's predictions anew, e.g. with more resamples.
+    """Evaluates a split of a finished run's predictions, e.g. with more resamples.
 
-    Results are kept under the split's name, which is their `split`. Of one the model was chosen on
-    they say so.
+    Results stand under the split's name, which is their `split`. A split that selected the model
+    gets a warning.
 
     Args:
-      run: the run's directory, or one that `evaluate` or this wrote.
+      run: the run's directory, or one that `evaluate` or this function wrote.
       out: directory to write to.
       split: of the run's predictions.
       seed: of the resamples.
-      resamples: how many.
+      resamples: their number.
 
     Raises:
-      UserError: the directory holds no finished run, or its predictions no such split.
+      UserError: the directory holds no finished run, or its predictions lack the split.
     """
     folder = pathlib.Path(run)
     for name in ("results.json", "predictions.parquet"):
         if not (folder / name).is_file():
             raise UserError(
-                f"{folder} has no {name}: it is no finished run. Name one, or data to score."
+                f"{folder} has no {name}: it is no finished run; name one, or data to score."
             )
     old = files.read_json(folder / "results.json")
     table = pd.read_parquet(folder / "predictions.parquet")
     before = old[old.get("split", "test")]
     chosen = before["thresholds"]
-    found = evaluate_table(
+    evaluated = evaluate_table(
         table,
         list(before["labels"]),
         split,
@@ -165,23 +168,23 @@ def again(
     warning = str(old.get("data", {}).get("warning", ""))
     if split != "test":
         warning = (
-            f"thresholds, calibration and the checkpoint were chosen on the {split} split: on it "
+            f"thresholds, calibration and the checkpoint were selected on the {split} split: on it "
             "the model looks better than it is."
         )
-        print(f"Warning: {warning}", flush=True)
+        _LOG.warning(warning)
     results = {
         **{key: value for key, value in old.items() if key not in SPLITS},
         "title": f"{folder.name}, {split} split",
         "data": {**old.get("data", {}), "warning": warning},
         "split": split,
-        split: found,
+        split: evaluated,
     }
     _write(out, table[table["split"] == split], results)
     return results
 
 
 def _task(task: str, labels: tuple[str, ...], all_labels: tuple[str, ...]) -> str:
-    """Returns the task of some of a classifier's labels: of some classes, each is its own."""
+    """Returns the task of some of a classifier's labels: `multi_label` unless all are there."""
     return task if set(labels) == set(all_labels) else "multi_label"
 
 

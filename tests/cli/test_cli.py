@@ -352,12 +352,12 @@ def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_p
     SeenImages.from_hashes(found["sha256"]).write(copied)
     arguments = ["--labels=ill", "--split=test", f"--out={out}", "--resamples=50"]
     assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
-    assert "Warning: 10 of 10 images are among those the model was" in capsys.readouterr().out
+    assert "warning: 10 of 10 images are among those that trained" in capsys.readouterr().err
     assert json.loads((out / "results.json").read_text())["data"]["warning"]
     (copied / "seen.json").unlink()
     arguments[2] = f"--out={tmp_path / 'unknown'}"
     assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
-    assert "has no seen.json: whether the model was trained" in capsys.readouterr().out
+    assert "has no seen.json: it is not known whether" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
         scored = tmp_path / f"scored-{model.name}"
         assert _run("evaluate", model, site, f"--out={scored}", "--resamples=50") == 0
         tables.append(pd.read_parquet(scored / "predictions.parquet"))
-        seen = "40 of 40 images are among those the model was" in capsys.readouterr().out
+        seen = "40 of 40 images are among those that trained" in capsys.readouterr().err
         assert seen == (model == out)
     before, after = tables
     np.testing.assert_allclose(after["logit/ill"], before["logit/ill"], atol=1e-5)
@@ -453,7 +453,7 @@ def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monk
     monkeypatch.setattr(save_classifier, "save", lambda *_, **given: saved.update(given))
     scored = rescore.Scored(manifest, table, "", ("a", "b"))
     lines = recalibrate.recalibrate(exported, scored, "platt", "out")
-    assert "well: left as it was, too few patients: " in lines[2]
+    assert "well: unchanged, too few patients: " in lines[2]
     found = saved["calibration"]
     assert (found["scale"][1], found["offset"][1]) == (2.0, 0.0)
     assert found["fitted_on"]["labels"]["well"] == own | {"data": "the validation split"}

@@ -91,20 +91,19 @@ def test_two_runs_are_compared(tmp_path):
     assert "A: RANDOM WEIGHTS" not in text
 
 
-def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys):
+def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys, caplog):
     made = run(tmp_path / "run")
     results = json.loads((made / "results.json").read_text())
     results["task"] = "multi_label"
     (made / "results.json").write_text(json.dumps(results))
-    rescore.again(made, tmp_path / "again", "validation", resamples=60)
-    assert "Warning: thresholds, calibration and the checkpoint were chosen on the validation" in (
-        capsys.readouterr().out
-    )
+    rescore.reevaluate(made, tmp_path / "again", "validation", resamples=60)
+    warning = "thresholds, calibration and the checkpoint were selected on the validation split"
+    assert warning in caplog.text
     again = json.loads((tmp_path / "again" / "results.json").read_text())
     assert again["split"] == "validation"
     assert "test" not in again
     assert again["validation"]["mean"]["value"] == results["validation"]["mean"]["value"]
-    assert "chosen on the validation split" in again["data"]["warning"]
+    assert warning in again["data"]["warning"]
     table = pd.read_parquet(tmp_path / "again" / "predictions.parquet")
     assert set(table["split"]) == {"validation"}
 
@@ -116,11 +115,11 @@ def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys
         assert "no fair comparison" in text
     run_report.report(tmp_path / "again")
     assert capsys.readouterr().out.startswith("Validation split")
-    third = rescore.again(tmp_path / "again", tmp_path / "third", "validation", resamples=60)
+    third = rescore.reevaluate(tmp_path / "again", tmp_path / "third", "validation", resamples=60)
     assert third["validation"] == again["validation"]
-    capsys.readouterr()
-    rescore.again(made, tmp_path / "tested", "test", resamples=60)
-    assert "Warning" not in capsys.readouterr().out
+    caplog.clear()
+    rescore.reevaluate(made, tmp_path / "tested", "test", resamples=60)
+    assert not caplog.messages
     with pytest.raises(UserError, match=r"again holds results on the validation split, .*tested"):
         compared(tmp_path / "again", tmp_path / "tested")
 
