@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal miniature test test-slow test-compat lint clean
+.PHONY: install rehearsal miniature test test-guarantees test-slow test-compat lint clean
 
 install: $(VENV)/installed
 
@@ -37,7 +37,12 @@ miniature: $(VENV)/installed
 	$(STUDY)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not guarantee" tests
+
+# The promises of the README that take minutes to test: killed and resumed runs, two workers, a lost
+# one, every config's rehearsal, the installed wheel, and TensorFlow 2.12.
+test-guarantees: $(VENV)/installed-dev test-compat
+	$(BIN)/python -m pytest -n 2 --dist load -m guarantee --durations=20 tests
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow tests

@@ -1,9 +1,9 @@
-"""How many devices and processes train together, and what each of them does.
+"""Devices and processes that train together.
 
-The batch of a step is the same for any number of them: every worker reads its part of it
-(`data.pipeline.training_batches`), every replica its part of that, losses and gradients are sums
-divided by what the whole batch weighs. What random choices there are depend on seed, epoch and
-image, not on who makes them.
+The batch of a step does not depend on their number: every worker reads its part of the batch
+(`data.batches.pipeline.training_batches`), every replica takes its part of that, and losses and
+gradients are sums divided by the weight of the whole batch. Random choices depend on seed, epoch
+and image, not on the worker.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from remedis.errors import UserError, unknown_choice
 
 NAMES = ("none", "mirrored", "multi_worker", "tpu")
 
-# What TensorFlow raises in a worker that another one has left.
+# Errors that TensorFlow raises in a worker after another one is gone.
 LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -31,16 +31,16 @@ LOST = (
 
 
 class WorkerLost(UserError):
-    """Another worker is gone; whoever starts again goes on from the last checkpoint."""
+    """Another worker is gone; a new start resumes from the last checkpoint."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
-    """The replicas of a training and this process' place among the workers.
+    """The replicas of a training, and the place of this process among the workers.
 
     Attributes:
-      strategy: TensorFlow's, under whose `scope()` variables are made.
-      worker: number of this process, from 0; worker 0 is the chief, who writes.
+      strategy: TensorFlow's; variables are made under its `scope()`.
+      worker: number of this process, from 0; worker 0 is the chief, which writes.
       workers: number of processes.
     """
 
@@ -50,13 +50,13 @@ class Distribution:
 
     @classmethod
     def from_name(cls, name: str) -> "Distribution":
-        """Returns the distribution `config.distribution` names. Call it before TensorFlow computes.
+        """Returns the distribution of a `config.distribution`; call it before TensorFlow computes.
 
         `multi_worker` reads the addresses and this worker's number from TF_CONFIG, as TensorFlow's
         own programs do; all workers see one run directory. `tpu` takes the TPU this machine holds.
 
         Raises:
-          UserError: the name is unknown, or the machine or TF_CONFIG does not give what it needs.
+          UserError: the name is unknown, or the machine or TF_CONFIG lacks what it needs.
         """
         if name not in NAMES:
             raise unknown_choice("value of config.distribution", name, NAMES)
@@ -78,7 +78,7 @@ class Distribution:
 
     @property
     def chief(self) -> bool:
-        """Whether this process writes what the run leaves."""
+        """Whether this process writes the files of the run."""
         return self.worker == 0
 
     @property
@@ -86,48 +86,48 @@ class Distribution:
         """Copies of the model that train together, over all workers."""
         return int(self.strategy.num_replicas_in_sync)
 
-    def check_batch(self, batch_size: int, parts: int) -> None:
-        """Raises a UserError if a batch cannot be divided among replicas and their parts."""
-        for key, value in (("batch_size", batch_size), ("accumulate", parts)):
+    def check_batch(self, batch_size: int, micro_batches: int) -> None:
+        """Raises a UserError if a batch cannot be divided among replicas and micro-batches."""
+        for key, value in (("batch_size", batch_size), ("accumulate", micro_batches)):
             if value < 1:
                 raise UserError(f"config.{key} is {value}; expected at least 1.")
-        if batch_size % (self.replicas * parts):
+        if batch_size % (self.replicas * micro_batches):
             raise UserError(
                 f"config.batch_size is {batch_size}, which {self.replicas} replicas with "
-                f"config.accumulate={parts} parts each cannot share evenly; expected a multiple "
-                f"of {self.replicas * parts}."
+                f"config.accumulate={micro_batches} micro-batches each cannot share evenly; "
+                f"expected a multiple of {self.replicas * micro_batches}."
             )
 
     def spread(self, batch: Mapping[str, tf.Tensor]) -> Any:
-        """Returns a worker's part of a batch as `strategy.run` takes it, a part a replica."""
+        """Returns a worker's part of a batch as `strategy.run` takes it: one part per replica."""
         local = self.replicas // self.workers
         if local == 1:
             return batch
-        parts = {name: tf.split(value, local) for name, value in batch.items()}
+        pieces = {name: tf.split(value, local) for name, value in batch.items()}
 
-        def of(context: tf.distribute.ReplicaContext) -> dict[str, tf.Tensor]:
+        def piece(context: tf.distribute.ReplicaContext) -> dict[str, tf.Tensor]:
             i = context.replica_id_in_sync_group % local
-            return {name: part[i] for name, part in parts.items()}
+            return {name: values[i] for name, values in pieces.items()}
 
-        return self.strategy.experimental_distribute_values_from_function(of)
+        return self.strategy.experimental_distribute_values_from_function(piece)
 
     def rows(self, count: int) -> np.ndarray:
-        """Returns the numbers of the rows, of `count`, that this worker sees to: [own] int64."""
+        """Returns the rows of `count` that this worker computes, [own] int64."""
         return np.array_split(np.arange(count), self.workers)[self.worker]
 
     def gathered(self, values: np.ndarray) -> np.ndarray:
-        """Returns the rows of all workers, [sum of rows, ...], in the order of the workers."""
+        """Returns the rows of all workers in their order, [sum of rows, ...]."""
         if self.workers == 1:
             return values
         return gather(self.strategy, values, self.replicas // self.workers)
 
     def wait(self) -> None:
-        """Returns when all workers have come here."""
+        """Waits until all workers have reached this point."""
         self.gathered(np.zeros(1, np.float32))
 
     @contextlib.contextmanager
     def chief_first(self) -> Iterator[None]:
-        """Lets the chief go through the block before the others, who find what it made."""
+        """Runs the block in the chief first, so that the others find its files."""
         if not self.chief:
             self.wait()
         yield
@@ -136,7 +136,7 @@ class Distribution:
 
     @contextlib.contextmanager
     def raising_worker_lost(self) -> Iterator[None]:
-        """Turns what TensorFlow raises when another worker goes into a `WorkerLost`."""
+        """Turns TensorFlow's errors after the loss of another worker into a `WorkerLost`."""
         try:
             yield
         except LOST as error:
@@ -144,15 +144,15 @@ class Distribution:
                 raise
             raise WorkerLost(
                 f"Worker {self.worker} of {self.workers} has lost another one "
-                f"({type(error).__name__}); all go on from the last checkpoint once it is started "
+                f"({type(error).__name__}); all resume from the last checkpoint once it is started "
                 "again."
             ) from error
 
 
 def gather(strategy: tf.distribute.Strategy, values: np.ndarray, local: int) -> np.ndarray:
-    """Returns the rows of all processes, each of which has `local` replicas."""
+    """Returns the rows of all processes; each process has `local` replicas."""
     own = strategy.experimental_distribute_values_from_function(
-        # The rows are the process', not each of its replicas'.
+        # The rows belong to the process, so only its first replica has them.
         lambda context: tf.convert_to_tensor(
             values if context.replica_id_in_sync_group % local == 0 else values[:0]
         )
@@ -161,7 +161,7 @@ def gather(strategy: tf.distribute.Strategy, values: np.ndarray, local: int) -> 
 
 
 def is_chief(name: str) -> bool:
-    """Returns whether this process writes what a run of `config.distribution` `name` leaves."""
+    """Returns whether this process writes, for a value of `config.distribution`."""
     return name != "multi_worker" or _place()[0] == 0
 
 
@@ -179,7 +179,7 @@ def _tpu() -> Distribution:
 
 
 def _place() -> tuple[int, int]:
-    """Returns this worker's number and how many there are, as TF_CONFIG has them."""
+    """Returns this worker's number and the number of workers, from TF_CONFIG."""
     try:
         fields = json.loads(os.environ["TF_CONFIG"])
         workers = len(fields["cluster"]["worker"])

@@ -1,7 +1,7 @@
-"""SGD, AdamW and LARS with a learning rate of its own for each variable.
+"""SGD, AdamW and LARS with one learning-rate factor per variable.
 
-In all three, norms and biases have no weight decay and are not adapted. Decay and rate are applied
-a variable at a time here, since Keras' own weight decay knows neither.
+In all three, norms and biases have no weight decay and no adaptation. Decay and rate are applied
+per variable here, since Keras' own weight decay knows neither factors nor exceptions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,18 +29,18 @@ def is_norm_or_bias(path: str, rank: int) -> bool:
 
 
 class _ByVariable(keras.optimizers.Optimizer):
-    """What the three share: for each variable a factor of the rate, and whether it decays."""
+    """Base of the three: a learning-rate factor per variable, and whether the variable decays."""
 
     def __init__(self, factors: Mapping[str, float], decay: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._factor_by_path, self._decay = dict(factors), decay
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Makes the optimizer's variables; `variables` are those it will be asked to update."""
+        """Makes the optimizer's variables for the trained `variables`."""
         if self.built:
             return
         super().build(variables)
-        # By position: what `update_step` is given is TensorFlow's variable, which has no path.
+        # By position, since `update_step` receives TensorFlow's variable, which has no path.
         paths = [variable.path for variable in variables]
         self._factors = tuple(self._factor_by_path.get(path, 1.0) for path in paths)
         self._plain = tuple(is_norm_or_bias(v.path, len(v.shape)) for v in variables)
@@ -58,7 +58,7 @@ class _ByVariable(keras.optimizers.Optimizer):
     def _decayed(
         self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns gradient and rate for a variable that decays: here, as L2 regularisation does."""
+        """Returns gradient and rate of a variable that decays, by default as L2 regularisation."""
         return gradient + self._decay * variable, rate
 
 
@@ -71,7 +71,7 @@ class Sgd(_ByVariable, keras.optimizers.SGD):
 
 
 class AdamW(_ByVariable, keras.optimizers.Adam):
-    """Adam with decoupled weight decay, in proportion to the rate of the step and the variable.
+    """Adam with decoupled weight decay, proportional to the rates of step and variable.
 
     Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2, with the decay times the whole rate
     as in PyTorch and Keras; Keras' betas (0.9, 0.999) and epsilon (1e-7).
@@ -85,11 +85,11 @@ class AdamW(_ByVariable, keras.optimizers.Adam):
 
 
 class Lars(Sgd):
-    """Layer-wise adaptive rate scaling: SGD whose steps are in proportion to the weights' norm.
+    """Layer-wise adaptive rate scaling: SGD with steps proportional to the norm of the weights.
 
     You et al. 2017, arXiv 1708.03888, in the form of SimCLR's released code: the rate of a variable
-    is times 0.001 |weights| / |gradient + decay weights|, or times 1 where either norm is 0. Norms
-    and biases get plain SGD with momentum.
+    is multiplied by 0.001 |weights| / |gradient + decay weights|, or by 1 where either norm is 0.
+    Norms and biases get plain SGD with momentum.
     """
 
     def _decayed(
@@ -109,19 +109,19 @@ def make(
     weight_decay: float,
     loss_scale: bool = False,
 ) -> keras.optimizers.Optimizer:
-    """Returns an optimizer; its name, and so its variables' paths, are the same in every process.
+    """Returns an optimizer whose name and variables' paths are the same in every process.
 
     Args:
       name: `sgd`, `adamw` or `lars`.
       rate: the learning rate.
-      multipliers: factors of the rate by path of the variable; 1 where there is none.
+      multipliers: factors of the rate by path of the variable; 1 for variables without one.
       momentum: of SGD and LARS, without Nesterov's correction; AdamW has its own.
       weight_decay: of everything but norms and biases.
-      loss_scale: for float16: the gradients are those of a loss times `dynamic_scale`; a step
-        whose gradients are not finite is left out and the scale halved.
+      loss_scale: for float16: gradients are those of the loss times `dynamic_scale`; a step with
+        gradients that are not finite is skipped, and the scale is halved.
 
     Raises:
-      UserError: another name.
+      UserError: the name is unknown.
     """
     common: dict[str, Any] = {
         "factors": multipliers,

@@ -146,12 +146,12 @@ SLOW = [(name, "rehearsal") for name in NAMES if name != "chexpert"]
 
 
 @pytest.mark.parametrize(
-    ("name", "arg"), [*QUICK, *(pytest.param(*run, marks=pytest.mark.slow) for run in SLOW)]
+    ("name", "arg"), [*QUICK, *(pytest.param(*run, marks=pytest.mark.guarantee) for run in SLOW)]
 )
 @pytest.mark.usefixtures("few_patients")
 def test_rehearsal_runs_to_the_end(name, arg, tiny_checkpoint, tmp_path, monkeypatch):
     # The export has its own test and would take most of the time here.
-    monkeypatch.setattr(finetune.classifiers, "save", lambda *_, **__: None)
+    monkeypatch.setattr(finetune.save_classifier, "save", lambda *_, **__: None)
     config = get(name, arg)
     config.checkpoint = str(tiny_checkpoint)
     config.update(image_size=32, steps=2, evaluate_every=2, checkpoint_every=2, resamples=40)

@@ -101,7 +101,7 @@ def few_patients(monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["ood_path", *(pytest.param(n, marks=pytest.mark.slow) for n in ("ood_cxr", "ood_own"))],
+    ["ood_path", *(pytest.param(n, marks=pytest.mark.guarantee) for n in ("ood_cxr", "ood_own"))],
 )
 @pytest.mark.usefixtures("few_patients")
 def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):

@@ -10,9 +10,11 @@ import keras
 import pytest
 
 from configs import common, common_pretraining
+from remedis import options
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning import rehearsal
+from remedis.finetuning.settings import DataSettings
 from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.pretraining import methods, pretrain, unlabelled
@@ -179,13 +181,14 @@ def test_a_rehearsal_has_images_to_learn_from_and_labels_to_probe(name, tmp_path
     found = unlabelled.prepare(config, RunDirectory(tmp_path / "run", {}))
     assert len(found.manifest) > config.batch_size
     assert (found.partners.size > 1).any()
-    probed = supervised.prepare(config.probe, RunDirectory(tmp_path / "probe", {}))
+    settings = options.settings(DataSettings, config.probe)
+    probed = supervised.prepare(settings, config.probe.task, RunDirectory(tmp_path / "probe", {}))
     assert probed.train.labels == tuple(config.probe.labels)
     # What the probe leaves for a test is not learnt from, as far as the source has splits.
     assert not set(probed.test.table["path"].map(probed.hashes)) & set(found.hashes)
 
 
-@pytest.mark.slow
+@pytest.mark.guarantee
 @pytest.mark.parametrize(
     ("name", "arg"),
     [

@@ -1,4 +1,4 @@
-"""What a user gets wrong: one sentence each, on the command line one line and status 1."""
+"""Mistakes of users: one sentence each, and on the command line one line and status 1."""
 
 import pathlib
 import subprocess
@@ -16,7 +16,7 @@ OWN = f"--config={ROOT / 'configs' / 'own_data.py'}"
 
 
 def finetuned(*arguments: str, cwd: pathlib.Path) -> str:
-    """Runs the job on a command line that is wrong; returns the sentence."""
+    """Runs the job with a wrong command line; returns the sentence."""
     command = [sys.executable, str(ROOT / "finetune" / "finetune.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
     lines = done.stderr.splitlines()

@@ -18,7 +18,7 @@ from remedis.zoo import checkpoint
 
 LABELS = ["square", "sometimes"]
 
-# Runs where `remedis` cannot be imported; prints what came out as JSON.
+# Runs where `remedis` cannot be imported; prints the outputs as JSON.
 ALONE = """
 import json, pathlib, sys
 sys.modules["remedis"] = None
@@ -132,7 +132,7 @@ def test_metrics_have_the_loss_the_rate_and_the_validation(finished):
     best = max(validation, key=lambda row: row["validation/auroc"])
     assert results["best_step"] == best["step"]
     assert results["validation"]["mean"]["value"] == pytest.approx(best["validation/auroc"])
-    # The rate a step was made with: 4 steps of warm-up, a tenth after 6, 12 and 18 of 20.
+    # The rate of each step: 4 steps of warm-up, a tenth after 6, 12 and 18 of 20.
     factors = {2: 0.5, 4: 1, 6: 1, 8: 0.1, 12: 0.1, 14: 0.01, 18: 0.01, 20: 0.001}
     rates = {row["step"]: row["train/learning_rate"] for row in training}
     for step, factor in factors.items():
@@ -221,7 +221,7 @@ def test_a_probe_is_solved_on_stored_embeddings_and_exported(
     assert results["test"]["mean"]["value"] > 0.9
     assert results["probe"]["converged"]
     assert not (run / "checkpoints").exists()
-    # What is exported computes from pixels what the probe computed from embeddings.
+    # The export computes from pixels the same as the probe from embeddings.
     model = tf.saved_model.load(str(run / "export"))
     table = predictions(run)
     for path in table["path"][:5]:
@@ -274,7 +274,7 @@ def test_everything_at_once_on_two_classes(configured, squares, tmp_path):
     np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
     assert results["calibration"]["scale"][0] == results["calibration"]["scale"][1]
     assert set(predicted["sex"]) == {"F", "M"}
-    # Exported in float32, and so are the scores.
+    # Export and scores are float32.
     model = tf.saved_model.load(str(run / "export"))
     pixels = tf.io.decode_image(tf.io.read_file(predicted["path"][0]))
     outputs = model(model.preprocess(pixels))

@@ -19,7 +19,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.guarantee
 def test_a_run_killed_at_every_stage_ends_as_an_undisturbed_one(configured, tmp_path):
     undisturbed, run = tmp_path / "alone" / "run", tmp_path / "killed" / "run"
     lives, log = run_killed(undisturbed, configured(), "end")

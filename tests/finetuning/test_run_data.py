@@ -1,4 +1,4 @@
-"""The keys of a config that say how data are split and what counts as a leak."""
+"""The keys of a config for splits and leaks."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_stratified_splits_have_the_shares_of_the_label(prepared):
     found = prepared(one_patient_an_image, stratify=("square",))
     for split, share in (("train", 0.5), ("validation", 0.2), ("test", 0.3)):
         positive = getattr(found, split).table["square"]
-        # Within a unit of a stratum at each bound, and patients there are 30 of each.
+        # Each bound is exact to one unit per stratum; there are 30 patients of each.
         assert abs((positive == 1).sum() - 30 * share) <= 2
         assert abs((positive == 0).sum() - 30 * share) <= 2
     with pytest.raises(UserError, match="Unknown column to stratify by 'sqare'"):

@@ -1,4 +1,4 @@
-"""Fine-tuning from weights that say which images they have seen: refused to be tested on these."""
+"""Fine-tuning from weights that record the images they have seen: no test on these images."""
 
 import json
 import pathlib
@@ -29,7 +29,7 @@ def hashes(configured, tmp_path_factory) -> "dict[str, pd.Series]":
 
 @pytest.fixture
 def pretrained(tiny_checkpoint, tmp_path) -> pathlib.Path:
-    """A checkpoint folder as a pretraining leaves it, which says nothing yet."""
+    """A checkpoint folder as a pretraining writes it, without a record yet."""
     return pathlib.Path(shutil.copytree(tiny_checkpoint, tmp_path / "pretrained"))
 
 
@@ -62,12 +62,12 @@ def test_a_checkpoint_that_has_seen_test_images_is_refused_before_training(
         "test images (its seen.json); choose other test images, or train it without them, which a "
         f"pretraining does by --config.leave_out={run}."
     )
-    # Nothing was begun; what the sentence names is there for the pretraining to read.
+    # Training has not begun; the file that the sentence names exists.
     assert not {"checkpoints", "inputs.json", "results.json", "export"} & {
         path.name for path in run.iterdir()
     }
     assert json.loads((run / "config.json").read_text())["data_dir"]
-    # One is too many, and so is one for a probe, which trains no backbone.
+    # One image is too many, also for a probe, which trains no backbone.
     SeenImages.from_hashes([test.iloc[0], ELSEWHERE]).write(pretrained)
     config = configured(checkpoint=str(pretrained), method="probe")
     assert f"trained on 1 of the {len(test)} test images" in refused(config, run)
@@ -77,7 +77,7 @@ def test_a_checkpoint_that_has_seen_test_images_is_refused_before_training(
 def test_what_a_checkpoint_has_seen_is_handed_on_with_what_the_run_adds(
     configured, hashes, pretrained, tmp_path
 ):
-    # As of a run on the same data, which learnt and chose by them and was not tested on them.
+    # As after a run on the same data, whose test images it has not seen.
     own = pd.concat([hashes["train"], hashes["validation"]])
     SeenImages.from_hashes([ELSEWHERE, *hashes["train"]]).write(pretrained)
     finetune(configured(checkpoint=str(pretrained), method="probe"), tmp_path / "run")
@@ -85,7 +85,7 @@ def test_what_a_checkpoint_has_seen_is_handed_on_with_what_the_run_adds(
     assert seen.count([ELSEWHERE]) == 1
     assert seen.count(own) == len(own) == len(seen.digests) - 1
     assert seen.count(hashes["test"]) == 0
-    # Split otherwise, what was learnt from would be tested on.
+    # With other splits, training images would be tested on.
     config = configured(checkpoint=str(tmp_path / "run" / "export"), method="probe", split_seed=1)
     assert "test images (its seen.json); choose other" in refused(config, tmp_path / "other")
 

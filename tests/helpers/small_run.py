@@ -19,7 +19,7 @@ Configured = Callable[..., ml_collections.ConfigDict]
 
 @pytest.fixture(scope="session")
 def squares(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A user's own directory: 60 grey images, half of them with a bright square; a few unknown."""
+    """A user's own directory: 60 grey images, half with a bright square, a few labels unknown."""
     root = tmp_path_factory.mktemp("squares")
     rng = np.random.default_rng(0)
     rows = []
@@ -66,7 +66,7 @@ def configured(squares: pathlib.Path, tiny_checkpoint: pathlib.Path) -> Configur
 def finished(
     tmp_path_factory: pytest.TempPathFactory, configured: Configured
 ) -> tuple[pathlib.Path, dict[str, Any]]:
-    """The directory and the results of a run that trained all layers and was not disturbed."""
+    """Directory and results of an undisturbed run that trained all layers."""
     from remedis.finetuning.finetune import finetune
 
     workdir = tmp_path_factory.mktemp("finished") / "run"

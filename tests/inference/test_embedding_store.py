@@ -42,7 +42,7 @@ def hashes(manifest):
 
 
 class Counted:
-    """Embeds an image as its mean and its corner, and counts the images it was asked for."""
+    """Embeds an image as its mean and its corner, and counts the embedded images."""
 
     def __init__(self, until=10**9):
         self.images, self.until = 0, until

@@ -45,7 +45,7 @@ def test_sizes_of_shares_and_counts_with_duplicates_merged():
         50: "50",
         200: "100%",
     }
-    # Half up; a share above none is a patient; the first name is kept; none and all are added.
+    # Half rounds up; a share above 0 is one patient; the first name counts; 0 and all are added.
     assert budgets.sizes("1%, 2%, 12.5%, 1", 20) == {0: "0", 1: "1%", 3: "12.5%", 20: "100%"}
 
 
@@ -78,7 +78,7 @@ def test_draws_are_nested_disjoint_and_of_whole_patients():
             assert abs(len(held) - budget.patients / 4) <= 2
             assert smaller <= train | held
             smaller = train | held
-            # Two images a patient, all of them.
+            # Two images per patient, all of them.
             assert (draw.train | draw.validation).sum() == 2 * budget.patients
     first, second = (patients_of(manifest, planned[1].draws[s].train) for s in range(2))
     assert first != second
@@ -175,7 +175,7 @@ def test_time_left_is_told_by_arm_and_mode(tmp_path):
 
     finish("a", "probe", 2.0)
     homes["a", "probe"] = 30.0
-    # One cell and a model more of b, which is taken to be like a, and one cell of a.
+    # One cell and one model of b, expected to take as long as those of a, and one cell of a.
     probing = [c for c in planned if c.mode == "probe"]
     left = [c for c in cells.unfinished() if c.mode == "probe"]
     assert time_left(cells, left, homes) == "about 36 s"

@@ -25,7 +25,7 @@ PATIENTS = 44
 
 
 def write_hospital(root, seed, dark):
-    """A directory with a manifest: one image a patient, a square in half of them."""
+    """A directory with a manifest: one image per patient, a square in half of them."""
     root.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     rows = []
@@ -76,7 +76,7 @@ def study_config(two_hospitals, tiny_checkpoint):
 
 
 def summary_of(workdir):
-    """What a study found, without when and how long."""
+    """The summary of a study without dates and durations."""
     found = files.read_json(workdir / "summary.json")
     return {k: v for k, v in found.items() if k not in ("created", "minutes", "command")}
 
@@ -102,7 +102,7 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     said = found["caveats"]
     assert "Films of hospital B are darker." in said
     assert any("Patients could not be compared, since the ids of two hospitals" in c for c in said)
-    # Both arms are the same network, told apart by name alone.
+    # Both arms are the same network under two names.
     one, two = ([p for p in found["points"] if p["arm"] == arm] for arm in ("one", "two"))
     assert [p["mean"] for p in one] == [p["mean"] for p in two]
     assert all(p["difference"]["value"] == 0 for p in found["paired"])
@@ -111,7 +111,7 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     assert ood_report.write(tmp_path).is_file()
     assert not any((tmp_path / "work").glob("*"))
 
-    # Finished cells are not done again, and other questions may be asked of them.
+    # Finished cells are not repeated, and may be evaluated differently.
     before = {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
     assert label_budget.run(study_config(target=0.7, baseline="one"), tmp_path)
     assert before == {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
@@ -162,9 +162,9 @@ def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monke
     assert summary_of(shared) == summary_of(alone)
 
 
-@pytest.mark.slow
+@pytest.mark.guarantee
 def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoint, tmp_path):
-    """As on two machines that see one directory; what one has made, the other one finds."""
+    """As on two machines that share one directory: each finds the files of the other."""
     keys = {
         "arms": f"one={tiny_checkpoint}",
         "baseline": "one",
@@ -213,8 +213,8 @@ def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoin
     assert not any((tmp_path / "shared" / "work").iterdir())
 
 
-@pytest.mark.slow
-def test_fine_tuning_goes_on_where_it_was_killed(
+@pytest.mark.guarantee
+def test_fine_tuning_resumes_where_it_was_killed(
     study_config, two_hospitals, tiny_checkpoint, tmp_path, monkeypatch
 ):
     config = study_config(
@@ -227,7 +227,7 @@ def test_fine_tuning_goes_on_where_it_was_killed(
     found = summary_of(alone)
     assert [p["patients"] for p in found["points"]] == [0, 24]
     assert found["gap"][0]["mode"] == "finetune"
-    # The in-distribution model says what it has learnt from, whoever takes it up later.
+    # The in-distribution model records the images that trained it.
     inside, outside = (list(map(files.sha256, root.glob("*.png"))) for root in two_hospitals)
     seen = SeenImages.read(alone / "id" / "one" / "export")
     assert seen.count(inside) == len(inside) - found["data"]["id"]["counts"]["test"]["images"]
@@ -252,7 +252,7 @@ def test_a_cell_starts_from_the_in_distribution_model(study_config, tiny_checkpo
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
     )
-    # Steps that go nowhere: what comes out is the zero-shot model.
+    # At a rate of 0 the result is the zero-shot model.
     config.ood.learning_rate = 1e-12
     config.id.learning_rate = 1.0
     label_budget.run(config, tmp_path)
@@ -268,7 +268,7 @@ def test_a_cell_is_the_same_whatever_was_tuned_before_it(study_config, tiny_chec
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0, 50%"
     )
-    # Whatever an optimizer and an average could carry along, and rates that leave traces.
+    # Everything that an optimizer or an average could carry over, and rates that leave traces.
     config.ood.update(optimizer="adamw", learning_rate=0.01, learning_rate_batch=0, ema=0.9)
     label_budget.run(config, tmp_path)
     last = tmp_path / "cells" / "one-finetune-24-1.npz"
@@ -276,7 +276,7 @@ def test_a_cell_is_the_same_whatever_was_tuned_before_it(study_config, tiny_chec
     first = np.load(tmp_path / "cells" / "one-finetune-24-0.npz")["scores"]
     assert np.abs(before - first).max() > 1e-3
     last.unlink()
-    label_budget.run(config, tmp_path)  # alone, by a network built anew
+    label_budget.run(config, tmp_path)  # alone, by a newly built network
     np.testing.assert_array_equal(np.load(last)["scores"], before)
 
 
@@ -298,7 +298,7 @@ def test_a_checkpoint_that_has_seen_the_test_images_is_refused(
 
 
 @pytest.mark.slow
-def test_every_cell_rematerialises_if_asked_for(
+def test_every_cell_checkpoints_gradients_if_asked_for(
     study_config, tiny_checkpoint, tmp_path, monkeypatch
 ):
     config = study_config(
@@ -319,7 +319,7 @@ def test_every_cell_rematerialises_if_asked_for(
     monkeypatch.setattr(bit, "_checkpointed", counted)
     monkeypatch.setattr(finetune_arm.FinetuneArm, "adapt", adapted)
     label_budget.run(config, tmp_path)
-    # Budgets of different lengths, each traced by itself.
+    # Budgets of different lengths are traced separately.
     assert len(traced) == 2
     assert all(traced)
 
@@ -332,7 +332,7 @@ def test_other_data_are_not_mixed_with_finished_cells(
     label_budget.run(study_config(**changes), tmp_path / "run")
     file = tmp_path / "ood" / "manifest.csv"
     table = pd.read_csv(file)
-    # A split that stays, so that whose an image is is all that differs.
+    # Fixed splits, so that only the patients of the images differ.
     table.loc[0, column] = 1 if column == "square" else "ood0b"
     table.to_csv(file, index=False)
     with pytest.raises(UserError, match="holds a run that began with other out-of-distribution"):

@@ -13,7 +13,7 @@ from remedis.errors import UserError
 from remedis.training.distribution import Distribution, WorkerLost
 
 
-@pytest.mark.slow
+@pytest.mark.guarantee
 def test_two_workers_train_as_one_does(configured, tmp_path):
     # Everything that could depend on the division of a batch: unknown labels, MixUp, clipping, EMA.
     config = configured(
@@ -78,8 +78,8 @@ def test_a_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(UserError) as caught:
         one.check_batch(8, 3)
     assert str(caught.value) == (
-        "config.batch_size is 8, which 1 replicas with config.accumulate=3 parts each cannot share "
-        "evenly; expected a multiple of 3."
+        "config.batch_size is 8, which 1 replicas with config.accumulate=3 micro-batches each "
+        "cannot share evenly; expected a multiple of 3."
     )
     with pytest.raises(UserError, match=r"config.accumulate is 0; expected at least 1\."):
         one.check_batch(8, 0)

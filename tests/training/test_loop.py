@@ -1,4 +1,4 @@
-"""The loop on a problem of two numbers: quick, and everything about it is known."""
+"""The loop on a problem of two numbers, whose solution is known in closed form."""
 
 import json
 
@@ -18,7 +18,7 @@ TARGET = np.array([3.0, -2.0], np.float32)
 
 
 class Pull(SummedObjective):
-    """Four examples pull at the weight, each as hard as its share says."""
+    """Four examples pull at the weight, each in proportion to its share."""
 
     def __init__(self, problem):
         self.problem = problem

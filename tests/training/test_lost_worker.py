@@ -13,7 +13,7 @@ from job_processes import free_ports
 JOB = pathlib.Path(__file__).parents[2] / "finetune" / "finetune.py"
 
 
-@pytest.mark.slow
+@pytest.mark.guarantee
 @pytest.mark.parametrize("lost", [1, 0])
 def test_a_lost_worker_is_waited_for(squares, tiny_checkpoint, tmp_path, lost):
     port = free_ports()

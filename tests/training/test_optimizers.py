@@ -18,7 +18,7 @@ optimizers = pytest.mark.parametrize("name", NAMES)
 
 
 class Halving(keras.optimizers.schedules.LearningRateSchedule):
-    """Another rate at each step."""
+    """A rate that differs from step to step."""
 
     def __call__(self, step):
         return 0.2 * tf.pow(0.5, tf.cast(step, tf.float32))
@@ -71,7 +71,7 @@ def steps(optimizer, made, gradients, run=lambda function: function()):
     @tf.function
     def step(gradients):
         def replica():
-            # Of a function's arguments alone, tf.distribute cannot tell the device.
+            # tf.distribute cannot tell the device of a function's arguments.
             own = [tf.identity(gradient) for gradient in gradients]
             optimizer.apply_gradients(zip(own, made.values(), strict=True))
 
@@ -189,7 +189,7 @@ def test_wrong_name():
 
 @pytest.mark.slow
 def test_two_replicas_of_half_the_gradient_each_are_as_good_as_one():
-    # In a process of its own: the devices are set before TensorFlow starts.
+    # In a separate process: devices are set before TensorFlow starts.
     program = f"""
         import sys
         import tensorflow as tf
