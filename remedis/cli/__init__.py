@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from remedis.cli import classifiers, console, data, embeddings
+from remedis.cli import classifiers, console, data, embeddings, output
 from remedis.cli.data import UNWELL
 from remedis.errors import UserError
 
@@ -68,14 +68,14 @@ def _add_verbosity(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(_: argparse.Namespace) -> int:
-    from remedis.reporting import checkpoints
+    from remedis.reporting import checkpoint_info
 
-    checkpoints.print_records()
+    output.show(checkpoint_info.published_table())
     return 0
 
 
 def _info(parsed: argparse.Namespace) -> int:
-    from remedis.reporting import checkpoints
+    from remedis.reporting import checkpoint_info
 
-    checkpoints.print_info(parsed.what)
+    output.show(checkpoint_info.checkpoint_info(parsed.what))
     return 0

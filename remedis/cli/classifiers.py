@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from remedis.cli import arguments
+from remedis.cli import arguments, output
 from remedis.errors import UserError
 from remedis.options import items
 
@@ -98,7 +98,7 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
 def _evaluate(parsed: argparse.Namespace) -> int:
     from remedis.inference import exported as exported_classifier
     from remedis.inference import rescore
-    from remedis.reporting import tables
+    from remedis.reporting import results_table
 
     if parsed.data and parsed.manifest:
         raise UserError(f"Both DATA={parsed.data} and --manifest={parsed.manifest}: name one.")
@@ -117,10 +117,12 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             seed=parsed.seed,
             resamples=parsed.resamples,
         )
-    tables.print_results(
-        results[results["split"]],
-        random_weights=results["random_weights"],
-        title=results["title"],
+    output.show(
+        results_table.results_report(
+            results[results["split"]],
+            random_weights=results["random_weights"],
+            title=results["title"],
+        )
     )
     print(f"Predictions and results are in {parsed.out}.")
     return 0
@@ -141,7 +143,8 @@ def _calibrate(parsed: argparse.Namespace) -> int:
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    from remedis.reporting import comparison
+    from remedis.reporting import comparison_report
 
-    comparison.print_comparison(parsed.run_a, parsed.run_b)
+    compared = comparison_report.compare_runs(parsed.run_a, parsed.run_b)
+    output.show(comparison_report.comparison_report(compared))
     return 0

@@ -5,7 +5,7 @@ import json
 import os
 from typing import Any
 
-from remedis.cli import arguments
+from remedis.cli import arguments, output
 from remedis.errors import UserError
 
 # What `remedis doctor` ends with if it finds errors; 1 is for wrong arguments.
@@ -67,12 +67,13 @@ def _add_augmentations(commands: Any) -> None:
 def _doctor(parsed: argparse.Namespace) -> int:
     from remedis.data.checks import doctor
     from remedis.evaluation.intervals import MIN_PATIENTS
-    from remedis.reporting import doctor as reporting
+    from remedis.inference.expectation import expectation
+    from remedis.reporting import doctor_table
 
     if parsed.cache is not None and os.path.isdir(parsed.cache):
         raise UserError(f"--cache={parsed.cache} is a directory; expected a file to make or reuse.")
     fractions = None if parsed.splits is None else arguments.fractions(parsed.splits)
-    expected = reporting.expectation(parsed.checkpoint) if parsed.checkpoint else None
+    expected = expectation(parsed.checkpoint) if parsed.checkpoint else None
     diagnosis = doctor.diagnose(
         arguments.manifest(parsed),
         MIN_PATIENTS,
@@ -88,7 +89,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
     if parsed.json:
         print(json.dumps(diagnosis.to_json(), indent=2, allow_nan=False))
     else:
-        reporting.print_diagnosis(diagnosis)
+        output.show(doctor_table.diagnosis_report(diagnosis))
     return 0 if diagnosis.ok else UNWELL
 
 

@@ -4,7 +4,7 @@ import argparse
 import os
 from typing import Any
 
-from remedis.cli import arguments
+from remedis.cli import arguments, output
 
 
 def add(commands: Any) -> None:
@@ -80,7 +80,7 @@ def _embed(parsed: argparse.Namespace) -> int:
 def _probe(parsed: argparse.Namespace) -> int:
     from remedis.data import labels, splits
     from remedis.inference import probe as probe_command
-    from remedis.reporting import tables
+    from remedis.reporting import results_table
 
     methods = [method.strip() for method in parsed.methods.split(",")]
     probe_command.check_methods(methods)
@@ -113,10 +113,12 @@ def _probe(parsed: argparse.Namespace) -> int:
     )
     titles = {"linear": "Linear probe", "knn": f"{parsed.neighbours} nearest neighbours"}
     for method, result in probed.results.items():
-        tables.print_results(
-            result.to_json(),
-            random_weights=embedded.provenance.random,
-            title=f"{titles[method]}, test split",
+        output.show(
+            results_table.results_report(
+                result.to_json(),
+                random_weights=embedded.provenance.random,
+                title=f"{titles[method]}, test split",
+            )
         )
     if probed.few_shot:
         print("Few-shot probe, test split: mean AUROC [95 % interval] by patients a class")

@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 import ml_collections
 from absl import app, flags, logging
 from ml_collections import config_flags
+from rich.console import RenderableType
 
-from remedis.cli import console
+from remedis.cli import console, output
 from remedis.errors import UserError, unknown_choice
 
 CONFIG = "config"
@@ -71,7 +72,7 @@ def exit_on_mistake(do: Callable[[], Any]) -> Any:
 
 def train(
     work: Callable[[ml_collections.ConfigDict, str], Any],
-    report: Callable[[str], None],
+    report: Callable[[str], RenderableType],
     config: ml_collections.ConfigDict,
     workdir: str,
 ) -> None:
@@ -79,7 +80,7 @@ def train(
 
     Args:
       work: of the config, in the directory.
-      report: of the directory, in the first worker.
+      report: of the directory; the first worker prints it.
       config: of the run, with `distribution`.
       workdir: its directory.
     """
@@ -93,7 +94,7 @@ def train(
     except WorkerLost as lost:
         start_again(lost)
     if is_chief(config.distribution):
-        report(workdir)
+        output.show(report(workdir))
 
 
 def start_again(reason: BaseException) -> NoReturn:

@@ -1,1 +1,1 @@
-"""Results as people read them: tables and figures."""
+"""Tables, figures and HTML reports of results."""

@@ -1,4 +1,4 @@
-"""A contact sheet: what every operation and every recipe of preprocessing makes of one image."""
+"""A contact sheet: one image after every operation and every recipe of preprocessing."""
 
 import pathlib
 from typing import Any
@@ -16,14 +16,14 @@ from remedis.preprocess.decode import decode_image
 from remedis.preprocess.registry import three_channels
 from remedis.reporting.figures import GREY, write
 
-_LEAST = 160  # pixels a side of the image
+_MIN_SIDE = 160  # pixels of the image
 
-# One example an operation, strong enough to be seen. Where a probability is not what is shown, it
-# is 1.
+# One example per operation, strong enough to be visible. Probabilities are 1 where the operation
+# itself is the point.
 EXAMPLES = (
     "resize(224)",
     "central_crop(0.875)",
-    f"random_crop({_LEAST})",
+    f"random_crop({_MIN_SIDE})",
     "random_resized_crop(224)",
     "flip_left_right()",
     "flip_up_down()",
@@ -49,18 +49,18 @@ _LABEL = 0.45  # inches for the text above a row
 _GAP = 0.08  # inches between cells
 _MARGIN = 0.15  # inches at the sides
 _HEAD = 0.95  # inches above the rows
-_PIXELS = 340  # the longer side of what is drawn; more would be lost in print
+_PIXELS = 340  # the longer side of a drawn image; print does not show more
 
 Image = NDArray[np.float32]
 
 
 def write_contact_sheet(image: Path, out: Path, seed: int = 0) -> pathlib.Path:
-    """Draws every operation and every recipe on one image and writes the figure.
+    """Applies every operation and every recipe to one image and writes the figure.
 
     Args:
-      image: a path as a manifest may have it.
-      out: the figure; its suffix names the format.
-      seed: the first of the seeds, one a column.
+      image: a path as in a manifest.
+      out: the path of the figure; its suffix names the format.
+      seed: of the first column; each further column has the next seed.
 
     Returns:
       The path of the figure.
@@ -80,23 +80,23 @@ def write_contact_sheet(image: Path, out: Path, seed: int = 0) -> pathlib.Path:
 
 
 def contact_sheet(image: Image, seed: int = 0, *, title: str = "Preprocessing") -> Figure:
-    """Returns the figure: a row each operation and recipe, the original and one column a seed.
+    """Returns a figure with one row per operation or recipe: the original and one column per seed.
 
-    Operations that are not random have one picture. Any two of a recipe's are two views as
-    contrastive learning sees them.
+    Operations that are not random have one picture. Any two pictures of a recipe are two views for
+    contrastive learning.
 
     Args:
       image: [H, W, 3] float32 in [0, 1].
-      seed: the first of the seeds.
-      title: above all rows.
+      seed: of the first column; each further column has the next seed.
+      title: text above all rows.
 
     Raises:
       UserError: the image is smaller than the examples need.
     """
-    if min(image.shape[:2]) < _LEAST:
+    if min(image.shape[:2]) < _MIN_SIDE:
         raise UserError(
             f"The image is {image.shape[1]} x {image.shape[0]} pixels; the contact sheet needs "
-            f"{_LEAST} x {_LEAST}: resize it, or take another."
+            f"at least {_MIN_SIDE} x {_MIN_SIDE}: resize it, or take another image."
         )
     rows = [*EXAMPLES, *(f"{name}()" for name in recipes.names())]
     width = 2 * _MARGIN + (_COLUMNS + 1) * (_CELL + _GAP)
@@ -105,9 +105,9 @@ def contact_sheet(image: Image, seed: int = 0, *, title: str = "Preprocessing") 
     _text(figure, 0, 0.25, title, fontsize=13, weight="bold")
     shape = f"{image.shape[1]} x {image.shape[0]} pixels"
     _text(figure, 0, 0.5, f"{shape}; below a picture its size where it differs", color=GREY)
-    heads = ("original", *(f"seed {seed + column}" for column in range(_COLUMNS)))
-    for column, head in enumerate(heads):
-        _text(figure, column, _HEAD - 0.12, head, weight="bold")
+    headings = ("original", *(f"seed {seed + column}" for column in range(_COLUMNS)))
+    for column, heading in enumerate(headings):
+        _text(figure, column, _HEAD - 0.12, heading, weight="bold")
     original = _smaller(image)
     for row, specification in enumerate(rows):
         top = _HEAD + row * (_CELL + _LABEL)
@@ -115,9 +115,10 @@ def contact_sheet(image: Image, seed: int = 0, *, title: str = "Preprocessing") 
         _text(figure, 0, top + 0.38, specification, family="monospace")
         _draw(figure, 0, top + _LABEL, original)
         for column in range(_COLUMNS if preprocess.random else 1):
-            made = _made(preprocess, image, seed + column)
-            note = f"{made.shape[1]} x {made.shape[0]}" if made.shape != image.shape else ""
-            _draw(figure, column + 1, top + _LABEL, _smaller(made), note)
+            result = _apply(preprocess, image, seed + column)
+            size = f"{result.shape[1]} x {result.shape[0]}"
+            note = size if result.shape != image.shape else ""
+            _draw(figure, column + 1, top + _LABEL, _smaller(result), note)
     return figure
 
 
@@ -130,16 +131,16 @@ def _read(path: str) -> Image:
     except Unreadable as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     except tf.errors.InvalidArgumentError as error:
-        raise UserError(f"{path} cannot be read: it is no whole JPEG or PNG file.") from error
+        raise UserError(f"{path} cannot be read: it is not a complete JPEG or PNG file.") from error
 
 
-def _made(preprocess: Preprocess, image: Image, seed: int) -> Image:
+def _apply(preprocess: Preprocess, image: Image, seed: int) -> Image:
     pixels: Image = preprocess(tf.constant(image), tf.constant([seed, 0])).numpy()
     return pixels
 
 
 def _smaller(image: Image) -> Image:
-    """Returns the image with no side longer than is drawn."""
+    """Returns the image with its longer side at most `_PIXELS`."""
     longest = max(image.shape[:2])
     if longest <= _PIXELS:
         return image

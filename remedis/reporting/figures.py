@@ -1,4 +1,4 @@
-"""What all figures share: colours, grids, the note on random weights, and how they are written."""
+"""Colours, panels and the note on random weights, shared by all figures, and writing to files."""
 
 import pathlib
 import textwrap
@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from remedis.files import Path, whole_file
 from remedis.reporting.notes import RANDOM_WEIGHTS
 
-# Okabe and Ito's palette, told apart with every common colour blindness (jfly.uni-koeln.de/color).
+# Okabe and Ito's palette, distinct with every common colour blindness (jfly.uni-koeln.de/color).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#C00000"
 GREY = "#767676"  # the lightest grey with a contrast of 4.5 on white (WCAG 2.1)
 
@@ -28,20 +28,20 @@ def panels(
     """Returns a figure and its `count` axes, filled row by row.
 
     Args:
-      count: of the axes.
-      columns: how many stand side by side.
+      count: number of axes.
+      columns: number of axes side by side.
       size: width and height of one panel in inches.
-      title: above all of them, in bold.
-      subtitle: below the title.
-      random_weights: whether to note in red that the weights were random.
+      title: text above all panels, in bold.
+      subtitle: text below the title.
+      random_weights: whether to add the red note on random weights.
     """
     rows = -(-count // columns)
-    # The minimum leaves the note its room above or below a single panel.
+    # The minimum leaves room for the note below a single panel.
     width = max(columns * size[0], 4.6)
-    # Matplotlib does not wrap; an inch takes some 10 characters of bold 12 pt, 12 of 10 pt.
-    heads = textwrap.wrap(title, int(10 * width))
-    lines = textwrap.wrap(subtitle, int(12 * width))
-    top = 0.2 + 0.22 * len(heads) + 0.19 * len(lines)
+    # Matplotlib does not wrap text. An inch takes some 10 characters of bold 12 pt, 12 of 10 pt.
+    title_lines = textwrap.wrap(title, int(10 * width))
+    subtitle_lines = textwrap.wrap(subtitle, int(12 * width))
+    top = 0.2 + 0.22 * len(title_lines) + 0.19 * len(subtitle_lines)
     bottom = 0.4 if random_weights else 0.1
     height = rows * size[1] + top + bottom
     layout = ConstrainedLayoutEngine(
@@ -52,9 +52,9 @@ def panels(
     figure = Figure(figsize=(width, height), layout=layout)
     left = 0.13 / width
     upper = 1 - 0.12 / height
-    lower = upper - (0.04 + 0.22 * len(heads)) / height
-    figure.text(left, upper, "\n".join(heads), fontsize=12, weight="bold", va="top")
-    figure.text(left, lower, "\n".join(lines), fontsize=10, va="top")
+    lower = upper - (0.04 + 0.22 * len(title_lines)) / height
+    figure.text(left, upper, "\n".join(title_lines), fontsize=12, weight="bold", va="top")
+    figure.text(left, lower, "\n".join(subtitle_lines), fontsize=10, va="top")
     if random_weights:
         figure.text(left, 0.13 / height, RANDOM_WEIGHTS, color=RED, weight="bold", fontsize=11)
     grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
@@ -67,12 +67,12 @@ def panels(
 
 
 def columns_of(count: int) -> int:
-    """Returns how many of `count` panels, one a label, stand side by side."""
+    """Returns the number of panels side by side, for `count` panels of one label each."""
     return count if count <= 3 else 3 if count <= 6 else 5
 
 
 def unit_axes(axes: Axes) -> None:
-    """Makes a square of two axes from 0 to 1, with the diagonal."""
+    """Makes both axes range from 0 to 1, square, with the diagonal."""
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -80,8 +80,8 @@ def unit_axes(axes: Axes) -> None:
 
 
 def write(figure: Figure, path: Path, dpi: int = 150) -> pathlib.Path:
-    """Writes the figure, in the format that the path's suffix names, whole or not at all."""
-    # The software and date that savefig records would make equal figures differ.
+    """Writes the figure, in the format of the path's suffix, completely or not at all."""
+    # Without this, PNGs record the version of matplotlib, and equal figures would differ.
     metadata: dict[str, Any] = {"Software": None} if str(path).endswith(".png") else {}
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=dpi, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Sentences that every report carries, worded once."""
+"""Sentences that every report contains."""
 
 RANDOM_WEIGHTS = "RANDOM WEIGHTS: nothing here was pretrained"
 RESEARCH_USE = "Research software, not a diagnostic device."

@@ -1,51 +1,61 @@
-"""What a person sees of a finished run: its tables, and its plots."""
+"""The report of a finished run: its figures as files, and its tables."""
 
 import json
 import pathlib
 
 import pandas as pd
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from remedis import files
 from remedis.evaluation.evaluation_result import Result
-from remedis.reporting import figures, plots, reliability, subgroups, tables
+from remedis.reporting import (
+    figures,
+    reliability_plot,
+    results_table,
+    roc_plot,
+    subgroup_plot,
+    training_plot,
+)
 
 
-def report(workdir: files.Path) -> None:
-    """Prints the results of a finished run and draws its figures beside them.
+def report(workdir: files.Path) -> RenderableType:
+    """Writes the figures of a finished run into its directory and returns its tables.
 
-    `roc.png`, `reliability.png` and `training.png`; `subgroups.png` if the data tell of any.
+    The figures are `roc.png` and `reliability.png`; `training.png` if steps were logged; and
+    `subgroups.png` if the data have subgroups.
     """
     run = pathlib.Path(workdir)
     results = files.read_json(run / "results.json")
-    # Evaluated anew, it may be of another split.
-    split = results.get("split", "test")
+    split = results.get("split", "test")  # named if the run was evaluated again
     random_weights = results["random_weights"]
     result = Result.from_json(results[split])
-    predicted = pd.read_parquet(run / "predictions.parquet")
-    test = predicted[predicted["split"] == split]
-    names = list(result.labels)
-    labels = test[[f"label/{name}" for name in names]].to_numpy()
-    scores = test[[f"score/{name}" for name in names]].to_numpy()
+    predictions = pd.read_parquet(run / "predictions.parquet")
+    predictions = predictions[predictions["split"] == split]
+    labels = predictions[[f"label/{name}" for name in result.labels]].to_numpy()
+    scores = predictions[[f"score/{name}" for name in result.labels]].to_numpy()
     where = f"on the {split} split, {run.resolve().name}"
     for draw, name, title in (
-        (plots.roc_curves, "roc.png", f"ROC curves {where}"),
-        (reliability.reliability_curves, "reliability.png", f"Reliability {where}"),
+        (roc_plot.roc_curves, "roc.png", f"ROC curves {where}"),
+        (reliability_plot.reliability_curves, "reliability.png", f"Reliability {where}"),
     ):
-        drawn = draw(labels, scores, result, random_weights=random_weights, title=title)
-        figures.write(drawn, run / name)
+        figure = draw(labels, scores, result, random_weights=random_weights, title=title)
+        figures.write(figure, run / name)
     if results[split]["subgroups"]:
-        drawn = subgroups.subgroup_areas(
+        figure = subgroup_plot.subgroup_areas(
             results[split]["subgroups"],
             random_weights=random_weights,
             title=f"AUROC by subgroup {where}",
         )
-        figures.write(drawn, run / "subgroups.png")
+        figures.write(figure, run / "subgroups.png")
     log = run / "metrics.jsonl"
-    # A head that is solved, not trained, logs no steps.
-    if log.is_file():
+    if log.is_file():  # a head that is solved in closed form logs no steps
         rows = [json.loads(line) for line in log.read_text().splitlines()]
-        training = plots.training_curves(rows, random_weights=random_weights)
-        figures.write(training, run / "training.png")
+        figure = training_plot.training_curves(rows, random_weights=random_weights)
+        figures.write(figure, run / "training.png")
     title = f"{split.capitalize()} split"
-    tables.print_results(results[split], random_weights=random_weights, title=title)
-    print(f"Results, predictions, plots and the exported model are in {run}.")
+    place = f"Results, predictions, plots and the exported model are in {run}."
+    return Group(
+        results_table.results_report(results[split], random_weights=random_weights, title=title),
+        Text(place, no_wrap=True, overflow="ignore"),  # a path in one piece can be copied
+    )

@@ -1,4 +1,4 @@
-"""The contact sheet: complete, readable, and its mistakes worded."""
+"""The contact sheet: rows, columns, layout and error messages."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ IMAGE = np.random.default_rng(0).uniform(size=(200, 180, 3)).astype(np.float32)
 
 @pytest.fixture
 def short(monkeypatch):
-    """Leaves a few rows; all of them would take half a minute."""
+    """Reduces the sheet to a few rows; all of them would take half a minute."""
     monkeypatch.setattr(
         contact_sheet, "EXAMPLES", ("resize(90)", "flip_left_right(1)", "rotate(9)")
     )
@@ -41,7 +41,7 @@ def test_rows_are_operations_and_recipes_and_columns_seeds():
     assert texts[2:8] == ["original", *(f"seed {seed}" for seed in range(7, 12))]
     rows = [text for text in texts if text.endswith(")")]
     assert rows == ["resize(90)", "flip_left_right(1)", "rotate(9)", "evaluation()"]
-    # Random ones have a picture for each seed, the others one; each row has the original.
+    # Random operations have one picture per seed, the others one. Each row begins with the original.
     assert len(figure.axes) == 4 + 1 + 5 + 5 + 1
     assert texts.count("90 x 90") == 1
 
@@ -72,12 +72,12 @@ def test_no_text_or_picture_is_cut_off_or_covers_another():
 @pytest.mark.usefixtures("short")
 def test_it_is_written_and_repeatable(tmp_path):
     image = saved(IMAGE, tmp_path / "film.png")
-    first, again = (
+    first, second = (
         contact_sheet.write_contact_sheet(image, tmp_path / f"{name}.png") for name in "ab"
     )
     assert first == tmp_path / "a.png"
     assert imread(first).shape[1] > 1000
-    assert first.read_bytes() == again.read_bytes()
+    assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.usefixtures("short")
@@ -91,10 +91,10 @@ def test_large_images_are_drawn_smaller():
     ("image", "out", "sentence"),
     [
         ("none.png", "sheet.png", "none.png cannot be read"),
-        ("text.png", "sheet.png", "text.png cannot be read: it is no whole JPEG or PNG file."),
+        ("text.png", "sheet.png", "text.png cannot be read: it is not a complete JPEG or PNG file."),
         ("film.png", "sheet", "The contact sheet cannot be written as "),
         ("film.png", "sheet.xyz", "'.xyz' is not a format of figures; name it, for example, "),
-        ("small.png", "sheet.png", "The image is 30 x 20 pixels; the contact sheet needs 160 x"),
+        ("small.png", "sheet.png", "The image is 30 x 20 pixels; the contact sheet needs at least "),
     ],
 )
 def test_mistakes(image, out, sentence, tmp_path):

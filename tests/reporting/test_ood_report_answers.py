@@ -1,7 +1,7 @@
 import pytest
 from ood_example import make_study
 
-from remedis.reporting import comparison
+from remedis.reporting import comparison_report
 from remedis.reporting.ood_report import answer_sentences, number_format
 from remedis.reporting.ood_report.answer_table import answer_tables
 
@@ -135,4 +135,8 @@ def test_numbers():
     ]
     # Whole patients, rounded up, but not by what a float loses.
     assert number_format.patients(_of(16.0000000001, 15.2, 1200.0), 9) == "16 [16, 1,200]"
-    assert [comparison.p_value(p) for p in (None, 0.0009, 0.04)] == ["none", "<0.001", "0.040"]
+    assert [comparison_report.p_value(p) for p in (None, 0.0009, 0.04)] == [
+        "none",
+        "<0.001",
+        "0.040",
+    ]

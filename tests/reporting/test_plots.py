@@ -14,9 +14,10 @@ from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import choose
 from remedis.reporting.figures import write
-from remedis.reporting.plots import roc_curves, training_curves
-from remedis.reporting.reliability import reliability_curves
-from remedis.reporting.subgroups import subgroup_areas
+from remedis.reporting.reliability_plot import reliability_curves
+from remedis.reporting.roc_plot import roc_curves
+from remedis.reporting.subgroup_plot import subgroup_areas
+from remedis.reporting.training_plot import training_curves
 
 NOTE = "RANDOM WEIGHTS: nothing here was pretrained"
 

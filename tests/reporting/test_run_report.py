@@ -12,7 +12,7 @@ from remedis.evaluation import thresholds
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.inference import rescore
 from remedis.reporting import run_report
-from remedis.reporting.comparison import print_comparison
+from remedis.reporting.comparison_report import compare_runs, comparison_report
 
 NAMES = ("Edema", "Pleural Effusion")
 
@@ -51,28 +51,34 @@ def run(folder, noise=1.0, names=NAMES, subgroups=True, random_weights=True):
     return folder
 
 
-def compared(*runs):
+def printed(report):
     stream = io.StringIO()
-    found = print_comparison(*runs, console=Console(file=stream, width=100))
-    return found, stream.getvalue()
+    Console(file=stream, width=100).print(report, highlight=False, crop=False)
+    return stream.getvalue()
 
 
-def test_a_run_is_printed_and_drawn(tmp_path, capsys):
+def compared(*runs):
+    comparison = compare_runs(*runs)
+    return comparison.comparison, printed(comparison_report(comparison))
+
+
+def test_a_run_is_printed_and_drawn(tmp_path):
     made = run(tmp_path / "run")
-    run_report.report(made)
-    text = capsys.readouterr().out
+    text = printed(run_report.report(made))
     assert text.startswith("Test split")
     assert "RANDOM WEIGHTS" in text
+    place = f"Results, predictions, plots and the exported model are in {made}.\n"
+    assert text.endswith(place)
     drawn = {path.name for path in made.glob("*.png")}
     assert drawn == {"roc.png", "reliability.png", "subgroups.png", "training.png"}
 
 
-def test_without_subgroups_and_steps_there_are_no_figures_of_them(tmp_path, capsys):
+def test_without_subgroups_and_steps_there_are_no_figures_of_them(tmp_path):
     made = run(tmp_path / "run", names=NAMES[:1], subgroups=False)
     (made / "metrics.jsonl").unlink()
-    run_report.report(made)
+    text = printed(run_report.report(made))
     assert {path.name for path in made.glob("*.png")} == {"roc.png", "reliability.png"}
-    assert "Subgroups" not in capsys.readouterr().out
+    assert "Subgroups" not in text
 
 
 def test_two_runs_are_compared(tmp_path):
@@ -113,8 +119,7 @@ def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys
         assert found.mean.difference == 0
         assert "AUROC on the validation split" in text
         assert "no fair comparison" in text
-    run_report.report(tmp_path / "again")
-    assert capsys.readouterr().out.startswith("Validation split")
+    assert printed(run_report.report(tmp_path / "again")).startswith("Validation split")
     third = rescore.reevaluate(tmp_path / "again", tmp_path / "third", "validation", resamples=60)
     assert third["validation"] == again["validation"]
     caplog.clear()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from rich.console import Console
 from small_application import small_application  # noqa: F401
 from zoo_helpers import TINY, relative_error, said
 
@@ -19,7 +20,7 @@ from remedis import compat
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
-from remedis.reporting import checkpoints
+from remedis.reporting import checkpoint_info
 from remedis.zoo import checkpoint, resolve, save_classifier, serving
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
@@ -59,6 +60,7 @@ import io, json, sys
 sys.modules["remedis"] = None
 import numpy as np, tensorflow as tf
 from PIL import Image
+from rich.console import Console
 
 model = tf.saved_model.load(sys.argv[1])
 pixels = np.asarray(Image.open(sys.argv[2]))
@@ -277,9 +279,11 @@ def test_the_card_says_what_the_numbers_mean(of_keras):
     assert "keras:SmallNet" in card
 
 
-def test_info_shows_backbone_task_calibration_and_thresholds(of_keras, capsys):
-    checkpoints.print_info(str(of_keras[1]))
-    printed = " ".join(capsys.readouterr().out.split())
+def test_info_shows_backbone_task_calibration_and_thresholds(of_keras):
+    buffer = io.StringIO()
+    info = checkpoint_info.checkpoint_info(str(of_keras[1]))
+    Console(file=buffer, width=110).print(info)
+    printed = " ".join(buffer.getvalue().split())
     assert "backbone keras:SmallNet" in printed
     assert "task multi_class" in printed
     assert (

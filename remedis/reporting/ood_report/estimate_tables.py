@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from remedis.reporting.comparison import p_value
+from remedis.reporting.comparison_report import p_value
 from remedis.reporting.ood_report.content import Table
 from remedis.reporting.ood_report.number_format import Fields, auroc, difference, share
 from remedis.reporting.ood_report.study_summary import Study, budget_name, mode_name

@@ -1,4 +1,4 @@
-"""The figure of subgroups: the AUROC of every group, label by label."""
+"""The figure of subgroups: the AUROC of every group, one panel per label."""
 
 import textwrap
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from remedis.reporting.figures import BLUE, GREY, columns_of, panels
 def subgroup_areas(
     subgroups: Mapping[str, Any], *, random_weights: bool, title: str = "AUROC by subgroup"
 ) -> Figure:
-    """Returns one panel a label, and one of their mean: the AUROC of every group with interval.
+    """Returns one panel per label, and one of their mean: every group's AUROC with interval.
 
     Args:
-      subgroups: what `remedis.evaluation.subgroups.subgroups` gives, of at least one column.
-      random_weights: whether the run started from weights that were never trained.
-      title: above the panels.
+      subgroups: result of `remedis.evaluation.subgroups.subgroups`, of at least one column.
+      random_weights: whether the run started from random weights.
+      title: text above the panels.
     """
-    # The mean may be missing of one column of groups and not of another.
+    # One column of groups may lack the mean that another one has.
     names = list(dict.fromkeys(name for labels in subgroups.values() for name in labels))
     names = [*(name for name in names if name != "mean"), *(["mean"] if "mean" in names else [])]
     groups = [
@@ -33,7 +33,7 @@ def subgroup_areas(
     figure, grid = panels(
         len(names),
         columns,
-        # A line of 0.2 inches a group, one free between columns, and the title and axis.
+        # 0.2 inches per group and per gap between columns; the rest is for title and axis.
         (3.1, 0.9 + 0.2 * (len(groups) + len(subgroups))),
         title=title,
         subtitle="Lines: 95 % intervals. Gap: largest minus smallest.",
@@ -45,37 +45,36 @@ def subgroup_areas(
     return figure
 
 
-def _panel(axes: Axes, name: str, subgroups: Mapping[str, Any], first: bool) -> None:
+def _panel(axes: Axes, name: str, subgroups: Mapping[str, Any], name_groups: bool) -> None:
     axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11, loc="left")
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.axvline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-    ticks, texts, place = [], [], 0
+    ticks, texts, row = [], [], 0
     for column, labels in subgroups.items():
-        shown = labels.get(name)
-        if shown is not None and (gap := shown["gaps"]["auroc"]) is not None:
-            said = f"gap {gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]"
-            axes.text(0.02, place, said, fontsize=8, va="center")
-        ticks.append(place)
+        values = labels.get(name)
+        if values is not None and (gap := values["gaps"]["auroc"]) is not None:
+            text = f"gap {gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]"
+            axes.text(0.02, row, text, fontsize=8, va="center")
+        ticks.append(row)
         texts.append(column)
         for group in next(iter(labels.values()))["groups"]:
-            place += 1
-            ticks.append(place)
+            row += 1
+            ticks.append(row)
             texts.append(group)
-            if shown is None:
+            if values is None:
                 continue
-            estimate = Estimate.from_json(shown["groups"][group]["auroc"])
+            estimate = Estimate.from_json(values["groups"][group]["auroc"])
             if estimate.value is None or estimate.low is None or estimate.high is None:
-                axes.text(0.02, place, "not estimable", fontsize=8, va="center", color=GREY)
+                axes.text(0.02, row, "not estimable", fontsize=8, va="center", color=GREY)
             else:
-                axes.hlines(place, estimate.low, estimate.high, color=BLUE, linewidth=1.4)
-                axes.plot(estimate.value, place, color=BLUE, marker="o", markersize=4)
-        place += 1
-    axes.set_ylim(place - 0.4, -0.6)
-    # Names of groups once a row of panels.
-    axes.set_yticks(ticks, texts if first else [""] * len(texts))
+                axes.hlines(row, estimate.low, estimate.high, color=BLUE, linewidth=1.4)
+                axes.plot(estimate.value, row, color=BLUE, marker="o", markersize=4)
+        row += 1
+    axes.set_ylim(row - 0.4, -0.6)
+    # The first panel of a row names the groups.
+    axes.set_yticks(ticks, texts if name_groups else [""] * len(texts))
     axes.tick_params(axis="y", length=0)
-    heads = set(subgroups)
     for label in axes.get_yticklabels():
-        if label.get_text() in heads:
+        if label.get_text() in subgroups:
             label.set_fontweight("bold")

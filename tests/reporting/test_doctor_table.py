@@ -1,11 +1,11 @@
+"""The doctor's diagnosis as text."""
+
 import io
 
-import pytest
 from rich.console import Console
 
 from remedis.data.checks.doctor import Diagnosis, Expectation, Finding
-from remedis.errors import UserError
-from remedis.reporting import doctor
+from remedis.reporting.doctor_table import diagnosis_report
 
 TABLES = {
     "splits": ({"split": "train", "images": 1234, "patients": 7, "studies": 0},),
@@ -36,7 +36,7 @@ FINDINGS = (
 
 def printed(diagnosis: Diagnosis) -> str:
     buffer = io.StringIO()
-    doctor.print_diagnosis(diagnosis, Console(file=buffer, width=120))
+    Console(file=buffer, width=120).print(diagnosis_report(diagnosis), highlight=False)
     return buffer.getvalue()
 
 
@@ -48,21 +48,17 @@ def test_tables_and_findings():
     assert "[red]ill 5 of 15 (3) 6 of 16 (3) 2 4" in lines
     assert "unknown 3" in lines
     assert f"|█{' ' * 30}█|" in text
-    # The worst stands last, above the verdict; of bad images the first three.
-    assert (
-        lines[-7:]
-        == [
-            "note: Who knows.",
-            "warning: It is dark.",
-            "error: Bad [bold]images.",
-            "0.png: Gone.",
-            "1.png: Gone.",
-            "2.png: Gone.",
-            "... more with --json",
-            "1 error and 1 warning.",
-        ][-7:]
-    )
-    assert lines[-8] == "note: Who knows."
+    # The worst finding stands last, above the verdict, with the first three bad images.
+    assert lines[-8:] == [
+        "note: Who knows.",
+        "warning: It is dark.",
+        "error: Bad [bold]images.",
+        "0.png: Gone.",
+        "1.png: Gone.",
+        "2.png: Gone.",
+        "... more with --json",
+        "1 error and 1 warning.",
+    ]
 
 
 def test_nothing_wrong():
@@ -74,16 +70,3 @@ def test_random_weights_are_said():
     diagnosis = Diagnosis("my data", 0, (), {}, Expectation("folder", random=True))
     assert "for folder" in printed(diagnosis)
     assert "RANDOM WEIGHTS" in printed(diagnosis)
-
-
-def test_expectation_of_a_folder(tiny_checkpoint):
-    expected = doctor.expectation(tiny_checkpoint)
-    assert expected.name == tiny_checkpoint.name
-    assert expected.random
-    assert expected.value_range == (0.0, 1.0)
-    assert expected.data_type is None
-
-
-def test_expectation_of_no_folder(tmp_path):
-    with pytest.raises(UserError, match=r"saved_model\.pb"):
-        doctor.expectation(tmp_path)

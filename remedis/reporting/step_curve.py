@@ -1,6 +1,6 @@
-"""Values logged while a run goes on, over its steps."""
+"""A curve of a logged value by training step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from remedis.reporting.figures import GREY
 
 
-def series(rows: list[Mapping[str, Any]], key: str) -> "pd.Series[float]":
-    """Returns the values of `key` by step, in order; the last one where a step comes twice."""
-    found = {int(row["step"]): float(row[key]) for row in rows if row.get(key) is not None}
-    return pd.Series(found, dtype=float).sort_index()
+def series(rows: Iterable[Mapping[str, Any]], key: str) -> "pd.Series[float]":
+    """Returns the values of `key` by step, ascending; the last value where a step occurs twice."""
+    values = {int(row["step"]): float(row[key]) for row in rows if row.get(key) is not None}
+    return pd.Series(values, dtype=float).sort_index()
 
 
 def curve(
@@ -23,15 +23,15 @@ def curve(
     marker: str = "",
     faint: bool = False,
 ) -> None:
-    """Draws values over the step.
+    """Draws values by step.
 
     Args:
-      axes: to draw on.
-      title: above them.
-      values: as `series` gives them.
+      axes: the panel.
+      title: text above the panel.
+      values: as `series` returns them.
       color: of the line.
-      marker: of every value; none for an empty one.
-      faint: whether something smoother is drawn over it.
+      marker: of every value; empty for none.
+      faint: whether the line is drawn pale, because a smoothed one is drawn over it.
     """
     axes.set_title(title, fontsize=11, loc="left")
     axes.set_xlabel("step", fontsize=10)
@@ -41,7 +41,7 @@ def curve(
         axes.text(0.5, 0.5, "nothing logged", color=GREY, ha="center", transform=axes.transAxes)
         axes.set(xticks=[], yticks=[])
         return
-    # One value makes no line; a dot shows it.
+    # A single value makes no line, but a visible marker.
     axes.plot(
         values.index,
         values,

@@ -1,15 +1,14 @@
-"""The tables a run ends with."""
+"""The tables of a result: metrics by label, operating points and subgroups."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from remedis.evaluation.intervals import Estimate
-from remedis.reporting import terminal
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
 _MEANS = {
@@ -24,8 +23,9 @@ def results_table(results: Mapping[str, Any], title: str = "Results") -> Table:
     """Returns label, AUROC and average precision with intervals, patients and positives.
 
     Args:
-      results: what `remedis.evaluation.evaluate.Result.to_json` gives, as kept in `results.json`.
-      title: printed above.
+      results: of one split in `results.json`, as `remedis.evaluation.evaluate.Result.to_json`
+        returns them.
+      title: text above the table.
     """
     table = empty(title, "label")
     table.add_column("AUROC [95 % interval]", no_wrap=True)
@@ -47,17 +47,18 @@ def results_table(results: Mapping[str, Any], title: str = "Results") -> Table:
 
 
 def operating_table(results: Mapping[str, Any]) -> Table:
-    """Returns sensitivity and specificity at both thresholds, label by label.
+    """Returns sensitivity and specificity at both thresholds, one row per label.
 
     Args:
       results: as for `results_table`, with thresholds.
     """
     table = empty("At thresholds chosen on validation (Youden; target sensitivity)", "label")
     columns = _points(results)
-    for said in columns.values():
-        first = said.endswith("sensitivity")
+    for name in columns.values():
+        # The column of a specificity follows its sensitivity, which names the threshold.
+        first = name.endswith("sensitivity")
         table.add_column(
-            said if first else "specificity", no_wrap=not first, min_width=17 if first else None
+            name if first else "specificity", no_wrap=not first, min_width=17 if first else None
         )
     for name, fields, style in _rows(results, columns):
         estimates = [Estimate.from_json(fields[column]) for column in columns]
@@ -74,20 +75,20 @@ def subgroup_table(results: Mapping[str, Any]) -> Table:
     """Returns the AUROC, sensitivity and specificity of every group, and the gaps.
 
     Args:
-      results: of `evaluate_table`, with at least one column of subgroups. Of several labels the
-        mean is shown, over those that are estimable in every group.
+      results: of `evaluate_table`, with at least one column of subgroups. The numbers of several
+        labels are means over the labels that are estimable in every group.
     """
     several = any("mean" in labels for labels in results["subgroups"].values())
-    of = ", mean of the labels estimable in every group" if several else ""
-    table = empty(f"Subgroups{of} (sensitivity and specificity at Youden)", "group")
+    averaged = ", mean of the labels estimable in every group" if several else ""
+    table = empty(f"Subgroups{averaged} (sensitivity and specificity at Youden)", "group")
     table.add_column("AUROC [95 % interval]", no_wrap=True)
     for name in ("sensitivity", "specificity"):
         table.add_column(name, no_wrap=True)
     table.add_column("patients", justify="right", no_wrap=True)
     table.add_column("positive", justify="right", no_wrap=True)
     for column, labels in results["subgroups"].items():
-        shown = labels["mean"] if "mean" in labels else next(iter(labels.values()))
-        for group, metrics in shown["groups"].items():
+        values = labels["mean"] if "mean" in labels else next(iter(labels.values()))
+        for group, metrics in values["groups"].items():
             area = Estimate.from_json(metrics["auroc"])
             cells = [brief(Estimate.from_json(fields)) for fields in list(metrics.values())[1:]]
             table.add_row(
@@ -98,57 +99,52 @@ def subgroup_table(results: Mapping[str, Any]) -> Table:
                 str(area.positives),
                 style="" if area.estimable else "dim",
             )
-        gaps = [shown["gaps"].get(name) for name in ("auroc", "sensitivity", "specificity")]
+        gaps = [values["gaps"].get(name) for name in ("auroc", "sensitivity", "specificity")]
         cells = ["" if gap is None else _gap(gap) for gap in gaps]
         table.add_row(Text(f"{column}: gap"), *cells, "", "", style="bold", end_section=True)
     return table
 
 
-def print_results(
-    results: Mapping[str, Any],
-    *,
-    random_weights: bool,
-    title: str = "Results",
-    console: Console | None = None,
-) -> None:
-    """Prints the tables of a result, and what a reader must not miss.
+def results_report(
+    results: Mapping[str, Any], *, random_weights: bool, title: str = "Results"
+) -> RenderableType:
+    """Returns the tables of a result, and the notes that a reader must not miss.
 
     Args:
-      results: as for `results_table`; with thresholds and subgroups, their tables are printed too.
-      random_weights: whether the run started from weights that were never trained.
-      title: printed above.
-      console: where to; standard output by default, without colours if it is not a terminal.
+      results: as for `results_table`; thresholds and subgroups are in the report if they are there.
+      random_weights: whether the run started from random weights.
+      title: text above the first table.
     """
-    parts: list[RenderableType] = [results_table(results, title)]
+    report: list[RenderableType] = [results_table(results, title)]
     if results["left_out"]:
         left_out = ", ".join(results["left_out"])
-        parts.append(Text(f"Not in the mean AUROC (not estimable): {left_out}."))
-    parts += map(Text, _other_means(results, {"average_precision": "average precision"}))
-    for name, said in _MEANS.items():
+        report.append(Text(f"Not in the mean AUROC (not estimable): {left_out}."))
+    report += map(Text, _other_means(results, {"average_precision": "average precision"}))
+    for name, text in _MEANS.items():
         if name in results["metrics"]:
             metric = results["metrics"][name]
             other = f" ({_apart(results, metric)})" if _apart(results, metric) else ""
-            # Of classes there is one accuracy, no mean of theirs.
-            said = said if metric["labels"] else said.removeprefix("Mean ").capitalize()
-            parts.append(Text(f"{said}: {Estimate.from_json(metric['mean']).interval}{other}"))
+            # The accuracy of exclusive classes is one number, not a mean over labels.
+            text = text if metric["labels"] else text.removeprefix("Mean ").capitalize()
+            report.append(Text(f"{text}: {Estimate.from_json(metric['mean']).interval}{other}"))
     if results["thresholds"] is not None:
-        parts += ["", operating_table(results)]
-        words = {name: said.replace(":", "") for name, said in _points(results).items()}
-        parts += map(Text, _other_means(results, words))
+        report += ["", operating_table(results)]
+        names = {name: text.replace(":", "") for name, text in _points(results).items()}
+        report += map(Text, _other_means(results, names))
     if results.get("subgroups"):
-        parts += ["", subgroup_table(results)]
-    parts.append(Text(results["note"], style="dim"))
+        report += ["", subgroup_table(results)]
+    report.append(Text(results["note"], style="dim"))
     if random_weights:
-        parts.append(Text(RANDOM_WEIGHTS, style="bold red"))
-    parts.append(Text(RESEARCH_USE, style="dim"))
-    (console or terminal.console()).print(Group(*parts), highlight=False)
+        report.append(Text(RANDOM_WEIGHTS, style="bold red"))
+    report.append(Text(RESEARCH_USE, style="dim"))
+    return Group(*report)
 
 
 def empty(title: str, first: str) -> Table:
-    """Returns a table in the one look, with its first column, which folds what is too long."""
+    """Returns a table in the style of all results; its first column wraps long names."""
     # Text, not str: a label named "[x]" must not be read as markup.
     table = Table(title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, overflow="fold", min_width=10)  # whatever else has to give way
+    table.add_column(first, overflow="fold", min_width=10)
     return table
 
 
@@ -164,47 +160,52 @@ def _gap(gap: Mapping[str, float]) -> str:
 
 
 def _points(results: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the metrics of `operating_table`, by name, in words."""
+    """Returns the metrics of `operating_table`: the words for each name."""
     target = results["thresholds"]["target"]
     return {
-        f"{kind}/{what}": f"{said}: {what}"
-        for kind, said in (("youden", "Youden"), ("target_sensitivity", f"target {target:g}"))
-        for what in ("sensitivity", "specificity")
+        f"{kind}/{rate}": f"{text}: {rate}"
+        for kind, text in (("youden", "Youden"), ("target_sensitivity", f"target {target:g}"))
+        for rate in ("sensitivity", "specificity")
     }
 
 
 def _apart(results: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
-    """Returns which labels are in a metric's mean and not in that of the AUROC, or the reverse.
+    """Returns how the labels of a metric's mean differ from those of the mean AUROC.
 
-    `with A, B; without C`, or nothing where the labels are the same or there is no mean of labels.
+    Returns:
+      `with A, B; without C`; empty if the labels are the same, or if the metric has no mean.
     """
-    own, area = metric["averaged"], results["averaged"]
-    more, less = ([n for n in one if n not in two] for one, two in ((own, area), (area, own)))
-    said = {"with": more if own else [], "without": less if own else []}
-    return "; ".join(f"{word} {', '.join(names)}" for word, names in said.items() if names)
+    of_metric, of_auroc = metric["averaged"], results["averaged"]
+    if not of_metric:
+        return ""
+    differences = {
+        "with": [name for name in of_metric if name not in of_auroc],
+        "without": [name for name in of_auroc if name not in of_metric],
+    }
+    return "; ".join(f"{word} {', '.join(names)}" for word, names in differences.items() if names)
 
 
 def _other_means(results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[str]:
-    """Returns a sentence for each set of labels, other than the AUROC's, that means are over.
+    """Returns a sentence for each set of labels that differs from the mean AUROC's.
 
     Args:
       results: as for `results_table`.
-      metrics: names, and how they are called.
+      metrics: the words for each metric's name.
     """
     if len(results["labels"]) == 1:
         return []
-    found: dict[str, list[str]] = {}
-    for name, said in metrics.items():
+    means: dict[str, list[str]] = {}
+    for name, text in metrics.items():
         if apart := _apart(results, results["metrics"][name]):
-            found.setdefault(apart, []).append(said)
-    return [f"Mean {apart}: {', '.join(said)}." for apart, said in found.items()]
+            means.setdefault(apart, []).append(text)
+    return [f"Mean {apart}: {', '.join(texts)}." for apart, texts in means.items()]
 
 
 def _rows(results: Mapping[str, Any], metrics: Iterable[str]) -> Iterable[Row]:
     """Yields the rows of labels, and that of the mean if there are several.
 
-    The mean of each metric is over its own `averaged` labels; the row counts them if all have as
-    many.
+    Each metric's mean is over that metric's `averaged` labels. The name of the row has their number
+    if it is the same for all metrics.
     """
     chosen = {name: results if name == "auroc" else results["metrics"][name] for name in metrics}
     for label in results["labels"]:

@@ -1,16 +1,15 @@
-"""What is known of a checkpoint, for a terminal."""
+"""The published checkpoints as a table, and the properties of one checkpoint."""
 
 import os
 import pathlib
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from remedis.errors import UserError
-from remedis.reporting import terminal
+from remedis.errors import UserError, unknown_choice
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.zoo import card, names, records
 
@@ -18,13 +17,12 @@ if TYPE_CHECKING:
     from remedis.zoo.export import Description  # loads TensorFlow
 
 
-def print_records(console: Console | None = None) -> None:
-    """Prints the eight published checkpoints, one a line."""
-    console = console or terminal.console()
+def published_table() -> RenderableType:
+    """Returns the eight published checkpoints, one per row, and where their weights are."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("name", "parameters", "map", "input", "started from"):
-        numbers = heading in ("parameters", "map", "input")
-        table.add_column(heading, justify="right" if numbers else "left", no_wrap=True)
+        numeric = heading in ("parameters", "map", "input")
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     for record in records.RECORDS.values():
         table.add_row(
             record.name,
@@ -33,40 +31,42 @@ def print_records(console: Console | None = None) -> None:
             f"{record.input_size} px",
             record.initialised_from.partition(",")[0],
         )
-    console.print(table)
-    console.print(Text(f"Weights: {records.WHERE}; {records.TERMS}."))
-    console.print(Text("No weights are shipped. More: remedis info NAME."))
+    return Group(
+        table,
+        Text(f"Weights: {records.WHERE}; {records.TERMS}."),
+        Text("No weights are shipped. More: remedis info NAME."),
+    )
 
 
-def print_info(what: str, console: Console | None = None) -> None:
-    """Prints the record of a checkpoint name, or what a SavedModel folder holds.
+def checkpoint_info(name_or_folder: str) -> RenderableType:
+    """Returns the properties of a published checkpoint, or of the model in a SavedModel folder.
 
     Raises:
-      UserError: `what` is neither.
+      UserError: there is no such name or folder, or the folder holds no SavedModel.
     """
-    console = console or terminal.console()
-    if what in names.NAMES and not pathlib.Path(what).is_dir():
-        _print_record(records.record(what), console)
-    elif os.path.isdir(what):
-        _print_folder(what, console)
-    elif os.sep in what:
-        raise UserError(f"{what} is not a folder; expected a SavedModel folder.")
-    else:
-        names.parse(what)  # says which names there are
+    if name_or_folder in names.NAMES and not pathlib.Path(name_or_folder).is_dir():
+        return Group(_properties(_of_record(records.record(name_or_folder))), Text(RESEARCH_USE))
+    if os.path.isdir(name_or_folder):
+        return _folder_info(name_or_folder)
+    if os.sep in name_or_folder:
+        raise UserError(f"{name_or_folder} is not a folder; expected a SavedModel folder.")
+    raise unknown_choice("model", name_or_folder, names.NAMES)
 
 
-def _fields(console: Console, rows: dict[str, str]) -> None:
+def _properties(values: dict[str, str]) -> Table:
+    """Returns one property per row; empty values are left out."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, value in rows.items():
-        table.add_row(name, Text(value))
-    console.print(table)
+    for name, value in values.items():
+        if value:
+            table.add_row(name, Text(value))
+    return table
 
 
-def _print_record(record: records.Record, console: Console) -> None:
+def _of_record(record: records.Record) -> dict[str, str]:
     low, high = record.value_range
-    rows = {
+    return {
         "name": record.name,
         "architecture": f"BiT ResNetV2 {record.architecture}",
         "parameters": f"{record.parameters:,} in {record.tensors} tensors",
@@ -79,34 +79,39 @@ def _print_record(record: records.Record, console: Console) -> None:
         "terms": record.terms,
         "citation": record.citation,
     }
-    _fields(console, rows)
-    console.print(Text(RESEARCH_USE))
 
 
-def _print_folder(folder: str, console: Console) -> None:
+def _folder_info(folder: str) -> RenderableType:
     from remedis.zoo import checkpoint  # loads TensorFlow
 
     description = checkpoint.describe(folder)
     if description is None:
-        weights = checkpoint.read(folder)
-        rows = {
-            "folder": folder,
-            "weights": f"{weights.provenance.description} No {checkpoint.DESCRIPTION}: a release "
-            "folder as downloaded.",
-            "architecture": f"BiT ResNetV2 {weights.architecture.name}",
-            "input": "float32 [N, H, W, 3] in [0, 1]; "
-            f"measured to map it to {weights.provenance.details['range_measured']}",
-            "SHA-256": str(weights.provenance.sha256),
-        }
-        _fields(console, rows)
-        console.print(Text(RESEARCH_USE))
-        return
-    provenance = description.provenance
-    if provenance.random:
-        console.print(Text(RANDOM_WEIGHTS, style="bold red"))
-    low, high = description.value_range
-    rows = {
+        return Group(_properties(_of_release(folder)), Text(RESEARCH_USE))
+    note = [Text(RANDOM_WEIGHTS, style="bold red")] if description.provenance.random else []
+    properties = _properties({"folder": folder, **_of_description(description)})
+    return Group(*note, properties, Text(RESEARCH_USE))
+
+
+def _of_release(folder: str) -> dict[str, str]:
+    """Returns the properties of a folder as Google released it, which has no description."""
+    from remedis.zoo import checkpoint
+
+    weights = checkpoint.read(folder)
+    return {
         "folder": folder,
+        "weights": f"{weights.provenance.description} No {checkpoint.DESCRIPTION}: a release "
+        "folder as downloaded.",
+        "architecture": f"BiT ResNetV2 {weights.architecture.name}",
+        "input": "float32 [N, H, W, 3] in [0, 1]; "
+        f"measured to map it to {weights.provenance.details['range_measured']}",
+        "SHA-256": str(weights.provenance.sha256),
+    }
+
+
+def _of_description(description: "Description") -> dict[str, str]:
+    provenance = description.provenance
+    low, high = description.value_range
+    properties = {
         "name": description.name,
         "kind": description.kind,
         "weights": provenance.description,
@@ -114,8 +119,8 @@ def _print_folder(folder: str, console: Console) -> None:
     step = provenance
     while step.parent is not None:
         step = step.parent
-        rows["started from"] = step.description
-    rows |= {
+        properties["started from"] = step.description
+    return properties | {
         "read from": f"{provenance.file}, SHA-256 {provenance.sha256}" if provenance.file else "",
         "made by": provenance.command or "",
         "parameters": f"{description.parameters:,} in {description.tensors} tensors",
@@ -129,8 +134,6 @@ def _print_folder(folder: str, console: Console) -> None:
         "signatures": ", ".join(description.signatures),
         "written by": ", ".join(f"{k} {v}" for k, v in description.software.items()),
     }
-    _fields(console, {name: value for name, value in rows.items() if value})
-    console.print(Text(RESEARCH_USE))
 
 
 def _calibration(description: "Description") -> str:
@@ -141,10 +144,10 @@ def _calibration(description: "Description") -> str:
 
 
 def _thresholds(description: "Description") -> dict[str, str]:
-    """Returns a row for each kind of threshold, such as `Edema 0.31, Hernia none`."""
-    rows = {}
+    """Returns the thresholds of each kind, such as `Edema 0.31, Hernia none`."""
+    properties = {}
     for kind, values in (description.thresholds or {}).items():
         if isinstance(values, dict):
             chosen = (f"{k} {'none' if v is None else f'{v:.4g}'}" for k, v in values.items())
-            rows[f"threshold {kind}"] = ", ".join(chosen)
-    return rows
+            properties[f"threshold {kind}"] = ", ".join(chosen)
+    return properties

@@ -11,7 +11,7 @@ from remedis.evaluation.evaluate import evaluate, evaluate_table
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import choose
-from remedis.reporting.tables import brief, print_results
+from remedis.reporting.results_table import brief, results_report
 
 LONG = "A finding with a name far longer than any column of a table could ever hold [x/y]"
 
@@ -26,7 +26,8 @@ def _results(names=("Edema", "Fracture", LONG)):
 def _printed(results, terminal=False, **options):
     stream = io.StringIO()
     colours = {"force_terminal": True, "color_system": "standard"} if terminal else {}
-    print_results(results.to_json(), console=Console(file=stream, width=80, **colours), **options)
+    report = results_report(results.to_json(), **options)
+    Console(file=stream, width=80, **colours).print(report, highlight=False)
     return stream.getvalue()
 
 
@@ -54,14 +55,6 @@ def test_random_weights_are_said_in_bold_red(random_weights):
     assert said == random_weights
 
 
-def test_prints_to_standard_output_without_colours(capsys):
-    print_results(_results().to_json(), random_weights=True, title="Test split")
-    text = capsys.readouterr().out
-    assert text.startswith("Test split")
-    assert "RANDOM WEIGHTS: nothing here was pretrained\n" in text
-    assert "\x1b" not in text
-
-
 def _whole(names=("Edema", "Fracture", LONG)):
     """What `results.json` holds of a split, with thresholds and subgroups."""
     rng = np.random.default_rng(0)
@@ -79,7 +72,8 @@ def _whole(names=("Edema", "Fracture", LONG)):
 
 def _shown(results, width=100):
     stream = io.StringIO()
-    print_results(results, random_weights=False, console=Console(file=stream, width=width))
+    report = results_report(results, random_weights=False)
+    Console(file=stream, width=width).print(report, highlight=False)
     return stream.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The reliability plot: what probabilities promise, and what share of images is positive."""
+"""The reliability plot: the share of positive images by predicted probability."""
 
 import textwrap
 
@@ -12,8 +12,8 @@ from remedis.evaluation.calibration_error import BINS, bins
 from remedis.evaluation.evaluation_result import Result
 from remedis.reporting.figures import BLUE, GREY, columns_of, panels, unit_axes
 
-_BARS = 20  # of the histogram at the foot of a panel
-_FOOT = 0.2  # its height, as a share of the panel
+_BARS = 20  # of the histogram at the bottom of a panel
+_BARS_HEIGHT = 0.2  # of the tallest bar, as a share of the panel
 
 
 def reliability_curves(
@@ -24,17 +24,18 @@ def reliability_curves(
     random_weights: bool,
     title: str = "Reliability",
 ) -> Figure:
-    """Returns one panel a label: share of positives by probability, and the calibration error.
+    """Returns one panel per label: share of positives by probability, and the calibration error.
 
-    A dot is a bin of `remedis.evaluation.calibration_error.bins`, of equally many images; on the
-    diagonal a probability keeps what it promises. Bars at the foot count images by probability.
+    A dot is a bin of `remedis.evaluation.calibration_error.bins`, which hold equally many images.
+    On the diagonal, probability and share of positives agree. Bars at the bottom count images by
+    probability.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
       scores: [n, L], probabilities in [0, 1].
-      result: what `evaluate` made of the same labels and scores; it names the labels.
-      random_weights: whether the run started from weights that were never trained.
-      title: above the panels.
+      result: of `evaluate` for the same labels and scores; it names the labels.
+      random_weights: whether the run started from random weights.
+      title: text above the panels.
 
     Raises:
       UserError: as `evaluate` does.
@@ -52,7 +53,7 @@ def reliability_curves(
     )
     errors = result.metrics["calibration_error"].labels
     for column, (axes, name) in enumerate(zip(grid, names, strict=True)):
-        # Room for two lines of text between title and panel, where no curve goes.
+        # The padding leaves room for two lines of text between title and panel.
         axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11, pad=32)
         unit_axes(axes)
         use = ~np.isnan(known[:, column])
@@ -69,8 +70,8 @@ def reliability_curves(
             linespacing=1.3,
             color="black" if errors[name].estimable else GREY,
         )
-        lowest = column + columns >= len(names)
-        axes.set_xlabel("probability" if lowest else "", fontsize=10)
+        bottom = column + columns >= len(names)
+        axes.set_xlabel("probability" if bottom else "", fontsize=10)
         axes.set_ylabel("share of positives" if column % columns == 0 else "", fontsize=10)
     return figure
 
@@ -81,16 +82,24 @@ def _panel(axes: Axes, labels: Floats, probabilities: Floats) -> None:
     counts, edges = np.histogram(probabilities, _BARS, (0, 1))
     axes.bar(
         edges[:-1],
-        counts / counts.max() * _FOOT,
+        counts / counts.max() * _BARS_HEIGHT,
         1 / _BARS,
         align="edge",
         color="#D4D4D4",
         zorder=1,
     )
     bin_of = bins(probabilities)
-    # An empty bin, as between equal probabilities, is no dot.
-    members = np.bincount(bin_of)
-    held = members > 0
-    promised = np.bincount(bin_of, probabilities)[held] / members[held]
-    found = np.bincount(bin_of, labels)[held] / members[held]
-    axes.plot(promised, found, color=BLUE, linewidth=1.4, marker="o", markersize=4, zorder=3)
+    # Equal probabilities share a bin, so that some bins are empty: these have no dot.
+    images = np.bincount(bin_of)
+    used = images > 0
+    mean_probability = np.bincount(bin_of, probabilities)[used] / images[used]
+    share_positive = np.bincount(bin_of, labels)[used] / images[used]
+    axes.plot(
+        mean_probability,
+        share_positive,
+        color=BLUE,
+        linewidth=1.4,
+        marker="o",
+        markersize=4,
+        zorder=3,
+    )

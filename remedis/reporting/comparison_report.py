@@ -1,0 +1,129 @@
+"""The comparison of two finished runs: the difference of every AUROC, with interval and p."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from remedis import files
+from remedis.errors import UserError
+from remedis.evaluation.auroc_difference import Comparison, Difference, compare_tables
+from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
+from remedis.reporting.results_table import empty
+
+
+@dataclasses.dataclass(frozen=True)
+class RunComparison:
+    """Two finished runs, A and B, and the differences of their AUROCs, B minus A.
+
+    Attributes:
+      runs: the directories.
+      random_weights: whether each run started from random weights.
+      split: the compared split.
+      comparison: the differences.
+    """
+
+    runs: tuple[files.Path, files.Path]
+    random_weights: tuple[bool, bool]
+    split: str
+    comparison: Comparison
+
+
+def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
+    """Compares two finished runs on the split that their results are of, as a rule `test`.
+
+    Raises:
+      UserError: a directory holds no finished run, the runs' results are of different splits, or
+        the runs did not score the same cases.
+    """
+    results_a, results_b = (_results(pathlib.Path(run)) for run in (run_a, run_b))
+    # A finished run has results on `validation` and `test`. A run that was evaluated again names
+    # its only split.
+    splits = list(dict.fromkeys(r["split"] for r in (results_a, results_b) if "split" in r))
+    if len(splits) > 1:
+        raise UserError(
+            f"{run_a} holds results on the {splits[0]} split, {run_b} on the {splits[1]} split; "
+            "compare two runs with results on the same split."
+        )
+    split = splits[0] if splits else "test"
+    table_a, table_b = (
+        pd.read_parquet(pathlib.Path(run) / "predictions.parquet") for run in (run_a, run_b)
+    )
+    drawn = results_a[split] if split in results_a else results_b[split]
+    comparison = compare_tables(
+        table_a, table_b, split, seed=drawn["seed"], resamples=drawn["resamples"]
+    )
+    random_weights = (results_a["random_weights"], results_b["random_weights"])
+    return RunComparison((run_a, run_b), random_weights, split, comparison)
+
+
+def comparison_report(compared: RunComparison) -> RenderableType:
+    """Returns the table of a comparison, and the notes that a reader must not miss."""
+    split = compared.split
+    notes = []
+    if split != "test":
+        notes.append(Text(f"Checkpoints were chosen on the {split} split: no fair comparison."))
+    notes.append(
+        Text(
+            "By patient: interval and p of DeLong, and the p of resamples. Two-sided, not "
+            "corrected for the number of labels. Positive: patients."
+        )
+    )
+    for name, random in zip("AB", compared.random_weights, strict=True):
+        if random:
+            notes.append(Text(f"{name}: {RANDOM_WEIGHTS}", style="bold red"))
+    run_a, run_b = compared.runs
+    return Group(
+        Text(f"A: {run_a}\nB: {run_b}"),
+        comparison_table(compared.comparison, f"AUROC on the {split} split"),
+        *notes,
+        Text(RESEARCH_USE, style="dim"),
+    )
+
+
+def comparison_table(comparison: Comparison, title: str = "AUROC on the test split") -> Table:
+    """Returns label, AUROC of A and of B, B minus A with interval, both p, and patients."""
+    table = empty(title, "label")
+    for name in ("A", "B", "B - A [95 % interval]", "p", "bootstrap p", "positive"):
+        table.add_column(name, justify="left" if name.startswith("B -") else "right", no_wrap=True)
+
+    def add(name: str, of: Difference, style: str = "") -> None:
+        cells = ["not estimable", "", "", "", ""]
+        if of.difference is not None:
+            cells = [
+                f"{of.first:.3f}",
+                f"{of.second:.3f}",
+                f"{of.difference:+.3f} [{of.low:+.3f}, {of.high:+.3f}]",
+                p_value(of.p),
+                p_value(of.bootstrap_p),
+            ]
+        else:
+            style = style or "dim"
+        table.add_row(Text(name), *cells, f"{of.positives} of {of.patients}", style=style)
+
+    for name, difference in comparison.labels.items():
+        add(name, difference)
+    if len(comparison.labels) > 1:
+        table.add_section()
+        add(f"mean of {len(comparison.averaged)}", comparison.mean, "bold")
+    return table
+
+
+def p_value(value: float | None) -> str:
+    """Returns three decimals, or `<0.001`; `none` if there is no p-value."""
+    if value is None:
+        return "none"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _results(run: pathlib.Path) -> Any:
+    if not (run / "results.json").is_file() or not (run / "predictions.parquet").is_file():
+        raise UserError(
+            f"{run} holds no finished run: results.json or predictions.parquet is missing; name "
+            "the directory that --workdir named."
+        )
+    return files.read_json(run / "results.json")
