@@ -21,7 +21,7 @@ _TITLES = {
     "age": "Age, years",
     "sizes": "Sizes, pixels",
     "channels": "Channels",
-    "bits": "Bits per channel",
+    "bits": "Bit depth",
 }
 _BARS = " ▁▂▃▄▅▆▇█"
 _MAX_LISTED = 3  # unreadable images

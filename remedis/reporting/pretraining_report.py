@@ -44,10 +44,10 @@ def report(workdir: files.Path) -> str:
             f"{best[key]:.3f} at step {results['best_step']:,}, which is kept."
             for key, name in (("probe/linear_auroc", "linear"), ("probe/knn_auroc", "k-NN"))
         ]
-        lines.append("It was chosen by this number, which is therefore somewhat too good.")
+        lines.append("The step was chosen by this number, which is therefore optimistic.")
     lines += [
-        f"The checkpoint {results['name']} is in {run / 'export'}: take it wherever a checkpoint "
-        "folder is asked for.",
+        f"The checkpoint {results['name']} is in {run / 'export'}: use it wherever a checkpoint "
+        "folder is expected.",
         f"It started from: {results['checkpoint']['description']}",
         RESEARCH_USE,
     ]

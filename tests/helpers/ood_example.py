@@ -1,4 +1,4 @@
-"""A made-up label-budget study, as `summary.json` holds it."""
+"""A made-up label-budget study, as in `summary.json`."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ BUDGETS = (0, 3, 16, 31, 62, 102, 155, 310)
 def make_study(
     arms=("remedis", "bit", "scratch"), labels=FIVE, modes=("probe", "finetune"), seed=0
 ):
-    """Returns a summary as a study writes it; the last arm is the baseline, of random weights."""
+    """Returns the summary of a study; the last arm is the baseline and has random weights."""
     rng = np.random.default_rng(seed)
     baseline = arms[-1]
 

@@ -41,7 +41,7 @@ def test_rows_are_operations_and_recipes_and_columns_seeds():
     assert texts[2:8] == ["original", *(f"seed {seed}" for seed in range(7, 12))]
     rows = [text for text in texts if text.endswith(")")]
     assert rows == ["resize(90)", "flip_left_right(1)", "rotate(9)", "evaluation()"]
-    # Random operations have one picture per seed, the others one. Each row begins with the original.
+    # Each row has the original, and one picture per seed if the operation is random, else one.
     assert len(figure.axes) == 4 + 1 + 5 + 5 + 1
     assert texts.count("90 x 90") == 1
 
@@ -91,10 +91,18 @@ def test_large_images_are_drawn_smaller():
     ("image", "out", "sentence"),
     [
         ("none.png", "sheet.png", "none.png cannot be read"),
-        ("text.png", "sheet.png", "text.png cannot be read: it is not a complete JPEG or PNG file."),
+        (
+            "text.png",
+            "sheet.png",
+            "text.png cannot be read: it is not a complete JPEG or PNG file.",
+        ),
         ("film.png", "sheet", "The contact sheet cannot be written as "),
         ("film.png", "sheet.xyz", "'.xyz' is not a format of figures; name it, for example, "),
-        ("small.png", "sheet.png", "The image is 30 x 20 pixels; the contact sheet needs at least "),
+        (
+            "small.png",
+            "sheet.png",
+            "The image is 30 x 20 pixels; the contact sheet needs at least ",
+        ),
     ],
 )
 def test_mistakes(image, out, sentence, tmp_path):

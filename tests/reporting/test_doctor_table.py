@@ -66,7 +66,7 @@ def test_nothing_wrong():
     assert text.splitlines()[-1] == "Nothing wrong was found."
 
 
-def test_random_weights_are_said():
+def test_random_weights_are_noted():
     diagnosis = Diagnosis("my data", 0, (), {}, Expectation("folder", random=True))
     assert "for folder" in printed(diagnosis)
     assert "RANDOM WEIGHTS" in printed(diagnosis)

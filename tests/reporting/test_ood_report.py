@@ -1,3 +1,5 @@
+"""The report of a label-budget study: its page and its files."""
+
 import copy
 import json
 import re
@@ -14,14 +16,14 @@ WILD = 'a <b>bold</b> & "quoted" name of $x_1$ that is longer than any column of
 SECTIONS = [
     "Curves",
     "Answers",
-    "In and out of distribution",
-    "Label by label",
-    "Arm against arm",
+    "Gap between ID and OOD",
+    "Each label",
+    "Differences between arms",
     "Budgets",
     "Data and splits",
     "Checkpoints",
     "Caveats",
-    "How it was made",
+    "Method and versions",
 ]
 
 
@@ -30,7 +32,7 @@ def _text(element):
 
 
 def _small(**changes):
-    """A study that is quickly drawn."""
+    """A small study, quick to draw."""
     study = make_study(("remedis", "scratch"), ("Edema",), ("probe",))
     return {**study, **changes}
 
@@ -50,17 +52,17 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def root(written):
-    """The page, which has to be well-formed XML for this."""
+    """The page, parsed as XML: it must be well-formed."""
     return ElementTree.fromstring((written[0] / "report.html").read_text(encoding="utf-8"))
 
 
 def _table(root, begins):
-    found = [t for t in root.iter("table") if _text(t.find("caption")).startswith(begins)]
-    assert len(found) == 1, begins
-    return [[_text(cell) for cell in row] for row in found[0].iter("tr")]
+    tables = [t for t in root.iter("table") if _text(t.find("caption")).startswith(begins)]
+    assert len(tables) == 1, begins
+    return [[_text(cell) for cell in row] for row in tables[0].iter("tr")]
 
 
-def test_needs_nothing_but_itself(written, root):
+def test_loads_nothing_and_its_links_stay_within_the_page(written, root):
     text = (written[0] / "report.html").read_text(encoding="utf-8")
     for outside in ("http", "src=", "url(http", "@import", "<script", "<link", "://"):
         assert outside not in text, outside
@@ -79,7 +81,7 @@ def test_every_section_is_there_and_named(root):
     assert {s.get("aria-labelledby") for s in root.iter("section")} == names
 
 
-def test_tables_and_figures_can_be_heard(root):
+def test_tables_and_figures_are_accessible_to_screen_readers(root):
     for table in root.iter("table"):
         assert _text(table.find("caption"))
         head, *rows = table.iter("tr")
@@ -90,26 +92,26 @@ def test_tables_and_figures_can_be_heard(root):
             assert (row[0].tag, row[0].get("scope")) == ("th", "row")
             assert len(row) == len(head)
     figures = list(root.iter("figure"))
-    # A curve and two labels a mode, and the legend.
+    # One curve and two labels per mode, and the legend.
     assert len(figures) == 2 * (1 + 2) + 1
     for figure in figures:
         drawing = figure.find("svg")
         assert drawing.get("role") == "img"
         assert len(drawing.get("aria-label")) > 15
         assert _text(figure.find("figcaption"))
-    spoken = next(root.iter("svg")).get("aria-label")
-    assert f"{WILD}: mean AUROC 0.700 [0.670, 0.730] at 0 (zero-shot)" in spoken
-    assert "0.829 [0.799, 0.859] at 310 (100 %)" in spoken
+    alt = next(root.iter("svg")).get("aria-label")
+    assert f"{WILD}: mean AUROC 0.700 [0.670, 0.730] at 0 (zero-shot)" in alt
+    assert "0.829 [0.799, 0.859] at 310 (100 %)" in alt
 
 
-def test_names_come_out_as_they_went_in(root):
+def test_names_with_special_characters_are_escaped(root):
     rows = _table(root, "Linear probe: mean AUROC")
     assert rows[0] == ["labelled patients", WILD, "bit", "scratch"]
     assert f"patients with {WILD}" in [row[0] for row in _table(root, "Budgets")]
     assert WILD in [_text(h) for h in root.iter("h3")]
     assert WILD in [_text(f) for f in root.iter("figcaption")]
     assert "Children & adults: <not> alike." in [_text(item) for item in root.iter("li")]
-    # In the legend of the first figure, on more than one line.
+    # The legend of the first figure wraps the name.
     drawn = " ".join(_text(text) for text in next(root.iter("svg")).iter("text"))
     assert WILD[:40] in drawn
 
@@ -134,7 +136,7 @@ def test_tables_hold_the_numbers(written, root):
         "8 %",
         "",
     ]
-    assert _table(root, "Before any OOD label")[1][2:] == [
+    assert _table(root, "Without any OOD label")[1][2:] == [
         "0.880 [0.850, 0.910]",
         "0.700 [0.670, 0.730]",
         "+0.180 [+0.120, +0.240]",
@@ -157,20 +159,25 @@ def test_budgets_left_out_say_why(root):
     assert f"0.5%: no patient with {WILD} in the training part" in items
 
 
-def test_receipt_provenance_command_and_versions(written, root):
+def test_states_receipts_provenance_command_and_versions(written, root):
     text = _text(root)
-    assert text.count("Leak gate passed: the splits share nothing it checked.") == 3
+    assert (
+        text.count(
+            "Leak gate passed: the splits have nothing in common as far as could be checked."
+        )
+        == 3
+    )
     assert text.count("Patients could not be compared: their ids are of two hospitals.") == 1
     assert text.count("2 pairs of images that look the same in train and test") == 2
-    assert text.count("4 images of train identical to another of it (allowed)") == 2
+    assert text.count("4 images of train identical to another image of train (allowed)") == 2
     assert text.count("Leaks by study could not be checked for 12 of 900 images.") == 2
-    found = [
+    properties = [
         (_text(dt), _text(dd)) for dt, dd in zip(root.iter("dt"), root.iter("dd"), strict=True)
     ]
-    assert ("SHA-256", "ab" * 32) in found
-    assert ("started from: weights", "BiT-M-R50x1 <of old>.") in found
-    assert ("versions", "remedis 0.0.7, tensorflow 2.21.0") in found
-    assert ("cells", "480 of 480 (an arm, a mode, a budget and a seed each)") in found
+    assert ("SHA-256", "ab" * 32) in properties
+    assert ("started from: weights", "BiT-M-R50x1 <of old>.") in properties
+    assert ("versions", "remedis 0.0.7, tensorflow 2.21.0") in properties
+    assert ("cells", "480 of 480 (one per arm, mode, budget and seed)") in properties
     assert [_text(code) for code in root.iter("code")] == [written[1]["command"]]
     assert "Research software, not a diagnostic device." in text
 
@@ -178,14 +185,14 @@ def test_receipt_provenance_command_and_versions(written, root):
 def test_random_weights_are_said_in_red(root):
     style = next(root.iter("style")).text
     assert re.search(r"\.alarm \{ color: #C00000;", style)
-    said = [_text(p) for p in root.iter("p") if p.get("class") == "alarm"]
-    assert said == [
-        "RANDOM WEIGHTS: nothing was pretrained in scratch",
+    alarms = [_text(p) for p in root.iter("p") if p.get("class") == "alarm"]
+    assert alarms == [
+        "RANDOM WEIGHTS, not pretrained: scratch",
         "RANDOM WEIGHTS: nothing here was pretrained",  # at the checkpoint
     ]
 
 
-def test_no_alarm_without_a_reason_and_two_with():
+def test_warns_in_red_of_an_unfinished_study_and_of_a_leak():
     study = _small(cells={"done": 480, "planned": 480})
     study["arms"]["scratch"]["random_weights"] = False
     assert 'class="alarm"' not in page(study, {})
@@ -199,7 +206,7 @@ def test_no_alarm_without_a_reason_and_two_with():
     }
     text = page(study, {})
     assert "UNFINISHED: 7 of 480 cells are done; numbers will change." in text
-    assert '<p class="alarm"><strong>LEAK: the splits are not separate.</strong></p>' in text
+    assert '<p class="alarm"><strong>LEAK: the splits overlap.</strong></p>' in text
     assert "3 patients in both train and test" in text
     assert "JOHN" not in text, "the page names a patient"
     assert "<dd>not recorded</dd>" in text
@@ -207,15 +214,15 @@ def test_no_alarm_without_a_reason_and_two_with():
 
 def test_one_arm_alone_leaves_no_empty_table():
     text = page(_small(answers=[], paired=[]), {})
-    assert "<p>There is one arm only.</p>" in text
+    assert "<p>There is only one arm.</p>" in text
     assert text.count("<p>No arm was compared with a level to reach.</p>") == 2
     assert not re.search(r"<tbody>\s*</tbody>", text)
 
 
-def test_figures_for_papers_are_whole(written):
-    found = sorted(path.name for path in (written[0] / "figures").iterdir())
+def test_figure_files_are_complete(written):
+    names_of_files = sorted(path.name for path in (written[0] / "figures").iterdir())
     names = ("curves", "labels-finetune", "labels-probe")
-    assert found == [f"{name}.{suffix}" for name in names for suffix in ("pdf", "svg")]
+    assert names_of_files == [f"{name}.{suffix}" for name in names for suffix in ("pdf", "svg")]
     for path in (written[0] / "figures").iterdir():
         content = path.read_bytes()
         if path.suffix == ".svg":

@@ -1,3 +1,5 @@
+"""The figures of AUROC by labelled patients: data, layout and legends."""
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,14 +10,14 @@ from remedis.reporting.ood_report import curve_panels
 
 
 def _rescaled(study, factor):
-    """The study with budgets of `factor` times as many patients."""
+    """Multiplies the patients of every budget by `factor`."""
     for of in (*study["points"], *study["reference"]):
         of["patients"] *= factor
     return study
 
 
 def _overlaps(figure):
-    """Pairs of texts below the panels whose boxes overlap, and texts that leave the figure."""
+    """Returns pairs of texts that overlap, and texts that leave the figure."""
     FigureCanvasAgg(figure).draw()
     drawn = [*figure.texts, *(t for of in figure.legends for t in of.get_texts())]
     for axes in figure.axes:
@@ -40,7 +42,7 @@ def test_curves_go_through_the_points():
     assert at.tolist() == list(BUDGETS)
     points = [p for p in study["points"] if (p["arm"], p["mode"]) == ("remedis", "probe")]
     assert value.tolist() == [p["mean"]["value"] for p in points]
-    # The zero-shot point lies on it, hollow.
+    # A hollow marker is the zero-shot point.
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
     assert [line.get_xdata().tolist() for line in hollow] == [[0]] * 3
     band = axes.collections[0].get_paths()[0].vertices
@@ -55,7 +57,7 @@ def test_arms_differ_in_more_than_colour():
     assert len({(style["marker"], str(style["linestyle"])) for style in styles}) == 8
 
 
-def test_patients_are_on_the_logarithm_of_one_more():
+def test_the_axis_of_patients_has_the_scale_log_of_one_plus_patients():
     (axes,) = figures.curve_panel(make_study(), "probe").axes
     across = axes.transData.transform([(n, 0.8) for n in (0, 9, 99)])[:, 0]
     assert across[2] - across[1] == pytest.approx(across[1] - across[0])
@@ -103,7 +105,7 @@ def test_a_label_that_is_not_estimable_says_so():
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.texts] == ["not estimable"]
     assert not axes.lines
-    # All panels share the limits, so that labels can be compared.
+    # All panels share their limits, so that labels can be compared.
     (other,) = figures.label_panel(study, "finetune", "Edema").axes
     assert np.array_equal(axes.get_ylim(), other.get_ylim())
     assert not other.texts

@@ -1,3 +1,5 @@
+"""The figures of a run: data, layout, notes and files."""
+
 import sys
 
 import matplotlib
@@ -46,14 +48,14 @@ def _rows():
 
 
 def _overlaps(figure):
-    """Pairs of texts, drawn, whose boxes overlap; and texts outside the figure."""
+    """Returns pairs of visible texts that overlap, and texts outside the figure."""
     FigureCanvasAgg(figure).draw()
-    drawn = [*figure.texts, *(a.title for a in figure.axes), *(a.xaxis.label for a in figure.axes)]
-    drawn += [a.yaxis.label for a in figure.axes] + [t for a in figure.axes for t in a.texts]
+    texts = [*figure.texts, *(a.title for a in figure.axes), *(a.xaxis.label for a in figure.axes)]
+    texts += [a.yaxis.label for a in figure.axes] + [t for a in figure.axes for t in a.texts]
     for axis in [axis for a in figure.axes for axis in (a.xaxis, a.yaxis)]:
         low, high = sorted(axis.get_view_interval())
-        drawn += [t.label1 for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
-    boxes = [(text.get_text(), text.get_window_extent()) for text in drawn if text.get_text()]
+        texts += [t.label1 for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts if text.get_text()]
     wrong = [
         (one, other)
         for index, (one, a) in enumerate(boxes)
@@ -68,7 +70,7 @@ def _overlaps(figure):
 @pytest.mark.parametrize(
     ("columns", "random_weights"), [(1, True), (2, False), (5, False), (14, True)]
 )
-def test_roc_has_a_panel_a_label_and_nothing_overlaps(columns, random_weights):
+def test_roc_has_one_panel_per_label_and_nothing_overlaps(columns, random_weights):
     labels, scores, result = _scored(columns)
     figure = roc_curves(labels, scores, result, random_weights=random_weights)
     assert len(figure.axes) == columns
@@ -80,7 +82,7 @@ def test_roc_has_a_panel_a_label_and_nothing_overlaps(columns, random_weights):
     assert [text.get_color() for text in notes] == ["#C00000"] * random_weights
 
 
-def test_roc_curve_encloses_the_area_it_names():
+def test_area_under_the_roc_curve_is_the_estimate():
     labels, scores, result = _scored(2)
     figure = roc_curves(labels, scores, result, random_weights=False)
     for axes, estimate in zip(figure.axes, result.labels.values(), strict=True):
@@ -105,7 +107,7 @@ def test_roc_marks_both_thresholds_on_the_curve():
 
 
 @pytest.mark.parametrize(("columns", "random_weights"), [(1, True), (5, False)])
-def test_reliability_has_a_panel_a_label_and_nothing_overlaps(columns, random_weights):
+def test_reliability_has_one_panel_per_label_and_nothing_overlaps(columns, random_weights):
     labels, scores, result = _scored(columns)
     figure = reliability_curves(labels, scores, result, random_weights=random_weights)
     errors = result.metrics["calibration_error"].labels
@@ -113,10 +115,10 @@ def test_reliability_has_a_panel_a_label_and_nothing_overlaps(columns, random_we
         images = (~np.isnan(column)).sum()
         assert axes.get_title() == name
         assert axes.texts[0].get_text() == f"ECE {error.interval}\n{images} images"
-        promised, found = axes.lines[1].get_data()
-        assert len(promised) == BINS
-        # Bins of equally many images: the mean distance of the dots is the error.
-        assert np.abs(promised - found).mean() == pytest.approx(error.value, abs=0.01)
+        probability, share = axes.lines[1].get_data()
+        assert len(probability) == BINS
+        # Bins hold equally many images, so the mean distance of the dots is the calibration error.
+        assert np.abs(probability - share).mean() == pytest.approx(error.value, abs=0.01)
     assert _overlaps(figure) == []
     assert sum(text.get_text() == NOTE for text in figure.texts) == random_weights
 
@@ -126,33 +128,33 @@ def test_reliability_of_few_different_probabilities_and_of_none():
     scores = np.tile([[0.75, 0.5], [0.25, 0.5]], (10, 1))
     result = evaluate(labels, scores, ["a", "b"], [None] * 20, resamples=40)
     figure = reliability_curves(labels, scores, result, random_weights=False)
-    promised, found = figure.axes[0].lines[1].get_data()
-    assert (promised.tolist(), found.tolist()) == ([0.25, 0.75], [0.0, 1.0])
+    probability, share = figure.axes[0].lines[1].get_data()
+    assert (probability.tolist(), share.tolist()) == ([0.25, 0.75], [0.0, 1.0])
     assert figure.axes[1].texts[0].get_text() == "not estimable\n0 images"
     assert len(figure.axes[1].lines) == 1
 
 
 @pytest.mark.parametrize("columns", [1, 5])
-def test_subgroups_have_a_line_a_group_and_nothing_overlaps(columns):
+def test_subgroups_have_one_line_per_group_and_nothing_overlaps(columns):
     labels, scores, result = _scored(columns)
     patients = np.arange(300) // 2
     table = pd.DataFrame(
         {"sex": np.array(["F", "M"])[patients % 2], "site": np.where(patients < 4, "tiny", "large")}
     )
     names = list(result.labels)
-    found = subgroups(labels, scores, names, patients, table, resamples=40)
-    figure = subgroup_areas(found, random_weights=True)
+    estimates = subgroups(labels, scores, names, patients, table, resamples=40)
+    figure = subgroup_areas(estimates, random_weights=True)
     assert len(figure.axes) == columns + (columns > 1)
     texts = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     assert texts == ["sex", "F", "M", "site", "large", "tiny"]
-    shown = [text.get_text() for text in figure.axes[0].texts]
-    gap = found["sex"][names[0]]["gaps"]["auroc"]
-    assert shown == [
+    notes = [text.get_text() for text in figure.axes[0].texts]
+    gap = estimates["sex"][names[0]]["gaps"]["auroc"]
+    assert notes == [
         f"gap {gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]",
         "not estimable",
     ]
     dots = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
-    groups = found["sex"][names[0]]["groups"]
+    groups = estimates["sex"][names[0]]["groups"]
     assert dots[:2] == [groups[sex]["auroc"]["value"] for sex in ("F", "M")]
     assert _overlaps(figure) == []
 
@@ -190,14 +192,14 @@ def test_training_curves_of_a_resumed_run_count_the_last_row_of_a_step():
     assert [axes.texts[0].get_text() for axes in (rate, auroc)] == ["nothing logged"] * 2
 
 
-def test_steps_by_factors_of_ten_are_drawn_on_a_logarithmic_axis():
+def test_a_rate_that_falls_by_factors_of_ten_has_a_logarithmic_axis():
     rows = [{"step": step, "train/learning_rate": 0.1 ** (step // 10)} for step in range(40)]
     assert training_curves(rows, random_weights=False).axes[1].get_yscale() == "log"
     warm_up = [{"step": step, "train/learning_rate": 0.003 * step} for step in range(40)]
     assert training_curves(warm_up, random_weights=False).axes[1].get_yscale() == "linear"
 
 
-def test_written_whole_and_alike_without_the_global_state(tmp_path):
+def test_equal_figures_are_equal_files_and_leave_the_global_state_alone(tmp_path):
     for name in ("a.png", "b.png"):
         write(training_curves(_rows(), random_weights=True), tmp_path / "plots" / name, dpi=50)
     first, second = (tmp_path / "plots" / name for name in ("a.png", "b.png"))

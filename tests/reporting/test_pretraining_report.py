@@ -1,3 +1,5 @@
+"""The report of a finished pretraining: sentences and figure."""
+
 import json
 
 from remedis import files

@@ -1,3 +1,5 @@
+"""The tables of a result: numbers, widths, means and notes."""
+
 import io
 import re
 
@@ -49,14 +51,14 @@ def test_every_number_is_there_within_80_columns():
 
 
 @pytest.mark.parametrize("random_weights", [False, True])
-def test_random_weights_are_said_in_bold_red(random_weights):
+def test_random_weights_are_noted_in_bold_red(random_weights):
     text = _printed(_results(), terminal=True, random_weights=random_weights)
-    said = "\x1b[1;31mRANDOM WEIGHTS: nothing here was pretrained\x1b[0m" in text
-    assert said == random_weights
+    noted = "\x1b[1;31mRANDOM WEIGHTS: nothing here was pretrained\x1b[0m" in text
+    assert noted == random_weights
 
 
-def _whole(names=("Edema", "Fracture", LONG)):
-    """What `results.json` holds of a split, with thresholds and subgroups."""
+def _split_results(names=("Edema", "Fracture", LONG)):
+    """Returns results of one split as in `results.json`, with thresholds and subgroups."""
     rng = np.random.default_rng(0)
     patients = np.arange(200) // 2
     labels = (rng.random((200, 3)) < [0.4, 0.01, 0.5]).astype(float)[:, : len(names)]
@@ -79,7 +81,7 @@ def _shown(results, width=100):
 
 @pytest.mark.parametrize("names", [("Edema",), ("Edema", "Fracture"), ("Edema", "Fracture", LONG)])
 def test_all_tables_within_100_columns(names):
-    results = _whole(names)
+    results = _split_results(names)
     text = _shown(results)
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text
@@ -98,15 +100,15 @@ def test_all_tables_within_100_columns(names):
     assert precision.interval in rows[0]
     assert [cell for cell in map(brief, points) if cell in rows[1]] == list(map(brief, points))
     brier = result.metrics["brier"]
-    # Fracture is too rare for an AUROC, and not for a Brier score.
+    # Fracture is too rare for an AUROC, but not for a Brier score.
     other = " (with Fracture)" if "Fracture" in names else ""
     assert f"Mean Brier score: {brier.mean.interval}{other}\n" in re.sub(" +\n", "\n", text)
     assert ("mean of" in text) == (len(names) > 1)
     assert "not that of another training run" in text
 
 
-def test_a_mean_over_other_labels_than_that_of_the_auroc_says_so():
-    results = _whole()
+def test_a_mean_over_other_labels_than_the_aurocs_names_them():
+    results = _split_results()
     metrics = results["metrics"]
     assert results["averaged"] == ["Edema", LONG]
     assert metrics["youden/specificity"]["averaged"] == ["Edema", "Fracture", LONG]
@@ -114,37 +116,37 @@ def test_a_mean_over_other_labels_than_that_of_the_auroc_says_so():
     text = _shown(results, width=160)
     rows = [line for line in text.splitlines() if line.strip().startswith("mean")]
     assert rows[0].strip().startswith("mean of 2 ")
-    # Columns over two labels and over three: the row has no number.
+    # The columns are means over two and over three labels, so that the row has no number.
     assert re.match(r"mean  +\d", rows[1].strip())
     assert "Mean with Fracture: Youden specificity, target 0.9 specificity." in text
     for name in ("youden/sensitivity", "youden/specificity"):
-        own = [metrics[name]["labels"][label]["value"] for label in metrics[name]["averaged"]]
-        assert f"{np.mean(own):.2f} [" in rows[1]
+        values = [metrics[name]["labels"][label]["value"] for label in metrics[name]["averaged"]]
+        assert f"{np.mean(values):.2f} [" in rows[1]
     metrics["average_precision"]["averaged"] = ["Edema"]
     text = _shown(results, width=160)
     assert f"Mean without {LONG}: average precision." in text
     assert "mean of 2" not in text
 
 
-def test_of_classes_there_is_one_accuracy():
+def test_exclusive_classes_have_one_accuracy():
     rng = np.random.default_rng(3)
     labels = np.eye(3)[rng.integers(3, size=120)]
     scores = softmax(rng.normal(size=labels.shape) + labels, axis=1)
-    found = evaluate(labels, scores, ("a", "b", "c"), range(120), task="multi_class", resamples=40)
-    text = _printed(found, random_weights=False)
-    assert f"Accuracy: {found.metrics['accuracy'].mean.interval}\n" in re.sub(" +\n", "\n", text)
+    result = evaluate(labels, scores, ("a", "b", "c"), range(120), task="multi_class", resamples=40)
+    text = _printed(result, random_weights=False)
+    assert f"Accuracy: {result.metrics['accuracy'].mean.interval}\n" in re.sub(" +\n", "\n", text)
     assert "Mean accuracy" not in text
 
 
 def test_subgroups_show_the_mean_the_gap_and_what_is_not_estimable():
-    results = _whole()
+    results = _split_results()
     text = _shown(results)
     rows = {line.split("  ")[0].strip(): line for line in text.splitlines()}
-    shown = results["subgroups"]["sex"]["mean"]
-    assert Estimate.from_json(shown["groups"]["F"]["auroc"]).interval in rows["sex: F"]
-    gap = shown["gaps"]["auroc"]
+    mean = results["subgroups"]["sex"]["mean"]
+    assert Estimate.from_json(mean["groups"]["F"]["auroc"]).interval in rows["sex: F"]
+    gap = mean["gaps"]["auroc"]
     assert f"{gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]" in rows["sex: gap"]
     assert "not estimable" in rows["age: 0-19"]
     assert "mean of the labels estimable in every group" in text
-    assert "Subgroups (" in _shown(_whole(("Edema",)))
+    assert "Subgroups (" in _shown(_split_results(("Edema",)))
     assert "Subgroups" not in _shown({**results, "subgroups": {}})

@@ -1,3 +1,5 @@
+"""The reports of finished runs: one run, and the comparison of two."""
+
 import io
 import json
 
@@ -18,7 +20,7 @@ NAMES = ("Edema", "Pleural Effusion")
 
 
 def run(folder, noise=1.0, names=NAMES, subgroups=True, random_weights=True):
-    """Writes what a finished run leaves behind; runs differ by their scores alone."""
+    """Writes the files of a finished run; runs differ only in their scores."""
     rng = np.random.default_rng(0)
     patients = np.arange(400) // 2
     labels = (rng.random((400, 2)) < 0.4).astype(float)[:, : len(names)]
@@ -62,47 +64,47 @@ def compared(*runs):
     return comparison.comparison, printed(comparison_report(comparison))
 
 
-def test_a_run_is_printed_and_drawn(tmp_path):
-    made = run(tmp_path / "run")
-    text = printed(run_report.report(made))
+def test_a_report_has_tables_and_figures(tmp_path):
+    finished = run(tmp_path / "run")
+    text = printed(run_report.report(finished))
     assert text.startswith("Test split")
     assert "RANDOM WEIGHTS" in text
-    place = f"Results, predictions, plots and the exported model are in {made}.\n"
+    place = f"Results, predictions, plots and the exported model are in {finished}.\n"
     assert text.endswith(place)
-    drawn = {path.name for path in made.glob("*.png")}
-    assert drawn == {"roc.png", "reliability.png", "subgroups.png", "training.png"}
+    figures = {path.name for path in finished.glob("*.png")}
+    assert figures == {"roc.png", "reliability.png", "subgroups.png", "training.png"}
 
 
 def test_without_subgroups_and_steps_there_are_no_figures_of_them(tmp_path):
-    made = run(tmp_path / "run", names=NAMES[:1], subgroups=False)
-    (made / "metrics.jsonl").unlink()
-    text = printed(run_report.report(made))
-    assert {path.name for path in made.glob("*.png")} == {"roc.png", "reliability.png"}
+    finished = run(tmp_path / "run", names=NAMES[:1], subgroups=False)
+    (finished / "metrics.jsonl").unlink()
+    text = printed(run_report.report(finished))
+    assert {path.name for path in finished.glob("*.png")} == {"roc.png", "reliability.png"}
     assert "Subgroups" not in text
 
 
 def test_two_runs_are_compared(tmp_path):
     better = run(tmp_path / "better", random_weights=False)
     worse = run(tmp_path / "worse", noise=3.0)
-    found, text = compared(better, worse)
-    assert found.mean.difference < 0
+    comparison, text = compared(better, worse)
+    assert comparison.mean.difference < 0
     assert max(map(len, text.splitlines())) <= 100 + len(str(tmp_path))
     assert "…" not in text
-    for name, of in (*found.labels.items(), ("mean of 2", found.mean)):
+    for name, of in (*comparison.labels.items(), ("mean of 2", comparison.mean)):
         (row,) = (line for line in text.splitlines() if line.strip().startswith(name))
         areas = f"{of.first:.3f}   {of.second:.3f}"
-        said = f"{areas}   {of.difference:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"
-        assert said in row
+        cells = f"{areas}   {of.difference:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"
+        assert cells in row
     assert "B: RANDOM WEIGHTS" in text
     assert "A: RANDOM WEIGHTS" not in text
 
 
-def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys, caplog):
-    made = run(tmp_path / "run")
-    results = json.loads((made / "results.json").read_text())
+def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, caplog):
+    finished = run(tmp_path / "run")
+    results = json.loads((finished / "results.json").read_text())
     results["task"] = "multi_label"
-    (made / "results.json").write_text(json.dumps(results))
-    rescore.reevaluate(made, tmp_path / "again", "validation", resamples=60)
+    (finished / "results.json").write_text(json.dumps(results))
+    rescore.reevaluate(finished, tmp_path / "again", "validation", resamples=60)
     warning = "thresholds, calibration and the checkpoint were selected on the validation split"
     assert warning in caplog.text
     again = json.loads((tmp_path / "again" / "results.json").read_text())
@@ -113,32 +115,33 @@ def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, capsys
     table = pd.read_parquet(tmp_path / "again" / "predictions.parquet")
     assert set(table["split"]) == {"validation"}
 
-    # It is a finished run: compared by its own split, reported, and evaluated anew.
-    for pair in ((tmp_path / "again", made), (made, tmp_path / "again")):
-        found, text = compared(*pair)
-        assert found.mean.difference == 0
+    # It can be compared on its own split, reported, and evaluated again, as any finished run.
+    for pair in ((tmp_path / "again", finished), (finished, tmp_path / "again")):
+        comparison, text = compared(*pair)
+        assert comparison.mean.difference == 0
         assert "AUROC on the validation split" in text
         assert "no fair comparison" in text
     assert printed(run_report.report(tmp_path / "again")).startswith("Validation split")
     third = rescore.reevaluate(tmp_path / "again", tmp_path / "third", "validation", resamples=60)
     assert third["validation"] == again["validation"]
     caplog.clear()
-    rescore.reevaluate(made, tmp_path / "tested", "test", resamples=60)
+    rescore.reevaluate(finished, tmp_path / "tested", "test", resamples=60)
     assert not caplog.messages
     with pytest.raises(UserError, match=r"again holds results on the validation split, .*tested"):
         compared(tmp_path / "again", tmp_path / "tested")
 
 
 def test_a_run_and_itself_do_not_differ(tmp_path):
-    made = run(tmp_path / "run")
-    found, text = compared(made, made)
-    assert (found.mean.difference, found.mean.p, found.mean.bootstrap_p) == (0, 1, 1)
+    finished = run(tmp_path / "run")
+    comparison, text = compared(finished, finished)
+    mean = comparison.mean
+    assert (mean.difference, mean.p, mean.bootstrap_p) == (0, 1, 1)
     assert "+0.000 [+0.000, +0.000]" in text
 
 
-def test_what_is_no_finished_run_is_refused(tmp_path):
-    made = run(tmp_path / "run")
+def test_a_directory_without_a_finished_run_is_refused(tmp_path):
+    finished = run(tmp_path / "run")
     with pytest.raises(UserError, match="other holds no finished run"):
-        compared(made, tmp_path / "other")
+        compared(finished, tmp_path / "other")
     with pytest.raises(UserError, match="The labels differ"):
-        compared(made, run(tmp_path / "one", names=NAMES[:1]))
+        compared(finished, run(tmp_path / "one", names=NAMES[:1]))

@@ -1,4 +1,4 @@
-"""The report of a label-budget study: one page and its figures."""
+"""The report of a label-budget study: an HTML page, and its figures as files."""
 
 from remedis.reporting.ood_report.report import write
 

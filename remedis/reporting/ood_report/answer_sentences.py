@@ -45,26 +45,31 @@ def sentence(answer: Fields, study: Study) -> str:
     """Returns an answer other than "not reached" in words, with its open ends and doubts."""
     arm = answer["arm"]
     if answer["level"] is None:
-        return f"For {arm} there is no answer: the level to reach is {NOT_ESTIMABLE}."
+        return f"There is no answer for {arm}: the level to reach is {NOT_ESTIMABLE}."
     goal = _goal(answer, study)
     largest = largest_budget(study)
     if answer["extrapolated"]:
         needed = patients(answer["patients"], None)
         return (
-            f"Extrapolated beyond the {largest:,} patients measured, not measured: {arm} would "
-            f"need {needed} labelled patients for {goal}."
+            f"By extrapolation beyond the {largest:,} patients measured, {arm} would need {needed} "
+            f"labelled patients to reach {goal}; this was not measured."
         )
     if answer["status"] == "below the first budget":
         first = budgets(study)[0]
-        few = f"With {first:,} labelled patients, the fewest," if first else "Zero-shot,"
-        return f"{few} {arm} already reaches {goal}{_up_to(answer)}."
+        fewest = (
+            f"With {first:,} labelled patients, the smallest budget,"
+            if first
+            else "Without labelled patients (zero-shot),"
+        )
+        return f"{fewest} {arm} already reaches {goal}{_up_to(answer)}."
     if answer["patients"] is None:
-        return f"{arm}, {goal}: {answer['status']}."
+        return f"{arm}, to reach {goal}: {answer['status']}."
     number, _, ends = patients(answer["patients"], largest).partition(" ")
     noun = "patient" if number == "1" else "patients"
-    text = f"With {number} labelled {noun} {ends} {arm} reaches {goal}{_saving(answer, study)}."
+    text = f"{arm} needs {number} labelled {noun} {ends} to reach {goal}{_saving(answer, study)}."
     if answer["patients"]["high"] is None:
-        text += f" The interval is open: {percent(answer['share_reached'])} of the resamples do."
+        share = percent(answer["share_reached"])
+        text += f" The interval is open: {share} of the resamples reach it."
     return text
 
 
@@ -73,12 +78,9 @@ def _up_to(answer: Fields) -> str:
     estimate = answer["patients"]
     if estimate is None or estimate["high"] == estimate["value"]:
         return ""
-    high = (
-        "more than were measured"
-        if estimate["high"] is None
-        else f"{whole(estimate['high'])} patients"
-    )
-    return f" (the interval goes up to {high})"
+    if estimate["high"] is None:
+        return " (the interval extends beyond the largest budget)"
+    return f" (the interval extends to {whole(estimate['high'])} patients)"
 
 
 def missed_sentence(answers: Sequence[Fields], study: Study) -> str:
@@ -86,9 +88,9 @@ def missed_sentence(answers: Sequence[Fields], study: Study) -> str:
     verb = "does" if len(answers) == 1 else "do"
     shares = _and([percent(answer["share_reached"]) for answer in answers])
     return (
-        f"With up to {largest_budget(study):,} labelled patients "
         f"{_and([answer['arm'] for answer in answers])} {verb} not reach "
-        f"{_goal(answers[0], study)} ({shares} of the resamples do)."
+        f"{_goal(answers[0], study)} with up to {largest_budget(study):,} labelled patients "
+        f"({shares} of the resamples do)."
     )
 
 
@@ -108,19 +110,19 @@ def _and(words: Sequence[str]) -> str:
 def _goal(answer: Fields, study: Study) -> str:
     if answer["target"] == "reference":
         return (
-            f"what {study['baseline']} reaches with all {pool(study):,} (AUROC "
-            f"{answer['level']:.3f})"
+            f"the AUROC of {study['baseline']} with all {pool(study):,} patients "
+            f"({answer['level']:.3f})"
         )
     return str(answer["target"])
 
 
 def _saving(answer: Fields, study: Study) -> str:
     """Returns the x-fold reduction in words, with the doubt where the interval includes 1."""
-    ratio = answer["fold"]
-    if answer["arm"] == study["baseline"]:
+    ratio, baseline = answer["fold"], study["baseline"]
+    if answer["arm"] == baseline:
         return ""
     if ratio is None:
-        return f", which {study['baseline']} does not with up to {largest_budget(study):,}"
+        return f"; {baseline} does not reach it with up to {largest_budget(study):,} patients"
     low, high = ratio["low"], ratio["high"]
     if ratio["value"] >= 1:
         few, doubtful = "fewer", low is None or low <= 1
@@ -132,5 +134,5 @@ def _saving(answer: Fields, study: Study) -> str:
             "high": 1 / low if low else None,
         }
     number, _, ends = fold(ratio).partition(" ")
-    doubt = ", which is not told apart from no saving" * doubtful
-    return f": {number}-fold {few} {ends}{doubt}"
+    doubt = "; this cannot be distinguished from no saving" * doubtful
+    return f", {number} times {few} {ends} than {baseline}{doubt}"

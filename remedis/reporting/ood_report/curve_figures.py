@@ -1,4 +1,4 @@
-"""The figures: AUROC by labelled patients, of all labels together and of each."""
+"""Figures of AUROC by labelled patients: the mean over the labels, and each label."""
 
 import textwrap
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from remedis.reporting.figures import panels as panel_grid
 from remedis.reporting.ood_report import curve_panels
 from remedis.reporting.ood_report.study_summary import Study, mode_name, pool
 
-_WRAP = 52  # characters a line of the legend
+_WRAP = 52  # characters per line of the legend
 
 
 def curves(study: Study) -> Figure:
-    """Returns one panel a mode: the mean over the labels by labelled patients, with bands."""
+    """Returns one panel per mode: the mean over the labels by labelled patients, with bands."""
     modes, names = study["modes"], _names(study, reference=True)
     figure, grid = panel_grid(
         len(modes),
@@ -35,7 +35,7 @@ def curves(study: Study) -> Figure:
 
 
 def curve_panel(study: Study, mode: str) -> Figure:
-    """Returns one panel of `curves` by itself, with the legend."""
+    """Returns a single panel of `curves`, with the legend."""
     names = _names(study, reference=True)
     figure = Figure(figsize=(4.8, 3.4 + _height(names)), layout="constrained")
     curve_panels.curve(_axes(figure), study, mode)
@@ -44,23 +44,23 @@ def curve_panel(study: Study, mode: str) -> Figure:
 
 
 def labels(study: Study, mode: str) -> Figure:
-    """Returns one panel a label: its AUROC by labelled patients, with bands."""
-    shown, names = study["labels"], _names(study, reference=False)
-    columns = columns_of(len(shown))
+    """Returns one panel per label: its AUROC by labelled patients, with bands."""
+    names = _names(study, reference=False)
+    columns = columns_of(len(study["labels"]))
     figure, grid = panel_grid(
-        len(shown),
+        len(study["labels"]),
         columns,
-        (3.2, 2.5 + _height(names) / -(-len(shown) // columns)),
+        (3.2, 2.5 + _height(names) / -(-len(study["labels"]) // columns)),
         title=study["title"],
         subtitle=f"{mode_name(mode)}: AUROC of each label on the OOD test set. Bands: 95 % "
         "intervals.",
         random_weights=_all_random(study),
     )
-    for index, (axes, label) in enumerate(zip(grid, shown, strict=True)):
-        name = "\n".join(textwrap.wrap(label, 30))
-        axes.set_title(name, fontsize=10, loc="left", parse_math=False)
+    for index, (axes, label) in enumerate(zip(grid, study["labels"], strict=True)):
+        title = "\n".join(textwrap.wrap(label, 30))
+        axes.set_title(title, fontsize=10, loc="left", parse_math=False)
         curve_panels.label(axes, study, mode, label)
-        if index + columns < len(shown):
+        if index + columns < len(study["labels"]):
             axes.set_xlabel("")
         if index % columns:
             axes.set_ylabel("")
@@ -69,8 +69,8 @@ def labels(study: Study, mode: str) -> Figure:
 
 
 def label_panel(study: Study, mode: str, label: str) -> Figure:
-    """Returns one panel of `labels` by itself, without the legend."""
-    # Margins that are known need no layout to be solved, which takes most of the time.
+    """Returns a single panel of `labels`, without the legend."""
+    # Fixed margins save the layout solver, which takes most of the time.
     figure = Figure(figsize=(3.2, 2.4))
     figure.subplots_adjust(left=0.19, right=0.95, bottom=0.27, top=0.97)
     curve_panels.label(_axes(figure), study, mode, label)
@@ -78,7 +78,7 @@ def label_panel(study: Study, mode: str, label: str) -> Figure:
 
 
 def legend(study: Study) -> Figure:
-    """Returns which line is which arm's, by itself."""
+    """Returns the legend alone: the line of each arm."""
     names = _names(study, reference=False)
     figure = Figure(figsize=(4.8, _height(names)))
     _legend(figure, study, names, (0, 0))
@@ -97,10 +97,10 @@ def _axes(figure: Figure) -> Axes:
 
 
 def _names(study: Study, reference: bool) -> list[str]:
-    """Returns what the legend calls the arms, and the reference if it is drawn."""
+    """Returns the names of the arms in the legend, and that of the reference if it is drawn."""
     names = [
-        arm + (" (random weights)" if of["random_weights"] else "")
-        for arm, of in study["arms"].items()
+        name + (" (random weights)" if arm["random_weights"] else "")
+        for name, arm in study["arms"].items()
     ]
     if reference and study["reference"]:
         names.append(f"reference: {study['baseline']} with all {pool(study):,} labelled patients")
@@ -108,12 +108,12 @@ def _names(study: Study, reference: bool) -> list[str]:
 
 
 def _height(names: Sequence[str]) -> float:
-    """Returns the inches that a legend of these names takes."""
+    """Returns the height of a legend of these names, in inches."""
     return 0.1 + 0.06 * len(names) + 0.15 * sum(1 + name.count("\n") for name in names)
 
 
 def _legend_below(figure: Figure, study: Study, names: Sequence[str]) -> None:
-    """Puts the legend below the panels, where it hides nothing, and makes room for it."""
+    """Adds the legend below the panels, where it hides nothing, and makes room for it."""
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
     left, bottom, width, height = engine.get()["rect"]
@@ -127,7 +127,7 @@ def _legend(
 ) -> None:
     handles = [Line2D([], [], **style) for style in curve_panels.styles(study)]
     handles.append(Line2D([], [], **curve_panels.REFERENCE))
-    made = figure.legend(
+    legend = figure.legend(
         handles=handles[: len(names)],
         labels=names,
         loc="lower left",
@@ -137,9 +137,9 @@ def _legend(
         fontsize=9,
         handlelength=3.6,
     )
-    random = [of["random_weights"] for of in study["arms"].values()]
-    for text, red in zip(made.get_texts(), [*random, False], strict=False):
+    random = [arm["random_weights"] for arm in study["arms"].values()]
+    for text, red in zip(legend.get_texts(), [*random, False], strict=False):
         text.set_color(RED if red else "black")
-    # Dollars in names are dollars, not mathematics.
-    for text in (*made.get_texts(), *figure.texts):
+    # A dollar sign in a name does not start mathematics.
+    for text in (*legend.get_texts(), *figure.texts):
         text.set_parse_math(False)

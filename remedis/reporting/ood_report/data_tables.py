@@ -66,7 +66,7 @@ def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:
         for n in leaks.get("near_duplicates", ())
     ]
     lines += [
-        f"{count:,} images of {split} identical to another of it (allowed)"
+        f"{count:,} images of {split} identical to another image of {split} (allowed)"
         for split, count in leaks.get("duplicates", {}).items()
         if count
     ]

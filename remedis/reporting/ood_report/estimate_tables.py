@@ -21,7 +21,7 @@ def curve_tables(study: Study) -> list[Table]:
 def gap_table(study: Study) -> Table:
     """Returns each arm's metric on both test sets without any OOD label, and the difference."""
     return Table(
-        f"Before any OOD label: {study['metric']} [95 % interval].",
+        f"Without any OOD label: {study['metric']} [95 % interval].",
         ["arm", "mode", "ID test", "OOD test, zero-shot", "ID minus OOD"],
         [
             [

@@ -61,7 +61,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             gap_table=estimate_tables.gap_table(study),
             recovery_tables=estimate_tables.recovery_tables(study),
             legend=inline_svg(
-                curve_figures.legend(study), "key", "Which line is which arm.", "Arms"
+                curve_figures.legend(study), "key", "Legend: the line of each arm.", "Arms"
             ),
             label_curves={mode_name(mode): _label_curves(study, mode) for mode in study["modes"]},
             paired_tables=estimate_tables.paired_tables(study),

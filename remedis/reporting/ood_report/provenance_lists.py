@@ -43,8 +43,8 @@ def method(study: Study, versions: Mapping[str, str]) -> dict[str, str]:
         "intervals": study["interval"],
         "seeds": f"{study['seeds']:,}",
         "resamples": f"{study['resamples']:,}",
-        "cells": f"{done:,} of {planned:,} (an arm, a mode, a budget and a seed each)",
-        "time": f"{study['minutes']:,.0f} minutes of computing, all processes together",
+        "cells": f"{done:,} of {planned:,} (one per arm, mode, budget and seed)",
+        "time": f"{study['minutes']:,.0f} minutes of computing, the sum of all processes",
         "written": study["created"],
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items())
         or "not recorded",

@@ -15,13 +15,13 @@ def write(workdir: files.Path) -> pathlib.Path:
     The page needs no other file, no script and no network. Equal summaries give equal bytes.
 
     Args:
-      workdir: of the study; holds `summary.json`, and `environment.json` for the versions.
+      workdir: of the study, with `summary.json`, and `environment.json` for the versions.
 
     Returns:
       The path of the page.
 
     Raises:
-      UserError: the directory holds no summary.
+      UserError: the directory has no `summary.json`.
     """
     run = pathlib.Path(workdir)
     if not (run / "summary.json").is_file():
@@ -31,8 +31,8 @@ def write(workdir: files.Path) -> pathlib.Path:
         )
     study = files.read_json(run / "summary.json")
     environment = run / "environment.json"
-    known = files.read_json(environment) if environment.is_file() else {"versions": {}}
-    versions = {name: version for name, version in known["versions"].items() if version}
+    installed = files.read_json(environment)["versions"] if environment.is_file() else {}
+    versions = {name: version for name, version in installed.items() if version}
     save(curve_figures.curves(study), run / "figures", "curves")
     for mode in study["modes"]:
         save(curve_figures.labels(study, mode), run / "figures", f"labels-{mode}")

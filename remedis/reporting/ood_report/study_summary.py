@@ -43,4 +43,4 @@ def random_weights_note(study: Study) -> str:
     names = [name for name, arm in study["arms"].items() if arm["random_weights"]]
     if len(names) == len(study["arms"]):
         return RANDOM_WEIGHTS
-    return f"RANDOM WEIGHTS: nothing was pretrained in {', '.join(names)}" if names else ""
+    return f"RANDOM WEIGHTS, not pretrained: {', '.join(names)}" if names else ""
