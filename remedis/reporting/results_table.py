@@ -23,8 +23,8 @@ def results_table(results: Mapping[str, Any], title: str = "Results") -> Table:
     """Returns label, AUROC and average precision with intervals, patients and positives.
 
     Args:
-      results: of one split in `results.json`, as `remedis.evaluation.evaluate.Result.to_json`
-        returns them.
+      results: of one split in `results.json`: a `remedis.evaluation.evaluation_result.Result`
+        as JSON.
       title: text above the table.
     """
     table = empty(title, "label")
