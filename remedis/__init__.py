@@ -3,4 +3,4 @@
 Research software. Nothing it makes is a diagnostic device.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
