@@ -1,18 +1,18 @@
 """ChestX-ray14: chest radiographs of the NIH Clinical Center, findings mined from reports.
 
 Input: 112,120 frontal PNG radiographs, 1024x1024, of 30,805 patients, in `images_001..012/images`,
-in `images`, or beside the entries.
-Labels: 14 findings and "No Finding"; 1 or 0, since every image's entry lists all it has. The
-dataset's "Effusion" is "Pleural Effusion" here.
-Metadata: patient, study (`patient/follow-up number`), sex, view (PA, AP), age; an age above 120
-years, of which there are a few, is taken as unknown.
-Splits: the official lists where `train_val_list.txt` and `test_list.txt` are there: train and
-test, from which validation is carved by patient. Else none: to be assigned.
-Files: `Data_Entry_2017*.csv`, of 2017 or the corrected one of 2020. Its header has unquoted commas,
-rows may end in a comma, ages may read `058Y`: all is read as it is.
-Boxes: `BBox_List_2017.csv`, 984 of them drawn by hand around 8 findings on 880 images; see `boxes`.
+in `images`, or beside the file of entries.
+Labels: 14 findings and "No Finding"; 1 or 0, since the entry of an image lists all its findings.
+The data set's "Effusion" is "Pleural Effusion" here.
+Metadata: patient, study (`patient/follow-up number`), sex, view (PA, AP), age. A few ages above 120
+years are taken as unknown.
+Splits: the official ones, train and test, if `train_val_list.txt` and `test_list.txt` are present;
+validation is carved out of train by patient. Otherwise none: to be assigned.
+Files: `Data_Entry_2017*.csv`, of 2017 or the corrected one of 2020. The header has unquoted commas,
+rows may end in a comma, ages may read `058Y`: all are read as published.
+Boxes: `BBox_List_2017.csv`: 984 boxes drawn by hand around 8 findings on 880 images; see `boxes`.
 Citation: Wang et al., ChestX-ray8, CVPR 2017, arXiv 1705.02315.
-Terms: NIH Clinical Center; asks for a link, citation and credit.
+Terms: NIH Clinical Center, which asks for a link, citation and credit.
 """
 
 import os
@@ -38,25 +38,25 @@ BOXES = "BBox_List_2017.csv"
 _DIRECTORIES = ("ChestX-ray14",)
 _COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age")
 _VIEWS = ("PA", "AP", "")
-# Names of images begin with the number of the patient.
+# The name of an image begins with the number of the patient.
 _NAME = r"^(?P<patient>\d{8})_\d{3}\.png$"
-# The header of the boxes, and what it means: its commas are not quoted, and it has too many.
+# The header of the boxes, whose commas are not quoted, and the names used here.
 _BOX_COLUMNS = {"Bbox [x": "x", "y": "y", "w": "width", "h]": "height"}
-# The boxes name one finding otherwise than the entries.
+# The boxes have another name than the entries for one finding.
 _BOX_LABELS = {**CHESTXRAY14, "Infiltrate": "Infiltration"}
-# Where images lie, relative to the entries; the first place a name is found in counts.
+# The directories of images, relative to the entries; the first one that has a name counts.
 _PLACES = ("images", *(f"images_{i:03d}/images" for i in range(1, 13)), "")
 
 
 def load(
     data_dir: files.Path, labels: Sequence[str] | None = None, entries: str | None = None
 ) -> Manifest:
-    """Returns the manifest of ChestX-ray14, with a row for every entry, image or not.
+    """Returns the manifest of ChestX-ray14, with one row per entry, even without an image.
 
     Args:
       data_dir: the directory with the entries, or its parent if it is named `ChestX-ray14`.
       labels: some of the 14 findings and "No Finding"; all if not given.
-      entries: name of the file with the entries, if there are several.
+      entries: name of the file of entries, if there are several.
 
     Raises:
       UserError: the files are not as described above, or a label is unknown.
@@ -87,16 +87,16 @@ def load(
 
 
 def boxes(data_dir: files.Path) -> pd.DataFrame:
-    """Returns the boxes drawn by hand around findings, for holding heat maps against.
+    """Returns the boxes drawn by hand around findings, as a reference for heat maps.
 
     Args:
       data_dir: the directory with `BBox_List_2017.csv`, or its parent if it is named
         `ChestX-ray14`.
 
     Returns:
-      One row a box: `path` and `label` as in the manifest, and `x`, `y` (of the upper left corner),
-      `width`, `height`, in pixels of the published size, 1024x1024, as float64. An image may have
-      several.
+      One row per box: `path` and `label` as in the manifest; `x`, `y` (of the upper left corner),
+      `width` and `height` as float64, in pixels of the published size, 1024x1024. An image may have
+      several boxes.
 
     Raises:
       UserError: there is no such file, or it is not as published.
@@ -105,9 +105,9 @@ def boxes(data_dir: files.Path) -> pd.DataFrame:
     path = root / BOXES
     raw = _read_boxes(path)
     result = pd.DataFrame({"path": _locate(root, raw["Image Index"])})
-    label = raw["Finding Label"]
-    known = f"one of {', '.join(_BOX_LABELS)}"
-    result["label"] = spreadsheet.parsed(path, label, _BOX_LABELS.__getitem__, known).astype(STRING)
+    expected = f"one of {', '.join(_BOX_LABELS)}"
+    label = spreadsheet.parsed(path, raw["Finding Label"], _BOX_LABELS.__getitem__, expected)
+    result["label"] = label.astype(STRING)
     for column, name in _BOX_COLUMNS.items():
         result[name] = spreadsheet.parsed(path, raw[column], _pixels, "pixels, 0 or more")
         if name in ("width", "height"):
@@ -117,7 +117,7 @@ def boxes(data_dir: files.Path) -> pd.DataFrame:
 
 def _read_boxes(path: pathlib.Path) -> pd.DataFrame:
     contents = spreadsheet.read_bytes(path)
-    # The published header ends in three commas too many, which rows may have or lack.
+    # The published header ends in three surplus commas, which rows may have too.
     header, newline, rows = contents.partition(b"\n")
     header = header.rstrip(b", \r")
     required = ("Image Index", "Finding Label", *_BOX_COLUMNS)
@@ -138,21 +138,22 @@ def _check(path: pathlib.Path, raw: pd.DataFrame) -> None:
     table_checks.refuse_non_digits(path, raw, ("Patient ID", "Follow-up #"))
     view = raw["View Position"]
     spreadsheet.refuse(path, view, ~view.isin(_VIEWS), "PA, AP or nothing")
-    # Names of another form are left alone: whoever renamed the images meant something by it.
-    numbers = pc.struct_field(pc.extract_regex(pa.array(names.array), _NAME), [0])
-    others = pc.not_equal(pc.utf8_ltrim(numbers, "0"), pc.utf8_ltrim(pa.array(patients.array), "0"))
+    # Names of another form are not checked: the images were renamed on purpose.
+    in_names = pc.struct_field(pc.extract_regex(pa.array(names.array), _NAME), [0])
+    listed = pa.array(patients.array)
+    differs = pc.not_equal(pc.utf8_ltrim(in_names, "0"), pc.utf8_ltrim(listed, "0"))
     expected = "the patient's number with which the name of the image begins"
-    spreadsheet.refuse(path, patients, pc.fill_null(others, False), expected)
+    spreadsheet.refuse(path, patients, pc.fill_null(differs, False), expected)
 
 
 def _entries(root: pathlib.Path, entries: str | None) -> pathlib.Path:
-    found = sorted(root.glob(entries or ENTRIES))
-    if len(found) > 1:
+    paths = sorted(root.glob(entries or ENTRIES))
+    if len(paths) > 1:
         raise UserError(
             f"{root} has several files of entries, with different labels: "
-            f"{', '.join(p.name for p in found)}; choose one with `entries`."
+            f"{', '.join(p.name for p in paths)}; choose one with `entries`."
         )
-    return found[0]
+    return paths[0]
 
 
 def _findings(path: pathlib.Path, values: pd.Series) -> np.ndarray:
@@ -160,16 +161,16 @@ def _findings(path: pathlib.Path, values: pd.Series) -> np.ndarray:
     position = {name: i for i, name in enumerate(CHESTXRAY14)}
 
     def parse(text: str) -> tuple[int, ...]:
-        found = tuple(position[name] for name in text.split("|"))
-        if len(found) > 1 and position["No Finding"] in found:
+        positions = tuple(position[name] for name in text.split("|"))
+        if len(positions) > 1 and position["No Finding"] in positions:
             raise ValueError
-        return found
+        return positions
 
-    # Parsed by distinct combination, of which there are few.
-    named = spreadsheet.parsed(
-        path, values, parse, f"names joined by |, among {', '.join(position)}, that one alone"
+    # There are few distinct combinations of findings: each is parsed once.
+    parsed = spreadsheet.parsed(
+        path, values, parse, f"names joined by |, among {', '.join(position)}, the last one alone"
     )
-    codes, combinations = pd.factorize(named)
+    codes, combinations = pd.factorize(parsed)
     result = np.zeros((len(combinations), len(position)), np.float32)
     for row, combination in enumerate(combinations):
         result[row, list(combination)] = 1
@@ -177,16 +178,17 @@ def _findings(path: pathlib.Path, values: pd.Series) -> np.ndarray:
 
 
 def _locate(root: pathlib.Path, names: pd.Series) -> pd.Series:
-    """Returns paths relative to root; for images that are nowhere, where one would look first."""
-    found: dict[str, str] = {}
+    """Returns paths relative to root; an image that does not exist gets one in the first place."""
+    path_of: dict[str, str] = {}
     for place in reversed(_PLACES):
         if (root / place).is_dir():
             for name in os.listdir(root / place):
-                found[name] = os.path.join(place, name)
-    return names.map(lambda name: found.get(name, os.path.join(_PLACES[0], name)))
+                path_of[name] = os.path.join(place, name)
+    return names.map(lambda name: path_of.get(name, os.path.join(_PLACES[0], name)))
 
 
 def _official(root: pathlib.Path, names: pd.Series) -> pd.Series | None:
+    """Returns the split of every image by the official lists; None if there are no lists."""
     present = [file for file in LISTS if (root / file).is_file()]
     if not present:
         return None
@@ -196,8 +198,10 @@ def _official(root: pathlib.Path, names: pd.Series) -> pd.Series | None:
     split_of: dict[str, str] = {}
     for file, split in LISTS.items():
         listed = spreadsheet.read_bytes(root / file).decode(errors="replace").split()
-        if both := [name for name in listed if split_of.get(name, split) != split]:
-            raise UserError(f"{both[0]} is in {' and in '.join(LISTS)} of {root}.")
+        if in_both := [name for name in listed if split_of.get(name, split) != split]:
+            raise UserError(
+                f"{in_both[0]} is in {' and in '.join(LISTS)} of {root}; remove it from one."
+            )
         split_of |= dict.fromkeys(listed, split)
     splits = names.map(split_of)
     if splits.isna().any():

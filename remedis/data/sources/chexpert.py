@@ -1,13 +1,13 @@
 """CheXpert: chest radiographs with labels mined from reports; v1.0, full size or small.
 
 Input: JPEG radiographs, frontal and lateral, in `train/` and `valid/` beside `train.csv` and
-`valid.csv`; both sizes have the same rows, and the directory may have any name. 223,414 images of
+`valid.csv`. Both sizes have the same rows, and the directory may have any name. 223,414 images of
 64,540 patients in `train.csv`, 191,027 of them frontal; 234 images in `valid.csv`.
-Labels: 14, of which "No Finding" and "Support Devices" are no diseases; 1, 0, -1 where the report
-is uncertain, nothing where it does not mention the finding. Left as they are: the policies of
-`remedis.data.labels` decide what they count as.
-Metadata: patient, study (numbered anew for every patient, hence made `patient/study` here), sex,
-age, and view: AP, PA, LL, RL as recorded, "frontal" where that is not, "lateral".
+Labels: 14, of which "No Finding" and "Support Devices" are no diseases. A label is 1, 0, -1 if the
+report is uncertain, or empty if the report does not mention the finding. These values stay as they
+are: the policies of `remedis.data.labels` decide what they count as.
+Metadata: patient, study (`patient/study`, since the numbers of studies restart for every patient),
+sex, age, and view: AP, PA, LL or RL if recorded, otherwise "frontal"; "lateral".
 Splits: `valid.csv` is the test split, `train.csv` train; validation is carved out of train by
 patient.
 Citation: Irvin et al., CheXpert, 2019, arXiv 1901.07031.
@@ -51,15 +51,16 @@ def load(
     if views not in VIEWS:
         raise unknown_choice("choice of views", views, VIEWS)
     root = file_tree.find_root(data_dir, "train.csv", DIRECTORIES, "CheXpert")
-    own_names = {label: name for name, label in CHEXPERT.items()}
-    parts = []
+    column_of = {label: name for name, label in CHEXPERT.items()}
+    tables = []
     for folder, split in _SPLITS.items():
         path = root / f"{folder}.csv"
-        raw = spreadsheet.read_table(path, (*_COLUMNS, *(own_names[label] for label in chosen)))
+        raw = spreadsheet.read_table(path, (*_COLUMNS, *(column_of[label] for label in chosen)))
         side = raw["Frontal/Lateral"]
         spreadsheet.refuse(path, side, ~side.isin(["Frontal", "Lateral"]), "Frontal or Lateral")
-        known = raw["AP/PA"].isin(_PROJECTIONS)
-        spreadsheet.refuse(path, raw["AP/PA"], ~known, "AP, PA, LL, RL or nothing")
+        projection = raw["AP/PA"]
+        expected = "AP, PA, LL, RL or nothing"
+        spreadsheet.refuse(path, projection, ~projection.isin(_PROJECTIONS), expected)
         if views != "all":
             raw = raw[side.str.lower() == views]
         if not len(raw):
@@ -79,11 +80,13 @@ def load(
             "view": _views(raw),
         }
         for label in chosen:
-            table[label] = columns.labels(path, raw[own_names[label]])
-        parts.append(pd.DataFrame(table))
-    if not parts:
-        raise UserError(f"{root} has no {views} images in train.csv or valid.csv.")
-    return Manifest(pd.concat(parts), chosen, root, "chexpert")
+            table[label] = columns.labels(path, raw[column_of[label]])
+        tables.append(pd.DataFrame(table))
+    if not tables:
+        raise UserError(
+            f"{root} has no {views} images in train.csv or valid.csv; choose other `views`."
+        )
+    return Manifest(pd.concat(tables), chosen, root, "chexpert")
 
 
 def _views(raw: pd.DataFrame) -> pd.Series:

@@ -1,11 +1,11 @@
-"""Your own images: a CSV file, one row an image, no code.
+"""Your own images: a CSV file with one row per image, no code.
 
 Input: JPEG, PNG or DICOM files anywhere, or items of containers (`file#item`, see
-`remedis.data.readers`); `path` is relative to the directory of the CSV file or absolute.
-Labels: columns you name: 1, 0, -1 for uncertain, nothing for unknown.
-Metadata: `patient_id` (needed, or the opt-out), and `study_id`, `site`, `sex`, `age`, `view`,
-`slide_id`, `mpp` where there are any. Other columns are carried along.
-Splits: the column `split` (train, validation, test) if there is one; else to be assigned.
+`remedis.data.readers`). `path` is absolute or relative to the directory of the CSV file.
+Labels: the columns that you name: 1, 0, -1 for uncertain, nothing for unknown.
+Metadata: `patient_id` (required, unless you opt out), and `study_id`, `site`, `sex`, `age`, `view`,
+`slide_id`, `mpp` if present. Other columns are kept.
+Splits: the column `split` (train, validation, test) if there is one; otherwise to be assigned.
 Citation and terms: yours.
 """
 
@@ -26,7 +26,7 @@ def load(
 
     Args:
       data_dir: the directory or the file.
-      labels: names of the label columns; needed, since only you know which they are.
+      labels: names of the label columns; required, since the file does not tell which they are.
       allow_missing_patient_ids: see `remedis.data.manifest.read_csv`.
 
     Raises:

@@ -1,19 +1,20 @@
 """Your own DICOM files, in a directory and those below it, with a table of labels.
 
-Input: DICOM files of any name the reader knows (`remedis.data.readers.dicom_image`); of a file of
-several frames, each frame is a row. Files without an image, such as reports, are left out and
-counted. Links to directories are followed.
+Input: DICOM files with a name that the reader knows (`remedis.data.readers.dicom_image`), one row per
+frame. Files without an image, such as reports, are left out and counted. Links to directories are
+followed.
 Labels: the columns of `labels.csv`: 1, 0, -1 for uncertain, nothing for unknown. Its rows are
 matched to images by the first of the columns `path` (relative to the directory), `SOPInstanceUID`,
 `StudyInstanceUID` and `PatientID` that it has. Images without a row have unknown labels, and are
 counted.
 Metadata, from the headers: patient (PatientID), study (StudyInstanceUID), sex, age in years
-(PatientAge, else from the dates of birth and study; unknown where neither makes sense), view
-(ViewPosition), modality. Not the site: a header names institutions as it likes, so you name it.
+(PatientAge, otherwise from the dates of birth and study; unknown if neither is plausible), view
+(ViewPosition), modality. Not the site: names of institutions in headers are arbitrary, so you name
+the site.
 Splits: none: to be assigned, by patient.
-Privacy: of a header, these attributes alone are read, and none is ever printed or logged. The
+Privacy: only these attributes of a header are read, and none is ever printed or logged. The
 manifest holds them: identifiers as they are in the files, but no names and no dates. Pixels may
-have text burnt in, which nothing here looks for.
+have text burnt in, which is not checked here.
 Citation and terms: yours.
 """
 
@@ -41,7 +42,7 @@ from remedis.progress import progress
 _LOG = logging.getLogger(__name__)
 
 LABELS = "labels.csv"
-# What rows of labels may be matched by, the most specific first.
+# The columns that match rows of labels to images, the most specific first.
 KEYS = ("path", "SOPInstanceUID", "StudyInstanceUID", "PatientID")
 _ATTRIBUTES = (
     *KEYS[1:],
@@ -53,7 +54,7 @@ _ATTRIBUTES = (
     "StudyDate",
     "ViewPosition",
 )
-# Not looked into for DICOM under another name.
+# Files with these suffixes are not opened to look for DICOM under another name.
 _OTHER = (".csv", ".txt", ".xml", ".json", ".png", ".jpg", ".jpeg")
 
 
@@ -69,15 +70,16 @@ def load(
     Args:
       data_dir: the directory, with `labels.csv` in it.
       labels: some of the label columns of `labels.csv`; all if not given.
-      site: the hospital all images are of; unknown if not given.
+      site: the hospital of all images; unknown if not given.
       allow_missing_patient_ids: accept files without a PatientID. Splits then treat each image as a
         patient of its own, and leaks by patient cannot be found.
-      skip_unreadable: leave out files whose header cannot be read, and list them, instead of
-        refusing.
+      skip_unreadable: leave out and list the files whose header cannot be read, instead of raising
+        an error.
 
     Raises:
-      UserError: there is no DICOM file, one has a name the reader does not know, cannot be read or
-        has no patient; `labels.csv` is missing or not as described above; a label is unknown.
+      UserError: there is no DICOM file, or one has a name that the reader does not know, cannot be
+        read or has no patient; `labels.csv` is missing or not as described above; a label is
+        unknown.
     """
     root = pathlib.Path(data_dir)
     if not root.is_dir():
@@ -85,15 +87,14 @@ def load(
     paths = _find(root)
     if not paths:
         raise UserError(
-            f"{root} does not hold DICOM files: none ending in "
-            f"{', '.join(dicom_image.SUFFIXES)}, or named by a DICOM identifier, in it, nor below."
+            f"{root} does not hold DICOM files: no file in it or below ends in "
+            f"{', '.join(dicom_image.SUFFIXES)}, or is named by a DICOM identifier."
         )
-    given = _read_labels(root / LABELS)
-    names = tuple(str(c) for c in given if c not in KEYS)
-    chosen = choose_labels(labels, names)
+    rows = _read_labels(root / LABELS)
+    chosen = choose_labels(labels, tuple(str(column) for column in rows if column not in KEYS))
     table = _table(root, paths, skip_unreadable)
     _check_patients(root, table, allow_missing_patient_ids)
-    table = _join(root / LABELS, table, given, chosen)
+    table = _join(root / LABELS, table, rows, chosen)
     table = table.assign(site=site, split=None).drop(columns=["file", "SOPInstanceUID"])
     return Manifest(table, chosen, root, "dicom")
 
@@ -102,9 +103,9 @@ def _find(root: pathlib.Path) -> list[str]:
     """Returns the DICOM files below a directory, relative to it, sorted.
 
     Raises:
-      UserError: some have a name that does not tell that they are DICOM files, or is not UTF-8.
+      UserError: a DICOM file has a name that the reader does not know, or that is not UTF-8.
     """
-    known, strange = [], []
+    known, misnamed = [], []
     for path in file_tree.walk(root):
         name = os.path.basename(path)
         if name.upper() == "DICOMDIR":
@@ -112,12 +113,11 @@ def _find(root: pathlib.Path) -> list[str]:
         if dicom_image.NAMES.search(name):
             known.append(path)
         elif not name.lower().endswith(_OTHER) and _is_dicom(os.path.join(root, path)):
-            strange.append(path)
-    if strange:
+            misnamed.append(path)
+    if misnamed:
         raise UserError(
-            f"{len(strange):,} DICOM files of {root} have names that do not end in .dcm: "
-            f"{some(sorted(strange), limit=3)}; rename them, so that readers know what they "
-            "are."
+            f"{len(misnamed):,} DICOM files of {root} have names that do not end in .dcm: "
+            f"{some(sorted(misnamed), limit=3)}; rename them, so that they are recognised."
         )
     file_tree.refuse_undecodable(root, known)
     return sorted(known)
@@ -134,27 +134,32 @@ def _is_dicom(path: str) -> bool:
 def _read_labels(path: pathlib.Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(
-            f"There is no file {path}; expected a column of {', '.join(KEYS)} and one column a "
-            "label, since DICOM headers tell no findings."
+            f"There is no file {path}; expected one of the columns {', '.join(KEYS)} and one "
+            "column per label, since DICOM headers hold no findings."
         )
-    given = spreadsheet.read_table(path)
-    keys = [key for key in KEYS if key in given]
+    rows = spreadsheet.read_table(path)
+    keys = [key for key in KEYS if key in rows]
     if not keys:
         raise UserError(
             f"{path}, row 1: no column to match images by; expected one of {', '.join(KEYS)}."
         )
-    if taken := [c for c in given if c in (*REQUIRED, *KNOWN, "modality") and c not in KEYS]:
+    if reserved := [c for c in rows if c in (*REQUIRED, *KNOWN, "modality") and c not in KEYS]:
         raise UserError(
-            f"{path}, row 1: the column {taken[0]!r} cannot be a label: the manifest uses it for "
-            "something else; rename or remove it."
+            f"{path}, row 1: the column {reserved[0]!r} cannot be a label: the manifest uses this "
+            "name for something else; rename or remove it."
         )
-    values = given[keys[0]]
+    values = rows[keys[0]]
     spreadsheet.refuse(path, values, values == "", f"a {keys[0]} in every row")
     spreadsheet.refuse(path, values, values.duplicated(), f"every {keys[0]} once; remove the row")
-    return given
+    return rows
 
 
 def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> pd.DataFrame:
+    """Returns one row per frame with the attributes of its header.
+
+    Raises:
+      UserError: a header cannot be read and `skip_unreadable` is not set, or no file has an image.
+    """
     rows: list[dict[str, Any]] = []
     bad, without_image = [], []
     with (
@@ -177,7 +182,7 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
     if bad and not skip_unreadable:
         raise UserError(
             f"{len(bad):,} of {len(paths):,} DICOM files of {root} cannot be read: "
-            f"{some(bad, limit=3)}; mend or remove them, or set skip_unreadable."
+            f"{some(bad, limit=3)}; repair or remove them, or set skip_unreadable."
         )
     if bad:
         _LOG.warning(f"Left out, since they cannot be read: {some(bad, limit=len(bad))}.")
@@ -187,20 +192,20 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
 
 
 def _examine(file: str) -> dict[str, Any] | str:
-    """Returns what one file's header tells, nothing if it has no image, or what is wrong."""
+    """Returns the attributes of a file with an image, nothing without one, or an error's text."""
     try:
         header = dicom_header.read(file, (*_ATTRIBUTES, *dicom_image.IMAGE_KEYWORDS))
         if not dicom_image.has_image(header):
             return {}
-        found = {name: dicom_header.text(header, name) for name in _ATTRIBUTES}
+        value = {name: dicom_header.text(header, name) for name in _ATTRIBUTES}
         return {
-            "patient_id": found["PatientID"],
-            "study_id": found["StudyInstanceUID"],
-            "sex": sex if (sex := found["PatientSex"].upper()) in ("F", "M") else "",
-            "age": _age(found),
-            "view": found["ViewPosition"].upper(),
-            "modality": found["Modality"].upper(),
-            "SOPInstanceUID": found["SOPInstanceUID"],
+            "patient_id": value["PatientID"],
+            "study_id": value["StudyInstanceUID"],
+            "sex": sex if (sex := value["PatientSex"].upper()) in ("F", "M") else "",
+            "age": _age(value),
+            "view": value["ViewPosition"].upper(),
+            "modality": value["Modality"].upper(),
+            "SOPInstanceUID": value["SOPInstanceUID"],
             "frames": dicom_image.frames(header),
         }
     except Unreadable as error:
@@ -208,7 +213,7 @@ def _examine(file: str) -> dict[str, Any] | str:
 
 
 def _age(header: dict[str, str]) -> float:
-    """Returns an age in years, NaN where the header tells of none that could be."""
+    """Returns the age in years, NaN if the header has none that is plausible."""
     years = float("nan")
     if match := re.fullmatch(r"(\d{1,3})([DWMY])", header["PatientAge"].upper()):
         years = int(match[1]) * columns.YEARS_PER[match[2]]
@@ -218,7 +223,7 @@ def _age(header: dict[str, str]) -> float:
 
 
 def _date(value: str) -> datetime.date | None:
-    # The second form is that of the standard's predecessor.
+    # The second form is that of ACR-NEMA, the standard's predecessor.
     match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)|(\d{4})\.(\d\d)\.(\d\d)", value)
     try:
         return datetime.date(*(int(v) for v in match.groups() if v)) if match else None
@@ -232,35 +237,39 @@ def _check_patients(root: pathlib.Path, table: pd.DataFrame, allow_missing: bool
         raise UserError(
             f"{len(missing):,} of {table['file'].nunique():,} DICOM files of {root} have no "
             f"PatientID: {some(missing.tolist(), limit=3)}; without patients, images of one "
-            "person can land in training and test alike. Add the ids, or set "
+            "person can be in training and in test. Add the ids, or set "
             "allow_missing_patient_ids to take every image as a patient of its own."
         )
 
 
 def _join(
-    path: pathlib.Path, table: pd.DataFrame, given: pd.DataFrame, chosen: Sequence[str]
+    path: pathlib.Path, table: pd.DataFrame, rows: pd.DataFrame, chosen: Sequence[str]
 ) -> pd.DataFrame:
-    """Returns the table with the chosen labels, unknown where the file of labels has no row."""
-    key = next(name for name in KEYS if name in given)
-    # A file's row holds for all of its frames, unless they are named.
-    own: pd.Series = {
-        "path": table["path"].where(table["path"].isin(given[key]), table["file"]),
+    """Returns the table with the chosen labels, unknown if the file of labels has no row.
+
+    Raises:
+      UserError: no row of the file of labels is that of an image.
+    """
+    key = next(name for name in KEYS if name in rows)
+    # The row of a file holds for all its frames, except those with a row of their own.
+    key_of_image: pd.Series = {
+        "path": table["path"].where(table["path"].isin(rows[key]), table["file"]),
         "SOPInstanceUID": table["SOPInstanceUID"],
         "StudyInstanceUID": table["study_id"],
         "PatientID": table["patient_id"],
     }[key]
-    matched = given[key].isin(own)
+    matched = rows[key].isin(key_of_image)
     if not matched.any():
         raise UserError(
-            f"{path}: not one {key} is that of an image; look at how the column is written."
+            f"{path}: no {key} is that of an image; check how the values of the column are written."
         )
     if not matched.all():
-        _LOG.warning(f"{int((~matched).sum()):,} of {len(given):,} rows of {path} match no image.")
-    if without := int((~own.isin(given[key])).sum()):
+        _LOG.warning(f"{int((~matched).sum()):,} of {len(rows):,} rows of {path} match no image.")
+    if without := int((~key_of_image.isin(rows[key])).sum()):
         _LOG.warning(
             f"{without:,} of {len(table):,} images have no row in {path}; their labels are unknown."
         )
-    values = {name: columns.labels(path, given[name]) for name in chosen}
-    labels = pd.DataFrame(values, index=given.index).set_axis(given[key].tolist())
-    found = labels.reindex(own.tolist()).set_axis(table.index)
-    return table.assign(modality=table["modality"].astype(STRING)).join(found)
+    values = {name: columns.labels(path, rows[name]) for name in chosen}
+    labels = pd.DataFrame(values, index=rows.index).set_axis(rows[key].tolist())
+    labels = labels.reindex(key_of_image.tolist()).set_axis(table.index)
+    return table.assign(modality=table["modality"].astype(STRING)).join(labels)

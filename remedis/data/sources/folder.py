@@ -1,12 +1,11 @@
 """Your own images sorted into folders: `split/class/*`, or `class/*`; no code and no table.
 
-Input: `.png`, `.jpg` and `.jpeg` files, and DICOM files of any name the reader knows
+Input: `.png`, `.jpg` and `.jpeg` files, and DICOM files with a name that the reader knows
 (`remedis.data.readers.dicom_image`), in the folder of their class or below it. Links to folders are
-followed. Other files are passed over and counted; those whose name or folder begins with a dot are
-passed over.
-Labels: one column a class, named like its folder, 1 for its own images and 0 for the others'. Of
-two classes you may name one, such as ("pneumonia",), and have that column alone.
-Metadata: the patient, where a pattern finds it in the names of files. The same id in two classes is
+followed. Other files are skipped and counted; names and folders that begin with a dot are skipped.
+Labels: one column per class, with the name of its folder: 1 for images of the class, 0 for others.
+With two classes you may name one, such as ("pneumonia",): then there is only that column.
+Metadata: the patient, if a pattern finds it in the names of files. The same id in two classes is
 the same patient.
 Splits: folders `train`, `test`, and `val`, `valid` or `validation`. Without them: to be assigned.
 Citation and terms: yours.
@@ -49,15 +48,15 @@ def load(
 
     Args:
       data_dir: the directory with the folders of splits or classes.
-      labels: all classes, in the order wanted, or one of two; all, sorted by name, if not given.
-      patient_pattern: regular expression looked for in the name of every file (with the folders
-        below that of the class, if any); its first group is the patient's id, such as the `17` of
-        `person17_2.png` by `person(\d+)_`.
-      allow_missing_patient_ids: accept images whose patient is not known.
+      labels: all classes in the order wanted, or one of two; all, sorted by name, if not given.
+      patient_pattern: regular expression to search in the name of every file (with the folders
+        below that of its class). Its first group is the patient's id: `person(\d+)_` finds `17` in
+        `person17_2.png`.
+      allow_missing_patient_ids: accept images whose patient is unknown.
 
     Raises:
-      UserError: the folders are not as described above, patients are not known without the opt-out,
-        labels or the pattern do not fit the folders, or a name is not UTF-8.
+      UserError: the folders are not as described above, patients are unknown without the opt-out,
+        the labels or the pattern do not fit the folders, or a name is not UTF-8.
     """
     root = pathlib.Path(data_dir)
     if not root.is_dir():
@@ -89,8 +88,8 @@ def _folders(root: pathlib.Path) -> list[tuple[str | None, str, pathlib.Path]]:
     """Returns split, class and path of every folder of a class.
 
     Raises:
-      UserError: folders of splits and classes are mixed, a split stands there under two names, or
-        splits have different classes.
+      UserError: folders of splits and classes are mixed, a split has two folders, or splits have
+        different classes.
     """
     top = _subfolders(root)
     splits = [folder for folder in top if folder.name.lower() in SPLITS]
@@ -101,7 +100,7 @@ def _folders(root: pathlib.Path) -> list[tuple[str | None, str, pathlib.Path]]:
             f"{root} has folders of splits ({some([s.name for s in splits])}) and others "
             f"({some(others)}) side by side; expected split/class/* or class/*, not both."
         )
-    classes: dict[str, tuple[pathlib.Path, list[pathlib.Path]]] = {}
+    classes: dict[str, tuple[pathlib.Path, list[pathlib.Path]]] = {}  # folders by split
     for folder in splits:
         split = SPLITS[folder.name.lower()]
         if split in classes:
@@ -109,18 +108,18 @@ def _folders(root: pathlib.Path) -> list[tuple[str | None, str, pathlib.Path]]:
                 f"{classes[split][0]} and {folder} both mean the split {split}; keep one."
             )
         classes[split] = folder, _subfolders(folder)
-    every = sorted({folder.name for _, found in classes.values() for folder in found})
-    for split_folder, found in classes.values():
-        if lacking := sorted(set(every) - {folder.name for folder in found}):
+    names = sorted({folder.name for _, folders in classes.values() for folder in folders})
+    for split_folder, folders in classes.values():
+        if missing := sorted(set(names) - {folder.name for folder in folders}):
             raise UserError(
-                f"{split_folder} has no folder {lacking[0]!r}, though another split has; every "
-                f"split needs the same classes ({some(every)}), if need be as an empty folder."
+                f"{split_folder} has no folder {missing[0]!r}, but another split has; every split "
+                f"needs the same classes ({some(names)}), if need be as an empty folder."
             )
-    return [(split, f.name, f) for split, (_, found) in classes.items() for f in found]
+    return [(split, f.name, f) for split, (_, folders) in classes.items() for f in folders]
 
 
 def _subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
-    # Archives made on a Mac carry a folder of that name with files that only look like images.
+    # Archives made on a Mac have such a folder, whose files have the names of images.
     inside = [f for f in folder.iterdir() if f.is_dir() and f.name != "__MACOSX"]
     return sorted(f for f in inside if not f.name.startswith("."))
 
@@ -128,18 +127,17 @@ def _subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
 def _images(
     root: pathlib.Path, folders: Sequence[tuple[str | None, str, pathlib.Path]]
 ) -> list[tuple[str, str | None, str, str]]:
-    """Returns the images in order: path relative to root, split, class, path below its class.
+    """Returns path relative to root, split, class and path below its class of every image.
 
     Raises:
-      UserError: there are none, some outside the folders of classes, or some whose name is not
-        UTF-8.
+      UserError: there is no image, one lies outside the folders of classes, or a name is not UTF-8.
     """
     for parent in sorted({root, *(folder.parent for _, _, folder in folders)}):
         for stray in sorted(parent.iterdir()):
             if _is_image(stray.name) and not stray.name.startswith(".") and stray.is_file():
-                raise UserError(f"{stray} is in no class; move it into the folder of one.")
+                raise UserError(f"{stray} is in no class; move it into the folder of a class.")
     images: list[tuple[str, str | None, str, str]] = []
-    passed_over: list[str] = []
+    skipped: list[str] = []
     for split, name, folder in folders:
         for file in file_tree.walk(folder):
             below = pathlib.Path(file)
@@ -147,18 +145,17 @@ def _images(
             if _is_image(below.name):
                 images.append((path, split, name, below.as_posix()))
             else:
-                passed_over.append(path)
+                skipped.append(path)
     if not images:
-        there = f"; passed over: {some(passed_over)}" if passed_over else ""
+        others = f"; skipped: {some(skipped)}" if skipped else ""
         raise UserError(
             f"{root} does not hold images in split/class/* or class/*: expected files ending in "
-            f"{', '.join((*_ENCODED, *dicom_image.SUFFIXES))}{there}."
+            f"{', '.join((*_ENCODED, *dicom_image.SUFFIXES))}{others}."
         )
     file_tree.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
-    if passed_over:
+    if skipped:
         _LOG.warning(
-            f"{root}: passed over {len(passed_over):,} files that are not named as images: "
-            f"{some(passed_over)}."
+            f"{root}: skipped {len(skipped):,} files without the name of an image: {some(skipped)}."
         )
     return images
 
@@ -170,10 +167,15 @@ def _is_image(name: str) -> bool:
 def _choose(
     root: pathlib.Path, names: Sequence[str], labels: Sequence[str] | None
 ) -> tuple[str, ...]:
-    """Returns the label columns: all classes, or the one asked for of two."""
+    """Returns the label columns: all classes, or one of two.
+
+    Raises:
+      UserError: there is one class only, a label is no class, or labels name some of three or more
+        classes.
+    """
     if len(names) < 2:
         raise UserError(
-            f"{root} has one class only, {names[0]!r}; expected two folders of classes or more."
+            f"{root} has one class only, {names[0]!r}; expected the folders of two or more classes."
         )
     chosen = tuple(names) if labels is None else tuple(labels)
     check_labels(chosen if labels is None else labels)
@@ -182,8 +184,8 @@ def _choose(
             raise unknown_choice("label", label, names)
     if len(chosen) < len(names) and len(names) > 2:
         raise UserError(
-            f"{root} has {len(names)} classes ({some(names)}), but labels name {some(chosen)} "
-            "only; name all of them, or sort the images into two folders."
+            f"{root} has {len(names)} classes ({some(names)}), but labels name only "
+            f"{some(chosen)}; name all of them, or sort the images into two folders."
         )
     return chosen
 
@@ -214,8 +216,8 @@ def _no_patient(
 ) -> str:
     if pattern is None:
         return (
-            f"{root} does not say which patient an image is of, and images of one person can land "
-            f"in training and test alike; give patient_pattern, or {_OPT_OUT}."
+            f"{root} does not say which patient an image is of, and images of one person can be in "
+            f"training and in test; set patient_pattern, or {_OPT_OUT}."
         )
     return (
         f"patient_pattern {pattern.pattern!r} finds no patient in {count:,} of {total:,} names in "

@@ -2,19 +2,20 @@
 
 Input: 377,110 JPEG radiographs of 227,835 studies of 65,379 patients, in
 `files/p10/p10000032/s50414267/<image>.jpg`; tables `mimic-cxr-2.0.0-{metadata,split,chexpert}`,
-as `.csv.gz` or unpacked as `.csv`, which is taken if both are there.
-Labels: the 14 of CheXpert's labeller, one value a study, which all its images share; 1, 0, -1
-where the report is uncertain, nothing where it does not mention the finding, nor for the few
-studies that have no labels. The policies of `remedis.data.labels` decide what they count as.
+as `.csv.gz` or unpacked as `.csv`, which has precedence.
+Labels: the 14 of CheXpert's labeller, one value per study, which all its images share. A label is
+1, 0, -1 if the report is uncertain, or empty if the report does not mention the finding; the few
+studies without labels have empty ones. The policies of `remedis.data.labels` decide what these
+values count as.
 Metadata: patient, study, and view as recorded. Sex and age are in other files (of MIMIC-IV), and
 unknown here.
-Views: frontal are PA and AP, lateral are LATERAL and LL. What is neither (oblique, decubitus,
-nothing recorded) is part of `all` only; the number of images left out is logged.
+Views: PA and AP are frontal, LATERAL and LL are lateral. Other views (oblique, decubitus, nothing
+recorded) are part of `all` only; the number of images left out is logged.
 Splits: the official ones, by patient: 368,960 / 2,991 / 5,159 images in train, validation (called
-`validate` there) and test. Rows of the tables for images or studies that the table of metadata does
-not list are passed over, so that a part of the dataset can be used by cutting that one table.
+`validate` there) and test. Rows of the other tables for images or studies that the table of
+metadata does not list are skipped: cut this one table to use a part of the data set.
 Citation: Johnson et al., MIMIC-CXR-JPG, 2019, arXiv 1901.07042.
-Terms: PhysioNet, credentialed access; read them there.
+Terms: PhysioNet, credentialed access; see the agreement there.
 """
 
 import logging
@@ -75,7 +76,6 @@ def load(
             + "/s"
             + study
             + "/"
-            # Three strings at a time: pandas joins columns two by two.
             + raw["dicom_id"]
             + ".jpg",
             "patient_id": subject,
@@ -93,7 +93,7 @@ def load(
 
 
 def _table_path(root: pathlib.Path, name: str) -> pathlib.Path:
-    """Returns the path of a table, unpacked or not; of the packed one if there is neither."""
+    """Returns the path of a table: unpacked if that file exists, otherwise packed."""
     plain = root / f"{_STEM}{name}.csv"
     return plain if plain.is_file() else plain.with_name(f"{plain.name}.gz")
 
@@ -105,7 +105,7 @@ def _check_images(path: pathlib.Path, raw: pd.DataFrame) -> None:
 
 
 def _splits(root: pathlib.Path, listed: pathlib.Path, images: pd.DataFrame) -> pd.Series:
-    """Returns the split of every image of the table of metadata, which is the file `listed`."""
+    """Returns the split of every image; `listed` is the file of the table of metadata."""
     path = _table_path(root, "split")
     raw = spreadsheet.read_table(path, ("dicom_id", *_IDS, "split"))
     _check_images(path, raw)
@@ -115,30 +115,30 @@ def _splits(root: pathlib.Path, listed: pathlib.Path, images: pd.DataFrame) -> p
     expected = f"an image that {path.name} gives a split"
     spreadsheet.refuse(listed, images["dicom_id"], row < 0, expected)
     for name in _IDS:
-        there = raw[name].iloc[row]
+        ids = raw[name].iloc[row]
         expected = f"the same {name} for an image as in {listed.name}"
-        differs = there.to_numpy(dtype=object) != images[name].to_numpy(dtype=object)
-        spreadsheet.refuse(path, there, differs, expected)
+        differs = ids.to_numpy(dtype=object) != images[name].to_numpy(dtype=object)
+        spreadsheet.refuse(path, ids, differs, expected)
     return split.map(_SPLITS).iloc[row].set_axis(images.index)
 
 
 def _findings(root: pathlib.Path, images: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
-    """Returns the labels of every image's study, one column for each of `chosen`."""
+    """Returns the labels of the study of every image, one column per label of `chosen`."""
     path = _table_path(root, "chexpert")
-    own_names = {label: name for name, label in MIMIC_CXR.items()}
-    raw = spreadsheet.read_table(path, (*_IDS, *(own_names[label] for label in chosen)))
+    column_of = {label: name for name, label in MIMIC_CXR.items()}
+    raw = spreadsheet.read_table(path, (*_IDS, *(column_of[label] for label in chosen)))
     table_checks.refuse_non_digits(path, raw, _IDS)
     expected = "every study once; remove the row"
     table_checks.refuse_repeated(path, raw["study_id"], expected)
-    found = pd.DataFrame(
-        {label: columns.labels(path, raw[own_names[label]]) for label in chosen}
+    labels = pd.DataFrame(
+        {label: columns.labels(path, raw[column_of[label]]) for label in chosen}
     ).set_axis(pd.Index(raw["study_id"]))
-    owner = images.drop_duplicates("study_id").set_index("study_id")["subject_id"]
-    right = raw["study_id"].map(owner)
-    wrong = (right.notna() & (right != raw["subject_id"])).fillna(False)
+    subject_of = images.drop_duplicates("study_id").set_index("study_id")["subject_id"]
+    subject = raw["study_id"].map(subject_of)
+    wrong = (subject.notna() & (subject != raw["subject_id"])).fillna(False)
     expected = f"the same subject_id for a study as in {_STEM}metadata"
     spreadsheet.refuse(path, raw["subject_id"], wrong, expected)
-    return found.reindex(images["study_id"]).set_axis(images.index)
+    return labels.reindex(images["study_id"]).set_axis(images.index)
 
 
 def _of_side(view: pd.Series, side: str) -> pd.Series:

@@ -1,15 +1,15 @@
-"""PatchCamelyon (PCam): patches of lymph nodes, cut out of the slides of Camelyon16.
+"""PatchCamelyon (PCam): patches of lymph nodes from the slides of Camelyon16.
 
 Input: 327,680 patches, 96x96 RGB, at 10x, in HDF5 files: arrays `x` [patches, 96, 96, 3] uint8 and
 `y` [patches, 1, 1, 1] in `camelyonpatch_level_2_split_{train,valid,test}_{x,y}.h5`, unpacked from
-the `.h5.gz` they come as. The path of a patch is `<file>#<row>`.
-Labels: `tumor`, 1 if there is tumour in the 32x32 pixels in the centre, else 0. What the rest of
-the patch shows does not count.
-Metadata: the slide, where the `_meta.csv` of all three splits are there. Neither patients nor
-which of the two hospitals a slide is from are recorded: they are unknown here.
-Splits: the authors', train / validation / test: 262,144 / 32,768 / 32,768, half of each with
-tumour. Their documentation says that no slide is in two splits; the leak gate can check that where
-`_meta.csv` names the slides, and can never check patients. Within a split many patches share a
+the published `.h5.gz` files. The path of a patch is `<file>#<row>`.
+Labels: `tumor`, 1 if there is tumour in the 32x32 pixels in the centre, otherwise 0. The rest of
+the patch does not count.
+Metadata: the slide, if the `_meta.csv` of all three splits are present. The patient and the
+hospital (one of two) of a slide are not recorded: they are unknown here.
+Splits: the authors', train / validation / test: 262,144 / 32,768 / 32,768 patches, half of each
+with tumour. Their documentation says that no slide is in two splits. The leak gate can check this
+if `_meta.csv` names the slides, and can never check patients. Within a split many patches share a
 slide: intervals that take patches as independent are too narrow.
 Citation: Veeling et al., 2018, arXiv 1806.03962; Ehteshami Bejnordi et al., JAMA 318(22), 2017.
 Terms: CC0.
@@ -45,8 +45,8 @@ def load(
     Args:
       data_dir: the directory with the six HDF5 files, or its parent if it is named `pcam`.
       labels: `tumor`, the only one.
-      allow_missing_patient_ids: has to be set, since patients are not recorded: take the authors'
-        word for it that their splits share no slides.
+      allow_missing_patient_ids: must be set, since patients are not recorded: accept the authors'
+        statement that their splits share no slides.
 
     Raises:
       UserError: the files are not as described above, the label is unknown, or the opt-out is not
@@ -59,23 +59,23 @@ def load(
     if any(present) and not all(present):
         absent = next(path for path in meta.values() if not path.is_file())
         raise UserError(
-            f"There is no file {absent}, though others of its kind; add it, or remove them all."
+            f"There is no file {absent}, but others of its kind; add it, or remove them all."
         )
     if not allow_missing_patient_ids:
         raise UserError(
             f"{root}: PatchCamelyon does not record patients. Its patches share slides within a "
-            "split, but not between splits, as its authors say and "
+            "split, but not between splits: so its authors say, and "
             + (
-                "the leak gate checks by `_meta.csv`"
+                "the leak gate checks it by `_meta.csv`"
                 if all(present)
-                else "cannot be checked without the `_meta.csv` files"
+                else "it cannot be checked without the `_meta.csv` files"
             )
-            + "; set allow_missing_patient_ids to use their splits on these terms."
+            + "; set allow_missing_patient_ids to accept this and use their splits."
         )
-    parts = []
+    tables = []
     for name, split in SPLITS.items():
         targets = _targets(root, name)
-        part = pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "path": f"{_STEM}{name}_x.h5#" + pd.Series(range(len(targets))).astype(STRING),
                 "split": split,
@@ -83,14 +83,14 @@ def load(
             }
         )
         if all(present):
-            part["slide_id"] = _slides(meta[name], len(targets))
-        parts.append(part)
-    table = pd.concat(parts).assign(patient_id=None, study_id=None, site=None)
+            table["slide_id"] = _slides(meta[name], len(targets))
+        tables.append(table)
+    table = pd.concat(tables).assign(patient_id=None, study_id=None, site=None)
     return Manifest(table, chosen, root, "patch_camelyon")
 
 
 def _targets(root: pathlib.Path, name: str) -> np.ndarray:
-    """Returns the labels of a split, [patches] of 0 and 1."""
+    """Returns the labels of a split: [patches] of 0 and 1."""
     with _open(root / f"{_STEM}{name}_x.h5") as file:
         images = _array(file, "x", (SIZE, SIZE, 3))
         count = len(images)
@@ -101,12 +101,14 @@ def _targets(root: pathlib.Path, name: str) -> np.ndarray:
         if len(array) != count:
             raise UserError(
                 f"{file.filename} has {len(array):,} labels for the {count:,} patches of "
-                f"{_STEM}{name}_x.h5; expected one a patch: get both files anew."
+                f"{_STEM}{name}_x.h5; expected one per patch: download both files again."
             )
         try:
             targets = np.asarray(array[()]).reshape(-1)
         except OSError as error:
-            raise UserError(f"{file.filename} is truncated or damaged; get it anew.") from error
+            raise UserError(
+                f"{file.filename} is truncated or damaged; download it again."
+            ) from error
         bad = ~np.isin(targets, (0, 1))
         if bad.any():
             row = int(np.argmax(bad))
@@ -119,20 +121,22 @@ def _targets(root: pathlib.Path, name: str) -> np.ndarray:
 def _open(path: pathlib.Path) -> h5py.File:
     if not path.is_file():
         packed = path.with_name(f"{path.name}.gz")
-        todo = f"unpack {packed.name}" if packed.is_file() else "expected an HDF5 file"
-        raise UserError(f"There is no file {path}; {todo}.")
+        advice = f"unpack {packed.name}" if packed.is_file() else "expected an HDF5 file"
+        raise UserError(f"There is no file {path}; {advice}.")
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise UserError(f"{path} is no HDF5 file, or truncated or damaged; get it anew.") from error
+        raise UserError(
+            f"{path} is no HDF5 file, or is truncated or damaged; download it again."
+        ) from error
 
 
 def _array(file: h5py.File, key: str, shape: tuple[int, ...]) -> h5py.Dataset:
-    """Returns an array of a file, [rows, *shape] with one row or more."""
+    """Returns an array of a file: [rows, *shape], with one row or more."""
     array = file.get(key)
     if not isinstance(array, h5py.Dataset):
-        has = ", ".join(sorted(file)) or "nothing"
-        raise UserError(f"{file.filename} has no array {key!r}; it has {has}.")
+        contents = ", ".join(sorted(file)) or "nothing"
+        raise UserError(f"{file.filename} has no array {key!r}; it has {contents}.")
     if array.shape[1:] != shape or not len(array):
         raise UserError(
             f"{file.filename}, array {key!r}: {list(array.shape)}; expected "
@@ -142,11 +146,11 @@ def _array(file: h5py.File, key: str, shape: tuple[int, ...]) -> h5py.Dataset:
 
 
 def _slides(path: pathlib.Path, count: int) -> np.ndarray:
-    """Returns the slide of every patch of a split, [patches] strings."""
+    """Returns the slide of every patch of a split: [patches] strings."""
     raw = spreadsheet.read_table(path, ("wsi",))
     if len(raw) != count:
         raise UserError(
-            f"{path} has {len(raw):,} rows for {count:,} patches; expected one a patch."
+            f"{path} has {len(raw):,} rows for {count:,} patches; expected one per patch."
         )
     spreadsheet.refuse(path, raw["wsi"], raw["wsi"] == "", "the name of a slide")
     return raw["wsi"].to_numpy(dtype=object)

@@ -1,13 +1,14 @@
-"""Any image dataset that TensorFlow Datasets has prepared on this machine, `remedis prepare`'s too.
+"""Image data sets prepared by TensorFlow Datasets (TFDS) on this machine or by `remedis prepare`.
 
-Input: the directory TFDS prepared a dataset in (`<data_dir>/<name>/<version>`), its shards being
-TFRecords. Nothing is downloaded or prepared here, and no code of the dataset is needed.
+Input: the directory of a prepared data set (`<data_dir>/<name>/<version>`), with TFRecords as
+shards. Nothing is downloaded or prepared here, and no code of the data set is needed.
 Labels: by name, a scalar feature of 1 and 0 (-1 uncertain, NaN unknown), or a class of a
-`ClassLabel`: 1 for images of the class, 0 for those of the others. PatchCamelyon's copy
+`ClassLabel`: 1 for images of the class, 0 for those of other classes. PatchCamelyon in TFDS
 (`patch_camelyon` 2.0.0) has the feature `label`.
-Metadata: features named as a manifest's columns (`patient_id`, `sex`, ...) are taken.
-Splits: those of the dataset: train, validation (or valid, val), test; images of others have none.
-Citation and terms: the dataset's; `dataset_info.json` has them.
+Metadata: features with the names of a manifest's columns (`patient_id`, `sex`, ...) are taken.
+Splits: train, validation (or valid, val) and test of the data set; images of other splits have
+none.
+Citation and terms: those of the data set, in `dataset_info.json`.
 """
 
 import pathlib
@@ -41,23 +42,24 @@ def load(
     patient: str = "patient_id",
     allow_missing_patient_ids: bool = False,
 ) -> Manifest:
-    """Returns the manifest of a prepared dataset.
+    """Returns the manifest of a prepared data set.
 
     Args:
-      data_dir: the directory of the dataset's version, or one above it.
-      labels: features and classes; all scalar features and classes if not given, but for those that
-        are columns of a manifest.
-      dataset: its name, as `name` or `name/config` or `name:version`, if `data_dir` holds
-        several.
+      data_dir: the directory of the data set's version, or one above it.
+      labels: features and classes; if not given, all scalar features and classes that are not
+        columns of a manifest.
+      dataset: its name, as `name` or `name/config` or `name:version`, if `data_dir` holds several
+        data sets.
       image: the feature with the image.
       patient: the feature with the patient's id.
-      allow_missing_patient_ids: take a dataset without patients. Splits then treat each image as a
-        patient of its own, and leaks by patient cannot be found.
+      allow_missing_patient_ids: accept a data set without patients. Splits then treat each image as
+        a patient of its own, and leaks by patient cannot be found.
 
     Raises:
-      UserError: there is no such dataset, or it lacks what is needed.
+      UserError: there is no such data set, it has no TFRecords, image, patients or labels as
+        described above, or a shard is damaged.
     """
-    # TFDS takes seconds to load; other sources should not wait for it.
+    # The import of TFDS takes seconds, which other sources need not spend.
     import tensorflow_datasets as tfds
 
     root = _find(pathlib.Path(data_dir), dataset)
@@ -74,7 +76,7 @@ def load(
     if patient not in features and not allow_missing_patient_ids:
         raise UserError(
             f"The dataset in {root} has no feature {patient!r}: without patients, images of one "
-            "person can land in training and test alike. Name the feature that has them with "
+            "person can be in training and in test. Name the feature of the patients with "
             "`patient`, or set allow_missing_patient_ids to take every image as a patient of its "
             "own."
         )
@@ -84,7 +86,7 @@ def load(
         if isinstance(feature, tfds.features.Tensor) and feature.shape == () and key != image
     }
     metadata = builder.info.metadata or {}
-    if labels is None and "labels" in metadata:  # of `remedis prepare`
+    if labels is None and "labels" in metadata:  # written by `remedis prepare`
         labels = tuple(metadata["labels"])
     for label in labels or ():
         if label in features and label not in scalars:
@@ -99,7 +101,7 @@ def load(
         for label, (feature, value) in zip(chosen, origins, strict=True)
     }
     table = _named(table, scalars)
-    if "original_path" in table:  # of a prepared dataset that was prepared again
+    if "original_path" in table:  # a prepared data set was prepared a second time
         table = table.drop(columns="path")
     table = table.rename(columns={"path": "original_path"})
     table = table.rename(columns={"record": "path", patient: "patient_id"})
@@ -113,76 +115,86 @@ def load(
     if "labels" not in metadata and table["site"].isna().all():
         table["site"] = builder.name
     policies = metadata.get("policies", {})
-    known = {label: policies[label] for label in chosen if label in policies}
-    return Manifest(table, chosen, root, f"tfds {builder.info.full_name}", known)
+    applied = {label: policies[label] for label in chosen if label in policies}
+    return Manifest(table, chosen, root, f"tfds {builder.info.full_name}", applied)
 
 
 def _find(data_dir: pathlib.Path, name: str | None) -> pathlib.Path:
-    """Returns the directory of the dataset's newest version."""
+    """Returns the directory of the version asked for, or of the newest version of the data set.
+
+    Raises:
+      UserError: there is no prepared data set, several without a name, or none of this name or
+        version.
+    """
     if not data_dir.is_dir():
         raise UserError(
             f"There is no directory {data_dir}; expected a prepared TFDS dataset there."
         )
     if (data_dir / _INFO).is_file():
         return data_dir
-    found: dict[str, list[pathlib.Path]] = {}
+    versions_of: dict[str, list[pathlib.Path]] = {}
     for info in sorted(data_dir.rglob(_INFO)):
         version = info.parent
-        found.setdefault(version.parent.relative_to(data_dir).as_posix(), []).append(version)
-    if not found:
+        dataset = version.parent.relative_to(data_dir).as_posix()
+        versions_of.setdefault(dataset, []).append(version)
+    if not versions_of:
         raise UserError(
             f"{data_dir} does not hold a prepared TFDS dataset: no {_INFO} in it or below."
         )
     asked, _, version_name = (name or "").partition(":")
     if not asked:
-        if len(found) > 1:
+        if len(versions_of) > 1:
             raise UserError(
-                f"{data_dir} holds several datasets: {', '.join(found)}; choose `dataset`."
+                f"{data_dir} holds several datasets: {', '.join(versions_of)}; choose `dataset`."
             )
-        (asked,) = found
-    if asked not in found:
-        raise unknown_choice(f"dataset in {data_dir}", asked, found)
-    versions = {version.name: version for version in found[asked]}
+        (asked,) = versions_of
+    if asked not in versions_of:
+        raise unknown_choice(f"dataset in {data_dir}", asked, versions_of)
+    versions = {version.name: version for version in versions_of[asked]}
     if version_name and version_name not in versions:
         raise unknown_choice(f"version of {asked}", version_name, versions)
     return versions[version_name or max(versions, key=_version)]
 
 
 def _version(text: str) -> tuple[int, ...]:
-    parts = text.split(".")
-    return tuple(int(part) for part in parts) if all(map(str.isdigit, parts)) else ()
+    numbers = text.split(".")
+    return tuple(map(int, numbers)) if all(map(str.isdigit, numbers)) else ()
 
 
 def _labels(
     labels: Sequence[str] | None, scalars: Mapping[str, Any], root: pathlib.Path, patient: str
 ) -> tuple[tuple[str, ...], list[tuple[str, int | None]]]:
-    """Returns the labels, and for each its feature and, for a class, the class' number."""
-    known: dict[str, tuple[str, int | None]] = {}
+    """Returns the labels, and for each its feature and, if it is a class, the number of the class.
+
+    Raises:
+      UserError: no feature could be a label, or a label is unknown.
+    """
+    origins: dict[str, tuple[str, int | None]] = {}
     for key, feature in scalars.items():
         if key in _COLUMNS or key == patient or feature.dtype == tf.string:
             continue
         names = getattr(feature, "names", None)
         classes = names if names and not all(n.isdigit() for n in names) else []
-        for number, of_class in enumerate(classes):
-            known[of_class] = (key, number)
+        for number, name in enumerate(classes):
+            origins[name] = (key, number)
         if not classes:
-            known[key] = (key, None)
-    if not known:
+            origins[key] = (key, None)
+    if not origins:
         raise UserError(f"The dataset in {root} has no scalar feature that could be a label.")
-    chosen = choose_labels(labels, tuple(known))
-    return chosen, [known[label] for label in chosen]
+    chosen = choose_labels(labels, tuple(origins))
+    return chosen, [origins[label] for label in chosen]
 
 
-def _values(found: np.ndarray, feature: Any, number: int | None) -> np.ndarray:
-    """Returns a label's values as float32: 1, 0, and NaN for what TFDS leaves unlabelled, as -1."""
-    result = found.astype(np.float32) if number is None else (found == number).astype(np.float32)
+def _values(stored: np.ndarray, feature: Any, number: int | None) -> np.ndarray:
+    """Returns a label's values as float32: 1, 0, and NaN if unlabelled (-1 in a `ClassLabel`)."""
+    values = (stored if number is None else stored == number).astype(np.float32)
     if hasattr(feature, "num_classes"):
-        result[found < 0] = np.nan
-    return result
+        values[stored < 0] = np.nan
+    return values
 
 
 def _named(table: pd.DataFrame, scalars: Mapping[str, Any]) -> pd.DataFrame:
-    """Returns the table with classes that are columns of a manifest, as sex, by their names."""
+    """Returns the table with the names of classes in columns of a manifest, such as sex."""
     for column in _COLUMNS:
         feature = scalars.get(column)
         if feature is not None and hasattr(feature, "int2str"):
@@ -192,8 +204,12 @@ def _named(table: pd.DataFrame, scalars: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _read(builder: Any, features: Any, image: str) -> pd.DataFrame:
-    """Returns one row a record: `record`, the path of its image, `split`, and the features."""
-    parts = []
+    """Returns one row per record: `record`, the path of its image, `split`, and the features.
+
+    Raises:
+      UserError: a shard is damaged, or there is no record.
+    """
+    tables = []
     for split, info in builder.info.splits.items():
         for file in map(str, info.filepaths):
             try:
@@ -204,15 +220,15 @@ def _read(builder: Any, features: Any, image: str) -> pd.DataFrame:
                 ) from error
             data = tf.data.TFRecordDataset(file).map(features.deserialize_example, tf.data.AUTOTUNE)
             batches = list(data.batch(_BATCH).as_numpy_iterator()) if names else []
-            part = pd.DataFrame({"record": names})
+            table = pd.DataFrame({"record": names})
             for key in features if batches else ():
-                part[key] = np.concatenate([batch[key] for batch in batches])
-            parts.append(part.assign(split=_SPLITS.get(split)))
-    if not any(map(len, parts)):
+                table[key] = np.concatenate([batch[key] for batch in batches])
+            tables.append(table.assign(split=_SPLITS.get(split)))
+    if not any(map(len, tables)):
         raise UserError(
             f"The dataset {builder.info.full_name} in {builder.data_dir} has no images."
         )
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
     for column in table.columns:
         if table[column].map(lambda value: isinstance(value, bytes)).all():
             table[column] = table[column].str.decode("utf-8")

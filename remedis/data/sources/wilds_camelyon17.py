@@ -1,15 +1,15 @@
-"""Camelyon17 as WILDS packs it, v1.0: patches of lymph nodes from five centres.
+"""Camelyon17 as packed by WILDS, v1.0: patches of lymph nodes from five centres.
 
-Input: 96x96 PNG patches (with an alpha channel, which means nothing) in `patches/`, listed in
+Input: 96x96 PNG patches (with an alpha channel that has no meaning) in `patches/`, listed in
 `metadata.csv`.
 Labels: `tumor`, 1 or 0.
 Metadata: patient, slide, and centre 0 to 4 as site.
-Splits: the official ones go by centre, not by the file's column `split`: centre 1 is validation
-(WILDS' out-of-distribution validation), centre 2 test (out of distribution), the others train, but
-for the patches of the file's split 1: `id_validation`, which come from the centres of training and
-take no part in experiments here. 302,436 / 33,560 / 34,904 / 85,054 patches in train,
-id_validation, validation, test; 50 slides, 10 a centre. WILDS reports accuracy. Any other centres
-may be left out instead; only the official choice compares with published numbers.
+Splits: the official ones are by centre, not by the file's column `split`. Centre 1 is validation
+(WILDS' out-of-distribution validation), centre 2 is test (out of distribution), and the other
+centres are train, except the patches of the file's split 1: these are `id_validation`, which comes
+from the centres of training and is not used in experiments here. 302,436 / 33,560 / 34,904 / 85,054
+patches in train, id_validation, validation, test; 50 slides, 10 per centre. WILDS reports accuracy.
+Other centres may be left out instead; only the official choice compares with published numbers.
 Citation: Koh et al., WILDS, 2021, arXiv 2012.07421; Litjens et al., CAMELYON, GigaScience
 7(6):giy065, 2018.
 Terms: CC0 (CAMELYON).
@@ -29,7 +29,7 @@ from remedis.errors import UserError, unknown_choice
 _COLUMNS = ("patient", "node", "x_coord", "y_coord", "tumor", "slide", "center", "split")
 _NUMBERS = ("patient", "x_coord", "y_coord", "slide")
 _CENTRES = ("0", "1", "2", "3", "4")
-# Five nodes of every patient were scanned.
+# Five lymph nodes were scanned per patient.
 _NODES = ("0", "1", "2", "3", "4")
 _VALUES = {"center": _CENTRES, "split": ("0", "1"), "tumor": ("0", "1"), "node": _NODES}
 
@@ -45,8 +45,8 @@ def load(
     Args:
       data_dir: the directory with `metadata.csv`, or its parent.
       labels: `tumor`, the only one.
-      validation_centres: the centres, 0 to 4, whose patches are all validation.
-      test_centres: the centres whose patches are all test. The others are for training.
+      validation_centres: the centres, 0 to 4, all of whose patches are validation.
+      test_centres: the centres all of whose patches are test. The other centres are train.
 
     Raises:
       UserError: the files are not as described above, the label or a centre is unknown, a centre is
@@ -60,7 +60,7 @@ def load(
     for name, allowed in _VALUES.items():
         spreadsheet.refuse(path, raw[name], ~raw[name].isin(allowed), " or ".join(allowed))
     table_checks.refuse_non_digits(path, raw, _NUMBERS)
-    # A slide of two patients or centres is a sign of columns that are mixed up.
+    # A slide of two patients or centres is a sign of mixed-up columns.
     for name in ("patient", "center"):
         table_checks.refuse_contradicting(path, raw, "slide", name)
     node = "patient_" + raw["patient"] + "_node_" + raw["node"]
@@ -74,7 +74,7 @@ def load(
         {
             "path": images,
             "patient_id": raw["patient"],
-            # A node is what one examination of a patient is in radiology: one specimen.
+            # A node is one specimen, the counterpart of one examination in radiology.
             "study_id": raw["patient"] + "/" + raw["node"],
             "site": centre,
             "split": split,
@@ -86,7 +86,7 @@ def load(
 
 
 def _by_centre(validation: Sequence[int], test: Sequence[int]) -> dict[str, str]:
-    """Returns the split of every centre that is left out of training."""
+    """Returns the split of every centre that is not for training."""
     splits: dict[str, str] = {}
     for split, centres in {"validation": validation, "test": test}.items():
         if isinstance(centres, str | int):
@@ -96,10 +96,10 @@ def _by_centre(validation: Sequence[int], test: Sequence[int]) -> dict[str, str]
                 raise unknown_choice(f"centre in {split}_centres", centre, _CENTRES)
             if splits.setdefault(str(centre), split) != split:
                 raise UserError(
-                    f"Centre {centre} is in validation_centres and test_centres; leave it in one."
+                    f"Centre {centre} is in validation_centres and test_centres; name it in one."
                 )
     if len(splits) == len(_CENTRES):
         raise UserError(
-            "validation_centres and test_centres take all five centres; leave one to train on."
+            "validation_centres and test_centres name all five centres; leave one out, to train on."
         )
     return splits

@@ -211,11 +211,11 @@ def test_names_that_are_not_utf_8(folder):
 @pytest.mark.parametrize(
     ("labels", "sentence"),
     [
-        (None, "There is no file .*labels.csv; expected a column of path, SOPInstanceUID"),
+        (None, "There is no file .*labels.csv; expected one of the columns path, SOPInst"),
         ("name,ill\na.dcm,1\n", "row 1: no column to match images by; expected one of path"),
         ("path,ill\na.dcm,1\na.dcm,0\n", "row 3, column 'path': .* expected every path once"),
         ("path,ill\n,1\n", "row 2, column 'path': got ''; expected a path in every row"),
-        ("path,ill\nb.dcm,1\n", "not one path is that of an image"),
+        ("path,ill\nb.dcm,1\n", "no path is that of an image; check how"),
         ("path,ill\na.dcm,2\n", "row 2, column 'ill': got '2'; expected 1, 0, -1"),
         ("path,split\na.dcm,train\n", "column 'split' cannot be a label"),
         ("path\na.dcm\n", "Expected a list of label columns, one or more"),

@@ -65,17 +65,17 @@ def test_names_of_validation(make_files, name):
     assert sorted(m.table["split"]) == ["train"] * 2 + ["validation"] * 2
 
 
-def test_what_is_no_image_is_passed_over(make_files):
+def test_files_that_are_no_images_are_skipped(make_files):
     more = ["train/NORMAL/.hidden.png", "train/NORMAL/.thumbs/x.png", "train/NORMAL/notes.txt"]
     directory = make_files(*FILES, *more, "__MACOSX/train/a.png", ".git/x/y.png", "README.md")
     assert len(folder.load(directory, patient_pattern=PATTERN)) == len(FILES)
 
 
-def test_what_is_passed_over_is_said(make_files, caplog):
+def test_skipped_files_are_logged(make_files, caplog):
     directory = make_files("a/ok.png", "a/b.tif", "a/c.bmp", "b/d.png")
     m = folder.load(directory, allow_missing_patient_ids=True)
     assert m.table["path"].tolist() == ["a/ok.png", "b/d.png"]
-    assert "passed over 2 files that are not named as images: a/b.tif, a/c.bmp" in (caplog.text)
+    assert "skipped 2 files without the name of an image: a/b.tif, a/c.bmp" in (caplog.text)
 
 
 def test_dicom_files_by_every_name_that_is_read(make_files):
@@ -118,13 +118,13 @@ def test_a_directory_whose_name_is_not_utf_8(tmp_path):
     ("names", "arguments", "sentence"),
     [
         ([], {}, "does not hold images in split/class/* or class/*: expected files ending in .png"),
-        (["a/x.txt", "b/y.tif"], {}, ".dicom, .ima; passed over: a/x.txt, b/y.tif."),
-        (FILES[:1], {}, "has one class only, 'NORMAL'; expected two folders of classes or more."),
+        (["a/x.txt", "b/y.tif"], {}, ".dicom, .ima; skipped: a/x.txt, b/y.tif."),
+        (FILES[:1], {}, "has one class only, 'NORMAL'; expected the folders of two or more classe"),
         (["x.png", "a/1.png", "b/2.png"], {}, "x.png is in no class; move it into the folder of"),
-        ([*FILES, "train/x.png"], {}, "train/x.png is in no class; move it into the folder of one"),
+        ([*FILES, "train/x.png"], {}, "train/x.png is in no class; move it into the folder of a "),
         ([*FILES, "other/x.png"], {}, "folders of splits (test, train, val) and others (other) si"),
         ([*FILES, "Train/NORMAL/x.png"], {}, "both mean the split train; keep one."),
-        ([*FILES, "test/PNEUMNIA/x.png"], {}, "has no folder 'PNEUMNIA', though another split has"),
+        ([*FILES, "test/PNEUMNIA/x.png"], {}, "has no folder 'PNEUMNIA', but another split has;"),
         (
             ["a/1.png", "b/2.png", "c/3.png"],
             {"labels": ("a",)},

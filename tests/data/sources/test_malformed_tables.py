@@ -162,7 +162,7 @@ def test_a_column_twice(spoil, name):
 
 def test_a_row_twice(spoil, name):
     if name == "patch_camelyon":
-        expected = "has 9 rows for 8 patches; expected one a patch"
+        expected = "has 9 rows for 8 patches; expected one per patch"
     else:
         expected = r"row \d+, column .*: got .*; expected every image once; remove the row"
     with pytest.raises(UserError, match=expected):

@@ -55,10 +55,13 @@ def test_every_row_is_its_own_image(write):
 @pytest.mark.parametrize(
     ("meta", "sentence"),
     [
-        (("train", "valid", "test"), "as its authors say and the leak gate checks by `_meta.csv`;"),
+        (
+            ("train", "valid", "test"),
+            "so its authors say, and the leak gate checks it by `_meta.csv`;",
+        ),
         (
             (),
-            "as its authors say and cannot be checked without the `_meta.csv` files; set allow_mi",
+            "so its authors say, and it cannot be checked without the `_meta.csv` files; set allow",
         ),
     ],
 )
@@ -73,7 +76,7 @@ def test_the_opt_out_is_demanded(write, meta, sentence):
 
 def test_slides_of_all_splits_or_none(write):
     assert "slide_id" not in load(write(meta=())).table
-    with pytest.raises(UserError, match=r"no file .*_valid_meta\.csv, though others of its kind"):
+    with pytest.raises(UserError, match=r"no file .*_valid_meta\.csv, but others of its kind"):
         load(write(meta=("train", "test")))
 
 
@@ -107,7 +110,7 @@ def test_bad_files(write):
     with pytest.raises(UserError, match=r"train_x\.h5 has no array 'x'; it has images"):
         load(directory)
     images.write_bytes(b"not HDF5")
-    with pytest.raises(UserError, match=r"train_x\.h5 is no HDF5 file, or truncated or damaged"):
+    with pytest.raises(UserError, match=r"train_x\.h5 is no HDF5 file, or is truncated or damaged"):
         load(directory)
     images.rename(f"{images}.gz")
     with pytest.raises(UserError, match=r"There is no file .*train_x\.h5; unpack .*train_x\.h5\.g"):

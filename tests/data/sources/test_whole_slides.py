@@ -103,7 +103,7 @@ ALL = "patient_017_node_0,a,\npatient_017_node_2,a,\npatient_020_node_4,b,\n"
         (HEADER + ALL[: ALL.index("patient_020")], "has no row for 1 slides: center_1/patient_020"),
         (HEADER + ALL.replace("b,", "b,dev"), "row 4, column 'split': got 'dev'; expected train"),
         ("slide\na\n", "row 1: no column 'patient_id'"),
-        (HEADER + ALL.replace(",b", ","), "The patients of 1 of 3 slides of .* are not known"),
+        (HEADER + ALL.replace(",b", ","), "The patients of 1 of 3 slides of .* are unknown"),
     ],
 )
 def test_wrong_tables(folder, table, sentence):
@@ -134,7 +134,9 @@ def test_resolution_override(tmp_path):
 
 def test_slides_of_one_name(folder):
     write_slide(folder / "patient_020_node_4.tif", tissue())
-    with pytest.raises(UserError, match=r"slides of one name, .* center_1/patient_020_node_4.tif"):
+    with pytest.raises(
+        UserError, match=r"slides of the same name, .* center_1/patient_020_node_4.tif"
+    ):
         load(folder)
 
 
@@ -156,7 +158,7 @@ def test_slides_without_tissue(folder, caplog):
     write_slide(folder / "patient_030_node_0.tif", blank(512, 512))
     assert len(load(folder)) == 12
     assert "No tissue in 1 slides: patient_030_node_0.tif" in caplog.text
-    with pytest.raises(UserError, match="show no tile with a share of tissue of 1"):
+    with pytest.raises(UserError, match="have no tile with a share of tissue of 1"):
         whole_slides.load(folder, mpp=0.5, size=250, tissue=1.0)
 
 

@@ -73,8 +73,8 @@ def test_other_centres_left_out(write, validation, test, expected):
         ((5,), (2,), "Unknown centre in validation_centres '5'.*Choose from: 0, 1, 2, 3, 4"),
         ((1,), 2, r"test_centres is 2; expected a list, such as \(1,\)"),
         ((1,), "2", r"test_centres is '2'; expected a list, such as \(1,\)"),
-        ((1, 2), (2,), "Centre 2 is in validation_centres and test_centres; leave it in one"),
-        ((1, 3), (0, 2, 4), "take all five centres; leave one to train on"),
+        ((1, 2), (2,), "Centre 2 is in validation_centres and test_centres; name it in one"),
+        ((1, 3), (0, 2, 4), "name all five centres; leave one out, to train on"),
     ],
 )
 def test_wrong_centres(write, validation, test, sentence):
