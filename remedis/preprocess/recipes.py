@@ -1,8 +1,8 @@
-"""Specifications with a name: the augmentations that are documented, and what stands for them here.
+"""Named specifications: documented augmentations, and our own where nothing is documented.
 
-A recipe is a function of the image size in pixels that returns a specification. In a specification
-it is written like an operation, `contrastive_cxr(224)`, alone or among others, and stands for its
-text. Its docstring says where the values are from; "ours" means that nobody's document has them.
+A recipe is a function from the image size in pixels to a specification. It is written like an
+operation, such as `contrastive_cxr(224)`, alone or among operations, and is replaced by its
+specification. Its docstring names the source of each value; "ours" means that no document has it.
 """
 
 import inspect
@@ -25,10 +25,10 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Recipe:
-    """Returns the recipe of a name.
+    """Returns the recipe with a name.
 
     Raises:
-      UserError: there is none of that name.
+      UserError: there is no such recipe.
     """
     if name not in _RECIPES:
         raise unknown_choice("preprocessing recipe", name, names())
@@ -37,14 +37,14 @@ def get(name: str) -> Recipe:
 
 @_recipe
 def contrastive_cxr(size: int = 224) -> str:
-    """Self-supervision on radiographs, one view.
+    """Returns the augmentation of one view for self-supervision on radiographs.
 
-    The order, histogram equalisation with probability 0.5, the crop, flip, colour jitter (strength
-    1) and blur are the defaults released with REMEDIS (Azizi et al. 2023, arXiv 2205.09723);
-    rotation by up to 45 degrees is from Azizi et al. 2021 (arXiv 2101.05224), which jitters with
-    strength 0.5 and does not blur. The release names an elastic deformation and does not define it:
-    its values and probability are ours, displacements of some 5 pixels. Its grey with probability
-    0.2 is left out, since radiographs are grey.
+    The order, histogram equalisation with probability 0.5, the crop, the flip, colour jitter
+    (strength 1) and blur are the defaults released with REMEDIS (Azizi et al. 2023, arXiv
+    2205.09723). Rotation by up to 45 degrees is from Azizi et al. 2021 (arXiv 2101.05224), which
+    has colour jitter of strength 0.5 and no blur. The release names an elastic deformation without
+    defining it: its values and probability are ours, with displacements of about 5 pixels. The
+    release's conversion to grey with probability 0.2 is left out, since radiographs are grey.
     """
     return (
         "histogram_equalisation(0.5) | elastic_deformation(1000, 30, 0.5) | rotate(45) | "
@@ -55,12 +55,12 @@ def contrastive_cxr(size: int = 224) -> str:
 
 @_recipe
 def contrastive_pathology(size: int = 224) -> str:
-    """Self-supervision on patches of H&E slides, one view.
+    """Returns the augmentation of one view for self-supervision on patches of H&E slides.
 
     Crop, flip, colour jitter (strength 1), grey and blur, and their order, are the defaults
-    released with REMEDIS (Azizi et al. 2023, arXiv 2205.09723). It also rotates, by an angle that
-    is not documented; quarter turns are ours, since tissue has no right way up and they leave no
-    black corners.
+    released with REMEDIS (Azizi et al. 2023, arXiv 2205.09723). The release also rotates, by an
+    undocumented angle. Quarter turns are ours: tissue has no preferred orientation, and quarter
+    turns leave no black corners.
     """
     return (
         f"quarter_turns() | random_resized_crop({size}) | flip_left_right() | "
@@ -70,10 +70,10 @@ def contrastive_pathology(size: int = 224) -> str:
 
 @_recipe
 def finetune_cxr(size: int = 448) -> str:
-    """Fine-tuning on radiographs.
+    """Returns the augmentation for fine-tuning on radiographs.
 
-    The size is that of REMEDIS. The operations are ours: small shifts, turns and exposures, as
-    between two films; no mirroring, which would move the heart.
+    The size is that of REMEDIS. The operations are ours: small shifts, rotations and changes of
+    exposure, as between two films; no mirroring, which would move the heart to the other side.
     """
     return (
         f"random_resized_crop({size}, area=(0.6, 1.0)) | rotate(10) | brightness(0.2) | "
@@ -83,7 +83,7 @@ def finetune_cxr(size: int = 448) -> str:
 
 @_recipe
 def finetune_pathology(size: int = 224) -> str:
-    """Fine-tuning on patches of H&E slides.
+    """Returns the augmentation for fine-tuning on patches of H&E slides.
 
     The size is that of REMEDIS. The operations are ours: any orientation, the stains of another
     laboratory, small shifts. The middle third of a patch, which decides the label in PatchCamelyon
@@ -97,18 +97,20 @@ def finetune_pathology(size: int = 224) -> str:
 
 @_recipe
 def evaluation(size: int = 224) -> str:
-    """Evaluation: the central 0.875 of height and width, resized (bicubic).
+    """Returns the preprocessing for evaluation: the central 0.875 of each side, resized (bicubic).
 
-    As released with SimCLR and REMEDIS (Azizi et al. 2023, arXiv 2205.09723).
+    It is the one released with SimCLR and REMEDIS (Azizi et al. 2023, arXiv 2205.09723).
     """
     return f"central_crop(0.875) | resize({size})"
 
 
 def expanded(name: str, *arguments: object, **keywords: object) -> str:
-    """Returns the specification that a recipe stands for when written with these arguments.
+    """Returns the specification of a recipe with these arguments.
 
     Raises:
-      ValueError, TypeError: it takes no such arguments.
+      ValueError: the size is not a whole number of pixels from 1.
+      TypeError: the recipe takes no such arguments.
+      UserError: there is no such recipe.
     """
     bound = inspect.signature(get(name)).bind(*arguments, **keywords)
     bound.apply_defaults()

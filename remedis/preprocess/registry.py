@@ -69,7 +69,7 @@ class Step:
 
     @property
     def random(self) -> bool:
-        """Whether the operation draws random numbers."""
+        """Whether the operation is random."""
         return "seed" in inspect.signature(_OPERATIONS[self.name]).parameters
 
     @property
@@ -97,7 +97,7 @@ class Preprocess:
 
     @property
     def random(self) -> bool:
-        """Whether any operation draws random numbers."""
+        """Whether any operation is random."""
         return any(step.random for step in self.steps)
 
     @property

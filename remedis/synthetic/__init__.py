@@ -1,7 +1,7 @@
-"""Rehearsal data: made-up images in the on-disk layouts of real sets.
+"""Made-up images in the layouts on disk of published data sets.
 
-For trying programs, loaders and tests where no real image is at hand. The images are drawn by
-programs; no result on them means anything clinically.
+They let programs, loaders and tests run without a real image. The images are drawn by a program: no
+result on them means anything clinically.
 """
 
 from remedis.synthetic.chest import HOSPITAL_A, HOSPITAL_B, HospitalStyle

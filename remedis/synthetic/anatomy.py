@@ -1,8 +1,8 @@
-"""The anatomy of an imaginary patient, and the attenuation of X-rays by it in two projections.
+"""Anatomy of an imaginary patient, and its attenuation of X-rays in two projections.
 
-The unit of length is half the short side of the film; x runs to the viewer's right (the patient's
-left), y downwards, (0, 0) is the middle. Attenuation is in units of what blackens no film at all:
-0 is air, about 1 is abdomen.
+The unit of length is half the short side of the film. x runs to the viewer's right (the patient's
+left), y downwards, and (0, 0) is the middle. The unit of attenuation is the one that leaves the
+film unexposed: air is 0, abdomen about 1.
 """
 
 import dataclasses
@@ -14,13 +14,13 @@ from remedis.synthetic.drawing import Floats, bump, soft_step
 
 @dataclasses.dataclass(frozen=True)
 class Anatomy:
-    """What stays the same in every radiograph of one patient.
+    """The shape of one patient, the same in all radiographs.
 
     Attributes:
       chest: half the inner width of the rib cage.
-      apex: y of the tops of the lungs.
+      apex: y of the lung apices.
       base: y of the costophrenic angles.
-      dome: height of the diaphragm's domes over the angles.
+      dome: height of the domes of the diaphragm above these angles.
       heart_ratio: cardiothoracic ratio without cardiomegaly; 0.5 is the textbook's upper limit.
       rib_spacing: distance between neighbouring ribs.
       rib_density: attenuation of a rib.
@@ -28,11 +28,11 @@ class Anatomy:
       breasts: attenuation of the breasts, 0 in men.
       aorta: radius of the aortic knob, which widens with age.
       bend: sideways bend of the spine.
-      stomach: whether air shows in the stomach.
-      side: where one-sided findings sit: -1 the patient's right lung, 1 the left. Disease stays
-        where it is from one study to the next.
-      lesion_height: where in the lung a patch or a nodule sits, 0 = apex to 1 = base.
-      vessels: [24] float32, the thickness of the lung vessels by direction around the hilum.
+      stomach: whether the stomach contains visible air.
+      side: the lung with one-sided findings: -1 the patient's right, 1 the left. Disease keeps its
+        place from one study to the next.
+      lesion_height: height of a consolidation in the lung, 0 = apex to 1 = base.
+      vessels: [24] float32, thickness of the lung vessels by direction around the hilum.
     """
 
     chest: float
@@ -53,12 +53,12 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator, sex: str, age: int) -> Anatomy:
-    """Draws a patient.
+    """Draws a random patient.
 
     Args:
       rng: the patient's generator.
-      sex: "F" or "M"; anything else is drawn as "M".
-      age: years; the aorta and the heart grow with it.
+      sex: "F" or "M"; other values are drawn as "M".
+      age: in years; the aorta and the heart grow with it.
     """
     female = sex == "F"
     return Anatomy(
@@ -82,18 +82,18 @@ def draw_anatomy(rng: np.random.Generator, sex: str, age: int) -> Anatomy:
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """A healthy chest in one projection, before any finding.
+    """A healthy chest in one projection, without findings.
 
     Attributes:
       x: [H, W] float32 position of each pixel, to the right.
       y: [H, W] float32 position of each pixel, downwards.
-      tissue: [H, W] float32 attenuation of everything but the lungs' air.
-      air: [H, W] float32, the attenuation that air in the lungs takes away.
-      lungs: the middle of each lung, with its half width and half height: (x, y, w, h).
-      hila: where the vessels leave the heart, one a lung.
-      wall: the ribs' inner side, where fluid in the pleura climbs: [H, W] float32 in [0, 1],
-        from the middle of the chest to its wall.
-      floor: [H, W] float32 depth under the costophrenic angle's level (negative above it).
+      tissue: [H, W] float32 attenuation of everything except the air in the lungs.
+      air: [H, W] float32, the reduction of attenuation by the air in the lungs.
+      lungs: middle, half width and half height of each lung: (x, y, w, h).
+      hila: x, y of the hilum of each lung, where its vessels begin.
+      wall: [H, W] float32, 0 in the middle of the chest to 1 at the inner side of the ribs, where
+        pleural fluid climbs.
+      floor: [H, W] float32 depth below the level of the costophrenic angle (negative above it).
     """
 
     x: Floats
@@ -107,7 +107,7 @@ class Projection:
 
 
 def _heart(x: Floats, y: Floats, left: float, right: float, middle: float) -> Floats:
-    """Returns the heart's mask: two half ellipses, its tip to the patient's left and lower."""
+    """Returns the heart's mask: two half ellipses, the apex to the patient's left and lower."""
     half_width = np.where(x > 0, left, right)
     height = 0.16 + 0.36 * (left + right)
     tilted = y - middle - 0.28 * x
@@ -122,8 +122,8 @@ def frontal(anatomy: Anatomy, x: Floats, y: Floats, heart_ratio: float, lift: fl
       anatomy: the patient.
       x: [H, W] float32 position of each pixel.
       y: [H, W] float32.
-      heart_ratio: width of the heart over that of the chest, as it falls on the film.
-      lift: how much higher than at full inspiration the diaphragm stands.
+      heart_ratio: width of the heart over that of the chest, as projected on the film.
+      lift: height of the diaphragm above its position at full inspiration.
     """
     side = np.sign(x)
     away = np.abs(x)
@@ -137,7 +137,7 @@ def frontal(anatomy: Anatomy, x: Floats, y: Floats, heart_ratio: float, lift: fl
     diaphragm = diaphragm - anatomy.dome * (1 - np.clip(arc, 0, 1.2))
     top = apex + 1.4 * (away - 0.38 * chest) ** 2
     depth = np.minimum.reduce([cage - away, away - 0.10, y - top, diaphragm - y])
-    # A lung is thick in its middle and thin at its rim.
+    # A lung is thick in its middle and thin at its border.
     lung = soft_step(depth, 0.04) * (0.72 + 0.28 * np.clip(depth / 0.22, 0, 1))
 
     width = 2 * chest * heart_ratio
@@ -146,8 +146,8 @@ def frontal(anatomy: Anatomy, x: Floats, y: Floats, heart_ratio: float, lift: fl
     great_vessels = soft_step(0.15 - 0.05 * y - away, 0.05) * soft_step(y + 0.55, 0.3)
     knob = soft_step(anatomy.aorta - np.hypot(x - 0.12, y + 0.30), 0.03)
     solid = np.maximum.reduce([0.9 * heart, 0.75 * great_vessels, 0.8 * knob])
-    # The organs under the diaphragm are as dense as the heart, so its outline is lost in them.
-    # Under the chest wall the change is gradual.
+    # The organs below the diaphragm are as dense as the heart and hide its lower outline. Below the
+    # chest wall the transition is gradual.
     abdomen = soft_step(y - diaphragm, 0.05 + 0.9 * np.clip(away - 0.85 * chest, 0, None))
 
     spine_x = x - anatomy.bend * np.sin(3 * y)
@@ -170,7 +170,7 @@ def frontal(anatomy: Anatomy, x: Floats, y: Floats, heart_ratio: float, lift: fl
     body = soft_step(np.minimum(torso, shoulders) - away, 0.08)
     arms = soft_step(shoulders - away, 0.08) * soft_step(away - 0.9 - 0.3 * (y + 0.4), 0.06)
     flesh = np.maximum(body * (0.70 + 0.08 * anatomy.tissue), 0.5 * arms)
-    # Little flesh lies over the tops of the lungs.
+    # The lung apices have little soft tissue over them.
     flesh = flesh * (1 - 0.2 * soft_step(-0.45 - y, 0.5))
     breast_y = base - 0.12
     breast = np.clip(1 - np.hypot((away - 0.62 * chest) / 0.30, (y - breast_y) / 0.26), 0, 1) ** 0.5
@@ -198,13 +198,13 @@ def frontal(anatomy: Anatomy, x: Floats, y: Floats, heart_ratio: float, lift: fl
 
 
 def lateral(anatomy: Anatomy, x: Floats, y: Floats, heart_ratio: float, lift: float) -> Projection:
-    """Projects the chest from the side, the patient facing the viewer's left; see `frontal`."""
+    """Projects the chest from the side, the patient facing to the viewer's left; see `frontal`."""
     apex = anatomy.apex
     base = anatomy.base + 0.12 - lift
     down = np.clip((y - apex) / (base - apex), 0, 1)
     breastbone = -0.26 - 0.26 * down**0.7
     back = 0.40 + 0.16 * np.sin(np.pi * (0.15 + 0.7 * down))
-    # The diaphragm falls from the front to the angle behind.
+    # The diaphragm descends from the front to the posterior angle.
     diaphragm = base - 1.3 * anatomy.dome + 1.1 * (x + 0.15) ** 2
     top = apex + 1.2 * (x - 0.05) ** 2
     depth = np.minimum.reduce([x - breastbone, back - x, y - top, diaphragm - y])

@@ -1,4 +1,4 @@
-"""Draws chest radiographs: an imaginary patient's findings, on one hospital's film."""
+"""Drawing of chest radiographs: the findings of an imaginary patient on the film of a hospital."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,26 +18,26 @@ VIEWS = ("PA", "AP", "Lateral")
 
 @dataclasses.dataclass(frozen=True)
 class HospitalStyle:
-    """How one hospital's films look, and who comes to it.
+    """The look of the films of one hospital, and the prevalence of disease among its patients.
 
     Attributes:
       name: of the hospital.
       exposure: brightness of the film; 1 = abdomen just white.
-      exposure_spread: standard deviation of its logarithm from film to film.
+      exposure_spread: standard deviation of the logarithm of the exposure between films.
       contrast: gamma of the film; higher = darker lungs.
       noise: standard deviation of the quantum noise, as a share of white.
       blur: standard deviation of the blur, in thousandths of the short side.
-      zoom: mean field of view; higher = tighter around the lungs.
-      zoom_spread: its standard deviation.
-      height: how far above the film's middle the patient stands, in half short sides.
-      centring: standard deviation of the patient's place on the film, in half short sides.
+      zoom: mean magnification; higher = narrower field of view around the lungs.
+      zoom_spread: standard deviation of the magnification.
+      height: distance of the patient above the middle of the film, in half short sides.
+      centring: standard deviation of the patient's position on the film, in half short sides.
       tilt: standard deviation of the rotation, in degrees.
-      collimation: widest dark border, as a share of the film's side.
+      collimation: width of the widest dark border, as a share of the film's side.
       marker: letter of the side marker, "L" or "R".
-      marker_height: where it stands, 0 = top to 1 = bottom.
-      share_ap: share of frontal films taken in bed, from the front (AP) when no finding is severe.
-      ap_sick: how much this share rises with the severest finding; where the sick are filmed in
-        bed, the look of a bedside film predicts disease.
+      marker_height: height of the marker, 0 = top to 1 = bottom.
+      share_ap: share of frontal films taken in bed from the front (AP) without a severe finding.
+      ap_sick: rise of this share with the severity of the severest finding. If sick patients are
+        examined in bed, the look of a bedside film predicts disease.
       prevalence: share of patients with each condition, by name.
     """
 
@@ -60,8 +60,8 @@ class HospitalStyle:
     prevalence: Mapping[str, float]
 
 
-# Rates of disease are higher than a real hospital's, so that a rehearsal of a few hundred patients
-# has enough of each.
+# Prevalences are higher than in a real hospital, so that a few hundred patients include enough
+# patients with each condition.
 HOSPITAL_A = HospitalStyle(
     name="hospital A",
     exposure=0.95,
@@ -125,18 +125,19 @@ def draw_chest(
     """Draws one radiograph.
 
     Args:
-      anatomy: the patient, the same for all of their studies.
+      anatomy: the patient, the same in all studies.
       findings: severity in (0, 1] by name (`findings.CONDITIONS`, `findings.DISTRACTORS`).
       style: the hospital.
-      view: "PA" or "AP" for the front, "Lateral" for the side.
-      rng: the image's generator: position, places of the findings, noise.
+      view: "PA" or "AP" for a frontal film, "Lateral" for a lateral one.
+      rng: the generator of the image, for the position of the patient, the places of the findings
+        and the noise.
       shape: height and width in pixels.
 
     Returns:
-      [H, W] uint8, bright where little of the beam came through.
+      [H, W] uint8, bright where little radiation passes through.
 
     Raises:
-      UserError: an unknown view or finding.
+      UserError: the view or a finding is unknown.
     """
     if view not in VIEWS:
         raise unknown_choice("view", view, VIEWS)
@@ -147,7 +148,7 @@ def draw_chest(
     heart_ratio = anatomy.heart_ratio
     if "Cardiomegaly" in findings:
         heart_ratio = finding.enlarged(heart_ratio, findings["Cardiomegaly"])
-    # In bed the heart lies farther from the film, and the patient breathes in less deeply.
+    # In bed the heart is farther from the film, and the patient inhales less deeply.
     in_bed = view == "AP"
     heart_ratio *= 1.08 if in_bed else 1.0
     lift = rng.uniform(0, 0.06) + (rng.uniform(0, 0.10) if in_bed else 0)
@@ -165,7 +166,7 @@ def draw_chest(
 def _film(
     shape: tuple[int, int], style: HospitalStyle, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Returns the positions x, y [H, W] of the pixels: how the patient stands before the film."""
+    """Returns x and y of the pixels, [H, W] each, for a random position of the patient."""
     height, width = shape
     short = min(height, width)
     rows = (np.arange(height, dtype=np.float32) - (height - 1) / 2) * 2 / short
@@ -180,13 +181,13 @@ def _film(
 
 
 def _vessels(view: Projection, anatomy: Anatomy) -> Floats:
-    """Returns the share of air that the vessels take, [H, W]: rays that thin out from the hila."""
+    """Returns the share of air replaced by vessels, [H, W]: rays that fade away from the hila."""
     share = np.zeros_like(view.x)
     count = len(anatomy.vessels)
     for x, y in view.hila:
         right, down = view.x - x, view.y - y
         distance = np.hypot(right, down)
-        # A little spiral bends the rays.
+        # A slight spiral bends the rays.
         turn = (np.arctan2(down, right) / (2 * np.pi) + 0.06 * distance) % 1
         rays = np.interp(turn * count, np.arange(count), anatomy.vessels)
         share = share + np.clip(2 * rays - 0.8, 0, 1) * np.exp(-distance / 0.22)
@@ -204,7 +205,7 @@ def _develop(
     blur = style.blur * (1.5 if in_bed else 1.0) * short / 1000
     blurred = ndimage.gaussian_filter(attenuation, blur)
     film = np.clip(exposure * blurred, 0, 1) ** style.contrast
-    # Fewer quanta come through where the film is bright: more noise there.
+    # Fewer quanta arrive where the film is bright, which gives more noise there.
     noise = rng.standard_normal(attenuation.shape, dtype=np.float32)
     film = film + style.noise * (0.4 + film) * noise
     film = film * _collimator(height, width, style, rng)
@@ -213,7 +214,7 @@ def _develop(
 
 
 def _collimator(height: int, width: int, style: HospitalStyle, rng: np.random.Generator) -> Floats:
-    """Returns [H, W] float32: 1 in the beam, nearly 0 in the shutters' shadow."""
+    """Returns [H, W] float32: 1 in the beam, 0.04 in the shadow of the shutters."""
     rows = np.linspace(0, 1, height, dtype=np.float32)
     columns = np.linspace(0, 1, width, dtype=np.float32)
     top, bottom, left, right = rng.uniform(-0.02, style.collimation, 4)
@@ -223,7 +224,7 @@ def _collimator(height: int, width: int, style: HospitalStyle, rng: np.random.Ge
 
 
 def _mark(image: NDArray[np.uint8], style: HospitalStyle, in_bed: bool) -> NDArray[np.uint8]:
-    """Writes the lead letter of the side, with a bar below it on bedside films."""
+    """Draws the letter of the side marker, with a bar below it on bedside films."""
     height, width = image.shape
     size = max(6, round(0.07 * min(height, width)))
     # The patient's right is on the viewer's left.

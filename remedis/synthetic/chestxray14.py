@@ -1,4 +1,4 @@
-"""Writes imaginary radiographs in the layout of ChestX-ray14.
+"""Made-up radiographs in the layout of ChestX-ray14.
 
 Layout and header are those of the published set: Wang et al., 2017,
 https://arxiv.org/abs/1705.02315.
@@ -16,12 +16,12 @@ from remedis.synthetic.chest import HOSPITAL_B, HospitalStyle
 from remedis.synthetic.notice import write_notice
 
 NAME = "ChestX-ray14"
-# The commas within the brackets are not quoted in the published file: 9 names over 11 fields.
+# The commas within the brackets are not quoted in the published file: 9 names for 11 fields.
 HEADER = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
     "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
 )
-# This set's names of the findings that are drawn; it has none for support devices.
+# The names that ChestX-ray14 has for the findings drawn here; it has none for support devices.
 _NAMES = {
     "Atelectasis": "Atelectasis",
     "Cardiomegaly": "Cardiomegaly",
@@ -30,7 +30,7 @@ _NAMES = {
     "Pleural Effusion": "Effusion",
     "Lung Lesion": "Nodule",
 }
-# Width, height and pixel spacing in mm of the detectors most common in the published file.
+# Width, height and pixel spacing in mm of the most common detectors in the published file.
 _DETECTORS = (
     (2500, 2048, "0.168"),
     (2992, 2991, "0.143"),
@@ -39,7 +39,7 @@ _DETECTORS = (
 )
 _PATIENTS_PER_FOLDER = 50
 _COHORT = 3
-# The sequence of `cohort.spread` after those of the five conditions.
+# The stream of `cohort.spread` after those of the five conditions.
 _TEST_STREAM = 5
 
 
@@ -52,35 +52,36 @@ def write_chestxray14(
     test_share: float = 0.4,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes `<directory>/ChestX-ray14`, whole or not at all.
+    """Writes `<directory>/ChestX-ray14`, completely or not at all.
 
-    `Data_Entry_2017.csv`, `images_001/images/00000001_000.png` (8-bit grey, square) and so on,
-    `train_val_list.txt` and `test_list.txt`, which share no patient. Patient `n` of a seed is
-    the same whatever the number of patients.
+    The folder has `Data_Entry_2017.csv`, images such as `images_001/images/00000001_000.png`
+    (8-bit grey, square), and `train_val_list.txt` and `test_list.txt`, which share no patient.
+    Patient `n` of a seed does not depend on the number of patients.
 
     Args:
       directory: the folder to write into.
-      patients: how many, one to four images each.
-      seed: same seed, same bytes.
+      patients: the number of patients, with one to four images each.
+      seed: the same seed gives the same bytes.
       image_size: side of the images in pixels (1024 in the published set).
       style: the hospital.
       test_share: share of patients in `test_list.txt`.
-      overwrite: replaces what is there.
+      overwrite: replace an existing folder.
 
     Returns:
       The path of the `ChestX-ray14` folder.
 
     Raises:
-      UserError: fewer than two patients, too small an image, a share that leaves a list empty, or
-        the folder exists.
+      UserError: there are fewer than two patients, the images are smaller than 32 pixels, the share
+        leaves a list empty, or the folder exists.
     """
     check_at_least("patients", patients, 2)
     check_at_least("image_size", image_size, 32)
-    test = {n for n in range(1, patients + 1) if cohort.spread(n, _TEST_STREAM, seed) < test_share}
-    if not 0 < len(test) < patients:
+    numbers = range(1, patients + 1)
+    tested = {n for n in numbers if cohort.spread(n, _TEST_STREAM, seed) < test_share}
+    if not 0 < len(tested) < patients:
         raise UserError(
-            f"test_share {test_share} of {patients} patients leaves {len(test)} in the test list; "
-            "expected at least one patient in each list."
+            f"test_share {test_share} of {patients} patients leaves {len(tested)} in the test "
+            "list; expected at least one patient in each list."
         )
     final = pathlib.Path(directory) / NAME
     with files.whole_directory(final, overwrite) as root:
@@ -90,7 +91,7 @@ def write_chestxray14(
             entries = _write_patient(root, patient, style, image_size)
             lines += entries
             names = [entry.split(",", 1)[0] for entry in entries]
-            lists["test_list.txt" if patient.number in test else "train_val_list.txt"] += names
+            lists["test_list.txt" if patient.number in tested else "train_val_list.txt"] += names
         (root / "Data_Entry_2017.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         for name, images in lists.items():
             (root / name).write_text("\n".join(images) + "\n", encoding="utf-8")

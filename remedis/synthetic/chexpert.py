@@ -1,6 +1,6 @@
-"""Writes imaginary radiographs in the layout of CheXpert-v1.0-small.
+"""Made-up radiographs in the layout of CheXpert-v1.0-small.
 
-Layout, header, label values and the oddities are those of the published set: Irvin et al., 2019,
+Layout, header, label values and peculiarities are those of the published set: Irvin et al., 2019,
 https://arxiv.org/abs/1901.07031.
 """
 
@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from remedis import files
+from remedis.data.labels import CHEXPERT
 from remedis.errors import UserError, check_at_least
 from remedis.synthetic import cohort
 from remedis.synthetic.chest import HOSPITAL_A, HospitalStyle
@@ -18,28 +19,13 @@ from remedis.synthetic.findings import CONDITIONS
 from remedis.synthetic.notice import write_notice
 
 NAME = "CheXpert-v1.0-small"
-LABELS = (
-    "No Finding",
-    "Enlarged Cardiomediastinum",
-    "Cardiomegaly",
-    "Lung Opacity",
-    "Lung Lesion",
-    "Edema",
-    "Consolidation",
-    "Pneumonia",
-    "Atelectasis",
-    "Pneumothorax",
-    "Pleural Effusion",
-    "Pleural Other",
-    "Fracture",
-    "Support Devices",
-)
+LABELS = tuple(CHEXPERT)
 _OPACITIES = ("Lung Lesion", "Edema", "Consolidation", "Atelectasis")
 _DRAWN = (*CONDITIONS, "Lung Lesion", "Support Devices")
 
-# Probability that a report leaves a present finding uncertain, an absent one uncertain, and says
-# outright that an absent one is absent. Ordered as the published counts are: atelectasis is hedged
-# most and hardly ever denied, effusion is denied most.
+# Probabilities that a report calls a present finding uncertain, an absent one uncertain, and an
+# absent one absent. Their order is that of the published counts: atelectasis is the most often
+# uncertain and hardly ever denied, effusion is the most often denied.
 _HEDGES = {
     "Atelectasis": (0.30, 0.06, 0.01),
     "Cardiomegaly": (0.10, 0.02, 0.06),
@@ -48,7 +34,7 @@ _HEDGES = {
     "Pleural Effusion": (0.08, 0.04, 0.25),
 }
 _TRAIN, _VALID = 1, 2
-# The published numbering of patients goes on from train to valid.
+# The published numbers of patients continue from train to valid.
 _TRAIN_PATIENTS = 64540
 
 
@@ -61,26 +47,27 @@ def write_chexpert(
     style: HospitalStyle = HOSPITAL_A,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes `<directory>/CheXpert-v1.0-small`, whole or not at all.
+    """Writes `<directory>/CheXpert-v1.0-small`, completely or not at all.
 
-    `train.csv` has the blanks and uncertain values of labels mined from reports; `valid.csv` is
-    labelled in full, as by radiologists looking at the images. Patient `n` of a seed is the same
-    whatever the number of patients.
+    `train.csv` has the empty and uncertain values of labels mined from reports. `valid.csv` has all
+    labels, as if radiologists had read the images. Patient `n` of a seed does not depend on the
+    number of patients.
 
     Args:
       directory: the folder to write into.
-      patients: patients in train.csv, one to three studies each.
-      valid_patients: patients in valid.csv, one study each.
-      seed: same seed, same bytes.
+      patients: the number of patients in train.csv, with one to three studies each.
+      valid_patients: the number of patients in valid.csv, with one study each.
+      seed: the same seed gives the same bytes.
       image_size: short side of the images in pixels; the long side is up to a quarter longer.
       style: the hospital.
-      overwrite: replaces what is there.
+      overwrite: replace an existing folder.
 
     Returns:
       The path of the `CheXpert-v1.0-small` folder.
 
     Raises:
-      UserError: no or too many patients, too small an image, or the folder exists.
+      UserError: there are no or too many patients, the images are smaller than 32 pixels, or the
+        folder exists.
     """
     check_at_least("patients", patients, 1)
     check_at_least("valid_patients", valid_patients, 1)
@@ -128,12 +115,12 @@ def _write_split(
 
 
 def _views(patient: cohort.Patient, study: cohort.Study, style: HospitalStyle) -> list[str]:
-    """Returns the values of AP/PA of a study's images, "Lateral" for a lateral."""
+    """Returns the value of AP/PA of each image of a study, "Lateral" for a lateral one."""
     view = cohort.frontal_view(study, style)
-    # A few frontal films of the published set are marked as lying on the side.
+    # A few frontal films of the published set are marked LL.
     views = ["LL" if patient.number % 100 == 31 else view]
     extra = study.rng.random()
-    # Patients in bed get no lateral; a second frontal is rare.
+    # Patients in bed have no lateral film; a second frontal film is rare.
     if view == "PA" and extra < 0.45:
         views.append("Lateral")
     elif extra > 0.92:
@@ -148,25 +135,25 @@ def _shape(size: int, study: cohort.Study) -> tuple[int, int]:
 
 
 def _sex(patient: cohort.Patient, train: bool) -> str:
-    """Returns Female or Male, and for one train patient in a hundred Unknown."""
+    """Returns Female or Male, and Unknown for one train patient in a hundred."""
     if train and patient.number % 100 == 7:
         return "Unknown"
     return "Female" if patient.sex == "F" else "Male"
 
 
 def _read(study: cohort.Study) -> dict[str, float | None]:
-    """Returns what a radiologist marks: 1 or 0 for each of the 14 labels."""
-    seen = study.findings
+    """Returns a radiologist's labels: 1 or 0 for each of the 14."""
+    visible = study.findings
     labels: dict[str, float | None] = dict.fromkeys(LABELS, 0.0)
-    labels |= {name: float(name in seen) for name in _DRAWN}
-    labels["Lung Opacity"] = float(any(name in seen for name in _OPACITIES))
+    labels |= {name: float(name in visible) for name in _DRAWN}
+    labels["Lung Opacity"] = float(any(name in visible for name in _OPACITIES))
     labels["Enlarged Cardiomediastinum"] = labels["Cardiomegaly"]
-    labels["No Finding"] = float(not any(name != "Support Devices" for name in seen))
+    labels["No Finding"] = float(not any(name != "Support Devices" for name in visible))
     return labels
 
 
 def _mined(study: cohort.Study) -> dict[str, float | None]:
-    """Returns what a report says: 1, 0, -1 (uncertain) or None (not mentioned)."""
+    """Returns the labels of a report: 1, 0, -1 (uncertain) or None (not mentioned)."""
     truth = _read(study)
     labels: dict[str, float | None] = {name: truth[name] or None for name in LABELS}
     for name, (hedged, suspected, denied) in _HEDGES.items():
@@ -177,10 +164,10 @@ def _mined(study: cohort.Study) -> dict[str, float | None]:
             labels[name] = -1.0
         elif chance < suspected + denied:
             labels[name] = 0.0
-    # Reports say nothing of a widened mediastinum in most patients with a large heart.
+    # Most reports on patients with a large heart do not mention a widened mediastinum.
     if study.rng.random() < 0.7:
         labels["Enlarged Cardiomediastinum"] = None
-    # Pneumonia is a reading of a consolidation, rarely a certain one.
+    # Pneumonia is an interpretation of a consolidation, and rarely certain.
     if truth["Consolidation"] and study.rng.random() < 0.5:
         labels["Pneumonia"] = -1.0
     if study.rng.random() < 0.2:

@@ -1,4 +1,4 @@
-"""Imaginary patients with their studies and findings, before any dataset's habits of labelling."""
+"""Imaginary patients with their studies and findings, before the labelling of any data set."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -11,8 +11,8 @@ from remedis.synthetic.chest import HospitalStyle, draw_chest
 from remedis.synthetic.drawing import generator
 from remedis.synthetic.findings import CONDITIONS
 
-# Square roots of primes: multiples of one spread evenly over [0, 1) modulo 1 (Weyl), and those of
-# different ones independently of each other.
+# The multiples of the square root of a prime, modulo 1, are spread evenly over [0, 1) (Weyl's
+# theorem). Those of different primes are independent of each other.
 _PRIMES = (2, 3, 5, 7, 11, 13)
 _OLDEST = 90
 
@@ -23,9 +23,9 @@ class Study:
 
     Attributes:
       number: from 1.
-      age: years.
-      findings: severity in (0, 1] of what can be seen, by name.
-      rng: for what the dataset adds: views, labels.
+      age: in years.
+      findings: severity in (0, 1] of the visible findings, by name.
+      rng: the generator for the views and labels of the data set.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Patient:
       sex: "F" or "M".
       anatomy: the same in all studies.
       studies: in order of time.
-      key: what the generators of this patient's images start with.
+      key: the first keys of the generators of this patient's images.
     """
 
     number: int
@@ -60,21 +60,21 @@ class Patient:
         style: HospitalStyle,
         shape: tuple[int, int],
     ) -> NDArray[np.uint8]:
-        """Returns the radiograph [H, W] uint8 number `image` of a study."""
+        """Returns the radiograph with the number `image` of a study, [H, W] uint8."""
         rng = generator(*self.key, study.number, image)
         return draw_chest(self.anatomy, study.findings, style, view, rng, shape)
 
 
 def spread(number: int, stream: int, seed: int) -> float:
-    """Returns a number in [0, 1) for a patient: patients in a row fill the interval evenly.
+    """Returns a number in [0, 1) for a patient; consecutive patients fill the interval evenly.
 
-    Counts under a threshold so stay within one or two of their expectation, where independent
-    draws would now and then leave a small set with too few patients of a rare condition.
+    The count of patients below a threshold therefore stays within one or two of its expectation.
+    Independent draws would sometimes give a small set too few patients with a rare condition.
 
     Args:
       number: of the patient.
-      stream: which of the independent sequences, 0 to 5.
-      seed: where the sequence starts.
+      stream: one of the independent sequences, 0 to 5.
+      seed: decides the start of the sequence.
     """
     return float((generator(seed, stream).random() + number * np.sqrt(_PRIMES[stream])) % 1)
 
@@ -82,14 +82,14 @@ def spread(number: int, stream: int, seed: int) -> float:
 def patients(
     seed: int, cohort: int, count: int, style: HospitalStyle, most_studies: int = 3
 ) -> Iterator[Patient]:
-    """Yields patients 1 to `count`, each the same whatever `count` is.
+    """Yields patients 1 to `count`; a patient does not depend on `count`.
 
     Args:
       seed: of the data set.
-      cohort: keeps the patients of different data sets and splits apart.
-      count: how many.
-      style: whose prevalences hold.
-      most_studies: largest number of studies a patient has.
+      cohort: a number per data set and split, so that their patients differ.
+      count: the number of patients.
+      style: the hospital, with its prevalences.
+      most_studies: largest number of studies of a patient.
     """
     for number in range(1, count + 1):
         yield _patient((seed, cohort, number), style, most_studies)
@@ -107,31 +107,31 @@ def _patient(key: tuple[int, int, int], style: HospitalStyle, most_studies: int)
     }
     studies = []
     for study in range(1, int(rng.integers(1, most_studies + 1)) + 1):
-        own = generator(*key, study)
-        findings = _findings(own, ill, first=study == 1)
-        studies.append(Study(study, min(age + (study - 1) // 2, _OLDEST), findings, own))
+        study_rng = generator(*key, study)
+        findings = _findings(study_rng, ill, first=study == 1)
+        studies.append(Study(study, min(age + (study - 1) // 2, _OLDEST), findings, study_rng))
     return Patient(number, sex, anatomy, tuple(studies), key)
 
 
 def _findings(rng: np.random.Generator, ill: Mapping[str, bool], first: bool) -> dict[str, float]:
-    """Returns severities: the patient's diseases, some healed in later studies, some new."""
+    """Returns severities by name; in later studies some diseases have healed and some are new."""
     findings = {}
     for name in CONDITIONS:
-        here, severity = rng.random(), rng.uniform(0.15, 1)
+        draw, severity = rng.random(), rng.uniform(0.15, 1)
         chance = (1.0 if first else 0.8) if ill[name] else (0.0 if first else 0.04)
-        if here < chance:
+        if draw < chance:
             findings[name] = severity
     if rng.random() < 0.12:
         findings["Lung Lesion"] = rng.uniform(0.15, 1)
-    # The sicker, the more lines and leads.
+    # Sicker patients have more lines and leads.
     if rng.random() < 0.12 + 0.10 * len(findings):
         findings["Support Devices"] = 1.0
     return findings
 
 
 def frontal_view(study: Study, style: HospitalStyle) -> str:
-    """Draws whether a study was taken in bed ("AP") or upright ("PA")."""
-    worst = max(
+    """Draws whether a study is taken in bed ("AP") or upright ("PA")."""
+    severest = max(
         (severity for name, severity in study.findings.items() if name in CONDITIONS), default=0.0
     )
-    return "AP" if study.rng.random() < style.share_ap + style.ap_sick * worst else "PA"
+    return "AP" if study.rng.random() < style.share_ap + style.ap_sick * severest else "PA"

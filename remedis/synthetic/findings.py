@@ -1,7 +1,7 @@
-"""What the five conditions, and two things that distract from them, look like in a radiograph.
+"""Appearance of the five conditions and two distractors in a radiograph.
 
-Each function returns the share of the lungs' air that is replaced, [H, W] float32 in [0, 1].
-Cardiomegaly is no opacity but a shape: see `enlarged`.
+The function of a finding returns the share of the lungs' air that is replaced, [H, W] float32 in
+[0, 1]. Cardiomegaly is not an opacity but a shape: see `enlarged`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,22 +13,22 @@ from remedis.synthetic.drawing import Floats, bump, clouds, soft_step
 
 # The five conditions, by CheXpert's names.
 CONDITIONS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
-# Drawn as well, and labelled, so that not every bright spot is one of the five.
+# Drawn and labelled too, so that not every bright spot is one of the five conditions.
 DISTRACTORS = ("Lung Lesion", "Support Devices")
 
 
 def enlarged(heart_ratio: float, severity: float) -> float:
-    """Returns the cardiothoracic ratio with cardiomegaly: above 0.5, whatever it was before."""
+    """Returns the cardiothoracic ratio with cardiomegaly, which is always above 0.5."""
     return max(heart_ratio + 0.05, 0.505) + 0.10 * severity
 
 
 def _lung(view: Projection, anatomy: Anatomy) -> tuple[float, float, float, float]:
-    """Returns the middle and half sizes of the lung that one-sided findings sit in."""
+    """Returns the middle and half sizes of the lung with one-sided findings."""
     return view.lungs[0] if anatomy.side < 0 else view.lungs[-1]
 
 
 def _one_side(view: Projection, anatomy: Anatomy) -> Floats:
-    """Returns 1 over the affected side of a frontal view, and over all of a lateral one."""
+    """Returns 1 on the affected side of a frontal view, and everywhere on a lateral one."""
     if len(view.lungs) == 1:
         return np.ones_like(view.x)
     return soft_step(view.x * anatomy.side, 0.05)
@@ -37,7 +37,7 @@ def _one_side(view: Projection, anatomy: Anatomy) -> Floats:
 def _effusion(
     view: Projection, anatomy: Anatomy, severity: float, rng: np.random.Generator
 ) -> Floats:
-    """Fluid fills the costophrenic angle and climbs along the wall: the meniscus."""
+    """Draws fluid that fills the costophrenic angle and climbs along the wall (the meniscus)."""
     level = -0.03 - 0.42 * severity
     climb = (0.08 + 0.14 * severity) * view.wall**4
     fluid = soft_step(view.floor - level + climb, 0.06)
@@ -48,7 +48,7 @@ def _effusion(
 def _consolidation(
     view: Projection, anatomy: Anatomy, severity: float, rng: np.random.Generator
 ) -> Floats:
-    """A dense patch with fluffy edges, air-filled bronchi dark in it."""
+    """Draws a dense patch with fluffy edges and dark, air-filled bronchi in it."""
     x, y, width, height = _lung(view, anatomy)
     x = x + rng.uniform(-0.3, 0.3) * width
     y = y + (2 * anatomy.lesion_height - 1) * 0.75 * height
@@ -61,7 +61,7 @@ def _consolidation(
 
 
 def _edema(view: Projection, anatomy: Anatomy, severity: float, rng: np.random.Generator) -> Floats:
-    """Haze around both hila, like a bat's wings, fading towards the ribs."""
+    """Draws haze around both hila, like a bat's wings, that fades towards the ribs."""
     haze = np.zeros_like(view.x)
     for x, y in view.hila:
         outward = view.x - x - 0.12 * np.sign(x)
@@ -73,7 +73,7 @@ def _edema(view: Projection, anatomy: Anatomy, severity: float, rng: np.random.G
 def _atelectasis(
     view: Projection, anatomy: Anatomy, severity: float, rng: np.random.Generator
 ) -> Floats:
-    """One or two thin plates, nearly level, in the lower part of a lung."""
+    """Draws one or two thin, nearly horizontal plates in the lower part of a lung."""
     x, y, width, height = _lung(view, anatomy)
     plates = np.zeros_like(view.x)
     for _ in range(1 + int(severity > 0.4)):
@@ -91,7 +91,7 @@ def _atelectasis(
 def _nodule(
     view: Projection, anatomy: Anatomy, severity: float, rng: np.random.Generator
 ) -> Floats:
-    """A small round shadow with a sharp edge, in the other lung than the patient's diseases."""
+    """Draws a small round shadow with a sharp edge in the lung without one-sided findings."""
     x, y, width, height = view.lungs[0] if anatomy.side > 0 else view.lungs[-1]
     x = x + rng.uniform(-0.5, 0.5) * width
     y = y + rng.uniform(-0.6, 0.4) * height
@@ -100,7 +100,7 @@ def _nodule(
 
 
 def devices(view: Projection, rng: np.random.Generator) -> Floats:
-    """Returns the attenuation of a central line and of monitoring leads, [H, W] float32 >= 0."""
+    """Returns the attenuation of a central line and a monitoring lead, [H, W] float32 >= 0."""
     side = rng.choice([-1, 1])
     bow = rng.uniform(0.10, 0.25)
     line = side * (0.06 + bow * np.clip(-0.25 - view.y, 0, None) * 2)
@@ -131,13 +131,13 @@ def opacity(
     Args:
       view: the healthy chest.
       anatomy: the patient.
-      findings: severity in (0, 1] by name; names without an opacity of their own are skipped.
-      rng: where each finding lies within its region.
+      findings: severity in (0, 1] by name; names without an opacity are skipped.
+      rng: the generator for the place of each finding within its region.
     """
     clear = np.ones_like(view.x)
     for name, draw in _OPACITIES.items():
-        # Every finding has a generator of its own, so that one more leaves the others in place.
-        own = rng.spawn(1)[0]
+        # Each finding has its own generator, so that an added finding does not move the others.
+        finding_rng = rng.spawn(1)[0]
         if name in findings:
-            clear = clear * (1 - np.clip(draw(view, anatomy, findings[name], own), 0, 1))
+            clear = clear * (1 - np.clip(draw(view, anatomy, findings[name], finding_rng), 0, 1))
     return 1 - clear

@@ -1,8 +1,8 @@
-"""Draws H&E patches of an imaginary lymph node: lymphocytes, stroma, fat and metastasis.
+"""Drawing of H&E patches of an imaginary lymph node: lymphocytes, stroma, fat and metastasis.
 
-Colours follow Beer and Lambert: each stain takes light away in proportion to how much of it is
-there, so images are made in optical densities, stain by stain (Ruifrok and Johnston, 2001).
-A pixel is about a micrometre wide.
+Colours follow the law of Beer and Lambert: the optical density of a stain is proportional to its
+amount. Images are therefore drawn in optical densities, stain by stain (Ruifrok and Johnston,
+2001). A pixel is about a micrometre wide.
 """
 
 import dataclasses
@@ -14,22 +14,22 @@ from scipy import ndimage
 from remedis.synthetic import nuclei as cells
 from remedis.synthetic.drawing import Floats, clouds, soft_step
 
-# Side of the square in the middle of a patch that decides its label.
+# Side in pixels of the square in the middle of a patch that decides its label.
 CENTRE = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class CentreStyle:
-    """How one laboratory stains and scans.
+    """The stains and the scanner of one laboratory.
 
     Attributes:
       name: of the centre.
-      haematoxylin: optical density of red, green, blue of the blue-purple stain of nuclei.
-      eosin: the same of the pink stain of the rest.
+      haematoxylin: optical densities for red, green and blue of the blue-purple stain of nuclei.
+      eosin: the same for the pink stain of other tissue.
       strength: of haematoxylin and of eosin, 1 = usual.
       brightness: of empty glass, 1 = white.
-      blur: standard deviation in pixels.
-      noise: standard deviation, as a share of white.
+      blur: standard deviation of the blur in pixels.
+      noise: standard deviation of the noise, as a share of white.
     """
 
     name: str
@@ -42,8 +42,8 @@ class CentreStyle:
 
 
 # The vectors vary around haematoxylin (0.56, 0.72, 0.41) and eosin (0.22, 0.80, 0.56), the
-# reference of Macenko et al., 2009.
-# Centre 1 (validation) and centre 2 (test) differ most from the rest, as a new hospital may.
+# reference of Macenko et al., 2009. Centre 1 (validation) and centre 2 (test) differ the most from
+# the other centres, as a new hospital may.
 CENTRES = (
     CentreStyle("centre 0", (0.56, 0.72, 0.41), (0.22, 0.80, 0.56), (1.0, 1.0), 0.96, 0.5, 0.010),
     CentreStyle("centre 1", (0.48, 0.76, 0.44), (0.30, 0.80, 0.52), (1.3, 0.7), 0.90, 0.8, 0.015),
@@ -59,10 +59,10 @@ def draw_patch(
     """Draws one patch.
 
     Args:
-      tumour: whether metastasis reaches the square of `CENTRE` pixels in the middle. Where it
-        does not, one patch in four still has some at its rim, as real ones do.
+      tumour: whether metastasis reaches the square of `CENTRE` pixels in the middle. One in four
+        of the other patches has metastasis at its border, as some real patches have.
       style: the centre.
-      rng: the patch's generator.
+      rng: the generator of the patch.
       size: side in pixels.
 
     Returns:
@@ -83,7 +83,7 @@ def draw_patch(
 
 
 def _nest(tumour: bool, rows: Floats, columns: Floats, rng: np.random.Generator) -> Floats:
-    """Returns where metastasis is, [H, W] float32 in [0, 1]: a ragged island."""
+    """Returns the mask of metastasis, a ragged island: [H, W] float32 in [0, 1]."""
     size = len(rows)
     ragged = 0.10 * size * clouds(rng, rows.shape, 5)
     angle = rng.uniform(0, 2 * np.pi)
@@ -91,7 +91,7 @@ def _nest(tumour: bool, rows: Floats, columns: Floats, rng: np.random.Generator)
         radius, away = rng.uniform(0.18, 0.45) * size, rng.uniform(0, 0.14) * size
     elif rng.random() < 0.25:
         radius = rng.uniform(0.15, 0.3) * size
-        # Far enough out to leave the middle free, raggedness included.
+        # Far enough from the middle to leave it free, including the ragged border.
         away = radius + 0.5 * CENTRE + 0.2 * size
     else:
         return np.zeros_like(rows)
@@ -101,7 +101,7 @@ def _nest(tumour: bool, rows: Floats, columns: Floats, rng: np.random.Generator)
 
 
 def _fat(rows: Floats, columns: Floats, rng: np.random.Generator) -> Floats:
-    """Returns empty round holes, [H, W] float32 in [0, 1]: fat cells, in some patches."""
+    """Returns the mask of fat cells, round holes in some patches: [H, W] float32 in [0, 1]."""
     fat = np.zeros_like(rows)
     if rng.random() < 0.35:
         for _ in range(int(rng.integers(1, 6))):
@@ -112,7 +112,7 @@ def _fat(rows: Floats, columns: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _stroma(rows: Floats, columns: Floats, rng: np.random.Generator) -> Floats:
-    """Returns wavy fibres running one way, [H, W] float32 in [0, 1]."""
+    """Returns wavy fibres with one direction, [H, W] float32 in [0, 1.3]."""
     angle = rng.uniform(0, np.pi)
     across = rows * np.cos(angle) - columns * np.sin(angle)
     wavy = across / rng.uniform(4, 8) + 1.3 * clouds(rng, rows.shape, 6)
@@ -123,8 +123,8 @@ def _stroma(rows: Floats, columns: Floats, rng: np.random.Generator) -> Floats:
 def _stain(
     haematoxylin: Floats, eosin: Floats, style: CentreStyle, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Turns amounts of the stains, [H, W] each, into the centre's colours, [H, W, 3] uint8."""
-    # Sections differ in thickness and time in the bath, each stain by itself.
+    """Turns amounts of the stains, [H, W] each, into the colours of a centre, [H, W, 3] uint8."""
+    # Thickness and staining time differ between sections, independently for each stain.
     vary = np.exp(rng.normal(0, 0.08, 2)).astype(np.float32)
     amounts = np.stack([haematoxylin * style.strength[0], eosin * style.strength[1]], -1) * vary
     vectors = np.array([style.haematoxylin, style.eosin], np.float32)

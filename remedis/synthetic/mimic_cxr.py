@@ -1,7 +1,7 @@
-"""Writes imaginary radiographs in the layout of MIMIC-CXR-JPG 2.0.0.
+"""Made-up radiographs in the layout of MIMIC-CXR-JPG 2.0.0.
 
-Layout, headers, label values and the oddities are those of the published set: Johnson et al., 2019,
-https://arxiv.org/abs/1901.07042.
+Layout, headers, label values and peculiarities are those of the published set: Johnson et al.,
+2019, https://arxiv.org/abs/1901.07042.
 """
 
 import hashlib
@@ -21,12 +21,12 @@ from remedis.synthetic.notice import write_notice
 NAME = "mimic-cxr-jpg-2.0.0"
 _STEM = "mimic-cxr-2.0.0-"
 _COHORT = 5
-# The sequence of `cohort.spread` after those of the five conditions.
+# The stream of `cohort.spread` after those of the five conditions.
 _SPLIT_STREAM = 5
-# Upper bounds of shares of patients. The published validation and test sets are 1 % each; a small
-# set needs larger ones.
+# Cumulative shares of patients. The published validation and test sets have 1 % each; a small set
+# needs larger ones.
 _SPLITS = {"train": 0.6, "validate": 0.8, "test": 1.0}
-# Factors without a common divisor with 10**7, so that ids look drawn and are all different.
+# Factors that are coprime to 10**7, so that ids look random and are all different.
 _SUBJECT_STEP, _STUDY_STEP = 1_618_033, 618_033
 _IDS = 10_000_000
 _LABELS = tuple(MIMIC_CXR)
@@ -40,25 +40,25 @@ def write_mimic_cxr(
     style: HospitalStyle = HOSPITAL_A,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes `<directory>/mimic-cxr-jpg-2.0.0`, whole or not at all.
+    """Writes `<directory>/mimic-cxr-jpg-2.0.0`, completely or not at all.
 
-    `files/p1x/p1xxxxxxx/s5xxxxxxx/<image>.jpg` and three tables packed by gzip. A few studies have
-    no labels and a few images no view, as in the published set. Patient `n` of a seed is the same
-    whatever the number of patients.
+    The folder has images such as `files/p1x/p1xxxxxxx/s5xxxxxxx/<image>.jpg` and three tables
+    packed by gzip. A few studies have no labels and a few images no view, as in the published set.
+    Patient `n` of a seed does not depend on the number of patients.
 
     Args:
       directory: the folder to write into.
-      patients: how many, one to three studies each.
-      seed: same seed, same bytes.
+      patients: the number of patients, with one to three studies each.
+      seed: the same seed gives the same bytes.
       image_size: side of the images in pixels.
       style: the hospital.
-      overwrite: replaces what is there.
+      overwrite: replace an existing folder.
 
     Returns:
       The path of the `mimic-cxr-jpg-2.0.0` folder.
 
     Raises:
-      UserError: no patients, too small an image, or the folder exists.
+      UserError: there are no patients, the images are smaller than 32 pixels, or the folder exists.
     """
     check_at_least("patients", patients, 1)
     check_at_least("image_size", image_size, 32)
@@ -71,7 +71,7 @@ def write_mimic_cxr(
             for study in patient.studies:
                 _write_study(root, tables, patient, study, split, style, image_size)
         for name, rows in tables.items():
-            # Without the time, so that the same seed gives the same bytes.
+            # No time stamp, so that the same seed gives the same bytes.
             packing = {"method": "gzip", "mtime": 0}
             path = root / f"{_STEM}{name}.csv.gz"
             pd.DataFrame(rows).to_csv(path, index=False, compression=packing)
@@ -117,18 +117,18 @@ def _write_study(
 
 
 def _views(study: cohort.Study, style: HospitalStyle) -> list[str]:
-    """Returns the values of ViewPosition of a study's images; empty where none is recorded."""
+    """Returns the value of ViewPosition of each image of a study, empty if none is recorded."""
     view = cohort.frontal_view(study, style)
     extra = study.rng.random()
     views = ["" if extra > 0.97 else view]
-    # Patients in bed get no lateral.
+    # Patients in bed have no lateral film.
     if view == "PA" and extra < 0.5:
         views.append("LL" if extra < 0.2 else "LATERAL")
     return views
 
 
 def _mined(study: cohort.Study) -> dict[str, object]:
-    """Returns what a report says: 1, 0, -1 (uncertain) or None (not mentioned)."""
+    """Returns the labels of a report: 1, 0, -1 (uncertain) or None (not mentioned)."""
     labels: dict[str, object] = {}
     for name in _LABELS:
         chance = study.rng.random()

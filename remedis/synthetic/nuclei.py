@@ -1,4 +1,4 @@
-"""Cell nuclei by the hundred: where they lie, what shape they have, how dark they are."""
+"""Cell nuclei: position, shape, darkness, and the painting of hundreds of them at once."""
 
 import dataclasses
 
@@ -9,16 +9,16 @@ from remedis.synthetic.drawing import Floats, clouds, soft_step
 
 @dataclasses.dataclass(frozen=True)
 class Nuclei:
-    """A crowd of nuclei.
+    """The nuclei of one kind in a patch.
 
     Attributes:
       y: [n] float32 rows of their centres, which may lie outside the patch.
-      x: [n] float32 columns.
+      x: [n] float32 columns of their centres.
       radius: [n] float32, in pixels.
       stretch: [n] float32, length over width.
       density: [n] float32, amount of haematoxylin.
-      irregular: how far outlines depart from ellipses, as a share of the radius.
-      reach: pixels from the centre within which every nucleus of the crowd lies.
+      irregular: deviation of the outlines from ellipses, as a share of the radius.
+      reach: largest distance of a nucleus' border from its centre, in pixels.
     """
 
     y: Floats
@@ -31,12 +31,14 @@ class Nuclei:
 
 
 def lymphocytes(nest: Floats, fat: Floats, rng: np.random.Generator) -> Nuclei:
-    """Returns small, round, dark nuclei outside metastasis and fat; some long, of fibres.
+    """Returns small, round, dark nuclei outside metastasis and fat, and some long ones of fibres.
+
+    Lymphocytes are crowded in places, so that darkness alone is no sign of tumour.
 
     Args:
-      nest: [H, W] float32 in [0, 1], where metastasis is.
-      fat: [H, W] float32 in [0, 1], where fat is.
-      rng: of the patch. Lymphocytes crowd too, so that darkness alone is no sign of tumour.
+      nest: [H, W] float32 in [0, 1], the mask of metastasis.
+      fat: [H, W] float32 in [0, 1], the mask of fat.
+      rng: the generator of the patch.
     """
     y, x = _scattered(len(nest), rng.uniform(5.8, 8), 8, rng)
     crowding = rng.uniform(0.25, 0.9) + 0.3 * clouds(rng, nest.shape, 4)
@@ -58,7 +60,7 @@ def lymphocytes(nest: Floats, fat: Floats, rng: np.random.Generator) -> Nuclei:
 
 
 def tumour_cells(nest: Floats, rng: np.random.Generator) -> Nuclei:
-    """Returns large, crowded nuclei of all sizes and shapes, the darkest darker than any other."""
+    """Returns large, crowded nuclei of various sizes and shapes, some darker than all others."""
     y, x = _scattered(len(nest), rng.uniform(8.5, 12), 12, rng)
     keep = _at(nest, y, x) >= 0.4
     y, x = y[keep], x[keep]
@@ -75,9 +77,9 @@ def tumour_cells(nest: Floats, rng: np.random.Generator) -> Nuclei:
 
 
 def paint(nuclei: Nuclei, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
-    """Returns [H, W] float32 of haematoxylin: every nucleus at once, each in its own window."""
+    """Returns the amount of haematoxylin, [H, W] float32; all nuclei are painted at once."""
     reach = nuclei.reach
-    # The margin takes what hangs over the rim.
+    # The margin holds the parts of nuclei outside the patch.
     margin = 2 * reach + 4
     canvas = np.zeros((shape[0] + 2 * margin, shape[1] + 2 * margin), np.float32)
     window = np.arange(-reach, reach + 1)
@@ -92,8 +94,8 @@ def paint(nuclei: Nuclei, shape: tuple[int, int], rng: np.random.Generator) -> F
     stretch = np.sqrt(nuclei.stretch)[:, None, None]
     long, short = long / stretch, short * stretch
     distance = np.sqrt(long * long + short * short) + 1e-3
-    # Two and three lobes make an outline irregular; the cosines of the multiple angles come from
-    # those of the single one, which is much faster than angles.
+    # Two and three lobes make an outline irregular. The cosines of the double and triple angle
+    # follow from those of the angle, which is much faster than computing the angle.
     cos, sin = long / distance, short / distance
     cos2, sin2 = cos * cos - sin * sin, 2 * sin * cos
     cos3, sin3 = cos2 * cos - sin2 * sin, sin2 * cos + cos2 * sin
@@ -111,20 +113,20 @@ def paint(nuclei: Nuclei, shape: tuple[int, int], rng: np.random.Generator) -> F
 def _scattered(
     size: int, spacing: float, over: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Returns rows and columns [n] of points about `spacing` apart, up to `over` outside."""
+    """Returns rows and columns, [n] each, of points about `spacing` apart, up to `over` outside."""
     ticks = np.arange(-spacing, size + spacing, spacing, dtype=np.float32)
     y, x = np.meshgrid(ticks, ticks, indexing="ij")
-    # Every other row is shifted: cells pack like honeycombs.
+    # Every other row is shifted, since cells are packed like honeycombs.
     x[1::2] += spacing / 2
-    shaken = rng.uniform(-0.33, 0.33, (2, *y.shape)).astype(np.float32)
-    points = np.stack([y, x]) + spacing * shaken
+    jitter = rng.uniform(-0.33, 0.33, (2, *y.shape)).astype(np.float32)
+    points = np.stack([y, x]) + spacing * jitter
     near = np.all((points > -over) & (points < size + over), axis=0)
     rows, columns = points[:, near]
     return rows, columns
 
 
 def _at(mask: Floats, y: Floats, x: Floats) -> Floats:
-    """Returns the mask's values at points, those outside taken from the border."""
+    """Returns the values of a mask at points; outside, those of its border."""
     last = len(mask) - 1
     rows = np.clip(np.rint(y), 0, last).astype(int)
     columns = np.clip(np.rint(x), 0, last).astype(int)

@@ -1,4 +1,4 @@
-"""Writes imaginary H&E patches in the layout of PatchCamelyon.
+"""Made-up H&E patches in the layout of PatchCamelyon.
 
 Files, arrays and shapes are those of the published set: Veeling et al., 2018,
 https://arxiv.org/abs/1806.03962.
@@ -34,23 +34,23 @@ def write_patch_camelyon(
     seed: int = 0,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes `<directory>/pcam`, whole or not at all.
+    """Writes `<directory>/pcam`, completely or not at all.
 
-    Two HDF5 files and a `_meta.csv` for each of train, valid and test, half of the patches with
-    tumour, no slide in two splits. A patch is the same whatever their number.
+    The folder has two HDF5 files and a `_meta.csv` for each of train, valid and test. Half of the
+    patches have tumour, and no slide is in two splits. A patch does not depend on their number.
 
     Args:
       directory: the folder to write into.
-      patches: how many train has.
-      held_out_patches: how many valid and test have, each.
-      seed: same seed, same bytes.
-      overwrite: replaces what is there.
+      patches: the number of patches in train.
+      held_out_patches: the number of patches in valid and in test.
+      seed: the same seed gives the same bytes.
+      overwrite: replace an existing folder.
 
     Returns:
       The path of the `pcam` folder.
 
     Raises:
-      UserError: too few patches, or the folder exists.
+      UserError: there are fewer than two patches in a split, or the folder exists.
     """
     check_at_least("patches", patches, 2)
     check_at_least("held_out_patches", held_out_patches, 2)

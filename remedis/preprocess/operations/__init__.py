@@ -1,10 +1,10 @@
-"""The operations specifications are made of; each takes and returns [H, W, 3] float32 in [0, 1].
+"""Operations of specifications; each takes and returns an image [H, W, 3] float32 in [0, 1].
 
-Random ones draw from their `seed` alone, so that an image's augmentation depends on (seed, example,
-epoch) and on nothing that ran before it. Work that a draw decides against is not done.
+Random operations draw from their `seed` alone. The augmentation of an image therefore depends on
+(seed, example, epoch) and not on earlier work. An operation that is not applied costs nothing.
 """
 
-from remedis.preprocess.operations import (  # importing them registers the operations
+from remedis.preprocess.operations import (  # the import registers the operations
     blur,
     colour,
     deformation,

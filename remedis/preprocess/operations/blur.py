@@ -15,11 +15,11 @@ def gaussian_blur(
     *,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """With a probability, blurs by a Gaussian whose `sigma` in pixels is uniform in the range.
+    """With a probability, blurs with a Gaussian whose `sigma` in pixels is uniform in the range.
 
-    The kernel reaches over a tenth of the image's height, as in SimCLR (Chen et al. 2020, arXiv
-    2002.05709, appendix A). At the border only the part of it inside the image counts, so that the
-    rim does not darken as it does with SimCLR's zeros.
+    The kernel is a tenth of the image's height wide, as in SimCLR (Chen et al. 2020, arXiv
+    2002.05709, appendix A). At the border, the part of the kernel inside the image is renormalised.
+    SimCLR pads with zeros, which darkens the border.
     """
     check_probability(probability)
     check_range("sigma", sigma, 0.01)
@@ -32,19 +32,19 @@ def gaussian_blur(
 
 
 def blurred(image: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
-    """Returns the image blurred; each axis by one matrix product, fast up to some 500 pixels."""
+    """Returns the blurred image; one matrix product per axis, fast up to about 500 pixels."""
     height, width = tf.unstack(tf.shape(image)[:2])
     radius = height // 10 // 2
     planes = tf.transpose(image, [2, 0, 1])
     planes = tf.matmul(planes, _weights(width, radius, sigma), transpose_b=True)
     planes = tf.matmul(_weights(height, radius, sigma), planes)
-    # Weights that add up to one within rounding.
-    blurry = tf.clip_by_value(tf.transpose(planes, [1, 2, 0]), 0.0, 1.0)
-    return tf.ensure_shape(blurry, image.shape)
+    # The weights add up to one only within rounding.
+    clipped = tf.clip_by_value(tf.transpose(planes, [1, 2, 0]), 0.0, 1.0)
+    return tf.ensure_shape(clipped, image.shape)
 
 
 def _weights(length: tf.Tensor, radius: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
-    """Returns what each of `length` pixels, by row, takes from each, by column."""
+    """Returns the weights [length, length] of each output pixel (row) for each input pixel."""
     position = tf.range(length)
     distance = position[:, None] - position
     bell = tf.exp(-0.5 * tf.square(tf.cast(distance, tf.float32) / sigma))

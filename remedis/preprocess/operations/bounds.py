@@ -1,4 +1,4 @@
-"""Checks of the operations' arguments, worded for the one who wrote the specification."""
+"""Checks of the arguments of operations, with messages for the author of a specification."""
 
 import math
 
@@ -11,7 +11,7 @@ def check(name: str, value: object, low: float, high: float = math.inf) -> None:
 
 
 def check_range(name: str, bounds: object, low: float, high: float = math.inf) -> None:
-    """Raises a ValueError unless `bounds` are two numbers from `low` to `high`, in order."""
+    """Raises a ValueError unless `bounds` are two ordered numbers from `low` to `high`."""
     if not isinstance(bounds, tuple | list) or len(bounds) != 2:
         raise ValueError(f"{name} is {bounds!r}; expected two numbers")
     for bound in bounds:
@@ -21,5 +21,5 @@ def check_range(name: str, bounds: object, low: float, high: float = math.inf) -
 
 
 def check_probability(probability: object) -> None:
-    """Raises a ValueError unless `probability` is one."""
+    """Raises a ValueError unless `probability` is a number from 0 to 1."""
     check("probability", probability, 0, 1)

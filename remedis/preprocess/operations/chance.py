@@ -1,4 +1,4 @@
-"""Random decisions and draws from stateless seeds."""
+"""Random decisions and independent seeds from a stateless seed."""
 
 from collections.abc import Callable
 
@@ -13,9 +13,15 @@ def split(seed: tf.Tensor, count: int) -> list[tf.Tensor]:
 def sometimes(
     change: Callable[[], tf.Tensor], image: tf.Tensor, probability: float, seed: tf.Tensor
 ) -> tf.Tensor:
-    """Returns `change()` with a probability, else the image; `change` must not draw from `seed`.
+    """Returns `change()` with a probability, otherwise the image.
 
-    In a graph too, `change` costs nothing where it is not chosen.
+    `change` is not computed unless it is chosen, in a graph too.
+
+    Args:
+      change: returns the changed image; must not draw from `seed`.
+      image: [H, W, C].
+      probability: of `change`.
+      seed: [2] int32, decides.
     """
     chosen = tf.random.stateless_uniform([], seed) < probability
     return tf.cond(chosen, change, lambda: tf.identity(image))

@@ -1,4 +1,4 @@
-"""Operations on the colour of each pixel: light, contrast, saturation, hue."""
+"""Operations on the colours of pixels: brightness, contrast, saturation, hue, grey, negative."""
 
 import tensorflow as tf
 
@@ -17,7 +17,10 @@ def brightness(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tens
 
 @channelwise
 def contrast(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
-    """Scales differences from each channel's mean by [1 - strength, 1 + strength], then clips."""
+    """Scales differences from the mean of each channel, then clips.
+
+    The factor is uniform in [1 - strength, 1 + strength].
+    """
     check("strength", strength, 0, 1)
     factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
     mean = tf.reduce_mean(image, [0, 1], keepdims=True)
@@ -28,7 +31,7 @@ def contrast(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor
 def saturation(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
     """Multiplies the saturation of HSV by a factor uniform in [1 - strength, 1 + strength].
 
-    Saturations above 1 become 1. Grey images stay as they are.
+    Saturations above 1 become 1. Grey images do not change.
     """
     check("strength", strength, 0, 1)
     factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
@@ -37,13 +40,13 @@ def saturation(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tens
 
 @operation
 def hue(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
-    """Turns the hue of HSV by a share of the colour circle uniform in [-strength, strength].
+    """Shifts the hue of HSV by a share of the colour circle uniform in [-strength, strength].
 
-    A strength of 0.5 reaches every hue. Grey images stay as they are.
+    A strength of 0.5 reaches every hue. Grey images do not change.
     """
     check("strength", strength, 0, 0.5)
-    turn = tf.random.stateless_uniform([], seed, -strength, strength)
-    return tf.clip_by_value(tf.image.adjust_hue(image, turn), 0.0, 1.0)
+    shift = tf.random.stateless_uniform([], seed, -strength, strength)
+    return tf.clip_by_value(tf.image.adjust_hue(image, shift), 0.0, 1.0)
 
 
 @operation
@@ -52,23 +55,23 @@ def colour_distortion(
 ) -> tf.Tensor:
     """With a probability, changes brightness, contrast, saturation and hue in a random order.
 
-    Their strengths are 0.8, 0.8, 0.8 and 0.2 times `strength`; each clips to [0, 1]. The colour
-    jitter of SimCLR (Chen et al. 2020, arXiv 2002.05709, appendix A) and of REMEDIS, where `grey`
-    follows it.
+    Their strengths are 0.8, 0.8, 0.8 and 0.2 times `strength`; each clips to [0, 1]. This is the
+    colour jitter of SimCLR (Chen et al. 2020, arXiv 2002.05709, appendix A) and of REMEDIS, where
+    `grey` follows it.
     """
     check("strength", strength, 0, 1.25)
     check_probability(probability)
-    decision, order, *own = split(seed, 6)
+    decision, order, *seeds = split(seed, 6)
 
     def distorted() -> tf.Tensor:
         shuffled = tf.random.experimental.stateless_shuffle(tf.range(4), order)
 
         def apply_next(position: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             changes = [
-                lambda: brightness(pixels, 0.8 * strength, seed=own[0]),
-                lambda: contrast(pixels, 0.8 * strength, seed=own[1]),
-                lambda: saturation(pixels, 0.8 * strength, seed=own[2]),
-                lambda: hue(pixels, 0.2 * strength, seed=own[3]),
+                lambda: brightness(pixels, 0.8 * strength, seed=seeds[0]),
+                lambda: contrast(pixels, 0.8 * strength, seed=seeds[1]),
+                lambda: saturation(pixels, 0.8 * strength, seed=seeds[2]),
+                lambda: hue(pixels, 0.2 * strength, seed=seeds[3]),
             ]
             changed = tf.switch_case(shuffled[position], changes)
             return position + 1, tf.ensure_shape(changed, image.shape)
@@ -80,7 +83,7 @@ def colour_distortion(
 
 @operation
 def grey(image: tf.Tensor, probability: float = 0.2, *, seed: tf.Tensor) -> tf.Tensor:
-    """With a probability, replaces each colour by its grey (see `luminance`)."""
+    """With a probability, replaces each colour by its luminance."""
     check_probability(probability)
     return sometimes(
         lambda: tf.repeat(luminance(image)[..., None], 3, axis=-1), image, probability, seed
@@ -88,8 +91,8 @@ def grey(image: tf.Tensor, probability: float = 0.2, *, seed: tf.Tensor) -> tf.T
 
 
 def luminance(image: tf.Tensor) -> tf.Tensor:
-    """Returns the grey of each colour, [H, W]: 0.299 red + 0.587 green + 0.114 blue (BT.601)."""
-    # A grey image may have one channel, which then is red, green and blue.
+    """Returns the luminance, [H, W]: 0.299 red + 0.587 green + 0.114 blue (BT.601)."""
+    # The single channel of a grey image is red, green and blue.
     last = tf.shape(image)[-1] - 1
     red, green, blue = (image[..., tf.minimum(channel, last)] for channel in range(3))
     return 0.299 * red + 0.587 * green + 0.114 * blue
@@ -99,9 +102,9 @@ def luminance(image: tf.Tensor) -> tf.Tensor:
 def solarise(
     image: tf.Tensor, threshold: float = 0.5, probability: float = 0.2, *, seed: tf.Tensor
 ) -> tf.Tensor:
-    """With a probability, turns values of `threshold` and above into their negative, 1 - value.
+    """With a probability, replaces values of `threshold` and above by their negative, 1 - value.
 
-    As in BYOL (Grill et al. 2020, arXiv 2006.07733) and Barlow Twins.
+    BYOL (Grill et al. 2020, arXiv 2006.07733) and Barlow Twins have this augmentation.
     """
     check("threshold", threshold, 0, 1)
     check_probability(probability)

@@ -1,4 +1,4 @@
-"""Operations that move pixels rigidly, cut pieces out, or scale."""
+"""Scaling, cropping, mirroring and rotation."""
 
 import math
 
@@ -11,7 +11,7 @@ from remedis.preprocess.registry import channelwise
 
 @channelwise
 def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
-    """Resizes to `size` x `size` pixels, whatever the aspect was, with antialiasing."""
+    """Resizes to `size` x `size` pixels with antialiasing; the aspect ratio is not kept."""
     check("size", size, 1)
     resized = tf.image.resize(image, [size, size], method, antialias=True)
     return tf.clip_by_value(resized, 0.0, 1.0)  # bicubic overshoots at edges
@@ -26,7 +26,7 @@ def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
 
 @channelwise
 def random_crop(image: tf.Tensor, size: int, *, seed: tf.Tensor) -> tf.Tensor:
-    """Cuts out `size` x `size` pixels anywhere; the image must be at least that large."""
+    """Cuts out `size` x `size` pixels at a random place; the image must be at least that large."""
     check("size", size, 1)
     advice = "resize before it, or crop less"
     if any(side is not None and side < size for side in image.shape[:2]):
@@ -47,11 +47,11 @@ def random_resized_crop(
     *,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """Cuts out a random part of the image and resizes it to `size` x `size` (bicubic).
+    """Cuts out a random rectangle and resizes it to `size` x `size` pixels (bicubic).
 
-    The share of the area is uniform in `area`, the ratio of width to height log-uniform in
-    `aspect`; sides that would be longer than the image's are cut to them. As in SimCLR (Chen et
-    al. 2020, arXiv 2002.05709, appendix A), but without its retries.
+    Its share of the image's area is uniform in `area`, its ratio of width to height log-uniform in
+    `aspect`. Sides longer than the image's are cut to these. The crop is that of SimCLR (Chen et
+    al. 2020, arXiv 2002.05709, appendix A) without its retries.
     """
     check_range("area", area, 0, 1)
     check_range("aspect", aspect, 1e-3)
@@ -71,24 +71,24 @@ def random_resized_crop(
 
 @channelwise
 def flip_left_right(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
-    """Mirrors the image with a probability. A mirrored chest has its heart on the wrong side."""
+    """With a probability, mirrors the image. A mirrored chest has its heart on the wrong side."""
     check_probability(probability)
     return sometimes(lambda: tf.reverse(image, [1]), image, probability, seed)
 
 
 @channelwise
 def flip_up_down(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
-    """Turns the image upside down, as a mirror below it would, with a probability."""
+    """With a probability, mirrors the image top to bottom."""
     check_probability(probability)
     return sometimes(lambda: tf.reverse(image, [0]), image, probability, seed)
 
 
 @channelwise
 def quarter_turns(image: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
-    """Turns by 0, 90, 180 or 270 degrees, each as likely; nothing is interpolated or cut off.
+    """Rotates by 0, 90, 180 or 270 degrees with equal probability, without interpolation.
 
-    For images without a right way up, such as patches of a slide. Height and width change places
-    in half of the cases.
+    It suits images without a preferred orientation, such as patches of a slide. Height and width
+    are exchanged in half of the cases.
     """
     turns = tf.random.stateless_uniform([], seed, 0, 4, tf.int32)
     turned = tf.switch_case(
@@ -106,9 +106,9 @@ def quarter_turns(image: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
 
 @channelwise
 def rotate(image: tf.Tensor, degrees: float, *, seed: tf.Tensor) -> tf.Tensor:
-    """Turns by an angle uniform in [-degrees, degrees] about the centre; corners become black.
+    """Rotates about the centre by an angle uniform in [-degrees, degrees]; corners become black.
 
-    Bilinear. Positive angles turn counter-clockwise as one looks at the image.
+    Sampling is bilinear. Positive angles rotate counter-clockwise.
     """
     check("degrees", degrees, 0, 180)
     radians = degrees * math.pi / 180
@@ -117,13 +117,13 @@ def rotate(image: tf.Tensor, degrees: float, *, seed: tf.Tensor) -> tf.Tensor:
 
 
 def rotated(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
-    """Returns the image turned counter-clockwise by `angle` radians, corners black, bilinear."""
+    """Returns the image rotated counter-clockwise by `angle` radians, bilinear, corners black."""
     height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     cos, sin = tf.cos(angle), tf.sin(angle)
     x, y = (width - 1) / 2, (height - 1) / 2
-    # Where each output pixel comes from: rows point down, so the sign of the sine is turned.
+    # Maps output to input positions. Rows point downwards, which inverts the sign of the sine.
     transform = [cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y, 0.0, 0.0]
-    turned = tf.raw_ops.ImageProjectiveTransformV3(
+    rotated_images = tf.raw_ops.ImageProjectiveTransformV3(
         images=image[None],
         transforms=tf.stack(transform)[None],
         output_shape=tf.shape(image)[:2],
@@ -131,4 +131,4 @@ def rotated(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
         interpolation="BILINEAR",
         fill_mode="CONSTANT",
     )
-    return tf.ensure_shape(turned[0], image.shape)
+    return tf.ensure_shape(rotated_images[0], image.shape)

@@ -16,18 +16,18 @@ def histogram_equalisation(
 ) -> tf.Tensor:
     """With a probability, spreads the grey levels so that all are about equally frequent.
 
-    A level becomes the share of pixels up to it, in 256 bins of the grey image, scaled such that
-    the darkest level present becomes 0 and the brightest 1 (as OpenCV and Pillow do; Gonzalez and
-    Woods' formula would lift a black background by its share of the image). The result is grey; an
-    image of a single level stays at it.
+    A level becomes the share of pixels up to it, in 256 bins of the grey image. The shares are
+    scaled so that the darkest level present becomes 0 and the brightest 1, as in OpenCV and Pillow;
+    the formula of Gonzalez and Woods would raise a black background by its share of the image. The
+    result is grey. An image with a single level does not change.
     """
     check_probability(probability)
     return sometimes(lambda: equalised(image), image, probability, seed)
 
 
 def equalised(image: tf.Tensor) -> tf.Tensor:
-    """Returns the grey image with an even histogram, in as many channels as `image` has."""
-    # For 8-bit images, bin k holds exactly the level k / 255.
+    """Returns the grey image with an even histogram, with as many channels as `image`."""
+    # Bin k of an 8-bit image holds exactly the level k / 255.
     bins = tf.cast(tf.minimum(luminance(image) * _BINS, _BINS - 1), tf.int32)
     up_to = tf.cumsum(tf.math.bincount(bins, minlength=_BINS, maxlength=_BINS))
     total = up_to[-1]
@@ -35,7 +35,7 @@ def equalised(image: tf.Tensor) -> tf.Tensor:
     spread = tf.cast((up_to - darkest) / tf.maximum(total - darkest, 1), tf.float32)
     unchanged = tf.range(_BINS, dtype=tf.float32) / (_BINS - 1)
     curve = tf.where(total > darkest, tf.maximum(spread, 0.0), unchanged)
-    # As many values a level as there are channels: one look-up gives all.
+    # The table has one value per level and channel, so that one look-up gives all channels.
     return tf.ensure_shape(
         tf.gather(tf.repeat(curve[:, None], tf.shape(image)[-1], axis=1), bins), image.shape
     )

@@ -1,4 +1,4 @@
-"""Cut-out."""
+"""Masking of a rectangle (cut-out)."""
 
 import tensorflow as tf
 
@@ -16,10 +16,10 @@ def cut_out(
     *,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """With a probability, covers a rectangle, `fraction` of height and width, with `value`.
+    """With a probability, fills a rectangle, `fraction` of height and width, with `value`.
 
-    Its centre is uniform over the image's pixels, so that part of it may lie outside (DeVries and
-    Taylor 2017, arXiv 1708.04552).
+    The centre is uniform over the pixels of the image, so that a part of the rectangle may lie
+    outside (DeVries and Taylor 2017, arXiv 1708.04552).
     """
     check("fraction", fraction, 0, 1)
     check("value", value, 0, 1)

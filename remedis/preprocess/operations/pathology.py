@@ -1,4 +1,4 @@
-"""Operations for stained sections."""
+"""Operations on stained sections."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,12 +7,12 @@ from remedis.preprocess.operations.bounds import check, check_probability
 from remedis.preprocess.operations.chance import sometimes, split
 from remedis.preprocess.registry import operation
 
-# Optical densities of red, green and blue of haematoxylin, eosin and diaminobenzidine (Ruifrok and
-# Johnston, Anal. Quant. Cytol. Histol. 23:291-299, 2001). A section without the third stain has
-# there what the first two leave over.
+# Optical densities for red, green and blue of haematoxylin, eosin and diaminobenzidine (Ruifrok and
+# Johnston, Anal. Quant. Cytol. Histol. 23:291-299, 2001). Without the third stain, its amount is
+# the residual of the first two.
 STAINS = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
 
-# The least light of an 8-bit image; at 0 the density would be infinite.
+# The darkest value of an 8-bit image above 0, whose density would be infinite.
 _DARKEST = 1 / 255
 
 
@@ -25,14 +25,14 @@ def stain_jitter(
     *,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """With a probability, changes how strongly each stain of an H&E section is taken up.
+    """With a probability, changes the amount of each stain of an H&E section.
 
-    The amounts of the stains (`STAINS`), found by colour deconvolution in units of optical density
-    (base 10), are each multiplied by a factor uniform in [1 - scale, 1 + scale] and get an amount
-    uniform in [-shift, shift] added, drawn for each stain. The method of Tellez et al. 2018 (IEEE
-    Trans. Med. Imaging 37:2126-2136); the values are ours to choose, and 0.2 is strong. Unlike
-    there, negative amounts are kept: nothing changes at strength 0. Values below 1/255 count as
-    1/255.
+    Colour deconvolution gives the amounts of the stains (`STAINS`) in units of optical density
+    (base 10). Each amount is multiplied by a factor uniform in [1 - scale, 1 + scale], and a number
+    uniform in [-shift, shift] is added; both are drawn per stain. The method is that of Tellez et
+    al. 2018 (IEEE Trans. Med. Imaging 37:2126-2136); the values are ours, and 0.2 is strong. Unlike
+    there, negative amounts are kept, so that strength 0 changes nothing. Values below 1/255 count
+    as 1/255.
     """
     check("scale", scale, 0, 1)
     check("shift", shift, 0, 1)
@@ -48,9 +48,14 @@ def stain_jitter(
 
 
 def restained(image: tf.Tensor, factors: tf.Tensor, amounts: tf.Tensor) -> tf.Tensor:
-    """Returns the image with each of `STAINS` multiplied by its factor, plus its amount.
+    """Returns the image after the amount of each stain is multiplied and shifted.
 
-    Unmixing, change and mixing are all linear in the density: one matrix and one offset.
+    Unmixing, change and mixing are linear in the density: together they are a matrix and an offset.
+
+    Args:
+      image: [H, W, 3] float32 in [0, 1].
+      factors: [3] float32, one per stain of `STAINS`.
+      amounts: [3] float32 in optical density (base 10), added per stain.
     """
     stains = tf.constant(STAINS)
     unmixing = tf.constant(np.linalg.inv(np.array(STAINS)), tf.float32)
