@@ -1,4 +1,4 @@
-"""Fixtures for the tests of data: synthetic data sets in their real layouts, small manifests."""
+"""Fixtures for the tests of data: made-up data sets in their published layouts, small manifests."""
 
 import pathlib
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from remedis.preprocess import parse
 
 
 def _folder(root: pathlib.Path) -> pathlib.Path:
-    """Writes images of two classes in `split/class/*`; file names contain the patient."""
+    """Writes images of two classes in `split/class/*`, with the patient in the name of the file."""
     for i in range(24):
         kind = "PNEUMONIA" if i % 2 else "NORMAL"
         folder = root / ("train" if i < 16 else "test") / kind
@@ -28,7 +28,7 @@ def _folder(root: pathlib.Path) -> pathlib.Path:
 
 
 def _dicom(root: pathlib.Path) -> pathlib.Path:
-    """Writes radiographs of 15 patients, two each, as DICOM files with a table of labels."""
+    """Writes two radiographs per patient, of 15 patients, as DICOM files with a table of labels."""
     rows = []
     for i in range(30):
         pixels = np.random.default_rng(200 + i).integers(0, 4096, (24, 32)).astype(np.uint16)
@@ -43,7 +43,7 @@ def _dicom(root: pathlib.Path) -> pathlib.Path:
 
 
 def _slides(root: pathlib.Path) -> pathlib.Path:
-    """Writes slides of noisy tissue, half of them with an outlined tumour."""
+    """Writes slides of noisy tissue, of which half have an outlined tumour."""
     rows = []
     for i in range(12):
         pixels = slide_helpers.blank(1024, 768)
@@ -63,17 +63,17 @@ def _slides(root: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
-    """Returns directories of small synthetic data sets by the name of their source."""
+    """Returns directories of small made-up data sets by the name of their source."""
     root = tmp_path_factory.mktemp("datasets")
-    users = root / "own"
-    (users / "images").mkdir(parents=True)
+    own_images = root / "own"
+    (own_images / "images").mkdir(parents=True)
     rows = []
     for i in range(40):
         pixels = np.random.default_rng(i).integers(0, 256, (24, 32), dtype=np.uint8)
-        Image.fromarray(pixels).save(users / "images" / f"{i}.png")
+        Image.fromarray(pixels).save(own_images / "images" / f"{i}.png")
         rows.append((f"images/{i}.png", f"p{i // 2}", i % 2, ""))
     table = pd.DataFrame(rows, columns=["path", "patient_id", "pneumonia", "site"])
-    table.to_csv(users / "manifest.csv", index=False)
+    table.to_csv(own_images / "manifest.csv", index=False)
     chexpert = synthetic.write_chexpert(root, patients=12, valid_patients=6, image_size=64)
     packed = root / "packed"
     prepare.prepare(sources.load("chexpert", chexpert), parse("resize(32)"), packed, "packed")
@@ -84,7 +84,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         "wilds_camelyon17": synthetic.write_wilds_camelyon17(
             root, slides_per_centre=2, patches_per_slide=4
         ),
-        "csv": users,
+        "csv": own_images,
         "folder": _folder(root / "folder"),
         "dicom": _dicom(root / "dicom"),
         "slides": _slides(root / "slides"),
@@ -95,7 +95,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
 
 @pytest.fixture
 def make() -> Callable[..., Manifest]:
-    """Returns a function that makes a manifest of one label `ill` from columns."""
+    """Returns a function that makes a manifest with one label, `ill`, and the given columns."""
 
     def make_manifest(n: int, root: pathlib.Path = pathlib.Path("/nowhere"), **columns) -> Manifest:
         table = pd.DataFrame(

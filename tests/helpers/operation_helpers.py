@@ -1,4 +1,4 @@
-"""Images to work on, and ways of calling operations."""
+"""Images for the tests of operations, and functions that apply a specification."""
 
 import functools
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def smooth(height: int = 60, width: int = 80) -> np.ndarray:
 
 
 def coordinates(height: int, width: int) -> np.ndarray:
-    """An image whose red is the row and whose green is the column of each pixel, in [0, 1]."""
+    """Returns an image whose red is the row and whose green is the column, in [0, 1]."""
     y, x = np.mgrid[0:height, 0:width]
     return np.stack([y / height, x / width, np.zeros_like(x)], -1).astype(np.float32)
 
@@ -36,18 +36,18 @@ def parsed(specification: str) -> Preprocess:
 
 @functools.cache
 def traced(specification: str) -> Callable[[np.ndarray, tf.Tensor], tf.Tensor]:
-    """Returns a graph that knows no height and width, as of decoded images."""
+    """Returns a graph without known height and width, as after decoding."""
     signature = [tf.TensorSpec([None, None, 3], tf.float32), tf.TensorSpec([2], tf.int32)]
     preprocess = parsed(specification)
     return tf.function(lambda image, seed: preprocess(image, seed), input_signature=signature)
 
 
 def draws(specification: str, image: np.ndarray, count: int) -> list[np.ndarray]:
-    """Returns the image under seeds 0 to count - 1, made in a graph, which is faster."""
+    """Returns the results for seeds 0 to count - 1, computed in a graph, which is faster."""
     function = traced(specification)
     return [function(image, seeded(i)).numpy() for i in range(count)]
 
 
 def apply(specification: str, image: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Returns the image under one seed, made eagerly."""
+    """Returns the result for one seed, computed eagerly."""
     return parsed(specification)(tf.constant(image), seeded(seed)).numpy()

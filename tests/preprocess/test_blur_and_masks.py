@@ -1,4 +1,4 @@
-"""Blur and cut-out against twins in SciPy and NumPy."""
+"""Blur and cut-out against other implementations in SciPy and NumPy."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from remedis.preprocess.operations import blur
 
 @pytest.mark.parametrize("sigma", [0.1, 0.7, 2.0])
 @pytest.mark.parametrize("sides", [(60, 90), (120, 50)])
-def test_blur_is_scipys_with_the_rim_renormalised(sigma, sides):
+def test_blur_is_that_of_scipy_with_a_renormalised_border(sigma, sides):
     image = noise(*sides)
     radius = sides[0] // 10 // 2
 
@@ -20,13 +20,13 @@ def test_blur_is_scipys_with_the_rim_renormalised(sigma, sides):
             values, sigma, mode="constant", radius=(radius, radius), axes=(0, 1)
         )
 
-    # Zeros beyond the border take part in neither sum.
+    # Zeros beyond the border contribute to neither sum.
     expected = theirs(image.astype(float)) / theirs(np.ones(image.shape))
     got = blur.blurred(tf.constant(image), tf.constant(sigma))
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-def test_blur_spreads_a_dot_alike_to_all_sides_and_keeps_its_light():
+def test_blur_spreads_a_dot_evenly_and_keeps_its_brightness():
     image = np.zeros((61, 81, 3), np.float32)
     image[20, 50] = 1
     got = apply("gaussian_blur(1, (1.5, 1.5))", image)
@@ -37,7 +37,7 @@ def test_blur_spreads_a_dot_alike_to_all_sides_and_keeps_its_light():
     np.testing.assert_allclose(around, around.T, atol=1e-7)
 
 
-def test_blur_leaves_an_even_image_even_up_to_the_rim():
+def test_blur_does_not_change_a_uniform_image_even_at_the_border():
     image = np.full((50, 40, 3), 0.7, np.float32)
     np.testing.assert_allclose(apply("gaussian_blur(1)", image), image, atol=1e-6)
 
@@ -61,7 +61,7 @@ def test_cut_out_covers_a_rectangle_anywhere():
         covered = (got == 0.25).all(axis=-1)
         np.testing.assert_array_equal(got[~covered], image[~covered])
         rows, columns = (np.flatnonzero(covered.any(axis)) for axis in (1, 0))
-        # One rectangle, without holes, cut only by the image's border.
+        # The covered pixels are one rectangle, clipped only by the border of the image.
         assert covered.sum() == (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
         assert len(rows) == 20 or rows[0] == 0 or rows[-1] == 39
         assert len(columns) == 30 or columns[0] == 0 or columns[-1] == 59

@@ -1,4 +1,4 @@
-"""Light, colour and grey levels against twins in NumPy and scikit-image."""
+"""Brightness, colour and grey levels against other implementations in NumPy and scikit-image."""
 
 import numpy as np
 import pytest
@@ -45,14 +45,14 @@ def test_saturation_scales_that_of_hsv():
         free = (changed[..., 1] < 0.98) & (changed[..., 1] > 0.02) & (hsv[..., 2] > 0.1)
         factor = np.median((changed[..., 1] / hsv[..., 1])[free])
         factors.append(factor)
-        hsv_by_hand = hsv * [1, factor, 1]
-        expected = skimage.color.hsv2rgb(np.clip(hsv_by_hand, 0, 1))
+        scaled = hsv * [1, factor, 1]
+        expected = skimage.color.hsv2rgb(np.clip(scaled, 0, 1))
         np.testing.assert_allclose(got, expected, atol=2e-3)
     assert 0.199 <= min(factors) < 0.3
     assert 1.7 < max(factors) <= 1.801
 
 
-def test_hue_turns_that_of_hsv_both_ways():
+def test_hue_shifts_that_of_hsv_in_both_directions():
     hsv = skimage.color.rgb2hsv(noise())
     turns = []
     for got in draws("hue(0.2)", noise(), 60):
@@ -77,23 +77,23 @@ def test_grey_images_have_no_colour_to_change(specification):
     "specification",
     ["brightness(0)", "contrast(0)", "saturation(0)", "hue(0)", "colour_distortion(0.0, 1)"],
 )
-def test_no_strength_changes_nothing(specification):
+def test_strength_0_changes_nothing(specification):
     np.testing.assert_allclose(apply(specification, smooth(), 4), smooth(), atol=2e-6)
 
 
-def test_colour_distortion_is_its_four_parts_in_every_order():
+def test_colour_distortion_is_its_four_operations_in_every_order():
     image = tf.constant(smooth(12, 16))
-    parts = (colour.brightness, colour.contrast, colour.saturation, colour.hue)
+    operations = (colour.brightness, colour.contrast, colour.saturation, colour.hue)
     strengths = (0.4, 0.4, 0.4, 0.1)
     firsts, lasts = set(), set()
     for seed in range(40):
         got = colour.colour_distortion(image, 0.5, 1.0, seed=seeded(seed)).numpy()
-        _, order, *own = split(seeded(seed), 6)
-        made = image
+        _, order, *seeds = split(seeded(seed), 6)
+        expected = image
         shuffled = tf.random.experimental.stateless_shuffle(tf.range(4), order).numpy()
-        for which in shuffled:
-            made = parts[which](made, strengths[which], seed=own[which])
-        np.testing.assert_allclose(got, made, rtol=0, atol=1e-6)
+        for i in shuffled:
+            expected = operations[i](expected, strengths[i], seed=seeds[i])
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
         firsts.add(shuffled[0])
         lasts.add(shuffled[-1])
     assert firsts == lasts == {0, 1, 2, 3}
@@ -106,7 +106,7 @@ def test_grey_is_the_luminance_in_all_channels():
     assert apply("grey(1)", WHITE).max() == pytest.approx(1, abs=1e-6)
 
 
-def test_solarise_turns_the_bright_part_into_its_negative():
+def test_solarise_inverts_the_bright_part():
     got = apply("solarise(0.5, 1)", RAMP)
     expected = np.where(RAMP < 0.5, RAMP, 1 - RAMP)
     np.testing.assert_array_equal(got, expected)
@@ -114,7 +114,7 @@ def test_solarise_turns_the_bright_part_into_its_negative():
 
 
 @pytest.mark.parametrize("kind", ["skewed", "few levels", "black border"])
-def test_equalisation_is_scikit_images_with_the_darkest_level_at_0(kind):
+def test_equalisation_is_that_of_scikit_image_with_the_darkest_level_at_0(kind):
     rng = np.random.default_rng(1)
     levels = 255 * rng.beta(2, 5, (64, 80))
     if kind == "few levels":
@@ -123,17 +123,17 @@ def test_equalisation_is_scikit_images_with_the_darkest_level_at_0(kind):
         levels[:, :20] = 0
     levels = np.round(levels)
     image = np.repeat((levels / 255).astype(np.float32)[..., None], 3, axis=2)
-    # scikit-image gives the share of pixels up to a level; 256 bins of 8-bit levels keep them
-    # apart. It interpolates between the middles of bins: undone by levels at their middles.
+    # scikit-image gives the share of pixels up to a level, and has one of 256 bins per 8-bit level.
+    # It interpolates between the centres of bins, hence the tolerance of two bins below.
     table = np.cumsum(np.bincount(levels.astype(int).ravel(), minlength=256)) / levels.size
     share = table[levels.astype(int)]
     expected = (share - share.min()) / (1 - share.min())
     got = apply("histogram_equalisation(1)", image)
     np.testing.assert_allclose(got, np.repeat(expected[..., None], 3, axis=2), atol=1e-6)
     if kind == "skewed":
-        theirs = skimage.exposure.equalize_hist(levels / 255, nbins=256)
+        reference = skimage.exposure.equalize_hist(levels / 255, nbins=256)
         largest_bin = np.bincount(levels.astype(int).ravel()).max() / levels.size
-        scaled = (theirs - theirs.min()) / (1 - theirs.min())
+        scaled = (reference - reference.min()) / (1 - reference.min())
         np.testing.assert_allclose(got[..., 0], scaled, atol=2 * largest_bin)
 
 
@@ -145,17 +145,17 @@ def test_equalised_levels_are_equally_frequent():
     before = np.histogram(image[..., 0], bins=8, range=(0, 1))[0] / got.size
     assert before.max() > 0.4
     assert shares.max() < 0.2
-    # No two levels change places.
+    # The order of levels is kept.
     order = np.argsort(image[..., 0].ravel(), kind="stable")
     assert np.diff(got.ravel()[order]).min() >= 0
 
 
 @pytest.mark.parametrize("level", [0, 1, 77, 128, 254, 255])
-def test_an_image_of_one_level_stays(level):
+def test_an_image_of_one_level_does_not_change(level):
     image = np.full((6, 5, 3), level / 255, np.float32)
     got = grey_levels.equalised(tf.constant(image))
     np.testing.assert_allclose(got, image, atol=1e-6)
 
 
-def test_each_of_the_256_levels_has_a_bin_of_its_own():
+def test_each_of_the_256_levels_has_its_own_bin():
     np.testing.assert_allclose(apply("histogram_equalisation(1)", RAMP), RAMP, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Decoding against Pillow, and against pixels written by hand where Pillow cannot follow."""
+"""Decoding against Pillow, and against PNGs encoded here if Pillow does not support them."""
 
 import io
 import itertools
@@ -12,7 +12,7 @@ from PIL import Image
 
 from remedis.preprocess.decode import decode_image
 
-CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # of PNG's colour types: grey, RGB, grey + alpha, RGBA
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # per colour type of PNG: grey, RGB, grey + alpha, RGBA
 
 
 def smooth_image() -> Image.Image:
@@ -66,7 +66,7 @@ def with_pillow(contents: bytes) -> np.ndarray:
 
 @both
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
-def test_png_is_pillows_exactly(decode, mode):
+def test_png_is_exactly_that_of_pillow(decode, mode):
     contents = encoded(mode, "PNG")
     image = decode(contents)
     assert image.dtype == np.float32
@@ -109,9 +109,9 @@ def test_png_of_every_depth_scales_to_one(decode, depth, colour):
 @both
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("options", [{}, {"progressive": True}])
-def test_jpeg_is_pillows_to_a_grey_level(decode, mode, options):
+def test_jpeg_is_that_of_pillow_within_a_grey_level(decode, mode, options):
     contents = encoded(mode, "JPEG", quality=90, **options)
-    # CMYK goes to RGB by another rounding in each.
+    # The two convert CMYK to RGB with different rounding.
     levels = 2 if mode == "CMYK" else 1
     np.testing.assert_allclose(decode(contents), with_pillow(contents), atol=levels / 255 + 1e-6)
 

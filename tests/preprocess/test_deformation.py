@@ -1,4 +1,4 @@
-"""Elastic deformation: the sampling against SciPy, the field against its closed form."""
+"""Elastic deformation: sampling against SciPy, the field against its closed form."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_no_displacement_changes_nothing():
 
 
 @pytest.mark.parametrize("sides", [(60, 80), (81, 33)])
-def test_sampling_is_scipys(sides):
+def test_sampling_is_that_of_scipy(sides):
     image = smooth(*sides)
     field = np.random.default_rng(0).uniform(-7, 7, (2, *sides)).astype(np.float32)
     places = np.mgrid[0 : sides[0], 0 : sides[1]] + field
@@ -37,7 +37,7 @@ def test_sampling_is_scipys(sides):
     np.testing.assert_allclose(got, np.stack(expected, -1), atol=2e-5)
 
 
-def test_a_field_down_and_right_takes_from_there():
+def test_a_field_down_and_right_samples_down_and_right():
     image = np.zeros((20, 30, 3), np.float32)
     image[12, 20] = 1
     field = np.zeros((2, 20, 30), np.float32)
@@ -50,50 +50,50 @@ def test_a_field_down_and_right_takes_from_there():
 def test_the_field_has_the_covariance_of_smoothed_uniform_numbers(sigma):
     alpha = 10 * sigma
     height, width, count = 24, 40, 800
-    made = fields(height, width, alpha, sigma, count)
-    # Uniform numbers on [-1, 1], one a pixel, smoothed by a Gaussian: covariance alpha^2 / 3 times
-    # the Gaussian's autocorrelation.
+    sample = fields(height, width, alpha, sigma, count)
+    # The covariance of uniform numbers on [-1, 1], one per pixel, smoothed by a Gaussian is
+    # alpha^2 / 3 times the autocorrelation of the Gaussian.
     variance = alpha**2 / 3 / (4 * np.pi * sigma**2)
-    assert np.abs(made.mean(0)).max() < 5 * np.sqrt(variance / count)
-    assert made.var() == pytest.approx(variance, rel=0.03)
-    # The same at corners, rims and in the middle.
-    np.testing.assert_allclose(made.var(0), variance, rtol=0.3)
-    for apart in (1, 2, 5):
-        decay = np.exp(-(apart**2) / (4 * sigma**2))
+    assert np.abs(sample.mean(0)).max() < 5 * np.sqrt(variance / count)
+    assert sample.var() == pytest.approx(variance, rel=0.03)
+    # The variance is the same in corners, at borders and in the middle.
+    np.testing.assert_allclose(sample.var(0), variance, rtol=0.3)
+    for distance in (1, 2, 5):
+        decay = np.exp(-(distance**2) / (4 * sigma**2))
         for axis in (2, 3):
-            near = np.take(made, np.arange(made.shape[axis] - apart), axis)
-            far = np.take(made, np.arange(apart, made.shape[axis]), axis)
+            near = np.take(sample, np.arange(sample.shape[axis] - distance), axis)
+            far = np.take(sample, np.arange(distance, sample.shape[axis]), axis)
             assert (near * far).mean() == pytest.approx(variance * decay, abs=0.04 * variance)
-    # Down and right are independent.
-    assert abs((made[:, 0] * made[:, 1]).mean()) < 0.05 * variance
+    # The two directions are independent.
+    assert abs((sample[:, 0] * sample[:, 1]).mean()) < 0.05 * variance
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.5, 30.0])
-def test_nodes_a_sigma_apart_give_the_gaussians_own_covariance(sigma):
+def test_nodes_one_sigma_apart_give_the_covariance_of_the_gaussian(sigma):
     bumps = deformation._bumps(tf.constant(50), sigma).numpy().astype(float)
     distance = np.arange(50)[:, None] - np.arange(50)
     expected = np.sqrt(np.pi) * np.exp(-(distance**2) / (4 * sigma**2))
     np.testing.assert_allclose(bumps @ bumps.T, expected, atol=1.5e-4 * np.sqrt(np.pi))
 
 
-def test_the_field_is_what_smoothing_in_scipy_gives_in_size():
+def test_the_field_is_as_large_as_one_smoothed_by_scipy():
     alpha, sigma = 200, 6
     rng = np.random.default_rng(0)
-    plain = rng.uniform(-1, 1, (40, 120, 120))
-    theirs = alpha * scipy.ndimage.gaussian_filter(plain, sigma, mode="wrap", axes=(1, 2))
+    uniform = rng.uniform(-1, 1, (40, 120, 120))
+    theirs = alpha * scipy.ndimage.gaussian_filter(uniform, sigma, mode="wrap", axes=(1, 2))
     ours = fields(120, 120, float(alpha), float(sigma), 20)
     assert ours.std() == pytest.approx(theirs.std(), rel=0.08)
     steepness = [np.diff(field, axis=-1).std() for field in (ours, theirs)]
     assert steepness[0] == pytest.approx(steepness[1], rel=0.08)
 
 
-def test_fields_do_not_depend_on_the_size_of_the_image_in_scale():
+def test_displacements_do_not_depend_on_the_size_of_the_image():
     assert fields(30, 200, 90.0, 9.0, 200).std() == pytest.approx(0.163 * 10, rel=0.1)
 
 
 def test_the_image_stays_in_its_place():
-    # Over many draws, what a pixel is taken from is the pixel itself.
+    # The mean displacement over many draws is zero.
     image = coordinates(40, 50)
-    made = np.mean(draws("elastic_deformation(40, 5, 1)", image, 150), axis=0)
-    np.testing.assert_allclose(made[8:-8, 8:-8, 0] * 40, image[8:-8, 8:-8, 0] * 40, atol=0.55)
-    np.testing.assert_allclose(made[8:-8, 8:-8, 1] * 50, image[8:-8, 8:-8, 1] * 50, atol=0.55)
+    mean = np.mean(draws("elastic_deformation(40, 5, 1)", image, 150), axis=0)
+    np.testing.assert_allclose(mean[8:-8, 8:-8, 0] * 40, image[8:-8, 8:-8, 0] * 40, atol=0.55)
+    np.testing.assert_allclose(mean[8:-8, 8:-8, 1] * 50, image[8:-8, 8:-8, 1] * 50, atol=0.55)

@@ -1,4 +1,4 @@
-"""Crops, turns and mirrors against twins in NumPy, SciPy and Pillow."""
+"""Crops, rotations and mirroring against other implementations in NumPy, SciPy and Pillow."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from remedis.preprocess.operations import geometry
 
 
 @pytest.mark.parametrize("size", [16, 24, 100])
-def test_resize_is_pillows_bicubic(size):
+def test_resize_is_the_bicubic_one_of_pillow(size):
     expected = [
         np.asarray(Image.fromarray(channel).resize((size, size), Image.Resampling.BICUBIC))
         for channel in np.moveaxis(smooth(), -1, 0)
@@ -29,11 +29,11 @@ def test_shrinking_averages_instead_of_picking():
 
 @pytest.mark.parametrize("degrees", [10, -25, 90])
 def test_a_positive_angle_turns_counter_clockwise_as_in_scipy(degrees):
-    # scipy turns the first axis towards the second: on an image, counter-clockwise.
+    # SciPy rotates the first axis towards the second, which is counter-clockwise in an image.
     image = smooth(61, 61)
     expected = scipy.ndimage.rotate(image, degrees, reshape=False, order=1, cval=0.0)
     got = geometry.rotated(tf.constant(image), tf.constant(np.radians(degrees), tf.float32)).numpy()
-    # The two treat the outermost pixels, half outside, differently.
+    # The two differ in the outermost pixels, which lie half outside.
     y, x = np.mgrid[0:61, 0:61] - 30
     inside = np.hypot(x, y) < 29
     np.testing.assert_allclose(got[inside], expected[inside], atol=2e-3)
@@ -41,11 +41,11 @@ def test_a_positive_angle_turns_counter_clockwise_as_in_scipy(degrees):
     assert got[0, 0].max() == 0 or degrees == 90
 
 
-def test_the_angle_is_within_its_bounds_both_ways():
+def test_the_angle_is_within_its_bounds_in_both_directions():
     image = coordinates(101, 101)
     angles = []
     for turned in draws("rotate(20)", image, 40):
-        # How the row changes along the middle row gives the sine.
+        # The change of the row coordinate along the middle row is the sine of the angle.
         angles.append(np.degrees(np.arcsin((turned[50, 70, 0] - turned[50, 30, 0]) * 101 / 40)))
     assert max(map(abs, angles)) <= 20.1
     assert min(angles) < -5
@@ -71,7 +71,7 @@ def test_central_crop_keeps_the_centre(fraction, rows, columns):
     np.testing.assert_array_equal(apply(f"central_crop({fraction})", noise()), expected)
 
 
-def test_random_crop_is_a_piece_of_the_image_anywhere():
+def test_random_crop_is_a_part_of_the_image_at_any_place():
     image = coordinates(20, 30)
     starts = set()
     for got in draws("random_crop(18)", image, 300):
@@ -91,7 +91,7 @@ def test_random_crop_of_a_smaller_image_says_so():
         draws("random_crop(64)", noise(), 1)
 
 
-def test_random_resized_crop_cuts_true_rectangles_within_its_bounds():
+def test_random_resized_crop_cuts_rectangles_within_its_bounds():
     height, width, size = 120, 160, 32
     image = coordinates(height, width)
     areas, aspects, clipped = [], [], 0
@@ -99,8 +99,8 @@ def test_random_resized_crop_cuts_true_rectangles_within_its_bounds():
     for got in draws(specification, image, 200):
         inner = slice(4, size - 4)
         rows, columns = got[inner, inner, 0] * height, got[inner, inner, 1] * width
-        # Rows grow downwards alike in all columns, and columns rightwards in all rows: the piece is
-        # upright, not mirrored, and one linear stretch of the image.
+        # Rows increase downwards equally in all columns, and columns to the right in all rows: the
+        # crop is upright, not mirrored, and scaled linearly.
         down, right = np.diff(rows, axis=0), np.diff(columns, axis=1)
         assert down.min() > 0
         assert right.min() > 0
@@ -111,7 +111,7 @@ def test_random_resized_crop_cuts_true_rectangles_within_its_bounds():
         assert high <= height + 0.5
         assert wide <= width + 0.5
         if high > height - 1.5 or wide > width - 1.5:
-            clipped += 1  # a side that would be longer than the image is cut
+            clipped += 1  # a side longer than the image is cut to it
             continue
         areas.append(high * wide / (height * width))
         aspects.append(wide / high)
@@ -149,7 +149,7 @@ def test_flip_up_down_mirrors_up_and_down_about_half_the_time():
     np.testing.assert_array_equal(apply("flip_up_down(0)", image), image)
 
 
-def test_quarter_turns_are_numpys_and_equally_likely():
+def test_quarter_turns_are_those_of_numpy_and_equally_likely():
     image = noise(5, 7)
     turned = [np.rot90(image, turns) for turns in range(4)]
     counts = [0] * 4

@@ -1,4 +1,4 @@
-"""What all operations owe: the same everywhere, by seed alone, images in and images out."""
+"""The contract of all operations: the same in every mode, random by seed alone, valid images."""
 
 import inspect
 
@@ -42,22 +42,22 @@ def test_every_registered_operation_is_tested_here():
 
 
 @pytest.mark.parametrize("specification", EVERY)
-def test_the_same_eagerly_and_in_a_pipeline_bit_for_bit(specification):
+def test_results_are_the_same_eagerly_and_in_a_pipeline_bit_for_bit(specification):
     preprocess = parsed(specification)
 
     def unknown(pixels: tf.Tensor) -> tf.Tensor:
-        # The pipeline knows no height and width, as of decoded images.
+        # Height and width are unknown in the pipeline, as after decoding.
         return tf.compat.v1.placeholder_with_default(pixels, [None, None, 3])
 
     images = tf.data.Dataset.from_tensors(noise()).map(unknown).repeat()
     seeds = tf.data.Dataset.range(6).map(lambda i: tf.stack([tf.cast(i, tf.int32), 7]))
-    made = tf.data.Dataset.zip(images, seeds).map(preprocess, tf.data.AUTOTUNE)
-    for i, got in enumerate(made.as_numpy_iterator()):
+    results = tf.data.Dataset.zip(images, seeds).map(preprocess, tf.data.AUTOTUNE)
+    for i, got in enumerate(results.as_numpy_iterator()):
         np.testing.assert_array_equal(got, apply(specification, noise(), i))
 
 
 @pytest.mark.parametrize("specification", EVERY)
-def test_one_channel_of_a_grey_image_gives_what_three_equal_ones_do(specification):
+def test_one_channel_of_a_grey_image_gives_the_result_of_three_equal_ones(specification):
     preprocess = parsed(specification)
     signature = [tf.TensorSpec([None, None, None], tf.float32), tf.TensorSpec([2], tf.int32)]
     function = tf.function(lambda image, seed: preprocess(image, seed), input_signature=signature)
@@ -69,8 +69,8 @@ def test_one_channel_of_a_grey_image_gives_what_three_equal_ones_do(specificatio
 
 @pytest.mark.parametrize("specification", EVERY)
 @pytest.mark.parametrize("extreme", ["noise", "checks"])
-def test_stays_an_image_with_values_from_0_to_1(specification, extreme):
-    image = noise() if extreme == "noise" else np.round(noise())  # sharp edges overshoot most
+def test_the_result_is_an_image_with_values_from_0_to_1(specification, extreme):
+    image = noise() if extreme == "noise" else np.round(noise())  # sharp edges overshoot the most
     for got in draws(specification, image, 20):
         assert got.dtype == np.float32
         assert got.ndim == 3
@@ -79,22 +79,22 @@ def test_stays_an_image_with_values_from_0_to_1(specification, extreme):
         assert got.max() <= 1
 
 
-KEEPING = tuple(
+SIZE_PRESERVING = tuple(
     specification
     for specification in EVERY
     if not specification.startswith(("resize", "central_crop", "random", "quarter_turns"))
 )
 
 
-@pytest.mark.parametrize("specification", KEEPING)
+@pytest.mark.parametrize("specification", SIZE_PRESERVING)
 def test_the_size_is_kept(specification):
     assert all(got.shape == noise().shape for got in draws(specification, noise(), 6))
 
 
 @pytest.mark.parametrize("specification", RANDOM)
-def test_a_seed_decides_everything(specification):
-    first, again = (draws(specification, noise(40, 40), 8) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+def test_the_seed_alone_decides_the_result(specification):
+    first, second = (draws(specification, noise(40, 40), 8) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
     assert any(not np.array_equal(first[0], other) for other in first[1:])
 
 
@@ -107,8 +107,8 @@ def test_the_smallest_images(specification, sides):
         assert got.size
 
 
-# Each with a probability; a strength that shows whenever it is applied.
-CHANCES = (
+# Operations with a probability, strong enough to be visible whenever they are applied.
+WITH_PROBABILITY = (
     "flip_left_right(%s)",
     "flip_up_down(%s)",
     "colour_distortion(1.0, %s)",
@@ -122,8 +122,8 @@ CHANCES = (
 )
 
 
-def test_every_operation_with_a_probability_is_among_the_chances():
-    tested = {step.name for text in CHANCES for step in parse(text % 0.5).steps}
+def test_every_operation_with_a_probability_is_tested():
+    tested = {step.name for text in WITH_PROBABILITY for step in parse(text % 0.5).steps}
     assert tested == {
         name
         for name in registry.names()
@@ -131,21 +131,23 @@ def test_every_operation_with_a_probability_is_among_the_chances():
     }
 
 
-@pytest.mark.parametrize("specification", CHANCES)
-def test_the_probability_is_how_often_it_is_applied(specification):
+@pytest.mark.parametrize("specification", WITH_PROBABILITY)
+def test_the_probability_is_the_share_of_changed_images(specification):
     image = noise(20, 20)
-    made = draws(specification % 0.4, image, 200)
-    changed = sum(not np.array_equal(got, image) for got in made)
+    results = draws(specification % 0.4, image, 200)
+    changed = sum(not np.array_equal(got, image) for got in results)
     assert 52 <= changed <= 108  # 4 standard deviations about 80
     never, always = (apply(specification % probability, image) for probability in (0, 1))
     np.testing.assert_array_equal(never, image)
     assert not np.array_equal(always, image)
 
 
-@pytest.mark.parametrize("specification", CHANCES[2:3] + CHANCES[4:5] + CHANCES[6:9])
-def test_the_decision_tells_nothing_of_the_other_draws(specification):
-    # What is made with the seeds of which 40 % are chosen is what is made with the others too: if
-    # one draw were both decision and strength, the chosen would be the weak ones.
+@pytest.mark.parametrize(
+    "specification", WITH_PROBABILITY[2:3] + WITH_PROBABILITY[4:5] + WITH_PROBABILITY[6:9]
+)
+def test_the_decision_is_independent_of_the_other_draws(specification):
+    # The changes of the chosen 40 % are as strong as those of the other seeds. If one draw were
+    # both decision and strength, the chosen ones would be weak.
     image = noise(20, 20)
     everywhere = draws(specification % 1, image, 200)
     sometimes = draws(specification % 0.4, image, 200)
@@ -153,12 +155,12 @@ def test_the_decision_tells_nothing_of_the_other_draws(specification):
     chosen = np.array([not np.array_equal(got, image) for got in sometimes])
     for i in np.flatnonzero(chosen)[:20]:
         np.testing.assert_array_equal(sometimes[i], everywhere[i])
-    apart = change[chosen].mean() - change[~chosen].mean()
-    spread = change.std() * np.sqrt(1 / chosen.sum() + 1 / (~chosen).sum())
-    assert abs(apart) < 4 * spread
+    difference = change[chosen].mean() - change[~chosen].mean()
+    standard_error = change.std() * np.sqrt(1 / chosen.sum() + 1 / (~chosen).sum())
+    assert abs(difference) < 4 * standard_error
 
 
-def test_what_is_not_chosen_is_not_computed():
+def test_an_operation_that_is_not_chosen_is_not_computed():
     def failing(image):
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_sum(image) < 0, ["done"])]):
             return tf.identity(image)
@@ -172,7 +174,7 @@ def test_what_is_not_chosen_is_not_computed():
         graph(noise(), tf.constant(1.0))
 
 
-def test_seeds_of_one_are_different_and_repeatable():
+def test_seeds_split_from_one_are_different_and_repeatable():
     seeds = [tuple(seed.numpy()) for seed in split(seeded(3), 5)]
     assert len(set(seeds)) == 5
     assert seeds == [tuple(seed.numpy()) for seed in split(seeded(3), 5)]

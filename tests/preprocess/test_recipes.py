@@ -1,4 +1,4 @@
-"""The documented recipes: what they are, that they run, and how they are named."""
+"""The recipes: their operations, results, names and documentation."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_two_views_differ_unless_for_evaluation(name):
     assert np.array_equal(one, other) == (name == "evaluation")
 
 
-def test_the_orders_are_those_documented():
+def test_the_orders_are_the_documented_ones():
     assert operations("contrastive_cxr()") == [
         "histogram_equalisation",
         "elastic_deformation",
@@ -77,7 +77,7 @@ def test_fine_tuning_never_cuts_off_the_middle_third():
     crop = parse(recipes.finetune_pathology(96)).steps[0]
     assert crop.name == "random_resized_crop"
     assert dict(crop.keywords) == {"area": (0.6, 1.0)}
-    # Where the smallest of its crops of a 96-pixel patch begin and end, by row and by column.
+    # The smallest crops of a 96-pixel patch: their start and end per row and per column.
     for got in draws("random_resized_crop(96, area=(0.6, 0.6))", coordinates(96, 96), 300):
         for axis in (0, 1):
             places = 96 * np.moveaxis(got[..., axis], axis, 0)[10:86].mean(axis=1)
@@ -87,7 +87,7 @@ def test_fine_tuning_never_cuts_off_the_middle_third():
             assert start + 96 * scale >= 63.8
 
 
-def test_a_recipe_may_stand_among_operations_and_is_written_out():
+def test_a_recipe_among_operations_is_replaced_by_its_specification():
     written = parse("resize(64) | evaluation(size=32) | brightness(0.1)")
     assert written.specification == (
         "resize(64) | central_crop(0.875) | resize(32) | brightness(0.1)"
@@ -101,7 +101,7 @@ def test_a_config_fills_in_the_size():
     assert parse(text).specification == recipes.finetune_cxr(96)
 
 
-def test_a_wrong_name_gets_the_right_ones():
+def test_a_wrong_name_gets_the_nearest_one_and_all_others():
     with pytest.raises(UserError) as caught:
         recipes.get("finetune_crx")
     assert str(caught.value) == (
@@ -111,7 +111,7 @@ def test_a_wrong_name_gets_the_right_ones():
     )
 
 
-def test_every_recipe_says_where_it_is_from():
+def test_every_recipe_names_its_source():
     for name in SIZES:
         text = recipes.get(name).__doc__
         assert "ours" in text or "released" in text

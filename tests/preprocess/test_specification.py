@@ -1,4 +1,4 @@
-"""Text to operations: what is understood, what is refused and in which words."""
+"""Parsing of specifications: accepted texts, refused texts and their messages."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ RECIPES = "contrastive_cxr, contrastive_pathology, evaluation, finetune_cxr, fin
         ),
     ],
 )
-def test_what_cannot_be_read_is_answered_with_what_can(specification, sentence):
+def test_a_refused_specification_is_answered_with_the_choices(specification, sentence):
     with pytest.raises(UserError) as caught:
         parse(specification)
     assert str(caught.value) == sentence
@@ -151,7 +151,7 @@ def test_evaluation_must_be_repeatable():
         "evaluation(sise=3)",
     ],
 )
-def test_values_no_image_would_do_for_are_refused_before_any_is_read(specification):
+def test_impossible_values_are_refused_before_an_image_is_read(specification):
     with pytest.raises(UserError, match="wrong arguments of") as caught:
         parse(specification)
     assert "\n" not in str(caught.value)
@@ -169,8 +169,8 @@ def test_values_no_image_would_do_for_are_refused_before_any_is_read(specificati
         "evaluation(open(%r, 'w'))",
     ],
 )
-def test_nothing_but_literals_is_evaluated(specification, tmp_path):
-    target = tmp_path / "made"
+def test_only_literals_are_evaluated(specification, tmp_path):
+    target = tmp_path / "target"
     with pytest.raises(UserError):
         parse(specification % str(target))
     assert not target.exists()
@@ -183,7 +183,7 @@ def test_whitespace_and_order_of_keywords_do_not_matter():
     np.testing.assert_array_equal(loose(IMAGE, SEED), plain(IMAGE, SEED))
 
 
-def test_the_text_comes_back_and_means_the_same():
+def test_the_text_is_kept_and_parses_to_the_same():
     text = "resize(16) | random_crop(8) | flip_left_right()"
     parsed = parse(text)
     assert parsed.specification == text
@@ -198,12 +198,12 @@ def test_an_empty_specification_does_nothing(specification):
 
 def test_operations_are_applied_from_left_to_right():
     image = parse("central_crop(0.5) | resize(8)")(tf.constant(IMAGE)).numpy()
-    by_hand = parse("resize(8)")(parse("central_crop(0.5)")(tf.constant(IMAGE))).numpy()
-    np.testing.assert_array_equal(image, by_hand)
+    expected = parse("resize(8)")(parse("central_crop(0.5)")(tf.constant(IMAGE))).numpy()
+    np.testing.assert_array_equal(image, expected)
     assert not np.allclose(image, parse("resize(8)")(tf.constant(IMAGE)))
 
 
-def test_an_operation_at_the_end_leaves_the_draws_of_those_before():
+def test_an_operation_at_the_end_does_not_change_the_draws_before_it():
     before = parse("random_crop(20) | rotate(20)")
     longer = parse("random_crop(20) | rotate(20) | flip_left_right(1)")
     expected = before(IMAGE, SEED).numpy()[:, ::-1]

@@ -1,4 +1,4 @@
-"""The made-up data sets: their layouts, their determinism, and that they show what they say."""
+"""Layouts, determinism and visible findings of the made-up data sets."""
 
 import hashlib
 import pathlib
@@ -31,7 +31,7 @@ NIH_HEADER = (
 
 
 def hashes(root: pathlib.Path) -> dict[str, str]:
-    """Returns the hash of every file under `root`, by relative path."""
+    """Returns the hash of every file below `root`, by relative path."""
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
@@ -61,7 +61,7 @@ WRITERS = {
 
 @pytest.fixture(scope="module")
 def chexpert_root(tmp_path_factory):
-    # Few patients, and still enough of every condition.
+    # Few patients, but enough with every condition.
     return synthetic.write_chexpert(
         tmp_path_factory.mktemp("chexpert"), patients=200, image_size=32
     )
@@ -90,11 +90,11 @@ class TestEveryWriter:
         second = set(images_of(WRITERS[name](tmp_path / "b", seed=1)).values())
         assert not first & second
 
-    def test_images_all_differ(self, name, tmp_path):
+    def test_all_images_differ(self, name, tmp_path):
         values = list(images_of(WRITERS[name](tmp_path)).values())
         assert len(values) == len(set(values)) > 4
 
-    def test_more_patients_leave_the_former_ones_as_they_are(self, name, tmp_path):
+    def test_added_patients_do_not_change_the_others(self, name, tmp_path):
         few, many = WRITERS[name](tmp_path / "few"), WRITERS[name](tmp_path / "many", n=6)
         assert images_of(few).items() < images_of(many).items()
 
@@ -104,7 +104,7 @@ class TestEveryWriter:
         assert "Seed: 7" in notice
         assert "nothing about medicine" in notice
 
-    def test_refuses_to_write_over(self, name, tmp_path):
+    def test_refuses_to_overwrite(self, name, tmp_path):
         root = WRITERS[name](tmp_path)
         before = hashes(root)
         with pytest.raises(UserError, match="exists already"):
@@ -154,10 +154,10 @@ class TestChexpert:
             rf"CheXpert-v1\.0-small/{split}/patient\d{{5}}/study\d/view\d_(frontal|lateral)\.jpg"
         )
         assert table["Path"].str.fullmatch(pattern).all()
-        named = set(table["Path"])
-        written = chexpert_root.parent.glob(f"{chexpert_root.name}/{split}/**/*.jpg")
-        assert {str(path.relative_to(chexpert_root.parent)) for path in written} == named
-        assert len(named) == len(table)
+        listed = set(table["Path"])
+        images = chexpert_root.parent.glob(f"{chexpert_root.name}/{split}/**/*.jpg")
+        assert {str(path.relative_to(chexpert_root.parent)) for path in images} == listed
+        assert len(listed) == len(table)
         shapes = set()
         for path in table["Path"][:60]:
             with Image.open(chexpert_root.parent / path) as image:
@@ -180,7 +180,7 @@ class TestChexpert:
             counts = raw[name].value_counts()
             assert counts[""] > counts["1.0"] > 0
             assert counts["-1.0"] > 0
-        # As in the published set: atelectasis is hedged most and hardly ever denied.
+        # As in the published set, atelectasis is the most often uncertain and hardly ever denied.
         assert (raw["Atelectasis"] == "-1.0").sum() > (raw["Pleural Effusion"] == "-1.0").sum()
         assert (raw["Atelectasis"] == "0.0").sum() < (raw["Pleural Effusion"] == "0.0").sum()
 
@@ -215,11 +215,11 @@ class TestChexpert:
 
     @pytest.mark.parametrize("seed", range(20))
     def test_enough_patients_of_each_condition_whatever_the_seed(self, seed):
-        # Half of the patients with a condition may be hedged in their reports.
-        for split, count, least in ((1, 200, 30), (2, 80, 8)):
+        # The reports may call half of the patients with a condition uncertain.
+        for split, count, minimum in ((1, 200, 30), (2, 80, 8)):
             people = list(cohort.patients(seed, split, count, chest.HOSPITAL_A, 1))
             for name in findings.CONDITIONS:
-                assert sum(name in p.studies[0].findings for p in people) >= least
+                assert sum(name in p.studies[0].findings for p in people) >= minimum
 
 
 class TestChestXray14:
@@ -260,7 +260,7 @@ class TestChestXray14:
         patients = {n[:8] for n in test}
         assert 18 <= len(patients) <= 30
 
-    def test_a_patient_stays_in_its_list_when_others_come(self, tmp_path):
+    def test_a_patient_stays_in_its_list_when_others_are_added(self, tmp_path):
         few = synthetic.write_chestxray14(tmp_path / "few", patients=5, image_size=32)
         many = synthetic.write_chestxray14(tmp_path / "many", patients=9, image_size=32)
         for name in ("train_val_list.txt", "test_list.txt", "Data_Entry_2017.csv"):
@@ -311,10 +311,10 @@ class TestCamelyon17:
             colours[centre].append(np.asarray(Image.open(path), float)[..., :3].mean((0, 1)))
         assert sum(map(len, colours.values())) == len(table)
         means = np.array([np.mean(colours[c], axis=0) for c in range(5)])
-        apart = np.linalg.norm(means[:, None] - means[None], axis=-1)
-        within = np.mean([np.std(colours[c], axis=0).mean() for c in range(5)])
-        # The test centre lies farther from every other than those vary within themselves.
-        assert apart[2, [0, 1, 3, 4]].min() > within
+        distance = np.linalg.norm(means[:, None] - means[None], axis=-1)
+        spread = np.mean([np.std(colours[c], axis=0).mean() for c in range(5)])
+        # The distance of the test centre from every other one exceeds the spread within a centre.
+        assert distance[2, [0, 1, 3, 4]].min() > spread
 
 
 class TestHistology:
@@ -340,18 +340,18 @@ class TestHistology:
 
 
 def region(image, top, bottom, left, right):
-    """Returns a part of an image by shares of its height and width."""
+    """Returns a rectangle of an image, given in shares of its height and width."""
     height, width = image.shape
     return image[int(top * height) : int(bottom * height), int(left * width) : int(right * width)]
 
 
 def heart_width(image):
-    """How far the heart reaches to the patient's left."""
+    """Returns a score for the extent of the heart to the patient's left."""
     return region(image, 0.52, 0.62, 0.58, 0.74).mean()
 
 
 def filled_angle(image):
-    """How high the lung that reaches less deep into its costophrenic angle ends."""
+    """Returns the height of the lower end of the shorter lung."""
 
     def end(left, right):
         rows = region(image, 0.3, 0.8, left, right).mean(axis=1)
@@ -387,13 +387,13 @@ SIGNS = {
 
 
 def draw(number, present, style=chest.HOSPITAL_A, view="PA", size=96):
-    """Draws a patient with or without findings; [size, size] float in [0, 1]."""
+    """Draws a patient with or without findings: [size, size] float in [0, 1]."""
     rng = generator(9, number)
     person = anatomy.draw_anatomy(rng, "FM"[number % 2], 60)
     severity = rng.uniform(0.15, 1)
-    own = generator(9, number, len(present))
-    seen = dict.fromkeys(present, severity)
-    return chest.draw_chest(person, seen, style, view, own, (size, size)) / 255.0
+    film_rng = generator(9, number, len(present))
+    severities = dict.fromkeys(present, severity)
+    return chest.draw_chest(person, severities, style, view, film_rng, (size, size)) / 255.0
 
 
 class TestChest:
@@ -401,17 +401,17 @@ class TestChest:
     def test_each_condition_shows_where_it_should(self, condition):
         truth = [n % 2 for n in range(100)]
         scores = [SIGNS[condition](draw(n, [condition] * t)) for n, t in enumerate(truth)]
-        # Above chance by a wide margin; a hundred coin tosses reach 0.6 once in twenty.
+        # Far above chance: a hundred coin tosses reach 0.6 once in twenty times.
         assert roc_auc_score(truth, scores) > 0.65
 
     @pytest.mark.parametrize("view", chest.VIEWS)
-    def test_findings_only_take_air_away(self, view):
-        # The same film with and without each finding: the noise is drawn after, from one stream.
+    def test_findings_only_replace_air(self, view):
+        # The same film with and without each finding; the noise, drawn last, is the same too.
         person = anatomy.draw_anatomy(generator(1), "M", 60)
         for name in findings.CONDITIONS:
             healthy, ill = (
-                chest.draw_chest(person, seen, chest.HOSPITAL_A, view, generator(2), (96, 96))
-                for seen in ({}, {name: 0.9})
+                chest.draw_chest(person, present, chest.HOSPITAL_A, view, generator(2), (96, 96))
+                for present in ({}, {name: 0.9})
             )
             change = ill.astype(float) - healthy
             assert change.mean() > 0.3
@@ -447,9 +447,9 @@ class TestChest:
             for k in (1, 2)
         ]
         distance = np.array([[np.abs(a - b).mean() for b in films[1]] for a in films[0]])
-        own = np.diag(distance).mean()
-        others = distance[~np.eye(12, dtype=bool)].mean()
-        assert own < 0.9 * others
+        to_itself = np.diag(distance).mean()
+        to_others = distance[~np.eye(12, dtype=bool)].mean()
+        assert to_itself < 0.9 * to_others
 
 
 class TestShift:
@@ -465,7 +465,7 @@ class TestShift:
         lung = [np.mean([region(i, 0.3, 0.5, 0.28, 0.36).mean() for i in s]) for s in (a, b)]
         assert lung[1] > lung[0] + 0.05
 
-    def test_bedside_films_tell_of_disease_in_one_hospital_only(self):
+    def test_bedside_films_predict_disease_in_one_hospital_only(self):
         def gap(style):
             sick, well = [], []
             for patient in cohort.patients(0, 9, 300, style, 1):
@@ -477,7 +477,7 @@ class TestShift:
         assert gap(chest.HOSPITAL_A) > 0.2
         assert abs(gap(chest.HOSPITAL_B)) < 0.15
 
-    def test_a_model_of_one_hospital_loses_in_the_other(self):
+    def test_a_model_of_one_hospital_is_worse_in_the_other(self):
         def films(style, which, count):
             images, truth = [], []
             for patient in cohort.patients(0, which, count, style, 1):
@@ -499,6 +499,6 @@ class TestShift:
                     for y, model in zip(truth.T, models, strict=True)
                 ]
             )
-        # Learnable, and not solved by pixels alone.
+        # The conditions are learnable, but not trivially.
         assert 0.65 < scores["hospital A"] < 0.95
         assert scores["hospital B"] < scores["hospital A"] - 0.05

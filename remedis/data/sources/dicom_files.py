@@ -1,8 +1,8 @@
 """Your own DICOM files, in a directory and those below it, with a table of labels.
 
-Input: DICOM files with a name that the reader knows (`remedis.data.readers.dicom_image`), one row per
-frame. Files without an image, such as reports, are left out and counted. Links to directories are
-followed.
+Input: DICOM files with a name that the reader knows (`remedis.data.readers.dicom_image`), one row
+per frame. Files without an image, such as reports, are left out and counted. Links to directories
+are followed.
 Labels: the columns of `labels.csv`: 1, 0, -1 for uncertain, nothing for unknown. Its rows are
 matched to images by the first of the columns `path` (relative to the directory), `SOPInstanceUID`,
 `StudyInstanceUID` and `PatientID` that it has. Images without a row have unknown labels, and are

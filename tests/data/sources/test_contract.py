@@ -1,4 +1,4 @@
-"""What every source owes to those who use its manifest, on the dataset's real layout."""
+"""The contract of every source, on data in the layout of its data set."""
 
 import inspect
 import os
@@ -17,7 +17,7 @@ OPTIONS: dict[str, dict] = {
     "folder": {"patient_pattern": r"person(\d+)_"},
     "patch_camelyon": {"allow_missing_patient_ids": True},
 }
-# Sources that say nothing about patients, and load only if that is accepted.
+# Sources without patients, which load only with the opt-out.
 WITHOUT_PATIENTS = {"patch_camelyon"}
 
 
@@ -52,45 +52,45 @@ def test_every_patient_is_known_and_every_study_has_one(loaded, name):
     assert (loaded.table.groupby("study_id")["patient_id"].nunique() == 1).all()
 
 
-def test_images_are_there_and_decode(loaded):
+def test_images_exist_and_decode(loaded):
     assert not any(os.path.isabs(path) for path in loaded.table["path"])
     assert scan.scan(loaded)["fault"].isna().all()
 
 
-def test_the_same_again(loaded, name, datasets):
-    again = load(name, datasets[name], labels=LABELS.get(name), **OPTIONS.get(name, {}))
-    pd.testing.assert_frame_equal(again.table, loaded.table)
+def test_loading_twice_gives_the_same(loaded, name, datasets):
+    second = load(name, datasets[name], labels=LABELS.get(name), **OPTIONS.get(name, {}))
+    pd.testing.assert_frame_equal(second.table, loaded.table)
 
 
 def test_labels_in_the_order_asked_for(loaded, name, datasets):
     asked = loaded.labels[::-1][:2]
-    some = load(name, datasets[name], labels=asked, **OPTIONS.get(name, {}))
-    assert some.labels == asked
-    np.testing.assert_array_equal(some.targets(), loaded.table[list(asked)].to_numpy())
+    selected = load(name, datasets[name], labels=asked, **OPTIONS.get(name, {}))
+    assert selected.labels == asked
+    np.testing.assert_array_equal(selected.targets(), loaded.table[list(asked)].to_numpy())
 
 
-def test_splits_complete_without_leaks(loaded, name):
-    demanded = {"train": 0.6, "validation": 0.2, "test": 0.2}
+def test_splits_are_completed_without_leaks(loaded, name):
+    shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
     unknown = name in WITHOUT_PATIENTS
-    done = splits.ensure(loaded, demanded, seed=0, allow_missing_ids=unknown)
-    given = loaded.table["split"].notna() & (loaded.table["split"] != "train")
-    assert (done.table["split"] == loaded.table["split"])[given].all()
-    hashes = scan.scan(done).set_index("path")["sha256"]
-    receipt = leaks.check(done, hashes, allow_missing_patient_ids=unknown)
+    complete = splits.ensure(loaded, shares, seed=0, allow_missing_ids=unknown)
+    official = loaded.table["split"].notna() & (loaded.table["split"] != "train")
+    assert (complete.table["split"] == loaded.table["split"])[official].all()
+    hashes = scan.scan(complete).set_index("path")["sha256"]
+    receipt = leaks.check(complete, hashes, allow_missing_patient_ids=unknown)
     receipt.raise_if_leaking()
-    assert all(receipt.counts[split]["images"] > 0 for split in demanded)
+    assert all(receipt.counts[split]["images"] > 0 for split in shares)
 
 
 def test_survives_writing_and_reading(loaded, name, tmp_path):
     manifest.write_csv(loaded, tmp_path / "manifest.csv")
-    again = manifest.read_csv(
+    restored = manifest.read_csv(
         tmp_path / "manifest.csv",
         loaded.labels,
         root=loaded.root,
         allow_missing_patient_ids=name in WITHOUT_PATIENTS,
     )
     columns = loaded.table.columns.drop("path")
-    pd.testing.assert_frame_equal(again.table[columns], loaded.table[columns], rtol=1e-12)
+    pd.testing.assert_frame_equal(restored.table[columns], loaded.table[columns], rtol=1e-12)
 
 
 def test_unknown_label_option_and_directory(name, datasets, tmp_path):

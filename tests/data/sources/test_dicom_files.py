@@ -77,8 +77,11 @@ def test_attributes(folder):
 )
 def test_ages(age, born, studied, years):
     header = {"PatientAge": age, "PatientBirthDate": born, "StudyDate": studied}
-    found = dicom_files._age(header)
-    assert np.isnan(found) if years is None else found == pytest.approx(years, abs=0.01)
+    age_in_years = dicom_files._age(header)
+    if years is None:
+        assert np.isnan(age_in_years)
+    else:
+        assert age_in_years == pytest.approx(years, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -171,8 +174,8 @@ def test_links_to_directories_are_followed_once(folder, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     os.rename(root / "away", elsewhere / "patient")
     (root / "linked").symlink_to(elsewhere / "patient")
-    # Neither a second way to the same files nor a way back adds rows.
-    (root / "again").symlink_to(root / "own")
+    # Neither a second path to the same files nor a path back adds rows.
+    (root / "second").symlink_to(root / "own")
     (root / "own" / "back").symlink_to(root)
     table = dicom_files.load(root).table
     assert sorted(table["path"]) == ["linked/c.dcm", "own/a.dcm"]
@@ -232,7 +235,7 @@ def test_no_images(folder):
         dicom_files.load(root)
 
 
-def test_nothing_of_the_header_is_said(folder, capfd, caplog, recwarn):
+def test_nothing_of_the_header_is_printed_or_logged(folder, capfd, caplog, recwarn):
     secret = {
         "PatientID": f"{MARKER}ID",
         "ViewPosition": f"{MARKER}V",
@@ -259,7 +262,8 @@ def test_nothing_of_the_header_is_said(folder, capfd, caplog, recwarn):
             table=m.table[["path", "ill"]].assign(patient_id="", study_id="", site="", split=None),
         )
     )
-    out = capfd.readouterr()
-    assert "Reading DICOM headers" in out.err
-    told = (*errors, out.out, out.err, caplog.text, *(str(w.message) for w in recwarn))
-    assert not any(MARKER in text for text in told)
+    printed = capfd.readouterr()
+    assert "Reading DICOM headers" in printed.err
+    warned = [str(warning.message) for warning in recwarn]
+    texts = (*errors, printed.out, printed.err, caplog.text, *warned)
+    assert not any(MARKER in text for text in texts)

@@ -31,8 +31,8 @@ def make_files(tmp_path):
 def test_split_and_class(make_files):
     m = folder.load(make_files(*FILES), patient_pattern=PATTERN)
     assert m.labels == ("NORMAL", "PNEUMONIA")
-    found = dict(zip(m.table["path"], m.targets().tolist(), strict=True))
-    assert found == {name: [0, 1] if "PNEUMONIA" in name else [1, 0] for name in FILES}
+    targets = dict(zip(m.table["path"], m.targets().tolist(), strict=True))
+    assert targets == {name: [0, 1] if "PNEUMONIA" in name else [1, 0] for name in FILES}
     rows = m.table.set_index("path")
     assert rows["split"].to_dict() == {
         name: {"val": "validation"}.get(name.split("/")[0], name.split("/")[0]) for name in FILES
@@ -66,8 +66,8 @@ def test_names_of_validation(make_files, name):
 
 
 def test_files_that_are_no_images_are_skipped(make_files):
-    more = ["train/NORMAL/.hidden.png", "train/NORMAL/.thumbs/x.png", "train/NORMAL/notes.txt"]
-    directory = make_files(*FILES, *more, "__MACOSX/train/a.png", ".git/x/y.png", "README.md")
+    others = ["train/NORMAL/.hidden.png", "train/NORMAL/.thumbs/x.png", "train/NORMAL/notes.txt"]
+    directory = make_files(*FILES, *others, "__MACOSX/train/a.png", ".git/x/y.png", "README.md")
     assert len(folder.load(directory, patient_pattern=PATTERN)) == len(FILES)
 
 
@@ -78,7 +78,7 @@ def test_skipped_files_are_logged(make_files, caplog):
     assert "skipped 2 files without the name of an image: a/b.tif, a/c.bmp" in (caplog.text)
 
 
-def test_dicom_files_by_every_name_that_is_read(make_files):
+def test_dicom_files_under_every_name_that_the_reader_knows(make_files):
     names = ["a/1.2.840.113.1", "a/CR.1.2.840.113.2", "b/x.IMA"]
     m = folder.load(make_files(*names), allow_missing_patient_ids=True)
     assert m.table["path"].tolist() == names

@@ -1,6 +1,6 @@
-"""Damaged and mistaken tables of every source: one sentence that says where, never a wrong number.
+"""Damaged and wrong tables of every source: an error that names the place, never a wrong number.
 
-What one source alone can get wrong is in its own test file.
+Errors that only one source can have are tested in its own file.
 """
 
 import gzip
@@ -26,7 +26,7 @@ OPTIONS: dict[str, dict] = {
     "csv": {"labels": ("pneumonia",)},
     "patch_camelyon": {"allow_missing_patient_ids": True},
 }
-# A column that every row needs, and whose values are all of one kind.
+# A column that every source needs.
 NEEDED = {
     "chestxray14": "Finding Labels",
     "chexpert": "Frontal/Lateral",
@@ -44,7 +44,7 @@ def name(request) -> str:
 
 @pytest.fixture
 def copied(datasets, tmp_path):
-    """Returns a function that copies the tables of a dataset, leaving the images behind."""
+    """Returns a function that copies the tables of a data set without its images."""
 
     def copy(name: str) -> pathlib.Path:
         root = tmp_path / name
@@ -59,7 +59,7 @@ def copied(datasets, tmp_path):
 
 @pytest.fixture
 def spoil(copied):
-    """Returns a function that loads a dataset after its table's bytes went through `change`."""
+    """Returns a function that loads a data set after `change` is applied to its table's bytes."""
 
     def load(name, change, table=None):
         root = copied(name)
@@ -83,7 +83,7 @@ def with_line(contents: bytes, number: int, change) -> bytes:
     return b"".join(lines)
 
 
-def test_the_tables_as_they_are(spoil, name, datasets):
+def test_unchanged_tables(spoil, name, datasets):
     m = spoil(name, lambda contents: contents)
     whole = sources.load(name, datasets[name], **OPTIONS.get(name, {}))
     columns = whole.table.columns.drop("path")
@@ -195,7 +195,7 @@ def test_a_nul_byte(spoil, name):
     ],
     ids=["cut", "half", "empty", "not packed", "damaged"],
 )
-def test_a_packed_table_that_does_not_unpack(copied, contents, sentence):
+def test_a_packed_table_that_cannot_be_unpacked(copied, contents, sentence):
     root = copied("mimic_cxr")
     path = root / TABLES["mimic_cxr"]
     path.write_bytes(contents(path.read_bytes()))
@@ -272,7 +272,7 @@ def test_a_packed_table_that_does_not_unpack(copied, contents, sentence):
         ("mimic_cxr", "ViewPosition", "View", "row 1: no column 'ViewPosition'; the columns are"),
     ],
 )
-def test_mistaken(spoil, name, old, new, sentence):
+def test_wrong_columns_and_values(spoil, name, old, new, sentence):
     with pytest.raises(UserError, match=sentence):
         spoil(name, lambda c: c.replace(old.encode(), new.encode()))
 

@@ -68,14 +68,14 @@ def test_all_views(write, packed, end):
     np.testing.assert_array_equal(m.targets(), np.float32(expected))
 
 
-def test_the_labels_of_a_study_are_those_of_its_images(write):
+def test_the_images_of_a_study_have_its_labels(write):
     m = mimic_cxr.load(write(), views="all")
     assert m.labels == tuple(NAMES.split(","))
     table = m.table
     assert table["Atelectasis"].tolist()[:2] == [0, 0]
     assert table["No Finding"].tolist()[:2] == [1, 1]
     assert table["Pneumonia"][2] == -1
-    # No row for the last two studies: all unknown.
+    # The last two studies have no row: all labels are unknown.
     assert table[list(m.labels)].isna().all(axis=1).tolist() == [False] * 4 + [True] * 2
 
 
@@ -98,7 +98,7 @@ def test_views(write, caplog):
         mimic_cxr.load(directory)
 
 
-def test_an_unpacked_table_comes_first(write):
+def test_an_unpacked_table_has_precedence(write):
     directory = write()
     write(split=[line.replace("train", "test") for line in SPLIT], packed=False)
     assert mimic_cxr.load(directory).table["split"].tolist() == ["test", "test"]

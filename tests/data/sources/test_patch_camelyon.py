@@ -12,7 +12,7 @@ STEM = "camelyonpatch_level_2_split_"
 @pytest.fixture
 def write(tmp_path):
     def write_files(meta=("train", "valid", "test"), **changed):
-        """Writes splits of 4, 2 and 2 patches; `changed` replaces arrays, such as `train_y`."""
+        """Writes splits of 4, 2 and 2 patches; `changed` has other arrays, such as `train_y`."""
         for name, count in {"train": 4, "valid": 2, "test": 2}.items():
             x = (
                 np.zeros((count, 96, 96, 3), np.uint8)
@@ -46,7 +46,7 @@ def test_splits_labels_and_slides(write):
     assert m.table[["patient_id", "study_id", "site"]].isna().all(axis=None)
 
 
-def test_every_row_is_its_own_image(write):
+def test_every_row_is_a_different_image(write):
     m = load(write())
     images = [readers.locate(path).read_pixels() for path in m.absolute_paths()]
     assert [round(float(image.mean() * 255)) for image in images] == [0, 1, 2, 3, 0, 1, 0, 1]
@@ -65,7 +65,7 @@ def test_every_row_is_its_own_image(write):
         ),
     ],
 )
-def test_the_opt_out_is_demanded(write, meta, sentence):
+def test_the_opt_out_is_required(write, meta, sentence):
     with pytest.raises(UserError) as error:
         patch_camelyon.load(write(meta))
     assert "PatchCamelyon does not record patients. Its patches share slides within a" in str(

@@ -1,7 +1,7 @@
-"""The loaders give the published counts of tables of the published shape, made on the spot.
+"""The published counts of each data set, loaded from made-up tables of the published size.
 
-Counts: the datasets' papers and documentation. Only what is published is counted; how the values
-are distributed over patients is made up.
+The counts are from the papers and documentation of the data sets. The distribution of values over
+patients is made up.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ def write_table(path, columns):
 
 
 def spread(count, groups):
-    """Returns the group of each of `count` rows: every group is there, rows of one in a row."""
+    """Returns the group of each of `count` rows; every group has consecutive rows."""
     return np.sort(np.concatenate([np.arange(groups), np.arange(count - groups) % groups]))
 
 
@@ -115,8 +115,8 @@ def test_chexpert(chexpert_manifest, chexpert_root):
     assert train["sex"].isna().sum() == 1
     for label, expected in CHEXPERT.items():
         values = train[label]
-        found = [(values == v).sum() for v in (1, 0, -1)] + [values.isna().sum()]
-        assert tuple(found) == expected, label
+        counted = [(values == v).sum() for v in (1, 0, -1)] + [values.isna().sum()]
+        assert tuple(counted) == expected, label
         assert sum(expected) == 223_414
     assert len(m) == 223_414 + 234
     assert (train["view"] != "lateral").sum() == 191_027
@@ -129,10 +129,10 @@ def test_the_usual_policies_on_chexpert(chexpert_manifest):
     m = dataclasses.replace(chexpert_manifest, labels=five).select("train")
     ones = {"Edema", "Atelectasis"}
     uncertain = {label: "ones" if label in ones else "zeros" for label in m.labels}
-    done = labels.apply_policies(m, uncertain, "zeros")
+    decided = labels.apply_policies(m, uncertain, "zeros")
     for label, (positive, _, unsure, _) in CHEXPERT.items():
-        assert done.counts().loc["train", label] == positive + (unsure if label in ones else 0)
-        assert done.table[label].notna().all()
+        assert decided.counts().loc["train", label] == positive + (unsure if label in ones else 0)
+        assert decided.table[label].notna().all()
 
 
 # Positives in Data_Entry_2017_v2020.csv.
@@ -148,7 +148,7 @@ CHESTXRAY14 = {
 
 @pytest.fixture(scope="module")
 def nih_root(tmp_path_factory):
-    """112,120 entries of 30,805 patients: 86,524 of them in the one list, 25,596 in the other."""
+    """Writes 112,120 entries of 30,805 patients, 86,524 of them for training, 25,596 for test."""
     root = tmp_path_factory.mktemp("nih")
     rng = np.random.default_rng(0)
     count, tested, patients, tested_patients = 112_120, 25_596, 30_805, 2_797
@@ -163,15 +163,15 @@ def nih_root(tmp_path_factory):
         np.char.add(np.char.zfill(patient.astype(str), 8), "_"),
         np.char.add(np.char.zfill(follow_up.astype(str), 3), ".png"),
     )
-    # The first rows have nothing; all others have the sixth of the findings at least.
+    # The first rows of the random order have no finding; all others have at least infiltration.
     order = rng.permutation(count)
     texts = np.full(count, "Infiltration", dtype=object)
     texts[order[: CHESTXRAY14["No Finding"]]] = "No Finding"
     ill = order[CHESTXRAY14["No Finding"] :]
-    own_names = {label: own for own, label in labels.CHESTXRAY14.items()}
+    name_of = {label: name for name, label in labels.CHESTXRAY14.items()}
     for label in list(CHESTXRAY14)[:-1]:
         chosen = rng.choice(ill, CHESTXRAY14[label], replace=False)
-        texts[chosen] = own_names[label] + "|" + texts[chosen]
+        texts[chosen] = name_of[label] + "|" + texts[chosen]
     view = np.where(rng.permutation(count) < 67_310, "PA", "AP")
     columns = {
         "Image Index": name,
@@ -181,7 +181,7 @@ def nih_root(tmp_path_factory):
         "Patient Age": rng.integers(1, 96, count),
         "Patient Gender": np.where(patient % 2, "M", "F"),
         "View Position": view,
-        # Unquoted commas: two names a field in the header.
+        # The commas in the header are not quoted: each of these names has two fields.
         "OriginalImage[Width": np.full(count, 2500),
         "Height]": np.full(count, 2048),
         "OriginalImagePixelSpacing[x": np.full(count, 0.168),
@@ -249,14 +249,14 @@ def test_mimic_cxr(tmp_path):
             path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 1))
             path.unlink()
     m = mimic_cxr.load(tmp_path, views="all")
-    found = m.counts()["images"].to_dict()
-    assert found == {"train": 368_960, "validation": 2_991, "test": 5_159}
+    images_per_split = m.counts()["images"].to_dict()
+    assert images_per_split == {"train": 368_960, "validation": 2_991, "test": 5_159}
     assert m.table["study_id"].nunique() == studies
     assert m.table["patient_id"].nunique() == patients
-    some = rng.integers(0, images, 200)
-    edema = tables["chexpert"]["Edema"][study_of[some]]
+    sample = rng.integers(0, images, 200)
+    edema = tables["chexpert"]["Edema"][study_of[sample]]
     expected = pd.to_numeric(pd.Series(edema), errors="coerce").to_numpy(np.float32)
-    np.testing.assert_array_equal(m.table["Edema"].to_numpy()[some], expected)
+    np.testing.assert_array_equal(m.table["Edema"].to_numpy()[sample], expected)
 
 
 def test_patch_camelyon(tmp_path):
@@ -264,20 +264,20 @@ def test_patch_camelyon(tmp_path):
     for split, count in counts.items():
         stem = f"camelyonpatch_level_2_split_{split}"
         with h5py.File(tmp_path / f"{stem}_x.h5", "w") as file:
-            # Nothing is written, hence nothing stored: seven gigabytes of zeros in a few kilobytes.
+            # HDF5 stores no unwritten chunks: seven gigabytes of zeros take a few kilobytes.
             file.create_dataset("x", (count, 96, 96, 3), np.uint8, chunks=(1, 96, 96, 3))
         with h5py.File(tmp_path / f"{stem}_y.h5", "w") as file:
             targets = np.random.default_rng(0).permutation(count) < count // 2
             file["y"] = targets.astype(np.uint8).reshape(-1, 1, 1, 1)
     m = patch_camelyon.load(tmp_path, allow_missing_patient_ids=True)
-    found = m.counts()
-    assert found["images"].to_dict() == {"train": 262_144, "validation": 32_768, "test": 32_768}
-    assert (found["tumor"] * 2 == found["images"]).all()
+    counted = m.counts()
+    assert counted["images"].to_dict() == {"train": 262_144, "validation": 32_768, "test": 32_768}
+    assert (counted["tumor"] * 2 == counted["images"]).all()
     assert m.table["path"].iloc[-1] == "camelyonpatch_level_2_split_test_x.h5#32767"
 
 
 def test_wilds_camelyon17(tmp_path):
-    # Patches by centre; those of 0, 3 and 4 sum to the published 302,436 + 33,560.
+    # Patches per centre; those of 0, 3 and 4 sum to the published 302,436 + 33,560.
     patches = {0: 100_000, 3: 116_000, 4: 302_436 + 33_560 - 216_000, 1: 34_904, 2: 85_054}
     centre = np.repeat(list(patches), list(patches.values()))
     count = len(centre)

@@ -1,4 +1,4 @@
-"""Datasets that TFDS alone has prepared, as manifests."""
+"""Manifests of data sets written by TFDS itself, not by `remedis prepare`."""
 
 import io
 
@@ -15,7 +15,7 @@ OPT_OUT = {"allow_missing_patient_ids": True}
 
 
 def store(folder, name="two_classes", version="2.0.0", value=1, **kinds):
-    """Writes a TFDS dataset with TFDS alone: six images of a class and what else is asked for."""
+    """Writes a data set of six images with a class label; `kinds` are further features."""
 
     features = {
         "image": tfds.features.Image(shape=(8, 8, 3)),
@@ -38,7 +38,7 @@ def store(folder, name="two_classes", version="2.0.0", value=1, **kinds):
     )
 
 
-def test_a_dataset_of_tfds_alone(tmp_path):
+def test_a_dataset_written_by_tfds(tmp_path):
     store(tmp_path)
     with pytest.raises(UserError, match="no feature 'patient_id': without patients"):
         sources.load("tfds", tmp_path)
@@ -63,9 +63,9 @@ def test_a_dataset_of_tfds_alone(tmp_path):
 def test_several_datasets_and_versions(tmp_path):
     store(tmp_path)
     store(tmp_path, version="10.0.0")
-    kept = {"allow_missing_patient_ids": True}
-    assert sources.load("tfds", tmp_path, **kept).root.name == "10.0.0"
-    assert sources.load("tfds", tmp_path, dataset="two_classes:2.0.0", **kept).root.name == "2.0.0"
+    assert sources.load("tfds", tmp_path, **OPT_OUT).root.name == "10.0.0"
+    older = sources.load("tfds", tmp_path, dataset="two_classes:2.0.0", **OPT_OUT)
+    assert older.root.name == "2.0.0"
     store(tmp_path, name="another")
     with pytest.raises(UserError, match="several datasets: another, two_classes; choose `dataset`"):
         sources.load("tfds", tmp_path)
@@ -75,7 +75,7 @@ def test_several_datasets_and_versions(tmp_path):
         sources.load("tfds", tmp_path, dataset="two_classes:3.0.0")
 
 
-def test_an_image_feature_that_is_none(tmp_path):
+def test_an_unknown_image_feature(tmp_path):
     store(tmp_path)
     with pytest.raises(UserError, match=r"Unknown image feature of .* 'picture'.* image"):
         sources.load("tfds", tmp_path, image="picture", allow_missing_patient_ids=True)
@@ -87,7 +87,7 @@ def test_labels_outside_their_values(tmp_path):
     assert (loaded.targets() == 1).all()
 
 
-def test_what_tfds_leaves_unlabelled_is_unknown_and_not_negative(tmp_path):
+def test_unlabelled_examples_of_tfds_are_unknown_and_not_negative(tmp_path):
     store(tmp_path, value=-1, diagnosis=tfds.features.ClassLabel(names=["ill", "well"]))
     loaded = sources.load("tfds", tmp_path, ["ill", "well"], **OPT_OUT)
     assert np.isnan(loaded.targets()).all()

@@ -11,7 +11,7 @@ from remedis.errors import UserError
 
 
 def tissue() -> np.ndarray:
-    """Returns a slide with tissue under the 2 by 2 tiles of 128 pixels from (128, 128) on."""
+    """Returns a slide with tissue in the 2 by 2 tiles of 128 pixels that begin at (128, 128)."""
     pixels = blank(512, 512)
     pixels[128:384, 128:384] = PINK
     return pixels
@@ -19,7 +19,7 @@ def tissue() -> np.ndarray:
 
 @pytest.fixture
 def folder(tmp_path):
-    """A directory with slides of two patients in Camelyon17's names, one of them annotated."""
+    """Writes slides of two patients with names as in Camelyon17, one of them annotated."""
     for node in (0, 2):
         write_slide(tmp_path / f"patient_017_node_{node}.tif", tissue())
     write_slide(tmp_path / "center_1" / "patient_020_node_4.tif", tissue())
@@ -64,7 +64,7 @@ def test_unannotated_slides_may_be_negative(folder):
         load(folder, unannotated="negativ")
 
 
-def test_annotations_beside_slides_and_by_camelyon17s_name(folder):
+def test_annotations_beside_slides_and_under_the_name_in_camelyon17(folder):
     outline = annotation(square(128, 128, 256), "metastases")
     write_annotations(folder / "lesion_annotations" / "patient_017_node_0.xml", outline)
     write_annotations(folder / "center_1" / "annotations" / "patient_020_node_4.xml", outline)
@@ -80,15 +80,15 @@ def test_a_table_of_slides(folder):
     table = pd.DataFrame(rows, columns=["slide", "patient_id", "site", "split"])
     table.to_csv(folder / "slides.csv", index=False)
     m = load(folder)
-    seen = m.table.drop_duplicates("slide_id").set_index("slide_id")
-    assert seen["patient_id"].to_dict() == {
+    slides = m.table.drop_duplicates("slide_id").set_index("slide_id")
+    assert slides["patient_id"].to_dict() == {
         "patient_020_node_4": "b",
         "patient_017_node_0": "a",
         "patient_017_node_2": "a",
     }
-    assert seen["split"].tolist() == ["test", "train", "train"]
-    assert seen["site"].isna().tolist() == [True, False, False]
-    assert seen["study_id"].tolist() == seen.index.tolist()
+    assert slides["split"].tolist() == ["test", "train", "train"]
+    assert slides["site"].isna().tolist() == [True, False, False]
+    assert slides["study_id"].tolist() == slides.index.tolist()
 
 
 HEADER = "slide,patient_id,split\n"
@@ -132,7 +132,7 @@ def test_resolution_override(tmp_path):
     assert len(m) == 4
 
 
-def test_slides_of_one_name(folder):
+def test_two_slides_with_the_same_name(folder):
     write_slide(folder / "patient_020_node_4.tif", tissue())
     with pytest.raises(
         UserError, match=r"slides of the same name, .* center_1/patient_020_node_4.tif"
