@@ -29,6 +29,7 @@ import tensorflow as tf
 from simclr_step_peer import LAYOUTS
 
 from remedis.pretraining import networks
+from remedis.pretraining.settings import PretrainingSettings
 from remedis.training import optimizers, schedules
 from remedis.training.determinism import prepare_process
 from remedis.training.distribution import Distribution
@@ -36,7 +37,7 @@ from remedis.training.step import Learner, Trainer
 
 PEER = pathlib.Path(__file__).with_name("simclr_step_peer.py")
 CORES = 2
-# The configs import each other as `configs.NAME`, from whatever directory this is network.
+# The configs import each other as `configs.NAME`, from whatever directory this is started.
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 
 
@@ -47,7 +48,8 @@ def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
     config = pretrain_cxr.get_config("simclr")
     config.checkpoint, config.batch_size, config.optimizer = "scratch:50x1", batch, "sgd"
     distribution = Distribution.from_name(config.distribution)
-    network = networks.build(config, distribution.strategy)
+    settings = PretrainingSettings.from_config(config)
+    network = networks.build(settings.network, distribution.strategy)
     optimizer = optimizers.make(
         config.optimizer,
         schedules.Rate(schedules.Schedule("constant", 1, 0, 0.01)),
@@ -55,7 +57,7 @@ def pretraining(batch: int) -> tuple[ml_collections.ConfigDict, Trainer]:
         momentum=config.momentum,
         weight_decay=config.weight_decay,
     )
-    learner = Learner(network.trained, network.kept, optimizer, network.objective)
+    learner = Learner(network.trained, network.statistics, optimizer, network.objective)
     trainer = Trainer(learner, distribution)
     trainer.begin()
     return config, trainer

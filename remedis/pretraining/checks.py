@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from remedis.errors import UserError
 
-FEWEST = 2  # examples: with one alone there is nothing to tell it from
+FEWEST = 2  # examples: a single one has no other to be compared with
 
 
 def batch(method: str, batch_size: int, fewest: int) -> None:
-    """Raises a UserError if a batch, over all replicas, has fewer examples than a method needs."""
+    """Raises a UserError if a batch has fewer examples, over all replicas, than a method needs."""
     if batch_size < fewest:
         raise UserError(
             f"config.batch_size is {batch_size}; {method} compares the examples of a batch with "
@@ -29,8 +29,8 @@ def not_negative(option: str, value: object, below: float = math.inf) -> float:
 
 
 def _number(option: str, value: object, above: bool = False, below: float = math.inf) -> float:
-    known = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    number = float(value) if known else math.nan  # type: ignore[arg-type]
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    number = float(value) if is_number else math.nan  # type: ignore[arg-type]
     if not (0 <= number < below) or (above and number == 0):
         expected = "a number above 0" if above else "a number, 0 or more"
         raise _wrong(option, value, expected + ("" if below == math.inf else f", below {below:g}"))
@@ -45,19 +45,19 @@ def whole(option: str, value: object) -> int:
 
 
 def widths(value: Sequence[int] | None, otherwise: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns the widths of a head's layers.
+    """Returns the output channels of each layer of a head.
 
     Args:
-      value: whole numbers of at least 1; None for those of `otherwise`.
-      otherwise: the method's own.
+      value: whole numbers of at least 1; None for the method's default.
+      otherwise: the method's default.
 
     Raises:
       UserError: `value` is anything else.
     """
     if value is None:
         return otherwise
-    listed = isinstance(value, Sequence) and not isinstance(value, str)
-    if not listed or not value or not all(map(_is_whole, value)):
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    if not is_list or not value or not all(map(_is_whole, value)):
         raise _wrong("widths", value, f"whole numbers of at least 1, such as {otherwise}")
     return tuple(map(int, value))
 

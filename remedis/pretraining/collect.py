@@ -4,7 +4,6 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import ml_collections
 import numpy as np
 import pandas as pd
 
@@ -18,24 +17,30 @@ UNLABELLED = "unlabelled"  # a manifest has at least one label; this one is unkn
 _EXAMPLE = "'csv=/data/mine; chestxray14=/data/ChestX-ray14'"
 
 
-def load(config: ml_collections.ConfigDict) -> dict[str, Manifest]:
+def load(
+    data: str, source_options: str = "", allow_missing_patient_ids: bool = False
+) -> dict[str, Manifest]:
     """Returns the images of every directory in `config.data`, by the name of their source.
 
     The second directory of the source `csv` is called `csv-2`, and so on.
+
+    Args:
+      data: `config.data`, such as `csv=/data/mine; chestxray14=/data/ChestX-ray14`.
+      source_options: `config.source_options`, such as `chexpert: views=all`.
+      allow_missing_patient_ids: whether images may have no patient id.
 
     Raises:
       UserError: `config.data` or `config.source_options` is malformed, the data are not as their
         source expects, or images have no patient id and `config.allow_missing_patient_ids` is
         false.
     """
-    entries = _entries(config.data)
-    options = _options(config.source_options, [source for source, _ in entries])
-    allowed = config.allow_missing_patient_ids
+    entries = _entries(data)
+    options = _options(source_options, [source for source, _ in entries])
     loaded: dict[str, Manifest] = {}
     for i, (source, directory) in enumerate(entries):
-        manifest = _load(source, directory, options.get(source, {}), allowed)
+        manifest = _load(source, directory, options.get(source, {}), allow_missing_patient_ids)
         missing = manifest.table["patient_id"].isna()
-        if missing.any() and not allowed:
+        if missing.any() and not allow_missing_patient_ids:
             first = manifest.table.loc[missing, "path"].iloc[0]
             raise UserError(
                 f"{int(missing.sum()):,} of {len(missing):,} images of {source}={directory} have "
@@ -109,13 +114,15 @@ def _options(text: str, known: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {source: literals(texts, what) for source, texts in by_source.items()}
 
 
-def _load(source: str, directory: str, options: dict[str, Any], allowed: bool) -> Manifest:
-    """Returns the images of one directory; with `allowed` they may lack patient ids."""
+def _load(
+    source: str, directory: str, options: dict[str, Any], allow_missing_patient_ids: bool
+) -> Manifest:
+    """Returns the images of one directory."""
     if source == "csv" and not options:
         # The source `csv` requires labels.
         path = pathlib.Path(directory)
         return read_csv(path if path.suffix.lower() == ".csv" else path / "manifest.csv")
     if "allow_missing_patient_ids" in sources.options_of(source):
-        options = {"allow_missing_patient_ids": allowed, **options}
+        options = {"allow_missing_patient_ids": allow_missing_patient_ids, **options}
     manifest = sources.load(source, directory, **options)
     return unlabelled(manifest.table, manifest.root, manifest.source)

@@ -1,4 +1,4 @@
-"""Numbers that tell how a self-supervised training is doing, beside its loss."""
+"""Measures of a self-supervised training's progress besides its loss."""
 
 import math
 
@@ -7,15 +7,15 @@ import tensorflow as tf
 
 from remedis.pretraining.methods.method import Outcome, normalised
 
-MOST_ROWS = 256  # that the effective rank is taken of: its time grows with their third power
+MAX_ROWS = 256  # for the effective rank: its time grows with the third power of the rows
 
 
 def monitored(outcome: Outcome, features: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns scalars by name, all float32.
+    """Returns the measures of a batch by name, float32 scalars.
 
     Args:
-      outcome: of a method.
-      features: [N, C], the student's, of its first view.
+      outcome: a method's outcome of the batch.
+      features: [N, C], the student's features of its first view.
 
     Returns:
       `alignment`, `uniformity` (of the first projections), `instance_top1`, `embedding_std` (of the
@@ -26,31 +26,31 @@ def monitored(outcome: Outcome, features: tf.Tensor) -> dict[str, tf.Tensor]:
         "uniformity": uniformity(outcome.first),
         "instance_top1": instance_top1(outcome.first, outcome.second),
         "embedding_std": spread(outcome.first),
-        "effective_rank": effective_rank(features[:MOST_ROWS]),
+        "effective_rank": effective_rank(features[:MAX_ROWS]),
     }
 
 
 def alignment(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Returns the mean squared distance of positive pairs: 0 for the same, 2 if orthogonal.
+    """Returns the mean squared distance of positive pairs: 0 if equal, 2 if orthogonal.
 
     Wang and Isola 2020, "Understanding Contrastive Representation Learning through Alignment and
     Uniformity on the Hypersphere", arXiv 2005.10242, with their exponent 2.
 
     Args:
-      first: [N, D], of length 1.
-      second: [N, D], of length 1; rows of the same number are positive pairs.
+      first: [N, D], rows of length 1.
+      second: [N, D], rows of length 1; row i forms a positive pair with row i of `first`.
     """
     return tf.reduce_mean(tf.reduce_sum(tf.math.squared_difference(first, second), 1))
 
 
 def uniformity(z: tf.Tensor) -> tf.Tensor:
-    """Returns log of the mean over pairs of exp(-2 d^2), d their distance; lower is more uniform.
+    """Returns the log of the mean of exp(-2 d^2) over pairs of rows, where d is their distance.
 
-    Wang and Isola 2020, with their t = 2. 0 if all rows are equal, -4 if all are orthogonal; NaN of
-    a single row.
+    Wang and Isola 2020, with their t = 2. Lower is more uniform: 0 if all rows are equal, -4 if all
+    are orthogonal; NaN for a single row.
 
     Args:
-      z: [N, D], of length 1.
+      z: [N, D], rows of length 1.
     """
     rows = tf.shape(z)[0]
     distances = 2 - 2 * tf.matmul(z, z, transpose_b=True)
@@ -60,34 +60,36 @@ def uniformity(z: tf.Tensor) -> tf.Tensor:
 
 
 def instance_top1(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Returns the share of examples whose own second row is nearest of all to their first.
+    """Returns the share of examples whose second row is the nearest of all to their first.
 
-    1 / N by chance; also if all rows are equal.
+    By chance, and if all rows are equal, it is 1 / N.
 
     Args:
-      first: [N, D], of length 1.
-      second: [N, D], of length 1; rows of the same number are positive pairs.
+      first: [N, D], rows of length 1.
+      second: [N, D], rows of length 1; row i forms a positive pair with row i of `first`.
     """
     nearest = tf.argmax(tf.matmul(first, second, transpose_b=True), 1, tf.int32)
-    found = tf.equal(nearest, tf.range(tf.shape(first)[0]))
-    return tf.reduce_mean(tf.cast(found, tf.float32))
+    hits = tf.equal(nearest, tf.range(tf.shape(first)[0]))
+    return tf.reduce_mean(tf.cast(hits, tf.float32))
 
 
 def spread(z: tf.Tensor) -> tf.Tensor:
-    """Returns the mean over dimensions of the standard deviation of unit rows, times sqrt(D).
+    """Returns sqrt(D) times the standard deviation of the normalised rows, averaged over columns.
 
-    About 1 if the rows point evenly in all directions, 0 if all are equal. Rows [N, D] may be of
-    any length.
+    It is about 1 if the rows point evenly in all directions, and 0 if all are equal.
+
+    Args:
+      z: [N, D], rows of any length.
     """
     deviations = tf.math.reduce_std(normalised(z), 0)
     return tf.reduce_mean(deviations) * math.sqrt(z.shape[-1])
 
 
 def effective_rank(features: tf.Tensor) -> tf.Tensor:
-    """Returns exp of the entropy of the singular values of centred features, made to sum to 1.
+    """Returns the number of directions in which the rows differ, from 1 to min(N - 1, C).
 
-    Roy and Vetterli 2007, "The effective rank: a measure of effective dimensionality", EUSIPCO: in
-    how many directions the rows differ, from 1 to N - 1 or C.
+    It is exp of the entropy of the singular values of the centred features, scaled to sum to 1: Roy
+    and Vetterli 2007, "The effective rank: a measure of effective dimensionality", EUSIPCO.
 
     Args:
       features: [N, C] float32.
@@ -96,13 +98,13 @@ def effective_rank(features: tf.Tensor) -> tf.Tensor:
       Scalar float32; 1 if all rows are equal but for rounding, NaN if a value is not finite.
     """
     finite = tf.reduce_all(tf.math.is_finite(features))
-    # Of what is not finite, the decomposition would raise an exception.
+    # The decomposition raises an exception if a value is not finite.
     wide = tf.cast(tf.where(finite, features, tf.zeros_like(features)), tf.float64)
     centred = wide - tf.reduce_mean(wide, 0)
-    # The roots of the Gram matrix' eigenvalues: in float64 they have all of float32's digits.
+    # Roots of the Gram matrix' eigenvalues: in float64 they have all digits of float32.
     eigenvalues = tf.linalg.eigvalsh(tf.matmul(centred, centred, transpose_b=True))
     values = tf.sqrt(tf.maximum(eigenvalues, 0.0))
-    # Less is the rounding of float32 features, which differs in every direction.
+    # Smaller values are the rounding of float32 features, which differs in every direction.
     rounding = np.finfo(np.float32).eps * tf.norm(wide)
     values = tf.where(values > rounding, values, tf.zeros_like(values))
     shares = tf.math.divide_no_nan(values, tf.reduce_sum(values))

@@ -1,6 +1,7 @@
-"""The networks of a pretraining: a backbone to train, a method's head on it, an averaged copy."""
+"""The networks of a pretraining: the trained backbone, the method's head, and a teacher."""
 
 import dataclasses
+import logging
 import os
 import pathlib
 import zipfile
@@ -8,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import ml_collections
 import numpy as np
 import tensorflow as tf
 
@@ -20,107 +20,115 @@ from remedis.options import literals
 from remedis.pretraining import methods
 from remedis.pretraining.methods.method import Method
 from remedis.pretraining.objective import Contrastive
+from remedis.pretraining.settings import NetworkSettings
 from remedis.training import learning_rates
 from remedis.zoo import resolve
 from remedis.zoo.provenance import Provenance
 
-PROJECTION = "projection.npz"  # a method's head, beside the backbone it was trained with
+_LOG = logging.getLogger(__name__)
+
+PROJECTION = "projection.npz"  # a method's head, in the folder of the backbone it was trained with
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """What a pretraining trains.
+    """The networks of a pretraining and their variables.
 
     Attributes:
       objective: backbone, method and teacher.
-      trained: variables the optimizer moves, by name.
-      kept: variables that move without gradients, by name.
-      factors: of the learning rate, by name of the trained ones.
-      provenance: of the weights the backbone started from.
+      trained: variables that the optimizer updates, by name.
+      statistics: variables that change without gradients, by name.
+      factors: factor of the learning rate per trained variable, by name.
+      provenance: of the backbone's initial weights.
     """
 
     objective: Contrastive
     trained: dict[str, keras.Variable]
-    kept: dict[str, keras.Variable]
+    statistics: dict[str, keras.Variable]
     factors: dict[str, float]
     provenance: Provenance
 
     @property
     def backbone(self) -> BiTResNet:
-        """The backbone that is trained."""
+        """The trained backbone."""
         return self.objective.backbone
 
     def write_projection(self, folder: pathlib.Path) -> None:
-        """Writes the method's head into a folder, for a training that goes on from there."""
+        """Writes the method's head into a folder, so that another training can start from it."""
         method = self.objective.method
         arrays: dict[str, Any] = {name: np.asarray(v) for name, v in _head(method).items()}
         with files.whole_file(folder / PROJECTION) as temporary:
             np.savez(temporary, method=method.name, **arrays)
 
 
-def build(config: ml_collections.ConfigDict, strategy: tf.distribute.Strategy) -> Network:
-    """Returns the networks, their variables made under a strategy's scope.
+def build(settings: NetworkSettings, strategy: tf.distribute.Strategy) -> Network:
+    """Returns the networks; their variables are made under a strategy's scope.
 
-    A backbone without the final norm, as the REMEDIS release has them, gets a fresh one. The head
-    beside a checkpoint is taken on if its layers are the method's.
+    A backbone without the final norm, as in the REMEDIS release, gets a new one. The head in the
+    checkpoint's folder is loaded if it has the layers of the method's head.
 
     Raises:
-      UserError: there is no such checkpoint or method, or they cannot do what the config asks.
+      UserError: there is no such checkpoint or method, or they do not support the settings.
     """
-    options = literals(config.method_options.split(";"), "config.method_options")
-    with strategy.scope(), precision.policy(config.precision):
-        backbone, provenance = _backbone(config)
-        backbone.gradient_checkpointing = config.gradient_checkpointing
-        method = methods.make(config.method, options, backbone.map_channels, config.seed)
+    options = literals(settings.method_options.split(";"), "config.method_options")
+    with strategy.scope(), precision.policy(settings.precision):
+        backbone, provenance = _backbone(settings)
+        backbone.gradient_checkpointing = settings.gradient_checkpointing
+        method = methods.make(settings.method, options, backbone.map_channels, settings.seed)
         teacher = None
         if method.teacher_views:
-            teacher = _twin(backbone)
-    print(f"Checkpoint: {config.checkpoint}: {provenance.description}", flush=True)
-    method.check_batch(config.batch_size)
-    _take_on(method, config.checkpoint)
+            teacher = _copy_with_norm(backbone)
+    _LOG.info(f"Checkpoint: {settings.checkpoint}: {provenance.description}")
+    method.check_batch(settings.batch_size)
+    _load_head(method, settings.checkpoint)
     trained = {**backbone.named_variables(), **method.trained()}
-    kept = dict(method.statistics())
+    statistics = dict(method.statistics())
     if teacher is not None:
-        kept |= {f"teacher/{name}": v for name, v in teacher.named_variables().items()}
-    factors = learning_rates.factors_of_trained(config.learning_rates, trained)
+        statistics |= {f"teacher/{name}": v for name, v in teacher.named_variables().items()}
+    factors = learning_rates.factors_of_trained(settings.learning_rates, trained)
     trained = {name: trained[name] for name in factors}
-    return Network(Contrastive(backbone, method, teacher), trained, kept, factors, provenance)
+    return Network(Contrastive(backbone, method, teacher), trained, statistics, factors, provenance)
 
 
-def _backbone(config: ml_collections.ConfigDict) -> tuple[BiTResNet, Provenance]:
-    if not config.checkpoint:
+def _backbone(settings: NetworkSettings) -> tuple[BiTResNet, Provenance]:
+    if not settings.checkpoint:
         raise UserError(
-            "config.checkpoint is not set: name what to start from: bit:FILE.npz, a checkpoint "
-            "folder, or scratch:50x1 for nothing."
+            "config.checkpoint is not set: name the initial weights: bit:FILE.npz, a checkpoint "
+            "folder, or scratch:50x1 for random ones."
         )
-    found = resolve.load(config.checkpoint, config.seed, config.architecture)
-    if not isinstance(found.backbone, BiTResNet):
+    start = resolve.load(settings.checkpoint, settings.seed, settings.architecture)
+    backbone = start.backbone
+    if not isinstance(backbone, BiTResNet):
         raise UserError(
-            f"config.checkpoint is {config.checkpoint}; self-supervision is for BiT backbones: "
+            f"config.checkpoint is {settings.checkpoint}; self-supervision is for BiT backbones: "
             "bit:FILE.npz, a checkpoint folder, or scratch:50x1."
         )
-    return (
-        found.backbone if found.backbone.final_norm else _twin(found.backbone)
-    ), found.provenance
+    return backbone if backbone.final_norm else _copy_with_norm(backbone), start.provenance
 
 
-def _twin(backbone: BiTResNet) -> BiTResNet:
-    """Returns a backbone with the same weights, and a final norm whether or not it has one."""
-    twin = BiTResNet(backbone.architecture, True, backbone.backbone_range)
-    variables = twin.named_variables()
+def _copy_with_norm(backbone: BiTResNet) -> BiTResNet:
+    """Returns a backbone of the same weights with a final norm, a new one if there is none."""
+    copy = BiTResNet(backbone.architecture, True, backbone.backbone_range)
+    variables = copy.named_variables()
     for name, variable in backbone.named_variables().items():
         variables[name].assign(variable.numpy())
-    return twin
+    return copy
 
 
 def _head(method: Method) -> Mapping[str, keras.Variable]:
-    """Returns the variables of a method's head: trained ones, and averages of its batch norms."""
-    both = {**method.trained(), **method.statistics()}
-    return {name: variable for name, variable in both.items() if name.startswith("projection/")}
+    """Returns the variables of a method's head: weights and moving averages of its batch norms."""
+    variables = {**method.trained(), **method.statistics()}
+    return {name: v for name, v in variables.items() if name.startswith("projection/")}
 
 
-def _take_on(method: Method, checkpoint: str) -> None:
-    """Sets a method's head, and that of its teacher, to what stands beside a checkpoint."""
+def _load_head(method: Method, checkpoint: str) -> None:
+    """Loads a method's head, and that of its teacher, from a checkpoint's folder if it has one.
+
+    The head stays as it is if the folder has none or one of other layers.
+
+    Raises:
+      UserError: the file is damaged.
+    """
     file = pathlib.Path(checkpoint) / PROJECTION
     if not file.is_file():
         return
@@ -132,19 +140,18 @@ def _take_on(method: Method, checkpoint: str) -> None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{file} is damaged ({error}); copy the folder again, or remove the file to begin with "
-            "a fresh head."
+            "a new head."
         ) from error
-    # Heads of the same layers will do for each other: MICLe goes on with SimCLR's.
+    # Heads of equal layers are interchangeable: MICLe continues with SimCLR's.
     shapes = {name: array.shape for name, array in arrays.items()}
     if shapes != {name: tuple(variable.shape) for name, variable in head.items()}:
-        print(
-            f"The head beside {os.fspath(checkpoint)}, of {trained_by}, has other layers or "
-            "widths; beginning with a fresh one.",
-            flush=True,
+        _LOG.info(
+            f"The head in {os.fspath(checkpoint)}, of {trained_by}, has other layers or widths; "
+            "beginning with a new one."
         )
         return
     for name, variable in head.items():
         variable.assign(arrays[name])
     for student, average in method.averaged():
         average.assign(student.numpy())
-    print(f"Going on with the head beside {os.fspath(checkpoint)}.", flush=True)
+    _LOG.info(f"Continuing with the head in {os.fspath(checkpoint)}.")

@@ -1,12 +1,12 @@
 """The objective of self-supervision: a method's loss on two views of every image.
 
 The loss is that of the whole batch: every replica gathers the features of all replicas, computes
-the same loss and its gradients by the features, and sends the gradients of its own images back
-through the backbone. With micro-batches the features are computed first, without activations. In
-the backward pass the backbone runs again, one micro-batch at a time: the result is the gradients of
-the whole batch in the memory of one micro-batch (Gao et al. 2021, "Scaling Deep Contrastive
-Learning Batch Size under Memory Limited Setup", arXiv 2101.06983). A backbone must therefore treat
-every image separately, as those with group norm do.
+the same loss and its gradients with respect to the features, and sends the gradients of its own
+images back through the backbone. With several micro-batches the features are computed first,
+without keeping activations, and the backbone runs again on each micro-batch in the backward pass.
+This gives the gradients of the whole batch in the memory of a micro-batch (Gao et al. 2021,
+"Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", arXiv 2101.06983). It
+requires a backbone that processes every image independently, as those with group norm do.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ class Contrastive:
     Batches have `image` [n, 2, H, W, 3], two views of each.
 
     Attributes:
-      backbone: that is trained, with its final norm.
-      method: with a head of its own.
-      teacher: a backbone like the trained one whose weights are an average of it; None for a method
-        that has none.
+      backbone: the trained backbone, with its final norm.
+      method: the method, with its projection head.
+      teacher: a backbone of the same architecture whose weights are averages of the trained one's;
+        None for methods without a teacher.
     """
 
     def __init__(
@@ -46,36 +46,38 @@ class Contrastive:
         scale: tf.Tensor,
     ) -> Gradients:
         """Returns a replica's share of loss and gradients."""
-        del step  # views are made by the pipeline; nothing here is random
+        del step  # the pipeline draws the views; nothing is random here
         images = batch["image"]
-        own = {id(variable.value) for variable in self.backbone.variables}
-        of_backbone = [variable for variable in variables if id(variable) in own]
-        of_head = [variable for variable in variables if id(variable) not in own]
-        student = tf.gather(images, self.method.student_views, axis=1)
+        backbone_ids = {id(variable.value) for variable in self.backbone.variables}
+        of_backbone = [variable for variable in variables if id(variable) in backbone_ids]
+        of_head = [variable for variable in variables if id(variable) not in backbone_ids]
+        views = tf.gather(images, self.method.student_views, axis=1)
         with tf.GradientTape() as backbone_tape:
             if micro_batches == 1:
-                found = features(self.backbone, student)
+                local = features(self.backbone, views)
         if micro_batches > 1:
-            found = _in_parts(self.backbone, student, micro_batches)
-        everyone, context = _gathered(found), tf.distribute.get_replica_context()
-        taught = None
+            local = _by_micro_batch(self.backbone, views, micro_batches)
+        student, context = _gathered(local), tf.distribute.get_replica_context()
+        teacher = None
         if self.teacher is not None:
-            shown = tf.gather(images, self.method.teacher_views, axis=1)
-            taught = _gathered(_in_parts(self.teacher, shown, micro_batches))
+            teacher_views = tf.gather(images, self.method.teacher_views, axis=1)
+            teacher = _gathered(_by_micro_batch(self.teacher, teacher_views, micro_batches))
         with tf.GradientTape() as tape:
-            tape.watch(everyone)
-            outcome = self.method(everyone, taught)
+            tape.watch(student)
+            outcome = self.method(student, teacher)
             scaled = outcome.loss * scale
         none = tf.UnconnectedGradients.ZERO
-        back, *head = tape.gradient(scaled, [everyone, *of_head], unconnected_gradients=none)
-        count = tf.shape(found)[0]
+        upstream, *head = tape.gradient(scaled, [student, *of_head], unconnected_gradients=none)
+        count = tf.shape(local)[0]
         first = context.replica_id_in_sync_group * count
-        back = back[first : first + count]
+        upstream = upstream[first : first + count]
         if micro_batches == 1:
-            backbone = backbone_tape.gradient(found, of_backbone, back, unconnected_gradients=none)
+            backbone = backbone_tape.gradient(
+                local, of_backbone, upstream, unconnected_gradients=none
+            )
         else:
-            backbone = self._back_in_parts(student, back, of_backbone, micro_batches)
-        # Of the loss, which every replica has the whole of, each counts its share.
+            backbone = self._backward(views, upstream, of_backbone, micro_batches)
+        # Every replica has the loss of the whole batch, so each counts its share of it.
         replicas = tf.cast(context.num_replicas_in_sync, tf.float32)
         by_variable = {id(v): g for v, g in zip(of_backbone, backbone, strict=True)}
         by_variable |= {id(v): g / replicas for v, g in zip(of_head, head, strict=True)}
@@ -83,19 +85,18 @@ class Contrastive:
             outcome.loss / replicas,
             1 / replicas,
             [by_variable[id(variable)] for variable in variables],
-            monitoring.monitored(outcome, everyone[:, 0]),
+            monitoring.monitored(outcome, student[:, 0]),
             outcome.state,
         )
 
-    def finish(self, found: Gradients) -> None:
-        """Moves the averages, and what the method keeps from step to step."""
+    def finish(self, gradients: Gradients) -> None:
+        """Updates the teacher's averages and the method's statistics."""
         momentum = self.method.momentum
-        for student, average in self._averaged():
-            moved = average.value * momentum + student.value * (1 - momentum)
-            _assign(average.value, moved)
-        kept = self.method.statistics()
-        for name, value in found.state.items():
-            _assign(kept[name].value, value)
+        for variable, average in self._averaged():
+            _assign(average.value, average.value * momentum + variable.value * (1 - momentum))
+        statistics = self.method.statistics()
+        for name, value in gradients.state.items():
+            _assign(statistics[name].value, value)
 
     def _averaged(self) -> list[tuple[Any, Any]]:
         """Returns the pairs of a trained variable and its average."""
@@ -105,34 +106,42 @@ class Contrastive:
             pairs = pairs + [(v, names[n]) for n, v in self.backbone.named_variables().items()]
         return pairs
 
-    def _back_in_parts(
+    def _backward(
         self,
         images: tf.Tensor,
-        back: tf.Tensor,
+        upstream: tf.Tensor,
         variables: Sequence[tf.Variable],
         micro_batches: int,
     ) -> list[tf.Tensor]:
-        """Returns the gradients of the features, times `back`, by the backbone's variables."""
-        pieces = divide({"images": images, "back": back}, micro_batches)
+        """Returns the gradients of the loss with respect to the backbone's variables.
+
+        Args:
+          images: [n, V, H, W, 3].
+          upstream: [n, V, C], gradients of the loss with respect to the features of `images`.
+          variables: of the backbone.
+          micro_batches: to process one after the other; a divisor of n.
+        """
+        pieces = divide({"images": images, "upstream": upstream}, micro_batches)
 
         def body(i: tf.Tensor, sums: list[tf.Tensor]) -> tuple[Any, ...]:
             with tf.GradientTape() as tape:
-                found = features(self.backbone, pieces["images"][i])
-            more = tape.gradient(
-                found,
+                local = features(self.backbone, pieces["images"][i])
+            gradients = tape.gradient(
+                local,
                 variables,
-                pieces["back"][i],
+                pieces["upstream"][i],
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            return i + 1, [a + b for a, b in zip(sums, more, strict=True)]
+            return i + 1, [a + b for a, b in zip(sums, gradients, strict=True)]
 
         start = (0, [tf.zeros_like(variable) for variable in variables])
+        # One at a time: side by side they would need the memory of all.
         _, sums = tf.while_loop(lambda i, _: i < micro_batches, body, start, parallel_iterations=1)
         return list(sums)
 
 
 def features(backbone: BiTResNet, images: tf.Tensor, training: bool = True) -> tf.Tensor:
-    """Returns what a head stands on: the normalised and rectified map, averaged over space.
+    """Returns the input of a head: the normalised and rectified map, averaged over space.
 
     Args:
       backbone: with its final norm.
@@ -150,32 +159,32 @@ def features(backbone: BiTResNet, images: tf.Tensor, training: bool = True) -> t
     assert backbone.norm is not None
     pooled = tf.reduce_mean(tf.cast(backbone.norm(unpooled), tf.float32), [1, 2])
     channels = backbone.map_channels
-    found = tf.reshape(pooled, tf.concat([leading, [channels]], 0))
-    return tf.ensure_shape(found, [*images.shape[:-3], channels])
+    unflattened = tf.reshape(pooled, tf.concat([leading, [channels]], 0))
+    return tf.ensure_shape(unflattened, [*images.shape[:-3], channels])
 
 
-def _in_parts(backbone: BiTResNet, images: tf.Tensor, micro_batches: int) -> tf.Tensor:
-    """Returns features [n, V, C] of images [n, V, H, W, 3], a part at a time."""
+def _by_micro_batch(backbone: BiTResNet, images: tf.Tensor, micro_batches: int) -> tf.Tensor:
+    """Returns features [n, V, C] of images [n, V, H, W, 3], one micro-batch after the other."""
     if micro_batches == 1:
         return features(backbone, images)
     pieces = divide({"images": images}, micro_batches)["images"]
-    found = tf.map_fn(
+    by_piece = tf.map_fn(
         lambda piece: features(backbone, piece),
         pieces,
         parallel_iterations=1,
         fn_output_signature=tf.TensorSpec([None, images.shape[1], backbone.map_channels]),
     )
-    return tf.reshape(found, [-1, *found.shape[2:]])
+    return tf.reshape(by_piece, [-1, *by_piece.shape[2:]])
 
 
-def _gathered(found: tf.Tensor) -> tf.Tensor:
+def _gathered(local: tf.Tensor) -> tf.Tensor:
     """Returns the features of all replicas, [N, V, C], in their order; no gradient goes through."""
     context = tf.distribute.get_replica_context()
-    found = tf.stop_gradient(found)
+    local = tf.stop_gradient(local)
     if context.num_replicas_in_sync == 1:
-        return found
-    # Between processes the shape is lost on the way.
-    return tf.ensure_shape(context.all_gather(found, axis=0), [None, *found.shape[1:]])
+        return local
+    # Gathering between processes loses the static shape.
+    return tf.ensure_shape(context.all_gather(local, axis=0), [None, *local.shape[1:]])
 
 
 def _assign(variable: tf.Variable, value: tf.Tensor) -> None:
@@ -186,7 +195,7 @@ def _assign(variable: tf.Variable, value: tf.Tensor) -> None:
         return
     context.merge_call(
         lambda strategy, target, values: strategy.extended.update(
-            target, lambda one, new: one.assign(new), args=(values,), group=False
+            target, lambda copy, new: copy.assign(new), args=(values,), group=False
         ),
         args=(variable, value),
     )

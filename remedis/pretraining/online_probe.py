@@ -1,110 +1,102 @@
-"""What tells whether a pretraining gets anywhere: a probe on labelled images, every so often."""
+"""The online probe of a pretraining: linear probe and k-NN on features of labelled images."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 
-import ml_collections
 import numpy as np
 import tensorflow as tf
 
-from remedis import files, options
+from remedis import files
 from remedis.data.batches.cache import ImageCache
 from remedis.errors import UserError
 from remedis.evaluation.auroc import mean_auroc
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.evaluation.nearest_neighbours import knn
 from remedis.finetuning import data
-from remedis.finetuning.settings import DataSettings
 from remedis.inference import predict
 from remedis.models.bit import BiTResNet
-from remedis.preprocess import Preprocess
+from remedis.preprocess import Preprocess, parse
 from remedis.pretraining import objective
 from remedis.pretraining.leave_out import LeftOut
-from remedis.training import checks
+from remedis.pretraining.settings import ProbeSettings
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
-_CACHE_BYTES = 2**28  # of decoded images, for each of the two splits; more are decoded again
+_LOG = logging.getLogger(__name__)
+
+_CACHE_BYTES = 2**28  # of decoded images, per split; images beyond it are decoded again
 
 
 @dataclasses.dataclass(frozen=True)
 class OnlineProbe:
-    """Frozen features of a few labelled images, and how well a linear probe reads them.
+    """Labelled images on which the features are evaluated during training.
 
-    The labels choose the checkpoint that is kept and how long to train, and train nothing.
+    The labels choose the checkpoint that is exported; no weight of the backbone is trained on them.
 
     Attributes:
-      parts: the labelled images; the probe is fitted on `train` and judged on `validation`.
-      preprocess: the evaluation part.
-      batch_size: images at a time.
+      splits: the labelled images; the probe is fitted on `train` and evaluated on `validation`.
+      preprocess: the evaluation's operations.
+      batch_size: number of images per forward pass.
     """
 
-    parts: data.RunData
+    splits: data.RunData
     preprocess: Preprocess
     batch_size: int
 
     @classmethod
-    def of(
-        cls, config: ml_collections.ConfigDict, run: RunDirectory, left_out: Sequence[LeftOut]
-    ) -> "OnlineProbe | None":
-        """Returns the probe `config.probe` asks for; None if it names no source.
+    def from_settings(
+        cls, settings: ProbeSettings, run: RunDirectory, left_out: Sequence[LeftOut]
+    ) -> "OnlineProbe":
+        """Returns the probe with its data; writes `probe/` in the run's directory.
 
         Args:
-          config: of the pretraining.
-          run: its directory.
-          left_out: whose labels must not choose the checkpoint; left out of the probe, too.
+          settings: of the probe.
+          run: directory of the pretraining.
+          left_out: images and patients whose labels must not choose the checkpoint; the probe does
+            without them too.
 
         Raises:
-          UserError: its data cannot be had, splits share patients or images, or none are left.
+          UserError: the data are not as expected, splits share patients or images, or a split has
+            no image besides those left out.
         """
-        if not config.probe.source:
-            return None
-        print("Probe:", flush=True)
-        within = RunDirectory(run.path / "probe", config.probe.to_dict())
-        operations = checks.operations(
-            config.probe.eval_preprocess,
-            config.image_size,
-            "probe.eval_preprocess",
-            deterministic=True,
-        )
-        settings = options.settings(DataSettings, config.probe)
-        prepared = data.prepare(settings, config.probe.task, within)
-        parts = _without(prepared, left_out, within)
-        # What fits into memory while training does here.
-        together = max(1, config.batch_size // config.accumulate)
-        return cls(parts, operations, together)
+        _LOG.info("Probe:")
+        directory = RunDirectory(run.path / "probe", settings.data.to_dict())
+        labelled = _without(data.prepare(settings.data, directory), left_out, directory)
+        return cls(labelled, parse(settings.preprocess, deterministic=True), settings.batch_size)
 
     def scorer(self, backbone: BiTResNet, distribution: Distribution) -> "Scorer":
-        """Returns what scores a backbone as it is, again and again."""
+        """Returns a function that evaluates the current weights of a backbone."""
         return Scorer(self, backbone, distribution)
 
 
-def _without(parts: data.RunData, left_out: Sequence[LeftOut], run: RunDirectory) -> data.RunData:
-    """Returns a probe's images without those that must not be seen, and says how many they are."""
-    kept, dropped = {}, {}
+def _without(
+    labelled: data.RunData, left_out: Sequence[LeftOut], directory: RunDirectory
+) -> data.RunData:
+    """Returns a probe's data without what is left out; writes how many images those are."""
+    splits, dropped = {}, {}
     for split in ("train", "validation"):
-        part = getattr(parts, split)
-        named = np.zeros(len(part), dtype=bool)
-        for one in left_out:
-            named |= one.among(part, parts.hashes)
-        kept[split], dropped[split] = part.subset(~named), int(named.sum())
-        if named.all():
+        images = getattr(labelled, split)
+        is_left_out = np.zeros(len(images), dtype=bool)
+        for listed in left_out:
+            is_left_out |= listed.among(images, labelled.hashes)
+        splits[split], dropped[split] = images.subset(~is_left_out), int(is_left_out.sum())
+        if is_left_out.all():
             raise UserError(
-                f"config.leave_out names all {len(part):,} images of the {split} split of "
-                "config.probe; probe with other images, by which nothing is judged later."
+                f"config.leave_out names all {len(images):,} images of the {split} split of "
+                "config.probe; use other images for the probe, which no run or study judges."
             )
-    files.write_json(run / "left_out.json", dropped)
+    files.write_json(directory / "left_out.json", dropped)
     if any(dropped.values()):
-        print(
+        _LOG.info(
             f"  Left out, since config.leave_out names them: {dropped['train']:,} images of train "
-            f"and {dropped['validation']:,} of validation.",
-            flush=True,
+            f"and {dropped['validation']:,} of validation."
         )
-    return dataclasses.replace(parts, **kept)
+    return dataclasses.replace(labelled, **splits)
 
 
 class Scorer:
-    """Scores one backbone."""
+    """Evaluation of the current weights of a backbone by an online probe."""
 
     def __init__(
         self, online_probe: OnlineProbe, backbone: BiTResNet, distribution: Distribution
@@ -118,24 +110,26 @@ class Scorer:
         )
 
     def __call__(self) -> tuple[float, dict[str, float | None]]:
-        """Returns the mean AUROC of the probe on validation, and what to log.
+        """Returns the linear probe's mean AUROC on validation, and the values to log by name.
 
-        The probe's penalty is chosen on validation too, a choice of one number; k-NN chooses none.
+        The penalty of the linear probe, a single number, is chosen on validation too; k-NN has
+        nothing to choose.
 
         Raises:
-          UserError: validation has no label with both classes.
+          UserError: no label has both classes in validation.
         """
         online_probe = self._online_probe
         features, targets = [], []
-        for part, cache in zip(
-            (online_probe.parts.train, online_probe.parts.validation), self._caches, strict=True
+        for images, cache in zip(
+            (online_probe.splits.train, online_probe.splits.validation), self._caches, strict=True
         ):
-            own = part.subset(np.isin(np.arange(len(part)), self._distribution.rows(len(part))))
-            found = predict.predict(
-                self._features, own, online_probe.preprocess, online_probe.batch_size, cache=cache
+            rows = self._distribution.rows(len(images))
+            share = images.subset(np.isin(np.arange(len(images)), rows))
+            local = predict.predict(
+                self._features, share, online_probe.preprocess, online_probe.batch_size, cache=cache
             )
-            features.append(self._distribution.gathered(found))
-            targets.append(part.targets())
+            features.append(self._distribution.gathered(local))
+            targets.append(images.targets())
         (x, vx), (y, vy) = features, targets
         linear = mean_auroc(vy, linear_probe(x, y, vx, vy).logits(vx))
         if linear is None:

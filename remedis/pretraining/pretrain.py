@@ -1,10 +1,10 @@
-"""Self-supervised pretraining: unlabelled images and a config to a checkpoint."""
+"""Self-supervised pretraining: from unlabelled images and a config to a checkpoint."""
 
+import logging
 import os
 import pathlib
 import shlex
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
@@ -13,14 +13,17 @@ from remedis import files
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
 from remedis.errors import UserError
-from remedis.models import backbone as networks
+from remedis.models import backbone as backbones
 from remedis.preprocess import Preprocess
-from remedis.pretraining import networks as ssl_networks
+from remedis.pretraining import networks
 from remedis.pretraining import unlabelled as unlabelled_data
-from remedis.pretraining.collapse import Collapse
-from remedis.pretraining.methods.method import Method
+from remedis.pretraining.collapse import CollapseDetector
+from remedis.pretraining.networks import Network
+from remedis.pretraining.observer import CollapseObserver
 from remedis.pretraining.online_probe import OnlineProbe
-from remedis.training import checks, durations, loop, optimizers, schedules
+from remedis.pretraining.settings import PretrainingSettings, ScheduleSettings, TrainingSettings
+from remedis.pretraining.unlabelled import Unlabelled
+from remedis.training import durations, loop, optimizers, schedules
 from remedis.training.checkpoints import TrainingState
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
@@ -30,138 +33,127 @@ from remedis.zoo import names, save_backbone
 from remedis.zoo.provenance import FROZEN, RANDOM, SELF_SUPERVISION, Provenance
 from remedis.zoo.seen_images import SeenImages
 
+_LOG = logging.getLogger(__name__)
+
 
 def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
     """Trains a backbone on unlabelled images and writes it as a checkpoint folder, `export`.
 
-    A run that was killed goes on when called again with the same config and directory, as one of
-    `training.finetune` does.
+    A killed run resumes when called again with the same config and directory, and ends with the
+    same numbers, as that of `finetuning.finetune` does.
 
     Args:
       config: as `configs.common_pretraining` makes it.
       workdir: the run's directory.
 
     Returns:
-      What `results.json` holds.
+      The content of `results.json`.
 
     Raises:
-      UserError: anything about config, data or checkpoint that the user can mend; or the training
+      UserError: the config, the data or the checkpoint are not as expected, or the training
         diverged or collapsed.
-      WorkerLost: another worker is gone.
+      WorkerLost: another worker has ended.
     """
+    settings = PretrainingSettings.from_config(config)
     return run_once(
         workdir,
         config.to_dict(),
         config.distribution,
-        lambda run, distribution: _pretrain(config, run, distribution),
+        lambda run, distribution: _pretrain(settings, run, distribution),
     )
 
 
-def _pretrain(
-    config: ml_collections.ConfigDict, run: RunDirectory, distribution: Distribution
-) -> None:
-    if config.rehearsal:
+def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Distribution) -> None:
+    if settings.rehearsal:
         with distribution.chief_first():
-            config = unlabelled_data.rehearsed(config, run)
-    _check(config)
-    views = checks.operations(config.preprocess, config.image_size, "preprocess")
-    distribution.check_batch(config.batch_size, config.accumulate)
-    started = ssl_networks.build(config, distribution.strategy)
-    name = _name(config, run, started)
-    run.write_environment(started.provenance.to_json())
-    unlabelled = unlabelled_data.prepare(config, run)
-    online_probe = OnlineProbe.of(config, run, unlabelled.left_out)
-    run.pin({"data": unlabelled.digest(), "weights": networks.digest(started.backbone)})
+            settings = unlabelled_data.rehearsed(settings, run)
+    views = settings.operations()
+    training = settings.training
+    distribution.check_batch(training.batch_size, training.accumulate)
+    network = networks.build(settings.network, distribution.strategy)
+    name = _export_name(settings, run, network)
+    run.write_environment(network.provenance.to_json())
+    unlabelled = unlabelled_data.prepare(settings.unlabelled, run)
+    online_probe = None
+    if settings.probe is not None:
+        online_probe = OnlineProbe.from_settings(settings.probe, run, unlabelled.left_out)
+    run.pin({"data": unlabelled.digest(), "weights": backbones.digest(network.backbone)})
     if online_probe is not None:
-        run.pin({"probe": online_probe.parts.digest()})
-    schedule = _schedule(config, len(unlabelled.manifest))
-    state = _train(config, run, distribution, started, unlabelled, online_probe, views, schedule)
+        run.pin({"probe": online_probe.splits.digest()})
+    schedule = make_schedule(settings.schedule, len(unlabelled.manifest))
+    state = _train(training, run, distribution, network, unlabelled, online_probe, views, schedule)
     if not distribution.chief:
         return
-    started.backbone.gradient_checkpointing = False
-    images, patients = len(unlabelled.manifest), unlabelled.patients
-    steps = int(state.best_step)
-    # What it started from may have seen more, and the labels of the probe have chosen.
-    seen = SeenImages.of_checkpoint(config.checkpoint).extended(unlabelled.hashes)
+    network.backbone.gradient_checkpointing = False
+    best_step = int(state.best_step)
+    # The initial weights may have seen more images, and the labels of the probe chose the step.
+    seen = SeenImages.of_checkpoint(settings.network.checkpoint).extended(unlabelled.hashes)
     if online_probe is not None:
-        seen = seen.extended(online_probe.parts.learnt_from())
+        seen = seen.extended(online_probe.splits.learnt_from())
     save_backbone.save(
-        started.backbone,
+        network.backbone,
         name=name,
-        provenance=Provenance(
-            origin=SELF_SUPERVISION,
-            description=(
-                f"Self-supervised by {config.method}, {steps:,} steps of {config.batch_size} "
-                f"images, on {images:,} unlabelled images of {patients or 'unknown'} patients"
-                f"{', in a rehearsal' if config.rehearsal else ''}; it started from: "
-                f"{started.provenance.description}"
-            ),
-            command=shlex.join(sys.argv),
-            details={
-                "method": config.method,
-                "images": images,
-                "patients": patients,
-                FROZEN: len(set(started.backbone.named_variables()) - set(started.trained)),
-            },
-            parent=started.provenance,
-        ),
+        provenance=_provenance(settings, network, unlabelled, best_step),
         directory=run / "export",
-        beside=(started.write_projection, seen.write),
+        beside=(network.write_projection, seen.write),
         overwrite=True,
     )
     rows = [row for row in run.read_metrics() if "probe/linear_auroc" in row]
-    # Last of all: the run is finished once this file is there.
+    # Written last: with this file the run is finished.
     files.write_json(
         run / "results.json",
         {
             "name": name,
-            "method": config.method,
-            "checkpoint": started.provenance.to_json(),
+            "method": settings.network.method,
+            "checkpoint": network.provenance.to_json(),
             "data": unlabelled.summary,
             "preprocess": views.specification,
             "steps": int(state.step),
-            "best_step": steps,
+            "best_step": best_step,
             "probe": rows,
         },
     )
 
 
 def _train(
-    config: ml_collections.ConfigDict,
+    settings: TrainingSettings,
     run: RunDirectory,
     distribution: Distribution,
-    started: ssl_networks.Network,
-    unlabelled: unlabelled_data.Unlabelled,
+    network: Network,
+    unlabelled: Unlabelled,
     online_probe: OnlineProbe | None,
     views: Preprocess,
     schedule: schedules.Schedule,
 ) -> TrainingState:
-    cache = ImageCache(int(config.cache_gb * 1e9))
+    """Trains the network, which then has the weights of the best step; returns the final state."""
+    cache = ImageCache(int(settings.cache_gb * 1e9))
     with distribution.strategy.scope():
         optimizer = optimizers.make(
-            config.optimizer,
+            settings.optimizer,
             schedules.Rate(schedule),
-            {started.trained[name].path: factor for name, factor in started.factors.items()},
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            loss_scale=config.precision == "float16",
+            {network.trained[name].path: factor for name, factor in network.factors.items()},
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            loss_scale=settings.precision == "float16",
         )
     plan = loop.Plan(
-        schedule.steps, config.evaluate_every, config.checkpoint_every, config.log_every
+        schedule.steps, settings.evaluate_every, settings.checkpoint_every, settings.log_every
     )
-    scorer = None if online_probe is None else online_probe.scorer(started.backbone, distribution)
+    scorer = None if online_probe is None else online_probe.scorer(network.backbone, distribution)
     if scorer is not None and TrainingState.latest(run.shared / "checkpoints") is None:
         score, values = scorer()
-        print(f"Before training the probe has a mean AUROC of {score:.3f}.", flush=True)
+        _LOG.info(f"Before training the probe has a mean AUROC of {score:.3f}.")
         run.rewrite_metrics([{"step": 0, **values}])
     learner = Learner(
-        started.trained,
-        started.kept,
+        network.trained,
+        network.statistics,
         optimizer,
-        started.objective,
-        accumulate=config.accumulate,
-        clip_norm=config.clip_norm,
+        network.objective,
+        accumulate=settings.accumulate,
+        clip_norm=settings.clip_norm,
     )
+    constant_loss = network.objective.method.constant_loss(settings.batch_size)
+    detector = CollapseDetector(settings.batch_size, constant_loss)
     return loop.train(
         run,
         plan,
@@ -169,8 +161,8 @@ def _train(
         lambda first, last: training_batches(
             unlabelled.manifest,
             views,
-            config.batch_size,
-            config.seed,
+            settings.batch_size,
+            settings.seed,
             first,
             last,
             views=2,
@@ -179,107 +171,101 @@ def _train(
             cache=cache,
         ),
         scorer,
-        _observer(run, config, started.objective.method),
+        CollapseObserver(run, detector, settings.stop_on_collapse),
     )
 
 
-def _observer(run: RunDirectory, config: ml_collections.ConfigDict, method: Method) -> Any:
-    """Returns what looks at every logged step: says what is wrong, once, or ends the run."""
-    size = config.batch_size
-    collapse, begun = Collapse(size, method.constant_loss(size)), False
-    said: set[str] = set()
+def _export_name(settings: PretrainingSettings, run: RunDirectory, network: Network) -> str:
+    """Returns the name of the export.
 
-    def observe(step: int, values: Mapping[str, float]) -> None:
-        nonlocal begun
-        if not begun:  # a run that goes on has been looked at before
-            begun = True
-            for row in run.read_metrics():
-                if "train/loss" in row and row["step"] < step:
-                    before = {key.removeprefix("train/"): value for key, value in row.items()}
-                    collapse.look(row["step"], before)
-        found = collapse.look(step, values)
-        if found is None or found.kind in said:
-            return
-        said.add(found.kind)
-        if not (found.certain and config.stop_on_collapse):
-            print(found.sentence, flush=True)
-            return
-        kept = TrainingState.latest(run.shared / "checkpoints")
-        where = f"the last checkpoint is {kept}" if kept else "no checkpoint was written yet"
-        raise UserError(
-            f"{found.sentence} Stopped ({where}); config.stop_on_collapse=False goes on."
-        )
-
-    return observe
-
-
-def _name(
-    config: ml_collections.ConfigDict, run: RunDirectory, started: ssl_networks.Network
-) -> str:
-    """Returns the name of the export; a checkpoint's name must be that of such a backbone."""
-    name = config.name or pathlib.Path(os.path.abspath(run.shared)).name
+    Raises:
+      UserError: it is the name of a REMEDIS checkpoint of another architecture or origin.
+    """
+    name = settings.name or pathlib.Path(os.path.abspath(run.shared)).name
     if name in names.NAMES:
-        expected, found = names.parse(name).architecture, started.backbone.architecture.name
-        if expected != found:
+        checkpoint = settings.network.checkpoint
+        expected = names.parse(name).architecture
+        architecture = network.backbone.architecture.name
+        if expected != architecture:
             raise UserError(
-                f"config.name is {name}, but config.checkpoint={config.checkpoint} is a {found}; "
+                f"config.name is {name}, but config.checkpoint={checkpoint} is a {architecture}; "
                 f"name a {expected} to start from, or give the export another name."
             )
-        if _began(started.provenance).origin == RANDOM:
+        if _first(network.provenance).origin == RANDOM:
             raise UserError(
-                f"config.name is {name}, which is for weights that began with BiT, but "
-                f"config.checkpoint={config.checkpoint} began with random ones; start from "
+                f"config.name is {name}, a name for weights that began with BiT, but "
+                f"config.checkpoint={checkpoint} began with random weights; start from "
                 "bit:FILE.npz or a checkpoint, or give the export another name."
             )
-    return str(name)
+    return name
 
 
-def _began(provenance: Provenance) -> Provenance:
-    """Returns the provenance of the weights at the beginning of all trainings."""
-    return provenance if provenance.parent is None else _began(provenance.parent)
+def _first(provenance: Provenance) -> Provenance:
+    """Returns the provenance of the weights before the first of all trainings."""
+    return provenance if provenance.parent is None else _first(provenance.parent)
 
 
-def _schedule(config: ml_collections.ConfigDict, images: int) -> schedules.Schedule:
-    size = config.batch_size
+def _provenance(
+    settings: PretrainingSettings, network: Network, unlabelled: Unlabelled, steps: int
+) -> Provenance:
+    """Returns the provenance of the weights after some steps."""
+    method, images = settings.network.method, len(unlabelled.manifest)
+    patients = unlabelled.patients
+    return Provenance(
+        origin=SELF_SUPERVISION,
+        description=(
+            f"Self-supervised by {method}, {steps:,} steps of {settings.training.batch_size} "
+            f"images, on {images:,} unlabelled images of {patients or 'unknown'} patients"
+            f"{', in a rehearsal' if settings.rehearsal else ''}; it started from: "
+            f"{network.provenance.description}"
+        ),
+        command=shlex.join(sys.argv),
+        details={
+            "method": method,
+            "images": images,
+            "patients": patients,
+            FROZEN: len(set(network.backbone.named_variables()) - set(network.trained)),
+        },
+        parent=network.provenance,
+    )
+
+
+def make_schedule(settings: ScheduleSettings, images: int) -> schedules.Schedule:
+    """Returns the schedule of a training on so many images.
+
+    Raises:
+      UserError: length, warm-up or learning rate are not as expected, or a batch would need more
+        images than there are.
+    """
+    size = settings.batch_size
     if size > images:
         raise UserError(
-            f"config.batch_size is {size:,}, but there are {images:,} images: one would be held "
-            "against itself; expected no more than there are, better far fewer."
+            f"config.batch_size is {size:,}, but there are {images:,} images, so that a batch has "
+            "to repeat some; expected at most the number of images, better far fewer."
         )
-    steps = durations.steps(config.steps, config.epochs, config.examples, images, size)
-    warmup = config.warmup
-    if config.warmup_epochs:
+    steps = durations.steps(settings.steps, settings.epochs, settings.examples, images, size)
+    warmup = settings.warmup
+    if settings.warmup_epochs:
         if warmup:
             raise UserError(
                 f"The warm-up is given by config.warmup ({warmup}) and config.warmup_epochs "
-                f"({config.warmup_epochs}); set one of them to 0."
+                f"({settings.warmup_epochs}); set one of them to 0."
             )
-        asked = durations.steps(None, config.warmup_epochs, None, images, size)
-        # Of a training cut short, such as a rehearsal, the warm-up is at most a tenth.
-        warmup = min(asked or 0, (steps or 0) // 10)
-        if warmup < (asked or 0):
-            print(f"Of {steps:,} steps {warmup:,} warm up, not {asked:,}: a tenth.", flush=True)
+        requested = durations.steps(None, settings.warmup_epochs, None, images, size) or 0
+        # A shortened training, such as a rehearsal, may be shorter than the warm-up of the whole.
+        warmup = min(requested, (steps or 0) // 10)
+        if warmup < requested:
+            unit = "step" if warmup == 1 else "steps"
+            _LOG.info(
+                f"Warm-up is {warmup:,} {unit}: it is limited to a tenth of the {steps:,} steps."
+            )
     return schedules.Schedule.from_settings(
-        config.schedule,
+        settings.schedule,
         images,
         size,
         steps,
-        config.learning_rate,
-        config.learning_rate_batch,
+        settings.learning_rate,
+        settings.learning_rate_batch,
         warmup,
         (),
     )
-
-
-def _check(config: ml_collections.ConfigDict) -> None:
-    """Raises a UserError for what would otherwise fail late, after hours of training."""
-    bounds = {
-        "seed": (0, 2**31 - 1),
-        "momentum": (0, 1),
-        "weight_decay": (0, None),
-        "clip_norm": (0, None),
-        "max_bad_images": (0, 1),
-        "cache_gb": (0, None),
-        "image_size": (1, None),
-    }
-    checks.within(config, bounds)

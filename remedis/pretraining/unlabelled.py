@@ -8,7 +8,6 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import ml_collections
 import pandas as pd
 
 from remedis import files
@@ -19,6 +18,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.finetuning.rehearsal import LAYOUTS
 from remedis.pretraining import collect, leave_out, methods
 from remedis.pretraining.leave_out import LeftOut
+from remedis.pretraining.settings import PretrainingSettings, UnlabelledSettings
 from remedis.training.run_directory import RunDirectory
 
 _LOG = logging.getLogger(__name__)
@@ -65,26 +65,29 @@ class Unlabelled:
         return hashlib.sha256(str(list(rows)).encode()).hexdigest()
 
 
-def rehearsed(config: ml_collections.ConfigDict, run: RunDirectory) -> ml_collections.ConfigDict:
-    """Returns the config with made-up images in the run's directory where it names none.
+def rehearsed(settings: PretrainingSettings, run: RunDirectory) -> PretrainingSettings:
+    """Returns settings with made-up images in the run's directory where they name none.
 
     Raises:
       UserError: there is no made-up data of the layout `config.rehearsal` names.
     """
-    if config.rehearsal not in LAYOUTS:
-        raise unknown_choice("layout of made-up data", config.rehearsal, LAYOUTS)
-    if config.data and config.probe.data_dir:
-        return config
-    config = config.copy_and_resolve_references()
-    directory = LAYOUTS[config.rehearsal](run.shared / "rehearsal" / "data")
-    config.data = config.data or f"{config.rehearsal}={directory}"
-    config.probe.data_dir = config.probe.data_dir or str(directory)
+    layout, unlabelled, probe = settings.rehearsal, settings.unlabelled, settings.probe
+    if layout not in LAYOUTS:
+        raise unknown_choice("layout of made-up data", layout, LAYOUTS)
+    if unlabelled.data and (probe is None or probe.data.data_dir):
+        return settings
+    directory = LAYOUTS[layout](run.shared / "rehearsal" / "data")
     _LOG.info(f"Rehearsal: made-up data in {directory}.")
-    return config
+    if not unlabelled.data:
+        unlabelled = dataclasses.replace(unlabelled, data=f"{layout}={directory}")
+    if probe is not None and not probe.data.data_dir:
+        labelled = dataclasses.replace(probe.data, data_dir=str(directory))
+        probe = dataclasses.replace(probe, data=labelled)
+    return dataclasses.replace(settings, unlabelled=unlabelled, probe=probe)
 
 
-def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
-    """Returns the images a config asks for; writes `leaks.json` and `bad_images.csv`.
+def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
+    """Returns the images of a pretraining; writes `leaks.json` and `bad_images.csv`.
 
     Labels are not read. Three kinds of images are left out: the splits in
     `config.leave_out_splits`, of sources that have splits; the images that `config.leave_out` names
@@ -92,18 +95,20 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
     and every image that is identical to one left out, or of its patient, study or slide.
 
     Raises:
-      UserError: the config or the data are not as expected, too many images are bad, or no image
+      UserError: the settings or the data are not as expected, too many images are bad, or no image
         remains.
     """
-    for split in config.leave_out_splits:
+    for split in settings.leave_out_splits:
         if split not in (known := (*SPLITS, ID_VALIDATION)):
             raise unknown_choice("split in config.leave_out_splits", split, known)
-    loaded = collect.load(config)
-    left_out = leave_out.read(config.leave_out, run / "scan.parquet")
+    loaded = collect.load(
+        settings.data, settings.source_options, settings.allow_missing_patient_ids
+    )
+    left_out = leave_out.read(settings.leave_out, run / "scan.parquet")
     _check_comparable(loaded, left_out)
     tables = [
         _with_source(name, manifest).assign(
-            why=_listed(manifest, config.leave_out_splits, left_out)
+            why=_listed(manifest, settings.leave_out_splits, left_out)
         )
         for name, manifest in loaded.items()
     ]
@@ -121,7 +126,7 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
     used, bad = scan.quarantine(
         everything.subset(remaining),
         scanned[remaining],
-        config.max_bad_images,
+        settings.max_bad_images,
         run / "bad_images.csv",
     )
     table["used"] = table["path"].isin(used.table["path"])
@@ -129,8 +134,8 @@ def prepare(config: ml_collections.ConfigDict, run: RunDirectory) -> Unlabelled:
     files.write_json(run / "leaks.json", summary)
     _LOG.info(_overview(summary))
     pairs = None
-    if config.method in methods.METHODS and methods.METHODS[config.method].partners:
-        pairs = Partners.from_manifest(used, config.partners)
+    if methods.METHODS[settings.method].partners:
+        pairs = Partners.from_manifest(used, settings.partners)
         _LOG.info(f"  {pairs.summary()}")
     hashes = table.loc[table["used"], ["path", "sha256"]].set_index("path")["sha256"]
     return Unlabelled(used, hashes, pairs, summary, left_out)
@@ -170,7 +175,7 @@ def _listed(manifest: Manifest, splits: Collection[str], left_out: Sequence[Left
 
 
 def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
-    """Returns the column `why`, completed by hashes and by what images left out share."""
+    """Returns the column `why`, completed by hashes and by the ids of images left out."""
     why = table["why"].copy()
     for listed in left_out:
         why[table["sha256"].isin(listed.hashes) & (why == "")] = f"in {listed.name}"

@@ -10,14 +10,13 @@ import keras
 import pytest
 
 from configs import common, common_pretraining
-from remedis import options
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning import rehearsal
-from remedis.finetuning.settings import DataSettings
 from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.pretraining import methods, pretrain, unlabelled
+from remedis.pretraining.settings import PretrainingSettings
 from remedis.training import learning_rates, optimizers
 from remedis.training.run_directory import RunDirectory
 
@@ -177,12 +176,14 @@ def few_patients(monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("few_patients")
 def test_a_rehearsal_has_images_to_learn_from_and_labels_to_probe(name, tmp_path):
-    config = unlabelled.rehearsed(get(name, "micle,rehearsal"), RunDirectory(tmp_path, {}))
-    found = unlabelled.prepare(config, RunDirectory(tmp_path / "run", {}))
+    config = get(name, "micle,rehearsal")
+    asked = PretrainingSettings.from_config(config)
+    settings = unlabelled.rehearsed(asked, RunDirectory(tmp_path, {}))
+    found = unlabelled.prepare(settings.unlabelled, RunDirectory(tmp_path / "run", {}))
     assert len(found.manifest) > config.batch_size
     assert (found.partners.size > 1).any()
-    settings = options.settings(DataSettings, config.probe)
-    probed = supervised.prepare(settings, config.probe.task, RunDirectory(tmp_path / "probe", {}))
+    probe, run = settings.probe, RunDirectory(tmp_path / "probe", {})
+    probed = supervised.prepare(probe.data, probe.task, run)
     assert probed.train.labels == tuple(config.probe.labels)
     # What the probe leaves for a test is not learnt from, as far as the source has splits.
     assert not set(probed.test.table["path"].map(probed.hashes)) & set(found.hashes)

@@ -1,4 +1,4 @@
-"""Gradients through a whole batch: in parts, over replicas, with a teacher."""
+"""Gradients of a whole batch: over micro-batches, over replicas, with a teacher."""
 
 import subprocess
 import sys
@@ -36,81 +36,80 @@ def views(seed=0, batch=8):
 
 
 def objective(name: str) -> Contrastive:
-    own = backbone()
-    method = methods.make(name, SMALL[name], own.map_channels, seed=0)
-    return Contrastive(own, method, backbone() if method.teacher_views else None)
+    student = backbone()
+    method = methods.make(name, SMALL[name], student.map_channels, seed=0)
+    return Contrastive(student, method, backbone() if method.teacher_views else None)
 
 
-def trained(objective: Contrastive) -> dict[str, keras.Variable]:
-    return {**objective.backbone.named_variables(), **objective.method.trained()}
+def trained(contrastive: Contrastive) -> dict[str, keras.Variable]:
+    return {**contrastive.backbone.named_variables(), **contrastive.method.trained()}
 
 
-def found(objective, parts, batch=None):
-    variables = [variable.value for variable in trained(objective).values()]
+def gradients(contrastive, micro_batches, batch=None):
+    variables = [variable.value for variable in trained(contrastive).values()]
     step = tf.constant(1, tf.int64)
-    return objective.gradients(batch or views(), step, variables, parts, ONE)
+    return contrastive.gradients(batch or views(), step, variables, micro_batches, ONE)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_gradients_are_those_of_one_tape_over_everything(name):
-    one = objective(name)
+    contrastive = objective(name)
     batch = views()
-    variables = [variable.value for variable in trained(one).values()]
-    taught = None
-    if one.teacher is not None:
-        shown = tf.gather(batch["image"], one.method.teacher_views, axis=1)
-        taught = features(one.teacher, shown)
+    variables = [variable.value for variable in trained(contrastive).values()]
+    teacher = None
+    if contrastive.teacher is not None:
+        teacher_views = tf.gather(batch["image"], contrastive.method.teacher_views, axis=1)
+        teacher = features(contrastive.teacher, teacher_views)
     with tf.GradientTape() as tape:
-        shown = tf.gather(batch["image"], one.method.student_views, axis=1)
-        loss = one.method(features(one.backbone, shown), taught).loss
+        student_views = tf.gather(batch["image"], contrastive.method.student_views, axis=1)
+        loss = contrastive.method(features(contrastive.backbone, student_views), teacher).loss
     expected = tape.gradient(loss, variables, unconnected_gradients="zero")
-    own = found(one, 1, batch)
-    assert float(own.total) == pytest.approx(float(loss), rel=1e-6)
-    assert float(own.weight) == 1
-    for a, b in zip(own.gradients, expected, strict=True):
+    result = gradients(contrastive, 1, batch)
+    assert float(result.total) == pytest.approx(float(loss), rel=1e-6)
+    assert float(result.weight) == 1
+    for a, b in zip(result.gradients, expected, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * max(1, np.abs(b).max()))
     assert max(float(tf.reduce_max(tf.abs(g))) for g in expected) > 1e-3
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_gradients_in_parts_are_those_of_the_whole_batch(name):
-    one = objective(name)
-    whole, parts = found(one, 1), found(one, 4)
-    assert float(parts.total) == pytest.approx(float(whole.total), rel=1e-5)
-    for a, b in zip(parts.gradients, whole.gradients, strict=True):
+def test_gradients_by_micro_batch_are_those_of_the_whole_batch(name):
+    contrastive = objective(name)
+    whole, divided = gradients(contrastive, 1), gradients(contrastive, 4)
+    assert float(divided.total) == pytest.approx(float(whole.total), rel=1e-5)
+    for a, b in zip(divided.gradients, whole.gradients, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * max(1, np.abs(b).max()))
 
 
-def test_a_batch_in_halves_is_another_loss():
-    """What parts must not be: negatives from the own half only."""
-    one = objective("simclr")
+def test_separate_halves_of_a_batch_have_another_loss():
+    """Micro-batches must not take their negatives from themselves alone."""
+    contrastive = objective("simclr")
     batch = views()
-    halves = [found(one, 1, {"image": batch["image"][i : i + 4]}) for i in (0, 4)]
+    halves = [gradients(contrastive, 1, {"image": batch["image"][i : i + 4]}) for i in (0, 4)]
     mean = np.mean([float(half.total) for half in halves])
-    assert abs(float(found(one, 1, batch).total) - mean) > 0.1
+    assert abs(float(gradients(contrastive, 1, batch).total) - mean) > 0.1
 
 
-def test_the_teacher_is_an_average_and_the_queue_takes_its_keys():
-    one = objective("moco")
-    for variable in one.backbone.named_variables().values():
+def test_the_teacher_is_an_average_and_the_queue_receives_its_keys():
+    contrastive = objective("moco")
+    for variable in contrastive.backbone.named_variables().values():
         variable.assign(variable + 1.0)
-    before = {name: v.numpy() for name, v in one.teacher.named_variables().items()}
-    queue = one.method.statistics()["queue"].numpy()
-    own = found(one, 1)
-    one.finish(own)
-    momentum = one.method.momentum
-    for name, variable in one.teacher.named_variables().items():
+    before = {name: v.numpy() for name, v in contrastive.teacher.named_variables().items()}
+    queue = contrastive.method.statistics()["queue"].numpy()
+    contrastive.finish(gradients(contrastive, 1))
+    momentum = contrastive.method.momentum
+    for name, variable in contrastive.teacher.named_variables().items():
         expected = momentum * before[name] + (1 - momentum) * (before[name] + 1)
         np.testing.assert_allclose(variable, expected, rtol=1e-5, atol=1e-6)
-    assert np.abs(one.method.statistics()["queue"].numpy() - queue).max() > 0.01
+    assert np.abs(contrastive.method.statistics()["queue"].numpy() - queue).max() > 0.01
 
 
 def test_a_scaled_loss_has_scaled_gradients():
-    one = objective("simclr")
-    variables = [variable.value for variable in trained(one).values()]
+    contrastive = objective("simclr")
+    variables = [variable.value for variable in trained(contrastive).values()]
     step = tf.constant(1, tf.int64)
-    plain = one.gradients(views(), step, variables, 1, ONE)
-    scaled = one.gradients(views(), step, variables, 1, tf.constant(1024.0))
+    plain = contrastive.gradients(views(), step, variables, 1, ONE)
+    scaled = contrastive.gradients(views(), step, variables, 1, tf.constant(1024.0))
     assert float(scaled.total) == pytest.approx(float(plain.total), rel=1e-6)
     for a, b in zip(scaled.gradients, plain.gradients, strict=True):
         np.testing.assert_allclose(a / 1024, b, atol=1e-5 * max(1, np.abs(b).max()))
@@ -119,15 +118,15 @@ def test_a_scaled_loss_has_scaled_gradients():
 def stepped(name: str, distribution: Distribution) -> dict[str, np.ndarray]:
     """Returns every variable after two steps, and the losses."""
     with distribution.strategy.scope():
-        one = objective(name)
+        contrastive = objective(name)
         optimizer = keras.optimizers.SGD(0.1)
-        learner = Learner(trained(one), {}, optimizer, one)
+        learner = Learner(trained(contrastive), {}, optimizer, contrastive)
         trainer = Trainer(learner, distribution)
     losses = [float(trainer.step(views(i), i + 1)[0]) for i in range(2)]
-    kept = {**trained(one), **one.method.statistics()}
-    if one.teacher is not None:
-        kept |= {f"teacher/{n}": v for n, v in one.teacher.named_variables().items()}
-    return {"losses": np.array(losses)} | {name: v.numpy() for name, v in kept.items()}
+    variables = {**trained(contrastive), **contrastive.method.statistics()}
+    if contrastive.teacher is not None:
+        variables |= {f"teacher/{n}": v for n, v in contrastive.teacher.named_variables().items()}
+    return {"losses": np.array(losses)} | {name: v.numpy() for name, v in variables.items()}
 
 
 REPLICAS = """

@@ -1,4 +1,4 @@
-"""Every method learns: `benchmarks/selfsup.py` at the length that `docs/results.md` tells of."""
+"""Every method learns: `benchmarks/selfsup.py` at the length reported in `docs/results.md`."""
 
 import pytest
 
@@ -15,8 +15,8 @@ def estimate(value, low, high):
 
 
 @pytest.fixture
-def found():
-    """What two methods came to, of which one was not shown to learn."""
+def result():
+    """Returns the result of two methods, one of which was not shown to learn."""
     points = {
         "initialisation": (estimate(0.6, 0.57, 0.63), [0.58, 0.62]),
         "simclr": (estimate(0.7, 0.66, 0.74), [0.69, 0.71]),
@@ -52,8 +52,8 @@ def found():
     }
 
 
-def test_a_row_holds_a_method_against_its_backbone_at_initialisation(benchmark, found):
-    lines = benchmark.section(found).splitlines()
+def test_a_row_compares_a_method_with_its_backbone_at_initialisation(benchmark, result):
+    lines = benchmark.section(result).splitlines()
     assert [line for line in lines if line.startswith(("| simclr", "| moco"))] == [
         "| simclr | 0.600 [0.570, 0.630] | 0.700 [0.660, 0.740] | +0.100 [+0.070, +0.130] | "
         "+0.090 to +0.110, 2 | 0.5 |",
@@ -62,20 +62,20 @@ def test_a_row_holds_a_method_against_its_backbone_at_initialisation(benchmark, 
     ]
 
 
-def test_a_method_not_shown_to_learn_is_named(benchmark, found):
-    (sentence,) = benchmark.failures(found)
+def test_a_method_not_shown_to_learn_is_named(benchmark, result):
+    (sentence,) = benchmark.failures(result)
     assert sentence.startswith("moco was not shown to learn")
     assert "+0.010 [-0.020, +0.040]" in sentence
 
 
 @pytest.mark.slow
 def test_every_method_beats_its_backbone_at_initialisation(benchmark, tmp_path):
-    found = benchmark.measure(list(METHODS), benchmark.SEEDS, tmp_path)
-    differences = benchmark.differences(found)
+    result = benchmark.measure(list(METHODS), benchmark.SEEDS, tmp_path)
+    differences = benchmark.differences(result)
     assert list(differences) == list(METHODS)
-    assert all(len(point["per_seed"]) == 3 for point in found["points"])
-    assert not benchmark.failures(found), differences
+    assert all(len(point["per_seed"]) == 3 for point in result["points"])
+    assert not benchmark.failures(result), differences
     assert all(row["low"] > 0 for row in differences.values()), differences
-    # Nobody is left out for want of patients, and everybody judged is a stranger to the training.
-    assert found["facts"]["judges"] == benchmark.TEST_PATIENTS
-    assert found["facts"]["patients"] == benchmark.PATIENTS
+    # No patient is left out, and no test patient is in the training.
+    assert result["facts"]["judges"] == benchmark.TEST_PATIENTS
+    assert result["facts"]["patients"] == benchmark.PATIENTS

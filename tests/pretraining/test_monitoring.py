@@ -1,3 +1,5 @@
+"""Measures of a training against independent implementations and closed-form limits."""
+
 import itertools
 
 import numpy as np
@@ -7,7 +9,7 @@ from sklearn.metrics import pairwise_distances
 
 from remedis.pretraining.methods.method import Outcome
 from remedis.pretraining.monitoring import (
-    MOST_ROWS,
+    MAX_ROWS,
     alignment,
     effective_rank,
     instance_top1,
@@ -67,13 +69,13 @@ def test_effective_rank_of_equal_directions_is_their_number():
         assert float(effective_rank(100 * rows + 7)) == pytest.approx(count, rel=1e-4)
 
 
-def test_effective_rank_of_what_is_constant_but_for_rounding_is_one():
+def test_effective_rank_of_rows_that_differ_by_rounding_is_one():
     row = np.random.default_rng(0).normal(size=200).astype(np.float32)
     constant = np.tile(row, (32, 1))
     assert float(effective_rank(constant)) == 1
     assert float(effective_rank(constant * 0)) == 1
-    way = np.random.default_rng(1).choice([-np.inf, np.inf], constant.shape).astype(np.float32)
-    rounded = np.nextafter(constant, way)
+    towards = np.random.default_rng(1).choice([-np.inf, np.inf], constant.shape)
+    rounded = np.nextafter(constant, towards.astype(np.float32))
     assert (rounded != constant).any()
     assert float(effective_rank(rounded)) == 1
     noise = np.random.default_rng(2).normal(size=constant.shape).astype(np.float32)
@@ -81,14 +83,14 @@ def test_effective_rank_of_what_is_constant_but_for_rounding_is_one():
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
-def test_effective_rank_of_what_is_not_finite_is_no_number(odd):
+def test_effective_rank_of_features_that_are_not_finite_is_nan(odd):
     features = units(6, 4)
     features[2, 1] = odd
     assert np.isnan(effective_rank(features))
     assert np.isnan(tf.function(effective_rank, autograph=False)(features))
 
 
-def test_spread_is_one_in_all_directions_and_nothing_when_equal():
+def test_spread_is_one_in_all_directions_and_zero_when_equal():
     z = np.random.default_rng(0).normal(size=(4000, 16)).astype(np.float32)
     assert float(spread(z)) == pytest.approx(1, abs=0.02)
     assert float(spread(np.tile(z[:1], (9, 1)))) == pytest.approx(0, abs=1e-6)
@@ -109,7 +111,7 @@ def test_limits_of_a_constant_and_of_an_orthogonal_embedding():
     assert float(instance_top1(apart, np.roll(apart, 1, 0))) == 0
 
 
-def test_watched_gives_them_all_in_a_graph_of_unknown_batch():
+def test_monitored_returns_every_measure_in_a_graph_of_unknown_batch_size():
     first, second = pairs(9, 4)
     features = np.random.default_rng(0).normal(size=(9, 20)).astype(np.float32)
 
@@ -139,8 +141,8 @@ def test_watched_gives_them_all_in_a_graph_of_unknown_batch():
         assert float(value) == pytest.approx(float(expected[name]), rel=1e-5)
 
 
-def test_watched_takes_the_rank_of_no_more_rows_than_it_says():
-    z = units(MOST_ROWS + 50, 4)
+def test_monitored_computes_the_rank_of_at_most_max_rows():
+    z = units(MAX_ROWS + 50, 4)
     values = monitored(Outcome(tf.constant(0.0), z, z), z)
-    expected = effective_rank(z[:MOST_ROWS])
+    expected = effective_rank(z[:MAX_ROWS])
     assert float(values["effective_rank"]) == pytest.approx(float(expected), rel=1e-6)

@@ -1,6 +1,7 @@
-"""A pretraining from unlabelled images to a checkpoint that everything else takes."""
+"""A pretraining from unlabelled images to a checkpoint for everything that takes one."""
 
 import json
+import logging
 import shutil
 
 import numpy as np
@@ -15,7 +16,8 @@ from remedis.models.architectures import Architecture
 from remedis.pretraining import leave_out
 from remedis.pretraining.objective import features
 from remedis.pretraining.online_probe import OnlineProbe
-from remedis.pretraining.pretrain import pretrain
+from remedis.pretraining.pretrain import make_schedule, pretrain
+from remedis.pretraining.settings import PretrainingSettings
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import checkpoint, random_weights, resolve, save_backbone
 from remedis.zoo.provenance import Provenance
@@ -35,10 +37,10 @@ def pretraining(squares, tiny_checkpoint):
     """Returns a function that makes the config of `pretrain_own.py` for the squares."""
     from configs import pretrain_own
 
-    def config(method="simclr", **changes):
-        made = pretrain_own.get_config(method)
-        made.probe.update(source="csv", data_dir=str(squares), labels=("square",))
-        made.update(
+    def make(method="simclr", **changes):
+        config = pretrain_own.get_config(method)
+        config.probe.update(source="csv", data_dir=str(squares), labels=("square",))
+        config.update(
             checkpoint=str(tiny_checkpoint),
             data=f"csv={squares}",
             image_size=32,
@@ -56,13 +58,13 @@ def pretraining(squares, tiny_checkpoint):
             evaluate_every=10,
             checkpoint_every=5,
             log_every=2,
-            # Of 60 noisy squares there is not much to be learnt.
+            # Little can be learnt from 60 noisy squares.
             stop_on_collapse=False,
         )
-        made.update(changes)
-        return made
+        config.update(changes)
+        return config
 
-    return config
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -88,8 +90,8 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
     assert loaded.endpoints(images)["pre_logits"].shape == (2, 1024)  # the final norm is kept
     started = checkpoint.load_backbone(tiny_checkpoint).named_variables()
     trained = checkpoint.load_backbone(run / "export").named_variables()
-    still = [n for n in started if np.array_equal(started[n].numpy(), trained[n].numpy())]
-    assert not still  # the whole backbone was trained, its final norm as well
+    unchanged = [n for n in started if np.array_equal(started[n].numpy(), trained[n].numpy())]
+    assert not unchanged  # the whole backbone was trained, with its final norm
 
     described = checkpoint.describe(run / "export")
     assert described.name == "mine"
@@ -105,35 +107,37 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
 
 
 def hashes_of(run):
-    """Of the images that a run has seen."""
-    scanned = pd.read_parquet(run / "scan.parquet")
-    return scanned["sha256"]
+    """Returns the hashes of the images that a run has seen."""
+    return pd.read_parquet(run / "scan.parquet")["sha256"]
 
 
-def test_a_finished_one_is_not_done_again(pretrained, pretraining, capsys):
+def test_a_finished_run_is_not_repeated(pretrained, pretraining, caplog):
+    caplog.set_level(logging.INFO, logger="remedis")
     run, results = pretrained
     assert pretrain(pretraining(), run) == results
-    assert "is finished" in capsys.readouterr().out
+    assert "is finished" in caplog.text
 
 
 @pytest.mark.slow
-def test_goes_on_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_path, capsys):
+def test_continues_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="remedis")
     run, _ = pretrained
     config = pretraining(checkpoint=str(run / "export"), steps=2, evaluate_every=2)
     config.probe.source = ""
     results = pretrain(config, tmp_path / "more")
-    assert "Going on with the head beside" in capsys.readouterr().out
+    assert "Continuing with the head in" in caplog.text
     assert results["probe"] == []
     assert results["best_step"] == 2  # without a probe the last
     described = checkpoint.describe(tmp_path / "more" / "export")
     assert described.provenance.parent.origin == "self_supervision"
     assert SeenImages.read(tmp_path / "more" / "export").count(hashes_of(run)) == 60
     steps = {"steps": 1, "evaluate_every": 1, "checkpoint": str(run / "export")}
-    for method, said in (("moco", "has other layers or widths; beg"), ("micle", "Going on with")):
+    for method, line in (("moco", "has other layers or widths"), ("micle", "Continuing with")):
+        caplog.clear()
         other = pretraining(method, **steps)
         other.probe.source = ""
         pretrain(other, tmp_path / method)
-        assert said in capsys.readouterr().out
+        assert line in caplog.text
 
 
 def test_a_damaged_head_is_a_sentence(pretrained, pretraining, tmp_path):
@@ -144,7 +148,8 @@ def test_a_damaged_head_is_a_sentence(pretrained, pretraining, tmp_path):
         pretrain(pretraining(checkpoint=str(export)), tmp_path / "run")
 
 
-def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, capsys):
+def test_the_probe_does_without_patients_left_out(pretraining, squares, tmp_path, caplog):
+    caplog.set_level(logging.INFO, logger="remedis")
     patients = pd.read_csv(squares / "manifest.csv")["patient_id"]
     judged = squares.parent / "judged.csv"
     first = sorted(patients.unique())[::4]
@@ -152,29 +157,27 @@ def test_the_probe_sees_nobody_who_is_left_out(pretraining, squares, tmp_path, c
     listed = table[patients.isin(first)].drop_duplicates("patient_id")
     listed["path"] = [str(squares / path) for path in listed["path"]]
     listed[["path"]].to_csv(judged, index=False)
-    config = pretraining(leave_out=str(judged))
-    found = OnlineProbe.of(
-        config,
-        RunDirectory(tmp_path / "run", {}),
-        leave_out.read(config.leave_out, tmp_path / "scan.parquet"),
-    )
-    # An image of each is named: the others of these patients go, too.
-    for part in (found.parts.train, found.parts.validation):
-        assert not part.table["patient_id"].isin(first).any()
-    before = json.loads((tmp_path / "run" / "probe" / "left_out.json").read_text())
-    assert sum(before.values()) > 0
-    assert f"{before['train']:,} images of train and" in capsys.readouterr().out
-    both = len(found.parts.train) + len(found.parts.validation)
-    assert len(found.parts.learnt_from()) == both
+    settings = PretrainingSettings.from_config(pretraining(leave_out=str(judged)))
+    left_out = leave_out.read(settings.unlabelled.leave_out, tmp_path / "scan.parquet")
+    run = RunDirectory(tmp_path / "run", {})
+    splits = OnlineProbe.from_settings(settings.probe, run, left_out).splits
+    # One image of each patient is listed: the patient's other images are left out too.
+    for images in (splits.train, splits.validation):
+        assert not images.table["patient_id"].isin(first).any()
+    counts = json.loads((tmp_path / "run" / "probe" / "left_out.json").read_text())
+    assert sum(counts.values()) > 0
+    assert f"{counts['train']:,} images of train and" in caplog.text
+    assert len(splits.learnt_from()) == len(splits.train) + len(splits.validation)
     table["path"] = [str(squares / path) for path in table["path"]]
     table[["path"]].to_csv(judged, index=False)
-    everybody = leave_out.read(str(judged), tmp_path / "scan.parquet")
+    everyone = leave_out.read(str(judged), tmp_path / "scan.parquet")
+    run = RunDirectory(tmp_path / "all", {})
     with pytest.raises(UserError, match=r"config\.leave_out names all .* of the train split of co"):
-        OnlineProbe.of(config, RunDirectory(tmp_path / "all", {}), everybody)
+        OnlineProbe.from_settings(settings.probe, run, everyone)
 
 
 @pytest.mark.slow
-def test_a_release_without_the_final_norm_gets_one(pretraining, tmp_path):
+def test_a_backbone_without_the_final_norm_gets_one(pretraining, tmp_path):
     weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
     backbone = checkpoint.build_backbone(weights)
     bare = type(backbone)(backbone.architecture, final_norm=False)
@@ -188,7 +191,7 @@ def test_a_release_without_the_final_norm_gets_one(pretraining, tmp_path):
     assert checkpoint.load_backbone(tmp_path / "run" / "export").final_norm
 
 
-def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
+def test_malformed_settings_are_a_sentence(pretraining, squares, tmp_path):
     manifest = pd.read_csv(squares / "manifest.csv")
     nameless = tmp_path / "nameless"
     nameless.mkdir()
@@ -205,7 +208,7 @@ def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
         "batch": (pretraining("barlow_twins", batch_size=4), "config.batch_size is 4; barlow"),
         "batches": (
             pretraining(batch_size=61),
-            "config.batch_size is 61, but there are 60 images: one would be held against itself",
+            "config.batch_size is 61, but there are 60 images, so that a batch has to repeat some",
         ),
         "braces": (
             braced,
@@ -213,7 +216,7 @@ def test_what_went_wrong_is_a_sentence(pretraining, squares, tmp_path):
         ),
         "random": (
             pretraining(checkpoint="scratch:50x1", name="cxr-50x1-remedis-m"),
-            "config.name is cxr-50x1-remedis-m, which is for weights that began with BiT, but",
+            "config.name is cxr-50x1-remedis-m, a name for weights that began with BiT, but",
         ),
         "keras": (
             pretraining(checkpoint="keras:MobileNetV2"),
@@ -251,10 +254,10 @@ def test_a_loss_that_is_not_a_number_is_a_sentence(pretraining, tmp_path):
 
 
 @pytest.mark.parametrize("how", [pytest.param("rate", marks=pytest.mark.slow), "constant"])
-def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
+def test_a_planted_collapse_is_reported_within_50_steps(pretraining, tmp_path, how):
     changes = {"steps": 50, "evaluate_every": 50, "checkpoint_every": 10, "stop_on_collapse": True}
     if how == "rate":
-        # A usual rate of MoCo's, times 1,000. SimCLR's batch norms keep it from collapsing.
+        # A usual rate of MoCo's times 1,000. Batch norms keep SimCLR from collapsing.
         options = "queue=32; widths=(64, 32); momentum=0.99"
         config = pretraining("moco", learning_rate=1.0, method_options=options, **changes)
     else:
@@ -262,23 +265,23 @@ def test_a_planted_collapse_is_told_within_50_steps(pretraining, tmp_path, how):
             random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
         )
         backbone.norm.gamma.assign(np.zeros(backbone.map_channels))
-        made = save_backbone.save(
+        constant = save_backbone.save(
             backbone,
             name="constant",
             provenance=Provenance(origin="random", description="constant"),
             directory=tmp_path / "constant",
         )
-        config = pretraining(checkpoint=str(made), learning_rates="group_norm/.*=0", **changes)
+        config = pretraining(checkpoint=str(constant), learning_rates="group_norm/.*=0", **changes)
     config.probe.source = ""
     with pytest.raises(UserError, match=r"^(Collapsed|Diverged) since step \d+") as caught:
         pretrain(config, tmp_path / "run")
-    assert "config.stop_on_collapse=False goes on." in str(caught.value)
+    assert str(caught.value).endswith("set config.stop_on_collapse=False to continue.")
     assert max(row["step"] for row in metric_rows(tmp_path / "run")) <= 50
 
 
 @pytest.mark.slow
-def test_killed_it_goes_on_exactly(pretraining, tmp_path):
-    # With whatever there is to be kept: a teacher, a queue.
+def test_a_killed_run_resumes_exactly(pretraining, tmp_path):
+    # MoCo has all kinds of state: a teacher and a queue.
     config = pretraining("moco")
     config.probe.source = ""
     (alone,), log = run_killed(tmp_path / "a" / "run", config, "end", job="pretrain")
@@ -299,8 +302,9 @@ def test_killed_it_goes_on_exactly(pretraining, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["simclr", "moco"])
 def test_two_workers_pretrain_as_one_does(pretraining, tmp_path, method):
-    # SGD: AdamW divides by how large gradients are, and makes differences in rounding steps. At ten
-    # times the rate they grow, in one worker that only accumulates otherwise, to 4e-4 by step 4.
+    # SGD: AdamW divides by the size of the gradients and so turns differences in rounding into
+    # steps. At ten times the rate, one worker alone differs by up to 4e-4 at step 4 if only
+    # `accumulate` differs.
     changes = {"optimizer": "sgd", "learning_rate": 0.001, "clip_norm": 1.0, "accumulate": 2}
     config = pretraining(method, steps=6, log_every=1, evaluate_every=6, **changes)
     alone, together = run_alone_and_together("pretrain", config, tmp_path, within=1e-4)
@@ -309,9 +313,8 @@ def test_two_workers_pretrain_as_one_does(pretraining, tmp_path, method):
     assert json.loads((together / "results.json").read_text())["best_step"] == 6
 
 
-@pytest.mark.parametrize("other", ["BiT-M-R50x1.npz"])
-def test_a_bit_file_of_another_architecture(pretraining, tmp_path, other):
-    file = tmp_path / other
+def test_a_bit_file_of_another_architecture_is_a_sentence(pretraining, tmp_path):
+    file = tmp_path / "BiT-M-R50x1.npz"
     weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
     np.savez(file, **{f"resnet/{name}": weights.arrays[name] for name in weights.arrays})
     assert resolve.load(f"bit:{file}", 0).backbone.architecture.units == (1, 1, 1, 1)
@@ -323,6 +326,23 @@ def test_the_features_are_those_of_the_export(pretrained):
     run, _ = pretrained
     images = tf.constant(np.random.default_rng(1).random((3, 32, 32, 3), np.float32))
     backbone = checkpoint.load_backbone(run / "export")
-    model = hub.load(str(run / "export"))  # held, as its functions hold their variables weakly
+    # A reference, since the model's functions refer to its variables weakly.
+    model = hub.load(str(run / "export"))
     exported = model.endpoints(images)["pre_logits"]
     np.testing.assert_allclose(features(backbone, images), exported, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("steps", "warmup", "line"),
+    [
+        (13, 1, "Warm-up is 1 step: it is limited to a tenth of the 13 steps."),
+        (40, 4, "Warm-up is 4 steps: it is limited to a tenth of the 40 steps."),
+        (2_000, 63, ""),
+    ],
+)
+def test_the_warm_up_is_limited_to_a_tenth(pretraining, caplog, steps, warmup, line):
+    caplog.set_level(logging.INFO, logger="remedis")
+    config = pretraining(steps=steps, warmup_epochs=1.0, warmup=None)
+    schedule = make_schedule(PretrainingSettings.from_config(config).schedule, 1_000)
+    assert (schedule.steps, schedule.warmup) == (steps, warmup)
+    assert [record.getMessage() for record in caplog.records] == ([line] if line else [])

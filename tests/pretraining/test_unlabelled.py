@@ -12,10 +12,12 @@ from PIL import Image
 from configs import common, common_pretraining
 from remedis import synthetic
 from remedis.data import judged
-from remedis.data.judged import JudgedSet
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
+from remedis.finetuning.settings import DataSettings
+from remedis.options import settings
 from remedis.pretraining import leave_out, unlabelled
+from remedis.pretraining.settings import PretrainingSettings, UnlabelledSettings
 from remedis.training.run_directory import RunDirectory
 
 PATIENTS = 12
@@ -50,26 +52,27 @@ def prepared(tmp_path):
     def prepare(data_, **changes):
         config = common_pretraining.pretraining()
         config.update(data=data_, **changes)
-        return unlabelled.prepare(config, RunDirectory(tmp_path / "run", {}))
+        unlabelled_settings = settings(UnlabelledSettings, config)
+        return unlabelled.prepare(unlabelled_settings, RunDirectory(tmp_path / "run", {}))
 
     return prepare
 
 
-def names(found):
-    return sorted(os.path.basename(path) for path in found.manifest.table["path"])
+def names(data):
+    return sorted(os.path.basename(path) for path in data.manifest.table["path"])
 
 
-def patients(found):
-    return set(found.manifest.table["patient_id"])
+def patients(data):
+    return set(data.manifest.table["patient_id"])
 
 
 def test_no_label_is_read(prepared, mine, tmp_path):
-    found = prepared(f"csv={mine}")
-    table = found.manifest.table
+    data = prepared(f"csv={mine}")
+    table = data.manifest.table
     assert set(table) == {"path", "patient_id", "study_id", "site", "split", "unlabelled"}
-    assert np.isnan(found.manifest.targets()).all()
+    assert np.isnan(data.manifest.targets()).all()
     receipt = json.loads((tmp_path / "run" / "leaks.json").read_text())
-    assert receipt == found.summary
+    assert receipt == data.summary
     assert receipt["labels_used"] is False
     assert receipt["sources"] == {"csv": {"images": 24, "patients": 12, "left_out": {}}}
     assert "24 of 24 images have no split" in receipt["unchecked"][0]
@@ -77,11 +80,11 @@ def test_no_label_is_read(prepared, mine, tmp_path):
     labelled = pd.read_csv(mine / "manifest.csv")
     labelled.assign(ill=1 - labelled["ill"]).to_csv(mine / "manifest.csv", index=False)
     relabelled = prepared(f"csv={mine}")
-    assert relabelled.digest() == found.digest()
+    assert relabelled.digest() == data.digest()
     pd.testing.assert_frame_equal(relabelled.manifest.table, table)
     # Neither does a table without labels.
     labelled[["path", "patient_id"]].to_csv(mine / "manifest.csv", index=False)
-    assert prepared(f"csv={mine / 'manifest.csv'}").digest() == found.digest()
+    assert prepared(f"csv={mine / 'manifest.csv'}").digest() == data.digest()
 
 
 def test_the_digest_is_of_the_images_and_their_patients(prepared, mine):
@@ -97,14 +100,14 @@ def test_the_digest_is_of_the_images_and_their_patients(prepared, mine):
 
 def test_sources_are_joined_and_their_ids_stay_apart(prepared, mine, tmp_path):
     other = write_images(tmp_path / "other", 1)
-    found = prepared(f"csv={mine}; csv={other}")
-    assert len(found.manifest) == 48
-    assert found.patients == 24
-    assert patients(found) == {f"{n}/p{i}" for n in ("csv", "csv-2") for i in range(PATIENTS)}
-    assert all(os.path.isfile(path) for path in found.manifest.absolute_paths())
-    assert list(found.hashes.index) == list(found.manifest.table["path"])
-    assert found.hashes.nunique() == 48
-    assert found.partners is None
+    data = prepared(f"csv={mine}; csv={other}")
+    assert len(data.manifest) == 48
+    assert data.patients == 24
+    assert patients(data) == {f"{n}/p{i}" for n in ("csv", "csv-2") for i in range(PATIENTS)}
+    assert all(os.path.isfile(path) for path in data.manifest.absolute_paths())
+    assert list(data.hashes.index) == list(data.manifest.table["path"])
+    assert data.hashes.nunique() == 48
+    assert data.partners is None
     micle = prepared(f"csv={mine}; csv={other}", method="micle")
     assert (micle.partners.size == 2).all()
 
@@ -127,16 +130,16 @@ def test_splits_are_left_out_with_their_patients_and_copies(prepared, tmp_path):
     shutil.copy(root / "4.png", root / "7.png")  # of patient 2, test, and of patient 3
     table.loc[0, "patient_id"] = "p1"  # was patient 0, and p1 is in validation
     table.to_csv(root / "manifest.csv", index=False)
-    found = prepared(f"csv={root}")
-    assert found.summary["sources"]["csv"]["left_out"] == {
+    data = prepared(f"csv={root}")
+    assert data.summary["sources"]["csv"]["left_out"] == {
         "of the split validation": 6,
         "of the split test": 6,
         "of a patient left out": 2,
         "identical to an image left out": 1,
     }
-    assert set(found.manifest.table["split"]) == {"train", "id_validation"}
-    assert names(found) == sorted(f"{i}.png" for i in (1, 8, 9, 14, 15, 16, 17, 22, 23))
-    assert found.summary["images"] == 9
+    assert set(data.manifest.table["split"]) == {"train", "id_validation"}
+    assert names(data) == sorted(f"{i}.png" for i in (1, 8, 9, 14, 15, 16, 17, 22, 23))
+    assert data.summary["images"] == 9
 
 
 def test_listed_images_are_left_out_by_hash_with_their_patients(prepared, mine, tmp_path):
@@ -144,31 +147,31 @@ def test_listed_images_are_left_out_by_hash_with_their_patients(prepared, mine, 
     away.mkdir()
     shutil.copy(mine / "6.png", away / "renamed.png")
     (away / "list.csv").write_text("path,patient_id\nrenamed.png,p5\n")
-    found = prepared(f"csv={mine}", leave_out=str(away / "list.csv"))
+    data = prepared(f"csv={mine}", leave_out=str(away / "list.csv"))
     # The id p5 is another hospital's.
-    assert patients(found) == {f"csv/p{i}" for i in range(PATIENTS) if i != 3}
-    assert found.summary["sources"]["csv"]["left_out"] == {
+    assert patients(data) == {f"csv/p{i}" for i in range(PATIENTS) if i != 3}
+    assert data.summary["sources"]["csv"]["left_out"] == {
         f"in {away / 'list.csv'}": 1,
         "of a patient left out": 1,
     }
-    assert found.hashes.nunique() == len(found.hashes) == 22
+    assert data.hashes.nunique() == len(data.hashes) == 22
 
 
 def test_a_copy_under_another_patient_is_left_out_too(prepared, mine, tmp_path):
     # 0 is listed, 1 is of its patient, 10 is a copy of 1 and of another patient, who has 11 too.
     shutil.copy(mine / "1.png", mine / "10.png")
     pd.DataFrame({"path": [str(mine / "0.png")]}).to_csv(tmp_path / "list.csv", index=False)
-    found = prepared(f"csv={mine}", leave_out=str(tmp_path / "list.csv"))
-    assert not {"0.png", "1.png", "10.png", "11.png"} & set(names(found))
-    assert len(found.manifest) == 2 * PATIENTS - 4
+    data = prepared(f"csv={mine}", leave_out=str(tmp_path / "list.csv"))
+    assert not {"0.png", "1.png", "10.png", "11.png"} & set(names(data))
+    assert len(data.manifest) == 2 * PATIENTS - 4
 
 
 def test_patients_listed_elsewhere_are_reported_as_not_compared(prepared, mine, tmp_path):
     listed = pd.DataFrame({"path": [str(mine / "0.png")], "patient_id": ["p7"]})
     listed.to_csv(tmp_path / "list.csv", index=False)
-    found = prepared(f"csv={mine}", leave_out=str(tmp_path / "list.csv"))
-    assert len(found.manifest) == 2 * PATIENTS - 2
-    assert found.summary["unchecked"][0] == (
+    data = prepared(f"csv={mine}", leave_out=str(tmp_path / "list.csv"))
+    assert len(data.manifest) == 2 * PATIENTS - 2
+    assert data.summary["unchecked"][0] == (
         f"{tmp_path / 'list.csv'} is compared by image hashes alone: its data directory {tmp_path} "
         "is in no directory of config.data, so that equal patient ids may be of different patients."
     )
@@ -179,11 +182,11 @@ def test_listed_patients_are_left_out_where_their_ids_mean_something(prepared, m
     listed = mine / "lists" / "test.csv"
     listed.write_text("patient_id\np2\np4\nstranger\n")
     other = write_images(tmp_path / "other", 1)
-    found = prepared(f"csv={mine}; csv={other}", leave_out=f"{listed};")
-    gone = {f"csv/p{i}" for i in range(PATIENTS)} - patients(found)
+    data = prepared(f"csv={mine}; csv={other}", leave_out=f"{listed};")
+    gone = {f"csv/p{i}" for i in range(PATIENTS)} - patients(data)
     assert gone == {"csv/p2", "csv/p4"}
-    assert len([p for p in patients(found) if p.startswith("csv-2/")]) == PATIENTS
-    assert found.summary["sources"]["csv"]["left_out"] == {f"of patients in {listed}": 4}
+    assert len([p for p in patients(data) if p.startswith("csv-2/")]) == PATIENTS
+    assert data.summary["sources"]["csv"]["left_out"] == {f"of patients in {listed}": 4}
     elsewhere = tmp_path / "elsewhere.csv"
     elsewhere.write_text("patient_id\np2\n")
     with pytest.raises(UserError, match=r"lists patients but no images and lies in no directory"):
@@ -195,24 +198,16 @@ def fine_tuning(data_dir):
     config = common.finetuning()
     config.update(source="csv", labels=("ill",), data_dir=str(data_dir), splits=SPLITS)
     work = data_dir.with_name(f"prepared-{data_dir.name}")
-    return supervised.prepare(config, RunDirectory(work, config.to_dict()))
-
-
-def judged_sets(run_data, prefix=""):
-    """Returns the sets that a run on these data judges."""
-    return [
-        JudgedSet.from_manifest(f"{prefix}{split}", getattr(run_data, split), run_data.hashes)
-        for split in ("validation", "test")
-    ]
+    return supervised.prepare(settings(DataSettings, config), config.task, RunDirectory(work, {}))
 
 
 def test_what_a_run_judges_is_left_out(prepared, mine, tmp_path):
     run_data = fine_tuning(mine)
     run = tmp_path / "finetuned"
-    judged.write(run, judged_sets(run_data))
-    found = prepared(f"csv={mine}", leave_out=str(run))
+    judged.write(run, run_data.judged())
+    data = prepared(f"csv={mine}", leave_out=str(run))
     assert [path.name for path in run.iterdir()] == ["judged.json"]  # nothing else is needed
-    seen = patients(found)
+    seen = patients(data)
     assert seen == {f"csv/{p}" for p in run_data.train.table["patient_id"]}
     # The same images under other names in another directory, where ids are of other patients.
     moved = tmp_path / "moved"
@@ -231,7 +226,7 @@ def test_patients_that_a_run_judges_are_left_out_with_images_it_has_not(prepared
     """New images of a judged patient, in the same directory."""
     run = tmp_path / "finetuned"
     run_data = fine_tuning(mine)
-    judged.write(run, judged_sets(run_data))
+    judged.write(run, run_data.judged())
     train = set(run_data.train.table["patient_id"])
     for i in range(2 * PATIENTS):
         pixels = np.full((16, 16), 10 * i, np.uint8)
@@ -243,11 +238,11 @@ def test_what_a_study_judges_is_left_out(prepared, mine, tmp_path):
     outside = write_images(tmp_path / "outside", 3)
     inside_data, outside_data = fine_tuning(mine), fine_tuning(outside)
     study = tmp_path / "study"
-    outside_test = judged_sets(outside_data, "ood/")[1]
-    judged.write(study, [*judged_sets(inside_data, "id/"), outside_test])
-    found = prepared(f"csv={mine}; csv={outside}", leave_out=str(study))
+    outside_test = outside_data.judged("ood/")[1]
+    judged.write(study, [*inside_data.judged("id/"), outside_test])
+    data = prepared(f"csv={mine}; csv={outside}", leave_out=str(study))
     pool = pd.concat([outside_data.train.table, outside_data.validation.table])
-    assert patients(found) == {
+    assert patients(data) == {
         *(f"csv/{p}" for p in inside_data.train.table["patient_id"]),
         *(f"csv-2/{p}" for p in pool["patient_id"]),
     }
@@ -261,23 +256,26 @@ def test_made_up_images_and_their_probe(tmp_path, monkeypatch):
     monkeypatch.setitem(unlabelled.LAYOUTS, "csv", lambda at: at)
     config = common_pretraining.pretraining()
     config.rehearsal = config.probe.source = "csv"
-    run = RunDirectory(tmp_path, {})
-    rehearsed = unlabelled.rehearsed(config, run)
-    assert rehearsed.data == f"csv={tmp_path / 'rehearsal' / 'data'}"
-    assert rehearsed.probe.data_dir == str(tmp_path / "rehearsal" / "data")
-    assert config.data == ""
+    run, made_up = RunDirectory(tmp_path, {}), str(tmp_path / "rehearsal" / "data")
+    rehearsed = unlabelled.rehearsed(PretrainingSettings.from_config(config), run)
+    assert rehearsed.unlabelled.data == f"csv={made_up}"
+    assert rehearsed.probe.data.data_dir == made_up
+    assert config.data == config.probe.data_dir == ""
+    config.data, config.probe.data_dir = "csv=/data/mine", "/data/mine"
+    named = PretrainingSettings.from_config(config)
+    assert unlabelled.rehearsed(named, run) == named
     config.rehearsal = "cvs"
     with pytest.raises(UserError, match="Unknown layout of made-up data 'cvs': did you mean"):
-        unlabelled.rehearsed(config, run)
+        unlabelled.rehearsed(PretrainingSettings.from_config(config), run)
 
 
 def test_bad_images_are_listed_and_too_many_refused(prepared, mine, tmp_path):
     (mine / "3.png").write_bytes(b"no image")
     with pytest.raises(UserError, match=r"1 of 24 images cannot be used, more than the limit"):
         prepared(f"csv={mine}")
-    found = prepared(f"csv={mine}", max_bad_images=0.1)
-    assert found.summary["bad_images"] == 1
-    assert found.summary["images"] == len(found.manifest) == len(found.hashes) == 23
+    data = prepared(f"csv={mine}", max_bad_images=0.1)
+    assert data.summary["bad_images"] == 1
+    assert data.summary["images"] == len(data.manifest) == len(data.hashes) == 23
     assert "3.png" in (tmp_path / "run" / "bad_images.csv").read_text()
 
 
@@ -291,10 +289,10 @@ def test_images_without_a_patient_need_the_opt_out(prepared, mine):
         f"1 of 24 images of csv={mine} have no patient_id, the first '4.png'; add the ids, or set "
         "config.allow_missing_patient_ids to take every such image as a patient of its own."
     )
-    found = prepared(f"csv={mine}", allow_missing_patient_ids=True, method="micle")
-    assert found.patients == PATIENTS
-    assert (found.partners.size == 1).sum() == 2
-    assert "1 of 24 images have no patient_id" in found.summary["unchecked"][0]
+    data = prepared(f"csv={mine}", allow_missing_patient_ids=True, method="micle")
+    assert data.patients == PATIENTS
+    assert (data.partners.size == 1).sum() == 2
+    assert "1 of 24 images have no patient_id" in data.summary["unchecked"][0]
 
 
 def test_micle_without_any_patient(prepared, mine):

@@ -1,7 +1,7 @@
-"""Barlow Twins: every dimension the same for both views, and no two dimensions alike.
+"""Barlow Twins: each dimension agrees between the views, and different dimensions do not.
 
 Zbontar et al. 2021, "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", arXiv
-2103.03230. There are no negatives: dimensions are held against each other, not examples.
+2103.03230. There are no negatives: the loss compares dimensions, not examples.
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,20 @@ from remedis.pretraining.methods.method import Outcome, normalised
 from remedis.pretraining.methods.projection import BARE, EPSILON, Projection
 from remedis.pretraining.methods.siamese import Siamese
 
-# Correlations over fewer examples are mostly chance: those of independent dimensions are of the
-# size 1 / sqrt(N - 1), and over two examples every one is 1 or -1.
+# Correlations over fewer examples are mostly chance: for independent dimensions they have a
+# standard deviation of 1 / sqrt(N - 1), and over two examples each of them is 1 or -1.
 FEWEST = 8
 
 
 def barlow_twins(first: tf.Tensor, second: tf.Tensor, off_diagonal: float) -> tf.Tensor:
-    """Returns how far the correlations of the two views' dimensions are from the identity.
+    """Returns the weighted squared distance of the cross-correlation matrix from the identity.
 
-    c = BN(first)' BN(second) / N; sum over i of (c_ii - 1)^2 + off_diagonal * sum over i != j of
-    c_ij^2. It is a sum over dimensions, and of the batch as a whole.
+    With c = BN(first)' BN(second) / N, [D, D], it is the sum over i of (c_ii - 1)^2, plus
+    off_diagonal times the sum over i != j of c_ij^2: a sum over dimensions, for the whole batch.
 
     Args:
-      first: [N, D], of any length and mean.
-      second: [N, D]; rows of the same number are of one example.
+      first: [N, D], rows of any length and mean.
+      second: [N, D]; row i is of the same example as row i of `first`.
       off_diagonal: weight of the off-diagonal correlations, 0 or more.
 
     Returns:
@@ -34,23 +34,23 @@ def barlow_twins(first: tf.Tensor, second: tf.Tensor, off_diagonal: float) -> tf
     """
     count = tf.cast(tf.shape(first)[0], first.dtype)
     c = tf.matmul(standardised(first), standardised(second), transpose_a=True) / count
-    own = tf.linalg.diag_part(c)
-    others = tf.linalg.set_diag(c, tf.zeros_like(own))
-    invariance = tf.reduce_sum(tf.square(own - 1))
+    diagonal = tf.linalg.diag_part(c)
+    others = tf.linalg.set_diag(c, tf.zeros_like(diagonal))
+    invariance = tf.reduce_sum(tf.square(diagonal - 1))
     return invariance + off_diagonal * tf.reduce_sum(tf.square(others))
 
 
 def standardised(z: tf.Tensor) -> tf.Tensor:
-    """Returns z [N, D] with mean 0 and variance 1 in each column: batch norm without variables."""
+    """Returns z [N, D] with mean 0 and variance 1 per column: batch norm without variables."""
     mean, variance = tf.nn.moments(z, 0)
     return (z - mean) * tf.math.rsqrt(variance + EPSILON)
 
 
 class BarlowTwins(Siamese):
-    """The loss of `barlow_twins` behind three wide layers, the last without bias or norm.
+    """The loss `barlow_twins` on a head of three wide layers, the last without bias or norm.
 
-    The views are projected in a call each, as in the paper: batch norms see the N rows of one view.
-    For monitoring, projections are standardised, as the loss has them, and then brought to length
+    Each view is projected by a call of its own, as in the paper: batch norms see the N rows of one
+    view. For monitoring, the projections are standardised as in the loss and then scaled to length
     1.
     """
 
@@ -68,10 +68,11 @@ class BarlowTwins(Siamese):
         """Makes the head.
 
         Args:
-          channels: of the features.
-          seed: of the head's weights.
-          off_diagonal: weight of the off-diagonal correlations, 0 or more.
-          widths: of the head's layers; (8192, 8192, 8192) in the paper.
+          channels: number of channels of the features.
+          seed: of the head's initial weights.
+          off_diagonal: weight of the off-diagonal correlations, 0 or more; 0.0051 in the
+            authors' code.
+          widths: output channels of each layer; (8192, 8192, 8192) in the paper.
 
         Raises:
           UserError: a value is out of its range.
@@ -81,7 +82,7 @@ class BarlowTwins(Siamese):
         super().__init__(Projection(channels, self._widths, seed, last=BARE))
 
     def constant_loss(self, batch_size: int) -> float:
-        """Returns D: without variance there is no correlation."""
+        """Returns D: without variance every correlation is 0."""
         return float(self._widths[-1])
 
     def __call__(self, student: tf.Tensor, teacher: tf.Tensor | None = None) -> Outcome:

@@ -1,4 +1,4 @@
-"""What pretraining asks of a method of self-supervision: the interface of all of them."""
+"""The interface of all methods of self-supervision."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,15 +10,16 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a method makes of the features of a batch.
+    """The loss of a batch, and the projections that are monitored.
 
     Attributes:
-      loss: float32 scalar, of the batch as the method's paper has it: a mean over examples, or
-        a sum over dimensions.
-      first: [N, D], one projection of each example, of length 1; for monitoring.
-      second: [N, D], the other projection of the same examples: the positive pairs are the rows.
-      state: new values of some of the method's `statistics`, by name, to be assigned after the
-        step. Batch norms update their averages themselves.
+      loss: float32 scalar, for the whole batch as in the method's paper: a mean over examples, or a
+        sum over dimensions.
+      first: [N, D], one projection per example, of length 1; for monitoring.
+      second: [N, D], the other projection of each example: row i forms a positive pair with row i
+        of `first`.
+      state: new values of some of the method's `statistics`, by name, which the training step
+        assigns after its update. Batch norms update their moving averages themselves.
     """
 
     loss: tf.Tensor
@@ -28,16 +29,19 @@ class Outcome:
 
 
 class Method(Protocol):
-    """A loss over two views of each image, and the head it is taken behind.
+    """A loss over two views of each image, and the projection head that it is computed on.
+
+    A method may have a teacher: a copy of backbone and head whose weights are exponential moving
+    averages of the trained ones (the student's).
 
     Attributes:
-      name: as the config names it.
-      student_views: which of the two views the trained backbone sees.
-      teacher_views: which of them an averaged copy of the backbone sees; none without such a copy.
-      momentum: of the copy's average; of no use without a copy.
-      partners: whether the second view is of another image of the patient.
-      projection: the head, from features to projections.
-      teacher_projection: the averaged copy of the head.
+      name: value of `config.method`.
+      student_views: indices of the views that the student sees.
+      teacher_views: indices of the views that the teacher sees; empty without a teacher.
+      momentum: of the teacher's average; unused without a teacher.
+      partners: whether the second view is of another image of the same patient.
+      projection: the student's head, from features to projections.
+      teacher_projection: the teacher's head; None without a teacher.
     """
 
     name: str
@@ -52,37 +56,39 @@ class Method(Protocol):
         """Raises a UserError if a batch, over all replicas, is too small for the method."""
 
     def constant_loss(self, batch_size: int) -> float:
-        """Returns the loss if all images of a batch, and of a queue, have the same projection."""
+        """Returns the loss of a network that gives all images, and the queue, one projection."""
 
     def trained(self) -> dict[str, keras.Variable]:
-        """Returns the variables to optimise by names that are the same in every process.
+        """Returns the variables that the optimizer updates, by name.
 
-        They begin with `projection/`.
+        Names begin with `projection/` and are the same in every process.
         """
 
     def statistics(self) -> dict[str, keras.Variable]:
-        """Returns by name the variables that move without gradients, which a checkpoint must keep.
+        """Returns the variables that change without gradients, by name; checkpoints keep them too.
 
-        Averages of batch norms, a queue, the teacher's projection (`teacher/projection/...`).
+        They are moving averages of batch norms, a queue, and the teacher's head
+        (`teacher/projection/...`).
         """
 
     def averaged(self) -> list[tuple[keras.Variable, keras.Variable]]:
-        """Returns pairs of a variable of the head and its copy in the teacher's; [] without one.
+        """Returns pairs of a variable of the student's head and its copy in the teacher's.
 
-        After a step: copy = momentum * copy + (1 - momentum) * variable.
+        The list is empty without a teacher. After a step,
+        copy = momentum * copy + (1 - momentum) * variable.
         """
 
     def __call__(self, student: tf.Tensor, teacher: tf.Tensor | None = None) -> Outcome:
         """Returns the loss of a whole batch, gathered over all replicas.
 
         Args:
-          student: [N, views, C] float32, pooled features of the `student_views`.
-          teacher: [N, views, C] float32, the copy's features of the `teacher_views`, without a
-            gradient; None without a copy.
+          student: [N, views, C] float32, the student's pooled features of the `student_views`.
+          teacher: [N, views, C] float32, the teacher's pooled features of the `teacher_views`,
+            through which no gradient goes; None without a teacher.
         """
 
 
 def normalised(z: tf.Tensor) -> tf.Tensor:
     """Returns the rows of z [N, D] at length 1; rows shorter than 1e-6 come out shorter."""
-    # By the largest of the sum of squares and 1e-12: a row of zeros has a gradient of zeros.
+    # Divided by the root of max(sum of squares, 1e-12): a row of zeros has a gradient of zeros.
     return tf.math.l2_normalize(z, axis=1, epsilon=1e-12)

@@ -1,4 +1,4 @@
-"""MICLe: SimCLR whose two views are of two images of one patient, where there are two.
+"""MICLe: SimCLR on two views of two different images of a patient, where there are two.
 
 Azizi et al. 2021, "Big Self-Supervised Models Advance Medical Image Classification", arXiv
 2101.05224: multi-instance contrastive learning.
@@ -8,9 +8,9 @@ from remedis.pretraining.methods.simclr import SimCLR
 
 
 class MICLe(SimCLR):
-    """SimCLR's loss, head and settings; which image the second view is of is for the data to say.
+    """SimCLR's loss, head and settings; the input pipeline draws the image of the second view.
 
-    A patient with several images in one batch, by chance, is told apart from itself, as in SimCLR.
+    If a batch holds further images of a patient by chance, they are negatives, as in SimCLR.
     """
 
     name = "micle"

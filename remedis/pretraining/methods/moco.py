@@ -1,9 +1,8 @@
-"""MoCo-v2: tell the other view of an image from a long queue of earlier images.
+"""MoCo-v2: identify the other view of an image among a long queue of earlier images.
 
-Chen et al. 2020, "Improved Baselines with Momentum Contrastive Learning", arXiv 2003.04297. The
-other view is seen by a teacher, a moving average of the network, so that what is in the queue fits
-together though it was computed in different steps. Negatives come from the queue alone, which
-makes small batches do.
+Chen et al. 2020, "Improved Baselines with Momentum Contrastive Learning", arXiv 2003.04297. A
+teacher, a moving average of the network, sees the other view, so that keys of different steps in
+the queue are consistent. Negatives come from the queue alone, so that small batches suffice.
 """
 
 import math
@@ -24,19 +23,19 @@ QUEUE = "queue"  # the name of the variable
 def info_nce(
     queries: tf.Tensor, keys: tf.Tensor, queue: tf.Tensor, temperature: float
 ) -> tf.Tensor:
-    """Returns the mean cross-entropy of finding each query's key among it and the queue.
+    """Returns the mean cross-entropy of identifying each query's key among the key and the queue.
 
-    -log(exp(q k / T) / (exp(q k / T) + sum over the queue of exp(q k' / T))), queries and keys at
-    length 1; no gradient reaches keys and queue.
+    -log(exp(q k / T) / (exp(q k / T) + sum over the queue of exp(q k' / T))), with queries and keys
+    scaled to length 1; no gradient reaches keys and queue. Equation 1 of the paper.
 
     Args:
-      queries: [N, D], of any length.
-      keys: [N, D], of any length; rows of the same number are positive pairs.
-      queue: [K, D], negatives of length 1.
+      queries: [N, D], rows of any length.
+      keys: [N, D], rows of any length; row i forms a positive pair with row i of `queries`.
+      queue: [K, D], negatives, rows of length 1.
       temperature: T, above 0.
 
     Returns:
-      Scalar float32, at least 0; log(1 + K) if all are equal.
+      Scalar float32, at least 0; log(1 + K) if all rows are equal.
     """
     queries, keys = normalised(queries), tf.stop_gradient(normalised(keys))
     positives = tf.reduce_sum(queries * keys, 1, keepdims=True)
@@ -51,9 +50,9 @@ def info_nce(
 class MoCo:
     """InfoNCE against a queue, with a teacher; MoCo-v2's head and settings.
 
-    The head is two dense layers with biases and a ReLU, no batch norm; the student projects the
-    first view, the teacher the second one. The queue holds the teacher's last projections, newest
-    first, at first random directions.
+    The head is two dense layers with biases and a ReLU between them, without batch norm. The
+    student projects the first view, the teacher the second one. The queue holds the teacher's
+    latest projections, newest first; it begins with random directions.
     """
 
     name = "moco"
@@ -74,12 +73,12 @@ class MoCo:
         """Makes the head, its copy and the queue.
 
         Args:
-          channels: of the features.
-          seed: of the head's weights and the queue's first rows.
-          temperature: of the similarities, above 0.
-          queue: projections to keep; need not be a multiple of the batch.
-          momentum: of the teacher, in [0, 1); the share of the old average that is kept in a step.
-          widths: of the head's layers; (channels, 128) in the paper.
+          channels: number of channels of the features.
+          seed: of the head's initial weights and the queue's initial rows.
+          temperature: divisor of the similarities, above 0; 0.2 in the paper.
+          queue: number of projections in the queue; need not be a multiple of the batch size.
+          momentum: of the teacher, in [0, 1): the weight of the old average in each step.
+          widths: output channels of each layer; (channels, 128) in the paper.
 
         Raises:
           UserError: a value is out of its range.
@@ -93,7 +92,7 @@ class MoCo:
             return Projection(channels, head, seed, hidden_norm=False, last=BIAS)
 
         self.projection = projection()
-        # From the same seed: it begins as the same network.
+        # From the same seed: the teacher begins as a copy of the student.
         with keras.name_scope("teacher"):
             self.teacher_projection: keras.layers.Layer | None = projection()
         self.teacher_projection.trainable = False
@@ -103,7 +102,7 @@ class MoCo:
             directions,
             trainable=False,
             name=QUEUE,
-            # Every replica has the keys of all, and so the same queue.
+            # Every replica gathers the keys of all replicas, so that all queues are equal.
             aggregation="only_first_replica",
         )
 
@@ -117,7 +116,7 @@ class MoCo:
             )
 
     def constant_loss(self, batch_size: int) -> float:
-        """Returns log(1 + K): the batch does not matter."""
+        """Returns log(1 + K), whatever the batch size."""
         return math.log(1 + self.queue.shape[0])
 
     def trained(self) -> dict[str, keras.Variable]:
@@ -130,12 +129,12 @@ class MoCo:
         return {QUEUE: self.queue, **teacher}
 
     def averaged(self) -> list[tuple[keras.Variable, keras.Variable]]:
-        """Returns the head's weights, each with its copy in the teacher's."""
+        """Returns pairs of a weight of the student's head and its copy in the teacher's."""
         assert self.teacher_projection is not None
         return list(zip(self.projection.weights, self.teacher_projection.weights, strict=True))
 
     def __call__(self, student: tf.Tensor, teacher: tf.Tensor | None = None) -> Outcome:
-        """Returns the loss of features [N, 1, C] of either; the new queue is in its state."""
+        """Returns the loss of features [N, 1, C] of student and teacher, and the new queue."""
         assert teacher is not None
         assert self.teacher_projection is not None
         queries = normalised(self.projection(student[:, 0], training=True))
@@ -146,6 +145,6 @@ class MoCo:
 
 
 def enqueued(queue: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
-    """Returns the queue [K, D] with keys [N, D] at its head and its last N rows gone; N <= K."""
+    """Returns the queue [K, D] with keys [N, D] at its head and without its last N rows; N <= K."""
     rows = tf.shape(queue)[0]
     return tf.ensure_shape(tf.concat([tf.stop_gradient(keys), queue], 0)[:rows], queue.shape)

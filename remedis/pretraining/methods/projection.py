@@ -1,27 +1,27 @@
 """The projection head: a multilayer perceptron between the features and the loss.
 
-It is kept in checkpoints, so that one can go on from them, and left out of exports.
+Checkpoints contain the head, so that training can continue from them; the SavedModel does not.
 """
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-# What follows the last product: a bias, a batch norm without an offset (SimCLR's head: a common
-# offset would only bring all projections closer to each other), or nothing at all.
+# What follows the last matrix product: a bias, a batch norm without an offset (in SimCLR's head an
+# offset common to all projections would only move them closer together), or nothing.
 BIAS, NORM, BARE = LASTS = ("bias", "norm", "bare")
 
-# Small against the variance of what is normalised, so that this is 1 afterwards; Keras' own 0.001
-# would let a head that shrinks its outputs get away with it.
+# Small compared to the variance of the inputs, so that the variance of the outputs is 1. With
+# Keras' default of 0.001 a head that shrinks its inputs would have outputs of less variance.
 EPSILON = 1e-5
-MOMENTUM = 0.9  # of the batch norms' averages, which training itself makes no use of
+MOMENTUM = 0.9  # of the batch norms' moving averages, which training does not use
 
 
 class Projection(keras.layers.Layer):
-    """Dense layers with ReLU between them, and batch norm if asked for, in float32.
+    """Dense layers with ReLU between them, optionally with batch norm, in float32.
 
     Variables are `projection/dense1/kernel`, `projection/norm1/gamma` and so on in every process. A
-    dense layer has a bias only where no batch norm follows, which would take it away again.
+    dense layer has a bias only where no batch norm follows, which would subtract it.
     """
 
     def __init__(
@@ -33,15 +33,13 @@ class Projection(keras.layers.Layer):
         hidden_norm: bool = True,
         last: str = NORM,
     ) -> None:
-        """Makes the layers and draws their kernels.
-
-        He et al. 2015, arXiv 1502.01852, for all of them.
+        """Makes the layers; kernels are drawn as in He et al. 2015, arXiv 1502.01852.
 
         Args:
-          channels: of the features.
-          widths: outputs of each dense layer; the last is that of the projection.
+          channels: number of channels of the features.
+          widths: output channels of each dense layer; the last is the size of the projections.
           seed: of the kernels, 0 or more.
-          hidden_norm: whether a batch norm, with scale and offset, stands before each ReLU.
+          hidden_norm: whether a batch norm with scale and offset precedes each ReLU.
           last: one of `LASTS`.
         """
         assert last in LASTS
@@ -71,11 +69,11 @@ class Projection(keras.layers.Layer):
             input_shape = layer.compute_output_shape(input_shape)
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Returns the projections [N, D] float32, of whatever length, of features [N, C].
+        """Returns projections [N, D] float32, rows of any length.
 
         Args:
-          features: pooled features.
-          training: whether batch norms normalise by these N rows and update their averages.
+          features: [N, C], pooled features.
+          training: whether batch norms normalise by these N rows and update their moving averages.
         """
         z = features
         for layer in self.stack:
@@ -84,7 +82,7 @@ class Projection(keras.layers.Layer):
 
 
 def _derived(seed: int, number: int) -> int:
-    """A seed for each layer: with the same one, layers of one shape would be the same."""
+    """Returns a seed per layer: with one seed, layers of equal shape would have equal kernels."""
     return int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
 
 

@@ -1,4 +1,4 @@
-"""What methods share that show both views of an image to one and the same network."""
+"""The common part of methods that show both views of an image to one network."""
 
 import keras
 import tensorflow as tf
@@ -10,7 +10,7 @@ class Siamese:
     """The part of `Method` that does not depend on the loss, for methods without a teacher.
 
     Attributes:
-      fewest: examples in the smallest batch the method can learn from.
+      fewest: number of examples in the smallest batch that the method can learn from.
     """
 
     name: str
@@ -33,20 +33,20 @@ class Siamese:
         return {variable.path: variable for variable in self.projection.trainable_variables}
 
     def statistics(self) -> dict[str, keras.Variable]:
-        """Returns the averages of the head's batch norms by name."""
+        """Returns the moving averages of the head's batch norms by name."""
         return {variable.path: variable for variable in self.projection.non_trainable_variables}
 
     def averaged(self) -> list[tuple[keras.Variable, keras.Variable]]:
-        """Returns the empty list: there is no teacher."""
+        """Returns an empty list: there is no teacher."""
         return []
 
     def together(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Projects both views [N, 2, C] in one call, batch norms over the 2 N rows: [N, D] each."""
+        """Returns projections [N, D] of each view of [N, 2, C]; batch norms see the 2 N rows."""
         z = self.projection(tf.reshape(features, [-1, features.shape[-1]]), training=True)
         return tuple(tf.unstack(tf.reshape(z, [-1, 2, z.shape[-1]]), axis=1))
 
     def apart(self, features: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Projects the views of [N, 2, C] in a call each, batch norms over its N rows: [N, D]."""
+        """Returns projections [N, D] of each view of [N, 2, C]; batch norms see N rows per view."""
         first, second = (
             self.projection(view, training=True) for view in tf.unstack(features, 2, 1)
         )

@@ -1,4 +1,4 @@
-"""SimCLR: of all other views in the batch, find the one of the same image.
+"""SimCLR: identify the other view of the same image among all other views in the batch.
 
 Chen et al. 2020, "A Simple Framework for Contrastive Learning of Visual Representations", arXiv
 2002.05709.
@@ -16,15 +16,15 @@ from remedis.pretraining.methods.siamese import Siamese
 
 
 def nt_xent(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tensor:
-    """Returns the normalised and temperature-scaled cross-entropy (equation 1 of the paper).
+    """Returns the normalised, temperature-scaled cross-entropy (equation 1 of the paper).
 
-    Each of the 2 N projections is held against the 2 N - 1 others, of which one is its positive:
+    Each of the 2 N projections is compared with the 2 N - 1 others, one of which is its positive:
     -log(exp(sim / T) of the positive / sum of exp(sim / T) of all others), where sim is the cosine.
-    The mean over 2 N is the paper's; its released code takes twice that.
+    The result is the mean over the 2 N, as in the paper; the paper's released code has twice that.
 
     Args:
-      first: [N, D], of any length.
-      second: [N, D]; rows of the same number are positive pairs.
+      first: [N, D], rows of any length.
+      second: [N, D]; row i forms a positive pair with row i of `first`.
       temperature: T, above 0.
 
     Returns:
@@ -41,10 +41,11 @@ def nt_xent(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tenso
 
 
 class SimCLR(Siamese):
-    """NT-Xent behind a head of two layers, with the settings of REMEDIS' released code.
+    """NT-Xent on a head of two layers, with the settings of REMEDIS' released code.
 
-    The head, as released: features to as many channels, batch norm, ReLU, 128 channels, batch norm
-    without offset. It projects both views in one call: its batch norms see the 2 N rows.
+    The released head: a dense layer with as many outputs as inputs, batch norm, ReLU, a dense layer
+    with 128 outputs, batch norm without offset. It projects both views in one call: its batch norms
+    see the 2 N rows.
     """
 
     name = "simclr"
@@ -60,10 +61,10 @@ class SimCLR(Siamese):
         """Makes the head.
 
         Args:
-          channels: of the features.
-          seed: of the head's weights.
-          temperature: of the similarities, above 0; 0.1 as released.
-          widths: of the head's layers; (channels, 128) as released.
+          channels: number of channels of the features.
+          seed: of the head's initial weights.
+          temperature: divisor of the similarities, above 0; 0.1 in the released code.
+          widths: output channels of each layer; (channels, 128) in the released code.
 
         Raises:
           UserError: a value is out of its range.

@@ -1,3 +1,5 @@
+"""Losses of the methods against loops in NumPy, closed-form limits and finite differences."""
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -56,7 +58,7 @@ def barlow_twin(first, second, off_diagonal):
 
 
 def drawn(batch, dims, seed=0):
-    """Two views that have something in common, of rows of all lengths, as float64 of float32."""
+    """Returns two correlated views, with rows of different lengths, as float64 of float32."""
     rng = np.random.default_rng([seed, batch, dims])
     shared = rng.normal(size=(batch, dims))
     views = (shared + rng.normal(size=shared.shape) for _ in range(2))
@@ -83,7 +85,7 @@ def value(loss, *arguments):
 
 @SHAPES
 @TEMPERATURES
-def test_nt_xent_is_that_of_loops(batch, dims, temperature):
+def test_nt_xent_equals_that_of_loops(batch, dims, temperature):
     views = drawn(batch, dims)
     expected = nt_xent_twin(*views, temperature)
     assert value(nt_xent, *views, temperature) == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -92,7 +94,7 @@ def test_nt_xent_is_that_of_loops(batch, dims, temperature):
 @SHAPES
 @TEMPERATURES
 @pytest.mark.parametrize("rows", [1, 7, 40])
-def test_info_nce_is_that_of_loops(batch, dims, temperature, rows):
+def test_info_nce_equals_that_of_loops(batch, dims, temperature, rows):
     views, old = drawn(batch, dims), queue(rows, dims)
     expected = info_nce_twin(*views, old, temperature)
     assert value(info_nce, *views, old, temperature) == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -101,7 +103,7 @@ def test_info_nce_is_that_of_loops(batch, dims, temperature, rows):
 @SHAPES
 @TEMPERATURES
 @pytest.mark.parametrize("alpha", [0.0, 1.0, 3.5])
-def test_relic_is_that_of_loops(batch, dims, temperature, alpha):
+def test_relic_equals_that_of_loops(batch, dims, temperature, alpha):
     views = drawn(batch, dims)
     expected = relic_twin(*views, temperature, alpha)
     assert value(relic, *views, temperature, alpha) == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -109,9 +111,9 @@ def test_relic_is_that_of_loops(batch, dims, temperature, alpha):
 
 @SHAPES
 @pytest.mark.parametrize("off_diagonal", [0.0, 0.0051, 1.0])
-def test_barlow_twins_is_that_of_loops(batch, dims, off_diagonal):
+def test_barlow_twins_equals_that_of_loops(batch, dims, off_diagonal):
     first, second = drawn(batch, dims)
-    first += 3  # a mean takes no part
+    first += 3  # the loss does not depend on the mean
     expected = barlow_twin(np.float64(np.float32(first)), second, off_diagonal)
     result = value(barlow_twins, first, second, off_diagonal)
     assert result == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -146,12 +148,12 @@ def gradients(loss, *views):
         tape.watch(views)
         result = loss(*views)
     none = tf.UnconnectedGradients.ZERO
-    found = tape.gradient(result, views, unconnected_gradients=none)
-    return float(result), [gradient.numpy() for gradient in found]
+    by_view = tape.gradient(result, views, unconnected_gradients=none)
+    return float(result), [gradient.numpy() for gradient in by_view]
 
 
 @losses
-def test_gradients_are_those_of_finite_differences(name):
+def test_gradients_equal_finite_differences(name):
     loss, twin = LOSSES[name]
     views = drawn(5, 4)
     for which, gradient in enumerate(gradients(loss, *views)[1]):
@@ -163,7 +165,7 @@ def test_gradients_are_those_of_finite_differences(name):
 
         expected = scipy.optimize.approx_fprime(views[which].ravel(), of_view, 1e-6)
         if name == "info_nce" and which == 1:
-            expected = np.zeros(20)  # keys are the teacher's
+            expected = np.zeros(20)  # no gradient reaches the teacher's keys
         np.testing.assert_allclose(gradient.ravel(), expected, rtol=1e-3, atol=1e-4)
 
 
@@ -194,7 +196,7 @@ def test_examples_may_come_in_any_order(name):
 
 
 @OF_DIRECTIONS
-def test_the_length_of_a_projection_takes_no_part(name):
+def test_the_length_of_a_projection_does_not_matter(name):
     loss, _ = LOSSES[name]
     first, second = drawn(6, 4)
     lengths = np.random.default_rng(1).uniform(1e-3, 1e3, (6, 1))
@@ -202,7 +204,7 @@ def test_the_length_of_a_projection_takes_no_part(name):
     assert value(loss, first, second) == pytest.approx(scaled, rel=1e-4)
 
 
-def test_scale_and_mean_of_a_dimension_take_no_part_in_barlow_twins():
+def test_scale_and_mean_of_a_dimension_do_not_matter_to_barlow_twins():
     first, second = drawn(12, 4)
     scales, means = np.array([1, 5, 0.5, 20]), np.array([0, 1, -2, 3])
     moved = value(barlow_twins, first * scales + means, second * scales[::-1], 0.2)
@@ -223,7 +225,7 @@ def test_losses_of_a_constant_network(temperature):
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5, 2.0])
 @pytest.mark.parametrize("batch", [2, 6])
-def test_losses_of_perfect_positives_orthogonal_to_all_else(temperature, batch):
+def test_losses_of_equal_positives_orthogonal_to_all_negatives(temperature, batch):
     views, pull = np.eye(16)[:batch] * 3, np.exp(-1 / temperature)
     expected = np.log1p((2 * batch - 2) * pull)
     assert value(nt_xent, views, views, temperature) == pytest.approx(expected, rel=1e-4, abs=1e-6)
@@ -250,12 +252,12 @@ def test_relics_divergence_is_never_negative():
     assert weights[2] - weights[1] == pytest.approx(weights[1] - weights[0], rel=1e-4)
 
 
-def test_barlow_twins_of_whitened_identical_views_is_nothing():
+def test_barlow_twins_of_whitened_identical_views_is_zero():
     z = np.random.default_rng(0).normal(size=(40, 6))
     white = np.linalg.qr(z - z.mean(0))[0] * np.sqrt(40)
     assert value(barlow_twins, white, white, 1.0) == pytest.approx(0, abs=1e-6)
     assert value(barlow_twins, white, -white, 1.0) == pytest.approx(4 * 6, rel=1e-4)
-    turned = np.roll(white, 1, axis=1)  # every dimension is another's: off the diagonal all of it
+    turned = np.roll(white, 1, axis=1)  # all correlation is off the diagonal
     assert value(barlow_twins, white, turned, 0.5) == pytest.approx(6 + 0.5 * 6, rel=1e-4)
 
 

@@ -1,3 +1,5 @@
+"""The contract of every method, its options, and MoCo's queue and teacher."""
+
 import math
 import subprocess
 import sys
@@ -9,12 +11,12 @@ import pytest
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.pretraining.methods import METHODS, make
+from remedis.pretraining.methods import METHODS, make, register
 from remedis.pretraining.methods.barlow_twins import barlow_twins
 from remedis.pretraining.methods.method import Outcome
 from remedis.pretraining.methods.moco import info_nce
 from remedis.pretraining.methods.relic import relic
-from remedis.pretraining.methods.simclr import nt_xent
+from remedis.pretraining.methods.simclr import SimCLR, nt_xent
 
 CHANNELS, BATCH = 12, 10
 SMALL = {
@@ -32,7 +34,7 @@ def small(name, seed=0, **options):
 
 
 def features(method, seed=0, batch=BATCH):
-    """What the backbone and, if there is one, its averaged copy make of a batch."""
+    """Returns features of a batch as the student and, if there is one, the teacher give them."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=(batch, 1, CHANNELS))
     both = (shared + 0.3 * rng.normal(size=(batch, 2, CHANNELS))).astype(np.float32)
@@ -42,7 +44,7 @@ def features(method, seed=0, batch=BATCH):
 
 
 def in_graph(method):
-    """The method as a training calls it; a graph gives back no dataclass of its own accord."""
+    """Returns the method as a training calls it; a graph cannot return a dataclass."""
 
     @tf.function(autograph=False)
     def call(student, teacher):
@@ -52,9 +54,18 @@ def in_graph(method):
     return lambda *arguments: Outcome(*call(*arguments))
 
 
-def test_every_method_of_the_project_is_there():
+def test_every_method_of_the_project_is_registered():
     assert set(METHODS) == set(SMALL)
     assert [name for name in METHODS if make(name, SMALL[name], 4, 0).partners] == ["micle"]
+
+
+def test_a_second_method_of_a_name_is_refused():
+    class Other:
+        name = "simclr"
+
+    with pytest.raises(ValueError, match="The method 'simclr' is registered already, as remedis"):
+        register(Other)
+    assert METHODS["simclr"] is SimCLR
 
 
 @methods
@@ -71,13 +82,12 @@ def test_contract(name):
     assert not any(variable.trainable for variable in statistics.values())
     assert not set(trained) & set(statistics)
     assert bool(method.teacher_views) == (method.teacher_projection is not None)
-    assert [own.path for own, _ in method.averaged()] == (
-        list(trained) if method.teacher_views else []
-    )
-    assert {"teacher/" + own.path for own, _ in method.averaged()} <= set(statistics)
-    again = small(name)
-    assert list(again.trained()) == list(trained)
-    assert list(again.statistics()) == list(statistics)
+    averaged = [variable.path for variable, _ in method.averaged()]
+    assert averaged == (list(trained) if method.teacher_views else [])
+    assert {f"teacher/{path}" for path in averaged} <= set(statistics)
+    second = small(name)
+    assert list(second.trained()) == list(trained)
+    assert list(second.statistics()) == list(statistics)
 
     outcome = in_graph(method)(*features(method))
     assert outcome.loss.dtype == tf.float32
@@ -137,21 +147,21 @@ def test_gradients_reach_the_features_and_every_weight_of_the_head(name):
 def test_the_constant_loss_is_that_of_equal_projections(name):
     method = small(name)
     same = tf.ones([BATCH, 5]) / 5**0.5
-    if name == "moco":  # a queue that has filled with them
+    if name == "moco":  # a queue full of the same projection
         method.queue.assign(tf.ones([25, 5]) / 5**0.5)
     expected = float(LOSSES[name](same, same, method))
     assert method.constant_loss(BATCH) == pytest.approx(expected, rel=1e-5)
 
 
 @methods
-def test_the_same_seed_is_the_same_method(name):
+def test_the_same_seed_gives_the_same_method(name):
     def values(seed):
         method = small(name, seed)
         named = method.trained() | method.statistics()
         return {key: np.asarray(variable) for key, variable in named.items()}
 
-    one, same, other = values(3), values(3), values(4)
-    for key, value in one.items():
+    values_of_3, same, other = values(3), values(3), values(4)
+    for key, value in values_of_3.items():
         np.testing.assert_array_equal(value, same[key])
         if key == "queue" or key.endswith("kernel"):
             assert not np.allclose(value, other[key])
@@ -198,7 +208,7 @@ def test_defaults_of_full_size(name, shapes):
 
 
 @pytest.mark.parametrize("rows", [10, 11, 23, 40])
-def test_queue_is_first_in_first_out_whatever_its_length(rows):
+def test_the_queue_is_first_in_first_out_at_any_length(rows):
     method = small("moco", queue=rows)
     start = np.asarray(method.queue)
     np.testing.assert_allclose(np.linalg.norm(start, axis=1), 1, rtol=1e-5)
@@ -224,19 +234,19 @@ def test_the_keys_of_a_step_are_not_among_its_negatives():
 def test_the_teacher_begins_as_the_student():
     method = small("moco")
     assert len(method.averaged()) == 4
-    for own, copy in method.averaged():
-        np.testing.assert_array_equal(own, copy)
-        assert own is not copy
+    for variable, copy in method.averaged():
+        np.testing.assert_array_equal(variable, copy)
+        assert variable is not copy
 
 
-def test_options_come_as_configs_have_them():
+def test_options_may_be_config_dicts():
     config = ml_collections.ConfigDict({"temperature": 0.5, "widths": [6, 4]})
     for options in (config, config.to_dict(), ml_collections.FrozenConfigDict(config)):
         method = make("simclr", options, CHANNELS, 0)
         assert method.temperature == 0.5
         assert method.trained()["projection/dense2/kernel"].shape == (6, 4)
-    whole = make("moco", {"momentum": 0, "queue": np.int64(30)}, CHANNELS, 0)
-    assert (whole.momentum, whole.queue.shape[0]) == (0, 30)
+    moco = make("moco", {"momentum": 0, "queue": np.int64(30)}, CHANNELS, 0)
+    assert (moco.momentum, moco.queue.shape[0]) == (0, 30)
 
 
 KEY = "config.method_options."
@@ -340,9 +350,9 @@ MIRRORED = """
             @tf.function(autograph=False)
             def step(student, teacher):
                 def replica():
-                    own = tf.identity(student), tf.identity(teacher)
+                    copies = tf.identity(student), tf.identity(teacher)
                     with tf.GradientTape() as tape:
-                        outcome = method(*own)
+                        outcome = method(*copies)
                     weights = [variable.value for variable in method.trained().values()]
                     gradients = tape.gradient(outcome.loss, weights)
                     for key, value in outcome.state.items():
@@ -368,7 +378,7 @@ MIRRORED = """
 
 
 @pytest.mark.slow
-def test_replicas_agree_with_each_other_and_with_one_alone():
+def test_replicas_agree_with_each_other_and_with_a_single_one():
     program = [sys.executable, "-c", textwrap.dedent(MIRRORED)]
     done = subprocess.run(program, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,3 +1,5 @@
+"""The projection head against NumPy, and the names and seeds of its variables."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -28,7 +30,7 @@ def twin(layer, x, widths, hidden_norm, last):
 @WIDTHS
 @pytest.mark.parametrize("hidden_norm", [True, False])
 @pytest.mark.parametrize("last", LASTS)
-def test_head_is_what_it_says(widths, hidden_norm, last):
+def test_the_head_computes_its_layers(widths, hidden_norm, last):
     layer = Projection(8, widths, 3, hidden_norm=hidden_norm, last=last)
     rng = np.random.default_rng(1)
     for variable in layer.trainable_variables:
@@ -40,9 +42,9 @@ def test_head_is_what_it_says(widths, hidden_norm, last):
 
     kernels = sum(a * b for a, b in zip((8, *widths), widths, strict=False))
     hidden, out = sum(widths[:-1]), widths[-1]
-    own = {"bias": out, "norm": out, "bare": 0}[last]
+    after = {"bias": out, "norm": out, "bare": 0}[last]
     count = sum(int(np.prod(v.shape)) for v in layer.trainable_variables)
-    assert count == kernels + hidden * (2 if hidden_norm else 1) + own
+    assert count == kernels + hidden * (2 if hidden_norm else 1) + after
     normed = hidden * hidden_norm + (out if last == "norm" else 0)
     assert sum(v.shape[0] for v in layer.non_trainable_variables) == 2 * normed
 
@@ -67,19 +69,19 @@ def test_kernels_follow_from_the_seed_and_differ_by_layer():
         head = Projection(8, (8, 8), seed, last="bare")
         return [np.asarray(layer.kernel) for layer in head.stack if hasattr(layer, "kernel")]
 
-    (one, two), again, other = kernels(5), kernels(5), kernels(6)
-    np.testing.assert_array_equal([one, two], again)
-    assert not np.allclose(one, two)
-    assert not np.allclose(one, other[0])
+    (first, second), same, other = kernels(5), kernels(5), kernels(6)
+    np.testing.assert_array_equal([first, second], same)
+    assert not np.allclose(first, second)
+    assert not np.allclose(first, other[0])
 
 
-def test_kernels_are_of_hes_size():
+def test_kernels_have_the_variance_of_he():
     kernel = np.asarray(Projection(400, (300,), 0, last="bare").variables[0])
     assert kernel.std() == pytest.approx(np.sqrt(2 / 400), rel=0.02)
     assert kernel.mean() == pytest.approx(0, abs=1e-3)
 
 
-def test_averages_of_norms_move_in_training_only():
+def test_averages_of_norms_change_in_training_only():
     head = Projection(8, (6, 4), 0)
     before = [np.asarray(v) for v in head.non_trainable_variables]
     head(features(), training=False)
@@ -89,7 +91,7 @@ def test_averages_of_norms_move_in_training_only():
     np.testing.assert_allclose(head.non_trainable_variables[0], 0.1 * mean.mean(0), atol=1e-5)
 
 
-def test_it_computes_in_float32_whatever_the_policy():
+def test_the_head_computes_in_float32_under_any_policy():
     import keras
 
     policy = keras.config.dtype_policy()
