@@ -16,10 +16,11 @@ from remedis.evaluation.nearest_neighbours import knn
 from remedis.finetuning import data
 from remedis.inference import predict
 from remedis.models.bit import BiTResNet
-from remedis.preprocess import Preprocess, parse
+from remedis.preprocess import Preprocess
 from remedis.pretraining import objective
 from remedis.pretraining.leave_out import LeftOut
 from remedis.pretraining.settings import ProbeSettings
+from remedis.training import checks
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
@@ -61,9 +62,15 @@ class OnlineProbe:
             no image besides those left out.
         """
         _LOG.info("Probe:")
-        directory = RunDirectory(run.path / "probe", settings.data.to_dict())
-        labelled = _without(data.prepare(settings.data, directory), left_out, directory)
-        return cls(labelled, parse(settings.preprocess, deterministic=True), settings.batch_size)
+        operations = checks.operations(
+            settings.eval_preprocess,
+            settings.image_size,
+            "probe.eval_preprocess",
+            deterministic=True,
+        )
+        directory = RunDirectory(run.path / "probe", settings.to_dict())
+        labelled = data.prepare(settings.data, settings.task, directory)
+        return cls(_without(labelled, left_out, directory), operations, settings.batch_size)
 
     def scorer(self, backbone: BiTResNet, distribution: Distribution) -> "Scorer":
         """Returns a function that evaluates the current weights of a backbone."""
