@@ -157,13 +157,16 @@ def test_the_probe_does_without_patients_left_out(pretraining, squares, tmp_path
     listed = table[patients.isin(first)].drop_duplicates("patient_id")
     listed["path"] = [str(squares / path) for path in listed["path"]]
     listed[["path"]].to_csv(judged, index=False)
-    settings = PretrainingSettings.from_config(pretraining(leave_out=str(judged)))
+    config = pretraining(leave_out=str(judged))
+    settings = PretrainingSettings.from_config(config)
     left_out = leave_out.read(settings.unlabelled.leave_out, tmp_path / "scan.parquet")
     run = RunDirectory(tmp_path / "run", {})
     splits = OnlineProbe.from_settings(settings.probe, run, left_out).splits
     # One image of each patient is listed: the patient's other images are left out too.
     for images in (splits.train, splits.validation):
         assert not images.table["patient_id"].isin(first).any()
+    written = json.loads((tmp_path / "run" / "probe" / "config.json").read_text())
+    assert written == json.loads(json.dumps(config.probe.to_dict()))
     counts = json.loads((tmp_path / "run" / "probe" / "left_out.json").read_text())
     assert sum(counts.values()) > 0
     assert f"{counts['train']:,} images of train and" in caplog.text
