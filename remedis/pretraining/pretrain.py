@@ -74,12 +74,12 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
     name = _export_name(settings, run, network)
     run.write_environment(network.provenance.to_json())
     unlabelled = unlabelled_data.prepare(settings.unlabelled, run)
+    inputs = {"data": unlabelled.digest(), "weights": backbones.digest(network.backbone)}
     online_probe = None
     if settings.probe is not None:
         online_probe = OnlineProbe.from_settings(settings.probe, run, unlabelled.left_out)
-    run.pin({"data": unlabelled.digest(), "weights": backbones.digest(network.backbone)})
-    if online_probe is not None:
-        run.pin({"probe": online_probe.splits.digest()})
+        inputs["probe"] = online_probe.splits.digest()
+    run.pin(inputs)
     schedule = make_schedule(settings.schedule, len(unlabelled.manifest))
     state = _train(training, run, distribution, network, unlabelled, online_probe, views, schedule)
     if not distribution.chief:

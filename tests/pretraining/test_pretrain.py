@@ -118,6 +118,21 @@ def test_a_finished_run_is_not_repeated(pretrained, pretraining, caplog):
     assert "is finished" in caplog.text
 
 
+def test_an_interrupted_run_with_a_probe_resumes(pretraining, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    config = pretraining(steps=2, evaluate_every=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(save_backbone, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(config, tmp_path / "run")
+    pinned = json.loads((tmp_path / "run" / "inputs.json").read_text())
+    assert set(pinned) == {"data", "weights", "probe"}
+    results = pretrain(config, tmp_path / "run")
+    assert [row["step"] for row in results["probe"]] == [0, 2]
+
+
 @pytest.mark.slow
 def test_continues_from_a_checkpoint_with_its_head(pretrained, pretraining, tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="remedis")
