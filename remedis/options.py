@@ -38,14 +38,14 @@ def pairs(
     Raises:
       UserError: a part has no sign, or nothing before or after it.
     """
-    found = []
+    named = []
     for part in items(text, separator):
         divided = part.rpartition(sign) if at_last else part.partition(sign)
         key, _, value = (piece.strip() for piece in divided)
         if not key or not value:
             raise UserError(f"{what} has {part!r}; expected {expected}.")
-        found.append((key, value))
-    return found
+        named.append((key, value))
+    return named
 
 
 def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
