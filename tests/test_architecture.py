@@ -167,3 +167,16 @@ def test_every_package_has_tests_of_its_own():
     tested |= {parent for folder in tested for parent in folder.parents}
     missing = {str(package) for package in packages if not {package, package.parent} & tested}
     assert not missing
+
+
+# A source and the made-up data in its layout have the data set's name; the jobs have these three.
+COMMON_NAMES = {"data", "rehearsal", "settings"}
+
+
+def test_no_file_name_could_mean_two_files():
+    sources = {path.stem for path in (LIBRARY / "data" / "sources").glob("*.py")}
+    by_name: dict[str, list[str]] = {}
+    for path in FILES:
+        by_name.setdefault(path.stem, []).append(str(path.relative_to(ROOT)))
+    twice = {name: paths for name, paths in by_name.items() if len(paths) > 1}
+    assert not twice.keys() - sources - COMMON_NAMES - {"__init__"}, twice

@@ -17,8 +17,8 @@ from remedis.evaluation.auroc import mean_auroc
 from remedis.finetuning.data import RunData
 from remedis.finetuning.losses import SupervisedLoss
 from remedis.finetuning.model import FitResult, TrainableModel, exportable
-from remedis.finetuning.objective import SupervisedObjective
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.finetuning.supervised_objective import SupervisedObjective
 from remedis.inference import predict
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess

@@ -18,8 +18,8 @@ from remedis.models import precision
 from remedis.models.bit import BiTResNet
 from remedis.options import literals
 from remedis.pretraining import methods
+from remedis.pretraining.contrastive_objective import Contrastive
 from remedis.pretraining.methods.method import Method
-from remedis.pretraining.objective import Contrastive
 from remedis.pretraining.settings import NetworkSettings
 from remedis.training import learning_rates
 from remedis.zoo import resolve

@@ -11,7 +11,7 @@ import tensorflow as tf
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.pretraining import methods
-from remedis.pretraining.objective import Contrastive, features
+from remedis.pretraining.contrastive_objective import Contrastive, features
 from remedis.training.distribution import Distribution
 from remedis.training.step import Learner, Trainer
 from remedis.zoo import checkpoint, random_weights

@@ -267,7 +267,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     kept = problem.run / "checkpoints" / "last" / "ckpt-4"
     assert str(caught.value) == (
         "The checkpoint of step 6 cannot be written (No space left on device); the last good one "
-        f"is {kept}: make room or mend the rights, and start again."
+        f"is {kept}: make room or correct the rights, and start again."
     )
     monkeypatch.undo()
     again = Problem(tmp_path / "run")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from remedis.pretraining import checks
+from remedis.pretraining import method_checks
 from remedis.pretraining.methods.method import Outcome, normalised
 from remedis.pretraining.methods.projection import BARE, EPSILON, Projection
 from remedis.pretraining.methods.siamese import Siamese
@@ -77,8 +77,8 @@ class BarlowTwins(Siamese):
         Raises:
           UserError: a value is out of its range.
         """
-        self.off_diagonal = checks.not_negative("off_diagonal", off_diagonal)
-        self._widths = checks.widths(widths, (8192, 8192, 8192))
+        self.off_diagonal = method_checks.not_negative("off_diagonal", off_diagonal)
+        self._widths = method_checks.widths(widths, (8192, 8192, 8192))
         super().__init__(Projection(channels, self._widths, seed, last=BARE))
 
     def constant_loss(self, batch_size: int) -> float:

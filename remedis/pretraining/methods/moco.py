@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.pretraining import checks
+from remedis.pretraining import method_checks
 from remedis.pretraining.methods.method import Outcome, normalised
 from remedis.pretraining.methods.projection import BIAS, Projection
 
@@ -83,10 +83,10 @@ class MoCo:
         Raises:
           UserError: a value is out of its range.
         """
-        self.temperature = checks.positive("temperature", temperature)
-        self.momentum = checks.not_negative("momentum", momentum, below=1.0)
-        rows = checks.whole("queue", queue)
-        head = checks.widths(widths, (channels, 128))
+        self.temperature = method_checks.positive("temperature", temperature)
+        self.momentum = method_checks.not_negative("momentum", momentum, below=1.0)
+        rows = method_checks.whole("queue", queue)
+        head = method_checks.widths(widths, (channels, 128))
 
         def projection() -> Projection:
             return Projection(channels, head, seed, hidden_norm=False, last=BIAS)
@@ -108,7 +108,7 @@ class MoCo:
 
     def check_batch(self, batch_size: int) -> None:
         """Raises a UserError if a batch is too small, or larger than the queue."""
-        checks.batch(self.name, batch_size, checks.FEWEST)
+        method_checks.batch(self.name, batch_size, method_checks.FEWEST)
         if batch_size > (rows := self.queue.shape[0]):
             raise UserError(
                 f"config.method_options.queue is {rows}, but config.batch_size is {batch_size}; "

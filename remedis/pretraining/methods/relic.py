@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from remedis.pretraining import checks
+from remedis.pretraining import method_checks
 from remedis.pretraining.methods.method import Outcome, normalised
 from remedis.pretraining.methods.projection import BIAS, Projection
 from remedis.pretraining.methods.siamese import Siamese
@@ -78,9 +78,9 @@ class RELIC(Siamese):
         Raises:
           UserError: a value is out of its range.
         """
-        self.temperature = checks.positive("temperature", temperature)
-        self.alpha = checks.not_negative("alpha", alpha)
-        head = checks.widths(widths, (4096, 2048, 1024, 512, 128))
+        self.temperature = method_checks.positive("temperature", temperature)
+        self.alpha = method_checks.not_negative("alpha", alpha)
+        head = method_checks.widths(widths, (4096, 2048, 1024, 512, 128))
         super().__init__(Projection(channels, head, seed, last=BIAS))
 
     def constant_loss(self, batch_size: int) -> float:

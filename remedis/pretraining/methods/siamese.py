@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from remedis.pretraining import checks
+from remedis.pretraining import method_checks
 
 
 class Siamese:
@@ -19,14 +19,14 @@ class Siamese:
     momentum: float = 0.0
     partners: bool = False
     teacher_projection: keras.layers.Layer | None = None
-    fewest = checks.FEWEST
+    fewest = method_checks.FEWEST
 
     def __init__(self, projection: keras.layers.Layer) -> None:
         self.projection = projection
 
     def check_batch(self, batch_size: int) -> None:
         """Raises a UserError if a batch is too small for the method."""
-        checks.batch(self.name, batch_size, self.fewest)
+        method_checks.batch(self.name, batch_size, self.fewest)
 
     def trained(self) -> dict[str, keras.Variable]:
         """Returns the head's weights by name."""

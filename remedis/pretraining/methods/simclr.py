@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from remedis.pretraining import checks
+from remedis.pretraining import method_checks
 from remedis.pretraining.methods.method import Outcome, normalised
 from remedis.pretraining.methods.projection import NORM, Projection
 from remedis.pretraining.methods.siamese import Siamese
@@ -69,8 +69,8 @@ class SimCLR(Siamese):
         Raises:
           UserError: a value is out of its range.
         """
-        self.temperature = checks.positive("temperature", temperature)
-        head = checks.widths(widths, (channels, 128))
+        self.temperature = method_checks.positive("temperature", temperature)
+        head = method_checks.widths(widths, (channels, 128))
         super().__init__(Projection(channels, head, seed, last=NORM))
 
     def constant_loss(self, batch_size: int) -> float:
