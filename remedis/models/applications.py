@@ -22,6 +22,8 @@ import tensorflow as tf
 from remedis import compat
 from remedis.errors import unknown_choice
 
+KERAS = "keras:"  # begins the name of such a network's architecture, among those of BiT
+
 
 def names() -> tuple[str, ...]:
     """Returns the names of all networks, such as `DenseNet121`."""
@@ -67,6 +69,11 @@ class ApplicationNetwork(keras.layers.Layer):
         unchanged = {id(variable) for variable in self.network.non_trainable_weights}
         self._statistics = {name for name, v in self._named.items() if id(v) in unchanged}
         self.built = True
+
+    @property
+    def architecture_name(self) -> str:
+        """`keras:DenseNet121` and the like."""
+        return f"{KERAS}{self.application}"
 
     def _of_kind(self, kind: type, model: keras.Model | None = None) -> Iterator[Any]:
         """Yields the layers of a kind, those of nested models too."""

@@ -17,6 +17,10 @@ class Backbone(Protocol):
         """Channels of the map."""
 
     @property
+    def architecture_name(self) -> str:
+        """Names the architecture: `50x1`, or `keras:DenseNet121`."""
+
+    @property
     def norm(self) -> Any:
         """The layer that normalises and rectifies the map before a head; None without one."""
 

@@ -270,6 +270,11 @@ class BiTResNet(keras.Model):
     # The rest is what `Backbone` asks for (models/backbone.py).
 
     @property
+    def architecture_name(self) -> str:
+        """`50x1` and the like."""
+        return self.architecture.name
+
+    @property
     def map_channels(self) -> int:
         """Channels of the map."""
         return self.architecture.map_channels

@@ -93,7 +93,7 @@ def _backbone(config: ml_collections.ConfigDict) -> tuple[BiTResNet, Provenance]
             "config.checkpoint is not set: name what to start from: bit:FILE.npz, a checkpoint "
             "folder, or scratch:50x1 for nothing."
         )
-    found = resolve.load(config.checkpoint, config.seed, config.architecture)
+    found = resolve.load_backbone(config.checkpoint, config.seed, config.architecture)
     if not isinstance(found.backbone, BiTResNet):
         raise UserError(
             f"config.checkpoint is {config.checkpoint}; self-supervision is for BiT backbones: "
@@ -121,9 +121,10 @@ def _head(method: Method) -> Mapping[str, keras.Variable]:
 
 def _take_on(method: Method, checkpoint: str) -> None:
     """Sets a method's head, and that of its teacher, to what stands beside a checkpoint."""
-    file = pathlib.Path(checkpoint) / PROJECTION
-    if not file.is_file():
+    folder = resolve.parse(checkpoint).folder
+    if folder is None or not (folder / PROJECTION).is_file():
         return
+    file = folder / PROJECTION
     head = _head(method)
     try:
         with np.load(file, allow_pickle=False) as content:

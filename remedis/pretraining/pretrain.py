@@ -82,7 +82,7 @@ def _pretrain(
     images, patients = len(unlabelled.manifest), unlabelled.patients
     steps = int(state.best_step)
     # What it started from may have seen more, and the labels of the probe have chosen.
-    seen = SeenImages.of_checkpoint(config.checkpoint).extended(unlabelled.hashes)
+    seen = SeenImages.from_checkpoint(config.checkpoint).extended(unlabelled.hashes)
     if online_probe is not None:
         seen = seen.extended(online_probe.parts.learnt_from())
     save_backbone.save(

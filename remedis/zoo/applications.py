@@ -58,9 +58,7 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
       UserError: there is no network of that name, no such file, or it holds other weights.
     """
     network = ApplicationNetwork(application)
-    file = pathlib.Path(path)
-    if not file.is_file():
-        raise UserError(f"{file} is not a file; expected the weights of a {application}.")
+    file = weights_file(application, path)
     if not file.name.endswith(SUFFIXES):
         raise UserError(
             f"{file} does not end in one of {', '.join(SUFFIXES)}; expected weights as Keras saves "
@@ -92,6 +90,18 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
         sha256=files.sha256(file),
         details={"application": application},
     )
+
+
+def weights_file(application: str, path: files.Path) -> pathlib.Path:
+    """Returns the path of an existing file of weights.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise UserError(f"{file} is not a file; expected the weights of a {application}.")
+    return file
 
 
 def _load(network: keras.Model, file: pathlib.Path) -> None:

@@ -15,12 +15,11 @@ from remedis.zoo import (
     names,
     records,
     release,
+    resolve,
     save_backbone,
     seen_images,
     serving,
-    sources,
     tensors,
-    trained,
 )
 from remedis.zoo.export import BACKBONE_KIND
 from remedis.zoo.provenance import Provenance
@@ -33,20 +32,21 @@ BESIDE = (seen_images.FILE, "projection.npz")
 
 def build(
     name: str,
-    source: str,
+    weights: str,
     out: files.Path,
     *,
     command: str | None = None,
     keep_graph: bool = False,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes the checkpoint `name` with the weights of `source` as a folder in `out`.
+    """Writes the checkpoint `name` with some weights as a folder in `out`.
 
     What lies beside the weights of a run goes along, see `BESIDE`.
 
     Args:
       name: one of the eight checkpoint names.
-      source: `bit:FILE.npz`, `release:DIR`, `checkpoint:DIR` or `random:SEED`.
+      weights: a specification of a BiT backbone, see `resolve`. Weights of `scratch:` are drawn
+        from the seed 0.
       out: the folder goes to `out/name`.
       command: the command line, for the provenance.
       keep_graph: for `release:` only: keep the release's own graph instead of moving its variables
@@ -60,34 +60,34 @@ def build(
       UserError: unknown name or source, weights that do not fit, or an existing folder.
     """
     parts = names.parse(name)
-    scheme, argument = sources.parse(source)
+    source = resolve.parse(weights)
     directory = pathlib.Path(out) / name
     files.refuse_existing(directory, overwrite)
     architecture = Architecture.parse(parts.architecture)
     if keep_graph:
-        if scheme != "release":
+        if source.scheme != "release":
             raise UserError("--graph=release goes with --weights=release:DIR only.")
-        served, description = _kept(name, argument)
+        served, description = _kept(name, source.argument)
         kept = dataclasses.replace(description.provenance, command=command)
         described = dataclasses.replace(description, provenance=kept)
         return export.save(served, described, directory, overwrite)
-    found = sources.read(source, architecture)
-    _check_size(parts, found.provenance)
+    loaded = resolve.read_weights(source, 0, architecture.name, f"--model={name}")
+    _check_size(parts, loaded.provenance)
     return save_backbone.save(
-        checkpoint.build_backbone(found),
+        checkpoint.build_backbone(loaded),
         name=name,
-        provenance=dataclasses.replace(found.provenance, command=command),
+        provenance=dataclasses.replace(loaded.provenance, command=command),
         directory=directory,
         record=records.RECORDS[name],
-        beside=_copies(argument) if scheme == "checkpoint" else (),
+        beside=_copies(source.folder) if source.folder else (),
         overwrite=overwrite,
     )
 
 
-def _copies(run_or_folder: str) -> list[Callable[[pathlib.Path], object]]:
-    """Returns what copies the files beside an export's weights into a folder, one each."""
-    found = [trained.exported(run_or_folder) / name for name in BESIDE]
-    return [functools.partial(shutil.copy, file) for file in found if file.is_file()]
+def _copies(folder: pathlib.Path) -> list[Callable[[pathlib.Path], object]]:
+    """Returns functions that each copy one of the files beside an export's weights."""
+    existing = [folder / name for name in BESIDE if (folder / name).is_file()]
+    return [functools.partial(shutil.copy, file) for file in existing]
 
 
 def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Description]:

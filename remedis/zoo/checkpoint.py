@@ -14,7 +14,7 @@ from remedis.models.bit import BiTResNet
 from remedis.zoo import release
 from remedis.zoo.export import DESCRIPTION, Description
 from remedis.zoo.tensors import saved_model_variables
-from remedis.zoo.weights import Weights, check_shapes, infer, normalise_name
+from remedis.zoo.weights import Weights, check_shapes, normalise_name
 
 
 def describe(directory: files.Path) -> Description | None:
@@ -70,7 +70,7 @@ def read(directory: files.Path) -> Weights:
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
     if description is None or description.backbone_range is None:
-        weights = release.read(str(folder), infer(shapes, folder)[0])
+        weights = release.read(str(folder), None)
         if description is None:
             return weights
         # A release's graph kept by the builder: its range is measured, its origin is known.

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import remedis
 from remedis import files, writing
+from remedis.models.applications import KERAS
 from remedis.zoo import card
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.serving import ServedModel
@@ -81,6 +82,12 @@ class Description:
             "keras": keras.__version__,
         }
     )
+
+    @property
+    def application(self) -> str:
+        """The network of `keras.applications` that the backbone is; empty for a BiT backbone."""
+        keras_network = self.backbone.startswith(KERAS)
+        return self.backbone.removeprefix(KERAS) if keras_network else ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values; read back by `from_json`."""

@@ -43,22 +43,22 @@ class _Arrays(Mapping[str, np.ndarray]):
         return len(self._shapes)
 
 
-def draw(seed: str, architecture: Architecture) -> Weights:
-    """Returns weights drawn from `seed`, a whole number >= 0 as text.
+def draw(seed: int, architecture: Architecture) -> Weights:
+    """Returns weights drawn from a seed.
 
     Raises:
-      UserError: the seed is not such a number.
+      UserError: the seed is negative.
     """
-    if not seed.isdecimal():
-        raise UserError(f"--weights=random:{seed}: the seed must be a whole number, e.g. random:0.")
+    if seed < 0:
+        raise UserError(f"The seed of random weights is {seed}; expected a whole number >= 0.")
     return Weights(
-        arrays=_Arrays(architecture.shapes(final_norm=True), int(seed)),
+        arrays=_Arrays(architecture.shapes(final_norm=True), seed),
         architecture=architecture,
         final_norm=True,
         backbone_range=BIT_RANGE,
         provenance=Provenance(
             origin=RANDOM,
-            description=f"RANDOM WEIGHTS (seed {int(seed)}): never trained on anything.",
-            details={"seed": int(seed)},
+            description=f"RANDOM WEIGHTS (seed {seed}): never trained on anything.",
+            details={"seed": seed},
         ),
     )

@@ -17,12 +17,16 @@ PROBE_SIZE = 64  # pixels; a small image tells the ranges apart as well as a lar
 AGREEMENT = 1e-3  # relative; the wrong range is off by a multiple of it, the right one by rounding
 
 
-def read(directory: str, architecture: Architecture) -> Weights:
+def read(directory: str, architecture: Architecture | None) -> Weights:
     """Returns the variables of a release folder and the range its graph maps [0, 1] to.
 
     Whether the released graphs map [0, 1] to [-1, 1] themselves is not documented, so it is
     measured: a made image goes through the release's graph and through ours with either range,
     and the one that agrees is taken.
+
+    Args:
+      directory: the folder.
+      architecture: of the backbone it must hold; None for any.
 
     Raises:
       UserError: not a release folder, variables that are not this backbone's, or a graph that
@@ -33,6 +37,7 @@ def read(directory: str, architecture: Architecture) -> Weights:
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
     found, final_norm = infer(shapes, directory)
+    architecture = architecture or found
     check_shapes(
         shapes,
         architecture.shapes(final_norm),

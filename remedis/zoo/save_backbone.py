@@ -50,7 +50,7 @@ def save(
         tensors=len(architecture.shapes(backbone.final_norm)),
         signatures=("serving_default", "embed", "endpoints"),
         provenance=provenance,
-        backbone=architecture.name,
+        backbone=backbone.architecture_name,
         record=None if record is None else dataclasses.asdict(record),
     )
     return export.save(serving.ServedBackbone(backbone), description, directory, overwrite, beside)

@@ -10,6 +10,7 @@ import numpy as np
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.models.backbone import Backbone
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import HEAD, Classifier
 from remedis.preprocess import Preprocess, parse
@@ -73,7 +74,7 @@ def save(
         tensors=len(variables),
         signatures=tuple(served.saved_signatures()),
         provenance=provenance,
-        backbone=resolve.name_of(backbone),
+        backbone=backbone.architecture_name,
         labels=labels,
         preprocess=preprocess.specification,
         task=classifier.task,
@@ -107,8 +108,9 @@ def load(directory: files.Path) -> tuple[Classifier, Preprocess, Description]:
             f"{folder} holds a backbone without a head; expected a classifier as a run exports it: "
             "RUN/export."
         )
-    if name := resolve.application_of(description):
-        backbone: resolve.Backbone = resolve.application(folder, name)
+    backbone: Backbone
+    if name := description.application:
+        backbone = resolve.load_application(folder, name)
     else:
         backbone = checkpoint.load_backbone(folder)
     classifier = Classifier(

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.zoo import resolve
 
 FILE = "seen.json"
 NOTE = (
@@ -72,15 +73,19 @@ class SeenImages:
         files.write_json(pathlib.Path(directory) / FILE, values)
 
     @classmethod
-    def of_checkpoint(cls, checkpoint: str) -> "SeenImages":
-        """Returns the images that the weights of `config.checkpoint` have seen, none if unknown.
+    def from_checkpoint(cls, spec: str) -> "SeenImages":
+        """Returns the images that some weights were trained on, none where that is not known.
 
-        Folders of our own runs say so, others cannot be asked.
+        Only the exports of our own runs hold such a file.
+
+        Args:
+          spec: of the weights, see `resolve`.
 
         Raises:
-          UserError: as of `read`.
+          UserError: there is no such folder, or its file is damaged.
         """
-        return cls.read(checkpoint) or cls.from_hashes(())
+        folder = resolve.parse(spec).folder
+        return (folder and cls.read(folder)) or cls.from_hashes(())
 
     @classmethod
     def read(cls, directory: files.Path) -> "SeenImages | None":

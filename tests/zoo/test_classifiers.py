@@ -87,7 +87,7 @@ print(json.dumps({
 
 def backbone_of(kind):
     if kind == "keras":
-        return resolve.load("keras:SmallNet", seed=0).backbone
+        return resolve.load_backbone("keras:SmallNet", seed=0).backbone
     backbone = BiTResNet(TINY, final_norm=kind == "normed")
     backbone.assign(bit_weights.weights(TINY, kind == "normed"))
     return backbone
@@ -212,7 +212,7 @@ def test_a_classifier_on_a_keras_network_is_opened_again(of_keras):
 
 def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
     model, folder = of_keras
-    loaded = resolve.load(str(folder), 0, "SmallNet")
+    loaded = resolve.load_backbone(str(folder), 0, "SmallNet")
     np.testing.assert_allclose(
         loaded.backbone(IMAGES, training=False), model.backbone(IMAGES, training=False), rtol=1e-5
     )
@@ -240,7 +240,7 @@ def test_a_classifier_on_a_bit_backbone_is_opened_again(kind, head_norm, tmp_pat
     assert (description.backbone, description.task) == (TINY.name, "multi_label")
     assert opened.head_norm is head_norm
     assert opened.unused_variables() == model.unused_variables()
-    again = resolve.load(str(tmp_path / "export"), 0).backbone
+    again = resolve.load_backbone(str(tmp_path / "export"), 0).backbone
     np.testing.assert_allclose(again(IMAGES), model.backbone(IMAGES), rtol=1e-5, atol=1e-6)
 
 
