@@ -4,7 +4,7 @@ Kolesnikov et al. 2020, arXiv 1912.11370. Variables are named as in the released
 their leading `resnet/`, which is also how the REMEDIS release names them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
@@ -12,10 +12,9 @@ import tensorflow as tf
 
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
+from remedis.models.gradient_checkpointing import checkpointed
 from remedis.models.group_norm import GroupNormReLU
 from remedis.models.standardized_conv import StandardizedConv2D
-
-STRIDE = 32  # of the map against the image
 
 
 class _Part(keras.layers.Layer):
@@ -111,48 +110,8 @@ class _Block(_Part):
 
     def call(self, x: tf.Tensor, gradient_checkpointing: bool = False) -> tf.Tensor:
         for unit in self.units:
-            x = _checkpointed(unit, x) if gradient_checkpointing else unit(x)
+            x = checkpointed(unit, x) if gradient_checkpointing else unit(x)
         return x
-
-
-def _checkpointed(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
-    """Returns `layer(x)`, keeping only `x` for the backward pass, which computes the rest again.
-
-    Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174. In a
-    `tf.function`, that is: eagerly the tape would keep everything all the same.
-    """
-    variables = layer.variables
-
-    def compute(x: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
-        # Reads `values` where the layer reads its variables: a custom gradient knows tensors only.
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return layer(x)
-
-    @tf.custom_gradient
-    def twice(x: tf.Tensor, *values: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
-        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
-            again = _after(upstream, (x, *values))
-            with tf.GradientTape() as tape:
-                tape.watch(again)
-                y = compute(*again)
-            return tape.gradient(y, again, upstream)
-
-        # Or the kernels of all layers would be standardised, and kept, before the first is used.
-        return compute(x, *_after(x, values)), gradient
-
-    return twice(x, *(tf.convert_to_tensor(variable) for variable in variables))
-
-
-def _after(event: tf.Tensor, values: Iterable[tf.Tensor]) -> list[tf.Tensor]:
-    """Returns `values` unchanged, but not known before `event` is.
-
-    What needs them is computed when a pass has come to `event` and not ahead of it; and no graph
-    optimizer, TensorFlow's or XLA's, takes what is computed of them for what is computed of the
-    values themselves.
-    """
-    first = tf.reduce_max(tf.cast(tf.reshape(event, [-1])[:1], tf.float32))  # -inf if empty
-    nothing = tf.minimum(tf.abs(first), 0.0)
-    return [value + tf.cast(nothing, value.dtype) for value in values]
 
 
 class BiTResNet(keras.Model):

@@ -78,7 +78,6 @@ def _pretrain(
     state = _train(config, run, distribution, started, unlabelled, online_probe, views, schedule)
     if not distribution.chief:
         return
-    started.backbone.gradient_checkpointing = False
     images, patients = len(unlabelled.manifest), unlabelled.patients
     steps = int(state.best_step)
     # What it started from may have seen more, and the labels of the probe have chosen.

@@ -35,8 +35,8 @@ def checked(images: tf.Tensor) -> tf.Tensor:
     """Returns `images` as float32 [N, H, W, 3], with assertions in the graph.
 
     Raises (when run):
-      tf.errors.InvalidArgumentError: wrong rank or channels, NaN or infinity, or values beyond 8,
-        which are pixels in 0..255 rather than [0, 1].
+      tf.errors.InvalidArgumentError: wrong rank or channels, a height or width of 0, NaN or
+        infinity, or values beyond 8, which are pixels in 0..255 rather than [0, 1].
     """
     images = tf.cast(images, tf.float32)
     largest = tf.reduce_max(tf.concat([tf.reshape(tf.abs(images), [-1]), [0.0]], 0))
@@ -56,8 +56,31 @@ def checked(images: tf.Tensor) -> tf.Tensor:
         guards.append(tf.debugging.Assert(fits, [message, shape], summarize=8))
         # Without a branch, TensorFlow's own shape inference fails first and says less.
         images = tf.cond(fits, lambda: images, lambda: tf.zeros([1, 1, 1, 3]))
+    sides = tf.shape(images)[1:3]
+    message = f"images have no pixels; {EXPECTED}; got"
+    guards.append(tf.debugging.Assert(tf.reduce_all(sides > 0), [message, tf.shape(images)]))
     with tf.control_dependencies(guards):
         return tf.ensure_shape(images, IMAGES.shape)
+
+
+def on_any_number(compute: Callable[[tf.Tensor], Outputs]) -> Callable[[tf.Tensor], Outputs]:
+    """Returns `compute` in a form that takes no images, too, and then gives outputs of length 0.
+
+    TensorFlow's convolution by oneDNN, which it uses on most CPUs, gives a wrong shape for an empty
+    batch. The returned function computes on one black image instead and cuts the outputs to length
+    0. There is no branch: for one image or more, neither the padding nor the cut does anything.
+
+    Args:
+      compute: from images [N, H, W, 3] to a tensor, or a dict of tensors, of length N.
+    """
+
+    def computed(images: tf.Tensor) -> Outputs:
+        count = tf.shape(images)[0]
+        missing = tf.cast(tf.equal(count, 0), tf.int32)
+        outputs = compute(tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]]))
+        return tf.nest.map_structure(lambda output: output[:count], outputs)
+
+    return computed
 
 
 def refused(dtype: tf.DType, outputs: Outputs) -> Outputs:
@@ -112,7 +135,7 @@ class ServedModel(tf.Module):
         The traces for other types and ranks only lead to a cast or to a clear sentence; `compute`
         is one shared function inside all of them.
         """
-        shared = _graph(compute, input_signature=[IMAGES])
+        shared = _graph(on_any_number(compute), input_signature=[IMAGES])
         outputs = shared.get_concrete_function().structured_outputs
 
         @_graph

@@ -13,6 +13,9 @@ from tensorflow.python.eager import context
 
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
+from remedis.models.classifier import Classifier
+from remedis.preprocess import parse
+from remedis.zoo import serving
 
 TINY = Architecture((1, 1, 1, 1), 0.5)
 IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(2, 40, 36, 3)), tf.float32)
@@ -133,6 +136,33 @@ def test_without_training_there_is_nothing_of_it_in_the_graph():
         return Counter(op.type for op in graph.get_operations())
 
     assert operations(True) == operations(False)
+
+
+def test_exports_and_evaluations_never_use_it():
+    def operations(gradient_checkpointing):
+        model = backbone(gradient_checkpointing)
+        classifier = Classifier(model, ("one", "two"))
+        served = serving.ServedBackbone(model)
+        calls = [
+            *(partial(served, training=training) for training in (False, True, None)),
+            served.embed,
+            served.endpoints,
+            serving.ServedClassifier(classifier, parse("resize(40)")),
+            classifier,
+            classifier.outputs,
+            classifier.embedding_of,
+        ]
+        graphs = [tf.function(call).get_concrete_function(IMAGES).graph for call in calls]
+        return [all_operations(graph) for graph in graphs]
+
+    assert operations(True) == operations(False)
+
+
+def all_operations(graph):
+    """Returns how often each operation is in a graph and in the functions it calls."""
+    definition = graph.as_graph_def()
+    functions = [node for function in definition.library.function for node in function.node_def]
+    return Counter(node.op for node in [*definition.node, *functions])
 
 
 @pytest.mark.slow

@@ -85,6 +85,7 @@ def in_full(m, folder):
     sizes = {"65x97": (65, 97), "1x1": (1, 1), "32x64": (32, 64), "33x31": (33, 31)}
     facts = {}
     facts["maps"] = {name: list(m(tf.zeros([1, *size, 3])).shape) for name, size in sizes.items()}
+    facts["map_of_no_images"] = list(m(tf.zeros([0, 65, 97, 3])).shape)
     images = tf.constant(rng.uniform(size=(2, 65, 97, 3)), tf.float32)
     plain = m(images)
     facts["calls"] = {

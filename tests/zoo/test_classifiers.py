@@ -81,6 +81,7 @@ print(json.dumps({
     "variables": [v.name for v in model.variables],
     "trainable": [v.name for v in model.trainable_variables],
     "without_gradient": sum(g is None for g in gradients),
+    "of_no_images": {name: value.shape.as_list() for name, value in model(images[:0]).items()},
 }))
 """
 
@@ -168,6 +169,16 @@ def test_tensorflow_alone_gives_the_calibrated_probabilities_of_a_jpeg(of_keras,
 def test_an_export_normalises_by_its_averages_even_in_training(alone):
     _, facts = alone
     assert facts["training"] == facts["served"]
+
+
+def test_an_export_gives_empty_results_for_no_images(of_keras, alone):
+    _, facts = alone
+    channels = of_keras[0].backbone.map_channels
+    assert facts["of_no_images"] == {
+        "probabilities": [0, 3],
+        "logits": [0, 3],
+        "embedding": [0, channels],
+    }
 
 
 def test_an_export_has_every_variable_and_trains_those_with_gradients(of_keras, alone):

@@ -83,6 +83,10 @@ def test_any_height_and_width_give_stride_32_rounded_up(tiny):
     }
 
 
+def test_no_images_give_an_empty_map(tiny):
+    assert tiny["map_of_no_images"] == [0, 3, 4, TINY.map_channels]
+
+
 def test_every_way_to_call_gives_the_same_map(tiny):
     assert len(tiny["calls"]) == 9
     assert max(tiny["calls"].values()) < 1e-5
