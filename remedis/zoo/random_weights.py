@@ -1,4 +1,4 @@
-"""Weights drawn at random, for rehearsals and as the baseline "from scratch"."""
+"""Random weights of BiT backbones, for rehearsals and as the baseline "from scratch"."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,10 @@ from remedis.zoo.weights import BIT_RANGE, Weights
 
 
 def kernel(seed: int, name: str, shape: Shape) -> np.ndarray:
-    """Returns a kernel [..., inputs, outputs] float32, the same for a seed and a name everywhere.
+    """Returns a kernel [..., inputs, outputs] float32 that depends on seed and name only.
 
-    He et al. 2015, arXiv 1502.01852. Weight standardisation undoes the scale going forward, but the
-    scale sets how large a step of the optimizer is for the kernel.
+    He et al. 2015, arXiv 1502.01852. Weight standardisation removes the scale in the forward pass,
+    but the scale sets the relative size of an optimizer's step.
     """
     deviation = np.sqrt(2 / np.prod(shape[:-1]))
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -23,7 +23,7 @@ def kernel(seed: int, name: str, shape: Shape) -> np.ndarray:
 
 
 class _Arrays(Mapping[str, np.ndarray]):
-    """Each array drawn on access from (seed, name), whatever was drawn before it."""
+    """Arrays that are drawn on access, each from the seed and its name only."""
 
     def __init__(self, shapes: dict[str, Shape], seed: int) -> None:
         self._shapes, self._seed = shapes, seed

@@ -169,7 +169,7 @@ def check(spec: str | Source, architecture: str = "", option: str = "config.arch
     elif source.scheme == "scratch":
         Architecture.parse(source.argument)
     elif source.scheme == "bit":
-        bit_npz.architecture_of(source.argument)
+        bit_npz.read_architecture(source.argument)
     elif source.scheme == "random":
         if architecture not in names():
             _random(source, _Request(architecture, option))
@@ -220,7 +220,7 @@ def read_weights(
         request.check(source, parsed.name)
         return random_weights.draw(seed, parsed)
     if source.scheme == "bit":
-        wanted = request.bit() or bit_npz.architecture_of(source.argument)
+        wanted = request.bit() or bit_npz.read_architecture(source.argument)
         weights = bit_npz.read(source.argument, wanted)
     elif source.scheme == "release":
         weights = release.read(source.argument, request.bit())
