@@ -64,19 +64,19 @@ def record(name: str) -> Record:
     Raises:
       UserError: there is no checkpoint of that name.
     """
-    parts = names.parse(name)
-    architecture = Architecture.parse(parts.architecture)
+    fields = names.parse(name)
+    architecture = Architecture.parse(fields.architecture)
     return Record(
         name=name,
-        architecture=parts.architecture,
-        input_size=INPUT_SIZE[parts.data_type],
+        architecture=fields.architecture,
+        input_size=INPUT_SIZE[fields.data_type],
         value_range=(0.0, 1.0),
         channels=3,
         map_channels=architecture.map_channels,
         parameters=architecture.parameters(final_norm=False),
         tensors=len(architecture.shapes(final_norm=False)),
-        initialised_from=BIT_OF_SIZE[parts.size],
-        pretrained_on=PRETRAINED_ON[parts.data_type],
+        initialised_from=BIT_OF_SIZE[fields.size],
+        pretrained_on=PRETRAINED_ON[fields.data_type],
         terms=TERMS,
         where=WHERE,
         citation=CITATION,

@@ -61,7 +61,7 @@ class Source:
 
     @property
     def folder(self) -> pathlib.Path | None:
-        """The SavedModel folder that is named; None for what is no folder."""
+        """The SavedModel folder that is named; None for all other forms."""
         return pathlib.Path(self.argument) if self.scheme in (FOLDER, "release") else None
 
     def network(self) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Every kind of backbone a config can name, and the sentences for those it cannot."""
+"""Networks of Keras, BiT backbones and folders as backbones, and the files that are refused."""
 
 import shutil
 
@@ -24,20 +24,20 @@ def values(backbone):
     return {name: np.asarray(v).copy() for name, v in backbone.named_variables().items()}
 
 
-def equal(one, other):
-    assert set(one) == set(other)
-    return all(np.array_equal(one[name], other[name]) for name in one)
+def equal(first, second):
+    assert set(first) == set(second)
+    return all(np.array_equal(first[name], second[name]) for name in first)
 
 
 def randomised(network):
-    """Gives every weight a value of its own, averages too."""
+    """Sets all weights to random values, averages too."""
     state = np.random.RandomState(1)
     network.set_weights([state.uniform(0.5, 1.5, w.shape) * 0.1 for w in network.get_weights()])
     return network
 
 
 def write_keras_2(network, path, whole):
-    """Writes weights as Keras 2 laid them out, layers called as late in a process of its own."""
+    """Writes weights in the layout of Keras 2, with layer numbers of a long process."""
     with h5py.File(path, "w") as file:
         root = file.create_group("model_weights") if whole else file
         root.attrs["layer_names"] = np.array([layer.name for layer in network.layers], "S")
@@ -52,7 +52,7 @@ def write_keras_2(network, path, whole):
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A folder with one network in every format, with its top and without; and its values."""
+    """A folder with one network in every format, with its top and without, and its values."""
     folder = tmp_path_factory.mktemp("saved")
     top = randomised(SmallNet())
     bare = keras.Model(top.input, top.layers[-3].output)
@@ -142,7 +142,7 @@ def test_a_file_that_is_cut_off_is_refused(saved, tmp_path, name):
         ("scratch:52x1", "Unknown architecture '52x1': did you mean '50x1'?"),
     ],
 )
-def test_what_is_not_there_is_named(spec, sentence):
+def test_missing_networks_and_files_are_named(spec, sentence):
     assert said(resolve.load_backbone, spec, seed=0).startswith(sentence)
 
 
@@ -156,14 +156,14 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 
 def test_a_network_without_a_file_is_random_and_says_so():
-    one, same, other = (resolve.load_backbone("keras:SmallNet", seed=seed) for seed in (1, 1, 2))
-    assert isinstance(one.backbone, ApplicationNetwork)
-    drawn = values(one.backbone)
+    first, same, other = (resolve.load_backbone("keras:SmallNet", seed=seed) for seed in (1, 1, 2))
+    assert isinstance(first.backbone, ApplicationNetwork)
+    drawn = values(first.backbone)
     assert equal(drawn, values(same.backbone))
     for name, value in values(other.backbone).items():
         assert np.array_equal(value, drawn[name]) is (value.ndim == 1)
-    assert one.provenance.origin == "random"
-    assert "RANDOM WEIGHTS (seed 1), Keras' SmallNet" in one.provenance.description
+    assert first.provenance.origin == "random"
+    assert "RANDOM WEIGHTS (seed 1), Keras' SmallNet" in first.provenance.description
 
 
 def test_a_backbone_from_scratch_is_drawn_from_the_seed(monkeypatch):

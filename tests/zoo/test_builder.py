@@ -24,8 +24,8 @@ def test_one_seed_gives_the_same_variables_and_another_others(tmp_path):
     folders = [
         builder.build(NAME, f"random:{seed}", tmp_path / str(i)) for i, seed in enumerate((7, 7, 8))
     ]
-    first, again, other = (tensors.variables_sha256(folder) for folder in folders)
-    assert first == again != other
+    first, same, other = (tensors.variables_sha256(folder) for folder in folders)
+    assert first == same != other
     description = checkpoint.describe(folders[2])
     assert description.provenance.origin == "random"
     assert description.provenance.details == {"seed": 8}
@@ -106,19 +106,19 @@ def test_our_own_folder_is_a_source_and_its_provenance_is_kept(tmp_path, tiny_ex
 
 
 @pytest.mark.usefixtures("tiny_names", "no_graph")
-def test_what_a_run_has_seen_and_its_head_go_along(tmp_path):
+def test_seen_images_and_projection_of_a_run_are_copied(tmp_path):
     run, out = tmp_path / "run", tmp_path / "out"
     run.mkdir()
-    made = builder.build(NAME, "random:0", tmp_path / "made")
-    assert SeenImages.read(made) is None
-    made.rename(run / "export")
+    folder = builder.build(NAME, "random:0", tmp_path / "built")
+    assert SeenImages.read(folder) is None
+    folder.rename(run / "export")
     (run / "config.json").write_text("{}")
     bare = builder.build(NAME, str(run), out)
     assert not {"seen.json", PROJECTION} & set(os.listdir(bare))
 
     SeenImages.from_hashes(["a", "b"]).write(run / "export")
     (run / "export" / PROJECTION).write_bytes(b"a head")
-    # From the run, and from the folder that the copy replaces.
+    # Copies from the run, and then from the folder that is replaced.
     for source in (run, out / NAME):
         folder = builder.build(NAME, str(source), out, overwrite=True)
         assert SeenImages.read(folder) == SeenImages.read(run / "export")
@@ -127,8 +127,8 @@ def test_what_a_run_has_seen_and_its_head_go_along(tmp_path):
 
 
 @pytest.mark.usefixtures("tiny_names")
-def test_a_folder_of_bit_m_is_none_of_bit_s(tmp_path, tiny_export):
-    # The weights are BiT-M's, wherever they have been since.
+def test_a_folder_of_bit_m_is_refused_for_bit_s(tmp_path, tiny_export):
+    # The folder holds weights of BiT-M, whose provenance it has kept.
     sentence = said(builder.build, "cxr-50x1-remedis-s", str(tiny_export), tmp_path)
     assert sentence.startswith("BiT-M-tiny.npz has a head of 21,843 classes")
 
@@ -190,7 +190,7 @@ def test_a_killed_build_leaves_no_folder_under_the_final_name(tmp_path):
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (out / NAME).exists()
-    # What it had written goes by a hidden name that no program takes for a checkpoint.
+    # The unfinished folder has a hidden name, so that no program takes it for a checkpoint.
     assert all(name.startswith(".") for name in os.listdir(out))
 
 

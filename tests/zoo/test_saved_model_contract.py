@@ -1,4 +1,4 @@
-"""The SavedModel contract, held by a user's program that has TensorFlow and TF Hub alone."""
+"""The SavedModel contract, checked in a process with TensorFlow and TF Hub alone."""
 
 import json
 
@@ -32,7 +32,7 @@ def real(consumer, real_export):
 
 def test_files_are_those_of_a_release_and_two_beside_them(tiny_export):
     assert {str(p.relative_to(tiny_export)) for p in tiny_export.rglob("*")} == FILES
-    # Private directories of a temporary file must not become a private checkpoint.
+    # A checkpoint must not keep the private permissions of the temporary folder.
     assert tiny_export.stat().st_mode & 0o777 == tiny_export.parent.stat().st_mode & 0o777
 
 

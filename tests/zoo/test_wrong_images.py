@@ -1,4 +1,4 @@
-"""What the loaded module says of images it cannot take: the graph itself speaks."""
+"""The sentences that a loaded module raises for wrong images, from inside its graph."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_wrong_images_get_one_sentence(module, case, method):
 
 @pytest.mark.parametrize("training", [True, None])
 @pytest.mark.parametrize("case", ["nan", "uint8", "rank 3"])
-def test_wrong_images_get_it_with_a_training_argument_too(module, case, training):
+def test_wrong_images_get_it_also_with_a_training_argument(module, case, training):
     images, sentence = WRONG[case]
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         module(images, training=training)
@@ -88,7 +88,7 @@ def test_signatures_refuse_wrong_values(module, case, signature):
     assert sentence in str(caught.value)
 
 
-def test_values_a_little_outside_are_what_interpolation_makes(module):
+def test_values_a_little_outside_of_the_range_are_accepted(module):
     assert module(spoilt(-0.1) + spoilt(1.2)).shape == (2, 2, 2, 1024)
 
 
