@@ -50,9 +50,8 @@ class Source:
 
     Attributes:
       scheme: a key of `FORMS`, or `FOLDER`.
-      argument: the text behind the scheme; the folder itself where there is no scheme, the
-        `export` for the directory of a run.
-      text: the specification as it was written.
+      argument: the text after the scheme. The path of a folder; of a run, that of its `export`.
+      text: the specification as written.
     """
 
     scheme: str
@@ -61,11 +60,11 @@ class Source:
 
     @property
     def folder(self) -> pathlib.Path | None:
-        """The SavedModel folder that is named; None for all other forms."""
+        """The path of the SavedModel folder; None for forms without a folder."""
         return pathlib.Path(self.argument) if self.scheme in (FOLDER, "release") else None
 
     def network(self) -> tuple[str, str]:
-        """Returns name and file of a `keras:` specification; the file is empty if none is named.
+        """Returns name and file of a `keras:` specification. The file is empty if none is named.
 
         Raises:
           UserError: there is no such network, or nothing follows its colon.
@@ -83,7 +82,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class LoadedBackbone:
-    """A backbone with its weights, and where they come from."""
+    """A backbone with its weights, and the provenance of these."""
 
     backbone: Backbone
     provenance: Provenance
@@ -105,13 +104,13 @@ class _Request:
             )
 
     def bit(self) -> Architecture | None:
-        """The architecture, if it is one of BiT's; None if any will do, or one of Keras' must."""
+        """Returns the architecture of a BiT backbone. None if any is right, or one of Keras'."""
         known = self.architecture and self.architecture not in names()
         return Architecture.parse(self.architecture) if known else None
 
 
 def parse(spec: str | Source) -> Source:
-    """Returns scheme and argument of a specification; one that is parsed already as it is.
+    """Returns the scheme and the argument of a specification. A `Source` is returned unchanged.
 
     Raises:
       UserError: the scheme is unknown, its argument is missing, there is no such folder, or the
@@ -121,7 +120,7 @@ def parse(spec: str | Source) -> Source:
         return spec
     scheme, colon, argument = spec.partition(":")
     if colon and scheme == _OLD_FOLDER:
-        _LOG.warning(f"{spec} is the old form of {argument}; the next version refuses it.")
+        _LOG.warning(f"{spec}: write {argument}; the next version does not accept {scheme}:DIR.")
         return dataclasses.replace(_folder(argument), text=spec)
     if scheme in FORMS and (colon or not pathlib.Path(spec).is_dir()):
         if not argument:

@@ -21,6 +21,7 @@ def main(folder: str, out: str) -> None:
     answers = {f"endpoints/{k}": v for k, v in model.endpoints(images).items()}
     answers["call"] = model(images)
     answers["embed"] = model.embed(images)
+    assert model(images[:0]).shape == (0, *answers["call"].shape[1:])
     for name in ("serving_default", "embed", "endpoints"):
         for key, value in model.signatures[name](input_1=images).items():
             answers[f"{name}/{key}"] = value

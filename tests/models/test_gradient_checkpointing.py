@@ -144,10 +144,10 @@ def test_exports_and_evaluations_never_use_it():
         classifier = Classifier(model, ("one", "two"))
         served = serving.ServedBackbone(model)
         calls = [
-            *(partial(served, training=training) for training in (False, True, None)),
+            *(partial(served.__call__, training=training) for training in (False, True, None)),
             served.embed,
             served.endpoints,
-            serving.ServedClassifier(classifier, parse("resize(40)")),
+            serving.ServedClassifier(classifier, parse("resize(40)")).__call__,
             classifier,
             classifier.outputs,
             classifier.embedding_of,

@@ -103,7 +103,7 @@ def test_the_old_form_of_a_folder_warns(run, caplog):
     with caplog.at_level(logging.WARNING):
         assert resolve.parse(f"checkpoint:{run}").folder == run / "export"
     assert caplog.messages == [
-        f"checkpoint:{run} is the old form of {run}; the next version refuses it."
+        f"checkpoint:{run}: write {run}; the next version does not accept checkpoint:DIR."
     ]
 
 
