@@ -61,10 +61,11 @@ def on_any_number(compute: Callable[[tf.Tensor], Outputs]) -> Callable[[tf.Tenso
     """
 
     def computed(images: tf.Tensor) -> Outputs:
-        count = tf.shape(images)[0]
-        missing = tf.cast(tf.equal(count, 0), tf.int32)
-        outputs = compute(tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]]))
-        return tf.nest.map_structure(lambda output: output[:count], outputs)
+        shape = tf.shape(images)
+        # Height and width, too: or TensorFlow's shape inference fails before `checked` does.
+        missing = tf.cast(tf.equal(shape, 0), tf.int32)
+        outputs = compute(tf.pad(images, tf.stack([tf.zeros_like(missing), missing], axis=1)))
+        return tf.nest.map_structure(lambda output: output[: shape[0]], outputs)
 
     return computed
 
