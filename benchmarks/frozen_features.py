@@ -69,10 +69,10 @@ class FrozenFeatures:
         """Returns task -> scores [runs, n, 1]; there is one run per draw of patients.
 
         Args:
-          checkpoint: as `resolve.load` takes it.
+          checkpoint: as `resolve.load_backbone` takes it.
           seed: of the weights, if they are drawn.
         """
-        loaded = resolve.load(checkpoint, seed)
+        loaded = resolve.load_backbone(checkpoint, seed)
         classifier = Classifier(loaded.backbone, self._labels, self._norm)
         stored = embedding_store.of_head(classifier, self._store, self._preprocess, 64)
 

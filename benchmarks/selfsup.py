@@ -93,11 +93,11 @@ def scores(weights: str, seed: int, splits: data.RunData) -> np.ndarray:
     """Returns the logits [test images, labels] of a linear probe on frozen features.
 
     Args:
-      weights: of the backbone, as `resolve.load` takes them.
+      weights: of the backbone, as `resolve.load_backbone` takes them.
       seed: of the weights, if they are drawn.
       splits: validation chooses the penalty; test chooses nothing.
     """
-    compute = pooled(resolve.load(weights, seed).backbone, "pre_logits")
+    compute = pooled(resolve.load_backbone(weights, seed).backbone, "pre_logits")
     preprocess = parse(f"resize({SIZE})", deterministic=True)
     train, validation, test = (
         predict.predict(compute, split, preprocess, 64)

@@ -15,7 +15,7 @@ def finetuning() -> ml_collections.ConfigDict:
     """Returns every key of a fine-tuning run with its default; configs set what is theirs."""
     config = ml_collections.ConfigDict()
     # What from.
-    config.checkpoint = ""  # a checkpoint folder, scratch:50x1, or keras:DenseNet121:WEIGHTS_FILE
+    config.checkpoint = ""  # a folder, a run, or another form of remedis/zoo/resolve.py
     config.architecture = ""  # such as 50x1: what the checkpoint must be; empty for any
     config.rehearsal = ""  # layout of data to make up in the run directory; none for real data
     # Data.

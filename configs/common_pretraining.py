@@ -38,7 +38,7 @@ def pretraining() -> ml_collections.ConfigDict:
     """
     config = ml_collections.ConfigDict()
     # What from.
-    config.checkpoint = ""  # bit:FILE.npz, a checkpoint folder, or scratch:50x1
+    config.checkpoint = ""  # bit:FILE.npz, a folder, or another form of remedis/zoo/resolve.py
     config.architecture = ""  # such as 50x1: what the checkpoint must be; empty for any
     config.rehearsal = ""  # layout of images to make up in the run directory; none for real ones
     # Images; their labels are not looked at.

@@ -1,8 +1,9 @@
-"""Builds checkpoint folders that `hub.load` takes.
+"""Builds checkpoint folders for `hub.load`.
 
 python saved_models/build.py --model=cxr-50x1-remedis-m --weights=bit:BiT-M-R50x1.npz
 python saved_models/build.py --model=cxr-50x1-remedis-m --weights=release:DOWNLOADED_FOLDER
-python saved_models/build.py --all --weights=random:0     # for rehearsal; says so in the folder
+python saved_models/build.py --model=cxr-50x1-remedis-m --weights=runs/pretraining
+python saved_models/build.py --all --weights=random:0     # for rehearsals; the folder says so
 """
 
 import shlex
@@ -18,22 +19,25 @@ from remedis.zoo import builder, checkpoint, names
 _MODEL = flags.DEFINE_multi_string("model", [], "Checkpoint to build; repeatable.")
 _ALL = flags.DEFINE_bool("all", False, "Build all eight checkpoints.")
 _WEIGHTS = flags.DEFINE_string(
-    "weights", None, "bit:FILE.npz, release:DIR, checkpoint:DIR or random:SEED.", required=True
+    "weights",
+    None,
+    "bit:FILE.npz, release:DIR, random:SEED, or the folder of a run or of a checkpoint.",
+    required=True,
 )
-_OUT = flags.DEFINE_string("out", "saved_models", "Folder the checkpoint folders go to.")
+_OUT = flags.DEFINE_string("out", "saved_models", "Folder to write the checkpoint folders to.")
 _GRAPH = flags.DEFINE_enum(
-    "graph", "ours", ["ours", "release"], "With release:DIR, whose graph to write."
+    "graph", "ours", ["ours", "release"], "The graph to write, with release:DIR."
 )
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace folders that exist.")
 
 
 def main() -> None:
-    """Builds what the flags ask for."""
+    """Builds the checkpoints that the flags name."""
     if _ALL.value == bool(_MODEL.value):
         raise UserError("Say either --model=NAME (repeatable) or --all.")
     chosen = names.NAMES if _ALL.value else _MODEL.value
     for name in chosen:
-        names.parse(name)  # all wrong names are found before the first build
+        names.parse(name)  # refuses a wrong name before the first build
     for name in chosen:
         start = time.monotonic()
         folder = builder.build(

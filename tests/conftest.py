@@ -68,7 +68,7 @@ def random_checkpoint(
     from remedis.zoo.serving import ServedModel
 
     def make(architecture: "Architecture") -> pathlib.Path:
-        weights = random_weights.draw("0", architecture)
+        weights = random_weights.draw(0, architecture)
         description = export.Description(
             kind=BACKBONE_KIND,
             name="random",

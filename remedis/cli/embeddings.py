@@ -44,7 +44,8 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
-        help="a checkpoint folder, bit:FILE.npz, scratch:50x1, or keras:DenseNet121:WEIGHTS_FILE",
+        help="a checkpoint folder, a run, bit:FILE.npz, release:DIR, scratch:50x1, or "
+        "keras:DenseNet121:WEIGHTS_FILE",
     )
 
 

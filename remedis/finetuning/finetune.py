@@ -84,7 +84,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     run.write_environment(start.to_json())
     data = finetuning_data.prepare(settings.data, settings.model.task, run)
     judged.write(run.path, data.judged())
-    seen = SeenImages.of_checkpoint(settings.model.checkpoint)
+    seen = SeenImages.from_checkpoint(settings.model.checkpoint)
     seen.refuse_seen(
         data.test.table["path"].map(data.hashes),
         model=f"config.checkpoint is {settings.model.checkpoint}",

@@ -111,7 +111,9 @@ def exportable(model: TrainableModel, settings: FinetuneSettings) -> Classifier:
 
 
 def _backbone(settings: FinetuneSettings) -> resolve.LoadedBackbone:
-    return resolve.load(settings.model.checkpoint, settings.seed, settings.model.architecture)
+    return resolve.load_backbone(
+        settings.model.checkpoint, settings.seed, settings.model.architecture
+    )
 
 
 def _classifier(loaded: resolve.LoadedBackbone, settings: FinetuneSettings) -> Classifier:

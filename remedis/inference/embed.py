@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +60,7 @@ def embed(
     """Returns the embeddings of a manifest's images; computes those that the store lacks.
 
     Args:
-      spec: of the backbone, as `resolve.load` takes it.
+      spec: of the backbone, as `resolve.load_backbone` takes it.
       manifest: the images.
       store: directory of the store; bad images are listed in it, too.
       preprocess: specification; None for that of an exported classifier, or a resize to the input
@@ -76,7 +75,7 @@ def embed(
       UserError: checkpoint or preprocessing are at fault, or too many images are unreadable.
     """
     operations = parse(preprocess or _own_preprocess(spec), deterministic=True)
-    loaded = resolve.load(spec, SEED)
+    loaded = resolve.load_backbone(spec, SEED)
     compute = pooled(loaded.backbone, embedding)
     manifest, scanned = readable_images(manifest, store, max_bad_images)
     gate(manifest, scanned)
@@ -169,7 +168,8 @@ def write(embedded: Embedded, path: files.Path) -> None:
 
 def _own_preprocess(spec: str) -> str:
     """Returns the preprocessing that a checkpoint's description names."""
-    description = checkpoint.describe(spec) if os.path.isdir(spec) else None
+    folder = resolve.parse(spec).folder
+    description = None if folder is None else checkpoint.describe(folder)
     if description is not None and description.preprocess:
         return description.preprocess
     if description is not None and description.record:

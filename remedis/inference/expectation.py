@@ -8,14 +8,15 @@ from remedis.zoo import names, records
 
 
 def expectation(checkpoint: files.Path) -> Expectation:
-    """Returns what a checkpoint folder expects of images.
+    """Returns the images that a checkpoint folder, or the export of a run, expects.
 
     Raises:
-      UserError: the folder holds no SavedModel.
+      UserError: the folder holds no SavedModel, or is a run without an export.
     """
     from remedis.zoo import checkpoint as folders  # loads Keras
+    from remedis.zoo import resolve
 
-    description = folders.describe(checkpoint)
+    description = folders.describe(resolve.export_folder(checkpoint))
     folder_name = pathlib.Path(checkpoint).resolve().name
     if description is None:
         published_name = folder_name

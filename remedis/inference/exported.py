@@ -15,7 +15,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import predict
 from remedis.preprocess import Preprocess
-from remedis.zoo import checkpoint
+from remedis.zoo import checkpoint, resolve
 from remedis.zoo.export import Description
 from remedis.zoo.seen_images import FILE, SeenImages
 from remedis.zoo.tensors import first_line
@@ -103,7 +103,7 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
     Raises:
       UserError: there is none.
     """
-    folder = export_of(run_or_folder)
+    folder = resolve.export_folder(run_or_folder)
     description = checkpoint.describe(folder)
     if description is None or description.kind != "classifier":
         raise UserError(
@@ -111,22 +111,8 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
         )
     model = _loaded(folder)
     parent = folder.resolve().parent
-    run = parent if _is_run(parent) else None
+    run = parent if resolve.is_run(parent) else None
     return ExportedClassifier(folder, description, model, run, SeenImages.read(folder))
-
-
-def export_of(run_or_folder: files.Path) -> pathlib.Path:
-    """Returns the exported folder of a run, or the folder itself.
-
-    Raises:
-      UserError: the run has none yet.
-    """
-    path = pathlib.Path(run_or_folder)
-    if not _is_run(path):
-        return path
-    if not (path / "export").is_dir():
-        raise UserError(f"{path} is a run that has no export yet; let it finish first.")
-    return path / "export"
 
 
 def seen_by(exported: ExportedClassifier, manifest: Manifest, scanned: pd.DataFrame) -> str:
@@ -162,10 +148,6 @@ def seen_by(exported: ExportedClassifier, manifest: Manifest, scanned: pd.DataFr
         "on them it looks better than it is."
     )
     return f"{known} {unknown}".strip()
-
-
-def _is_run(path: pathlib.Path) -> bool:
-    return (path / "config.json").is_file()
 
 
 def _loaded(folder: pathlib.Path) -> Any:

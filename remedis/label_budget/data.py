@@ -103,7 +103,7 @@ def refuse_seen(settings: StudySettings, data: StudyData) -> None:
         "out-of-distribution": (data.test, data.hashes),
     }
     for name, checkpoint in settings.arms.items():
-        seen = SeenImages.of_checkpoint(checkpoint)
+        seen = SeenImages.from_checkpoint(checkpoint)
         for title, (test, hashes) in tests.items():
             seen.refuse_seen(
                 test.table["path"].map(hashes),

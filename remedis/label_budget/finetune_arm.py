@@ -141,7 +141,7 @@ def _train_in_distribution(
             parent=trainable.provenance,
         ),
         directory=directory / "export",
-        seen=SeenImages.of_checkpoint(spec).extended(data.inside.learnt_from()),
+        seen=SeenImages.from_checkpoint(spec).extended(data.inside.learnt_from()),
         overwrite=True,
     )
     seconds = time.monotonic() - start

@@ -47,7 +47,7 @@ class ProbeArm:
         start = time.monotonic()
         checkpoint = settings.arms[name]
         finetuning = settings.finetuning("id", checkpoint)
-        loaded = resolve.load(checkpoint, finetuning.seed)
+        loaded = resolve.load_backbone(checkpoint, finetuning.seed)
         _LOG.info(f"Checkpoint: {checkpoint}: {loaded.provenance.description}")
         classifier = Classifier(loaded.backbone, finetuning.data.labels, finetuning.model.head_norm)
         pin_weights(run, name, backbone.digest(loaded.backbone))

@@ -1,1 +1,1 @@
-"""Networks: the BiT backbone and what is put on it."""
+"""Networks: the BiT backbone, networks of Keras as backbones, and the classifier on top."""

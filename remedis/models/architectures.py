@@ -1,7 +1,7 @@
-"""The shapes of BiT's ResNetV2 family, known without building a network.
+"""Depths, widths and variable shapes of BiT's ResNetV2 family, without building a network.
 
-Kolesnikov et al. 2020, "Big Transfer (BiT)", arXiv 1912.11370, section 3; names and layout of the
-variables as in the released `BiT-{S,M}-R*.npz` files, without their leading `resnet/`.
+Kolesnikov et al. 2020, "Big Transfer (BiT)", arXiv 1912.11370, section 3. Names and layout of the
+variables are those of the released `BiT-{S,M}-R*.npz` files, without their leading `resnet/`.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from remedis.errors import UserError, unknown_choice
 
 UNITS_OF_DEPTH = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 BIT_NAMES = ("50x1", "50x3", "101x1", "101x3", "152x2", "152x4")
-GROUPS = 32  # of every group normalisation, at every width
+GROUPS = 32  # in every group normalisation, at every width
 
 Shape = tuple[int, ...]
 
@@ -24,7 +24,7 @@ class Architecture:
 
     Attributes:
       units: bottleneck units in each of the four blocks.
-      width: multiplier of all channel counts; 64 * width must be a multiple of 32.
+      width: multiplier of all channel counts. 64 * width is a multiple of 32.
     """
 
     units: tuple[int, int, int, int]
@@ -43,7 +43,10 @@ class Architecture:
     def parse(cls, name: str) -> "Architecture":
         """Returns the architecture of a name such as `50x1`, `152x2` or the narrow `50x0.5`.
 
-        Other depths go by the units of their blocks, as `name` has it: `1-1-1-1x0.5`.
+        Other depths are written as the units of their blocks: `1-1-1-1x0.5`.
+
+        Raises:
+          UserError: the name is not of this form, or the depth or width does not exist.
         """
         match = re.fullmatch(r"(\d+|\d+-\d+-\d+-\d+)x(\d+(?:\.\d+)?)", name)
         if match is None:
@@ -58,7 +61,7 @@ class Architecture:
 
     @property
     def name(self) -> str:
-        """`50x1` and the like; the units where the depth has no name of its own."""
+        """`50x1` and the like. A depth without a name is written as its units: `1-1-1-1x0.5`."""
         depths = {units: str(depth) for depth, units in UNITS_OF_DEPTH.items()}
         depth = depths.get(self.units, "-".join(map(str, self.units)))
         return f"{depth}x{self.width:g}"
@@ -69,7 +72,7 @@ class Architecture:
         return round(64 * self.width)
 
     def block_channels(self, block: int) -> int:
-        """Returns the channels block 1, 2, 3 or 4 puts out."""
+        """Returns the output channels of block 1, 2, 3 or 4."""
         return 4 * self.root_channels * 2 ** (block - 1)
 
     @property
@@ -78,11 +81,11 @@ class Architecture:
         return self.block_channels(4)
 
     def shapes(self, final_norm: bool) -> dict[str, Shape]:
-        """Returns every variable's name and shape; kernels are HWIO.
+        """Returns the shape of every variable by name. Kernels are HWIO.
 
         Args:
-          final_norm: whether the group normalisation before the head is part of the backbone. BiT's
-            files have it, the REMEDIS release lacks it.
+          final_norm: whether the group normalisation before the head is part of the backbone. It is
+            in BiT's files and not in the REMEDIS release.
         """
         return dict(self._shapes(final_norm))
 
@@ -121,13 +124,17 @@ class Architecture:
 def infer(shapes: dict[str, Shape]) -> tuple[Architecture, bool]:
     """Returns the architecture that variables of these names and shapes belong to.
 
+    It reads depth and width only. A caller compares the shapes with `Architecture.shapes` to find
+    a single missing or misshapen variable.
+
+    Args:
+      shapes: by name, without `resnet/`.
+
     Returns:
       The architecture, and whether the final norm is among the variables.
 
     Raises:
-      UserError: the names are not those of a BiT backbone. A single missing or misshapen variable
-      is
-        not noticed here; hold the result against `Architecture.shapes`.
+      UserError: the names are not those of a BiT backbone.
     """
     units = [0, 0, 0, 0]
     for name in shapes:

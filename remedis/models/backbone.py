@@ -1,4 +1,4 @@
-"""What a classifier asks of the network below it: the interface of every backbone."""
+"""The interface that every backbone has, and the digest of a backbone's weights."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,41 +10,50 @@ import tensorflow as tf
 
 
 class Backbone(Protocol):
-    """Images to an unpooled map; `BiTResNet` and `ApplicationNetwork` are the two kinds."""
+    """A network from images to an unpooled map.
+
+    `BiTResNet` and `ApplicationNetwork` implement it.
+    """
 
     @property
     def map_channels(self) -> int:
         """Channels of the map."""
 
     @property
+    def architecture_name(self) -> str:
+        """The architecture as `remedis.json` names it: `50x1`, or `keras:DenseNet121`."""
+
+    @property
     def norm(self) -> Any:
-        """The layer that normalises and rectifies the map before a head; None without one."""
+        """The layer that normalises and rectifies the map before a head, or None."""
 
     @property
     def normalised(self) -> bool:
-        """Whether the map itself is normalised and rectified already."""
+        """Whether the map itself already is normalised and rectified."""
 
     def __call__(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the map [N, h, w, C] float32 of images [N, H, W, 3] float32 in [0, 1].
 
         Args:
           images: the images.
-          training: whether batch norms normalise by the batch at hand and update their averages.
+          training: whether batch norms use the statistics of the batch and update their averages,
+            and whether half precision and gradient checkpointing apply.
         """
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns every variable by a name that is the same in every process."""
+        """Returns every variable by name. The names are the same in every process."""
 
     def statistics(self) -> set[str]:
-        """Returns the names of variables that no gradient changes, such as moving averages.
+        """Returns the names of variables that change without gradients, such as moving averages.
 
-        A training must keep them in its checkpoints beside those it optimises.
+        Checkpoints of a training contain them beside the optimised variables.
         """
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Is told which variables a training leaves as they are.
+        """Freezes variables: batch norms among them use and keep their averages in training.
 
-        Batch norms among them use their moving averages and leave them alone, in training too.
+        Args:
+          names: of the variables that the training does not change.
         """
 
 

@@ -4,7 +4,7 @@ Kolesnikov et al. 2020, arXiv 1912.11370. Variables are named as in the released
 their leading `resnet/`, which is also how the REMEDIS release names them.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
@@ -12,21 +12,20 @@ import tensorflow as tf
 
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
+from remedis.models.gradient_checkpointing import checkpointed
 from remedis.models.group_norm import GroupNormReLU
 from remedis.models.standardized_conv import StandardizedConv2D
 
-STRIDE = 32  # of the map against the image
 
-
-class _Part(keras.layers.Layer):
+class _Layer(keras.layers.Layer):
     """A layer that computes in the dtype of its input, whatever Keras' policy."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, autocast=False)
 
 
-class _Named(_Part):
-    """A layer that only lends its name to another's variables, as BiT's `proj` does."""
+class _Named(_Layer):
+    """A layer around another that adds a name to the paths of its variables, such as `proj`."""
 
     def __init__(self, inner: keras.layers.Layer, name: str) -> None:
         super().__init__(name)
@@ -39,10 +38,10 @@ class _Named(_Part):
         return self.inner(x)
 
 
-class _NormConv(_Part):
-    """Group norm, ReLU and convolution; stage `a`, `b` or `c` of a unit.
+class _NormConv(_Layer):
+    """Stage `a`, `b` or `c` of a unit: group norm, ReLU and convolution.
 
-    With `projection` the stage also holds the unit's strided shortcut, which starts from the same
+    With `projection` the stage also holds the unit's strided shortcut, which has the same
     normalised input.
     """
 
@@ -66,8 +65,8 @@ class _NormConv(_Part):
         return self.conv(normalised), shortcut
 
 
-class _Unit(_Part):
-    """A bottleneck: 1x1, strided 3x3 and 1x1 to four times the channels, plus the shortcut."""
+class _Unit(_Layer):
+    """A bottleneck: 1x1, strided 3x3 and 1x1 to four times the channels, and a shortcut."""
 
     def __init__(self, name: str, channels: int, stride: int, project: bool) -> None:
         super().__init__(name)
@@ -93,8 +92,8 @@ class _Unit(_Part):
         return y + (x if shortcut is None else shortcut)
 
 
-class _Block(_Part):
-    """Units of one resolution; the first of them projects and, from block 2 on, halves it."""
+class _Block(_Layer):
+    """Units of one resolution. The first one projects and, from block 2 on, halves it."""
 
     def __init__(self, name: str, channels: int, units: int, stride: int) -> None:
         super().__init__(name)
@@ -111,64 +110,24 @@ class _Block(_Part):
 
     def call(self, x: tf.Tensor, gradient_checkpointing: bool = False) -> tf.Tensor:
         for unit in self.units:
-            x = _checkpointed(unit, x) if gradient_checkpointing else unit(x)
+            x = checkpointed(unit, x) if gradient_checkpointing else unit(x)
         return x
-
-
-def _checkpointed(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
-    """Returns `layer(x)`, keeping only `x` for the backward pass, which computes the rest again.
-
-    Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost", arXiv 1604.06174. In a
-    `tf.function`, that is: eagerly the tape would keep everything all the same.
-    """
-    variables = layer.variables
-
-    def compute(x: tf.Tensor, *values: tf.Tensor) -> tf.Tensor:
-        # Reads `values` where the layer reads its variables: a custom gradient knows tensors only.
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return layer(x)
-
-    @tf.custom_gradient
-    def twice(x: tf.Tensor, *values: tf.Tensor) -> tuple[tf.Tensor, Callable[..., tf.Tensor]]:
-        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
-            again = _after(upstream, (x, *values))
-            with tf.GradientTape() as tape:
-                tape.watch(again)
-                y = compute(*again)
-            return tape.gradient(y, again, upstream)
-
-        # Or the kernels of all layers would be standardised, and kept, before the first is used.
-        return compute(x, *_after(x, values)), gradient
-
-    return twice(x, *(tf.convert_to_tensor(variable) for variable in variables))
-
-
-def _after(event: tf.Tensor, values: Iterable[tf.Tensor]) -> list[tf.Tensor]:
-    """Returns `values` unchanged, but not known before `event` is.
-
-    What needs them is computed when a pass has come to `event` and not ahead of it; and no graph
-    optimizer, TensorFlow's or XLA's, takes what is computed of them for what is computed of the
-    values themselves.
-    """
-    first = tf.reduce_max(tf.cast(tf.reshape(event, [-1])[:1], tf.float32))  # -inf if empty
-    nothing = tf.minimum(tf.abs(first), 0.0)
-    return [value + tf.cast(nothing, value.dtype) for value in values]
 
 
 class BiTResNet(keras.Model):
     """The backbone: images to an unpooled map of stride 32.
 
-    All variables exist once it is constructed; kernels are zero until `assign` is called, so that
-    a forgotten assignment gives a constant and never something that looks like features.
+    The constructor makes all variables. Kernels are zero until `assign` is called: a forgotten
+    assignment gives a constant map and never something that looks like features.
 
     Attributes:
       architecture: depth and width.
-      final_norm: whether the group norm before the head is there (`pre_logits` needs it).
-      backbone_range: what the pixel values 0 and 1 of the input are mapped to before the first
-        convolution; (-1, 1) for BiT, (0, 1) for no mapping.
-      gradient_checkpointing: whether every unit computes its activations a second time when
-      training, for
-        the gradients, instead of keeping them. Gradients are the same.
+      final_norm: whether it has the group norm before the head, which `pre_logits` needs.
+      backbone_range: values that the pixel values 0 and 1 are mapped to before the first
+        convolution: (-1, 1) for BiT, (0, 1) for no mapping.
+      gradient_checkpointing: whether a call with `training=True` keeps the input of every unit only
+        and computes the unit's activations a second time for the gradients. Gradients are the
+        same. No other call depends on it.
     """
 
     def __init__(
@@ -196,7 +155,7 @@ class BiTResNet(keras.Model):
         ]
         self.norm = GroupNormReLU() if final_norm else None
 
-        # Built here rather than in `build`, so that the model's name does not lead the variables'.
+        # Not in `build`, which would put the model's name in front of the variables' names.
         self.root.build((None, None, None, 3))
         channels = architecture.root_channels
         for i, block in enumerate(self.blocks, start=1):
@@ -217,7 +176,7 @@ class BiTResNet(keras.Model):
         return {name: by_name[name] for name in self.architecture.shapes(self.final_norm)}
 
     def assign(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Assigns every variable; `weights` must have all of them, by name, in their shapes."""
+        """Assigns every variable. `weights` has an array of the right shape for each name."""
         for name, variable in self.named_variables().items():
             variable.assign(weights[name])
 
@@ -226,7 +185,7 @@ class BiTResNet(keras.Model):
         if (low, high) != (0.0, 1.0):
             images = images * (high - low) + low
         x = self.root(tf.cast(images, dtype))
-        # The pool pads with zeros, not with -inf: BiT's root is not rectified, so it matters.
+        # Pads with zeros, not with -inf: BiT's root is not rectified, so the two differ.
         x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
         return tf.nn.max_pool2d(x, 3, 2, "VALID")
 
@@ -235,14 +194,14 @@ class BiTResNet(keras.Model):
 
         Args:
           images: [N, H, W, 3] float32 in [0, 1].
-          training: whether activations are of the compute dtype of the Keras policy the backbone
-          was
-            made under, and checkpointed if asked for. Otherwise they are float32 and plain, so
-            that neither evaluations nor exports depend on how the backbone was trained.
+          training: True for activations of the compute dtype of the Keras policy that the backbone
+            was made under, and for gradient checkpointing where it is switched on. False and None
+            for float32 without checkpointing: evaluations and exports do not depend on how the
+            backbone was trained.
 
         Returns:
-          [N, ceil(H / 32), ceil(W / 32), C] float32, before the final norm, as the REMEDIS release
-          gives.
+          [N, ceil(H / 32), ceil(W / 32), C] float32, before the final norm, as from the REMEDIS
+          release.
         """
         x = self._root(images, self.compute_dtype if training else "float32")
         for block in self.blocks:
@@ -250,11 +209,12 @@ class BiTResNet(keras.Model):
         return tf.cast(x, tf.float32)
 
     def endpoints(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns the named intermediate results for images [N, H, W, 3] in [0, 1].
+        """Returns the intermediate results by name, for images [N, H, W, 3] in [0, 1].
 
-        `root` (stride 4), `block1` (4), `block2` (8), `block3` (16), `block4` (32), `map` (the same
-        as `block4`), `embedding` [N, C] (the map averaged over space) and, where there is a final
-        norm, `pre_logits` [N, C] (the normalised and rectified map averaged over space).
+        They are `root` (stride 4), `block1` (4), `block2` (8), `block3` (16), `block4` (32), `map`
+        (the same as `block4`) and `embedding` [N, C] (the map averaged over space). A backbone with
+        a final norm also has `pre_logits` [N, C], the normalised and rectified map averaged over
+        space.
         """
         x = self._root(images)
         ends = {"root": x}
@@ -267,7 +227,12 @@ class BiTResNet(keras.Model):
             ends["pre_logits"] = tf.reduce_mean(self.norm(x), [1, 2])
         return ends
 
-    # The rest is what `Backbone` asks for (models/backbone.py).
+    # The rest of the interface `Backbone`, see models/backbone.py.
+
+    @property
+    def architecture_name(self) -> str:
+        """`50x1` and the like."""
+        return self.architecture.name
 
     @property
     def map_channels(self) -> int:
@@ -276,12 +241,12 @@ class BiTResNet(keras.Model):
 
     @property
     def normalised(self) -> bool:
-        """False: the map comes before the final norm."""
+        """False, since the map is the input of the final norm."""
         return False
 
     def statistics(self) -> set[str]:
-        """Returns the empty set: group norm keeps no averages."""
+        """Returns the empty set, since group norm keeps no averages."""
         return set()
 
     def freeze(self, names: Iterable[str]) -> None:
-        """Does nothing: no layer of a BiT backbone depends on whether its variables are trained."""
+        """Does nothing: no layer of a BiT backbone depends on which variables are trained."""

@@ -11,18 +11,17 @@ from remedis.models.backbone import Backbone
 from remedis.models.group_norm import GroupNormReLU
 from remedis.models.tasks import TASKS
 
-HEAD = "head/"  # what the names of a head's variables begin with
+HEAD = "head/"  # prefix of the names of a head's variables
 
 
 class _Head(keras.layers.Layer):
-    """Pools a map and maps it to logits, with a norm and ReLU of its own before if asked for."""
+    """A linear layer on the pooled map, with its own norm and ReLU before the pool if asked."""
 
     def __init__(self, labels: int, norm: bool) -> None:
-        # Half precision is the backbone's: a mean and a product of its size cost nothing.
+        # float32 in any case: half precision would save nothing in a mean and a product this small.
         super().__init__(name="head", dtype="float32")
         self.norm = GroupNormReLU(dtype="float32") if norm else None
-        # Zero, as in BiT: the first gradient is that of a constant prediction, whatever the
-        # backbone.
+        # Zeros, as in BiT: the first gradient is that of a constant prediction for every backbone.
         self.dense = keras.layers.Dense(
             labels, kernel_initializer="zeros", name="dense", dtype="float32"
         )
@@ -42,12 +41,12 @@ class _Head(keras.layers.Layer):
 
 
 class Classifier(keras.Model):
-    """Images to one logit a label.
+    """A backbone with a linear head: images to one logit per label.
 
     Attributes:
       backbone: the network below the head.
       labels: names of the labels, in the order of the logits.
-      head_norm: whether the map is normalised and rectified before pooling; as asked for.
+      head_norm: whether the map is to be normalised and rectified before pooling, as asked for.
       task: `multi_label` or `multi_class`.
       scale: of the calibration, [labels] float32.
       offset: of the calibration, [labels] float32.
@@ -65,13 +64,14 @@ class Classifier(keras.Model):
         Args:
           backbone: any backbone.
           labels: names of the labels.
-          head_norm: normalise and rectify the map before pooling, as BiT does, with the backbone's
-            final norm where it has one and a fresh one where it lacks it (the REMEDIS release and
-            the networks of `keras.applications`). A map that is the rectified output of a batch
-            norm already (DenseNet) is taken as it is: a second norm would add nothing. Without,
-            the head stands on the plain average of the map, as in REMEDIS' notebooks.
-          task: `multi_label`, each label is 1 or 0 by itself, probabilities are sigmoids (one label
-            alone: a binary task); or `multi_class`, exactly one label is 1, they are a softmax.
+          head_norm: whether to normalise and rectify the map before pooling, as BiT does. The norm
+            is the backbone's final norm, or a fresh one if the backbone has none (the REMEDIS
+            release and the networks of `keras.applications`). A map that already is the rectified
+            output of a batch norm (DenseNet) gets no second one. If False, the input of the head is
+            the plain average of the map, as in REMEDIS' notebooks.
+          task: `multi_label`: each label is 1 or 0 independently, probabilities are sigmoids, and
+            one label alone is a binary task. `multi_class`: exactly one label is 1, probabilities
+            are a softmax.
 
         Raises:
           UserError: there is no such task, or `multi_class` has fewer than two labels.
@@ -95,7 +95,7 @@ class Classifier(keras.Model):
         self.built = True
 
     def _constant(self, name: str, initializer: str) -> keras.Variable:
-        """Returns a variable [labels]: functions traced before it is set see what it is set to."""
+        """Returns a variable [labels], whose value functions read when they run."""
         shape = (len(self.labels),)
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
 
@@ -104,8 +104,7 @@ class Classifier(keras.Model):
 
         Args:
           images: the images.
-          training: whether the backbone's batch norms, if it has any, normalise by the batch at
-          hand.
+          training: passed to the backbone, see `Backbone.__call__`.
         """
         return self.head(self._normalised(self.backbone(images, training=training)))
 
@@ -115,11 +114,11 @@ class Classifier(keras.Model):
     def outputs(
         self, images: tf.Tensor, calibration: Sequence[tf.Tensor] | None = None
     ) -> dict[str, tf.Tensor]:
-        """Returns what an export of the classifier gives for images [N, H, W, 3] in [0, 1].
+        """Returns the outputs of an export for images [N, H, W, 3] in [0, 1].
 
         Args:
           images: the images.
-          calibration: scale and offset, [labels] each, instead of the classifier's own.
+          calibration: scale and offset, [labels] each; the classifier's if not given.
 
         Returns:
           `probabilities` [N, labels], calibrated; `logits` [N, labels], raw; `embedding` [N, C],
@@ -144,7 +143,7 @@ class Classifier(keras.Model):
         """Sets the map from logits to probabilities: sigmoid or softmax of scale * logits + offset.
 
         Temperature scaling (Guo et al. 2017, arXiv 1706.04599) is a scale of 1 / T without offset,
-        Platt's scaling (1999) has both. Before, the scale is 1 and the offset 0.
+        Platt's scaling (1999) has both. An uncalibrated classifier has scale 1 and offset 0.
 
         Args:
           scale: [labels].
@@ -154,14 +153,14 @@ class Classifier(keras.Model):
         self.offset.assign(offset)
 
     def embedding_of(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns what the head's linear layer stands on, [N, C] float32.
+        """Returns the input of the head's linear layer, [N, C] float32.
 
-        Pooled, after the norm where there is one; images are [N, H, W, 3] in [0, 1].
+        It is the pooled map, after the norm where there is one. Images are [N, H, W, 3] in [0, 1].
         """
         return self.head.embedding(self._normalised(self.backbone(images, training=False)))
 
     def set_head(self, kernel: npt.ArrayLike, bias: npt.ArrayLike) -> None:
-        """Sets the head's linear layer, such as that of a probe solved on embeddings.
+        """Sets the head's linear layer, for example to that of a probe solved on embeddings.
 
         Args:
           kernel: [C, labels].
@@ -171,7 +170,7 @@ class Classifier(keras.Model):
         self.head.dense.bias.assign(bias)
 
     def named_variables(self) -> dict[str, keras.Variable]:
-        """Returns all variables by name; those of the head begin with `head/`."""
+        """Returns all variables by name. The names in the head begin with `head/`."""
         return self.backbone.named_variables() | {v.path: v for v in self.head.variables}
 
     def statistics(self) -> set[str]:

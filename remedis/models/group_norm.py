@@ -14,18 +14,18 @@ EPSILON = 1e-5  # of the released BiT networks
 def group_norm_relu(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, groups: int = GROUPS
 ) -> tf.Tensor:
-    """Returns relu(gamma * (x - mean) / sqrt(variance + 1e-5) + beta), statistics by group.
+    """Returns relu(gamma * (x - mean) / sqrt(variance + 1e-5) + beta), with statistics per group.
 
-    Mean and variance are taken by channel first and then combined over the channels of a group
-    (the law of total variance), so that the large tensor is reduced over its two inner spatial
-    axes only and normalised by one multiply-add a channel. Squares are of differences from the
-    channel's mean: E[x^2] - E[x]^2 would lose all digits where the mean is large.
+    Mean and variance are computed per channel first and then combined over the channels of a group
+    (the law of total variance). So the large tensor is reduced over its two inner spatial axes only
+    and normalised by one multiply-add per channel. Squares are of differences from the channel's
+    mean: E[x^2] - E[x]^2 would lose all digits where the mean is large.
 
     Args:
-      x: [N, H, W, C], float32 or a half precision; statistics are float32 in any case.
+      x: [N, H, W, C], float32 or a half precision. Statistics are float32 in both cases.
       gamma: [C].
       beta: [C].
-      groups: number of groups; divides C.
+      groups: number of groups, a divisor of C.
 
     Returns:
       [N, H, W, C] in the dtype of `x`.
@@ -46,7 +46,7 @@ def group_norm_relu(
         tf.cast(gamma, tf.float32), by_group
     )
     shift = tf.cast(beta, tf.float32) - tf.reshape(group_mean * scale, [-1, channels])
-    # One multiply-add: its rounding is of the order of that in `x` itself, |mean| / deviation.
+    # The rounding of one multiply-add is of the order of that in `x` itself, |mean| / deviation.
     by_channel = [-1, 1, 1, channels]
     normalised = wide * tf.reshape(scale, by_channel) + tf.reshape(shift, by_channel)
     return tf.cast(tf.nn.relu(normalised), x.dtype)
@@ -55,7 +55,7 @@ def group_norm_relu(
 class GroupNormReLU(keras.layers.Layer):
     """`group_norm_relu` with variables `gamma` (ones) and `beta` (zeros), named as BiT's.
 
-    It computes in float32 and answers in the dtype of its input, whatever Keras' policy.
+    It computes in float32 and returns the dtype of its input, whatever Keras' policy.
     """
 
     def __init__(self, name: str = "group_norm", **kwargs: object) -> None:
@@ -64,7 +64,7 @@ class GroupNormReLU(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes `gamma` and `beta` for the channels of `input_shape`."""
         channels = input_shape[-1]
-        # Keras would otherwise hand them out in half precision inside another layer's call.
+        # Otherwise Keras casts them to half precision inside another layer's call.
         shape, exact = (channels,), {"autocast": False}
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones", **exact)
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros", **exact)

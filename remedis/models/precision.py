@@ -1,4 +1,4 @@
-"""Half precision for the activations of a training; variables are float32 in any case.
+"""Half precision for activations in training. Variables are float32 in any case.
 
 Micikevicius et al. 2018, "Mixed Precision Training", arXiv 1710.03740.
 """
@@ -16,14 +16,14 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixe
 
 @contextlib.contextmanager
 def policy(name: str) -> Iterator[None]:
-    """Lets the models constructed inside compute in a precision when they are trained.
+    """Sets the precision in which models constructed inside compute when they are trained.
 
     Args:
-      name: `float32`, `bfloat16`, or `float16`, whose small range needs the loss to be scaled (see
-        `remedis.training.optimizers.make`).
+      name: `float32`, `bfloat16` or `float16`. The small range of float16 needs a scaled loss, see
+        `remedis.training.optimizers.make`.
 
     Raises:
-      UserError: another name.
+      UserError: the name is another one.
     """
     if name not in POLICIES:
         raise unknown_choice("value of config.precision", name, POLICIES)

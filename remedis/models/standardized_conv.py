@@ -10,10 +10,10 @@ import tensorflow as tf
 
 EPSILON = 1e-10  # of BiT; added to the variance, not to the deviation
 
-# On a CPU the library's transposed convolution, the gradient by the input, takes up to 18 times as
-# long as a convolution of the same sums where the map is small and the channels are many: always
-# worth avoiding without a stride. With one, the convolution does four times the sums and pays up to
-# this height and width only. `benchmarks/convolution.py` measures it.
+# The gradient by the input is a transposed convolution. On a CPU it takes up to 18 times as long as
+# a convolution of as many sums, where the map is small and has many channels. Without a stride the
+# convolution is always faster. With stride 2 it computes four times the sums, and is faster up to
+# this height and width only. Measured by `benchmarks/convolution.py`.
 SMALL_MAP = 8  # pixels
 
 
@@ -25,17 +25,17 @@ def standardize(kernel: tf.Tensor) -> tf.Tensor:
     wide = tf.cast(kernel, tf.float32)
     mean = tf.reduce_mean(wide, [0, 1, 2], keepdims=True)
     centred = wide - mean
-    # What rounding left of the mean is the same sign in every weight of a filter; behind a ReLU,
-    # thousands of non-negative inputs would add it up.
+    # Rounding leaves a rest of the mean, with the same sign in every weight of a filter. The
+    # thousands of non-negative inputs behind a ReLU would add it up.
     centred -= tf.reduce_mean(centred, [0, 1, 2], keepdims=True)
     variance = tf.reduce_mean(tf.square(centred), [0, 1, 2], keepdims=True)
     return tf.cast(centred * tf.math.rsqrt(variance + EPSILON), kernel.dtype)
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
-    """Returns a convolution with zeros padded on both sides alike, as in PyTorch and in BiT.
+    """Returns a convolution padded with as many zeros on both sides, as in PyTorch and BiT.
 
-    TensorFlow's SAME would pad an even image on one side only where the stride is 2.
+    TensorFlow's SAME pads an image of even size on one side only where the stride is 2.
 
     Args:
       x: [N, H, W, I].
@@ -57,14 +57,14 @@ def _padding(size: int) -> list[list[int]]:
 
 
 def _pointwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """A 1x1 convolution as the matrix product it is: on a CPU its gradients are up to 7x faster."""
+    """A 1x1 convolution as a matrix product, whose gradients on a CPU are up to 7 times as fast."""
     inputs, outputs = kernel.shape[2:]
     product = tf.reshape(x, [-1, inputs]) @ tf.reshape(kernel, [inputs, outputs])
     return tf.reshape(product, tf.concat([tf.shape(x)[:3], [outputs]], 0))
 
 
 def _spatial(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
-    """A convolution whose gradient by `x` is a convolution too where that is the faster way."""
+    """A convolution whose gradient by `x` is a convolution, too, where that is faster."""
     padding = _padding(kernel.shape[0])
     sides = x.shape[1:3]
     small = sides.is_fully_defined() and max(sides) <= SMALL_MAP
@@ -94,7 +94,7 @@ def _spatial(x: tf.Tensor, kernel: tf.Tensor, stride: int) -> tf.Tensor:
 
 
 def _spread(y: tf.Tensor, stride: int, shape: tf.Tensor) -> tf.Tensor:
-    """Returns `y` at every `stride`-th row and column of zeros, cut to the sides of `shape`."""
+    """Returns zeros of the sides of `shape` with `y` at every `stride`-th row and column."""
     if stride == 1:
         return y
     count, height, width, channels = tf.unstack(tf.shape(y))
@@ -107,8 +107,8 @@ def _spread(y: tf.Tensor, stride: int, shape: tf.Tensor) -> tf.Tensor:
 class StandardizedConv2D(keras.layers.Layer):
     """A convolution without bias whose kernel is standardised at each use.
 
-    The kernel is standardised in float32; the convolution is in the dtype of its input, whatever
-    Keras' policy.
+    The kernel is standardised in float32. The convolution computes in the dtype of its input,
+    whatever Keras' policy.
 
     Attributes:
       filters: output channels.
@@ -128,9 +128,9 @@ class StandardizedConv2D(keras.layers.Layer):
         self.filters, self.size, self.stride = filters, size, stride
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the kernel, zero: the backbone's weights are assigned by whoever builds it."""
+        """Makes the kernel, with zeros: the caller assigns the weights."""
         shape = (self.size, self.size, input_shape[-1], self.filters)
-        # Keras would otherwise hand it out in half precision inside another layer's call.
+        # Otherwise Keras casts it to half precision inside another layer's call.
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer="zeros", autocast=False
         )

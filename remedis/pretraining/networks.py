@@ -96,7 +96,7 @@ def _backbone(settings: NetworkSettings) -> tuple[BiTResNet, Provenance]:
             "config.checkpoint is not set: name the initial weights: bit:FILE.npz, a checkpoint "
             "folder, or scratch:50x1 for random ones."
         )
-    start = resolve.load(settings.checkpoint, settings.seed, settings.architecture)
+    start = resolve.load_backbone(settings.checkpoint, settings.seed, settings.architecture)
     backbone = start.backbone
     if not isinstance(backbone, BiTResNet):
         raise UserError(
@@ -129,9 +129,10 @@ def _load_head(method: Method, checkpoint: str) -> None:
     Raises:
       UserError: the file is damaged.
     """
-    file = pathlib.Path(checkpoint) / PROJECTION
-    if not file.is_file():
+    folder = resolve.parse(checkpoint).folder
+    if folder is None or not (folder / PROJECTION).is_file():
         return
+    file = folder / PROJECTION
     head = _head(method)
     try:
         with np.load(file, allow_pickle=False) as content:

@@ -84,10 +84,9 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
     state = _train(training, run, distribution, network, unlabelled, online_probe, views, schedule)
     if not distribution.chief:
         return
-    network.backbone.gradient_checkpointing = False
     best_step = int(state.best_step)
     # The initial weights may have seen more images, and the labels of the probe chose the step.
-    seen = SeenImages.of_checkpoint(settings.network.checkpoint).extended(unlabelled.hashes)
+    seen = SeenImages.from_checkpoint(settings.network.checkpoint).extended(unlabelled.hashes)
     if online_probe is not None:
         seen = seen.extended(online_probe.splits.learnt_from())
     save_backbone.save(

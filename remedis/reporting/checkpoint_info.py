@@ -82,8 +82,9 @@ def _of_record(record: records.Record) -> dict[str, str]:
 
 
 def _folder_info(folder: str) -> RenderableType:
-    from remedis.zoo import checkpoint  # loads TensorFlow
+    from remedis.zoo import checkpoint, resolve  # loads TensorFlow
 
+    folder = str(resolve.export_folder(folder))
     description = checkpoint.describe(folder)
     if description is None:
         return Group(_properties(_of_release(folder)), Text(RESEARCH_USE))

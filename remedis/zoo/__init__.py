@@ -1,1 +1,1 @@
-"""Which checkpoints exist, and how they are stored, checked and loaded."""
+"""Checkpoints: their names and records, and how they are stored, checked and loaded."""

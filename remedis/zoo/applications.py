@@ -1,12 +1,12 @@
-"""Weights of the networks of `keras.applications`: drawn at random, or out of the user's file.
+"""Weights of the networks of `keras.applications`, drawn at random or read from the user's file.
 
-Files are those Keras writes: `.weights.h5` and `.keras` (Keras 3), `.h5` (Keras 2 and 3, weights or
-whole model), with the network's classification layers or without; these are left out. A network
-that another model wraps as one of its layers has to be saved by itself.
+Keras writes these files: `.weights.h5` and `.keras` (Keras 3), `.h5` (Keras 2 and 3, weights or
+whole model). They may hold the network's classification layers, which are left out. A network that
+is a layer of another model has to be saved by itself.
 
-EfficientNet-B0 to B7: where Keras fetches the ImageNet weights itself, it divides the input once
-more by a constant a channel. With a file it does not, nor is it done here: what was trained with
-Keras' `weights=None` fits, and its ImageNet file sees images of a contrast about half as large.
+EfficientNet-B0 to B7: where Keras downloads the ImageNet weights itself, it also divides the input
+by one constant per channel. It does not with a file, and neither does this module. Weights trained
+with Keras' `weights=None` fit; Keras' ImageNet file sees images with about half the contrast.
 """
 
 import os
@@ -27,14 +27,14 @@ from remedis.zoo.provenance import RANDOM, Provenance
 from remedis.zoo.tensors import first_line
 
 SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
-# What Keras and h5py raise for files of another network, damaged ones and ones of other things.
+# Errors of Keras and h5py for damaged files, and for files of other networks or other things.
 _UNREADABLE = (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
 
 
 def draw(application: str, seed: int) -> tuple[ApplicationNetwork, Provenance]:
     """Returns a network with weights drawn from a seed.
 
-    Kernels are drawn as those of a BiT backbone; everything else is as Keras starts it.
+    Kernels are drawn as those of a BiT backbone. Other variables have Keras' initial values.
 
     Raises:
       UserError: there is no network of that name.
@@ -58,9 +58,7 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
       UserError: there is no network of that name, no such file, or it holds other weights.
     """
     network = ApplicationNetwork(application)
-    file = pathlib.Path(path)
-    if not file.is_file():
-        raise UserError(f"{file} is not a file; expected the weights of a {application}.")
+    file = weights_file(application, path)
     if not file.name.endswith(SUFFIXES):
         raise UserError(
             f"{file} does not end in one of {', '.join(SUFFIXES)}; expected weights as Keras saves "
@@ -68,7 +66,7 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
         )
     variables = network.named_variables()
     for variable in variables.values():
-        # Whatever a file has nothing for is seen afterwards: some readers pass over it.
+        # Marks variables that the file lacks, since some readers of Keras skip them silently.
         variable.assign(np.full(variable.shape, np.nan, np.float32))
     try:
         _load(network.network, file)
@@ -94,6 +92,18 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
     )
 
 
+def weights_file(application: str, path: files.Path) -> pathlib.Path:
+    """Returns the path of an existing file of weights.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise UserError(f"{file} is not a file; expected the weights of a {application}.")
+    return file
+
+
 def _load(network: keras.Model, file: pathlib.Path) -> None:
     if not zipfile.is_zipfile(file):
         with h5py.File(file, "r") as opened:
@@ -102,16 +112,16 @@ def _load(network: keras.Model, file: pathlib.Path) -> None:
                 _load_by_layer(network, group)
                 return
     with warnings.catch_warnings():
-        # About containers inside Keras' own objects; what is missing is seen by the caller.
+        # Keras warns of containers in its own objects. The caller finds missing variables.
         warnings.simplefilter("ignore")
         network.load_weights(os.fspath(file))
 
 
 def _load_by_layer(network: keras.Model, group: h5py.Group) -> None:
-    """Loads the older format: the layers in their order; those of a top come last.
+    """Loads the older format by the order of the layers, in which those of a top come last.
 
-    Keras' own reader refuses files of more layers than the network has, or goes by names, which
-    depend on what else the saving process had built.
+    Keras' own reader refuses files with more layers than the network has, or matches names, which
+    depend on the other networks that the saving process had built.
     """
     stored = []
     for layer in _texts(group.attrs["layer_names"]):
@@ -125,9 +135,9 @@ def _load_by_layer(network: keras.Model, group: h5py.Group) -> None:
         variables = layer.trainable_weights + layer.non_trainable_weights
         shapes = [list(variable.shape) for variable in variables]
         if [list(array.shape) for array in arrays] != shapes:
-            found = ", ".join(str(list(array.shape)) for array in arrays)
+            stored_shapes = ", ".join(str(list(array.shape)) for array in arrays)
             expected = ", ".join(map(str, shapes))
-            raise ValueError(f"its layer {name} has {found} for {layer.name}, {expected}")
+            raise ValueError(f"its layer {name} has {stored_shapes} for {layer.name}, {expected}")
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
 

@@ -1,4 +1,4 @@
-"""BiT's published weights: `BiT-{S,M}-R{50x1,...}.npz`."""
+"""BiT's published weights, the files `BiT-{S,M}-R{50x1,...}.npz`."""
 
 import pathlib
 import zipfile
@@ -18,7 +18,7 @@ HEAD = ("head/conv2d/kernel", "head/conv2d/bias")
 
 
 class _Arrays(Mapping[str, np.ndarray]):
-    """Arrays of an npz, read on access: a 152x2 then never stands in memory twice."""
+    """Arrays of an npz, read on access, so that a 152x2 is never in memory twice."""
 
     def __init__(self, npz: np.lib.npyio.NpzFile, keys: dict[str, str]) -> None:
         self._npz, self._keys = npz, keys
@@ -41,12 +41,13 @@ class _Arrays(Mapping[str, np.ndarray]):
 
 
 def read(path: str, architecture: Architecture) -> Weights:
-    """Returns the backbone of a BiT npz, every array's name and shape checked.
+    """Returns the backbone in a BiT npz, after a check of the name and shape of every array.
 
-    The head's arrays are checked and left out: its classes are those of natural images.
+    The head is checked and left out, since its classes are those of natural images.
 
     Raises:
-      UserError: no such file, no npz, or arrays missing, extra, misshapen or not numbers.
+      UserError: there is no such file, it is no npz, or some arrays are missing, unexpected,
+        misshapen or not numbers.
     """
     file = _file(path)
     npz, shapes, keys = _open(file)
@@ -74,11 +75,11 @@ def read(path: str, architecture: Architecture) -> Weights:
     )
 
 
-def architecture_of(path: str) -> Architecture:
+def read_architecture(path: str) -> Architecture:
     """Returns the architecture of the backbone in a BiT npz.
 
     Raises:
-      UserError: no such file, no npz, or no BiT backbone.
+      UserError: there is no such file, it is no npz, or holds no BiT backbone.
     """
     shapes = _open(_file(path))[1]
     try:
@@ -95,19 +96,19 @@ def _file(path: str) -> pathlib.Path:
 
 
 def _instead(shapes: dict[str, Shape], architecture: Architecture) -> str:
-    """Returns a note where the arrays are plainly those of another network of the family."""
+    """Returns a note if the arrays are those of another published architecture."""
     try:
-        found, _ = architectures.infer(shapes)
+        inferred, _ = architectures.infer(shapes)
     except UserError:
         return ""
-    other = found != architecture and found.name in architectures.BIT_NAMES
-    return f" (it holds those of an R{found.name})" if other else ""
+    other = inferred != architecture and inferred.name in architectures.BIT_NAMES
+    return f" (it holds those of an R{inferred.name})" if other else ""
 
 
 def _open(
     file: pathlib.Path,
 ) -> tuple[np.lib.npyio.NpzFile, dict[str, Shape], dict[str, str]]:
-    """Returns the npz with shape and key of each array by its normalised name."""
+    """Returns the npz, and the shape and the key of each array by normalised name."""
     if not zipfile.is_zipfile(file):
         raise UserError(
             f"{file} is not an npz, or not the whole of one; expected a BiT-{{S,M}}-R*.npz."
@@ -137,7 +138,7 @@ def _open(
 
 
 def _header(npz: np.lib.npyio.NpzFile, key: str) -> tuple[Shape, str]:
-    """Returns shape and kind of an array from its header alone, without reading its numbers."""
+    """Returns shape and kind of an array from its header, without reading its numbers."""
     assert npz.zip is not None
     with npz.zip.open(f"{key}.npy") as stream:
         version = np.lib.format.read_magic(stream)

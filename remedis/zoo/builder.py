@@ -1,4 +1,4 @@
-"""Builds a named checkpoint folder from a source of weights."""
+"""The builder of named checkpoint folders."""
 
 import dataclasses
 import functools
@@ -15,89 +15,90 @@ from remedis.zoo import (
     names,
     records,
     release,
+    resolve,
     save_backbone,
     seen_images,
     serving,
-    sources,
     tensors,
-    trained,
 )
 from remedis.zoo.export import BACKBONE_KIND
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import check_shapes, normalise_name
 
-# Files of a run's export that hold of its weights wherever these go: what they have seen, and the
-# head that a pretraining goes on with (`training.pretraining.network`).
+# Files of an export that belong to its weights and are copied with them: the images they have seen,
+# and the projection head with which a further pretraining begins (`pretraining.networks`).
 BESIDE = (seen_images.FILE, "projection.npz")
 
 
 def build(
     name: str,
-    source: str,
+    weights: str,
     out: files.Path,
     *,
     command: str | None = None,
     keep_graph: bool = False,
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes the checkpoint `name` with the weights of `source` as a folder in `out`.
+    """Writes the checkpoint `name` with some weights as a folder in `out`.
 
-    What lies beside the weights of a run goes along, see `BESIDE`.
+    The files in `BESIDE` are copied from the folder of the weights.
 
     Args:
       name: one of the eight checkpoint names.
-      source: `bit:FILE.npz`, `release:DIR`, `checkpoint:DIR` or `random:SEED`.
-      out: the folder goes to `out/name`.
+      weights: a specification of a BiT backbone, see `resolve`. Weights of `scratch:` are drawn
+        from the seed 0.
+      out: parent of the folder, which is `out/name`.
       command: the command line, for the provenance.
-      keep_graph: for `release:` only: keep the release's own graph instead of moving its variables
-        into ours.
+      keep_graph: keep the release's own graph instead of moving its variables into ours. Requires
+        `release:`.
       overwrite: replace an existing folder.
 
     Returns:
       The folder.
 
     Raises:
-      UserError: unknown name or source, weights that do not fit, or an existing folder.
+      UserError: the name or the weights are unknown, the weights do not fit the name, or the folder
+        exists.
     """
-    parts = names.parse(name)
-    scheme, argument = sources.parse(source)
+    checkpoint_name = names.parse(name)
+    source = resolve.parse(weights)
     directory = pathlib.Path(out) / name
     files.refuse_existing(directory, overwrite)
-    architecture = Architecture.parse(parts.architecture)
+    architecture = Architecture.parse(checkpoint_name.architecture)
     if keep_graph:
-        if scheme != "release":
+        if source.scheme != "release":
             raise UserError("--graph=release goes with --weights=release:DIR only.")
-        served, description = _kept(name, argument)
-        kept = dataclasses.replace(description.provenance, command=command)
-        described = dataclasses.replace(description, provenance=kept)
-        return export.save(served, described, directory, overwrite)
-    found = sources.read(source, architecture)
-    _check_size(parts, found.provenance)
+        served, description = _with_own_graph(name, source.argument)
+        provenance = dataclasses.replace(description.provenance, command=command)
+        description = dataclasses.replace(description, provenance=provenance)
+        return export.save(served, description, directory, overwrite)
+    loaded = resolve.read_weights(source, 0, architecture.name, f"--model={name}")
+    _check_size(checkpoint_name, loaded.provenance)
     return save_backbone.save(
-        checkpoint.build_backbone(found),
+        checkpoint.build_backbone(loaded),
         name=name,
-        provenance=dataclasses.replace(found.provenance, command=command),
+        provenance=dataclasses.replace(loaded.provenance, command=command),
         directory=directory,
         record=records.RECORDS[name],
-        beside=_copies(argument) if scheme == "checkpoint" else (),
+        beside=_copies(source.folder) if source.folder else (),
         overwrite=overwrite,
     )
 
 
-def _copies(run_or_folder: str) -> list[Callable[[pathlib.Path], object]]:
-    """Returns what copies the files beside an export's weights into a folder, one each."""
-    found = [trained.exported(run_or_folder) / name for name in BESIDE]
-    return [functools.partial(shutil.copy, file) for file in found if file.is_file()]
+def _copies(folder: pathlib.Path) -> list[Callable[[pathlib.Path], object]]:
+    """Returns functions that each copy one of the files beside an export's weights."""
+    existing = [folder / name for name in BESIDE if (folder / name).is_file()]
+    return [functools.partial(shutil.copy, file) for file in existing]
 
 
-def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Description]:
-    """Returns the release's graph behind our interface, and its description."""
+def _with_own_graph(name: str, folder: str) -> tuple[serving.ServedModel, export.Description]:
+    """Returns a release's own graph behind our interface, and its description."""
     shapes = tensors.saved_model_variables(folder).shapes
     architecture = Architecture.parse(names.parse(name).architecture)
-    found = {normalise_name(key): shape for key, shape in shapes.items()}
-    final_norm = "group_norm/gamma" in found
+    shapes = {normalise_name(key): shape for key, shape in shapes.items()}
+    final_norm = "group_norm/gamma" in shapes
     what = f"the {architecture.name} release"
-    check_shapes(found, architecture.shapes(final_norm), folder, what)
+    check_shapes(shapes, architecture.shapes(final_norm), folder, what)
     served = serving.ServedGraph(release.load_graph(folder), release.signature_map)
     base = pathlib.Path(folder).resolve().name
     return served, export.Description(
@@ -107,9 +108,9 @@ def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Descripti
         width=architecture.width,
         final_norm=final_norm,
         value_range=records.RECORDS[name].value_range,
-        backbone_range=None,  # whatever the release's graph does with it
+        backbone_range=None,  # the release's graph maps the range in its own way
         parameters=architecture.parameters(final_norm),
-        tensors=len(found),
+        tensors=len(shapes),
         signatures=("serving_default", "embed", "endpoints"),
         provenance=Provenance(
             origin="release",
@@ -122,17 +123,17 @@ def _kept(name: str, folder: str) -> tuple[serving.ServedModel, export.Descripti
     )
 
 
-# Outputs of BiT's published heads: a file that has the other's is not the one asked for.
+# Classes of BiT's published heads, by which a file of the wrong size is recognised.
 HEAD_CLASSES = {"s": 1_000, "m": 21_843}
 
 
-def _check_size(parts: names.CheckpointName, provenance: Provenance) -> None:
-    """Raises a UserError where a BiT file is plainly the other one of BiT-S and BiT-M."""
-    other = "m" if parts.size == "s" else "s"
+def _check_size(name: names.CheckpointName, provenance: Provenance) -> None:
+    """Raises a UserError if the weights are BiT-S's for a checkpoint from BiT-M, or vice versa."""
+    other = "m" if name.size == "s" else "s"
     if provenance.details.get("head_classes") == HEAD_CLASSES[other]:
-        right = dataclasses.replace(parts, size=other)
+        right = dataclasses.replace(name, size=other)
         raise UserError(
             f"{provenance.file} has a head of {HEAD_CLASSES[other]:,} classes, which is "
-            f"BiT-{other.upper()}'s; expected BiT-{parts.size.upper()} for {parts}: "
+            f"BiT-{other.upper()}'s; expected BiT-{name.size.upper()} for {name}: "
             f"use --model={right}."
         )

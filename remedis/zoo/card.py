@@ -1,4 +1,4 @@
-"""The model card beside every exported folder, for the person who finds it years later."""
+"""The model card of an exported folder, as Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,29 +7,30 @@ from remedis.zoo.provenance import Provenance
 
 VALIDATION = "the validation split"
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
-# What a probability means, by how its label was calibrated.
+# The meaning of a probability, per method of calibration.
 _METHODS = {
     "platt": (
-        "scale and offset were fitted. On such images, with the label as common as it is there "
-        "(prevalence, of the images), of images with a probability of 0.3 about three in ten have "
-        "the label. Where it is rarer or more common, or images are made otherwise, they have it "
-        "more or less often: calibrate on images of that place."
+        "scale and offset were fitted. Among images like those of the fit, with the same "
+        "prevalence of the label, about three in ten of those with a probability of 0.3 have the "
+        "label. Where the label is rarer or more common, or images are made in another way, the "
+        "share differs: calibrate on images of that place."
     ),
     "temperature": (
-        "a scale was fitted, and no offset: it changes how sure probabilities are, not whether "
-        "they are too high or too low throughout. They are after training with class weights or "
-        "balanced drawing, and where a label is rarer or more common than in training; of images "
-        "with a probability of 0.3 three in ten need not have the label."
+        "a scale was fitted, and no offset. A scale changes the confidence of probabilities, and "
+        "does not correct probabilities that are all too high or all too low. They are so after "
+        "training with class weights or balanced drawing, and where a label is rarer or more "
+        "common than in training. The share of positives among images with a probability of 0.3 "
+        "may differ from three in ten."
     ),
     "none": (
-        "they follow the training labels' definition and prevalence, and may be too high or too "
-        "low throughout."
+        "they follow the definition and the prevalence of the training labels, and may all be too "
+        "high or too low."
     ),
 }
 
 
 def text(description: dict[str, Any]) -> str:
-    """Returns the card, Markdown, of what `remedis.json` describes."""
+    """Returns the card for the content of a `remedis.json`."""
     provenance = description["provenance"]
     sections = [
         f"# {description['name']}",
@@ -45,7 +46,7 @@ def text(description: dict[str, Any]) -> str:
             "## The published checkpoint of this name\n\n" + _record(record, provenance)
         )
     versions = ", ".join(f"{name} {version}" for name, version in description["software"].items())
-    sections.append(f"Written by {versions}; everything above as data: `remedis.json`.")
+    sections.append(f"Written by {versions}; the same facts as data: `remedis.json`.")
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
@@ -61,8 +62,8 @@ def _warning(provenance: dict[str, Any]) -> str:
         return "> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
     if _lineage(provenance)[-1]["origin"] == "random":
         return (
-            "> **Began as RANDOM WEIGHTS**: all that was ever learnt is of the unlabelled images, "
-            "and of what came after them, below."
+            "> **Began as RANDOM WEIGHTS**: everything was learnt from the unlabelled images below "
+            "and from the data that came after them."
         )
     return ""
 
@@ -99,7 +100,7 @@ def _use(description: dict[str, Any]) -> str:
             "- `m.preprocess(image)`: one decoded image [H, W, channels] uint8 or uint16 to "
             f"[1, S, S, 3], as in training: `{description['preprocess']}`.",
             f"- Labels, in order: {', '.join(description['labels'])}.",
-            "- Batch norms, if there are any, use their averages, with `training=True` too.",
+            "- Batch norms, if there are any, use their averages, also with `training=True`.",
         ]
     lines.append(f"- Signatures: {', '.join(f'`{name}`' for name in description['signatures'])}.")
     if description["backbone"]:
@@ -109,80 +110,81 @@ def _use(description: dict[str, Any]) -> str:
 
 
 def _meaning(description: dict[str, Any]) -> str:
-    """Returns what probabilities and thresholds of a classifier stand for, and for whom."""
+    """Returns the meaning of a classifier's probabilities and thresholds."""
     lines = [
-        "Exactly one label of an image is 1; the probabilities of all labels add up to 1."
+        "Exactly one label of an image is 1. The probabilities of all labels add up to 1."
         if description["task"] == "multi_class"
-        else "Each label is 1 or 0 by itself; its probability is that it is 1."
+        else "Each label is 1 or 0 independently. Its probability is the probability of 1."
     ]
-    found = fits(description["calibration"], description["labels"])
-    methods = {fit["method"] for fit in found.values()}
+    fit_of_label = fits(description["calibration"], description["labels"])
+    methods = {fit["method"] for fit in fit_of_label.values()}
     if methods == {"none"}:
         lines.append(f"They are not calibrated: {_METHODS['none']}")
     else:
-        lines += ["How they are calibrated; `logits` are raw:", "", *_fitted(found), ""]
-        lines += [f"- {name}: {said}" for name, said in _METHODS.items() if name in methods]
+        lines += ["Their calibration (`logits` are raw):", "", *_table_of_fits(fit_of_label), ""]
+        lines += [f"- {name}: {meaning}" for name, meaning in _METHODS.items() if name in methods]
         if "none" in methods:
-            lines[-1] += " Cases were too few, or no fit made the labels likelier."
+            lines[-1] += " There were too few cases, or no fit made the labels more likely."
     if chosen := description["thresholds"]:
         lines += ["", *_thresholds(chosen, description["labels"]), ""]
         lines.append(
-            "An image counts as positive from the threshold on. They were chosen on the validation "
-            "split, for its prevalence and images; `m.thresholds()` gives them, NaN for none."
+            "An image whose probability reaches the threshold counts as positive. The thresholds "
+            "were chosen on the validation split, for its prevalence and images. "
+            "`m.thresholds()` gives them, NaN for none."
         )
     lines.append(f"\n{NOT_A_DEVICE}")
     return "\n".join(lines)
 
 
 def fits(calibration: Mapping[str, Any] | None, labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Returns what each label's scale and offset are from.
+    """Returns the method and the data of each label's calibration.
 
     Args:
-      calibration: as a `Description` has it.
-      labels: names.
+      calibration: see `Description`.
+      labels: their names.
 
     Returns:
-      label -> `method` and `data`; where they are known `cases`, `positives`, `negatives` and
+      Per label `method` and `data`, and where they are known `cases`, `positives`, `negatives` and
       `prevalence`.
     """
-    of = calibration or {"method": "none"}
-    known = of.get("fitted_on", {}).get("labels", {})
-    left_out = of.get("left_out") or ()
+    calibration = calibration or {"method": "none"}
+    fit_of_label = calibration.get("fitted_on", {}).get("labels", {})
+    left_out = calibration.get("left_out") or ()
     return {
         label: {
-            "method": "none" if label in left_out else of["method"],
-            "data": of.get("data") or VALIDATION,
-            **known.get(label, {}),
+            "method": "none" if label in left_out else calibration["method"],
+            "data": calibration.get("data") or VALIDATION,
+            **fit_of_label.get(label, {}),
         }
         for label in labels
     }
 
 
 def calibrated_on(calibration: Mapping[str, Any]) -> str:
-    """Returns what a `Description.calibration` was fitted on, such as `120 cases of nih64`.
+    """Returns the data of a `Description.calibration`, such as `120 cases of nih64`.
 
-    Labels whose fit is another are named after it.
+    Labels whose fit differs follow one by one.
     """
     data = calibration.get("data") or VALIDATION
-    parts = [f"{calibration['fitted_on']['cases']:,} cases of {data}"]
+    clauses = [f"{calibration['fitted_on']['cases']:,} cases of {data}"]
     named = [*calibration["fitted_on"].get("labels", {}), *(calibration.get("left_out") or ())]
     for label, fit in fits(calibration, dict.fromkeys(named)).items():
         if fit["method"] == "none":
-            parts.append(f"{label}: not calibrated")
+            clauses.append(f"{label}: not calibrated")
         elif (fit["method"], fit["data"]) != (calibration["method"], data):
-            parts.append(f"{label}: {fit['method']} on {_cases(fit)}")
-    return "; ".join(parts)
+            clauses.append(f"{label}: {fit['method']} on {_cases(fit)}")
+    return "; ".join(clauses)
 
 
 def _cases(fit: Mapping[str, Any]) -> str:
     return f"{fit['cases']:,} cases of {fit['data']}" if "cases" in fit else str(fit["data"])
 
 
-def _fitted(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Returns a table of the labels' fits, a label a row."""
+def _table_of_fits(fit_of_label: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns a table of the fits, one row per label."""
     names = ("label", "method", "fitted on", "positive", "negative", "prevalence")
     rows = []
-    for label, fit in found.items():
+    for label, fit in fit_of_label.items():
         share = fit.get("prevalence")
         cells = [
             label,
@@ -196,7 +198,7 @@ def _fitted(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _thresholds(chosen: dict[str, Any], labels: Sequence[str]) -> list[str]:
-    """Returns a table of the thresholds, a label a row."""
+    """Returns a table of the thresholds, one row per label."""
     kinds = [kind for kind, values in chosen.items() if isinstance(values, dict)]
 
     def number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Opens any checkpoint folder: one of ours, or the original release's as downloaded."""
+"""Reads checkpoint folders, our own and those of the original release as downloaded."""
 
 import dataclasses
 import pathlib
@@ -14,16 +14,16 @@ from remedis.models.bit import BiTResNet
 from remedis.zoo import release
 from remedis.zoo.export import DESCRIPTION, Description
 from remedis.zoo.tensors import saved_model_variables
-from remedis.zoo.weights import Weights, check_shapes, infer, normalise_name
+from remedis.zoo.weights import Weights, check_shapes, normalise_name
 
 
 def describe(directory: files.Path) -> Description | None:
-    """Returns what a folder of ours says of itself; None for any other SavedModel folder.
+    """Returns the description in a folder of ours, None for any other SavedModel folder.
 
     Raises:
       UserError: the folder is no SavedModel, or its description cannot be read.
     """
-    saved_model_variables(directory)  # says what is wrong with a folder that is no SavedModel
+    saved_model_variables(directory)  # raises for a folder that is no SavedModel
     file = pathlib.Path(directory, DESCRIPTION)
     if not file.is_file():
         return None
@@ -36,26 +36,26 @@ def describe(directory: files.Path) -> Description | None:
 def arrays(
     directory: files.Path, variables: Mapping[str, keras.Variable], what: str
 ) -> dict[str, np.ndarray]:
-    """Returns the values in a folder of ours for some variables, by name.
+    """Returns the values of some variables in a folder of ours, by name.
 
     Args:
       directory: the folder.
-      variables: by the names they have in `named_variables` of a backbone or a classifier.
-      what: they are, for the message.
+      variables: by their names in `named_variables` of a backbone or a classifier.
+      what: the variables, in one or two words for the message.
 
     Raises:
       UserError: the folder is no SavedModel, or lacks some of them.
     """
     tensors = saved_model_variables(directory)
     full = {new: old for old, new in compat.numbered_from_zero(tensors).items()}
-    found = {name: tensors.shapes[full[name]] for name in variables if name in full}
+    shapes = {name: tensors.shapes[full[name]] for name in variables if name in full}
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
-    check_shapes(found, expected, str(directory), f"the {what} {DESCRIPTION} describes")
+    check_shapes(shapes, expected, str(directory), f"the {what} {DESCRIPTION} describes")
     return {name: tensors[full[name]] for name in variables}
 
 
 def read(directory: files.Path) -> Weights:
-    """Returns the backbone's weights of a folder; a classifier's head is left out.
+    """Returns the weights of the backbone in a folder, without a classifier's head.
 
     Raises:
       UserError: the folder is no SavedModel, or holds no BiT backbone.
@@ -70,10 +70,10 @@ def read(directory: files.Path) -> Weights:
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
     if description is None or description.backbone_range is None:
-        weights = release.read(str(folder), infer(shapes, folder)[0])
+        weights = release.read(str(folder), None)
         if description is None:
             return weights
-        # A release's graph kept by the builder: its range is measured, its origin is known.
+        # The builder has kept a release's graph. Its range is measured, its origin is known.
         return dataclasses.replace(weights, provenance=description.provenance)
     units = description.units
     assert description.width is not None

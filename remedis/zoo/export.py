@@ -1,4 +1,4 @@
-"""Writes a served object as a SavedModel folder, with its description and its card beside it."""
+"""SavedModel folders of served objects, each with its description and its model card."""
 
 import dataclasses
 import pathlib
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import remedis
 from remedis import files, writing
+from remedis.models.applications import KERAS
 from remedis.zoo import card
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.serving import ServedModel
@@ -23,35 +24,36 @@ _KEYS = {"backbone_range": "trunk_range"}
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What `remedis.json` says of a folder.
+    """The content of a folder's `remedis.json`.
 
     Attributes:
-      kind: `trunk`, or `classifier` for a backbone with a head.
-      name: the checkpoint's or the run's name.
-      units: bottleneck units in each block of a BiT backbone; empty for any other.
-      width: multiplier of its channels; None for any other.
-      final_norm: whether the backbone has the norm before a head (`pre_logits` needs it).
-      value_range: pixel values the caller feeds.
-      backbone_range: what the graph maps 0 and 1 to before the first convolution; None for
-      whatever a
-        release's graph or a network of `keras.applications` does with them.
-      parameters: scalars in all variables.
+      kind: `BACKBONE_KIND`, or `classifier` for a backbone with a head.
+      name: of the checkpoint or the run.
+      units: bottleneck units in each block of a BiT backbone; empty for other backbones.
+      width: multiplier of its channels; None for other backbones.
+      final_norm: whether the backbone has the norm before a head, which `pre_logits` needs.
+      value_range: smallest and largest pixel value of the input.
+      backbone_range: values that the graph maps 0 and 1 to before the first convolution. None for a
+        release's own graph and for networks of `keras.applications`, which map them in their own
+        way.
+      parameters: number of scalars in all variables.
       tensors: number of variables.
       signatures: names of the signatures.
-      provenance: where the weights come from.
-      record: of the checkpoint the folder is an instance of, where it is one.
-      backbone: what the backbone is: `50x1`, or `keras:DenseNet121`.
+      provenance: of the weights.
+      record: of the published checkpoint of this name, if there is one.
+      backbone: architecture of the backbone: `50x1`, or `keras:DenseNet121`.
       labels: names of a classifier's labels, in the order of its outputs.
-      preprocess: specification of a classifier's evaluation preprocessing.
-      task: a classifier's, `multi_label` or `multi_class`.
+      preprocess: specification of a classifier's preprocessing for evaluation.
+      task: of a classifier, `multi_label` or `multi_class`.
       head_norm: whether a classifier was asked to normalise the map before pooling.
-      calibration: of a classifier's probabilities: `method`, `scale` and `offset` (lists in the
-        order of the labels), `fitted_on` with the number of `cases`, where they are from as `data`
-        (the validation split where nothing is said), and labels `left_out` for too few of them.
-        `fitted_on` has `labels` too, with each one's `method`, `cases`, `positives`, `negatives`,
-        `prevalence` and, where it differs, `data`: a label left out keeps an earlier fit.
-      thresholds: of a classifier's probabilities: for each kind a value a label, None where there
-        is none, and what else is known of how they were chosen.
+      calibration: of a classifier's probabilities. `method`; `scale` and `offset`, lists in the
+        order of the labels; `fitted_on` with the number of `cases`; `data`, the name of the data
+        they are from (the validation split if missing); `left_out`, labels with too few cases.
+        `fitted_on` also has `labels`, with `method`, `cases`, `positives`, `negatives`,
+        `prevalence` and, where it differs, `data` of each label, since a label that is left out
+        keeps an earlier fit.
+      thresholds: of a classifier's probabilities. Per kind one value per label, None where there is
+        none, and further facts about the choice.
       software: versions that wrote the folder.
     """
 
@@ -82,14 +84,20 @@ class Description:
         }
     )
 
+    @property
+    def application(self) -> str:
+        """The network of `keras.applications` that the backbone is; empty for a BiT backbone."""
+        keras_network = self.backbone.startswith(KERAS)
+        return self.backbone.removeprefix(KERAS) if keras_network else ""
+
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values; read back by `from_json`."""
+        """Returns plain values for `from_json`."""
         values = dataclasses.asdict(self)
         return {"format": 1, **{_KEYS.get(name, name): value for name, value in values.items()}}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Description":
-        """Returns the description `to_json` wrote."""
+        """Returns the description from the values of `to_json`."""
         names = [field.name for field in dataclasses.fields(cls)]
         known = {n: values[_KEYS.get(n, n)] for n in names if _KEYS.get(n, n) in values}
         for key in ("units", "value_range", "backbone_range", "signatures", "labels"):
@@ -105,14 +113,14 @@ def save(
     overwrite: bool = False,
     beside: Iterable[Callable[[pathlib.Path], object]] = (),
 ) -> pathlib.Path:
-    """Writes the SavedModel, `remedis.json` and `MODEL_CARD.md`; whole or not at all.
+    """Writes the SavedModel, `remedis.json` and `MODEL_CARD.md`, all or nothing.
 
     Args:
-      served: what callers get.
-      description: of it.
+      served: the object that users load.
+      description: of the object.
       directory: the folder to write.
       overwrite: replace an existing folder.
-      beside: each writes a file of its own into the folder it is given.
+      beside: functions that each write one more file into the folder they are given.
 
     Raises:
       UserError: the folder exists and `overwrite` is false, or it cannot be written.

@@ -1,4 +1,4 @@
-"""Checkpoint names: `<cxr|path>-<50x1|152x2>-remedis-<s|m>`, parsed and formatted here only."""
+"""Checkpoint names `<cxr|path>-<50x1|152x2>-remedis-<s|m>`, parsed and formatted here only."""
 
 import dataclasses
 import itertools
@@ -7,12 +7,12 @@ from remedis.errors import unknown_choice
 
 DATA_TYPES = ("cxr", "path")
 ARCHITECTURES = ("50x1", "152x2")
-SIZES = ("m", "s")  # BiT-M (ImageNet-21k) or BiT-S (ImageNet-1k) to start from
+SIZES = ("m", "s")  # of the BiT it starts from: BiT-M (ImageNet-21k), BiT-S (ImageNet-1k)
 
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointName:
-    """The parts of a checkpoint's name; `str()` puts them together."""
+    """The fields of a checkpoint's name. `str()` formats the name."""
 
     data_type: str
     architecture: str
@@ -23,15 +23,15 @@ class CheckpointName:
 
 
 NAMES = tuple(
-    str(CheckpointName(*parts)) for parts in itertools.product(DATA_TYPES, ARCHITECTURES, SIZES)
+    str(CheckpointName(*fields)) for fields in itertools.product(DATA_TYPES, ARCHITECTURES, SIZES)
 )
 
 
 def parse(name: str) -> CheckpointName:
-    """Returns the parts of `name`.
+    """Returns the fields of a checkpoint's name.
 
     Raises:
-      UserError: there is no such checkpoint; names the eight and the nearest.
+      UserError: there is no such checkpoint. The message names all eight and the nearest.
     """
     if name not in NAMES:
         raise unknown_choice("model", name, NAMES)

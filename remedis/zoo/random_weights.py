@@ -1,4 +1,4 @@
-"""Weights drawn at random, for rehearsals and as the baseline "from scratch"."""
+"""Random weights of BiT backbones, for rehearsals and as the baseline "from scratch"."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -12,10 +12,10 @@ from remedis.zoo.weights import BIT_RANGE, Weights
 
 
 def kernel(seed: int, name: str, shape: Shape) -> np.ndarray:
-    """Returns a kernel [..., inputs, outputs] float32, the same for a seed and a name everywhere.
+    """Returns a kernel [..., inputs, outputs] float32 that depends on seed and name only.
 
-    He et al. 2015, arXiv 1502.01852. Weight standardisation undoes the scale going forward, but the
-    scale sets how large a step of the optimizer is for the kernel.
+    He et al. 2015, arXiv 1502.01852. Weight standardisation removes the scale in the forward pass,
+    but the scale sets the relative size of an optimizer's step.
     """
     deviation = np.sqrt(2 / np.prod(shape[:-1]))
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -23,7 +23,7 @@ def kernel(seed: int, name: str, shape: Shape) -> np.ndarray:
 
 
 class _Arrays(Mapping[str, np.ndarray]):
-    """Each array drawn on access from (seed, name), whatever was drawn before it."""
+    """Arrays that are drawn on access, each from the seed and its name only."""
 
     def __init__(self, shapes: dict[str, Shape], seed: int) -> None:
         self._shapes, self._seed = shapes, seed
@@ -43,22 +43,22 @@ class _Arrays(Mapping[str, np.ndarray]):
         return len(self._shapes)
 
 
-def draw(seed: str, architecture: Architecture) -> Weights:
-    """Returns weights drawn from `seed`, a whole number >= 0 as text.
+def draw(seed: int, architecture: Architecture) -> Weights:
+    """Returns weights drawn from a seed.
 
     Raises:
-      UserError: the seed is not such a number.
+      UserError: the seed is negative.
     """
-    if not seed.isdecimal():
-        raise UserError(f"--weights=random:{seed}: the seed must be a whole number, e.g. random:0.")
+    if seed < 0:
+        raise UserError(f"The seed of random weights is {seed}; expected a whole number >= 0.")
     return Weights(
-        arrays=_Arrays(architecture.shapes(final_norm=True), int(seed)),
+        arrays=_Arrays(architecture.shapes(final_norm=True), seed),
         architecture=architecture,
         final_norm=True,
         backbone_range=BIT_RANGE,
         provenance=Provenance(
             origin=RANDOM,
-            description=f"RANDOM WEIGHTS (seed {int(seed)}): never trained on anything.",
-            details={"seed": int(seed)},
+            description=f"RANDOM WEIGHTS (seed {seed}): never trained on anything.",
+            details={"seed": seed},
         ),
     )

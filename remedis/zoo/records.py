@@ -1,4 +1,4 @@
-"""What people ask about a checkpoint before they load it: one frozen record each."""
+"""Published facts about the eight checkpoints, one record per checkpoint."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ PRETRAINED_ON = {
     "cxr": "unlabelled chest radiographs: MIMIC-CXR and CheXpert, SimCLR",
     "path": "50 million unlabelled patches of 29,018 TCGA slides of 32 studies, SimCLR",
 }
-# Inputs of the fine-tuning recipes; the networks take any height and width.
+# Image sizes of the fine-tuning recipes, in pixels. The networks take any height and width.
 INPUT_SIZE = {"cxr": 448, "path": 224}
 WHERE = 'PhysioNet, "Medical AI Research Foundations", version 1.0.0, DOI 10.13026/grp0-z205'
 TERMS = (
@@ -25,21 +25,21 @@ CITATION = (
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """A released checkpoint as published. What a directory holds is in its own `remedis.json`.
+    """A released checkpoint as published. A folder describes its own content in `remedis.json`.
 
     Attributes:
       name: the checkpoint's name.
       architecture: depth x width of the ResNet.
-      input_size: height and width of the documented recipes, pixels.
-      value_range: what pixel values a caller feeds.
+      input_size: height and width of images in the published recipes, in pixels.
+      value_range: smallest and largest pixel value of the input.
       channels: of the image.
-      map_channels: of the unpooled map, stride 32, and so of the embedding.
-      parameters: scalars in the released backbone, which lacks BiT's final group norm.
-      tensors: variables they come in.
-      initialised_from: weights the self-supervised training started from.
+      map_channels: of the unpooled map (stride 32) and of the embedding.
+      parameters: number of scalars in the released backbone, which lacks BiT's final group norm.
+      tensors: number of variables.
+      initialised_from: the weights that the self-supervised training started from.
       pretrained_on: data and method of that training.
       terms: licence and terms of the release.
-      where: where a person can get the release.
+      where: the place where the release can be obtained.
       citation: the paper to cite.
     """
 
@@ -64,19 +64,19 @@ def record(name: str) -> Record:
     Raises:
       UserError: there is no checkpoint of that name.
     """
-    parts = names.parse(name)
-    architecture = Architecture.parse(parts.architecture)
+    fields = names.parse(name)
+    architecture = Architecture.parse(fields.architecture)
     return Record(
         name=name,
-        architecture=parts.architecture,
-        input_size=INPUT_SIZE[parts.data_type],
+        architecture=fields.architecture,
+        input_size=INPUT_SIZE[fields.data_type],
         value_range=(0.0, 1.0),
         channels=3,
         map_channels=architecture.map_channels,
         parameters=architecture.parameters(final_norm=False),
         tensors=len(architecture.shapes(final_norm=False)),
-        initialised_from=BIT_OF_SIZE[parts.size],
-        pretrained_on=PRETRAINED_ON[parts.data_type],
+        initialised_from=BIT_OF_SIZE[fields.size],
+        pretrained_on=PRETRAINED_ON[fields.data_type],
         terms=TERMS,
         where=WHERE,
         citation=CITATION,

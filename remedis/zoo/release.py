@@ -1,4 +1,4 @@
-"""The original release's SavedModel folders: their variables, and the input range they expect."""
+"""SavedModel folders of the original release: their variables and the range of their input."""
 
 import pathlib
 from typing import Any
@@ -13,31 +13,35 @@ from remedis.zoo.provenance import Provenance
 from remedis.zoo.tensors import first_line, saved_model_variables, variables_sha256
 from remedis.zoo.weights import RELEASE_RANGES, Weights, check_shapes, infer, normalise_name
 
-PROBE_SIZE = 64  # pixels; a small image tells the ranges apart as well as a large one
-AGREEMENT = 1e-3  # relative; the wrong range is off by a multiple of it, the right one by rounding
+PROBE_SIZE = 64  # pixels; a small image distinguishes the ranges as well as a large one
+AGREEMENT = 1e-3  # relative error; the right range has rounding errors, the wrong one far larger
 
 
-def read(directory: str, architecture: Architecture) -> Weights:
-    """Returns the variables of a release folder and the range its graph maps [0, 1] to.
+def read(directory: str, architecture: Architecture | None) -> Weights:
+    """Returns the variables of a release folder and the range that its graph maps [0, 1] to.
 
-    Whether the released graphs map [0, 1] to [-1, 1] themselves is not documented, so it is
-    measured: a made image goes through the release's graph and through ours with either range,
-    and the one that agrees is taken.
+    It is not documented whether the released graphs map [0, 1] to [-1, 1] themselves. Therefore it
+    is measured: a made-up image goes through the release's graph and through ours with each range,
+    and the range whose outputs agree is chosen.
+
+    Args:
+      directory: the folder.
+      architecture: of the backbone it must hold; None for any.
 
     Raises:
-      UserError: not a release folder, variables that are not this backbone's, or a graph that
-      agrees
-        with neither range.
+      UserError: the folder is not a release's, its variables are not this backbone's, or its graph
+        agrees with neither range.
     """
     tensors = saved_model_variables(directory)
     names = {normalise_name(name): name for name in tensors}
     shapes = {name: tensors.shapes[full] for name, full in names.items()}
-    found, final_norm = infer(shapes, directory)
+    inferred, final_norm = infer(shapes, directory)
+    architecture = architecture or inferred
     check_shapes(
         shapes,
         architecture.shapes(final_norm),
         directory,
-        f"the {architecture.name} release (it holds {found.name})",
+        f"the {architecture.name} release (it holds {inferred.name})",
     )
     arrays = {name: tensors[full] for name, full in names.items()}
     errors = _disagreement(directory, architecture, final_norm, arrays)
@@ -65,10 +69,11 @@ def read(directory: str, architecture: Architecture) -> Weights:
 
 
 def load_graph(directory: str) -> Any:
-    """Returns the folder's own object, as `tf.saved_model.load` gives it.
+    """Returns the object that `tf.saved_model.load` gives for a folder.
 
     Raises:
-      UserError: it is damaged, or has no signature `serving_default` from one input to one output.
+      UserError: the folder is damaged, or has no signature `serving_default` from one input to one
+        output.
     """
     try:
         loaded = tf.saved_model.load(directory)
@@ -90,7 +95,7 @@ def load_graph(directory: str) -> Any:
 
 
 def signature_map(loaded: Any, images: tf.Tensor) -> tf.Tensor:
-    """Returns what `serving_default` of a release's object gives for images [N, H, W, 3]."""
+    """Returns the output of a release's `serving_default` for images [N, H, W, 3]."""
     signature = loaded.signatures["serving_default"]
     (name,) = signature.structured_input_signature[1]
     (result,) = signature(**{name: images}).values()
@@ -98,7 +103,7 @@ def signature_map(loaded: Any, images: tf.Tensor) -> tf.Tensor:
 
 
 def probe_images() -> tf.Tensor:
-    """Returns made images [1, 64, 64, 3] in [0, 1] with structure and an offset from zero."""
+    """Returns made-up images [1, 64, 64, 3] in [0, 1]: noise, whose mean is not zero."""
     return tf.constant(
         np.random.default_rng(0).uniform(size=(1, PROBE_SIZE, PROBE_SIZE, 3)), tf.float32
     )
@@ -107,7 +112,7 @@ def probe_images() -> tf.Tensor:
 def _disagreement(
     directory: str, architecture: Architecture, final_norm: bool, arrays: dict[str, np.ndarray]
 ) -> dict[str, float]:
-    """Returns, for each candidate range, the relative error (Frobenius) of our map."""
+    """Returns the relative error (Frobenius norm) of our map for each candidate range."""
     images = probe_images()
     theirs = signature_map(load_graph(directory), images)
     errors = {}

@@ -1,108 +1,240 @@
-"""Backbones to put a head on, whatever they come from.
+"""One grammar for "which weights": the builder, every config and every command use it.
 
 A specification is one of
 
-- a checkpoint folder: one of ours, the release's as downloaded, or an exported classifier;
+- a folder: one of ours, an exported classifier, the release's as downloaded, or the directory of a
+  run, which stands for its `export`;
 - `bit:FILE.npz`: one of BiT's published files, trained on natural images;
+- `release:DIR`: a folder of the REMEDIS release as downloaded;
+- `random:SEED`: weights drawn from a seed, of the architecture that is asked for;
 - `scratch:50x1`: a BiT backbone with weights drawn from the run's seed;
-- `keras:DenseNet121:FILE`: a network of `keras.applications` with the user's weights, or without a
-  file, with weights drawn from the run's seed.
+- `keras:DenseNet121:FILE`: a network of `keras.applications` with the user's weights. Without a
+  file its weights are drawn from the run's seed.
+
+`checkpoint:DIR` is the old form of a folder. This version accepts it with a warning.
 """
 
 import dataclasses
+import logging
+import os
 import pathlib
+import re
 
+from remedis import files
 from remedis.errors import UserError, unknown_choice
 from remedis.models.applications import ApplicationNetwork, names
 from remedis.models.architectures import Architecture
 from remedis.models.backbone import Backbone
-from remedis.models.bit import BiTResNet
-from remedis.zoo import applications, bit_npz, checkpoint, random_weights
-from remedis.zoo.export import Description
+from remedis.zoo import applications, bit_npz, checkpoint, random_weights, release
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import Weights
 
-BIT = "bit:"
-KERAS = "keras:"
-SCRATCH = "scratch:"
+_LOG = logging.getLogger(__name__)
+
+FORMS = {
+    "bit": "bit:FILE.npz",
+    "release": "release:DIR",
+    "random": "random:SEED",
+    "scratch": "scratch:50x1",
+    "keras": "keras:DenseNet121:FILE",
+}
+FOLDER = ""  # the scheme of a folder: none
+_OLD_FOLDER = "checkpoint"
+EXPECTED = f"a checkpoint folder, a run, {', '.join(FORMS.values())}"
+BIT_EXPECTED = "a folder of one, bit:FILE.npz, release:DIR, random:SEED or scratch:50x1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A parsed specification.
+
+    Attributes:
+      scheme: a key of `FORMS`, or `FOLDER`.
+      argument: the text after the scheme. The path of a folder; of a run, that of its `export`.
+      text: the specification as written.
+    """
+
+    scheme: str
+    argument: str
+    text: str
+
+    @property
+    def folder(self) -> pathlib.Path | None:
+        """The path of the SavedModel folder; None for forms without a folder."""
+        return pathlib.Path(self.argument) if self.scheme in (FOLDER, "release") else None
+
+    def network(self) -> tuple[str, str]:
+        """Returns name and file of a `keras:` specification. The file is empty if none is named.
+
+        Raises:
+          UserError: there is no such network, or nothing follows its colon.
+        """
+        name, colon, file = self.argument.partition(":")
+        if name not in names():
+            raise unknown_choice("network of keras.applications", name, names())
+        if colon and not file:
+            raise UserError(
+                f"{self.text!r} names no file after the network; write keras:{name}:FILE, or "
+                f"keras:{name} for random weights."
+            )
+        return name, file
 
 
 @dataclasses.dataclass(frozen=True)
 class LoadedBackbone:
-    """A backbone with its weights, and where they come from."""
+    """A backbone with its weights, and the provenance of these."""
 
     backbone: Backbone
     provenance: Provenance
 
 
-def load(spec: str, seed: int, architecture: str = "") -> LoadedBackbone:
-    """Returns the backbone a specification names.
+@dataclasses.dataclass(frozen=True)
+class _Request:
+    """The architecture that weights are to have, and the option that says so."""
+
+    architecture: str
+    option: str
+
+    def check(self, source: Source, architecture: str) -> None:
+        if self.architecture and architecture != self.architecture:
+            raise UserError(
+                f"{source.text} is of the architecture {architecture}, but {self.option} asks for "
+                f"{self.architecture}; name other weights, or change "
+                f"{self.option.partition('=')[0]}."
+            )
+
+    def bit(self) -> Architecture | None:
+        """Returns the architecture of a BiT backbone. None if any is right, or one of Keras'."""
+        known = self.architecture and self.architecture not in names()
+        return Architecture.parse(self.architecture) if known else None
+
+
+def parse(spec: str | Source) -> Source:
+    """Returns the scheme and the argument of a specification. A `Source` is returned unchanged.
+
+    Raises:
+      UserError: the scheme is unknown, its argument is missing, there is no such folder, or the
+        folder is a run without an export.
+    """
+    if isinstance(spec, Source):
+        return spec
+    scheme, colon, argument = spec.partition(":")
+    if colon and scheme == _OLD_FOLDER:
+        _LOG.warning(f"{spec}: write {argument}; the next version does not accept {scheme}:DIR.")
+        return dataclasses.replace(_folder(argument), text=spec)
+    if scheme in FORMS and (colon or not pathlib.Path(spec).is_dir()):
+        if not argument:
+            raise UserError(f"{spec!r} names nothing after the scheme; write {FORMS[scheme]}.")
+        if scheme == "random" and not argument.isdecimal():
+            raise UserError(f"{spec}: the seed must be a whole number, e.g. random:0.")
+        return Source(scheme, argument, spec)
+    if re.fullmatch(r"\w+", scheme) and colon and not pathlib.Path(spec).is_dir():
+        raise unknown_choice("source of weights", scheme, FORMS)
+    return _folder(spec)
+
+
+def is_run(path: files.Path) -> bool:
+    """Returns whether a folder is the directory of a run."""
+    return pathlib.Path(path, "config.json").is_file()
+
+
+def export_folder(run_or_folder: files.Path) -> pathlib.Path:
+    """Returns the exported folder of a run; any other folder as it is.
+
+    Raises:
+      UserError: the run has no export yet.
+    """
+    path = pathlib.Path(run_or_folder)
+    if not is_run(path):
+        return path
+    if not (path / "export").is_dir():
+        raise UserError(f"{path} is a run that has no export yet; let it finish first.")
+    return path / "export"
+
+
+def check(spec: str | Source, architecture: str = "", option: str = "config.architecture") -> None:
+    """Raises a UserError for a specification of what is not there, without reading weights.
 
     Args:
-      spec: see above.
-      seed: of weights that are drawn.
+      spec: the specification.
+      architecture: as for `load_backbone`.
+      option: as for `load_backbone`.
+    """
+    source = parse(spec)
+    if source.scheme == "keras":
+        name, file = source.network()
+        if file:
+            applications.weights_file(name, file)
+    elif source.scheme == "scratch":
+        Architecture.parse(source.argument)
+    elif source.scheme == "bit":
+        bit_npz.read_architecture(source.argument)
+    elif source.scheme == "random":
+        if architecture not in names():
+            _random(source, _Request(architecture, option))
+    else:
+        checkpoint.describe(source.argument)
+
+
+def load_backbone(
+    spec: str | Source, seed: int, architecture: str = "", option: str = "config.architecture"
+) -> LoadedBackbone:
+    """Returns the backbone that a specification names.
+
+    Args:
+      spec: the specification.
+      seed: of weights that are drawn, unless the specification names a seed.
       architecture: such as `50x1` or `DenseNet121`: what the backbone must be; empty for any.
+      option: the user's option that asks for the architecture, for messages.
 
     Raises:
       UserError: there is no such folder, network or file, it holds something else, or the backbone
-      is
-        of another architecture.
+        is of another architecture.
     """
-    if spec.startswith(KERAS):
-        name, _, file = spec.removeprefix(KERAS).partition(":")
-        _check(spec, name, architecture)
-        return LoadedBackbone(
-            *(applications.read(name, file) if file else applications.draw(name, seed))
+    source, request = parse(spec), _Request(architecture, option)
+    if name := _application(source, architecture):
+        request.check(source, name)
+        return LoadedBackbone(*_load_application(source, name, seed))
+    weights = read_weights(source, seed, architecture, option)
+    return LoadedBackbone(checkpoint.build_backbone(weights), weights.provenance)
+
+
+def read_weights(
+    spec: str | Source, seed: int, architecture: str = "", option: str = "config.architecture"
+) -> Weights:
+    """Returns the weights of the BiT backbone that a specification names.
+
+    Args and errors are those of `load_backbone`. Another backbone than a BiT is an error, too.
+    """
+    source, request = parse(spec), _Request(architecture, option)
+    if name := _application(source, architecture):
+        raise UserError(
+            f"{source.text} is {name}, a network of keras.applications; expected a BiT backbone: "
+            f"{BIT_EXPECTED}."
         )
-    if spec.startswith(SCRATCH):
-        parsed = Architecture.parse(spec.removeprefix(SCRATCH))
-        _check(spec, parsed.name, architecture)
-        return _bit(random_weights.draw(str(seed), parsed))
-    if spec.startswith(BIT):
-        file = spec.removeprefix(BIT)
-        wanted = Architecture.parse(architecture) if architecture else bit_npz.architecture_of(file)
-        return _bit(bit_npz.read(file, wanted))
-    description = checkpoint.describe(spec)
-    if description is not None and (name := application_of(description)):
-        _check(spec, name, architecture)
-        return LoadedBackbone(application(spec, name), description.provenance)
-    weights = checkpoint.read(spec)
-    _check(spec, weights.architecture.name, architecture)
-    return _bit(weights)
-
-
-def check(spec: str) -> None:
-    """Raises a UserError if a specification names what is not there, without reading weights."""
-    if spec.startswith(KERAS):
-        name, _, file = spec.removeprefix(KERAS).partition(":")
-        if name not in names():
-            raise unknown_choice("network of keras.applications", name, names())
-        if file and not pathlib.Path(file).is_file():
-            raise UserError(f"{file} is not a file; expected the weights of a {name}.")
-    elif spec.startswith(SCRATCH):
-        Architecture.parse(spec.removeprefix(SCRATCH))
-    elif spec.startswith(BIT):
-        bit_npz.architecture_of(spec.removeprefix(BIT))
+    if source.scheme == "random":
+        return random_weights.draw(int(source.argument), _random(source, request))
+    if source.scheme == "scratch":
+        parsed = Architecture.parse(source.argument)
+        request.check(source, parsed.name)
+        return random_weights.draw(seed, parsed)
+    if source.scheme == "bit":
+        wanted = request.bit() or bit_npz.read_architecture(source.argument)
+        weights = bit_npz.read(source.argument, wanted)
+    elif source.scheme == "release":
+        weights = release.read(source.argument, request.bit())
     else:
-        checkpoint.describe(spec)
+        weights = checkpoint.read(source.argument)
+    request.check(source, weights.architecture.name)
+    return weights
 
 
-def name_of(backbone: Backbone) -> str:
-    """Returns what `Description.backbone` says of a backbone: `50x1`, or `keras:DenseNet121`."""
-    if isinstance(backbone, BiTResNet):
-        return backbone.architecture.name
-    assert isinstance(backbone, ApplicationNetwork)
-    return f"{KERAS}{backbone.application}"
-
-
-def application_of(description: Description) -> str:
-    """Returns the network of `keras.applications` that a folder of ours holds; "" for any other."""
-    keras = description.backbone.startswith(KERAS)
-    return description.backbone.removeprefix(KERAS) if keras else ""
-
-
-def application(folder: str, name: str) -> ApplicationNetwork:
+def load_application(folder: files.Path, name: str) -> ApplicationNetwork:
     """Returns the network of `keras.applications` in an exported folder.
+
+    Args:
+      folder: the exported folder.
+      name: such as `DenseNet121`.
 
     Raises:
       UserError: the folder is no SavedModel, or lacks some of the network's variables.
@@ -112,13 +244,60 @@ def application(folder: str, name: str) -> ApplicationNetwork:
     return network
 
 
-def _bit(weights: Weights) -> LoadedBackbone:
-    return LoadedBackbone(checkpoint.build_backbone(weights), weights.provenance)
+def _folder(text: str) -> Source:
+    path = pathlib.Path(text)
+    if text and path.is_dir():
+        return Source(FOLDER, os.fspath(export_folder(path)), text)
+    if not text:
+        raise UserError(f"No weights are named; expected {EXPECTED}.")
+    meant = _nearest(text)
+    hint = f": did you mean {meant}?" if meant else "."
+    raise UserError(f"{text} is not a folder{hint} Expected {EXPECTED}.")
 
 
-def _check(spec: str, found: str, expected: str) -> None:
-    if expected and found != expected:
+def _nearest(text: str) -> str:
+    """Returns the specification that a text without a scheme is likely to mean; "" for none."""
+    if text.endswith(".npz"):
+        return f"bit:{text}"
+    if text.endswith(applications.SUFFIXES):
+        return f"keras:NETWORK:{text}"
+    if text in names():
+        return f"keras:{text}"
+    if text.isdecimal():
+        return f"random:{text}"
+    return f"scratch:{text}" if re.fullmatch(r"[\d-]+x[\d.]+", text) else ""
+
+
+def _random(source: Source, request: _Request) -> Architecture:
+    """Returns the architecture of weights drawn from a seed."""
+    if not request.architecture:
         raise UserError(
-            f"config.architecture is {expected}, but config.checkpoint={spec} is of the "
-            f"architecture {found}; name another checkpoint, or leave config.architecture empty."
+            f"{source.text} does not say of which architecture the weights are; set "
+            f"{request.option}=50x1, or write scratch:50x1 to draw from the seed of the run."
         )
+    return Architecture.parse(request.architecture)
+
+
+def _application(source: Source, architecture: str) -> str:
+    """Returns the network of `keras.applications` that is named; "" for a BiT backbone."""
+    if source.scheme == "keras":
+        return source.network()[0]
+    if source.scheme == "random":
+        return architecture if architecture in names() else ""
+    if source.scheme == FOLDER:
+        description = checkpoint.describe(source.argument)
+        return "" if description is None else description.application
+    return ""
+
+
+def _load_application(
+    source: Source, name: str, seed: int
+) -> tuple[ApplicationNetwork, Provenance]:
+    if source.scheme == FOLDER:
+        description = checkpoint.describe(source.argument)
+        assert description is not None
+        return load_application(source.argument, name), description.provenance
+    if source.scheme == "random":
+        return applications.draw(name, int(source.argument))
+    _, file = source.network()
+    return applications.read(name, file) if file else applications.draw(name, seed)

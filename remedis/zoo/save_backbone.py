@@ -1,4 +1,4 @@
-"""Backbones as folders: written to be served by TensorFlow alone."""
+"""Backbones written as SavedModel folders that TensorFlow alone can serve."""
 
 import dataclasses
 import pathlib
@@ -26,12 +26,12 @@ def save(
 
     Args:
       backbone: the network.
-      name: the checkpoint's or the run's.
+      name: of the checkpoint or the run.
       provenance: of the weights.
       directory: the folder to write.
-      record: of the checkpoint the folder is an instance of, where it is one.
-      beside: each writes a file of its own into the folder it is given, before the folder gets its
-        name.
+      record: of the published checkpoint of this name, if there is one.
+      beside: functions that each write one file into the folder they are given, before the folder
+        gets its final name.
       overwrite: replace an existing folder.
 
     Raises:
@@ -50,7 +50,7 @@ def save(
         tensors=len(architecture.shapes(backbone.final_norm)),
         signatures=("serving_default", "embed", "endpoints"),
         provenance=provenance,
-        backbone=architecture.name,
+        backbone=backbone.architecture_name,
         record=None if record is None else dataclasses.asdict(record),
     )
     return export.save(serving.ServedBackbone(backbone), description, directory, overwrite, beside)

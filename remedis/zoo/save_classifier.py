@@ -1,4 +1,4 @@
-"""Classifiers as folders: written to be served by TensorFlow alone, and opened again as Keras."""
+"""Classifiers written as SavedModel folders, and loaded from them as Keras models."""
 
 import math
 import os
@@ -10,6 +10,7 @@ import numpy as np
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.models.backbone import Backbone
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import HEAD, Classifier
 from remedis.preprocess import Preprocess, parse
@@ -36,17 +37,17 @@ def save(
 
     Args:
       classifier: calibrated or not.
-      preprocess: the evaluation part.
+      preprocess: the preprocessing for evaluation.
       name: of the model, for the description.
       provenance: of the classifier's weights.
       directory: the folder to write.
-      thresholds: for each kind, a mapping from label to the probability from which on it counts as
-        positive, None where there is none; values of other types, such as the sensitivity aimed
-        at, go to the description only.
-      calibration: how the classifier's scale and offset were fitted, see `Description`; the
-        numbers themselves are taken from the classifier.
-      seen: SHA-256 of the file of every image it was trained, chosen or calibrated on, or the same
-        as another export holds it, for `seen.json`; None where it is not known, for no such file.
+      thresholds: per kind a mapping from label to the smallest probability that counts as positive,
+        or to None if there is none. Values of other types, such as the target sensitivity, go to
+        the description only.
+      calibration: how the classifier's scale and offset were fitted, see `Description`. The two
+        themselves come from the classifier.
+      seen: the images that the classifier was trained, selected or calibrated on, or the SHA-256 of
+        their files, for `seen.json`. None if they are not known: then there is no such file.
       overwrite: replace an existing folder.
 
     Raises:
@@ -73,7 +74,7 @@ def save(
         tensors=len(variables),
         signatures=tuple(served.saved_signatures()),
         provenance=provenance,
-        backbone=resolve.name_of(backbone),
+        backbone=backbone.architecture_name,
         labels=labels,
         preprocess=preprocess.specification,
         task=classifier.task,
@@ -86,19 +87,17 @@ def save(
         },
         thresholds=dict(thresholds) if thresholds else None,
     )
-    known = (
-        []
-        if seen is None
-        else [seen if isinstance(seen, SeenImages) else SeenImages.from_hashes(seen)]
-    )
-    return export.save(served, description, directory, overwrite, [one.write for one in known])
+    if seen is not None and not isinstance(seen, SeenImages):
+        seen = SeenImages.from_hashes(seen)
+    beside = () if seen is None else (seen.write,)
+    return export.save(served, description, directory, overwrite, beside)
 
 
 def load(directory: files.Path) -> tuple[Classifier, Preprocess, Description]:
-    """Returns an exported classifier, calibrated as it was, with its evaluation preprocessing.
+    """Returns an exported classifier with its calibration, preprocessing and description.
 
     Raises:
-      UserError: the folder holds no classifier of ours, or is damaged.
+      UserError: the folder is damaged, or holds no classifier written by `save`.
     """
     folder = os.fspath(directory)
     description = checkpoint.describe(folder)
@@ -107,8 +106,9 @@ def load(directory: files.Path) -> tuple[Classifier, Preprocess, Description]:
             f"{folder} holds a backbone without a head; expected a classifier as a run exports it: "
             "RUN/export."
         )
-    if name := resolve.application_of(description):
-        backbone: resolve.Backbone = resolve.application(folder, name)
+    backbone: Backbone
+    if name := description.application:
+        backbone = resolve.load_application(folder, name)
     else:
         backbone = checkpoint.load_backbone(folder)
     classifier = Classifier(

@@ -1,8 +1,8 @@
-"""Which images a model has seen, in a file beside it that gives none of them away.
+"""The images that a model has seen, in a file beside it that does not reveal them.
 
-`seen.json` holds no content hash: those could be looked up in the hash lists of other hospitals and
-of public data. It holds each one hashed once more with a salt, so that only who has an image can
-tell whether it is among them.
+`seen.json` holds no content hashes, which could be looked up in the hash lists of other hospitals
+and of public data. Each content hash is hashed again with a salt, so that only an owner of an image
+can test whether the image is in the file.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.zoo import resolve
 
 FILE = "seen.json"
 NOTE = (
@@ -35,29 +36,29 @@ class SeenImages:
 
     @classmethod
     def from_hashes(cls, hashes: Iterable[str]) -> "SeenImages":
-        """Returns images by the SHA-256 of their files, with a new salt."""
+        """Returns the images with these SHA-256 of their files, under a new salt."""
         return cls(secrets.token_hex(16)).extended(hashes)
 
     def extended(self, hashes: Iterable[str]) -> "SeenImages":
-        """Returns these images and others, by the SHA-256 of their files."""
+        """Returns these images and those with the given SHA-256 of their files."""
         return SeenImages(self.salt, self.digests.union(map(self._digest, hashes)))
 
     def count(self, hashes: Iterable[str]) -> int:
-        """Returns how many of some images are among these."""
-        return sum(self._digest(one) in self.digests for one in hashes)
+        """Returns how many of the images with these SHA-256 of their files are among these."""
+        return sum(self._digest(sha256) in self.digests for sha256 in hashes)
 
     def refuse_seen(
         self, hashes: Collection[str], *, model: str, tests: str, workdir: files.Path
     ) -> None:
-        """Raises a UserError if some of the images a model is to be judged on are among these.
+        """Raises a UserError if a model has seen some of its test images.
 
-        Unlabelled images count as well: what a network has looked at is not new to it.
+        Images seen without labels count as well.
 
         Args:
           hashes: SHA-256 of the files of the test images.
-          model: whose images these are, as the message begins: `config.checkpoint is FOLDER`.
-          tests: what the test images are called, such as `in-distribution test`.
-          workdir: of the run or study that tests on them.
+          model: the model, as the beginning of the message: `config.checkpoint is FOLDER`.
+          tests: name of the test images, such as `in-distribution test`.
+          workdir: directory of the run or study that tests on them.
         """
         if count := self.count(hashes):
             raise UserError(
@@ -72,19 +73,23 @@ class SeenImages:
         files.write_json(pathlib.Path(directory) / FILE, values)
 
     @classmethod
-    def of_checkpoint(cls, checkpoint: str) -> "SeenImages":
-        """Returns the images that the weights of `config.checkpoint` have seen, none if unknown.
+    def from_checkpoint(cls, spec: str) -> "SeenImages":
+        """Returns the images that some weights were trained on, none where that is not known.
 
-        Folders of our own runs say so, others cannot be asked.
+        Only the exports of our own runs hold such a file.
+
+        Args:
+          spec: of the weights, see `resolve`.
 
         Raises:
-          UserError: as of `read`.
+          UserError: there is no such folder, or its file is damaged.
         """
-        return cls.read(checkpoint) or cls.from_hashes(())
+        folder = resolve.parse(spec).folder
+        return (folder and cls.read(folder)) or cls.from_hashes(())
 
     @classmethod
     def read(cls, directory: files.Path) -> "SeenImages | None":
-        """Returns what a directory says, None if it has no `seen.json`.
+        """Returns the images in a folder's `seen.json`, None if it has no such file.
 
         Raises:
           UserError: the file is damaged.

@@ -1,8 +1,7 @@
-"""Objects whose `tf.saved_model.save` keeps the SavedModel contract.
+"""Objects that `tf.saved_model.save` writes with the interface of this package's exports.
 
-They follow TF Hub's Reusable SavedModel interface: `__call__` with and without `training`,
-`variables`, `trainable_variables`, `regularization_losses`. What a caller may get wrong is checked
-in the graph, since only the graph is there when TensorFlow alone loads the folder.
+It is TF Hub's Reusable SavedModel interface: `__call__` with and without `training`, `variables`,
+`trainable_variables` and `regularization_losses`.
 """
 
 import functools
@@ -17,76 +16,25 @@ from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
 from remedis.preprocess.decode import from_pixels
+from remedis.zoo.served_images import IMAGES, Outputs, checked, on_any_number, refused
 
-IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="input_1")
-WIDENED = (tf.float64,)  # what NumPy makes of most arrays; cast to float32
+WIDENED = (tf.float64,)  # cast to float32; NumPy's default
 REFUSED = (tf.uint8, tf.uint16, tf.int16, tf.int32, tf.int64, tf.float16, tf.bfloat16)
-EXPECTED = "expected float32 [N, H, W, 3] with values in [0, 1]"
-# Far beyond what interpolation or augmentation makes of [0, 1], well below any 8-bit image.
-LARGEST = 8.0
-
-Outputs = Any  # a tensor, or a dict of tensors by name
 
 # Nothing here is Python control flow over tensors, and converting it takes half the time of a save.
 _graph = functools.partial(tf.function, autograph=False)
 
 
-def checked(images: tf.Tensor) -> tf.Tensor:
-    """Returns `images` as float32 [N, H, W, 3], with assertions in the graph.
-
-    Raises (when run):
-      tf.errors.InvalidArgumentError: wrong rank or channels, NaN or infinity, or values beyond 8,
-        which are pixels in 0..255 rather than [0, 1].
-    """
-    images = tf.cast(images, tf.float32)
-    largest = tf.reduce_max(tf.concat([tf.reshape(tf.abs(images), [-1]), [0.0]], 0))
-    finite = tf.reduce_all(tf.math.is_finite(images))
-    guards = [
-        tf.debugging.Assert(finite, [f"images hold NaN or infinity; {EXPECTED}."]),
-        tf.debugging.Assert(
-            tf.logical_or(largest <= LARGEST, tf.logical_not(finite)),
-            [f"images reach beyond [0, 1]; {EXPECTED}: divide 8-bit pixels by 255; got", largest],
-        ),
-    ]
-    if images.shape.rank is None:
-        shape = tf.shape(images)
-        channels = tf.concat([[0], shape], 0)[-1]
-        fits = tf.logical_and(tf.equal(tf.rank(images), 4), tf.equal(channels, 3))
-        message = f"images have the wrong shape; {EXPECTED}; got"
-        guards.append(tf.debugging.Assert(fits, [message, shape], summarize=8))
-        # Without a branch, TensorFlow's own shape inference fails first and says less.
-        images = tf.cond(fits, lambda: images, lambda: tf.zeros([1, 1, 1, 3]))
-    with tf.control_dependencies(guards):
-        return tf.ensure_shape(images, IMAGES.shape)
-
-
-def refused(dtype: tf.DType, outputs: Outputs) -> Outputs:
-    """Returns what fails, when run, with a sentence about pixels of the wrong type.
-
-    Args:
-      dtype: of the images.
-      outputs: specifications of what the function would return, which the failing one must too.
-    """
-    advice = "divide by the largest value a pixel can have, 255 for 8 bits"
-    if dtype.is_floating:
-        advice = "cast to float32"
-    message = f"images are {dtype.name}; {EXPECTED}: {advice}."
-    with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
-        return tf.nest.map_structure(
-            lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), outputs
-        )
-
-
 class ServedModel(tf.Module):
-    """What every exported object has in common.
+    """The common part of all exported objects.
 
     Attributes:
-      variables: all variables, as a SavedModel's loader finds them.
-      trainable_variables: those that gradients of `__call__` reach.
-      regularization_losses: none; weight decay is the optimizer's.
+      variables: all variables. A loaded SavedModel has the same attribute.
+      trainable_variables: the variables that gradients of `__call__` reach.
+      regularization_losses: empty, since weight decay belongs to the optimizer.
     """
 
-    # Plain attributes instead of tf.Module's properties: only attributes are saved.
+    # Attributes instead of tf.Module's properties, since only attributes are saved.
     variables: Any = ()
     trainable_variables: Any = ()
 
@@ -99,7 +47,7 @@ class ServedModel(tf.Module):
         self.regularization_losses: list[Callable[[], tf.Tensor]] = []
 
     def saved_signatures(self) -> dict[str, Any]:
-        """Returns the functions to save as signatures, by name; here none."""
+        """Returns the functions to save as signatures, by name. Here there is none."""
         return {}
 
     def _callable(
@@ -109,10 +57,10 @@ class ServedModel(tf.Module):
     ) -> Any:
         """Returns a function `f(images, training=False)` around `compute`, traced for saving.
 
-        The traces for other types and ranks only lead to a cast or to a clear sentence; `compute`
-        is one shared function inside all of them.
+        The traces for other types and ranks hold a cast or a sentence only. All of them share one
+        function for `compute`.
         """
-        shared = _graph(compute, input_signature=[IMAGES])
+        shared = _graph(on_any_number(compute), input_signature=[IMAGES])
         outputs = shared.get_concrete_function().structured_outputs
 
         @_graph
@@ -131,12 +79,12 @@ class ServedModel(tf.Module):
 def signature(call: Any, output: str | None = None, images: str = "input_1") -> Any:
     """Returns `call` as a function to save as a signature.
 
-    It is not traced here: traced while saving, it shares its inner functions with the other
-    methods, which are traced anew then.
+    It is not traced here. TensorFlow traces it while saving, together with the methods, so that
+    both share their inner functions.
 
     Args:
       call: from images to a tensor, or to a dict of tensors by name.
-      output: name of a lone tensor.
+      output: name of the output, where it is one tensor.
       images: name of the input.
     """
 
@@ -149,7 +97,7 @@ def signature(call: Any, output: str | None = None, images: str = "input_1") -> 
 
 
 class ServedBackbone(ServedModel):
-    """A backbone: `m(images)` is the unpooled map; `embed` and `endpoints` are methods."""
+    """A backbone: `m(images)` is the unpooled map. `embed` and `endpoints` are methods."""
 
     def __init__(self, backbone: BiTResNet) -> None:
         named = backbone.named_variables()
@@ -174,12 +122,12 @@ class ServedBackbone(ServedModel):
 
 
 class ServedGraph(ServedModel):
-    """A release's own graph behind the same interface; its inner blocks cannot be tapped."""
+    """A release's own graph behind the same interface. It has no endpoints of inner blocks."""
 
     def __init__(self, loaded: Any, map_of: Callable[[Any, tf.Tensor], tf.Tensor]) -> None:
         variables = list(loaded.signatures["serving_default"].variables)
         super().__init__(variables, variables)
-        self._release = loaded  # holds the variables and functions the new ones call
+        self._release = loaded  # keeps the variables and functions that the new ones use
 
         def compute(images: tf.Tensor) -> tf.Tensor:
             return map_of(loaded, images)
@@ -198,11 +146,11 @@ class ServedGraph(ServedModel):
 class ServedClassifier(ServedModel):
     """A backbone with a head: `m(images)` gives `probabilities`, `logits` and `embedding`.
 
-    Probabilities are calibrated, logits raw; `training=True` is accepted and changes nothing: batch
-    norms, where the backbone has them, use their averages in an export. `preprocess` maps one
-    decoded image to what the model was trained to see; `label_names()` gives the labels in the
-    order of the outputs, `thresholds()` by kind the probability [labels] from which on a label
-    counts as positive, NaN where none could be chosen.
+    Probabilities are calibrated, logits are raw. `training=True` is accepted and changes nothing:
+    batch norms of an exported backbone use their averages. `preprocess` prepares one decoded image
+    as in training. `label_names()` gives the labels in the order of the outputs. `thresholds()`
+    gives, per kind, the smallest probability [labels] that counts as positive, NaN where there is
+    none.
     """
 
     def __init__(
@@ -217,7 +165,7 @@ class ServedClassifier(ServedModel):
             [variable.value for variable in named.values()],
             [variable.value for name, variable in named.items() if name not in unchanged],
         )
-        # Constants in the graph, beside the variables that a training may change.
+        # Constants, not variables: a user's own training of the export does not change them.
         calibration = [tf.constant(np.asarray(v)) for v in (classifier.scale, classifier.offset)]
         self.__call__ = self._callable(
             lambda images: classifier.outputs(images, calibration), trainings=(False, True, None)
@@ -241,7 +189,7 @@ class ServedClassifier(ServedModel):
     def saved_signatures(self) -> dict[str, Any]:
         """Returns `serving_default`, `preprocess` (of 8-bit images), `label_names`, `thresholds`.
 
-        The last is left out where there are none: a signature must return something.
+        Without thresholds the last is left out, since a signature must return something.
         """
         image = tf.TensorSpec([None, None, None], tf.uint8, name="image")
         prepare = tf.function(

@@ -1,4 +1,4 @@
-"""Variables of a TensorFlow checkpoint or SavedModel by name, read without building a graph."""
+"""Variables of a TensorFlow checkpoint or SavedModel by name, without building a graph."""
 
 import hashlib
 import os
@@ -11,16 +11,16 @@ import tensorflow as tf
 from remedis import compat, files
 from remedis.errors import UserError
 
-# What TensorFlow raises for a damaged checkpoint; an IndexError for a file that is too short.
+# Errors of TensorFlow for a damaged checkpoint. An IndexError means a file that is too short.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 
 class NamedTensors(Mapping[str, np.ndarray]):
-    """The variables of a TF2 checkpoint by the names they had, each read from disk on access.
+    """The variables of a TensorFlow 2 checkpoint by name, each read from disk on access.
 
-    TF2 stores values under their path in the object graph (`_blocks/0/...`); the names the
-    variables had (`block1/unit01/...`) stand beside them in that graph and survive any
-    rearrangement of the objects.
+    TensorFlow 2 stores values under their path in the object graph (`_blocks/0/...`). The object
+    graph also holds the names of the variables (`block1/unit01/...`), which do not depend on the
+    arrangement of the objects.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -55,7 +55,7 @@ def saved_model_variables(directory: files.Path) -> NamedTensors:
     """Returns the variables of a SavedModel folder.
 
     Raises:
-      UserError: the folder is missing or is no SavedModel, and what it seems to be instead.
+      UserError: the folder is missing or is no SavedModel. The message says what it seems to be.
     """
     folder = pathlib.Path(directory)
     if not folder.is_dir():
@@ -73,7 +73,7 @@ def saved_model_variables(directory: files.Path) -> NamedTensors:
 
 
 def variables_sha256(directory: files.Path) -> str:
-    """Returns the SHA-256 over a SavedModel's variable shards, in the order of their names."""
+    """Returns the SHA-256 of the hashes of a SavedModel's variable shards, in order of names."""
     digest = hashlib.sha256()
     for shard in sorted(pathlib.Path(directory, "variables").glob("variables.data-*")):
         digest.update(bytes.fromhex(files.sha256(shard)))
@@ -81,5 +81,5 @@ def variables_sha256(directory: files.Path) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Returns the first line of what TensorFlow says, whose further lines are a trace."""
+    """Returns the first line of an error of TensorFlow. Its further lines are a trace."""
     return str(error).strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""A backbone's weights by name, wherever they come from, and the check that they are complete."""
+"""The weights of a BiT backbone by name, and the check that they are complete."""
 
 import dataclasses
 import re
@@ -12,20 +12,20 @@ from remedis.models import architectures
 from remedis.models.architectures import Architecture, Shape
 from remedis.zoo.provenance import Provenance
 
-BIT_RANGE = (-1.0, 1.0)  # what BiT's networks were trained on
+BIT_RANGE = (-1.0, 1.0)  # pixel values that BiT's networks were trained on
 RELEASE_RANGES = {"[-1, 1]": BIT_RANGE, "[0, 1]": (0.0, 1.0)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A backbone's variables and what one must know to use them.
+    """The variables of a BiT backbone, and the facts needed to build it.
 
     Attributes:
-      arrays: every variable by its BiT name; may read from disk on access.
-      architecture: of the backbone they belong to.
-      final_norm: whether the group norm before the head is among them.
-      backbone_range: what pixel values 0 and 1 must be mapped to before the first convolution.
-      provenance: their origin.
+      arrays: every variable by its BiT name. A mapping may read them from disk on access.
+      architecture: of the backbone.
+      final_norm: whether the group norm before the head is among the variables.
+      backbone_range: values that pixel values 0 and 1 are mapped to before the first convolution.
+      provenance: of the weights.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -36,16 +36,20 @@ class Weights:
 
 
 def normalise_name(name: str) -> str:
-    """Returns a BiT variable's name without `resnet/`, `:0`, or the `_<n>` some files carry."""
+    """Returns the name of a BiT variable without `resnet/`, `:0`, and the `_<n>` of some files."""
     name = name.removeprefix("resnet/").removesuffix(":0")
     return re.sub(r"(standardized_conv2d|group_norm)_\d+", r"\1", name)
 
 
 def infer(shapes: Mapping[str, Shape], where: files.Path) -> tuple[Architecture, bool]:
-    """Returns architecture and presence of the final norm of the variables found at `where`.
+    """Returns the architecture of variables, and whether the final norm is among them.
+
+    Args:
+      shapes: of the variables by their BiT names.
+      where: the file or folder, for the message.
 
     Raises:
-      UserError: they are no BiT backbone's.
+      UserError: the variables are not those of a BiT backbone.
     """
     try:
         return architectures.infer(dict(shapes))
@@ -56,13 +60,13 @@ def infer(shapes: Mapping[str, Shape], where: files.Path) -> tuple[Architecture,
 def check_shapes(
     found: Mapping[str, Shape], expected: Mapping[str, Shape], where: str, what: str
 ) -> None:
-    """Raises a UserError naming what is missing, extra or misshapen among `found`.
+    """Raises a UserError that names missing, unexpected and misshapen arrays.
 
     Args:
       found: shapes by name, as read.
-      expected: shapes by name, as they should be.
+      expected: shapes by name, as required.
       where: the file or folder, for the message.
-      what: what it was expected to be, for the message.
+      what: the content that was expected there, for the message.
     """
     faults = []
     if missing := [name for name in expected if name not in found]:

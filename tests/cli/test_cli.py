@@ -270,7 +270,7 @@ def run(tmp_path_factory, tiny_checkpoint):
     from remedis.zoo import resolve, save_classifier, serving
 
     folder = tmp_path_factory.mktemp("runs") / "run"
-    loaded = resolve.load(str(tiny_checkpoint), 0)
+    loaded = resolve.load_backbone(str(tiny_checkpoint), 0)
     classifier = Classifier(loaded.backbone, ("ill", "well"), head_norm=False)
     rng = np.random.default_rng(0)
     classifier.set_head(rng.normal(0, 0.003, (1024, 2)).astype(np.float32), np.zeros(2, np.float32))

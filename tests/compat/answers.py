@@ -1,4 +1,4 @@
-"""Writes what a checkpoint folder answers, with TensorFlow alone: answers.py FOLDER OUT.npz."""
+"""Writes the outputs of a checkpoint folder, with TensorFlow alone: answers.py FOLDER OUT.npz."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def main(folder: str, out: str) -> None:
-    """Loads the folder, calls everything once, and fails on any warning."""
+    """Loads the folder, calls all methods and signatures, and fails on any warning."""
     warnings.simplefilter("error")
     logged: list[logging.LogRecord] = []
     handler = logging.Handler(logging.WARNING)
@@ -21,6 +21,7 @@ def main(folder: str, out: str) -> None:
     answers = {f"endpoints/{k}": v for k, v in model.endpoints(images).items()}
     answers["call"] = model(images)
     answers["embed"] = model.embed(images)
+    assert model(images[:0]).shape == (0, *answers["call"].shape[1:])
     for name in ("serving_default", "embed", "endpoints"):
         for key, value in model.signatures[name](input_1=images).items():
             answers[f"{name}/{key}"] = value

@@ -1,18 +1,18 @@
-"""Compares two files of answers: compare.py ONE.npz OTHER.npz; fails beyond the limits."""
+"""Compares two files of outputs: compare.py ONE.npz OTHER.npz. Fails beyond the limits."""
 
 import sys
 
 import numpy as np
 
-# Relative errors (Frobenius). The norms of gradients follow their last digits less closely: where a
-# rounding moves a value over zero, the gradient of a ReLU jumps. Multiplying the images by
-# 1 - 6e-8, less than one rounding, changes one of these norms by 3e-3 within one TensorFlow.
+# Relative errors (Frobenius norm). The norms of gradients differ more: where rounding moves a value
+# across zero, the gradient of a ReLU jumps. Images times 1 - 6e-8, which is less than one rounding,
+# change one of these norms by 3e-3 in the same TensorFlow.
 LIMIT = 1e-4
 GRADIENT_LIMIT = 1e-2
 
 
 def main(one: str, other: str) -> int:
-    """Prints the largest relative errors; returns the exit status."""
+    """Prints the largest relative errors and returns the exit status."""
     first, second = np.load(one), np.load(other)
     assert set(first.files) == set(second.files)
     errors = {

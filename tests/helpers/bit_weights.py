@@ -1,6 +1,6 @@
-"""Weights and images that another implementation can be given, the same on every machine.
+"""Weights and images for other implementations, the same on every machine.
 
-NumPy promises the stream of `RandomState`, not that of `Generator`, to stay the same for ever.
+NumPy guarantees the stream of `RandomState` for all versions, not that of `Generator`.
 """
 
 import zlib
@@ -11,7 +11,7 @@ from remedis.models.architectures import Architecture
 
 
 def weights(architecture: Architecture, final_norm: bool = True) -> dict[str, np.ndarray]:
-    """Returns arrays by BiT name (without `resnet/`), far enough from trivial to tell mistakes."""
+    """Returns arrays by BiT name (without `resnet/`), with no trivial values that hide mistakes."""
     arrays = {}
     for name, shape in architecture.shapes(final_norm).items():
         state = np.random.RandomState(zlib.crc32(name.encode()))
@@ -28,7 +28,7 @@ def weights(architecture: Architecture, final_norm: bool = True) -> dict[str, np
 
 
 def head(architecture: Architecture, classes: int = 7) -> dict[str, np.ndarray]:
-    """Returns the head's arrays; nothing here depends on their values."""
+    """Returns the head's arrays. No test depends on their values."""
     return {
         "head/conv2d/kernel": np.zeros((1, 1, architecture.map_channels, classes), np.float32),
         "head/conv2d/bias": np.zeros((classes,), np.float32),
@@ -41,5 +41,5 @@ def save_npz(path: object, arrays: dict[str, np.ndarray]) -> None:
 
 
 def images() -> np.ndarray:
-    """Returns [2, 70, 97, 3] float32 in [0, 1]; neither side a multiple of 32, one odd."""
+    """Returns [2, 70, 97, 3] float32 in [0, 1]. No side is a multiple of 32, and one is odd."""
     return np.random.RandomState(0).uniform(size=(2, 70, 97, 3)).astype(np.float32)

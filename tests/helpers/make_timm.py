@@ -1,6 +1,6 @@
-"""Makes `timm_resnetv2_50x1_bit.npz`: what timm gives for the weights and images of this folder.
+"""Makes `timm_resnetv2_50x1_bit.npz`: timm's outputs for the weights and images of this folder.
 
-Run once, in an environment with torch and timm (1.0.31 and torch 2.14.1 made the file here),
+Needs an environment with torch and timm (the file was made with torch 2.14.1 and timm 1.0.31). Run
 from the top of the repository:
 
     PYTHONPATH=.:tests/helpers python tests/helpers/make_timm.py

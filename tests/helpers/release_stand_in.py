@@ -13,8 +13,8 @@ IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="input_1")
 
 
 def standardized(kernel):
-    # In float64: what the tests compare is the wiring, not two ways of rounding, which 50 layers of
-    # kernels far from zero would blow up to 2e-4.
+    # In float64: the tests compare the wiring, not two ways of rounding, whose difference 50 layers
+    # of kernels far from zero would amplify to 2e-4.
     wide = tf.cast(kernel, tf.float64)
     mean, variance = tf.nn.moments(wide, [0, 1, 2], keepdims=True)
     return tf.cast((wide - mean) / tf.sqrt(variance + 1e-10), tf.float32)
@@ -77,7 +77,7 @@ class Root(tf.Module):
 
 
 class Release(tf.Module):
-    """The backbone; with `maps_range` its graph takes [0, 1] to [-1, 1] itself."""
+    """The backbone. With `maps_range` its graph maps [0, 1] to [-1, 1] itself."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], maps_range: bool) -> None:
         super().__init__()
@@ -98,6 +98,6 @@ class Release(tf.Module):
 
 
 def write(folder: object, arrays: Mapping[str, np.ndarray], maps_range: bool) -> None:
-    """Writes the folder a user would have downloaded."""
+    """Writes a folder like the one that a user downloads."""
     module = Release(arrays, maps_range)
     tf.saved_model.save(module, str(folder), signatures={"serving_default": module.__call__})

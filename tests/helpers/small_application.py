@@ -1,6 +1,6 @@
-"""A network like those of `keras.applications`, small enough to be built and saved in no time.
+"""A network like those of `keras.applications` that is built and saved in milliseconds.
 
-It leaves its layers without names of their own, as Inception does, so that Keras numbers them.
+Its layers have no names, as in Inception, so that Keras numbers them.
 """
 
 import keras
@@ -27,7 +27,7 @@ def SmallNet(include_top=True, weights=None, input_shape=None, classes=5):
 
 @pytest.fixture(scope="module", autouse=True)
 def small_application():
-    """Makes `keras:SmallNet` a network like any other."""
+    """Adds the network to `keras.applications`, so that `keras:SmallNet` exists."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.applications, NAME, SmallNet, raising=False)
         yield

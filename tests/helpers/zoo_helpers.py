@@ -1,4 +1,4 @@
-"""What the tests of the zoo share beside their fixtures."""
+"""Functions that tests of models and of the zoo share."""
 
 import pathlib
 import subprocess
@@ -15,7 +15,7 @@ BUILD = pathlib.Path(__file__).parents[2] / "saved_models" / "build.py"
 
 
 def said(call, *args, **kwargs):
-    """Returns the one line of the UserError that a call must end with."""
+    """Returns the message of the UserError that a call must raise, which must be one line."""
     with pytest.raises(UserError) as caught:
         call(*args, **kwargs)
     sentence = str(caught.value)
@@ -28,7 +28,7 @@ def relative_error(got, expected):
 
 
 def small_builds(patch):
-    """Makes every checkpoint name mean the tiny architecture."""
+    """Makes the tiny architecture that of every checkpoint name."""
     patch.setattr(Architecture, "parse", classmethod(lambda cls, name: TINY))
 
 

@@ -305,7 +305,7 @@ def test_every_cell_checkpoints_gradients_if_asked_for(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="50%", seeds=1
     )
     config.ood.update(steps=None, epochs=1.0, batch_size=4, gradient_checkpointing=True)
-    original, traced = bit._checkpointed, []
+    original, traced = bit.checkpointed, []
 
     def counted(layer, x):
         traced[-1] += 1
@@ -316,7 +316,7 @@ def test_every_cell_checkpoints_gradients_if_asked_for(
         return adapt(arm, *arguments)
 
     adapt = finetune_arm.FinetuneArm.adapt
-    monkeypatch.setattr(bit, "_checkpointed", counted)
+    monkeypatch.setattr(bit, "checkpointed", counted)
     monkeypatch.setattr(finetune_arm.FinetuneArm, "adapt", adapted)
     label_budget.run(config, tmp_path)
     # Budgets of different lengths are traced separately.

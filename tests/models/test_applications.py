@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from zoo_helpers import relative_error
 
 from remedis.errors import UserError
 from remedis.models import applications
@@ -15,10 +16,6 @@ IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225])
 @pytest.fixture(scope="module")
 def mobilenet():
     return ApplicationNetwork("MobileNet")
-
-
-def relative_error(got, expected):
-    return np.linalg.norm(np.asarray(got) - expected) / np.linalg.norm(expected)
 
 
 def moving_averages(network):
@@ -38,7 +35,7 @@ def test_every_network_of_keras_is_there_and_a_wrong_name_gets_the_nearest():
     assert str(caught.value).startswith("Unknown network of keras.applications 'Densenet121': ")
 
 
-# What each network was trained to see, as its documentation words it, in plain NumPy.
+# The values that each network was trained on, from its documentation, in plain NumPy.
 @pytest.mark.parametrize(
     ("name", "seen", "normalised"),
     [
@@ -53,7 +50,7 @@ def test_every_network_of_keras_is_there_and_a_wrong_name_gets_the_nearest():
         ),
     ],
 )
-def test_images_become_what_the_network_was_trained_to_see(name, seen, normalised):
+def test_images_get_the_values_that_the_network_was_trained_on(name, seen, normalised):
     backbone = ApplicationNetwork(name)
     pixels = seen(IMAGES.astype(np.float64)).astype(np.float32)
     got = backbone(tf.constant(IMAGES), training=False)
@@ -67,11 +64,11 @@ def test_images_become_what_the_network_was_trained_to_see(name, seen, normalise
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", applications.names())
-def test_variables_of_every_network_have_names_of_their_own(name):
-    one, other = ApplicationNetwork(name), ApplicationNetwork(name)
-    assert list(one.named_variables()) == list(other.named_variables())
-    assert len(one.named_variables()) == sum("float" in v.dtype for v in one.network.weights)
-    assert one.map_channels % 32 == 0  # groups of a fresh norm
+def test_names_of_variables_are_unique_and_the_same_in_a_second_network(name):
+    first, second = ApplicationNetwork(name), ApplicationNetwork(name)
+    assert list(first.named_variables()) == list(second.named_variables())
+    assert len(first.named_variables()) == sum("float" in v.dtype for v in first.network.weights)
+    assert first.map_channels % 32 == 0  # groups of a fresh norm
 
 
 def test_gradients_reach_everything_but_the_statistics(mobilenet):
@@ -99,7 +96,7 @@ def test_training_moves_the_averages_of_the_norms_that_learn():
     assert backbone.statistics() == set(before)
 
 
-def test_a_backbone_frozen_whole_trains_as_it_scores_and_can_be_let_go():
+def test_a_frozen_backbone_is_the_same_in_training_and_can_be_unfrozen():
     backbone = ApplicationNetwork("MobileNet")
     images = tf.constant(IMAGES)
     scored = backbone(images, training=False)

@@ -5,6 +5,7 @@ import bit_weights
 import numpy as np
 import pytest
 import tensorflow as tf
+from zoo_helpers import relative_error
 
 from remedis.errors import UserError
 from remedis.models.architectures import BIT_NAMES, Architecture, infer
@@ -14,12 +15,8 @@ GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "timm_resnetv2_50x1_bit.
 TINY = Architecture((1, 2, 1, 1), 0.5)
 
 
-def relative_error(got, expected):
-    return np.linalg.norm(np.asarray(got) - expected) / np.linalg.norm(expected)
-
-
 def test_map_and_pre_logits_agree_with_timm():
-    # Golden numbers: tests/golden/make_timm.py.
+    # Golden numbers of tests/helpers/make_timm.py.
     backbone = BiTResNet(Architecture.parse("50x1"))
     backbone.assign(bit_weights.weights(backbone.architecture))
     ends = backbone.endpoints(tf.constant(bit_weights.images()))

@@ -31,14 +31,14 @@ def with_a_head(final_norm: bool, head_norm: bool) -> Classifier:
 
 
 @variants
-def test_starts_from_even_odds_whatever_the_backbone(final_norm, head_norm):
+def test_the_first_prediction_is_even_odds_for_every_backbone(final_norm, head_norm):
     outputs = classifier(final_norm, head_norm).outputs(IMAGES)
     np.testing.assert_array_equal(outputs["logits"], np.zeros((2, 3)))
     np.testing.assert_array_equal(outputs["probabilities"], np.full((2, 3), 0.5))
 
 
 @variants
-def test_head_stands_on_the_norm_it_says(final_norm, head_norm):
+def test_the_head_normalises_by_the_norm_it_was_asked_to_use(final_norm, head_norm):
     model = with_a_head(final_norm, head_norm)
     unpooled = model.backbone(IMAGES).numpy().astype(np.float64)
     if head_norm:
@@ -69,14 +69,14 @@ def test_outputs_agree_with_each_other_and_with_the_backbone(final_norm, head_no
 def test_variables_are_the_backbones_and_the_heads(final_norm, head_norm):
     model = classifier(final_norm, head_norm)
     named = model.named_variables()
-    own = {"head/dense/kernel": (TINY.map_channels, 3), "head/dense/bias": (3,)}
+    head = {"head/dense/kernel": (TINY.map_channels, 3), "head/dense/bias": (3,)}
     if head_norm and not final_norm:
-        own |= dict.fromkeys(
+        head |= dict.fromkeys(
             ("head/group_norm/gamma", "head/group_norm/beta"), (TINY.map_channels,)
         )
     shapes = {name: tuple(variable.shape) for name, variable in named.items()}
-    assert shapes == TINY.shapes(final_norm) | own
-    assert {name for name in named if name.startswith(HEAD)} == set(own)
+    assert shapes == TINY.shapes(final_norm) | head
+    assert {name for name in named if name.startswith(HEAD)} == set(head)
 
 
 @variants
@@ -97,7 +97,7 @@ def test_gradients_reach_every_variable_but_the_unused(final_norm, head_norm):
 
 
 class Normalised:
-    """A backbone whose map is that of an inner one, said to be normalised and rectified already."""
+    """A backbone that declares the map of an inner one to be normalised and rectified."""
 
     def __init__(self, inner):
         self.inner, self.map_channels, self.norm, self.normalised = inner, 1024, None, True
@@ -108,7 +108,7 @@ class Normalised:
         return self.inner(images)
 
 
-def test_a_map_that_is_normalised_already_is_taken_as_it_is():
+def test_a_normalised_map_gets_no_second_norm():
     inner = BiTResNet(TINY, False)
     inner.assign(bit_weights.weights(TINY, False))
     model = Classifier(Normalised(inner), LABELS, head_norm=True)

@@ -13,6 +13,9 @@ from tensorflow.python.eager import context
 
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
+from remedis.models.classifier import Classifier
+from remedis.preprocess import parse
+from remedis.zoo import serving
 
 TINY = Architecture((1, 1, 1, 1), 0.5)
 IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(2, 40, 36, 3)), tf.float32)
@@ -22,7 +25,7 @@ BENCHMARK = pathlib.Path(__file__).parents[2] / "benchmarks" / "memory.py"
 
 @pytest.fixture
 def plain_graph():
-    """Switches the graph optimizer off, as `prepare_process` does."""
+    """Switches the graph optimizer off, as `prepare_process` does in a job."""
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     yield
@@ -36,10 +39,10 @@ def graph(request):
 
 
 def backbone(gradient_checkpointing):
-    made = BiTResNet(TINY, final_norm=False)
-    made.assign(bit_weights.weights(TINY, False))
-    made.gradient_checkpointing = gradient_checkpointing
-    return made
+    model = BiTResNet(TINY, final_norm=False)
+    model.assign(bit_weights.weights(TINY, False))
+    model.gradient_checkpointing = gradient_checkpointing
+    return model
 
 
 def gradients(call, x, variables):
@@ -50,7 +53,7 @@ def gradients(call, x, variables):
 
 
 def executed(function):
-    """Returns a function's results and how often each operation is in the graph really run."""
+    """Returns a function's results, and the count of each operation in the executed graph."""
     context.enable_run_metadata()
     try:
         results = function()
@@ -62,17 +65,17 @@ def executed(function):
 
 
 def assert_same(got, expected):
-    for one, other in zip(got, expected, strict=True):
-        assert np.abs(other).max() > 0
-        assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(other)
+    for gradient, reference in zip(got, expected, strict=True):
+        assert np.abs(reference).max() > 0
+        assert np.linalg.norm(gradient - reference) <= 1e-5 * np.linalg.norm(reference)
 
 
 @pytest.mark.usefixtures("plain_graph")
 def test_gradients_are_the_same_by_every_variable_and_the_input():
     def compute(gradient_checkpointing):
-        made = backbone(gradient_checkpointing)
-        call = partial(made, training=True)
-        return tf.function(lambda: gradients(call, IMAGES, made.variables))()
+        model = backbone(gradient_checkpointing)
+        call = partial(model, training=True)
+        return tf.function(lambda: gradients(call, IMAGES, model.variables))()
 
     assert_same(compute(True), compute(False))
 
@@ -94,7 +97,7 @@ def test_no_optimizer_undoes_it():
     assert twice["Rsqrt"] >= once["Rsqrt"] + 3 + 4
 
 
-def test_in_a_loop_over_parts_of_a_batch():
+def test_gradients_are_the_same_in_a_loop_over_micro_batches():
     block = backbone(True).blocks[0]
     x = tf.constant(np.random.RandomState(1).normal(size=(2, 2, 5, 6, 32)), tf.float32)
 
@@ -102,8 +105,8 @@ def test_in_a_loop_over_parts_of_a_batch():
         call = partial(block, gradient_checkpointing=gradient_checkpointing)
 
         def body(i, sums):
-            part = gradients(call, x[i], block.variables)[1:]
-            return i + 1, [a + b for a, b in zip(sums, part, strict=True)]
+            micro_batch = gradients(call, x[i], block.variables)[1:]
+            return i + 1, [a + b for a, b in zip(sums, micro_batch, strict=True)]
 
         zeros = [tf.zeros_like(variable.value) for variable in block.variables]
         return tf.while_loop(lambda i, _: i < 2, body, (0, zeros), parallel_iterations=1)[1]
@@ -135,9 +138,36 @@ def test_without_training_there_is_nothing_of_it_in_the_graph():
     assert operations(True) == operations(False)
 
 
+def test_exports_and_evaluations_never_use_it():
+    def operations(gradient_checkpointing):
+        model = backbone(gradient_checkpointing)
+        classifier = Classifier(model, ("one", "two"))
+        served = serving.ServedBackbone(model)
+        calls = [
+            *(partial(served.__call__, training=training) for training in (False, True, None)),
+            served.embed,
+            served.endpoints,
+            serving.ServedClassifier(classifier, parse("resize(40)")).__call__,
+            classifier,
+            classifier.outputs,
+            classifier.embedding_of,
+        ]
+        graphs = [tf.function(call).get_concrete_function(IMAGES).graph for call in calls]
+        return [all_operations(graph) for graph in graphs]
+
+    assert operations(True) == operations(False)
+
+
+def all_operations(graph):
+    """Returns how often each operation is in a graph and in the functions it calls."""
+    definition = graph.as_graph_def()
+    functions = [node for function in definition.library.function for node in function.node_def]
+    return Counter(node.op for node in [*definition.node, *functions])
+
+
 @pytest.mark.slow
 def test_memory_is_saved():
     command = [sys.executable, str(BENCHMARK), "--architecture=50x1", "--size=448", "--batch=8"]
     result = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
-    plain, again = (row["peak_gb"] - row["before_gb"] for row in json.loads(result.stdout))
-    assert again < 0.7 * plain
+    plain, checkpointed = (row["peak_gb"] - row["before_gb"] for row in json.loads(result.stdout))
+    assert checkpointed < 0.7 * plain

@@ -3,6 +3,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from zoo_helpers import relative_error
 
 from remedis.errors import UserError
 from remedis.finetuning.losses import SupervisedLoss
@@ -20,13 +21,9 @@ halves = pytest.mark.parametrize("name", HALVES)
 
 def backbone(name: str) -> BiTResNet:
     with policy(name):
-        made = BiTResNet(TINY, final_norm=False)
-    made.assign(bit_weights.weights(TINY, False))
-    return made
-
-
-def relative_error(got, expected):
-    return np.linalg.norm(np.asarray(got) - expected) / np.linalg.norm(expected)
+        model = BiTResNet(TINY, final_norm=False)
+    model.assign(bit_weights.weights(TINY, False))
+    return model
 
 
 @halves
@@ -47,8 +44,8 @@ def test_activations_are_half_and_variables_whole(name):
     function = tf.function(lambda images: half(images, training=True))
     graph = function.get_concrete_function(IMAGES).graph
     kinds = ("Conv2D", "MatMul", "MaxPool")
-    found = {op.outputs[0].dtype.name for op in graph.get_operations() if op.type in kinds}
-    assert found == {name}
+    dtypes = {op.outputs[0].dtype.name for op in graph.get_operations() if op.type in kinds}
+    assert dtypes == {name}
 
 
 @pytest.mark.parametrize("name", [pytest.param("bfloat16", marks=pytest.mark.slow), "float16"])
@@ -79,7 +76,7 @@ def test_a_step_trains(name):
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_the_policy_holds_inside_and_is_restored_whatever_happens(name):
+def test_the_policy_holds_inside_and_is_restored_after_an_error(name):
     before = keras.config.dtype_policy()
 
     def fail():

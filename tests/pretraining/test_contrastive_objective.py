@@ -27,7 +27,7 @@ ONE = tf.constant(1.0)
 
 
 def backbone() -> BiTResNet:
-    return checkpoint.build_backbone(random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5)))
+    return checkpoint.build_backbone(random_weights.draw(0, Architecture((1, 1, 1, 1), 0.5)))
 
 
 def views(seed=0, batch=8):

@@ -196,7 +196,7 @@ def test_the_probe_does_without_patients_left_out(pretraining, squares, tmp_path
 
 @pytest.mark.slow
 def test_a_backbone_without_the_final_norm_gets_one(pretraining, tmp_path):
-    weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
+    weights = random_weights.draw(0, Architecture((1, 1, 1, 1), 0.5))
     backbone = checkpoint.build_backbone(weights)
     bare = type(backbone)(backbone.architecture, final_norm=False)
     bare.assign({n: v.numpy() for n, v in backbone.named_variables().items() if "block" in n})
@@ -280,7 +280,7 @@ def test_a_planted_collapse_is_reported_within_50_steps(pretraining, tmp_path, h
         config = pretraining("moco", learning_rate=1.0, method_options=options, **changes)
     else:
         backbone = checkpoint.build_backbone(
-            random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
+            random_weights.draw(0, Architecture((1, 1, 1, 1), 0.5))
         )
         backbone.norm.gamma.assign(np.zeros(backbone.map_channels))
         constant = save_backbone.save(
@@ -333,9 +333,9 @@ def test_two_workers_pretrain_as_one_does(pretraining, tmp_path, method):
 
 def test_a_bit_file_of_another_architecture_is_a_sentence(pretraining, tmp_path):
     file = tmp_path / "BiT-M-R50x1.npz"
-    weights = random_weights.draw("0", Architecture((1, 1, 1, 1), 0.5))
+    weights = random_weights.draw(0, Architecture((1, 1, 1, 1), 0.5))
     np.savez(file, **{f"resnet/{name}": weights.arrays[name] for name in weights.arrays})
-    assert resolve.load(f"bit:{file}", 0).backbone.architecture.units == (1, 1, 1, 1)
+    assert resolve.load_backbone(f"bit:{file}", 0).backbone.architecture.units == (1, 1, 1, 1)
     with pytest.raises(UserError, match=r"does not hold the weights of a BiT R50x1"):
         pretrain(pretraining(checkpoint=f"bit:{file}", architecture="50x1"), tmp_path / "run")
 

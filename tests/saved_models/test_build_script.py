@@ -16,7 +16,7 @@ SCRIPT = pathlib.Path(__file__).parents[2] / "saved_models" / "build.py"
 
 @pytest.fixture(scope="module")
 def script():
-    """The script as a module; the flags it defines leave with it."""
+    """The script as a module. Its flags are removed after the tests."""
     before = set(flags.FLAGS)
     spec = importlib.util.spec_from_file_location("build_script", SCRIPT)
     module = importlib.util.module_from_spec(spec)
@@ -28,7 +28,10 @@ def script():
 
 @pytest.fixture
 def run(script, monkeypatch, capsys):
-    """Returns `run(*args)`: exit status and lines on standard error; builds are only recorded."""
+    """Returns `run(*args)`, which returns exit status and lines on standard error.
+
+    Builds are recorded in `run.built` and not done.
+    """
     built = []
 
     def build(name, source, out, **options):
@@ -124,7 +127,7 @@ def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    # TensorFlow tells at import what kind of processor it found.
+    # TensorFlow logs the kind of processor at import.
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert lines == ["error: nothing.npz is not a file; bit: takes a BiT-{S,M}-R*.npz."]
     assert done.stderr.splitlines()[-1] == lines[0]

@@ -19,7 +19,10 @@ TINY_RELEASES = {"maps": True, "plain": False}
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory):
-    """Returns `once(name, make)`: the folder `make(folder)` writes, once for all workers."""
+    """Returns `once(name, make)`, which returns the folder that `make(folder)` writes.
+
+    All workers of pytest share one folder per name.
+    """
     base = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base = base.parent
@@ -38,7 +41,7 @@ def once(tmp_path_factory):
 
 @pytest.fixture
 def tiny_weights():
-    """A tiny backbone's weights, as if they came out of a BiT npz."""
+    """The weights of a tiny backbone, as if read from a BiT npz."""
     return Weights(
         arrays=bit_weights.weights(TINY),
         architecture=TINY,
@@ -50,7 +53,7 @@ def tiny_weights():
 
 @pytest.fixture
 def tiny_names(monkeypatch):
-    """Every checkpoint name means the tiny architecture."""
+    """Makes the tiny architecture that of every checkpoint name."""
     small_builds(monkeypatch)
 
 
@@ -63,7 +66,7 @@ def few_traces(monkeypatch):
 
 @pytest.fixture
 def no_graph(monkeypatch):
-    """Exports of the variables alone, for tests of everything but the graph: they take no time."""
+    """Exports of the variables only, in no time, for tests that do not need the graph."""
     monkeypatch.setattr(serving.ServedModel, "_callable", lambda *_, **__: None)
     monkeypatch.setattr(serving.ServedBackbone, "saved_signatures", lambda _: {})
 
@@ -85,7 +88,7 @@ def tiny_export(once):
 
 @pytest.fixture(scope="session")
 def real_export(once):
-    """The folder that saved_models/build.py writes for cxr-50x1-remedis-m, random weights."""
+    """The folder of cxr-50x1-remedis-m with random weights, written by saved_models/build.py."""
 
     def make(folder):
         run_build("--model=cxr-50x1-remedis-m", "--weights=random:0", f"--out={folder}", check=True)
@@ -95,7 +98,7 @@ def real_export(once):
 
 @pytest.fixture(scope="session", params=TINY_RELEASES)
 def tiny_release(request, once):
-    """A stand-in of the original release, in both versions its graph may be; see `maps_range`."""
+    """A stand-in for the original release, once per possible range, see `maps_range`."""
 
     def make(folder):
         arrays = bit_weights.weights(TINY, final_norm=False)
@@ -112,7 +115,7 @@ def maps_range(request):
 
 @pytest.fixture(scope="session")
 def consumer(once):
-    """Returns `consumer(how, folder)`: facts found, and lines printed, by consumer.py."""
+    """Returns `consumer(how, folder)`: the facts and the printed lines of consumer.py."""
 
     def consume(how, folder):
         def make(results):

@@ -1,9 +1,9 @@
-"""What a user's own program does with a checkpoint folder, with TensorFlow and TF Hub alone.
+"""A user's program that uses a checkpoint folder with TensorFlow and TF Hub alone.
 
     python consumer.py full|short FOLDER FACTS.json
 
-This package cannot be imported here. What was found goes to FACTS.json; between the lines LOADING
-and DONE on standard error there should be nothing.
+This package cannot be imported here. The results go to FACTS.json. On standard error there must be
+nothing between the lines LOADING and DONE.
 """
 
 # ruff: noqa: E402
@@ -47,7 +47,7 @@ def shapes_of(values):
 
 
 def in_short(m, _):
-    """Facts that need the real size: the shapes, and a step of training."""
+    """Returns facts that need the real size: shapes, and the effect of a training step."""
     rng = np.random.default_rng(0)
     large = tf.constant(rng.uniform(size=(2, 224, 224, 3)), tf.float32)
     larger = tf.constant(rng.uniform(size=(1, 448, 448, 3)), tf.float32)
@@ -59,7 +59,7 @@ def in_short(m, _):
 
 
 def step(m, images, training=False):
-    """Facts about the gradients of a loss of the map, and about a step along them."""
+    """Returns facts about the gradients of a loss of the map, and about a step along them."""
     before = m(images)
     root = next(v for v in m.trainable_variables if v.name.split(":")[0] == ROOT)
     root_before = root.numpy()
@@ -80,11 +80,12 @@ def step(m, images, training=False):
 
 
 def in_full(m, folder):
-    """Facts about everything the folder offers."""
+    """Returns facts about all methods and signatures."""
     rng = np.random.default_rng(0)
     sizes = {"65x97": (65, 97), "1x1": (1, 1), "32x64": (32, 64), "33x31": (33, 31)}
     facts = {}
     facts["maps"] = {name: list(m(tf.zeros([1, *size, 3])).shape) for name, size in sizes.items()}
+    facts["map_of_no_images"] = list(m(tf.zeros([0, 65, 97, 3])).shape)
     images = tf.constant(rng.uniform(size=(2, 65, 97, 3)), tf.float32)
     plain = m(images)
     facts["calls"] = {
@@ -122,10 +123,10 @@ def in_full(m, folder):
         "embed": difference(served["embed"]["embedding"], ends["embedding"]),
     } | {f"endpoints/{name}": difference(served["endpoints"][name], ends[name]) for name in ends}
 
-    # Keras 3: the layer hands a lone output on without its name.
+    # The layer of Keras 3 returns a single output without its name.
     layer = keras.layers.TFSMLayer(folder, call_endpoint="embed")
     facts["tfsm_layer"] = difference(layer(images), ends["embedding"])
-    # TF Hub's layer is one of Keras 2, which TF Hub brings along as tf_keras.
+    # TF Hub's layer belongs to Keras 2, which TF Hub installs as tf_keras.
     hub_layer = hub.KerasLayer(folder, trainable=True)
     model = tf_keras.Sequential([hub_layer, tf_keras.layers.GlobalAveragePooling2D()])
     facts["hub_layer"] = difference(model(images), ends["embedding"])
@@ -140,7 +141,7 @@ def main(how, folder, file):
     records = Records()
     for logger in (logging.getLogger(), tf.get_logger(), absl_logging.get_absl_logger()):
         logger.addHandler(records)
-    tf.zeros([])  # TensorFlow tells about the devices when they are first used
+    tf.zeros([])  # TensorFlow logs its devices at their first use
     print("LOADING", file=sys.stderr, flush=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -20,7 +20,7 @@ def arrays():
 
 @pytest.fixture
 def written(tmp_path):
-    """Returns a function that writes arrays as a BiT npz and gives its path."""
+    """Returns a function that writes arrays as a BiT npz and returns its path."""
 
     def write(arrays):
         path = tmp_path / "BiT-M-tiny.npz"
@@ -31,7 +31,7 @@ def written(tmp_path):
 
 
 def refused(path, architecture=TINY):
-    """Returns what is said of a file that is refused, without its path."""
+    """Returns the message about a refused file, without its path."""
     sentence = said(bit_npz.read, str(path), architecture)
     assert str(path) in sentence
     return sentence.replace(str(path), "FILE")
@@ -154,7 +154,7 @@ def test_a_misshapen_head_is_named(arrays, written, name):
 
 
 def test_another_network_of_the_family_is_recognised(tmp_path):
-    # Zeros compress well: 101x1 in a file of some kilobytes.
+    # Zeros compress well: a 101x1 fits into a file of some kilobytes.
     path = tmp_path / "BiT-M-R101x1.npz"
     shapes = Architecture.parse("101x1").shapes(True)
     np.savez_compressed(path, **{n: np.zeros(s, np.float16) for n, s in shapes.items()})
@@ -175,7 +175,7 @@ def test_arrays_that_are_no_floating_point_numbers_are_refused(arrays, written, 
 
 
 class Bomb:
-    """Fails the test that unpickles it."""
+    """Fails a test that unpickles it."""
 
     def __reduce__(self):
         return pytest.fail, ("unpickled",)

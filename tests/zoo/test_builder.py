@@ -13,7 +13,7 @@ from zoo_helpers import BUILD, TINY, said
 
 from remedis.errors import UserError
 from remedis.pretraining.networks import PROJECTION
-from remedis.zoo import builder, checkpoint, export, random_weights, sources, tensors
+from remedis.zoo import builder, checkpoint, export, random_weights, tensors
 from remedis.zoo.seen_images import SeenImages
 
 NAME = "cxr-50x1-remedis-m"
@@ -24,8 +24,8 @@ def test_one_seed_gives_the_same_variables_and_another_others(tmp_path):
     folders = [
         builder.build(NAME, f"random:{seed}", tmp_path / str(i)) for i, seed in enumerate((7, 7, 8))
     ]
-    first, again, other = (tensors.variables_sha256(folder) for folder in folders)
-    assert first == again != other
+    first, same, other = (tensors.variables_sha256(folder) for folder in folders)
+    assert first == same != other
     description = checkpoint.describe(folders[2])
     assert description.provenance.origin == "random"
     assert description.provenance.details == {"seed": 8}
@@ -36,9 +36,9 @@ def test_one_seed_gives_the_same_variables_and_another_others(tmp_path):
 
 
 def test_random_arrays_do_not_depend_on_the_order_of_reading():
-    arrays = random_weights.draw("3", TINY).arrays
+    arrays = random_weights.draw(3, TINY).arrays
     names = list(arrays)
-    backwards = {name: random_weights.draw("3", TINY).arrays[name] for name in names[::-1]}
+    backwards = {name: random_weights.draw(3, TINY).arrays[name] for name in names[::-1]}
     for name in names:
         np.testing.assert_array_equal(arrays[name], backwards[name])
     kernels = [n for n in names if n.endswith("kernel")]
@@ -48,17 +48,19 @@ def test_random_arrays_do_not_depend_on_the_order_of_reading():
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("bits:x.npz", "Unknown source of weights 'bits': did you mean 'bit'?"),
-        ("BiT-M-R50x1.npz", "Unknown source of weights 'BiT-M-R50x1.npz'"),
-        ("", "Unknown source of weights ''. Choose from: bit, release, checkpoint, random."),
-        ("bit", "'bit' names nothing after the scheme; write bit:... ."),
-        ("random:", "'random:' names nothing after the scheme; write random:... ."),
-        ("random:-1", "--weights=random:-1: the seed must be a whole number, e.g. random:0."),
-        ("random:1.5", "--weights=random:1.5: the seed must be a whole number, e.g. random:0."),
-        ("random:one", "--weights=random:one: the seed must be a whole number, e.g. random:0."),
+        (
+            "keras:MobileNet",
+            "keras:MobileNet is MobileNet, a network of keras.applications; expected a BiT "
+            "backbone: a folder of one, bit:FILE.npz, release:DIR, random:SEED or scratch:50x1.",
+        ),
+        (
+            "scratch:152x2",
+            "scratch:152x2 is of the architecture 152x2, but --model=cxr-50x1-remedis-m asks for "
+            "50x1; name other weights, or change --model.",
+        ),
     ],
 )
-def test_a_wrong_source_is_refused(tmp_path, source, sentence):
+def test_weights_that_are_no_bit_of_this_name_are_refused(tmp_path, source, sentence):
     out = tmp_path / "out"
     assert said(builder.build, NAME, source, out).startswith(sentence)
     assert not out.exists()
@@ -91,9 +93,7 @@ def test_an_existing_folder_is_kept_unless_overwriting_is_asked_for(tmp_path, ti
 
 @pytest.mark.usefixtures("tiny_names", "no_graph")
 def test_our_own_folder_is_a_source_and_its_provenance_is_kept(tmp_path, tiny_export):
-    folder = builder.build(
-        "path-50x1-remedis-m", f"checkpoint:{tiny_export}", tmp_path, command="c"
-    )
+    folder = builder.build("path-50x1-remedis-m", str(tiny_export), tmp_path, command="c")
     original, copy = checkpoint.describe(tiny_export), checkpoint.describe(folder)
     assert copy.provenance.origin == "bit"
     assert copy.provenance.sha256 == original.provenance.sha256
@@ -106,43 +106,37 @@ def test_our_own_folder_is_a_source_and_its_provenance_is_kept(tmp_path, tiny_ex
 
 
 @pytest.mark.usefixtures("tiny_names", "no_graph")
-def test_what_a_run_has_seen_and_its_head_go_along(tmp_path):
+def test_seen_images_and_projection_of_a_run_are_copied(tmp_path):
     run, out = tmp_path / "run", tmp_path / "out"
     run.mkdir()
-    made = builder.build(NAME, "random:0", tmp_path / "made")
-    assert SeenImages.read(made) is None
-    made.rename(run / "export")
+    folder = builder.build(NAME, "random:0", tmp_path / "built")
+    assert SeenImages.read(folder) is None
+    folder.rename(run / "export")
     (run / "config.json").write_text("{}")
-    bare = builder.build(NAME, f"checkpoint:{run}", out)
+    bare = builder.build(NAME, str(run), out)
     assert not {"seen.json", PROJECTION} & set(os.listdir(bare))
 
     SeenImages.from_hashes(["a", "b"]).write(run / "export")
     (run / "export" / PROJECTION).write_bytes(b"a head")
-    # From the run, and from the folder that the copy replaces.
+    # Copies from the run, and then from the folder that is replaced.
     for source in (run, out / NAME):
-        folder = builder.build(NAME, f"checkpoint:{source}", out, overwrite=True)
+        folder = builder.build(NAME, str(source), out, overwrite=True)
         assert SeenImages.read(folder) == SeenImages.read(run / "export")
         assert SeenImages.read(folder).count(["a", "b", "c"]) == 2
         assert (folder / PROJECTION).read_bytes() == b"a head"
 
 
 @pytest.mark.usefixtures("tiny_names")
-def test_a_folder_of_bit_m_is_none_of_bit_s(tmp_path, tiny_export):
-    # The weights are BiT-M's, wherever they have been since.
-    sentence = said(builder.build, "cxr-50x1-remedis-s", f"checkpoint:{tiny_export}", tmp_path)
+def test_a_folder_of_bit_m_is_refused_for_bit_s(tmp_path, tiny_export):
+    # The folder holds weights of BiT-M, whose provenance it has kept.
+    sentence = said(builder.build, "cxr-50x1-remedis-s", str(tiny_export), tmp_path)
     assert sentence.startswith("BiT-M-tiny.npz has a head of 21,843 classes")
 
 
 def test_a_folder_of_another_architecture_is_refused(tmp_path, tiny_export):
-    assert said(builder.build, NAME, f"checkpoint:{tiny_export}", tmp_path) == (
-        f"{tiny_export} holds a 1-1-1-1x0.5 backbone; expected 50x1 for this --model."
-    )
-
-
-def test_a_run_without_export_is_refused(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    assert said(sources.read, f"checkpoint:{tmp_path}", TINY) == (
-        f"{tmp_path} is a run that has no export yet; let it finish first."
+    assert said(builder.build, NAME, str(tiny_export), tmp_path) == (
+        f"{tiny_export} is of the architecture 1-1-1-1x0.5, but --model={NAME} asks for 50x1; name "
+        "other weights, or change --model."
     )
 
 
@@ -196,7 +190,7 @@ def test_a_killed_build_leaves_no_folder_under_the_final_name(tmp_path):
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (out / NAME).exists()
-    # What it had written goes by a hidden name that no program takes for a checkpoint.
+    # The unfinished folder has a hidden name, so that no program takes it for a checkpoint.
     assert all(name.startswith(".") for name in os.listdir(out))
 
 

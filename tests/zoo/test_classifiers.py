@@ -1,4 +1,4 @@
-"""Classifiers written to folders: served by TensorFlow alone, opened again as Keras models."""
+"""Classifiers written to folders, served by TensorFlow alone and loaded as Keras models."""
 
 import dataclasses
 import hashlib
@@ -54,7 +54,7 @@ CALIBRATION = {
 START = Provenance("bit", "Made for a test.")
 TRAINED = Provenance("training", "Fine-tuned for a test.", parent=START)
 
-# Runs where `remedis` cannot be imported; prints what came out as JSON.
+# Runs where `remedis` cannot be imported, and prints its results as JSON.
 ALONE = """
 import io, json, sys
 sys.modules["remedis"] = None
@@ -81,13 +81,14 @@ print(json.dumps({
     "variables": [v.name for v in model.variables],
     "trainable": [v.name for v in model.trainable_variables],
     "without_gradient": sum(g is None for g in gradients),
+    "of_no_images": {name: value.shape.as_list() for name, value in model(images[:0]).items()},
 }))
 """
 
 
 def backbone_of(kind):
     if kind == "keras":
-        return resolve.load("keras:SmallNet", seed=0).backbone
+        return resolve.load_backbone("keras:SmallNet", seed=0).backbone
     backbone = BiTResNet(TINY, final_norm=kind == "normed")
     backbone.assign(bit_weights.weights(TINY, kind == "normed"))
     return backbone
@@ -122,7 +123,7 @@ def save(model, directory, **changes):
 def of_keras(tmp_path_factory, small_application):  # noqa: F811
     """A classifier on a network with batch norms, and the folder it was written to."""
     model = made("keras", "multi_class")
-    # Averages as a training leaves them.
+    # Moves the averages, as a training does.
     for _ in range(3):
         model(IMAGES, training=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -133,7 +134,7 @@ def of_keras(tmp_path_factory, small_application):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def alone(of_keras, tmp_path_factory):
-    """A JPEG's bytes and what TensorFlow alone makes of them with the folder."""
+    """The path of a JPEG, and the outputs of TensorFlow alone for it."""
     folder = tmp_path_factory.mktemp("alone")
     buffer = io.BytesIO()
     pixels = np.random.RandomState(2).randint(0, 256, (60, 50, 3), np.uint8)
@@ -170,11 +171,21 @@ def test_an_export_normalises_by_its_averages_even_in_training(alone):
     assert facts["training"] == facts["served"]
 
 
+def test_an_export_gives_empty_results_for_no_images(of_keras, alone):
+    _, facts = alone
+    channels = of_keras[0].backbone.map_channels
+    assert facts["of_no_images"] == {
+        "probabilities": [0, 3],
+        "logits": [0, 3],
+        "embedding": [0, channels],
+    }
+
+
 def test_an_export_has_every_variable_and_trains_those_with_gradients(of_keras, alone):
     model, _ = of_keras
     _, facts = alone
     named = model.named_variables()
-    # Keras numbers the layers of a process, whose tests may have made others before.
+    # Keras numbers the layers of a process, and other tests may have built layers before.
     names = compat.numbered_from_zero(name.removesuffix(":0") for name in facts["variables"])
     assert list(names.values()) == list(named)
     trainable = {names[name.removesuffix(":0")] for name in facts["trainable"]}
@@ -198,7 +209,7 @@ def same(one, other):
     assert list(one.named_variables()) == list(other.named_variables())
 
 
-def test_a_classifier_on_a_keras_network_is_opened_again(of_keras):
+def test_a_classifier_on_a_keras_network_is_loaded(of_keras):
     model, folder = of_keras
     opened, preprocess, description = save_classifier.load(folder)
     same(model, opened)
@@ -212,7 +223,7 @@ def test_a_classifier_on_a_keras_network_is_opened_again(of_keras):
 
 def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
     model, folder = of_keras
-    loaded = resolve.load(str(folder), 0, "SmallNet")
+    loaded = resolve.load_backbone(str(folder), 0, "SmallNet")
     np.testing.assert_allclose(
         loaded.backbone(IMAGES, training=False), model.backbone(IMAGES, training=False), rtol=1e-5
     )
@@ -232,7 +243,7 @@ def test_a_classifier_on_a_keras_network_is_a_backbone(of_keras):
     ],
 )
 @pytest.mark.usefixtures("few_traces")
-def test_a_classifier_on_a_bit_backbone_is_opened_again(kind, head_norm, tmp_path, monkeypatch):
+def test_a_classifier_on_a_bit_backbone_is_loaded(kind, head_norm, tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "WIDENED", ())
     model = made(kind, head_norm=head_norm)
     opened, _, description = save_classifier.load(save(model, tmp_path / "export"))
@@ -240,13 +251,13 @@ def test_a_classifier_on_a_bit_backbone_is_opened_again(kind, head_norm, tmp_pat
     assert (description.backbone, description.task) == (TINY.name, "multi_label")
     assert opened.head_norm is head_norm
     assert opened.unused_variables() == model.unused_variables()
-    again = resolve.load(str(tmp_path / "export"), 0).backbone
-    np.testing.assert_allclose(again(IMAGES), model.backbone(IMAGES), rtol=1e-5, atol=1e-6)
+    backbone = resolve.load_backbone(str(tmp_path / "export"), 0).backbone
+    np.testing.assert_allclose(backbone(IMAGES), model.backbone(IMAGES), rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture
 def no_functions(monkeypatch):
-    """Exports of variables and descriptions alone."""
+    """Exports of variables and descriptions only."""
     monkeypatch.setattr(serving.ServedModel, "_callable", lambda *_, **__: None)
     monkeypatch.setattr(serving, "signature", lambda *_, **__: tf.function(lambda: {"a": 1}, []))
 
@@ -271,7 +282,7 @@ def test_the_card_says_what_the_numbers_mean(of_keras):
     assert "| benign | none | nothing |  |  |  |" in card
     assert "- platt: scale and offset were fitted. On such images, with the label as common" in card
     assert "- none: they follow the training labels' definition" in card
-    assert "Cases were too few, or no fit made the labels likelier." in card
+    assert "There were too few cases, or no fit made the labels more likely." in card
     assert "- temperature" not in card
     assert "| label | youden | target_sensitivity |\n| --- | ---: | ---: |\n" in card
     assert "| benign | none | 0.5 |\n| malignant | 0.3333 | none |\n\n(target: 0.9)" in card
@@ -302,7 +313,7 @@ def test_an_export_knows_what_it_has_seen_and_gives_no_content_hash_away(tmp_pat
     assert not any(one in text for one in hashes)
     seen = SeenImages.read(folder)
     assert [seen.count([one]) for one in hashes] == [1, 1, 1, 0, 0]
-    # With another salt the same images look different, and are known all the same.
+    # With another salt the digests of the same images differ, and the images are still recognised.
     other = SeenImages.from_hashes(hashes[:3])
     assert not other.digests & seen.digests
     assert other.count(hashes) == 3

@@ -74,7 +74,7 @@ def test_a_description_is_the_same_after_a_trip_through_json(tmp_path, descripti
     values = files.read_json(tmp_path / DESCRIPTION)
     assert values["format"] == 1
     read = Description.from_json(values)
-    # The record is for people; lists and tuples are one to JSON.
+    # JSON has no tuples.
     assert dataclasses.replace(read, record=None) == dataclasses.replace(description, record=None)
     assert json.dumps(read.record) == json.dumps(description.record)
 
@@ -85,7 +85,7 @@ def test_random_weights_are_told_from_trained_and_from_pretrained_ones():
     assert (trained(trained(RANDOM)).random, trained(BIT).random) == (True, False)
 
 
-def test_fields_of_a_later_version_are_passed_over():
+def test_fields_of_a_later_version_are_ignored():
     description = described(BIT)
     assert Description.from_json(description.to_json() | {"later": 1}) == description
 
@@ -171,9 +171,9 @@ def test_the_card_of_a_release_owns_its_weights():
 
 
 def calibrated(method, **fits):
-    """The card of a classifier whose labels have these fits."""
-    found = {"method": method, "fitted_on": {"cases": 120, "labels": fits}, "left_out": []}
-    return text(dataclasses.replace(classifier(BIT), calibration=found))
+    """Returns the card of a classifier whose labels have these fits."""
+    calibration = {"method": method, "fitted_on": {"cases": 120, "labels": fits}, "left_out": []}
+    return text(dataclasses.replace(classifier(BIT), calibration=calibration))
 
 
 def test_the_card_promises_shares_only_of_an_offset_and_at_a_prevalence():
@@ -184,14 +184,14 @@ def test_the_card_promises_shares_only_of_an_offset_and_at_a_prevalence():
     )
     row = "120 cases of the validation split | 12 | 110 | 8.8% |\n"
     assert f"| edema | platt | {row}" in platt
-    assert "three in ten have the label. Where it is rarer or more common" in platt
+    assert "three in ten of those with a probability of 0.3 have the label" in platt
     assert f"| edema | temperature | {row}" in temperature
-    assert "three in ten have the label" not in temperature
+    assert "have the label" not in temperature
     assert "a scale was fitted, and no offset" in temperature
     assert "class weights or balanced drawing" in temperature
 
 
-def test_the_card_says_of_each_label_what_its_fit_is_from():
+def test_the_card_names_the_data_of_each_labels_fit():
     written = calibrated(
         "platt",
         cardiomegaly={"method": "platt", "cases": 25, "data": "hospital C"},
@@ -205,7 +205,7 @@ def test_the_card_says_of_each_label_what_its_fit_is_from():
     )
 
 
-def test_the_card_of_a_fine_tuned_model_tells_where_it_started():
+def test_the_card_of_a_fine_tuned_model_names_the_weights_it_started_from():
     from_bit, from_random = text(classifier(BIT)), text(classifier(RANDOM))
     assert "RANDOM" not in from_bit
     assert from_random.startswith(

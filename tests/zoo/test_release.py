@@ -1,4 +1,4 @@
-"""Folders of the original release, by a stand-in with their names, children and signature."""
+"""Folders of the original release: a stand-in with the same names, children and signature."""
 
 import shutil
 
@@ -10,7 +10,7 @@ import tensorflow as tf
 from zoo_helpers import TINY, relative_error, said
 
 from remedis.models.architectures import Architecture
-from remedis.zoo import builder, checkpoint, export, release, sources, tensors
+from remedis.zoo import builder, checkpoint, export, release, resolve, tensors
 from remedis.zoo.weights import RELEASE_RANGES
 
 NAME = "path-50x1-remedis-s"
@@ -23,7 +23,7 @@ def same(got, expected):
 
 @pytest.fixture
 def expected(tiny_release):
-    """The map of the release's own graph, called as its users call it."""
+    """The map of the release's own graph, called as users call it."""
     return tf.saved_model.load(str(tiny_release))(IMAGES)
 
 
@@ -63,9 +63,9 @@ def test_the_range_its_graph_maps_to_is_measured(tiny_release, maps_range):
         np.testing.assert_array_equal(weights.arrays[name], array)
 
 
-def test_the_raw_folder_is_taken_wherever_one_of_ours_is(tiny_release, expected):
+def test_the_downloaded_folder_is_read_as_one_of_ours(tiny_release, expected):
     assert checkpoint.describe(tiny_release) is None
-    weights = sources.read(f"checkpoint:{tiny_release}", TINY)
+    weights = resolve.read_weights(str(tiny_release), 0, TINY.name)
     assert weights.architecture == TINY
     assert weights.provenance.origin == "release"
     assert weights.provenance.sha256 == tensors.variables_sha256(tiny_release)
@@ -231,7 +231,7 @@ class TestFoldersThatAreNoSavedModel:
 
 
 class Other(tf.Module):
-    """Something else than a backbone."""
+    """A SavedModel that is no backbone."""
 
     def __init__(self, variables):
         super().__init__()
@@ -249,7 +249,7 @@ def test_a_saved_model_of_something_else_is_refused(tmp_path, variables, names):
         said(checkpoint.read, tmp_path),
         said(release.read, str(tmp_path), TINY),
         said(builder.build, NAME, f"release:{tmp_path}", tmp_path / "out"),
-        said(builder.build, NAME, f"checkpoint:{tmp_path}", tmp_path / "out"),
+        said(builder.build, NAME, str(tmp_path), tmp_path / "out"),
     ):
         assert sentence.startswith(f"{tmp_path}: These variables are not a BiT ResNet's: expected ")
         assert names in sentence

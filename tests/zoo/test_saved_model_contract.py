@@ -1,4 +1,4 @@
-"""The SavedModel contract, held by a user's program that has TensorFlow and TF Hub alone."""
+"""The SavedModel contract, checked in a process with TensorFlow and TF Hub alone."""
 
 import json
 
@@ -32,7 +32,7 @@ def real(consumer, real_export):
 
 def test_files_are_those_of_a_release_and_two_beside_them(tiny_export):
     assert {str(p.relative_to(tiny_export)) for p in tiny_export.rglob("*")} == FILES
-    # Private directories of a temporary file must not become a private checkpoint.
+    # A checkpoint must not keep the private permissions of the temporary folder.
     assert tiny_export.stat().st_mode & 0o777 == tiny_export.parent.stat().st_mode & 0o777
 
 
@@ -81,6 +81,10 @@ def test_any_height_and_width_give_stride_32_rounded_up(tiny):
         "32x64": [1, 1, 2, channels],
         "33x31": [1, 2, 1, channels],
     }
+
+
+def test_no_images_give_an_empty_map(tiny):
+    assert tiny["map_of_no_images"] == [0, 3, 4, TINY.map_channels]
 
 
 def test_every_way_to_call_gives_the_same_map(tiny):

@@ -1,4 +1,4 @@
-"""What the loaded module says of images it cannot take: the graph itself speaks."""
+"""The sentences that a loaded module raises for wrong images, from inside its graph."""
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ TOO_LARGE = (
     f"assertion failed: [images reach beyond [0, 1]; {EXPECTED}: divide 8-bit pixels by 255; got] "
 )
 SHAPE = f"assertion failed: [images have the wrong shape; {EXPECTED}; got] "
+NO_PIXELS = f"assertion failed: [images have no pixels; {EXPECTED}; got] "
 WRONG = {
     "nan": (spoilt(np.nan), NOT_FINITE),
     "inf": (spoilt(np.inf), NOT_FINITE),
@@ -46,6 +47,10 @@ WRONG = {
     "channels first": (IMAGES.transpose(0, 3, 1, 2), SHAPE + "[2 3 40 40]"),
     "grey": (IMAGES[0, ..., 0], SHAPE + "[40 40]"),
     "scalar": (np.float32(0.5), SHAPE + "[]"),
+    "no rows": (IMAGES[:, :0], NO_PIXELS + "[2 0 40 3]"),
+    "no columns": (IMAGES[:, :, :0], NO_PIXELS + "[2 40 0 3]"),
+    "no images of no pixels": (IMAGES[:0, :0], NO_PIXELS + "[0 0 40 3]"),
+    "float64 no rows": (IMAGES[:, :0].astype(np.float64), NO_PIXELS + "[2 0 40 3]"),
     "float64 nan": (spoilt(np.nan).astype(np.float64), NOT_FINITE),
     "float64 rank 3": (IMAGES[0].astype(np.float64), SHAPE + "[40 40 3]"),
 }
@@ -67,7 +72,7 @@ def test_wrong_images_get_one_sentence(module, case, method):
 
 @pytest.mark.parametrize("training", [True, None])
 @pytest.mark.parametrize("case", ["nan", "uint8", "rank 3"])
-def test_wrong_images_get_it_with_a_training_argument_too(module, case, training):
+def test_wrong_images_get_it_also_with_a_training_argument(module, case, training):
     images, sentence = WRONG[case]
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         module(images, training=training)
@@ -75,7 +80,7 @@ def test_wrong_images_get_it_with_a_training_argument_too(module, case, training
 
 
 @pytest.mark.parametrize("signature", ["serving_default", "embed", "endpoints"])
-@pytest.mark.parametrize("case", ["nan", "0-255"])
+@pytest.mark.parametrize("case", ["nan", "0-255", "no rows"])
 def test_signatures_refuse_wrong_values(module, case, signature):
     images, sentence = WRONG[case]
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
@@ -83,7 +88,7 @@ def test_signatures_refuse_wrong_values(module, case, signature):
     assert sentence in str(caught.value)
 
 
-def test_values_a_little_outside_are_what_interpolation_makes(module):
+def test_values_a_little_outside_of_the_range_are_accepted(module):
     assert module(spoilt(-0.1) + spoilt(1.2)).shape == (2, 2, 2, 1024)
 
 
@@ -93,6 +98,44 @@ def test_float64_is_taken_as_float32(module):
     np.testing.assert_array_equal(module.embed(images), module.embed(images.astype(np.float32)))
 
 
-def test_no_images_give_no_maps(module):
-    assert module(IMAGES[:0]).shape == (0, 2, 2, 1024)
+@pytest.mark.parametrize("training", [False, True, None])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_images_give_no_maps(module, training, dtype):
+    assert module(IMAGES[:0].astype(dtype), training=training).shape == (0, 2, 2, 1024)
+
+
+def test_no_images_give_empty_results_of_every_method_and_signature(module):
+    expected = {
+        "root": (0, 10, 10, 32),
+        "block1": (0, 10, 10, 128),
+        "block2": (0, 5, 5, 256),
+        "block3": (0, 3, 3, 512),
+        "block4": (0, 2, 2, 1024),
+        "map": (0, 2, 2, 1024),
+        "embedding": (0, 1024),
+        "pre_logits": (0, 1024),
+    }
+    empty = tf.constant(IMAGES[:0])
+    assert module.embed(empty).shape == (0, 1024)
+    assert {name: value.shape for name, value in module.endpoints(empty).items()} == expected
+    signatures = {
+        name: {key: tuple(value.shape) for key, value in call(input_1=empty).items()}
+        for name, call in module.signatures.items()
+    }
+    assert signatures == {
+        "serving_default": {"output_1": (0, 2, 2, 1024)},
+        "embed": {"embedding": (0, 1024)},
+        "endpoints": expected,
+    }
+
+
+def test_no_images_give_gradients_of_zero(module):
+    images = tf.constant(IMAGES[:0])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        loss = tf.reduce_sum(module(images, training=True))
+    *gradients, by_images = tape.gradient(loss, [*module.trainable_variables, images])
+    assert by_images.shape == images.shape
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient, 0)
     assert module.embed(IMAGES[:0]).shape == (0, 1024)
