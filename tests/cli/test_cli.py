@@ -1,5 +1,7 @@
+import contextlib
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import remedis
 from remedis import cli
 from remedis.errors import UserError
 from remedis.zoo import names
@@ -60,6 +63,98 @@ def test_list_does_not_wait_for_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_version_is_the_package_s(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"remedis {remedis.__version__}\n"
+
+
+COMMANDS = (
+    *("list", "info", "doctor", "prepare", "augmentations", "embed", "probe", "evaluate"),
+    *("calibrate", "compare", "build", "finetune", "pretrain", "ood-curves"),
+)
+
+
+def test_the_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    printed = capsys.readouterr().out
+    assert all(f"\n    {command} " in printed for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_without_underscores_in_options(command, capsys):
+    with contextlib.suppress(SystemExit):  # of argparse
+        assert cli.main([command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "--quiet" in printed or "--[no]quiet" in printed
+    assert "--verbose" in printed or "--[no]verbose" in printed
+    assert not re.search(r"--\w+_", printed)
+
+
+@pytest.mark.parametrize("option", cli.OLD_OPTIONS)
+def test_options_with_underscores_still_work_and_warn(option, capsys):
+    new = option.replace("_", "-")
+    command = ["embed", "checkpoint", "data", "--out=no.csv"]
+    value = [] if "allow" in option else ["1"]
+    if "split" in option:
+        command[0] = "probe"
+        command[-1] = "--methods=linea"
+    for form in ([option, *value], [f"{option}=1"] if value else []):
+        if form:
+            assert cli.main([*command, *form]) == 1
+            warning, error = capsys.readouterr().err.splitlines()
+            assert warning.startswith(f"warning: {option} is now written {new};")
+            assert error.startswith("error: ")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_quiet_and_verbose_stand_before_or_after_the_command(at, monkeypatch):
+    shown = []
+    monkeypatch.setattr(cli, "_list", lambda parsed: shown.append(parsed) or 0)
+    for option in ("quiet", "verbose"):
+        arguments = ["list"]
+        arguments.insert(at, f"--{option}")
+        assert cli.main(arguments) == 0
+        assert getattr(shown[-1], option)
+    assert cli.main(["list"]) == 0
+    assert not shown[-1].quiet
+    assert not shown[-1].verbose
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["embed", "checkpoint", "data"],
+        ["embed", "checkpoint", "data", "--out=e.npz", "--batch-size=0"],
+        ["probe", "checkpoint", "data", "--splits=train"],
+        ["doctor", "data", "--cache=."],
+        ["doctor", "data", "--splits=train=most"],
+        ["doctor", "data", "--option=root"],
+        ["evaluate", "run", "data", "--manifest=manifest.csv", "--out=out"],
+        ["calibrate", "run", "data", "--out=."],
+        ["compare", "nowhere", "nothing"],
+        ["build", "--weights=random:0", "--model=cxr-51x1-remedis-m"],
+        ["finetune", "--config=own_data", "--config.steps=many", "--workdir=w"],
+        ["pretrain", "--config=pretrain_own:moko", "--workdir=w"],
+        ["ood-curves", "--config=ood_onw", "--workdir=w"],
+        ["probes"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments_do_not_wait_for_tensorflow(arguments, tmp_path):
+    code = (
+        "import sys; from remedis import cli; status = cli.main(sys.argv[1:]); "
+        "sys.exit(10 * ('tensorflow' in sys.modules) + status)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+
+
 @pytest.fixture
 def data(tmp_path):
     rng = np.random.default_rng(0)
@@ -108,10 +203,10 @@ def test_doctor_holds_data_against_a_checkpoint(data, tiny_checkpoint, capsys):
             "--option has 'root'; expected KEY=VALUE",
         ),
         (["{data}", "--labels=ill", "--checkpoint=/no/where"], "/no/where"),
-        (["{data}", "--labels=ill", "--split_unit=slide"], "Unknown unit of splits 'slide'"),
+        (["{data}", "--labels=ill", "--split-unit=slide"], "Unknown unit of splits 'slide'"),
         (["{data}", "--labels=ill", "--splits=train"], "expected shares such as train=0.7,valid"),
         (["{data}", "--labels=ill", "--splits=train=1,tset=0"], "Unknown split 'tset'"),
-        (["{data}", "--labels=ill", "--split_seed=one"], "Argument --split_seed: invalid int"),
+        (["{data}", "--labels=ill", "--split-seed=one"], "Argument --split-seed: invalid int"),
         (["{data}", "--labels=ill", "--unmentioned=zero"], "did you mean 'zeros'?"),
         (["{data}", "--labels=ill", "--cache={data}"], "is a directory; expected a file to make"),
         (["{data}", "--source=slides", "--option=mpp=0,5"], "is (0, 5); expected a number."),
@@ -143,7 +238,7 @@ def test_doctor_takes_the_policies_and_splits_of_the_config(data, capsys):
     table.drop(columns="split").to_csv(data / "manifest.csv", index=False)
     arguments = ["doctor", str(data), "--labels=ill", "--json"]
     splits = "--splits=train=0.5,validation=0.25,test=0.25"
-    assert cli.main([*arguments, "--unmentioned=zeros", splits, "--split_seed=4"]) == 0
+    assert cli.main([*arguments, "--unmentioned=zeros", splits, "--split-seed=4"]) == 0
     found = json.loads(capsys.readouterr().out)["findings"]
     assert "unlearnable" not in [f["code"] for f in found]
     (assigned,) = [f["sentence"] for f in found if f["code"] == "assigned_splits"]
