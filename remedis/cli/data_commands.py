@@ -73,6 +73,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
     if parsed.cache is not None and os.path.isdir(parsed.cache):
         raise UserError(f"--cache={parsed.cache} is a directory; expected a file to make or reuse.")
     fractions = None if parsed.splits is None else shared_arguments.fractions(parsed.splits)
+    manifest = shared_arguments.manifest(parsed)
 
     from remedis.data.checks import doctor
     from remedis.evaluation.intervals import MIN_PATIENTS
@@ -81,7 +82,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
     expected = expectation(parsed.checkpoint) if parsed.checkpoint else None
     diagnosis = doctor.diagnose(
-        shared_arguments.manifest(parsed),
+        manifest,
         MIN_PATIENTS,
         fractions,
         parsed.split_seed,
