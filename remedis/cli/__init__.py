@@ -25,7 +25,7 @@ __all__ = ["UNWELL", "main"]
 
 _LOG = logging.getLogger(__name__)
 
-# Jobs have flags instead of arguments: their module, and the line in the list of commands.
+# Jobs parse their own flags. By name: the module, and the summary in the list of commands.
 JOBS = {
     "build": ("build_job", "builds checkpoint folders from weights"),
     "finetune": ("finetune_job", "fine-tunes a checkpoint on labelled images, by a config"),
@@ -102,12 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser(
         "info", help="describes a checkpoint, by name or folder: weights, shapes, provenance"
     )
-    info.add_argument("what", metavar="NAME_OR_DIR", help="checkpoint name, or SavedModel folder")
+    info.add_argument(
+        "name_or_folder", metavar="NAME_OR_DIR", help="checkpoint name, or SavedModel folder"
+    )
     info.set_defaults(run=_info)
     for module in (data_commands, embedding_commands, classifier_commands):
         module.add(commands)
     for command in commands.choices.values():
-        # Without a default, what stands before the command is kept.
+        # Without a default, an option before the command keeps its value.
         _add_verbosity(command, default=argparse.SUPPRESS)
     for name, (_, summary) in JOBS.items():
         commands.add_parser(name, help=summary, add_help=False)
@@ -132,5 +134,5 @@ def _list(_: argparse.Namespace) -> int:
 def _info(parsed: argparse.Namespace) -> int:
     from remedis.reporting import checkpoint_info
 
-    output.show(checkpoint_info.checkpoint_info(parsed.what))
+    output.show(checkpoint_info.checkpoint_info(parsed.name_or_folder))
     return 0

@@ -1,6 +1,6 @@
 """Exit statuses of commands and jobs: a user's mistake is one line on standard error and status 1.
 
-An error that is nobody's mistake but the program's keeps its traceback.
+An error of the program itself keeps its traceback.
 """
 
 import errno
@@ -12,12 +12,12 @@ from remedis.errors import UserError
 
 MISTAKE = 1
 INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
-# Errors of the system that tell of a full disk or missing rights, not of a fault in the program.
+# Error numbers of a full disk or of missing rights: no fault of the program.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def of_command(do: Callable[[], int]) -> int:
-    """Returns what `do` returns; every error of the system is taken for the user's mistake."""
+    """Returns the status of `do`; every error of the operating system is a user's mistake."""
 
     def explain(error: OSError) -> str:
         where = f"{error.filename}: " if error.filename is not None else ""
@@ -27,7 +27,7 @@ def of_command(do: Callable[[], int]) -> int:
 
 
 def of_job(do: Callable[[], int]) -> int:
-    """Returns what `do` returns; tells that the same command resumes the job."""
+    """Returns the status of `do`; the messages say that the same command resumes the job."""
 
     def explain(error: OSError) -> str | None:
         if error.errno not in UNWRITABLE:

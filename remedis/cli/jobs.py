@@ -183,9 +183,9 @@ def _check_config(flag: Any, arguments: Sequence[str]) -> None:
 
 
 def _explained(error: BaseException, arguments: Sequence[str]) -> UserError:
-    """Returns a sentence for what absl or ml_collections says of a command line."""
+    """Returns a UserError for an error that absl or ml_collections raises on a command line."""
     # A UserError raised in a config file comes wrapped in others' exceptions, one of which may be
-    # a UserError again, with a traceback as its text: the innermost is the one that was meant.
+    # a UserError with a traceback as its text: only the innermost has the original sentence.
     chain: list[BaseException] = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(inner)
@@ -207,7 +207,7 @@ def _check_overrides(file: str, arguments: Sequence[str]) -> None:
     try:
         config = runpy.run_path(path)["get_config"](*([argument] if argument else []))
     except Exception:
-        return  # the file itself is what cannot be read
+        return  # the file itself cannot be read
     types = dict(_types(config))
     for text in arguments:
         match = re.fullmatch(rf"--?(?:no)?{FLAG}\.([\w.]+)(?:=(.*))?", text, re.DOTALL)
@@ -221,7 +221,7 @@ def _check_overrides(file: str, arguments: Sequence[str]) -> None:
 
 
 def _refused(kind: type, value: str) -> str | None:
-    """Returns what is expected instead if `value` is no text of type `kind`, else None."""
+    """Returns a description of the expected text if `value` is no text of type `kind`."""
     parsers: dict[type, tuple[Callable[[str], Any], str]] = {
         int: (int, "a whole number"),
         float: (float, "a number"),

@@ -3,8 +3,8 @@
 TensorFlow obeys TF_CPP_MIN_LOG_LEVEL only once its shared libraries are loaded. Before that their
 static initialisers write lines on oneDNN, CUDA drivers and absl to file descriptor 2, whatever the
 variable says (TensorFlow 2.21, `port.cc` and `cudart_stub.cc`), and no setting keeps them back.
-During this one import, therefore, a second process reads what goes to the descriptor, drops lines
-below the level and passes on all others at once: the last line of a crash is not lost in a buffer.
+During this one import, therefore, a second process reads the descriptor, drops lines below the
+level and passes on all others at once: the last line of a crash is not lost in a buffer.
 
 Run as a program, this file is that second process; it imports nothing but the standard library.
 """
@@ -70,7 +70,7 @@ def filtered() -> Iterator[None]:
         try:
             standard_error = os.dup(2)
             stack.callback(os.close, standard_error)
-            # In a session of its own, so that Ctrl-C ends the program and not what reads its lines.
+            # In a session of its own: Ctrl-C ends the program and not the reader of its lines.
             reader = subprocess.Popen(
                 [sys.executable, "-I", "-S", __file__, level],
                 stdin=subprocess.PIPE,
