@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 install: $(VENV)/installed
 
 # Compiling every module of every dependency would take longer than the rehearsal.
-$(VENV)/installed: setup.py constraints.txt
+$(VENV)/installed: setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --no-compile -e .
 	touch $@
@@ -22,7 +22,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 rehearsal: $(VENV)/installed
 	$(BIN)/python finetune/finetune.py --config=configs/chexpert.py:rehearsal --workdir=runs/rehearsal
 
-# The whole road on made-up data: unlabelled images of two hospitals, a checkpoint, what it saves.
+# All steps on made-up data: unlabelled images of two hospitals, a checkpoint, the labels it saves.
 MINIATURE := runs/miniature
 STUDY = $(BIN)/python finetune/ood_curves.py --config=configs/ood_cxr.py:rehearsal \
 	--workdir=$(MINIATURE)/study --config.baseline=scratch \

@@ -1,1 +1,1 @@
-"""One experiment a file."""
+"""One experiment per file; its docstring has the command and the expected numbers."""

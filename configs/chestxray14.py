@@ -3,13 +3,14 @@ r"""ChestX-ray14: the 14 findings, all layers, BiT's HyperRule.
     python finetune/finetune.py --config=configs/chestxray14.py --workdir=runs/chestxray14 \
         --config.checkpoint=saved_models/cxr-50x1-remedis-m --config.data_dir=/data/ChestX-ray14
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
-second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
-(made-up data of five of the findings, random weights, minutes on 2 cores). For "any finding" v "No
-Finding" set `--config.labels='("No Finding",)'`: the AUROC of the one is that of the other.
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
+second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
+`:rehearsal` (made-up data of five of the findings, random weights, minutes on 2 cores). For "any
+finding" against "No Finding" set `--config.labels='("No Finding",)'`: the AUROC of the one is that
+of the other.
 
 Expected on ChestX-ray14: not measured here. Without the official lists of files in the directory
-all images are split by patient, and no published number is comparable.
+all images are split by patient, and the numbers are not comparable with published ones.
 """
 
 import ml_collections

@@ -4,22 +4,22 @@ r"""CheXpert: five conditions or all 14 labels, frontal films, all layers, BiT's
         --config.checkpoint=saved_models/cxr-50x1-remedis-m \
         --config.data_dir=/data/CheXpert-v1.0-small
 
-As a baseline, DenseNet-121 as in CheXNet, with ImageNet weights from a file of yours:
+A baseline, DenseNet-121 as in CheXNet, with ImageNet weights from a file of yours:
 
     python finetune/finetune.py --config=configs/chexpert.py --workdir=runs/chexpert-densenet \
         --config.checkpoint=keras:DenseNet121:densenet121_weights_tf_dim_ordering_tf_kernels.h5 \
         --config.data_dir=/data/CheXpert-v1.0-small --config.optimizer=adamw \
         --config.learning_rate=0.0001 --config.learning_rate_batch=0
 
-Arguments, several as `:rehearsal,head_only`: `:14` (all labels), `:50x1`, `:152x2` (no backbone but
-this one; the second in little memory), `:head_only` (the head alone, solved on stored embeddings),
-`:rehearsal` (made-up data of the five conditions, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:14` (all labels), `:50x1`, `:152x2` (accept this
+backbone only; the second trains in little memory), `:head_only` (the head alone, solved on stored
+embeddings), `:rehearsal` (made-up data of the five conditions, random weights, minutes on 2 cores).
 
 Expected on CheXpert: not measured here; the data and the weights are gated. `:rehearsal` shows that
 everything runs; its AUROC says nothing about radiographs.
 
-Uncertain values: ones for Atelectasis and Edema, zeros for the others; unmentioned: zeros. That is
-what is widely copied; other choices are `ignore`, `zeros` and `ones`, for all or a label.
+Uncertain values: ones for Atelectasis and Edema, zeros for the others; unmentioned: zeros. This is
+the usual choice; others are `ignore`, `zeros` and `ones`, for all labels or for one.
 """
 
 import ml_collections
@@ -32,7 +32,7 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns the config; `arg` as above."""
     config = common.chest_xray("chexpert")
     common.reports(config)
-    # valid.csv is the test set; the validation part is carved out of train.csv by patient.
+    # valid.csv is the test set; validation is a share of the patients of train.csv.
     config.splits = ml_collections.ConfigDict({"train": 0.9, "validation": 0.1, "test": 0.0})
 
     def all_labels(config: ml_collections.ConfigDict) -> None:

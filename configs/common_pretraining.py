@@ -1,4 +1,4 @@
-"""What the configs of pretraining share: their keys, the methods, and how they rehearse."""
+"""The keys of pretraining configs with their defaults, the methods, and the rehearsals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
-from configs.common import Variant, finetuning, r50x1, r152x2
-from remedis.errors import UserError, unknown_choice
+from configs import arguments
+from configs.arguments import Variant
+from configs.common import finetuning, r50x1, r152x2
 
-# Keys of a fine-tuning run that the probe of a pretraining has too, with the same defaults.
+# Keys of a fine-tuning run that the online probe of a pretraining has too, with the same defaults.
 PROBE = (
     "source",
     "source_options",
@@ -37,55 +38,55 @@ def pretraining() -> ml_collections.ConfigDict:
     batches of 512 for 100 epochs, of which 10 warm up.
     """
     config = ml_collections.ConfigDict()
-    # What from.
+    # Start.
     config.checkpoint = ""  # bit:FILE.npz, a folder, or another form of remedis/zoo/resolve.py
-    config.architecture = ""  # such as 50x1: what the checkpoint must be; empty for any
-    config.rehearsal = ""  # layout of images to make up in the run directory; none for real ones
-    # Images; their labels are not looked at.
-    config.data = ""  # 'csv=/data/mine; chestxray14=/data/ChestX-ray14', a source each
+    config.architecture = ""  # the checkpoint must have it, such as 50x1; empty for any
+    config.rehearsal = ""  # layout of images to make up in the run directory; empty for real ones
+    # Images; their labels are not used.
+    config.data = ""  # a directory per source: 'csv=/data/mine; chestxray14=/data/ChestX-ray14'
     config.source_options = ""  # such as 'chexpert: views=all'; see the source's file
-    config.leave_out = ""  # 'FILE.csv; DIRECTORY': lists, and runs and studies that will judge
+    config.leave_out = ""  # 'FILE.csv; DIRECTORY': lists of images, and runs or studies
     config.leave_out_splits = ("validation", "test")  # of sources that have splits
     config.allow_missing_patient_ids = False
-    config.max_bad_images = 0.01  # share of unreadable images a run goes on with
+    config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
     config.image_size = 224
     config.preprocess = "contrastive_cxr({size})"  # of each of the two views
     config.cache_gb = 1.0  # memory for decoded images; changes speed, never numbers
     # Method.
     config.method = "simclr"  # or micle, moco, relic, barlow_twins
     config.method_options = ""  # such as 'temperature=0.2; widths=(512, 128)'; see its file
-    config.partners = "patient_id"  # or study_id: whose other image is the second view in MICLe
-    config.precision = "float32"  # or bfloat16, float16: of the activations while training
-    config.gradient_checkpointing = False  # compute activations twice instead of keeping them
-    # How long, of these one; 0 is none.
+    config.partners = "patient_id"  # or study_id; MICLe's second view shares it
+    config.precision = "float32"  # or bfloat16, float16: of the activations in training
+    config.gradient_checkpointing = False  # recompute activations instead of keeping them
+    # Length: exactly one of these is set; 0 counts as unset.
     config.steps = config_dict.placeholder(int)
     config.epochs = config_dict.placeholder(float)
     config.examples = config_dict.placeholder(int)
     # Training.
     config.batch_size = 512  # of all workers together
-    config.accumulate = 1  # parts a batch is worked on in; every image still meets all others
+    config.accumulate = 1  # micro-batches per step; every image still meets all others
     config.optimizer = "lars"  # or sgd, adamw
-    config.learning_rate = 0.3  # at a batch of `learning_rate_batch`, in proportion to the batch
-    config.learning_rate_batch = 256  # 0: the rate is taken as it is
+    config.learning_rate = 0.3  # at a batch of `learning_rate_batch`; scales with the batch
+    config.learning_rate_batch = 256  # 0: the rate does not scale
     config.learning_rates = ""  # factors by name: 'projection/.*=10; block[12]/.*=0'; 0 freezes
     config.schedule = "cosine"  # or constant
     config.warmup = config_dict.placeholder(int)  # steps
     config.warmup_epochs = config_dict.placeholder(float)  # the same in epochs
     config.momentum = 0.9
-    config.weight_decay = 1e-6  # norms and biases are left out
-    config.clip_norm = 0.0  # largest norm of all gradients together; 0 for none
+    config.weight_decay = 1e-6  # norms and biases do not decay
+    config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
     config.seed = 0
     config.distribution = "none"  # or mirrored, multi_worker, tpu
     config.stop_on_collapse = True
-    # When to look.
+    # Intervals, in steps.
     config.evaluate_every = 500
     config.checkpoint_every = 500
     config.log_every = 10
-    # By what: a linear probe on labelled images, which chooses the checkpoint that is kept. Without
-    # config.probe.source there is none, and the last checkpoint is.
-    whole = finetuning()
-    config.probe = ml_collections.ConfigDict({key: whole[key] for key in PROBE})
-    # What it is called.
+    # Online probe: a linear probe on labelled images, which chooses the checkpoint that is kept.
+    # Without config.probe.source there is no probe, and the last checkpoint is kept.
+    defaults = finetuning()
+    config.probe = ml_collections.ConfigDict({key: defaults[key] for key in PROBE})
+    # Name of the checkpoint.
     config.name = ""  # such as cxr-50x1-remedis-m; empty for the name of the run's directory
     return config
 
@@ -115,14 +116,34 @@ def barlow_twins(config: ml_collections.ConfigDict) -> None:
     config.learning_rates = f".*/(gamma|beta|bias)={0.0048 / config.learning_rate:g}"
 
 
-# How each method trains; its own settings are the defaults of `remedis.pretraining.methods`.
+def _of_method(name: str, train: Variant) -> Variant:
+    def change(config: ml_collections.ConfigDict) -> None:
+        config.method = name
+        train(config)
+
+    return change
+
+
+# The training of each method; its own settings are the defaults of `remedis.pretraining.methods`.
 METHODS: Mapping[str, Variant] = {
-    "simclr": lars,
-    "micle": lars,
-    "moco": moco,
-    "relic": relic,
-    "barlow_twins": barlow_twins,
+    name: _of_method(name, train)
+    for name, train in (
+        ("simclr", lars),
+        ("micle", lars),
+        ("moco", moco),
+        ("relic", relic),
+        ("barlow_twins", barlow_twins),
+    )
 }
+
+
+def r152x2_of_two_views(config: ml_collections.ConfigDict) -> None:
+    """Accepts no backbone but the 152x2; a micro-batch has half as many images, of two views."""
+    r152x2(config)
+    config.accumulate = min(config.batch_size, 2 * config.accumulate)
+
+
+ARCHITECTURES: Mapping[str, Variant] = {"50x1": r50x1, "152x2": r152x2_of_two_views}
 
 
 # Settings of a rehearsal: a temperature for small batches, a queue and heads for few images, a
@@ -140,12 +161,13 @@ def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str)
     """Returns a variant for made-up images and a narrow backbone from random weights: minutes.
 
     Args:
-      layout: of the images, as in `remedis.finetuning.rehearsal`; they are probed too.
+      layout: of the images, as in `remedis.finetuning.rehearsal`; the probe has the same.
       labels: those that the made-up images show.
-      preprocess: of each view: milder than for real images, which are many more.
+      preprocess: of each view: milder than for real images, of which there are many more.
     """
 
     def change(config: ml_collections.ConfigDict) -> None:
+        config.accumulate = 1
         config.rehearsal = config.probe.source = layout
         config.probe.labels = labels
         config.probe.splits = ml_collections.ConfigDict(
@@ -168,32 +190,13 @@ def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str)
 def locked_pretraining(
     config: ml_collections.ConfigDict, arg: str | None, rehearsal: Variant
 ) -> ml_collections.ConfigDict:
-    """Returns a pretraining's config with the variants named in `arg` applied, locked.
+    """Returns a pretraining config with the variants named in `arg` applied, locked.
 
     Args:
-      config: to change.
-      arg: names, `a` or `a,b` in any order: a method, an architecture, `rehearsal`.
-      rehearsal: what `rehearsal` does; it has the last word.
-
-    Raises:
-      UserError: an argument is none of these, or two exclude each other.
+      config: to change; its `method` holds if `arg` names none.
+      arg: of the config; see `arguments.locked`.
+      rehearsal: the variant of this name.
     """
-    choices = (*METHODS, "50x1", "152x2", "rehearsal")
-    asked = [name.strip() for name in (arg or "").split(",") if name.strip()]
-    for name in asked:
-        if name not in choices:
-            raise unknown_choice("config argument", name, choices)
-    methods = [name for name in METHODS if name in asked] or [config.method]
-    if len(methods) > 1:
-        raise UserError(f"The config arguments {methods[0]} and {methods[1]} exclude each other.")
-    config.method = methods[0]
-    METHODS[config.method](config)
-    if "50x1" in asked:
-        r50x1(config)
-    if "152x2" in asked:
-        r152x2(config)
-        config.accumulate = min(config.batch_size, 2 * config.accumulate)  # for the two views
-    if "rehearsal" in asked:
-        config.accumulate = 1
-        rehearsal(config)
-    return config.lock()
+    variants = {**METHODS, **ARCHITECTURES, "rehearsal": rehearsal}
+    exclusive = [METHODS, ARCHITECTURES]
+    return arguments.locked(config, arg, variants, exclusive, defaults=[config.method])

@@ -1,12 +1,12 @@
-"""What the configs of label-budget studies share: their keys, and how they rehearse."""
+"""The keys of label-budget configs with their defaults, and their rehearsals."""
 
 import ml_collections
 from ml_collections import config_dict
 
-from configs.common import Variant
-from remedis.errors import unknown_choice
+from configs import arguments
+from configs.arguments import Variant
 
-# Keys of a fine-tuning run that a study sets itself: for an arm, or because only one value fits.
+# Keys of a fine-tuning run that a study sets itself: per arm, or because only one value fits.
 STUDY_SETS = (
     "checkpoint",
     "architecture",
@@ -29,45 +29,45 @@ def ood(
     """Returns every key of a label-budget study with its default.
 
     Args:
-      inside: what a run on the in-distribution (ID) data would be told, as `finetuning` has it.
-      outside: the same of the out-of-distribution (OOD) data. Labels, image size, evaluation's
+      inside: config of a fine-tuning run on the in-distribution (ID) data, as of `finetuning`.
+      outside: the same for the out-of-distribution (OOD) data. Labels, image size, evaluation's
         preprocessing and the norm of the head are those of `inside`: the study has them once.
     """
     config = ml_collections.ConfigDict()
-    config.title = ""  # of the report; empty for one made of config.ood_name
-    config.rehearsal = ""  # pair of hospitals to make up in the run directory; none for real data
-    # What is compared.
-    config.arms = ""  # 'NAME=CHECKPOINT; ...', each a folder, scratch:50x1, keras:DenseNet121:FILE
-    config.baseline = ""  # name of the arm that the others are held against
-    config.modes = ("probe", "finetune")  # how arms are adapted: one of them, or both
-    # From where to where.
+    config.title = ""  # of the report; empty: made from config.ood_name
+    config.rehearsal = ""  # pair of hospitals to make up in the run directory; empty for real data
+    # Comparison.
+    config.arms = ""  # 'NAME=CHECKPOINT; ...': a folder, scratch:50x1 or keras:DenseNet121:FILE
+    config.baseline = ""  # name of the arm that the others are compared with
+    config.modes = ("probe", "finetune")  # ways to adapt an arm: one of them, or both
+    # Data.
     config.id_name = inside.source
     config.ood_name = outside.source
     config.id_data_dir = ""
     config.ood_data_dir = ""
-    config.id_sites = ""  # such as '0, 3, 4': only images of these, split anew; empty for all
+    config.id_sites = ""  # such as '0, 3, 4': images of these alone, split again; empty for all
     config.ood_sites = ""
-    # How many labelled patients of the OOD data, none and all of them always among them.
-    config.budgets = "0, 1%, 5%, 10%, 20%, 33%, 50%, 100%"  # shares or numbers
+    # Budgets: numbers of labelled patients of the OOD data; none and all are always among them.
+    config.budgets = "0, 1%, 5%, 10%, 20%, 33%, 50%, 100%"  # shares, or numbers
     config.seeds = 10  # draws of the patients
-    config.validation_share = 0.25  # of a budget's patients, who choose the model and train none
+    config.validation_share = 0.25  # of a budget's patients; they choose the model
     config.seed = 0
-    # What is asked.
+    # Questions.
     config.target = config_dict.placeholder(float)  # mean AUROC to reach, beside the reference
-    config.minutes = config_dict.placeholder(float)  # of an expert, to label a patient
-    config.price = config_dict.placeholder(float)  # to label a patient
-    config.extrapolate = False  # beyond all labelled patients, by a power law
+    config.minutes = config_dict.placeholder(float)  # of an expert's time per labelled patient
+    config.price = config_dict.placeholder(float)  # per labelled patient
+    config.extrapolate = False  # beyond the number of labelled patients, by a power law
     config.resamples = 1000  # of test patients and seeds, for intervals
-    config.caveats = ()  # sentences for the report, of what you know about the data
-    # What both share.
+    config.caveats = ()  # sentences of yours on the data, for the report
+    # Keys that both sides share.
     for key in ("labels", "image_size", "eval_preprocess", "head_norm"):
         config[key] = inside[key]
         inside[key] = outside[key] = config.get_ref(key)
-    # Data and fine-tuning of each; fine-tuning on a budget is that of config.ood.
+    # Data and fine-tuning of each side; fine-tuning on a budget is that of config.ood.
     config.id, config.ood = inside, outside
-    for part in (inside, outside):
+    for side in (inside, outside):
         for key in STUDY_SETS:
-            del part[key]
+            del side[key]
     return config
 
 
@@ -80,21 +80,21 @@ def ood_rehearsal(pair: str) -> Variant:
 
     def change(config: ml_collections.ConfigDict) -> None:
         config.rehearsal = pair
-        # A unit or two a block: a network of 16 takes longer to trace than these take to train.
+        # One or two units per block: tracing 16 units takes longer than training these.
         config.arms = "deeper=scratch:1-2-2-1x0.5; shallow=scratch:1-1-1-1x0.5"
         config.baseline = "shallow"
         config.image_size = 48
         config.budgets = "0, 10%, 33%, 100%"
         config.seeds = 3
         config.resamples = 400
-        # Random weights need a method that makes its own step sizes, and larger steps at first.
-        for part, steps in ((config.id, 160), (config.ood, 60)):
-            part.optimizer, part.schedule = "adamw", "cosine"
-            part.learning_rate, part.learning_rate_batch = 0.002, 0
-            part.steps = steps
-            part.evaluate_every = part.checkpoint_every = steps // 4
-            # Augmentation makes up for much of what the made-up hospitals differ in.
-            part.train_preprocess = "resize({size})"
+        # Random weights need an adaptive optimizer, and larger steps at first.
+        for side, steps in ((config.id, 160), (config.ood, 60)):
+            side.optimizer, side.schedule = "adamw", "cosine"
+            side.learning_rate, side.learning_rate_batch = 0.002, 0
+            side.steps = steps
+            side.evaluate_every = side.checkpoint_every = steps // 4
+            # Augmentation evens out much of the difference between the made-up hospitals.
+            side.train_preprocess = "resize({size})"
 
     return change
 
@@ -102,13 +102,5 @@ def ood_rehearsal(pair: str) -> Variant:
 def locked_study(
     config: ml_collections.ConfigDict, arg: str | None, rehearsal: Variant
 ) -> ml_collections.ConfigDict:
-    """Returns a study's config, locked; `arg` is `rehearsal` or nothing.
-
-    Raises:
-      UserError: `arg` is something else.
-    """
-    for name in (name.strip() for name in (arg or "").split(",") if name.strip()):
-        if name != "rehearsal":
-            raise unknown_choice("config argument", name, ("rehearsal",))
-        rehearsal(config)
-    return config.lock()
+    """Returns a study's config, locked; `arg` is empty, or `rehearsal` for the variant."""
+    return arguments.locked(config, arg, {"rehearsal": rehearsal})

@@ -5,16 +5,16 @@ r"""MIMIC-CXR-JPG: five conditions, frontal films, official splits, all layers, 
         --config.data_dir=/data/mimic-cxr-jpg-2.0.0
 
 The directory holds `files/` and the tables `mimic-cxr-2.0.0-{metadata,split,chexpert}.csv.gz`.
-REMEDIS' checkpoints for radiographs have seen these images, without labels, while pretraining:
-results here are in-distribution.
+REMEDIS' checkpoints for radiographs were pretrained on these images, without labels: results here
+are in-distribution.
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
-second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
-(made-up data, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
+second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
+`:rehearsal` (made-up data, random weights, minutes on 2 cores).
 
 Expected on MIMIC-CXR-JPG: not measured here; the data and the weights are gated.
 
-Labels are mined from reports, those of the test split too. Uncertain values: ones for Atelectasis
+All labels are mined from reports, also in the test split. Uncertain values: ones for Atelectasis
 and Edema, zeros for the others; unmentioned: zeros, as for CheXpert.
 """
 

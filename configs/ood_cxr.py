@@ -1,4 +1,4 @@
-r"""From CheXpert to ChestX-ray14: how many labelled patients, for five conditions.
+r"""CheXpert to ChestX-ray14: labelled patients needed, for five conditions.
 
     python finetune/ood_curves.py --config=configs/ood_cxr.py --workdir=runs/ood-cxr \
         --config.arms='remedis=saved_models/cxr-50x1-remedis-m; bit=saved_models/bit-m' \
@@ -7,12 +7,13 @@ r"""From CheXpert to ChestX-ray14: how many labelled patients, for five conditio
 
 Every arm is fine-tuned on CheXpert (`config.id`), scored there and zero-shot on the test patients
 of ChestX-ray14, then adapted with 1 % to 100 % of its other patients (`config.ood`). Keys of
-either are set as `--config.ood.steps=200`. `--config.target=0.85` asks for that AUROC as well.
+either side are set as `--config.ood.steps=200`. `--config.target=0.85` adds this AUROC as a target.
 
 Arguments: `:rehearsal` (two made-up hospitals, random weights, minutes on 2 cores).
 
-Expected on the real data: not measured here; CheXpert and the weights are gated. Of `:rehearsal`,
-in seven minutes on 2 slow cores, the arm `shallow`, mean AUROC on the test sets:
+Expected on the real data: not measured here; CheXpert and the weights are gated. Expected of
+`:rehearsal`, which takes seven minutes on 2 slow cores, the arm `shallow`, mean AUROC on the test
+sets:
 
                    in distribution       zero-shot             all 301 patients
     probe          0.730 [0.689, 0.771]  0.573 [0.543, 0.597]  0.670 [0.639, 0.710]
@@ -28,7 +29,7 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns the config; `arg` as above."""
     inside = common.chest_xray("chexpert")
     common.reports(inside)
-    # valid.csv is the test set; the validation part is carved out of train.csv by patient.
+    # valid.csv is the test set; validation is a share of the patients of train.csv.
     inside.splits = ml_collections.ConfigDict({"train": 0.9, "validation": 0.1, "test": 0.0})
     config = common_study.ood(inside, common.chest_xray("chestxray14"))
     config.id_name, config.ood_name = "CheXpert", "ChestX-ray14"

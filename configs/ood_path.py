@@ -1,19 +1,20 @@
-r"""Camelyon17 as WILDS packs it, centres left out: how many labelled patients of a new laboratory.
+r"""Camelyon17 as WILDS packs it, centres left out: labelled patients needed of a new laboratory.
 
     python finetune/ood_curves.py --config=configs/ood_path.py --workdir=runs/ood-path \
         --config.arms='remedis=saved_models/path-50x1-remedis-m; bit=saved_models/bit-m' \
         --config.baseline=bit --config.id_data_dir=/data/camelyon17_v1.0 \
         --config.ood_data_dir=/data/camelyon17_v1.0
 
-In distribution are centres 0, 1, 3 and 4, out of it centre 2, WILDS' test centre; each side is
-split by patient anew. Others: `--config.id_sites='0, 3, 4' --config.ood_sites='1, 2'`. A centre has
-ten slides of ten patients or fewer, so that budgets are few patients with many patches each, and
-intervals, which resample patients, are wide.
+Centres 0, 1, 3 and 4 are in distribution; centre 2, WILDS' test centre, is out of distribution.
+Each side is split by patient, not as WILDS does. Other centres:
+`--config.id_sites='0, 3, 4' --config.ood_sites='1, 2'`. A centre has ten slides of ten patients or
+fewer, so that budgets are few patients with many patches each, and intervals, which resample
+patients, are wide.
 
 Arguments: `:rehearsal` (made-up centres, random weights, minutes on 2 cores).
 
-Expected on the real data: not measured here. Of `:rehearsal`, in six minutes on 2 slow cores, the
-arm `shallow`, AUROC on the test sets:
+Expected on the real data: not measured here. Expected of `:rehearsal`, which takes six minutes on 2
+slow cores, the arm `shallow`, AUROC on the test sets:
 
                    in distribution       zero-shot             all 11 patients
     probe          0.776 [0.730, 0.817]  0.580 [0.533, 0.623]  0.832 [0.784, 0.884]
@@ -33,17 +34,17 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     config.id_sites, config.ood_sites = "0, 1, 3, 4", "2"
     config.budgets = "0, 2, 3, 100%"
     config.ood.splits = ml_collections.ConfigDict({"train": 0.2, "validation": 0.2, "test": 0.6})
-    # Holds the shares to within a patient: five of the test set is the least for an interval.
+    # Keeps the shares of centres to within a patient: an interval needs five in the test set.
     config.ood.stratify = ("site",)
 
     def rehearsal(config: ml_collections.ConfigDict) -> None:
         common_study.ood_rehearsal("pathology")(config)
-        # Small images leave little but the stain to go by.
+        # In small images the stain is almost all there is to learn from.
         config.image_size = 32
         config.budgets = "0, 2, 4, 100%"
         shares = {"train": 0.4, "validation": 0.15, "test": 0.45}
         config.ood.splits = ml_collections.ConfigDict(shares)
-        for part in (config.id, config.ood):
-            part.train_preprocess = "resize({size}) | quarter_turns() | flip_left_right()"
+        for side in (config.id, config.ood):
+            side.train_preprocess = "resize({size}) | quarter_turns() | flip_left_right()"
 
     return common_study.locked_study(config, arg, rehearsal)

@@ -1,20 +1,20 @@
-r"""Your own images: a directory with `manifest.csv`, one row an image, no code.
+r"""Your own images: a directory with `manifest.csv`, one row per image, no code.
 
     python finetune/finetune.py --config=configs/own_data.py --workdir=runs/mine \
         --config.checkpoint=saved_models/cxr-50x1-remedis-m --config.data_dir=/data/mine \
         --config.labels='("pneumonia",)' --config.image_size=224
 
-`manifest.csv` has the columns `path` (relative to the directory), `patient_id`, and one a label: 1,
-0, -1 for uncertain, nothing for unknown. If it has a column `split` (train, validation, test), that
-is kept; else images are split by patient.
+`manifest.csv` has the columns `path` (relative to the directory), `patient_id`, and one column per
+label: 1, 0, -1 for uncertain, empty for unknown. A column `split` (train, validation, test) is kept
+if there is one; else images are split by patient.
 
-Exactly one of several labels is 1: add `--config.task=multi_class`.
+If exactly one of several labels is 1, add `--config.task=multi_class`.
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
-second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
-(made-up data, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
+second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
+`:rehearsal` (made-up data, random weights, minutes on 2 cores).
 
-Expected: nobody but you can tell.
+Expected: depends on your data.
 """
 
 import ml_collections

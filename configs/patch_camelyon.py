@@ -1,18 +1,18 @@
-r"""PatchCamelyon: tumour in a patch's centre, the authors' splits, all layers, BiT's HyperRule.
+r"""PatchCamelyon: tumour in the centre of a patch, official splits, all layers, BiT's HyperRule.
 
     python finetune/finetune.py --config=configs/patch_camelyon.py --workdir=runs/patch_camelyon \
         --config.checkpoint=saved_models/path-50x1-remedis-m --config.data_dir=/data/pcam
 
 The directory holds the six files `camelyonpatch_level_2_split_*.h5`, unpacked.
 
-Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (no backbone but this one; the
-second in little memory), `:head_only` (the head alone, solved on stored embeddings), `:rehearsal`
-(made-up data, random weights, minutes on 2 cores).
+Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
+second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
+`:rehearsal` (made-up data, random weights, minutes on 2 cores).
 
 Expected on PatchCamelyon: not measured here.
 
-Patients are not recorded, so that every patch counts as one: the intervals take patches of one
-slide as independent and are too narrow.
+Patients are not recorded, so that every patch counts as a patient: the intervals treat patches of
+one slide as independent and are too narrow.
 """
 
 import ml_collections

@@ -1,27 +1,27 @@
-r"""Self-supervision on radiographs: REMEDIS' second stage, from BiT to a checkpoint for CXR.
+r"""Self-supervised pretraining on radiographs: REMEDIS' second stage, BiT to a checkpoint for CXR.
 
     python pretrain/pretrain.py --config=configs/pretrain_cxr.py --workdir=runs/pretrain-cxr \
         --config.checkpoint=bit:BiT-M-R50x1.npz --config.name=cxr-50x1-remedis-m \
         --config.data='mimic_cxr=/data/mimic-cxr-jpg-2.0.0; chexpert=/data/CheXpert-v1.0-small' \
         --config.source_options='mimic_cxr: views=all; chexpert: views=all'
 
-The directory's `export` is a checkpoint as any other. Labels are not looked at. Validation and test
-of sources with official splits are left out; what else an experiment will be judged on, of images
-without a split for example, is named: a CSV file with `path` or `patient_id`, or the directory of
-the run or study, which `finetune/ood_curves.py --list` makes before anything is trained:
+The directory's `export` is a checkpoint like any other. Labels are not used. Validation and test
+splits of sources that have official ones are left out. Other images that an experiment will be
+tested on have to be named: in a CSV file with `path` or `patient_id`, or by the directory of the
+run or study, which `finetune/ood_curves.py --list` makes before anything is trained:
 `--config.leave_out='runs/ood-cxr; /data/mine/test.csv'`.
 
-A probe on labelled images tells how training goes, and chooses the checkpoint that is kept:
+A probe on labelled images monitors the training and chooses the checkpoint that is kept:
 
         --config.probe.source=chexpert --config.probe.data_dir=/data/CheXpert-v1.0-small
 
-SimCLR with the values released with REMEDIS; the loss is the mean over all views, half of the
-released sum, which LARS evens out but for norms and biases.
+SimCLR has the settings released with REMEDIS. The loss is the mean over all views, half of the
+released sum; LARS cancels the factor except for norms and biases.
 
 Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
-two views), `:moco`, `:relic` or `:barlow_twins`, each with optimizer, rates, decay and length of
-its own; `:50x1`, `:152x2` (no backbone but this one; the second in little memory); `:rehearsal`
-(made-up radiographs, a narrow backbone from random weights, minutes on 2 cores).
+two views), `:moco`, `:relic` or `:barlow_twins`, each with its own optimizer, rates, decay and
+length; `:50x1`, `:152x2` (accept this backbone only; the second trains in little memory);
+`:rehearsal` (made-up radiographs, a narrow backbone from random weights, minutes on 2 cores).
 
 Expected on MIMIC-CXR and CheXpert: not measured here; the data are gated. `:rehearsal` shows that
 everything runs; its AUROC says nothing about radiographs.

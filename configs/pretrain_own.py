@@ -1,33 +1,33 @@
-r"""Self-supervision on your own images: a directory with `manifest.csv`, no labels and no code.
+r"""Self-supervised pretraining on your own images: a directory with `manifest.csv`, no labels.
 
     python pretrain/pretrain.py --config=configs/pretrain_own.py --workdir=runs/pretrain-mine \
         --config.checkpoint=saved_models/cxr-50x1-remedis-m --config.data=csv=/data/mine \
         --config.leave_out=runs/ood-mine
 
-`manifest.csv` has the columns `path` (relative to the directory) and `patient_id`; whatever else it
-has is not looked at, but for `split`: validation and test are left out. So are the images that a
-run or a study named in `config.leave_out` is judged on, and those listed in a CSV file there; a
-study that has not run yet has a directory after `finetune/ood_curves.py --list`. Several
-directories, and published data beside yours: `--config.data='csv=/data/a; csv=/data/b'`.
+`manifest.csv` has the columns `path` (relative to the directory) and `patient_id`. Of its other
+columns only `split` is used: validation and test are left out. The test images of a run or a study
+named in `config.leave_out`, and images listed in a CSV file named there, are left out, too; a study
+that has not run yet has a directory after `finetune/ood_curves.py --list`. Several directories, or
+published data beside yours: `--config.data='csv=/data/a; csv=/data/b'`.
 
-A few labelled images tell how training goes, and choose the checkpoint that is kept:
+A probe on a few labelled images monitors the training and chooses the checkpoint that is kept:
 
         --config.probe.source=csv --config.probe.data_dir=/data/labelled \
         --config.probe.labels='("pneumonia",)'
 
-What `config.leave_out` names is left out of them, too.
+The images of `config.leave_out` are left out of them, too.
 
-Few images need a batch that the memory holds, and an optimizer made for it. From random weights SGD
-gained here in 3 epochs about what AdamW did in 14 (`docs/results.md`): `--config.batch_size=64
---config.optimizer=sgd --config.learning_rate=0.1 --config.learning_rate_batch=0
---config.method_options=temperature=0.2`.
+Few images need a batch that fits into memory, and an optimizer that suits it. From random weights
+SGD gained here in 3 epochs about as much as AdamW in 14 (`docs/results.md`):
+`--config.batch_size=64 --config.optimizer=sgd --config.learning_rate=0.1
+--config.learning_rate_batch=0 --config.method_options=temperature=0.2`.
 
 Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
-two views), `:moco`, `:relic` or `:barlow_twins`, each with optimizer, rates, decay and length of
-its own; `:50x1`, `:152x2` (no backbone but this one; the second in little memory); `:rehearsal`
-(made-up images, a narrow backbone from random weights, minutes on 2 cores).
+two views), `:moco`, `:relic` or `:barlow_twins`, each with its own optimizer, rates, decay and
+length; `:50x1`, `:152x2` (accept this backbone only; the second trains in little memory);
+`:rehearsal` (made-up images, a narrow backbone from random weights, minutes on 2 cores).
 
-Expected: nobody but you can tell.
+Expected: depends on your data.
 """
 
 import ml_collections
@@ -39,7 +39,7 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     """Returns the config; `arg` as above."""
     config = common_pretraining.pretraining()
     # Suits images of any kind that have a right way up. For those without, such as pathology, add
-    # quarter_turns(); for colour, colour_distortion(1.0) in the place of the last two.
+    # quarter_turns(); for colour images replace the last two by colour_distortion(1.0).
     config.preprocess = (
         "random_resized_crop({size}, area=(0.08, 1.0)) | flip_left_right() | brightness(0.8) | "
         "contrast(0.8)"

@@ -1,23 +1,24 @@
-r"""Self-supervision on patches of slides: REMEDIS' second stage, from BiT to one for pathology.
+r"""Self-supervised pretraining on patches of slides: REMEDIS' second stage, BiT to pathology.
 
     python pretrain/pretrain.py --config=configs/pretrain_path.py --workdir=runs/pretrain-path \
         --config.checkpoint=bit:BiT-M-R50x1.npz --config.name=path-50x1-remedis-m \
         --config.data='slides=/data/tcga; wilds_camelyon17=/data/camelyon17_v1.0'
 
-The directory's `export` is a checkpoint as any other. Labels are not looked at. Validation and test
-of sources with official splits are left out; what else an experiment will be judged on is named, as
-in `configs/pretrain_cxr.py`: `--config.leave_out=runs/ood-path`.
+The directory's `export` is a checkpoint like any other. Labels are not used. Validation and test
+splits of sources that have official ones are left out. Other images that an experiment will be
+tested on have to be named, as in `configs/pretrain_cxr.py`: `--config.leave_out=runs/ood-path`.
 
-A probe on labelled patches tells how training goes, and chooses the checkpoint that is kept:
+A probe on labelled patches monitors the training and chooses the checkpoint that is kept:
 
         --config.probe.source=wilds_camelyon17 --config.probe.data_dir=/data/camelyon17_v1.0
 
-REMEDIS saw 50 million patches of 29,018 slides for about 1,000 epochs, which is
-`--config.epochs=1000`; here it is 100, as for radiographs. Arguments, several as `:moco,50x1`: a
-method, `:simclr`, `:micle` (two patches of one patient as the two views), `:moco`, `:relic` or
-`:barlow_twins`, each with optimizer, rates, decay and length of its own; `:50x1`, `:152x2` (no
-backbone but this one; the second in little memory); `:rehearsal` (made-up patches, a narrow
-backbone from random weights, minutes on 2 cores).
+REMEDIS was trained on 50 million patches of 29,018 slides for about 1,000 epochs, which is
+`--config.epochs=1000`; the default here is 100, as for radiographs.
+
+Arguments, several as `:moco,50x1`: a method, `:simclr`, `:micle` (two patches of one patient as the
+two views), `:moco`, `:relic` or `:barlow_twins`, each with its own optimizer, rates, decay and
+length; `:50x1`, `:152x2` (accept this backbone only; the second trains in little memory);
+`:rehearsal` (made-up patches, a narrow backbone from random weights, minutes on 2 cores).
 
 Expected on TCGA: not measured here. `:rehearsal` shows that everything runs; its AUROC says nothing
 about tissue.

@@ -1,4 +1,4 @@
-"""Foundation models for medical imaging: build, load, fine-tune, and know what the numbers mean.
+"""Foundation models for medical imaging: build, load, fine-tune, evaluate.
 
 Research software. Nothing it makes is a diagnostic device.
 """

@@ -9,6 +9,9 @@ from remedis.errors import UserError
 
 _Settings = TypeVar("_Settings")
 
+# Config keys by the name they had in version 0.1; in configs and run directories of that time.
+RENAMED_KEYS = {"rematerialise": "gradient_checkpointing"}
+
 
 def items(text: str, separator: str = ";") -> list[str]:
     """Returns the parts of a text between separators, stripped; empty parts are left out."""

@@ -30,7 +30,8 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Report]:
       done: steps finished before, e.g. by a killed run.
     """
     console = Console(stderr=True)
-    if not console.is_terminal:
+    quiet = logging.getLogger("remedis").level > logging.INFO
+    if quiet or not console.is_terminal:
         yield _lines(title, total)
         return
     status_column = TextColumn("{task.fields[status]}")

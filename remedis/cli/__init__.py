@@ -1,16 +1,48 @@
 """The `remedis` command."""
 
 import argparse
-import os
+import importlib
+import itertools
+import logging
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from remedis.cli import classifiers, console, data, embeddings, output
-from remedis.cli.data import UNWELL
+import remedis
+from remedis.cli import (
+    classifier_commands,
+    console,
+    data_commands,
+    embedding_commands,
+    exit_status,
+    output,
+    tensorflow_start,
+)
+from remedis.cli.data_commands import UNWELL
 from remedis.errors import UserError
 
 __all__ = ["UNWELL", "main"]
+
+_LOG = logging.getLogger(__name__)
+
+# Jobs parse their own flags. By name: the module, and the summary in the list of commands.
+JOBS = {
+    "build": ("build_job", "builds checkpoint folders from weights"),
+    "finetune": ("finetune_job", "fine-tunes a checkpoint on labelled images, by a config"),
+    "pretrain": ("pretrain_job", "pretrains a backbone on unlabelled images, by a config"),
+    "ood-curves": (
+        "ood_curves_job",
+        "measures how many labelled patients another hospital needs, by a config",
+    ),
+}
+# Options that had underscores in version 0.1.
+OLD_OPTIONS = (
+    "--allow_missing_patient_ids",
+    "--batch_size",
+    "--max_bad_images",
+    "--split_seed",
+    "--split_unit",
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -22,24 +54,35 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        parsed = _parser().parse_args(arguments)
-        # Standard output of `--json` is JSON alone.
-        to_stderr = getattr(parsed, "json", False)
-        with console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr):
-            status: int = parsed.run(parsed)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        print(f"error: {where}{error.strerror or error}.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted.", file=sys.stderr)
-        return 130
+    tensorflow_start.hush()
+    written = list(sys.argv[1:] if arguments is None else arguments)
+    options = list(itertools.takewhile(lambda argument: argument.startswith("-"), written))
+    command, rest = written[len(options) : len(options) + 1], written[len(options) + 1 :]
+    if command and command[0] in JOBS:
+        job = importlib.import_module(f"remedis.cli.{JOBS[command[0]][0]}")
+        status: int = job.main([*options, *rest])
+        return status
+    return exit_status.of_command(lambda: _run(written))
+
+
+def _run(written: Sequence[str]) -> int:
+    with console.shown():
+        parsed = _parser().parse_args(list(map(_hyphenated, written)))
+    # Standard output of `--json` is JSON alone.
+    to_stderr = getattr(parsed, "json", False)
+    with console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr):
+        status: int = parsed.run(parsed)
     return status
+
+
+def _hyphenated(argument: str) -> str:
+    """Returns an argument with today's name of an option; warns of an old one."""
+    name, sign, value = argument.partition("=")
+    if name not in OLD_OPTIONS:
+        return argument
+    new = name.replace("_", "-")
+    _LOG.warning(f"{name} is now written {new}; the old form works in this version only.")
+    return f"{new}{sign}{value}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,23 +91,37 @@ def _parser() -> argparse.ArgumentParser:
         description="Foundation models for medical imaging. Research software, not a diagnostic "
         "device.",
     )
+    version = f"remedis {remedis.__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    _add_verbosity(parser, default=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    listing = commands.add_parser("list", help="the published checkpoints and what people ask")
+    listing = commands.add_parser(
+        "list", help="lists the published checkpoints, where they are and how to read them"
+    )
     listing.set_defaults(run=_list)
-    info = commands.add_parser("info", help="everything about a checkpoint, by name or folder")
-    info.add_argument("what", metavar="NAME_OR_DIR", help="checkpoint name, or SavedModel folder")
+    info = commands.add_parser(
+        "info", help="describes a checkpoint, by name or folder: weights, shapes, provenance"
+    )
+    info.add_argument(
+        "name_or_folder", metavar="NAME_OR_DIR", help="checkpoint name, or SavedModel folder"
+    )
     info.set_defaults(run=_info)
-    for module in (data, embeddings, classifiers):
+    for module in (data_commands, embedding_commands, classifier_commands):
         module.add(commands)
-    for command in {*commands.choices.values()}:
-        _add_verbosity(command)
+    for command in commands.choices.values():
+        # Without a default, an option before the command keeps its value.
+        _add_verbosity(command, default=argparse.SUPPRESS)
+    for name, (_, summary) in JOBS.items():
+        commands.add_parser(name, help=summary, add_help=False)
     return parser
 
 
-def _add_verbosity(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--quiet", action="store_true", help="print warnings and results only")
-    add("--verbose", action="store_true", help="print debugging lines too, with logger names")
+def _add_verbosity(parser: argparse.ArgumentParser, default: bool | str) -> None:
+    def add(name: str, meaning: str) -> None:
+        parser.add_argument(name, action="store_true", default=default, help=meaning)
+
+    add("--quiet", "print warnings and results only")
+    add("--verbose", "print debugging lines too, with names of loggers")
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -77,5 +134,5 @@ def _list(_: argparse.Namespace) -> int:
 def _info(parsed: argparse.Namespace) -> int:
     from remedis.reporting import checkpoint_info
 
-    output.show(checkpoint_info.checkpoint_info(parsed.what))
+    output.show(checkpoint_info.checkpoint_info(parsed.name_or_folder))
     return 0

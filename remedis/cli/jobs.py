@@ -1,8 +1,14 @@
-"""Runs the absl jobs: a user's mistake is one line on standard error, not a traceback."""
+"""Jobs: programs with absl flags, most of which set keys of a config.
+
+A job runs as `remedis NAME` and as a script of a checkout. A user's mistake on the command line is
+one line on standard error, before TensorFlow is loaded.
+"""
 
 import ast
+import contextlib
+import dataclasses
 import difflib
-import errno
+import faulthandler
 import os
 import re
 import runpy
@@ -11,63 +17,67 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import ml_collections
-from absl import app, flags, logging
+from absl import flags, logging
 from ml_collections import config_flags
 from rich.console import RenderableType
 
-from remedis.cli import console, output
+from remedis.cli import config_files, console, exit_status, output, tensorflow_start
+from remedis.cli.config_files import FLAG
 from remedis.errors import UserError, unknown_choice
 
-CONFIG = "config"
-# What the system says where it is the disk that has to be mended and not the program.
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
 
 
-_QUIET = flags.DEFINE_bool("quiet", False, "Print warnings and results only.")
-_VERBOSE = flags.DEFINE_bool("verbose", False, "Print debugging lines too, with logger names.")
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A job.
+
+    Attributes:
+      description: shown by `--help` above the flags.
+      define: adds the job's own flags.
+      run: does the work, of the values of the flags; TensorFlow is imported in here.
+      configured: whether the job takes `--config=NAME_OR_FILE[:argument]`.
+    """
+
+    description: str
+    define: Callable[[flags.FlagValues], None]
+    run: Callable[[flags.FlagValues], None]
+    configured: bool = True
 
 
-def define_config() -> flags.FlagHolder:
-    """Defines `--config=FILE.py[:argument]`, whose keys are set by `--config.key=value`."""
-    return config_flags.DEFINE_config_file(CONFIG, None, "Experiment, a file in configs/.")
+def main(job: Job, arguments: Sequence[str] | None = None) -> int:
+    """Runs a job and returns the exit status.
 
-
-def run(main: Callable[[], None]) -> None:
-    """Parses the flags and runs `main`; exits with status 1 and one line for a user's mistake."""
-    # TensorFlow tells every step of a save at INFO, and at import that there is no accelerator.
+    Args:
+      job: to run.
+      arguments: the command line after the name of the job; that of the process if not given.
+    """
+    tensorflow_start.hush()
+    # Every step of a save is an INFO line of absl's.
     logging.set_verbosity(logging.WARNING)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    app.run(
-        lambda _: exit_on_mistake(lambda: _shown(main)),
-        flags_parser=lambda argv: exit_on_mistake(lambda: _parse(argv)),
+    with contextlib.suppress(Exception):  # a standard error that is no file, as in tests
+        faulthandler.enable()
+    written = sys.argv[1:] if arguments is None else list(arguments)
+    return exit_status.of_job(lambda: _run(job, written))
+
+
+def _run(job: Job, arguments: list[str]) -> int:
+    values = flags.FlagValues()
+    flags.DEFINE_bool("quiet", False, "Print warnings and results only.", flag_values=values)
+    flags.DEFINE_bool(
+        "verbose", False, "Print debugging lines too, with names of loggers.", flag_values=values
     )
-
-
-def _shown(main: Callable[[], None]) -> None:
-    with console.shown(quiet=_QUIET.value, verbose=_VERBOSE.value):
-        main()
-
-
-def exit_on_mistake(do: Callable[[], Any]) -> Any:
-    """Returns what `do` returns; a UserError or an interruption ends the process with one line."""
-    try:
-        return do()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        what = error.filename or "a file of the run"
-        print(
-            f"error: {what} cannot be written ({os.strerror(error.errno)}); make room or mend the "
-            "rights, and the same command goes on from its last checkpoint.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it was.", file=sys.stderr)
-        sys.exit(130)
+    job.define(values)
+    with console.shown():
+        if job.configured:
+            arguments = _define_config(values, arguments)
+        if any(argument in _HELP for argument in arguments):
+            print(f"{job.description.strip()}\n{values.get_help()}")
+            return 0
+        _parse(values, arguments)
+    with console.shown(quiet=values.quiet, verbose=values.verbose):
+        job.run(values)
+    return 0
 
 
 def train(
@@ -76,15 +86,15 @@ def train(
     config: ml_collections.ConfigDict,
     workdir: str,
 ) -> None:
-    """Trains, from the last checkpoint again if another worker is lost, and shows what came out.
+    """Trains and reports; starts the process again if another worker is lost.
 
     Args:
-      work: of the config, in the directory.
+      work: trains, of the config and the directory; resumes from the last checkpoint.
       report: of the directory; the first worker prints it.
       config: of the run, with `distribution`.
       workdir: its directory.
     """
-    # TensorFlow takes seconds to load; a wrong flag should not.
+    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
     from remedis.training.determinism import prepare_process
     from remedis.training.distribution import WorkerLost, is_chief
 
@@ -92,84 +102,126 @@ def train(
     try:
         work(config, workdir)
     except WorkerLost as lost:
-        start_again(lost)
+        restart(lost)
     if is_chief(config.distribution):
         output.show(report(workdir))
 
 
-def start_again(reason: BaseException) -> NoReturn:
+def restart(reason: BaseException) -> NoReturn:
     """Replaces this process by a new one with the same command line."""
     print(f"{reason} Waiting for it ...", file=sys.stderr, flush=True)
     os.execv(sys.executable, sys.orig_argv)
 
 
-def _parse(argv: Sequence[str]) -> list[str]:
-    """Parses the command line, turning whatever is wrong with it into a UserError."""
+def _define_config(values: flags.FlagValues, arguments: list[str]) -> list[str]:
+    """Defines `--config`; returns the arguments with the file's path and new names of keys."""
+    arguments = config_files.rename_options(arguments)
+    named = _config_argument(arguments)
+    if named is not None:
+        at, written = named
+        name, colon, argument = written.partition(":")
+        file = config_files.find(name)
+        config_files.make_importable(file)
+        path = f"{file}{colon}{argument}"
+        arguments[at] = f"--{FLAG}={path}" if arguments[at] != written else path
+    config_flags.DEFINE_config_file(
+        FLAG,
+        None,
+        f"The experiment: {config_files.EITHER}; arguments follow a colon, as in chexpert:"
+        f"rehearsal. Its keys are set by --{FLAG}.KEY=VALUE. Configs of this version: "
+        f"{', '.join(config_files.names())}.",
+        flag_values=values,
+        sys_argv=[sys.argv[0], *arguments],
+    )
+    return arguments
+
+
+def _config_argument(arguments: Sequence[str]) -> tuple[int, str] | None:
+    """Returns the index of the argument that holds the value of `--config`, and the value."""
+    for i, argument in enumerate(arguments):
+        name, sign, value = argument.partition("=")
+        if name in (f"--{FLAG}", f"-{FLAG}"):
+            if sign:
+                return i, value
+            if i + 1 < len(arguments):
+                return i + 1, arguments[i + 1]
+    return None
+
+
+def _parse(values: flags.FlagValues, arguments: Sequence[str]) -> None:
+    """Parses the command line; raises a UserError for whatever is wrong with it."""
     try:
-        rest = flags.FLAGS(argv)
+        rest = values([sys.argv[0], *arguments])
     except flags.UnrecognizedFlagError as error:
-        near = difflib.get_close_matches(error.flagname, list(flags.FLAGS), n=1)
+        near = difflib.get_close_matches(error.flagname, list(values), n=1)
         hint = f": did you mean --{near[0]}?" if near else "."
         raise UserError(f"Unknown option --{error.flagname}{hint} See --help.") from error
     except Exception as error:
-        raise _explained(error, argv) from error
+        raise _explained(error, arguments) from error
     if len(rest) > 1:
         raise UserError(f"Unknown argument {rest[1]!r}; options are written --name=value.")
-    if CONFIG in flags.FLAGS:
-        _config()
-    return rest
+    if FLAG in values:
+        _check_config(values[FLAG], arguments)
 
 
-def _config() -> ml_collections.ConfigDict:
-    value = flags.FLAGS[CONFIG].value
-    if value is None:
-        raise UserError("--config is not set; name a file such as configs/chexpert.py.")
-    if not isinstance(value, ml_collections.ConfigDict):
-        named = next((a for a in sys.argv if a.startswith(f"--{CONFIG}=")), "--config")
-        raise UserError(f"{named}: there is no such config file; see configs/.")
-    return value
+def _check_config(flag: Any, arguments: Sequence[str]) -> None:
+    """Raises a UserError unless the flag holds a config, and gives its keys today's names."""
+    if flag.value is None:
+        raise UserError(f"--{FLAG} is not set; name {config_files.EITHER}.")
+    if not isinstance(flag.value, ml_collections.ConfigDict):
+        named = _config_argument(arguments)
+        try:
+            kind = type(flag.value.to_dict()).__name__
+        except OSError as error:  # raised by the file, kept by ml_collections until it is used
+            raise _explained(error, arguments) from error
+        except AttributeError:
+            kind = type(flag.value).__name__
+        raise UserError(
+            f"--{FLAG}={named and named[1]}: get_config() returned {kind}; expected a ConfigDict."
+        )
+    config_files.rename_keys(flag.value, flag.override_values)
 
 
-def _explained(error: BaseException, argv: Sequence[str]) -> UserError:
-    """Returns a sentence for what absl or ml_collections says of a command line."""
+def _explained(error: BaseException, arguments: Sequence[str]) -> UserError:
+    """Returns a UserError for an error that absl or ml_collections raises on a command line."""
     # A UserError raised in a config file comes wrapped in others' exceptions, one of which may be
-    # a UserError again, with a traceback as its text: the innermost is the one that was meant.
+    # a UserError with a traceback as its text: only the innermost has the original sentence.
     chain: list[BaseException] = [error]
     while (inner := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(inner)
-    if found := [link for link in chain if isinstance(link, UserError)]:
-        return found[-1]
+    if mistakes := [link for link in chain if isinstance(link, UserError)]:
+        return mistakes[-1]
     if match := re.search(r"Flag --(\w+) must have a value", str(error)):
         return UserError(f"--{match[1]} is not set; see --help.")
-    file = next((a.partition("=")[2] for a in argv if a.startswith(f"--{CONFIG}=")), None)
-    if file is not None and isinstance(chain[-1], KeyError | ValueError | SyntaxError):
-        _check_overrides(file, argv)
-    what = str(chain[-1]).strip().splitlines() or [""]
-    named = f"--{CONFIG}={file}" if file else "The command line"
-    return UserError(f"{named} cannot be read ({type(chain[-1]).__name__}: {what[-1]}).")
+    named = _config_argument(arguments)
+    if named is not None and isinstance(chain[-1], KeyError | ValueError | SyntaxError):
+        _check_overrides(named[1], arguments)
+    lines = str(chain[-1]).strip().splitlines() or [""]
+    source = f"--{FLAG}={named[1]}" if named else "The command line"
+    return UserError(f"{source} cannot be read ({type(chain[-1]).__name__}: {lines[-1]}).")
 
 
-def _check_overrides(file: str, argv: Sequence[str]) -> None:
+def _check_overrides(file: str, arguments: Sequence[str]) -> None:
     """Raises a UserError for the first `--config.key=value` that the config in `file` refuses."""
     path, _, argument = file.partition(":")
     try:
         config = runpy.run_path(path)["get_config"](*([argument] if argument else []))
     except Exception:
-        return  # the file itself is what cannot be read
+        return  # the file itself cannot be read
     types = dict(_types(config))
-    for text in argv:
-        match = re.fullmatch(rf"--?(?:no)?{CONFIG}\.([\w.]+)(?:=(.*))?", text, re.DOTALL)
+    for text in arguments:
+        match = re.fullmatch(rf"--?(?:no)?{FLAG}\.([\w.]+)(?:=(.*))?", text, re.DOTALL)
         if match is None:
             continue
         key, value = match.groups()
         if key not in types:
             raise unknown_choice("config key", key, types)
         if value is not None and (expected := _refused(types[key], value)):
-            raise UserError(f"--{CONFIG}.{key}={value}: expected {expected}.")
+            raise UserError(f"--{FLAG}.{key}={value}: expected {expected}.")
 
 
 def _refused(kind: type, value: str) -> str | None:
-    """Returns what would be right, if `value` is none of `kind`."""
+    """Returns a description of the expected text if `value` is no text of type `kind`."""
     parsers: dict[type, tuple[Callable[[str], Any], str]] = {
         int: (int, "a whole number"),
         float: (float, "a number"),
@@ -187,7 +239,7 @@ def _refused(kind: type, value: str) -> str | None:
 
 
 def _tuple(value: str) -> None:
-    """Raises what ml_collections does for text that is no tuple; a word alone is one of one."""
+    """Raises the error of ml_collections for text that is no tuple; one word is a tuple of one."""
     if "," in value or " " in value:
         ast.literal_eval(value)
 

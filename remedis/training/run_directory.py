@@ -13,11 +13,10 @@ from typing import Any
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.options import RENAMED_KEYS
 
 # Keys that change the memory or time of a run, and its numbers by no more than rounding.
 MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_dir")
-# Keys of configs by version 0.1, and their present names.
-RENAMED = {"rematerialise": "gradient_checkpointing"}
 PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
 
 
@@ -161,11 +160,8 @@ def _flat(config: dict[str, Any], within: str = "") -> dict[str, Any]:
     """Returns a config without nesting, with keys such as `splits.train`."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
-        flat |= (
-            _flat(value, f"{within}{key}.")
-            if isinstance(value, dict)
-            else {within + RENAMED.get(key, key): value}
-        )
+        name = within + RENAMED_KEYS.get(key, key)
+        flat |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return flat
 
 

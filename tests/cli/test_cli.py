@@ -1,5 +1,7 @@
+import contextlib
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import remedis
 from remedis import cli
 from remedis.errors import UserError
 from remedis.zoo import names
@@ -60,6 +63,98 @@ def test_list_does_not_wait_for_tensorflow():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_the_version_is_the_package_s(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"remedis {remedis.__version__}\n"
+
+
+COMMANDS = (
+    *("list", "info", "doctor", "prepare", "augmentations", "embed", "probe", "evaluate"),
+    *("calibrate", "compare", "build", "finetune", "pretrain", "ood-curves"),
+)
+
+
+def test_the_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    printed = capsys.readouterr().out
+    assert [command for command in COMMANDS if not re.search(rf"\n    {command}\s", printed)] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_without_underscores_in_options(command, capsys):
+    with contextlib.suppress(SystemExit):  # of argparse
+        assert cli.main([command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "--quiet" in printed or "--[no]quiet" in printed
+    assert "--verbose" in printed or "--[no]verbose" in printed
+    assert not re.search(r"--\w+_", printed)
+
+
+@pytest.mark.parametrize("option", cli.OLD_OPTIONS)
+def test_options_with_underscores_still_work_and_warn(option, capsys):
+    new = option.replace("_", "-")
+    command = ["embed", "checkpoint", "data", "--out=no.csv"]
+    value = [] if "allow" in option else ["1"]
+    if "split" in option:
+        command[0] = "probe"
+        command[-1] = "--methods=linea"
+    for form in ([option, *value], [f"{option}=1"] if value else []):
+        if form:
+            assert cli.main([*command, *form]) == 1
+            warning, error = capsys.readouterr().err.splitlines()
+            assert warning.startswith(f"warning: {option} is now written {new};")
+            assert error.startswith("error: ")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_quiet_and_verbose_stand_before_or_after_the_command(at, monkeypatch):
+    shown = []
+    monkeypatch.setattr(cli, "_list", lambda parsed: shown.append(parsed) or 0)
+    for option in ("quiet", "verbose"):
+        arguments = ["list"]
+        arguments.insert(at, f"--{option}")
+        assert cli.main(arguments) == 0
+        assert getattr(shown[-1], option)
+    assert cli.main(["list"]) == 0
+    assert not shown[-1].quiet
+    assert not shown[-1].verbose
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["embed", "checkpoint", "data"],
+        ["embed", "checkpoint", "data", "--out=e.npz", "--batch-size=0"],
+        ["probe", "checkpoint", "data", "--splits=train"],
+        ["doctor", "data", "--cache=."],
+        ["doctor", "data", "--splits=train=most"],
+        ["doctor", "data", "--option=root"],
+        ["evaluate", "run", "data", "--manifest=manifest.csv", "--out=out"],
+        ["calibrate", "run", "data", "--out=."],
+        ["compare", "nowhere", "nothing"],
+        ["build", "--weights=random:0", "--model=cxr-51x1-remedis-m"],
+        ["finetune", "--config=own_data", "--config.steps=many", "--workdir=w"],
+        ["pretrain", "--config=pretrain_own:moko", "--workdir=w"],
+        ["ood-curves", "--config=ood_onw", "--workdir=w"],
+        ["probes"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_arguments_do_not_wait_for_tensorflow(arguments, tmp_path):
+    code = (
+        "import sys; from remedis import cli; status = cli.main(sys.argv[1:]); "
+        "sys.exit(10 * ('tensorflow' in sys.modules) + status)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+
+
 @pytest.fixture
 def data(tmp_path):
     rng = np.random.default_rng(0)
@@ -108,10 +203,10 @@ def test_doctor_holds_data_against_a_checkpoint(data, tiny_checkpoint, capsys):
             "--option has 'root'; expected KEY=VALUE",
         ),
         (["{data}", "--labels=ill", "--checkpoint=/no/where"], "/no/where"),
-        (["{data}", "--labels=ill", "--split_unit=slide"], "Unknown unit of splits 'slide'"),
+        (["{data}", "--labels=ill", "--split-unit=slide"], "Unknown unit of splits 'slide'"),
         (["{data}", "--labels=ill", "--splits=train"], "expected shares such as train=0.7,valid"),
         (["{data}", "--labels=ill", "--splits=train=1,tset=0"], "Unknown split 'tset'"),
-        (["{data}", "--labels=ill", "--split_seed=one"], "Argument --split_seed: invalid int"),
+        (["{data}", "--labels=ill", "--split-seed=one"], "Argument --split-seed: invalid int"),
         (["{data}", "--labels=ill", "--unmentioned=zero"], "did you mean 'zeros'?"),
         (["{data}", "--labels=ill", "--cache={data}"], "is a directory; expected a file to make"),
         (["{data}", "--source=slides", "--option=mpp=0,5"], "is (0, 5); expected a number."),
@@ -143,10 +238,10 @@ def test_doctor_takes_the_policies_and_splits_of_the_config(data, capsys):
     table.drop(columns="split").to_csv(data / "manifest.csv", index=False)
     arguments = ["doctor", str(data), "--labels=ill", "--json"]
     splits = "--splits=train=0.5,validation=0.25,test=0.25"
-    assert cli.main([*arguments, "--unmentioned=zeros", splits, "--split_seed=4"]) == 0
-    found = json.loads(capsys.readouterr().out)["findings"]
-    assert "unlearnable" not in [f["code"] for f in found]
-    (assigned,) = [f["sentence"] for f in found if f["code"] == "assigned_splits"]
+    assert cli.main([*arguments, "--unmentioned=zeros", splits, "--split-seed=4"]) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert "unlearnable" not in [f["code"] for f in findings]
+    (assigned,) = [f["sentence"] for f in findings if f["code"] == "assigned_splits"]
     assert "(train 50%, validation 25%, test 25%; seed 4)" in assigned
     assert cli.main(arguments) == 0
     assert cli.main([*arguments, "--unmentioned=ignore"]) == cli.UNWELL
@@ -165,8 +260,8 @@ def test_prepare_packs_what_the_source_tfds_then_loads(data, tmp_path, capsys):
     assert cli.main([*command, "--preprocess=resize(8)"]) == 0
     assert "config.source='tfds'" in capsys.readouterr().out
     assert cli.main(["doctor", str(out), "--source=tfds", "--labels=ill", "--json"]) in (0, 2)
-    found = json.loads(capsys.readouterr().out)
-    assert found["source"] == "tfds own/1.0.0"
+    diagnosis = json.loads(capsys.readouterr().out)
+    assert diagnosis["source"] == "tfds own/1.0.0"
 
 
 @pytest.mark.parametrize(
@@ -233,10 +328,10 @@ def test_embed_through_the_store(data, tiny_checkpoint, tmp_path, capsys):
     assert "RANDOM WEIGHTS" in printed.out
     first = np.stack(pd.read_parquet(out)["embedding"])
     assert first.shape == (40, 1024)
-    again = tmp_path / "e.npz"
-    assert _run(*command, "--preprocess=resize(16)", f"--out={again}") == 0
+    second = tmp_path / "e.npz"
+    assert _run(*command, "--preprocess=resize(16)", f"--out={second}") == 0
     assert "Embedding " not in capsys.readouterr().err  # nothing was left to compute
-    np.testing.assert_array_equal(np.load(again)["embedding"], first)
+    np.testing.assert_array_equal(np.load(second)["embedding"], first)
     assert _run(*command, "--preprocess=resize(16)", "--out=e.csv") == 1
     assert "expected a file that ends with .parquet or .npz" in capsys.readouterr().err
 
@@ -263,7 +358,7 @@ def test_probe_prints_intervals_by_patient(data, tiny_checkpoint, tmp_path, caps
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, tiny_checkpoint):
-    """What a run leaves that `evaluate` and `calibrate` read: an export with a head of noise."""
+    """The files of a run that `evaluate` and `calibrate` read: an export with a head of noise."""
     from remedis.evaluation.thresholds import Thresholds
     from remedis.models.classifier import Classifier
     from remedis.preprocess import parse
@@ -327,10 +422,10 @@ def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, 
     assert _run("evaluate", run, site, f"--out={out}") == 1
     assert "holds results already; name another directory" in capsys.readouterr().err
 
-    # What was written is a finished run: it can be evaluated anew, and compared.
+    # The result is a finished run: it can be evaluated again, and compared.
     assert _run("evaluate", out, f"--out={tmp_path / 'again'}", "--resamples=60") == 0
-    again = json.loads((tmp_path / "again" / "results.json").read_text())["test"]
-    assert (again["resamples"], again["mean"]["value"]) == (60, results["test"]["mean"]["value"])
+    second = json.loads((tmp_path / "again" / "results.json").read_text())["test"]
+    assert (second["resamples"], second["mean"]["value"]) == (60, results["test"]["mean"]["value"])
     capsys.readouterr()
     assert _run("compare", out, tmp_path / "again") == 0
     assert "+0.000" in capsys.readouterr().out
@@ -346,10 +441,10 @@ def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_p
     error = capsys.readouterr().err
     assert "no column 'well'" in error
     assert "The model scores ill, well; if the data lack some of these" in error
-    found = scan.scan(read_csv(data / "manifest.csv", ("ill",)), tmp_path / "scan.parquet")
+    scanned = scan.scan(read_csv(data / "manifest.csv", ("ill",)), tmp_path / "scan.parquet")
     # A copy far from its run knows as much.
     copied = shutil.copytree(run / "export", tmp_path / "copied")
-    SeenImages.from_hashes(found["sha256"]).write(copied)
+    SeenImages.from_hashes(scanned["sha256"]).write(copied)
     arguments = ["--labels=ill", "--split=test", f"--out={out}", "--resamples=50"]
     assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
     assert "warning: 10 of 10 images are among those that trained" in capsys.readouterr().err
@@ -454,28 +549,28 @@ def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monk
     scored = rescore.Scored(manifest, table, "", ("a", "b"))
     lines = recalibrate.recalibrate(exported, scored, "platt", "out")
     assert "well: unchanged, too few patients: " in lines[2]
-    found = saved["calibration"]
-    assert (found["scale"][1], found["offset"][1]) == (2.0, 0.0)
-    assert found["fitted_on"]["labels"]["well"] == own | {"data": "the validation split"}
-    ill = found["fitted_on"]["labels"]["ill"]
+    calibration = saved["calibration"]
+    assert (calibration["scale"][1], calibration["offset"][1]) == (2.0, 0.0)
+    assert calibration["fitted_on"]["labels"]["well"] == own | {"data": "the validation split"}
+    ill = calibration["fitted_on"]["labels"]["ill"]
     assert (ill["cases"], ill["data"], ill["method"]) == (40, "hospital C", "platt")
-    assert card.calibrated_on(found) == (
+    assert card.calibrated_on(calibration) == (
         "40 cases of hospital C; well: platt on 900 cases of the validation split"
     )
     assert saved["seen"].count(["a", "b", "c"]) == 2
 
 
 @pytest.mark.parametrize(
-    ("task", "asked", "found"),
+    ("task", "asked", "method"),
     [
         ("multi_label", None, "platt"),
         ("multi_class", None, "temperature"),
         ("multi_label", "temperature", "temperature"),
     ],
 )
-def test_the_method_of_calibration_suits_the_task(task, asked, found):
+def test_the_method_of_calibration_suits_the_task(task, asked, method):
     from remedis.inference.recalibrate import method_for
 
-    assert method_for(task, asked) == found
+    assert method_for(task, asked) == method
     with pytest.raises(UserError, match=r"--method is platt, .* use temperature"):
         method_for("multi_class", "platt")

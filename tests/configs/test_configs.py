@@ -1,4 +1,4 @@
-"""Every config: locked, readable, its labels known, and its rehearsal runs to the end."""
+"""Configs of fine-tuning: locked, readable, with known labels; their rehearsals finish."""
 
 import functools
 import importlib
@@ -61,7 +61,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_152x2_works_on_parts_of_the_pixels_of_two_radiographs(name):
+def test_a_152x2_has_micro_batches_of_the_pixels_of_two_radiographs(name):
     config = get(name, "152x2")
     pixels = config.batch_size // config.accumulate * config.image_size**2
     assert pixels <= 2 * 448**2
@@ -140,7 +140,7 @@ def few_patients(monkeypatch):
     monkeypatch.setattr(rehearsal, "IMAGE_SIZE", 32)
 
 
-# One to train and one to solve for the head; the others differ from these in their data.
+# One trains and one solves for the head; the others differ from these in their data alone.
 QUICK = (("chexpert", "rehearsal"), ("camelyon", "rehearsal,head_only"))
 SLOW = [(name, "rehearsal") for name in NAMES if name != "chexpert"]
 
@@ -193,11 +193,11 @@ def test_a_rehearsal_builds_the_checkpoint_the_config_asks_for(
     monkeypatch.setattr(rehearsal.builder, "build", lambda *args, **_: asked.append(args))
     config = get(name, arg)
     config.data_dir = "somewhere"
-    made = rehearsal.prepared(config, RunDirectory(tmp_path, {}))
+    prepared = rehearsal.prepared(config, RunDirectory(tmp_path, {}))
     folder = tmp_path / "rehearsal"
     assert asked == [(built, "random:0", folder)]
-    assert made.checkpoint == str(folder / built)
-    assert made.data_dir == "somewhere"
+    assert prepared.checkpoint == str(folder / built)
+    assert prepared.data_dir == "somewhere"
 
 
 def test_an_unknown_layout_is_refused(tmp_path):

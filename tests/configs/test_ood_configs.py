@@ -40,12 +40,12 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
         config.arms, config.baseline = "one=scratch:50x1", "one"
     study = StudySettings.from_config(config)
     for key in HOSPITALS:
-        made = study.finetuning(key, "scratch:50x1", 3)
-        assert set(made.to_dict()) == set(common.finetuning())
-        assert made.data.source in sources.NAMES
-        assert made.seed == 3
-        assert made.model.checkpoint == "scratch:50x1"
-        made.images.operations()
+        recipe = study.finetuning(key, "scratch:50x1", 3)
+        assert set(recipe.to_dict()) == set(common.finetuning())
+        assert recipe.data.source in sources.NAMES
+        assert recipe.seed == 3
+        assert recipe.model.checkpoint == "scratch:50x1"
+        recipe.images.operations()
     if arg:
         assert config.rehearsal in rehearsal.PAIRS
 

@@ -1,4 +1,4 @@
-"""The configs of pretraining: locked, readable, and their rehearsals have what they ask for."""
+"""Configs of pretraining: locked, readable, with rehearsals that fit them."""
 
 import functools
 import importlib
@@ -46,7 +46,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     with pytest.raises((AttributeError, KeyError)):
         config.probe.label = ()
     assert set(config) == set(common_pretraining.pretraining())
-    if arg in (None, "rehearsal"):  # the others leave it alone
+    if arg in (None, "rehearsal"):  # the other arguments do not change it
         parse(config.preprocess.format(size=config.image_size))
         parse(config.probe.eval_preprocess.format(size=config.image_size), deterministic=True)
     assert config.method == next((a for a in asked if a in METHODS), "simclr")
@@ -110,20 +110,20 @@ def test_barlow_twins_move_norms_and_biases_at_a_rate_of_their_own():
 def test_a_rehearsal_has_settings_its_method_knows(method):
     config = get("pretrain_own", f"{method},rehearsal")
     options = literals(config.method_options.split(";"), "")
-    made = methods.make(config.method, options, 64, 0)
-    made.check_batch(config.batch_size)
+    model = methods.make(config.method, options, 64, 0)
+    model.check_batch(config.batch_size)
     assert config.learning_rates == ""
     # Heads and queues that two cores do not notice.
-    variables: dict[str, keras.Variable] = {**made.trained(), **made.statistics()}
+    variables: dict[str, keras.Variable] = {**model.trained(), **model.statistics()}
     assert sum(math.prod(variable.shape) for variable in variables.values()) < 2 * 10**5
 
 
 @pytest.mark.parametrize("arg", ["152x2", "moco,152x2", "152x2,micle"])
-def test_a_152x2_works_on_parts_of_the_pixels_of_two_radiographs_at_448(arg):
+def test_a_152x2_has_micro_batches_of_the_pixels_of_two_radiographs_at_448(arg):
     config = get("pretrain_cxr", arg)
     assert config.gradient_checkpointing
-    part = config.batch_size // config.accumulate
-    assert 2 * part * config.image_size**2 <= 2 * 448**2
+    micro_batch = config.batch_size // config.accumulate
+    assert 2 * micro_batch * config.image_size**2 <= 2 * 448**2
     assert get("pretrain_cxr", f"{arg},rehearsal").accumulate == 1
 
 
@@ -185,7 +185,7 @@ def test_a_rehearsal_has_images_to_learn_from_and_labels_to_probe(name, tmp_path
     probe, run = settings.probe, RunDirectory(tmp_path / "probe", {})
     probed = supervised.prepare(probe.data, probe.task, run)
     assert probed.train.labels == tuple(config.probe.labels)
-    # What the probe leaves for a test is not learnt from, as far as the source has splits.
+    # Images of the probe's test split are not trained on, if the source has splits.
     assert not set(probed.test.table["path"].map(probed.hashes)) & set(found.hashes)
 
 

@@ -2,18 +2,21 @@
 
 import argparse
 import json
+import logging
 import os
 from typing import Any
 
-from remedis.cli import arguments, output
+from remedis.cli import output, shared_arguments
 from remedis.errors import UserError
 
-# What `remedis doctor` ends with if it finds errors; 1 is for wrong arguments.
+_LOG = logging.getLogger(__name__)
+
+# The exit status of `remedis doctor` if it finds errors; 1 is for wrong arguments.
 UNWELL = 2
 
 
 def add(commands: Any) -> None:
-    """Adds the commands to a parser's."""
+    """Adds the commands to the subparsers of the main command."""
     _add_doctor(commands)
     _add_prepare(commands)
     _add_augmentations(commands)
@@ -22,18 +25,19 @@ def add(commands: Any) -> None:
 def _add_doctor(commands: Any) -> None:
     doctor = commands.add_parser(
         "doctor",
-        help="reads data as training would, and says what is wrong with them",
+        help="reads data as training would, and lists what is wrong with them",
         description="Reads data as training would, before training: counts, unreadable files, "
-        "sizes, values, duplicates, leaks between splits, labels with too few patients.",
+        "sizes, bit depths, inverted or dark radiographs, copies and near-copies, patients in two "
+        "splits, labels with too few patients.",
         epilog="Exit status: 0 nothing worse than warnings, 1 wrong arguments or a table that "
         f"cannot be read, {UNWELL} errors found.",
     )
-    arguments.add_data(doctor)
+    shared_arguments.add_data(doctor)
     add = doctor.add_argument
-    add("--checkpoint", metavar="DIR", help="hold the images against what this folder expects")
-    arguments.add_splits(doctor)
-    arguments.add_policies(doctor)
-    add("--cache", metavar="FILE", help="parquet file that remembers the images looked at")
+    add("--checkpoint", metavar="DIR", help="compare the images with what this folder expects")
+    shared_arguments.add_splits(doctor)
+    shared_arguments.add_policies(doctor)
+    add("--cache", metavar="FILE", help="parquet file that remembers the images scanned")
     add("--json", action="store_true", help="print everything as JSON")
     doctor.set_defaults(run=_doctor)
 
@@ -46,36 +50,39 @@ def _add_prepare(commands: Any) -> None:
         "TFDS dataset, which is a source like any other: config.source = 'tfds'. Images become "
         "8-bit PNGs.",
     )
-    arguments.add_data(prepare)
+    shared_arguments.add_data(prepare)
     add = prepare.add_argument
     add("--out", required=True, metavar="DIR", help="directory to make; must not exist")
     add("--name", required=True, help="of the dataset, such as my_hospital")
-    add("--preprocess", required=True, metavar="SPEC", help="what to do, such as 'resize(512)'")
+    add("--preprocess", required=True, metavar="SPEC", help="operations, such as 'resize(512)'")
     prepare.set_defaults(run=_prepare)
 
 
 def _add_augmentations(commands: Any) -> None:
     augmentations = commands.add_parser(
-        "augmentations", help="draws what every operation and recipe makes of an image"
+        "augmentations", help="draws the result of every operation and recipe on an image"
     )
-    augmentations.add_argument("image", metavar="IMAGE", help="a JPEG, PNG or DICOM file")
-    augmentations.add_argument("--out", required=True, metavar="FIGURE.png")
-    augmentations.add_argument("--seed", type=int, default=0)
+    add = augmentations.add_argument
+    add("image", metavar="IMAGE", help="a JPEG, PNG or DICOM file")
+    add("--out", required=True, metavar="FIGURE.png", help="figure to write")
+    add("--seed", type=int, default=0, help="of the random operations; 0")
     augmentations.set_defaults(run=_augmentations)
 
 
 def _doctor(parsed: argparse.Namespace) -> int:
+    if parsed.cache is not None and os.path.isdir(parsed.cache):
+        raise UserError(f"--cache={parsed.cache} is a directory; expected a file to make or reuse.")
+    fractions = None if parsed.splits is None else shared_arguments.fractions(parsed.splits)
+    manifest = shared_arguments.manifest(parsed)
+
     from remedis.data.checks import doctor
     from remedis.evaluation.intervals import MIN_PATIENTS
     from remedis.inference.expectation import expectation
     from remedis.reporting import doctor_table
 
-    if parsed.cache is not None and os.path.isdir(parsed.cache):
-        raise UserError(f"--cache={parsed.cache} is a directory; expected a file to make or reuse.")
-    fractions = None if parsed.splits is None else arguments.fractions(parsed.splits)
     expected = expectation(parsed.checkpoint) if parsed.checkpoint else None
     diagnosis = doctor.diagnose(
-        arguments.manifest(parsed),
+        manifest,
         MIN_PATIENTS,
         fractions,
         parsed.split_seed,
@@ -98,13 +105,13 @@ def _prepare(parsed: argparse.Namespace) -> int:
     from remedis.preprocess import parse
 
     preprocess = parse(parsed.preprocess, deterministic=True)
-    made = prepare.prepare(arguments.manifest(parsed), preprocess, parsed.out, parsed.name)
-    print(f"{made}: load it with config.source='tfds' and config.data_dir={parsed.out!r}.")
+    folder = prepare.prepare(shared_arguments.manifest(parsed), preprocess, parsed.out, parsed.name)
+    _LOG.info(f"{folder}: load it with config.source='tfds' and config.data_dir={parsed.out!r}.")
     return 0
 
 
 def _augmentations(parsed: argparse.Namespace) -> int:
     from remedis.reporting import contact_sheet
 
-    print(contact_sheet.write_contact_sheet(parsed.image, parsed.out, parsed.seed))
+    _LOG.info(contact_sheet.write_contact_sheet(parsed.image, parsed.out, parsed.seed))
     return 0

@@ -1,56 +1,69 @@
 """The commands on trained classifiers: `evaluate`, `calibrate`, `compare`."""
 
 import argparse
+import logging
 from typing import Any
 
-from remedis.cli import arguments, output
+from remedis.cli import output, shared_arguments
 from remedis.errors import UserError
 from remedis.options import items
 
+_LOG = logging.getLogger(__name__)
+
 
 def add(commands: Any) -> None:
-    """Adds the commands to a parser's."""
+    """Adds the commands to the subparsers of the main command."""
+    _add_evaluate(commands)
+    _add_calibrate(commands)
+    _add_compare(commands)
+
+
+def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser(
         "evaluate",
-        help="scores any exported classifier on any data",
+        help="scores an exported classifier on any data",
         description="Scores an exported classifier on data, writes predictions.parquet and "
-        "results.json, and prints the tables. Without data, evaluates a finished run's predictions "
-        "anew.",
+        "results.json, and prints the tables. Without data, evaluates the stored predictions of a "
+        "finished run again.",
     )
     _add_model(evaluate)
     evaluate.add_argument("data", metavar="DATA", nargs="?", help="manifest.csv, or a directory")
     evaluate.add_argument("--manifest", metavar="FILE.csv", help="the same as DATA")
-    arguments.add_source(evaluate)
-    _add_scoring(evaluate)
-    arguments.add_policies(evaluate)
+    shared_arguments.add_source(evaluate)
+    shared_arguments.add_batches(evaluate)
+    shared_arguments.add_policies(evaluate)
     add = evaluate.add_argument
     add("--out", required=True, metavar="DIR", help="directory to write to")
-    add("--split", metavar="NAME", help="score these rows alone; all if not given (a run: test)")
+    add("--split", metavar="NAME", help="score this split alone; all if not given (a run: test)")
     add("--seed", type=int, default=0, help="of the resamples; 0")
     add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")
     evaluate.set_defaults(run=_evaluate)
 
+
+def _add_calibrate(commands: Any) -> None:
     calibrate = commands.add_parser(
         "calibrate",
-        help="fits a classifier's probabilities to a site, and exports it anew",
+        help="fits the probabilities of a classifier to a site, and exports the result",
         description="Fits the probabilities of an exported classifier to labelled studies of a "
-        "site, and writes a new export with the calibration inside. Its logits stay as they are; "
-        "the fit starts from them, in the place of an earlier one.",
+        "site, and writes a new export with the calibration inside. The logits do not change; the "
+        "fit starts from them and replaces an earlier one.",
     )
     _add_model(calibrate)
-    arguments.add_data(calibrate)
-    _add_scoring(calibrate)
-    arguments.add_policies(calibrate)
+    shared_arguments.add_data(calibrate)
+    shared_arguments.add_batches(calibrate)
+    shared_arguments.add_policies(calibrate)
     calibrate.add_argument(
         "--method",
-        help="platt (scale and offset of each label) or temperature (a scale alone, which cannot "
-        "mend probabilities that are all too high); platt, temperature for a multi_class model",
+        help="platt (scale and offset per label) or temperature (scale only, which cannot correct "
+        "probabilities that are all too high); platt, temperature for a multi_class model",
     )
     calibrate.add_argument("--out", required=True, metavar="DIR", help="folder to make")
     calibrate.set_defaults(run=_calibrate)
 
+
+def _add_compare(commands: Any) -> None:
     compare = commands.add_parser(
-        "compare", help="how two runs differ on the cases both have scored"
+        "compare", help="tests the difference of two runs on the cases that both have scored"
     )
     compare.add_argument("run_a", metavar="RUN_A", help="a finished run's directory")
     compare.add_argument("run_b", metavar="RUN_B", help="another's, with the same test cases")
@@ -63,19 +76,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_scoring(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--batch_size", type=arguments.positive, default=32, metavar="N", help="images at a time")
-    add("--max_bad_images", type=float, default=0.01, metavar="SHARE", help="as in the config")
-
-
 def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
     from remedis.inference import rescore
 
     if parsed.labels is not None:
         exported.check_labels(tuple(items(parsed.labels, ",")))
     try:
-        manifest = arguments.manifest(parsed, exported.labels)
+        manifest = shared_arguments.manifest(parsed, exported.labels)
     except UserError as error:
         if parsed.labels is not None:
             raise
@@ -96,13 +103,14 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
 
 
 def _evaluate(parsed: argparse.Namespace) -> int:
+    if parsed.data and parsed.manifest:
+        raise UserError(f"Both DATA={parsed.data} and --manifest={parsed.manifest}: name one.")
+    parsed.data = parsed.data or parsed.manifest
+
     from remedis.inference import exported as exported_classifier
     from remedis.inference import rescore
     from remedis.reporting import results_table
 
-    if parsed.data and parsed.manifest:
-        raise UserError(f"Both DATA={parsed.data} and --manifest={parsed.manifest}: name one.")
-    parsed.data = parsed.data or parsed.manifest
     rescore.check_out(parsed.out)
     if parsed.data is None:
         results = rescore.reevaluate(
@@ -124,16 +132,18 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             title=results["title"],
         )
     )
-    print(f"Predictions and results are in {parsed.out}.")
+    _LOG.info(f"Predictions and results are in {parsed.out}.")
     return 0
 
 
 def _calibrate(parsed: argparse.Namespace) -> int:
     from remedis.files import refuse_existing
+
+    refuse_existing(parsed.out, overwrite=False)
+
     from remedis.inference import exported as exported_classifier
     from remedis.inference import recalibrate
 
-    refuse_existing(parsed.out, overwrite=False)
     exported = exported_classifier.load(parsed.model)
     method = recalibrate.method_for(exported.description.task, parsed.method)
     scored = _scored(parsed, exported, f"{parsed.out}.data")

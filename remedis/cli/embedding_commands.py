@@ -1,14 +1,23 @@
 """The commands on embeddings: `embed`, `probe`."""
 
 import argparse
+import logging
 import os
 from typing import Any
 
-from remedis.cli import arguments, output
+from remedis.cli import output, shared_arguments
+from remedis.options import items
+
+_LOG = logging.getLogger(__name__)
 
 
 def add(commands: Any) -> None:
-    """Adds the commands to a parser's."""
+    """Adds the commands to the subparsers of the main command."""
+    _add_embed(commands)
+    _add_probe(commands)
+
+
+def _add_embed(commands: Any) -> None:
     embed = commands.add_parser(
         "embed",
         help="computes the embedding of every image",
@@ -16,25 +25,33 @@ def add(commands: Any) -> None:
         "embeddings.",
     )
     _add_checkpoint(embed)
-    arguments.add_data(embed)
-    arguments.add_backbone(embed)
+    shared_arguments.add_data(embed)
+    shared_arguments.add_backbone(embed)
     embed.add_argument("--out", required=True, metavar="FILE", help="name.parquet or name.npz")
     embed.set_defaults(run=_embed)
 
+
+def _add_probe(commands: Any) -> None:
     probe = commands.add_parser(
         "probe",
-        help="says what a checkpoint's embeddings are worth on labelled data",
+        help="measures the embeddings of a checkpoint on labelled data",
         description="Fits probes on the training split's embeddings, chooses on validation, and "
         "prints the AUROC on the test split, with intervals by patient.",
     )
     _add_checkpoint(probe)
-    arguments.add_data(probe)
-    arguments.add_backbone(probe)
-    arguments.add_splits(probe)
-    arguments.add_policies(probe)
+    shared_arguments.add_data(probe)
+    shared_arguments.add_backbone(probe)
+    shared_arguments.add_splits(probe)
+    shared_arguments.add_policies(probe)
     add = probe.add_argument
     add("--methods", default="linear,knn", metavar="A,B", help="linear, knn, few_shot; linear,knn")
-    add("--neighbours", type=arguments.positive, default=20, metavar="K", help="of knn; 20")
+    add(
+        "--neighbours",
+        type=shared_arguments.positive,
+        default=20,
+        metavar="K",
+        help="neighbours of knn; 20",
+    )
     add("--seed", type=int, default=0, help="of resamples and draws of patients; 0")
     add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")
     probe.set_defaults(run=_probe)
@@ -69,23 +86,27 @@ def _embed(parsed: argparse.Namespace) -> int:
     from remedis.reporting.notes import RANDOM_WEIGHTS
 
     embed.check_out(parsed.out)
-    embedded = _embedded(parsed, arguments.manifest(parsed))
+    embedded = _embedded(parsed, shared_arguments.manifest(parsed))
     embed.write(embedded, parsed.out)
     images, channels = embedded.rows.shape
-    print(f"{os.fspath(parsed.out)}: embeddings of {images:,} images, {channels:,} numbers each.")
+    _LOG.info(
+        f"{os.fspath(parsed.out)}: embeddings of {images:,} images, {channels:,} numbers each."
+    )
     if embedded.provenance.random:
         print(RANDOM_WEIGHTS)
     return 0
 
 
 def _probe(parsed: argparse.Namespace) -> int:
+    methods = items(parsed.methods, ",")
+    fractions = shared_arguments.fractions(parsed.splits or shared_arguments.DEFAULT_SPLITS)
+
     from remedis.data import labels, splits
     from remedis.inference import probe as probe_command
     from remedis.reporting import results_table
 
-    methods = [method.strip() for method in parsed.methods.split(",")]
     probe_command.check_methods(methods)
-    manifest = arguments.manifest(parsed)
+    manifest = shared_arguments.manifest(parsed)
     manifest = labels.apply_policies(
         manifest,
         uncertain=labels.policies(parsed.uncertain or "ignore", manifest.labels),
@@ -93,7 +114,7 @@ def _probe(parsed: argparse.Namespace) -> int:
     )
     manifest = splits.ensure(
         manifest,
-        arguments.fractions(parsed.splits or "train=0.7,validation=0.1,test=0.2"),
+        fractions,
         parsed.split_seed,
         parsed.split_unit,
         parsed.allow_missing_patient_ids,
@@ -122,7 +143,7 @@ def _probe(parsed: argparse.Namespace) -> int:
             )
         )
     if probed.few_shot:
-        print("Few-shot probe, test split: mean AUROC [95 % interval] by patients a class")
+        print("Few-shot probe, test split: mean AUROC [95 % interval] by patients per class")
         for shots, estimate in probed.few_shot.items():
             print(f"{shots:5}  {estimate}")
     return 0

@@ -1,0 +1,79 @@
+"""Builds checkpoint folders that `hub.load` takes.
+
+remedis build --model=cxr-50x1-remedis-m --weights=bit:BiT-M-R50x1.npz
+remedis build --model=cxr-50x1-remedis-m --weights=release:DOWNLOADED_FOLDER
+remedis build --model=cxr-50x1-remedis-m --weights=runs/pretraining
+remedis build --all --weights=random:0     # for rehearsal; the folder's record says so
+"""
+
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+
+from absl import flags
+
+from remedis.cli import jobs
+from remedis.errors import UserError
+from remedis.zoo import names
+
+_LOG = logging.getLogger(__name__)
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_multi_string(
+        "model", [], "Checkpoint to build; may be repeated.", flag_values=values
+    )
+    flags.DEFINE_bool("all", False, "Build all eight checkpoints.", flag_values=values)
+    flags.DEFINE_string(
+        "weights",
+        None,
+        "bit:FILE.npz, release:DIR, random:SEED, or the folder of a run or of a checkpoint.",
+        required=True,
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "out", "saved_models", "Folder that receives the checkpoint folders.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "graph",
+        "ours",
+        ["ours", "release"],
+        "With release:DIR, whose graph to write.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool("overwrite", False, "Replace folders that exist.", flag_values=values)
+
+
+def _run(values: flags.FlagValues) -> None:
+    if values.all == bool(values.model):
+        raise UserError("Say either --model=NAME (repeatable) or --all.")
+    models = names.NAMES if values.all else values.model
+    for name in models:
+        names.parse(name)  # all wrong names are reported before the first build
+    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
+    from remedis.zoo import builder, checkpoint
+
+    for name in models:
+        start = time.monotonic()
+        folder = builder.build(
+            name,
+            values.weights,
+            values.out,
+            command=shlex.join(sys.argv),
+            keep_graph=values.graph == "release",
+            overwrite=values.overwrite,
+        )
+        seconds = time.monotonic() - start
+        description = checkpoint.describe(folder)
+        assert description is not None
+        _LOG.info(f"{folder}: {description.provenance.description} ({seconds:.0f} s)")
+
+
+JOB = jobs.Job(__doc__, _define, _run, configured=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the job; returns its exit status."""
+    return jobs.main(JOB, arguments)

@@ -1,0 +1,52 @@
+"""Measures how many labelled patients of another hospital a checkpoint needs.
+
+remedis ood-curves --config=ood_cxr:rehearsal --workdir=runs/ood-rehearsal
+
+The docstrings of the configs ood_* have commands to copy. Killed at any moment, the same command
+resumes. `--list` prints what is finished and how long the rest may take. Several processes, or
+machines that see one directory, share the work by `--shard=1/4`, `--shard=2/4`, ...; when they are
+done, the command without it merges their results.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from absl import flags
+
+from remedis.cli import jobs
+
+_LOG = logging.getLogger(__name__)
+
+
+def _define(values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "workdir", None, "Directory of the study.", required=True, flag_values=values
+    )
+    flags.DEFINE_string(
+        "shard", None, "Share of the cells to compute, such as 1/4.", flag_values=values
+    )
+    flags.DEFINE_bool("list", False, "Print what would run, and run nothing.", flag_values=values)
+
+
+def _run(values: flags.FlagValues) -> None:
+    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
+    from remedis import label_budget
+    from remedis.label_budget.settings import Shard
+    from remedis.reporting import ood_report
+    from remedis.training.determinism import prepare_process
+
+    shard = None if values.shard is None else Shard.parse(values.shard)
+    if values["list"].value:
+        print(label_budget.list_cells(values.config, values.workdir, shard))
+        return
+    prepare_process()
+    if label_budget.run(values.config, values.workdir, shard):
+        _LOG.info(f"Report: {ood_report.write(values.workdir)}")
+
+
+JOB = jobs.Job(__doc__, _define, _run)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the job; returns its exit status."""
+    return jobs.main(JOB, arguments)

@@ -1,0 +1,124 @@
+"""Arguments that several commands take, and the manifest they describe."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from remedis.errors import UserError
+from remedis.options import items, literals, pairs
+
+DEFAULT_SPLITS = "train=0.7,validation=0.1,test=0.2"
+
+
+def add_splits(parser: argparse.ArgumentParser) -> None:
+    """Adds the assignment of splits to images that have none."""
+    add = parser.add_argument
+    add("--split-unit", default="patient_id", metavar="UNIT", help="patient_id or slide_id")
+    add("--splits", metavar="NAME=SHARE,...", help=f"as config.splits, such as {DEFAULT_SPLITS}")
+    add("--split-seed", type=int, default=0, metavar="N", help="as config.split_seed; 0")
+
+
+def add_policies(parser: argparse.ArgumentParser) -> None:
+    """Adds the policies for uncertain and unmentioned labels."""
+    add = parser.add_argument
+    add("--uncertain", metavar="POLICY", help="as config.uncertain: ignore, zeros or ones")
+    add("--unmentioned", metavar="POLICY", help="as config.unmentioned: ignore, zeros or ones")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Adds the data and their source; `manifest` loads them."""
+    parser.add_argument("data", metavar="DATA", help="manifest.csv, or the directory of the data")
+    add_source(parser)
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Adds the source of the data, its labels and its options."""
+    add = parser.add_argument
+    add("--source", default="csv", metavar="NAME", help="layout of the data, as config.source; csv")
+    add("--labels", metavar="A,B", help="label columns; csv needs them, others have their own")
+    add(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the source, as in config.source_options; may be repeated",
+    )
+    add(
+        "--allow-missing-patient-ids",
+        action="store_true",
+        help="as config.allow_missing_patient_ids",
+    )
+
+
+def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) -> Any:
+    """Returns the manifest of the data of the command line.
+
+    Args:
+      parsed: with the arguments of `add_source`, and `data`.
+      labels: the label columns if --labels is not given.
+    """
+    options = literals(parsed.option, "--option")
+    if parsed.labels is not None:
+        labels = tuple(items(parsed.labels, ","))
+    # TensorFlow, which comes with the sources, takes seconds to load.
+    from remedis.data import sources
+
+    # Sources whose data always have patients do not take it.
+    name = "allow_missing_patient_ids"
+    if parsed.allow_missing_patient_ids and name in sources.options_of(parsed.source):
+        options[name] = True
+    return sources.load(parsed.source, parsed.data, labels, **options)
+
+
+def add_backbone(parser: argparse.ArgumentParser) -> None:
+    """Adds the embedding, the preprocessing before it and the store it is kept in."""
+    add = parser.add_argument
+    add(
+        "--preprocess",
+        metavar="SPEC",
+        help="operations on an image, such as 'resize(448)'; those of the checkpoint's record if "
+        "not given",
+    )
+    add("--embedding", default="embedding", help="embedding, or pre_logits: after the final norm")
+    add(
+        "--store",
+        default="embeddings",
+        metavar="DIR",
+        help="directory that keeps embeddings, so that none is computed twice; ./embeddings",
+    )
+    add_batches(parser)
+
+
+def add_batches(parser: argparse.ArgumentParser) -> None:
+    """Adds the batch size and the limit on bad images."""
+    add = parser.add_argument
+    add("--batch-size", type=positive, default=32, metavar="N", help="images per batch; 32")
+    add(
+        "--max-bad-images",
+        type=float,
+        default=0.01,
+        metavar="SHARE",
+        help="as config.max_bad_images: share of unreadable images that stops the command; 0.01",
+    )
+
+
+def positive(written: str) -> int:
+    """Returns a whole number of 1 or more, for argparse."""
+    number = int(written)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}; expected 1 or more")
+    return number
+
+
+def fractions(written: str) -> dict[str, float]:
+    """Returns the shares of splits written as `train=0.8,test=0.2`.
+
+    Raises:
+      UserError: the text has another form.
+    """
+    expected = f"shares such as {DEFAULT_SPLITS}"
+    shares = pairs(written, what="--splits", expected=expected, separator=",")
+    try:
+        return {name: float(share) for name, share in shares}
+    except ValueError:
+        raise UserError(f"--splits={written}: expected {expected}.") from None
