@@ -271,17 +271,17 @@ def test_without_calibration_and_thresholds_there_is_no_such_signature(tmp_path)
     assert description.thresholds is None
     assert description.calibration == {"method": "none", "scale": [1.0] * 3, "offset": [0.0] * 3}
     card = (folder / "MODEL_CARD.md").read_text()
-    assert "They are not calibrated: they follow the training labels' definition" in card
+    assert "They are not calibrated: they follow the definition and the prevalence" in card
     assert "threshold" not in card
 
 
 def test_the_card_says_what_the_numbers_mean(of_keras):
     card = (of_keras[1] / "MODEL_CARD.md").read_text()
-    assert "Exactly one label of an image is 1; the probabilities of all labels add up to 1" in card
+    assert "Exactly one label of an image is 1. The probabilities of all labels add up to 1" in card
     assert "| normal | platt | 1,200 cases of hospital B | 300 | 910 | 24.5% |" in card
     assert "| benign | none | nothing |  |  |  |" in card
-    assert "- platt: scale and offset were fitted. On such images, with the label as common" in card
-    assert "- none: they follow the training labels' definition" in card
+    assert "- platt: scale and offset were fitted. Among images like those of the fit, with" in card
+    assert "- none: they follow the definition and the prevalence of the training labels" in card
     assert "There were too few cases, or no fit made the labels more likely." in card
     assert "- temperature" not in card
     assert "| label | youden | target_sensitivity |\n| --- | ---: | ---: |\n" in card

@@ -213,7 +213,7 @@ def test_the_card_of_a_fine_tuned_model_names_the_weights_it_started_from():
         "> **Started from RANDOM WEIGHTS**: no pretrained checkpoint went into this model."
     )
     unlabelled = Provenance(SELF_SUPERVISION, "Without labels.", parent=RANDOM)
-    assert text(classifier(unlabelled)).startswith("# run-1\n\n> **Began as RANDOM WEIGHTS**: all")
+    assert text(classifier(unlabelled)).startswith("# run-1\n\n> **Began as RANDOM WEIGHTS**: ever")
     assert (
         "## Weights\n\n- Fine-tuned on hospital A.\n- Supervised on natural images (BiT, "
     ) in from_bit
