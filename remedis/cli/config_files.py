@@ -67,8 +67,8 @@ def make_importable(file: str) -> None:
     own = pathlib.Path(file).resolve().parent
     complete = own.name == "configs" and (own / "common.py").is_file()
     parent = str((own if complete else folder()).parent)
-    if parent not in sys.path:
-        # A folder `configs` of another project, in the current directory for example, comes later.
+    # Another project's folder `configs`, in the current directory for example, comes later.
+    if sys.path[0] != parent:
         sys.path.insert(0, parent)
 
 
