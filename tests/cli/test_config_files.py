@@ -146,11 +146,11 @@ def get_config():
 
 
 def test_a_copy_of_a_config_works_from_anywhere(tmp_path):
-    (tmp_path / "copy.py").write_text(TITLED)
+    (tmp_path / "own.py").write_text(TITLED)
     # Another project's package of the same name.
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "__init__.py").touch()
-    done = loaded(tmp_path / "copy.py", tmp_path)
+    done = loaded(tmp_path / "own.py", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ours\n", "")
 
 
