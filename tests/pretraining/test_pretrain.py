@@ -88,9 +88,9 @@ def test_ends_with_a_checkpoint(pretrained, squares, tiny_checkpoint):
     images = np.random.default_rng(0).random((2, 32, 32, 3), np.float32)
     assert loaded(images).shape == (2, 1, 1, 1024)
     assert loaded.endpoints(images)["pre_logits"].shape == (2, 1024)  # the final norm is kept
-    started = checkpoint.load_backbone(tiny_checkpoint).named_variables()
+    initial = checkpoint.load_backbone(tiny_checkpoint).named_variables()
     trained = checkpoint.load_backbone(run / "export").named_variables()
-    unchanged = [n for n in started if np.array_equal(started[n].numpy(), trained[n].numpy())]
+    unchanged = [n for n in initial if np.array_equal(initial[n].numpy(), trained[n].numpy())]
     assert not unchanged  # the whole backbone was trained, with its final norm
 
     described = checkpoint.describe(run / "export")
@@ -307,11 +307,11 @@ def test_a_killed_run_resumes_exactly(pretraining, tmp_path):
     moments = ("between_checkpoints", "while_a_checkpoint_is_written", "during_the_export", "end")
     lives, log = run_killed(tmp_path / "b" / "run", config, *moments, job="pretrain")
     assert [life["ended"] for life in lives] == ["SIGKILL"] * 3 + [0], log
-    one, two = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    undisturbed, killed = tmp_path / "a" / "run", tmp_path / "b" / "run"
     for name in ("metrics.jsonl", "results.json", "leaks.json"):
-        assert (one / name).read_text() == (two / name).read_text(), name
+        assert (undisturbed / name).read_text() == (killed / name).read_text(), name
     first, second = (
-        checkpoint.load_backbone(run / "export").named_variables() for run in (one, two)
+        checkpoint.load_backbone(run / "export").named_variables() for run in (undisturbed, killed)
     )
     for name, variable in first.items():
         np.testing.assert_array_equal(variable, second[name], err_msg=name)

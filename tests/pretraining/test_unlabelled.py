@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from configs import common, common_pretraining
+from configs import common, common_pretraining, ood_own
 from remedis import synthetic
 from remedis.data import judged
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning.settings import DataSettings
+from remedis.label_budget import data as label_budget_data
+from remedis.label_budget.directory import StudyDirectory
+from remedis.label_budget.settings import StudySettings
 from remedis.options import settings
 from remedis.pretraining import leave_out, unlabelled
 from remedis.pretraining.settings import PretrainingSettings, UnlabelledSettings
@@ -236,20 +239,22 @@ def test_patients_that_a_run_judges_are_left_out_with_images_it_has_not(prepared
 
 def test_what_a_study_judges_is_left_out(prepared, mine, tmp_path):
     outside = write_images(tmp_path / "outside", 3)
-    inside_data, outside_data = fine_tuning(mine), fine_tuning(outside)
-    study = tmp_path / "study"
-    outside_test = outside_data.judged("ood/")[1]
-    judged.write(study, [*inside_data.judged("id/"), outside_test])
-    data = prepared(f"csv={mine}; csv={outside}", leave_out=str(study))
-    pool = pd.concat([outside_data.train.table, outside_data.validation.table])
+    config = ood_own.get_config()
+    config.update(labels=("ill",), arms="none=scratch:50x1", baseline="none")
+    config.update(id_data_dir=str(mine), ood_data_dir=str(outside))
+    for hospital in (config.id, config.ood):
+        hospital.splits = SPLITS
+    study = StudyDirectory(tmp_path / "study", config.to_dict())
+    study_data = label_budget_data.prepare(StudySettings.from_config(config), study)
+    data = prepared(f"csv={mine}; csv={outside}", leave_out=str(study.path))
     assert patients(data) == {
-        *(f"csv/{p}" for p in inside_data.train.table["patient_id"]),
-        *(f"csv-2/{p}" for p in pool["patient_id"]),
+        *(f"csv/{p}" for p in study_data.inside.train.table["patient_id"]),
+        *(f"csv-2/{p}" for p in study_data.pool.table["patient_id"]),
     }
-    inside, ood = leave_out.read(str(study), tmp_path / "scan.parquet")
+    inside, ood = leave_out.read(str(study.path), tmp_path / "scan.parquet")
     assert inside.knows(mine)
     assert not inside.knows(outside)
-    assert ood.hashes == set(outside_test.hashes)
+    assert ood.patients == set(study_data.test.table["patient_id"])
 
 
 def test_made_up_images_and_their_probe(tmp_path, monkeypatch):
