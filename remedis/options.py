@@ -1,4 +1,4 @@
-"""What a user sets: options written as one text, and configs as frozen dataclasses."""
+"""Settings of users: options written as one text, and configs as frozen dataclasses."""
 
 import ast
 import dataclasses
