@@ -22,7 +22,7 @@ import results
 
 from remedis import files
 from remedis.reporting.figures import write as write_figure
-from remedis.reporting.ood_report import curve_figures as report_figures
+from remedis.reporting.label_budget_report import curve_figures as report_figures
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LABEL = "abnormal"

@@ -32,7 +32,7 @@ def _run(values: flags.FlagValues) -> None:
     # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
     from remedis import label_budget
     from remedis.label_budget.settings import Shard
-    from remedis.reporting import ood_report
+    from remedis.reporting import label_budget_report
     from remedis.training.determinism import prepare_process
 
     shard = None if values.shard is None else Shard.parse(values.shard)
@@ -41,7 +41,7 @@ def _run(values: flags.FlagValues) -> None:
         return
     prepare_process()
     if label_budget.run(values.config, values.workdir, shard):
-        _LOG.info(f"Report: {ood_report.write(values.workdir)}")
+        _LOG.info(f"Report: {label_budget_report.write(values.workdir)}")
 
 
 JOB = jobs.Job(__doc__, _define, _run)

@@ -10,7 +10,7 @@ import pandas as pd
 from remedis import files
 from remedis.data import labels, sources, splits
 from remedis.data.checks import leaks, scan
-from remedis.data.judged import JudgedSet
+from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.finetuning.settings import DataSettings

@@ -10,7 +10,7 @@ import ml_collections
 import pandas as pd
 
 from remedis import files
-from remedis.data import judged
+from remedis.data import judged_images
 from remedis.data.manifest import Manifest
 from remedis.errors import unknown_choice
 from remedis.evaluation import calibration, thresholds
@@ -65,11 +65,11 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
 
 def _list_judged(settings: FinetuneSettings, run: RunDirectory) -> None:
     """Writes the `judged.json` that a run finished by version 0.1 lacks."""
-    if not (run / judged.FILE).is_file():
+    if not (run / judged_images.FILE).is_file():
         if settings.rehearsal:
             settings = rehearsal.prepared(settings, run)
         data = finetuning_data.prepare(settings.data, settings.model.task, run)
-        judged.write(run.path, data.judged())
+        judged_images.write(run.path, data.judged())
 
 
 def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distribution) -> None:
@@ -83,7 +83,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     start = trainable.provenance
     run.write_environment(start.to_json())
     data = finetuning_data.prepare(settings.data, settings.model.task, run)
-    judged.write(run.path, data.judged())
+    judged_images.write(run.path, data.judged())
     seen = SeenImages.from_checkpoint(settings.model.checkpoint)
     seen.refuse_seen(
         data.test.table["path"].map(data.hashes),

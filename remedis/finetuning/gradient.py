@@ -22,7 +22,7 @@ from remedis.finetuning.supervised_objective import SupervisedObjective
 from remedis.inference import predict
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
-from remedis.training import durations, learning_rates, loop, optimizers, schedules
+from remedis.training import durations, learning_rate_factors, loop, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Learner, Trainer
@@ -65,7 +65,7 @@ def check(settings: FinetuneSettings, train: Manifest) -> None:
         momentum=settings.optimization.momentum,
         weight_decay=settings.optimization.weight_decay,
     )
-    learning_rates.parse(settings.optimization.learning_rates)
+    learning_rate_factors.parse(settings.optimization.learning_rates)
     _loss(settings, train)
     if settings.loss.balance:
         sampling.balanced(train, settings.loss.balance)

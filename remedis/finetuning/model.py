@@ -12,7 +12,7 @@ from remedis.finetuning.settings import FinetuneSettings
 from remedis.models import precision
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
-from remedis.training import learning_rates
+from remedis.training import learning_rate_factors
 from remedis.zoo import resolve
 from remedis.zoo.provenance import Provenance
 
@@ -88,7 +88,7 @@ def build(
         for name, variable in classifier.named_variables().items()
         if name not in unused
     }
-    factors = learning_rates.factors_of_trained(
+    factors = learning_rate_factors.factors_of_trained(
         settings.optimization.learning_rates, variables, log_level
     )
     classifier.backbone.freeze(set(variables) - set(factors))

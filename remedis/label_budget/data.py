@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import judged, sources
+from remedis.data import judged_images, sources
 from remedis.data import manifest as manifests
 from remedis.data.checks import leaks
-from remedis.data.judged import JudgedSet
+from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.finetuning import data as finetuning_data
@@ -88,7 +88,7 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
         }
     )
     test = JudgedSet.from_manifest("ood/test", outside.test, outside.hashes)
-    judged.write(run.path, [*inside.judged("id/"), test])
+    judged_images.write(run.path, [*inside.judged("id/"), test])
     pool = dataclasses.replace(
         outside.train,
         table=pd.concat([outside.train.table, outside.validation.table], ignore_index=True),

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
-from remedis.data import judged
+from remedis.data import judged_images
 from remedis.data.checks import scan
-from remedis.data.judged import JudgedSet
+from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError
@@ -113,7 +113,7 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
 
 def _judged(directory: pathlib.Path) -> Sequence[JudgedSet]:
     try:
-        return judged.read(directory)
+        return judged_images.read(directory)
     except UserError as error:
         raise UserError(f"config.leave_out: {error}") from error
 

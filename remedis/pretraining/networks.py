@@ -18,10 +18,10 @@ from remedis.models import precision
 from remedis.models.bit import BiTResNet
 from remedis.options import literals
 from remedis.pretraining import methods
-from remedis.pretraining.contrastive_objective import Contrastive
 from remedis.pretraining.methods.method import Method
 from remedis.pretraining.settings import NetworkSettings
-from remedis.training import learning_rates
+from remedis.pretraining.two_view_objective import Contrastive
+from remedis.training import learning_rate_factors
 from remedis.zoo import resolve
 from remedis.zoo.provenance import Provenance
 
@@ -85,7 +85,7 @@ def build(settings: NetworkSettings, strategy: tf.distribute.Strategy) -> Networ
     statistics = dict(method.statistics())
     if teacher is not None:
         statistics |= {f"teacher/{name}": v for name, v in teacher.named_variables().items()}
-    factors = learning_rates.factors_of_trained(settings.learning_rates, trained)
+    factors = learning_rate_factors.factors_of_trained(settings.learning_rates, trained)
     trained = {name: trained[name] for name in factors}
     return Network(Contrastive(backbone, method, teacher), trained, statistics, factors, provenance)
 

@@ -17,7 +17,7 @@ from remedis.finetuning import data
 from remedis.inference import predict
 from remedis.models.bit import BiTResNet
 from remedis.preprocess import Preprocess
-from remedis.pretraining import contrastive_objective
+from remedis.pretraining import two_view_objective
 from remedis.pretraining.leave_out import LeftOut
 from remedis.pretraining.settings import ProbeSettings
 from remedis.training import checks
@@ -111,7 +111,7 @@ class Scorer:
         self._online_probe, self._distribution = online_probe, distribution
         self._caches = tuple(ImageCache(_CACHE_BYTES) for _ in range(2))
         self._features = tf.function(
-            lambda images: contrastive_objective.features(backbone, images, training=False),
+            lambda images: two_view_objective.features(backbone, images, training=False),
             input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
             autograph=False,
         )

@@ -25,7 +25,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.models.applications import ApplicationNetwork, names
 from remedis.models.architectures import Architecture
 from remedis.models.backbone import Backbone
-from remedis.zoo import applications, bit_npz, checkpoint, random_weights, release
+from remedis.zoo import application_weights, bit_npz, checkpoint, random_weights, release
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import Weights
 
@@ -164,7 +164,7 @@ def check(spec: str | Source, architecture: str = "", option: str = "config.arch
     if source.scheme == "keras":
         name, file = source.network()
         if file:
-            applications.weights_file(name, file)
+            application_weights.weights_file(name, file)
     elif source.scheme == "scratch":
         Architecture.parse(source.argument)
     elif source.scheme == "bit":
@@ -259,7 +259,7 @@ def _nearest(text: str) -> str:
     """Returns the specification that a text without a scheme is likely to mean; "" for none."""
     if text.endswith(".npz"):
         return f"bit:{text}"
-    if text.endswith(applications.SUFFIXES):
+    if text.endswith(application_weights.SUFFIXES):
         return f"keras:NETWORK:{text}"
     if text in names():
         return f"keras:{text}"
@@ -298,6 +298,6 @@ def _load_application(
         assert description is not None
         return load_application(source.argument, name), description.provenance
     if source.scheme == "random":
-        return applications.draw(name, int(source.argument))
+        return application_weights.draw(name, int(source.argument))
     _, file = source.network()
-    return applications.read(name, file) if file else applications.draw(name, seed)
+    return application_weights.read(name, file) if file else application_weights.draw(name, seed)

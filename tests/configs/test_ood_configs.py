@@ -12,7 +12,7 @@ from remedis.data import sources
 from remedis.errors import UserError
 from remedis.label_budget import rehearsal
 from remedis.label_budget.settings import HOSPITALS, StudySettings
-from remedis.reporting import ood_report
+from remedis.reporting import label_budget_report
 
 NAMES = sorted(
     path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("ood_*.py")
@@ -115,7 +115,7 @@ def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):
         modes=("probe",),
     )
     assert label_budget.run(config, tmp_path)
-    assert ood_report.write(tmp_path).is_file()
+    assert label_budget_report.write(tmp_path).is_file()
     assert "drawn by a program" in (tmp_path / "report.html").read_text()
 
 

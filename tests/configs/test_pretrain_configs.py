@@ -17,7 +17,7 @@ from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.pretraining import methods, pretrain, unlabelled
 from remedis.pretraining.settings import PretrainingSettings
-from remedis.training import learning_rates, optimizers
+from remedis.training import learning_rate_factors, optimizers
 from remedis.training.run_directory import RunDirectory
 
 NAMES = sorted(
@@ -52,7 +52,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     assert config.method == next((a for a in asked if a in METHODS), "simclr")
     assert config.optimizer in optimizers.NAMES
     assert config.batch_size % config.accumulate == 0
-    learning_rates.parse(config.learning_rates)
+    learning_rate_factors.parse(config.learning_rates)
     assert bool(config.rehearsal) == ("rehearsal" in asked) == bool(config.probe.source)
     assert config.checkpoint == (
         f"scratch:{config.architecture or '50x0.5'}" if config.rehearsal else ""
@@ -101,7 +101,7 @@ def test_barlow_twins_move_norms_and_biases_at_a_rate_of_their_own():
     config = get("pretrain_cxr", "barlow_twins")
     names = ["block1/unit01/a/group_norm/gamma", "group_norm/beta", "projection/dense/bias"]
     kernels = ["block1/unit01/a/standardized_conv2d/kernel", "projection/dense/kernel"]
-    factors = learning_rates.parse(config.learning_rates).factors([*names, *kernels])
+    factors = learning_rate_factors.parse(config.learning_rates).factors([*names, *kernels])
     assert all(math.isclose(factors[n] * config.learning_rate, 0.0048) for n in names)
     assert all(factors[name] == 1 for name in kernels)
 

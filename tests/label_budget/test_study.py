@@ -18,7 +18,7 @@ from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.run_study import Study
 from remedis.label_budget.settings import Shard
 from remedis.models import bit
-from remedis.reporting import ood_report
+from remedis.reporting import label_budget_report
 from remedis.zoo.seen_images import SeenImages
 
 PATIENTS = 44
@@ -108,7 +108,7 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     assert all(p["difference"]["value"] == 0 for p in found["paired"])
     assert {a["target"] for a in found["answers"]} == {"reference", "AUROC 0.9"}
     assert len(pd.read_csv(tmp_path / "curves.csv")) == len(found["points"]) * 3
-    assert ood_report.write(tmp_path).is_file()
+    assert label_budget_report.write(tmp_path).is_file()
     assert not any((tmp_path / "work").glob("*"))
 
     # Finished cells are not repeated, and may be evaluated differently.

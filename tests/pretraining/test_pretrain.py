@@ -14,10 +14,10 @@ from job_processes import metric_rows, run_alone_and_together, run_killed
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.pretraining import leave_out
-from remedis.pretraining.contrastive_objective import features
 from remedis.pretraining.online_probe import OnlineProbe
 from remedis.pretraining.pretrain import make_schedule, pretrain
 from remedis.pretraining.settings import PretrainingSettings
+from remedis.pretraining.two_view_objective import features
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import checkpoint, random_weights, resolve, save_backbone
 from remedis.zoo.provenance import Provenance

@@ -11,7 +11,7 @@ from PIL import Image
 
 from configs import common, common_pretraining, ood_own
 from remedis import synthetic
-from remedis.data import judged
+from remedis.data import judged_images
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning.settings import DataSettings
@@ -207,7 +207,7 @@ def fine_tuning(data_dir):
 def test_what_a_run_judges_is_left_out(prepared, mine, tmp_path):
     run_data = fine_tuning(mine)
     run = tmp_path / "finetuned"
-    judged.write(run, run_data.judged())
+    judged_images.write(run, run_data.judged())
     data = prepared(f"csv={mine}", leave_out=str(run))
     assert [path.name for path in run.iterdir()] == ["judged.json"]  # nothing else is needed
     seen = patients(data)
@@ -229,7 +229,7 @@ def test_patients_that_a_run_judges_are_left_out_with_images_it_has_not(prepared
     """New images of a judged patient, in the same directory."""
     run = tmp_path / "finetuned"
     run_data = fine_tuning(mine)
-    judged.write(run, run_data.judged())
+    judged_images.write(run, run_data.judged())
     train = set(run_data.train.table["patient_id"])
     for i in range(2 * PATIENTS):
         pixels = np.full((16, 16), 10 * i, np.uint8)

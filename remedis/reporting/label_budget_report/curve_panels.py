@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from remedis.reporting.figures import BLUE, GREEN, GREY
-from remedis.reporting.ood_report.number_format import NOT_ESTIMABLE, Fields, percent
-from remedis.reporting.ood_report.study_summary import Study, budgets, pool
+from remedis.reporting.label_budget_report.number_format import NOT_ESTIMABLE, Fields, percent
+from remedis.reporting.label_budget_report.study_summary import Study, budgets, pool
 
 # The colours of Okabe and Ito's palette that have a contrast of 3 on white (WCAG 2.1, 1.4.11).
 # Markers and dashes distinguish arms without colours, and their cycles have other lengths.

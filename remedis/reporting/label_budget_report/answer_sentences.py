@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from remedis.reporting.ood_report.number_format import (
+from remedis.reporting.label_budget_report.number_format import (
     NOT_ESTIMABLE,
     Fields,
     fold,
@@ -10,7 +10,7 @@ from remedis.reporting.ood_report.number_format import (
     percent,
     whole,
 )
-from remedis.reporting.ood_report.study_summary import (
+from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budgets,
     largest_budget,

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from remedis.reporting.comparison_report import p_value
-from remedis.reporting.ood_report.content import Table
-from remedis.reporting.ood_report.number_format import Fields, auroc, difference, share
-from remedis.reporting.ood_report.study_summary import Study, budget_name, mode_name
+from remedis.reporting.label_budget_report.content import Table
+from remedis.reporting.label_budget_report.number_format import Fields, auroc, difference, share
+from remedis.reporting.label_budget_report.study_summary import Study, budget_name, mode_name
 
 
 def curve_tables(study: Study) -> list[Table]:

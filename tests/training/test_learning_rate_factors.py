@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from remedis.errors import UserError
-from remedis.training import learning_rates
-from remedis.training.learning_rates import Multipliers, parse
+from remedis.training import learning_rate_factors
+from remedis.training.learning_rate_factors import Multipliers, parse
 
 NAMES = [
     "root_block/standardized_conv2d/kernel",
@@ -96,10 +96,12 @@ def test_wrong_rules(text, sentence):
 
 def test_what_is_trained_is_logged_and_must_be_something(caplog):
     variables = {name: keras.Variable(np.zeros((2, 3))) for name in ("a/kernel", "b/kernel")}
-    assert learning_rates.factors_of_trained("a/.*=0; b/.*=2", variables) == {"b/kernel": 2.0}
+    assert learning_rate_factors.factors_of_trained("a/.*=0; b/.*=2", variables) == {
+        "b/kernel": 2.0
+    }
     assert caplog.messages[-1] == "Training 1 variables, 6 parameters."
     with pytest.raises(UserError) as caught:
-        learning_rates.factors_of_trained(".*=0", variables)
+        learning_rate_factors.factors_of_trained(".*=0", variables)
     assert str(caught.value) == (
         "config.learning_rates is '.*=0', which freezes every variable; leave some of them above 0."
     )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from remedis.reporting.label_budget_report.number_format import percent
 from remedis.reporting.notes import RANDOM_WEIGHTS
-from remedis.reporting.ood_report.number_format import percent
 
 Study = Mapping[str, Any]  # the content of summary.json
 

@@ -7,8 +7,8 @@ import pathlib
 import pandas as pd
 import pytest
 
-from remedis.data import judged
-from remedis.data.judged import JudgedSet
+from remedis.data import judged_images
+from remedis.data.judged_images import JudgedSet
 from remedis.errors import UserError
 
 
@@ -39,8 +39,8 @@ def test_sets_are_sorted_and_of_their_images_alone(sets):
 
 
 def test_sets_are_read_as_they_were_written(sets, tmp_path):
-    judged.write(tmp_path, sets)
-    assert judged.read(tmp_path) == tuple(sets)
+    judged_images.write(tmp_path, sets)
+    assert judged_images.read(tmp_path) == tuple(sets)
     content = json.loads((tmp_path / "judged.json").read_text())
     assert content["sets"][0] == {
         "split": "id/test",
@@ -57,7 +57,7 @@ def test_the_order_of_rows_does_not_change_the_bytes(make, tmp_path):
     shuffled = make(5, **{name: images.table[name][::-1] for name in ("path", "patient_id")})
     contents = []
     for manifest, by_path in ((images, hashes), (shuffled, hashes[::-1])):
-        judged.write(tmp_path, [JudgedSet.from_manifest("test", manifest, by_path)])
+        judged_images.write(tmp_path, [JudgedSet.from_manifest("test", manifest, by_path)])
         contents.append((tmp_path / "judged.json").read_bytes())
     assert contents[0] == contents[1]
 
@@ -69,7 +69,7 @@ def test_a_set_needs_the_hash_of_every_image(make):
 
 def test_a_directory_without_the_list_is_a_sentence(tmp_path):
     with pytest.raises(UserError) as caught:
-        judged.read(tmp_path)
+        judged_images.read(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path} has no judged.json, which lists the images that a run or a study judges; run "
         "the same command again with this version, which writes it (for a study --list is enough)."
@@ -90,7 +90,7 @@ def test_a_directory_without_the_list_is_a_sentence(tmp_path):
     ],
 )
 def test_a_damaged_list_is_a_sentence(sets, tmp_path, path, value, fault):
-    judged.write(tmp_path, sets)
+    judged_images.write(tmp_path, sets)
     file = tmp_path / "judged.json"
     content = json.loads(file.read_text())
     *parents, key = path
@@ -100,26 +100,26 @@ def test_a_damaged_list_is_a_sentence(sets, tmp_path, path, value, fault):
     place[key] = value
     file.write_text(json.dumps(content))
     with pytest.raises(UserError) as caught:
-        judged.read(tmp_path)
+        judged_images.read(tmp_path)
     assert str(caught.value).startswith(f"{file} is damaged (")
     assert fault in str(caught.value)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 40, -3])
 def test_a_list_cut_off_is_a_sentence(sets, tmp_path, keep):
-    judged.write(tmp_path, sets)
+    judged_images.write(tmp_path, sets)
     file = tmp_path / "judged.json"
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(UserError, match=r"judged\.json is damaged"):
-        judged.read(tmp_path)
+        judged_images.read(tmp_path)
 
 
 @pytest.mark.parametrize("key", ["split", "root", "sha256", "patient_ids"])
 def test_a_list_without_a_key_is_a_sentence(sets, tmp_path, key):
-    judged.write(tmp_path, sets)
+    judged_images.write(tmp_path, sets)
     file = tmp_path / "judged.json"
     content = json.loads(file.read_text())
     del content["sets"][1][key]
     file.write_text(json.dumps(content))
     with pytest.raises(UserError, match=rf"is damaged \('{key}'\)"):
-        judged.read(tmp_path)
+        judged_images.read(tmp_path)

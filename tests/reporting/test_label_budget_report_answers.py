@@ -4,8 +4,8 @@ import pytest
 from ood_example import make_study
 
 from remedis.reporting import comparison_report
-from remedis.reporting.ood_report import answer_sentences, number_format
-from remedis.reporting.ood_report.answer_table import answer_tables
+from remedis.reporting.label_budget_report import answer_sentences, number_format
+from remedis.reporting.label_budget_report.answer_table import answer_tables
 
 GOAL = "the AUROC of scratch with all 310 patients (0.778)"
 DOUBT = "this cannot be distinguished from no saving"

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from remedis.reporting.ood_report.content import Arm
-from remedis.reporting.ood_report.number_format import Fields
-from remedis.reporting.ood_report.study_summary import Study, random_weights_note
+from remedis.reporting.label_budget_report.content import Arm
+from remedis.reporting.label_budget_report.number_format import Fields
+from remedis.reporting.label_budget_report.study_summary import Study, random_weights_note
 
 
 def arms(study: Study) -> list[Arm]:

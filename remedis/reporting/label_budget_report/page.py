@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import jinja2
 
 from remedis.reporting.figures import RED
-from remedis.reporting.notes import RESEARCH_USE
-from remedis.reporting.ood_report import (
+from remedis.reporting.label_budget_report import (
     answer_sentences,
     answer_table,
     curve_figures,
@@ -15,15 +14,16 @@ from remedis.reporting.ood_report import (
     estimate_tables,
     provenance_lists,
 )
-from remedis.reporting.ood_report.content import Drawing
-from remedis.reporting.ood_report.figure_export import inline_svg
-from remedis.reporting.ood_report.number_format import auroc
-from remedis.reporting.ood_report.study_summary import (
+from remedis.reporting.label_budget_report.content import Drawing
+from remedis.reporting.label_budget_report.figure_export import inline_svg
+from remedis.reporting.label_budget_report.number_format import auroc
+from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budget_name,
     mode_name,
     random_weights_note,
 )
+from remedis.reporting.notes import RESEARCH_USE
 
 _ADAPTATIONS = {
     "probe": "its last layer alone (linear probe)",
@@ -81,7 +81,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
 def environment() -> jinja2.Environment:
     """Returns the templates; they escape every value and refuse a value that is missing."""
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("remedis.reporting.ood_report"),
+        loader=jinja2.PackageLoader("remedis.reporting.label_budget_report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from remedis import files
-from remedis.reporting.ood_report.content import Drawing
+from remedis.reporting.label_budget_report.content import Drawing
 
 # Metadata that matplotlib would record: the time, its version and its address.
 _SVG = dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -9,8 +9,8 @@ import pytest
 from ood_example import FIVE, make_study
 
 from remedis.errors import UserError
-from remedis.reporting.ood_report import write
-from remedis.reporting.ood_report.page import page
+from remedis.reporting.label_budget_report import write
+from remedis.reporting.label_budget_report.page import page
 
 WILD = 'a <b>bold</b> & "quoted" name of $x_1$ that is longer than any column of a table'
 SECTIONS = [

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from ood_example import BUDGETS, FIVE, make_study
 
-from remedis.reporting.ood_report import curve_figures as figures
-from remedis.reporting.ood_report import curve_panels
+from remedis.reporting.label_budget_report import curve_figures as figures
+from remedis.reporting.label_budget_report import curve_panels
 
 
 def _rescaled(study, factor):

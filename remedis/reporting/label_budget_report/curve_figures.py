@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 
 from remedis.reporting.figures import RED, columns_of
 from remedis.reporting.figures import panels as panel_grid
-from remedis.reporting.ood_report import curve_panels
-from remedis.reporting.ood_report.study_summary import Study, mode_name, pool
+from remedis.reporting.label_budget_report import curve_panels
+from remedis.reporting.label_budget_report.study_summary import Study, mode_name, pool
 
 _WRAP = 52  # characters per line of the legend
 

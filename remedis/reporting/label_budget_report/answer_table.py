@@ -1,8 +1,19 @@
 """The answers as tables: every arm, level to reach and mode."""
 
-from remedis.reporting.ood_report.content import Table
-from remedis.reporting.ood_report.number_format import Fields, fold, patients, percent, whole
-from remedis.reporting.ood_report.study_summary import Study, largest_budget, mode_name, pool
+from remedis.reporting.label_budget_report.content import Table
+from remedis.reporting.label_budget_report.number_format import (
+    Fields,
+    fold,
+    patients,
+    percent,
+    whole,
+)
+from remedis.reporting.label_budget_report.study_summary import (
+    Study,
+    largest_budget,
+    mode_name,
+    pool,
+)
 
 
 def answer_tables(study: Study) -> list[Table]:

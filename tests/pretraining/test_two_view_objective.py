@@ -11,7 +11,7 @@ import tensorflow as tf
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.pretraining import methods
-from remedis.pretraining.contrastive_objective import Contrastive, features
+from remedis.pretraining.two_view_objective import Contrastive, features
 from remedis.training.distribution import Distribution
 from remedis.training.step import Learner, Trainer
 from remedis.zoo import checkpoint, random_weights
@@ -136,7 +136,7 @@ import tensorflow as tf
 devices = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(devices[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[1])
-from test_contrastive_objective import SMALL, stepped
+from test_two_view_objective import SMALL, stepped
 from remedis.training.distribution import Distribution
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 distribution = Distribution(strategy, 0, 1)

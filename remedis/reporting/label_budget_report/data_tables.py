@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from remedis.reporting.ood_report.content import DataSet, Receipt, Table
-from remedis.reporting.ood_report.study_summary import Study
+from remedis.reporting.label_budget_report.content import DataSet, Receipt, Table
+from remedis.reporting.label_budget_report.study_summary import Study
 
 _UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
 

@@ -4,9 +4,9 @@ import pathlib
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.reporting.ood_report import curve_figures
-from remedis.reporting.ood_report.figure_export import save
-from remedis.reporting.ood_report.page import page
+from remedis.reporting.label_budget_report import curve_figures
+from remedis.reporting.label_budget_report.figure_export import save
+from remedis.reporting.label_budget_report.page import page
 
 
 def write(workdir: files.Path) -> pathlib.Path:
