@@ -98,14 +98,16 @@ def _embed(parsed: argparse.Namespace) -> int:
 
 
 def _probe(parsed: argparse.Namespace) -> int:
+    from remedis.inference.probe_methods import check_methods
+
     methods = items(parsed.methods, ",")
+    check_methods(methods)
     fractions = shared_arguments.fractions(parsed.splits or shared_arguments.DEFAULT_SPLITS)
 
     from remedis.data import labels, splits
-    from remedis.inference import probe as probe_command
+    from remedis.inference import probe
     from remedis.reporting import results_table
 
-    probe_command.check_methods(methods)
     manifest = shared_arguments.manifest(parsed)
     manifest = labels.apply_policies(
         manifest,
@@ -122,11 +124,9 @@ def _probe(parsed: argparse.Namespace) -> int:
     embedded = _embedded(
         parsed,
         manifest.subset(manifest.table["split"].isin(splits.SPLITS)),
-        gate=lambda images, scanned: probe_command.gate(
-            images, scanned, parsed.allow_missing_patient_ids
-        ),
+        gate=lambda images, scanned: probe.gate(images, scanned, parsed.allow_missing_patient_ids),
     )
-    probed = probe_command.probe(
+    probed = probe.probe(
         embedded,
         methods,
         neighbours=parsed.neighbours,

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from remedis.data.checks import leaks
 from remedis.data.manifest import Manifest
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.few_shot import SHOTS, few_shot
@@ -17,8 +17,7 @@ from remedis.evaluation.intervals import RESAMPLES, Estimate
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.evaluation.nearest_neighbours import NEIGHBOURS, knn
 from remedis.inference.embed import Embedded
-
-METHODS = ("linear", "knn", "few_shot")
+from remedis.inference.probe_methods import METHODS, check_methods
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +31,6 @@ class ProbeResults:
 
     results: dict[str, Result]
     few_shot: dict[int, Estimate]
-
-
-def check_methods(methods: Sequence[str]) -> None:
-    """Raises a UserError for an unknown method."""
-    for method in methods:
-        if method not in METHODS:
-            raise unknown_choice("probe", method, METHODS)
 
 
 def gate(manifest: Manifest, scanned: pd.DataFrame, allow_missing_patient_ids: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import subprocess
+import types
 
 import numpy as np
 import pandas as pd
@@ -30,19 +31,20 @@ def test_a_section_of_the_results_is_replaced_and_leaves_the_others(recipes, tmp
 def job(monkeypatch):
     """Replaces the fine-tuning job by one that only writes the results of a finished run."""
 
+    job = types.SimpleNamespace(calls=[], refuses=False)
+
     def run(command, stdout, **_):
-        run.calls.append(command)
+        job.calls.append(command)
         workdir = pathlib.Path(command[-1].partition("=")[2])
-        if run.refuses:
+        if job.refuses:
             stdout.write("some line\nUserError: holds a run with another config\n")
         else:
             workdir.mkdir(exist_ok=True)
             (workdir / "results.json").write_text('{"random_weights": true}')
-        return subprocess.CompletedProcess(command, int(run.refuses))
+        return subprocess.CompletedProcess(command, int(job.refuses))
 
-    run.calls, run.refuses = [], False
     monkeypatch.setattr(subprocess, "run", run)
-    return run
+    return job
 
 
 def test_a_finished_run_is_checked_against_its_recipe_and_keeps_its_seconds(recipes, job, tmp_path):

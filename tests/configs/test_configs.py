@@ -11,6 +11,7 @@ import pytest
 from remedis.data import labels, sources
 from remedis.errors import UserError
 from remedis.finetuning import finetune, rehearsal
+from remedis.finetuning.settings import FinetuneSettings
 from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.training.run_directory import RunDirectory
@@ -193,15 +194,16 @@ def test_a_rehearsal_builds_the_checkpoint_the_config_asks_for(
     monkeypatch.setattr(rehearsal.builder, "build", lambda *args, **_: asked.append(args))
     config = get(name, arg)
     config.data_dir = "somewhere"
-    prepared = rehearsal.prepared(config, RunDirectory(tmp_path, {}))
+    settings = FinetuneSettings.from_config(config)
+    prepared = rehearsal.prepared(settings, RunDirectory(tmp_path, {}))
     folder = tmp_path / "rehearsal"
     assert asked == [(built, "random:0", folder)]
-    assert prepared.checkpoint == str(folder / built)
-    assert prepared.data_dir == "somewhere"
+    assert prepared.model.checkpoint == str(folder / built)
+    assert prepared.data.data_dir == "somewhere"
 
 
 def test_an_unknown_layout_is_refused(tmp_path):
     config = get("chexpert", "rehearsal")
     config.rehearsal = "chexprt"
     with pytest.raises(UserError, match="Unknown layout of made-up data 'chexprt': did you mean"):
-        rehearsal.prepared(config, RunDirectory(tmp_path, {}))
+        rehearsal.prepared(FinetuneSettings.from_config(config), RunDirectory(tmp_path, {}))

@@ -176,12 +176,12 @@ def test_every_metric_is_there_and_agrees_with_scikit_learn():
         ):
             assert result.metrics[metric].labels[name].value == pytest.approx(value)
         assert result.metrics["target_sensitivity/sensitivity"].labels[name].value >= 0.9
-    for metric in result.metrics.values():
-        assert (metric.averaged, list(metric.labels)) == (NAMES, list(NAMES))
-        assert metric.interval
-        values = [estimate.value for estimate in metric.labels.values()]
-        assert metric.mean.value == pytest.approx(np.mean(values))
-        for estimate in (*metric.labels.values(), metric.mean):
+    for found in result.metrics.values():
+        assert (found.averaged, list(found.labels)) == (NAMES, list(NAMES))
+        assert found.interval
+        values = [estimate.value for estimate in found.labels.values()]
+        assert found.mean.value == pytest.approx(np.mean(values))
+        for estimate in (*found.labels.values(), found.mean):
             assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
             assert estimate.high > estimate.low
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
@@ -245,7 +245,7 @@ def _table(seed):
 def test_a_table_is_evaluated_by_split():
     table = _table(14)
     other = _table(15).assign(split="validation")
-    chosen = choose(*(_columns(other, kind) for kind in ("label", "score")), NAMES)
+    chosen = choose(_columns(other, "label"), _columns(other, "score"), NAMES)
     both = pd.concat([table, other])
     evaluated = evaluate_table(both, NAMES, "test", thresholds=chosen, resamples=40)
     want = evaluate(

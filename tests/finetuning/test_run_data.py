@@ -13,20 +13,24 @@ from remedis.errors import UserError
 
 
 @pytest.fixture
-def prepared(squares, configured, tmp_path):
+def root(tmp_path):
+    """The directory of the squares that `prepared` reads."""
+    (tmp_path / "own").mkdir()
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def prepared(squares, root, configured, tmp_path):
     """Returns a function that prepares the squares with a changed table and config."""
-    own = tmp_path / "own"
-    own.mkdir()
     for image in squares.glob("*.png"):
-        (own / image.name).hardlink_to(image)
+        (root / image.name).hardlink_to(image)
 
     def prepare(change=lambda table: table, **config):
         table = pd.read_csv(squares / "manifest.csv", dtype={"sometimes": "Int64"})
-        change(table).to_csv(own / "manifest.csv", index=False)
-        asked = configured(**{"data_dir": str(own), "labels": ("square",)} | config)
+        change(table).to_csv(root / "manifest.csv", index=False)
+        asked = configured(**{"data_dir": str(root), "labels": ("square",)} | config)
         return prepare_data(asked, tmp_path / "run")
 
-    prepare.root = own
     return prepare
 
 
@@ -56,13 +60,13 @@ def test_splits_are_completed_if_asked(prepared):
     assert len(found.train) + len(found.validation) + len(found.test) == 60
 
 
-def test_near_duplicates_are_refused_if_asked(prepared, tmp_path):
+def test_near_duplicates_are_refused_if_asked(prepared, root, tmp_path):
     def split(table):
         return table.assign(split=["train"] * 30 + ["validation"] * 10 + ["test"] * 20)
 
-    pixels = np.asarray(Image.open(prepared.root / "1.png"))
-    (prepared.root / "59.png").unlink()
-    Image.fromarray(pixels // 2 + 60).save(prepared.root / "59.png")
+    pixels = np.asarray(Image.open(root / "1.png"))
+    (root / "59.png").unlink()
+    Image.fromarray(pixels // 2 + 60).save(root / "59.png")
     prepared(split)
     receipt = json.loads((tmp_path / "run" / "leaks.json").read_text())
     assert receipt["ok"]
@@ -84,7 +88,7 @@ def test_options_of_the_source_are_text(prepared):
         prepared(source_options="views")
 
 
-def test_the_digest_is_of_images_labels_and_splits(prepared):
+def test_the_digest_is_of_images_labels_and_splits(prepared, root):
     def split(table, of=("train", "validation", "test")):
         patients = table.index // 2
         return table.assign(split=[of[i % 3] for i in patients])
@@ -98,8 +102,8 @@ def test_the_digest_is_of_images_labels_and_splits(prepared):
         prepared(lambda table: split(table, ("test", "validation", "train"))).digest(),
         prepared(relabelled).digest(),
     ]
-    Image.fromarray(np.zeros((32, 32), np.uint8)).save(prepared.root / "new.png")
-    (prepared.root / "new.png").replace(prepared.root / "3.png")
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(root / "new.png")
+    (root / "new.png").replace(root / "3.png")
     digests.append(prepared(split).digest())
     assert digests[0] == digests[1]
     assert len(set(digests)) == 4

@@ -237,7 +237,7 @@ def test_fine_tuning_resumes_where_it_was_killed(
     files.write_json(killed / "config.json", files.read_json(alone / "config.json"))
     with monkeypatch.context() as patched:
         patched.setattr(
-            finetune_arm.fit.model, "plain", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            finetune_arm.gradient, "exportable", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         with pytest.raises(KeyboardInterrupt):
             label_budget.run(config, killed)

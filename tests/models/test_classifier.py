@@ -125,7 +125,8 @@ def test_a_normalised_map_gets_no_second_norm():
 
 
 def test_the_backbone_is_told_whether_it_trains():
-    model = Classifier(Normalised(BiTResNet(TINY, False)), LABELS)
+    backbone = Normalised(BiTResNet(TINY, False))
+    model = Classifier(backbone, LABELS)
     seen = []
     for call in (
         lambda: model(IMAGES, training=True),
@@ -134,7 +135,7 @@ def test_the_backbone_is_told_whether_it_trains():
         lambda: model.embedding_of(IMAGES),
     ):
         call()
-        seen.append(model.backbone.training)
+        seen.append(backbone.training)
     assert seen == [True, False, False, False]
 
 

@@ -333,9 +333,10 @@ def test_two_workers_pretrain_as_one_does(pretraining, tmp_path, method):
 
 def test_a_bit_file_of_another_architecture_is_a_sentence(pretraining, tmp_path):
     file = tmp_path / "BiT-M-R50x1.npz"
-    weights = random_weights.draw(0, Architecture((1, 1, 1, 1), 0.5))
+    narrow = Architecture((1, 1, 1, 1), 0.5)
+    weights = random_weights.draw(0, narrow)
     np.savez(file, **{f"resnet/{name}": weights.arrays[name] for name in weights.arrays})
-    assert resolve.load_backbone(f"bit:{file}", 0).backbone.architecture.units == (1, 1, 1, 1)
+    assert resolve.load_backbone(f"bit:{file}", 0).backbone.architecture_name == narrow.name
     with pytest.raises(UserError, match=r"does not hold the weights of a BiT R50x1"):
         pretrain(pretraining(checkpoint=f"bit:{file}", architecture="50x1"), tmp_path / "run")
 

@@ -47,5 +47,6 @@ def test_titles_fit_their_panels():
     figure = pretraining_report.progress(ROWS, title="Pretraining")
     figure.draw_without_rendering()
     for axes in figure.axes:
-        assert axes.title.get_text() or axes._left_title.get_text()
-        assert axes._left_title.get_window_extent().x1 <= axes.bbox.x1 * 1.02
+        assert axes.get_title() or axes.get_title("left")
+        left = axes._left_title  # type: ignore[attr-defined]
+        assert left.get_window_extent().x1 <= axes.bbox.x1 * 1.02

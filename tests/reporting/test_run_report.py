@@ -41,8 +41,10 @@ def run(folder, noise=1.0, names=NAMES, subgroups=True, random_weights=True):
         table[f"score/{name}"] = expit(logits[:, i]).astype(np.float32)
         table[f"logit/{name}"] = logits[:, i]
     held = table[table["split"] == "validation"]
-    columns = [[f"{kind}/{name}" for name in names] for kind in ("label", "score")]
-    chosen = thresholds.choose(*(held[of].to_numpy() for of in columns), names)
+    targets, scores = (
+        held[[f"{kind}/{name}" for name in names]].to_numpy() for kind in ("label", "score")
+    )
+    chosen = thresholds.choose(targets, scores, names)
     results = {"random_weights": random_weights}
     for split in ("validation", "test"):
         results[split] = evaluate_table(table, names, split, thresholds=chosen, resamples=50)

@@ -12,9 +12,14 @@ SCRIPT = pathlib.Path(__file__).parents[2] / "saved_models" / "build.py"
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def built():
+    """The arguments of the builds that `run` records in place of building."""
+    return []
+
+
+@pytest.fixture
+def run(built, monkeypatch, capsys):
     """Returns `run(*args)`: exit status and lines on standard error; builds are only recorded."""
-    built = []
 
     def build(name, source, out, **options):
         built.append((name, source, str(out), options))
@@ -26,7 +31,6 @@ def run(monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["build.py", *args])
         return build_job.main(), capsys.readouterr().err.splitlines()
 
-    call.built = built
     return call
 
 
@@ -49,9 +53,9 @@ ONE_OR_ALL = "error: Say either --model=NAME (repeatable) or --all."
         ),
     ],
 )
-def test_wrong_models_are_one_line_before_anything_is_built(run, args, line):
+def test_wrong_models_are_one_line_before_anything_is_built(run, built, args, line):
     assert run(*args) == (1, [line])
-    assert run.built == []
+    assert built == []
 
 
 @pytest.mark.parametrize(
@@ -65,19 +69,19 @@ def test_wrong_models_are_one_line_before_anything_is_built(run, args, line):
     ],
     ids=["no weights", "wrong graph", "unknown flag", "stray word", "no value"],
 )
-def test_wrong_options_are_one_line(run, args):
+def test_wrong_options_are_one_line(run, built, args):
     status, lines = run(*args)
     assert status == 1
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert "Traceback" not in lines[0]
-    assert run.built == []
+    assert built == []
 
 
-def test_what_is_asked_for_is_built_with_the_command_as_provenance(run):
+def test_what_is_asked_for_is_built_with_the_command_as_provenance(run, built):
     args = ["--model=path-50x1-remedis-s", "--weights=release:a b", "--out=o", "--graph=release"]
     assert run(*args) == (130, ["interrupted; the same command resumes."])
-    assert run.built == [
+    assert built == [
         (
             "path-50x1-remedis-s",
             "release:a b",

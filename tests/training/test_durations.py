@@ -52,5 +52,5 @@ def test_rounding_of_the_product_adds_no_step():
 )
 def test_wrong_durations(given, sentence):
     with pytest.raises(UserError) as caught:
-        steps(*given, 100, 8)
+        steps(given[0], given[1], given[2], 100, 8)
     assert str(caught.value) == sentence

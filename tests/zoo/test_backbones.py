@@ -207,4 +207,5 @@ def test_another_architecture_than_asked_for_is_refused(spec, expected, found, t
 
 
 def test_the_architecture_asked_for_is_taken(tiny_checkpoint):
-    assert resolve.load_backbone(str(tiny_checkpoint), 0, TINY.name).backbone.architecture == TINY
+    loaded = resolve.load_backbone(str(tiny_checkpoint), 0, TINY.name)
+    assert loaded.backbone.architecture_name == TINY.name

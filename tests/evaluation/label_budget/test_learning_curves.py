@@ -26,8 +26,8 @@ def test_points_agree_with_scikit_learn_in_a_loop_over_resamples():
             drawn.append(weights @ np.array(areas))
             if len(drawn) == 1:
                 assert point["per_seed"] == pytest.approx(np.mean(areas, axis=1))
-        drawn = np.array(drawn)
-        by_name = {"mean": drawn.mean(axis=1), **dict(zip(NAMES, drawn.T, strict=True))}
+        draws_of = np.array(drawn)
+        by_name = {"mean": draws_of.mean(axis=1), **dict(zip(NAMES, draws_of.T, strict=True))}
         for name, draws in by_name.items():
             estimate = point["mean"] if name == "mean" else point["labels"][name]
             low, high = np.clip(np.quantile(draws[1:], [0.025, 0.975]), 0, 1)

@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import textwrap
+from typing import Any
 
 import ml_collections
 import numpy as np
@@ -168,7 +169,8 @@ def test_the_same_seed_gives_the_same_method(name):
 
 
 def test_defaults_are_those_of_the_papers():
-    simclr, moco = make("simclr", {}, 20, 0), make("moco", {"queue": 64}, 20, 0)
+    simclr: Any = make("simclr", {}, 20, 0)
+    moco: Any = make("moco", {"queue": 64}, 20, 0)
     shapes = {key: tuple(variable.shape) for key, variable in simclr.trained().items()}
     assert shapes == {
         "projection/dense1/kernel": (20, 20),
@@ -196,7 +198,7 @@ def test_defaults_are_those_of_the_papers():
     ],
 )
 def test_defaults_of_full_size(name, shapes):
-    method = make(name, {}, 16, 0)
+    method: Any = make(name, {}, 16, 0)
     trained = method.trained()
     assert [tuple(v.shape) for key, v in trained.items() if key.endswith("kernel")] == shapes
     if name == "moco":
@@ -242,10 +244,10 @@ def test_the_teacher_begins_as_the_student():
 def test_options_may_be_config_dicts():
     config = ml_collections.ConfigDict({"temperature": 0.5, "widths": [6, 4]})
     for options in (config, config.to_dict(), ml_collections.FrozenConfigDict(config)):
-        method = make("simclr", options, CHANNELS, 0)
+        method: Any = make("simclr", options, CHANNELS, 0)
         assert method.temperature == 0.5
         assert method.trained()["projection/dense2/kernel"].shape == (6, 4)
-    moco = make("moco", {"momentum": 0, "queue": np.int64(30)}, CHANNELS, 0)
+    moco: Any = make("moco", {"momentum": 0, "queue": np.int64(30)}, CHANNELS, 0)
     assert (moco.momentum, moco.queue.shape[0]) == (0, 30)
 
 

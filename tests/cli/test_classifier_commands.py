@@ -1,0 +1,237 @@
+"""`remedis evaluate`, `calibrate` and `compare`."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from remedis import cli
+from remedis.errors import UserError
+
+
+def _run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny_checkpoint):
+    """The files of a run that `evaluate` and `calibrate` read: an export with a head of noise."""
+    from remedis.evaluation.thresholds import Thresholds
+    from remedis.models.classifier import Classifier
+    from remedis.preprocess import parse
+    from remedis.zoo import resolve, save_classifier, serving
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    loaded = resolve.load_backbone(str(tiny_checkpoint), 0)
+    classifier = Classifier(loaded.backbone, ("ill", "well"), head_norm=False)
+    rng = np.random.default_rng(0)
+    classifier.set_head(rng.normal(0, 0.003, (1024, 2)).astype(np.float32), np.zeros(2, np.float32))
+    classifier.calibrate([0.5, 2.0], [0.1, 0.0])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving, "REFUSED", ())
+        patch.setattr(serving, "WIDENED", ())
+        save_classifier.save(
+            classifier,
+            parse("resize(16)"),
+            name="run",
+            provenance=loaded.provenance,
+            directory=folder / "export",
+            thresholds=Thresholds(
+                {"ill": 0.5, "well": None}, {"ill": 0.3, "well": None}, 0.9
+            ).to_json(),
+            seen=[],
+        )
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def site(data):
+    """Data with both labels of the run."""
+    table = pd.read_csv(data / "manifest.csv")
+    table["well"] = 1 - table["ill"]
+    table.to_csv(data / "manifest.csv", index=False)
+    return data
+
+
+def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, capsys):
+    import tensorflow as tf
+
+    out = tmp_path / "out"
+    assert _run("evaluate", run, site, f"--out={out}", "--resamples=50") == 0
+    printed = capsys.readouterr().out
+    assert "RANDOM WEIGHTS" in printed
+    assert "Warning" not in printed
+    table = pd.read_parquet(out / "predictions.parquet")
+    model = tf.saved_model.load(str(run / "export"))
+    for row in (0, 17):
+        pixels = np.array(Image.open(site / f"{row}.png"))[..., None]
+        want = model(model.preprocess(pixels))
+        for i, name in enumerate(("ill", "well")):
+            assert table[f"logit/{name}"][row] == pytest.approx(
+                float(want["logits"][0, i]), abs=1e-5
+            )
+            score = float(want["probabilities"][0, i])
+            assert table[f"score/{name}"][row] == pytest.approx(score, abs=1e-5)
+    results = json.loads((out / "results.json").read_text())
+    assert results["test"]["images"] == 40
+    assert results["test"]["thresholds"]["youden"] == {"ill": 0.5, "well": None}
+    assert _run("evaluate", run, site, f"--out={out}") == 1
+    assert "holds results already; name another directory" in capsys.readouterr().err
+
+    # The result is a finished run: it can be evaluated again, and compared.
+    assert _run("evaluate", out, f"--out={tmp_path / 'again'}", "--resamples=60") == 0
+    second = json.loads((tmp_path / "again" / "results.json").read_text())["test"]
+    assert (second["resamples"], second["mean"]["value"]) == (60, results["test"]["mean"]["value"])
+    capsys.readouterr()
+    assert _run("compare", out, tmp_path / "again") == 0
+    assert "+0.000" in capsys.readouterr().out
+
+
+def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_path, capsys):
+    from remedis.data.checks import scan
+    from remedis.data.manifest import read_csv
+    from remedis.zoo.seen_images import SeenImages
+
+    out = tmp_path / "out"
+    assert _run("evaluate", run, data, f"--out={out}") == 1
+    error = capsys.readouterr().err
+    assert "no column 'well'" in error
+    assert "The model scores ill, well; if the data lack some of these" in error
+    scanned = scan.scan(read_csv(data / "manifest.csv", ("ill",)), tmp_path / "scan.parquet")
+    # A copy far from its run knows as much.
+    copied = shutil.copytree(run / "export", tmp_path / "copied")
+    SeenImages.from_hashes(scanned["sha256"]).write(copied)
+    arguments = ["--labels=ill", "--split=test", f"--out={out}", "--resamples=50"]
+    assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
+    assert "warning: 10 of 10 images are among those that trained" in capsys.readouterr().err
+    assert json.loads((out / "results.json").read_text())["data"]["warning"]
+    (copied / "seen.json").unlink()
+    arguments[2] = f"--out={tmp_path / 'unknown'}"
+    assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
+    assert "has no seen.json: it is not known whether" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["{run}", "{data}", "--labels=il"], "Unknown label of"),
+        (["{data}", "{data}"], "it has no saved_model.pb"),
+        (["{checkpoint}", "{data}"], "holds no classifier; expected a run"),
+        (["{run}"], "has no results.json: it is no finished run"),
+        (["{run}", "{data}", "--manifest={data}"], "name one."),
+    ],
+)
+def test_evaluate_refuses_in_one_line(
+    arguments, sentence, run, data, tiny_checkpoint, tmp_path, capsys
+):
+    names = {"run": run, "data": data, "checkpoint": tiny_checkpoint}
+    written = [argument.format(**names) for argument in arguments]
+    assert _run("evaluate", *written, f"--out={tmp_path / 'out'}") == 1
+    error = capsys.readouterr().err.splitlines()
+    assert sentence in error[-1]
+    assert len(error) == 1
+
+
+def test_calibrate_writes_an_export_with_the_calibration_inside(
+    run, site, tmp_path, capsys, monkeypatch
+):
+    from scipy.special import expit
+
+    from remedis.zoo import serving
+
+    monkeypatch.setattr(serving, "REFUSED", ())
+    monkeypatch.setattr(serving, "WIDENED", ())
+    out = tmp_path / "calibrated"
+    assert _run("calibrate", run, site, "--method=temperature", f"--out={out}") == 1
+    assert "but ill has an offset, which it would drop; use platt" in capsys.readouterr().err
+    assert _run("calibrate", run, site, f"--out={out}") == 0  # by platt
+    printed = capsys.readouterr().out
+    assert "calibrated by platt on 40 patients" in printed
+    calibration = json.loads((out / "remedis.json").read_text())["calibration"]
+    assert calibration["method"] == "platt"
+    of_ill = calibration["fitted_on"]["labels"]["ill"]
+    assert (of_ill["cases"], of_ill["positives"], of_ill["prevalence"]) == (40, 20, 0.5)
+    assert "| ill | " in (out / "MODEL_CARD.md").read_text()
+    tables = []
+    for model in (run, out):
+        scored = tmp_path / f"scored-{model.name}"
+        assert _run("evaluate", model, site, f"--out={scored}", "--resamples=50") == 0
+        tables.append(pd.read_parquet(scored / "predictions.parquet"))
+        seen = "40 of 40 images are among those that trained" in capsys.readouterr().err
+        assert seen == (model == out)
+    before, after = tables
+    np.testing.assert_allclose(after["logit/ill"], before["logit/ill"], atol=1e-5)
+    want = expit(calibration["scale"][0] * before["logit/ill"] + calibration["offset"][0])
+    np.testing.assert_allclose(after["score/ill"], want, atol=1e-5)
+    if calibration["scale"][0] > 0:
+        moved = json.loads((out / "remedis.json").read_text())["thresholds"]["youden"]["ill"]
+        reached = [before["score/ill"] >= 0.5, after["score/ill"] >= moved]
+        np.testing.assert_array_equal(*reached)
+    assert _run("calibrate", run, site, "--method=plat", f"--out={tmp_path / 'no'}") == 1
+    assert "did you mean 'platt'?" in capsys.readouterr().err
+    assert _run("calibrate", run, site, f"--out={out}") == 1
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monkeypatch):
+    from remedis.data.manifest import Manifest
+    from remedis.inference import exported as exported_classifier
+    from remedis.inference import recalibrate, rescore
+    from remedis.zoo import card, save_classifier
+
+    exported = exported_classifier.load(run)
+    labels = exported.labels
+    own = {"method": "platt", "cases": 900, "positives": 90, "negatives": 810, "prevalence": 0.1}
+    before = {
+        "method": "platt",
+        "fitted_on": {"cases": 900, "labels": dict.fromkeys(labels, own)},
+        "left_out": [],
+    }
+    exported = dataclasses.replace(
+        exported, description=dataclasses.replace(exported.description, calibration=before)
+    )
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"patient_id": [f"p{i}" for i in range(40)]})
+    table["path"] = [f"{i}.png" for i in range(40)]
+    table[["study_id", "site", "split", *labels]] = ""
+    for label in labels:
+        table[f"logit/{label}"] = rng.normal(size=40)
+        table[f"score/{label}"] = 0.5
+        table[f"label/{label}"] = (table[f"logit/{label}"] + rng.normal(size=40) > 0).astype(float)
+    table.loc[4:, "label/well"] = np.nan
+    manifest = Manifest(table, labels, ".", "hospital C")
+    saved = {}
+    monkeypatch.setattr(save_classifier, "save", lambda *_, **given: saved.update(given))
+    scored = rescore.Scored(manifest, table, "", ("a", "b"))
+    lines = recalibrate.recalibrate(exported, scored, "platt", "out")
+    assert "well: unchanged, too few patients: " in lines[2]
+    calibration = saved["calibration"]
+    assert (calibration["scale"][1], calibration["offset"][1]) == (2.0, 0.0)
+    assert calibration["fitted_on"]["labels"]["well"] == own | {"data": "the validation split"}
+    ill = calibration["fitted_on"]["labels"]["ill"]
+    assert (ill["cases"], ill["data"], ill["method"]) == (40, "hospital C", "platt")
+    assert card.calibrated_on(calibration) == (
+        "40 cases of hospital C; well: platt on 900 cases of the validation split"
+    )
+    assert saved["seen"].count(["a", "b", "c"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "asked", "method"),
+    [
+        ("multi_label", None, "platt"),
+        ("multi_class", None, "temperature"),
+        ("multi_label", "temperature", "temperature"),
+    ],
+)
+def test_the_method_of_calibration_suits_the_task(task, asked, method):
+    from remedis.inference.recalibrate import method_for
+
+    assert method_for(task, asked) == method
+    with pytest.raises(UserError, match=r"--method is platt, .* use temperature"):
+        method_for("multi_class", "platt")

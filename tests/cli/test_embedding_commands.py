@@ -1,0 +1,47 @@
+"""`remedis embed` and `probe`."""
+
+import numpy as np
+import pandas as pd
+
+from remedis import cli
+
+
+def _run(*arguments):
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_embed_through_the_store(data, tiny_checkpoint, tmp_path, capsys):
+    out, store = tmp_path / "e.parquet", tmp_path / "store"
+    command = ["embed", tiny_checkpoint, data, "--labels=ill", f"--store={store}"]
+    assert _run(*command, "--preprocess=resize(16)", f"--out={out}") == 0
+    printed = capsys.readouterr()
+    assert "embeddings of 40 images, 1,024 numbers each." in printed.out
+    assert "RANDOM WEIGHTS" in printed.out
+    first = np.stack(pd.read_parquet(out)["embedding"])
+    assert first.shape == (40, 1024)
+    second = tmp_path / "e.npz"
+    assert _run(*command, "--preprocess=resize(16)", f"--out={second}") == 0
+    assert "Embedding " not in capsys.readouterr().err  # nothing was left to compute
+    np.testing.assert_array_equal(np.load(second)["embedding"], first)
+    assert _run(*command, "--preprocess=resize(16)", "--out=e.csv") == 1
+    assert "expected a file that ends with .parquet or .npz" in capsys.readouterr().err
+
+
+def test_probe_prints_intervals_by_patient(data, tiny_checkpoint, tmp_path, capsys):
+    command = ["probe", tiny_checkpoint, data, "--labels=ill", f"--store={tmp_path / 'store'}"]
+    command += ["--preprocess=resize(16)", "--resamples=50"]
+    assert _run(*command, "--methods=linear,knn,few_shot", "--neighbours=3") == 0
+    printed = capsys.readouterr().out
+    assert "Linear probe, test split" in printed
+    assert "3 nearest neighbours, test split" in printed
+    assert "10 patients, 5 positive" in printed
+    assert _run(*command, "--methods=linea") == 1
+    assert "did you mean 'linear'?" in capsys.readouterr().err
+    table = pd.read_csv(data / "manifest.csv")
+    table["patient_id"] = "p0"
+    table.to_csv(data / "manifest.csv", index=False)
+    stored = set((tmp_path / "store").rglob("*.npz"))
+    assert _run(*command, "--preprocess=resize(8)") == 1
+    assert "share 1 patients" in capsys.readouterr().err
+    # The gate comes before the hours of embedding.
+    assert set((tmp_path / "store").rglob("*.npz")) == stored
