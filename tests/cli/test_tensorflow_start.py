@@ -1,10 +1,12 @@
 import io
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from remedis import cli
 from remedis.cli import tensorflow_start
 
 LINES = {
@@ -86,3 +88,32 @@ def test_the_level_that_the_user_has_set_wins(tmp_path):
     done = run_with("print(os.environ['TF_CPP_MIN_LOG_LEVEL'])", tmp_path, TF_CPP_MIN_LOG_LEVEL="0")
     assert done.stdout == "0\n"
     assert done.stderr.splitlines()[0].endswith("oneDNN is on.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["doctor", "{data}", "--labels=ill", "--json"],
+        pytest.param(
+            [
+                *("embed", "{checkpoint}", "{data}", "--labels=ill"),
+                *("--preprocess=resize(16)", "--out={out}"),
+            ],
+            marks=pytest.mark.guarantee,
+        ),
+    ],
+    ids=["doctor", "embed"],
+)
+def test_commands_write_their_own_lines_only(arguments, data, tiny_checkpoint, tmp_path):
+    names = {"data": data, "checkpoint": tiny_checkpoint, "out": tmp_path / "e.npz"}
+    command = [sys.executable, "-m", "remedis.cli", *(a.format(**names) for a in arguments)]
+    environment = {k: v for k, v in os.environ.items() if k != tensorflow_start.VARIABLE}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert done.returncode in (0, cli.UNWELL)
+    lines = done.stderr.splitlines()
+    progress = re.compile(r"(Scanning|Embedding) .*\d+.*")
+    assert lines
+    assert [line for line in lines if not progress.fullmatch(line)] == []
