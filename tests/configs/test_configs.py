@@ -19,7 +19,7 @@ from remedis.training.run_directory import RunDirectory
 NAMES = sorted(
     path.stem
     for path in (pathlib.Path(__file__).parents[2] / "configs").glob("*.py")
-    if not path.stem.startswith(("__init__", "common", "ood_", "pretrain_"))
+    if not path.stem.startswith(("__init__", "arguments", "common", "ood_", "pretrain_"))
 )
 ARGUMENTS = ("rehearsal", "head_only", "50x1", "152x2")
 CHOICES = "50x1, 152x2, head_only, rehearsal"

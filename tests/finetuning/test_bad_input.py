@@ -131,7 +131,10 @@ def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
     ("changes", "sentence"),
     [
         ({"checkpoint": ""}, "config.checkpoint is not set: name a checkpoint folder "),
-        ({"checkpoint": "nowhere"}, "nowhere is not a folder; expected a SavedModel folder."),
+        (
+            {"checkpoint": "nowhere"},
+            "nowhere is not a folder. Expected a checkpoint folder, a run, ",
+        ),
         ({"checkpoint": "."}, ". is not a SavedModel: it has no saved_model.pb; expected a folder"),
         (
             {"learning_rates": "haed/.*=0"},
