@@ -297,7 +297,7 @@ def test_a_planted_collapse_is_reported_within_50_steps(pretraining, tmp_path, h
     assert max(row["step"] for row in metric_rows(tmp_path / "run")) <= 50
 
 
-@pytest.mark.slow
+@pytest.mark.guarantee
 def test_a_killed_run_resumes_exactly(pretraining, tmp_path):
     # MoCo has all kinds of state: a teacher and a queue.
     config = pretraining("moco")
@@ -317,7 +317,7 @@ def test_a_killed_run_resumes_exactly(pretraining, tmp_path):
         np.testing.assert_array_equal(variable, second[name], err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.guarantee
 @pytest.mark.parametrize("method", ["simclr", "moco"])
 def test_two_workers_pretrain_as_one_does(pretraining, tmp_path, method):
     # SGD: AdamW divides by the size of the gradients and so turns differences in rounding into
