@@ -23,9 +23,9 @@ def locked(
       config: to change.
       arg: names of variants, `a` or `a,b` in any order; nothing for the config as it is.
       variants: changes by name. They are applied in this order, not in that of `arg`: the last one,
-        `rehearsal`, has the last word.
-      exclusive: groups of names, of each of which `arg` may have one.
-      defaults: names that hold unless `arg` has another one of their group.
+        `rehearsal`, overrides the others.
+      exclusive: groups of names; `arg` may have at most one name per group.
+      defaults: names that apply unless `arg` has another name of the same group.
 
     Raises:
       UserError: `arg` has a name that is not among the variants, or two of one group.

@@ -62,7 +62,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.weight_decay = 0.0  # norms and biases do not decay
     config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
     config.ema = 0.0  # decay of the averaged weights, which are evaluated and kept; 0: none
-    config.patience = 0  # evaluations in a row without a better one that end training; 0: never
+    config.patience = 0  # training ends after this many evaluations without a better one; 0: never
     config.class_weights = "none"  # or balanced: positives weigh as much as negatives
     config.focal_gamma = 0.0  # of the focal loss; 0 for cross-entropy
     config.mixup = config_dict.placeholder(float)  # alpha; unset: the schedule's own

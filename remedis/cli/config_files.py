@@ -89,7 +89,7 @@ def rename_options(arguments: Sequence[str]) -> list[str]:
 def rename_keys(
     config: ml_collections.ConfigDict, overridden: Collection[str], within: str = ""
 ) -> None:
-    """Gives keys that a user's own config file sets by an old name their new one; warns of each.
+    """Renames the old keys that a user's config file sets; warns of each.
 
     Args:
       config: to change; stays locked if it is.

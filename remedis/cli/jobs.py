@@ -35,7 +35,7 @@ class Job:
     Attributes:
       description: shown by `--help` above the flags.
       define: adds the job's own flags.
-      run: does the work, of the values of the flags; TensorFlow is imported in here.
+      run: does the work, given the values of the flags; imports TensorFlow itself.
       configured: whether the job takes `--config=NAME_OR_FILE[:argument]`.
     """
 

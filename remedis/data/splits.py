@@ -1,7 +1,7 @@
 """Assignment of patients or slides to splits by a hash, the same on every machine and day.
 
-Plain splits depend on a unit's id, the seed and the fractions alone: a patient keeps its split when
-rows are added, whichever rows. Stratified splits hold the fractions in every stratum as well, which
+Plain splits depend on a unit's id, the seed and the fractions alone: a patient keeps its split,
+whichever rows are added. Stratified splits hold the fractions in every stratum as well, which
 ties patients to each other. They start from the plain splits and move, in each stratum, the
 patients whose draws lie nearest to a bound, and only as many as exceed the bound by more than one.
 
@@ -44,7 +44,7 @@ def ensure(
     stratify: Sequence[str] = (),
     complete: bool = False,
 ) -> Manifest:
-    """Returns the manifest with every demanded split; splits that it came with stay.
+    """Returns the manifest with every demanded split; existing splits are kept.
 
     A manifest without any split has all images assigned. In a manifest with some splits, those that
     are demanded and absent are carved out of `train`; each takes its fraction of the units there. A
@@ -180,7 +180,7 @@ def _assigned(
 ) -> np.ndarray:
     """Returns the split of every image, [rows] object."""
     ids = unit_ids(manifest, unit, allow_missing_ids)
-    # Splits with a share only: the last of them takes what rounding leaves above its bound.
+    # Only splits with a share above 0: the last one has no upper bound, which absorbs rounding.
     names = [name for name in SPLITS if fractions.get(name, 0.0) > 0]
     bounds = np.cumsum([fractions[name] for name in names])[:-1]
     strata = stratum_ids(manifest, ids, stratify)

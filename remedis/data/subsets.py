@@ -42,8 +42,8 @@ def nested_subsets(
     ordered = draws
     if stratify:
         rank, count = rank_in_stratum(draws, stratum)
-        # Every stratum is spread evenly over the order; its offset keeps the strata of a single
-        # unit from standing all at the beginning or all at the end.
+        # Every stratum is spread evenly over the order. Without the random offset, all strata of a
+        # single unit would have the same place in it.
         offset = uniform([str(s) for s in stratum], seed, "subsets/strata")
         ordered = (rank + offset) / count
     order = np.lexsort((distinct, draws, ordered))

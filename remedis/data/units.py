@@ -46,8 +46,8 @@ def uniform(ids: Iterable[str], seed: int, purpose: str) -> np.ndarray:
     Args:
       ids: one id per row; rows with the same id share their draw.
       seed: another seed gives other draws.
-      purpose: name of the decision. Draws of two purposes are independent, so that which units are
-        carved out of a split does not depend on which were assigned to it.
+      purpose: name of the decision. Draws of two purposes are independent: carving units
+        out of a split does not depend on how units were assigned to it.
     """
     codes, distinct = pd.factorize(np.asarray(list(ids), dtype=object))
     prefix = hashlib.sha256(f"{seed}/{purpose}/".encode())
@@ -63,8 +63,8 @@ def uniform(ids: Iterable[str], seed: int, purpose: str) -> np.ndarray:
 def stratum_ids(manifest: Manifest, ids: Sequence[str], stratify: Sequence[str]) -> np.ndarray:
     """Returns the stratum of each row, the same for all rows of a unit; empty for no columns.
 
-    A unit counts by the highest value of a label that any of its images has (positive before
-    negative before uncertain before unknown), and by all distinct values of another column.
+    For a label, a unit has the highest value among its images (positive before negative before
+    uncertain before unknown); for another column, it has the set of its distinct values.
 
     Args:
       manifest: the images.

@@ -155,7 +155,7 @@ def fit(
 def move_thresholds(
     thresholds: Mapping[str, Any], names: Sequence[str], before: Calibration, after: Calibration
 ) -> dict[str, Any]:
-    """Returns thresholds for another calibration that the same images reach.
+    """Returns the same operating points as thresholds for another calibration.
 
     A threshold belongs to the calibration it was chosen with. With another calibration, the same
     number is another operating point.

@@ -26,7 +26,7 @@ def few_shot(
     repeats: int = 10,
     seed: int = 0,
 ) -> dict[int, Estimate]:
-    """Returns number of patients per class -> mean AUROC of probes fitted to so many patients.
+    """Returns the mean AUROC of linear probes for each number of patients per class.
 
     For each label, `shots` patients with a positive image and as many patients without one are
     drawn, with all of their images where the label is known. A probe with `DEFAULT_PENALTY` is

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.floating]
 # that the rounding errors of float32 products allow; the second needs float64.
 ROUGH, EXACT = 1e-4, 2e-7
 ITERATIONS = 500
-_AXES = 128  # leading axes that are scaled; more cost more time than they save
+_AXES = 128  # leading axes that are scaled; scaling more of them costs more time than it saves
 _SAMPLE = 4096  # rows from which the axes are estimated; they need not be exact
 _THREADED = 1 << 28  # bytes of features above which threads save more time than they cost
 

@@ -1,4 +1,4 @@
-"""Fine-tuning by gradient descent of the variables that the settings leave free."""
+"""Fine-tuning by gradient descent on the variables that the settings do not freeze."""
 
 import dataclasses
 from collections.abc import Callable

@@ -14,7 +14,7 @@ from remedis.training.run_directory import RunDirectory
 
 _LOG = logging.getLogger(__name__)
 
-# Settings of another loss or of other images than a probe has, with the value that sets none.
+# Settings that a probe does not support, with the values that switch them off.
 _NO_EFFECT = {
     "class_weights": "none",
     "focal_gamma": 0.0,

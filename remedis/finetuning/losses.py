@@ -29,15 +29,16 @@ class SupervisedLoss:
         multi_label:  -w y (1 - p)^gamma log(p) - (1 - y) p^gamma log(1 - p)
         multi_class:  -w y (1 - p)^gamma log(p)
 
-    For gamma = 0 it is the cross-entropy; for y of 0 or 1 and w = 1 the focal loss of Lin et al.
-    2017, arXiv 1708.02002, equation 4. For a soft y it is the expectation of that
-    loss over labels that are 1 with probability y, as is the cross-entropy of a soft label.
+    For gamma = 0 it is the cross-entropy. For y of 0 or 1 and w = 1 it is the focal loss of Lin et
+    al. 2017, arXiv 1708.02002, equation 4. For a soft y it is the expected loss of a label that
+    is 1 with probability y; the cross-entropy of a soft label has the same meaning.
 
     Attributes:
       task: `multi_label`, or `multi_class` for labels of which exactly one is 1.
       positive_weights: one weight per label or class for its positives; negatives of `multi_label`
         weigh 1. None: all weigh 1.
-      focal_gamma: how strongly examples that are already right are down-weighted; 0: not at all.
+      focal_gamma: focusing parameter; larger values give well-classified examples less weight, 0
+        gives the cross-entropy.
     """
 
     task: str

@@ -50,7 +50,7 @@ def prepared(settings: FinetuneSettings, run: RunDirectory) -> FinetuneSettings:
 
 
 def made_once(target: pathlib.Path, make: Callable[[], object]) -> pathlib.Path:
-    """Returns `target`, made if it does not exist; another process may be making it, too."""
+    """Returns `target`; makes it if it is missing. Another process may make it concurrently."""
     if not target.is_dir():
         try:
             make()

@@ -30,7 +30,7 @@ from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
 
-# A shard ends after so many rows or seconds. A killed process loses no more than that.
+# Maximum rows and seconds per shard. A killed process loses at most one shard.
 SHARD_ROWS, SHARD_SECONDS = 1024, 60.0
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 

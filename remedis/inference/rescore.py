@@ -95,8 +95,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Writes `predictions.parquet` and `results.json`; returns the content of the latter.
 
-    All images are the `test` split in both, whatever split the manifest names: they selected
-    nothing of the classifier.
+    Both files assign every image to the split `test`, whatever the manifest says, since none of
+    them was used to select the classifier.
     """
     manifest, description = scored.manifest, exported.description
     table = scored.table.assign(split="test")
@@ -133,8 +133,8 @@ def reevaluate(
 ) -> dict[str, Any]:
     """Evaluates a split of a finished run's predictions, e.g. with more resamples.
 
-    Results stand under the split's name, which is their `split`. A split that selected the model
-    gets a warning.
+    `results.json` has the results under the split's name, and that name under `split`. The
+    function warns if the split was used for model selection.
 
     Args:
       run: the run's directory, or one that `evaluate` or this function wrote.

@@ -1,4 +1,4 @@
-"""An arm before it sees any label of the other hospital: its in-distribution model's scores."""
+"""Arms of a study: the interface of all modes, and scores before adaptation."""
 
 import dataclasses
 import json

@@ -137,10 +137,10 @@ def plan(
 def held_out(has: Mask, order: npt.NDArray[np.floating], share: float) -> Mask:
     """Returns the patients of a budget that validate, [patients] bool.
 
-    Columns of `has` are processed from the rarest to the most frequent. In each, the first patient
-    by `order` trains; of the next ones, as many are held out as make the share, at least one. If
-    two patients have positive (or negative) images of a label, training and validation get one
-    each, unless another label needs them.
+    Columns of `has` are processed from the rarest to the most frequent. In each column the first
+    patient by `order` trains. The next ones are held out until the share is reached, at least
+    one. If two patients have positive (or negative) images of a label, training and validation
+    get one each, unless another label needs them.
 
     Args:
       has: [patients, C] bool, whether a patient has positive images of each label, and negative.

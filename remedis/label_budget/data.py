@@ -141,7 +141,7 @@ def _of_sites(hospital: HospitalSettings, key: str, target: os.PathLike[str]) ->
 
 
 def _between(inside: RunData, outside: RunData, same_directory: bool) -> leaks.Receipt:
-    """Returns what the training data of in-distribution models share with the other hospital's.
+    """Returns the overlap of the in-distribution training data with the other hospital's data.
 
     Patient ids are compared only if both come from one directory: the ids of two hospitals may
     coincide.

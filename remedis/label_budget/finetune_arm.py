@@ -48,8 +48,8 @@ class FinetuneArm:
     ) -> None:
         """Trains the in-distribution model if no process has done so.
 
-        Each shard trains in a directory of its own and renames it at the end; the first one counts,
-        so that no process waits for one that was killed.
+        Each shard trains in its own directory and renames it at the end. The first shard to finish
+        provides the model, so no process waits for a killed one.
 
         Args:
           settings: of the study.

@@ -161,7 +161,7 @@ def _caveats(settings: StudySettings, data: StudyData) -> list[str]:
 
 
 def _comparison(receipt: Mapping[str, Any]) -> str:
-    """Returns what was compared between both hospitals' images, and what could not be."""
+    """Returns a description of the leak checks between the hospitals, done and impossible ones."""
     if receipt["unchecked"]:
         return (
             "The images that train in-distribution models were compared with the OOD images by "

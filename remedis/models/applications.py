@@ -105,9 +105,8 @@ class ApplicationNetwork(keras.layers.Layer):
     def freeze(self, names: Iterable[str]) -> None:
         """Makes batch norms use their averages in training, too.
 
-        These are the batch norms whose scale is in `names`; of those without a scale, as in
-        Inception, the ones whose offset is. All others learn. Functions traced before do not
-        change.
+        A batch norm is frozen if its scale is in `names`, or its offset if it has no scale, as in
+        Inception. All others are trained. Functions that are already traced do not change.
         """
         frozen = {id(self._named[name]) for name in names if name in self._named}
         for layer in self._of_kind(keras.layers.BatchNormalization):

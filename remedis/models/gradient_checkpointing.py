@@ -43,8 +43,8 @@ def checkpointed(layer: keras.layers.Layer, x: tf.Tensor) -> tf.Tensor:
 def _after(event: tf.Tensor, values: Iterable[tf.Tensor]) -> list[tf.Tensor]:
     """Returns `values` unchanged, as tensors that depend on `event`.
 
-    A pass computes with them once it has reached `event`, and not ahead of it. No graph optimizer,
-    of TensorFlow or XLA, merges a computation with them into the same one with the originals.
+    Operations on the result therefore run after `event`. The graph optimizers of TensorFlow and
+    XLA do not merge them with the same operations on `values`.
     """
     first = tf.reduce_max(tf.cast(tf.reshape(event, [-1])[:1], tf.float32))  # -inf if empty
     nothing = tf.minimum(tf.abs(first), 0.0)

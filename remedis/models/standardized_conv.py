@@ -10,10 +10,11 @@ import tensorflow as tf
 
 EPSILON = 1e-10  # of BiT; added to the variance, not to the deviation
 
-# The gradient by the input is a transposed convolution. On a CPU it takes up to 18 times as long as
-# a convolution of as many sums, where the map is small and has many channels. Without a stride the
-# convolution is always faster. With stride 2 it computes four times the sums, and is faster up to
-# this height and width only. Measured by `benchmarks/convolution.py`.
+# The gradient with respect to the input is a transposed convolution. For small maps with many
+# channels, a CPU needs up to 18 times as long for it as for a convolution with as many
+# multiply-adds. With stride 1 the convolution is always faster. With stride 2 it has four times
+# the multiply-adds, and is faster only up to this height and width. Measured by
+# `benchmarks/convolution.py`.
 SMALL_MAP = 8  # pixels
 
 

@@ -21,11 +21,11 @@ MIN_SPREAD = 0.01
 # Of `effective_rank`. Features of random networks, however similar, differ in more than 3
 # directions; 1 is a constant, or a single direction.
 MIN_RANK = 1.5
-MIN_ROWS = 8  # of a batch: the rank is less than the number of rows, so below it tells little
+MIN_ROWS = 8  # per batch; the rank is below the number of rows, so fewer rows tell little
 
 # Of `instance_top1` in multiples of chance, 1 / N, and of the loss in multiples of a constant
-# network's. A batch has few hits by chance, often none and often two, so both are averaged over so
-# many steps. A slow start takes that long too: a network that learns is past it.
+# network's. Chance gives few hits per batch, often none and often two, so both values are
+# averaged over CHANCE_STEPS steps. By then a network that learns is also past a slow start.
 MAX_CHANCES = 1.5
 MIN_LOSS = 0.99
 CHANCE_STEPS = 35
@@ -47,8 +47,8 @@ class Finding:
 
     Attributes:
       sentence: the problem, the step since which it is there, and what to do about it.
-      certain: whether training on cannot help. A training that tells images apart no better than
-        chance may just be slow, and its features may improve meanwhile.
+      certain: whether further training cannot solve it. A network that tells images apart no
+        better than chance may only learn slowly, while its features improve.
     """
 
     sentence: str

@@ -54,8 +54,8 @@ class OnlineProbe:
         Args:
           settings: of the probe.
           run: directory of the pretraining.
-          left_out: images and patients whose labels must not choose the checkpoint; the probe does
-            without them too.
+          left_out: images and patients whose labels must not select the checkpoint; the probe
+            excludes them.
 
         Raises:
           UserError: the data are not as expected, splits share patients or images, or a split has

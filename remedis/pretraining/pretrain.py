@@ -200,7 +200,7 @@ def _export_name(settings: PretrainingSettings, run: RunDirectory, network: Netw
 
 
 def _first(provenance: Provenance) -> Provenance:
-    """Returns the provenance of the weights before the first of all trainings."""
+    """Returns the provenance at the start of the chain of trainings."""
     return provenance if provenance.parent is None else _first(provenance.parent)
 
 

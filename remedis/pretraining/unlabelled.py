@@ -23,7 +23,7 @@ from remedis.training.run_directory import RunDirectory
 
 _LOG = logging.getLogger(__name__)
 
-# Columns by which an image may belong to one that is left out, and the reason it is left out too.
+# Columns in which an image may share a value with a left-out one, and the reason to record then.
 _SHARED = {
     "sha256": "identical to an image left out",
     "patient_id": "of a patient left out",
@@ -142,7 +142,7 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
 
 
 def _check_comparable(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -> None:
-    """Raises a UserError if a list has patient ids alone, and they are of none of the data."""
+    """Raises a UserError if a list has only patient ids, and no loaded data set has such ids."""
     roots = [manifest.root for manifest in loaded.values()]
     for listed in left_out:
         if not listed.hashes and not any(map(listed.knows, roots)):

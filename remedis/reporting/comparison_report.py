@@ -34,7 +34,7 @@ class RunComparison:
 
 
 def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
-    """Compares two finished runs on the split that their results are of, as a rule `test`.
+    """Compares two finished runs on the split of their results, which is usually `test`.
 
     Raises:
       UserError: a directory holds no finished run, the runs' results are of different splits, or

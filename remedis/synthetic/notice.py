@@ -1,4 +1,4 @@
-"""The notice in every made-up data set: its images are drawn, and no result on them is medicine."""
+"""The notice in every made-up data set: results on its images have no clinical meaning."""
 
 import pathlib
 

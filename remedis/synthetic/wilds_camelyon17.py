@@ -20,8 +20,8 @@ from remedis.synthetic.notice import write_notice
 
 NAME = "camelyon17_v1.0"
 PATCH_SIZE = 96
-# The published set has 50 slides, 10 per centre, of every other patient; patients 0 to 19 are of
-# centre 0, and so on. The patients in between allow as many more slides.
+# The published set has 50 slides, 10 per centre. Patients 0 to 19 are of centre 0, and so on, but
+# only every other patient has slides. The skipped patients allow as many slides again.
 _PUBLISHED_SLIDES = 10
 _MOST_SLIDES = 20
 _PATIENTS_PER_CENTRE = 20

@@ -1,4 +1,4 @@
-"""Training state on disk: the last one, to resume from, and the best one, to end with."""
+"""Checkpoints on disk: the last state, to resume from; the best variables, restored at the end."""
 
 import contextlib
 import glob
@@ -88,7 +88,7 @@ class TrainingState:
         return True
 
     def save(self) -> None:
-        """Writes the state; after a kill or with a full disk the one before remains.
+        """Writes the state; if a kill or a full disk interrupts it, the previous state remains.
 
         Raises:
           UserError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Settings of TensorFlow for the process of a job: repeatable numbers, and memory that is kept."""
+"""TensorFlow settings for the process of a job: determinism and a caching allocator."""
 
 import os
 
@@ -10,7 +10,7 @@ LIMIT = 1 << 24
 
 
 def prepare_process() -> None:
-    """Makes TensorFlow compute the same bits in every process of this machine, and keep memory.
+    """Makes TensorFlow bitwise reproducible on this machine, and lets it reuse freed memory.
 
     A job calls it before anything is computed. The library does not, since every unseeded random
     operation of the process becomes an error.

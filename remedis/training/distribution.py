@@ -112,7 +112,7 @@ class Distribution:
         return self.strategy.experimental_distribute_values_from_function(piece)
 
     def rows(self, count: int) -> np.ndarray:
-        """Returns the rows of `count` that this worker computes, [own] int64."""
+        """Returns the indices of this worker's rows among `count` rows, [own] int64."""
         return np.array_split(np.arange(count), self.workers)[self.worker]
 
     def gathered(self, values: np.ndarray) -> np.ndarray:

@@ -76,7 +76,7 @@ def parse(text: str) -> Multipliers:
     """
     rules = []
     expected = f"a pattern, '=' and a factor, as in {EXAMPLE}"
-    # The last sign divides: a pattern may hold one.
+    # Splits at the last '=', since a pattern may contain one.
     for pattern, factor in pairs(
         text, what="config.learning_rates", expected=expected, at_last=True
     ):

@@ -60,7 +60,7 @@ class Plan:
         return step == 1 or self._is(step, self.log_every)
 
     def ends(self, step: int, best_step: int) -> bool:
-        """Returns whether training is over after `step` steps, the best of them `best_step`."""
+        """Returns whether training ends after `step` steps if `best_step` had the best score."""
         waited = self.patience and step - best_step >= self.patience * self.evaluate_every
         return step >= self.steps or bool(waited and best_step >= 0 and self.evaluates(step))
 
@@ -83,7 +83,7 @@ def train(
       batches: maps first step (inclusive) and last step (exclusive) to this worker's part of each
         batch.
       evaluate: returns a score, higher is better, and values to log by name; the same in all
-        workers. None: nothing selects a step, and the last variables are the best.
+        workers. With None no step is selected, and the last variables count as the best.
       observe: called at every logged step with its number, the loss and the scalars that the
         objective monitors; raises a UserError to end the training.
 

@@ -53,7 +53,7 @@ class Objective(Protocol):
         """
 
     def finish(self, gradients: Gradients) -> None:
-        """Updates what follows the trained variables, after these were updated."""
+        """Updates variables without gradients, such as moving averages, after each step."""
 
 
 class SummedObjective(abc.ABC):
@@ -104,7 +104,7 @@ class SummedObjective(abc.ABC):
         return Gradients(total, weight, sums)
 
     def finish(self, gradients: Gradients) -> None:
-        """Does nothing: nothing follows the trained variables."""
+        """Does nothing: the loss has no moving averages or other state to update."""
         del gradients
 
     def _total_and_gradients(

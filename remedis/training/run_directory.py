@@ -27,8 +27,8 @@ class RunDirectory:
     directory holds the results of two runs. Before the first checkpoint there is nothing to resume:
     a corrected config starts over in the same directory.
 
-    The first of several workers writes into the directory itself. Each other one has a scratch
-    directory in it, so that code that writes need not know its worker.
+    The first of several workers writes into the directory itself. Every other worker writes into
+    a scratch directory inside it, so the writing code is the same in all workers.
 
     Attributes:
       path: the directory this process writes to.

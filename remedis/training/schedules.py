@@ -80,7 +80,8 @@ class Schedule:
           drops: shares of the steps, for the kind `step`.
 
         Raises:
-          UserError: an unknown kind, no length where none follows, or a number out of bounds.
+          UserError: the kind is unknown, a kind other than `hyperrule` has no `steps`, or a number
+            is out of bounds.
         """
         if kind not in KINDS:
             raise unknown_choice("value of config.schedule", kind, KINDS)

@@ -1,4 +1,4 @@
-"""One grammar for "which weights": the builder, every config and every command use it.
+"""The grammar of weight specifications, used by the builder, every config and every command.
 
 A specification is one of
 
@@ -153,7 +153,7 @@ def export_folder(run_or_folder: files.Path) -> pathlib.Path:
 
 
 def check(spec: str | Source, architecture: str = "", option: str = "config.architecture") -> None:
-    """Raises a UserError for a specification of what is not there, without reading weights.
+    """Raises a UserError if the specified weights do not exist; does not read the weights.
 
     Args:
       spec: the specification.

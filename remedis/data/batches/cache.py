@@ -15,7 +15,7 @@ class ImageCache:
     else. A full cache evicts nothing: training reads every row once per epoch, and with eviction of
     the oldest image each row would be gone before its next turn.
 
-    Images are freed when no dataset that uses the cache is left, and no other reference to it.
+    Images are freed when neither a dataset nor another reference uses the cache any longer.
 
     Attributes:
       budget: bytes to use at most.

@@ -24,7 +24,7 @@ def image_loader(manifest: Manifest) -> Callable[[tf.Tensor], tf.Tensor]:
 
     def load(row: tf.Tensor) -> tf.Tensor:
         path = path_of_row[row]
-        # A branch for each kind that occurs, so that JPEG and PNG files alone need no Python.
+        # One branch per kind that occurs: a manifest of JPEG and PNG files only needs no Python.
         branches = [functools.partial(_LOADERS[kind], path) for kind in present]
         if len(branches) == 1:
             return branches[0]()

@@ -1,4 +1,4 @@
-"""One image read as training reads it: hash, decoding, size, grey values, or what is wrong."""
+"""Measures of one image as training reads it: hash, size and grey values, or its fault."""
 
 import hashlib
 import math
@@ -13,7 +13,7 @@ from remedis.preprocess import decode
 
 BINS = 32
 THUMBNAIL = 8
-# The most pixels that colour, range and histogram are taken from: a regular grid of the image's.
+# Largest number of pixels for colour, range and histogram; they lie on a regular grid.
 SAMPLE = 16_384
 
 # First bytes of formats that users bring, at an offset.
@@ -64,7 +64,7 @@ def measure(name: str) -> Measures:
             is_png = contents.startswith(decode.PNG_SIGNATURE)
             if not is_png and not contents.startswith(decode.JPEG_SIGNATURE):
                 return measures | {"fault": _fault(contents)}
-            # A PNG that ends before its depth does not decode in either way.
+            # A PNG that is truncated before its bit depth does not decode: any depth serves.
             deep = is_png and len(contents) > _PNG_DEPTH
             measures["bits"] = contents[_PNG_DEPTH] if deep else 8
             return measures | _of_pixels(_decoded(contents, measures["bits"]))

@@ -40,10 +40,10 @@ DISTANCE = 10  # bits in which the hashes of near-duplicates may differ
 # the rounding of averages, so that a plain background has the same bits for every grey value.
 _FLAT = 1e-4
 _HEX = BITS // 4
-# The most pairs returned: so many come from a single mistake.
+# Largest number of pairs to return; a single mistake can produce this many.
 MAX_PAIRS = 100_000
-# The most comparisons of two hashes: where many images share most of their surface, such as the
-# black half of mammograms, a complete search would take the square of their number.
+# Largest number of comparisons of two hashes. If many images are alike in most of their area, as
+# mammograms are in their black half, the time of a complete search is quadratic in their number.
 MAX_COMPARISONS = 100_000_000
 # Reasons for an incomplete search.
 _ENOUGH = f"the search ends at {MAX_PAIRS:,} pairs"
@@ -185,7 +185,7 @@ def _close(
         limit = comparisons_left // (rounds - i)  # later rounds use what earlier ones leave
         for first, second in _candidates(sorted_keys, limit):
             comparisons_left -= len(first)
-            # Two hashes of a single group between them give no pair of two groups.
+            # Two hashes that occur only in one and the same group form no pair.
             either = mask.take(first) | mask.take(second)
             crossing = (either & (either - 1)) != 0
             first, second = first[crossing], second[crossing]

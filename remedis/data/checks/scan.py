@@ -1,4 +1,4 @@
-"""The scan of all images before training: present, decodable, measured, remembered in a cache."""
+"""The scan of all images before training: presence, decoding and measures, kept in a cache."""
 
 import logging
 import os
@@ -42,7 +42,7 @@ _MEASURES = {
 COLUMNS = ("path", "size", "mtime_ns", *_MEASURES)
 # The cache is written after every batch of images, so that a killed scan loses little.
 _BATCH = 10_000
-# Images per task of a thread: a thread that hands over each image waits as long as it works.
+# Images per task of a thread: with one image per task, a thread would wait as long as it works.
 _PER_TASK = 16
 
 

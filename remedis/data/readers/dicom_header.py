@@ -112,7 +112,7 @@ def quietly(work: Callable[[], _T], fault: str) -> _T:
         # a decoder in Rust, which is not an `Exception`.
         except BaseException:
             pass
-    # Outside of the handler, so that the error is not the context of this one either.
+    # Raised outside the handler, so that pydicom's error is not the context of this one either.
     raise Unreadable(fault)
 
 

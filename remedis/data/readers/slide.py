@@ -28,7 +28,7 @@ from remedis.data.readers.unreadable import Unreadable
 SUFFIXES = ("svs", "tif", "tiff", "ndpi", "mrxs", "scn", "vms", "vmu", "bif", "svslide")
 NAMES = re.compile(rf"\.(?:{'|'.join(SUFFIXES)})$", re.IGNORECASE)
 EXPECTED = "expected NAME#x,y,size,mpp"
-# Relative excess over `mpp` at which a level still serves: scanners of one model differ by as much.
+# Relative tolerance above `mpp`: the resolutions of scanners of one model differ by this much.
 TOLERANCE = 0.02
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"

@@ -62,7 +62,7 @@ class Tissue:
 
         def until(right: np.ndarray, bottom: np.ndarray) -> np.ndarray:
             """Returns the area of tissue above and left of a point, in pixels of the mask."""
-            # Linear between the corners of the sums: exact, since a pixel is all tissue or none.
+            # Linear interpolation in the summed-area table is exact: a pixel is all tissue or none.
             u = np.clip((right - self.left) / self.pixel, 0, sums.shape[1] - 1)
             v = np.clip((bottom - self.top) / self.pixel, 0, sums.shape[0] - 1)
             i = np.minimum(u.astype(int), sums.shape[1] - 2)

@@ -44,7 +44,7 @@ _NAME = r"^(?P<patient>\d{8})_\d{3}\.png$"
 _BOX_COLUMNS = {"Bbox [x": "x", "y": "y", "w": "width", "h]": "height"}
 # The boxes have another name than the entries for one finding.
 _BOX_LABELS = {**CHESTXRAY14, "Infiltrate": "Infiltration"}
-# The directories of images, relative to the entries; the first one that has a name counts.
+# Directories of images, relative to the file of entries, in the order of the search.
 _PLACES = ("images", *(f"images_{i:03d}/images" for i in range(1, 13)), "")
 
 
@@ -178,7 +178,7 @@ def _findings(path: pathlib.Path, values: pd.Series) -> np.ndarray:
 
 
 def _locate(root: pathlib.Path, names: pd.Series) -> pd.Series:
-    """Returns paths relative to root; an image that does not exist gets one in the first place."""
+    """Returns paths relative to root; a missing image gets a path in the first of `_PLACES`."""
     path_of: dict[str, str] = {}
     for place in reversed(_PLACES):
         if (root / place).is_dir():

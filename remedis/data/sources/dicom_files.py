@@ -9,8 +9,8 @@ matched to images by the first of the columns `path` (relative to the directory)
 counted.
 Metadata, from the headers: patient (PatientID), study (StudyInstanceUID), sex, age in years
 (PatientAge, otherwise from the dates of birth and study; unknown if neither is plausible), view
-(ViewPosition), modality. Not the site: names of institutions in headers are arbitrary, so you name
-the site.
+(ViewPosition), modality. The site is not read: names of institutions in headers are
+arbitrary, so you name the site.
 Splits: none: to be assigned, by patient.
 Privacy: only these attributes of a header are read, and none is ever printed or logged. The
 manifest holds them: identifiers as they are in the files, but no names and no dates. Pixels may

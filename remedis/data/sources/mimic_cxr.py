@@ -12,8 +12,8 @@ unknown here.
 Views: PA and AP are frontal, LATERAL and LL are lateral. Other views (oblique, decubitus, nothing
 recorded) are part of `all` only; the number of images left out is logged.
 Splits: the official ones, by patient: 368,960 / 2,991 / 5,159 images in train, validation (called
-`validate` there) and test. Rows of the other tables for images or studies that the table of
-metadata does not list are skipped: cut this one table to use a part of the data set.
+`validate` there) and test. To use a part of the data set, shorten the table of metadata:
+images and studies that it does not list are skipped in the other tables.
 Citation: Johnson et al., MIMIC-CXR-JPG, 2019, arXiv 1901.07042.
 Terms: PhysioNet, credentialed access; see the agreement there.
 """

@@ -13,7 +13,7 @@ from remedis.data.tables import spreadsheet
 def refuse_repeated(
     path: pathlib.Path, values: pd.Series, expected: str = "every image once; remove the row"
 ) -> None:
-    """Raises an error that names the first value of a column that an earlier row has too, if any.
+    """Raises an error that names the first repeated value of a column, if there is one.
 
     Args:
       path: the file that the values come from.
@@ -27,7 +27,7 @@ def refuse_repeated(
 
 
 def refuse_contradicting(path: pathlib.Path, table: pd.DataFrame, key: str, name: str) -> None:
-    """Raises an error that names the first row whose value differs from another row of its key.
+    """Raises an error that names the first row that contradicts an earlier row of the same key.
 
     Args:
       path: the file that the values come from.

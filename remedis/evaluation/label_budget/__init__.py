@@ -24,8 +24,8 @@ The estimates fail where the data say little. With 60 test patients the bias is 
 a flat curve with 400 test patients it is up to a seventh. There, one study in two to eight does not
 reach the reference although its true curve does; it has no x-fold reduction, and the table counts
 only the others. Intervals with an open end show this. With three seeds the intervals cover more
-often than 95 %, because Student's t is wide. Reading off a plot the first budget at which the
-largest mean so far touches the level gives a budget that is too small by a sixth where these
+often than 95 %, because Student's t is wide. A naive reading of a plot takes the first budget at
+which the running maximum of the mean reaches the level. It is too small by a sixth where these
 estimates are too small by a tenth (flat curve, 2 labels, 3 seeds, 400 patients).
 """
 

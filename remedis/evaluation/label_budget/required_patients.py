@@ -3,8 +3,8 @@
 Every draw of patients and seeds is treated alike: its curve is made monotone, the level (if it is
 the AUROC of the baseline) is taken from the same draw, and the budget is where curve and level
 cross. A draw that does not reach the level counts as beyond the largest budget. Because the curves
-of the draws never fall, the ends of the interval are the budgets at which the 95 % interval of
-curve minus level begins to contain 0 and ceases to.
+of the draws never fall, the interval is the range of budgets at which the 95 % interval of the
+difference between curve and level contains 0.
 """
 
 import dataclasses

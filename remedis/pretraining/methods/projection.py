@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# What follows the last matrix product: a bias, a batch norm without an offset (in SimCLR's head an
+# Layer after the last matrix product: a bias, a batch norm without an offset (in SimCLR's head an
 # offset common to all projections would only move them closer together), or nothing.
 BIAS, NORM, BARE = LASTS = ("bias", "norm", "bare")
 

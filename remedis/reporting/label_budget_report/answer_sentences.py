@@ -84,7 +84,7 @@ def _up_to(answer: Fields) -> str:
 
 
 def missed_sentence(answers: Sequence[Fields], study: Study) -> str:
-    """Returns in words that arms do not reach a level, which is the same for all of them."""
+    """Returns the sentence about arms that do not reach a level; they share the level."""
     verb = "does" if len(answers) == 1 else "do"
     shares = _and([percent(answer["share_reached"]) for answer in answers])
     return (

@@ -66,7 +66,7 @@ def _needed(answer: Fields, study: Study) -> str:
 def _times_fewer(answer: Fields, study: Study) -> str:
     if answer["fold"] is not None:
         return fold(answer["fold"])
-    # There is no ratio where one of the two needs no patient, or more than there are.
+    # The ratio is undefined if the arm or the baseline needs no patients, or more than exist.
     missed = answer["status"] == "reached" and answer["arm"] != study["baseline"]
     return "the baseline does not reach it" if missed else ""
 
