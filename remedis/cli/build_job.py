@@ -52,7 +52,7 @@ def _run(values: flags.FlagValues) -> None:
     models = names.NAMES if values.all else values.model
     for name in models:
         names.parse(name)  # all wrong names are reported before the first build
-    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
+    # Imported late, so that a wrong flag is reported at once.
     from remedis.zoo import builder, checkpoint
 
     for name in models:

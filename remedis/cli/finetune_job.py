@@ -19,7 +19,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
-    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
+    # Imported late, so that a wrong flag is reported at once.
     from remedis.finetuning.finetune import finetune
     from remedis.reporting import run_report
 

@@ -94,7 +94,7 @@ def train(
       config: of the run, with `distribution`.
       workdir: its directory.
     """
-    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
+    # Imported late, so that a wrong flag is reported at once.
     from remedis.training.determinism import prepare_process
     from remedis.training.distribution import WorkerLost, is_chief
 

@@ -29,7 +29,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
-    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
+    # Imported late, so that a wrong flag is reported at once.
     from remedis import label_budget
     from remedis.label_budget.settings import Shard
     from remedis.reporting import label_budget_report

@@ -21,7 +21,7 @@ def _define(values: flags.FlagValues) -> None:
 
 
 def _run(values: flags.FlagValues) -> None:
-    # TensorFlow takes seconds to load, which a wrong flag should not have to wait for.
+    # Imported late, so that a wrong flag is reported at once.
     from remedis.pretraining.pretrain import pretrain
     from remedis.reporting import pretraining_report
 

@@ -1,4 +1,4 @@
-"""One step of training: loss and gradients over parts, replicas and workers, and the update."""
+"""One step of training: loss and gradients over micro-batches, replicas and workers, and the update."""
 
 import dataclasses
 import re
@@ -40,10 +40,10 @@ class Learner:
 class Trainer:
     """Trains a learner, once or several times from different weights.
 
-    Building and tracing take longer than many a training, so they are done once.
+    Building and tracing take longer than many trainings, so they are done once.
 
     Attributes:
-      learner: what is trained.
+      learner: variables, optimizer and objective.
       averages: exponential moving averages of the learner's variables.
       distribution: the replicas and workers that share each batch.
     """
@@ -71,7 +71,7 @@ class Trainer:
         """Updates the variables on one batch.
 
         Args:
-          batch: this worker's part; its size is divisible by replicas times parts.
+          batch: this worker's part; its size is divisible by replicas times micro-batches.
           number: of the step, from 1.
 
         Returns:
