@@ -1,4 +1,4 @@
-"""One step of training: loss and gradients over micro-batches, replicas and workers, and the update."""
+"""One training step: loss and gradients over micro-batches, replicas and workers, and update."""
 
 import dataclasses
 import re
