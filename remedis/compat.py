@@ -1,4 +1,4 @@
-"""Private interfaces of Keras, TensorFlow and Python that this package uses.
+"""Private interfaces of Keras, TensorFlow, TFDS and Python that this package uses.
 
 The docstring of each function says why no public interface does the same.
 `tests/test_compat.py` has one test per function. It fails when the interface changes.
@@ -110,3 +110,16 @@ def remove_warning_filter(entry: tuple[Any, ...]) -> None:
     """
     with contextlib.suppress(ValueError):
         warnings.filters.remove(entry)  # type: ignore[attr-defined]
+
+
+class WithoutDownloadNotices:
+    """Base of TFDS builders that prepare data already on disk.
+
+    `download_and_prepare` prints that it downloads the data, through these two methods.
+    """
+
+    def _log_download_bytes(self) -> None:
+        """Prints nothing."""
+
+    def _log_download_done(self) -> None:
+        """Prints nothing."""

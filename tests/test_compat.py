@@ -124,3 +124,11 @@ def test_importing_it_loads_neither_tensorflow_nor_keras():
         "import sys, remedis.compat; sys.exit(bool({'keras', 'tensorflow'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_tfds_prints_its_notices_through_the_methods_that_are_overridden():
+    import tensorflow_datasets as tfds
+
+    for name in ("_log_download_bytes", "_log_download_done"):
+        assert name in vars(compat.WithoutDownloadNotices)
+        assert callable(getattr(tfds.core.DatasetBuilder, name))

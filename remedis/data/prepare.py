@@ -1,7 +1,5 @@
 """Packing of a manifest's images, decoded and resized once, into shards that TFDS can read."""
 
-import contextlib
-import io
 import os
 import pathlib
 import re
@@ -12,7 +10,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from remedis import files
+from remedis import compat, files
 from remedis.data.batches.image_loader import image_loader
 from remedis.data.batches.pipeline import PARALLEL, readable
 from remedis.data.checks import scan
@@ -72,7 +70,9 @@ def prepare(
         "source": manifest.source,
     }
 
-    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[misc,call-arg]
+    class Builder(  # type: ignore[misc,call-arg]
+        compat.WithoutDownloadNotices, tfds.core.GeneratorBasedBuilder, skip_registration=True
+    ):
         VERSION = tfds.core.Version(VERSION)
 
         def _info(self) -> Any:
@@ -93,10 +93,7 @@ def prepare(
 
     Builder.name = name
     tfds.disable_progress_bar()
-    with (
-        files.whole_directory(out) as temporary,
-        contextlib.redirect_stdout(io.StringIO()),  # TFDS would print that it downloads
-    ):
+    with files.whole_directory(out) as temporary:
         Builder(data_dir=temporary).download_and_prepare()
     return pathlib.Path(out) / name / VERSION
 

@@ -93,7 +93,7 @@ def test_an_existing_directory_and_a_wrong_name_are_refused(chexpert, packed):
     assert not (packed / "new").exists()
 
 
-def test_bad_images_are_left_out_and_listed_up_to_a_limit(make, tmp_path):
+def test_bad_images_are_left_out_and_listed_up_to_a_limit(make, tmp_path, capsys):
     for i in range(10):
         Image.fromarray(np.full((8, 8), 20 * i, np.uint8)).save(tmp_path / f"{i}.png")
     contents = (tmp_path / "3.png").read_bytes()
@@ -107,6 +107,7 @@ def test_bad_images_are_left_out_and_listed_up_to_a_limit(make, tmp_path):
     assert len(loaded) == 9
     listed = pd.read_csv(tmp_path / "out.bad_images.csv")
     assert listed.values.tolist() == [["3.png", "The PNG file is truncated or damaged."]]
+    assert capsys.readouterr().out == ""  # TFDS would say that it downloads
 
 
 def test_splits_outside_the_experiment_and_sites_stay(make, datasets, tmp_path):
