@@ -39,11 +39,15 @@ class Areas:
       covariance: [L, L]; NaN in the rows and columns of such a label.
       pairs: [L]; number of disjoint pairs of a patient with a positive and a patient with a
         negative image.
+      influence: [G, L]; a_g + b_g of every patient, each times the root of its factor f. Its
+        products give the covariance, but for the factor of the mixed term. Linear combinations of
+        many AUROCs need no matrix of covariances: they combine the columns.
     """
 
     values: Floats
     covariance: Floats
     pairs: Integers
+    influence: Floats
 
 
 def delong(labels: npt.ArrayLike, scores: npt.ArrayLike, patients: npt.ArrayLike) -> Areas:
@@ -81,7 +85,8 @@ def delong(labels: npt.ArrayLike, scores: npt.ArrayLike, patients: npt.ArrayLike
     for class_sums, factor in zip(sums, factors[:2], strict=True):
         covariance += (class_sums * factor).T @ (class_sums * factor)
     pairs = np.minimum(np.minimum(counts[0], counts[1]), counts[2] // 2)
-    return Areas(values, covariance, pairs)
+    influence = positive * factors[0] + negative * factors[1]
+    return Areas(values, covariance, pairs, influence)
 
 
 def _components(labels: Floats, scores: Floats) -> tuple[Floats, float]:
@@ -99,7 +104,13 @@ def _components(labels: Floats, scores: Floats) -> tuple[Floats, float]:
 
 
 def widened_covariance(areas: Areas) -> Floats:
-    """Returns the covariance widened for small classes, for intervals of 1.96 standard errors.
+    """Returns the covariance times the product of both labels' `widening`, [L, L]."""
+    factor = widening(areas)
+    return areas.covariance * np.outer(factor, factor)
+
+
+def widening(areas: Areas) -> Floats:
+    """Returns [L] factors that widen errors for small classes, for intervals of 1.96 errors.
 
     With few patients in a class, DeLong's variance is too small just when the estimated AUROC is
     too high, because the variance then rests on a handful of discordant pairs. Two factors widen
@@ -113,8 +124,8 @@ def widened_covariance(areas: Areas) -> Floats:
     spread = areas.values * (1 - areas.values)
     ratio = np.divide(shrunk * (1 - shrunk), spread, out=np.ones_like(spread), where=spread > 0)
     reach = student.ppf((1 + LEVEL) / 2, np.maximum(areas.pairs, 2) - 1) / Z
-    factor = np.sqrt(ratio) * reach
-    return areas.covariance * np.outer(factor, factor)
+    factor: Floats = np.sqrt(ratio) * reach
+    return factor
 
 
 def low_at_one(pairs: int) -> float:

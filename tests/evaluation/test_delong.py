@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from remedis.evaluation.delong import delong, low_at_one, widened_covariance
+from remedis.evaluation.delong import delong, low_at_one, widened_covariance, widening
 from remedis.evaluation.intervals import logit_interval
 
 
@@ -176,3 +176,14 @@ def test_interval_covers_the_truth(area):
     by_image = delong(labels, scores / np.sqrt(2) + shift * labels, np.arange(len(patients)))
     narrow = np.sqrt(np.diag(by_image.covariance))
     assert np.mean(np.abs(by_image.values - area) <= 1.96 * narrow) < covers - 0.03
+
+
+def test_products_of_influences_are_the_covariance():
+    rng = np.random.default_rng(5)
+    labels = (rng.random((400, 2)) < 0.3).astype(float)
+    areas = delong(labels, labels + rng.normal(size=labels.shape), np.arange(400) // 2)
+    np.testing.assert_allclose(areas.influence.T @ areas.influence, areas.covariance, rtol=0.01)
+    factor = widening(areas)
+    np.testing.assert_allclose(
+        widened_covariance(areas), areas.covariance * np.outer(factor, factor)
+    )
