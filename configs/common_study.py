@@ -41,6 +41,7 @@ def ood(
     config.baseline = ""  # name of the arm that the others are compared with
     config.modes = ("probe", "finetune")  # ways to adapt an arm: one of them, or both
     # Data.
+    # Names in the report; empty: names of the folders, config.id_data_dir and config.ood_data_dir.
     config.id_name = inside.source
     config.ood_name = outside.source
     config.id_data_dir = ""

@@ -33,10 +33,11 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
         )
         sides.append(side)
     config = common_study.ood(*sides)
-    config.id_name, config.ood_name = "the ID data", "the OOD data"
+    config.id_name = config.ood_name = ""
 
     def rehearsal(config: ml_collections.ConfigDict) -> None:
         common_study.ood_rehearsal("own")(config)
+        config.id_name, config.ood_name = "made-up hospital A", "made-up hospital B"
         config.labels = ("Cardiomegaly", "Pleural Effusion")
         common.reports(config.id)
 

@@ -1,6 +1,8 @@
 """Settings of a label-budget study, in frozen dataclasses made from its config."""
 
 import dataclasses
+import os
+import pathlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +49,7 @@ class HospitalSettings:
     """The data of one hospital, and fine-tuning on them.
 
     Attributes:
-      name: in the report.
+      name: in the report; that of the folder of the data if the config has none.
       sites: images of these sites only, split again; empty for all.
       finetuning: of a model on these data, with an empty checkpoint; `StudySettings.finetuning`
         sets one.
@@ -146,7 +148,25 @@ def _hospital(config: ml_collections.ConfigDict, key: str) -> HospitalSettings:
             "resamples": values["resamples"],
         }
     )
-    return HospitalSettings(values[f"{key}_name"], values[f"{key}_sites"], finetuning)
+    name = values[f"{key}_name"] or _folder_name(key, values)
+    return HospitalSettings(name, values[f"{key}_sites"], finetuning)
+
+
+def _folder_name(key: str, values: Mapping[str, Any]) -> str:
+    """Returns the end of a hospital's data directory, as much as tells it from the other's.
+
+    The directories `/a/images` and `/b/images` are named `a/images` and `b/images`. Two hospitals
+    in one directory differ in their sites, which follow in brackets.
+    """
+    ours, theirs = (
+        pathlib.Path(os.path.abspath(values[f"{of}_data_dir"])).parts
+        for of in (key, *(other for other in HOSPITALS if other != key))
+    )
+    if ours == theirs:
+        sites = values[f"{key}_sites"]
+        return f"{ours[-1]} ({f'sites {sites}' if sites else key.upper()})"
+    parts = next(n for n in range(1, len(ours) + 1) if ours[-n:] != theirs[-n:])
+    return "/".join(ours[-parts:])
 
 
 def _arms(text: str) -> dict[str, str]:

@@ -56,7 +56,7 @@ def write(
     seconds += sum(map(cells.seconds, cells))
     counts = data.counts()
     values = {
-        "title": settings.title or f"How many labelled patients of {settings.ood.name}?",
+        "title": settings.title or f"How many labelled patients of {settings.ood.name} are needed?",
         "command": shlex.join(sys.argv),
         "created": datetime.date.today().isoformat(),
         "labels": list(data.test.labels),

@@ -50,6 +50,25 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
         assert config.rehearsal in rehearsal.PAIRS
 
 
+@pytest.mark.parametrize(
+    ("inside", "outside", "names"),
+    [
+        ("/data/clinic", "/data/north/", ["clinic", "north"]),
+        ("/data/clinic/images", "/data/north/images", ["clinic/images", "north/images"]),
+        ("/data/all", "/data/all", ["all (sites 0, 1)", "all (sites 2)"]),
+    ],
+)
+def test_a_hospital_without_a_name_has_that_of_its_folder(inside, outside, names):
+    config = get("ood_own")
+    config.arms, config.baseline = "one=scratch:50x1", "one"
+    config.id_data_dir, config.ood_data_dir = inside, outside
+    config.id_sites, config.ood_sites = "0, 1", "2"
+    study = StudySettings.from_config(config)
+    assert [study.hospital(key).name for key in HOSPITALS] == names
+    config.ood_name = "Northern Hospital"
+    assert StudySettings.from_config(config).ood.name == "Northern Hospital"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_both_hospitals_share_is_said_once(name):
     config = get(name)

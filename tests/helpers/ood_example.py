@@ -107,7 +107,7 @@ def make_study(
     }
     trained["parent"] = {**random_step, "origin": "bit", "description": "BiT-M-R50x1 <of old>."}
     return {
-        "title": "How many labelled patients of General Hospital?",
+        "title": "How many labelled patients of General Hospital are needed?",
         "command": "python finetune/ood_curves.py --config=configs/ood_cxr.py --workdir=runs/ood",
         "created": "2030-01-02",
         "labels": list(labels),
