@@ -10,6 +10,8 @@ from PIL import Image
 from remedis.preprocess import parse
 from remedis.preprocess.operations import geometry
 
+Range = tuple[float, float]
+
 
 @pytest.mark.parametrize("size", [16, 24, 100])
 def test_resize_is_the_bicubic_one_of_pillow(size):
@@ -94,7 +96,7 @@ def test_random_crop_of_a_smaller_image_says_so():
 def test_random_resized_crop_cuts_rectangles_within_its_bounds():
     height, width, size = 120, 160, 32
     image = coordinates(height, width)
-    areas, aspects, clipped = [], [], 0
+    areas, aspects = [], []
     specification = f"random_resized_crop({size}, area=(0.2, 0.6), aspect=(0.5, 2.0))"
     for got in draws(specification, image, 200):
         inner = slice(4, size - 4)
@@ -110,16 +112,86 @@ def test_random_resized_crop_cuts_rectangles_within_its_bounds():
         high, wide = down.mean() * size, right.mean() * size
         assert high <= height + 0.5
         assert wide <= width + 0.5
-        if high > height - 1.5 or wide > width - 1.5:
-            clipped += 1  # a side longer than the image is cut to it
-            continue
         areas.append(high * wide / (height * width))
         aspects.append(wide / high)
     assert 0.19 <= min(areas) < 0.25
     assert 0.45 < max(areas) <= 0.61
     assert 0.48 <= min(aspects) < 0.65
     assert 1.5 < max(aspects) <= 2.05
-    assert clipped < 100
+
+
+def rectangles_of_torchvision(
+    rng: np.random.Generator, count: int, sides: tuple[int, int], area: Range, aspect: Range
+) -> np.ndarray:
+    """Returns [count, 4] top, left, height, width: the documented algorithm, step by step."""
+    height, width = sides
+    rectangles = np.zeros((count, 4), np.int64)
+    missing = np.arange(count)
+    for _ in range(10):
+        pixels = height * width * rng.uniform(*area, len(missing))
+        ratio = np.exp(rng.uniform(*np.log(aspect), len(missing)))
+        w = np.rint(np.sqrt(pixels * ratio)).astype(int)
+        h = np.rint(np.sqrt(pixels / ratio)).astype(int)
+        fits = (w > 0) & (w <= width) & (h > 0) & (h <= height)
+        w, h = w[fits], h[fits]
+        top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
+        rectangles[missing[fits]] = np.stack([top, left, h, w], -1)
+        missing = missing[~fits]
+    if width / height < aspect[0]:
+        h, w = round(width / aspect[0]), width
+    elif width / height > aspect[1]:
+        h, w = height, round(height * aspect[1])
+    else:
+        h, w = height, width
+    rectangles[missing] = (height - h) // 2, (width - w) // 2, h, w
+    return rectangles
+
+
+@pytest.mark.parametrize(
+    ("sides", "area", "aspect"),
+    [
+        ((224, 224), (0.08, 1.0), (3 / 4, 4 / 3)),
+        ((390, 320), (0.08, 1.0), (3 / 4, 4 / 3)),
+        ((100, 400), (0.3, 1.0), (3 / 4, 4 / 3)),  # the fallback: 4 of 10 rectangles
+        ((400, 90), (0.9, 1.0), (3 / 4, 4 / 3)),  # the fallback alone
+        ((9, 12), (0.01, 1.0), (0.5, 3.0)),
+    ],
+)
+def test_rectangles_follow_the_law_of_torchvision(sides, area, aspect):
+    count = 100_000
+    attempts = tf.random.stateless_uniform([count, geometry.CROP_ATTEMPTS, 4], [3, 4])
+    got = geometry.crop_rectangles(attempts, tf.constant(sides), area, aspect).numpy()
+    twin = rectangles_of_torchvision(np.random.default_rng(5), count, sides, area, aspect)
+    ends = got[:, :2] + got[:, 2:]
+    assert got.min() >= 0
+    assert got[:, 2:].min() >= 1
+    assert (ends <= sides).all()
+    mine, theirs = moments_of(got, sides), moments_of(twin, sides)
+    error = np.sqrt((mine.var(axis=0) + theirs.var(axis=0)) / count)
+    assert (np.abs(mine.mean(axis=0) - theirs.mean(axis=0)) <= 4.5 * error + 1e-9).all()
+
+
+def moments_of(rectangles: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+    """Returns [n, 9]: place, sides, area and ratio of rectangles, squares, and the whole height."""
+    top, left, high, wide = (rectangles / np.tile(sides, 2)).T
+    area, ratio = high * wide, np.log(wide / high)
+    whole = high == 1
+    return np.stack([top, left, high, wide, area, area**2, ratio, ratio**2, whole], -1)
+
+
+def test_the_mean_area_of_default_crops_is_the_closed_one():
+    # A share a with the log ratio u fits into a square if a <= exp(-|u|). Attempts are independent;
+    # after 10 that do not fit, the crop is the whole image.
+    log_ratio = np.linspace(0, np.log(4 / 3), 10_001)
+    largest = np.exp(-log_ratio)
+    fits = np.mean((largest - 0.08) / 0.92)
+    area = np.mean((largest**2 - 0.08**2) / (2 * 0.92)) / fits
+    expected = area + (1 - fits) ** 10 * (1 - area)
+    assert expected == pytest.approx(0.4778, abs=1e-4)
+    attempts = tf.random.stateless_uniform([100_000, geometry.CROP_ATTEMPTS, 4], [1, 2])
+    got = geometry.crop_rectangles(attempts, tf.constant([2000, 2000]), (0.08, 1.0), (3 / 4, 4 / 3))
+    mean = np.prod(got[:, 2:] / 2000, axis=-1).mean()
+    assert mean == pytest.approx(expected, abs=0.003)
 
 
 def test_random_resized_crop_of_the_whole_is_a_resize():

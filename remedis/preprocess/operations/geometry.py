@@ -49,24 +49,57 @@ def random_resized_crop(
 ) -> tf.Tensor:
     """Cuts out a random rectangle and resizes it to `size` x `size` pixels (bicubic).
 
-    Its share of the image's area is uniform in `area`, its ratio of width to height log-uniform in
-    `aspect`. Sides longer than the image's are cut to these. The crop is that of SimCLR (Chen et
-    al. 2020, arXiv 2002.05709, appendix A) without its retries.
+    The law of the rectangle is that of torchvision's `RandomResizedCrop`, an "Inception crop"
+    (Szegedy et al. 2015, arXiv 1409.4842, section 6): the share of the image's area is uniform in
+    `area`, the ratio of width to height log-uniform in `aspect`, the place uniform. A rectangle
+    that does not fit into the image is drawn again. After `CROP_ATTEMPTS` failures, the crop is the
+    largest central rectangle with a ratio in `aspect`. With the default arguments, the mean share
+    of a square image is 0.478.
     """
     check_range("area", area, 0, 1)
     check_range("aspect", aspect, 1e-3)
-    shape = tf.cast(tf.shape(image)[:2], tf.float32)
-    draws = tf.random.stateless_uniform([4], seed)
-    share = area[0] + draws[0] * (area[1] - area[0])
+    attempts = tf.random.stateless_uniform([CROP_ATTEMPTS, 4], seed)
+    top, left, height, width = tf.unstack(
+        crop_rectangles(attempts, tf.shape(image)[:2], area, aspect)
+    )
+    return resize(tf.slice(image, [top, left, 0], [height, width, -1]), size)
+
+
+CROP_ATTEMPTS = 10  # of torchvision
+
+
+def crop_rectangles(
+    attempts: tf.Tensor,
+    sides: tf.Tensor,
+    area: tuple[float, float],
+    aspect: tuple[float, float],
+) -> tf.Tensor:
+    """Returns the rectangles of `random_resized_crop`.
+
+    Args:
+      attempts: [..., A, 4] float32 in [0, 1): A attempts per rectangle. Each has the uniform draws
+        for area, ratio, top and left.
+      sides: [2] int32, height and width of the image in pixels.
+      area: range of the share of the image's area.
+      aspect: range of the ratio of width to height.
+
+    Returns:
+      [..., 4] int32: top, left, height and width in pixels, of the first attempt that fits.
+    """
+    sides = tf.cast(sides, tf.float32)
+    pixels = (area[0] + attempts[..., 0] * (area[1] - area[0])) * sides[0] * sides[1]
     low, high = math.log(aspect[0]), math.log(aspect[1])
-    ratio = tf.exp(low + draws[1] * (high - low))
-    pixels = share * shape[0] * shape[1]
-    sides = tf.stack([tf.sqrt(pixels / ratio), tf.sqrt(pixels * ratio)])
-    sides = tf.clip_by_value(tf.round(sides), 1.0, shape)
-    start = tf.floor(draws[2:] * (shape - sides + 1))
-    start, sides = tf.cast(start, tf.int32), tf.cast(sides, tf.int32)
-    cropped = tf.slice(image, [start[0], start[1], 0], [sides[0], sides[1], -1])
-    return resize(cropped, size)
+    ratio = tf.exp(low + attempts[..., 1] * (high - low))
+    shapes = tf.round(tf.stack([tf.sqrt(pixels / ratio), tf.sqrt(pixels * ratio)], -1))
+    fits = tf.reduce_all((shapes > 0) & (shapes <= sides), -1)
+    starts = tf.floor(attempts[..., 2:] * (sides - shapes + 1))
+    first = tf.argmax(fits, -1, tf.int32)
+    drawn = tf.gather(tf.concat([starts, shapes], -1), first, axis=-2, batch_dims=len(first.shape))
+    # The image itself, cut to the nearest ratio in `aspect`. A side of 0 pixels cannot be cut out.
+    cut = tf.round(tf.stack([sides[1] / aspect[0], sides[0] * aspect[1]]))
+    whole = tf.maximum(tf.minimum(sides, cut), 1.0)
+    central = tf.concat([tf.floor((sides - whole) / 2), whole], -1)
+    return tf.cast(tf.where(tf.reduce_any(fits, -1)[..., None], drawn, central), tf.int32)
 
 
 @channelwise
