@@ -17,8 +17,8 @@ A probe on a few labelled images monitors the training and chooses the checkpoin
 
 The images of `config.leave_out` are left out of them, too.
 
-Few images need a batch that fits into memory, and an optimizer that suits it. From random weights
-SGD gained here in 3 epochs about as much as AdamW in 14 (`docs/results.md`):
+Few images need a batch that fits into memory, and an optimizer that suits it. The runs from random
+weights in `docs/results.md` have these settings:
 `--config.batch_size=64 --config.optimizer=sgd --config.learning_rate=0.1
 --config.learning_rate_batch=0 --config.method_options=temperature=0.2`.
 
