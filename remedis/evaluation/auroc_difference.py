@@ -25,6 +25,7 @@ from remedis.evaluation.intervals import (
     patient_counts,
     percentile_interval,
 )
+from remedis.evaluation.ranking import ranking_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,15 +177,19 @@ def compare_tables(
     second: pd.DataFrame,
     split: str = "test",
     *,
+    task: str = "multi_label",
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
     """Returns the comparison of two tables of predictions; rows are matched by path.
 
     Args:
-      first: table with `path`, `patient_id`, `split`, `label/<name>` and `score/<name>`.
+      first: table with `path`, `patient_id`, `split`, `label/<name>` and `score/<name>`; where
+        known, `log_odds/<name>` or `logit/<name>` rank the images
+        (`remedis.evaluation.ranking.ranking_of`).
       second: table with the same columns.
       split: the split to compare.
+      task: multi_label, or multi_class if the labels are all classes of both models.
       seed: seed of the resamples.
       resamples: number of resamples of the patients.
 
@@ -225,8 +230,7 @@ def compare_tables(
                 f"{len(same)} images; both must be scored against the same manifest."
             )
     first_scores, second_scores = (
-        rows[[f"score/{name}" for name in names]].to_numpy(np.float64)
-        for rows in (first_rows, second_rows)
+        ranking_of(rows, names, task).values for rows in (first_rows, second_rows)
     )
     ids = first_rows["patient_id"].to_numpy(dtype=object)
     labels = first_rows[columns].to_numpy(np.float64)

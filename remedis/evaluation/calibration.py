@@ -24,6 +24,7 @@ import scipy.special
 from remedis.errors import unknown_choice
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
+from remedis.evaluation.ranking import log_odds
 
 METHODS = ("none", "temperature", "platt")
 # Bounds of the scale. In a small validation split the logits may be anticorrelated with the labels;
@@ -57,10 +58,21 @@ class Calibration:
 
     def probabilities(self, logits: npt.ArrayLike) -> Floats:
         """Returns the calibrated probabilities [n, L] float64 of raw logits [n, L]."""
-        scaled = np.asarray(logits, np.float64) * self.scale + np.asarray(self.offset)
+        scaled = self._scaled(logits)
         if self.task == "multi_class":
             return scipy.special.softmax(scaled, axis=1)
         return scipy.special.expit(scaled)
+
+    def log_odds(self, logits: npt.ArrayLike) -> Floats:
+        """Returns the log odds [n, L] float64 of the calibrated probabilities of raw logits [n, L].
+
+        They keep the order of images whose probabilities round to the same number, also with the
+        smallest scale (`remedis.evaluation.ranking`).
+        """
+        return log_odds(self._scaled(logits), self.task)
+
+    def _scaled(self, logits: npt.ArrayLike) -> Floats:
+        return np.asarray(logits, np.float64) * self.scale + np.asarray(self.offset)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON takes them."""
@@ -161,7 +173,8 @@ def move_thresholds(
     number is another operating point.
 
     Args:
-      thresholds: kind -> (label -> threshold or None); values that are no mappings are kept.
+      thresholds: kind -> (label -> threshold or None), as `Thresholds.to_json` makes it; values
+        that are no mappings are kept.
       names: names of the labels, in the order of the calibrations.
       before: the calibration that the thresholds were chosen with, for `multi_label`.
       after: the calibration that the returned thresholds are for, also for `multi_label`.
@@ -170,18 +183,28 @@ def move_thresholds(
       A mapping of the form of `thresholds`.
     """
 
-    def move(i: int, threshold: float | None) -> float | None:
-        if threshold is None:
+    def move(i: int, odds: float | None) -> float | None:
+        if odds is None:
             return None
-        logit = (scipy.special.logit(threshold) - before.offset[i]) / before.scale[i]
-        return float(scipy.special.expit(after.scale[i] * logit + after.offset[i]))
+        logit = (odds - before.offset[i]) / before.scale[i]
+        return float(after.scale[i] * logit + after.offset[i])
 
-    return {
-        kind: {name: move(i, values[name]) for i, name in enumerate(names)}
-        if isinstance(values, Mapping)
-        else values
-        for kind, values in thresholds.items()
-    }
+    def odds_of(threshold: float | None) -> float | None:
+        return None if threshold is None else float(scipy.special.logit(threshold))
+
+    def probability(odds: float | None) -> float | None:
+        return None if odds is None else float(scipy.special.expit(odds))
+
+    known = thresholds.get("log_odds")
+    result = dict(thresholds)
+    for kind, values in thresholds.items():
+        if isinstance(values, Mapping) and kind != "log_odds":
+            odds = known[kind] if known else {name: odds_of(p) for name, p in values.items()}
+            moved = {name: move(i, odds[name]) for i, name in enumerate(names)}
+            result[kind] = {name: probability(x) for name, x in moved.items()}
+            if known:
+                result["log_odds"] = {**result["log_odds"], kind: moved}
+    return result
 
 
 def _prevalence(labels: Floats) -> float | None:

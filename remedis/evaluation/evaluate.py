@@ -1,5 +1,6 @@
 """Evaluation of scores: every metric with its 95 % interval."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from remedis.evaluation.auroc import checked
 from remedis.evaluation.estimates import Cases, ColumnMetric
 from remedis.evaluation.evaluation_result import Metric, Result
 from remedis.evaluation.intervals import RESAMPLES, patient_counts
+from remedis.evaluation.ranking import ranking_of, tie_warning, ties
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 from remedis.models.tasks import TASKS
@@ -26,6 +28,7 @@ def evaluate(
     *,
     task: str = "multi_label",
     thresholds: Thresholds | None = None,
+    ranking: npt.ArrayLike | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Result:
@@ -43,6 +46,9 @@ def evaluate(
       task: multi_label or multi_class. For multi_class, labels are classes, each against the rest,
         and the accuracy is that of the class with the largest score.
       thresholds: chosen on other images, by `remedis.evaluation.thresholds.choose`.
+      ranking: [n, L], finite, of the order of the scores but without ties from saturation, such as
+        log odds: they rank for AUROC and average precision, and are compared with the thresholds of
+        the log odds, if there are any. None: scores do both.
       seed: seed of the resamples. The same patients and seed give the same resamples.
       resamples: number of resamples. All metrics and labels share them, so that the interval of a
         mean includes the correlation between labels.
@@ -52,6 +58,7 @@ def evaluate(
         one of the two, or a label has no entry in the thresholds.
     """
     known, score = checked(labels, scores, names)
+    ranked = score if ranking is None else checked(labels, ranking, names)[1]
     cases = Cases.from_ids(known, patient_ids)
     if len(set(names)) != len(names):
         raise UserError(f"Label names must differ; got {', '.join(names)}.")
@@ -60,8 +67,12 @@ def evaluate(
     chosen = None if thresholds is None else thresholds.for_labels(names)
     weights = patient_counts(int(cases.patients.max()) + 1, resamples, seed)
 
-    by_column = {"average_precision": estimates.average_precision(cases, score, weights)}
-    proportions = {} if chosen is None else ratios.operating_points(known, score, chosen)
+    by_column = {"average_precision": estimates.average_precision(cases, ranked, weights)}
+    if chosen is None:
+        proportions = {}
+    else:
+        of_scores = None if ranking is None else ranked
+        proportions = ratios.operating_points(known, score, chosen, of_scores)
     are_probabilities = bool(((score >= 0) & (score <= 1)).all())
     if are_probabilities:
         by_column["brier"] = estimates.brier(cases, score, weights)
@@ -72,7 +83,7 @@ def evaluate(
     metrics = {name: _metric(columns, cases, names) for name, columns in by_column.items()}
     if are_probabilities and task == "multi_class":
         metrics["accuracy"] = _accuracy(cases, score, weights)
-    area = _metric(estimates.auroc(cases, score), cases, names)
+    area = _metric(estimates.auroc(cases, ranked), cases, names)
     return Result(
         labels=area.labels,
         mean=area.mean,
@@ -116,11 +127,15 @@ def evaluate_table(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Returns the evaluation of one split, as in `results.json`: `Result.to_json` and `subgroups`.
+    """Returns the evaluation of one split, as in `results.json`.
+
+    It has the fields of `Result.to_json`; `subgroups`; `ranked_by`, the kind of values that rank;
+    `ties`, what `ranking.ties` returns for each label; and `warnings`, a list of sentences.
 
     Args:
-      table: predictions, with `split`, `patient_id`, `label/<name>` and `score/<name>`, and where
-        known `sex`, `age`, `view` and `site`, which define the subgroups.
+      table: predictions, with `split`, `patient_id`, `label/<name>` and `score/<name>`. Where they
+        are known, `log_odds/<name>` or `logit/<name>` rank the images (`ranking.ranking_of`), and
+        `sex`, `age`, `view` and `site` define the subgroups.
       names: names of the labels.
       split: the split to evaluate.
       task: as for `evaluate`.
@@ -144,6 +159,9 @@ def evaluate_table(
     labels = rows[[f"label/{name}" for name in names]].to_numpy(dtype=np.float64)
     scores = rows[[f"score/{name}" for name in names]].to_numpy(dtype=np.float64)
     ids = rows["patient_id"].to_numpy(dtype=object)
+    ranked = ranking_of(rows, names, task)
+    if thresholds is not None and ranked.source != "log odds":
+        thresholds = dataclasses.replace(thresholds, log_odds=None)
     result = evaluate(
         labels,
         scores,
@@ -151,10 +169,29 @@ def evaluate_table(
         ids,
         task=task,
         thresholds=thresholds,
+        ranking=ranked.values,
         seed=seed,
         resamples=resamples,
     )
     groups = subgroups(
-        labels, scores, names, ids, rows, thresholds=thresholds, seed=seed, resamples=resamples
+        labels,
+        scores,
+        names,
+        ids,
+        rows,
+        thresholds=thresholds,
+        ranking=ranked.values,
+        seed=seed,
+        resamples=resamples,
     )
-    return {**result.to_json(), "subgroups": groups}
+    tied = ties(labels, ranked.values)
+    warning = tie_warning(names, tied)
+    return {
+        **result.to_json(),
+        "subgroups": groups,
+        "ranked_by": ranked.source,
+        "ties": {
+            name: {kind: of[i].item() for kind, of in tied.items()} for i, name in enumerate(names)
+        },
+        "warnings": [warning] if warning else [],
+    }

@@ -1,14 +1,16 @@
 """Linear probe: logistic regression of the labels on embeddings, with a penalty per label."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import auroc
+from remedis.evaluation.estimates import Cases
 from remedis.evaluation.logistic import Floats, Regression, Solution
+from remedis.evaluation.ranking import class_log_odds
 
 # In units of the mean loss, on standardised features; see `logistic`. With the largest, a probe is
 # little more than the difference of the class means; with the smallest, a probe of thousands of
@@ -28,6 +30,7 @@ class LinearProbe:
       penalties: [L], the penalty chosen for each label.
       converged: whether the search converged for all labels.
       constant: [L], labels that have only one class in training; their kernel is 0.
+      chosen: [L], labels whose penalty was chosen on validation.
     """
 
     kernel: npt.NDArray[np.float32]
@@ -35,6 +38,7 @@ class LinearProbe:
     penalties: Floats
     converged: bool
     constant: npt.NDArray[np.bool_]
+    chosen: npt.NDArray[np.bool_]
 
     def logits(self, x: Floats) -> Floats:
         """Returns the logits [n, L] of embeddings [n, C]."""
@@ -48,14 +52,16 @@ def linear_probe(
     validation_y: npt.ArrayLike | None = None,
     task: str = "multi_label",
     penalties: Sequence[float] = PENALTIES,
+    validation_groups: Iterable[object] | None = None,
 ) -> LinearProbe:
     """Returns the L2-penalised logistic regression of the labels on the embeddings.
 
     Features are standardised by mean and standard deviation of `x`; kernel and bias include this
     scaling. The penalty is chosen by the AUROC on validation: per label for `multi_label`, one for
     all classes for `multi_class`. Among equally good penalties the largest is taken, and
-    `DEFAULT_PENALTY` where validation lacks one of the classes. Penalties are tried in descending
-    order, until three in a row are no better for any label.
+    `DEFAULT_PENALTY` where validation lacks one of the classes or, with `validation_groups`, has
+    too few patients of one for an estimate. Penalties are tried in descending order, until three in
+    a row are no better for any label.
 
     Args:
       x: [n, C] embeddings.
@@ -64,6 +70,7 @@ def linear_probe(
       validation_y: [m, L]; None for none.
       task: `multi_label` or `multi_class`.
       penalties: candidates, in units of the mean loss.
+      validation_groups: [m], the patient of each row of validation; None does not count patients.
 
     Raises:
       UserError: shapes do not fit, a value is not as described, or a penalty is not above 0.
@@ -95,6 +102,7 @@ def linear_probe(
     kernel = np.zeros((features.shape[1], len(bias)))
     chosen = np.full(len(bias), DEFAULT_PENALTY)
     fitted = ~constant
+    by_validation = np.zeros(len(bias), bool)
     converged = True
     if fitted.any():
         regression = Regression(features, targets[:, fitted], softmax)
@@ -104,8 +112,11 @@ def linear_probe(
             chosen[fitted] = penalties[0]
         elif has_validation:
             held_out = (np.asarray(validation_x, np.float32) - means.astype(np.float32)) * factors
-            held_out_y = np.asarray(validation_y, np.float64)[:, fitted]
-            chosen[fitted], start = _choose_penalties(
+            held_out_y = np.array(validation_y, np.float64)[:, fitted]
+            if validation_groups is not None:
+                estimable = Cases.from_ids(held_out_y, validation_groups).both_classes()
+                held_out_y[:, ~estimable] = np.nan
+            chosen[fitted], start, by_validation[fitted] = _choose_penalties(
                 regression, held_out, held_out_y, penalties, softmax
             )
         solution = regression.solve(chosen[fitted], start, exact=True)
@@ -116,20 +127,25 @@ def linear_probe(
     # The bias follows from the rounded kernel: large means would amplify its rounding error.
     rounded = (kernel * factors[:, None]).astype(np.float32)
     bias = bias - means @ rounded
-    return LinearProbe(rounded, bias.astype(np.float32), chosen, converged, constant)
+    return LinearProbe(rounded, bias.astype(np.float32), chosen, converged, constant, by_validation)
 
 
 def _choose_penalties(
     regression: Regression, x: Floats, y: Floats, penalties: Sequence[float], softmax: bool
-) -> tuple[Floats, Solution]:
-    """Returns the best penalty per label [L] on validation, and approximate solutions for them."""
+) -> tuple[Floats, Solution, npt.NDArray[np.bool_]]:
+    """Returns the best penalty per label [L] on validation, and approximate solutions for them.
+
+    The third value [L] says whether validation chose it. A label without both classes in `y` does
+    not choose; with softmax, the other ones choose for all.
+    """
     count = y.shape[1]
     best, chosen = np.full(count, -np.inf), np.full(count, DEFAULT_PENALTY)
     best_solution: Solution | None = None
     solution, without_gain = None, 0
     for penalty in sorted(set(penalties), reverse=True):
         solution = regression.solve(penalty, solution)
-        area = auroc(y, x @ solution.kernel + solution.bias)[0]
+        logits = x @ solution.kernel + solution.bias
+        area = auroc(y, class_log_odds(logits) if softmax else logits)[0]
         if softmax:
             area = np.full(count, np.nanmean(area) if np.isfinite(area).any() else np.nan)
         better = area > best  # False for NaN: a label without both classes
@@ -144,7 +160,7 @@ def _choose_penalties(
         if without_gain == _PATIENCE:
             break
     assert best_solution is not None
-    return chosen, best_solution
+    return chosen, best_solution, np.isfinite(best)
 
 
 def _merged(old: Solution, new: Solution, take: npt.NDArray[np.bool_]) -> Solution:

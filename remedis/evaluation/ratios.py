@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse
 
 from remedis.evaluation.auroc import Floats, Integers
-from remedis.evaluation.thresholds import Thresholds, to_single_precision
+from remedis.evaluation.thresholds import Thresholds, compared
 
 _BLOCK = 256  # resamples that are converted to floats at once
 # Numerator and denominator, [n, L] each: the summands of every image.
@@ -26,12 +26,12 @@ def operating_point(known: Floats, scores: Floats, thresholds: Floats) -> dict[s
 
     Args:
       known: [n, L]; 1 positive, 0 negative, NaN unknown.
-      scores: [n, L].
+      scores: [n, L], as `thresholds.compared` returns them.
       thresholds: [L]; NaN for a label without one, whose sums are then empty.
     """
     has_threshold = ~np.isnan(thresholds)
     positive, negative = (known == 1) & has_threshold, (known == 0) & has_threshold
-    called = to_single_precision(scores) >= to_single_precision(thresholds)
+    called = scores >= thresholds
     return {
         "sensitivity": (positive & called, positive),
         "specificity": (negative & ~called, negative),
@@ -40,18 +40,22 @@ def operating_point(known: Floats, scores: Floats, thresholds: Floats) -> dict[s
     }
 
 
-def operating_points(known: Floats, scores: Floats, chosen: Thresholds) -> dict[str, Ratio]:
+def operating_points(
+    known: Floats, scores: Floats, chosen: Thresholds, ranking: Floats | None = None
+) -> dict[str, Ratio]:
     """Returns the metrics of `operating_point` at both thresholds, as `youden/sensitivity` etc.
 
     Args:
       known: as for `operating_point`.
-      scores: as for `operating_point`.
+      scores: [n, L].
       chosen: the thresholds of the L labels.
+      ranking: as for `thresholds.compared`.
     """
+    values, cuts = compared(scores, ranking, chosen)
     return {
         f"{kind}/{name}": ratio
-        for kind, thresholds in chosen.arrays().items()
-        for name, ratio in operating_point(known, scores, thresholds).items()
+        for kind, cut in cuts.items()
+        for name, ratio in operating_point(known, values, cut).items()
     }
 
 

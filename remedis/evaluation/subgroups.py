@@ -16,7 +16,7 @@ from remedis.evaluation import estimates, ratios
 from remedis.evaluation.auroc import Floats, auroc, checked
 from remedis.evaluation.estimates import Cases, ColumnMetric
 from remedis.evaluation.intervals import RESAMPLES, norm_interval, patient_codes, patient_counts
-from remedis.evaluation.thresholds import Thresholds
+from remedis.evaluation.thresholds import Thresholds, compared
 
 COLUMNS = ("sex", "age", "view", "site")
 # Upper ends in years, exclusive. Bands span twenty years because groups are too small for less.
@@ -31,6 +31,7 @@ def subgroups(
     table: pd.DataFrame,
     *,
     thresholds: Thresholds | None = None,
+    ranking: npt.ArrayLike | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def subgroups(
       table: n rows, with any of `COLUMNS`. Age is in years and is grouped by `AGE_BANDS`. A row
         without a value is in no group; a column with only one group is left out.
       thresholds: chosen on other images; None leaves out sensitivity and specificity.
+      ranking: [n, L], as for `remedis.evaluation.evaluate.evaluate`.
       seed: seed of the resamples.
       resamples: number of resamples of the patients.
 
@@ -60,15 +62,20 @@ def subgroups(
       UserError: for the reasons of `remedis.evaluation.evaluate.evaluate`.
     """
     known, score = checked(labels, scores, names)
+    ranked = score if ranking is None else checked(labels, ranking, names)[1]
     patients = patient_codes(patient_ids)
-    chosen = None if thresholds is None else thresholds.for_labels(names).arrays()["youden"]
+    called = None
+    if thresholds is not None:
+        of_scores = None if ranking is None else ranked
+        values, cuts = compared(score, of_scores, thresholds.for_labels(names))
+        called = values, cuts["youden"]
     weights = patient_counts(int(patients.max()) + 1, resamples, seed)
     result = {}
     for column in COLUMNS:
         if column in table:
             groups = _groups(table[column], column == "age")
             if len(groups) > 1:
-                result[column] = _column(known, score, names, patients, groups, chosen, weights)
+                result[column] = _column(known, ranked, names, patients, groups, called, weights)
     return result
 
 
@@ -85,22 +92,27 @@ def _groups(values: "pd.Series[Any]", age: bool) -> dict[str, npt.NDArray[np.boo
 
 def _column(
     known: Floats,
-    scores: Floats,
+    ranking: Floats,
     names: Sequence[str],
     patients: npt.NDArray[np.intp],
     groups: dict[str, npt.NDArray[np.bool_]],
-    thresholds: Floats | None,
+    called: tuple[Floats, Floats] | None,
     weights: npt.NDArray[np.generic],
 ) -> dict[str, Any]:
-    """Returns label (or `mean`) -> groups, gaps and not_estimable for one column of the table."""
+    """Returns label (or `mean`) -> groups, gaps and not_estimable for one column of the table.
+
+    `called` are values [n, L] and thresholds [L] to compare them with.
+    """
     # Within a group, a label is a column that is unknown for all other images. The column of group
     # g and label l is g * L + l.
     within_groups = [np.where(rows[:, None], known, np.nan) for rows in groups.values()]
     cases = Cases(np.hstack(within_groups), patients)
-    wide = np.tile(scores, len(groups))
+    wide = np.tile(ranking, len(groups))
     metrics = {"auroc": (estimates.auroc(cases, wide), auroc(cases.known, wide, weights, patients))}
-    if thresholds is not None:
-        point = ratios.operating_point(cases.known, wide, np.tile(thresholds, len(groups)))
+    if called is not None:
+        point = ratios.operating_point(
+            cases.known, *(np.tile(values, len(groups)) for values in called)
+        )
         proportions = {name: point[name] for name in ("sensitivity", "specificity")}
         resampled = ratios.ratios(proportions, patients, weights)
         for name, metric in estimates.proportions(proportions, cases, weights).items():

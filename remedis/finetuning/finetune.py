@@ -15,6 +15,7 @@ from remedis.data.manifest import Manifest
 from remedis.errors import unknown_choice
 from remedis.evaluation import calibration, thresholds
 from remedis.evaluation.evaluate import evaluate_table
+from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.finetuning import data as finetuning_data
 from remedis.finetuning import gradient, head_only, model, rehearsal
@@ -108,7 +109,12 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     classifier.calibrate(fitted_calibration.scale, fitted_calibration.offset)
     predictions = pd.concat(
         [
-            predict.table(split, logits, fitted_calibration.probabilities(logits))
+            predict.table(
+                split,
+                logits,
+                fitted_calibration.probabilities(logits),
+                fitted_calibration.log_odds(logits),
+            )
             for split, logits in (
                 (data.validation, result.validation_logits),
                 (data.test, result.test_logits),
@@ -118,9 +124,9 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     )
     with files.whole_file(run / "predictions.parquet") as temporary:
         predictions.to_parquet(temporary, index=False)
-    chosen_thresholds = thresholds.choose(
+    chosen_thresholds = thresholds.choose_by_log_odds(
         data.validation.targets(),
-        fitted_calibration.probabilities(result.validation_logits),
+        fitted_calibration.log_odds(result.validation_logits),
         labels,
         settings.report.target_sensitivity,
     )
@@ -147,6 +153,8 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
             resamples=settings.report.resamples,
         )
 
+    of_validation = evaluated("validation")
+    of_validation["warnings"].insert(0, CHOSEN_ON_THIS_DATA)
     results = {
         "random_weights": start.random,
         "checkpoint": start.to_json(),
@@ -156,7 +164,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         **result.summary,
         "calibration": fitted_calibration.to_json(),
         "thresholds": chosen_thresholds.to_json(),
-        "validation": evaluated("validation"),
+        "validation": of_validation,
         "test": evaluated("test"),
     }
     # Written last: this file marks the run as finished.

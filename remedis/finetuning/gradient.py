@@ -1,6 +1,7 @@
 """Fine-tuning by gradient descent on the variables that the settings do not freeze."""
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,8 @@ from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
-from remedis.evaluation.auroc import mean_auroc
+from remedis.evaluation.ranking import log_odds
+from remedis.evaluation.selection import Selection
 from remedis.finetuning.data import RunData
 from remedis.finetuning.losses import SupervisedLoss
 from remedis.finetuning.model import FitResult, TrainableModel, exportable
@@ -26,6 +28,8 @@ from remedis.training import durations, learning_rate_factors, loop, optimizers,
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Learner, Trainer
+
+_LOG = logging.getLogger(__name__)
 
 
 def fit(
@@ -101,6 +105,11 @@ class GradientFit:
         balance = settings.loss.balance
         weights = sampling.balanced(data.train, balance) if balance else None
         rows = np.arange(len(data.validation))
+        selection = Selection.of(
+            data.validation.targets(), data.validation.labels, data.validation.table["patient_id"]
+        )
+        if len(selection.labels) < len(selection.names) or not selection.estimable:
+            _LOG.warning(selection.sentence)
         own_validation = data.validation.subset(np.isin(rows, distribution.rows(len(rows))))
 
         def validate() -> tuple[float, dict[str, float | None]]:
@@ -108,7 +117,7 @@ class GradientFit:
                 self._logits, own_validation, eval_ops, batch_size, cache=validation_cache
             )
             everyone = distribution.gathered(logits)
-            return _score(data.validation.targets(), everyone, settings.model.task)
+            return _score(data.validation.targets(), everyone, settings.model.task, selection)
 
         mixup = _mixup(settings, len(data.train), distribution)
         state = loop.train(
@@ -144,6 +153,7 @@ class GradientFit:
                 "schedule": {**dataclasses.asdict(schedule), "mixup": mixup},
                 "steps": int(state.step),
                 "best_step": int(state.best_step),
+                "selection": selection.to_json(),
             },
         )
 
@@ -274,18 +284,15 @@ def _learner(
 
 
 def _score(
-    targets: np.ndarray, logits: np.ndarray, task: str
+    targets: np.ndarray, logits: np.ndarray, task: str, selection: Selection
 ) -> tuple[float, dict[str, float | None]]:
-    """Returns the mean AUROC; without a label that has both classes, the negative loss."""
+    """Returns the mean AUROC that selects; without labels for it, the negative loss."""
+    value = selection.auroc(targets, log_odds(logits, task))
     wide = logits.astype(np.float64)
-    scores = special.softmax(wide, axis=1) if task == "multi_class" else special.expit(wide)
-    value = mean_auroc(targets, scores)
-    clipped = np.clip(scores, 1e-7, 1 - 1e-7)
     if task == "multi_class":
-        losses = -(targets * np.log(clipped)).sum(axis=1)  # NaN where a label is unknown
+        losses = -(targets * special.log_softmax(wide, axis=1)).sum(axis=1)  # NaN where unknown
     else:
-        losses = -np.where(targets == 1, np.log(clipped), np.log1p(-clipped))
-        losses[np.isnan(targets)] = np.nan
+        losses = np.logaddexp(0, wide) - targets * wide
     loss = float(np.nanmean(losses)) if np.isfinite(losses).any() else 0.0
     return (-loss if value is None else value), {
         "validation/auroc": value,

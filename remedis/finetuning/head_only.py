@@ -2,8 +2,11 @@
 
 import logging
 
+import numpy as np
+
 from remedis.errors import UserError
-from remedis.evaluation.linear_probe import linear_probe
+from remedis.evaluation.intervals import MIN_PATIENTS
+from remedis.evaluation.linear_probe import DEFAULT_PENALTY, LinearProbe, linear_probe
 from remedis.finetuning.data import RunData
 from remedis.finetuning.model import FitResult, TrainableModel, exportable
 from remedis.finetuning.settings import FinetuneSettings
@@ -76,8 +79,16 @@ def fit(
         )
     )
     probe = linear_probe(
-        train, data.train.targets(), validation, data.validation.targets(), settings.model.task
+        train,
+        data.train.targets(),
+        validation,
+        data.validation.targets(),
+        settings.model.task,
+        validation_groups=data.validation.table["patient_id"],
     )
+    note = _note(probe, classifier.labels)
+    if not probe.chosen.all():
+        _LOG.warning(note)
     if not probe.converged:
         _LOG.warning("The solver of the probe did not converge: take its numbers with care.")
     classifier.set_head(probe.kernel, probe.bias)
@@ -90,6 +101,24 @@ def fit(
             "probe": {
                 "penalties": dict(zip(classifier.labels, penalties, strict=True)),
                 "converged": bool(probe.converged),
-            }
+            },
+            "selection": {
+                "labels": [classifier.labels[i] for i in np.flatnonzero(probe.chosen)],
+                "left_out": [classifier.labels[i] for i in np.flatnonzero(~probe.chosen)],
+                "estimable": bool(probe.chosen.any()),
+                "note": note,
+            },
         },
+    )
+
+
+def _note(probe: LinearProbe, labels: tuple[str, ...]) -> str:
+    """Returns a sentence on the choice of the penalties."""
+    default = [labels[i] for i in np.flatnonzero(~probe.chosen)]
+    if not default:
+        return "The penalties of the probe were chosen by the AUROC on validation."
+    return (
+        f"The penalty of the probe is the default, {DEFAULT_PENALTY:g}, for {', '.join(default)}: "
+        f"fewer than {MIN_PATIENTS} positive or negative patients in validation, or one class only "
+        "in training."
     )

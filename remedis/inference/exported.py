@@ -12,6 +12,7 @@ import tensorflow as tf
 from remedis import files
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
+from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import predict
 from remedis.preprocess import Preprocess
@@ -94,7 +95,24 @@ class ExportedClassifier:
 
         prepare = _InGraph(str(self.description.preprocess), (), self.model.preprocess)
         scores = predict.predict(outputs, manifest, prepare, batch_size, "Scoring")
-        return predict.table(manifest, scores[:, 0, columns], scores[:, 1, columns])
+        # Classes need the logits of all labels, also of those that are left out.
+        log_odds = self.calibration().log_odds(scores[:, 0])
+        return predict.table(
+            manifest, scores[:, 0, columns], scores[:, 1, columns], log_odds[:, columns]
+        )
+
+    def calibration(self) -> Calibration:
+        """Returns the map from logits to probabilities that is inside the SavedModel."""
+        fitted = self.description.calibration or {}
+        count = len(self.labels)
+        return Calibration(
+            method=fitted.get("method", "none"),
+            scale=tuple(fitted.get("scale", (1.0,) * count)),
+            offset=tuple(fitted.get("offset", (0.0,) * count)),
+            fitted_on=fitted.get("fitted_on", {}),
+            left_out=tuple(fitted.get("left_out") or ()),
+            task=self.description.task,
+        )
 
 
 def load(run_or_folder: files.Path) -> ExportedClassifier:

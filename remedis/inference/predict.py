@@ -48,17 +48,20 @@ def predict(
     return np.concatenate(scores)
 
 
-def table(manifest: Manifest, logits: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+def table(
+    manifest: Manifest, logits: np.ndarray, probabilities: np.ndarray, log_odds: np.ndarray
+) -> pd.DataFrame:
     """Returns one row per image.
 
     Args:
       manifest: the images.
       logits: [rows, labels], before calibration.
       probabilities: [rows, labels], after it.
+      log_odds: [rows, labels], of the probabilities, computed from logits: they do not saturate.
 
     Returns:
       Ids, subgroups where known, and for each label `label/<name>` (NaN unknown), `score/<name>`
-      (the probability) and `logit/<name>`.
+      (the probability), `logit/<name>` and `log_odds/<name>`, which ranks the images.
     """
     known = [*IDS, *(name for name in SUBGROUPS if name in manifest.table)]
     columns: dict[str, Any] = {name: manifest.table[name] for name in known}
@@ -67,4 +70,5 @@ def table(manifest: Manifest, logits: np.ndarray, probabilities: np.ndarray) -> 
         columns[f"label/{name}"] = targets[:, i]
         columns[f"score/{name}"] = probabilities[:, i].astype(np.float32)
         columns[f"logit/{name}"] = logits[:, i]
+        columns[f"log_odds/{name}"] = log_odds[:, i].astype(np.float64)
     return pd.DataFrame(columns)

@@ -83,15 +83,28 @@ def probe(
         x[split], y[split] = rows[inside], manifest.targets()[inside]
         patients[split] = _patients(manifest, inside)
 
-    def evaluated(scores: np.ndarray) -> Result:
+    def evaluated(scores: np.ndarray, ranking: np.ndarray | None = None) -> Result:
         return evaluate(
-            y["test"], scores, manifest.labels, patients["test"], seed=seed, resamples=resamples
+            y["test"],
+            scores,
+            manifest.labels,
+            patients["test"],
+            ranking=ranking,
+            seed=seed,
+            resamples=resamples,
         )
 
     results = {}
     if "linear" in methods:
-        linear = linear_probe(x["train"], y["train"], x["validation"], y["validation"])
-        results["linear"] = evaluated(expit(linear.logits(x["test"])))
+        linear = linear_probe(
+            x["train"],
+            y["train"],
+            x["validation"],
+            y["validation"],
+            validation_groups=patients["validation"],
+        )
+        logits = linear.logits(x["test"]).astype(np.float64)
+        results["linear"] = evaluated(expit(logits), logits)
     if "knn" in methods:
         results["knn"] = evaluated(knn(x["train"], y["train"], x["test"], neighbours))
     curve = {}

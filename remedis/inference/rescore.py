@@ -12,6 +12,7 @@ from remedis.data import labels
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate_table
+from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference.embed import readable_images
@@ -172,6 +173,7 @@ def reevaluate(
             "the model looks better than it is."
         )
         _LOG.warning(warning)
+        evaluated["warnings"].insert(0, CHOSEN_ON_THIS_DATA)
     results = {
         **{key: value for key, value in old.items() if key not in SPLITS},
         "title": f"{folder.name}, {split} split",

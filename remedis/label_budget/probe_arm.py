@@ -63,7 +63,13 @@ class ProbeArm:
         train = embedded(inside.train, inside.hashes, "ID train")
         validation = embedded(inside.validation, inside.hashes, "ID validation")
         test = embedded(inside.test, inside.hashes, "ID test")
-        probe = linear_probe(train, inside.train.targets(), validation, inside.validation.targets())
+        probe = linear_probe(
+            train,
+            inside.train.targets(),
+            validation,
+            inside.validation.targets(),
+            validation_groups=inside.validation.table["patient_id"],
+        )
         starting_point = StartingPoint.from_probe(probe, train)
         self._targets = data.pool.targets()
         self._pool = starting_point.project(embedded(data.pool, data.hashes, "OOD pool"))

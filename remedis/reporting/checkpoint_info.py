@@ -148,7 +148,7 @@ def _thresholds(description: "Description") -> dict[str, str]:
     """Returns the thresholds of each kind, such as `Edema 0.31, Hernia none`."""
     properties = {}
     for kind, values in (description.thresholds or {}).items():
-        if isinstance(values, dict):
+        if isinstance(values, dict) and kind != "log_odds":
             chosen = (f"{k} {'none' if v is None else f'{v:.4g}'}" for k, v in values.items())
             properties[f"threshold {kind}"] = ", ".join(chosen)
     return properties

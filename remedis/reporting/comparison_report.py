@@ -55,7 +55,12 @@ def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
     )
     drawn = results_a[split] if split in results_a else results_b[split]
     comparison = compare_tables(
-        table_a, table_b, split, seed=drawn["seed"], resamples=drawn["resamples"]
+        table_a,
+        table_b,
+        split,
+        task=drawn.get("task", "multi_label"),
+        seed=drawn["seed"],
+        resamples=drawn["resamples"],
     )
     random_weights = (results_a["random_weights"], results_b["random_weights"])
     return RunComparison((run_a, run_b), random_weights, split, comparison)

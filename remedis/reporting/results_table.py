@@ -116,6 +116,7 @@ def results_report(
       title: text above the first table.
     """
     report: list[RenderableType] = [results_table(results, title)]
+    report += [Text(warning, style="bold") for warning in results.get("warnings", [])]
     if results["left_out"]:
         left_out = ", ".join(results["left_out"])
         report.append(Text(f"Not in the mean AUROC (not estimable): {left_out}."))

@@ -33,7 +33,7 @@ def roc_curves(
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
-      scores: [n, L], finite.
+      scores: [n, L], finite; the values that ranked the images.
       result: of `evaluate` for the same labels and scores; it names the labels.
       random_weights: whether the run started from random weights.
       title: text above the panels; the mean AUROC stands below it.

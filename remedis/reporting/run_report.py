@@ -9,6 +9,7 @@ from rich.text import Text
 
 from remedis import files
 from remedis.evaluation.evaluation_result import Result
+from remedis.evaluation.ranking import ranking_of
 from remedis.reporting import (
     figures,
     reliability_plot,
@@ -35,11 +36,12 @@ def report(workdir: files.Path) -> RenderableType:
     labels = predictions[[f"label/{name}" for name in result.labels]].to_numpy()
     scores = predictions[[f"score/{name}" for name in result.labels]].to_numpy()
     where = f"on the {split} split, {run.resolve().name}"
-    for draw, name, title in (
-        (roc_plot.roc_curves, "roc.png", f"ROC curves {where}"),
-        (reliability_plot.reliability_curves, "reliability.png", f"Reliability {where}"),
+    ranked = ranking_of(predictions, list(result.labels), result.task).values
+    for draw, values, name, title in (
+        (roc_plot.roc_curves, ranked, "roc.png", f"ROC curves {where}"),
+        (reliability_plot.reliability_curves, scores, "reliability.png", f"Reliability {where}"),
     ):
-        figure = draw(labels, scores, result, random_weights=random_weights, title=title)
+        figure = draw(labels, values, result, random_weights=random_weights, title=title)
         figures.write(figure, run / name)
     if results[split]["subgroups"]:
         figure = subgroup_plot.subgroup_areas(

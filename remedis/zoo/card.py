@@ -129,9 +129,16 @@ def _meaning(description: dict[str, Any]) -> str:
         lines += ["", *_thresholds(chosen, description["labels"]), ""]
         lines.append(
             "An image whose probability reaches the threshold counts as positive. The thresholds "
-            "were chosen on the validation split, for its prevalence and images. "
-            "`m.thresholds()` gives them, NaN for none."
+            "were chosen on the validation split, for its prevalence and images: sensitivity and "
+            "specificity measured on it look better than they are. `m.thresholds()` gives them, "
+            "NaN for none."
         )
+        if "log_odds" in chosen:
+            lines.append(
+                "Probabilities above 0.99999997 round to 1. Where such images must be told apart, "
+                "compare the log odds of the probability, computed from `logits`, with "
+                "`thresholds.log_odds` in `remedis.json`, as the reported sensitivity does."
+            )
     lines.append(f"\n{NOT_A_DEVICE}")
     return "\n".join(lines)
 
@@ -199,13 +206,15 @@ def _table_of_fits(fit_of_label: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _thresholds(chosen: dict[str, Any], labels: Sequence[str]) -> list[str]:
     """Returns a table of the thresholds, one row per label."""
-    kinds = [kind for kind, values in chosen.items() if isinstance(values, dict)]
+    # Log odds would repeat the probabilities.
+    shown = {kind: values for kind, values in chosen.items() if kind != "log_odds"}
+    kinds = [kind for kind, values in shown.items() if isinstance(values, dict)]
 
     def number(value: float | None) -> str:
         return "none" if value is None else f"{value:.4g}"
 
     rows = [_row(label, *(number(chosen[kind][label]) for kind in kinds)) for label in labels]
-    others = ", ".join(f"{name}: {v}" for name, v in chosen.items() if name not in kinds)
+    others = ", ".join(f"{name}: {v}" for name, v in shown.items() if name not in kinds)
     note = ["", f"({others})"] if others else []
     return [_row("label", *kinds), _row("---", *("---:" for _ in kinds)), *rows, *note]
 

@@ -53,7 +53,7 @@ class Description:
         `prevalence` and, where it differs, `data` of each label, since a label that is left out
         keeps an earlier fit.
       thresholds: of a classifier's probabilities. Per kind one value per label, None where there is
-        none, and further facts about the choice.
+        none; `log_odds` with the same thresholds as log odds; and further facts about the choice.
       software: versions that wrote the folder.
     """
 

@@ -42,8 +42,8 @@ def save(
       provenance: of the classifier's weights.
       directory: the folder to write.
       thresholds: per kind a mapping from label to the smallest probability that counts as positive,
-        or to None if there is none. Values of other types, such as the target sensitivity, go to
-        the description only.
+        or to None if there is none. Their `log_odds`, and values of other types, such as the target
+        sensitivity, go to the description only.
       calibration: how the classifier's scale and offset were fitted, see `Description`. The two
         themselves come from the classifier.
       seen: the images that the classifier was trained, selected or calibrated on, or the SHA-256 of
@@ -57,7 +57,7 @@ def save(
     chosen = {
         kind: [math.nan if values[label] is None else values[label] for label in labels]
         for kind, values in (thresholds or {}).items()
-        if isinstance(values, Mapping)
+        if isinstance(values, Mapping) and kind != "log_odds"
     }
     served = ServedClassifier(classifier, preprocess, chosen)
     variables = classifier.named_variables().values()
