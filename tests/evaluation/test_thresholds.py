@@ -1,12 +1,14 @@
+import itertools
 import json
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from remedis.errors import UserError
 from remedis.evaluation import calibration
 from remedis.evaluation.calibration import Calibration
-from remedis.evaluation.thresholds import Thresholds, choose
+from remedis.evaluation.thresholds import Thresholds, choose, choose_by_log_odds
 
 
 def by_brute_force(labels, scores, target):
@@ -120,3 +122,50 @@ def test_a_label_without_an_entry():
     chosen = choose([[1.0], [0.0]], [[1.0], [0.0]], ("a",))
     with pytest.raises(UserError, match=r"No threshold was chosen for label 'b'; .* for a"):
         chosen.for_labels(("a", "b"))
+
+
+def test_equal_youden_indices_are_not_told_apart_by_rounding():
+    different = 0
+    for positives, negatives in itertools.product(range(2, 16), repeat=2):
+        for later in range(1, positives):
+            # `first` positives score 3; `later` positives and `false` negatives score 2, in the
+            # ratio of the classes, so that both thresholds have Youden's index first / positives.
+            first, (false, rest) = positives - later, divmod(later * negatives, positives)
+            if rest:
+                continue
+            scores = [3.0] * first + [2.0] * (later + false) + [1.0] * (negatives - false)
+            labels = [1.0] * positives + [0.0] * negatives
+            chosen = choose(np.array([labels]).T, np.array([scores]).T, ("a",))
+            assert chosen.youden["a"] == 2.5  # the larger threshold, with the higher specificity
+            different += positives / positives - false / negatives > first / positives
+    assert different > 5  # by rounded rates, the lower threshold would have been better
+
+
+@pytest.mark.parametrize(
+    ("target", "positives", "needed"),
+    [(0.55, 20, 11), (0.9, 10, 9), (0.7, 10, 7), (0.29, 100, 29), (1.0, 7, 7), (0.57, 100, 57)],
+)
+def test_a_target_is_the_decimal_number_that_was_written(target, positives, needed):
+    scores = np.arange(positives + 1)[:, None]
+    labels = (scores > 0).astype(float)
+    chosen = choose(labels, scores, ("a",), target).target_sensitivity["a"]
+    assert (scores >= chosen).sum() == needed
+    odds = choose_by_log_odds(labels, scores, ("a",), target).log_odds["target_sensitivity"]["a"]
+    assert (scores >= odds).sum() == needed
+
+
+def test_thresholds_of_earlier_versions_are_read():
+    fields = {"youden": {"a": 0.5}, "target_sensitivity": {"a": None}, "target": 0.9}
+    assert Thresholds.from_json(fields).log_odds_arrays() is None
+    chosen = choose_by_log_odds([[1.0], [0.0]], [[2.0], [1.0]], ("a",), 0.8)
+    assert Thresholds.from_json(json.loads(json.dumps(chosen.to_json()))) == chosen
+    assert chosen.for_labels(("a",)) == chosen
+
+
+def test_log_odds_of_thresholds_move_with_the_calibration():
+    before = Calibration("none", (1.0,), (0.0,), {}, ())
+    after = Calibration("platt", (0.5,), (-40.0,), {}, ())
+    chosen = choose_by_log_odds([[1.0], [0.0]], [[98.0], [96.0]], ("a",)).to_json()
+    moved = calibration.move_thresholds(chosen, ("a",), before, after)
+    assert moved["log_odds"]["youden"]["a"] == pytest.approx(97 / 2 - 40)
+    assert moved["youden"]["a"] == pytest.approx(expit(97 / 2 - 40))
