@@ -144,6 +144,6 @@ def _probe(parsed: argparse.Namespace) -> int:
         )
     if probed.few_shot:
         print("Few-shot probe, test split: mean AUROC [95 % interval] by patients per class")
-        for shots, estimate in probed.few_shot.items():
-            print(f"{shots:5}  {estimate}")
+        for shots, measured in probed.few_shot.items():
+            print(f"{shots:5}  {measured}")
     return 0

@@ -1,6 +1,16 @@
-"""Few-shot curve: AUROC of linear probes that are fitted to a few patients per class."""
+"""Few-shot curve: AUROC of linear probes that are fitted to a few patients per class.
 
-from collections.abc import Iterable, Mapping, Sequence
+The number that is estimated is the expected AUROC, on patients of the test population, of a probe
+from n random patients per class of the training population. Draws of one pool share patients; their
+interval accounts for it (`remedis.evaluation.repeated_runs`). `benchmarks/few_shot_coverage.py`
+measures how often intervals cover the truth.
+
+A draw of all patients of a class says nothing about other patients of this class. Its interval is
+conditional on the pool: it holds for the expected AUROC of a probe from these patients.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +25,31 @@ from remedis.evaluation.repeated_runs import auroc_over_runs
 SHOTS = (1, 2, 5, 10, 20)
 
 
+@dataclasses.dataclass(frozen=True)
+class FewShot:
+    """The mean AUROC of probes from a number of patients per class.
+
+    Attributes:
+      estimate: with its 95 % interval and the counts of the test patients.
+      share: the largest share of the pool's patients of one class that a draw has, over labels;
+        None if there is no estimate.
+    """
+
+    estimate: Estimate
+    share: float | None
+
+    @property
+    def conditional_on_pool(self) -> bool:
+        """Whether the interval leaves out, for some label, that another pool would differ."""
+        return self.share == 1
+
+    def __str__(self) -> str:
+        if self.share is None:
+            return f"{self.estimate.interval}: too few training patients"
+        condition = "; the interval holds for this pool alone" if self.conditional_on_pool else ""
+        return f"{self.estimate}; a draw has {self.share:.0%} of the pool{condition}"
+
+
 def few_shot(
     x: Floats,
     y: npt.ArrayLike,
@@ -25,13 +60,14 @@ def few_shot(
     shots: Sequence[int] = SHOTS,
     repeats: int = 10,
     seed: int = 0,
-) -> dict[int, Estimate]:
+) -> dict[int, FewShot]:
     """Returns the mean AUROC of linear probes for each number of patients per class.
 
     For each label, `shots` patients with a positive image and as many patients without one are
     drawn, with all of their images where the label is known. A probe with `DEFAULT_PENALTY` is
-    fitted to them. Within a repeat, a larger draw contains the smaller ones. The mean is over
-    repeats and over the labels that have enough patients and both classes in the test images.
+    fitted to them. Within a repeat, a larger draw contains the smaller ones, and labels take
+    patients in the same random order. The mean is over repeats and over the labels that have enough
+    patients and both classes in the test images.
 
     Args:
       x: [n, C] embeddings for training.
@@ -44,10 +80,6 @@ def few_shot(
       repeats: number of draws of patients.
       seed: seed of all draws.
 
-    Returns:
-      For each of `shots` an estimate with the counts of the test patients. Its 95 % interval covers
-      test patients and repeats (`remedis.evaluation.repeated_runs`).
-
     Raises:
       UserError: shapes do not fit, or a number of shots or repeats is not positive.
     """
@@ -57,37 +89,37 @@ def few_shot(
         raise UserError(f"shots={tuple(shots)}, repeats={repeats}: expected 1 or more of each.")
     patients, test_patients = patient_codes(groups), patient_codes(test_groups)
     generator = np.random.default_rng(seed)
-    scores: dict[tuple[int, int], list[Floats]] = {}  # (shots, label) -> scores per repeat
-    test_has_both = [
-        {0.0, 1.0} <= set(test_targets[:, label]) for label in range(test_targets.shape[1])
+    orders = [generator.permutation(patients.max() + 1) for _ in range(repeats)]
+    labels = [
+        label for label in range(test_targets.shape[1]) if {0.0, 1.0} <= set(test_targets[:, label])
     ]
-    for _ in range(repeats):
-        for label in np.flatnonzero(test_has_both):
-            known = np.isfinite(targets[:, label])
-            positive = np.unique(patients[targets[:, label] == 1])
-            negative = np.setdiff1d(patients[known], positive)
-            orders = [generator.permutation(positive), generator.permutation(negative)]
+    scores: dict[tuple[int, int], list[Floats]] = {}  # (shots, label) -> scores per repeat
+    sizes: dict[int, int] = {}  # label -> training patients of the smaller class
+    for label in labels:
+        known = np.isfinite(targets[:, label])
+        positive = np.unique(patients[targets[:, label] == 1])
+        classes = positive, np.setdiff1d(patients[known], positive)
+        sizes[label] = min(map(len, classes))
+        for order in orders:
+            ordered = [order[np.isin(order, of_class)] for of_class in classes]
             for n in shots:
-                if n > min(len(positive), len(negative)):
+                if n > sizes[label]:
                     continue
-                drawn = np.concatenate([order[:n] for order in orders])
+                drawn = np.concatenate([of_class[:n] for of_class in ordered])
                 rows = known & np.isin(patients, drawn)
                 probe = linear_probe(
                     x[rows], targets[rows, label, None], penalties=(DEFAULT_PENALTY,)
                 )
-                scores.setdefault((n, int(label)), []).append(probe.logits(test_x)[:, 0])
-    return {n: _estimate(n, scores, test_targets, test_patients) for n in shots}
-
-
-def _estimate(
-    shots: int,
-    scores: Mapping[tuple[int, int], list[Floats]],
-    labels: npt.NDArray[np.float64],
-    patients: npt.NDArray[np.intp],
-) -> Estimate:
-    columns = [label for n, label in scores if n == shots]
-    if columns:
-        runs = np.stack([scores[shots, label] for label in columns], -1, dtype=np.float64)
-        return auroc_over_runs(labels[:, columns], runs, patients)
-    cases = Cases(labels, patients)
-    return Estimate(None, None, None, *cases.counts(range(labels.shape[1])))
+                scores.setdefault((n, label), []).append(probe.logits(test_x)[:, 0])
+    curve = {}
+    for n in shots:
+        columns = [label for label in labels if n <= sizes[label]]
+        if columns:
+            runs = np.stack([scores[n, label] for label in columns], -1, dtype=np.float64)
+            shares = [n / sizes[label] for label in columns]
+            estimate = auroc_over_runs(test_targets[:, columns], runs, test_patients, shares)
+            curve[n] = FewShot(estimate, max(shares))
+        else:
+            counts = Cases(test_targets, test_patients).counts(range(test_targets.shape[1]))
+            curve[n] = FewShot(Estimate(None, None, None, *counts), None)
+    return curve

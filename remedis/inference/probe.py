@@ -12,8 +12,8 @@ from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.evaluation_result import Result
-from remedis.evaluation.few_shot import SHOTS, few_shot
-from remedis.evaluation.intervals import RESAMPLES, Estimate
+from remedis.evaluation.few_shot import SHOTS, FewShot, few_shot
+from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.evaluation.nearest_neighbours import NEIGHBOURS, knn
 from remedis.inference.embed import Embedded
@@ -30,7 +30,7 @@ class ProbeResults:
     """
 
     results: dict[str, Result]
-    few_shot: dict[int, Estimate]
+    few_shot: dict[int, FewShot]
 
 
 def gate(manifest: Manifest, scanned: pd.DataFrame, allow_missing_patient_ids: bool) -> None:
@@ -107,7 +107,7 @@ def probe(
         results["linear"] = evaluated(expit(logits), logits)
     if "knn" in methods:
         results["knn"] = evaluated(knn(x["train"], y["train"], x["test"], neighbours))
-    curve = {}
+    curve: dict[int, FewShot] = {}
     if "few_shot" in methods:
         curve = few_shot(
             x["train"],

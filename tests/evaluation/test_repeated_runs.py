@@ -7,7 +7,7 @@ from remedis.errors import UserError
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.delong import delong
 from remedis.evaluation.evaluate import evaluate
-from remedis.evaluation.repeated_runs import auroc_over_runs
+from remedis.evaluation.repeated_runs import auroc_over_runs, variance_of_runs
 
 
 def _runs(rng, runs=3, patients=120, distance=1.2, spread=0.1, labels=1):
@@ -83,3 +83,30 @@ def test_labels_known_of_different_images_are_averaged_as_by_delong():
     assert auroc_over_runs(y, scores, rows).value == pytest.approx(
         delong(y, scores[0], rows).values.mean()
     )
+
+
+def test_the_variance_of_overlapping_draws_is_that_of_means_over_patients():
+    # A mean over the patients of a draw: the variance of the mean of many draws is known.
+    rng = np.random.default_rng(4)
+    pool, drawn, runs = 40, 12, 5
+    found, means = [], []
+    for _ in range(4000):
+        numbers = rng.normal(size=(pool, 1))
+        values = np.stack(
+            [numbers[rng.permutation(pool)[:drawn]].mean(axis=0) for _ in range(runs)]
+        )
+        found.append(variance_of_runs(values, drawn / pool))
+        means.append(values.mean())
+    assert np.mean(found) == pytest.approx(np.var(means), rel=0.07)
+
+
+def test_the_variance_of_independent_runs_and_of_whole_pools():
+    values = np.random.default_rng(5).normal(size=(6, 3))
+    independent = values.mean(axis=1).var(ddof=1) / 6
+    assert variance_of_runs(values) == pytest.approx(independent)
+    assert variance_of_runs(values, 1) == pytest.approx(independent)  # conditional on the pool
+    assert variance_of_runs(values[:1], 0.5) == 0
+    half = variance_of_runs(values, [0.5, 0.5, 0.5])
+    assert half == pytest.approx(independent * 6 * (1 / 6 + 1))
+    with pytest.raises(UserError, match=r"shares of the pool are \[1.2\]; expected 0 to 1"):
+        variance_of_runs(values[:, :1], 1.2)
