@@ -25,6 +25,7 @@ PROBE = (
     "stratify",
     "complete_splits",
     "allow_missing_patient_ids",
+    "allow_similar_ids",
     "refuse_near_duplicates",
     "max_bad_images",
     "eval_preprocess",
@@ -48,6 +49,7 @@ def pretraining() -> ml_collections.ConfigDict:
     config.leave_out = ""  # 'FILE.csv; DIRECTORY': lists of images, and runs or studies
     config.leave_out_splits = ("validation", "test")  # of sources that have splits
     config.allow_missing_patient_ids = False
+    config.allow_similar_ids = False  # P007, P7 and p007 are different patients; else refused
     config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
     config.image_size = 224
     config.preprocess = "contrastive_cxr({size})"  # of each of the two views

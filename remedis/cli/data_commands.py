@@ -88,6 +88,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
         parsed.split_seed,
         unit=parsed.split_unit,
         allow_missing_patient_ids=parsed.allow_missing_patient_ids,
+        allow_similar_ids=parsed.allow_similar_ids,
         expected=expected,
         cache=parsed.cache,
         uncertain=parsed.uncertain,

@@ -124,7 +124,12 @@ def _probe(parsed: argparse.Namespace) -> int:
     embedded = _embedded(
         parsed,
         manifest.subset(manifest.table["split"].isin(splits.SPLITS)),
-        gate=lambda images, scanned: probe.gate(images, scanned, parsed.allow_missing_patient_ids),
+        gate=lambda images, scanned: probe.gate(
+            images,
+            scanned,
+            allow_missing_patient_ids=parsed.allow_missing_patient_ids,
+            allow_similar_ids=parsed.allow_similar_ids,
+        ),
     )
     probed = probe.probe(
         embedded,

@@ -48,6 +48,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="as config.allow_missing_patient_ids",
     )
+    add("--allow-similar-ids", action="store_true", help="as config.allow_similar_ids")
 
 
 def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) -> Any:

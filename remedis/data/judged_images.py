@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 
@@ -118,7 +119,9 @@ def _parsed(content: Any) -> tuple[JudgedSet, ...]:
             raise ValueError(f"'patient_ids' of {split!r} is no list of texts")
         if not isinstance(split, str) or not isinstance(root, str):
             raise ValueError("'split' and 'root' are not texts")
-        sets.append(JudgedSet(split, pathlib.Path(root), tuple(hashes), tuple(patients)))
+        # Earlier files have the ids as the data spell them.
+        spelt = sorted(set(map(canonical_ids.canonical, patients)))
+        sets.append(JudgedSet(split, pathlib.Path(root), tuple(hashes), tuple(spelt)))
     if not sets:
         raise ValueError("it lists no set")
     return tuple(sets)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.errors import UserError, some, unknown_choice
@@ -36,8 +37,9 @@ class Manifest:
       table: one row per image. Columns `path` (relative to `root`, or absolute), `patient_id`,
         `study_id`, `site`, `split` (strings, missing = unknown), one float32 column per label
         (1, 0, NaN = unknown, -1 = uncertain until a policy resolves it), and where known `sex`
-        (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres per pixel). Further columns
-        stay as they are. Rows are numbered from 0.
+        (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres per pixel). Ids of patients,
+        studies and slides are in their canonical spelling (`canonical_ids`). Further columns stay
+        as they are. Rows are numbered from 0.
       labels: names of the label columns, in the order of a model's scores.
       root: directory that the paths are relative to.
       source: name of the source that made the table.
@@ -65,7 +67,9 @@ class Manifest:
             )
         table = self.table.reset_index(drop=True)
         for name in table.columns:
-            if name in _TEXT or isinstance(table[name].dtype, pd.StringDtype):
+            if name in canonical_ids.COLUMNS:
+                table[name] = canonical_ids.column(table[name])
+            elif name in _TEXT or isinstance(table[name].dtype, pd.StringDtype):
                 table[name] = blank_as_missing(table[name].astype(STRING))
         for name in table.columns.intersection(list(_NUMBERS)):
             table[name] = table[name].astype("float64")

@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import norm
 
+from remedis.data import canonical_ids
 from remedis.errors import UserError
 
 LEVEL = 0.95
@@ -77,13 +78,14 @@ class Estimate:
 def patient_codes(patient_ids: Iterable[object]) -> npt.NDArray[np.intp]:
     """Returns [n] integers from 0 up, one per distinct patient.
 
-    A row whose id is missing (None, NaN or blank) is a patient of its own. The numbers follow the
-    sorted ids, not the order of the rows, so that a shuffled table draws the same resamples.
+    A row whose id is missing (None, NaN or blank) is a patient of its own. Ids that no reader can
+    tell apart are one patient (`canonical_ids`). The numbers follow the sorted ids, not the order
+    of the rows, so that a shuffled table draws the same resamples.
     """
-    column = pd.Series(list(patient_ids), dtype=object)
-    text = column.astype(str)
-    missing = (column.isna() | (text.str.strip() == "")).to_numpy()
-    codes, known = pd.factorize(text.mask(missing), sort=True)
+    given = pd.Series(list(patient_ids), dtype=object)
+    text = canonical_ids.column(given.astype(str).mask(given.isna()))
+    missing = text.isna().to_numpy(dtype=bool)
+    codes, known = pd.factorize(text.astype(object).mask(missing), sort=True)
     codes[missing] = len(known) + np.arange(missing.sum())
     return codes
 

@@ -109,6 +109,7 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
         settings.allow_missing_patient_ids,
         phashes=by_path["phash"],
         refuse_near_duplicates=settings.refuse_near_duplicates,
+        allow_similar_ids=settings.allow_similar_ids,
     )
     files.write_json(run / "leaks.json", receipt.to_json())
     receipt.raise_if_leaking()
@@ -183,6 +184,8 @@ def _overview(
     limit = ", as far as could be checked" if receipt.unchecked else ""
     lines.append(f"Leak gate: splits share no patients, studies or images{limit} (leaks.json).")
     lines += [f"  Not checked: {sentence}" for sentence in receipt.unchecked]
+    if receipt.similar_ids:
+        lines.append(f"  {receipt.similar_ids_sentence()}")
     if receipt.near_duplicates:
         lines.append(f"  {receipt.near_duplicates_sentence()}")
     return "\n".join(lines)

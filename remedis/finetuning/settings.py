@@ -27,6 +27,7 @@ class DataSettings:
     stratify: tuple[str, ...]
     complete_splits: bool
     allow_missing_patient_ids: bool
+    allow_similar_ids: bool
     refuse_near_duplicates: bool
     max_bad_images: float
 

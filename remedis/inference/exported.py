@@ -10,8 +10,9 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.manifest import Manifest
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, some, unknown_choice
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import predict
@@ -155,10 +156,14 @@ def seen_by(exported: ExportedClassifier, manifest: Manifest, scanned: pd.DataFr
         overlaps.append(f"{count:,} of {len(manifest):,} images")
     if exported.run and (file := exported.run / "predictions.parquet").is_file():
         table = pd.read_parquet(file, columns=["patient_id", "split"])
-        patients = set(table.loc[table["split"] == "validation", "patient_id"].dropna())
-        ids = manifest.table["patient_id"].dropna().unique()
-        if count := len(patients.intersection(ids)):
+        selected = table.loc[table["split"] == "validation", "patient_id"]
+        patients = set(canonical_ids.column(selected).dropna())
+        ids = set(manifest.table["patient_id"].dropna())
+        if count := len(patients & ids):
             overlaps.append(f"{count:,} of {len(ids):,} patient ids")
+        if similar := canonical_ids.alike(ids - patients, patients):
+            listed = some([f"{a} ~ {b}" for a, b in similar])
+            overlaps.append(f"{len(similar):,} patient ids in another spelling ({listed})")
     if not overlaps:
         return unknown
     known = (

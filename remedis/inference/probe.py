@@ -33,13 +33,20 @@ class ProbeResults:
     few_shot: dict[int, FewShot]
 
 
-def gate(manifest: Manifest, scanned: pd.DataFrame, allow_missing_patient_ids: bool) -> None:
+def gate(
+    manifest: Manifest,
+    scanned: pd.DataFrame,
+    *,
+    allow_missing_patient_ids: bool = False,
+    allow_similar_ids: bool = False,
+) -> None:
     """Raises a UserError for images that cannot be probed, before any is embedded.
 
     Args:
       manifest: images that all have a split.
       scanned: the rows of their scan, in the same order.
       allow_missing_patient_ids: as for `leaks.check`.
+      allow_similar_ids: as for `leaks.check`.
 
     Raises:
       UserError: splits share patients or images, one has none, or a label is still uncertain.
@@ -50,7 +57,9 @@ def gate(manifest: Manifest, scanned: pd.DataFrame, allow_missing_patient_ids: b
         if not (manifest.table["split"] == split).any():
             raise UserError(f"The {split} split has no images; give it a share in --splits.")
     hashes = scanned.set_index("path")["sha256"]
-    leaks.check(manifest, hashes, allow_missing_patient_ids).raise_if_leaking()
+    leaks.check(
+        manifest, hashes, allow_missing_patient_ids, allow_similar_ids=allow_similar_ids
+    ).raise_if_leaking()
 
 
 def probe(

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import judged_images, sources
+from remedis.data import canonical_ids, judged_images, sources
 from remedis.data import manifest as manifests
 from remedis.data.checks import leaks
 from remedis.data.judged_images import JudgedSet
@@ -76,7 +76,8 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
         prepared[key] = finetuning_data.prepare(data, "multi_label", directory)
         receipts[key] = files.read_json(directory / "leaks.json")
     inside, outside = prepared["id"], prepared["ood"]
-    receipt = _between(inside, outside, _same_directory(settings))
+    allowed = all(settings.hospital(key).finetuning.data.allow_similar_ids for key in HOSPITALS)
+    receipt = _between(inside, outside, _same_directory(settings), allowed)
     receipts["between"] = receipt.to_json()
     files.write_json(run / "data" / "leaks.json", receipts["between"])
     receipt.raise_if_leaking()
@@ -140,7 +141,9 @@ def _of_sites(hospital: HospitalSettings, key: str, target: os.PathLike[str]) ->
     return hospital.with_data(source="csv", source_options="", data_dir=os.fspath(target))
 
 
-def _between(inside: RunData, outside: RunData, same_directory: bool) -> leaks.Receipt:
+def _between(
+    inside: RunData, outside: RunData, same_directory: bool, allow_similar_ids: bool
+) -> leaks.Receipt:
     """Returns the overlap of the in-distribution training data with the other hospital's data.
 
     Patient ids are compared only if both come from one directory: the ids of two hospitals may
@@ -163,11 +166,23 @@ def _between(inside: RunData, outside: RunData, same_directory: bool) -> leaks.R
         if same_directory
         else ("Patients of ID and OOD data could not be compared: their ids are of two hospitals.",)
     )
+    similar: tuple[leaks.SimilarIds, ...] = ()
+    if same_directory:
+        ids = [tables[name]["patient_id"].dropna() for name in tables]
+        if alike := canonical_ids.alike(ids[0], pd.concat(ids[1:])):
+            similar = (leaks.SimilarIds.from_pairs("patient_id", alike),)
     counts = {
         name: {"images": len(table), "patients": int(table["patient_id"].nunique())}
         for name, table in tables.items()
     }
-    return leaks.Receipt(counts, tuple(overlaps), {}, unchecked)
+    return leaks.Receipt(
+        counts,
+        tuple(overlaps),
+        {},
+        unchecked,
+        similar_ids=similar,
+        allow_similar_ids=allow_similar_ids,
+    )
 
 
 def _digest_of_patients(data: RunData) -> str:

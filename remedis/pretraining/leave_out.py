@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
-from remedis.data import judged_images
+from remedis.data import canonical_ids, judged_images
 from remedis.data.checks import scan
 from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
@@ -31,7 +31,7 @@ class LeftOut:
       name: the path in `config.leave_out` that names them.
       directory: directory of their data.
       hashes: SHA-256 of the image files, as `scan` computes them.
-      patients: patient ids; an equal id in other data may be of another patient.
+      patients: canonical patient ids; an equal id in other data may be of another patient.
     """
 
     name: str
@@ -92,7 +92,7 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
     table = spreadsheet.read_table(path)
     patients: frozenset[str] = frozenset()
     if "patient_id" in table:
-        patients = frozenset(table["patient_id"]) - {""}
+        patients = frozenset(canonical_ids.column(table["patient_id"]).dropna())
     if "path" not in table:
         if not patients:
             raise UserError(

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.batches.cache import ImageCache
 from remedis.errors import UserError
 from remedis.evaluation.auroc import mean_auroc
@@ -70,11 +71,27 @@ class OnlineProbe:
         )
         directory = RunDirectory(run.path / "probe", settings.to_dict())
         labelled = data.prepare(settings.data, settings.task, directory)
+        if not settings.data.allow_similar_ids:
+            _refuse_similar_ids(labelled, left_out)
         return cls(_without(labelled, left_out, directory), operations, settings.batch_size)
 
     def scorer(self, backbone: BiTResNet, distribution: Distribution) -> "Scorer":
         """Returns a function that evaluates the current weights of a backbone."""
         return Scorer(self, backbone, distribution)
+
+
+def _refuse_similar_ids(labelled: data.RunData, left_out: Sequence[LeftOut]) -> None:
+    """Raises a UserError if the probe may use a left-out patient under another spelling."""
+    for listed in left_out:
+        for images in (labelled.train, labelled.validation):
+            if listed.knows(images.root):
+                canonical_ids.refuse_alike(
+                    images.table["patient_id"].dropna(),
+                    listed.patients,
+                    "patient_id",
+                    "write each id in one way, or set config.probe.allow_similar_ids if they are "
+                    "different patients",
+                )
 
 
 def _without(

@@ -24,6 +24,7 @@ class UnlabelledSettings:
     leave_out: str
     leave_out_splits: tuple[str, ...]
     allow_missing_patient_ids: bool
+    allow_similar_ids: bool
     max_bad_images: float
     method: str
     partners: str

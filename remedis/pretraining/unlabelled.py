@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.batches.partners import Partners
 from remedis.data.checks import scan
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
@@ -117,6 +118,8 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
     scanned = scan.scan(everything, run / "scan.parquet")
     table["sha256"] = scanned["sha256"]
     table["why"] = _why(table, left_out)
+    if not settings.allow_similar_ids:
+        _refuse_similar_ids(table, loaded, left_out)
     remaining = (table["why"] == "").to_numpy(dtype=bool)
     if not remaining.any():
         raise UserError(
@@ -188,6 +191,26 @@ def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
                 shared = table[column].isin(table[column][why != ""].dropna())
                 why[shared & (why == "")] = reason
     return why
+
+
+def _refuse_similar_ids(
+    table: pd.DataFrame, loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]
+) -> None:
+    """Raises a UserError if a patient or study that is left out may be used in another spelling."""
+    advice = (
+        "write each id in one way, or set config.allow_similar_ids if they are different patients "
+        "or studies"
+    )
+    for name, manifest in loaded.items():
+        of_source = table[table["source"] == name]
+        excluded = of_source["why"] != ""
+        for column in (c for c in canonical_ids.COLUMNS if c in of_source):
+            ids = of_source[column].str.removeprefix(f"{name}/")
+            others = set(ids[excluded].dropna())
+            for listed in left_out:
+                if column == "patient_id" and listed.knows(manifest.root):
+                    others |= listed.patients
+            canonical_ids.refuse_alike(ids[~excluded].dropna(), others, column, advice)
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

@@ -196,6 +196,33 @@ def test_listed_patients_are_left_out_where_their_ids_mean_something(prepared, m
         prepared(f"csv={mine}", leave_out=str(elsewhere))
 
 
+def test_a_listed_patient_is_left_out_in_every_spelling(prepared, mine):
+    listed = mine / "test.csv"
+    listed.write_text('patient_id\n" p2"\np4\u200b\n', encoding="utf-8")
+    data = prepared(f"csv={mine}", leave_out=str(listed))
+    gone = {f"csv/p{i}" for i in range(PATIENTS)} - patients(data)
+    assert gone == {"csv/p2", "csv/p4"}
+    listed.write_text("patient_id\np02\nP4\n")
+    with pytest.raises(UserError) as error:
+        prepared(f"csv={mine}", leave_out=str(listed))
+    assert str(error.value) == (
+        "2 pairs of patient_id of images that are used and of images that are left out differ only "
+        "in leading zeros, '.0' or letter case: p2 ~ p02, p4 ~ P4; write each id in one way, or "
+        "set config.allow_similar_ids if they are different patients or studies."
+    )
+    everyone = prepared(f"csv={mine}", leave_out=str(listed), allow_similar_ids=True)
+    assert len(patients(everyone)) == PATIENTS
+
+
+def test_a_patient_of_a_left_out_split_is_refused_in_another_spelling(prepared, tmp_path):
+    mine = write_images(tmp_path / "split", 0, ("train", "test"))
+    table = pd.read_csv(mine / "manifest.csv")
+    table.loc[0, "patient_id"] = "P01"  # a copy of p1, who is in test
+    table.to_csv(mine / "manifest.csv", index=False)
+    with pytest.raises(UserError, match=r"1 pairs of patient_id .*: P01 ~ p1; write"):
+        prepared(f"csv={mine}")
+
+
 def fine_tuning(data_dir):
     """Returns the data of a fine-tuning run."""
     config = common.finetuning()

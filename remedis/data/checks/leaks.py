@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from remedis.data import canonical_ids
 from remedis.data.checks.near_duplicates import DISTANCE, pairs
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError, some
@@ -45,6 +46,27 @@ class Overlap:
 
 
 @dataclasses.dataclass(frozen=True)
+class SimilarIds:
+    """Ids of one column that differ only in leading zeros, a trailing `.0` or letter case.
+
+    Attributes:
+      column: `patient_id`, `study_id` or `slide_id`.
+      count: number of pairs. Of patients all pairs count, since one person counted as two also
+        makes intervals too narrow; of studies and slides those in two splits.
+      pairs: the first 20, sorted.
+    """
+
+    column: str
+    count: int
+    pairs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def from_pairs(cls, column: str, similar: Sequence[tuple[str, str]]) -> "SimilarIds":
+        """Returns the result of `canonical_ids.alike` for a column."""
+        return cls(column, len(similar), tuple(similar[:_LISTED]))
+
+
+@dataclasses.dataclass(frozen=True)
 class NearDuplicates:
     """Images of two splits that look the same, though they are not identical.
 
@@ -75,6 +97,9 @@ class Receipt:
       near_distance: bits in which the perceptual hashes of near-duplicates may differ.
       refuse_near_duplicates: whether near-duplicates count as a leak.
       near_complete: whether `near_duplicates` has all pairs; if not, `unchecked` says why.
+      similar_ids: ids that may be of one patient, study or slide; they count as a leak unless
+        `allow_similar_ids`.
+      allow_similar_ids: whether such ids are known to be of different patients.
     """
 
     counts: Mapping[str, Mapping[str, int]]
@@ -85,11 +110,17 @@ class Receipt:
     near_distance: int = DISTANCE
     refuse_near_duplicates: bool = False
     near_complete: bool = True
+    similar_ids: tuple[SimilarIds, ...] = ()
+    allow_similar_ids: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether no leak was found in what could be checked."""
-        return not self.overlaps and not (self.refuse_near_duplicates and self.near_duplicates)
+        return not (
+            self.overlaps
+            or (self.similar_ids and not self.allow_similar_ids)
+            or (self.refuse_near_duplicates and self.near_duplicates)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the receipt as dicts, lists, strings and numbers."""
@@ -100,11 +131,16 @@ class Receipt:
         if self.ok:
             return
         if not self.overlaps:
-            raise LeakError(self.near_duplicates_sentence())
+            similar = self.similar_ids and not self.allow_similar_ids
+            raise LeakError(
+                self.similar_ids_sentence() if similar else self.near_duplicates_sentence()
+            )
         overlap, *others = self.overlaps
         first, second = overlap.splits
         further = [f"{o.count:,} {_COLUMNS[o.column]} ({', '.join(o.splits)})" for o in others]
         more = f" Further overlaps: {'; '.join(further)}." if further else ""
+        if self.similar_ids and not self.allow_similar_ids:
+            more += f" {self.similar_ids_sentence()}"
         advice = {
             "sha256": "Remove one copy of each, or keep both in one split.",
             "study_id": "Move each to one split; if every patient's studies are numbered from 1, "
@@ -118,6 +154,23 @@ class Receipt:
             f"{_COLUMNS[overlap.column]}: {some(overlap.ids, overlap.count)}. "
             f"{advice[overlap.column]}{more}"
         )
+
+    def similar_ids_sentence(self) -> str:
+        """Returns a sentence about ids that may be of one patient; empty if there are none."""
+        if not self.similar_ids:
+            return ""
+        kinds = "; ".join(
+            f"{similar.count:,} pairs of {similar.column}: "
+            f"{some([f'{a} ~ {b}' for a, b in similar.pairs], similar.count)}"
+            for similar in self.similar_ids
+        )
+        advice = (
+            "they are taken as different, as config.allow_similar_ids says"
+            if self.allow_similar_ids
+            else "write each id in one way, or set config.allow_similar_ids if they are different "
+            "patients, studies or slides"
+        )
+        return f"Some ids differ only in leading zeros, '.0' or letter case ({kinds}); {advice}."
 
     def near_duplicates_sentence(self) -> str:
         """Returns a sentence about images that look the same; empty if there are none."""
@@ -141,6 +194,7 @@ def check(
     splits: Sequence[str] = SPLITS,
     phashes: Mapping[str, str] | pd.Series | None = None,
     refuse_near_duplicates: bool = False,
+    allow_similar_ids: bool = False,
 ) -> Receipt:
     """Looks for patients, studies, slides, identical and similar images in more than one split.
 
@@ -153,6 +207,8 @@ def check(
       phashes: perceptual hash of every image by the manifest's `path`, from `scan`; None if there
         are none, which the receipt then states.
       refuse_near_duplicates: count images of two splits that look the same as a leak.
+      allow_similar_ids: accept ids that differ only in leading zeros, a trailing `.0` or letter
+        case as those of different patients, which the receipt then states.
 
     Raises:
       UserError: an image has no split or no hash, or no patient id and missing ones are not
@@ -203,7 +259,23 @@ def check(
         near,
         refuse_near_duplicates=refuse_near_duplicates,
         near_complete=not unfinished,
+        similar_ids=_similar_ids(table),
+        allow_similar_ids=allow_similar_ids,
     )
+
+
+def _similar_ids(table: pd.DataFrame) -> tuple[SimilarIds, ...]:
+    found = []
+    for name in canonical_ids.COLUMNS:
+        if name not in table:
+            continue
+        pairs_of_ids = canonical_ids.alike(table[name].dropna())
+        if name != "patient_id" and pairs_of_ids:
+            splits_of = table.groupby(name)["split"].agg(frozenset)
+            pairs_of_ids = [(a, b) for a, b in pairs_of_ids if len(splits_of[a] | splits_of[b]) > 1]
+        if pairs_of_ids:
+            found.append(SimilarIds.from_pairs(name, pairs_of_ids))
+    return tuple(found)
 
 
 def _near_duplicates(

@@ -377,3 +377,25 @@ def test_an_incomplete_search_for_near_duplicates_is_a_note(cohort, monkeypatch)
     assert codes(diagnosis) == ["near_duplicates", "unchecked"]
     assert finding(diagnosis, "near_duplicates").sentence.startswith("at least 1 pairs")
     assert "Similar images may not all have been found" in finding(diagnosis, "unchecked").sentence
+
+
+def test_patients_written_three_ways_in_three_splits_are_an_error(cohort):
+    ids = [f"{i:03d}" for i in range(20)] + [f"{i}.0" for i in range(20)]
+    ids += [f" {i}\u200b" for i in range(20)]
+    split = ["train"] * 20 + ["validation"] * 20 + ["test"] * 20
+    manifest = cohort(patient_id=ids, split=split)
+    diagnosis = doctor.diagnose(manifest, 1)
+    leak = finding(diagnosis, "leak")
+    assert leak.severity == "error"
+    assert "40 pairs of patient_id: 0 ~ 0.0, 0 ~ 000, " in leak.sentence
+    assert leak.listed[:2] == ("0 ~ 0.0", "0 ~ 000")
+    allowed = doctor.diagnose(manifest, 1, allow_similar_ids=True)
+    assert allowed.ok
+    assert "they are taken as different" in finding(allowed, "similar_ids").sentence
+    # What no reader can tell apart is one patient, so these three splits share all of theirs.
+    manifest = manifest_with(manifest, [f"{i}" for i in range(20)] + ids[40:] + ids[40:])
+    assert "share 20 patients: 0, 1, " in finding(doctor.diagnose(manifest, 1), "leak").sentence
+
+
+def manifest_with(manifest: Manifest, patient_ids: list[str]) -> Manifest:
+    return dataclasses.replace(manifest, table=manifest.table.assign(patient_id=patient_ids))

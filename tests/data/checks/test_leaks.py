@@ -175,3 +175,48 @@ def test_the_receipt_states_that_a_search_is_incomplete(clean, monkeypatch):
     receipt = leaks.check(clean(), same, phashes=phashes)
     assert receipt.near_duplicates == ()
     assert receipt.unchecked == (sentence,)
+
+
+@pytest.mark.parametrize("column", ["patient_id", "study_id", "slide_id"])
+def test_ids_that_no_reader_can_tell_apart_are_one(clean, column):
+    m = clean(**{column: ["Jo\u0308rg", "b", "c", "d", ' "J\u00f6rg"\u200b', "e"]})
+    assert leaks.check(m, HASHES).overlaps == (
+        leaks.Overlap(column, ("train", "test"), 1, ("J\u00f6rg",)),
+    )
+
+
+@pytest.mark.parametrize("other", ["7", "007.", "7.0"])
+def test_ids_that_differ_in_zeros_are_refused_unless_allowed(clean, other):
+    m = clean(patient_id=["07", "b", "c", "d", other, "e"])
+    receipt = leaks.check(m, HASHES)
+    assert not receipt.ok
+    (similar,) = receipt.similar_ids
+    assert (similar.column, similar.count) == ("patient_id", 1)
+    assert similar.pairs == (tuple(sorted(("07", other))),)
+    assert receipt.to_json()["similar_ids"][0]["count"] == 1
+    with pytest.raises(leaks.LeakError) as error:
+        receipt.raise_if_leaking()
+    a, b = sorted(("07", other))
+    assert str(error.value) == (
+        f"Some ids differ only in leading zeros, '.0' or letter case (1 pairs of patient_id: {a} ~ "
+        f"{b}); write each id in one way, or set config.allow_similar_ids if they are different "
+        "patients, studies or slides."
+    )
+    allowed = leaks.check(m, HASHES, allow_similar_ids=True)
+    assert allowed.ok
+    assert allowed.to_json()["allow_similar_ids"]
+    assert "they are taken as different" in allowed.similar_ids_sentence()
+
+
+def test_patients_are_compared_within_a_split_too_and_studies_are_not(clean):
+    ids = ["p7", "P7", "c", "d", "f", "e"]  # both in train
+    assert leaks.check(clean(patient_id=ids), HASHES).similar_ids[0].pairs == (("P7", "p7"),)
+    assert leaks.check(clean(study_id=ids), HASHES).ok
+    ids = ["p7", "b", "c", "d", "P7", "e"]
+    assert not leaks.check(clean(study_id=ids), HASHES).ok
+
+
+def test_overlaps_and_similar_ids_are_said_together(clean):
+    m = clean(patient_id=["a", "b7", "c", "d", "a", "B7"])
+    with pytest.raises(leaks.LeakError, match=r"share 1 patients: a\. .*B7 ~ b7\); write each"):
+        leaks.check(m, HASHES).raise_if_leaking()

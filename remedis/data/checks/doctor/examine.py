@@ -39,6 +39,7 @@ def diagnose(
     cache: files.Path | None = None,
     uncertain: str | None = None,
     unmentioned: str | None = None,
+    allow_similar_ids: bool = False,
 ) -> Diagnosis:
     """Returns the diagnosis of a manifest as its source loads it, before any policy.
 
@@ -58,6 +59,7 @@ def diagnose(
       uncertain: policy for uncertain labels, as text of a config (see `labels.policies`); they are
         ignored if it is not given.
       unmentioned: the same for unknown labels.
+      allow_similar_ids: as for training.
 
     Raises:
       UserError: unit, fractions or policies are wrong.
@@ -82,7 +84,7 @@ def diagnose(
     scanned = scanned[~bad].reset_index(drop=True)
     tables = counts.of_manifest(manifest) if len(manifest) else {}
     if len(manifest):
-        findings += _leaks(manifest, scanned)
+        findings += _leaks(manifest, scanned, allow_similar_ids)
         undecided = [
             kind
             for kind, policy in (("uncertain", uncertain), ("unmentioned", unmentioned))
@@ -164,19 +166,26 @@ def _unreadable(bad: pd.DataFrame, total: int, limit: float) -> Finding:
     )
 
 
-def _leaks(manifest: Manifest, scanned: pd.DataFrame) -> list[Finding]:
+def _leaks(manifest: Manifest, scanned: pd.DataFrame, allow_similar_ids: bool) -> list[Finding]:
     if manifest.table["split"].isna().any():
         return []
     by_path = scanned.set_index("path")
     receipt = leaks.check(
-        manifest, by_path["sha256"], allow_missing_patient_ids=True, phashes=by_path["phash"]
+        manifest,
+        by_path["sha256"],
+        allow_missing_patient_ids=True,
+        phashes=by_path["phash"],
+        allow_similar_ids=allow_similar_ids,
     )
     findings = []
     try:
         receipt.raise_if_leaking()
     except leaks.LeakError as error:
         listed = [name for overlap in receipt.overlaps for name in overlap.ids]
+        listed += [f"{a} ~ {b}" for similar in receipt.similar_ids for a, b in similar.pairs]
         findings.append(Finding.from_names(ERROR, "leak", str(error), listed))
+    if receipt.similar_ids and allow_similar_ids:
+        findings.append(Finding(NOTE, "similar_ids", receipt.similar_ids_sentence()))
     if receipt.near_duplicates:
         pairs = [f"{a} ~ {b} ({d} bits)" for n in receipt.near_duplicates for a, b, d in n.pairs]
         sentence = receipt.near_duplicates_sentence()
