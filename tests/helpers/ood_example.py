@@ -1,9 +1,112 @@
 """A made-up label-budget study, as in `summary.json`."""
 
+import copy
+
 import numpy as np
 
 FIVE = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
 BUDGETS = (0, 3, 16, 31, 62, 102, 155, 310)
+
+
+def interval(value, low, high):
+    return {"value": value, "low": low, "high": high}
+
+
+def make_answer(arm, mode, baseline, target, **changes):
+    """Returns an answer: 20 patients against 91, all 310 or too few to reach it; then `changes`."""
+    of_gain, of_baseline = target == "80 % of the gain", arm == baseline
+    answer = {
+        "arm": arm,
+        "mode": mode,
+        "target": target,
+        "share_of_gain": 0.8 if of_gain else None,
+        "headline": of_gain,
+        "level": 0.743 if of_gain else 0.769,
+        "status": "reached",
+        "arm_above_chance": True,
+        "baseline_above_chance": True,
+        "patients": interval(90.3, 61.0, 122.0) if of_baseline else interval(19.3, 11.2, 40.5),
+        "at_least": None,
+        "share_reached": 0.994,
+        "baseline_patients": interval(90.3, 61.0, 122.0) if of_gain else interval(310, 310, 310),
+        "ratio": None
+        if of_baseline
+        else interval(4.68, 1.7, 9.2)
+        if of_gain
+        else interval(16.1, 7.7, 27.7),
+        "fold": interval(4.68, 1.7, 9.2) if of_gain and not of_baseline else None,
+        "fold_missing": "baseline" if of_baseline else None if of_gain else "one-sided",
+        "extrapolation": None,
+        "cost": {"minutes": 58.0, "price": 117.5},
+    }
+    if target.startswith("AUROC"):
+        answer |= {
+            "level": 0.85,
+            "status": "not reached",
+            "patients": None,
+            "at_least": 180.2,
+            "share_reached": 0.08,
+            "baseline_patients": None,
+            "ratio": None,
+            "fold_missing": "baseline" if of_baseline else "not reached",
+            "cost": None,
+        }
+    return answer | changes
+
+
+def make_tuning(arms, labels, mode):
+    """Returns the tuning of one mode: every arm adapts 70 cells and chooses among the same."""
+    if mode == "probe":
+        grid = ["penalty 10", "penalty 1", "penalty 0.1"]
+        inside = [{"training": 0, "penalties": dict.fromkeys(labels, 1.0)}]
+        budget = "3 penalties per cell, the same for every arm"
+    else:
+        grid = [f"learning_rate={rate}" for rate in (0.003, 0.02, 0.2)]
+        scores = dict(zip(grid, (0.81, 0.84, None), strict=True))
+        inside = [{"training": r, "chosen": grid[1], "scores": scores} for r in range(3)]
+        budget = "3 learning rates = 3 trainings per cell and per in-distribution model"
+    return {
+        "grid": "learning_rate=0.003,0.02,0.2" if mode == "finetune" else "",
+        "budget": budget,
+        "rule": "The candidate of the highest mean AUROC is chosen; the earlier one of equals.",
+        "candidates": ["step 0", *grid],
+        "arms": {
+            arm: {
+                "id": inside,
+                "ood": [
+                    {"candidate": one, "score": 0.7 + rank / 50, "chosen": chosen}
+                    for rank, (one, chosen) in enumerate(
+                        zip(["step 0", *grid], (9, 20, 31, 10), strict=True)
+                    )
+                ],
+                "cells": 70,
+                "unranked": 2,
+                "unrecorded": 0,
+            }
+            for arm in arms
+        },
+    }
+
+
+def without_later_keys(study):
+    """Returns a study as version 0.1.0 wrote it, with its answers in the same order."""
+    later = ("levels", "placebo", "primary", "adjustment", "tuning", "trainings", "too_few_seeds")
+    old = {key: value for key, value in copy.deepcopy(study).items() if key not in later}
+    for point in old["points"]:
+        del point["mean"]["band_low"], point["mean"]["band_high"]
+    for test in old["paired"]:
+        del test["p_adjusted"], test["primary"]
+    for gap in old["gap"]:
+        for recovered in gap["recovered"]:
+            del recovered["missing"]
+    old["answers"] = [a for a in old["answers"] if a["share_of_gain"] is None]
+    for answer in old["answers"]:
+        answer |= {"fold": answer["ratio"], "extrapolated": False}
+        for key in ("share_of_gain", "headline", "arm_above_chance", "baseline_above_chance"):
+            del answer[key]
+        for key in ("baseline_patients", "ratio", "fold_missing", "extrapolation"):
+            del answer[key]
+    return old
 
 
 def make_study(
@@ -17,9 +120,6 @@ def make_study(
         low, high = max(0.0, value - half), min(1.0, value + half)
         return {"value": value, "low": low, "high": high, "patients": 214, "positives": 37}
 
-    def bare(value, low, high):
-        return {"value": value, "low": low, "high": high}
-
     points = []
     for mode in modes:
         for rank, arm in enumerate(arms):
@@ -30,7 +130,7 @@ def make_study(
                     for label in labels
                 }
                 if len(labels) > 3:  # too rare for an AUROC
-                    of_labels[labels[2]] = bare(None, None, None) | {
+                    of_labels[labels[2]] = interval(None, None, None) | {
                         "patients": 214,
                         "positives": 2,
                     }
@@ -40,42 +140,19 @@ def make_study(
                         "mode": mode,
                         "patients": patients,
                         "images": 3 * patients,
-                        "mean": estimate(area),
+                        "mean": estimate(area)
+                        | {"band_low": area - 0.05, "band_high": area + 0.05},
                         "labels": of_labels,
                         "per_seed": [area - 0.01, area + 0.01],
                     }
                 )
-    answers = []
-    for mode in modes:
-        for arm in arms:
-            answers += [
-                {
-                    "arm": arm,
-                    "mode": mode,
-                    "target": "reference",
-                    "level": 0.7785,
-                    "patients": bare(19.3, 11.2, 40.5),
-                    "status": "reached",
-                    "at_least": None,
-                    "share_reached": 0.994,
-                    "fold": bare(15.4, 7.24, 26.1),
-                    "extrapolated": False,
-                    "cost": {"minutes": 58.0, "price": 117.5},
-                },
-                {
-                    "arm": arm,
-                    "mode": mode,
-                    "target": "AUROC 0.85",
-                    "level": 0.85,
-                    "patients": None,
-                    "status": "not reached",
-                    "at_least": 180.2,
-                    "share_reached": 0.08,
-                    "fold": None,
-                    "extrapolated": False,
-                    "cost": None,
-                },
-            ]
+    answers = [
+        make_answer(arm, mode, baseline, target)
+        for mode in modes
+        for arm in arms
+        for target in ("80 % of the gain", "reference", "AUROC 0.85")
+        if (arm, target) != (baseline, "reference")
+    ]
     receipt = {
         "ok": True,
         "counts": {},
@@ -168,8 +245,10 @@ def make_study(
                 "patients": patients,
                 "arm": arm,
                 "against": baseline,
-                "difference": bare(0.031, 0.0101, 0.0519),
+                "difference": interval(0.031, 0.0101, 0.0519),
                 "p": 0.0005 if patients else 0.021,
+                "p_adjusted": 0.007 if patients else 0.063,
+                "primary": (mode, patients, arm) == (modes[-1], 31, arms[0]),
             }
             for mode in modes
             for patients in BUDGETS
@@ -181,14 +260,55 @@ def make_study(
                 "mode": mode,
                 "id": estimate(0.88),
                 "zero_shot": estimate(0.7),
-                "gap": bare(0.18, 0.12, 0.24),
+                "gap": interval(0.18, 0.12, 0.24),
                 "recovered": [
-                    {"patients": n, "share": bare(n / 400, n / 600, n / 300)} for n in BUDGETS[1:]
+                    {"patients": n, "share": interval(n / 400, n / 600, n / 300), "missing": None}
+                    for n in BUDGETS[1:]
                 ],
             }
             for mode in modes
             for arm in arms
         ],
+        "levels": [
+            {
+                "mode": mode,
+                "arm": baseline,
+                "share_of_gain": 0.8,
+                "headline": True,
+                "level": interval(0.743, 0.713, 0.773),
+                "gain": interval(0.129, 0.09, 0.17),
+                "above_chance": True,
+                "gains": True,
+            }
+            for mode in modes
+        ],
+        "placebo": [
+            {
+                "mode": mode,
+                "arm": baseline,
+                "missing": None,
+                "splits": 126,
+                "ratio": interval(1.0, 0.61, 1.64),
+                "share_twofold": 0.03,
+                "share_multiples": 0.02,
+            }
+            for mode in modes
+        ],
+        "primary": {
+            "arm": arms[0],
+            "against": baseline,
+            "mode": modes[-1],
+            "patients": 31,
+            "labels": list(labels),
+            "difference": interval(0.031, 0.0101, 0.0519),
+            "p": 0.0005,
+        }
+        if len(arms) > 1
+        else None,
+        "adjustment": "Holm",
+        "trainings": {"probe": 1, "finetune": 3},
+        "too_few_seeds": False,
+        "tuning": {mode: make_tuning(arms, labels, mode) for mode in modes},
         "caveats": ["The hospitals differ in age, devices and in how labels were made."],
         "cells": {"done": 480, "planned": 480},
         "minutes": 83.2,

@@ -1,5 +1,12 @@
 """The answers as tables: every arm, level to reach and mode."""
 
+from remedis.reporting.label_budget_report.answer_sentences import (
+    ARM_AT_CHANCE,
+    LEVEL_AT_CHANCE,
+    NO_GAIN,
+    NOT_REACHED,
+    REFERENCE,
+)
 from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
     Fields,
@@ -10,10 +17,29 @@ from remedis.reporting.label_budget_report.number_format import (
 )
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
+    hospital,
     largest_budget,
     mode_name,
     pool,
 )
+
+_WHY_NO_MULTIPLE = {
+    "baseline": "the baseline",
+    "one-sided": "no: the baseline may need fewer than all",
+    LEVEL_AT_CHANCE: "no: the level is not shown to be above chance",
+    NO_GAIN: "no: the baseline is not shown to gain",
+    ARM_AT_CHANCE: "no: the arm is not shown to be above chance",
+    "too few seeds": "no: too few seeds",
+    NOT_REACHED: "no: the arm does not reach it",
+    "below the first budget": "no: the arm starts at the level",
+    "baseline does not reach it": "no: the baseline does not reach it",
+    "interval contains 1": "no: the interval includes 1",
+}
+_STATUS = {
+    LEVEL_AT_CHANCE: "no answer: level not shown to be above chance",
+    NO_GAIN: "no answer: the baseline is not shown to gain",
+    ARM_AT_CHANCE: "no answer: arm not shown to be above chance",
+}
 
 
 def answer_tables(study: Study) -> list[Table]:
@@ -22,53 +48,69 @@ def answer_tables(study: Study) -> list[Table]:
         return []
     costs = any(answer.get("cost") for answer in study["answers"])
     header = ["arm", "level to reach", "labelled patients [95 % interval]"]
-    header += ["times fewer than the baseline [95 % interval]", "resamples that reach it"]
-    hospital = study["data"]["ood"]["name"]
+    header += [f"those of {study['baseline']} [95 % interval]", "quotient [95 % interval]"]
+    header += ["stated as a multiple", "resamples that reach it"]
     return [
         Table(
-            f"{mode_name(mode)}: labelled patients of {hospital} that each arm needs.",
+            f"{mode_name(mode)}: labelled patients of {hospital(study)} that each arm needs.",
             header + ["cost of labelling"] * costs,
-            [_row(answer, study, costs) for answer in study["answers"] if answer["mode"] == mode],
+            [_row(answer, study, costs) for answer in _by_level(study, mode)],
         )
         for mode in study["modes"]
     ]
 
 
+def _by_level(study: Study, mode: str) -> list[Fields]:
+    """Returns the answers of a mode; those of one level are neighbours."""
+    answers = [answer for answer in study["answers"] if answer["mode"] == mode]
+    levels = list(dict.fromkeys(answer["target"] for answer in answers))
+    return sorted(answers, key=lambda answer: levels.index(answer["target"]))
+
+
 def _row(answer: Fields, study: Study, costs: bool) -> list[str]:
-    target = answer["target"]
-    if target == "reference":
-        target = f"{study['baseline']} with all {pool(study):,}"
-        if answer["level"] is not None:
-            target += f": {answer['level']:.3f}"
+    reached = answer["share_reached"]
     return [
         answer["arm"],
-        target,
+        _level(answer, study),
         _needed(answer, study),
-        _times_fewer(answer, study),
-        percent(answer["share_reached"]),
+        _estimate_or_nothing(answer["baseline_patients"], study),
+        fold(answer["ratio"]) if answer["ratio"] and answer["ratio"]["value"] is not None else "",
+        "yes" if answer["fold"] else _WHY_NO_MULTIPLE[answer["fold_missing"]],
+        "" if reached is None else percent(reached),
         *([_cost(answer.get("cost"))] if costs else []),
     ]
 
 
+def _level(answer: Fields, study: Study) -> str:
+    target: str = answer["target"]
+    if target == REFERENCE:
+        target = f"{study['baseline']} with all {pool(study):,}"
+    elif answer["share_of_gain"] is None:
+        return target
+    return target if answer["level"] is None else f"{target}: AUROC {answer['level']:.3f}"
+
+
 def _needed(answer: Fields, study: Study) -> str:
-    estimate = answer["patients"]
-    if answer["extrapolated"]:
-        return f"{patients(estimate, None)} (extrapolated, not measured)"
+    if answer["status"] in _STATUS:
+        return _STATUS[answer["status"]]
     largest = largest_budget(study)
-    if estimate is not None:
-        return patients(estimate, largest)
+    if answer["patients"] is not None:
+        return patients(answer["patients"], largest)
     text = f"{answer['status']} with {largest:,}"
-    if answer["at_least"] is None:
-        return text
-    return f"{text} [{whole(answer['at_least'])}, beyond {largest:,}]"
+    if answer["at_least"] is not None:
+        text += f" [{whole(answer['at_least'])}, beyond {largest:,}]"
+    extrapolation = answer["extrapolation"]
+    if extrapolation is not None and extrapolation["missing"] is None:
+        text += f"; extrapolated, not measured: {patients(extrapolation['patients'], None)}"
+    return text
 
 
-def _times_fewer(answer: Fields, study: Study) -> str:
-    if answer["fold"] is not None:
-        return fold(answer["fold"])
-    # The ratio is undefined if the arm or the baseline needs no patients, or more than exist.
-    missed = answer["status"] == "reached" and answer["arm"] != study["baseline"]
-    return "the baseline does not reach it" if missed else ""
+def _estimate_or_nothing(needed: Fields | None, study: Study) -> str:
+    if needed is None or needed["value"] is None:
+        return ""
+    if needed["low"] == needed["value"] == needed["high"]:
+        return f"{whole(needed['value'])} (all)"
+    return patients(needed, largest_budget(study))
 
 
 def _cost(cost: Fields | None) -> str:

@@ -3,28 +3,35 @@
 import textwrap
 from collections.abc import Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from remedis.reporting.figures import RED, columns_of
+from remedis.reporting.figures import GREY, RED, columns_of
 from remedis.reporting.figures import panels as panel_grid
 from remedis.reporting.label_budget_report import curve_panels
-from remedis.reporting.label_budget_report.study_summary import Study, mode_name, pool
+from remedis.reporting.label_budget_report.study_summary import (
+    Study,
+    hospital,
+    mode_name,
+    pool,
+)
 
 _WRAP = 52  # characters per line of the legend
 
 
 def curves(study: Study) -> Figure:
-    """Returns one panel per mode: the mean over the labels by labelled patients, with bands."""
+    """Returns one panel per mode: the mean over the labels by labelled patients."""
     modes, names = study["modes"], _names(study, reference=True)
     figure, grid = panel_grid(
         len(modes),
         2,
         (4.8, 3.6 + _height(names) / -(-len(modes) // 2)),
         title=study["title"],
-        subtitle=f"{study['metric']} on the OOD test set. Bands: 95 % intervals.",
+        subtitle=f"{study['metric']} on test patients of {hospital(study)}.",
         random_weights=_all_random(study),
     )
     for axes, mode in zip(grid, modes, strict=True):
@@ -44,7 +51,7 @@ def curve_panel(study: Study, mode: str) -> Figure:
 
 
 def labels(study: Study, mode: str) -> Figure:
-    """Returns one panel per label: its AUROC by labelled patients, with bands."""
+    """Returns one panel per label: its AUROC by labelled patients."""
     names = _names(study, reference=False)
     columns = columns_of(len(study["labels"]))
     figure, grid = panel_grid(
@@ -52,8 +59,7 @@ def labels(study: Study, mode: str) -> Figure:
         columns,
         (3.2, 2.5 + _height(names) / -(-len(study["labels"]) // columns)),
         title=study["title"],
-        subtitle=f"{mode_name(mode)}: AUROC of each label on the OOD test set. Bands: 95 % "
-        "intervals.",
+        subtitle=f"{mode_name(mode)}: AUROC of each label on test patients of {hospital(study)}.",
         random_weights=_all_random(study),
     )
     for index, (axes, label) in enumerate(zip(grid, study["labels"], strict=True)):
@@ -72,7 +78,7 @@ def label_panel(study: Study, mode: str, label: str) -> Figure:
     """Returns a single panel of `labels`, without the legend."""
     # Fixed margins save the layout solver, which takes most of the time.
     figure = Figure(figsize=(3.2, 2.4))
-    figure.subplots_adjust(left=0.19, right=0.95, bottom=0.27, top=0.97)
+    figure.subplots_adjust(left=0.19, right=0.95, bottom=0.29, top=0.97)
     curve_panels.label(_axes(figure), study, mode, label)
     return figure
 
@@ -97,13 +103,21 @@ def _axes(figure: Figure) -> Axes:
 
 
 def _names(study: Study, reference: bool) -> list[str]:
-    """Returns the names of the arms in the legend, and that of the reference if it is drawn."""
+    """Returns the texts of the legend: arms, interval, and reference and band if drawn.
+
+    Args:
+      study: the content of `summary.json`.
+      reference: whether the panels show the mean over the labels, with the reference.
+    """
     names = [
         name + (" (random weights)" if arm["random_weights"] else "")
         for name, arm in study["arms"].items()
     ]
+    names.append("95 % interval of each point")
     if reference and study["reference"]:
         names.append(f"reference: {study['baseline']} with all {pool(study):,} labelled patients")
+    if reference and curve_panels.has_bands(study):
+        names.append("95 % band of the whole curve, all points at once")
     return ["\n".join(textwrap.wrap(name, _WRAP)) for name in names]
 
 
@@ -125,8 +139,12 @@ def _legend_below(figure: Figure, study: Study, names: Sequence[str]) -> None:
 def _legend(
     figure: Figure, study: Study, names: Sequence[str], corner: tuple[float, float]
 ) -> None:
-    handles = [Line2D([], [], **style) for style in curve_panels.styles(study)]
-    handles.append(Line2D([], [], **curve_panels.REFERENCE))
+    handles: list[Artist] = [Line2D([], [], **style) for style in curve_panels.styles(study)]
+    bar = {"color": GREY, "marker": "|", "markersize": 9, "markeredgewidth": 1.3}
+    handles.append(Line2D([], [], linestyle="none", **bar))
+    if study["reference"]:
+        handles.append(Line2D([], [], **curve_panels.REFERENCE))
+    handles.append(Patch(color=GREY, alpha=curve_panels.BAND_ALPHA, linewidth=0))
     legend = figure.legend(
         handles=handles[: len(names)],
         labels=names,
@@ -138,7 +156,7 @@ def _legend(
         handlelength=3.6,
     )
     random = [arm["random_weights"] for arm in study["arms"].values()]
-    for text, red in zip(legend.get_texts(), [*random, False], strict=False):
+    for text, red in zip(legend.get_texts(), [*random, *[False] * 3], strict=False):
         text.set_color(RED if red else "black")
     # A dollar sign in a name does not start mathematics.
     for text in (*legend.get_texts(), *figure.texts):

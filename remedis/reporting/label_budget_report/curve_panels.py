@@ -1,14 +1,23 @@
-"""A panel of AUROC by labelled patients: one line and one band per arm."""
+"""A panel of AUROC by labelled patients: one line per arm, with intervals and a band."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
 
 from remedis.reporting.figures import BLUE, GREEN, GREY
 from remedis.reporting.label_budget_report.number_format import NOT_ESTIMABLE, Fields, percent
-from remedis.reporting.label_budget_report.study_summary import Study, budgets, pool
+from remedis.reporting.label_budget_report.study_summary import (
+    CHANCE,
+    Study,
+    budgets,
+    hospital,
+    pool,
+)
 
 # The colours of Okabe and Ito's palette that have a contrast of 3 on white (WCAG 2.1, 1.4.11).
 # Markers and dashes distinguish arms without colours, and their cycles have other lengths.
@@ -16,6 +25,9 @@ _COLOURS = (BLUE, "#D55E00", GREEN, "#000000", "#CC79A7")
 _MARKERS = "os^Dv*P"
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (6, 1.5, 1, 1.5)))
 REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1.4, "linestyle": (0, (1, 1.5))}
+BAND_ALPHA = 0.13
+_ENDS = ("value", "low", "high", "band_low", "band_high")
+_APART = 2.2  # points between the intervals of two arms at one budget
 
 
 def curve(axes: Axes, study: Study, mode: str) -> None:
@@ -26,8 +38,10 @@ def curve(axes: Axes, study: Study, mode: str) -> None:
     _lines(axes, study, mode, lambda point: point["mean"])
     means = [point["mean"] for point in study["points"]]
     axes.set_ylim(_limits([*means, *(r["mean"] for r in study["reference"])]))
+    _chance(axes, 9)
     _patients(axes, study, 3.9)
-    axes.set_xlabel("labelled OOD patients (share of all)", fontsize=10)
+    name = "\n".join(textwrap.wrap(f"labelled patients of {hospital(study)}", 48))
+    axes.set_xlabel(name, fontsize=10, parse_math=False)
     axes.set_ylabel(study["metric"], fontsize=10, parse_math=False)
 
 
@@ -35,19 +49,24 @@ def label(axes: Axes, study: Study, mode: str, name: str) -> None:
     """Draws the AUROC of one label. All labels share their limits, so that they can be compared."""
     _lines(axes, study, mode, lambda point: point["labels"].get(name))
     axes.set_ylim(_limits([e for point in study["points"] for e in point["labels"].values()]))
+    _chance(axes, 8)
     _patients(axes, study, 2.4)
-    axes.set_xlabel("labelled OOD patients", fontsize=9)
+    axes.set_xlabel("labelled patients", fontsize=9)
     axes.set_ylabel("AUROC", fontsize=9)
 
 
 def _lines(
     axes: Axes, study: Study, mode: str, estimate_of: Callable[[Fields], Fields | None]
 ) -> None:
-    """Draws one line per arm, with its band; the zero-shot marker is hollow."""
+    """Draws one line per arm with the interval of each point; the zero-shot marker is hollow.
+
+    A simultaneous band is drawn where the estimates have one. Arms are moved apart by a few points
+    sideways, so that their intervals can be told apart.
+    """
     drawn = False
-    for arm, style in zip(study["arms"], styles(study), strict=True):
+    for rank, (arm, style) in enumerate(zip(study["arms"], styles(study), strict=True)):
         estimates = [
-            (point["patients"], estimate["value"], estimate["low"], estimate["high"])
+            (point["patients"], *(_number(estimate.get(key)) for key in _ENDS))
             for point in study["points"]
             if point["arm"] == arm
             and point["mode"] == mode
@@ -57,16 +76,44 @@ def _lines(
         if not estimates:
             continue
         drawn = True
-        patients, value, low, high = np.array(sorted(estimates), dtype=float).T
+        patients, value, low, high, band_low, band_high = np.array(sorted(estimates)).T
         colour = style["color"]
-        axes.fill_between(patients, low, high, color=colour, alpha=0.13, linewidth=0)
-        for edge in (low, high):
-            axes.plot(patients, edge, color=colour, alpha=0.5, linewidth=0.6)
-        axes.plot(patients, value, **style)
+        sideways = _APART * (rank - (len(study["arms"]) - 1) / 2) / 72
+        assert axes.figure is not None
+        moved = axes.transData + ScaledTranslation(sideways, 0, axes.figure.dpi_scale_trans)
+        axes.fill_between(
+            patients, band_low, band_high, color=colour, alpha=BAND_ALPHA, linewidth=0
+        )
+        axes.vlines(patients, low, high, color=colour, linewidth=1.3, alpha=0.8, transform=moved)
+        axes.plot(patients, value, **style, transform=moved)
         zero = patients == 0
-        axes.plot(patients[zero], value[zero], **style | {"markerfacecolor": "white"})
+        hollow = style | {"markerfacecolor": "white"}
+        axes.plot(patients[zero], value[zero], **hollow, transform=moved)
     if not drawn:
         axes.text(0.5, 0.5, NOT_ESTIMABLE, color=GREY, ha="center", transform=axes.transAxes)
+
+
+def has_bands(study: Study) -> bool:
+    """Whether any point has a simultaneous band."""
+    return any(point["mean"].get("band_low") is not None for point in study["points"])
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _chance(axes: Axes, size: int) -> None:
+    """Draws the AUROC of scores that say nothing."""
+    axes.axhline(CHANCE, color="black", linewidth=0.9)
+    axes.text(
+        0.99,
+        CHANCE,
+        "chance",
+        fontsize=size,
+        ha="right",
+        va="bottom",
+        transform=axes.get_yaxis_transform(),
+    )
 
 
 def styles(study: Study) -> list[dict[str, Any]]:
@@ -84,9 +131,9 @@ def styles(study: Study) -> list[dict[str, Any]]:
 
 
 def _limits(estimates: Sequence[Fields]) -> tuple[float, float]:
-    """Returns the lowest and highest end of all intervals, with a margin, within [0, 1]."""
-    ends = [e[k] for e in estimates for k in ("low", "high", "value") if e[k] is not None]
-    if not ends:
+    """Returns the ends of all intervals and bands, and chance, with a margin, within [0, 1]."""
+    ends = [CHANCE] + [e[k] for e in estimates for k in _ENDS if e.get(k) is not None]
+    if len(ends) == 1:
         return 0.0, 1.0
     margin = 0.05 * (max(ends) - min(ends)) + 0.005
     return max(0.0, min(ends) - margin), min(1.0, max(ends) + margin)
@@ -95,7 +142,9 @@ def _limits(estimates: Sequence[Fields]) -> tuple[float, float]:
 def _patients(axes: Axes, study: Study, inches: float) -> None:
     """Sets up the horizontal axis: log(1 + patients), which has a place for 0 patients.
 
-    Answers are interpolated on the same scale, so that they are about where the lines cross.
+    Answers are interpolated on the same scale, so that they are about where the lines cross. Every
+    budget has a tick with its number: above its share if there is room, upright if there is little.
+    A budget without a number is closer to the next larger than a line of text is high.
 
     Args:
       axes: the panel.
@@ -106,21 +155,27 @@ def _patients(axes: Axes, study: Study, inches: float) -> None:
     ticks = budgets(study) or [0]
     length = float(np.log1p(max(*ticks, 1)))
     axes.set_xlim(*np.expm1(length * np.array([-0.04, 1.04])))
-    texts = {n: f"{n:,}\n{percent(n / pool(study))}" if n else "0\nzero-shot" for n in ticks}
-    # A character of 9 pt takes some 0.08 inches. From the largest budget down, a budget is labelled
-    # if there is room beside the label before and beside 0; otherwise it has a tick only.
-    widths = {
-        n: max(map(len, text.split("\n"))) * 0.08 * length / inches for n, text in texts.items()
-    }
+    names = {n: f"{n:,}" for n in ticks}
+    shares = {n: percent(n / pool(study)) if n else "zero-shot" for n in ticks}
 
-    def apart(n: int, other: int) -> bool:
-        return abs(float(np.log1p(n) - np.log1p(other))) >= 0.55 * (widths[n] + widths[other])
+    def room(n: int, other: int) -> float:
+        return abs(float(np.log1p(n) - np.log1p(other))) * inches / length
 
-    labelled: list[int] = []
-    for n in reversed(ticks):
-        if not n or ((not labelled or apart(n, labelled[-1])) and (0 not in ticks or apart(n, 0))):
-            labelled.append(n)
-    axes.set_xticks(labelled, [texts[n] for n in labelled])
-    axes.set_xticks([n for n in ticks if n not in labelled], minor=True)
+    def flat(texts: Mapping[int, str]) -> bool:
+        """Whether the texts fit side by side; a character of 9 pt takes some 0.08 inches."""
+        width = {n: 0.08 * max(map(len, text.split("\n"))) for n, text in texts.items()}
+        return all(room(n, m) >= 0.55 * (width[n] + width[m]) for n, m in itertools.pairwise(ticks))
+
+    both = {n: f"{names[n]}\n{shares[n]}" for n in ticks}
+    texts = next((each for each in (both, names) if flat(each)), None)
+    if texts is not None:
+        axes.set_xticks(ticks, [texts[n] for n in ticks])
+    else:
+        labelled: list[int] = []
+        for n in reversed(ticks):
+            if not labelled or room(n, labelled[-1]) >= 0.13:  # the height of a line of 9 pt
+                labelled.append(n)
+        axes.set_xticks(labelled, [names[n] for n in labelled], rotation=90)
+        axes.set_xticks([n for n in ticks if n not in labelled], minor=True)
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remedis.reporting.label_budget_report.content import DataSet, Receipt, Table
-from remedis.reporting.label_budget_report.study_summary import Study
+from remedis.reporting.label_budget_report.study_summary import Study, hospital
 
 _UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
 
@@ -20,7 +20,7 @@ def budget_table(study: Study) -> Table:
     rows = [row(name, [b[name] for b in budgets]) for name in ("patients", "images")]
     for label in study["labels"]:
         rows.append(row(f"patients with {label}", [b["positives"].get(label) for b in budgets]))
-    return Table("Budgets of labelled OOD patients.", header, rows, "numbers")
+    return Table(f"Budgets of labelled patients of {hospital(study)}.", header, rows, "numbers")
 
 
 def budgets_left_out(study: Study) -> list[str]:
@@ -30,7 +30,7 @@ def budgets_left_out(study: Study) -> list[str]:
 
 def data_sets(study: Study) -> list[DataSet]:
     """Returns the counts of both data sets by split, with the receipt of each leak check."""
-    names = {"id": "In-distribution (ID)", "ood": "Out-of-distribution (OOD)"}
+    roles = {"id": "trained on first", "ood": "adapted to and tested at"}
     quantities = {"patients": "patients", "images": "images"} | {
         label: f"{label}, positive" for label in study["labels"]
     }
@@ -44,7 +44,7 @@ def data_sets(study: Study) -> list[DataSet]:
         caption = f"Splits of {data['name']} (source {data['source']})."
         result.append(
             DataSet(
-                f"{names.get(key, key)}: {data['name']}",
+                f"{data['name']}: {roles.get(key, key)}",
                 Table(caption, ["", *counts], rows, "numbers"),
                 receipt(data["leaks"]),
             )

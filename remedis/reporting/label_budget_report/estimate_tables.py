@@ -4,25 +4,52 @@ from collections.abc import Callable, Iterable
 
 from remedis.reporting.comparison_report import p_value
 from remedis.reporting.label_budget_report.content import Table
-from remedis.reporting.label_budget_report.number_format import Fields, auroc, difference, share
-from remedis.reporting.label_budget_report.study_summary import Study, budget_name, mode_name
+from remedis.reporting.label_budget_report.number_format import (
+    NOT_ESTIMABLE,
+    Fields,
+    auroc,
+    difference,
+    listed,
+    share,
+)
+from remedis.reporting.label_budget_report.study_summary import (
+    Study,
+    budget_name,
+    first_hospital,
+    hospital,
+    mode_name,
+)
+
+_WHY_NOT_RECOVERED = {
+    "gap not shown": "the gap is not shown",
+    "unchanged": "0 % (unchanged)",
+}
 
 
 def curve_tables(study: Study) -> list[Table]:
     """Returns the numbers behind the curves, one table per mode."""
-    counts = ""
-    if study["points"]:
-        mean = study["points"][0]["mean"]
-        counts = f", {mean['patients']:,} patients, {mean['positives']:,} positive"
-    quantity = f"{study['metric']} on the OOD test set [95 % interval]{counts}"
+    counts = f", {_counts(study['points'][0]['mean'])}" if study["points"] else ""
+    quantity = f"{study['metric']} on test patients of {hospital(study)} [95 % interval]{counts}"
     return _by_budget(study, study["points"], quantity, lambda point: auroc(point["mean"]))
 
 
+def _counts(mean: Fields) -> str:
+    """Returns the test patients of an estimate, and how uneven their images are, if recorded."""
+    text = f"{mean['patients']:,} patients, {mean['positives']:,} positive"
+    if mean.get("effective_positives") is not None:
+        text += (
+            f" (by the spread of their images they count as {mean['effective_patients']:,.1f} and "
+            f"{mean['effective_positives']:,.1f} patients)"
+        )
+    return text
+
+
 def gap_table(study: Study) -> Table:
-    """Returns each arm's metric on both test sets without any OOD label, and the difference."""
+    """Returns each arm's metric at both hospitals before adaptation, and the difference."""
+    there, here = first_hospital(study), hospital(study)
     return Table(
-        f"Without any OOD label: {study['metric']} [95 % interval].",
-        ["arm", "mode", "ID test", "OOD test, zero-shot", "ID minus OOD"],
+        f"Without any label of {here}: {study['metric']} [95 % interval].",
+        ["arm", "mode", f"test patients of {there}", f"of {here} (zero-shot)", "gap"],
         [
             [
                 gap["arm"],
@@ -45,30 +72,73 @@ def recovery_tables(study: Study) -> list[Table]:
         for budget in gap["recovered"]
     ]
     quantity = "share of the gap recovered [95 % interval]"
-    return _by_budget(study, shares, quantity, lambda budget: share(budget["share"]))
+    return _by_budget(study, shares, quantity, _recovered)
+
+
+def _recovered(budget: Fields) -> str:
+    """Returns the share of the gap, or why there is none."""
+    missing = budget.get("missing")
+    return share(budget["share"]) if missing is None else _WHY_NOT_RECOVERED[missing]
+
+
+def primary_sentence(study: Study) -> str:
+    """Returns the comparison that the config states as the primary one, and its result."""
+    primary = study["primary"]
+    if primary is None:
+        return (
+            "The config states no primary comparison (config.primary): every p-value here is "
+            "exploratory."
+        )
+    arm, against, value = primary["arm"], primary["against"], primary["difference"]
+    labels = primary["labels"]
+    averaged = "mean over the labels" if labels == study["labels"] else listed(labels)
+    where = (
+        f"{mode_name(primary['mode'])}, {budget_name(primary['patients'], study)} labelled "
+        f"patients, {averaged}"
+    )
+    text = f"Primary comparison, as stated in the config: {arm} minus {against} ({where})"
+    if value is None or value["value"] is None:
+        return f"{text}: {NOT_ESTIMABLE}."
+    low, high = value["low"], value["high"]
+    if low is not None and low > 0:
+        verdict = f"{arm} is better"
+    elif high is not None and high < 0:
+        verdict = f"{against} is better"
+    else:
+        verdict = "no difference is shown"
+    p = p_value(primary["p"])
+    p = f"p {p[0]} {p[1:]}" if p.startswith("<") else f"p = {p}"
+    return f"{text}: {difference(value)}, {p}: {verdict}."
 
 
 def paired_tables(study: Study) -> list[Table]:
     """Returns the differences of arms at equal budgets, one table per mode; none for one arm."""
     if not study["paired"]:
         return []
+    adjusted = study["adjustment"] is not None
+    corrected = (
+        f"p two-sided; adjusted over all comparisons but the primary one ({study['adjustment']})"
+        if adjusted
+        else "p two-sided, not corrected for the number of tests"
+    )
+    header = ["labelled patients", "arms", "difference", "p", *(["adjusted p"] * adjusted)]
     tables = []
     for mode in study["modes"]:
+        tests = [test for test in study["paired"] if test["mode"] == mode]
+        tests.sort(key=lambda test: not test.get("primary"))
         rows = [
             [
-                budget_name(test["patients"], study),
+                budget_name(test["patients"], study) + ", primary" * bool(test.get("primary")),
                 f"{test['arm']} minus {test['against']}",
                 difference(test["difference"]),
                 p_value(test["p"]),
+                *([p_value(test["p_adjusted"])] if adjusted else []),
             ]
-            for test in study["paired"]
-            if test["mode"] == mode
+            for test in tests
         ]
         caption = (
-            f"{mode_name(mode)}: difference of {study['metric']} [95 % interval]; p two-sided, not "
-            "corrected for the number of tests."
+            f"{mode_name(mode)}: difference of {study['metric']} [95 % interval]; {corrected}."
         )
-        header = ["labelled patients", "arms", "difference", "p"]
         tables.append(Table(caption, header, rows, "estimates"))
     return tables
 

@@ -1,7 +1,7 @@
 """The text of estimates, shares, numbers of patients and p-values of a study."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Fields = Mapping[str, Any]  # of an estimate: value, low and high, each a number or null
@@ -62,4 +62,37 @@ def whole(patients: float) -> str:
 
 def fold(fields: Fields | None) -> str:
     """Returns for example `15 [7.2, 26]`."""
-    return interval(fields, lambda x: f"{x:.1f}" if x < 9.95 else f"{x:,.0f}")
+    return interval(fields, times)
+
+
+def range_in_words(
+    fields: Fields, form: Callable[[float], str], beyond: str = "open", below: str = "open"
+) -> str:
+    """Returns the ends of an interval as for example `25 to 71`, or `90 to more than 310`.
+
+    Args:
+      fields: the estimate.
+      form: formats one number.
+      beyond: replaces an upper end that is null.
+      below: replaces a lower end that is null.
+    """
+    low = below if fields["low"] is None else form(fields["low"])
+    high = beyond if fields["high"] is None else form(fields["high"])
+    return f"{low} to {high}"
+
+
+def times(ratio: float) -> str:
+    """Returns a ratio with two digits, as for example `2.2` or `15`."""
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Returns `a, b and c`."""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def auroc_in_words(fields: Fields | None) -> str:
+    """Returns for example `AUROC 0.812, 0.780 to 0.840`."""
+    if fields is None or fields["value"] is None:
+        return f"AUROC {NOT_ESTIMABLE}"
+    return f"AUROC {fields['value']:.3f}, {range_in_words(fields, '{:.3f}'.format)}"

@@ -10,25 +10,27 @@ from remedis.reporting.label_budget_report import (
     answer_sentences,
     answer_table,
     curve_figures,
+    curve_panels,
     data_tables,
     estimate_tables,
+    lay_summary,
+    placebo,
     provenance_lists,
+    tuning_tables,
 )
 from remedis.reporting.label_budget_report.content import Drawing
 from remedis.reporting.label_budget_report.figure_export import inline_svg
 from remedis.reporting.label_budget_report.number_format import auroc
+from remedis.reporting.label_budget_report.old_summaries import completed
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budget_name,
+    first_hospital,
+    hospital,
     mode_name,
     random_weights_note,
 )
 from remedis.reporting.notes import RESEARCH_USE
-
-_ADAPTATIONS = {
-    "probe": "its last layer alone (linear probe)",
-    "finetune": "all of its layers (end-to-end fine-tuning)",
-}
 
 
 def page(study: Study, versions: Mapping[str, str]) -> str:
@@ -38,6 +40,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
       study: the content of `summary.json`.
       versions: of the software that made the study, by package.
     """
+    study = completed(study)
     return (
         environment()
         .get_template("report.html.jinja")
@@ -46,16 +49,29 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             research_use=RESEARCH_USE,
             title=study["title"],
             created=study["created"],
-            id_name=study["data"]["id"]["name"],
-            ood_name=study["data"]["ood"]["name"],
+            id_name=first_hospital(study),
+            ood_name=hospital(study),
             metric=study["metric"],
-            adaptations=[_ADAPTATIONS[mode] for mode in study["modes"]],
             random_weights_note=random_weights_note(study),
             cells_done=study["cells"]["done"],
             cells_planned=study["cells"]["planned"],
             answers=answer_sentences.paragraphs(study),
+            seeds=_seeds(study),
+            too_few=f"{answer_sentences.too_few(study)}: intervals are so wide that they say "
+            "little, and no multiple is given."
+            if study["too_few_seeds"]
+            else "",
+            placebo_sentences=placebo.sentences(study),
+            placebo_table=placebo.table(study),
+            no_placebo=placebo.NOT_RECORDED,
+            meaning=lay_summary.meaning(study),
+            no_meaning=lay_summary.no_meaning(study),
+            primary=estimate_tables.primary_sentence(study),
+            tunings=tuning_tables.tunings(study),
             no_answer=answer_sentences.NO_ANSWER,
             answer_tables=answer_table.answer_tables(study),
+            label_columns=_columns(len(study["labels"])),
+            has_bands=curve_panels.has_bands(study),
             curves=[_curve(study, mode) for mode in study["modes"]],
             curve_tables=estimate_tables.curve_tables(study),
             gap_table=estimate_tables.gap_table(study),
@@ -88,6 +104,18 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _columns(count: int) -> int:
+    """Returns the number of panels side by side, at most five, that leaves the fewest gaps."""
+    return count if count <= 5 else min((5, 4, 3), key=lambda columns: -count % columns)
+
+
+def _seeds(study: Study) -> str:
+    """Returns how many draws of labelled patients each number comes from."""
+    if study["seeds"] == 1:
+        return "Seeds: 1. Every number comes from one draw of the labelled patients."
+    return f"Seeds: {study['seeds']:,}. Every AUROC is the mean over so many draws of patients."
 
 
 def _curve(study: Study, mode: str) -> Drawing:

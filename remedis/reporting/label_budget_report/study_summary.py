@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from remedis.reporting.label_budget_report.number_format import percent
+from remedis.reporting.label_budget_report.number_format import Fields, percent
 from remedis.reporting.notes import RANDOM_WEIGHTS
 
 Study = Mapping[str, Any]  # the content of summary.json
+
+CHANCE = 0.5  # AUROC of scores that say nothing
+MIN_SEEDS = 5  # with fewer, intervals are so wide that they say little
 
 _MODES = {"probe": "Linear probe", "finetune": "End-to-end fine-tuning"}
 
@@ -14,6 +17,33 @@ _MODES = {"probe": "Linear probe", "finetune": "End-to-end fine-tuning"}
 def mode_name(mode: str) -> str:
     """Returns the name of the mode `probe` or `finetune`, capitalised."""
     return _MODES.get(mode, mode)
+
+
+def hospital(study: Study) -> str:
+    """Returns the name of the hospital that arms are adapted to and tested at."""
+    name: str = study["data"]["ood"]["name"]
+    return name
+
+
+def first_hospital(study: Study) -> str:
+    """Returns the name of the hospital that arms are trained at first."""
+    name: str = study["data"]["id"]["name"]
+    return name
+
+
+def last_mean(study: Study, arm: str, mode: str) -> Fields | None:
+    """Returns an arm's mean AUROC at its largest budget; None without points."""
+    points = [p for p in study["points"] if (p["arm"], p["mode"]) == (arm, mode)]
+    if not points:
+        return None
+    mean: Fields = max(points, key=lambda point: point["patients"])["mean"]
+    return mean
+
+
+def trainings(study: Study, mode: str) -> int:
+    """Returns the number of trainings at the first hospital per arm; 1 if it is not recorded."""
+    recorded = study["trainings"]
+    return int(recorded if isinstance(recorded, int) else recorded.get(mode, 1))
 
 
 def largest_budget(study: Study) -> int:

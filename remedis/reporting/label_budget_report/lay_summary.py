@@ -1,0 +1,100 @@
+"""What the answers mean and do not mean, in sentences for readers who do not train networks."""
+
+from remedis.reporting.label_budget_report.answer_sentences import too_few
+from remedis.reporting.label_budget_report.number_format import Fields, listed, percent
+from remedis.reporting.label_budget_report.study_summary import (
+    Study,
+    budgets,
+    first_hospital,
+    hospital,
+    mode_name,
+    pool,
+    trainings,
+)
+
+_ADAPTATIONS = {
+    "probe": "its last layer alone (linear probe)",
+    "finetune": "all of its layers (end-to-end fine-tuning)",
+}
+
+
+def meaning(study: Study) -> list[str]:
+    """Returns what was compared, and the meaning of level, interval and multiple."""
+    there, here, baseline = first_hospital(study), hospital(study), study["baseline"]
+    adaptations = listed([_ADAPTATIONS[mode] for mode in study["modes"]], "or")
+    sentences = [
+        f"An arm is a network with certain initial weights. Each arm is trained on {there} and "
+        f"then adapted to {here}: labelled patients of {here} train {adaptations}. It is tested on "
+        f"other patients of {here}.",
+        "A labelled patient is a patient of whom an expert has labelled all images. Some labelled "
+        "patients select the model and do not train it; they are counted.",
+        "AUROC is the probability that an image with a finding has a higher score than an image "
+        "without it: 0.5 is chance, 1 is perfect.",
+    ]
+    sentences += [
+        _level(level, study)
+        for level in study["levels"]
+        if level["headline"] and level["level"] and level["gain"]
+    ]
+    if any(answer["fold"] for answer in study["answers"]):
+        sentences.append(
+            "'2.0 times fewer' means that the arm reaches the level with half of the labelled "
+            f"patients that {baseline} needs for the same level."
+        )
+    drawn = " and in the draws of labelled patients" if study["seeds"] > 1 else " alone"
+    sentences.append(
+        "A 95 % interval contains the values that fit the measurements. It covers chance in the "
+        f"test patients{drawn}."
+    )
+    return sentences
+
+
+def _level(level: Fields, study: Study) -> str:
+    """Returns the meaning of a share of the baseline's gain, with the numbers of one mode."""
+    first = budgets(study)[0]
+    before = f"{first:,}" if first else "none"
+    share = percent(level["share_of_gain"])
+    return (
+        f"'{share} of the gain' ({mode_name(level['mode'])}): {study['baseline']} gains "
+        f"{level['gain']['value']:+.3f} in AUROC from {before} to all {pool(study):,} labelled "
+        f"patients. The level, {level['level']['value']:.3f}, is {share} of the way."
+    )
+
+
+def no_meaning(study: Study) -> list[str]:
+    """Returns what a reader might wrongly conclude from the answers."""
+    here, test = hospital(study), study["data"]["ood"]["counts"].get("test", {}).get("patients")
+    tested = f" and its {test:,} test patients" if test else ""
+    sentences = [
+        "The numbers are no evidence of a benefit to patients: AUROC ranks images, and no decision "
+        "was tested.",
+        f"They hold for {here}, its labels{tested}. Another hospital may need more patients, or "
+        "fewer.",
+        "'Not shown' does not mean 'no difference': more test patients or more seeds may show one.",
+        "An arm's number belongs to how it was trained, too. Another recipe may need fewer.",
+    ]
+    random = [name for name, arm in study["arms"].items() if arm["random_weights"]]
+    if len(random) == len(study["arms"]):
+        sentences.append("No arm is pretrained: nothing here is about pretrained networks.")
+    elif random:
+        verb = "has" if len(random) == 1 else "have"
+        sentences.append(f"{listed(random)} {verb} random weights: no pretraining.")
+    if "finetune" in study["modes"]:
+        sentences.append(_trainings(study))
+    if study["too_few_seeds"]:
+        sentences.append(f"{too_few(study)}: the intervals say little, and no multiple is given.")
+    return sentences
+
+
+def _trainings(study: Study) -> str:
+    there, count = first_hospital(study), trainings(study, "finetune")
+    if count == 1:
+        return (
+            f"Each arm was trained once on {there} before fine-tuning (in-distribution trainings: "
+            "1). The difference that another training would make is in no interval."
+        )
+    return (
+        f"Each arm was trained {count} times on {there} before fine-tuning (in-distribution "
+        f"trainings: {count}). Intervals include the differences between trainings, on the same "
+        "images."
+    )

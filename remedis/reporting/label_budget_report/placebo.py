@@ -1,0 +1,59 @@
+"""The placebo: the baseline compared with itself, one half of its seeds with the other."""
+
+from remedis.reporting.label_budget_report.content import Table
+from remedis.reporting.label_budget_report.number_format import (
+    Fields,
+    fold,
+    percent,
+    range_in_words,
+    times,
+)
+from remedis.reporting.label_budget_report.study_summary import Study, mode_name
+
+_WHY_NONE = {
+    "too few seeds": "it needs 4 seeds or more",
+    "level not above chance": "the level is not shown to be above chance",
+    "no gain shown": "the baseline is not shown to gain",
+}
+NOT_RECORDED = "This study has no placebo: it was made by an earlier version."
+
+
+def sentences(study: Study) -> dict[str, str]:
+    """Returns one sentence per mode that has a placebo, by the mode's name."""
+    return {mode_name(of["mode"]): sentence(of) for of in study["placebo"]}
+
+
+def sentence(placebo: Fields) -> str:
+    """Returns the placebo of one mode in words."""
+    if placebo["missing"] is not None:
+        return f"Placebo: none, because {_WHY_NONE[placebo['missing']]}."
+    ends = range_in_words(
+        placebo["ratio"], times, "more than was measured", "less than was measured"
+    )
+    text = (
+        f"Placebo: {placebo['arm']} against itself, one half of its seeds against the other, gives "
+        f"quotients of {ends} (95 % of {placebo['splits']:,} splits), although nothing differs"
+    )
+    if placebo["share_multiples"] is not None:
+        text += f"; {percent(placebo['share_multiples'])} of the splits would state a multiple"
+    return f"{text}."
+
+
+def table(study: Study) -> Table | None:
+    """Returns the numbers of the placebo, one row per mode; None if no mode has any."""
+    rows = [
+        [
+            mode_name(of["mode"]),
+            f"{of['arm']} against itself",
+            fold(of["ratio"]),
+            percent(of["share_twofold"]),
+            "" if of["share_multiples"] is None else percent(of["share_multiples"]),
+            f"{of['splits']:,}",
+        ]
+        for of in study["placebo"]
+        if of["missing"] is None
+    ]
+    header = ["mode", "arms", "quotient [95 % of the splits]", "2-fold or more, either way"]
+    header += ["would state a multiple", "splits"]
+    caption = "The baseline against itself: labelled patients that two halves of its seeds need."
+    return Table(caption, header, rows, "estimates") if rows else None
