@@ -15,6 +15,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -22,7 +23,9 @@ import results
 
 from remedis import files
 from remedis.reporting.figures import write as write_figure
-from remedis.reporting.label_budget_report import curve_figures as report_figures
+from remedis.reporting.label_budget_report import answer_sentences, curve_figures, placebo
+from remedis.reporting.label_budget_report.number_format import auroc, difference
+from remedis.reporting.label_budget_report.old_summaries import completed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LABEL = "abnormal"
@@ -121,7 +124,7 @@ def command(
     ]
 
 
-def section(study: dict[str, Any], shown: str, figure: str) -> str:
+def section(study: Mapping[str, Any], shown: str, figure: str) -> str:
     """Returns the section of the document.
 
     Args:
@@ -129,14 +132,17 @@ def section(study: dict[str, Any], shown: str, figure: str) -> str:
       shown: command of the study.
       figure: file name of the curves, relative to the document.
     """
+    study = completed(study)
+    there, here = (study["data"][key]["name"] for key in ("id", "ood"))
+    test = study["data"]["ood"]["counts"]["test"]["patients"]
     lines = [
-        "## From children to adults: label budgets, kermany to nih64",
+        f"## From children to adults: label budgets, {there} to {here}",
         "",
         "Written by `python benchmarks/transfer.py --kermany=DIR --nih64=DIR --workdir=DIR "
         "--out=docs/results.md`, which runs the study below if it is given the same arms, "
         "baseline, modes and budgets.",
         "",
-        f"![AUROC on the OOD test patients by labelled patients]({figure})",
+        f"![AUROC on test patients of {here} by labelled patients]({figure})",
         "",
         "Arms: "
         + "; ".join(
@@ -145,10 +151,9 @@ def section(study: dict[str, Any], shown: str, figure: str) -> str:
         )
         + ".",
         "",
-        f"AUROC on {study['data']['ood']['counts']['test']['patients']} OOD test patients, with "
-        f"{study['seeds']} draws per budget; 95 % intervals cover patients and draws together. The "
-        "last column is the paired difference of arm and baseline at the same budget, with its "
-        "interval.",
+        f"AUROC on {test} test patients of {here}, seeds: {study['seeds']}. Intervals: "
+        f"{study['interval']}. The last column is the paired difference of arm and baseline at "
+        "the same budget, with its interval.",
         "",
         "| mode | arm | labelled patients | AUROC | minus the baseline |",
         "|---|---|---|---|---|",
@@ -160,47 +165,44 @@ def section(study: dict[str, Any], shown: str, figure: str) -> str:
     }
     for row in study["id"]:
         lines.append(
-            f"| {row['mode']} | {row['arm']} | in distribution | {results.number(row['mean'])} | |"
+            f"| {row['mode']} | {row['arm']} | test patients of {there} | {auroc(row['mean'])} | |"
         )
     for point in study["points"]:
-        difference = paired.get((point["mode"], point["arm"], point["patients"]))
+        minus = paired.get((point["mode"], point["arm"], point["patients"]))
         lines.append(
             f"| {point['mode']} | {point['arm']} | {point['patients']} | "
-            f"{results.number(point['mean'])} | "
-            f"{results.number(difference) if difference else ''} |"
+            f"{auroc(point['mean'])} | {difference(minus) if minus else ''} |"
         )
-    above = [point for point in study["points"] if (point["mean"]["low"] or 0.0) > FLOOR]
-    lines += [
-        "",
-        f"The whole interval lies above the OOD floor of {FLOOR} for {len(above)} of "
-        f"{len(study['points'])} points.",
-    ]
-    lines += ["", *(answer(row, study["baseline"]) for row in study["answers"])]
+    lines += ["", above_floor(study["points"], FLOOR), ""]
+    for mode, sentences in answer_sentences.paragraphs(study).items():
+        lines += [f"- {mode}: {sentence}" for sentence in sentences]
+        lines += [f"- {mode}: {placebo.sentences(study)[mode]}"] * (
+            mode in placebo.sentences(study)
+        )
+    if study["too_few_seeds"]:
+        lines += ["", f"{answer_sentences.too_few(study)}: the intervals say little."]
     lines += ["", "Caveats:", "", *(f"- {caveat}" for caveat in study["caveats"])]
     return "\n".join([*lines, "", "```sh", shown, "```"])
 
 
-def answer(row: dict[str, Any], baseline: str) -> str:
-    """Returns a sentence for one of the study's answers.
+def above_floor(points: Sequence[Mapping[str, Any]], floor: float) -> str:
+    """Returns a sentence: how many points' intervals lie above a floor, below it and around it.
 
     Args:
-      row: one of `answers` in the study's `summary.json`.
-      baseline: name of the baseline arm.
+      points: `points` of a study's `summary.json`.
+      floor: an AUROC.
     """
-    level = f"{row['level']:.3f}"
-    if row["target"] == "reference":
-        level = f"what {baseline} reaches with all labelled patients ({level})"
-    subject = f"- {row['mode']}: {row['arm']} "
-    if row["status"] != "reached":
-        return f"{subject}does not reach {level} ({row['share_reached']:.0%} of the resamples do)."
-    patients, fold = row["patients"], row["fold"]
-    bounds = [patients["low"], patients["high"]]
-    low, high = ("open" if bound is None else f"{bound:.0f}" for bound in bounds)
-    sentence = f"{subject}reaches {level} with {patients['value']:.0f} [{low}, {high}] patients"
-    if fold is None:
-        return f"{sentence}."
-    low, high = ("open" if fold[end] is None else f"{fold[end]:.1f}" for end in ("low", "high"))
-    return f"{sentence}, {fold['value']:.1f}-fold [{low}, {high}] fewer."
+    means = [point["mean"] for point in points if point["mean"]["low"] is not None]
+    above = sum(mean["low"] > floor for mean in means)
+    below = sum(mean["high"] is not None and mean["high"] < floor for mean in means)
+    counts = {
+        "above it": above,
+        "below it": below,
+        "on both sides of it": len(means) - above - below,
+        "not estimable": len(points) - len(means),
+    }
+    found = ", ".join(f"{count} {where}" for where, count in counts.items() if count)
+    return f"Intervals of the {len(points)} points against the OOD floor of {floor}: {found}."
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
@@ -237,7 +239,7 @@ def main() -> None:
         print(section(summary, shown, "curves.png"))
         return
     figure = parsed.out.parent / "ood-kermany-nih64.png"
-    write_figure(report_figures.curves(summary), figure, dpi=110)
+    write_figure(curve_figures.curves(summary), figure, dpi=110)
     results.write(parsed.out, "transfer", section(summary, shown, figure.name))
 
 

@@ -6,7 +6,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from ood_example import FIVE, make_study
+from ood_example import FIVE, make_study, without_later_keys
 
 from remedis.errors import UserError
 from remedis.reporting.label_budget_report import write
@@ -14,11 +14,16 @@ from remedis.reporting.label_budget_report.page import page
 
 WILD = 'a <b>bold</b> & "quoted" name of $x_1$ that is longer than any column of a table'
 SECTIONS = [
+    "Answer",
+    "What it means",
+    "What it does not mean",
     "Curves",
-    "Answers",
-    "Gap between ID and OOD",
-    "Each label",
+    "Answers at every level",
     "Differences between arms",
+    "Placebo",
+    "Tuning",
+    "Gap between the hospitals",
+    "Each label",
     "Budgets",
     "Data and splits",
     "Checkpoints",
@@ -123,20 +128,31 @@ def test_tables_hold_the_numbers(written, root):
     assert rows[1][1:] == ["0.700 [0.670, 0.730]", "0.670 [0.640, 0.700]", "0.640 [0.610, 0.670]"]
     rows = _table(root, "End-to-end fine-tuning: labelled patients")
     assert rows[1][1:] == [
-        "scratch with all 310: 0.778",
+        "80 % of the gain: AUROC 0.743",
         "20 [12, 41]",
-        "15 [7.2, 26]",
+        "91 [61, 122]",
+        "4.7 [1.7, 9.2]",
+        "yes",
         "99 %",
         "58 minutes, price 117.50",
     ]
-    assert rows[2][1:] == [
+    assert rows[4][1:6] == [
+        "scratch with all 310: AUROC 0.769",
+        "20 [12, 41]",
+        "310 (all)",
+        "16 [7.7, 28]",
+        "no: the baseline may need fewer than all",
+    ]
+    assert rows[-1][1:] == [
         "AUROC 0.85",
         "not reached with 310 [181, beyond 310]",
         "",
+        "",
+        "the baseline",
         "8 %",
         "",
     ]
-    assert _table(root, "Without any OOD label")[1][2:] == [
+    assert _table(root, "Without any label of General Hospital")[1][2:] == [
         "0.880 [0.850, 0.910]",
         "0.700 [0.670, 0.730]",
         "+0.180 [+0.120, +0.240]",
@@ -144,8 +160,25 @@ def test_tables_hold_the_numbers(written, root):
     assert _table(root, "Linear probe: share")[2] == ["16 (5 %)", *["4 % [3 %, 5 %]"] * 3]
     rows = _table(root, "Linear probe: difference")
     assert len(rows) == 1 + 2 * 8
-    assert rows[2] == ["0 (zero-shot)", "bit minus scratch", "+0.031 [+0.010, +0.052]", "0.021"]
-    assert rows[3][3] == "<0.001"
+    assert rows[2] == [
+        "0 (zero-shot)",
+        "bit minus scratch",
+        "+0.031 [+0.010, +0.052]",
+        "0.021",
+        "0.063",
+    ]
+    assert rows[3][3:] == ["<0.001", "0.007"]
+    # The primary comparison comes first, in its mode.
+    rows = _table(root, "End-to-end fine-tuning: difference")
+    assert rows[1][:2] == ["31 (10 %), primary", f"{WILD} minus scratch"]
+    assert _table(root, "The baseline against itself")[1] == [
+        "Linear probe",
+        "scratch against itself",
+        "1.0 [0.6, 1.6]",
+        "3 %",
+        "2 %",
+        "126",
+    ]
     counts = study["data"]["ood"]["counts"]
     rows = _table(root, "Splits of General Hospital")
     assert rows[:2] == [["", *counts], ["patients", "217", "93", "214"]]
@@ -217,6 +250,37 @@ def test_one_arm_alone_leaves_no_empty_table():
     assert "<p>There is only one arm.</p>" in text
     assert text.count("<p>No arm was compared with a level to reach.</p>") == 2
     assert not re.search(r"<tbody>\s*</tbody>", text)
+
+
+def test_names_the_hospitals_and_not_their_roles(root):
+    """Readers know hospitals; the terms of the field are no names of data."""
+    text = _text(root)
+    assert not re.search(r"\b(OOD|ID) (data|test|patients|label)", text)
+    assert "To reach 80 % of the gain that scratch makes with all 310 labelled patients" in text
+    assert "labelled patients of General Hospital" in _text(next(root.iter("svg")))
+    assert "chance" in [_text(t) for t in next(root.iter("svg")).iter("text")]
+
+
+def test_tuning_states_candidates_scores_and_choices(root):
+    assert _table(root, "Linear probe at General Hospital: mean")[:2] == [
+        ["candidate", WILD, "bit", "scratch"],
+        ["step 0", *["0.700; 9 of 70"] * 3],
+    ]
+
+
+def test_a_summary_of_an_earlier_version_is_shown():
+    text = page(without_later_keys(_small()), {})
+    assert "remedis needs 20 labelled patients of General Hospital" in text
+    assert "This study has no record of tuning" in text
+    assert "This study has no placebo" in text
+    assert "not corrected for the number of tests" in text
+    assert "times fewer" not in text
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_warns_of_too_few_seeds(seeds):
+    text = page(_small(seeds=seeds, too_few_seeds=True), {})
+    assert "TOO FEW: " in text
 
 
 def test_figure_files_are_complete(written):

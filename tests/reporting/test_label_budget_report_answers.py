@@ -1,143 +1,374 @@
-"""The answers of a label-budget study, in sentences and in tables."""
+"""The answers of a label-budget study in words and in tables: one case per branch."""
 
 import pytest
-from ood_example import make_study
+from ood_example import interval, make_answer, make_study, without_later_keys
 
 from remedis.reporting import comparison_report
-from remedis.reporting.label_budget_report import answer_sentences, number_format
+from remedis.reporting.label_budget_report import answer_sentences, lay_summary, number_format
 from remedis.reporting.label_budget_report.answer_table import answer_tables
+from remedis.reporting.label_budget_report.old_summaries import completed
 
-GOAL = "the AUROC of scratch with all 310 patients (0.778)"
-DOUBT = "this cannot be distinguished from no saving"
+GAIN = "80 % of the gain that scratch makes with all 310 labelled patients (an AUROC of 0.743)"
+NEEDS = f"To reach {GAIN}, remedis needs 20 labelled patients of General Hospital"
+SURE = f"{NEEDS} (95 % interval 12 to 41)"
+FAILED = {
+    "status": "not reached",
+    "patients": None,
+    "at_least": 180.2,
+    "share_reached": 0.004,
+    "ratio": None,
+    "fold": None,
+    "fold_missing": "not reached",
+    "cost": None,
+}
+BEYOND = (
+    f"remedis does not reach {GAIN} with up to 310 labelled patients of General Hospital (0.4 % of "
+    "the resamples do); scratch needs 91 (61 to 122)"
+)
+BELOW = {
+    "status": "below the first budget",
+    "patients": interval(0.0, 0.0, 0.0),
+    "ratio": None,
+    "fold": None,
+    "fold_missing": "below the first budget",
+}
+ZERO_SHOT = (
+    f"Without any labelled patient of General Hospital (zero-shot), remedis already reaches {GAIN}"
+)
+NO_NUMBERS = {
+    "patients": None,
+    "share_reached": None,
+    "baseline_patients": None,
+    "ratio": None,
+    "fold": None,
+    "cost": None,
+}
 
 
-def _study(**changes):
-    """A study with one answer, of remedis by probe."""
+def study_of(*answers, **changes):
+    """A study with these answers, by probe; scratch is the baseline."""
     study = make_study(("remedis", "bit", "scratch"), ("Edema",), ("probe",))
-    study["answers"] = [{**study["answers"][0], **changes}]
+    return {**study, "answers": list(answers), **changes}
+
+
+def answer(arm="remedis", target="80 % of the gain", **changes):
+    return make_answer(arm, "probe", "scratch", target, **changes)
+
+
+def row(**changes):
+    ((cells,),) = (table.rows for table in answer_tables(study_of(answer(**changes))))
+    return cells
+
+
+def last_estimates(study, **of_arms):
+    """Sets the AUROC of each arm at its largest budget."""
+    for point in study["points"]:
+        if point["patients"] == 310 and point["arm"] in of_arms:
+            point["mean"] |= of_arms[point["arm"]]
     return study
 
 
-def _sentence(**changes):
-    study = _study(**changes)
-    return answer_sentences.sentence(study["answers"][0], study)
-
-
-def _row(**changes):
-    ((row,),) = (table.rows for table in answer_tables(_study(**changes)))
-    return row
-
-
-def _of(value, low, high):
-    return {"value": value, "low": low, "high": high}
-
-
-def test_a_level_that_is_reached():
-    assert _sentence() == (
-        f"remedis needs 20 labelled patients [12, 41] to reach {GOAL}, 15 times fewer [7.2, 26] "
-        "than scratch."
-    )
-    assert "needs 1 labelled patient [1, 2] " in _sentence(patients=_of(0.3, 0.1, 1.5))
-    assert _sentence(target="AUROC 0.85", level=0.85, fold=_of(3.0, 2.0, None)) == (
-        "remedis needs 20 labelled patients [12, 41] to reach AUROC 0.85, 3.0 times fewer [2.0, "
-        "open] than scratch."
-    )
-
-
-def test_an_open_interval_is_named_open():
-    sentence = _sentence(
-        patients=_of(200.0, 90.0, None), fold=_of(1.55, None, 3.44), share_reached=0.81
-    )
-    assert sentence == (
-        f"remedis needs 200 labelled patients [90, beyond 310] to reach {GOAL}, 1.6 times fewer "
-        "[open, 3.4] than scratch; this cannot be distinguished from no saving. The interval is "
-        "open: 81 % of the resamples reach it."
-    )
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        # The multiple is stated.
+        (
+            {},
+            f"{SURE}, and scratch needs 91 (61 to 122): remedis needs 4.7 times fewer (1.7 to "
+            "9.2).",
+        ),
+        (
+            {"fold": interval(0.5, 0.25, 0.8)},
+            f"{SURE}, and scratch needs 91 (61 to 122): remedis needs 2.0 times more (1.2 to 4.0).",
+        ),
+        (
+            {"fold": interval(12.0, 3.0, None)},
+            f"{SURE}, and scratch needs 91 (61 to 122): remedis needs at least 3.0 times fewer.",
+        ),
+        (
+            {"fold": interval(0.25, None, 0.5)},
+            f"{SURE}, and scratch needs 91 (61 to 122): remedis needs at least 2.0 times more.",
+        ),
+        # It is not, for a reason each.
+        (
+            {"fold": None, "fold_missing": "interval contains 1", "ratio": interval(1.1, 0.6, 2.0)},
+            f"{SURE}, and scratch needs 91 (61 to 122): the study does not show that either needs "
+            "fewer (interval of the ratio: 0.6 to 2.0).",
+        ),
+        (
+            {"fold": None, "fold_missing": "interval contains 1", "ratio": None},
+            f"{SURE}, and scratch needs 91 (61 to 122): the study does not show that either needs "
+            "fewer.",
+        ),
+        (
+            {
+                "fold": None,
+                "fold_missing": "baseline does not reach it",
+                "baseline_patients": None,
+                "ratio": None,
+            },
+            f"{SURE}; scratch does not reach it with up to 310.",
+        ),
+        ({"target": "reference"}, None),
+        # Ends of the interval.
+        (
+            {
+                "patients": interval(200.0, 90.0, None),
+                "share_reached": 0.81,
+                "fold": None,
+                "fold_missing": "interval contains 1",
+                "ratio": interval(0.45, None, 1.2),
+            },
+            f"To reach {GAIN}, remedis needs 200 labelled patients of General Hospital (95 % "
+            "interval 90 to more than 310), and scratch needs 91 (61 to 122): the study does not "
+            "show that either needs fewer (interval of the ratio: open to 1.2). The interval is "
+            "open: 81 % of the resamples reach the level.",
+        ),
+        (
+            {"patients": interval(0.3, 0.1, 1.5), "fold": interval(301.0, 40.0, 1210.0)},
+            f"To reach {GAIN}, remedis needs 1 labelled patient of General Hospital (95 % interval "
+            "1 to 2), and scratch needs 91 (61 to 122): remedis needs 301 times fewer (40 to "
+            "1,210).",
+        ),
+        # Not reached, with and without an extrapolation.
+        (FAILED, f"{BEYOND}."),
+        (FAILED | {"baseline_patients": None}, f"{BEYOND.partition(';')[0]}."),
+        (
+            FAILED
+            | {"extrapolation": {"patients": interval(512.2, 400.0, 900.0), "missing": None}},
+            f"{BEYOND}. By extrapolation, which was not measured, it would need 513 (400 to 900).",
+        ),
+        (
+            FAILED | {"extrapolation": {"patients": None, "missing": "too few budgets"}},
+            f"{BEYOND}. No extrapolation is given: there are too few budgets for it.",
+        ),
+        (
+            FAILED | {"extrapolation": {"patients": None, "missing": "law does not reach it"}},
+            f"{BEYOND}. No extrapolation is given: the power law levels off below the level.",
+        ),
+        (
+            FAILED | {"extrapolation": {"patients": None, "missing": "interval open"}},
+            f"{BEYOND}. No extrapolation is given: its interval has no upper end.",
+        ),
+        (
+            FAILED | {"extrapolation": {"patients": None, "missing": "interval too wide"}},
+            f"{BEYOND}. No extrapolation is given: its interval is too wide.",
+        ),
+        # Below the first budget: success, not failure.
+        (
+            BELOW,
+            f"{ZERO_SHOT}, and scratch needs 91 (61 to 122). How many times fewer cannot be said: "
+            "the curve starts at the level or above it.",
+        ),
+        (
+            BELOW | {"patients": interval(0.0, 0.0, 24.3), "baseline_patients": None},
+            f"{ZERO_SHOT} (the interval extends to 25 labelled patients); scratch does not reach "
+            "it.",
+        ),
+        (
+            BELOW
+            | {
+                "patients": interval(0.0, 0.0, None),
+                "baseline_patients": interval(0.0, 0.0, 41.0),
+            },
+            f"{ZERO_SHOT} (the interval extends beyond the largest budget), and so does scratch.",
+        ),
+        # No level to reach.
+        (
+            NO_NUMBERS
+            | {
+                "status": "level not above chance",
+                "fold_missing": "level not above chance",
+                "arm_above_chance": False,
+                "baseline_above_chance": False,
+            },
+            "Neither remedis (AUROC 0.829, 0.799 to 0.859) nor scratch (AUROC 0.769, 0.739 to "
+            "0.799) is shown to beat chance (AUROC 0.5) at General Hospital, even with all 310 "
+            "labelled patients: the question cannot be answered.",
+        ),
+        (
+            NO_NUMBERS
+            | {
+                "status": "level not above chance",
+                "fold_missing": "level not above chance",
+                "baseline_above_chance": False,
+            },
+            "scratch (AUROC 0.769, 0.739 to 0.799) is not shown to beat chance (AUROC 0.5) at "
+            "General Hospital, even with all 310 labelled patients: the question cannot be "
+            "answered. remedis (AUROC 0.829, 0.799 to 0.859) is shown to beat it, but without "
+            "scratch there is no level to compare at.",
+        ),
+        (
+            NO_NUMBERS
+            | {"status": "level not above chance", "fold_missing": "level not above chance"},
+            f"{GAIN}: this level is not shown to be above chance (AUROC 0.5), and the question "
+            "cannot be answered for it.",
+        ),
+        (
+            NO_NUMBERS | {"status": "no gain shown", "fold_missing": "no gain shown"},
+            "It is not shown that labelled patients of General Hospital help scratch (gain in "
+            "AUROC with all 310: +0.129, +0.090 to +0.170). There is no gain to reach a share of, "
+            "and the question cannot be answered.",
+        ),
+        (
+            NO_NUMBERS | {"status": "arm not above chance", "fold_missing": "arm not above chance"},
+            f"The curve of remedis crosses {GAIN}, but with all 310 labelled patients of General "
+            "Hospital remedis (AUROC 0.829, 0.799 to 0.859) is not shown to beat chance (AUROC "
+            "0.5): no number of patients is given.",
+        ),
+        (
+            {"level": None},
+            "There is no answer for remedis: the level to reach is not estimable.",
+        ),
+    ],
+)
+def test_every_answer_has_its_sentence(changes, words):
+    if words is None:
+        changes = {**make_answer("remedis", "probe", "scratch", "reference"), "target": "reference"}
+        words = (
+            "To reach the AUROC of scratch with all 310 labelled patients (0.769), remedis needs "
+            "20 labelled patients of General Hospital (95 % interval 12 to 41). No multiple is "
+            "given: 310 patients are all that scratch has, and fewer may have been enough."
+        )
+    (sentences,) = answer_sentences.paragraphs(study_of(answer() | changes)).values()
+    assert sentences == [words]
 
 
 @pytest.mark.parametrize(
-    ("fold", "words"),
+    ("seeds", "reason"),
+    [(3, "3 seeds are too few"), (1, "1 seed is too few"), (10, "2 trainings per arm are too few")],
+)
+def test_too_few_seeds_give_no_multiple(seeds, reason):
+    study = study_of(
+        answer(fold=None, fold_missing="too few seeds"), seeds=seeds, too_few_seeds=True
+    )
+    (sentences,) = answer_sentences.paragraphs(study).values()
+    assert sentences == [
+        f"{SURE}, and scratch needs 91 (61 to 122). No multiple is given: {reason}."
+    ]
+    assert f"{reason}: the intervals say little, and no multiple is given." in (
+        lay_summary.no_meaning(study)
+    )
+
+
+def test_a_first_budget_of_some_patients_is_named():
+    study = study_of(answer(**BELOW | {"patients": interval(3.0, 3.0, 3.0)}))
+    study["points"] = [point for point in study["points"] if point["patients"]]
+    (sentences,) = answer_sentences.paragraphs(study).values()
+    gain = GAIN.replace("with all 310", "from 3 to all 310")
+    assert sentences[0].startswith(
+        "With 3 labelled patients of General Hospital, the smallest budget, remedis already "
+        f"reaches {gain}, and scratch needs 91"
+    )
+
+
+def test_the_baseline_alone_states_its_need():
+    study = study_of(answer("scratch"))
+    assert answer_sentences.paragraphs(study) == {
+        "Linear probe": [
+            f"To reach {GAIN}, scratch needs 91 labelled patients of General Hospital (95 % "
+            "interval 61 to 122)."
+        ]
+    }
+
+
+def test_arms_of_one_fate_share_a_sentence():
+    level = {"target": "AUROC 0.9", "level": 0.9, "share_of_gain": None, "headline": False}
+    study = study_of(
+        *(answer(arm) for arm in ("remedis", "bit", "scratch")),
+        *(
+            answer(arm, **{**FAILED, **level, "baseline_patients": None, "share_reached": share})
+            for arm, share in (("remedis", 0.004), ("bit", 0.0), ("scratch", 0.11))
+        ),
+    )
+    (sentences,) = answer_sentences.paragraphs(study).values()
+    assert [sentence.partition(" needs ")[0] for sentence in sentences[:2]] == [
+        f"To reach {GAIN}, remedis",
+        f"To reach {GAIN}, bit",
+    ]
+    assert sentences[2:] == [
+        "remedis, bit and scratch do not reach an AUROC of 0.9 with up to 310 labelled patients of "
+        "General Hospital (0.4 %, 0 % and 11 % of the resamples do)."
+    ]
+    at_chance = NO_NUMBERS | {
+        "status": "level not above chance",
+        "fold_missing": "level not above chance",
+        "arm_above_chance": False,
+        "baseline_above_chance": False,
+    }
+    study = study_of(*(answer(arm, **at_chance) for arm in ("remedis", "bit", "scratch")))
+    (sentences,) = answer_sentences.paragraphs(study).values()
+    assert len(sentences) == 1
+    assert sentences[0].startswith("None of remedis (AUROC")
+    assert "and scratch (AUROC 0.769, 0.739 to 0.799) is shown to beat chance" in sentences[0]
+    assert answer_sentences.paragraphs(study_of()) == {}
+
+
+def test_a_study_at_chance_says_that_the_question_cannot_be_answered():
+    """A study of an earlier version whose arms were at chance said 'already reaches'."""
+    study = make_study(("remedis", "scratch"), ("Edema",), ("probe",))
+    study["answers"] = [answer(target="reference", level=0.537, status="below the first budget")]
+    study = last_estimates(
+        study,
+        remedis={"value": 0.56, "low": 0.44, "high": 0.66},
+        scratch={"value": 0.537, "low": 0.295, "high": 0.84},
+    )
+    old = without_later_keys(study)
+    assert old["answers"][0]["status"] == "below the first budget"
+    (sentences,) = answer_sentences.paragraphs(completed(old)).values()
+    assert sentences == [
+        "Neither remedis (AUROC 0.560, 0.440 to 0.660) nor scratch (AUROC 0.537, 0.295 to 0.840) "
+        "is shown to beat chance (AUROC 0.5) at General Hospital, even with all 310 labelled "
+        "patients: the question cannot be answered."
+    ]
+
+
+def test_an_unknown_status_is_an_error():
+    study = study_of(answer(status="maybe"))
+    with pytest.raises(ValueError, match=r"Status 'maybe' is unknown; expected one of reached, "):
+        answer_sentences.paragraphs(study)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cells"),
     [
-        (_of(2.0, 0.8, 5.0), f"2.0 times fewer [0.8, 5.0] than scratch; {DOUBT}."),
-        (_of(2.0, 1.1, 5.0), "2.0 times fewer [1.1, 5.0] than scratch."),
-        (_of(0.5, 0.25, 0.8), "2.0 times more [1.2, 4.0] than scratch."),
-        (_of(0.5, 0.25, 2.0), f"2.0 times more [0.5, 4.0] than scratch; {DOUBT}."),
+        ({}, "20 [12, 41] | 91 [61, 122] | 4.7 [1.7, 9.2] | yes | 99 %"),
+        (
+            FAILED | {"baseline_patients": None},
+            "not reached with 310 [181, beyond 310] |  |  | no: the arm does not reach it | 0.4 %",
+        ),
+        (
+            FAILED
+            | {
+                "at_least": None,
+                "extrapolation": {"patients": interval(512.2, 400.0, 900.0), "missing": None},
+            },
+            "not reached with 310; extrapolated, not measured: 513 [400, 900] | 91 [61, 122] |  | "
+            "no: the arm does not reach it | 0.4 %",
+        ),
+        (
+            NO_NUMBERS | {"status": "no gain shown", "fold_missing": "no gain shown"},
+            "no answer: the baseline is not shown to gain |  |  | no: the baseline is not shown to "
+            "gain | ",
+        ),
+        (
+            {"fold": None, "fold_missing": "one-sided", "baseline_patients": interval(*[310] * 3)},
+            "20 [12, 41] | 310 (all) | 4.7 [1.7, 9.2] | no: the baseline may need fewer than all | "
+            "99 %",
+        ),
     ],
 )
-def test_a_saving_states_its_doubt(fold, words):
-    assert _sentence(fold=fold).endswith(f", {words}")
-
-
-def test_one_sentence_names_all_arms_that_do_not_reach_a_level():
-    study = _study()
-    missed = {
-        "status": "not reached",
-        "patients": None,
-        "fold": None,
-        "target": "AUROC 0.9",
-        "level": 0.9,
-    }
-    study["answers"] += [
-        {**study["answers"][0], **missed, "arm": arm, "share_reached": share}
-        for arm, share in (("remedis", 0.004), ("bit", 0.0), ("scratch", 0.11))
-    ]
-    # The baseline's answer for its own level is left out.
-    study["answers"].append({**study["answers"][0], "arm": "scratch"})
-    (sentences,) = answer_sentences.paragraphs(study).values()
-    assert list(answer_sentences.paragraphs(study)) == ["Linear probe"]
-    assert len(sentences) == 2
-    assert sentences[0].startswith("remedis needs 20 labelled patients [12, 41] to reach")
-    assert sentences[1] == (
-        "remedis, bit and scratch do not reach AUROC 0.9 with up to 310 labelled patients "
-        "(0.4 %, 0 % and 11 % of the resamples do)."
-    )
-    alone = answer_sentences.missed_sentence(study["answers"][1:2], study)
-    assert alone == (
-        "remedis does not reach AUROC 0.9 with up to 310 labelled patients (0.4 % of the resamples "
-        "do)."
-    )
-    assert answer_sentences.paragraphs({**study, "answers": []}) == {}
-
-
-def test_zero_shot_extrapolated_and_not_estimable():
-    zero_shot = {"status": "below the first budget", "patients": None, "fold": None}
-    assert _sentence(**zero_shot) == (
-        f"Without labelled patients (zero-shot), remedis already reaches {GOAL}."
-    )
-    zero_shot["patients"] = _of(0.0, 0.0, 24.3)
-    assert _sentence(**zero_shot) == (
-        f"Without labelled patients (zero-shot), remedis already reaches {GOAL} (the interval "
-        "extends to 25 patients)."
-    )
-    beyond = {"status": "not reached", "extrapolated": True, "patients": _of(512.2, 400.0, None)}
-    assert _sentence(**beyond) == (
-        "By extrapolation beyond the 310 patients measured, remedis would need 513 [400, open] "
-        f"labelled patients to reach {GOAL}; this was not measured."
-    )
-    assert "the level to reach is not estimable" in _sentence(level=None)
-    assert _row(**zero_shot)[2] == "0 [0, 25]"
-    assert _row(**beyond)[2] == "513 [400, open] (extrapolated, not measured)"
-
-
-def test_a_level_that_only_one_of_two_arms_reaches():
-    target = {"target": "AUROC 0.85", "level": 0.85, "fold": None}
-    assert _sentence(**target) == (
-        "remedis needs 20 labelled patients [12, 41] to reach AUROC 0.85; scratch does not reach "
-        "it with up to 310 patients."
-    )
-    assert _sentence(**target, arm="scratch").endswith("[12, 41] to reach AUROC 0.85.")
-    assert _row(**target)[2:4] == ["20 [12, 41]", "the baseline does not reach it"]
-    missed = {"status": "not reached", "patients": None, "at_least": None}
-    assert _row(**target | missed)[2:4] == ["not reached with 310", ""]
-    missed["at_least"] = 180.2
-    assert _row(**target | missed)[2:4] == ["not reached with 310 [181, beyond 310]", ""]
+def test_tables_state_the_numbers_and_why_there_is_no_multiple(changes, cells):
+    assert row(**changes)[2:7] == cells.split(" | ")
 
 
 def test_formats_of_numbers():
-    assert number_format.auroc(_of(0.8124, 0.78, 0.84)) == "0.812 [0.780, 0.840]"
-    assert number_format.difference(_of(-0.0312, -0.05, 0.001)) == "-0.031 [-0.050, +0.001]"
+    assert number_format.auroc(interval(0.8124, 0.78, 0.84)) == "0.812 [0.780, 0.840]"
+    assert number_format.difference(interval(-0.0312, -0.05, 0.001)) == "-0.031 [-0.050, +0.001]"
     assert (
-        number_format.auroc(_of(None, None, None)) == number_format.share(None) == "not estimable"
+        number_format.auroc(interval(None, None, None))
+        == number_format.share(None)
+        == "not estimable"
     )
     assert [number_format.percent(x) for x in (0, 0.0031, 0.0097, 0.05, 1.03)] == [
         "0 %",
@@ -147,7 +378,7 @@ def test_formats_of_numbers():
         "103 %",
     ]
     # Patients are rounded up, except for floating-point error.
-    assert number_format.patients(_of(16.0000000001, 15.2, 1200.0), 9) == "16 [16, 1,200]"
+    assert number_format.patients(interval(16.0000000001, 15.2, 1200.0), 9) == "16 [16, 1,200]"
     assert [comparison_report.p_value(p) for p in (None, 0.0009, 0.04)] == [
         "none",
         "<0.001",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from ood_example import BUDGETS, FIVE, make_study
+from ood_example import BUDGETS, FIVE, make_study, without_later_keys
 
 from remedis.reporting.label_budget_report import curve_figures as figures
 from remedis.reporting.label_budget_report import curve_panels
@@ -45,11 +45,32 @@ def test_curves_go_through_the_points():
     # A hollow marker is the zero-shot point.
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
     assert [line.get_xdata().tolist() for line in hollow] == [[0]] * 3
-    band = axes.collections[0].get_paths()[0].vertices
-    assert band[:, 1].min() == pytest.approx(min(p["mean"]["low"] for p in points))
-    assert band[:, 1].max() == pytest.approx(max(p["mean"]["high"] for p in points))
+    band, intervals = axes.collections[:2]
+    ends = band.get_paths()[0].vertices[:, 1]
+    assert ends.min() == pytest.approx(min(p["mean"]["band_low"] for p in points))
+    assert ends.max() == pytest.approx(max(p["mean"]["band_high"] for p in points))
+    drawn = [path.vertices[:, 1].tolist() for path in intervals.get_paths()]
+    assert drawn == [[p["mean"]["low"], p["mean"]["high"]] for p in points]
     reference = axes.lines[0]
     assert set(reference.get_ydata()) == {0.7785}
+
+
+def test_a_line_marks_chance():
+    study = make_study()
+    panels = (figures.curve_panel(study, "probe"), figures.label_panel(study, "probe", "Edema"))
+    for (axes,) in (figure.axes for figure in panels):
+        assert [t.get_text() for t in axes.texts] == ["chance"]
+        assert [0.5, 0.5] in [list(line.get_ydata()) for line in axes.lines]
+        low, high = axes.get_ylim()
+        assert low < 0.5 < high
+
+
+def test_an_earlier_study_without_bands_has_none():
+    study = without_later_keys(make_study())
+    figure = figures.curve_panel(study, "probe")
+    assert not any("band" in t.get_text() for t in figure.legends[0].get_texts())
+    band = figures.curve_panel(make_study(), "probe").legends[0].get_texts()[-1].get_text()
+    assert band == "95 % band of the whole curve, all points at once"
 
 
 def test_arms_differ_in_more_than_colour():
@@ -61,23 +82,29 @@ def test_the_axis_of_patients_has_the_scale_log_of_one_plus_patients():
     (axes,) = figures.curve_panel(make_study(), "probe").axes
     across = axes.transData.transform([(n, 0.8) for n in (0, 9, 99)])[:, 0]
     assert across[2] - across[1] == pytest.approx(across[1] - across[0])
-    assert axes.get_xticklabels()[0].get_text() == "310\n100 %"
-    assert [t.get_text() for t in axes.get_xticklabels()][-1] == "0\nzero-shot"
-    marks = sorted([*axes.get_xticks(), *axes.get_xticks(minor=True)])
-    assert marks == list(BUDGETS)
+    assert axes.get_xticks().tolist() == list(BUDGETS)
+    assert [t.get_text() for t in axes.get_xticklabels()] == [str(n) for n in BUDGETS]
 
 
-@pytest.mark.parametrize("factor", [1, 80])
-def test_names_of_budgets_have_room(factor):
+def test_few_budgets_show_their_shares():
+    study = make_study()
+    study["points"] = [p for p in study["points"] if p["patients"] in (0, 16, 310)]
+    (axes,) = figures.curve_panel(study, "probe").axes
+    shown = [t.get_text() for t in axes.get_xticklabels()]
+    assert shown == ["0\nzero-shot", "16\n5 %", "310\n100 %"]
+
+
+@pytest.mark.parametrize(("factor", "left_out"), [(1, []), (80, ["8,160"])])
+def test_names_of_budgets_have_room(factor, left_out):
+    """Of 8,160 and 12,400 patients only the larger number has room in a narrow panel."""
     study = _rescaled(make_study(modes=("probe",)), factor)
-    for figure in (
-        figures.curve_panel(study, "probe"),
-        figures.label_panel(study, "probe", "Edema"),
+    for figure, without in (
+        (figures.curve_panel(study, "probe"), []),
+        (figures.label_panel(study, "probe", "Edema"), left_out),
     ):
         assert _overlaps(figure) == []
         shown = [t.get_text() for t in figure.axes[0].get_xticklabels()]
-        assert f"{310 * factor:,}\n100 %" in shown
-        assert len(shown) >= 4
+        assert shown == [name for n in BUDGETS if (name := f"{n * factor:,}") not in without]
 
 
 @pytest.mark.parametrize("random_weights", [False, True])
@@ -103,12 +130,12 @@ def test_a_label_that_is_not_estimable_says_so():
     study = make_study()
     figure = figures.label_panel(study, "probe", "Consolidation")
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == ["not estimable"]
-    assert not axes.lines
+    assert [text.get_text() for text in axes.texts] == ["not estimable", "chance"]
+    assert len(axes.lines) == 1
     # All panels share their limits, so that labels can be compared.
     (other,) = figures.label_panel(study, "finetune", "Edema").axes
     assert np.array_equal(axes.get_ylim(), other.get_ylim())
-    assert not other.texts
+    assert [text.get_text() for text in other.texts] == ["chance"]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -77,8 +78,8 @@ def labels(study: Study, mode: str) -> Figure:
 def label_panel(study: Study, mode: str, label: str) -> Figure:
     """Returns a single panel of `labels`, without the legend."""
     # Fixed margins save the layout solver, which takes most of the time.
-    figure = Figure(figsize=(3.2, 2.4))
-    figure.subplots_adjust(left=0.19, right=0.95, bottom=0.29, top=0.97)
+    figure = Figure(figsize=(3.2, 2.6))
+    figure.subplots_adjust(left=0.19, right=0.95, bottom=0.35, top=0.97)
     curve_panels.label(_axes(figure), study, mode, label)
     return figure
 
@@ -140,7 +141,7 @@ def _legend(
     figure: Figure, study: Study, names: Sequence[str], corner: tuple[float, float]
 ) -> None:
     handles: list[Artist] = [Line2D([], [], **style) for style in curve_panels.styles(study)]
-    bar = {"color": GREY, "marker": "|", "markersize": 9, "markeredgewidth": 1.3}
+    bar: dict[str, Any] = {"color": GREY, "marker": "|", "markersize": 9, "markeredgewidth": 1.3}
     handles.append(Line2D([], [], linestyle="none", **bar))
     if study["reference"]:
         handles.append(Line2D([], [], **curve_panels.REFERENCE))

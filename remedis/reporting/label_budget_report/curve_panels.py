@@ -175,6 +175,7 @@ def _patients(axes: Axes, study: Study, inches: float) -> None:
         for n in reversed(ticks):
             if not labelled or room(n, labelled[-1]) >= 0.13:  # the height of a line of 9 pt
                 labelled.append(n)
+        labelled.reverse()
         axes.set_xticks(labelled, [names[n] for n in labelled], rotation=90)
         axes.set_xticks([n for n in ticks if n not in labelled], minor=True)
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.8)

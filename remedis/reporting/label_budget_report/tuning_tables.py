@@ -29,7 +29,11 @@ def tunings(study: Study) -> list[Tuning]:
         Tuning(
             mode_name(mode),
             [text for text in _sentences(of) if text],
-            [table for table in (_choices(study, of), _first_trainings(study, of)) if table.rows],
+            [
+                table
+                for table in (_choices(study, mode), _first_trainings(study, mode))
+                if table.rows
+            ],
         )
         for mode, of in study["tuning"].items()
     ]
@@ -55,8 +59,9 @@ def _sentences(tuning: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
-def _choices(study: Study, tuning: Mapping[str, Any]) -> Table:
+def _choices(study: Study, mode: str) -> Table:
     """Returns the mean validation score of each candidate, and how often it was chosen."""
+    tuning = study["tuning"][mode]
     arms = tuning["arms"]
     of_arm = {name: {one["candidate"]: one for one in arm["ood"]} for name, arm in arms.items()}
     rows = []
@@ -71,16 +76,17 @@ def _choices(study: Study, tuning: Mapping[str, Any]) -> Table:
             cells.append(f"{score}; {one['chosen']:,} of {arms[name]['cells']:,}")
         rows.append([candidate, *cells])
     caption = (
-        f"At {hospital(study)}: mean AUROC on the validation patients of the budgets (chosen on "
-        "these, so it looks better than it is), and number of cells that chose the candidate. "
-        "Step 0 is the model before adaptation."
+        f"{mode_name(mode)} at {hospital(study)}: mean AUROC on the validation patients of the "
+        "budgets (chosen on these, so it looks better than it is), and number of cells that chose "
+        "the candidate. Step 0 is the model before adaptation."
     )
     return Table(caption, ["candidate", *of_arm], rows, "estimates")
 
 
-def _first_trainings(study: Study, tuning: Mapping[str, Any]) -> Table:
+def _first_trainings(study: Study, mode: str) -> Table:
     """Returns what each training at the first hospital chose, with its validation scores."""
-    runs = [(name, run) for name, arm in tuning["arms"].items() for run in arm.get("id", ())]
+    arms = study["tuning"][mode]["arms"]
+    runs = [(name, run) for name, arm in arms.items() for run in arm.get("id", ())]
     scored = list(dict.fromkeys(key for _, run in runs for key in run.get("scores", ())))
     labels = list(dict.fromkeys(key for _, run in runs for key in run.get("penalties", ())))
     chosen = any("chosen" in run for _, run in runs)
@@ -96,5 +102,8 @@ def _first_trainings(study: Study, tuning: Mapping[str, Any]) -> Table:
         rows.append([name, str(run["training"] + 1), *cells])
     header = ["arm", "training", *(["chosen"] * chosen), *scored]
     header += [f"penalty, {label}" for label in labels]
-    caption = f"At {first_hospital(study)}: the choice of each training, by validation AUROC."
+    caption = (
+        f"{mode_name(mode)} at {first_hospital(study)}: the choice of each training, by validation "
+        "AUROC."
+    )
     return Table(caption, header, rows, "estimates")

@@ -1,0 +1,62 @@
+"""The sentences of the benchmark on real images, each held against a known study."""
+
+import pytest
+from ood_example import interval, make_answer, make_study
+
+
+@pytest.fixture(scope="module")
+def benchmark(load_benchmark):
+    return load_benchmark("transfer")
+
+
+def _section(benchmark, study):
+    return benchmark.section(study, "COMMAND", "figure.png")
+
+
+def test_an_arm_whose_curve_starts_at_the_level_is_not_said_to_fail(benchmark):
+    """The sentence said 'does not reach' of a curve above the level at every budget."""
+    study = make_study(("simclr", "scratch"), ("abnormal",), ("probe",))
+    below = {
+        "status": "below the first budget",
+        "patients": interval(0.0, 0.0, 0.0),
+        "ratio": None,
+        "fold": None,
+        "fold_missing": "below the first budget",
+        "share_reached": 0.95,
+    }
+    study["answers"] = [make_answer("simclr", "probe", "scratch", "80 % of the gain", **below)]
+    text = _section(benchmark, study)
+    assert "does not reach" not in text
+    assert (
+        "- Linear probe: Without any labelled patient of General Hospital (zero-shot), simclr "
+        "already reaches 80 % of the gain that scratch makes with all 310 labelled patients"
+    ) in text
+    assert "- Linear probe: Placebo: scratch against itself" in text
+
+
+def test_the_section_names_hospitals_and_intervals(benchmark):
+    text = _section(benchmark, make_study(("simclr", "scratch"), ("abnormal",), ("probe",)))
+    assert "label budgets, University Clinic to General Hospital" in text
+    assert "AUROC on 214 test patients of General Hospital, seeds: 10. Intervals: 95 %, " in text
+    assert "| probe | simclr | 310 | 0.829 [0.799, 0.859] | +0.031 [+0.010, +0.052] |" in text
+    assert "OOD data" not in text
+
+
+@pytest.mark.parametrize(
+    ("intervals", "words"),
+    [
+        (
+            [(0.6, 0.7), (0.5, 0.7), (0.4, 0.55), (0.593, 0.9)],
+            "Intervals of the 4 points against the OOD floor of 0.592: 2 above it, 1 below it, 1 "
+            "on both sides of it.",
+        ),
+        (
+            [(None, None), (0.592, 0.592)],
+            "Intervals of the 2 points against the OOD floor of 0.592: 1 on both sides of it, 1 "
+            "not estimable.",
+        ),
+    ],
+)
+def test_the_floor_is_held_against_intervals(benchmark, intervals, words):
+    points = [{"mean": {"low": low, "high": high}} for low, high in intervals]
+    assert benchmark.above_floor(points, 0.592) == words
