@@ -18,8 +18,9 @@ embeddings), `:rehearsal` (made-up data of the five conditions, random weights, 
 Expected on CheXpert: not measured here; the data and the weights are gated. `:rehearsal` shows that
 everything runs; its AUROC says nothing about radiographs.
 
-Uncertain values: ones for Atelectasis and Edema, zeros for the others; unmentioned: zeros. This is
-the usual choice; others are `ignore`, `zeros` and `ones`, for all labels or for one.
+Uncertain values in training: ones for Atelectasis and Edema, zeros for the others; unmentioned:
+zeros. This is the usual choice; others are `ignore`, `zeros` and `ones`, for all labels or for one.
+In validation, uncertain values are ignored (`config.eval_uncertain`); valid.csv has none.
 """
 
 import ml_collections

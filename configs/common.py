@@ -23,7 +23,11 @@ def finetuning() -> ml_collections.ConfigDict:
     config.data_dir = ""
     config.labels = ()
     config.uncertain = "ignore"  # ignore, zeros or ones; 'zeros; Edema=ones' for exceptions
-    config.unmentioned = "ignore"
+    config.unmentioned = "ignore"  # empty labels of training
+    # Labels of validation and test; empty for the policy of training.
+    config.eval_uncertain = "ignore"
+    config.eval_unmentioned = ""  # empty labels of images that have another label
+    config.eval_unlabelled = "ignore"  # images without any label; zeros: negative for every label
     config.splits = ml_collections.ConfigDict({"train": 0.7, "validation": 0.1, "test": 0.2})
     config.split_seed = 0
     config.split_unit = "patient_id"  # or slide_id
@@ -93,8 +97,9 @@ def chest_xray(source: str) -> ml_collections.ConfigDict:
 def reports(config: ml_collections.ConfigDict) -> None:
     """Sets the usual policies for labels that CheXpert's labeller mined from reports.
 
-    Uncertain labels count as positive for Atelectasis and Edema and as negative for the others;
-    unmentioned labels count as negative.
+    In training, uncertain labels count as positive for Atelectasis and Edema and as negative for
+    the others; unmentioned labels count as negative. In validation and test, uncertain labels are
+    ignored and images without any label are left out.
     """
     config.uncertain = "zeros; Atelectasis=ones; Edema=ones"
     config.unmentioned = "zeros"

@@ -14,8 +14,10 @@ second trains in little memory), `:head_only` (the head alone, solved on stored 
 
 Expected on MIMIC-CXR-JPG: not measured here; the data and the weights are gated.
 
-All labels are mined from reports, also in the test split. Uncertain values: ones for Atelectasis
-and Edema, zeros for the others; unmentioned: zeros, as for CheXpert.
+All labels are mined from reports, also in the test split. Uncertain values in training: ones for
+Atelectasis and Edema, zeros for the others; unmentioned: zeros, as for CheXpert. In validation and
+test, uncertain values are ignored and studies without any label are left out; results show the
+AUROC with uncertain values as negative and as positive beside it.
 """
 
 import ml_collections

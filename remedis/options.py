@@ -12,6 +12,10 @@ _Settings = TypeVar("_Settings")
 # Config keys by the name they had in version 0.1; in configs and run directories of that time.
 RENAMED_KEYS = {"rematerialise": "gradient_checkpointing"}
 
+# Config keys that run directories of earlier versions lack. Such a run loads, and resumes if its
+# data and weights are unchanged; the code that reads a key decides what its absence means.
+ADDED_KEYS = frozenset({"eval_uncertain", "eval_unmentioned", "eval_unlabelled"})
+
 
 def items(text: str, separator: str = ";") -> list[str]:
     """Returns the parts of a text between separators, stripped; empty parts are left out."""

@@ -31,7 +31,7 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--manifest", metavar="FILE.csv", help="the same as DATA")
     shared_arguments.add_source(evaluate)
     shared_arguments.add_batches(evaluate)
-    shared_arguments.add_policies(evaluate)
+    shared_arguments.add_judged_policies(evaluate)
     add = evaluate.add_argument
     add("--out", required=True, metavar="DIR", help="directory to write to")
     add("--split", metavar="NAME", help="score this split alone; all if not given (a run: test)")
@@ -51,7 +51,7 @@ def _add_calibrate(commands: Any) -> None:
     _add_model(calibrate)
     shared_arguments.add_data(calibrate)
     shared_arguments.add_batches(calibrate)
-    shared_arguments.add_policies(calibrate)
+    shared_arguments.add_judged_policies(calibrate)
     calibrate.add_argument(
         "--method",
         help="platt (scale and offset per label) or temperature (scale only, which cannot correct "
@@ -94,8 +94,8 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
         exported,
         manifest,
         out,
-        uncertain=parsed.uncertain or "ignore",
-        unmentioned=parsed.unmentioned or "ignore",
+        source=parsed.source,
+        policies=shared_arguments.named_policies(parsed),
         split=getattr(parsed, "split", None),
         batch_size=parsed.batch_size,
         max_bad_images=parsed.max_bad_images,
@@ -147,6 +147,8 @@ def _calibrate(parsed: argparse.Namespace) -> int:
     exported = exported_classifier.load(parsed.model)
     method = recalibrate.method_for(exported.description.task, parsed.method)
     scored = _scored(parsed, exported, f"{parsed.out}.data")
+    for line in scored.label_notes:
+        print(line)
     for line in recalibrate.recalibrate(exported, scored, method, parsed.out):
         print(line)
     return 0

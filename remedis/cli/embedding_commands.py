@@ -1,6 +1,7 @@
 """The commands on embeddings: `embed`, `probe`."""
 
 import argparse
+import dataclasses
 import logging
 import os
 from typing import Any
@@ -43,6 +44,7 @@ def _add_probe(commands: Any) -> None:
     shared_arguments.add_backbone(probe)
     shared_arguments.add_splits(probe)
     shared_arguments.add_policies(probe)
+    shared_arguments.add_judged_policies(probe, prefix="eval-")
     add = probe.add_argument
     add("--methods", default="linear,knn", metavar="A,B", help="linear, knn, few_shot; linear,knn")
     add(
@@ -104,23 +106,26 @@ def _probe(parsed: argparse.Namespace) -> int:
     check_methods(methods)
     fractions = shared_arguments.fractions(parsed.splits or shared_arguments.DEFAULT_SPLITS)
 
-    from remedis.data import labels, splits
-    from remedis.inference import probe
+    from remedis.data import label_policies, splits
+    from remedis.inference import probe, run_policies
     from remedis.reporting import results_table
 
-    manifest = shared_arguments.manifest(parsed)
-    manifest = labels.apply_policies(
-        manifest,
-        uncertain=labels.policies(parsed.uncertain or "ignore", manifest.labels),
-        unmentioned=labels.policies(parsed.unmentioned or "ignore", manifest.labels),
-    )
+    run = run_policies.of_model(parsed.checkpoint)
+    policies = run.for_source(parsed.source) if run else label_policies.LabelPolicies()
+    named = {
+        **{f"eval_{k}": v for k, v in shared_arguments.named_policies(parsed, "eval_").items()},
+        **{k: v for k in ("uncertain", "unmentioned") if (v := getattr(parsed, k)) is not None},
+    }
+    policies = dataclasses.replace(policies, **named)
+    manifest = label_policies.keep_found(shared_arguments.manifest(parsed))
     manifest = splits.ensure(
-        manifest,
+        label_policies.decide(manifest, policies.training),
         fractions,
         parsed.split_seed,
         parsed.split_unit,
         parsed.allow_missing_patient_ids,
     )
+    manifest = label_policies.decide_by_split(manifest, policies)
     embedded = _embedded(
         parsed,
         manifest.subset(manifest.table["split"].isin(splits.SPLITS)),
@@ -147,6 +152,11 @@ def _probe(parsed: argparse.Namespace) -> int:
                 title=f"{titles[method]}, test split",
             )
         )
+    tested = embedded.manifest.select("test")
+    for note in label_policies.notes(tested, policies.evaluation):
+        print(note)
+    if run and (differs := run_policies.difference(policies.evaluation, run, tested)):
+        print(differs)
     if probed.few_shot:
         print("Few-shot probe, test split: mean AUROC [95 % interval] by patients per class")
         for shots, measured in probed.few_shot.items():

@@ -25,6 +25,32 @@ def add_policies(parser: argparse.ArgumentParser) -> None:
     add("--unmentioned", metavar="POLICY", help="as config.unmentioned: ignore, zeros or ones")
 
 
+def add_judged_policies(parser: argparse.ArgumentParser, prefix: str = "") -> None:
+    """Adds the policies for labels that a model is judged by, inherited from its run.
+
+    Args:
+      parser: of the command.
+      prefix: of the options' names, such as `eval-`.
+    """
+    for kind, values in (
+        ("uncertain", "labels of -1"),
+        ("unmentioned", "empty labels of images that have another label"),
+        ("unlabelled", "images without any label"),
+    ):
+        parser.add_argument(
+            f"--{prefix}{kind}",
+            metavar="POLICY",
+            help=f"{values}: ignore, zeros or ones; that of the model's run if not given",
+        )
+
+
+def named_policies(parsed: argparse.Namespace, prefix: str = "") -> dict[str, str]:
+    """Returns the policies of `add_judged_policies` that the command line names, by kind."""
+    kinds = ("uncertain", "unmentioned", "unlabelled")
+    named = {kind: getattr(parsed, f"{prefix}{kind}") for kind in kinds}
+    return {kind: policy for kind, policy in named.items() if policy is not None}
+
+
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Adds the data and their source; `manifest` loads them."""
     parser.add_argument("data", metavar="DATA", help="manifest.csv, or the directory of the data")

@@ -78,42 +78,70 @@ def choose_labels(labels: Sequence[str] | None, known: Sequence[str]) -> tuple[s
     return tuple(labels)
 
 
-def apply_policies(manifest: Manifest, uncertain: Policy, unmentioned: Policy) -> Manifest:
-    """Returns a manifest whose uncertain (-1) and unmentioned (NaN) labels follow policies.
+def apply_policies(
+    manifest: Manifest, uncertain: Policy, unmentioned: Policy, unlabelled: Policy | None = None
+) -> Manifest:
+    """Returns a manifest whose uncertain (-1) and empty (NaN) labels follow policies.
 
-    The two kinds of values are located before either is replaced: an uncertain label that is
-    ignored does not become negative because unmentioned labels do. The manifest records the
-    policies.
+    All kinds of values are located before any is replaced: an uncertain label that is ignored does
+    not become negative because unmentioned labels do. The manifest records the policies.
 
     Args:
       manifest: labels of 1, 0, -1 and NaN.
       uncertain: policy for -1, one for all labels or one per label: `ignore` makes it unknown (NaN,
         left out of losses and metrics), `zeros` negative, `ones` positive, `keep` leaves it.
       unmentioned: the same for NaN, where `ignore` and `keep` have the same effect.
+      unlabelled: the same for NaN of an image that has no label at all (see `without_labels`), for
+        which nobody looked for findings; that of `unmentioned` if None.
 
     Raises:
       UserError: a policy or label is unknown, a label has no policy, or an earlier policy has
         replaced values of a label, so that the original ones are lost.
     """
+    refuse_decided(manifest)
     table = manifest.table.copy()
     record = dict(manifest.policies)
-    chosen = {
-        "uncertain": _per_label(uncertain, manifest.labels, "uncertain"),
-        "unmentioned": _per_label(unmentioned, manifest.labels, "unmentioned"),
-    }
+    texts = {"uncertain": uncertain, "unmentioned": unmentioned}
+    if unlabelled is not None:
+        texts["unlabelled"] = unlabelled
+    chosen = {kind: _per_label(text, manifest.labels, kind) for kind, text in texts.items()}
+    nothing = without_labels(manifest) & (unlabelled is not None)
     for label in manifest.labels:
-        if any(policy != "keep" for policy in record.get(label, {}).values()):
+        values = table[label].to_numpy(copy=True)
+        empty = np.isnan(values)
+        masks = {
+            "uncertain": values == -1,
+            "unmentioned": empty & ~nothing,
+            "unlabelled": empty & nothing,
+        }
+        for kind, policy in chosen.items():
+            _replace(values, masks[kind], policy[label])
+        table[label] = values
+        record[label] = {kind: policy[label] for kind, policy in chosen.items()}
+    return dataclasses.replace(manifest, table=table, policies=record)
+
+
+def refuse_decided(manifest: Manifest) -> None:
+    """Raises a `UserError` if a policy has replaced values of a label."""
+    for label in manifest.labels:
+        if any(policy != "keep" for policy in manifest.policies.get(label, {}).values()):
             raise UserError(
-                f"Label {label!r} has had a policy already ({dict(record[label])}); "
+                f"Label {label!r} has had a policy already ({dict(manifest.policies[label])}); "
                 "apply policies to the manifest as its source loads it."
             )
-        values = table[label].to_numpy(copy=True)
-        masks = {"uncertain": values == -1, "unmentioned": np.isnan(values)}
-        for kind, mask in masks.items():
-            _replace(values, mask, chosen[kind][label])
-        table[label] = values
-        record[label] = {kind: chosen[kind][label] for kind in masks}
-    return dataclasses.replace(manifest, table=table, policies=record)
+
+
+def without_labels(manifest: Manifest) -> np.ndarray:
+    """Returns which images have no label at all, [rows] bool, before any policy.
+
+    The column `any_label` says so where a source fills it, since `labels` may be some of a data
+    set's only. Elsewhere the label columns do.
+    """
+    has_any = (~np.isnan(manifest.targets())).any(axis=1)
+    if "any_label" in manifest.table:
+        known = manifest.table["any_label"].to_numpy()
+        has_any = np.where(np.isnan(known), has_any, known == 1)
+    return ~has_any
 
 
 def policies(text: str, names: tuple[str, ...]) -> dict[str, str]:

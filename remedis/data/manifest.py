@@ -16,7 +16,7 @@ from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.errors import UserError, some, unknown_choice
 
 REQUIRED = ("path", "patient_id", "study_id", "site", "split")
-KNOWN = ("sex", "age", "view", "slide_id", "mpp")
+KNOWN = ("sex", "age", "view", "slide_id", "mpp", "any_label")
 SPLITS = ("train", "validation", "test")
 # Images held out of training, but from slides of training: not part of a leak-free experiment.
 ID_VALIDATION = "id_validation"
@@ -25,7 +25,7 @@ UNASSIGNED = "unassigned"  # stands for a missing split in counts and packed dat
 LABEL_VALUES = (1.0, 0.0, -1.0)
 
 _TEXT = (*REQUIRED, "sex", "view", "slide_id")
-_NUMBERS = ("age", "mpp")
+_NUMBERS = ("age", "mpp", "any_label")
 
 
 # Tables have no plain equality, so manifests are compared by identity.
@@ -37,9 +37,10 @@ class Manifest:
       table: one row per image. Columns `path` (relative to `root`, or absolute), `patient_id`,
         `study_id`, `site`, `split` (strings, missing = unknown), one float32 column per label
         (1, 0, NaN = unknown, -1 = uncertain until a policy resolves it), and where known `sex`
-        (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres per pixel). Ids of patients,
-        studies and slides are in their canonical spelling (`canonical_ids`). Further columns stay
-        as they are. Rows are numbered from 0.
+        (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres per pixel), `any_label` (1 if
+        the data set has a label for the image, also one that is not among `labels`, else 0). Ids of
+        patients, studies and slides are in their canonical spelling (`canonical_ids`). Further
+        columns stay as they are. Rows are numbered from 0.
       labels: names of the label columns, in the order of a model's scores.
       root: directory that the paths are relative to.
       source: name of the source that made the table.
@@ -200,7 +201,13 @@ def read_csv(
     spreadsheet.refuse(path, table["split"], unknown, f"{', '.join(SPLITS)}, or nothing")
     for label in labels:
         table[label] = columns.labels(path, table[label])
-    for name, parse in {"sex": columns.sexes, "age": columns.ages, "mpp": columns.mpps}.items():
+    parsers = {
+        "sex": columns.sexes,
+        "age": columns.ages,
+        "mpp": columns.mpps,
+        "any_label": columns.flags,
+    }
+    for name, parse in parsers.items():
         if name in table:
             table[name] = parse(path, table[name])
     return Manifest(table, tuple(labels), pathlib.Path(root or path.parent), source=str(path))

@@ -227,7 +227,8 @@ def compare_tables(
             path = first_rows["path"].iloc[int(np.argmin(same))]
             raise UserError(
                 f"{column} of {path} is not the same in the two, as for {int((~same).sum())} of "
-                f"{len(same)} images; both must be scored against the same manifest."
+                f"{len(same)} images; both must be scored against the same manifest, "
+                "under the same label policies."
             )
     first_scores, second_scores = (
         ranking_of(rows, names, task).values for rows in (first_rows, second_rows)

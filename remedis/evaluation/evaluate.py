@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis.errors import UserError, unknown_choice
-from remedis.evaluation import estimates, ratios
+from remedis.evaluation import estimates, ratios, uncertain_labels
 from remedis.evaluation.auroc import checked
 from remedis.evaluation.estimates import Cases, ColumnMetric
 from remedis.evaluation.evaluation_result import Metric, Result
@@ -126,11 +126,13 @@ def evaluate_table(
     thresholds: Thresholds | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    label_notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Returns the evaluation of one split, as in `results.json`.
 
     It has the fields of `Result.to_json`; `subgroups`; `ranked_by`, the kind of values that rank;
-    `ties`, what `ranking.ties` returns for each label; and `warnings`, a list of sentences.
+    `ties`, what `ranking.ties` returns for each label; `warnings`, a list of sentences;
+    `label_notes`; and `uncertain_labels` if there are any (see `uncertain_labels.three_ways`).
 
     Args:
       table: predictions, with `split`, `patient_id`, `label/<name>` and `score/<name>`. Where they
@@ -142,6 +144,7 @@ def evaluate_table(
       thresholds: as for `evaluate`.
       seed: as for `evaluate`.
       resamples: as for `evaluate`.
+      label_notes: sentences about what labels count as.
 
     Raises:
       UserError: a column is missing, the split has no rows, or for the reasons of `evaluate`.
@@ -186,7 +189,7 @@ def evaluate_table(
     )
     tied = ties(labels, ranked.values)
     warning = tie_warning(names, tied)
-    return {
+    evaluated = {
         **result.to_json(),
         "subgroups": groups,
         "ranked_by": ranked.source,
@@ -194,4 +197,11 @@ def evaluate_table(
             name: {kind: of[i].item() for kind, of in tied.items()} for i, name in enumerate(names)
         },
         "warnings": [warning] if warning else [],
+        "label_notes": list(label_notes),
     }
+    found = [f"found/{name}" for name in names]
+    if set(found) <= set(rows) and (rows[found] == -1).any(axis=None):
+        evaluated["uncertain_labels"] = uncertain_labels.three_ways(
+            rows[found].to_numpy(dtype=np.float64), labels, ranked.values, names, ids
+        )
+    return evaluated

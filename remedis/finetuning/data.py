@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import labels, sources, splits
+from remedis.data import label_policies, sources, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.judged_images import JudgedSet
+from remedis.data.label_policies import LabelPolicies
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.finetuning.settings import DataSettings
@@ -82,12 +83,9 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
     options = literals(settings.source_options.split(";"), "config.source_options")
     if "allow_missing_patient_ids" in sources.options_of(settings.source):
         options["allow_missing_patient_ids"] = settings.allow_missing_patient_ids
+    policies = settings.policies
     manifest = sources.load(settings.source, settings.data_dir, settings.labels, **options)
-    manifest = labels.apply_policies(
-        manifest,
-        uncertain=labels.policies(settings.uncertain, manifest.labels),
-        unmentioned=labels.policies(settings.unmentioned, manifest.labels),
-    )
+    manifest = label_policies.decide(label_policies.keep_found(manifest), policies.training)
     manifest = splits.ensure(
         manifest,
         settings.splits,
@@ -98,6 +96,7 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
         settings.complete_splits,
     )
     manifest = manifest.subset(manifest.table["split"].isin(SPLITS).to_numpy(dtype=bool))
+    manifest = label_policies.decide_by_split(manifest, policies)
     scanned = scan.scan(manifest, run / "scan.parquet")
     manifest, bad = scan.quarantine(
         manifest, scanned, settings.max_bad_images, run / "bad_images.csv"
@@ -114,8 +113,11 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
     files.write_json(run / "leaks.json", receipt.to_json())
     receipt.raise_if_leaking()
     counts = manifest.counts()
-    _LOG.info(_overview(manifest, counts, bad, receipt))
     by_split = {name: manifest.select(name) for name in SPLITS}
+    _LOG.info(_overview(manifest, counts, bad, receipt))
+    for name in label_policies.JUDGED:
+        for note in label_policies.notes(by_split[name], policies.evaluation):
+            _LOG.info(f"  {name}: {note}")
     for name, split in by_split.items():
         if not len(split):
             raise UserError(
@@ -123,6 +125,8 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
                 "the data."
             )
     _check_learnable(by_split["train"])
+    for name in label_policies.JUDGED:
+        _check_judged(by_split[name], policies)
     if task == "multi_class":
         _check_exclusive(manifest)
     return RunData(
@@ -132,6 +136,11 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
             "source": manifest.source,
             "counts": counts.to_dict(orient="index"),
             "policies": {label: dict(policy) for label, policy in manifest.policies.items()},
+            "evaluation_policies": policies.evaluation.to_json(),
+            "label_notes": {
+                name: label_policies.notes(by_split[name], policies.evaluation)
+                for name in label_policies.JUDGED
+            },
             "bad_images": len(bad),
             "unchecked": list(receipt.unchecked),
         },
@@ -153,6 +162,31 @@ def _check_learnable(train: Manifest) -> None:
                     f"Label {label!r} has no {name} image among the {len(train):,} of the "
                     "training split; leave it out of config.labels, or check config.unmentioned "
                     "and the data."
+                )
+
+
+def _check_judged(split: Manifest, policies: LabelPolicies) -> None:
+    """Raises a UserError if a label has one class only because images without labels are left out.
+
+    This is so where an empty row means that every finding is absent.
+    """
+    left_out = label_policies.left_out(split, policies.evaluation)
+    if not left_out["images"]:
+        return
+    everything = dataclasses.replace(policies.evaluation, unlabelled=policies.unmentioned)
+    name = split.table["split"].iloc[0]
+    for i, label in enumerate(split.labels):
+        for value, word in ((1, "positive"), (0, "negative")):
+            missing = not (split.targets()[:, i] == value).any()
+            if (
+                missing
+                and (label_policies.decide(split, everything).targets()[:, i] == value).any()
+            ):
+                raise UserError(
+                    f"Label {label!r} has no {word} image in the {name} split, since "
+                    f"{left_out['images']:,} images without any label are left out there; if a "
+                    "row without labels means that every finding is absent, set "
+                    "config.eval_unlabelled to zeros."
                 )
 
 

@@ -69,7 +69,7 @@ def _list_judged(settings: FinetuneSettings, run: RunDirectory) -> None:
     if not (run / judged_images.FILE).is_file():
         if settings.rehearsal:
             settings = rehearsal.prepared(settings, run)
-        data = finetuning_data.prepare(settings.data, settings.model.task, run)
+        data = finetuning_data.prepare(settings.data.as_begun(run), settings.model.task, run)
         judged_images.write(run.path, data.judged())
 
 
@@ -83,7 +83,8 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     trainable = model.build(settings, distribution.strategy)
     start = trainable.provenance
     run.write_environment(start.to_json())
-    data = finetuning_data.prepare(settings.data, settings.model.task, run)
+    data_settings = settings.data.as_begun(run)
+    data = finetuning_data.prepare(data_settings, settings.model.task, run)
     judged_images.write(run.path, data.judged())
     seen = SeenImages.from_checkpoint(settings.model.checkpoint)
     seen.refuse_seen(
@@ -139,6 +140,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         thresholds=chosen_thresholds.to_json(),
         calibration=fitted_calibration.to_json(),
         seen=seen.extended(data.learnt_from()),
+        label_policies={"source": settings.data.source, **data_settings.policies.to_json()},
         overwrite=True,
     )
 
@@ -151,6 +153,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
             thresholds=chosen_thresholds,
             seed=settings.seed,
             resamples=settings.report.resamples,
+            label_notes=data.summary["label_notes"][split],
         )
 
     of_validation = evaluated("validation")

@@ -1,14 +1,19 @@
 """Settings of a fine-tuning run, in small frozen dataclasses made from its config."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import ml_collections
 
 from remedis import options
+from remedis.data.label_policies import EVALUATION_KEYS, LabelPolicies
 from remedis.preprocess import Preprocess
 from remedis.training import checks
+from remedis.training.run_directory import RunDirectory
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +26,9 @@ class DataSettings:
     labels: tuple[str, ...]
     uncertain: str
     unmentioned: str
+    eval_uncertain: str
+    eval_unmentioned: str
+    eval_unlabelled: str
     splits: Mapping[str, float]
     split_seed: int
     split_unit: str
@@ -30,6 +38,29 @@ class DataSettings:
     allow_similar_ids: bool
     refuse_near_duplicates: bool
     max_bad_images: float
+
+    @property
+    def policies(self) -> LabelPolicies:
+        """The label policies of training and of evaluation."""
+        return LabelPolicies.from_config(dataclasses.asdict(self))
+
+    def as_begun(self, run: RunDirectory) -> "DataSettings":
+        """Returns the settings with the label policies that a run of an earlier version began with.
+
+        Before evaluation had policies of its own, validation and test followed those of training.
+        """
+        if not set(EVALUATION_KEYS) & run.later_keys():
+            return self
+        begun = dataclasses.replace(
+            self, eval_uncertain="", eval_unmentioned="", eval_unlabelled=""
+        )
+        if begun.policies.evaluation != self.policies.evaluation:
+            _LOG.warning(
+                f"{run.shared} is older than label policies for evaluation: labels of its "
+                "validation and test splits follow the policies of training. A new directory has "
+                "the new ones."
+            )
+        return begun
 
 
 @dataclasses.dataclass(frozen=True)

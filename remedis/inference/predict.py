@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import evaluation_batches, readable
+from remedis.data.label_policies import FOUND
 from remedis.data.manifest import Manifest
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
@@ -61,7 +62,8 @@ def table(
 
     Returns:
       Ids, subgroups where known, and for each label `label/<name>` (NaN unknown), `score/<name>`
-      (the probability), `logit/<name>` and `log_odds/<name>`, which ranks the images.
+      (the probability), `logit/<name>`, `log_odds/<name>`, which ranks the images, and, if the
+      manifest has it, `found/<name>`: the label as found, before policies (-1 uncertain).
     """
     known = [*IDS, *(name for name in SUBGROUPS if name in manifest.table)]
     columns: dict[str, Any] = {name: manifest.table[name] for name in known}
@@ -71,4 +73,6 @@ def table(
         columns[f"score/{name}"] = probabilities[:, i].astype(np.float32)
         columns[f"logit/{name}"] = logits[:, i]
         columns[f"log_odds/{name}"] = log_odds[:, i].astype(np.float64)
+        if FOUND + name in manifest.table:
+            columns[FOUND + name] = manifest.table[FOUND + name]
     return pd.DataFrame(columns)

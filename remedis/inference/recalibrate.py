@@ -122,6 +122,7 @@ def recalibrate(
         thresholds=thresholds,
         calibration={**fitted.to_json(), "data": source},
         seen=exported.seen and exported.seen.extended(scored.hashes),
+        label_policies=description.label_policies,
     )
     after = fitted.probabilities(logits)
     lines = [f"{out}: calibrated by {fitted.method} on {fitted.fitted_on['cases']:,} patients."]

@@ -3,18 +3,21 @@
 import dataclasses
 import logging
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from remedis import files
-from remedis.data import labels
+from remedis.data import label_policies
+from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.thresholds import Thresholds
+from remedis.inference import run_policies
 from remedis.inference.embed import readable_images
 from remedis.inference.exported import ExportedClassifier, seen_by
 
@@ -30,12 +33,16 @@ class Scored:
       table: of predictions, in the same order.
       warning: a sentence if the classifier has seen some of them, or may have; else empty.
       hashes: SHA-256 of the image files, in the same order.
+      meaning: what labels other than 1 and 0 count as.
+      label_notes: sentences about it, and about how it differs from that of the classifier's run.
     """
 
     manifest: Manifest
     table: pd.DataFrame
     warning: str
     hashes: tuple[str, ...]
+    meaning: Meaning = dataclasses.field(default_factory=Meaning)
+    label_notes: tuple[str, ...] = ()
 
 
 def check_out(out: files.Path) -> None:
@@ -49,8 +56,8 @@ def score(
     manifest: Manifest,
     out: files.Path,
     *,
-    uncertain: str = "ignore",
-    unmentioned: str = "ignore",
+    source: str = "csv",
+    policies: Mapping[str, str] | None = None,
     split: str | None = None,
     batch_size: int = 32,
     max_bad_images: float = 0.01,
@@ -61,8 +68,9 @@ def score(
       exported: the classifier.
       manifest: its labels are some of the classifier's.
       out: directory for the scan and the list of bad images.
-      uncertain: as config.uncertain.
-      unmentioned: as config.unmentioned.
+      source: name of the source of the data, which decides what is inherited.
+      policies: of `uncertain`, `unmentioned` and `unlabelled` labels, as texts of a config. Those
+        that are not named are inherited from the classifier's run, see `RunPolicies.for_source`.
       split: score only the images of this split.
       batch_size: images per batch.
       max_bad_images: largest share of unreadable images that is accepted.
@@ -71,11 +79,10 @@ def score(
       UserError: a label is not the classifier's, there are no images, or too many are bad.
     """
     exported.check_labels(manifest.labels)
-    manifest = labels.apply_policies(
-        manifest,
-        uncertain=labels.policies(uncertain, manifest.labels),
-        unmentioned=labels.policies(unmentioned, manifest.labels),
-    )
+    run = run_policies.of_model(exported.folder)
+    inherited = (run.for_source(source) if run else LabelPolicies()).evaluation
+    meaning = dataclasses.replace(inherited, **(policies or {}))
+    manifest = meaning.apply(manifest)
     if split is not None:
         manifest = manifest.select(split)
     manifest, scanned = readable_images(manifest, out, max_bad_images)
@@ -83,7 +90,10 @@ def score(
     if warning:
         _LOG.warning(warning)
     table = exported.score(manifest, batch_size)
-    return Scored(manifest, table, warning, tuple(scanned["sha256"]))
+    notes = [*label_policies.notes(manifest, meaning)]
+    if differs := run_policies.difference(meaning, run, manifest):
+        notes.append(differs)
+    return Scored(manifest, table, warning, tuple(scanned["sha256"]), meaning, tuple(notes))
 
 
 def evaluate(
@@ -111,6 +121,7 @@ def evaluate(
             "source": manifest.source,
             "counts": manifest.counts().to_dict(orient="index"),
             "policies": {label: dict(policy) for label, policy in manifest.policies.items()},
+            "evaluation_policies": scored.meaning.to_json(),
             "warning": scored.warning,
         },
         "preprocess": {"evaluation": description.preprocess},
@@ -123,6 +134,7 @@ def evaluate(
             thresholds=exported.thresholds(manifest.labels),
             seed=seed,
             resamples=resamples,
+            label_notes=scored.label_notes,
         ),
     }
     _write(out, table, results)
@@ -165,6 +177,7 @@ def reevaluate(
         thresholds=Thresholds.from_json(chosen) if chosen else None,
         seed=seed,
         resamples=resamples,
+        label_notes=_notes_of_run(old, split),
     )
     warning = str(old.get("data", {}).get("warning", ""))
     if split != "test":
@@ -183,6 +196,22 @@ def reevaluate(
     }
     _write(out, table[table["split"] == split], results)
     return results
+
+
+def _notes_of_run(results: Mapping[str, Any], split: str) -> list[str]:
+    """Returns what the labels of a run's predictions count as, for a split of its results."""
+    if split in results and "label_notes" in results[split]:
+        return list(results[split]["label_notes"])
+    # Version 0.1 had one policy for training and evaluation.
+    names_of: dict[str, list[str]] = {}
+    for name, policies in results.get("data", {}).get("policies", {}).items():
+        if not set(policies.values()) <= {"ignore", "keep"}:
+            text = ", ".join(f"{kind} ones as '{policy}'" for kind, policy in policies.items())
+            names_of.setdefault(text, []).append(name)
+    if not names_of:
+        return []
+    texts = "; ".join(f"{text} ({', '.join(names)})" for text, names in names_of.items())
+    return [f"Labels count as in training, {texts}: the run is older than policies for evaluation."]
 
 
 def _task(task: str, labels: tuple[str, ...], all_labels: tuple[str, ...]) -> str:

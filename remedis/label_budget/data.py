@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import canonical_ids, judged_images, sources
+from remedis.data import canonical_ids, judged_images, label_policies, sources
 from remedis.data import manifest as manifests
 from remedis.data.checks import leaks
 from remedis.data.judged_images import JudgedSet
@@ -32,17 +32,22 @@ class StudyData:
 
     Attributes:
       inside: in-distribution data, all three splits.
-      pool: images of all out-of-distribution patients that may be labelled.
+      pool: images of all out-of-distribution patients that may be labelled, with labels under the
+        policies of training.
+      judged_pool: the same with labels under the policies of evaluation, for validation.
       test: out-of-distribution test images.
       hashes: SHA-256 of the out-of-distribution images, by path.
       receipts: of the leak gate: within each hospital, `id` and `ood`, and `between` the two.
+      label_notes: what labels of each hospital's test split count as, `id` and `ood`.
     """
 
     inside: RunData
     pool: Manifest
+    judged_pool: Manifest
     test: Manifest
     hashes: "pd.Series[str]"
     receipts: dict[str, Any]
+    label_notes: dict[str, list[str]]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Returns patients, images and positive images per label, by hospital and split."""
@@ -94,7 +99,20 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
         outside.train,
         table=pd.concat([outside.train.table, outside.validation.table], ignore_index=True),
     )
-    return StudyData(inside, pool, outside.test, outside.hashes, receipts)
+    # Any patient of the pool may train or validate: each draw decides.
+    policies = settings.ood.finetuning.data.policies
+    return StudyData(
+        inside,
+        label_policies.decide(pool, policies.training),
+        label_policies.decide(pool, policies.evaluation),
+        outside.test,
+        outside.hashes,
+        receipts,
+        {
+            "id": inside.summary["label_notes"]["test"],
+            "ood": outside.summary["label_notes"]["test"],
+        },
+    )
 
 
 def refuse_seen(settings: StudySettings, data: StudyData) -> None:

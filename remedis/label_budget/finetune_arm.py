@@ -81,7 +81,7 @@ class FinetuneArm:
         work = RunDirectory(self._run / "work" / cell, settings.to_dict())
         data = RunData(
             train=self._data.pool.subset(draw.train),
-            validation=self._data.pool.subset(draw.validation),
+            validation=self._data.judged_pool.subset(draw.validation),
             test=self._data.test,
             hashes=self._data.hashes,
             summary={},
@@ -142,6 +142,7 @@ def _train_in_distribution(
         ),
         directory=directory / "export",
         seen=SeenImages.from_checkpoint(spec).extended(data.inside.learnt_from()),
+        label_policies={"source": settings.data.source, **settings.data.policies.to_json()},
         overwrite=True,
     )
     seconds = time.monotonic() - start

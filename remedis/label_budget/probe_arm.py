@@ -71,7 +71,7 @@ class ProbeArm:
             validation_groups=inside.validation.table["patient_id"],
         )
         starting_point = StartingPoint.from_probe(probe, train)
-        self._targets = data.pool.targets()
+        self._targets, self._judged = data.pool.targets(), data.judged_pool.targets()
         self._pool = starting_point.project(embedded(data.pool, data.hashes, "OOD pool"))
         self._test = starting_point.project(embedded(data.test, data.hashes, "OOD test"))
         self.in_distribution = InDistributionScores(
@@ -84,5 +84,6 @@ class ProbeArm:
     def adapt(self, draw: Draw, seed: int, cell: str) -> Scores:
         """Returns the scores of the OOD test images after adaptation to a draw."""
         del seed, cell  # nothing is random, and no file is written
-        logits = adapt(self._pool, self._targets, draw.train, draw.validation, self._test)
+        targets = np.where(draw.validation[:, None], self._judged, self._targets)
+        logits = adapt(self._pool, targets, draw.train, draw.validation, self._test)
         return logits.astype(np.float32)

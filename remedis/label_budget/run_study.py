@@ -52,6 +52,7 @@ class Study:
         """
         settings = StudySettings.from_config(config)
         run = StudyDirectory(workdir, config.to_dict())
+        settings = settings.as_begun(run)
         if settings.rehearsal:
             settings = rehearsal.prepared(settings, run)
         study_data = data.prepare(settings, run)

@@ -14,6 +14,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.training import checks
+from remedis.training.run_directory import RunDirectory
 
 MODES = ("probe", "finetune")
 HOSPITALS = ("id", "ood")  # keys of the config, and names of folders
@@ -110,6 +111,16 @@ class StudySettings:
         )
         _check(settings)
         return settings
+
+    def as_begun(self, run: RunDirectory) -> "StudySettings":
+        """Returns the settings with the label policies that a study of an earlier version has."""
+
+        def begun(hospital: HospitalSettings) -> HospitalSettings:
+            data = hospital.finetuning.data.as_begun(run)
+            finetuning = dataclasses.replace(hospital.finetuning, data=data)
+            return dataclasses.replace(hospital, finetuning=finetuning)
+
+        return dataclasses.replace(self, id=begun(self.id), ood=begun(self.ood))
 
     def hospital(self, key: str) -> HospitalSettings:
         """Returns the settings of `id` or `ood`."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remedis import files
+from remedis.data import label_policies
 from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
 from remedis.label_budget.arm import InDistributionScores, scores_file
@@ -79,6 +80,7 @@ def write(
                 "source": settings.hospital(key).finetuning.data.source,
                 "counts": counts[key],
                 "leaks": data.receipts[key],
+                "label_notes": data.label_notes[key],
             }
             for key in HOSPITALS
         },
@@ -151,12 +153,22 @@ def _caveats(settings: StudySettings, data: StudyData) -> list[str]:
     patients = data.counts()["ood"]["test"]["patients"]
     if patients < _FEW:
         caveats.append(f"The OOD test set has {patients} patients only: intervals are wide.")
-    ood = settings.ood.finetuning.data
-    if ood.uncertain != "ignore" or ood.unmentioned != "ignore":
-        caveats.append(
-            f"Uncertain OOD labels were taken as '{ood.uncertain}', unmentioned ones as "
-            f"'{ood.unmentioned}'."
-        )
+    for key in HOSPITALS:
+        caveats += [f"{key.upper()} test set: {note}" for note in data.label_notes[key]]
+    caveats += _training_policies(settings, data)
+    return caveats
+
+
+def _training_policies(settings: StudySettings, data: StudyData) -> list[str]:
+    """Returns what labels of each hospital count as in training, where its test set differs."""
+    caveats = []
+    for key, train in (("id", data.inside.train), ("ood", data.pool)):
+        policies = settings.hospital(key).finetuning.data.policies
+        caveats += [
+            f"{key.upper()} training: {note}"
+            for note in label_policies.notes(train, policies.training)
+            if policies.training != policies.evaluation
+        ]
     return caveats
 
 

@@ -70,7 +70,7 @@ class OnlineProbe:
             deterministic=True,
         )
         directory = RunDirectory(run.path / "probe", settings.to_dict())
-        labelled = data.prepare(settings.data, settings.task, directory)
+        labelled = data.prepare(settings.data.as_begun(directory), settings.task, directory)
         if not settings.data.allow_similar_ids:
             _refuse_similar_ids(labelled, left_out)
         return cls(_without(labelled, left_out, directory), operations, settings.batch_size)

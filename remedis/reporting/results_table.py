@@ -105,6 +105,25 @@ def subgroup_table(results: Mapping[str, Any]) -> Table:
     return table
 
 
+def uncertain_table(ways: Mapping[str, Any]) -> Table:
+    """Returns the AUROC with uncertain labels ignored, as negative and as positive.
+
+    Args:
+      ways: `uncertain_labels` of `results.json`, see `remedis.evaluation.uncertain_labels`.
+    """
+    table = empty("AUROC [95 % interval] by what uncertain labels count as", "label")
+    for name in ("ignored", "negative", "positive"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("uncertain patients", justify="right")
+    rows = [(name, of, str(of["patients"]), "") for name, of in ways["labels"].items()]
+    if len(ways["averaged"]) > 1:
+        rows.append((f"mean of {len(ways['averaged'])}", ways["mean"], "", "bold"))
+    for name, of, patients, style in rows:
+        cells = [Estimate.from_json(of[way]).interval for way in ("ignore", "zeros", "ones")]
+        table.add_row(Text(name), *cells, patients, style=style)
+    return table
+
+
 def results_report(
     results: Mapping[str, Any], *, random_weights: bool, title: str = "Results"
 ) -> RenderableType:
@@ -121,6 +140,9 @@ def results_report(
         left_out = ", ".join(results["left_out"])
         report.append(Text(f"Not in the mean AUROC (not estimable): {left_out}."))
     report += map(Text, _other_means(results, {"average_precision": "average precision"}))
+    report += map(Text, results.get("label_notes", ()))
+    if "uncertain_labels" in results:
+        report += ["", uncertain_table(results["uncertain_labels"])]
     for name, text in _MEANS.items():
         if name in results["metrics"]:
             metric = results["metrics"][name]

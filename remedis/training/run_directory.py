@@ -13,7 +13,7 @@ from typing import Any
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.options import RENAMED_KEYS
+from remedis.options import ADDED_KEYS, RENAMED_KEYS
 
 # Keys that change the memory or time of a run, and its numbers by no more than rounding.
 MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_dir")
@@ -55,8 +55,9 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             existing = self / "config.json"
             if existing.is_file() and self._has_begun():
-                if _differs(files.read_json(existing), config, self.path):
-                    files.write_json(existing, config)
+                before = files.read_json(existing)
+                if _differs(before, config, self.path):
+                    files.write_json(existing, _without(config, _later(before)))
                 return
             # A kill may leave a file that was being written; those begin with a dot.
             if not existing.is_file() and any(
@@ -77,6 +78,11 @@ class RunDirectory:
     def _has_begun(self) -> bool:
         """Returns whether the directory has results or checkpoints."""
         return (self / "results.json").is_file() or any(self.path.glob("checkpoints/last/ckpt-*"))
+
+    def later_keys(self) -> frozenset[str]:
+        """Returns the config's keys that were added after this run began; empty for a new run."""
+        file = self.shared / "config.json"
+        return _later(files.read_json(file)) if file.is_file() else frozenset()
 
     def pin(self, inputs: dict[str, str]) -> None:
         """Writes digests of the run's inputs to `inputs.json`, or checks that they are the same.
@@ -141,7 +147,7 @@ class RunDirectory:
 def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bool:
     """Returns whether two configs differ; refuses differences that change numbers."""
     new = json.loads(json.dumps(new))  # tuples become lists, as in the file
-    before, now = _flat(old), _flat(new)
+    before, now = _flat(old), _flat(_without(new, _later(old)))
     different = sorted(
         key
         for key in before | now
@@ -154,6 +160,21 @@ def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bo
             f"differ ({key} was {before.get(key)!r}, is {now.get(key)!r}); name another directory."
         )
     return before != now
+
+
+def _later(config: dict[str, Any]) -> frozenset[str]:
+    """Returns the added keys that a config has on no level."""
+    names = {key.rpartition(".")[2] for key in _flat(config)}
+    return frozenset(key for key in ADDED_KEYS if key not in names)
+
+
+def _without(config: dict[str, Any], keys: frozenset[str]) -> dict[str, Any]:
+    """Returns a config without some keys, on every level."""
+    return {
+        key: _without(value, keys) if isinstance(value, dict) else value
+        for key, value in config.items()
+        if key not in keys
+    }
 
 
 def _flat(config: dict[str, Any], within: str = "") -> dict[str, Any]:

@@ -54,6 +54,8 @@ class Description:
         keeps an earlier fit.
       thresholds: of a classifier's probabilities. Per kind one value per label, None where there is
         none; `log_odds` with the same thresholds as log odds; and further facts about the choice.
+      label_policies: of a classifier, what labels counted as: the `source` of the data, and the
+        fields of `remedis.data.label_policies.LabelPolicies`. None in folders of earlier versions.
       software: versions that wrote the folder.
     """
 
@@ -76,6 +78,7 @@ class Description:
     head_norm: bool = True
     calibration: dict[str, Any] | None = None
     thresholds: dict[str, Any] | None = None
+    label_policies: dict[str, str] | None = None
     software: dict[str, str] = dataclasses.field(
         default_factory=lambda: {
             "remedis": remedis.__version__,

@@ -31,6 +31,7 @@ def save(
     thresholds: Mapping[str, Any] | None = None,
     calibration: Mapping[str, Any] | None = None,
     seen: SeenImages | Iterable[str] | None = None,
+    label_policies: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a classifier as a SavedModel with its description and its card.
@@ -48,6 +49,7 @@ def save(
         themselves come from the classifier.
       seen: the images that the classifier was trained, selected or calibrated on, or the SHA-256 of
         their files, for `seen.json`. None if they are not known: then there is no such file.
+      label_policies: what labels counted as, see `Description`.
       overwrite: replace an existing folder.
 
     Raises:
@@ -86,6 +88,7 @@ def save(
             "offset": np.asarray(classifier.offset).tolist(),
         },
         thresholds=dict(thresholds) if thresholds else None,
+        label_policies=dict(label_policies) if label_policies else None,
     )
     if seen is not None and not isinstance(seen, SeenImages):
         seen = SeenImages.from_hashes(seen)

@@ -50,6 +50,10 @@ _register("tfds", tfds.load)
 _register("wilds_camelyon17", wilds_camelyon17.load)
 NAMES = tuple(sorted(_SOURCES))
 
+# Sources whose empty label means that a report does not mention the finding. Elsewhere it is
+# unknown.
+MINED_FROM_REPORTS = frozenset({"chexpert", "mimic_cxr"})
+
 # The types of options as messages name them.
 _TYPE_NAMES: dict[Any, str] = {
     bool: "True or False",
@@ -86,6 +90,11 @@ def load(
                 f"{_type_name(expected[option])}."
             )
     return _SOURCES[name](data_dir, labels, **options)
+
+
+def same_empty_labels(first: str, second: str) -> bool:
+    """Returns whether an empty label means the same in two sources."""
+    return first == second or {first, second} <= MINED_FROM_REPORTS
 
 
 def options_of(name: str) -> tuple[str, ...]:

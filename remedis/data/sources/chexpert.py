@@ -5,7 +5,8 @@ Input: JPEG radiographs, frontal and lateral, in `train/` and `valid/` beside `t
 64,540 patients in `train.csv`, 191,027 of them frontal; 234 images in `valid.csv`.
 Labels: 14, of which "No Finding" and "Support Devices" are no diseases. A label is 1, 0, -1 if the
 report is uncertain, or empty if the report does not mention the finding. These values stay as they
-are: the policies of `remedis.data.labels` decide what they count as.
+are: the policies of `remedis.data.labels` decide what they count as. `any_label` is 0 for a row
+without any of the 14.
 Metadata: patient, study (`patient/study`, since the numbers of studies restart for every patient),
 sex, age, and view: AP, PA, LL or RL if recorded, otherwise "frontal"; "lateral".
 Splits: `valid.csv` is the test split, `train.csv` train; validation is carved out of train by
@@ -81,6 +82,8 @@ def load(
         }
         for label in chosen:
             table[label] = columns.labels(path, raw[column_of[label]])
+        findings = raw.columns.intersection(list(CHEXPERT))
+        table["any_label"] = (raw[findings] != "").any(axis=1).astype("float64")
         tables.append(pd.DataFrame(table))
     if not tables:
         raise UserError(

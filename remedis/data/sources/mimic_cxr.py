@@ -5,8 +5,8 @@ Input: 377,110 JPEG radiographs of 227,835 studies of 65,379 patients, in
 as `.csv.gz` or unpacked as `.csv`, which has precedence.
 Labels: the 14 of CheXpert's labeller, one value per study, which all its images share. A label is
 1, 0, -1 if the report is uncertain, or empty if the report does not mention the finding; the few
-studies without labels have empty ones. The policies of `remedis.data.labels` decide what these
-values count as.
+studies without labels have empty ones, and 0 in `any_label`. The policies of
+`remedis.data.labels` decide what these values count as.
 Metadata: patient, study, and view as recorded. Sex and age are in other files (of MIMIC-IV), and
 unknown here.
 Views: PA and AP are frontal, LATERAL and LL are lateral. Other views (oblique, decubitus, nothing
@@ -123,22 +123,24 @@ def _splits(root: pathlib.Path, listed: pathlib.Path, images: pd.DataFrame) -> p
 
 
 def _findings(root: pathlib.Path, images: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
-    """Returns the labels of the study of every image, one column per label of `chosen`."""
+    """Returns the labels of the study of every image: a column per label, and `any_label`."""
     path = _table_path(root, "chexpert")
     column_of = {label: name for name, label in MIMIC_CXR.items()}
     raw = spreadsheet.read_table(path, (*_IDS, *(column_of[label] for label in chosen)))
     table_checks.refuse_non_digits(path, raw, _IDS)
     expected = "every study once; remove the row"
     table_checks.refuse_repeated(path, raw["study_id"], expected)
-    labels = pd.DataFrame(
-        {label: columns.labels(path, raw[column_of[label]]) for label in chosen}
-    ).set_axis(pd.Index(raw["study_id"]))
+    labels = pd.DataFrame({label: columns.labels(path, raw[column_of[label]]) for label in chosen})
+    findings = raw[raw.columns.intersection(list(MIMIC_CXR))]
+    labels["any_label"] = (findings != "").any(axis=1).astype("float64")
+    labels = labels.set_axis(pd.Index(raw["study_id"]))
     subject_of = images.drop_duplicates("study_id").set_index("study_id")["subject_id"]
     subject = raw["study_id"].map(subject_of)
     wrong = (subject.notna() & (subject != raw["subject_id"])).fillna(False)
     expected = f"the same subject_id for a study as in {_STEM}metadata"
     spreadsheet.refuse(path, raw["subject_id"], wrong, expected)
-    return labels.reindex(images["study_id"]).set_axis(images.index)
+    labels = labels.reindex(images["study_id"]).set_axis(images.index)
+    return labels.assign(any_label=labels["any_label"].fillna(0.0))
 
 
 def _of_side(view: pd.Series, side: str) -> pd.Series:

@@ -69,6 +69,17 @@ def ages(path: pathlib.Path, values: pd.Series, implausible: str = "refuse") -> 
     return spreadsheet.parsed(path, values, parse, expected).astype("float64")
 
 
+def flags(path: pathlib.Path, values: pd.Series) -> pd.Series:
+    """Returns 1 or 0 as float64, NaN for an empty value.
+
+    Raises:
+      UserError: a value is something else; `.0` after the number is allowed.
+    """
+    known = {"": float("nan"), "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+    parsed = spreadsheet.parsed(path, values, known.__getitem__, "1, 0 or nothing")
+    return parsed.astype("float64")
+
+
 def mpps(path: pathlib.Path, values: pd.Series) -> pd.Series:
     """Returns micrometres per pixel as float64, NaN for an empty value.
 

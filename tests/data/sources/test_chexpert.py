@@ -51,6 +51,13 @@ def test_frontal_images(write, name):
     )
 
 
+def test_a_row_without_any_of_the_14_labels_is_told_from_others(write):
+    blank = f"{P}3/study1/view1_frontal.jpg,Male,50,Frontal,AP" + "," * 14
+    m = chexpert.load(write(train=[*TRAIN, blank]), ("Edema",))
+    assert m.table["any_label"].tolist() == [1, 1, 1, 0, 1]
+    assert m.table["Edema"].isna().tolist() == [False, True, True, True, False]
+
+
 def test_directory_or_its_parent_and_views(write):
     directory = write()
     assert len(chexpert.load(directory.parent)) == 4

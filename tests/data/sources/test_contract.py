@@ -1,5 +1,6 @@
 """The contract of every source, on data in the layout of its data set."""
 
+import dataclasses
 import inspect
 import os
 
@@ -7,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from remedis.data import labels, manifest, sources, splits
+from configs import chexpert, common
+from remedis.data import label_policies, labels, manifest, sources, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.sources import NAMES, load, options_of
 from remedis.errors import UserError
@@ -40,7 +42,7 @@ def test_columns_and_types(loaded):
         if column in table:
             assert isinstance(table[column].dtype, pd.StringDtype)
             assert not (table[column] == "").any()
-    for column in ("age", "mpp"):
+    for column in ("age", "mpp", "any_label"):
         assert column not in table or table[column].dtype == np.float64
     assert set(table.get("sex", pd.Series()).dropna()) <= {"F", "M"}
     assert loaded.targets().dtype == np.float32
@@ -144,3 +146,45 @@ def test_options():
     assert options_of("chexpert") == ("views",)
     assert options_of("folder") == ("patient_pattern", "allow_missing_patient_ids")
     assert options_of("chestxray14") == ("entries",)
+
+
+@pytest.mark.parametrize("recipe", [common.finetuning, chexpert.get_config])
+def test_only_labels_that_are_known_are_judged_by_default(loaded, recipe):
+    """An uncertain test label, or one of an image without any, is neither positive nor negative."""
+    first = loaded.labels[0]
+    table = loaded.table.assign(split="test")
+    table.loc[0, first] = -1.0
+    table.loc[1, list(loaded.labels)] = np.nan
+    if "any_label" in table:
+        table.loc[1, "any_label"] = 0.0
+    found = label_policies.keep_found(dataclasses.replace(loaded, table=table))
+    policies = label_policies.LabelPolicies.from_config(recipe())
+    decided = label_policies.decide(found, policies.training)
+    judged = label_policies.decide_by_split(decided, policies).targets()
+    before = found.targets()
+    known = (before == 1) | (before == 0)
+    np.testing.assert_array_equal(judged[known], before[known])
+    assert np.isnan(judged[before == -1]).all()
+    nothing = labels.without_labels(found)
+    assert nothing[1]
+    assert np.isnan(judged[nothing]).all()
+    # What is left is empty beside another label of the image, and follows `unmentioned`.
+    rest = judged[~known & (before != -1) & ~nothing[:, None]]
+    assert np.isnan(rest).all() if policies.unmentioned == "ignore" else (rest == 0).all()
+
+
+@pytest.mark.parametrize("source", sorted(sources.MINED_FROM_REPORTS))
+def test_reports_tell_images_without_labels_from_those_with_others(datasets, source):
+    every = load(source, datasets[source])
+    one = load(source, datasets[source], labels=("Edema",))
+    expected = (~np.isnan(every.targets())).any(axis=1)
+    np.testing.assert_array_equal(one.table["any_label"] == 1, expected)
+    np.testing.assert_array_equal(every.table["any_label"] == 1, expected)
+    assert np.isnan(one.targets()[expected]).any()
+
+
+def test_empty_labels_mean_the_same_in_sources_mined_from_reports():
+    assert sources.MINED_FROM_REPORTS.issubset(NAMES)
+    assert sources.same_empty_labels("chexpert", "mimic_cxr")
+    assert sources.same_empty_labels("csv", "csv")
+    assert not sources.same_empty_labels("chexpert", "csv")

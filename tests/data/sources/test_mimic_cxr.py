@@ -69,7 +69,8 @@ def test_all_views(write, packed, end):
 
 
 def test_the_images_of_a_study_have_its_labels(write):
-    m = mimic_cxr.load(write(), views="all")
+    directory = write()
+    m = mimic_cxr.load(directory, views="all")
     assert m.labels == tuple(NAMES.split(","))
     table = m.table
     assert table["Atelectasis"].tolist()[:2] == [0, 0]
@@ -77,6 +78,9 @@ def test_the_images_of_a_study_have_its_labels(write):
     assert table["Pneumonia"][2] == -1
     # The last two studies have no row: all labels are unknown.
     assert table[list(m.labels)].isna().all(axis=1).tolist() == [False] * 4 + [True] * 2
+    edema = mimic_cxr.load(directory, ("Edema",), views="all").table
+    assert edema["Edema"].isna().all()
+    assert edema["any_label"].tolist() == [1] * 4 + [0] * 2
 
 
 def test_views(write, caplog):
