@@ -116,6 +116,100 @@ def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_p
     assert "has no seen.json: it is not known whether" in capsys.readouterr().err
 
 
+@pytest.fixture
+def doubtful(site):
+    """The site: image 0 has an uncertain label, 2 an empty one beside another, 4 none at all."""
+    table = pd.read_csv(site / "manifest.csv", dtype={"ill": "Int64", "well": "Int64"})
+    table.loc[0, "ill"] = -1
+    table.loc[[2, 4], "ill"] = pd.NA
+    table.loc[4, "well"] = pd.NA
+    table.to_csv(site / "manifest.csv", index=False)
+    return site
+
+
+REPORTS = {"source": "csv", "uncertain": "zeros; ill=ones", "unmentioned": "zeros"}
+OWN = {"eval_uncertain": "ignore", "eval_unmentioned": "", "eval_unlabelled": "ignore"}
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("recorded", "named", "expected", "sentence"),
+    [
+        # Inherited from the run, whose test split is judged alike.
+        (REPORTS | OWN, [], [NAN, 0, NAN], None),
+        (REPORTS | OWN, ["--unmentioned=zeros", "--uncertain=ignore"], [NAN, 0, NAN], None),
+        # A run of an earlier version judged by the policies of its training.
+        (REPORTS, [], [1, 0, 0], None),
+        (
+            REPORTS | OWN,
+            ["--uncertain=ones"],
+            [1, 0, NAN],
+            "than in the run of this model: uncertain labels 'ones' here, 'ignore' there.",
+        ),
+        (
+            REPORTS | OWN,
+            ["--unlabelled=zeros", "--unmentioned=ignore"],
+            [NAN, NAN, 0],
+            "empty labels 'ignore' here, 'zeros' there; images without any labels 'zeros' here",
+        ),
+        # In another source an empty label is unknown.
+        (
+            REPORTS | OWN | {"source": "chexpert"},
+            [],
+            [NAN, NAN, NAN],
+            "empty labels 'ignore' here, 'zeros' there",
+        ),
+        ({}, [], [NAN, NAN, NAN], "It is not recorded what such labels counted as in the run"),
+    ],
+)
+def test_evaluate_inherits_the_label_policies_of_the_run_or_says_that_they_differ(
+    run, doubtful, tmp_path, capsys, recorded, named, expected, sentence
+):
+    (run / "config.json").write_text(json.dumps(recorded))
+    try:
+        out = tmp_path / "out"
+        assert _run("evaluate", run, doubtful, f"--out={out}", "--resamples=50", *named) == 0
+    finally:
+        (run / "config.json").write_text("{}")
+    table = pd.read_parquet(out / "predictions.parquet")
+    np.testing.assert_array_equal(table["label/ill"][[0, 2, 4]], expected)
+    np.testing.assert_array_equal(table["found/ill"][[0, 2, 4]], [-1, NAN, NAN])
+    results = json.loads((out / "results.json").read_text())
+    notes = " ".join(results["test"]["label_notes"])
+    assert (sentence or "") in notes
+    assert ("run of this model" in notes) == (sentence is not None)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert notes in printed
+    assert "what uncertain labels count as" in printed
+    assert results["test"]["uncertain_labels"]["labels"]["ill"]["images"] == 1
+    # Evaluated again, it says the same.
+    assert _run("evaluate", out, f"--out={tmp_path / 'again'}", "--resamples=50") == 0
+    again = json.loads((tmp_path / "again" / "results.json").read_text())
+    assert again["test"] == results["test"]
+
+
+def test_a_run_of_an_earlier_version_says_whose_policies_its_labels_follow(
+    run, site, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    assert _run("evaluate", run, site, f"--out={out}", "--resamples=50") == 0
+    results = json.loads((out / "results.json").read_text())
+    del results["test"]["label_notes"], results["data"]["evaluation_policies"]
+    for label, uncertain in (("ill", "ones"), ("well", "zeros")):
+        results["data"]["policies"][label] = {"uncertain": uncertain, "unmentioned": "zeros"}
+    (out / "results.json").write_text(json.dumps(results))
+    table = pd.read_parquet(out / "predictions.parquet")
+    table.drop(columns=["found/ill", "found/well"]).to_parquet(out / "predictions.parquet")
+    assert _run("evaluate", out, f"--out={tmp_path / 'again'}", "--resamples=50") == 0
+    again = json.loads((tmp_path / "again" / "results.json").read_text())
+    assert again["test"]["label_notes"] == [
+        "Labels count as in training, uncertain ones as 'ones', unmentioned ones as 'zeros' (ill); "
+        "uncertain ones as 'zeros', unmentioned ones as 'zeros' (well): the run is older than "
+        "policies for evaluation."
+    ]
+    assert again["test"]["mean"] == results["test"]["mean"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

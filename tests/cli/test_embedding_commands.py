@@ -45,3 +45,19 @@ def test_probe_prints_intervals_by_patient(data, tiny_checkpoint, tmp_path, caps
     assert "share 1 patients" in capsys.readouterr().err
     # The gate comes before the hours of embedding.
     assert set((tmp_path / "store").rglob("*.npz")) == stored
+
+
+def test_probe_takes_uncertain_labels_for_training_alone(data, tiny_checkpoint, tmp_path, capsys):
+    table = pd.read_csv(data / "manifest.csv")
+    table.loc[[0, 30, 32], "ill"] = -1  # one of training, two of test
+    table.to_csv(data / "manifest.csv", index=False)
+    command = ["probe", tiny_checkpoint, data, "--labels=ill", f"--store={tmp_path / 'store'}"]
+    command += ["--preprocess=resize(16)", "--resamples=50", "--methods=knn", "--uncertain=ones"]
+    assert _run(*command) == 0
+    printed = capsys.readouterr().out
+    assert "8 patients, 5 positive" in printed
+    assert "Uncertain labels, of 2 images of 2 patients, are ignored." in printed
+    assert _run(*command, "--eval-uncertain=ones") == 0
+    printed = capsys.readouterr().out
+    assert "10 patients, 7 positive" in printed
+    assert "Uncertain labels, of 2 images of 2 patients, count as positive." in printed

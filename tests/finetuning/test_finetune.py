@@ -118,6 +118,13 @@ def test_counts_are_those_of_the_predictions(finished):
             assert estimate["patients"] == known["patient_id"].nunique()
             assert estimate["positives"] == positive["patient_id"].nunique()
     assert set(table["split"]) == {"validation", "test"}
+    for label in LABELS:
+        np.testing.assert_array_equal(table[f"found/{label}"], table[f"label/{label}"])
+    assert results["data"]["evaluation_policies"]["uncertain"] == "ignore"
+    assert results["test"]["label_notes"] == []
+    assert "uncertain_labels" not in results["test"]
+    recorded = json.loads((run / "export" / "remedis.json").read_text())["label_policies"]
+    assert (recorded["source"], recorded["eval_unlabelled"]) == ("csv", "ignore")
     assert table["label/sometimes"].isna().sum() > 0
     assert table["label/square"].notna().all()
 

@@ -107,3 +107,71 @@ def test_the_digest_is_of_images_labels_and_splits(prepared, root):
     digests.append(prepared(split).digest())
     assert digests[0] == digests[1]
     assert len(set(digests)) == 4
+
+
+def doubtful(table):
+    """In each split an image is uncertain, one is empty beside another label, one has no label."""
+    split = ["train"] * 20 + ["validation"] * 20 + ["test"] * 20
+    table = table.assign(split=split, square=table["square"].astype("Int64"), sometimes=0)
+    table.loc[[1, 21, 41], "square"] = -1
+    table.loc[[3, 5, 23, 25, 43, 45], "square"] = pd.NA
+    table["sometimes"] = table["sometimes"].astype("Int64").where(~table.index.isin([5, 25, 45]))
+    table.loc[[0, 20, 40], "sometimes"] = 1
+    return table
+
+
+def squares_of(split):
+    values = split.table.set_index("path")["square"]
+    numbers = {"train": 0, "validation": 20, "test": 40}
+    first = numbers[split.table["split"].iloc[0]]
+    return [values[f"{first + i}.png"] for i in (1, 3, 5)]
+
+
+def test_training_alone_takes_uncertain_and_missing_labels_for_known(prepared):
+    reports = {"uncertain": "ones", "unmentioned": "zeros", "labels": ("square", "sometimes")}
+    found = prepared(doubtful, **reports)
+    assert squares_of(found.train) == [1, 0, 0]
+    np.testing.assert_array_equal(squares_of(found.validation), [np.nan, 0, np.nan])
+    np.testing.assert_array_equal(squares_of(found.test), [np.nan, 0, np.nan])
+    assert found.summary["evaluation_policies"] == {
+        "uncertain": "ignore",
+        "unmentioned": "zeros",
+        "unlabelled": "ignore",
+    }
+    assert found.summary["label_notes"]["test"][-1] == (
+        "Without any label: 1 image of 1 patient, which is left out."
+    )
+    kept = prepared(doubtful, **reports, eval_uncertain="", eval_unlabelled="zeros")
+    assert squares_of(kept.test) == [1, 0, 0]
+    assert found.digest() != kept.digest()
+
+
+def test_a_run_of_an_earlier_version_keeps_its_policies_and_says_so(
+    prepared, configured, root, tmp_path, caplog
+):
+    from remedis.finetuning.settings import FinetuneSettings
+    from remedis.training.run_directory import RunDirectory
+
+    config = configured(data_dir=str(root), uncertain="ones", unmentioned="zeros")
+    values = config.to_dict()
+    earlier = {key: value for key, value in values.items() if not key.startswith("eval_un")}
+    run = RunDirectory(tmp_path / "earlier", earlier)
+    (run / "results.json").write_text("{}")
+    again = RunDirectory(tmp_path / "earlier", values)
+    data = FinetuneSettings.from_config(config).data
+    begun = data.as_begun(again)
+    assert begun.policies.evaluation == begun.policies.training == data.policies.training
+    assert "is older than label policies for evaluation" in caplog.text
+    assert data.as_begun(RunDirectory(tmp_path / "new", values)) == data
+
+
+def test_empty_rows_that_mean_negative_are_not_left_out_in_silence(prepared):
+    def positives_alone(table):
+        split = ["train"] * 20 + ["validation"] * 20 + ["test"] * 20
+        square = table["square"].astype("Int64")
+        return table.assign(split=split, square=square.where(square == 1))
+
+    with pytest.raises(UserError, match="'square' has no negative image in the validation split, "):
+        prepared(positives_alone, unmentioned="zeros")
+    found = prepared(positives_alone, unmentioned="zeros", eval_unlabelled="zeros")
+    assert set(found.test.table["square"]) == {0, 1}

@@ -150,3 +150,33 @@ def test_subgroups_show_the_mean_the_gap_and_what_is_not_estimable():
     assert "mean of the labels estimable in every group" in text
     assert "Subgroups (" in _shown(_split_results(("Edema",)))
     assert "Subgroups" not in _shown({**results, "subgroups": {}})
+
+
+def test_uncertain_labels_three_ways_and_what_labels_count_as():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((200, 2)) < 0.4).astype(float)
+    table = pd.DataFrame({"patient_id": np.arange(200) // 2, "split": "test"})
+    for i, name in enumerate(("Edema", "Mass")):
+        table[f"found/{name}"] = labels[:, i]
+        table[f"score/{name}"] = expit(labels[:, i] + rng.normal(size=200))
+    table.loc[:20, "found/Edema"] = -1.0
+    for name in ("Edema", "Mass"):
+        table[f"label/{name}"] = table[f"found/{name}"].replace(-1.0, np.nan)
+    notes = ["Uncertain labels, of 21 images of 11 patients, are ignored."]
+    results = evaluate_table(table, ("Edema", "Mass"), "test", resamples=40, label_notes=notes)
+    text = _shown(results)
+    assert notes[0] in text
+    ways = results["uncertain_labels"]
+    (row,) = (
+        line
+        for line in text.split("what uncertain labels count")[1].splitlines()
+        if "Edema" in line
+    )
+    numbers = [
+        Estimate.from_json(ways["labels"]["Edema"][way]) for way in ("ignore", "zeros", "ones")
+    ]
+    assert [n.interval for n in numbers] == re.findall(r"\d\.\d+ \[[^]]+\]", row)
+    assert row.split()[-1] == "11"
+    assert f"mean of 2  {Estimate.from_json(ways['mean']['ignore']).interval}" in text
+    earlier = {k: v for k, v in results.items() if k not in ("uncertain_labels", "label_notes")}
+    assert "what uncertain labels count" not in _shown(earlier)

@@ -107,3 +107,18 @@ def test_the_environment_says_what_ran_where(tmp_path):
     assert environment["checkpoint"] == {"origin": "random"}
     assert environment["versions"]["numpy"]
     assert {"command", "directory", "python", "platform", "git_commit"} <= set(environment)
+
+
+def test_a_run_of_an_earlier_version_lacks_keys_that_were_added_since(tmp_path):
+    begun(tmp_path)
+    now = {**CONFIG, "part": {"eval_uncertain": "ignore"}}
+    run = RunDirectory(tmp_path, {**now, "cache_gb": 2})
+    assert "eval_uncertain" in run.later_keys()
+    # The file still says so after another change was written down.
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written["cache_gb"] == 2
+    assert "eval_uncertain" not in written["part"]
+    new = RunDirectory(tmp_path / "new", now)
+    assert "eval_uncertain" not in new.later_keys()
+    with pytest.raises(UserError, match="seed differ"):
+        RunDirectory(tmp_path, {**now, "seed": 1})
