@@ -187,7 +187,7 @@ def shown(differences: frozen_features.Differences) -> frozen_features.Differenc
     return {
         key: difference
         for key, difference in differences.items()
-        if difference["low"] > 0 or difference["high"] < 0
+        if difference["value"] is not None and (difference["low"] > 0 or difference["high"] < 0)
     }
 
 
@@ -200,7 +200,8 @@ def _effects(differences: frozen_features.Differences) -> str:
     if effects:
         return (
             f"The interval excludes 0 for {len(effects)} of the {len(differences)} differences "
-            f"with an operation left out: {'; '.join(effects)}."
+            f"with an operation left out: {'; '.join(effects)}. Without any effect, about "
+            f"{0.05 * len(differences):.1f} of so many intervals would exclude 0."
         )
     return (
         f"None of the {len(differences)} differences with an operation left out has an interval "

@@ -211,10 +211,10 @@ def section(summary: Mapping[str, Any]) -> str:
 def failures(summary: Mapping[str, Any]) -> list[str]:
     """Returns a sentence for each method whose interval does not lie above 0."""
     return [
-        f"{method} was not shown to learn: its linear probe differs by {results.number(row, '+')} "
-        "in AUROC from that of the same backbone at initialisation; the interval is not above 0."
+        f"{method} was not shown to learn: the AUROC of its linear probe minus that of the same "
+        f"backbone at initialisation is {results.number(row, '+')}, with no interval above 0."
         for method, row in differences(summary).items()
-        if not row["low"] > 0
+        if row["low"] is None or row["low"] <= 0
     ]
 
 

@@ -85,11 +85,13 @@ def settings(kind: type[_Settings], config: Any, **changes: Any) -> _Settings:
 
     Args:
       kind: the dataclass.
-      config: a `ConfigDict`, or a mapping; lists become tuples, nested configs dicts.
+      config: a `ConfigDict`, or a mapping; lists become tuples, nested configs dicts. One of an
+        earlier version may lack `ADDED_KEYS`, whose fields then have their defaults.
       **changes: values to take in place of the config's.
     """
     names = [field.name for field in dataclasses.fields(cast(Any, kind)) if field.init]
-    values = {name: _plain(config[name]) for name in names if name not in changes}
+    wanted = (name for name in names if name not in changes)
+    values = {n: _plain(config[n]) for n in wanted if n in config or n not in ADDED_KEYS}
     return kind(**values, **changes)
 
 

@@ -26,9 +26,6 @@ class DataSettings:
     labels: tuple[str, ...]
     uncertain: str
     unmentioned: str
-    eval_uncertain: str
-    eval_unmentioned: str
-    eval_unlabelled: str
     splits: Mapping[str, float]
     split_seed: int
     split_unit: str
@@ -38,6 +35,10 @@ class DataSettings:
     allow_similar_ids: bool
     refuse_near_duplicates: bool
     max_bad_images: float
+    # Of a config of an earlier version: as in training.
+    eval_uncertain: str = ""
+    eval_unmentioned: str = ""
+    eval_unlabelled: str = ""
 
     @property
     def policies(self) -> LabelPolicies:

@@ -139,7 +139,8 @@ def _of_description(description: "Description") -> dict[str, str]:
 
 def _calibration(description: "Description") -> str:
     calibration = description.calibration or {"method": "none"}
-    if calibration["method"] == "none":
+    fits = card.fits(calibration, description.labels).values()
+    if all(fit["method"] == "none" for fit in fits):
         return "not calibrated"
     return f"calibrated ({calibration['method']}) on {card.calibrated_on(calibration)}"
 

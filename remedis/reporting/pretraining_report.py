@@ -40,11 +40,15 @@ def report(workdir: files.Path) -> str:
         first, *_ = results["probe"]
         best = next(row for row in results["probe"] if row["step"] == results["best_step"])
         lines += [
-            f"Mean AUROC of a {name} probe on validation: {first[key]:.3f} before, "
-            f"{best[key]:.3f} at step {results['best_step']:,}, which is kept."
+            f"Mean AUROC of a {name} probe on validation: {_number(first[key])} before, "
+            f"{_number(best[key])} at step {results['best_step']:,}, which is kept."
             for key, name in (("probe/linear_auroc", "linear"), ("probe/knn_auroc", "k-NN"))
         ]
-        lines.append("The step was chosen by this number, which is therefore optimistic.")
+        lines.append("The linear probe's AUROC chose the step and is therefore optimistic.")
+        if not best["probe/linear_auroc"] > first["probe/linear_auroc"]:
+            lines.append(
+                "No step has a better linear probe than the weights that the training started from."
+            )
     lines += [
         f"The checkpoint {results['name']} is in {run / 'export'}: use it wherever a checkpoint "
         "folder is expected.",
@@ -52,6 +56,10 @@ def report(workdir: files.Path) -> str:
         RESEARCH_USE,
     ]
     return "\n".join(lines)
+
+
+def _number(area: float | None) -> str:
+    return "not estimable" if area is None else f"{area:.3f}"
 
 
 def progress(rows: Iterable[Mapping[str, Any]], *, title: str) -> Figure:

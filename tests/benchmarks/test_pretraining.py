@@ -44,3 +44,25 @@ def test_only_differences_whose_interval_excludes_0_are_shown(benchmark):
     tasks = [("without rotate", "kermany"), ("without blur", "kermany"), ("without blur", "nih64")]
     differences = dict(zip(tasks, (worse, none, better), strict=True))
     assert list(benchmark.shown(differences)) == [tasks[0], tasks[2]]
+
+
+NONE = {"value": 0.01, "low": -0.02, "high": 0.03}
+WORSE = {"value": -0.05, "low": -0.08, "high": -0.01}
+UNKNOWN = {"value": None, "low": None, "high": None}
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (
+            WORSE,
+            "The interval excludes 0 for 1 of the 2 differences with an operation left out: "
+            "without blur, kermany: -0.050 [-0.080, -0.010]. Without any effect, about 0.1 of so",
+        ),
+        (NONE, "None of the 2 differences with an operation left out has an interval that excl"),
+        (UNKNOWN, "None of the 2 differences with an operation left out has an interval that ex"),
+    ],
+)
+def test_the_sentence_about_effects_is_that_of_the_intervals(benchmark, second, sentence):
+    tasks = (("without rotate", "kermany"), ("without blur", "kermany"))
+    assert benchmark._effects(dict(zip(tasks, (NONE, second), strict=True))).startswith(sentence)

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from remedis import files
 from remedis.reporting import pretraining_report
 
@@ -36,6 +38,16 @@ def test_states_the_probes_results(tmp_path):
         "Research software, not a diagnostic device.",
     ]
     assert (run / "training.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("best", "better"), [(20, True), (30, True), (40, False), (50, False)])
+def test_says_if_no_step_is_better_than_the_start(tmp_path, best, better):
+    worse = [{"step": 40, "probe/linear_auroc": 0.594, "probe/knn_auroc": 0.6}]
+    worse += [{"step": 50, "probe/linear_auroc": 0.55, "probe/knn_auroc": 0.7}]
+    text = pretraining_report.report(written(tmp_path / "run", ROWS + worse, best))
+    assert ("No step has a better linear probe than the weights" in text) != better
+    assert "The linear probe's AUROC chose the step and is therefore optimistic." in text
+    assert ("0.558 before, not estimable at step 20" in text) == (best == 20)
 
 
 def test_without_a_probe_there_is_no_number_to_choose_by(tmp_path):

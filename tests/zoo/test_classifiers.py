@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import types
 
 import bit_weights
 import numpy as np
@@ -302,6 +303,21 @@ def test_info_shows_backbone_task_calibration_and_thresholds(of_keras):
         "cases of hospital A; benign: not calibrated"
     ) in printed
     assert "threshold youden normal 0.25, benign none, malignant 0.3333" in printed
+
+
+def test_info_says_not_calibrated_if_no_label_is():
+    calibration = {
+        "method": "platt",
+        "fitted_on": {"cases": 7, "labels": {"a": {"method": "none", "cases": 7}}},
+        "left_out": ["b"],
+    }
+    description = types.SimpleNamespace(calibration=calibration, labels=("a", "b"))
+    assert checkpoint_info._calibration(description) == "not calibrated"
+    description.labels = ("a", "b", "c")
+    assert checkpoint_info._calibration(description) == (
+        "calibrated (platt) on 7 cases of the validation split; a: not calibrated; "
+        "b: not calibrated"
+    )
 
 
 @pytest.mark.usefixtures("no_functions")

@@ -4,13 +4,14 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from remedis import synthetic
 from remedis.data import labels, sources
 from remedis.data.checks import doctor, near_duplicates, scan
-from remedis.data.checks.doctor import appearance
+from remedis.data.checks.doctor import appearance, examine
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 
@@ -78,6 +79,22 @@ def test_the_clean_cohort_has_nothing(cohort):
 
 
 CXR = doctor.Expectation("folder", data_type="cxr", input_size=64, labels=("ill",))
+
+
+@pytest.mark.parametrize(
+    ("bad", "limit", "severity", "sentence"),
+    [
+        (1, 0.5, "warning", "1 of 4 images cannot be read, not more than the 50.0% that training"),
+        (2, 0.5, "warning", "2 of 4 images cannot be read, not more than the 50.0% that training"),
+        (3, 0.5, "error", "3 of 4 images cannot be read, more than the 50.0% that training acc"),
+        (4, 1.0, "error", "4 of 4 images cannot be read, which leaves nothing to train on; rep"),
+    ],
+)
+def test_unreadable_images_are_compared_with_the_limit(bad, limit, severity, sentence):
+    rows = pd.DataFrame({"path": [f"{i}.png" for i in range(bad)], "fault": "empty"})
+    found = examine._unreadable(rows, 4, limit)
+    assert found.severity == severity
+    assert found.sentence.startswith(sentence)
 
 
 def test_the_clean_cohort_fits_its_checkpoint(cohort):

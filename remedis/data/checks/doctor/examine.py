@@ -155,13 +155,15 @@ def _split(
 
 def _unreadable(bad: pd.DataFrame, total: int, limit: float) -> Finding:
     listed = [f"{path}: {fault}" for path, fault in zip(bad["path"], bad["fault"], strict=True)]
-    over = len(bad) > limit * total or len(bad) == total
-    comparison = "more than" if over else "not more than"
+    over = len(bad) > limit * total
+    if len(bad) == total:
+        comparison = "which leaves nothing to train on"
+    else:
+        comparison = f"{'more' if over else 'not more'} than the {limit:.1%} that training accepts"
     return Finding.from_names(
-        ERROR if over else WARNING,
+        ERROR if over or len(bad) == total else WARNING,
         "unreadable",
-        f"{len(bad):,} of {total:,} images cannot be read, {comparison} the {limit:.1%} that "
-        "training accepts; repair or remove them.",
+        f"{len(bad):,} of {total:,} images cannot be read, {comparison}; repair or remove them.",
         listed,
     )
 
