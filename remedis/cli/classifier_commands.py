@@ -24,7 +24,7 @@ def _add_evaluate(commands: Any) -> None:
         help="scores an exported classifier on any data",
         description="Scores an exported classifier on data, writes predictions.parquet and "
         "results.json, and prints the tables. Without data, evaluates the stored predictions of a "
-        "finished run again.",
+        "finished run again. Label policies that are not named are those of the model's run.",
     )
     _add_model(evaluate)
     evaluate.add_argument("data", metavar="DATA", nargs="?", help="manifest.csv, or a directory")
@@ -46,7 +46,8 @@ def _add_calibrate(commands: Any) -> None:
         help="fits the probabilities of a classifier to a site, and exports the result",
         description="Fits the probabilities of an exported classifier to labelled studies of a "
         "site, and writes a new export with the calibration inside. The logits do not change; the "
-        "fit starts from them and replaces an earlier one.",
+        "fit starts from them and replaces an earlier one. Label policies that are not named are "
+        "those of the model's run.",
     )
     _add_model(calibrate)
     shared_arguments.add_data(calibrate)

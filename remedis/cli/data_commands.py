@@ -37,6 +37,7 @@ def _add_doctor(commands: Any) -> None:
     add("--checkpoint", metavar="DIR", help="compare the images with what this folder expects")
     shared_arguments.add_splits(doctor)
     shared_arguments.add_policies(doctor)
+    shared_arguments.add_judged_policies(doctor, prefix="eval-")
     add("--cache", metavar="FILE", help="parquet file that remembers the images scanned")
     add("--json", action="store_true", help="print everything as JSON")
     doctor.set_defaults(run=_doctor)
@@ -93,6 +94,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
         cache=parsed.cache,
         uncertain=parsed.uncertain,
         unmentioned=parsed.unmentioned,
+        evaluation=shared_arguments.named_policies(parsed, "eval_"),
     )
     if parsed.json:
         print(json.dumps(diagnosis.to_json(), indent=2, allow_nan=False))

@@ -37,7 +37,8 @@ def _add_probe(commands: Any) -> None:
         "probe",
         help="measures the embeddings of a checkpoint on labelled data",
         description="Fits probes on the training split's embeddings, chooses on validation, and "
-        "prints the AUROC on the test split, with intervals by patient.",
+        "prints the AUROC on the test split, with intervals by patient. Label policies that are "
+        "not named are those of the run of the checkpoint, if it has one.",
     )
     _add_checkpoint(probe)
     shared_arguments.add_data(probe)
@@ -113,7 +114,7 @@ def _probe(parsed: argparse.Namespace) -> int:
     run = run_policies.of_model(parsed.checkpoint)
     policies = run.for_source(parsed.source) if run else label_policies.LabelPolicies()
     named = {
-        **{f"eval_{k}": v for k, v in shared_arguments.named_policies(parsed, "eval_").items()},
+        **shared_arguments.named_policies(parsed, "eval_"),
         **{k: v for k in ("uncertain", "unmentioned") if (v := getattr(parsed, k)) is not None},
     }
     policies = dataclasses.replace(policies, **named)

@@ -26,11 +26,11 @@ def add_policies(parser: argparse.ArgumentParser) -> None:
 
 
 def add_judged_policies(parser: argparse.ArgumentParser, prefix: str = "") -> None:
-    """Adds the policies for labels that a model is judged by, inherited from its run.
+    """Adds the policies for labels that a model is judged by.
 
     Args:
       parser: of the command.
-      prefix: of the options' names, such as `eval-`.
+      prefix: `eval-` for the names of the config's keys, and for validation and test alone.
     """
     for kind, values in (
         ("uncertain", "labels of -1"),
@@ -40,15 +40,19 @@ def add_judged_policies(parser: argparse.ArgumentParser, prefix: str = "") -> No
         parser.add_argument(
             f"--{prefix}{kind}",
             metavar="POLICY",
-            help=f"{values}: ignore, zeros or ones; that of the model's run if not given",
+            help=f"{values}: ignore, zeros or ones; as config.eval_{kind}",
         )
 
 
 def named_policies(parsed: argparse.Namespace, prefix: str = "") -> dict[str, str]:
-    """Returns the policies of `add_judged_policies` that the command line names, by kind."""
-    kinds = ("uncertain", "unmentioned", "unlabelled")
-    named = {kind: getattr(parsed, f"{prefix}{kind}") for kind in kinds}
-    return {kind: policy for kind, policy in named.items() if policy is not None}
+    """Returns the policies of `add_judged_policies` that the command line names.
+
+    Args:
+      parsed: the command line.
+      prefix: of the names, here and in what is returned, such as `eval_`.
+    """
+    names = [f"{prefix}{kind}" for kind in ("uncertain", "unmentioned", "unlabelled")]
+    return {name: policy for name in names if (policy := getattr(parsed, name)) is not None}
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

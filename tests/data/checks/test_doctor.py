@@ -341,7 +341,17 @@ def test_labels_without_written_negatives(cohort):
     )
     assert diagnosis.ok
     for policy in ("zeros", "ignore; ill=zeros"):
-        assert codes(doctor.diagnose(blank, 5, unmentioned=policy)) == ["unknown"]
+        named = {"unmentioned": policy, "evaluation": {"eval_unlabelled": policy}}
+        assert codes(doctor.diagnose(blank, 5, **named)) == ["unknown"]
+    # Training reads empty rows as negative; validation and test leave them out unless told.
+    left_out = doctor.diagnose(blank, 5, unmentioned="zeros")
+    assert codes(left_out) == ["few_patients", "unknown", "left_out"]
+    assert (
+        "negative patients (validation 0, test 0; 5" in finding(left_out, "few_patients").sentence
+    )
+    assert finding(left_out, "left_out").sentence.startswith(
+        "Validation and test leave out 15 images of 15 patients that have no label at all"
+    )
     ignored = doctor.diagnose(blank, 5, unmentioned="ignore")
     assert finding(ignored, "unlearnable").severity == "error"
     # The tables count the values as written.
@@ -357,7 +367,11 @@ def test_uncertain_labels_are_judged_by_their_policy(cohort):
         "15 uncertain (--uncertain, config.uncertain). If these are positive, na"
         in planted.sentence
     )
-    assert codes(doctor.diagnose(doubtful, 5, uncertain="ones")) == ["uncertain"]
+    as_ones = {"uncertain": "ones", "evaluation": {"eval_uncertain": ""}}
+    assert codes(doctor.diagnose(doubtful, 5, **as_ones)) == ["uncertain"]
+    # Validation and test have no positive patient unless uncertain ones count there too.
+    few = finding(doctor.diagnose(doubtful, 5, uncertain="ones"), "few_patients")
+    assert "too few positive patients (validation 0, test 0; 5 are" in few.sentence
     assert finding(doctor.diagnose(doubtful, 5, uncertain="zeros"), "unlearnable").severity == (
         "error"
     )
@@ -376,7 +390,8 @@ def test_labels_after_policies_are_judged_as_they_are(cohort):
 def test_policies_of_images_that_cannot_be_read(cohort):
     """Unreadable rows are dropped after the policies are applied."""
     blank = cohort({"3.png": b""}, ill=[1.0 if i % 2 else np.nan for i in range(PATIENTS)])
-    diagnosis = doctor.diagnose(blank, 5, unmentioned="zeros", max_bad_images=0.1)
+    zeros = {"unmentioned": "zeros", "evaluation": {"eval_unlabelled": "zeros"}}
+    diagnosis = doctor.diagnose(blank, 5, **zeros, max_bad_images=0.1)
     assert codes(diagnosis) == ["unreadable", "unknown"]
 
 

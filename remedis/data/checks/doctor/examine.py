@@ -1,6 +1,5 @@
 """The examination of a manifest: splits, leaks, labels and images, as training would read them."""
 
-import dataclasses
 from collections.abc import Mapping
 
 import pandas as pd
@@ -40,6 +39,7 @@ def diagnose(
     uncertain: str | None = None,
     unmentioned: str | None = None,
     allow_similar_ids: bool = False,
+    evaluation: Mapping[str, str] | None = None,
 ) -> Diagnosis:
     """Returns the diagnosis of a manifest as its source loads it, before any policy.
 
@@ -60,12 +60,14 @@ def diagnose(
         ignored if it is not given.
       unmentioned: the same for unknown labels.
       allow_similar_ids: as for training.
+      evaluation: policies of validation and test by key of the config, such as `eval_unlabelled`.
 
     Raises:
       UserError: unit, fractions or policies are wrong.
     """
     fractions = splits.checked(fractions or FRACTIONS)
-    decided = label_findings.with_policies(manifest, uncertain, unmentioned)
+    evaluation = evaluation or {}
+    label_findings.with_policies(manifest, uncertain, unmentioned, evaluation)  # or an error
     if unit not in UNITS:
         raise unknown_choice("unit of splits", unit, UNITS)
     findings: list[Finding] = []
@@ -90,13 +92,15 @@ def diagnose(
             for kind, policy in (("uncertain", uncertain), ("unmentioned", unmentioned))
             if policy is None
         ]
+        decided = label_findings.with_policies(manifest, uncertain, unmentioned, evaluation)
         findings += label_findings.findings(
             manifest.labels,
             tables["labels"],
-            counts.of_manifest(_with_labels(manifest, decided))["labels"],
+            counts.of_manifest(decided)["labels"],
             min_patients,
             undecided,
         )
+        findings += label_findings.left_out(decided, unmentioned, evaluation)
         findings += appearance.findings(manifest.table, scanned, expected)
         tables |= counts.of_images(scanned)
     if expected is not None:
@@ -203,13 +207,6 @@ def _leaks(manifest: Manifest, scanned: pd.DataFrame, allow_similar_ids: bool) -
             )
         )
     return findings + [Finding(NOTE, "unchecked", sentence) for sentence in receipt.unchecked]
-
-
-def _with_labels(manifest: Manifest, decided: Manifest) -> Manifest:
-    """Returns `manifest` with the labels that `decided` has for its images."""
-    targets = decided.table.set_index("path")[list(decided.labels)].loc[manifest.table["path"]]
-    values = {label: targets[label].to_numpy() for label in decided.labels}
-    return dataclasses.replace(manifest, table=manifest.table.assign(**values))
 
 
 def _checkpoint(manifest: Manifest, expected: Expectation) -> list[Finding]:

@@ -1,22 +1,29 @@
 """Findings about labels: too few patients to learn them, uncertain and unknown values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from remedis.data import labels
+from remedis.data import label_policies
 from remedis.data.checks.doctor.diagnosis import ERROR, NOTE, WARNING, Finding, Rows
+from remedis.data.label_policies import LabelPolicies
 from remedis.data.manifest import Manifest
 from remedis.errors import some
 
 POLICY = "ignore"  # the default of the configs for fine-tuning
 
 
-def with_policies(manifest: Manifest, uncertain: str | None, unmentioned: str | None) -> Manifest:
-    """Returns the manifest with the labels that training would read.
+def with_policies(
+    manifest: Manifest,
+    uncertain: str | None,
+    unmentioned: str | None,
+    evaluation: Mapping[str, str],
+) -> Manifest:
+    """Returns the manifest with the labels that training and evaluation would read.
 
     Args:
-      manifest: the images, as their source loads them.
+      manifest: the images, as their source loads them, with splits if they can have any.
       uncertain: policy for uncertain labels, as text of a config; they are ignored if None.
       unmentioned: the same for unknown labels.
+      evaluation: policies of validation and test by key of the config; for others, its default.
 
     Raises:
       UserError: a policy is wrong, or is given for labels with an earlier policy.
@@ -25,11 +32,43 @@ def with_policies(manifest: Manifest, uncertain: str | None, unmentioned: str | 
     decided = any(p != "keep" for policy in manifest.policies.values() for p in policy.values())
     if decided and not named:  # packed with policies: the labels are final
         return manifest
-    return labels.apply_policies(
-        manifest,
-        labels.policies(POLICY if uncertain is None else uncertain, manifest.labels),
-        labels.policies(POLICY if unmentioned is None else unmentioned, manifest.labels),
+    policies = LabelPolicies(
+        POLICY if uncertain is None else uncertain,
+        POLICY if unmentioned is None else unmentioned,
+        **evaluation,
     )
+    found = label_policies.keep_found(manifest)
+    return label_policies.decide_by_split(label_policies.decide(found, policies.training), policies)
+
+
+def left_out(
+    decided: Manifest, unmentioned: str | None, evaluation: Mapping[str, str]
+) -> list[Finding]:
+    """Returns a note if validation or test leave out images whose labels training would read.
+
+    Args:
+      decided: of `with_policies`.
+      unmentioned: as for `with_policies`.
+      evaluation: as for `with_policies`.
+    """
+    policies = LabelPolicies(POLICY, unmentioned or POLICY, **evaluation)
+    if policies.training.unlabelled == policies.evaluation.unlabelled:
+        return []
+    judged = decided.subset(decided.table["split"].isin(label_policies.JUDGED).to_numpy(dtype=bool))
+    if f"{label_policies.FOUND}{decided.labels[0]}" not in decided.table or not len(judged):
+        return []
+    count = label_policies.left_out(judged, policies.evaluation)
+    if not count["images"]:
+        return []
+    return [
+        Finding(
+            NOTE,
+            "left_out",
+            f"Validation and test leave out {count['images']:,} images of {count['patients']:,} "
+            "patients that have no label at all (--eval-unlabelled, config.eval_unlabelled). If "
+            "their findings are all absent, name the policy 'zeros'.",
+        )
+    ]
 
 
 def findings(
