@@ -32,10 +32,10 @@ class DataSettings:
     stratify: tuple[str, ...]
     complete_splits: bool
     allow_missing_patient_ids: bool
-    allow_similar_ids: bool
     refuse_near_duplicates: bool
     max_bad_images: float
-    # Of a config of an earlier version: as in training.
+    # With the defaults for a config of an earlier version, in which evaluation follows training.
+    allow_similar_ids: bool = False
     eval_uncertain: str = ""
     eval_unmentioned: str = ""
     eval_unlabelled: str = ""
