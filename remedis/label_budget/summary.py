@@ -58,6 +58,7 @@ def write(
     counts = data.counts()
     values = {
         "title": settings.title or f"How many labelled patients of {settings.ood.name} are needed?",
+        "rehearsal": bool(settings.rehearsal),
         "command": shlex.join(sys.argv),
         "created": datetime.date.today().isoformat(),
         "labels": list(data.test.labels),
@@ -149,12 +150,15 @@ def _caveats(settings: StudySettings, data: StudyData) -> list[str]:
             "Linear probes use embeddings of the unchanged checkpoint, and are held to the "
             "in-distribution probe as strongly as validation selects."
         )
-    caveats.append(_comparison(data.receipts["between"]))
+    caveats.append(_comparison(data.receipts["between"], settings))
     patients = data.counts()["ood"]["test"]["patients"]
     if patients < _FEW:
-        caveats.append(f"The OOD test set has {patients} patients only: intervals are wide.")
+        caveats.append(
+            f"{settings.ood.name} has {patients} test patients only: intervals are wide."
+        )
     for key in HOSPITALS:
-        caveats += [f"{key.upper()} test set: {note}" for note in data.label_notes[key]]
+        name = settings.hospital(key).name
+        caveats += [f"{name}, test set: {note}" for note in data.label_notes[key]]
     caveats += _training_policies(settings, data)
     return caveats
 
@@ -165,22 +169,23 @@ def _training_policies(settings: StudySettings, data: StudyData) -> list[str]:
     for key, train in (("id", data.inside.train), ("ood", data.pool)):
         policies = settings.hospital(key).finetuning.data.policies
         caveats += [
-            f"{key.upper()} training: {note}"
+            f"{settings.hospital(key).name}, training: {note}"
             for note in label_policies.notes(train, policies.training)
             if policies.training != policies.evaluation
         ]
     return caveats
 
 
-def _comparison(receipt: Mapping[str, Any]) -> str:
+def _comparison(receipt: Mapping[str, Any], settings: StudySettings) -> str:
     """Returns a description of the leak checks between the hospitals, done and impossible ones."""
+    there, here = settings.id.name, settings.ood.name
     if receipt["unchecked"]:
         return (
-            "The images that train in-distribution models were compared with the OOD images by "
-            "hash: none is identical. Patients could not be compared, since the ids of two "
-            "hospitals are unrelated: a patient of both hospitals may be on both sides."
+            f"The images of {there} that train models were compared with those of {here} by hash: "
+            "none is identical. Patients could not be compared, since the ids of two hospitals are "
+            "unrelated: a patient of both hospitals may be on both sides."
         )
     return (
-        "Both hospitals' images come from one directory: patients and images that train "
-        "in-distribution models were compared with the OOD ones, and none is on both sides."
+        f"The images of {there} and {here} come from one directory: patients and images that train "
+        f"models at {there} were compared with those of {here}, and none is on both sides."
     )

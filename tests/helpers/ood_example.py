@@ -90,7 +90,16 @@ def make_tuning(arms, labels, mode):
 
 def without_later_keys(study):
     """Returns a study as version 0.1.0 wrote it, with its answers in the same order."""
-    later = ("levels", "placebo", "primary", "adjustment", "tuning", "trainings", "too_few_seeds")
+    later = (
+        "rehearsal",
+        "levels",
+        "placebo",
+        "primary",
+        "adjustment",
+        "tuning",
+        "trainings",
+        "too_few_seeds",
+    )
     old = {key: value for key, value in copy.deepcopy(study).items() if key not in later}
     for point in old["points"]:
         del point["mean"]["band_low"], point["mean"]["band_high"]
@@ -185,6 +194,7 @@ def make_study(
     trained["parent"] = {**random_step, "origin": "bit", "description": "BiT-M-R50x1 <of old>."}
     return {
         "title": "How many labelled patients of General Hospital are needed?",
+        "rehearsal": False,
         "command": "python finetune/ood_curves.py --config=configs/ood_cxr.py --workdir=runs/ood",
         "created": "2030-01-02",
         "labels": list(labels),

@@ -6,10 +6,14 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from ood_example import FIVE, make_study, without_later_keys
+from ood_example import FIVE, interval, make_study, without_later_keys
 
 from remedis.errors import UserError
-from remedis.reporting.label_budget_report import write
+from remedis.reporting.label_budget_report import lay_summary, placebo, write
+from remedis.reporting.label_budget_report.estimate_tables import (
+    primary_sentence,
+    recovery_tables,
+)
 from remedis.reporting.label_budget_report.page import page
 
 WILD = 'a <b>bold</b> & "quoted" name of $x_1$ that is longer than any column of a table'
@@ -97,14 +101,14 @@ def test_tables_and_figures_are_accessible_to_screen_readers(root):
             assert (row[0].tag, row[0].get("scope")) == ("th", "row")
             assert len(row) == len(head)
     figures = list(root.iter("figure"))
-    # One curve and two labels per mode, and the legend.
+    # One curve and two labels per mode, and their legend.
     assert len(figures) == 2 * (1 + 2) + 1
     for figure in figures:
         drawing = figure.find("svg")
         assert drawing.get("role") == "img"
         assert len(drawing.get("aria-label")) > 15
         assert _text(figure.find("figcaption"))
-    alt = next(root.iter("svg")).get("aria-label")
+    alt = " ".join(next(root.iter("svg")).get("aria-label").split())
     assert f"{WILD}: mean AUROC 0.700 [0.670, 0.730] at 0 (zero-shot)" in alt
     assert "0.829 [0.799, 0.859] at 310 (100 %)" in alt
 
@@ -277,10 +281,117 @@ def test_a_summary_of_an_earlier_version_is_shown():
     assert "times fewer" not in text
 
 
-@pytest.mark.parametrize("seeds", [1, 4])
-def test_warns_of_too_few_seeds(seeds):
-    text = page(_small(seeds=seeds, too_few_seeds=True), {})
-    assert "TOO FEW: " in text
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"seeds": 1, "too_few_seeds": True}, "TOO FEW: 1 seed is too few. Intervals are so wide"),
+        ({"seeds": 4, "too_few_seeds": True}, "TOO FEW: 4 seeds are too few. Intervals are so"),
+        ({"too_few_seeds": True}, "TOO FEW: 2 trainings per arm are too few."),
+        ({"rehearsal": True}, "REHEARSAL: the images are drawn by a program."),
+        ({"cells": {"done": 7, "planned": 480}}, "UNFINISHED: 7 of 480 cells are done; numbers"),
+    ],
+)
+def test_warnings(changes, warning):
+    random, found = sorted(lay_summary.warnings(_small(**changes)), key=lambda w: w[:6] != "RANDOM")
+    assert random == "RANDOM WEIGHTS, not pretrained: scratch"
+    assert found.startswith(warning)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "mean over the labels): +0.031 [+0.010, +0.052], p < 0.001: remedis is better."),
+        ({"difference": None, "p": None}, "mean over the labels): not estimable."),
+        (
+            {"difference": interval(-0.03, -0.05, -0.01), "p": 0.021},
+            "mean over the labels): -0.030 [-0.050, -0.010], p = 0.021: scratch is better.",
+        ),
+        (
+            {"difference": interval(0.03, -0.05, 0.11), "p": 0.4, "labels": ["a", "b"]},
+            "a and b): +0.030 [-0.050, +0.110], p = 0.400: no difference is shown.",
+        ),
+    ],
+)
+def test_the_primary_comparison_has_a_verdict(changes, words):
+    study = _small()
+    study["primary"] = {**study["primary"], **changes}
+    assert primary_sentence(study) == (
+        "Primary comparison, as stated in the config: remedis minus scratch (Linear probe, 31 "
+        f"(10 %) labelled patients, {words}"
+    )
+
+
+def test_without_a_primary_comparison_p_values_are_exploratory():
+    assert primary_sentence(_small(primary=None)) == (
+        "The config states no primary comparison (config.primary): every p-value here is "
+        "exploratory."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {},
+            "Placebo: compared with itself, one half of its seeds with the other, scratch needs "
+            "0.6 to 1.6 times as many patients (95 % of 126 splits), although nothing differs; "
+            "2 % of the splits would state a multiple.",
+        ),
+        (
+            {"share_multiples": None, "ratio": interval(1.0, None, None)},
+            "Placebo: compared with itself, one half of its seeds with the other, scratch needs "
+            "unmeasurably few to unmeasurably many times as many patients (95 % of 126 splits), "
+            "although nothing differs.",
+        ),
+        ({"missing": "too few seeds"}, "Placebo: none, because it needs 4 seeds or more."),
+        (
+            {"missing": "level not above chance"},
+            "Placebo: none, because the level is not shown to be above chance.",
+        ),
+        (
+            {"missing": "no gain shown"},
+            "Placebo: none, because the baseline is not shown to gain.",
+        ),
+    ],
+)
+def test_the_placebo_in_words(changes, words):
+    assert placebo.sentence({**_small()["placebo"][0], **changes}) == words
+
+
+def test_the_placebo_stands_beside_the_answer(root):
+    answer = next(s for s in root.iter("section") if s.get("aria-labelledby") == "answer")
+    assert _text(answer).count("Placebo: compared with itself, one half of its seeds") == 2
+    assert "Every AUROC is the mean over 10 draws of the labelled patients (10 seeds)." in (
+        _text(answer)
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "share", "text"),
+    [
+        (None, interval(0.0, -0.1, 0.1), "0 % [-10 %, 10 %]"),
+        ("gap not shown", None, "the gap is not shown"),
+        ("unchanged", None, "0 % (unchanged)"),
+    ],
+)
+def test_a_share_of_the_gap_that_is_not_estimable_says_why(missing, share, text):
+    study = _small()
+    study["gap"][0]["recovered"] = [{"patients": 3, "share": share, "missing": missing}]
+    (table,) = recovery_tables(study)
+    assert table.rows[0][:2] == ["3 (1 %)", text]
+
+
+def test_trainings_at_the_first_hospital_are_counted():
+    three = make_study(("remedis", "scratch"), ("Edema",), ("finetune",))
+    assert lay_summary.no_meaning(three)[-1] == (
+        "Each arm was trained 3 times on University Clinic before fine-tuning (in-distribution "
+        "trainings: 3). Intervals include the differences between trainings, on the same images."
+    )
+    assert lay_summary.no_meaning({**three, "trainings": {"finetune": 1}})[-1] == (
+        "Each arm was trained once on University Clinic before fine-tuning (in-distribution "
+        "trainings: 1). The difference that another training would make is in no interval."
+    )
+    assert not any("in-distribution trainings" in s for s in lay_summary.no_meaning(_small()))
 
 
 def test_figure_files_are_complete(written):

@@ -246,9 +246,7 @@ def test_too_few_seeds_give_no_multiple(seeds, reason):
     assert sentences == [
         f"{SURE}, and scratch needs 91 (61 to 122). No multiple is given: {reason}."
     ]
-    assert f"{reason}: the intervals say little, and no multiple is given." in (
-        lay_summary.no_meaning(study)
-    )
+    assert lay_summary.warnings(study)[-1].startswith(f"TOO FEW: {reason}. Intervals are so wide")
 
 
 def test_a_first_budget_of_some_patients_is_named():

@@ -48,7 +48,7 @@ def answer_tables(study: Study) -> list[Table]:
         return []
     costs = any(answer.get("cost") for answer in study["answers"])
     header = ["arm", "level to reach", "labelled patients [95 % interval]"]
-    header += [f"those of {study['baseline']} [95 % interval]", "quotient [95 % interval]"]
+    header += [f"{study['baseline']} needs [95 % interval]", "quotient [95 % interval]"]
     header += ["stated as a multiple", "resamples that reach it"]
     return [
         Table(

@@ -52,10 +52,11 @@ class Receipt:
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-    """The counts of a data set by split, and its leak receipt; None if there is none."""
+    """The counts of a data set by split, notes on its labels, and its leak receipt, if any."""
 
     heading: str
     table: Table
+    notes: Sequence[str]
     receipt: Receipt | None
 
 

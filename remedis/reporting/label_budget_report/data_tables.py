@@ -46,6 +46,7 @@ def data_sets(study: Study) -> list[DataSet]:
             DataSet(
                 f"{data['name']}: {roles.get(key, key)}",
                 Table(caption, ["", *counts], rows, "numbers"),
+                data.get("label_notes", ()),
                 receipt(data["leaks"]),
             )
         )
@@ -59,6 +60,11 @@ def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:
     lines = [
         f"{o['count']:,} {_UNITS.get(o['column'], o['column'])} in both {' and '.join(o['splits'])}"
         for o in leaks["overlaps"]
+    ]
+    lines += [
+        f"{one['count']:,} pairs of {_UNITS.get(one['column'], one['column'])} may be one of each, "
+        "written in two ways"
+        for one in leaks.get("similar_ids", ())
     ]
     lines += leaks["unchecked"]
     lines += [

@@ -9,6 +9,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     hospital,
     mode_name,
     pool,
+    random_weights_note,
     trainings,
 )
 
@@ -44,9 +45,30 @@ def meaning(study: Study) -> list[str]:
     drawn = " and in the draws of labelled patients" if study["seeds"] > 1 else " alone"
     sentences.append(
         "A 95 % interval contains the values that fit the measurements. It covers chance in the "
-        f"test patients{drawn}."
+        f"test patients{drawn}. A resample repeats the calculation on other random draws."
     )
     return sentences
+
+
+def warnings(study: Study) -> list[str]:
+    """Returns what makes the numbers worthless or provisional, to be read before them."""
+    found = []
+    if study["rehearsal"]:
+        found.append(
+            "REHEARSAL: the images are drawn by a program. The numbers show that everything runs, "
+            "and nothing about medicine."
+        )
+    if note := random_weights_note(study):
+        found.append(note)
+    done, planned = study["cells"]["done"], study["cells"]["planned"]
+    if done < planned:
+        found.append(f"UNFINISHED: {done:,} of {planned:,} cells are done; numbers will change.")
+    if study["too_few_seeds"]:
+        found.append(
+            f"TOO FEW: {too_few(study)}. Intervals are so wide that they say little, and no "
+            "multiple is given."
+        )
+    return found
 
 
 def _level(level: Fields, study: Study) -> str:
@@ -77,12 +99,10 @@ def no_meaning(study: Study) -> list[str]:
     if len(random) == len(study["arms"]):
         sentences.append("No arm is pretrained: nothing here is about pretrained networks.")
     elif random:
-        verb = "has" if len(random) == 1 else "have"
-        sentences.append(f"{listed(random)} {verb} random weights: no pretraining.")
+        verbs = ("has", "it was") if len(random) == 1 else ("have", "they were")
+        sentences.append(f"{listed(random)} {verbs[0]} random weights: {verbs[1]} not pretrained.")
     if "finetune" in study["modes"]:
         sentences.append(_trainings(study))
-    if study["too_few_seeds"]:
-        sentences.append(f"{too_few(study)}: the intervals say little, and no multiple is given.")
     return sentences
 
 

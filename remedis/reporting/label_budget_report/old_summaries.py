@@ -26,6 +26,7 @@ def completed(study: Study) -> Study:
         "adjustment": None,
         "tuning": {},
         "trainings": {},
+        "rehearsal": False,
         "too_few_seeds": study["seeds"] < MIN_SEEDS,
         **study,
         "answers": [

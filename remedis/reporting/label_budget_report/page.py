@@ -1,6 +1,7 @@
 """The HTML page of the report: the template `report.html.jinja` with the values of a study."""
 
 import functools
+import re
 from collections.abc import Mapping
 
 import jinja2
@@ -28,9 +29,10 @@ from remedis.reporting.label_budget_report.study_summary import (
     first_hospital,
     hospital,
     mode_name,
-    random_weights_note,
 )
 from remedis.reporting.notes import RESEARCH_USE
+
+_TRAINED = {"probe": "the last layer is trained", "finetune": "all layers are trained"}
 
 
 def page(study: Study, versions: Mapping[str, str]) -> str:
@@ -41,7 +43,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
       versions: of the software that made the study, by package.
     """
     study = completed(study)
-    return (
+    rendered = (
         environment()
         .get_template("report.html.jinja")
         .render(
@@ -52,15 +54,9 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             id_name=first_hospital(study),
             ood_name=hospital(study),
             metric=study["metric"],
-            random_weights_note=random_weights_note(study),
-            cells_done=study["cells"]["done"],
-            cells_planned=study["cells"]["planned"],
+            warnings=lay_summary.warnings(study),
             answers=answer_sentences.paragraphs(study),
             seeds=_seeds(study),
-            too_few=f"{answer_sentences.too_few(study)}: intervals are so wide that they say "
-            "little, and no multiple is given."
-            if study["too_few_seeds"]
-            else "",
             placebo_sentences=placebo.sentences(study),
             placebo_table=placebo.table(study),
             no_placebo=placebo.NOT_RECORDED,
@@ -68,6 +64,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             no_meaning=lay_summary.no_meaning(study),
             primary=estimate_tables.primary_sentence(study),
             tunings=tuning_tables.tunings(study),
+            trained_layers={mode_name(mode): _TRAINED[mode] for mode in study["modes"]},
             no_answer=answer_sentences.NO_ANSWER,
             answer_tables=answer_table.answer_tables(study),
             label_columns=_columns(len(study["labels"])),
@@ -79,7 +76,11 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             legend=inline_svg(
                 curve_figures.legend(study), "key", "Legend: the line of each arm.", "Arms"
             ),
-            label_curves={mode_name(mode): _label_curves(study, mode) for mode in study["modes"]},
+            label_curves={mode_name(mode): _label_curves(study, mode) for mode in study["modes"]}
+            # The mean over a single label is that label.
+            if len(study["labels"]) > 1
+            else {},
+            labels=study["labels"],
             paired_tables=estimate_tables.paired_tables(study),
             budget_table=data_tables.budget_table(study),
             budgets_left_out=data_tables.budgets_left_out(study),
@@ -91,6 +92,8 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             method=provenance_lists.method(study, versions),
         )
     )
+    # A line does not break between a number and its percent sign.
+    return re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", rendered)
 
 
 @functools.cache
@@ -114,8 +117,9 @@ def _columns(count: int) -> int:
 def _seeds(study: Study) -> str:
     """Returns how many draws of labelled patients each number comes from."""
     if study["seeds"] == 1:
-        return "Seeds: 1. Every number comes from one draw of the labelled patients."
-    return f"Seeds: {study['seeds']:,}. Every AUROC is the mean over so many draws of patients."
+        return "Every AUROC comes from one draw of the labelled patients (1 seed)."
+    seeds = f"{study['seeds']:,}"
+    return f"Every AUROC is the mean over {seeds} draws of the labelled patients ({seeds} seeds)."
 
 
 def _curve(study: Study, mode: str) -> Drawing:

@@ -27,12 +27,11 @@ def sentence(placebo: Fields) -> str:
     """Returns the placebo of one mode in words."""
     if placebo["missing"] is not None:
         return f"Placebo: none, because {_WHY_NONE[placebo['missing']]}."
-    ends = range_in_words(
-        placebo["ratio"], times, "more than was measured", "less than was measured"
-    )
+    ends = range_in_words(placebo["ratio"], times, "unmeasurably many", "unmeasurably few")
     text = (
-        f"Placebo: {placebo['arm']} against itself, one half of its seeds against the other, gives "
-        f"quotients of {ends} (95 % of {placebo['splits']:,} splits), although nothing differs"
+        f"Placebo: compared with itself, one half of its seeds with the other, {placebo['arm']} "
+        f"needs {ends} times as many patients (95 % of {placebo['splits']:,} splits), although "
+        "nothing differs"
     )
     if placebo["share_multiples"] is not None:
         text += f"; {percent(placebo['share_multiples'])} of the splits would state a multiple"
