@@ -80,16 +80,16 @@ def test_caveats_say_what_labels_count_as_where_it_matters(prepared):
     settings, study = prepared(uncertain="ones", unmentioned="zeros")
     said = [c for c in summary._caveats(settings, study) if " label" in c and ": " in c]
     test = (
-        "{} test set: Uncertain labels, of 1 image of 1 patient, are ignored.",
-        "{} test set: Empty labels beside others, of 1 image of 1 patient, count as negative.",
-        "{} test set: Without any label: 1 image of 1 patient, which is left out.",
+        "{}, test set: Uncertain labels, of 1 image of 1 patient, are ignored.",
+        "{}, test set: Empty labels beside others, of 1 image of 1 patient, count as negative.",
+        "{}, test set: Without any label: 1 image of 1 patient, which is left out.",
     )
-    for key in ("ID", "OOD"):
+    for folder in ("a", "b"):
         for sentence in test:
-            assert sentence.format(key) in said
-    assert "ID training: Uncertain labels, of 1 image of 1 patient, count as positive." in said
-    assert "OOD training: Uncertain labels, of 2 images of 2 patients, count as positive." in said
-    assert study.label_notes["ood"] == [s.format("OOD").partition(": ")[2] for s in test]
+            assert sentence.format(folder) in said
+    assert "a, training: Uncertain labels, of 1 image of 1 patient, count as positive." in said
+    assert "b, training: Uncertain labels, of 2 images of 2 patients, count as positive." in said
+    assert study.label_notes["ood"] == [s.format("b").partition(": ")[2] for s in test]
 
 
 def test_caveats_say_nothing_about_labels_that_are_all_known(prepared, tmp_path):
@@ -107,5 +107,5 @@ def test_caveats_say_nothing_about_labels_that_are_all_known(prepared, tmp_path)
 def test_caveats_name_policies_once_if_training_has_the_same(prepared):
     settings, study = prepared()
     said = summary._caveats(settings, study)
-    assert "OOD test set: Uncertain labels, of 1 image of 1 patient, are ignored." in said
-    assert not any(c.startswith(("ID training", "OOD training")) for c in said)
+    assert "b, test set: Uncertain labels, of 1 image of 1 patient, are ignored." in said
+    assert not any(c.startswith(("a, training", "b, training")) for c in said)

@@ -63,6 +63,7 @@ def _lines(
     A simultaneous band is drawn where the estimates have one. Arms are moved apart by a few points
     sideways, so that their intervals can be told apart.
     """
+    axes.margins(x=0)  # a margin could reach below -1, where the scale ends
     drawn = False
     for rank, (arm, style) in enumerate(zip(study["arms"], styles(study), strict=True)):
         estimates = [
