@@ -22,6 +22,7 @@ def make_answer(arm, mode, baseline, target, **changes):
         "share_of_gain": 0.8 if of_gain else None,
         "headline": of_gain,
         "level": 0.743 if of_gain else 0.769,
+        "level_lowered": False,
         "status": "reached",
         "arm_above_chance": True,
         "baseline_above_chance": True,
@@ -113,7 +114,7 @@ def without_later_keys(study):
         answer |= {"fold": answer["ratio"], "extrapolated": False}
         for key in ("share_of_gain", "headline", "arm_above_chance", "baseline_above_chance"):
             del answer[key]
-        for key in ("baseline_patients", "ratio", "fold_missing", "extrapolation"):
+        for key in ("baseline_patients", "ratio", "fold_missing", "extrapolation", "level_lowered"):
             del answer[key]
     return old
 

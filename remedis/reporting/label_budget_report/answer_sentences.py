@@ -75,7 +75,9 @@ def _of_level(answers: Sequence[Fields], study: Study) -> list[str]:
         shared = answer["status"] in (LEVEL_AT_CHANCE, NO_GAIN) or (
             answer["status"] == NOT_REACHED and answer["extrapolation"] is None
         )
-        groups.setdefault(answer["status"] if shared else number, []).append(answer)
+        # Arms that end below the baseline have levels of their own.
+        key = (answer["status"], answer["level"] if answer["status"] == NOT_REACHED else None)
+        groups.setdefault(key if shared else number, []).append(answer)
     return [sentence(group, study) for group in groups.values()]
 
 
@@ -296,9 +298,11 @@ def _goal(answer: Fields, study: Study) -> str:
         return f"an AUROC of {level:g}"
     gained = f"from {first:,} to all {everyone:,}" if first else f"with all {everyone:,}"
     number = f" (an AUROC of {number})" if number else ""
+    # The level is lower for an arm that ends below the baseline, so that both can reach it.
+    only = f", counted up to where {answer['arm']} ends" if answer.get("level_lowered") else ""
     return (
         f"{percent(answer['share_of_gain'])} of the gain that {baseline} makes {gained} labelled "
-        f"patients{number}"
+        f"patients{only}{number}"
     )
 
 

@@ -37,6 +37,11 @@ def meaning(study: Study) -> list[str]:
         for level in study["levels"]
         if level["headline"] and level["level"] and level["gain"]
     ]
+    if any(answer.get("level_lowered") for answer in study["answers"] if answer["headline"]):
+        sentences.append(
+            f"Where an arm ends below {baseline}, the gain counts only up to where the arm ends: "
+            "both can reach the level."
+        )
     if any(answer["fold"] for answer in study["answers"]):
         sentences.append(
             "'2.0 times fewer' means that the arm reaches the level with half of the labelled "
