@@ -1,10 +1,10 @@
 """Coverage of the 95 % intervals of few-shot curves in a population with a known expected AUROC.
 
-    python benchmarks/few_shot_coverage.py [--draws=400 --test=300]
+    python benchmarks/few_shot_coverage.py [--draws=200 --test=300]
 
 A draw is a new pool of training patients and new test patients, with 1 to 3 images each. A label
 moves the mean of one of 16 independent features with variance 1, half of it the patient's, by 1.4.
-The truth is the AUROC, an integral over normal densities, averaged over probes from 4,000 new
+The truth is the AUROC, an integral over normal densities, averaged over probes from 1,000 new
 pools. `independent` takes the draws of patients for independent runs.
 """
 
@@ -23,9 +23,9 @@ from remedis.evaluation.linear_probe import DEFAULT_PENALTY, linear_probe
 from remedis.evaluation.repeated_runs import auroc_over_runs
 
 CHANNELS, SHIFT, SHARED = 16, 1.4, 0.5
-POOLS = (26, 60, 400)
 SHOTS = (1, 2, 5, 10, 20)
 ONE, TWO = (0.5,), (0.5, 0.25)  # the share of positive patients of each label
+POPULATIONS = ((ONE, 26), (ONE, 60), (ONE, 400), (TWO, 60))  # with the patients of a pool
 Sample = tuple[np.ndarray, np.ndarray, np.ndarray]  # embeddings, labels, patient of each image
 
 
@@ -104,9 +104,9 @@ def coverage(
     pool: int,
     shots: Sequence[int],
     prevalences: tuple[float, ...] = ONE,
-    draws: int = 400,
+    draws: int = 200,
     test: int = 300,
-    probes: int = 4000,
+    probes: int = 1000,
     seed: int = 0,
 ) -> list[Cell]:
     """Returns the coverage for each number of shots, over draws of pools and of test patients."""
@@ -133,11 +133,11 @@ def coverage(
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--test", type=int, default=300, help="test patients")
     parsed = parser.parse_args()
     print("    labels  pool  shots  share  truth   independent      corrected")
-    for prevalences, pool in itertools.product((ONE, TWO), POOLS):
+    for prevalences, pool in POPULATIONS:
         smallest = min(round(pool * min(share, 1 - share)) for share in prevalences)
         shots = [n for n in SHOTS if n < smallest]
         cells = coverage(pool, shots, prevalences, parsed.draws, parsed.test)

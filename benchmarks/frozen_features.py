@@ -1,12 +1,13 @@
 """Linear probes on frozen features of the images of a label-budget study, compared in a table."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import ml_collections
 import numpy as np
 import pandas as pd
 import results
+import thumbnails
 
 from remedis import files
 from remedis.data.manifest import Manifest
@@ -20,7 +21,10 @@ from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
 from remedis.zoo import resolve
 
-Differences = dict[tuple[str, str], Mapping[str, float]]  # by arm and task
+Difference = Mapping[str, float | None]
+Differences = dict[tuple[str, str], Difference]  # by arm and task
+Embedding = Callable[[Manifest, "pd.Series[str]"], np.ndarray]
+FLOOR = "thumbnails"  # name of an arm, in place of a checkpoint
 
 
 class FrozenFeatures:
@@ -69,16 +73,10 @@ class FrozenFeatures:
         """Returns task -> scores [runs, n, 1]; there is one run per draw of patients.
 
         Args:
-          checkpoint: as `resolve.load_backbone` takes it.
+          checkpoint: as `resolve.load_backbone` takes it, or `FLOOR`.
           seed: of the weights, if they are drawn.
         """
-        loaded = resolve.load_backbone(checkpoint, seed)
-        classifier = Classifier(loaded.backbone, self._labels, self._norm)
-        stored = embedding_store.of_head(classifier, self._store, self._preprocess, 64)
-
-        def embed(images: Manifest, hashes: "pd.Series[str]") -> np.ndarray:
-            return stored(images, hashes, f"Embedding by {checkpoint}")
-
+        embed = self._embedding(checkpoint, seed)
         children, hashes = self._data.inside, self._data.inside.hashes
         probe = linear_probe(
             embed(children.train, hashes),
@@ -107,11 +105,22 @@ class FrozenFeatures:
             scores[task] = np.stack([probe.logits(test) for probe in probes])
         return scores
 
+    def _embedding(self, checkpoint: str, seed: int) -> Embedding:
+        """Returns a function from images and their hashes to frozen features."""
+        if checkpoint == FLOOR:
+            return lambda images, _: thumbnails.features(images)
+        loaded = resolve.load_backbone(checkpoint, seed)
+        classifier = Classifier(loaded.backbone, self._labels, self._norm)
+        stored = embedding_store.of_head(classifier, self._store, self._preprocess, 64)
+        return lambda images, hashes: stored(images, hashes, f"Embedding by {checkpoint}")
+
 
 def table(
     features: FrozenFeatures, arms: Mapping[str, Sequence[tuple[str, int]]], baseline: str
-) -> tuple[list[str], Differences]:
-    """Returns a table with one row per task and arm, and the differences from the baseline.
+) -> tuple[list[str], Differences, Differences]:
+    """Returns the table, and the differences from the baseline and from the floor.
+
+    The table has one row per task and arm, and below it a sentence about the intervals.
 
     Args:
       features: of the data.
@@ -119,6 +128,8 @@ def table(
         two arms at the same position are paired.
       baseline: name of the arm that all others are compared with.
     """
+    checkpoints = len(arms[baseline])
+    arms = {**arms, FLOOR: [(FLOOR, seed) for seed in range(checkpoints)]}
     scores: dict[str, dict[str, np.ndarray]] = {}
     for arm, checkpoints in arms.items():
         by_checkpoint = [features.scores(*checkpoint) for checkpoint in checkpoints]
@@ -128,6 +139,8 @@ def table(
         }
     lines = ["| task | arm | AUROC | minus the baseline |", "|---|---|---|---|"]
     differences: Differences = {}
+    from_floor: Differences = {}
+    methods: dict[str, None] = {}
     for task, test_set in features.tests.items():
         cells = {
             Cell(arm, "probe", 1, run): values
@@ -135,14 +148,57 @@ def table(
             for run, values in enumerate(by_task[task])
         }
         summary = analyse_study(test_set, cells, baseline)
+        methods[summary["interval"]] = None
         paired = {
             row["arm"]: row["difference"] for row in summary["paired"] if row["against"] == baseline
         }
+        for row in summary["paired"]:
+            if row["against"] == FLOOR:
+                from_floor[row["arm"], task] = row["difference"]
+            elif (row["arm"], row["against"]) == (FLOOR, baseline):
+                from_floor[baseline, task] = _negated(row["difference"])
         for point in summary["points"]:
             arm = point["arm"]
             difference = ""
             if arm in paired:
-                differences[arm, task] = paired[arm]
+                if arm != FLOOR:
+                    differences[arm, task] = paired[arm]
                 difference = results.number(paired[arm], "+")
             lines.append(f"| {task} | {arm} | {results.number(point['mean'])} | {difference} |")
-    return lines, differences
+    return [*lines, "", f"Intervals: {'; '.join(methods)}."], differences, from_floor
+
+
+def _negated(difference: Difference) -> Difference:
+    """Returns the difference of the same two arms in the other order."""
+    value, low, high = (
+        None if difference[end] is None else -difference[end] for end in ("value", "high", "low")
+    )
+    return {"value": value, "low": low, "high": high}
+
+
+def sides(differences: Differences) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Returns the keys whose interval lies above 0, and those whose interval lies below it."""
+    above = [key for key, of in differences.items() if (of["low"] or 0.0) > 0]
+    below = [key for key, of in differences.items() if (of["high"] or 0.0) < 0]
+    return above, below
+
+
+def floor_sentences(from_floor: Differences) -> str:
+    """Returns which arms differ from thumbnails, and on which task.
+
+    Args:
+      from_floor: AUROC of an arm minus that of thumbnails.
+    """
+    above, below = sides(from_floor)
+    text = (
+        f"The floor is the arm `{FLOOR}`, {thumbnails.DESCRIPTION}. Of {len(from_floor)} "
+        "differences from it, the interval (95 %, not adjusted for their number) lies above 0 for "
+        f"{_listed(above, from_floor)} and below 0 for {_listed(below, from_floor)}."
+    )
+    rest = len(from_floor) - len(above) - len(below)
+    return f"{text} For the other {rest} it includes 0." if rest else text
+
+
+def _listed(keys: Sequence[tuple[str, str]], differences: Differences) -> str:
+    named = (f"{arm} ({task}: {results.number(differences[arm, task], '+')})" for arm, task in keys)
+    return ", ".join(named) or "none"

@@ -137,15 +137,17 @@ def methods(workdir: pathlib.Path) -> list[str]:
         f"{EPOCHS} epochs with SGD at a learning rate of "
         f"{', '.join(f'{run.rate} (`{run.name}`)' for run in METHODS)}. The views are "
         f"`{MILD.format(size=SIZE)}`. The labelled patients are drawn 10 times; a quarter of them "
-        "chooses the penalty. Intervals cover test patients and draws. They do not cover how much "
-        "another pretraining, or other initial weights, would change the numbers.",
+        "chooses the penalty. Intervals cover test patients and draws of one pool of patients. "
+        "They do not cover how much another pool, another pretraining or other initial weights "
+        "would change the numbers.",
         "",
         *_data(workdir, METHODS),
         "",
     ]
     features = FrozenFeatures(workdir, SIZE, "10%, 33%, 100%", 10)
     arms = {"random weights": [(BACKBONE, 0)], **arms}
-    return lines + frozen_features.table(features, arms, "random weights")[0]
+    rows, _, from_floor = frozen_features.table(features, arms, "random weights")
+    return [*lines, *rows, "", frozen_features.floor_sentences(from_floor)]
 
 
 def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
@@ -177,37 +179,28 @@ def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
     ]
     arms["random weights"] = [(SHALLOW, seed) for seed in range(seeds)]
     features = FrozenFeatures(workdir, SIZE, "100%", 1)
-    rows, differences = frozen_features.table(features, arms, "all of them")
+    rows, differences, from_floor = frozen_features.table(features, arms, "all of them")
     ablated = {key: difference for key, difference in differences.items() if key[0] in runs}
-    return [*lines, _effects(ablated), "", *rows]
+    return [*lines, *rows, "", effects(ablated), frozen_features.floor_sentences(from_floor)]
 
 
-def shown(differences: frozen_features.Differences) -> frozen_features.Differences:
-    """Returns the differences whose interval excludes 0."""
-    return {
-        key: difference
-        for key, difference in differences.items()
-        if difference["value"] is not None and (difference["low"] > 0 or difference["high"] < 0)
-    }
-
-
-def _effects(differences: frozen_features.Differences) -> str:
+def effects(differences: frozen_features.Differences) -> str:
     """Returns a sentence about the differences whose interval excludes 0."""
-    effects = [
+    above, below = frozen_features.sides(differences)
+    shown = [
         f"{arm}, {task}: {results.number(difference, '+')}"
-        for (arm, task), difference in shown(differences).items()
+        for (arm, task), difference in differences.items()
+        if (arm, task) in (*above, *below)
     ]
-    if effects:
+    if not shown:
         return (
-            f"The interval excludes 0 for {len(effects)} of the {len(differences)} differences "
-            f"with an operation left out: {'; '.join(effects)}. Without any effect, about "
-            f"{0.05 * len(differences):.1f} of so many intervals would exclude 0."
+            f"None of the {len(differences)} differences with an operation left out has an "
+            "interval that excludes 0: no operation is shown to have an effect."
         )
     return (
-        f"None of the {len(differences)} differences with an operation left out has an interval "
-        "that excludes 0. Trainings this short, features this good in distribution and test "
-        "patients this few out of distribution do not show the effect of any operation. The recipe "
-        "keeps its operations as documented."
+        f"The interval excludes 0 for {len(shown)} of the {len(differences)} differences with an "
+        f"operation left out: {'; '.join(shown)}. Intervals are 95 % each: of as many differences "
+        f"without any effect, {0.05 * len(differences):.1f} would be expected to exclude 0."
     )
 
 
@@ -224,8 +217,7 @@ def _data(workdir: pathlib.Path, runs: Sequence[Pretraining]) -> list[str]:
         "fitted on frozen features. A task names the data of a probe: `kermany` learns from "
         "children and is tested on children; `kermany to nih64` learns from children and is tested "
         "on adults of another hospital; `nih64` learns from so many labelled adults alone and is "
-        "tested on other adults. A result that is not above its floor shows nothing; the floors "
-        f"are: kermany about 0.99, kermany to nih64 0.565, nih64 {transfer.FLOOR}.",
+        "tested on other adults.",
     ]
 
 
