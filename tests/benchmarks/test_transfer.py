@@ -3,6 +3,10 @@
 import pytest
 from ood_example import interval, make_answer, make_study
 
+from remedis.evaluation.intervals import Estimate
+
+FLOOR = Estimate(0.59, 0.5, 0.7, 122, 60)
+
 
 @pytest.fixture(scope="module")
 def benchmark(load_benchmark):
@@ -10,7 +14,8 @@ def benchmark(load_benchmark):
 
 
 def _section(benchmark, study):
-    return benchmark.section(study, "COMMAND", "figure.png")
+    floors = {"kermany to nih64": FLOOR, "nih64, 142 patients": Estimate(0.5, 0.4, 0.6, 122, 60)}
+    return benchmark.section(study, floors, "COMMAND", "figure.png")
 
 
 def test_an_arm_whose_curve_starts_at_the_level_is_not_said_to_fail(benchmark):
@@ -40,6 +45,19 @@ def test_the_section_names_hospitals_and_intervals(benchmark):
     assert "AUROC on 214 test patients of General Hospital, seeds: 10. Intervals: 95 %, " in text
     assert "| probe | simclr | 310 | 0.829 [0.799, 0.859] | +0.031 [+0.010, +0.052] |" in text
     assert "OOD data" not in text
+    assert (
+        "histogram of 16 bins: 0.590 [0.500, 0.700] (kermany to nih64), 0.500 [0.400, 0.600] "
+        "(nih64, 142 patients). Intervals of the"
+    ) in text
+    assert "against the OOD floor of 0.590: " in text
+
+
+def test_both_arms_have_the_same_rates_to_choose_from(benchmark, tmp_path):
+    command = benchmark.command(tmp_path, "a=scratch:50x1; b=x", "a")
+    assert f"--config.select={benchmark.RATES}" in command
+    assert not [part for part in command if ".learning_rate=" in part]
+    (caveats,) = [part for part in command if part.startswith("--config.caveats=")]
+    assert "120 steps in distribution, 24 steps per budget" in caveats
 
 
 @pytest.mark.parametrize(
