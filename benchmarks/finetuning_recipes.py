@@ -189,7 +189,7 @@ def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
 HEAD = """## The recipes, from random weights
 
 Written by `python benchmarks/finetuning_recipes.py --kermany=DIR --nih64=DIR --workdir=DIR
---out=docs/results.md` on two CPU cores.
+--out=docs/results.md{only}` on two CPU cores.
 
 Every run below starts from **random weights**; no pretrained weights were available. The runs show
 that the recipes finish on real files, learn what is easy to learn from these images, and report the
@@ -220,15 +220,16 @@ def main() -> None:
     parser.add_argument("--workdir", required=True, type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, help="document to write into; else printed")
     parser.add_argument(
-        "--only", default="", metavar="TEXT", help="only recipes whose name contains it"
+        "--only", default="", metavar="A,B", help="only recipes whose name contains one of these"
     )
     parsed = parser.parse_args()
     parsed.workdir = parsed.workdir.resolve()
     parsed.workdir.mkdir(parents=True, exist_ok=True)
-    text, commands = HEAD.format(floor=thumbnails.DESCRIPTION), ["\n```sh\n"]
+    only = f" --only={parsed.only}" if parsed.only else ""
+    text, commands = HEAD.format(floor=thumbnails.DESCRIPTION, only=only), ["\n```sh\n"]
     floors: dict[str, str] = {}
     for recipe in RECIPES:
-        if parsed.only in recipe.name:
+        if any(part in recipe.name for part in parsed.only.split(",")):
             directory = str(pathlib.Path(getattr(parsed, recipe.data[1])).resolve())
             runs = [run(recipe, directory, i, parsed.workdir) for i in range(recipe.seeds)]
             text += row(recipe, runs) + "\n"

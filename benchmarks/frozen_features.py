@@ -128,8 +128,7 @@ def table(
         two arms at the same position are paired.
       baseline: name of the arm that all others are compared with.
     """
-    checkpoints = len(arms[baseline])
-    arms = {**arms, FLOOR: [(FLOOR, seed) for seed in range(checkpoints)]}
+    arms = {**arms, FLOOR: [(FLOOR, seed) for seed in range(len(arms[baseline]))]}
     scores: dict[str, dict[str, np.ndarray]] = {}
     for arm, checkpoints in arms.items():
         by_checkpoint = [features.scores(*checkpoint) for checkpoint in checkpoints]
@@ -170,10 +169,9 @@ def table(
 
 def _negated(difference: Difference) -> Difference:
     """Returns the difference of the same two arms in the other order."""
-    value, low, high = (
-        None if difference[end] is None else -difference[end] for end in ("value", "high", "low")
-    )
-    return {"value": value, "low": low, "high": high}
+    opposite = {"value": "value", "low": "high", "high": "low"}
+    ends = {end: difference[other] for end, other in opposite.items()}
+    return {end: None if number is None else -number for end, number in ends.items()}
 
 
 def sides(differences: Differences) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -195,8 +193,10 @@ def floor_sentences(from_floor: Differences) -> str:
         "differences from it, the interval (95 %, not adjusted for their number) lies above 0 for "
         f"{_listed(above, from_floor)} and below 0 for {_listed(below, from_floor)}."
     )
-    rest = len(from_floor) - len(above) - len(below)
-    return f"{text} For the other {rest} it includes 0." if rest else text
+    unknown = sum(of["value"] is None for of in from_floor.values())
+    rest = len(from_floor) - len(above) - len(below) - unknown
+    text += f" For the other {rest} it includes 0." if rest else ""
+    return f"{text} For {unknown} it is not estimable." if unknown else text
 
 
 def _listed(keys: Sequence[tuple[str, str]], differences: Differences) -> str:

@@ -69,8 +69,8 @@ def test_the_floor_is_told_from_above_below_and_neither(benchmark):
         "lies above 0 for simclr (kermany: +0.050 [+0.010, +0.080]) and below 0 for random weights "
         "(nih64: -0.050 [-0.080, -0.010]). For the other 1 it includes 0."
     ) in text
-    text = sentences({arms[0]: BETTER})
-    assert text.endswith("and below 0 for none.")
+    text = sentences({arms[0]: BETTER, arms[1]: UNKNOWN})
+    assert text.endswith("and below 0 for none. For 1 it is not estimable.")
 
 
 def test_thumbnails_tell_images_apart_that_differ_in_grey(load_benchmark, tmp_path):
