@@ -5,7 +5,32 @@
 A draw is a new pool of training patients and new test patients, with 1 to 3 images each. A label
 moves the mean of one of 16 independent features with variance 1, half of it the patient's, by 1.4.
 The truth is the AUROC, an integral over normal densities, averaged over probes from 1,000 new
-pools. `independent` takes the draws of patients for independent runs.
+pools. `independent` takes the draws of patients for independent runs. Coverage in %, nominal 95,
+with a standard error of 1.5 %, and the mean width of the intervals in brackets:
+
+    labels  pool  shots  share  truth   independent      corrected
+         1    26      1   0.08  0.547   95.0% (0.11)   96.5% (0.14)
+         1    26      2   0.15  0.588   89.5% (0.10)   97.5% (0.15)
+         1    26      5   0.38  0.653   86.0% (0.10)   97.5% (0.19)
+         1    26     10   0.77  0.704   75.5% (0.10)   97.5% (0.24)
+         1    60      1   0.03  0.547   92.5% (0.11)   95.5% (0.13)
+         1    60      2   0.07  0.588   94.5% (0.10)   97.0% (0.12)
+         1    60      5   0.17  0.653   92.5% (0.10)   99.5% (0.15)
+         1    60     10   0.33  0.704   88.0% (0.10)   99.0% (0.16)
+         1    60     20   0.67  0.752   87.0% (0.09)   99.0% (0.17)
+         1   400      1   0.01  0.547   98.5% (0.11)   99.5% (0.11)
+         1   400      2   0.01  0.588   95.0% (0.09)   95.5% (0.10)
+         1   400      5   0.03  0.653   95.5% (0.10)   96.5% (0.10)
+         1   400     10   0.05  0.704   95.0% (0.09)   98.5% (0.10)
+         1   400     20   0.10  0.752   95.0% (0.09)   97.5% (0.10)
+         2    60      1   0.07  0.550   93.0% (0.08)   96.0% (0.10)
+         2    60      2   0.13  0.593   89.0% (0.07)   98.5% (0.10)
+         2    60      5   0.33  0.648   85.5% (0.07)   97.5% (0.13)
+         2    60     10   0.67  0.701   82.5% (0.07)   98.0% (0.16)
+
+The correction is exact for means over patients; probes are less alike than these, so that
+intervals of large shares are wider than necessary. A draw of all patients of a class (share 1) is
+not in the table: its interval is conditional on the pool.
 """
 
 import argparse
