@@ -11,10 +11,8 @@ CHOSEN_ON_THIS_DATA = (
     "Chosen on this data: looks better than it is. The checkpoint (of a probe: the penalty), the "
     "calibration and the thresholds were chosen on the validation split."
 )
-NOTE = (
-    "Intervals hold the uncertainty of the data, not that of another training run. Thresholds were "
-    "chosen on the validation split."
-)
+NOTE = "Intervals hold the uncertainty of the data, not that of another training run."
+THRESHOLDS = "Thresholds were chosen on the validation split."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +102,7 @@ class Result:
             "images": self.images,
             "resamples": self.resamples,
             "seed": self.seed,
-            "note": NOTE,
+            "note": NOTE if self.thresholds is None else f"{NOTE} {THRESHOLDS}",
         }
 
     @classmethod

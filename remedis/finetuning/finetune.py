@@ -199,10 +199,12 @@ def _provenance(settings: FinetuneSettings, start: Provenance, train: Manifest) 
     """Returns the provenance of the trained model."""
     what = "A linear probe" if settings.method == "probe" else "Fine-tuned"
     rates = settings.optimization.learning_rates
+    ids = train.table["patient_id"]
+    patients = f"{ids.nunique():,} patients" if ids.notna().all() else "unknown patients"
     return Provenance(
         origin="training",
         description=(
-            f"{what} on {len(train):,} images of {train.table['patient_id'].nunique():,} patients "
+            f"{what} on {len(train):,} images of {patients} "
             f"from {settings.data.source}{f', learning rates {rates}' if rates else ''}."
         ),
         command=shlex.join(sys.argv),

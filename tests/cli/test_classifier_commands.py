@@ -262,6 +262,11 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
     np.testing.assert_allclose(after["logit/ill"], before["logit/ill"], atol=1e-5)
     want = expit(calibration["scale"][0] * before["logit/ill"] + calibration["offset"][0])
     np.testing.assert_allclose(after["score/ill"], want, atol=1e-5)
+    brier = [np.mean((table["score/ill"] - table["label/ill"]) ** 2) for table in tables]
+    assert (
+        f"ill: scale {calibration['scale'][0]:.3f}, offset {calibration['offset'][0]:.3f}; Brier "
+        f"score {brier[0]:.4f} -> {brier[1]:.4f} on these cases; 20 positive, 20 negative."
+    ) in printed
     if calibration["scale"][0] > 0:
         moved = json.loads((out / "remedis.json").read_text())["thresholds"]["youden"]["ill"]
         reached = [before["score/ill"] >= 0.5, after["score/ill"] >= moved]

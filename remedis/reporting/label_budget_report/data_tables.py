@@ -42,6 +42,8 @@ def data_sets(study: Study) -> list[DataSet]:
             for name, text in quantities.items()
         ]
         caption = f"Splits of {data['name']} (source {data['source']})."
+        if notes := data.get("label_notes"):
+            caption += f" Test split: {' '.join(notes)}"
         result.append(
             DataSet(
                 f"{data['name']}: {roles.get(key, key)}",
