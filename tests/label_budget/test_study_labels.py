@@ -101,7 +101,7 @@ def test_caveats_say_nothing_about_labels_that_are_all_known(prepared, tmp_path)
     settings, study = prepared(uncertain="ones", unmentioned="zeros")
     assert study.label_notes == {"id": [], "ood": []}
     said = summary._caveats(settings, study)
-    assert not any("Uncertain" in c or "test set: " in c or "training: " in c for c in said)
+    assert not any("Uncertain" in c or ", test set: " in c or ", training: " in c for c in said)
 
 
 def test_caveats_name_policies_once_if_training_has_the_same(prepared):
