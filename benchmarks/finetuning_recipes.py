@@ -204,8 +204,8 @@ The floor of a data set is {floor}, on the same splits.
 
 AUROC is measured on the test split (by patient, the same for every seed) and is the mean over
 seeds. Its 95 % interval covers patients (DeLong) and seeds (Student's t) together, on the logit
-scale; that of a floor, patients alone. The machine had other work as well when the minutes were
-measured.
+scale; that of a floor, patients alone. Neither covers how much other training patients would change
+the numbers. The machine had other work as well when the minutes were measured.
 
 | data, label | recipe | AUROC | range, seeds | test patients, positive | minutes per run |
 |---|---|---|---|---|---|

@@ -37,6 +37,7 @@ def test_probe_prints_intervals_by_patient(data, tiny_checkpoint, tmp_path, caps
     assert "Linear probe, test split" in printed
     assert "3 nearest neighbours, test split" in printed
     assert "10 patients, 5 positive" in printed
+    assert re.search(r"^ +1  0\.\d+ \[.*; a draw has \d+% of the pool$", printed, re.MULTILINE)
     assert _run(*command, "--methods=linea") == 1
     assert "did you mean 'linear'?" in capsys.readouterr().err
     table = pd.read_csv(data / "manifest.csv")
