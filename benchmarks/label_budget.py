@@ -26,9 +26,10 @@ reads it off a plot. The standard error of a coverage of 0.95 in 300 draws is 0.
 
 import argparse
 import dataclasses
+import itertools
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,16 @@ from scipy.stats import norm
 
 from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 from remedis.evaluation.label_budget.crossing import crossing
+from remedis.evaluation.label_budget.grid import complete_grid
+from remedis.evaluation.label_budget.learning_curves import learning_curves
+from remedis.evaluation.label_budget.levels import SHARES
+from remedis.evaluation.label_budget.required_patients import (
+    Questions,
+    excludes_one,
+    required_patients,
+)
+from remedis.evaluation.label_budget.resampling import Interval
+from remedis.evaluation.label_budget.test_set import TestSet
 
 BUDGETS = (0, 3, 10, 20, 40, 66, 100, 200)
 PREVALENCE, HARDER, WORTH = 0.3, 0.03, 3.0
@@ -44,15 +55,16 @@ PREVALENCE, HARDER, WORTH = 0.3, 0.03, 3.0
 
 @dataclasses.dataclass(frozen=True)
 class Law:
-    """AUROC = a - b (n + WORTH)^-c after n patients."""
+    """AUROC = a - b (speed n + WORTH)^-c after n patients."""
 
     a: float
     b: float
     c: float
+    speed: float = 1.0
 
     def __call__(self, patients: float) -> float:
         """Returns the mean AUROC after a number of patients."""
-        return float(self.a - self.b * (patients + WORTH) ** -self.c)
+        return float(self.a - self.b * (self.speed * patients + WORTH) ** -self.c)
 
     def needed(self, level: float) -> float:
         """Returns the number of patients at which the law reaches a level above zero-shot."""
@@ -64,6 +76,13 @@ LAWS = {
     "steep": (Law(0.92, 0.45, 0.6), Law(0.92, 0.80, 0.6)),
     "flat": (Law(0.86, 0.14, 0.35), Law(0.86, 0.20, 0.35)),
     "far apart": (Law(0.94, 0.40, 0.6), Law(0.90, 0.80, 0.6)),
+}
+
+# Of the null and of the table of power: an arm of the k-fold speed needs a k-th of the patients.
+SHAPES = {
+    "steep": Law(0.92, 0.80, 0.6),
+    "flat": Law(0.86, 0.20, 0.35),
+    "saturating": Law(0.85, 2.70, 2.0),
 }
 
 # Labels, seeds, test patients.
@@ -103,24 +122,24 @@ def simulate(
 
 
 def estimates(answer: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
-    """Returns value, low and high of an answer's `patients` and `fold`.
+    """Returns value, low and high of an answer's `patients` and `ratio`.
 
-    An open end of the interval of `patients` is infinite, of that of `fold` 0 or infinite. The
-    interval of a fold that is not given is NaN.
+    An open end of the interval of `patients` is infinite, of that of `ratio` 0 or infinite. The
+    interval of a ratio that is not given is NaN.
     """
-    budget, fold = answer["patients"], answer["fold"]
+    budget, ratio = answer["patients"], answer["ratio"]
     if budget is None:
         budget = {"value": None, "low": answer["at_least"], "high": None}
     value, low, high = (
         np.inf if budget[key] is None else float(budget[key]) for key in ("value", "low", "high")
     )
     patients = (value, low, high)
-    if fold is None:
+    if ratio is None or ratio["value"] is None:
         missing = 0.0 if answer["status"] == "not reached" else np.inf
-        return {"patients": patients, "fold": (missing, np.nan, np.nan)}
-    low = 0.0 if fold["low"] is None else fold["low"]
-    high = np.inf if fold["high"] is None else fold["high"]
-    return {"patients": patients, "fold": (fold["value"], low, high)}
+        return {"patients": patients, "ratio": (missing, np.nan, np.nan)}
+    low = 0.0 if ratio["low"] is None else ratio["low"]
+    high = np.inf if ratio["high"] is None else ratio["high"]
+    return {"patients": patients, "ratio": (ratio["value"], low, high)}
 
 
 def first_touch(points: list[dict[str, Any]], level: float) -> float:
@@ -147,7 +166,7 @@ def outcomes(
     for seed in range(draws):
         test, cells = simulate(laws, labels, seeds, patients, seed)
         result = analyse_study(
-            test, cells, "base", levels=(middle,), resamples=resamples, seed=seed
+            test, cells, "base", targets=(middle,), resamples=resamples, seed=seed
         )
         for answer in result["answers"]:
             if answer["arm"] == "arm":
@@ -168,6 +187,55 @@ def outcomes(
         )
 
 
+def headline_answers(
+    laws: tuple[Law, Law], seeds: int, patients: int, draws: int, resamples: int
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yields the answers of the arm by target, of one study after the other, with one label."""
+    for seed in range(draws):
+        labelled, cells = simulate(laws, 1, seeds, patients, seed)
+        test, grid = TestSet(labelled, "test"), complete_grid(cells, "base")
+        curves = {
+            (curve.arm, curve.mode): curve.drawn(resamples, seed, number)
+            for number, curve in enumerate(learning_curves(test, cells, grid, "base"))
+        }
+        answers = required_patients(curves, "base", Questions(SHARES))
+        yield {answer["target"]: answer for answer in answers if answer["arm"] == "arm"}
+
+
+def null_table(draws: int, resamples: int, only: str, folds: Sequence[float]) -> None:
+    """Prints a line per shape, size, true fold and target.
+
+    `number` is the share of studies with a ratio, `median` its median, `twofold` the share of
+    studies with a ratio of 2 and more, `stated` the share that state a multiple, `covers` the share
+    of intervals that hold the truth, among those that exist.
+    """
+    print(
+        f"{'curve':<12}{'patients':>9}{'seeds':>6}{'truth':>6}  {'target':<18}{'number':>7}"
+        f"{'median':>8}{'twofold':>8}{'stated':>7}{'covers':>7}"
+    )
+    for (shape, law), (patients, seeds), fold in itertools.product(
+        SHAPES.items(), ((400, 10), (150, 3)), folds
+    ):
+        if only not in ("", shape):
+            continue
+        laws = dataclasses.replace(law, speed=fold), law
+        studies = list(headline_answers(laws, seeds, patients, draws, resamples))
+        for target in studies[0]:
+            ratios = [study[target]["ratio"] for study in studies if study[target]["ratio"]]
+            values = np.array([ratio["value"] for ratio in ratios if ratio["value"] is not None])
+            stated = [
+                ratio["value"] is not None and excludes_one(Interval(**ratio)) for ratio in ratios
+            ]
+            holds = [(ratio["low"] or 0) <= fold <= (ratio["high"] or np.inf) for ratio in ratios]
+            print(
+                f"{shape:<12}{patients:>9}{seeds:>6}{fold:>6g}  {target:<18}"
+                f"{len(values) / draws:7.2f}{np.median(values):8.2f}"
+                f"{(values >= 2).sum() / draws:8.2f}{np.sum(stated) / draws:7.2f}"
+                f"{np.mean(holds):7.2f}",
+                flush=True,
+            )
+
+
 def speed() -> None:
     """Prints the time for 8 budgets x 10 seeds x 3 arms x 2 modes, 2,000 images, 5 labels."""
     rng = np.random.default_rng(0)
@@ -181,7 +249,7 @@ def speed() -> None:
     }
     test = LabelledTestSet(list("vwxyz"), targets, np.repeat(np.arange(1000), 2))
     start, cpu = time.perf_counter(), time.process_time()
-    analyse_study(test, cells, "a", levels=(0.75,), resamples=1000)
+    analyse_study(test, cells, "a", targets=(0.75,), resamples=1000)
     print(
         f"{len(cells)} cells, 1,000 resamples: {time.perf_counter() - start:.1f} s, "
         f"{time.process_time() - cpu:.1f} s of processor time"
@@ -195,7 +263,13 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--only", default="", help="name of a pair of laws")
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--null", action="store_true", help="two arms of one law")
+    parser.add_argument("--power", action="store_true", help="true folds of 2 and 5")
     parsed = parser.parse_args()
+    if parsed.null or parsed.power:
+        folds = (1.0,) * parsed.null + (2.0, 5.0) * parsed.power
+        null_table(parsed.draws, parsed.resamples, parsed.only, folds)
+        return
     if parsed.speed:
         speed()
         return

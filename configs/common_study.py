@@ -54,7 +54,12 @@ def ood(
     config.validation_share = 0.25  # of a budget's patients; they choose the model
     config.seed = 0
     # Questions.
-    config.target = config_dict.placeholder(float)  # mean AUROC to reach, beside the reference
+    # Levels to reach: shares of what the baseline gains from no labels to all; first the headline.
+    config.levels = (0.8, 0.5, 0.9)
+    config.target = config_dict.placeholder(float)  # mean AUROC that is one more level to reach
+    # 'ARM, MODE, BUDGET[, LABEL+LABEL]': the comparison with the baseline that is stated before
+    # results are known, such as 'remedis, finetune, 10%'. The p-values of all others are adjusted.
+    config.primary = ""
     config.minutes = config_dict.placeholder(float)  # of an expert's time per labelled patient
     config.price = config_dict.placeholder(float)  # per labelled patient
     config.extrapolate = False  # beyond the number of labelled patients, by a power law

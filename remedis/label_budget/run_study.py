@@ -56,7 +56,7 @@ class Study:
         if settings.rehearsal:
             settings = rehearsal.prepared(settings, run)
         study_data = data.prepare(settings, run)
-        summary.check(study_data)
+        summary.check(settings, study_data)
         data.refuse_seen(settings, study_data)
         planned = budgets.plan(
             study_data.pool,
@@ -68,6 +68,8 @@ class Study:
         for budget in planned:
             if budget.left_out:
                 _LOG.info(f"Budget {budget.name} is left out: {budget.left_out}.")
+        if settings.primary is not None:
+            settings.primary.among(planned)
         cells = plan_cells(settings.arms, settings.modes, planned, settings.seeds)
         shape = (len(study_data.test), len(study_data.test.labels))
         return cls(settings, run, study_data, planned, CellStore(run / "cells", cells, shape))

@@ -12,7 +12,9 @@ import ml_collections
 from remedis import options
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
+from remedis.evaluation.label_budget import check_levels
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.label_budget.stated_comparison import StatedComparison
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
 
@@ -85,7 +87,9 @@ class StudySettings:
     seeds: int
     validation_share: float
     seed: int
+    levels: tuple[float, ...]
     target: float | None
+    primary: StatedComparison | None
     minutes: float | None
     price: float | None
     extrapolate: bool
@@ -106,6 +110,9 @@ class StudySettings:
             cls,
             config,
             arms=_arms(config.arms),
+            primary=StatedComparison.parse(
+                config.primary, _arms(config.arms), config.baseline, config.modes
+            ),
             id=_hospital(config, "id"),
             ood=_hospital(config, "ood"),
         )
@@ -214,6 +221,11 @@ def _check_form(config: ml_collections.ConfigDict) -> None:
             f"config.modes is {config.modes!r}; expected one or both of {', '.join(MODES)}, as in "
             "'(\"probe\",)'."
         )
+    if not config.levels or not all(isinstance(level, float) for level in config.levels):
+        raise UserError(
+            f"config.levels is {config.levels!r}; expected shares of the baseline's gain in a "
+            "tuple, as in '(0.8, 0.5, 0.9)'."
+        )
     if isinstance(config.caveats, str) or not all(isinstance(c, str) for c in config.caveats):
         raise UserError(
             f"config.caveats is {config.caveats!r}; expected sentences in a tuple, as in "
@@ -244,7 +256,4 @@ def _check(settings: StudySettings) -> None:
             "price": (0, None),
         },
     )
-    if settings.target is not None and not 0.5 < settings.target < 1:
-        raise UserError(
-            f"config.target is {settings.target}; expected an AUROC between 0.5 (chance) and 1."
-        )
+    check_levels(settings.levels, () if settings.target is None else (settings.target,))

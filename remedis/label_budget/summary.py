@@ -46,7 +46,9 @@ def write(
         settings.baseline,
         id_test=labelled_test_set(data.inside.test),
         id_scores={key: scores.id_test for key, scores in in_distribution.items()},
-        levels=() if settings.target is None else (settings.target,),
+        levels=settings.levels,
+        targets=() if settings.target is None else (settings.target,),
+        primary=None if settings.primary is None else settings.primary.among(budgets),
         images={budget.patients: budget.images for budget in budgets},
         cost=label_budget.Cost(settings.minutes, settings.price),
         extrapolate=settings.extrapolate,
@@ -108,10 +110,12 @@ def write(
         label_budget.curves_table(values).to_csv(temporary, index=False)
 
 
-def check(data: StudyData) -> None:
-    """Raises a UserError if a test set is too small for any estimate."""
+def check(settings: StudySettings, data: StudyData) -> None:
+    """Raises a UserError if a test set is too small for any estimate, or for the primary one."""
     labelled_test_set(data.inside.test).check("in-distribution")
     labelled_test_set(data.test).check("out-of-distribution")
+    if settings.primary is not None:
+        labelled_test_set(data.test).check_labels(settings.primary.labels)
 
 
 def labelled_test_set(manifest: Manifest) -> label_budget.LabelledTestSet:
@@ -141,9 +145,9 @@ def _caveats(settings: StudySettings, data: StudyData) -> list[str]:
         "difference that another training of it would make. Nor do they contain the difference "
         "that another pool of patients would make: draws of large budgets share most of their "
         "patients, and with all labelled all of them.",
-        "The labels saved against the baseline with all patients count all of them, even if the "
-        "baseline's curve is flat at its end and fewer would have been enough; at a level that "
-        "config.target sets, the needs of both arms are compared.",
+        "Levels are shares of what the baseline gains between its first and its largest budget, "
+        "and both arms' own needs are compared. The baseline with all patients is a one-sided "
+        "level: it counts all of them even if fewer would have been enough.",
     ]
     if "probe" in settings.modes:
         caveats.append(

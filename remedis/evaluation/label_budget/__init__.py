@@ -29,9 +29,22 @@ which the running maximum of the mean reaches the level. It is too small by a si
 estimates are too small by a tenth (flat curve, 2 labels, 3 seeds, 400 patients).
 """
 
-from remedis.evaluation.label_budget.analysis import analyse_study, curves_table
+from remedis.evaluation.label_budget.analysis import (
+    analyse_study,
+    check_levels,
+    curves_table,
+)
+from remedis.evaluation.label_budget.arm_differences import Primary
 from remedis.evaluation.label_budget.grid import Cell
 from remedis.evaluation.label_budget.required_patients import Cost
 from remedis.evaluation.label_budget.test_set import LabelledTestSet
 
-__all__ = ["Cell", "Cost", "LabelledTestSet", "analyse_study", "curves_table"]
+__all__ = [
+    "Cell",
+    "Cost",
+    "LabelledTestSet",
+    "Primary",
+    "analyse_study",
+    "check_levels",
+    "curves_table",
+]

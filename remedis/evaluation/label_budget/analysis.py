@@ -3,23 +3,39 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from remedis.errors import UserError
 from remedis.evaluation.intervals import RESAMPLES
-from remedis.evaluation.label_budget.arm_differences import arm_differences
-from remedis.evaluation.label_budget.distribution_gap import distribution_gap
-from remedis.evaluation.label_budget.grid import Cell, complete_grid
-from remedis.evaluation.label_budget.learning_curves import LearningCurve, learning_curves
-from remedis.evaluation.label_budget.required_patients import Cost, required_patients
-from remedis.evaluation.label_budget.test_set import LabelledTestSet, ResampledTestSet
-
-METHOD = "95 % percentiles of resampled patients, seeds by Student's t"
-METHOD_OF_ONE_SEED = (
-    "95 % percentiles of resampled patients; one seed, so variance over seeds is not included"
+from remedis.evaluation.label_budget.arm_differences import (
+    ADJUSTMENT,
+    Primary,
+    arm_differences,
+    check_primary,
+    primary_difference,
 )
-NUMBERS = ("auroc", "low", "high")
+from remedis.evaluation.label_budget.distribution_gap import distribution_gap
+from remedis.evaluation.label_budget.grid import Cell, Grid, complete_grid
+from remedis.evaluation.label_budget.learning_curves import (
+    LearningCurve,
+    averaged,
+    estimates,
+    learning_curves,
+)
+from remedis.evaluation.label_budget.levels import SHARES, level_row
+from remedis.evaluation.label_budget.placebo import placebo
+from remedis.evaluation.label_budget.required_patients import Cost, Questions, required_patients
+from remedis.evaluation.label_budget.test_set import LabelledTestSet, TestSet
+
+MIN_SEEDS = 5  # Student's t of three degrees of freedom and fewer makes intervals twice as wide
+METHOD = (
+    "95 %: DeLong by patient and Student's t over {units}, logit scale; budgets from percentiles "
+    "of draws of both"
+)
+ONE_SEED = "95 %: DeLong by patient, logit scale; one seed, so variance over seeds is not included"
+NUMBERS = ("auroc", "low", "high", "band_low", "band_high")
 
 
 def analyse_study(
@@ -29,14 +45,17 @@ def analyse_study(
     *,
     id_test: LabelledTestSet | None = None,
     id_scores: Mapping[tuple[str, str], npt.ArrayLike] | None = None,
-    levels: Sequence[float] = (),
+    levels: Sequence[float] = SHARES,
+    targets: Sequence[float] = (),
+    primary: Primary | None = None,
+    trainings: Mapping[str, int] | None = None,
     images: Mapping[int, int] | None = None,
     cost: Cost | None = None,
     extrapolate: bool = False,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Returns the keys interval, points, id, reference, answers, paired and gap of `summary.json`.
+    """Returns all estimates of `summary.json`, from the key `interval` to `gap`.
 
     Args:
       ood_test: the out-of-distribution test set.
@@ -45,8 +64,14 @@ def analyse_study(
       baseline: the arm that the others are compared with. In each mode, its largest budget is the
         reference; this should be all labelled patients there are.
       id_test: the in-distribution test set; without it, `id` and `gap` are empty.
-      id_scores: (arm, mode) -> scores of the in-distribution model on `id_test`.
-      levels: mean AUROCs that are targets in addition to the reference.
+      id_scores: (arm, mode) -> scores of the in-distribution models on `id_test`: [n, L], or
+        [R, n, L] for R trainings.
+      levels: levels to reach, as shares of the baseline's gain from its first to its largest
+        budget, each between 0 and 1; the first is the headline.
+      targets: mean AUROCs that are further levels.
+      primary: the comparison that was stated beforehand.
+      trainings: mode -> number R of in-distribution trainings per arm, 1 for other modes; seed s
+        starts from training s % R. With several, they are the unit over which Student's t runs.
       images: budget in patients -> number of images, for the points; None for other budgets.
       cost: cost of labelling one patient.
       extrapolate: whether a power law is used beyond the largest budget.
@@ -55,68 +80,139 @@ def analyse_study(
 
     Raises:
       UserError: a cell is missing, its scores are not finite or not of the shape of the targets,
-        the baseline is not among the arms, a level is not between 0.5 and 1, or no label of a test
-        set is estimable.
+        the baseline is not among the arms, a level or target is out of its range, the primary
+        comparison does not exist, there are fewer seeds than trainings, or no label of a test set
+        is estimable.
     """
-    for level in levels:
-        if not 0.5 < level < 1:
-            raise UserError(
-                f"config.target asks for an AUROC of {level:g}; expected a number between 0.5 "
-                "(chance) and 1."
-            )
-    grid = complete_grid(cells, baseline)
-    ood = ResampledTestSet(ood_test, "out-of-distribution", resamples, seed)
-    curves = {(curve.arm, curve.mode): curve for curve in learning_curves(ood, cells, grid, seed)}
-    id_means: list[dict[str, Any]] = []
-    gaps: list[dict[str, Any]] = []
+    check_levels(levels, targets)
+    grid = complete_grid(cells, baseline, trainings)
+    ood = TestSet(ood_test, "out-of-distribution")
+    curves = {
+        (curve.arm, curve.mode): curve for curve in learning_curves(ood, cells, grid, baseline)
+    }
+    if primary is not None:
+        check_primary(primary, curves, baseline)
+        ood_test.check_labels(primary.labels)
+    drawn = {
+        key: curve.drawn(resamples, seed, number)
+        for number, (key, curve) in enumerate(curves.items())
+    }
+    too_few = tuple(mode for mode in grid.budgets if _too_few_seeds(grid, mode))
+    questions = Questions(levels, targets, cost or Cost(), extrapolate, too_few)
+    headlines = {
+        mode: questions.levels(drawn[baseline, mode], drawn[baseline, mode])[0]
+        for mode in grid.budgets
+    }
+    inside, gaps = [], []
     if id_test is not None:
-        # Another seed: the patients of the two hospitals are drawn independently.
-        in_distribution = ResampledTestSet(id_test, "in-distribution", resamples, seed + 1)
+        within = TestSet(id_test, "in-distribution")
         for (arm, mode), scores in (id_scores or {}).items():
-            checked = in_distribution.check_scores(scores, f"{arm}-{mode} in distribution")
-            aurocs = in_distribution.aurocs([checked])[:, 0]
-            mean = in_distribution.mean(aurocs, in_distribution.estimable)
-            id_means.append({"arm": arm, "mode": mode, "mean": mean.to_json()})
+            models = in_distribution_curve(within, np.asarray(scores), grid, arm, mode)
+            (mean,) = estimates(models.quantities(), within)
+            inside.append({"arm": arm, "mode": mode, "mean": mean.to_json()})
             curve = curves.get((arm, mode))
             if curve is not None and curve.budgets[0] == 0:
-                gaps.append(distribution_gap(curve, ood, aurocs, in_distribution))
+                gaps.append(distribution_gap(curve, ood, models, within, resamples, seed))
     return {
-        "interval": METHOD if len(grid.seeds) > 1 else METHOD_OF_ONE_SEED,
+        "interval": _method(grid),
+        "trainings": grid.trainings,
+        "too_few_seeds": bool(too_few),
         "points": [
-            _point(curve, k, ood, images or {})
-            for curve in curves.values()
-            for k in range(len(curve.budgets))
+            {
+                "arm": arm,
+                "mode": mode,
+                "patients": patients,
+                "images": (images or {}).get(patients),
+                **point,
+            }
+            for (arm, mode), curve in curves.items()
+            for patients, point in zip(
+                curve.budgets, curve.points(ood, resamples, seed), strict=True
+            )
         ],
-        "id": id_means,
+        "id": inside,
         "reference": [
             {
                 "mode": mode,
                 "arm": baseline,
                 "patients": budgets[-1],
-                "mean": ood.mean(curves[baseline, mode].by_label[:, -1], ood.estimable).to_json(),
+                "mean": estimates(curves[baseline, mode].quantities().at(-1), ood)[0].to_json(),
+                "above_chance": drawn[baseline, mode].above_chance,
             }
             for mode, budgets in grid.budgets.items()
         ],
-        "answers": list(required_patients(curves, baseline, levels, cost or Cost(), extrapolate)),
-        "paired": list(arm_differences(curves, baseline)),
+        "levels": [
+            level_row(drawn[baseline, mode], level)
+            for mode in grid.budgets
+            for level in questions.levels(drawn[baseline, mode], drawn[baseline, mode])
+            if level.share is not None
+        ],
+        "answers": required_patients(drawn, baseline, questions),
+        "placebo": [
+            placebo(curves[baseline, mode], headline, resamples, seed)
+            for mode, headline in headlines.items()
+            if levels
+        ],
+        "primary": primary and primary_difference(curves, baseline, primary, ood),
+        "paired": arm_differences(curves, baseline, primary),
+        "adjustment": ADJUSTMENT,
         "gap": gaps,
     }
 
 
-def _point(
-    curve: LearningCurve, k: int, test: ResampledTestSet, images: Mapping[int, int]
-) -> dict[str, Any]:
-    """Returns the point of a curve at its k-th budget."""
-    aurocs, patients = curve.by_label[:, k], curve.budgets[k]
-    return {
-        "arm": curve.arm,
-        "mode": curve.mode,
-        "patients": patients,
-        "images": images.get(patients),
-        "mean": test.mean(aurocs, test.estimable).to_json(),
-        "labels": {name: estimate.to_json() for name, estimate in test.by_label(aurocs).items()},
-        "per_seed": curve.per_seed[k].tolist(),
-    }
+def check_levels(levels: Sequence[float], targets: Sequence[float]) -> None:
+    """Raises a UserError for levels or targets out of their range."""
+    for level in levels:
+        if not 0 < level < 1:
+            raise UserError(
+                f"config.levels has {level:g}; expected shares of the baseline's gain between 0 "
+                "and 1, such as (0.8, 0.5, 0.9)."
+            )
+    for target in targets:
+        if not 0.5 < target < 1:
+            raise UserError(
+                f"config.target asks for an AUROC of {target:g}; expected a number between 0.5 "
+                "(chance) and 1."
+            )
+
+
+def in_distribution_curve(
+    test: TestSet, scores: npt.NDArray[np.generic], grid: Grid, arm: str, mode: str
+) -> LearningCurve:
+    """Returns the in-distribution models of an arm as a curve of one budget, 0.
+
+    Args:
+      test: the in-distribution test set.
+      scores: [n, L], or [R, n, L] for R trainings.
+      grid: of the study, which says from which training each seed starts.
+      arm: name of the arm.
+      mode: method of adaptation.
+
+    Raises:
+      UserError: scores are not finite, or not of the shape of the targets.
+    """
+    of_training = [
+        test.areas(test.check_scores(one, f"{arm}-{mode} in distribution"))
+        for one in (scores if scores.ndim == 3 else scores[None])
+    ]
+    areas = [of_training[seed % len(of_training)] for seed in grid.seeds]
+    values, influence = averaged(areas, grid.units(mode))
+    per_seed = np.array([[one.values.mean() for one in areas]])
+    return LearningCurve(arm, mode, (0,), values[None], influence[:, None], test.pairs, per_seed)
+
+
+def _too_few_seeds(grid: Grid, mode: str) -> bool:
+    """Returns whether intervals over seeds are too wide for a multiple to be stated."""
+    return len(grid.seeds) < MIN_SEEDS or grid.trainings[mode] == 2
+
+
+def _method(grid: Grid) -> str:
+    """Returns the method of the intervals in a phrase."""
+    if len(grid.seeds) == 1:
+        return ONE_SEED
+    units = ["seeds"] * (1 in grid.trainings.values())
+    units += ["in-distribution trainings"] * (max(grid.trainings.values()) > 1)
+    return METHOD.format(units=" or ".join(units))
 
 
 def curves_table(summary: Mapping[str, Any]) -> pd.DataFrame:
@@ -126,7 +222,8 @@ def curves_table(summary: Mapping[str, Any]) -> pd.DataFrame:
       summary: a summary with the key `points`.
 
     Returns:
-      arm, mode, patients, images, label (`mean` for the mean), auroc, low, high, test_patients,
+      arm, mode, patients, images, label (`mean` for the mean), auroc, low, high, band_low and
+      band_high (of the mean, simultaneous for all budgets of a curve), test_patients,
       test_positives; numbers that are not estimable are empty.
     """
     rows = []
@@ -139,6 +236,8 @@ def curves_table(summary: Mapping[str, Any]) -> pd.DataFrame:
                     "auroc": estimate["value"],
                     "low": estimate["low"],
                     "high": estimate["high"],
+                    "band_low": estimate.get("band_low"),
+                    "band_high": estimate.get("band_high"),
                     "test_patients": estimate["patients"],
                     "test_positives": estimate["positives"],
                 }

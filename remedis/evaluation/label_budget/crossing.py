@@ -14,6 +14,9 @@ from scipy.interpolate import PchipInterpolator
 from remedis.evaluation.auroc import Floats
 
 _HALVINGS = 40  # bisections of the interval between two budgets: to 1e-12 of its width
+# A crossing this close to a budget, relative to 1 + patients, is at the budget: the rest is
+# rounding (as 100.00000000000003), which a curve that is flat at the budget enlarges.
+_AT_BUDGET = 1e-6
 
 
 def monotone(curves: Floats) -> Floats:
@@ -65,5 +68,11 @@ def crossing(budgets: npt.ArrayLike, fitted: Floats, level: Floats) -> Floats:
         value = ((cubic[0] * middle + cubic[1]) * middle + cubic[2]) * middle + cubic[3]
         below = value < level[between]
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    patients[between] = np.expm1(x[piece] + high)
+    found = x[piece] + high
+    for end in (piece, piece + 1):
+        at_budget = np.abs(found - x[end]) < _AT_BUDGET
+        found = np.where(at_budget, x[end], found)
+    counts = np.asarray(budgets, dtype=np.float64)
+    exact = np.where(found == x[piece], counts[piece], np.expm1(found))
+    patients[between] = np.where(found == x[piece + 1], counts[piece + 1], exact)
     return patients

@@ -1,10 +1,13 @@
 """Cells of a study and the grid of arms, modes, budgets and seeds that they must fill."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from remedis.errors import UserError, unknown_choice
+from remedis.evaluation.auroc import Floats
 
 
 class Cell(NamedTuple):
@@ -35,33 +38,50 @@ class Grid:
       arms: names of the arms, in the order of the cells.
       budgets: mode -> budgets in patients, ascending; the same for all arms.
       seeds: the same for all arms, modes and budgets.
-      zero_shot: (arm, mode) -> seed of the only zero-shot model, which stands for all seeds.
+      trainings: mode -> number R of in-distribution trainings; seed s starts from training s % R.
+      zero_shot: (arm, mode) -> numbers of the trainings with a zero-shot model: R of them, or one
+        that stands for all seeds.
     """
 
     arms: tuple[str, ...]
     budgets: dict[str, tuple[int, ...]]
     seeds: tuple[int, ...]
-    zero_shot: dict[tuple[str, str], int]
+    trainings: dict[str, int]
+    zero_shot: dict[tuple[str, str], tuple[int, ...]]
+
+    def units(self, mode: str) -> Floats:
+        """Returns [seeds, U]: weights of the seeds in each unit, a training or (if one) a seed."""
+        trainings = self.trainings[mode]
+        if trainings == 1:
+            return np.eye(len(self.seeds))
+        members = np.array([seed % trainings for seed in self.seeds])
+        weights = (members[:, None] == np.arange(trainings)).astype(np.float64)
+        return np.asarray(weights / weights.sum(axis=0))
 
     def cells_at(self, arm: str, mode: str, patients: int) -> list[Cell]:
         """Returns the cells of one point of a learning curve, one per seed."""
         if patients == 0 and (arm, mode) in self.zero_shot:
-            return [Cell(arm, mode, 0, self.zero_shot[arm, mode])] * len(self.seeds)
+            of = self.zero_shot[arm, mode]
+            return [Cell(arm, mode, 0, of[seed % len(of)]) for seed in self.seeds]
         return [Cell(arm, mode, patients, seed) for seed in self.seeds]
 
 
-def complete_grid(cells: Iterable[Cell], baseline: str) -> Grid:
+def complete_grid(
+    cells: Iterable[Cell], baseline: str, trainings: Mapping[str, int] | None = None
+) -> Grid:
     """Returns the grid that the cells fill.
 
     Arms are compared within a seed. Therefore all arms need the same budgets in a mode, and all
-    budgets the same seeds. A zero-shot model draws no patients, so one seed is enough for it.
+    budgets the same seeds. A zero-shot model draws no patients, so one per training is enough.
 
     Args:
       cells: finished cells.
       baseline: name of the arm that the others are compared with.
+      trainings: mode -> number R of in-distribution trainings per arm; 1 for other modes.
 
     Raises:
-      UserError: there are no cells, the baseline is not among the arms, or a cell is missing.
+      UserError: there are no cells, the baseline is not among the arms, a cell is missing, or there
+        are fewer seeds than trainings.
     """
     finished = dict.fromkeys(cells)
     if not finished:
@@ -73,15 +93,27 @@ def complete_grid(cells: Iterable[Cell], baseline: str) -> Grid:
     for cell in finished:
         if cell.patients == 0:
             zero_shot_seeds.setdefault((cell.arm, cell.mode), []).append(cell.seed)
+    modes = dict.fromkeys(cell.mode for cell in finished)
+    of_mode = {mode: (trainings or {}).get(mode, 1) for mode in modes}
     grid = Grid(
         arms=arms,
         budgets={
             mode: tuple(sorted({cell.patients for cell in finished if cell.mode == mode}))
-            for mode in dict.fromkeys(cell.mode for cell in finished)
+            for mode in modes
         },
         seeds=tuple(sorted({cell.seed for cell in finished})),
-        zero_shot={key: seeds[0] for key, seeds in zero_shot_seeds.items() if len(seeds) == 1},
+        trainings=of_mode,
+        zero_shot={
+            key: tuple(sorted(of))
+            for key, of in zero_shot_seeds.items()
+            if len(of) in (1, of_mode[key[1]])
+        },
     )
+    if len(grid.seeds) < (most := max(of_mode.values())):
+        raise UserError(
+            f"The study has {most} in-distribution trainings per arm, but only {len(grid.seeds)} "
+            f"seeds start from them; set config.seeds to {most} or more."
+        )
     required = {
         cell: None
         for mode, budgets in grid.budgets.items()

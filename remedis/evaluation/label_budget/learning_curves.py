@@ -1,43 +1,158 @@
-"""Learning curves of a study: AUROC over budgets, in every draw of patients and seeds."""
+"""Learning curves of a study: AUROC over budgets, with the errors of patients and seeds."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from remedis.evaluation.auroc import Floats
+from remedis.evaluation.auroc import Floats, Integers
+from remedis.evaluation.delong import low_at_one
+from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.label_budget.grid import Cell, Grid
-from remedis.evaluation.label_budget.resampling import seed_draws
-from remedis.evaluation.label_budget.test_set import ResampledTestSet
+from remedis.evaluation.label_budget.quantities import Quantities, floors
+from remedis.evaluation.label_budget.test_set import Areas, TestSet
 
 
 @dataclasses.dataclass(frozen=True)
-class LearningCurve:
-    """AUROC of an arm over the budgets of a mode, averaged over seeds, in every draw.
+class Curve:
+    """Draws of the mean AUROC of an arm over the budgets of a mode.
 
     Attributes:
       arm: name of the checkpoint.
       mode: method of adaptation.
       budgets: [K] patients, ascending.
-      by_label: [1 + B, K, estimable labels].
-      per_seed: [K, seeds], mean over the labels, of the study as it is.
+      draws: [1 + B, K]; row 0 is the study as it is.
+      lows: [K] lower ends of the intervals.
+    """
+
+    arm: str
+    mode: str
+    budgets: tuple[int, ...]
+    draws: Floats
+    lows: Floats
+
+    @property
+    def above_chance(self) -> bool:
+        """Whether the interval at the largest budget is above 0.5."""
+        return bool(self.lows[-1] > 0.5)
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningCurve:
+    """AUROCs of an arm over the budgets of a mode.
+
+    Attributes:
+      arm: name of the checkpoint.
+      mode: method of adaptation.
+      budgets: [K] patients, ascending.
+      by_label: [K, U, E] of every unit; a unit is a training or a seed.
+      influence: [G, K, E] of the mean over units.
+      pairs: [E] numbers of disjoint pairs of patients.
+      per_seed: [K, seeds], mean over the labels.
+      influence_per_seed: [G, K, seeds], mean over the labels; None unless asked for.
     """
 
     arm: str
     mode: str
     budgets: tuple[int, ...]
     by_label: Floats
+    influence: Floats
+    pairs: Floats
     per_seed: Floats
+    influence_per_seed: Floats | None = None
 
-    @property
-    def mean(self) -> Floats:
-        """The mean over the labels, [1 + B, K]."""
-        return np.asarray(self.by_label.mean(axis=2))
+    def quantities(self, labels: Integers | None = None) -> Quantities:
+        """Returns the K means over some of the E labels, or over all."""
+        chosen = np.arange(len(self.pairs)) if labels is None else labels
+        by_label, pairs = self.by_label[:, :, chosen], self.pairs[chosen]
+        per_unit = by_label.mean(axis=2)
+        values = by_label.mean(axis=1)
+        floor = np.sqrt((floors(values, pairs) ** 2).sum(axis=1)) / len(chosen)
+        return Quantities(
+            per_unit.mean(axis=1),
+            self.influence[:, :, chosen].mean(axis=2),
+            floor,
+            per_unit,
+            np.full(len(values), low_at_one(pairs.min())),
+        )
+
+    def points(self, test: TestSet, resamples: int, seed: int) -> list[dict[str, Any]]:
+        """Returns the estimates of each budget: `mean` with its band, `labels` and `per_seed`.
+
+        Args:
+          test: the test set.
+          resamples: draws that the band is made of.
+          seed: of these draws.
+        """
+        mean = self.quantities()
+        of_label = {
+            label: estimates(self.quantities(np.array([column])), test, [label])
+            for column, label in enumerate(test.estimable.tolist())
+        }
+        unknown = {
+            i: Estimate(None, None, None, *test.counts([i]))
+            for i in range(len(test.names))
+            if i not in of_label
+        }
+        band = mean.aurocs(mean.band_factor(resamples, seed))
+        rows = zip(estimates(mean, test), band, self.per_seed, strict=True)
+        return [
+            {
+                "mean": {
+                    **estimate.to_json(),
+                    "band_low": float(ends[0]),
+                    "band_high": float(ends[1]),
+                },
+                "labels": {
+                    name: (of_label[i][k] if i in of_label else unknown[i]).to_json()
+                    for i, name in enumerate(test.names)
+                },
+                "per_seed": per_seed.tolist(),
+            }
+            for k, (estimate, ends, per_seed) in enumerate(rows)
+        ]
+
+    def drawn(self, resamples: int, seed: int, stream: int) -> Curve:
+        """Returns draws of the mean over labels; `stream` is the number of this curve."""
+        mean = self.quantities()
+        draws = mean.draws(resamples, seed, stream)
+        return Curve(self.arm, self.mode, self.budgets, draws, mean.aurocs()[:, 0])
+
+
+def estimates(
+    quantities: Quantities, test: TestSet, labels: Sequence[int] | None = None
+) -> list[Estimate]:
+    """Returns the estimates of mean AUROCs over some labels of a test set, or over all estimable.
+
+    Args:
+      quantities: the means.
+      test: the test set, which counts the patients.
+      labels: column numbers of its L labels.
+    """
+    counts = test.counts(test.estimable.tolist() if labels is None else labels)
+    return [
+        Estimate(float(value), float(low), float(high), *counts)
+        for value, (low, high) in zip(quantities.values, quantities.aurocs(), strict=True)
+    ]
+
+
+def averaged(areas: Sequence[Areas], weights: Floats) -> tuple[Floats, Floats]:
+    """Returns AUROCs of every unit [U, E] and influences of the mean over units [G, E].
+
+    Args:
+      areas: of every seed.
+      weights: [seeds, U], see `Grid.units`.
+    """
+    values = np.stack([one.values for one in areas])
+    share = weights.mean(axis=1)
+    influence = sum(w * one.influence for w, one in zip(share, areas, strict=True))
+    return weights.T @ values, np.asarray(influence)
 
 
 def learning_curves(
-    test: ResampledTestSet, cells: Mapping[Cell, npt.ArrayLike], grid: Grid, seed: int
+    test: TestSet, cells: Mapping[Cell, npt.ArrayLike], grid: Grid, baseline: str
 ) -> Iterator[LearningCurve]:
     """Yields the learning curve of every arm and mode.
 
@@ -45,23 +160,34 @@ def learning_curves(
       test: the test set.
       cells: cell -> scores [n, L]; each cell is looked up once, one curve at a time.
       grid: the grid that the cells fill.
-      seed: seed of the draws of seeds, which are the same for all curves.
+      baseline: name of the arm whose influences are kept seed by seed.
 
     Raises:
       UserError: scores are not finite, or not of the shape of the targets.
     """
-    weights = seed_draws(len(grid.seeds), test.draws - 1, seed)
     for mode, budgets in grid.budgets.items():
         for arm in grid.arms:
-            points, per_seed = [], []
+            by_label, influence, per_seed, of_seeds = [], [], [], []
             for patients in budgets:
                 row = grid.cells_at(arm, mode, patients)
-                distinct = list(dict.fromkeys(row))
-                aurocs = test.aurocs(
-                    [test.check_scores(cells[cell], str(cell)) for cell in distinct]
-                )
-                if len(distinct) < len(row):
-                    aurocs = np.repeat(aurocs, len(row), axis=1)
-                points.append(np.einsum("bsl,bs->bl", aurocs, weights))
-                per_seed.append(aurocs[0].mean(axis=1))
-            yield LearningCurve(arm, mode, budgets, np.stack(points, axis=1), np.array(per_seed))
+                distinct = {
+                    cell: test.areas(test.check_scores(cells[cell], str(cell)))
+                    for cell in dict.fromkeys(row)
+                }
+                areas = [distinct[cell] for cell in row]
+                values, influences = averaged(areas, grid.units(mode))
+                by_label.append(values)
+                influence.append(influences)
+                per_seed.append([one.values.mean() for one in areas])
+                if arm == baseline:
+                    of_seeds.append(np.stack([one.influence.mean(axis=1) for one in areas], axis=1))
+            yield LearningCurve(
+                arm,
+                mode,
+                budgets,
+                np.stack(by_label),
+                np.stack(influence, axis=1),
+                test.pairs,
+                np.array(per_seed),
+                np.stack(of_seeds, axis=1) if of_seeds else None,
+            )

@@ -7,16 +7,70 @@ is computed for all rows alike has its value in row 0 and its interval in the ot
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
+from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats
-from remedis.evaluation.intervals import LEVEL, Estimate, patient_counts, percentile_interval
+from remedis.evaluation.intervals import LEVEL, MIN_RESAMPLES, RESAMPLES
+
+_PATIENTS = 1000  # patients whose noise is drawn at once
+_UNIT_DRAWS = 200  # draws of units at once
 
 
-def patient_draws(patients: int, resamples: int, seed: int) -> npt.NDArray[np.uint16]:
-    """Returns [1 + resamples, patients]: how often each patient of the test set is drawn."""
-    original = np.ones((1, patients), dtype=np.uint16)
-    return np.vstack([original, patient_counts(patients, resamples, seed)])
+def patient_noise(influence: Floats, resamples: int, seed: int) -> Floats:
+    """Returns [B, M]: the influences of all patients, each times a standard normal number, summed.
+
+    This is the multiplier bootstrap (van der Vaart and Wellner, Weak Convergence and Empirical
+    Processes, 1996, section 2.9). Its covariance is that of the influences; unlike a resample of
+    patients, no draw is without a positive or moves an AUROC beyond what the widened error says.
+
+    Args:
+      influence: [G, M]; the numbers of a patient are the same for all calls with one seed.
+      resamples: B.
+      seed: of the draws.
+
+    Raises:
+      UserError: too few resamples for an interval.
+    """
+    if resamples < MIN_RESAMPLES:
+        raise UserError(
+            f"{resamples} resamples are too few for an interval; at least {MIN_RESAMPLES}, "
+            f"{RESAMPLES} by default."
+        )
+    generator = np.random.default_rng(seed)
+    noise = np.zeros((resamples, influence.shape[1]))
+    for start in range(0, len(influence), _PATIENTS):
+        block = influence[start : start + _PATIENTS]
+        noise += generator.standard_normal((resamples, len(block))) @ block
+    return noise
+
+
+def arm_noise(size: int, seed: int, stream: int) -> Floats:
+    """Returns [size] standard normal numbers of one arm's own stream."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, stream))).normal(
+        size=size
+    )
+
+
+def unit_noise(deviations: Floats, resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """Returns means over U new units and the estimated variances of these means, both [B, M].
+
+    New units are normal with the covariance of the U deviations from their mean.
+
+    Args:
+      deviations: [M, U], of mean 0 in every row.
+      resamples: B.
+      seed: of the draws.
+    """
+    units = deviations.shape[1]
+    generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))
+    means, variances = (np.empty((resamples, len(deviations))) for _ in range(2))
+    for start in range(0, resamples, _UNIT_DRAWS):
+        rows = slice(start, min(start + _UNIT_DRAWS, resamples))
+        mixed = generator.normal(size=(rows.stop - start, units, units)) @ deviations.T
+        mixed /= np.sqrt(units - 1)
+        means[rows] = mixed.mean(axis=1)
+        variances[rows] = mixed.var(axis=1, ddof=1) / units
+    return means, variances
 
 
 def seed_draws(seeds: int, resamples: int, seed: int) -> Floats:
@@ -74,18 +128,3 @@ def interval(draws: Floats) -> Interval:
     low = np.quantile(np.where(undefined, -np.inf, resampled), (1 - LEVEL) / 2, method="lower")
     high = np.quantile(np.where(undefined, np.inf, resampled), (1 + LEVEL) / 2, method="higher")
     return Interval(*(float(x) if np.isfinite(x) else None for x in (value, low, high)))
-
-
-def auroc_estimate(draws: Floats, counts: tuple[int, int]) -> Estimate:
-    """Returns the estimate of an AUROC from its `draws` [1 + B].
-
-    Args:
-      draws: AUROCs; not estimable if the first is NaN. The ends of the interval are clipped to
-        [0, 1], which the weights of seeds can leave.
-      counts: number of distinct patients, and of those with a positive image.
-    """
-    ends = percentile_interval(draws[1:])
-    if np.isnan(draws[0]) or ends is None:
-        return Estimate(None, None, None, *counts)
-    low, high = np.clip(ends, 0, 1)
-    return Estimate(float(draws[0]), float(low), float(high), *counts)

@@ -1,4 +1,4 @@
-"""A test set, and the AUROCs of many models on the same resamples of its patients."""
+"""A test set, and the AUROCs of many models with the influence of each of its patients."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -6,13 +6,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from remedis.errors import UserError
-from remedis.evaluation.auroc import Floats, Integers, auroc, checked
+from remedis.errors import UserError, unknown_choice
+from remedis.evaluation.auroc import Floats, Integers, checked
+from remedis.evaluation.delong import delong, widening
 from remedis.evaluation.estimates import Cases
-from remedis.evaluation.intervals import MIN_PATIENTS, Estimate
-from remedis.evaluation.label_budget.resampling import auroc_estimate, patient_draws
-
-_COLUMNS = 64  # score columns that are ranked in one call; more are not faster
+from remedis.evaluation.intervals import MIN_PATIENTS
+from remedis.evaluation.label_budget.quantities import capped_widening
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,28 +51,50 @@ class LabelledTestSet:
                 "give it more patients."
             )
 
+    def check_labels(self, names: Sequence[str]) -> None:
+        """Raises a UserError if one of the labels of the primary comparison has no estimate."""
+        enough = self.cases().both_classes()
+        for name in names:
+            if name not in self.names:
+                raise unknown_choice("label in config.primary", name, self.names)
+            if not enough[list(self.names).index(name)]:
+                raise UserError(
+                    f"config.primary names the label {name!r}, which has fewer than {MIN_PATIENTS} "
+                    "positive or negative patients in the out-of-distribution test set; name "
+                    "labels with more."
+                )
 
-class ResampledTestSet:
-    """A test set with resamples of its patients, the same ones for every model.
 
-    A resample without a positive or without a negative patient of an estimable label has no mean
-    AUROC for any model. Such resamples are dropped.
+@dataclasses.dataclass(frozen=True)
+class Areas:
+    """AUROCs of one model, of the E estimable labels.
+
+    Attributes:
+      values: [E].
+      influence: [G, E], of each test patient; widened, see `Quantities`.
+    """
+
+    values: Floats
+    influence: Floats
+
+
+class TestSet:
+    """A test set on which AUROCs of many models are estimated, with the influences of patients.
 
     Attributes:
       names: names of the L labels.
-      estimable: [E] column numbers of the labels with at least MIN_PATIENTS positive and
-        MIN_PATIENTS negative patients.
-      draws: 1 + B, the data as they are and the B resamples that are kept.
+      estimable: [E] column numbers of the labels with enough positive and negative patients.
+      pairs: [E] numbers of disjoint pairs of a positive and a negative patient.
     """
 
-    def __init__(self, labelled: LabelledTestSet, title: str, resamples: int, seed: int) -> None:
-        """Draws the patients.
+    __test__ = False  # not a class of tests
+
+    def __init__(self, labelled: LabelledTestSet, title: str) -> None:
+        """Counts the patients.
 
         Args:
           labelled: labels and patients.
           title: name of the test set in messages.
-          resamples: number of resamples.
-          seed: seed of the resamples.
 
         Raises:
           UserError: shapes differ, a target is not 1, 0 or NaN, or no label is estimable.
@@ -82,35 +103,19 @@ class ResampledTestSet:
         labelled.check(title)
         self._cases = labelled.cases()
         self.estimable = np.flatnonzero(self._cases.both_classes())
-        patients = int(self._cases.patients.max()) + 1
-        weights = patient_draws(patients, resamples, seed)
-        complete = np.ones(len(weights), dtype=bool)
-        for label in self.estimable:
-            for value in (0, 1):
-                of_class = self._cases.patients[self._cases.known[:, label] == value]
-                complete &= weights[:, np.unique(of_class)].any(axis=1)
-        self._weights = weights[complete]
-        self.draws = len(self._weights)
-
-    def aurocs(self, scores: Sequence[npt.ArrayLike]) -> Floats:
-        """Returns the AUROCs [1 + B, models, E] of the scores [n, L] of each model."""
         known = self._cases.known[:, self.estimable]
-        models_per_call = max(1, _COLUMNS // len(self.estimable))
-        blocks = []
-        for start in range(0, len(scores), models_per_call):
-            columns = [
-                np.asarray(of_model)[:, self.estimable]
-                for of_model in scores[start : start + models_per_call]
-            ]
-            blocks.append(
-                auroc(
-                    np.tile(known, len(columns)),
-                    np.hstack(columns),
-                    self._weights,
-                    self._cases.patients,
-                )
-            )
-        return np.hstack(blocks).reshape(self.draws, len(scores), len(self.estimable))
+        self.pairs = np.asarray(delong(known, known, self._cases.patients).pairs, np.float64)
+
+    def areas(self, scores: npt.ArrayLike) -> Areas:
+        """Returns the AUROCs of the scores [n, L] of a model."""
+        known = self._cases.known[:, self.estimable]
+        columns = np.asarray(scores, np.float64)[:, self.estimable]
+        # The order of rows would change the rounding of sums, and with it the last digits.
+        order = np.lexsort((*known.T, *columns.T, self._cases.patients))
+        areas = delong(known[order], columns[order], self._cases.patients[order])
+        errors = np.sqrt(np.maximum(np.diag(areas.covariance), 0.0))
+        factors = capped_widening(areas.values, errors, widening(areas), self.pairs)
+        return Areas(areas.values, areas.influence * factors)
 
     def check_scores(self, scores: npt.ArrayLike, model: str) -> npt.NDArray[np.generic]:
         """Returns the scores [n, L] of a model as an array.
@@ -125,21 +130,11 @@ class ResampledTestSet:
             raise UserError(f"Scores of {model}: {error}") from None
         return np.asarray(scores)
 
-    def mean(self, aurocs: Floats, labels: Integers) -> Estimate:
-        """Returns the estimate of the mean AUROC over some labels.
+    def counts(self, labels: Sequence[int]) -> tuple[int, int]:
+        """Returns the number of patients known, and of patients positive, in any of the labels."""
+        return self._cases.counts(labels)
 
-        Args:
-          aurocs: [1 + B, labels].
-          labels: column numbers of these labels; without any, the mean is not estimable.
-        """
-        draws = aurocs.mean(axis=1) if len(labels) else np.full(self.draws, np.nan)
-        return auroc_estimate(draws, self._cases.counts(labels.tolist()))
-
-    def by_label(self, aurocs: Floats) -> dict[str, Estimate]:
-        """Returns label -> estimate, for all L labels, from `aurocs` [1 + B, E]."""
-        draws = dict(zip(self.estimable.tolist(), aurocs.T, strict=True))
-        not_estimable = np.full(self.draws, np.nan)
-        return {
-            name: auroc_estimate(draws.get(i, not_estimable), self._cases.counts([i]))
-            for i, name in enumerate(self.names)
-        }
+    def columns(self, names: Sequence[str]) -> Integers:
+        """Returns which of the E estimable labels have these names."""
+        chosen = [self.names.index(name) for name in names]
+        return np.flatnonzero(np.isin(self.estimable, chosen))

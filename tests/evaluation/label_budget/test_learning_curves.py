@@ -3,38 +3,33 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from study_helpers import NAMES, RISING, make_cells, make_scores, make_test_set
 
-from remedis.evaluation.intervals import patient_codes, patient_counts
 from remedis.evaluation.label_budget import Cell, analyse_study
-from remedis.evaluation.label_budget.resampling import seed_draws
+from remedis.evaluation.repeated_runs import auroc_over_runs
 
 
-def test_points_agree_with_scikit_learn_in_a_loop_over_resamples():
-    test = make_test_set(patients=40)
-    grid = make_cells(test, {"base": RISING}, seeds=2)
-    result = analyse_study(test, grid, "base", resamples=40, seed=7)
-    codes = patient_codes(test.patient_ids)
-    patients = np.vstack([np.ones(40), patient_counts(40, 40, seed=7)])
-    seeds = seed_draws(2, 40, seed=7)
-    for point in result["points"][3:]:
-        drawn = []
-        for counts, weights in zip(patients, seeds, strict=True):
-            rows = np.repeat(np.arange(len(codes)), counts[codes].astype(int))
-            areas = [
-                [roc_auc_score(test.targets[rows, label], score[rows, label]) for label in range(2)]
-                for score in (grid[Cell("base", "probe", point["patients"], s)] for s in (0, 1))
-            ]
-            drawn.append(weights @ np.array(areas))
-            if len(drawn) == 1:
-                assert point["per_seed"] == pytest.approx(np.mean(areas, axis=1))
-        draws_of = np.array(drawn)
-        by_name = {"mean": draws_of.mean(axis=1), **dict(zip(NAMES, draws_of.T, strict=True))}
-        for name, draws in by_name.items():
+@pytest.mark.parametrize("seeds", [1, 6])
+def test_points_agree_with_scikit_learn_and_with_auroc_over_runs(seeds):
+    test = make_test_set(patients=60)
+    grid = make_cells(test, {"base": RISING}, seeds=seeds)
+    points = analyse_study(test, grid, "base", resamples=40)["points"]
+    for point in points[1:]:
+        runs = np.stack(
+            [grid[Cell("base", "probe", point["patients"], seed)] for seed in range(seeds)]
+        )
+        areas = [
+            [roc_auc_score(test.targets[:, label], run[:, label]) for label in range(2)]
+            for run in runs
+        ]
+        assert point["per_seed"] == pytest.approx(np.mean(areas, axis=1))
+        by_name = {"mean": np.mean(areas), **dict(zip(NAMES, np.mean(areas, axis=0), strict=True))}
+        for name, area in by_name.items():
             estimate = point["mean"] if name == "mean" else point["labels"][name]
-            low, high = np.clip(np.quantile(draws[1:], [0.025, 0.975]), 0, 1)
-            assert (estimate["value"], estimate["low"], estimate["high"]) == pytest.approx(
-                (draws[0], low, high)
-            )
-    assert point["mean"]["patients"] == 40
+            assert estimate["value"] == pytest.approx(area)
+        codes = np.arange(len(test.targets)) // 2
+        twin = auroc_over_runs(test.targets, runs, codes)
+        width = point["mean"]["high"] - point["mean"]["low"]
+        assert width == pytest.approx(twin.high - twin.low, rel=0.15)
+    assert points[0]["mean"]["patients"] == 60
 
 
 def test_one_zero_shot_model_stands_for_all_seeds():
@@ -46,3 +41,60 @@ def test_one_zero_shot_model_stands_for_all_seeds():
     )
     assert of_single["mean"]["low"] == pytest.approx(of_copies["mean"]["low"])
     assert of_single["per_seed"] == pytest.approx(of_copies["per_seed"])
+
+
+def test_trainings_are_the_unit_where_there_are_several():
+    test = make_test_set()
+    grid = make_cells(test, {"base": RISING, "other": RISING}, seeds=6, zero_shot_seeds=3)
+    # Models of one training are alike; those of another differ.
+    for arm in ("base", "other"):
+        for patients in (5, 20, 60):
+            for seed in range(6):
+                grid[Cell(arm, "probe", patients, seed)] = make_scores(
+                    test, patients**0.2 + 0.4 * (seed % 3), seed
+                )
+    of_seeds, of_trainings = (
+        analyse_study(test, cells, "base", trainings=trainings, resamples=60)
+        for cells, trainings in (
+            ({c: s for c, s in grid.items() if c.patients or c.seed == 0}, None),
+            (grid, {"probe": 3}),
+        )
+    )
+    assert (of_seeds["trainings"], of_trainings["trainings"]) == ({"probe": 1}, {"probe": 3})
+    for by_seed, by_training in zip(of_seeds["points"], of_trainings["points"], strict=True):
+        if by_seed["patients"]:
+            assert by_training["mean"]["value"] == pytest.approx(by_seed["mean"]["value"])
+            width, wider = (p["mean"]["high"] - p["mean"]["low"] for p in (by_seed, by_training))
+            # t(2) instead of t(5), and three means instead of six numbers.
+            assert wider > 1.5 * width
+    zero_shot = of_trainings["points"][0]
+    areas = [
+        np.mean([roc_auc_score(test.targets[:, k], grid[cell][:, k]) for k in range(2)])
+        for cell in (Cell("base", "probe", 0, training) for training in (0, 1, 2, 0, 1, 2))
+    ]
+    assert zero_shot["per_seed"] == pytest.approx(areas)
+
+
+def test_the_band_of_a_curve_contains_its_intervals():
+    test = make_test_set()
+    grid = make_cells(test, {"base": RISING}, seeds=6)
+    means = [p["mean"] for p in analyse_study(test, grid, "base", resamples=400)["points"]]
+    for mean in means:
+        assert 0 <= mean["band_low"] <= mean["low"] < mean["value"]
+        assert mean["value"] < mean["high"] <= mean["band_high"] <= 1
+    assert any(mean["band_low"] < mean["low"] - 0.005 for mean in means)
+
+
+def test_a_perfect_arm_has_the_interval_of_its_pairs():
+    test = make_test_set()
+    grid = make_cells(test, {"base": RISING, "perfect": (9, 9, 9, 9)}, seeds=5)
+    result = analyse_study(test, grid, "base", resamples=400)
+    points = [p for p in result["points"] if p["arm"] == "perfect"]
+    pairs = min(
+        min(len(set(np.arange(160)[test.targets[:, k] == value] // 2)) for value in (0, 1))
+        for k in range(2)
+    )
+    for point in points:
+        assert (point["mean"]["value"], point["mean"]["high"]) == (1, 1)
+        assert point["mean"]["low"] == pytest.approx(0.025 ** (1 / pairs))
+        assert point["mean"]["band_low"] == pytest.approx(0.00625 ** (1 / pairs))

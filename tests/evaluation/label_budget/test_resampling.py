@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from remedis.evaluation.intervals import patient_counts
 from remedis.evaluation.label_budget.resampling import (
     Interval,
-    auroc_estimate,
+    arm_noise,
     interval,
-    patient_draws,
+    patient_noise,
     seed_draws,
+    unit_noise,
 )
 
 
@@ -29,17 +29,32 @@ def test_one_seed_has_no_variance():
     np.testing.assert_array_equal(seed_draws(1, 50, seed=0), np.ones((51, 1)))
 
 
-def test_row_0_draws_every_patient_once():
-    draws = patient_draws(30, 60, seed=5)
-    np.testing.assert_array_equal(draws[0], np.ones(30))
-    np.testing.assert_array_equal(draws[1:], patient_counts(30, 60, seed=5))
+def test_noise_of_patients_has_the_covariance_of_their_influences():
+    influence = np.random.default_rng(0).normal(size=(1500, 3)) @ np.array(
+        [[1, 0.9, 0], [0, 0.1, 0], [0, 0, 2.0]]
+    )
+    noise = patient_noise(influence, 20_000, seed=5)
+    np.testing.assert_allclose(np.cov(noise.T), influence.T @ influence, rtol=0.05, atol=60)
+    # The numbers of a patient do not depend on which quantities are drawn.
+    np.testing.assert_allclose(patient_noise(influence[:, 1:], 20_000, seed=5), noise[:, 1:])
 
 
-def test_seeds_are_not_drawn_from_the_stream_of_patients():
-    patients = patient_draws(40, 2000, seed=0)[1:, 0]
+def test_streams_of_patients_seeds_and_arms_are_independent():
+    patients = patient_noise(np.eye(40)[:, :3], 2000, seed=0)
     seeds = seed_draws(5, 2000, seed=0)[1:]
-    for column in seeds.T:
-        assert abs(np.corrcoef(patients, column)[0, 1]) < 0.1
+    arms = np.stack([arm_noise(2000, 0, stream) for stream in (0, 1)], axis=1)
+    correlations = np.corrcoef(np.hstack([patients, seeds[:, :4], arms]).T)
+    for i, j in ((0, 3), (1, 4), (2, 7), (3, 7), (0, 8), (7, 8)):
+        assert abs(correlations[i, j]) < 0.1
+
+
+def test_new_units_have_the_variance_of_the_study_and_estimate_it():
+    deviations = np.random.default_rng(1).normal(size=(2, 6))
+    deviations -= deviations.mean(axis=1, keepdims=True)
+    means, variances = unit_noise(deviations, 20_000, seed=0)
+    want = deviations @ deviations.T / 5 / 6
+    np.testing.assert_allclose(np.cov(means.T), want, atol=0.02 * want.max())
+    np.testing.assert_allclose(variances.mean(axis=0), np.diag(want), rtol=0.02)
 
 
 def test_interval_keeps_open_ends_open():
@@ -52,9 +67,3 @@ def test_interval_keeps_open_ends_open():
     unknown = interval(np.array([1.5, *reached, *[np.nan] * 10]))
     assert (unknown.low, unknown.high) == (None, None)
     assert interval(np.array([np.inf, *reached])).to_json() is None
-
-
-def test_auroc_of_weighted_seeds_stays_in_0_to_1():
-    estimate = auroc_estimate(np.array([0.98, *np.linspace(0.9, 1.1, 100)]), (20, 8))
-    assert (estimate.value, estimate.high, estimate.positives) == (0.98, 1.0, 8)
-    assert not auroc_estimate(np.full(50, np.nan), (20, 8)).estimable
