@@ -106,7 +106,10 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     one, two = ([p for p in found["points"] if p["arm"] == arm] for arm in ("one", "two"))
     assert [p["mean"] for p in one] == [p["mean"] for p in two]
     assert all(p["difference"]["value"] == 0 for p in found["paired"])
-    assert {a["target"] for a in found["answers"]} == {"reference", "AUROC 0.9"}
+    assert {a["target"] for a in found["answers"]} == {
+        *("80 % of the gain", "50 % of the gain", "90 % of the gain"),
+        *("reference", "AUROC 0.9"),
+    }
     assert len(pd.read_csv(tmp_path / "curves.csv")) == len(found["points"]) * 3
     assert label_budget_report.write(tmp_path).is_file()
     assert not any((tmp_path / "work").glob("*"))
@@ -428,6 +431,12 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
         ({"caveats": (1,)}, "config.caveats is (1,); expected sentences in a tuple"),
         ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
         ({"target": 85.0}, "config.target is 85.0; expected an AUROC between 0.5"),
+        ({"levels": (0.8, 1.0)}, "config.levels has 1; expected shares of the baseline's gain"),
+        ({"primary": "one, probe"}, "config.primary is 'one, probe'; expected an arm, a mode"),
+        ({"primary": "one, prob, 100%"}, "Unknown mode in config.primary 'prob': did you mean"),
+        ({"primary": "two, probe, 100%"}, "config.primary names the baseline 'two'"),
+        ({"primary": "one, probe, 7%"}, "Unknown budget in config.primary '7%'"),
+        ({"primary": "one, probe, 100%, X"}, "Unknown label in config.primary 'X'"),
         ({"validation_share": 0.9}, "config.validation_share is 0.9; expected 0.05 to 0.5."),
         ({"id_data_dir": ""}, "config.id_data_dir is not set"),
         ({"rehearsal": "chst"}, "Unknown pair of rehearsal hospitals 'chst': did you mean"),

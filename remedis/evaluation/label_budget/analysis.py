@@ -25,7 +25,7 @@ from remedis.evaluation.label_budget.learning_curves import (
     learning_curves,
 )
 from remedis.evaluation.label_budget.levels import SHARES, level_row
-from remedis.evaluation.label_budget.placebo import placebo
+from remedis.evaluation.label_budget.baseline_halves import placebo
 from remedis.evaluation.label_budget.required_patients import Cost, Questions, required_patients
 from remedis.evaluation.label_budget.test_set import LabelledTestSet, TestSet
 
@@ -171,8 +171,7 @@ def check_levels(levels: Sequence[float], targets: Sequence[float]) -> None:
     for target in targets:
         if not 0.5 < target < 1:
             raise UserError(
-                f"config.target asks for an AUROC of {target:g}; expected a number between 0.5 "
-                "(chance) and 1."
+                f"config.target is {target}; expected an AUROC between 0.5 (chance) and 1."
             )
 
 

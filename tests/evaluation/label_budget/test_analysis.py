@@ -78,7 +78,9 @@ def test_errors_name_the_cell_or_the_argument():
     short = {**grid, Cell("base", "probe", 5, 0): make_scores(test, 1.0)[1:]}
     refused(r"Scores of base-probe-5-0: Labels of shape \(160, 2\)", cells=short)
     refused("Unknown value of config.baseline 'bose': did you mean 'base'", baseline="bose")
-    refused(r"config.target asks for an AUROC of 85; .* between 0\.5", targets=(85,))
+    refused(r"config.target is 85; .* between 0\.5", targets=(85,))
+    refused(r"config.levels has 80; .* such as \(0.8, 0.5, 0.9\)", levels=(80,))
+    refused("4 in-distribution trainings per arm, but only 1 seeds", trainings={"probe": 4})
     refused("39 resamples are too few", resamples=39)
     refused("80 patient ids for 160 rows", ood_test=LabelledTestSet(NAMES, test.targets, range(80)))
     refused(
