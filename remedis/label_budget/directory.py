@@ -10,7 +10,7 @@ from remedis.training.run_directory import RunDirectory
 # not the content of a finished cell.
 FREE = (
     *("title", "id_name", "ood_name", "baseline", "modes", "budgets", "seeds"),
-    *("target", "minutes", "price", "extrapolate", "resamples", "caveats"),
+    *("levels", "target", "minutes", "price", "extrapolate", "resamples", "caveats"),
 )
 
 
@@ -32,7 +32,11 @@ class StudyDirectory(RunDirectory):
         Raises:
           UserError: it cannot be written to, or belongs to another study.
         """
+        # A primary comparison is stated before there are results: it may not change, nor may an
+        # older study that has none get one.
         kept = {key: value for key, value in config.items() if key not in FREE}
+        if not kept.get("primary"):
+            kept.pop("primary", None)
         super().__init__(path, json.loads(json.dumps(kept)))
 
     def _has_begun(self) -> bool:

@@ -122,6 +122,8 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     assert "10 of 10 cells are finished, 0 to do." in label_budget.list_cells(
         study_config(), tmp_path
     )
+    with pytest.raises(UserError, match=r"holds a run with another config: primary"):
+        label_budget.run(study_config(primary="one, probe, 100%"), tmp_path)
     with pytest.raises(UserError, match=r"holds a run with another config: validation_share"):
         label_budget.run(study_config(validation_share=0.4), tmp_path)
     config = study_config()
