@@ -16,6 +16,7 @@ from remedis.evaluation.label_budget.arm_differences import (
     check_primary,
     primary_difference,
 )
+from remedis.evaluation.label_budget.baseline_halves import placebo
 from remedis.evaluation.label_budget.distribution_gap import distribution_gap
 from remedis.evaluation.label_budget.grid import Cell, Grid, complete_grid
 from remedis.evaluation.label_budget.learning_curves import (
@@ -25,7 +26,6 @@ from remedis.evaluation.label_budget.learning_curves import (
     learning_curves,
 )
 from remedis.evaluation.label_budget.levels import SHARES, level_row
-from remedis.evaluation.label_budget.baseline_halves import placebo
 from remedis.evaluation.label_budget.required_patients import Cost, Questions, required_patients
 from remedis.evaluation.label_budget.test_set import LabelledTestSet, TestSet
 

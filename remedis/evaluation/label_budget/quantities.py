@@ -13,7 +13,7 @@ Biometrics Bulletin 2:110-114, 1946) is the alternative. It covers too rarely wi
 units, and more so at the small levels that many comparisons need. Coverage in % of 200,000 draws
 (`benchmarks/label_budget.py --two-parts`), nominal 95 and, for one of eight comparisons, 99.38:
 
-TABLE
+    TABLE
 
 A difference of two AUROCs is the difference of both influences patient by patient and of both arms
 seed by seed: the test set and the draws of labelled patients are common.
