@@ -92,7 +92,7 @@ def last_estimates(study, **of_arms):
         (
             {"level": 0.73, "level_lowered": True, "fold": interval(0.5, 0.25, 0.8)},
             "To reach 80 % of the gain that scratch makes with all 310 labelled patients, "
-            "counted up to where remedis ends (an AUROC of 0.730), remedis needs 20 labelled "
+            "limited to what remedis reaches (an AUROC of 0.730), remedis needs 20 labelled "
             "patients of General Hospital (95 % interval 12 to 41), and scratch needs 91 (61 to "
             "122): remedis needs 2.0 times more (1.2 to 4.0).",
         ),

@@ -299,7 +299,7 @@ def _goal(answer: Fields, study: Study) -> str:
     gained = f"from {first:,} to all {everyone:,}" if first else f"with all {everyone:,}"
     number = f" (an AUROC of {number})" if number else ""
     # The level is lower for an arm that ends below the baseline, so that both can reach it.
-    only = f", counted up to where {answer['arm']} ends" if answer.get("level_lowered") else ""
+    only = f", limited to what {answer['arm']} reaches" if answer.get("level_lowered") else ""
     return (
         f"{percent(answer['share_of_gain'])} of the gain that {baseline} makes {gained} labelled "
         f"patients{only}{number}"

@@ -74,7 +74,7 @@ def _row(answer: Fields, study: Study, costs: bool) -> list[str]:
         _level(answer, study),
         _needed(answer, study),
         _estimate_or_nothing(answer["baseline_patients"], study),
-        fold(answer["ratio"]) if answer["ratio"] and answer["ratio"]["value"] is not None else "",
+        _quotient(answer),
         "yes" if answer["fold"] else _WHY_NO_MULTIPLE[answer["fold_missing"]],
         "" if reached is None else percent(reached),
         *([_cost(answer.get("cost"))] if costs else []),
@@ -87,7 +87,18 @@ def _level(answer: Fields, study: Study) -> str:
         target = f"{study['baseline']} with all {pool(study):,}"
     elif answer["share_of_gain"] is None:
         return target
-    return target if answer["level"] is None else f"{target}: AUROC {answer['level']:.3f}"
+    if answer["level"] is None:
+        return target
+    lowered = ", lowered to what the arm gains" if answer.get("level_lowered") else ""
+    return f"{target}: AUROC {answer['level']:.3f}{lowered}"
+
+
+def _quotient(answer: Fields) -> str:
+    """Returns the ratio of both arms' patients; empty for the baseline with itself."""
+    ratio = answer["ratio"]
+    if ratio is None or ratio["value"] is None or answer["fold_missing"] == "baseline":
+        return ""
+    return fold(ratio)
 
 
 def _needed(answer: Fields, study: Study) -> str:

@@ -30,7 +30,7 @@ def budgets_left_out(study: Study) -> list[str]:
 
 def data_sets(study: Study) -> list[DataSet]:
     """Returns the counts of both data sets by split, with the receipt of each leak check."""
-    roles = {"id": "trained on first", "ood": "adapted to and tested at"}
+    roles = {"id": "arms are trained here first", "ood": "arms are adapted and tested here"}
     quantities = {"patients": "patients", "images": "images"} | {
         label: f"{label}, positive" for label in study["labels"]
     }

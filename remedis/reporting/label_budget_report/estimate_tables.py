@@ -116,8 +116,9 @@ def paired_tables(study: Study) -> list[Table]:
     if not study["paired"]:
         return []
     adjusted = study["adjustment"] is not None
+    which = "all comparisons but the primary one" if study["primary"] else "all comparisons"
     corrected = (
-        f"p two-sided; adjusted over all comparisons but the primary one ({study['adjustment']})"
+        f"p two-sided; adjusted over {which} ({study['adjustment']})"
         if adjusted
         else "p two-sided, not corrected for the number of tests"
     )

@@ -39,14 +39,19 @@ def meaning(study: Study) -> list[str]:
     ]
     if any(answer.get("level_lowered") for answer in study["answers"] if answer["headline"]):
         sentences.append(
-            f"Where an arm ends below {baseline}, the gain counts only up to where the arm ends: "
-            "both can reach the level."
+            f"Where an arm ends below {baseline}, the level is lower: the same share of the gain "
+            "up to where the arm ends. Both can reach it."
         )
     if any(answer["fold"] for answer in study["answers"]):
         sentences.append(
             "'2.0 times fewer' means that the arm reaches the level with half of the labelled "
             f"patients that {baseline} needs for the same level."
         )
+    measured = listed([f"{number:,}" for number in budgets(study)])
+    sentences.append(
+        f"The measured budgets are {measured} labelled patients. A number between them is "
+        "interpolated and rounded up."
+    )
     drawn = " and in the draws of labelled patients" if study["seeds"] > 1 else " alone"
     sentences.append(
         "A 95 % interval contains the values that fit the measurements. It covers chance in the "

@@ -62,6 +62,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             no_placebo=placebo.NOT_RECORDED,
             meaning=lay_summary.meaning(study),
             no_meaning=lay_summary.no_meaning(study),
+            has_primary=study["primary"] is not None,
             primary=estimate_tables.primary_sentence(study),
             tunings=tuning_tables.tunings(study),
             trained_layers={mode_name(mode): _TRAINED[mode] for mode in study["modes"]},
