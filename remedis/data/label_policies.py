@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from remedis.data import labels
 from remedis.data.manifest import Manifest
+from remedis.errors import UserError
 
 FOUND = "found/"  # prefix of the columns that hold labels as found: 1, 0, -1, NaN
 JUDGED = ("validation", "test")
@@ -147,6 +148,21 @@ def decide(
     values = np.where(rows[:, None], decided.targets(), manifest.targets())
     table = manifest.table.assign(**{name: values[:, i] for i, name in enumerate(names)})
     return dataclasses.replace(manifest, table=table)
+
+
+def refuse_uncertain(manifest: Manifest, option: str) -> None:
+    """Raises a UserError if a label is still uncertain, which no metric takes.
+
+    Args:
+      manifest: the images that are judged.
+      option: that names the policy, such as `config.eval_uncertain`.
+    """
+    kept = (manifest.targets() == -1).any(axis=0)
+    if kept.any():
+        raise UserError(
+            f"Label {manifest.labels[int(np.argmax(kept))]!r} still has uncertain values (-1), "
+            f"which cannot be evaluated; set {option} to ignore, zeros or ones."
+        )
 
 
 def as_found(manifest: Manifest) -> Manifest:

@@ -142,7 +142,7 @@ def check_out(path: files.Path) -> None:
 
 
 def write(embedded: Embedded, path: files.Path) -> None:
-    """Writes ids, labels, hashes and embeddings.
+    """Writes ids, labels as they are in the manifest, hashes and embeddings.
 
     A parquet file has one row per image, with lists of C float32 in the column `embedding`. An NPZ
     file has the same columns as arrays, `embedding` as [images, C]; missing text is empty there.

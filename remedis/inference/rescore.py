@@ -83,6 +83,7 @@ def score(
     inherited = (run.for_source(source) if run else LabelPolicies()).evaluation
     meaning = dataclasses.replace(inherited, **(policies or {}))
     manifest = meaning.apply(manifest)
+    label_policies.refuse_uncertain(manifest, "--uncertain")
     if split is not None:
         manifest = manifest.select(split)
     manifest, scanned = readable_images(manifest, out, max_bad_images)

@@ -10,6 +10,7 @@ from remedis import files
 from remedis.data import label_policies
 from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
+from remedis.label_budget import uncertain_test_labels
 from remedis.label_budget.arm import InDistributionScores, scores_file
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.cell_store import CellStore
@@ -99,6 +100,7 @@ def write(
             for budget in budgets
         ],
         **estimates,
+        "uncertain_labels": uncertain_test_labels.three_ways(data.test, cells),
         "caveats": list(_caveats(settings, data)),
         "cells": {"done": len(cells), "planned": cells.planned},
         "minutes": seconds / 60,

@@ -214,6 +214,7 @@ def test_a_run_of_an_earlier_version_says_whose_policies_its_labels_follow(
     ("arguments", "sentence"),
     [
         (["{run}", "{data}", "--labels=il"], "Unknown label of"),
+        (["{run}", "{data}", "--labels=ill", "--unlabelled=zero"], "did you mean 'zeros'?"),
         (["{data}", "{data}"], "it has no saved_model.pb"),
         (["{checkpoint}", "{data}"], "holds no classifier; expected a run"),
         (["{run}"], "has no results.json: it is no finished run"),

@@ -180,6 +180,12 @@ def test_configs(changes, sentence, configured, tmp_path, monkeypatch):
             "Label 'square' still has uncertain values (-1); set config.uncertain to ignore, ",
         ),
         (
+            lambda t: t.assign(square=[-1, *t["square"][1:]], split=["test", *["train"] * 59]),
+            {"eval_uncertain": "keep", "splits": {"train": 0.8, "validation": 0.2, "test": 0.0}},
+            "Label 'square' still has uncertain values (-1), which cannot be evaluated; set ",
+        ),
+        (lambda t: t, {"eval_unlabelled": "zeroes"}, "values 'zeroes': did you mean 'zeros'?"),
+        (
             lambda t: t,
             {"splits": {"train": 0.5, "validation": 0.0, "test": 0.5}},
             "The validation split has no images; give it a share in config.splits",

@@ -6,9 +6,14 @@ import pytest
 from PIL import Image
 
 from configs import ood_own
+from remedis.data import label_policies
+from remedis.data.manifest import Manifest
+from remedis.evaluation.auroc import auroc
+from remedis.evaluation.label_budget import Cell
 from remedis.label_budget import data, summary
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
+from remedis.label_budget.uncertain_test_labels import three_ways
 
 PATIENTS = 40
 
@@ -109,3 +114,33 @@ def test_caveats_name_policies_once_if_training_has_the_same(prepared):
     said = summary._caveats(settings, study)
     assert "b, test set: Uncertain labels, of 1 image of 1 patient, are ignored." in said
     assert not any(c.startswith(("a, training", "b, training")) for c in said)
+
+
+def test_uncertain_test_labels_three_ways(tmp_path):
+    rng = np.random.default_rng(0)
+    found = (rng.random((120, 2)) < 0.4).astype(np.float32)
+    found[:20, 0] = -1
+    table = pd.DataFrame(found, columns=["ill", "well"])
+    table["path"] = table["patient_id"] = [f"{i}" for i in range(120)]
+    table = table.assign(study_id=None, site=None, split="test")
+    manifest = label_policies.keep_found(Manifest(table, ("ill", "well"), tmp_path, "a test"))
+    judged = label_policies.decide(manifest, label_policies.Meaning())
+    scores = {
+        Cell(arm, "probe", patients, seed): found + rng.normal(size=found.shape)
+        for arm in ("x", "y")
+        for patients in (0, 9, 40)
+        for seed in (range(2) if patients else range(1))
+    }
+    rows = three_ways(judged, scores)
+    assert [(row["arm"], row["patients"], row["images"]) for row in rows] == [
+        ("x", 40, 20),
+        ("y", 40, 20),
+    ]
+    assert rows[0]["labels"] == ["ill", "well"]
+    for way, value in (("ignore", np.nan), ("zeros", 0.0), ("ones", 1.0)):
+        targets = np.where(found == -1, value, found)
+        runs = [scores[Cell("x", "probe", 40, seed)] for seed in range(2)]
+        mean = np.mean([auroc(targets, run) for run in runs])
+        assert rows[0][way]["value"] == pytest.approx(mean)
+        assert rows[0][way]["low"] < mean < rows[0][way]["high"]
+    assert three_ways(judged.subset(np.arange(120) >= 20), scores) == []

@@ -9,7 +9,7 @@ import pytest
 from ood_example import FIVE, interval, make_study, without_later_keys
 
 from remedis.errors import UserError
-from remedis.reporting.label_budget_report import lay_summary, placebo, write
+from remedis.reporting.label_budget_report import data_tables, lay_summary, placebo, write
 from remedis.reporting.label_budget_report.estimate_tables import (
     primary_sentence,
     recovery_tables,
@@ -423,3 +423,16 @@ def test_a_directory_without_a_study_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match=r"holds no finished study: summary\.json is missing; run"):
         write(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_uncertain_test_labels_have_a_table_if_there_are_any():
+    study = make_study()
+    assert data_tables.uncertain_table(study) is None
+    numbers = {way: interval(0.8, 0.7, 0.9) for way in ("ignore", "zeros")}
+    row = {"arm": "bit", "mode": "probe", "patients": 310, "images": 1234, "labels": ["Edema"]}
+    none = {"ones": {"value": None, "low": None, "high": None}}
+    table = data_tables.uncertain_table({**study, "uncertain_labels": [row | numbers | none]})
+    assert "uncertain labels of 1,234 test images count as, over Edema (95 %" in table.caption
+    assert [cells[-3:] for cells in table.rows] == [
+        ["0.800 [0.700, 0.900]", "0.800 [0.700, 0.900]", "not estimable"]
+    ]

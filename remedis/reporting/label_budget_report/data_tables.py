@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from remedis.reporting.label_budget_report.content import DataSet, Receipt, Table
-from remedis.reporting.label_budget_report.study_summary import Study, hospital
+from remedis.reporting.label_budget_report.number_format import auroc, listed
+from remedis.reporting.label_budget_report.study_summary import Study, hospital, mode_name
 
 _UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
 
@@ -42,8 +43,6 @@ def data_sets(study: Study) -> list[DataSet]:
             for name, text in quantities.items()
         ]
         caption = f"Splits of {data['name']} (source {data['source']})."
-        if notes := data.get("label_notes"):
-            caption += f" Test split: {' '.join(notes)}"
         result.append(
             DataSet(
                 f"{data['name']}: {roles.get(key, key)}",
@@ -53,6 +52,28 @@ def data_sets(study: Study) -> list[DataSet]:
             )
         )
     return result
+
+
+def uncertain_table(study: Study) -> Table | None:
+    """Returns each arm's AUROC by what uncertain test labels count as; None if there are none."""
+    rows = study.get("uncertain_labels", ())
+    if not rows:
+        return None
+    first = rows[0]
+    caption = (
+        f"Mean AUROC with all labelled patients by what the uncertain labels of {first['images']:,} "
+        f"test images count as, over {listed(first['labels'])} (95 % interval over patients and "
+        "seeds)."
+    )
+    return Table(
+        caption,
+        ["arm", "adaptation", "ignored", "negative", "positive"],
+        [
+            [row["arm"], mode_name(row["mode"])]
+            + [auroc(row[way]) for way in ("ignore", "zeros", "ones")]
+            for row in rows
+        ],
+    )
 
 
 def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:

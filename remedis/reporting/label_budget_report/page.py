@@ -86,6 +86,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             budget_table=data_tables.budget_table(study),
             budgets_left_out=data_tables.budgets_left_out(study),
             data_sets=data_tables.data_sets(study),
+            uncertain_table=data_tables.uncertain_table(study),
             receipt_between=data_tables.receipt(study["between"]),
             arms=provenance_lists.arms(study),
             caveats=study["caveats"],
