@@ -49,7 +49,9 @@ def three_ways(test: Manifest, cells: Mapping[Cell, Scores]) -> list[dict[str, A
             "labels": [test.labels[i] for i in averaged],
             **{
                 way: auroc_over_runs(
-                    of.known[:, averaged], np.stack(scores)[:, :, averaged], of.patients
+                    of.known[:, averaged],
+                    np.stack(scores)[:, :, averaged].astype(np.float64),
+                    of.patients,
                 ).to_json()
                 for way, of in cases.items()
             },

@@ -61,9 +61,9 @@ def uncertain_table(study: Study) -> Table | None:
         return None
     first = rows[0]
     caption = (
-        f"Mean AUROC with all labelled patients by what the uncertain labels of {first['images']:,} "
-        f"test images count as, over {listed(first['labels'])} (95 % interval over patients and "
-        "seeds)."
+        "Mean AUROC with all labelled patients by what the uncertain labels of "
+        f"{first['images']:,} test images count as, over {listed(first['labels'])} (95 % interval "
+        "over patients and seeds)."
     )
     return Table(
         caption,
