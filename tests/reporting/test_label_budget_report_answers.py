@@ -3,8 +3,14 @@
 import pytest
 from ood_example import interval, make_answer, make_study, without_later_keys
 
+from remedis.evaluation.label_budget import power_law, required_patients
 from remedis.reporting import comparison_report
-from remedis.reporting.label_budget_report import answer_sentences, lay_summary, number_format
+from remedis.reporting.label_budget_report import (
+    answer_sentences,
+    answer_table,
+    lay_summary,
+    number_format,
+)
 from remedis.reporting.label_budget_report.answer_table import answer_tables
 from remedis.reporting.label_budget_report.old_summaries import completed
 
@@ -365,6 +371,15 @@ def test_an_unknown_status_is_an_error():
 )
 def test_tables_state_the_numbers_and_why_there_is_no_multiple(changes, cells):
     assert row(**changes)[2:7] == cells.split(" | ")
+
+
+def test_every_status_and_every_reason_has_its_words():
+    assert set(answer_sentences._WORDS) == set(required_patients.STATUSES)
+    assert set(answer_table._WHY_NO_MULTIPLE) == set(required_patients.REASONS)
+    reasons = {
+        getattr(power_law, name) for name in ("TOO_FEW_BUDGETS", "NEVER", "OPEN", "TOO_WIDE")
+    }
+    assert set(answer_sentences._WHY_NO_EXTRAPOLATION) == reasons
 
 
 def test_formats_of_numbers():

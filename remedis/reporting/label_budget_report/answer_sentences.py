@@ -2,6 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from remedis.evaluation.label_budget import power_law
+from remedis.evaluation.label_budget.analysis import MIN_SEEDS
+from remedis.evaluation.label_budget.levels import LEVEL_AT_CHANCE, NO_GAIN, REFERENCE
+from remedis.evaluation.label_budget.required_patients import (
+    ARM_AT_CHANCE,
+    BELOW,
+    CONTAINS_ONE,
+    IS_BASELINE,
+    NOT_REACHED,
+    ONE_SIDED,
+    REACHED,
+    TOO_FEW_SEEDS,
+)
 from remedis.reporting.label_budget_report.number_format import (
     Fields,
     auroc_in_words,
@@ -12,7 +25,6 @@ from remedis.reporting.label_budget_report.number_format import (
     whole,
 )
 from remedis.reporting.label_budget_report.study_summary import (
-    MIN_SEEDS,
     Study,
     budgets,
     hospital,
@@ -23,20 +35,11 @@ from remedis.reporting.label_budget_report.study_summary import (
 )
 
 NO_ANSWER = "No arm was compared with a level to reach."
-REFERENCE = "reference"
-
-REACHED = "reached"
-NOT_REACHED = "not reached"
-BELOW = "below the first budget"
-LEVEL_AT_CHANCE = "level not above chance"
-NO_GAIN = "no gain shown"
-ARM_AT_CHANCE = "arm not above chance"
-
 _WHY_NO_EXTRAPOLATION = {
-    "too few budgets": "there are too few budgets for it",
-    "law does not reach it": "the power law levels off below the level",
-    "interval open": "its interval has no upper end",
-    "interval too wide": "its interval is too wide",
+    power_law.TOO_FEW_BUDGETS: "there are too few budgets for it",
+    power_law.NEVER: "the power law levels off below the level",
+    power_law.OPEN: "its interval has no upper end",
+    power_law.TOO_WIDE: "its interval is too wide",
 }
 
 
@@ -119,9 +122,9 @@ def _reached(answers: Sequence[Fields], study: Study) -> str:
 def _comparison(answer: Fields, study: Study) -> str:
     """Returns what the baseline needs and the multiple, or the reason why there is none."""
     arm, baseline, missing = answer["arm"], study["baseline"], answer["fold_missing"]
-    if missing == "baseline":
+    if missing == IS_BASELINE:
         return "."
-    if missing == "one-sided":
+    if missing == ONE_SIDED:
         return (
             f". No multiple is given: {pool(study):,} patients are all that {baseline} has, and "
             "fewer may have been enough."
@@ -132,9 +135,9 @@ def _comparison(answer: Fields, study: Study) -> str:
     need = f", and {baseline} needs {_number(answer['baseline_patients'], study)}"
     if answer["fold"] is not None:
         return f"{need}: {arm} needs {_multiple(answer['fold'])}."
-    if missing == "too few seeds":
+    if missing == TOO_FEW_SEEDS:
         return f"{need}. No multiple is given: {too_few(study)}."
-    if missing == "interval contains 1":
+    if missing == CONTAINS_ONE:
         ratio = answer["ratio"]
         ends = f" (interval of the ratio: {range_in_words(ratio, times)})" if ratio else ""
         return f"{need}: the study does not show that either needs fewer{ends}."
@@ -171,7 +174,7 @@ def _below(answers: Sequence[Fields], study: Study) -> str:
         )
         text += f" (the interval extends {end})"
     theirs = _value(answer["baseline_patients"])
-    if answer["fold_missing"] in ("baseline", "one-sided"):
+    if answer["fold_missing"] in (IS_BASELINE, ONE_SIDED):
         return f"{text}."
     if theirs is None:
         return f"{text}; {study['baseline']} does not reach it."
@@ -276,7 +279,6 @@ _WORDS: Mapping[str, Callable[[Sequence[Fields], Study], str]] = {
     NO_GAIN: _no_gain,
     ARM_AT_CHANCE: _arm_at_chance,
 }
-STATUSES = tuple(_WORDS)
 
 
 def too_few(study: Study) -> str:

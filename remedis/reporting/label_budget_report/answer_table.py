@@ -1,11 +1,15 @@
 """The answers as tables: every arm, level to reach and mode."""
 
-from remedis.reporting.label_budget_report.answer_sentences import (
+from remedis.evaluation.label_budget.levels import LEVEL_AT_CHANCE, NO_GAIN, REFERENCE
+from remedis.evaluation.label_budget.required_patients import (
     ARM_AT_CHANCE,
-    LEVEL_AT_CHANCE,
-    NO_GAIN,
+    BASELINE_MISSES,
+    BELOW,
+    CONTAINS_ONE,
+    IS_BASELINE,
     NOT_REACHED,
-    REFERENCE,
+    ONE_SIDED,
+    TOO_FEW_SEEDS,
 )
 from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
@@ -24,16 +28,16 @@ from remedis.reporting.label_budget_report.study_summary import (
 )
 
 _WHY_NO_MULTIPLE = {
-    "baseline": "the baseline",
-    "one-sided": "no: the baseline may need fewer than all",
+    IS_BASELINE: "the baseline",
+    ONE_SIDED: "no: the baseline may need fewer than all",
     LEVEL_AT_CHANCE: "no: the level is not shown to be above chance",
     NO_GAIN: "no: the baseline is not shown to gain",
     ARM_AT_CHANCE: "no: the arm is not shown to be above chance",
-    "too few seeds": "no: too few seeds",
+    TOO_FEW_SEEDS: "no: too few seeds",
     NOT_REACHED: "no: the arm does not reach it",
-    "below the first budget": "no: the arm starts at the level",
-    "baseline does not reach it": "no: the baseline does not reach it",
-    "interval contains 1": "no: the interval includes 1",
+    BELOW: "no: the arm starts at the level",
+    BASELINE_MISSES: "no: the baseline does not reach it",
+    CONTAINS_ONE: "no: the interval includes 1",
 }
 _STATUS = {
     LEVEL_AT_CHANCE: "no answer: level not shown to be above chance",
@@ -96,7 +100,7 @@ def _level(answer: Fields, study: Study) -> str:
 def _quotient(answer: Fields) -> str:
     """Returns the ratio of both arms' patients; empty for the baseline with itself."""
     ratio = answer["ratio"]
-    if ratio is None or ratio["value"] is None or answer["fold_missing"] == "baseline":
+    if ratio is None or ratio["value"] is None or answer["fold_missing"] == IS_BASELINE:
         return ""
     return fold(ratio)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from remedis.evaluation.label_budget.distribution_gap import NOT_SHOWN, UNCHANGED
 from remedis.reporting.comparison_report import p_value
 from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
@@ -21,8 +22,8 @@ from remedis.reporting.label_budget_report.study_summary import (
 )
 
 _WHY_NOT_RECOVERED = {
-    "gap not shown": "the gap is not shown",
-    "unchanged": "0 % (unchanged)",
+    NOT_SHOWN: "the gap is not shown",
+    UNCHANGED: "0 % (unchanged)",
 }
 
 

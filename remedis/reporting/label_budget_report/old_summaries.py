@@ -2,10 +2,21 @@
 
 from typing import Any
 
+from remedis.evaluation.label_budget.analysis import MIN_SEEDS
+from remedis.evaluation.label_budget.levels import LEVEL_AT_CHANCE, REFERENCE
+from remedis.evaluation.label_budget.required_patients import (
+    ARM_AT_CHANCE,
+    BASELINE_MISSES,
+    BELOW,
+    CONTAINS_ONE,
+    IS_BASELINE,
+    NOT_REACHED,
+    ONE_SIDED,
+    TOO_FEW_SEEDS,
+)
 from remedis.reporting.label_budget_report.number_format import Fields
 from remedis.reporting.label_budget_report.study_summary import (
     CHANCE,
-    MIN_SEEDS,
     Study,
     last_mean,
     pool,
@@ -40,12 +51,12 @@ def _answer(old: Fields, study: Study) -> dict[str, Any]:
     """Returns an answer of 0.1.0 in the form of this version."""
     arm, mode, baseline = old["arm"], old["mode"], study["baseline"]
     above = {name: _above_chance(last_mean(study, name, mode)) for name in (arm, baseline)}
-    reference = old["target"] == "reference"
+    reference = old["target"] == REFERENCE
     status = old["status"]
     if reference and not above[baseline]:
-        status = "level not above chance"
-    elif status != "not reached" and not above[arm]:
-        status = "arm not above chance"
+        status = LEVEL_AT_CHANCE
+    elif status != NOT_REACHED and not above[arm]:
+        status = ARM_AT_CHANCE
     answered = status == old["status"]
     patients = old["patients"] if answered and not old["extrapolated"] else None
     ratio = old["fold"] if answered and not old["extrapolated"] else None
@@ -78,25 +89,25 @@ def _above_chance(mean: Fields | None) -> bool:
 def _fold_missing(old: Fields, status: str, study: Study) -> str | None:
     """Returns the reason for which no multiple is given; None if there is one."""
     if old["arm"] == study["baseline"]:
-        return "baseline"
-    if old["target"] == "reference":
-        return "one-sided"
-    if status in ("level not above chance", "arm not above chance"):
+        return IS_BASELINE
+    if old["target"] == REFERENCE:
+        return ONE_SIDED
+    if status in (LEVEL_AT_CHANCE, ARM_AT_CHANCE):
         return status
     if study["seeds"] < MIN_SEEDS:
-        return "too few seeds"
-    if status in ("not reached", "below the first budget"):
+        return TOO_FEW_SEEDS
+    if status in (NOT_REACHED, BELOW):
         return status
     if old["fold"] is None:
-        return "baseline does not reach it"
+        return BASELINE_MISSES
     low, high = old["fold"]["low"], old["fold"]["high"]
     includes_one = (low is None or low <= 1) and (high is None or high >= 1)
-    return "interval contains 1" if includes_one else None
+    return CONTAINS_ONE if includes_one else None
 
 
 def _baseline_patients(old: Fields, study: Study) -> Fields | None:
     """Returns what the baseline needs for the same level; its whole pool for the reference."""
-    if old["target"] == "reference":
+    if old["target"] == REFERENCE:
         return dict.fromkeys(("value", "low", "high"), float(pool(study)))
     for other in study["answers"]:
         same = (other["mode"], other["target"]) == (old["mode"], old["target"])

@@ -1,5 +1,8 @@
 """The placebo: the baseline compared with itself, one half of its seeds with the other."""
 
+from remedis.evaluation.label_budget.baseline_halves import MIN_SEEDS
+from remedis.evaluation.label_budget.levels import LEVEL_AT_CHANCE, NO_GAIN
+from remedis.evaluation.label_budget.required_patients import TOO_FEW_SEEDS
 from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
     Fields,
@@ -11,9 +14,9 @@ from remedis.reporting.label_budget_report.number_format import (
 from remedis.reporting.label_budget_report.study_summary import Study, mode_name
 
 _WHY_NONE = {
-    "too few seeds": "it needs 4 seeds or more",
-    "level not above chance": "the level is not shown to be above chance",
-    "no gain shown": "the baseline is not shown to gain",
+    TOO_FEW_SEEDS: f"it needs {MIN_SEEDS} seeds or more",
+    LEVEL_AT_CHANCE: "the level is not shown to be above chance",
+    NO_GAIN: "the baseline is not shown to gain",
 }
 NOT_RECORDED = "This study has no placebo: it was made by an earlier version."
 

@@ -9,7 +9,6 @@ from remedis.reporting.notes import RANDOM_WEIGHTS
 Study = Mapping[str, Any]  # the content of summary.json
 
 CHANCE = 0.5  # AUROC of scores that say nothing
-MIN_SEEDS = 5  # with fewer, intervals are so wide that they say little
 
 _MODES = {"probe": "Linear probe", "finetune": "End-to-end fine-tuning"}
 
