@@ -178,7 +178,7 @@ def test_tables_hold_the_numbers(written, root):
     assert _table(root, "The baseline against itself")[1] == [
         "Linear probe",
         "scratch against itself",
-        "1.0 [0.6, 1.6]",
+        "1.0 [0.61, 1.6]",
         "3 %",
         "2 %",
         "126",
@@ -334,7 +334,7 @@ def test_without_a_primary_comparison_p_values_are_exploratory():
         (
             {},
             "Placebo: compared with itself, one half of its seeds with the other, scratch needs "
-            "0.6 to 1.6 times as many patients (95 % of 126 splits), although nothing differs; "
+            "0.61 to 1.6 times as many patients (95 % of 126 splits), although nothing differs; "
             "2 % of the splits would state a multiple.",
         ),
         (

@@ -175,8 +175,8 @@ def last_estimates(study, **of_arms):
         ),
         (
             BELOW | {"patients": interval(0.0, 0.0, 24.3), "baseline_patients": None},
-            f"{ZERO_SHOT} (the interval extends to 25 labelled patients); scratch does not reach "
-            "it.",
+            f"{ZERO_SHOT}, with an interval that extends to 25 labelled patients; scratch does not "
+            "reach it.",
         ),
         (
             BELOW
@@ -184,7 +184,8 @@ def last_estimates(study, **of_arms):
                 "patients": interval(0.0, 0.0, None),
                 "baseline_patients": interval(0.0, 0.0, 41.0),
             },
-            f"{ZERO_SHOT} (the interval extends beyond the largest budget), and so does scratch.",
+            f"{ZERO_SHOT}, with an interval that extends beyond the largest budget, and so does "
+            "scratch.",
         ),
         # No level to reach.
         (
@@ -301,6 +302,19 @@ def test_arms_of_one_fate_share_a_sentence():
         "remedis, bit and scratch do not reach an AUROC of 0.9 with up to 310 labelled patients of "
         "General Hospital (0.4 %, 0 % and 11 % of the resamples do)."
     ]
+    without = {"extrapolation": {"patients": None, "missing": "interval open"}}
+    study = study_of(
+        *(
+            answer(arm, **{**FAILED, **level, **without, "baseline_patients": None})
+            for arm in ("remedis", "bit", "scratch")
+        )
+    )
+    (sentences,) = answer_sentences.paragraphs(study).values()
+    assert sentences == [
+        "remedis, bit and scratch do not reach an AUROC of 0.9 with up to 310 labelled patients of "
+        "General Hospital (0.4 %, 0.4 % and 0.4 % of the resamples do). No extrapolation is given: "
+        "its interval has no upper end."
+    ]
     at_chance = NO_NUMBERS | {
         "status": "level not above chance",
         "fold_missing": "level not above chance",
@@ -396,6 +410,14 @@ def test_formats_of_numbers():
         "1 %",
         "5 %",
         "103 %",
+    ]
+    assert [number_format.times(x) for x in (0.004, 0.256, 0.996, 2.345, 9.96, 1234.5)] == [
+        "0.004",
+        "0.26",
+        "1.0",
+        "2.3",
+        "10",
+        "1,234",
     ]
     # Patients are rounded up, except for floating-point error.
     assert number_format.patients(interval(16.0000000001, 15.2, 1200.0), 9) == "16 [16, 1,200]"

@@ -75,12 +75,14 @@ def _of_level(answers: Sequence[Fields], study: Study) -> list[str]:
     told = [a for a in answers if a in others or not others or a["status"] == NOT_REACHED]
     groups: dict[object, list[Fields]] = {}
     for number, answer in enumerate(told):
-        shared = answer["status"] in (LEVEL_AT_CHANCE, NO_GAIN) or (
-            answer["status"] == NOT_REACHED and answer["extrapolation"] is None
-        )
-        # Arms that end below the baseline have levels of their own.
-        key = (answer["status"], answer["level"] if answer["status"] == NOT_REACHED else None)
-        groups.setdefault(key if shared else number, []).append(answer)
+        status, extrapolation = answer["status"], answer["extrapolation"]
+        key: object = number
+        if status in (LEVEL_AT_CHANCE, NO_GAIN):
+            key = status
+        elif status == NOT_REACHED and not (extrapolation and extrapolation["patients"]):
+            # Arms that end below the baseline have levels of their own.
+            key = (status, answer["level"], extrapolation and extrapolation["missing"])
+        groups.setdefault(key, []).append(answer)
     return [sentence(group, study) for group in groups.values()]
 
 
@@ -172,7 +174,7 @@ def _below(answers: Sequence[Fields], study: Study) -> str:
             if needed["high"] is None
             else f"to {_labelled(needed['high'])}"
         )
-        text += f" (the interval extends {end})"
+        text += f", with an interval that extends {end}"
     theirs = _value(answer["baseline_patients"])
     if answer["fold_missing"] in (IS_BASELINE, ONE_SIDED):
         return f"{text}."

@@ -82,7 +82,9 @@ def range_in_words(
 
 
 def times(ratio: float) -> str:
-    """Returns a ratio with two digits, as for example `2.2` or `15`."""
+    """Returns a ratio with two digits, as for example `0.42`, `2.2` or `15`."""
+    if ratio < 0.995:
+        return f"{ratio:.2g}"
     return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:,.0f}"
 
 
