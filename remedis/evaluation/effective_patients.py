@@ -1,0 +1,93 @@
+"""Effective number of patients, for data in which a few patients have many images.
+
+A mean over images has the variance of a mean over
+
+    k = (sum_g m_g)^2 / sum_g m_g^2
+
+patients if patient g has m_g images that all agree (Kish, Survey Sampling, 1965, section 11.7; for
+clusters of unequal size: Korn and Graubard, Survey Methodology 24:193-201, 1998). It is the number
+of patients if all have equally many images, and about 1 if one patient has nearly all of them. The
+number of patients in small-sample corrections is k: ten patients, one of them with 100 images, are
+worth 1.2 patients, and their variance cannot be estimated.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t as student
+
+LEVEL = 0.95
+# Below five patients, the variance has fewer than four degrees of freedom: Student's quantile is
+# above 2.78 and every correction is larger than the error it corrects.
+MIN_PATIENTS = 5
+_ROUNDING = 1e-9
+
+Floats = npt.NDArray[np.float64]
+
+
+def effective_number(sizes: npt.ArrayLike) -> Floats:
+    """Returns Kish's effective number [...] of patients whose `sizes` are [G, ...].
+
+    Args:
+      sizes: not negative: images, or weights, of every patient. The number is 0 without any.
+    """
+    m = np.asarray(sizes, dtype=np.float64)
+    squares = (m**2).sum(axis=0)
+    return np.asarray(m.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1.0))
+
+
+def enough(effective: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Returns whether each effective number is at least MIN_PATIENTS, up to rounding."""
+    return np.asarray(np.asarray(effective) >= MIN_PATIENTS - _ROUNDING)
+
+
+def small_sample_factor(effective: npt.ArrayLike) -> Floats:
+    """Returns k / (k - 1) for each effective number k; a k below 2 counts as 2.
+
+    It corrects a sum of squared deviations from an estimated mean, as in the sample variance.
+    """
+    k = np.maximum(np.asarray(effective, dtype=np.float64), 2.0)
+    return np.asarray(k / (k - 1))
+
+
+def t_quantile(effective: npt.ArrayLike) -> Floats:
+    """Returns the 97.5 % quantile of Student's t with k - 1 degrees of freedom; k is at least 2."""
+    k = np.maximum(np.asarray(effective, dtype=np.float64), 2.0)
+    return np.asarray(student.ppf((1 + LEVEL) / 2, k - 1))
+
+
+def clustered_covariance(contributions: Floats, effective: npt.ArrayLike) -> Floats:
+    """Returns the covariance [C, C] of C means from the contributions of their patients.
+
+    Args:
+      contributions: [G, C]: what each patient adds to the deviation of each mean; 0 in sum.
+      effective: [C]: effective numbers of patients. Each covariance is multiplied by the geometric
+        mean of the two columns' `small_sample_factor`.
+    """
+    scaled = contributions * np.sqrt(small_sample_factor(effective))
+    return np.asarray(scaled.T @ scaled)
+
+
+def shortage(counted: int, effective: float, largest: float, images: float, kind: str) -> str:
+    """Returns why patients are too few for an estimate: a sentence without a full stop; or "".
+
+    Args:
+      counted: number of patients.
+      effective: their effective number.
+      largest: images of the patient with most images.
+      images: images of all of them.
+      kind: word before "patients", such as `positive `; or empty.
+    """
+    if enough(effective):
+        return ""
+    if counted < MIN_PATIENTS:
+        return f"{counted} {kind}patients, {MIN_PATIENTS} are needed"
+    return (
+        f"{counted} {kind}patients count as {effective:.1f} because one has {largest:.0f} of "
+        f"{images:.0f} images, {MIN_PATIENTS} are needed"
+    )
+
+
+def as_json(effective: float) -> float:
+    """Returns an effective number without the noise of rounding, for files and tables."""
+    return round(float(effective), 6)
+
