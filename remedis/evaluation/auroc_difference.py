@@ -1,8 +1,24 @@
 """Difference of the AUROCs of two models on the same images.
 
-DeLong's interval and p-value come from the covariance of the two AUROCs, clustered by patient and
-widened for small classes (`remedis.evaluation.delong`). A bootstrap over patients gives a second
-interval and p-value. The coverage of both intervals is measured in `remedis.evaluation.estimates`.
+The variance of the difference comes from the covariance of the two AUROCs, clustered by patient
+(`remedis.evaluation.delong`), with effective numbers of patients. It is widened by the
+`spread_ratio` of the mean of both AUROCs: one factor for both, since factors of their own would let
+a model without errors lower the variance of the difference. Interval and p-value are those of
+Student's t. For a mean over labels with shares w_l of its variance, the degrees of freedom are
+
+    (sum_l |w_l| / sqrt(d_l))^-2,   d_l = pairs_l - 1,
+
+that is, Satterthwaite's (Biometrics Bulletin 2:110-114, 1946) for variances that are fully
+correlated, as those of labels of the same patients are at most: a rare label has the number of
+degrees that its share of the variance demands.
+
+Where no pair of patients is ordered differently by the two models, as for two perfect models, the
+variance is 0 and there is no p-value; the interval is that of the share of pairs that may be
+ordered differently, 1 - 0.025^(1/k) for k pairs (`remedis.evaluation.intervals.unseen_share`). So
+are two runs with equal scores: that they are equal on these images is all that is known.
+
+A bootstrap over patients gives a second interval and p-value, for comparison. The coverage of both
+intervals is measured in `remedis.evaluation.estimates`.
 """
 
 import dataclasses
@@ -12,20 +28,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, auroc, checked
-from remedis.evaluation.delong import delong, widened_covariance
+from remedis.evaluation.delong import Areas, delong, spread_ratio
+from remedis.evaluation.effective_patients import t_quantile
 from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import (
+    LEVEL,
     RESAMPLES,
-    Z,
     bootstrap_p,
     patient_counts,
     percentile_interval,
+    unseen_share,
 )
 from remedis.evaluation.ranking import ranking_of
+
+# A variance of a difference below this share of the sum of both variances is 0 but for rounding.
+_ROUNDING = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +61,16 @@ class Difference:
       difference: the second minus the first.
       low: lower end of DeLong's 95 % interval of the difference.
       high: its upper end.
-      p: DeLong's p-value, two-sided; also None if the variance is 0 but the difference is not.
-      bootstrap_low: lower end of the percentile interval over resampled patients.
+      p: DeLong's p-value, two-sided; None if the variance is 0.
+      bootstrap_low: lower end of the percentile interval over resampled patients; None, like its
+        upper end and p-value, if the resamples do not vary.
       bootstrap_high: its upper end.
       bootstrap_p: p-value over resampled patients, two-sided; at least 2 / (resamples + 1).
+      effective_patients: as in `remedis.evaluation.intervals.Estimate`, like the next three.
+      effective_positives: effective number of patients with a positive image.
+      effective: of the smaller class, of the label with the fewest.
+      largest_patient_images: number of images of the patient with most known images.
+      reason: why there is no difference: a phrase; None if there is one.
     """
 
     patients: int
@@ -57,6 +84,11 @@ class Difference:
     bootstrap_low: float | None = None
     bootstrap_high: float | None = None
     bootstrap_p: float | None = None
+    effective_patients: float | None = None
+    effective_positives: float | None = None
+    effective: float | None = None
+    largest_patient_images: int | None = None
+    reason: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,30 +149,33 @@ def compare(
     width = len(names)
     both, scores = np.hstack([known, known]), np.hstack([first_scores, second_scores])
     areas = delong(both, scores, cases.patients)
-    covariance = widened_covariance(areas)
+    covariance = _difference_covariance(areas)
     weights = patient_counts(int(cases.patients.max()) + 1, resamples, seed)
     draws = auroc(both, scores, weights, cases.patients)
+    effective, reasons = cases.classes()
 
-    def difference(columns: list[int], estimable: bool) -> Difference:
-        counts = cases.counts(columns or range(width))
-        if not estimable:
-            return Difference(*counts)
-        # The mean over the second model's columns minus the mean over the first model's.
+    def difference(columns: list[int]) -> Difference:
+        fields = cases.fields(columns or range(width))
+        if not columns:
+            return Difference(**fields, reason="no label is estimable")
+        fields["effective"] = round(float(effective[columns].min()), 6)
+        if reasons[columns[0]]:
+            return Difference(**fields, reason=reasons[columns[0]])
         of_second = [width + column for column in columns]
-        contrast = np.zeros(2 * width)
-        contrast[columns] = -1 / len(columns)
-        contrast[of_second] = 1 / len(columns)
-        use = contrast != 0
-        first_mean = float(areas.values[columns].mean())
-        second_mean = float(areas.values[of_second].mean())
-        variance = float(contrast[use] @ covariance[np.ix_(use, use)] @ contrast[use])
-        return _difference(first_mean, second_mean, variance, draws[:, use] @ contrast[use], counts)
+        return _difference(
+            areas.values[columns],
+            areas.values[of_second],
+            covariance[np.ix_(columns, columns)],
+            areas.pairs[columns],
+            draws[:, of_second].mean(axis=1) - draws[:, columns].mean(axis=1),
+            fields,
+        )
 
     estimable = cases.both_classes()
     averaged = np.flatnonzero(estimable).tolist()
     return Comparison(
-        labels={name: difference([i], bool(estimable[i])) for i, name in enumerate(names)},
-        mean=difference(averaged, bool(averaged)),
+        labels={name: difference([i]) for i, name in enumerate(names)},
+        mean=difference(averaged),
         averaged=tuple(names[i] for i in averaged),
         images=len(known),
         resamples=resamples,
@@ -148,27 +183,66 @@ def compare(
     )
 
 
+def _difference_covariance(areas: Areas) -> Floats:
+    """Returns the covariance [L, L] of the differences of 2 L AUROCs, second minus first model.
+
+    It is 0 in the rows and columns of labels whose images both models rank alike.
+    """
+    width = len(areas.values) // 2
+    first, second = slice(None, width), slice(width, None)
+    covariance = areas.covariance
+    own, cross = covariance[first, first] + covariance[second, second], covariance[first, second]
+    result = own - cross - cross.T
+    alike = np.flatnonzero(np.diag(result) <= _ROUNDING * np.diag(own))
+    ratio = spread_ratio((areas.values[first] + areas.values[second]) / 2, areas.pairs[first])
+    result *= np.sqrt(np.outer(ratio, ratio))
+    result[alike, :] = result[:, alike] = 0.0
+    return result
+
+
 def _difference(
-    first: float, second: float, variance: float, draws: Floats, counts: tuple[int, int]
+    first: Floats,
+    second: Floats,
+    covariance: Floats,
+    pairs: Floats,
+    draws: Floats,
+    fields: Mapping[str, Any],
 ) -> Difference:
-    value = second - first
-    # The variance is 0 up to rounding if both models rank the images alike.
-    error = float(np.sqrt(variance)) if variance > 1e-15 else 0.0
-    p: float | None = 1.0 if abs(value) < 1e-12 else None
-    if error > 0:
-        p = float(2 * norm.sf(abs(value) / error))
-    low, high = percentile_interval(draws) or (None, None)
+    """Returns the difference of two means over labels.
+
+    Args:
+      first: [L], AUROCs of the first model.
+      second: [L], those of the second model.
+      covariance: [L, L], of the differences of the labels.
+      pairs: [L], as in `remedis.evaluation.delong.Areas`.
+      draws: [B], the difference in each resample.
+      fields: counts of patients.
+    """
+    value = float(second.mean() - first.mean())
+    alike = np.diag(covariance) == 0
+    # Unseen pairs may have any difference from -1 to 1.
+    reach = (1 + np.abs(second - first)) * unseen_share(pairs)
+    with_floors = covariance + np.diag(np.where(alike, (reach / t_quantile(pairs)) ** 2, 0.0))
+    variance = float(with_floors.mean())
+    shares = np.abs(with_floors.sum(axis=1)) / np.abs(with_floors.sum(axis=1)).sum()
+    degrees = float((shares / np.sqrt(np.maximum(pairs, 2.0) - 1)).sum() ** -2)
+    error = float(np.sqrt(variance))
+    half = float(student.ppf((1 + LEVEL) / 2, degrees)) * error
+    defined = draws[~np.isnan(draws)]
+    varies = defined.size > 0 and float(np.ptp(defined)) > 1e-12
+    ends = percentile_interval(defined) if varies else None
+    resampled_low, resampled_high = ends or (None, None)
     return Difference(
-        *counts,
-        first=first,
-        second=second,
+        **fields,
+        first=float(first.mean()),
+        second=float(second.mean()),
         difference=value,
-        low=value - Z * error,
-        high=value + Z * error,
-        p=p,
-        bootstrap_low=low,
-        bootstrap_high=high,
-        bootstrap_p=bootstrap_p(draws[~np.isnan(draws)]),
+        low=max(value - half, -1.0),
+        high=min(value + half, 1.0),
+        p=None if alike.all() else float(2 * student.sf(abs(value) / error, degrees)),
+        bootstrap_low=resampled_low,
+        bootstrap_high=resampled_high,
+        bootstrap_p=bootstrap_p(defined) if varies else None,
     )
 
 

@@ -46,8 +46,8 @@ def calibration_error(
 
     Returns:
       values [L]; the length [B, L] of each resample's deviation, sum_b |d*_b - d_b|; and its part
-      [B, L] along the value's gradient, sum_b sign(d_b) (d*_b - d_b). See
-      `remedis.evaluation.intervals.norm_interval`. NaN where no image is known.
+      [B, L] along the value's gradient, sum_b sign(d_b) (d*_b - d_b), where a bin with d_b = 0 adds
+      |d*_b - d_b|. See `remedis.evaluation.intervals.norm_interval`. NaN where no image is known.
     """
     rows, labels = known.shape
     use = ~np.isnan(known)
@@ -69,5 +69,5 @@ def calibration_error(
     return (
         np.abs(gaps).sum(axis=-1),
         np.abs(deviation).sum(axis=-1),
-        (deviation * np.sign(gaps)).sum(axis=-1),
+        np.where(gaps == 0, np.abs(deviation), deviation * np.sign(gaps)).sum(axis=-1),
     )

@@ -15,13 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-LEVEL = 0.95
-# Below five patients, the variance has fewer than four degrees of freedom: Student's quantile is
-# above 2.78 and every correction is larger than the error it corrects.
-MIN_PATIENTS = 5
-_ROUNDING = 1e-9
+from remedis.evaluation.intervals import LEVEL, MIN_PATIENTS, Floats
 
-Floats = npt.NDArray[np.float64]
+_ROUNDING = 1e-9
 
 
 def effective_number(sizes: npt.ArrayLike) -> Floats:
@@ -90,4 +86,3 @@ def shortage(counted: int, effective: float, largest: float, images: float, kind
 def as_json(effective: float) -> float:
     """Returns an effective number without the noise of rounding, for files and tables."""
     return round(float(effective), 6)
-

@@ -28,7 +28,9 @@ Intervals of the calibration error and of gaps are wider than necessary where th
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,22 +40,70 @@ from remedis.evaluation import ratios
 from remedis.evaluation.auroc import Floats, Integers
 from remedis.evaluation.average_precision import average_precision as compute_average_precision
 from remedis.evaluation.calibration_error import calibration_error as compute_calibration_error
-from remedis.evaluation.delong import delong, low_at_one, widened_covariance
+from remedis.evaluation.delong import area_limits, delong, equal_weights, widened_covariance
+from remedis.evaluation.effective_patients import (
+    clustered_covariance,
+    effective_number,
+    enough,
+    shortage,
+    small_sample_factor,
+    t_quantile,
+)
 from remedis.evaluation.intervals import (
-    MIN_PATIENTS,
+    NO_VARIANCE,
     Estimate,
-    logit_interval,
+    Z,
+    mean_interval,
     norm_interval,
     patient_codes,
+    unseen_interval,
+    unseen_share,
     wilson_interval,
 )
 
-DELONG = "DeLong by patient, logit scale"
-LOGIT = "standard error of resampled patients, logit scale"
-WILSON = "Wilson, effective sample size of resampled patients"
+DELONG = "DeLong by patient, Wilson"
+DELONG_OF_PATIENTS = "DeLong by patient, patients of equal weight, Wilson"
+RESAMPLED = "variance of resampled patients, Wilson"
+LINEAR = "variance by patient, Wilson"
 NORM = "resampled patients, triangle inequality: at least 95 %"
+WEIGHTINGS = ("images", "patients")
 
 Booleans = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Behind:
+    """The patients behind each of C numbers.
+
+    Attributes:
+      patients: [C], number of patients with an image.
+      effective: [C], effective number of patients.
+      largest: [C], images of the patient with most images.
+      images: [C], images of all patients.
+      kind: word before "patients" in messages, such as `positive `; or empty.
+    """
+
+    patients: Integers
+    effective: Floats
+    largest: Floats
+    images: Floats
+    kind: str
+
+    @classmethod
+    def of(cls, sizes: Floats, kind: str = "") -> "Behind":
+        """Returns the patients with images or weights `sizes` [G, C]."""
+        return cls(
+            np.count_nonzero(sizes, axis=0),
+            effective_number(sizes),
+            sizes.max(axis=0, initial=0.0),
+            sizes.sum(axis=0),
+            kind,
+        )
+
+    def reasons(self) -> list[str]:
+        """Returns for each number why the patients are too few, or an empty string."""
+        columns = zip(self.patients, self.effective, self.largest, self.images, strict=True)
+        return [shortage(*column, self.kind) for column in columns]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,23 +130,66 @@ class Cases:
             raise UserError(f"{len(patients)} patient ids for {len(known)} rows of labels.")
         return cls(known, patients)
 
-    def count(self, images: Booleans) -> Integers:
-        """Returns the number of patients with a true entry in each column of `images` [n, C]."""
-        return np.array(
-            [np.count_nonzero(np.bincount(self.patients[column])) for column in images.T]
-        )
+    def images(self, rows: Booleans) -> Floats:
+        """Returns [G, C]: the number of true entries of each patient in `rows` [n, C]."""
+        return ratios.sum_by_patient(rows, self.patients)
+
+    @functools.cached_property
+    def positive(self) -> Behind:
+        """The patients with positive images."""
+        return Behind.of(self.images(self.known == 1), "positive ")
+
+    @functools.cached_property
+    def negative(self) -> Behind:
+        """The patients with negative images."""
+        return Behind.of(self.images(self.known == 0), "negative ")
+
+    @functools.cached_property
+    def labelled(self) -> Behind:
+        """The patients with known images."""
+        return Behind.of(self.images(~np.isnan(self.known)))
+
+    def classes(self) -> tuple[Floats, list[str]]:
+        """Returns the effective number [C] of patients of the smaller class, and why it is small.
+
+        A reason is empty if both classes have MIN_PATIENTS effective patients.
+        """
+        effective = np.minimum(self.positive.effective, self.negative.effective)
+        both = zip(self.positive.reasons(), self.negative.reasons(), strict=True)
+        return effective, [a or b for a, b in both]
+
+    def both_classes(self) -> Booleans:
+        """Returns [C]: whether both classes have MIN_PATIENTS effective patients or more."""
+        return enough(self.classes()[0])
 
     def counts(self, columns: Sequence[int]) -> tuple[int, int]:
         """Returns the number of patients known, and of patients positive, in any of the columns."""
+        counted = self.fields(tuple(columns))
+        return counted["patients"], counted["positives"]
+
+    def fields(self, columns: Sequence[int]) -> dict[str, Any]:
+        """Returns the fields of an `Estimate` that count the patients of any of the columns."""
+        key = tuple(int(column) for column in columns)
+        if key not in self._fields:
+            known, positive = self._behind(key)
+            self._fields[key] = {
+                "patients": int(known.patients[0]),
+                "positives": int(positive.patients[0]),
+                "effective_patients": _rounded(known.effective[0]),
+                "effective_positives": _rounded(positive.effective[0]),
+                "largest_patient_images": int(known.largest[0]),
+            }
+        return dict(self._fields[key])
+
+    @functools.cached_property
+    def _fields(self) -> dict[tuple[int, ...], dict[str, Any]]:
+        return {}
+
+    def _behind(self, columns: tuple[int, ...]) -> tuple[Behind, Behind]:
+        """Returns the patients known and positive in any of the columns."""
         labels = self.known[:, columns]
         known, positive = (~np.isnan(labels)).any(axis=1), (labels == 1).any(axis=1)
-        patients = self.count(np.stack([known, positive], axis=1))
-        return int(patients[0]), int(patients[1])
-
-    def both_classes(self) -> Booleans:
-        """Returns [C]: whether MIN_PATIENTS patients or more are positive, and as many negative."""
-        classes = [self.count(self.known == value) for value in (1, 0)]
-        return np.minimum(*classes) >= MIN_PATIENTS
+        return tuple(Behind.of(self.images(rows[:, None])) for rows in (known, positive))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,83 +198,133 @@ class ColumnMetric:
 
     Attributes:
       values: [C]; NaN where undefined.
-      estimable: [C]; whether the column has enough patients.
-      interval: function from columns to the interval of the mean over them.
+      low: [C], lower ends of the intervals.
+      high: [C], upper ends.
+      covariance: [C, C], widened so that 1.96 errors cover 95 %; not 0 on its diagonal.
+      effective: [C], effective numbers of patients that limit the intervals.
+      reasons: [C]; why a column is not estimable, or an empty string.
       method: name of the method of the interval.
+      cases: labels [n, C] and patients, for the counts.
     """
 
     values: Floats
-    estimable: Booleans
-    interval: Callable[[Sequence[int]], tuple[float, float]]
+    low: Floats
+    high: Floats
+    covariance: Floats
+    effective: Floats
+    reasons: Sequence[str]
     method: str
+    cases: Cases
 
-    def estimate(self, columns: Sequence[int], counts: tuple[int, int]) -> Estimate:
+    @property
+    def estimable(self) -> Booleans:
+        """[C]: whether the column is estimable."""
+        return np.array([not reason for reason in self.reasons])
+
+    def estimate(self, columns: Sequence[int], counted: Sequence[int] | None = None) -> Estimate:
         """Returns the estimate of the mean over the columns.
 
         Args:
           columns: column numbers; the mean is not estimable unless each of them is.
-          counts: number of patients known, and of patients positive.
+          counted: columns whose patients are counted; None counts those of `columns`.
         """
-        if not len(columns) or not self.estimable[list(columns)].all():
-            return Estimate(None, None, None, *counts)
-        value = float(self.values[list(columns)].mean())
-        return Estimate(value, *self.interval(columns), *counts)
+        chosen = list(columns)
+        fields = self.cases.fields(chosen if counted is None else counted)
+        reasons = [self.reasons[i] for i in chosen if self.reasons[i]]
+        if chosen:
+            fields["effective"] = _rounded(self.effective[chosen].min())
+        else:
+            reasons = ["no label is estimable"]
+        if reasons:
+            return Estimate(None, None, None, **fields, reason=reasons[0])
+        if len(chosen) == 1:
+            ends = float(self.low[chosen[0]]), float(self.high[chosen[0]])
+        else:
+            covariance = self.covariance[np.ix_(chosen, chosen)]
+            ends = mean_interval(
+                self.values[chosen], self.low[chosen], self.high[chosen], covariance
+            )
+        return Estimate(float(self.values[chosen].mean()), *ends, **fields)
 
 
-def auroc(cases: Cases, scores: Floats) -> ColumnMetric:
-    """Returns the AUROC with DeLong's interval, clustered by patient (see `delong`)."""
-    areas = delong(cases.known, scores, cases.patients)
-    covariance = widened_covariance(areas)
+def auroc(cases: Cases, scores: Floats, weighting: str = "images") -> ColumnMetric:
+    """Returns the AUROC with DeLong's variance, clustered by patient (see `delong`).
 
-    def interval(columns: Sequence[int]) -> tuple[float, float]:
-        error = np.sqrt(max(covariance[np.ix_(columns, columns)].mean(), 0.0))
-        value = float(areas.values[list(columns)].mean())
-        return logit_interval(value, float(error), low_at_one(areas.pairs[list(columns)].min()))
-
-    return ColumnMetric(areas.values, cases.both_classes(), interval, DELONG)
+    Args:
+      cases: labels and patients.
+      scores: [n, C].
+      weighting: `images`: every image of a class has the same weight. `patients`: every patient of
+        a class has, shared equally by its images of the class.
+    """
+    of_patients = weighting == "patients"
+    weights = equal_weights(cases.known, cases.patients) if of_patients else None
+    areas = delong(cases.known, scores, cases.patients, weights)
+    effective, reasons = cases.classes()
+    if of_patients:
+        effective = np.minimum(cases.positive.patients, cases.negative.patients).astype(float)
+        counted = (
+            dataclasses.replace(of, effective=of.patients.astype(float)).reasons()
+            for of in (cases.positive, cases.negative)
+        )
+        reasons = [a or b for a, b in zip(*counted, strict=True)]
+    return ColumnMetric(
+        areas.values,
+        *area_limits(areas),
+        _floored(widened_covariance(areas), areas.pairs),
+        effective,
+        reasons,
+        DELONG_OF_PATIENTS if of_patients else DELONG,
+        cases,
+    )
 
 
 def average_precision(
     cases: Cases, scores: Floats, weights: npt.NDArray[np.generic]
 ) -> ColumnMetric:
-    """Returns the average precision; a value of 1 has the lower end of an AUROC of 1."""
+    """Returns the average precision."""
     values = compute_average_precision(cases.known, scores)[0]
     draws = compute_average_precision(cases.known, scores, weights, cases.patients)
-    pairs = np.minimum(cases.count(cases.known == 1), cases.count(cases.known == 0))
-
-    def interval(columns: Sequence[int]) -> tuple[float, float]:
-        error, value = _error(draws, columns), float(values[list(columns)].mean())
-        return logit_interval(value, error, low_at_one(pairs[list(columns)].min()))
-
-    return ColumnMetric(values, cases.both_classes() & _drawn(draws), interval, LOGIT)
-
-
-def proportions(
-    metrics: dict[str, ratios.Ratio], cases: Cases, weights: npt.NDArray[np.generic]
-) -> dict[str, ColumnMetric]:
-    """Returns metrics that are proportions of the images, such as the sensitivity."""
-
-    def column_metric(values: Floats, draws: Floats, patients: Integers) -> ColumnMetric:
-        def interval(columns: Sequence[int]) -> tuple[float, float]:
-            value = float(values[list(columns)].mean())
-            error = _error(draws, columns)
-            return wilson_interval(value, error, float(patients[list(columns)].min()))
-
-        return ColumnMetric(values, (patients >= MIN_PATIENTS) & _drawn(draws), interval, WILSON)
-
-    resampled = ratios.ratios(metrics, cases.patients, weights)
-    return {name: column_metric(*ratio) for name, ratio in resampled.items()}
+    effective, reasons = cases.classes()
+    factor = np.sqrt(small_sample_factor(effective)) * t_quantile(effective) / Z
+    covariance = _covariance(draws) * np.outer(factor, factor)
+    variance = np.diag(covariance)
+    limits = np.where(
+        variance > NO_VARIANCE,
+        wilson_interval(values, variance, effective),
+        unseen_interval(values, effective),
+    )
+    return ColumnMetric(
+        values, *limits, _floored(covariance, effective), effective, reasons, RESAMPLED, cases
+    )
 
 
-def brier(cases: Cases, scores: Floats, weights: npt.NDArray[np.generic]) -> ColumnMetric:
+def proportions(metrics: dict[str, ratios.Ratio], cases: Cases) -> dict[str, ColumnMetric]:
+    """Returns metrics that are means over images of numbers in [0, 1], such as the sensitivity."""
+    return {
+        name: _ratio_metric(ratio, cases)
+        for name, ratio in ratios.ratios(metrics, cases.patients).items()
+    }
+
+
+def _ratio_metric(ratio: ratios.PatientRatio, cases: Cases) -> ColumnMetric:
+    behind = Behind.of(ratio.denominators)
+    covariance = clustered_covariance(ratio.contributions, behind.effective)
+    factor = t_quantile(behind.effective) / Z
+    covariance = covariance * np.outer(factor, factor)
+    return ColumnMetric(
+        ratio.values,
+        *wilson_interval(ratio.values, np.diag(covariance), behind.effective),
+        _floored(covariance, behind.effective),
+        behind.effective,
+        behind.reasons(),
+        LINEAR,
+        cases,
+    )
+
+
+def brier(cases: Cases, scores: Floats) -> ColumnMetric:
     """Returns the Brier score."""
-    metric = {"brier": ratios.brier(cases.known, scores)}
-    values, draws, patients = ratios.ratios(metric, cases.patients, weights)["brier"]
-
-    def interval(columns: Sequence[int]) -> tuple[float, float]:
-        return logit_interval(float(values[list(columns)].mean()), _error(draws, columns))
-
-    return ColumnMetric(values, (patients >= MIN_PATIENTS) & _drawn(draws), interval, LOGIT)
+    return proportions({"brier": ratios.brier(cases.known, scores)}, cases)["brier"]
 
 
 def calibration_error(
@@ -189,25 +332,51 @@ def calibration_error(
 ) -> ColumnMetric:
     """Returns the expected calibration error."""
     values, length, along = compute_calibration_error(cases.known, scores, cases.patients, weights)
-    enough = cases.count(~np.isnan(cases.known)) >= MIN_PATIENTS
+    effective = cases.labelled.effective
+    factor = np.sqrt(small_sample_factor(effective)) * t_quantile(effective) / Z
+    low, high = unseen_interval(values, effective)
+    for column in np.flatnonzero((length > 1e-12).any(axis=0)):
+        below, above = norm_interval(
+            values[column], length[:, column] * factor[column], along[:, column] * factor[column]
+        )
+        if np.ptp(along[:, column]) > 1e-12:
+            low[column], high[column] = below, above
+        else:  # bins differ between resamples, but their sum does not
+            low[column] = min(low[column], below)
+    return ColumnMetric(
+        values,
+        low,
+        np.minimum(high, 1.0),
+        _floored(_covariance(along), effective),
+        effective,
+        cases.labelled.reasons(),
+        NORM,
+        cases,
+    )
 
-    def interval(columns: Sequence[int]) -> tuple[float, float]:
-        means = (draws[:, columns].mean(axis=1) for draws in (length, along))
-        return norm_interval(float(values[list(columns)].mean()), *means)
 
-    return ColumnMetric(values, enough & _drawn(length), interval, NORM)
+def _covariance(draws: Floats) -> Floats:
+    """Returns the covariance [C, C] of resamples [B, C]; NaN (undefined) draws are left out.
 
-
-def _error(draws: Floats, columns: Sequence[int]) -> float:
-    """Returns the standard error of the mean over the columns.
-
-    A resample in which one of the columns is undefined is left out: averaging the other columns
-    would mix means over different labels.
+    A resample counts for a pair of columns if both are defined in it.
     """
-    return float(np.nanstd(draws[:, columns].mean(axis=1), ddof=1))
+    defined = ~np.isnan(draws)
+    filled = np.where(defined, draws, 0.0)
+    means = filled.sum(axis=0) / np.maximum(defined.sum(axis=0), 1)
+    deviations = np.where(defined, filled - means, 0.0)
+    pairs = defined.T.astype(float) @ defined.astype(float)
+    return np.asarray(deviations.T @ deviations / np.maximum(pairs - 1, 1))
 
 
-def _drawn(draws: Floats) -> Booleans:
-    """Returns [C]: whether enough resamples are defined for a standard error."""
-    enough: Booleans = (~np.isnan(draws)).sum(axis=0) > 1
-    return enough
+def _floored(covariance: Floats, effective: Floats) -> Floats:
+    """Returns the covariance with the variance of `unseen_share` for values without variance."""
+    result = covariance.copy()
+    none = np.flatnonzero(np.diag(covariance) <= NO_VARIANCE)
+    result[none, :] = result[:, none] = 0.0
+    result[none, none] = (unseen_share(effective[none]) / Z) ** 2
+    return result
+
+
+def _rounded(effective: float) -> float:
+    """Returns an effective number without the noise of rounding."""
+    return round(float(effective), 6)

@@ -29,6 +29,7 @@ def evaluate(
     task: str = "multi_label",
     thresholds: Thresholds | None = None,
     ranking: npt.ArrayLike | None = None,
+    weighting: str = "images",
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Result:
@@ -49,19 +50,23 @@ def evaluate(
       ranking: [n, L], finite, of the order of the scores but without ties from saturation, such as
         log odds: they rank for AUROC and average precision, and are compared with the thresholds of
         the log odds, if there are any. None: scores do both.
+      weighting: of the AUROC. `images`: every image of a class has the same weight. `patients`:
+        every patient of a class has the same weight, shared equally by its images of the class.
       seed: seed of the resamples. The same patients and seed give the same resamples.
       resamples: number of resamples. All metrics and labels share them, so that the interval of a
         mean includes the correlation between labels.
 
     Raises:
-      UserError: shapes differ, a score is not finite, a label is not 1, 0 or NaN, the task is not
-        one of the two, or a label has no entry in the thresholds.
+      UserError: shapes differ, a score is not finite, a label is not 1, 0 or NaN, the task or
+        the weighting is not one of the two, or a label has no entry in the thresholds.
     """
     known, score = checked(labels, scores, names)
     ranked = score if ranking is None else checked(labels, ranking, names)[1]
     cases = Cases.from_ids(known, patient_ids)
     if len(set(names)) != len(names):
         raise UserError(f"Label names must differ; got {', '.join(names)}.")
+    if weighting not in estimates.WEIGHTINGS:
+        raise unknown_choice("value of weighting", weighting, estimates.WEIGHTINGS)
     if task not in TASKS:
         raise unknown_choice("value of config.task", task, TASKS)
     chosen = None if thresholds is None else thresholds.for_labels(names)
@@ -75,15 +80,15 @@ def evaluate(
         proportions = ratios.operating_points(known, score, chosen, of_scores)
     are_probabilities = bool(((score >= 0) & (score <= 1)).all())
     if are_probabilities:
-        by_column["brier"] = estimates.brier(cases, score, weights)
+        by_column["brier"] = estimates.brier(cases, score)
         by_column["calibration_error"] = estimates.calibration_error(cases, score, weights)
         if task == "multi_label":
             proportions["accuracy"] = ratios.accuracy(known, score)
-    by_column |= estimates.proportions(proportions, cases, weights)
-    metrics = {name: _metric(columns, cases, names) for name, columns in by_column.items()}
+    by_column |= estimates.proportions(proportions, cases)
+    metrics = {name: _metric(columns, names) for name, columns in by_column.items()}
     if are_probabilities and task == "multi_class":
-        metrics["accuracy"] = _accuracy(cases, score, weights)
-    area = _metric(estimates.auroc(cases, ranked), cases, names)
+        metrics["accuracy"] = _accuracy(cases, score)
+    area = _metric(estimates.auroc(cases, ranked, weighting), names)
     return Result(
         labels=area.labels,
         mean=area.mean,
@@ -93,27 +98,28 @@ def evaluate(
         metrics=metrics,
         thresholds=chosen,
         task=task,
+        weighting=weighting,
         images=len(known),
         resamples=resamples,
         seed=seed,
     )
 
 
-def _metric(columns: ColumnMetric, cases: Cases, names: Sequence[str]) -> Metric:
+def _metric(columns: ColumnMetric, names: Sequence[str]) -> Metric:
     averaged = np.flatnonzero(columns.estimable).tolist()
     return Metric(
-        labels={name: columns.estimate([i], cases.counts([i])) for i, name in enumerate(names)},
-        mean=columns.estimate(averaged, cases.counts(averaged or range(len(names)))),
+        labels={name: columns.estimate([i]) for i, name in enumerate(names)},
+        mean=columns.estimate(averaged, averaged or range(len(names))),
         averaged=tuple(names[i] for i in averaged),
         interval=columns.method,
     )
 
 
-def _accuracy(cases: Cases, scores: npt.NDArray[np.float64], weights: npt.NDArray[Any]) -> Metric:
+def _accuracy(cases: Cases, scores: npt.NDArray[np.float64]) -> Metric:
     """Returns the accuracy of the most probable class; it is one number for all classes."""
     top = {"accuracy": ratios.top_accuracy(cases.known, scores)}
-    accuracy = estimates.proportions(top, cases, weights)["accuracy"]
-    mean = accuracy.estimate([0], cases.counts(range(scores.shape[1])))
+    accuracy = estimates.proportions(top, cases)["accuracy"]
+    mean = accuracy.estimate([0], range(scores.shape[1]))
     return Metric({}, mean, (), accuracy.method)
 
 
@@ -124,6 +130,7 @@ def evaluate_table(
     *,
     task: str = "multi_label",
     thresholds: Thresholds | None = None,
+    weighting: str = "images",
     seed: int = 0,
     resamples: int = RESAMPLES,
     label_notes: Sequence[str] = (),
@@ -142,6 +149,7 @@ def evaluate_table(
       split: the split to evaluate.
       task: as for `evaluate`.
       thresholds: as for `evaluate`.
+      weighting: as for `evaluate`.
       seed: as for `evaluate`.
       resamples: as for `evaluate`.
       label_notes: sentences about what labels count as.
@@ -173,6 +181,7 @@ def evaluate_table(
         task=task,
         thresholds=thresholds,
         ranking=ranked.values,
+        weighting=weighting,
         seed=seed,
         resamples=resamples,
     )
@@ -184,6 +193,7 @@ def evaluate_table(
         rows,
         thresholds=thresholds,
         ranking=ranked.values,
+        weighting=weighting,
         seed=seed,
         resamples=resamples,
     )

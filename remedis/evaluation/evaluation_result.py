@@ -68,6 +68,7 @@ class Result:
         target_sensitivity if there are thresholds.
       thresholds: thresholds of these metrics.
       task: multi_label or multi_class.
+      weighting: of the AUROC, `images` or `patients`, as for `evaluate`.
       images: number of images scored.
       resamples: number of resamples, the same ones for all labels and metrics.
       seed: seed of the resamples.
@@ -81,6 +82,7 @@ class Result:
     metrics: Mapping[str, Metric]
     thresholds: Thresholds | None
     task: str
+    weighting: str
     images: int
     resamples: int
     seed: int
@@ -99,6 +101,7 @@ class Result:
             "metrics": {name: metric.to_json() for name, metric in self.metrics.items()},
             "thresholds": None if self.thresholds is None else self.thresholds.to_json(),
             "task": self.task,
+            "weighting": self.weighting,
             "images": self.images,
             "resamples": self.resamples,
             "seed": self.seed,
@@ -118,6 +121,7 @@ class Result:
             metrics={name: Metric.from_json(m) for name, m in fields["metrics"].items()},
             thresholds=None if chosen is None else Thresholds.from_json(chosen),
             task=fields["task"],
+            weighting=fields.get("weighting", "images"),
             images=fields["images"],
             resamples=fields["resamples"],
             seed=fields["seed"],

@@ -1,11 +1,11 @@
-"""Estimates with their intervals, resampled by patient.
+"""Estimates with their intervals, by patient.
 
-Images of one patient are not independent, so patients are drawn, each with all of its images (the
-cluster bootstrap: Field and Welsh, J. R. Stat. Soc. B 69:369-390, 2007). Percentiles of the draws
-(Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13) cover less often than
-their nominal level where a metric is near an end of its range, so most intervals use the standard
-error of the draws alone. `remedis.evaluation.estimates` lists the method of each metric and its
-coverage.
+Images of one patient are not independent, so variances are sums over patients, and resamples draw
+patients, each with all of its images (the cluster bootstrap: Field and Welsh, J. R. Stat. Soc. B
+69:369-390, 2007). Percentiles of the draws (Efron and Tibshirani, An Introduction to the Bootstrap,
+1993, chapter 13) cover less often than their nominal level where a metric is near an end of its
+range, so most intervals use a variance alone. `remedis.evaluation.estimates` lists the method of
+each metric and its coverage.
 """
 
 import dataclasses
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit, logit
 from scipy.stats import norm
 
 from remedis.data import canonical_ids
@@ -24,17 +23,24 @@ from remedis.errors import UserError
 LEVEL = 0.95
 RESAMPLES = 1000
 Z = float(norm.ppf((1 + LEVEL) / 2))  # 1.96
-# With k patients positive, a resample has none of them with probability about exp(-k): 0.7 % at
-# five, 5 % at three. And k patients give few distinct resamples, C(2k - 1, k): 126 at five, 10 at
-# three. Below five the 2.5 % tail is made of a handful of draws, and percentiles mean nothing.
+# Of *effective* patients (see `remedis.evaluation.effective_patients`). With fewer, a variance has
+# less than four degrees of freedom: Student's quantile is above 2.78, and corrections for small
+# samples are larger than what they correct.
 MIN_PATIENTS = 5
+# A variance below this is 0 but for rounding: errors of 1e-12 mean nothing in [0, 1].
+NO_VARIANCE = 1e-24
 # Fewer resamples than this have no draw beyond the 2.5 and 97.5 % percentiles.
 MIN_RESAMPLES = 40
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A metric with its 95 % interval and the number of patients behind it.
+    """A metric with its 95 % interval and the patients behind it.
+
+    Effective numbers of patients are those of `remedis.evaluation.effective_patients`. They are
+    None in results of versions that did not compute them.
 
     Attributes:
       value: the metric on the data as they are; None if not estimable.
@@ -42,6 +48,13 @@ class Estimate:
       high: upper end of the interval; None if not estimable.
       patients: distinct patients with a known label.
       positives: distinct patients with at least one positive image.
+      effective_patients: effective number of patients with a known label.
+      effective_positives: effective number of patients with a positive image.
+      effective: effective number of patients that limits the interval: of the smaller class for the
+        AUROC and the average precision, of the denominator for a share such as the sensitivity. For
+        a mean over labels, that of the label with the fewest.
+      largest_patient_images: number of images of the patient with most known images.
+      reason: why there is no value: a phrase; None if there is one.
     """
 
     value: float | None
@@ -49,6 +62,11 @@ class Estimate:
     high: float | None
     patients: int
     positives: int
+    effective_patients: float | None = None
+    effective_positives: float | None = None
+    effective: float | None = None
+    largest_patient_images: int | None = None
+    reason: str | None = None
 
     @property
     def estimable(self) -> bool:
@@ -63,16 +81,17 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def __str__(self) -> str:
-        return f"{self.interval}, {self.patients} patients, {self.positives} positive"
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"{self.interval}{reason}, {self.patients} patients, {self.positives} positive"
 
-    def to_json(self) -> dict[str, float | int | None]:
+    def to_json(self) -> dict[str, float | int | str | None]:
         """Returns the fields as JSON takes them: null where not estimable, never NaN."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Estimate":
-        """Returns the estimate from the `fields` of `to_json`."""
-        return cls(**{field.name: fields[field.name] for field in dataclasses.fields(cls)})
+        """Returns the estimate from the `fields` of `to_json`, or of an earlier version."""
+        return cls(**{f.name: fields[f.name] for f in dataclasses.fields(cls) if f.name in fields})
 
 
 def patient_codes(patient_ids: Iterable[object]) -> npt.NDArray[np.intp]:
@@ -122,8 +141,11 @@ def percentile_interval(draws: npt.NDArray[np.float64]) -> tuple[float, float] |
     return float(low), float(high)
 
 
-def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
+def bootstrap_p(differences: npt.NDArray[np.float64]) -> float | None:
     """Returns the two-sided bootstrap p-value of the hypothesis that a difference is 0.
+
+    It is None if no draw differs from 0: two perfect models are equal in every resample, and yet
+    the resamples know nothing about their difference.
 
     It is twice the share of resamples on the smaller side of 0. The data as they are count as one
     of them, so that p is at least 2 / (B + 1) (Davison and Hinkley, Bootstrap Methods, 1997,
@@ -132,45 +154,88 @@ def bootstrap_p(differences: npt.NDArray[np.float64]) -> float:
     Args:
       differences: [B], the difference in each resample; not NaN.
     """
+    if not (np.abs(differences) > 1e-12).any():
+        return None
     tail = min((differences <= 1e-12).sum(), (differences >= -1e-12).sum())
     return min(1.0, float(2 * (1 + tail) / (len(differences) + 1)))
 
 
-def logit_interval(value: float, error: float, low_at_one: float = 0.0) -> tuple[float, float]:
-    """Returns the interval of a value in [0, 1], symmetric on the logit scale.
+def wilson_interval(
+    value: npt.ArrayLike, variance: npt.ArrayLike, effective: npt.ArrayLike
+) -> tuple[Floats, Floats]:
+    """Returns Wilson's score interval of numbers in [0, 1], for the sample size of their variance.
 
-    Args:
-      value: in [0, 1].
-      error: its standard error.
-      low_at_one: lower end of the interval of a value of 1; 1 - `low_at_one` is the upper end of
-        the interval of a value of 0. The standard error says nothing about either.
-    """
-    if value in (0.0, 1.0):
-        return min(value, low_at_one), max(value, 1 - low_at_one)
-    if error == 0:
-        return value, value
-    half = Z * error / (value * (1 - value))
-    low, high = expit(logit(value) + np.array([-half, half]))
-    return float(low), float(high)
-
-
-def wilson_interval(value: float, error: float, patients: float) -> tuple[float, float]:
-    """Returns Wilson's score interval of a proportion, for the effective sample size of its error.
-
-    Wilson, J. Am. Stat. Assoc. 22:209-212, 1927, with n = value (1 - value) / error^2 (the
-    effective sample size of a clustered sample: Korn and Graubard, Survey Methodology 24:193-201,
+    Wilson, J. Am. Stat. Assoc. 22:209-212, 1927, with n = value (1 - value) / variance: the
+    effective sample size of a clustered sample (Korn and Graubard, Survey Methodology 24:193-201,
     1998).
 
     Args:
-      value: in [0, 1].
-      error: its standard error over resampled patients.
-      patients: number of patients; this is n for a proportion of 0 or 1, about which the standard
-        error says nothing.
+      value: [...] in [0, 1].
+      variance: [...], of the values over patients, widened so that 1.96 errors cover 95 %.
+      effective: [...], effective numbers of patients: these are n where the variance is 0, about
+        which it says nothing, as for a proportion of 0 or 1.
     """
-    n = value * (1 - value) / error**2 if 0 < value < 1 and error > 0 else patients
-    middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z * np.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    v, error = np.asarray(value, dtype=np.float64), np.asarray(variance, dtype=np.float64)
+    spread = v * (1 - v)
+    known = (error > NO_VARIANCE) & (spread > 0)
+    n = np.where(known, spread / np.where(known, error, 1.0), np.maximum(effective, 1.0))
+    middle = (v + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z * np.sqrt(v * (1 - v) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+    # Rounding must not put an end on the wrong side of the value.
+    return np.clip(middle - half, 0.0, v), np.clip(middle + half, v, 1.0)
+
+
+def unseen_interval(value: npt.ArrayLike, effective: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Returns the interval of a mean of numbers in [0, 1] that did not vary between patients.
+
+    If a share s of all patients differs from the value, none of k patients does with probability
+    (1 - s)^k. This is 2.5 % for s = 1 - 0.025^(1/k), and that share may have any number between 0
+    and 1. For a value of 0 or 1 the interval is that of a proportion (Clopper and Pearson,
+    Biometrika 26:404-413, 1934; about 3.7 / k, the "rule of three" at 97.5 %).
+
+    Args:
+      value: [...] in [0, 1].
+      effective: [...], effective numbers k of patients.
+    """
+    v = np.asarray(value, dtype=np.float64)
+    share = unseen_share(effective)
+    return v * (1 - share), v + (1 - v) * share
+
+
+def unseen_share(effective: npt.ArrayLike) -> Floats:
+    """Returns the largest share of patients of which k patients may hold none: 1 - 0.025^(1/k)."""
+    k = np.maximum(np.asarray(effective, dtype=np.float64), 1.0)
+    return np.asarray(1 - ((1 - LEVEL) / 2) ** (1 / k))
+
+
+def mean_interval(
+    values: Floats, low: Floats, high: Floats, covariance: Floats
+) -> tuple[float, float]:
+    """Returns the interval of the mean of C values from the intervals of the values.
+
+    The distances of the ends from their values are added like standard errors (MOVER: Zou and
+    Donner, Statistics in Medicine 27:1693-1702, 2008), so that the mean inherits what the intervals
+    of its values know: skewness, few patients of a rare label, and values without variance.
+
+    Args:
+      values: [C].
+      low: [C], lower ends.
+      high: [C], upper ends.
+      covariance: [C, C], from which the correlation of the values follows. Values without variance
+        are taken to be fully correlated with all others: the widest case.
+    """
+    error = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    product = np.outer(error, error)
+    correlation = np.divide(
+        covariance, product, out=np.ones_like(product), where=product > NO_VARIANCE
+    )
+    correlation = np.clip(correlation, -1.0, 1.0)
+    mean, count = float(np.mean(values)), len(values)
+    down, up = (
+        float(np.sqrt(max(distance @ correlation @ distance, 0.0))) / count
+        for distance in (values - low, high - values)
+    )
+    return mean - down, mean + up
 
 
 def norm_interval(

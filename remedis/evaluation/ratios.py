@@ -1,9 +1,10 @@
 """Metrics that are a ratio of two sums over images: sensitivity, accuracy, Brier score.
 
-Both sums are first taken per patient. The sums of any number of resamples of the patients are then
-one matrix product.
+Both sums are first taken per patient. The variance of the ratio follows from the patients'
+contributions; the sums of any number of resamples of the patients are one matrix product.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -115,35 +116,35 @@ def resampled_sums(sums: Floats, weights: npt.NDArray[np.generic]) -> Floats:
     return totals
 
 
-def ratios(
-    metrics: Mapping[str, Ratio], patients: Integers, weights: npt.NDArray[np.generic]
-) -> dict[str, tuple[Floats, Floats, Integers]]:
-    """Returns the values of each metric, its resamples and its number of patients.
+@dataclasses.dataclass(frozen=True)
+class PatientRatio:
+    """A ratio of two sums over images, by patient.
+
+    Attributes:
+      values: [L]; NaN where the denominator is 0.
+      contributions: [G, L]; what each patient adds to the deviation of the ratio from its
+        expectation (Taylor linearisation): (numerator_g - value denominator_g) / denominator.
+      denominators: [G, L]; the denominator of each patient, such as its number of positive images.
+    """
+
+    values: Floats
+    contributions: Floats
+    denominators: Floats
+
+
+def ratios(metrics: Mapping[str, Ratio], patients: Integers) -> dict[str, PatientRatio]:
+    """Returns each metric by patient.
 
     Args:
       metrics: name -> numerator and denominator, [n, L] each.
       patients: [n] integers in [0, G).
-      weights: [B, G]: how often resample b drew patient g.
-
-    Returns:
-      name -> values [L] and draws [B, L], both NaN where the denominator is 0; and the number
-      [L] of patients whose denominator is above 0.
     """
-    # All metrics together: one matrix product instead of many.
-    sums = {name: sum_by_patient(np.hstack(ratio), patients) for name, ratio in metrics.items()}
-    if not sums:
-        return {}
-    together = np.hstack(list(sums.values()))
-    totals = np.vstack([together.sum(axis=0), resampled_sums(together, weights)])
-    ends = np.cumsum([of_patients.shape[1] for of_patients in sums.values()])
     result = {}
-    for (name, of_patients), total in zip(
-        sums.items(), np.split(totals, ends[:-1], axis=1), strict=True
-    ):
-        numerator, denominator = np.split(total, 2, axis=1)
-        values = np.divide(
-            numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0
-        )
-        denominators = of_patients[:, of_patients.shape[1] // 2 :]
-        result[name] = values[0], values[1:], (denominators > 0).sum(axis=0)
+    for name, ratio in metrics.items():
+        numerators, denominators = np.split(sum_by_patient(np.hstack(ratio), patients), 2, axis=1)
+        total = denominators.sum(axis=0)
+        total = np.where(total > 0, total, np.nan)
+        values = numerators.sum(axis=0) / total
+        contributions = (numerators - values * denominators) / total
+        result[name] = PatientRatio(values, contributions, denominators)
     return result

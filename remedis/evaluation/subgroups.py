@@ -2,9 +2,13 @@
 
 A gap is the largest value of a group minus the smallest. Noise biases it upwards, more so with more
 groups. Its interval is therefore that of `remedis.evaluation.intervals.norm_interval`: it excludes
-0 only if the gap is larger than the 97.5 % quantile of gaps from noise alone.
+0 only if the gap is larger than the 97.5 % quantile of gaps from noise alone. The noise is normal
+and has the covariance of the groups' values, as in their own intervals; the covariance is not 0 for
+a group whose patients were all scored correctly, so that two such groups do not have a gap of
+exactly 0.
 """
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,9 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis.evaluation import estimates, ratios
-from remedis.evaluation.auroc import Floats, auroc, checked
+from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.estimates import Cases, ColumnMetric
-from remedis.evaluation.intervals import RESAMPLES, norm_interval, patient_codes, patient_counts
+from remedis.evaluation.intervals import RESAMPLES, norm_interval, patient_codes
 from remedis.evaluation.thresholds import Thresholds, compared
 
 COLUMNS = ("sex", "age", "view", "site")
@@ -32,6 +36,7 @@ def subgroups(
     *,
     thresholds: Thresholds | None = None,
     ranking: npt.ArrayLike | None = None,
+    weighting: str = "images",
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -46,8 +51,9 @@ def subgroups(
         without a value is in no group; a column with only one group is left out.
       thresholds: chosen on other images; None leaves out sensitivity and specificity.
       ranking: [n, L], as for `remedis.evaluation.evaluate.evaluate`.
-      seed: seed of the resamples.
-      resamples: number of resamples of the patients.
+      weighting: of the AUROC, as for `remedis.evaluation.evaluate.evaluate`.
+      seed: seed of the noise in the intervals of the gaps.
+      resamples: number of draws of the noise.
 
     Returns:
       column -> label (or `mean`) -> `groups`, `gaps` and `not_estimable`.
@@ -55,7 +61,7 @@ def subgroups(
       and `specificity` at the Youden threshold.
       `gaps`: metric -> value, low, high, largest and smallest (names of groups), or None if fewer
       than two groups are estimable.
-      `not_estimable`: names of groups with fewer than MIN_PATIENTS patients of a class.
+      `not_estimable`: names of groups with fewer than MIN_PATIENTS effective patients of a class.
       `mean` is over the labels that are estimable in every group with an estimable label.
 
     Raises:
@@ -69,13 +75,15 @@ def subgroups(
         of_scores = None if ranking is None else ranked
         values, cuts = compared(score, of_scores, thresholds.for_labels(names))
         called = values, cuts["youden"]
-    weights = patient_counts(int(patients.max()) + 1, resamples, seed)
     result = {}
     for column in COLUMNS:
         if column in table:
             groups = _groups(table[column], column == "age")
             if len(groups) > 1:
-                result[column] = _column(known, ranked, names, patients, groups, called, weights)
+                noise = np.random.default_rng(seed).normal(size=(resamples, len(groups)))
+                result[column] = _column(
+                    known, ranked, names, patients, groups, called, weighting, noise
+                )
     return result
 
 
@@ -97,7 +105,8 @@ def _column(
     patients: npt.NDArray[np.intp],
     groups: dict[str, npt.NDArray[np.bool_]],
     called: tuple[Floats, Floats] | None,
-    weights: npt.NDArray[np.generic],
+    weighting: str,
+    noise: Floats,
 ) -> dict[str, Any]:
     """Returns label (or `mean`) -> groups, gaps and not_estimable for one column of the table.
 
@@ -108,86 +117,99 @@ def _column(
     within_groups = [np.where(rows[:, None], known, np.nan) for rows in groups.values()]
     cases = Cases(np.hstack(within_groups), patients)
     wide = np.tile(ranking, len(groups))
-    metrics = {"auroc": (estimates.auroc(cases, wide), auroc(cases.known, wide, weights, patients))}
+    metrics = {"auroc": estimates.auroc(cases, wide, weighting)}
     if called is not None:
         point = ratios.operating_point(
             cases.known, *(np.tile(values, len(groups)) for values in called)
         )
-        proportions = {name: point[name] for name in ("sensitivity", "specificity")}
-        resampled = ratios.ratios(proportions, patients, weights)
-        for name, metric in estimates.proportions(proportions, cases, weights).items():
-            metrics[name] = (metric, resampled[name][1])
+        chosen = {name: point[name] for name in ("sensitivity", "specificity")}
+        metrics |= estimates.proportions(chosen, cases)
 
-    estimable = cases.both_classes().reshape(len(groups), len(names))
+    # With patients of equal weight, more groups have enough of them.
+    estimable = metrics["auroc"].estimable.reshape(len(groups), len(names))
     any_label: npt.NDArray[np.bool_] = np.array(estimable.any(axis=1))
     in_every_group = (
         np.flatnonzero(estimable[any_label].all(axis=0)).tolist() if any_label.any() else []
     )
     result = {
-        name: _summary(metrics, cases, list(groups), estimable[:, i], [i], len(names))
+        name: _summary(metrics, list(groups), estimable[:, i], [i], len(names), noise)
         for i, name in enumerate(names)
     }
     if len(names) > 1 and in_every_group:
-        mean = _summary(metrics, cases, list(groups), any_label, in_every_group, len(names))
+        mean = _summary(metrics, list(groups), any_label, in_every_group, len(names), noise)
         result["mean"] = {**mean, "averaged": [names[i] for i in in_every_group]}
     return result
 
 
 def _summary(
-    metrics: dict[str, tuple[ColumnMetric, Floats]],
-    cases: Cases,
+    metrics: dict[str, ColumnMetric],
     groups: list[str],
     estimable: npt.NDArray[np.bool_],
     labels: list[int],
     label_count: int,
+    noise: Floats,
 ) -> dict[str, Any]:
     """Returns groups, gaps and not_estimable for the mean over `labels`.
 
     Args:
-      metrics: name -> metric and its resamples [B, groups * label_count].
-      cases: [n, groups * label_count].
+      metrics: name -> metric of groups * label_count columns.
       groups: names of the groups.
       estimable: [groups].
       labels: numbers of the labels to average.
       label_count: L, the number of all labels.
+      noise: [B, groups], standard normal.
     """
     table: dict[str, dict[str, Any]] = {group: {} for group in groups}
     gaps: dict[str, Any] = {}
-    for name, (metric, draws) in metrics.items():
-        values, resampled, estimable_groups = [], [], []
+    for name, metric in metrics.items():
+        values, averages, estimable_groups = [], [], []
         for index, group in enumerate(groups):
             columns = [index * label_count + label for label in labels]
-            counts = cases.counts(columns)
-            estimate = metric.estimate(columns if estimable[index] else [], counts)
+            estimate = metric.estimate(columns if estimable[index] else [], columns)
+            if not estimable[index]:
+                reason = next((metric.reasons[i] for i in columns if metric.reasons[i]), None)
+                estimate = dataclasses.replace(estimate, reason=reason or estimate.reason)
             table[group][name] = estimate.to_json()
             if estimate.value is not None:
                 values.append(estimate.value)
-                resampled.append(draws[:, columns].mean(axis=1))
+                averages.append(np.isin(np.arange(len(metric.values)), columns) / len(columns))
                 estimable_groups.append(group)
-        gaps[name] = _gap(estimable_groups, np.array(values), resampled)
+        gaps[name] = _gap(estimable_groups, np.array(values), np.array(averages), metric, noise)
     left_out = [
         group for group, is_estimable in zip(groups, estimable, strict=True) if not is_estimable
     ]
     return {"groups": table, "gaps": gaps, "not_estimable": left_out}
 
 
-def _gap(groups: list[str], values: Floats, draws: list[Floats]) -> dict[str, Any] | None:
-    """Returns the gap between groups from their `values` [g] and `draws`, g arrays [B]."""
+def _gap(
+    groups: list[str], values: Floats, averages: Floats, metric: ColumnMetric, noise: Floats
+) -> dict[str, Any] | None:
+    """Returns the gap between groups.
+
+    Args:
+      groups: names of the g groups that are estimable.
+      values: [g].
+      averages: [g, C], the share of each column in the value of a group.
+      metric: of C columns.
+      noise: [B, at least g], standard normal.
+    """
     if len(groups) < 2:
         return None
-    deviation = np.stack(draws, axis=1) - values
-    deviation = deviation[~np.isnan(deviation).any(axis=1)]
-    if not len(deviation):
-        return None
+    used = averages.any(axis=0)
+    covariance = averages[:, used] @ metric.covariance[np.ix_(used, used)] @ averages[:, used].T
+    # The root of the covariance gives the noise its correlations; rounding may leave -1e-20.
+    scale, directions = np.linalg.eigh(covariance)
+    root = directions * np.sqrt(np.maximum(scale, 0.0))
+    deviation = noise[:, : len(groups)] @ root.T
     largest, smallest = int(values.argmax()), int(values.argmin())
-    value = float(values[largest] - values[smallest])
-    low, high = norm_interval(
-        value, np.ptp(deviation, axis=1), deviation[:, largest] - deviation[:, smallest]
-    )
+    value, spread = float(values[largest] - values[smallest]), np.ptp(deviation, axis=1)
+    # Groups with equal values have no largest and smallest: the gap grows by any difference.
+    along = deviation[:, largest] - deviation[:, smallest] if value > 0 else spread
+    low, high = norm_interval(value, spread, along)
     return {
         "value": value,
         "low": low,
-        "high": high,
+        "high": min(high, 1.0),
         "largest": groups[largest],
         "smallest": groups[smallest],
     }

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import t as student
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc_difference import compare, compare_tables
-from remedis.evaluation.delong import delong, widened_covariance
+from remedis.evaluation.delong import delong, spread_ratio
 
 NAMES = ("Edema", "Fracture")
 
@@ -34,28 +34,63 @@ def tables(seed=0):
     return predictions
 
 
-def test_identical_scores_do_not_differ():
+def test_equal_ranks_are_no_proof_of_equal_models():
     labels, first, _, patients = case(0)
-    # Scores that rank the images alike do not differ either.
-    for same in (first, np.exp(first)):
-        comparison = compare(labels, first, same, NAMES, patients, resamples=40)
-        for d in (*comparison.labels.values(), comparison.mean):
-            assert (d.difference, d.low, d.high, d.p) == pytest.approx((0, 0, 0, 1))
-            assert (d.bootstrap_low, d.bootstrap_high, d.bootstrap_p) == pytest.approx((0, 0, 1))
+    # Scores that rank the images alike do not differ either, nor do two perfect models.
+    for one, other in ((first, first), (first, np.exp(first)), (labels, 2 * labels)):
+        comparison = compare(labels, one, other, NAMES, patients, resamples=40)
+        for name, d in comparison.labels.items():
+            positives = labels[::2, NAMES.index(name)].sum()
+            # None of k pairs is ordered differently: at most this share of all pairs is.
+            unseen = 1 - 0.025 ** (1 / min(positives, 120 - positives))
+            assert (d.difference, d.low, d.high) == pytest.approx((0, -unseen, unseen))
+        mean = comparison.mean
+        assert mean.low == pytest.approx(-mean.high)
+        assert 0.02 < mean.high < max(d.high for d in comparison.labels.values())
+        for d in (*comparison.labels.values(), mean):
+            assert (d.p, d.bootstrap_low, d.bootstrap_high, d.bootstrap_p) == (None,) * 4
+
+
+def test_a_perfect_model_and_a_constant_one_differ_by_more_than_0():
+    labels, _, _, patients = case(0)
+    d = compare(labels, np.zeros_like(labels), labels, NAMES, patients, resamples=40).mean
+    assert d.difference == 0.5
+    assert 0.3 < d.low < 0.5 < d.high < 0.7
+    assert (d.p, d.bootstrap_p) == (None, None)
+
+
+def test_a_label_with_equal_ranks_is_not_certain_within_a_mean():
+    labels, first, second, patients = case(0)
+    second[:, 1] = first[:, 1]
+    comparison = compare(labels, first, second, NAMES, patients, resamples=40)
+    width = [d.high - d.low for d in (*comparison.labels.values(), comparison.mean)]
+    assert comparison.labels["Fracture"].p is None
+    assert comparison.mean.p is not None
+    assert width[2] > np.hypot(*width[:2]) / 2.1
 
 
 def test_difference_and_p_follow_from_the_covariance():
     labels, first, second, patients = case(1)
     comparison = compare(labels, first, second, NAMES, patients, resamples=200)
     areas = delong(np.hstack([labels] * 2), np.hstack([first, second]), patients)
-    covariance = widened_covariance(areas)
+    ratio = spread_ratio((areas.values[:2] + areas.values[2:]) / 2, areas.pairs[:2])
+    factor = np.sqrt(np.tile(ratio, 2))
+    covariance = areas.covariance * np.outer(factor, factor)
     edema = np.array([-1, 0, 1, 0.0])
     mean = np.array([-0.5, -0.5, 0.5, 0.5])
     for d, contrast in ((comparison.labels["Edema"], edema), (comparison.mean, mean)):
         error = np.sqrt(contrast @ covariance @ contrast)
         assert d.difference == pytest.approx(contrast @ areas.values)
         assert d.second - d.first == pytest.approx(d.difference)
-        assert d.p == pytest.approx(2 * norm.sf(abs(d.difference) / error))
+        degrees = areas.pairs[0] - 1
+        if d is comparison.mean:
+            # Shares of the variance: of each label, with half of what both have in common.
+            shares = contrast * (covariance @ contrast) / error**2
+            shares = shares[:2] + shares[2:]
+            degrees = (shares / np.sqrt(areas.pairs[:2] - 1)).sum() ** -2
+        assert d.p == pytest.approx(2 * student.sf(abs(d.difference) / error, degrees))
+        half = student.ppf(0.975, degrees) * error
+        assert (d.low, d.high) == pytest.approx((d.difference - half, d.difference + half))
         assert (d.low + d.high) / 2 == pytest.approx(d.difference)
         # DeLong and the bootstrap give similar intervals.
         width = d.bootstrap_high - d.bootstrap_low
@@ -102,6 +137,18 @@ def test_a_rare_label_is_not_estimable_and_not_in_the_mean():
     assert comparison.labels["Fracture"].p is None
     assert comparison.labels["Fracture"].positives == 4
     assert comparison.mean.difference == comparison.labels["Edema"].difference
+
+
+def test_patients_with_many_images_are_explained():
+    labels, first, second, patients = case(4)
+    rows = np.concatenate([np.arange(240), np.repeat(np.flatnonzero(labels[:, 0])[:1], 200)])
+    comparison = compare(
+        labels[rows], first[rows], second[rows], NAMES, patients[rows], resamples=40
+    )
+    edema = comparison.labels["Edema"]
+    assert edema.difference is None
+    assert edema.reason.startswith(f"{edema.positives} positive patients count as 2.1 because")
+    assert edema.largest_patient_images == 202
 
 
 def test_tables_are_matched_by_path():

@@ -3,8 +3,14 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from remedis.evaluation.delong import delong, low_at_one, widened_covariance, widening
-from remedis.evaluation.intervals import logit_interval
+from remedis.evaluation.delong import (
+    area_limits,
+    delong,
+    equal_weights,
+    low_at_one,
+    widened_covariance,
+    widening,
+)
 
 
 def case(seed, rows=120, columns=3, levels=8, unknown=0.15, patients=None):
@@ -42,7 +48,14 @@ def by_pairs(labels, scores, patients):
             {g: sum(v) / len(positive) for g, v in a.items()},
             {g: sum(v) / len(negative) for g, v in b.items()},
         )
-        counts[c] = [len(a), len(b), len(a | b)]
+        shares = (
+            {g: len(v) / len(positive) for g, v in a.items()},
+            {g: len(v) / len(negative) for g, v in b.items()},
+        )
+        both = {g: shares[0].get(g, 0) + shares[1].get(g, 0) for g in a | b}
+        counts[c] = [
+            sum(of.values()) ** 2 / sum(v**2 for v in of.values()) for of in (*shares, both)
+        ]
     covariance = np.zeros((columns, columns))
     for c in range(columns):
         for d in range(columns):
@@ -127,8 +140,57 @@ def test_one_class_is_nan_and_leaves_other_labels_alone():
 def test_pairs_share_no_patient():
     labels = np.array([[1.0], [0.0], [1.0], [0.0], [np.nan]])
     scores = np.arange(5.0)[:, None]
-    assert delong(labels, scores, np.array([0, 0, 1, 2, 3])).pairs.tolist() == [1]
-    assert delong(labels, scores, np.arange(5)).pairs.tolist() == [2]
+    # Patient 0 has half of both classes: shares of both are 1, 1/2 and 1/2.
+    shared = delong(labels, scores, np.array([0, 0, 1, 2, 3])).pairs
+    assert shared == pytest.approx([2**2 / 1.5 / 2])
+    assert delong(labels, scores, np.arange(5)).pairs == pytest.approx([2])
+    # Ten patients with an image of each class form five pairs.
+    both = np.tile([[0.0], [1.0]], (10, 1))
+    assert delong(both, both, np.repeat(np.arange(10), 2)).pairs == pytest.approx([5])
+
+
+def test_pairs_are_effective():
+    # One of ten positive patients has 100 images: (109)^2 / (100^2 + 9).
+    patients = np.repeat(np.arange(40), [100, *[1] * 39])
+    labels = (patients < 10).astype(float)[:, None]
+    scores = np.random.default_rng(0).normal(size=labels.shape)
+    assert delong(labels, scores, patients).pairs == pytest.approx([109**2 / 10_009])
+    weighted = delong(labels, scores, patients, equal_weights(labels, patients))
+    assert weighted.pairs == pytest.approx([10])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_patients_of_equal_weight(seed):
+    labels, scores, patients = case(seed, levels=8)
+    weights = equal_weights(labels, patients)
+    got = delong(labels, scores, patients, weights)
+    for c in range(3):
+        use = ~np.isnan(labels[:, c])
+        target, score, weight = labels[use, c], scores[use, c], weights[use, c]
+        assert got.values[c] == pytest.approx(roc_auc_score(target, score, sample_weight=weight))
+        for value in (0, 1):
+            of_class = np.bincount(patients[use][target == value], weight[target == value])
+            np.testing.assert_allclose(of_class[of_class > 0], 1)
+    # Copies of some images, all of one patient's class or all of it, change nothing.
+    copied = np.isin(patients, np.unique(patients)[::2]).nonzero()[0]
+    rows = np.concatenate([np.arange(len(labels)), copied, copied])
+    more = delong(labels[rows], scores[rows], patients[rows], equal_weights(labels, patients)[rows])
+    again = delong(
+        labels[rows], scores[rows], patients[rows], equal_weights(labels[rows], patients[rows])
+    )
+    np.testing.assert_allclose(again.values, got.values)
+    np.testing.assert_allclose(again.covariance, got.covariance)
+    assert not np.allclose(more.values, got.values)
+
+
+def test_patients_of_one_image_have_equal_weight():
+    labels, scores, _ = case(1)
+    patients = np.arange(len(labels))
+    plain_areas = delong(labels, scores, patients)
+    weighted = delong(labels, scores, patients, equal_weights(labels, patients))
+    np.testing.assert_allclose(weighted.values, plain_areas.values)
+    np.testing.assert_allclose(weighted.covariance, plain_areas.covariance)
+    np.testing.assert_allclose(weighted.pairs, plain_areas.pairs)
 
 
 def test_small_classes_widen_and_large_ones_do_not():
@@ -151,8 +213,24 @@ def test_perfect_ranks_have_a_closed_form():
     assert low_at_one(10) ** 10 == pytest.approx(0.025)
     labels = np.repeat([0.0, 1.0], [30, 10])[:, None]
     areas = delong(labels, np.arange(40.0)[:, None], np.arange(40))
-    assert (areas.values[0], areas.covariance[0, 0], areas.pairs[0]) == (1, 0, 10)
-    assert logit_interval(1.0, 0.0, low_at_one(10)) == (low_at_one(10), 1.0)
+    assert (areas.values[0], areas.covariance[0, 0]) == (1, 0)
+    assert areas.pairs == pytest.approx([10])
+    np.testing.assert_allclose(area_limits(areas), [[low_at_one(10)], [1.0]])
+    # A constant score has an AUROC of 0.5 without variance.
+    constant = area_limits(delong(labels, np.ones((40, 1)), np.arange(40)))
+    np.testing.assert_allclose(constant, [[0.5 * low_at_one(10)], [1 - 0.5 * low_at_one(10)]])
+
+
+def test_one_discordant_pair_is_little_worse_than_none():
+    # On the logit scale this interval is [0.00, 1.00].
+    labels = np.repeat([0.0, 1.0], [200, 24])[:, None]
+    scores = np.arange(224.0)[:, None]
+    scores[199] = 200.5
+    areas = delong(labels, scores, np.arange(224))
+    assert areas.values[0] == pytest.approx(1 - 1 / 4800)
+    low, high = area_limits(areas)
+    assert low_at_one(24) < low < 0.95
+    assert high > areas.values[0]
 
 
 @pytest.mark.parametrize("area", [0.8, 0.95])
@@ -164,12 +242,8 @@ def test_interval_covers_the_truth(area):
     shift = norm.ppf(area) * np.sqrt(2)
     scores = rng.normal(size=(200, draws))[patients] + rng.normal(size=labels.shape)
     areas = delong(labels, scores / np.sqrt(2) + shift * labels, patients)
-    errors = np.sqrt(np.diag(widened_covariance(areas)))
-    ends = [
-        logit_interval(value, error, low_at_one(24))
-        for value, error in zip(areas.values, errors, strict=True)
-    ]
-    covers = np.mean([low <= area <= high for low, high in ends])
+    low, high = area_limits(areas)
+    covers = np.mean((low <= area) & (area <= high))
     # Three standard errors of a coverage of 95 % in 500 draws are 2.9 %.
     assert 0.93 <= covers <= 0.985
     # Intervals that treat images as independent are too narrow.

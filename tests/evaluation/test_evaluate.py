@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 import json
 import time
 
@@ -57,9 +58,11 @@ def test_copies_of_images_do_not_narrow_the_interval():
     labels, scores, patients = _hospital(2, images=1)
     once = evaluate(labels, scores, NAMES, patients, seed=5)
     copied = evaluate(np.tile(labels, (4, 1)), np.tile(scores, (4, 1)), NAMES, patients * 4, seed=5)
-    for name in NAMES:
-        assert copied.labels[name].to_json() == pytest.approx(once.labels[name].to_json())
-    assert copied.mean.to_json() == pytest.approx(once.mean.to_json())
+    pairs = [(copied.labels[name], once.labels[name]) for name in NAMES]
+    for four_images, one_image in [*pairs, (copied.mean, once.mean)]:
+        assert (four_images.largest_patient_images, one_image.largest_patient_images) == (4, 1)
+        want = dataclasses.replace(one_image, largest_patient_images=4)
+        assert four_images.to_json() == pytest.approx(want.to_json())
     by_image = evaluate(
         np.tile(labels, (4, 1)), np.tile(scores, (4, 1)), NAMES, [None] * len(labels) * 4, seed=5
     )
@@ -100,18 +103,104 @@ def test_fewer_than_five_patients_of_a_class_are_not_estimable(flip):
     if flip:
         labels = 1 - labels
     result = evaluate(labels, scores, NAMES, patients)
-    positives = 56 if flip else 4
-    assert str(result.labels["Edema"]) == f"not estimable, 60 patients, {positives} positive"
+    kind, positives = ("negative", 56) if flip else ("positive", 4)
+    assert str(result.labels["Edema"]) == (
+        f"not estimable (4 {kind} patients, 5 are needed), 60 patients, {positives} positive"
+    )
     assert result.labels["Fracture"].estimable
     assert (result.averaged, result.left_out) == (NAMES[1:], NAMES[:1])
     values = [result.labels[name].value for name in NAMES[1:]]
     assert result.mean.value == pytest.approx(np.mean(values))
 
 
+def _uneven(seed, largest=100):
+    """Labels, probabilities and patients; one of ten positive patients has most images."""
+    rng = np.random.default_rng(seed)
+    images = np.ones(120, int)
+    images[0] = largest
+    rows = np.repeat(np.arange(120), images)
+    positive = (np.arange(120) < 10).astype(float)
+    scores = expit(positive * 1.5 + rng.normal(size=120))
+    return positive[rows][:, None], scores[rows][:, None], rows
+
+
+def test_patients_are_counted_by_their_images():
+    labels, scores, patients = _uneven(0)
+    chosen = Thresholds({"a": 0.5}, {"a": 0.5}, 0.9)
+    result = evaluate(labels, scores, ("a",), patients, thresholds=chosen, resamples=40)
+    area = result.labels["a"]
+    reason = "10 positive patients count as 1.2 because one has 100 of 109 images, 5 are needed"
+    assert str(area) == f"not estimable ({reason}), 120 patients, 10 positive"
+    assert area.effective_patients == pytest.approx(219**2 / (100**2 + 119))
+    assert (area.effective_positives, area.effective) == pytest.approx((109**2 / 10_009,) * 2)
+    assert area.largest_patient_images == 100
+    estimable = {name for name, of in result.metrics.items() if of.labels["a"].estimable}
+    kinds = ("youden", "target_sensitivity")
+    assert estimable == {f"{kind}/{of}" for kind in kinds for of in ("specificity", "npv")}
+    assert result.metrics["youden/specificity"].labels["a"].effective == pytest.approx(110)
+    assert result.metrics["youden/sensitivity"].labels["a"].reason == (
+        reason.replace("positive ", "")
+    )
+    assert result.metrics["brier"].labels["a"].reason == (
+        "120 patients count as 4.7 because one has 100 of 219 images, 5 are needed"
+    )
+
+
+def test_patients_of_equal_weight_are_estimable_however_many_images_they_have():
+    labels, scores, patients = _uneven(0)
+    once = np.unique(patients, return_index=True)[1]
+    want = evaluate(labels[once], scores[once], ("a",), patients[once], resamples=40)
+    got = evaluate(labels, scores, ("a",), patients, weighting="patients", resamples=40)
+    area, of_patients = got.labels["a"], want.labels["a"]
+    # The images of a patient have one score here: more of them change nothing.
+    ends = (area.value, area.low, area.high, area.effective)
+    assert ends == pytest.approx(
+        (of_patients.value, of_patients.low, of_patients.high, of_patients.effective)
+    )
+    assert (got.weighting, got.to_json()["weighting"]) == ("patients", "patients")
+    assert "equal weight" in got.interval
+    assert Result.from_json(json.loads(json.dumps(got.to_json()))) == got
+    fields = want.to_json()
+    del fields["weighting"]
+    assert Result.from_json(fields).weighting == "images"
+    with pytest.raises(UserError, match="weighting 'patient': did you mean 'patients'"):
+        evaluate(labels, scores, ("a",), patients, weighting="patient")
+
+
+def test_each_metric_needs_patients_of_its_own_denominator():
+    # Four positive patients: neither AUROC nor sensitivity, but Brier score, ECE and accuracy.
+    labels, scores, patients = _predicted(3)
+    labels[:] = 0
+    labels[: 4 * 3] = 1
+    chosen = Thresholds(dict.fromkeys(NAMES, 0.0), dict.fromkeys(NAMES, 0.0), 0.9)
+    result = evaluate(labels, scores, NAMES, patients, thresholds=chosen, resamples=40)
+    estimable = {name for name, of in result.metrics.items() if of.labels["Edema"].estimable}
+    assert not result.labels["Edema"].estimable
+    assert estimable == {
+        *("brier", "calibration_error", "accuracy"),
+        *(
+            f"{kind}/{of}"
+            for kind in ("youden", "target_sensitivity")
+            for of in ("specificity", "ppv")
+        ),
+    }
+    few = evaluate(labels[:12], scores[:12], NAMES, patients[:12], thresholds=chosen, resamples=40)
+    assert not any(of.labels["Edema"].estimable for of in few.metrics.values())
+    assert few.metrics["brier"].labels["Edema"].reason == "4 patients, 5 are needed"
+
+
+def test_effective_numbers_have_no_noise_of_rounding():
+    rng = np.random.default_rng(0)
+    labels = (rng.random((300, 1)) < 0.5).astype(float)
+    area = evaluate(labels, rng.random((300, 1)), ("a",), np.arange(300), resamples=40).labels["a"]
+    assert area.effective_patients == 300
+    assert area.effective == min(area.positives, 300 - area.positives)
+
+
 def test_nothing_estimable():
     labels, scores, patients = _hospital(6)
     result = evaluate(np.full_like(labels, np.nan), scores, NAMES, patients)
-    assert str(result.mean) == "not estimable, 0 patients, 0 positive"
+    assert str(result.mean) == ("not estimable (no label is estimable), 0 patients, 0 positive")
     assert result.left_out == NAMES
     few = evaluate(labels[:6], scores[:6], NAMES, patients[:6])
     assert few.mean.value is None
@@ -205,21 +294,27 @@ def test_classes_have_one_accuracy():
         evaluate(labels, scores, NAMES, patients, task="multiclass")
 
 
-def test_perfect_scores_are_not_certain():
+@pytest.mark.parametrize("certain", [True, False])
+def test_perfect_scores_are_not_certain(certain):
     labels, _, patients = _hospital(12)
-    scores = labels * 0.8 + 0.1
+    scores = labels if certain else labels * 0.8 + 0.1
     chosen = Thresholds(dict.fromkeys(NAMES, 0.5), dict.fromkeys(NAMES, 0.5), 0.9)
     result = evaluate(labels, scores, NAMES, patients, thresholds=chosen, resamples=40)
-    for estimate in (
-        result.mean,
-        result.labels["Edema"],
-        *(result.metrics[name].mean for name in ("average_precision", "youden/sensitivity")),
-    ):
-        assert estimate.value == 1
-        assert 0.75 < estimate.low < 0.97
-        assert estimate.high == 1
-    # Every image has the same squared error, 0.01.
-    assert result.metrics["brier"].mean.value == pytest.approx(0.01)
+    ones = ("average_precision", "accuracy", "youden/sensitivity", "youden/specificity")
+    for metric in (result, *(result.metrics[name] for name in ones)):
+        for estimate in (metric.mean, *metric.labels.values()):
+            assert estimate.value == 1
+            assert 0.75 < estimate.low < 0.97
+            assert estimate.high == 1
+    # Every image has the same error; a share of unseen patients may have any.
+    zero_or_little = {"brier": 0.0 if certain else 0.01, "calibration_error": 0 if certain else 0.1}
+    for name, value in zero_or_little.items():
+        mean = result.metrics[name].mean
+        assert mean.value == pytest.approx(value)
+        assert 0 <= mean.low <= mean.value < mean.high < value + 0.08
+        for estimate in result.metrics[name].labels.values():
+            # 60 patients: 1 - 0.025^(1/60) is 0.06.
+            assert value + 0.04 < estimate.high < value + 0.08
 
 
 def test_a_label_without_threshold_has_no_operating_point():
