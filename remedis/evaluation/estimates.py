@@ -171,25 +171,21 @@ class Cases:
         """Returns the fields of an `Estimate` that count the patients of any of the columns."""
         key = tuple(int(column) for column in columns)
         if key not in self._fields:
-            known, positive = self._behind(key)
+            labels = self.known[:, key]
+            known, positive = (~np.isnan(labels)).any(axis=1), (labels == 1).any(axis=1)
+            behind = Behind.of(self.images(np.stack([known, positive], axis=1)))
             self._fields[key] = {
-                "patients": int(known.patients[0]),
-                "positives": int(positive.patients[0]),
-                "effective_patients": _rounded(known.effective[0]),
-                "effective_positives": _rounded(positive.effective[0]),
-                "largest_patient_images": int(known.largest[0]),
+                "patients": int(behind.patients[0]),
+                "positives": int(behind.patients[1]),
+                "effective_patients": _rounded(behind.effective[0]),
+                "effective_positives": _rounded(behind.effective[1]),
+                "largest_patient_images": int(behind.largest[0]),
             }
         return dict(self._fields[key])
 
     @functools.cached_property
     def _fields(self) -> dict[tuple[int, ...], dict[str, Any]]:
         return {}
-
-    def _behind(self, columns: tuple[int, ...]) -> tuple[Behind, Behind]:
-        """Returns the patients known and positive in any of the columns."""
-        labels = self.known[:, columns]
-        known, positive = (~np.isnan(labels)).any(axis=1), (labels == 1).any(axis=1)
-        return tuple(Behind.of(self.images(rows[:, None])) for rows in (known, positive))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -288,13 +284,20 @@ def average_precision(
     factor = np.sqrt(small_sample_factor(effective)) * t_quantile(effective) / Z
     covariance = _covariance(draws) * np.outer(factor, factor)
     variance = np.diag(covariance)
-    limits = np.where(
+    low, high = np.where(
         variance > NO_VARIANCE,
         wilson_interval(values, variance, effective),
         unseen_interval(values, effective),
     )
     return ColumnMetric(
-        values, *limits, _floored(covariance, effective), effective, reasons, RESAMPLED, cases
+        values,
+        low,
+        high,
+        _floored(covariance, effective),
+        effective,
+        reasons,
+        RESAMPLED,
+        cases,
     )
 
 
