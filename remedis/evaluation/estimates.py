@@ -47,6 +47,7 @@ from remedis.evaluation.effective_patients import (
     enough,
     shortage,
     small_sample_factor,
+    stabilised_variance,
     t_quantile,
 )
 from remedis.evaluation.intervals import (
@@ -281,8 +282,9 @@ def average_precision(
     values = compute_average_precision(cases.known, scores)[0]
     draws = compute_average_precision(cases.known, scores, weights, cases.patients)
     effective, reasons = cases.classes()
-    factor = np.sqrt(small_sample_factor(effective)) * t_quantile(effective) / Z
+    factor = np.sqrt(small_sample_factor(effective))
     covariance = _covariance(draws) * np.outer(factor, factor)
+    covariance = _widened(covariance, values, effective)
     variance = np.diag(covariance)
     low, high = np.where(
         variance > NO_VARIANCE,
@@ -312,8 +314,7 @@ def proportions(metrics: dict[str, ratios.Ratio], cases: Cases) -> dict[str, Col
 def _ratio_metric(ratio: ratios.PatientRatio, cases: Cases) -> ColumnMetric:
     behind = Behind.of(ratio.denominators)
     covariance = clustered_covariance(ratio.contributions, behind.effective)
-    factor = t_quantile(behind.effective) / Z
-    covariance = covariance * np.outer(factor, factor)
+    covariance = _widened(covariance, ratio.values, behind.effective)
     return ColumnMetric(
         ratio.values,
         *wilson_interval(ratio.values, np.diag(covariance), behind.effective),
@@ -346,11 +347,15 @@ def calibration_error(
             low[column], high[column] = below, above
         else:  # bins differ between resamples, but their sum does not
             low[column] = min(low[column], below)
+    high = np.minimum(high, 1.0)
+    # Distances of ends hold the bias by noise. It does not average out over labels, so that the
+    # intervals of labels are averaged, as if labels were fully correlated.
+    error = (high - low) / (2 * Z)
     return ColumnMetric(
         values,
         low,
-        np.minimum(high, 1.0),
-        _floored(_covariance(along), effective),
+        high,
+        np.outer(error, error),
         effective,
         cases.labelled.reasons(),
         NORM,
@@ -369,6 +374,14 @@ def _covariance(draws: Floats) -> Floats:
     deviations = np.where(defined, filled - means, 0.0)
     pairs = defined.T.astype(float) @ defined.astype(float)
     return np.asarray(deviations.T @ deviations / np.maximum(pairs - 1, 1))
+
+
+def _widened(covariance: Floats, values: Floats, effective: Floats) -> Floats:
+    """Returns the covariance for intervals of 1.96 errors: of Student's t, and stabilised."""
+    variance = np.diag(covariance)
+    wanted = stabilised_variance(values, variance * (t_quantile(effective) / Z) ** 2, effective)
+    factor = np.sqrt(wanted / np.where(variance > 0, variance, 1.0))
+    return covariance * np.outer(factor, factor)
 
 
 def _floored(covariance: Floats, effective: Floats) -> Floats:

@@ -7,6 +7,7 @@ from remedis.evaluation.effective_patients import (
     enough,
     shortage,
     small_sample_factor,
+    stabilised_variance,
     t_quantile,
 )
 
@@ -67,3 +68,14 @@ def test_the_gate_allows_for_rounding():
 )
 def test_a_shortage_is_explained(counted, effective, sentence):
     assert shortage(counted, effective, 100, 109, "positive ") == sentence
+
+
+def test_a_variance_from_few_patients_is_mixed_with_the_largest_one():
+    # Two of 40 effective patients have the rarer outcome: weights 2 and 1.
+    got = stabilised_variance(0.95, 0.0003, 40)
+    assert got == pytest.approx((2 * 0.0003 + 0.95 * 0.05 / 40) / 3)
+    # The largest variance is that of patients whose images all agree: it stays.
+    assert stabilised_variance(0.8, 0.16 / 30, 30) == pytest.approx(0.16 / 30)
+    # With many patients of both outcomes the estimated variance stays; 0 stays 0.
+    assert stabilised_variance(0.5, 1e-6, 1e5) == pytest.approx(1e-6, rel=0.01)
+    np.testing.assert_array_equal(stabilised_variance([0.0, 0.4], [0.0, 1e-30], 30), [0, 0])
