@@ -212,6 +212,6 @@ def evaluate_table(
     found = [f"found/{name}" for name in names]
     if set(found) <= set(rows) and (rows[found] == -1).any(axis=None):
         evaluated["uncertain_labels"] = uncertain_labels.three_ways(
-            rows[found].to_numpy(dtype=np.float64), labels, ranked.values, names, ids
+            rows[found].to_numpy(dtype=np.float64), labels, ranked.values, names, ids, weighting
         )
     return evaluated

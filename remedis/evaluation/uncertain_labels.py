@@ -18,6 +18,7 @@ def three_ways(
     scores: Floats,
     names: Sequence[str],
     patient_ids: Iterable[object],
+    weighting: str = "images",
 ) -> dict[str, Any]:
     """Returns the AUROC under each policy for uncertain labels, all else unchanged.
 
@@ -30,6 +31,7 @@ def three_ways(
       scores: [n, L], finite.
       names: names of the L labels.
       patient_ids: [n].
+      weighting: of the AUROC, as for `remedis.evaluation.evaluate.evaluate`.
 
     Returns:
       `labels`: for each label with uncertain values, their number of `images` and `patients`, and
@@ -41,17 +43,15 @@ def three_ways(
     cases = {
         way: Cases.from_ids(np.where(uncertain, value, labels), ids) for way, value in WAYS.items()
     }
-    areas = {way: estimates.auroc(of_way, scores) for way, of_way in cases.items()}
+    areas = {way: estimates.auroc(of_way, scores, weighting) for way, of_way in cases.items()}
     estimable = np.all([areas[way].estimable for way in WAYS], axis=0)
     averaged = np.flatnonzero(estimable).tolist()
 
     def estimated(columns: Sequence[int]) -> dict[str, Any]:
         counted = columns or range(len(names))
-        return {
-            way: areas[way].estimate(columns, cases[way].counts(counted)).to_json() for way in WAYS
-        }
+        return {way: areas[way].estimate(columns, counted).to_json() for way in WAYS}
 
-    patients = cases["ignore"].count(uncertain)
+    patients = np.count_nonzero(cases["ignore"].images(uncertain), axis=0)
     return {
         "labels": {
             name: {
