@@ -40,6 +40,11 @@ def test_what_an_answer_means():
         ({"modes": ("probe", "finetune")}, True, "(linear probe) or all of its layers (end-to-end"),
         ({"seeds": 1}, True, "It covers chance in the test patients alone."),
         ({"levels": []}, False, "of the gain' ("),
+        (
+            {"levels": [{**study_of()["levels"][0], "gains": False}]},
+            False,
+            "of the gain' (",
+        ),
         ({"answers": []}, False, "times fewer"),
         ({"answers": []}, False, "the level is lower"),
         (

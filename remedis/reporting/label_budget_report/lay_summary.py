@@ -35,9 +35,10 @@ def meaning(study: Study) -> list[str]:
     sentences += [
         _level(level, study)
         for level in study["levels"]
-        if level["headline"] and level["level"] and level["gain"]
+        if level["headline"] and level["above_chance"] and level["gains"]
     ]
-    if any(answer.get("level_lowered") for answer in study["answers"] if answer["headline"]):
+    answered = [a for a in study["answers"] if a["share_reached"] is not None]
+    if any(answer.get("level_lowered") for answer in answered):
         sentences.append(
             f"Where an arm ends below {baseline}, the level is lower: the same share of the gain "
             "up to where the arm ends. Both can reach it."
