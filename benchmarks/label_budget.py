@@ -35,18 +35,22 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
+from scipy.stats import t as student
 
-from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
-from remedis.evaluation.label_budget.crossing import crossing
+from remedis.evaluation.auroc import auroc
+from remedis.evaluation.intervals import patient_counts, percentile_interval
+from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study, power_law
+from remedis.evaluation.label_budget.crossing import crossing, monotone
 from remedis.evaluation.label_budget.grid import complete_grid
-from remedis.evaluation.label_budget.learning_curves import learning_curves
+from remedis.evaluation.label_budget.learning_curves import Curve, learning_curves
 from remedis.evaluation.label_budget.levels import SHARES
+from remedis.evaluation.label_budget.quantities import two_part_half
 from remedis.evaluation.label_budget.required_patients import (
     Questions,
     excludes_one,
     required_patients,
 )
-from remedis.evaluation.label_budget.resampling import Interval
+from remedis.evaluation.label_budget.resampling import Interval, interval, seed_draws
 from remedis.evaluation.label_budget.test_set import TestSet
 
 BUDGETS = (0, 3, 10, 20, 40, 66, 100, 200)
@@ -86,7 +90,7 @@ SHAPES = {
 }
 
 # Labels, seeds, test patients.
-SETTINGS = ((2, 3, 60), (2, 3, 400), (5, 3, 400), (2, 10, 400), (5, 10, 400))
+SETTINGS = ((2, 3, 60), (2, 3, 400), (2, 10, 400), (5, 10, 400))
 
 
 def simulate(
@@ -142,12 +146,11 @@ def estimates(answer: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
     return {"patients": patients, "ratio": (ratio["value"], low, high)}
 
 
-def first_touch(points: list[dict[str, Any]], level: float) -> float:
+def first_touch(means: np.ndarray, level: float) -> float:
     """Returns the budget at which the running maximum of the means first reaches a level.
 
     Noise makes it too small.
     """
-    means = [point["mean"]["value"] for point in points if point["arm"] == "arm"]
     return float(crossing(BUDGETS, np.maximum.accumulate([means], axis=1), np.array([level]))[0])
 
 
@@ -155,26 +158,29 @@ def outcomes(
     laws: tuple[Law, Law], labels: int, seeds: int, patients: int, draws: int, resamples: int
 ) -> Iterator[tuple[str, float, float, float, float]]:
     """Yields name, true value, bias, coverage and share of draws with a number, per quantity."""
-    level = laws[1](BUDGETS[-1])
+    first, last = laws[1](BUDGETS[0]), laws[1](BUDGETS[-1])
     middle = round(laws[1](BUDGETS[-3]), 3)
-    targets = {"reference": level, f"AUROC {middle:g}": middle}
+    common = min(last, laws[0](BUDGETS[-1]))
+    targets = {
+        "80 % of the gain": first + 0.8 * (common - first),
+        "reference": last,
+        f"AUROC {middle:g}": middle,
+    }
     truths = {}
     for target, at in targets.items():
-        truths[target, "patients"] = truths[target, "first touch"] = laws[0].needed(at)
-        truths[target, "fold"] = laws[1].needed(at) / laws[0].needed(at)
+        truths[target, "patients"] = laws[0].needed(at)
+        if target == f"AUROC {middle:g}":
+            truths[target, "first touch"] = laws[0].needed(at)
+        truths[target, "ratio"] = laws[1].needed(at) / laws[0].needed(at)
     estimated: defaultdict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
-    for seed in range(draws):
-        test, cells = simulate(laws, labels, seeds, patients, seed)
-        result = analyse_study(
-            test, cells, "base", targets=(middle,), resamples=resamples, seed=seed
-        )
-        for answer in result["answers"]:
-            if answer["arm"] == "arm":
-                target = answer["target"]
-                for key, bounds in estimates(answer).items():
-                    estimated[target, key].append(bounds)
-                touch = first_touch(result["points"], answer["level"])
-                estimated[target, "first touch"].append((touch, np.nan, np.nan))
+    for curves, answers in answered(
+        laws, labels, seeds, patients, draws, resamples, Questions((0.8,), (middle,))
+    ):
+        for target, answer in answers.items():
+            for key, bounds in estimates(answer).items():
+                estimated[target, key].append(bounds)
+        touch = first_touch(curves["arm", "probe"].draws[0], middle)
+        estimated[f"AUROC {middle:g}", "first touch"].append((touch, np.nan, np.nan))
     for quantity, truth in truths.items():
         value, low, high = np.array(estimated[quantity]).T
         holds = ((low <= truth) & (truth <= high))[~np.isnan(low)]
@@ -187,19 +193,25 @@ def outcomes(
         )
 
 
-def headline_answers(
-    laws: tuple[Law, Law], seeds: int, patients: int, draws: int, resamples: int
-) -> Iterator[dict[str, dict[str, Any]]]:
-    """Yields the answers of the arm by target, of one study after the other, with one label."""
+def answered(
+    laws: tuple[Law, Law],
+    labels: int,
+    seeds: int,
+    patients: int,
+    draws: int,
+    resamples: int,
+    questions: Questions,
+) -> Iterator[tuple[dict[tuple[str, str], Curve], dict[str, dict[str, Any]]]]:
+    """Yields the drawn curves of one study after the other, and the arm's answers by target."""
     for seed in range(draws):
-        labelled, cells = simulate(laws, 1, seeds, patients, seed)
+        labelled, cells = simulate(laws, labels, seeds, patients, seed)
         test, grid = TestSet(labelled, "test"), complete_grid(cells, "base")
         curves = {
             (curve.arm, curve.mode): curve.drawn(resamples, seed, number)
             for number, curve in enumerate(learning_curves(test, cells, grid, "base"))
         }
-        answers = required_patients(curves, "base", Questions(SHARES))
-        yield {answer["target"]: answer for answer in answers if answer["arm"] == "arm"}
+        answers = required_patients(curves, "base", questions)
+        yield curves, {answer["target"]: answer for answer in answers if answer["arm"] == "arm"}
 
 
 def null_table(draws: int, resamples: int, only: str, folds: Sequence[float]) -> None:
@@ -219,7 +231,10 @@ def null_table(draws: int, resamples: int, only: str, folds: Sequence[float]) ->
         if only not in ("", shape):
             continue
         laws = dataclasses.replace(law, speed=fold), law
-        studies = list(headline_answers(laws, seeds, patients, draws, resamples))
+        drawn = answered(laws, 1, seeds, patients, draws, resamples, Questions(SHARES))
+        curves, studies = zip(*drawn, strict=True)
+        if fold == 1:
+            print_alone(shape, seeds, patients, curves)
         for target in studies[0]:
             ratios = [study[target]["ratio"] for study in studies if study[target]["ratio"]]
             values = np.array([ratio["value"] for ratio in ratios if ratio["value"] is not None])
@@ -234,6 +249,145 @@ def null_table(draws: int, resamples: int, only: str, folds: Sequence[float]) ->
                 f"{np.mean(holds):7.2f}",
                 flush=True,
             )
+
+
+def small_test_set(
+    classes: tuple[int, int], area: float, seeds: int, seed: int
+) -> tuple[LabelledTestSet, dict[Cell, np.ndarray], tuple[float, float]]:
+    """Returns a test set, the scores of two arms of one budget, and their true mean AUROCs.
+
+    The AUROC of a seed varies around `area` with a standard deviation of a tenth of 1 - area; that
+    of a single seed is the truth. Half of the variance of a score is shared by both arms, a quarter
+    belongs to the arm and a quarter to the seed.
+    """
+    rng = np.random.default_rng(seed)
+    positive = np.repeat([1.0, 0.0], classes)
+    of_all, cells, truths = rng.normal(size=len(positive)), {}, []
+    for arm in ("arm", "base"):
+        of_arm = rng.normal(size=len(positive))
+        areas = area + rng.normal(size=seeds) * (1 - area) / 10
+        for number, of_seed in enumerate(areas):
+            noise = of_all / np.sqrt(2) + (of_arm + rng.normal(size=len(positive))) / 2
+            score = noise + positive * norm.ppf(of_seed) * np.sqrt(2)
+            cells[Cell(arm, "probe", 20, number)] = score[:, None]
+        truths.append(areas[0] if seeds == 1 else area)
+    labelled = LabelledTestSet(["label"], positive[:, None], range(len(positive)))
+    return labelled, cells, (truths[0], truths[1])
+
+
+def print_alone(
+    shape: str, seeds: int, patients: int, studies: Sequence[dict[tuple[str, str], Curve]]
+) -> None:
+    """Prints the line for 80 % of the baseline's gain, whether or not the arm gets there."""
+    ratios = []
+    for curves in studies:
+        arm, base = (monotone(curves[name, "probe"].draws[:1]) for name in ("arm", "base"))
+        level = base[:, 0] + 0.8 * (base[:, -1] - base[:, 0])
+        patients_needed, of_base = (crossing(BUDGETS, curve, level)[0] for curve in (arm, base))
+        if 0 < patients_needed < np.inf:
+            ratios.append(of_base / patients_needed)
+    values = np.array(ratios)
+    print(
+        f"{shape:<12}{patients:>9}{seeds:>6}{1:>6}  {'80 %, base alone':<18}"
+        f"{len(values) / len(studies):7.2f}{np.median(values):8.2f}"
+        f"{(values >= 2).sum() / len(studies):8.2f}",
+        flush=True,
+    )
+
+
+def points_table(draws: int, resamples: int) -> None:
+    """Prints the coverage of points and differences in small test sets.
+
+    `old` are percentiles of resampled patients, with seeds by Student's t.
+    """
+    print(f"{'positive/negative':<18}{'AUROC':>6}{'seeds':>6}{'point':>8}{'old':>7}", end="")
+    print(f"{'difference':>12}{'old':>7}{'p < 0.05':>10}")
+    for (classes, area), seeds in itertools.product(
+        (((5, 50), 0.95), ((12, 48), 0.95), ((5, 20), 0.99)), (1, 3, 10)
+    ):
+        held: defaultdict[str, list[bool]] = defaultdict(list)
+        for seed in range(draws):
+            labelled, cells, truths = small_test_set(classes, area, seeds, seed)
+            test, grid = TestSet(labelled, "test"), complete_grid(cells, "base")
+            arm, base = (c.quantities() for c in learning_curves(test, cells, grid, "base"))
+            ((low, high),) = arm.aurocs()
+            held["point"].append(low <= truths[0] <= high)
+            (difference,), (p,) = arm.minus(base).differences()
+            gap = truths[0] - truths[1]
+            ends = difference.low or 0.0, difference.high or 0.0
+            held["difference"].append(ends[0] <= gap <= ends[1])
+            held["p"].append(p < 0.05)
+            scores = np.hstack(list(cells.values()))
+            known = np.repeat(labelled.targets, scores.shape[1], axis=1)
+            counts = patient_counts(len(known), resamples, seed)
+            drawn = auroc(known, scores, counts).reshape(resamples, 2, seeds)
+            means = np.einsum("bas,bs->ba", drawn, seed_draws(seeds, resamples, seed)[1:])
+            for name, values, truth in (
+                ("old point", means[:, 0], truths[0]),
+                ("old difference", means[:, 0] - means[:, 1], gap),
+            ):
+                low, high = percentile_interval(values) or (0.0, 1.0)
+                held[name].append(low - 1e-12 <= truth <= high + 1e-12)
+        share = {name: float(np.mean(values)) for name, values in held.items()}
+        print(
+            f"{classes[0]:>8}/{classes[1]:<9}{area:6.2f}{seeds:6}{share['point']:8.3f}"
+            f"{share['old point']:7.3f}{share['difference']:12.3f}{share['old difference']:7.3f}"
+            f"{share['p']:10.3f}",
+            flush=True,
+        )
+
+
+def two_parts_table(draws: int = 200_000) -> None:
+    """Prints the coverage of both ways to add variances of patients and units.
+
+    The estimate has the variance 1; `share` of it is that of the units, which is estimated.
+    """
+    rng = np.random.default_rng(0)
+    print("units  share of V   Satterthwaite   square-and-add")
+    for units, share in itertools.product((2, 3, 5, 10), (0.2, 0.8)):
+        error, patients = np.abs(rng.normal(size=draws)), np.full(draws, 1 - share)
+        of_units = share * rng.chisquare(units - 1, draws) / (units - 1)
+        total = patients + of_units
+        degrees = (units - 1) * (total / of_units) ** 2
+        covers = [
+            100 * np.mean(error < half)
+            for reach in (
+                lambda level: student.ppf((1 + level) / 2, degrees) * np.sqrt(total),  # noqa: B023
+                lambda level: two_part_half(patients, of_units, units, level),  # noqa: B023
+            )
+            for half in map(reach, (0.95, 1 - 0.05 / 8))
+        ]
+        print(f"{units:5}{share:12.1f}" + "{:9.2f}{:7.2f}{:9.2f}{:8.2f}".format(*covers))
+
+
+def extrapolation_table(draws: int, resamples: int) -> None:
+    """Prints what the power law says of an arm that needs more patients than were measured.
+
+    200 patients were measured.
+    """
+    law = SHAPES["steep"]
+    print("patients  seeds  truth     law gives  10 % to 90 %   is given   covers, if given")
+    for (patients, seeds), needed in itertools.product(((400, 10), (4000, 10)), (300, 871)):
+        target = law(needed)
+        values, given, covers = [], [], []
+        for seed in range(draws):
+            labelled, cells = simulate((law, law), 1, seeds, patients, seed)
+            cells = {cell: scores for cell, scores in cells.items() if cell.arm == "base"}
+            test, grid = TestSet(labelled, "test"), complete_grid(cells, "base")
+            (curve,) = learning_curves(test, cells, grid, "base")
+            drawn = curve.drawn(resamples, seed, 0)
+            at = power_law.patients_at(BUDGETS, drawn.draws, np.full(len(drawn.draws), target))
+            estimate = interval(at)
+            values.append(at[0])
+            given.append(power_law.missing(estimate) is None)
+            if given[-1]:
+                covers.append((estimate.low or 0) <= needed <= (estimate.high or np.inf))
+        low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], method="nearest")
+        print(
+            f"{patients:8}{seeds:7}{needed:7}{middle:14.0f}  {low:6.0f} to {high:<6.0f}{np.mean(given):8.2f}"
+            f"{np.mean(covers) if covers else np.nan:15.2f}",
+            flush=True,
+        )
 
 
 def speed() -> None:
@@ -265,7 +419,19 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--null", action="store_true", help="two arms of one law")
     parser.add_argument("--power", action="store_true", help="true folds of 2 and 5")
+    parser.add_argument("--points", action="store_true", help="small test sets")
+    parser.add_argument("--two-parts", action="store_true", help="how two variances add up")
+    parser.add_argument("--extrapolation", action="store_true", help="power law beyond budgets")
     parsed = parser.parse_args()
+    if parsed.points:
+        points_table(parsed.draws, parsed.resamples)
+        return
+    if parsed.two_parts:
+        two_parts_table()
+        return
+    if parsed.extrapolation:
+        extrapolation_table(parsed.draws, parsed.resamples)
+        return
     if parsed.null or parsed.power:
         folds = (1.0,) * parsed.null + (2.0, 5.0) * parsed.power
         null_table(parsed.draws, parsed.resamples, parsed.only, folds)
