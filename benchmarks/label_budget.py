@@ -384,8 +384,8 @@ def extrapolation_table(draws: int, resamples: int) -> None:
                 covers.append((estimate.low or 0) <= needed <= (estimate.high or np.inf))
         low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], method="nearest")
         print(
-            f"{patients:8}{seeds:7}{needed:7}{middle:14.0f}  {low:6.0f} to {high:<6.0f}{np.mean(given):8.2f}"
-            f"{np.mean(covers) if covers else np.nan:15.2f}",
+            f"{patients:8}{seeds:7}{needed:7}{middle:14.0f}  {low:6.0f} to {high:<6.0f}"
+            f"{np.mean(given):8.2f}{np.mean(covers) if covers else np.nan:15.2f}",
             flush=True,
         )
 
