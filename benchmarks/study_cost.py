@@ -107,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         store(pathlib.Path(folder, "embeddings"), np.concatenate([inside, outside]))
         read = EmbeddingStore(pathlib.Path(folder, "embeddings"))
-        wanted = plan_cells(names, ["probe"], planned, options.seeds)
+        wanted = plan_cells(names, {"probe": 1}, planned, options.seeds)
         cells = CellStore(pathlib.Path(folder, "cells"), wanted, (tests, len(LABELS)))
         bounds = np.cumsum([0, held, len(inside) - held, tests, len(outside) - tests])
         for name in names:
@@ -132,7 +132,8 @@ def main() -> None:
             start = time.perf_counter()
             for budget in planned:
                 for seed, draw in enumerate(budget.draws):
-                    scores = adapt(pool, labels[tests:], draw.train, draw.validation, test)
+                    adapted = adapt(pool, labels[tests:], draw.train, draw.validation, test)
+                    scores = adapted.logits
                     cells.write(Cell(name, "probe", budget.patients, seed), scores, 0.0)
                     areas[budget.patients].append(mean_auroc(labels[:tests], scores) or 0.0)
             areas[0].append(mean_auroc(labels[:tests], test.logits) or 0.0)

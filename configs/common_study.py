@@ -53,6 +53,14 @@ def ood(
     config.seeds = 10  # draws of the patients
     config.validation_share = 0.25  # of a budget's patients; they choose the model
     config.seed = 0
+    # Tuning: every combination is trained, for every arm alike, in distribution and in every cell;
+    # validation chooses, in cells beside the unchanged in-distribution model. Keys: learning_rate,
+    # weight_decay, and one of steps, epochs, examples. Among equal scores the first named wins.
+    # The rates go from BiT's for pretrained weights, 0.003, to that for random weights in
+    # benchmarks/finetuning_recipes.py, 1.6, in steps of less than a decade; they scale with the
+    # batch as config.id.learning_rate does. Empty: no grid; set that rate, and config.ood's.
+    config.select = "learning_rate=0.003,0.025,0.2,1.6"
+    config.id_trainings = 1  # per fine-tuned arm, with other seeds; draws start from them in turn
     # Questions.
     # Levels to reach: shares of what the baseline gains from no labels to all; first the headline.
     config.levels = (0.8, 0.5, 0.9)
@@ -72,6 +80,7 @@ def ood(
     # Data and fine-tuning of each side; fine-tuning on a budget is that of config.ood.
     config.id, config.ood = inside, outside
     for side in (inside, outside):
+        side.learning_rate = config_dict.placeholder(float)  # in config.select, or here
         for key in STUDY_SETS:
             del side[key]
     return config
@@ -93,10 +102,10 @@ def ood_rehearsal(pair: str) -> Variant:
         config.budgets = "0, 10%, 33%, 100%"
         config.seeds = 3
         config.resamples = 400
+        config.select = "learning_rate=0.0005,0.002"
         # Random weights need an adaptive optimizer, and larger steps at first.
         for side, steps in ((config.id, 160), (config.ood, 60)):
-            side.optimizer, side.schedule = "adamw", "cosine"
-            side.learning_rate, side.learning_rate_batch = 0.002, 0
+            side.optimizer, side.schedule, side.learning_rate_batch = "adamw", "cosine", 0
             side.steps = steps
             side.evaluate_every = side.checkpoint_every = steps // 4
             # Augmentation evens out much of the difference between the made-up hospitals.

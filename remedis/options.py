@@ -2,10 +2,11 @@
 
 import ast
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
 
-from remedis.errors import UserError
+from remedis.errors import UserError, unknown_choice
 
 _Settings = TypeVar("_Settings")
 
@@ -77,6 +78,48 @@ def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
             values[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             values[key] = value
+    return values
+
+
+def grid(
+    text: str, *, what: str, kinds: Mapping[str, type[int] | type[float]]
+) -> dict[str, tuple[float, ...]]:
+    """Returns the values by key of a text such as `learning_rate=0.003,0.03; steps=100,300`.
+
+    Args:
+      text: keys with their values, in any order; the order is kept.
+      what: the name of the option, as its error message begins, such as `config.select`.
+      kinds: the keys that may occur, with the type of their values.
+
+    Raises:
+      UserError: a key is unknown or occurs twice, or a value is no number of its key's type, is
+        below 0, or occurs twice.
+    """
+    example = "'learning_rate=0.003,0.03; weight_decay=0,0.0001'"
+    expected = f"keys with their values, separated by commas, such as {example}"
+    values: dict[str, tuple[float, ...]] = {}
+    for key, listed in pairs(text, what=what, expected=expected):
+        if key not in kinds:
+            raise unknown_choice(f"key in {what}", key, kinds)
+        if key in values:
+            raise UserError(f"{what} names {key} twice; list its values once, as in {example}.")
+        number = "whole number" if kinds[key] is int else "number"
+        found: list[float] = []
+        for part in items(listed, ","):
+            try:
+                value = kinds[key](part)
+            except ValueError:
+                value = -1
+            if not 0 <= value < math.inf:
+                raise UserError(
+                    f"{what} has {key}={part}; expected a {number} of 0 or more, as in {example}."
+                )
+            if value in found:
+                raise UserError(f"{what} has {key}={part} twice; list every value once.")
+            found.append(value)
+        if not found:
+            raise UserError(f"{what} has no value of {key}; expected {expected}.")
+        values[key] = tuple(found)
     return values
 
 

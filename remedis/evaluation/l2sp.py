@@ -87,6 +87,22 @@ class StartingPoint:
         return ProjectedImages(np.asarray(x @ self.axes, np.float32), self.logits(x))
 
 
+@dataclasses.dataclass(frozen=True)
+class Adaptation:
+    """A probe adapted with L2-SP, and the choice of its penalty.
+
+    Attributes:
+      logits: [m, L], of the test images.
+      aurocs: mean AUROC on validation by penalty, descending; the first is that of the infinite
+        penalty, the starting point. All are None if validation cannot rank.
+      penalty: the chosen one.
+    """
+
+    logits: Floats
+    aurocs: dict[float, float | None]
+    penalty: float
+
+
 @one_thread()
 def adapt(
     pool: ProjectedImages,
@@ -94,8 +110,8 @@ def adapt(
     train: npt.NDArray[np.bool_],
     validation: npt.NDArray[np.bool_],
     test: ProjectedImages,
-) -> Floats:
-    """Returns the logits [m, L] of the test images by the probe, adapted with L2-SP.
+) -> Adaptation:
+    """Returns the logits of the test images by the probe, adapted with L2-SP.
 
     One penalty for all labels is chosen by the mean AUROC on validation, over the labels that have
     both classes there: with few patients, one number can be chosen more reliably than several.
@@ -109,10 +125,11 @@ def adapt(
       validation: [n], the images to choose the penalty by.
       test: [m] images.
     """
-    best_auroc = _mean_auroc(targets[validation], pool.logits[validation])
+    best_penalty, best_auroc = np.inf, _mean_auroc(targets[validation], pool.logits[validation])
     best_logits = np.asarray(test.logits)
-    if np.isnan(best_auroc):
-        return best_logits
+    aurocs: dict[float, float | None] = {best_penalty: best_auroc}
+    if best_auroc is None:
+        return Adaptation(best_logits, aurocs | dict.fromkeys(PENALTIES), best_penalty)
     features = pool.z[train]
     # The bias compensates for the centring.
     means = features.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -122,16 +139,16 @@ def adapt(
     for penalty in PENALTIES:
         solution = regression.solve(penalty, solution)
         logits = pool.logits[validation] + validation_features @ solution.kernel + solution.bias
-        validation_auroc = _mean_auroc(targets[validation], logits)
-        if validation_auroc > best_auroc:
-            best_auroc = validation_auroc
+        auroc = aurocs[penalty] = _mean_auroc(targets[validation], logits)
+        assert auroc is not None  # the labels that have both classes are the same for all
+        if auroc > best_auroc:
+            best_penalty, best_auroc = penalty, auroc
             shift = solution.bias - means @ solution.kernel
             kernel = solution.kernel.astype(np.float32)
             best_logits = test.logits + test.z @ kernel + shift
-    return best_logits
+    return Adaptation(best_logits, aurocs, best_penalty)
 
 
-def _mean_auroc(targets: Floats, logits: Floats) -> float:
-    """Returns the mean AUROC over the labels that have one; NaN if none has."""
-    mean = mean_auroc(targets, logits) if len(targets) else None
-    return np.nan if mean is None else mean
+def _mean_auroc(targets: Floats, logits: Floats) -> float | None:
+    """Returns the mean AUROC over the labels that have one; None if none has."""
+    return mean_auroc(targets, logits) if len(targets) else None

@@ -81,7 +81,7 @@ class GradientFit:
     def __init__(self, distribution: Distribution, model: TrainableModel) -> None:
         self._distribution, self._model = distribution, model
         self._logits = logits_of(model.classifier)
-        self._trainers: dict[tuple[Any, ...], Trainer] = {}
+        self._trainers: dict[tuple[Any, ...], tuple[Trainer, schedules.Rate]] = {}
 
     def __call__(
         self,
@@ -90,10 +90,20 @@ class GradientFit:
         data: RunData,
         train_ops: Preprocess,
         eval_ops: Preprocess,
+        scores_test: bool = True,
     ) -> FitResult:
         """Fits as `fit` does, from the current weights of the model.
 
-        Every call needs the same model settings, optimizer and precision.
+        Every call needs the same model settings, optimizer and precision. A finished training whose
+        checkpoints exist is not repeated: its best weights are restored.
+
+        Args:
+          settings: of the run.
+          run: the directory for the training's state.
+          data: the three splits.
+          train_ops: operations on training images.
+          eval_ops: operations on images to score.
+          scores_test: False leaves the scores of the test split empty.
         """
         distribution, batch_size = self._distribution, settings.optimization.batch_size
         schedule = _schedule(settings, len(data.train))
@@ -117,7 +127,7 @@ class GradientFit:
                 self._logits, own_validation, eval_ops, batch_size, cache=validation_cache
             )
             everyone = distribution.gathered(logits)
-            return _score(data.validation.targets(), everyone, settings.model.task, selection)
+            return validation_score(data.validation.targets(), everyone, settings.model.task, selection)
 
         mixup = _mixup(settings, len(data.train), distribution)
         state = loop.train(
@@ -140,15 +150,17 @@ class GradientFit:
         classifier = exportable(self._model, settings)
         logits = self._logits if classifier is self._model.classifier else logits_of(classifier)
 
+        nothing = np.empty((0, len(classifier.labels)), np.float32)
+
         def scored(split: Manifest, name: str) -> np.ndarray:
             if not distribution.chief:
-                return np.empty((0, len(classifier.labels)), np.float32)
+                return nothing
             return predict.predict(logits, split, eval_ops, batch_size, f"Scoring {name}")
 
         return FitResult(
             classifier,
             scored(data.validation, "validation"),
-            scored(data.test, "test"),
+            scored(data.test, "test") if scores_test else nothing,
             {
                 "schedule": {**dataclasses.asdict(schedule), "mixup": mixup},
                 "steps": int(state.step),
@@ -166,12 +178,18 @@ class GradientFit:
     ) -> Trainer:
         """Returns the last trainer if its traced constants are the same, else a new one."""
         loss = _loss(settings, train)
-        constants = (schedule, loss, mixup, settings.seed if mixup else None)
+        at_any_rate = dataclasses.replace(schedule, learning_rate=1.0)
+        decay = settings.optimization.weight_decay
+        constants = (at_any_rate, loss, mixup, settings.seed if mixup else None, decay)
         if constants not in self._trainers:
             self._trainers.clear()  # the optimizer's variables are as large as the network
-            learner = _learner(settings, self._model, schedule, loss, mixup, self._distribution)
-            self._trainers[constants] = Trainer(learner, self._distribution)
-        return self._trainers[constants]
+            with self._distribution.strategy.scope():
+                rate = schedules.Rate(schedule)
+            learner = _learner(settings, self._model, rate, loss, mixup, self._distribution)
+            self._trainers[constants] = Trainer(learner, self._distribution), rate
+        trainer, rate = self._trainers[constants]
+        rate.set(schedule.learning_rate)
+        return trainer
 
 
 def logits_of(classifier: Classifier) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -255,7 +273,7 @@ def _plan(settings: FinetuneSettings, schedule: schedules.Schedule) -> loop.Plan
 def _learner(
     settings: FinetuneSettings,
     model: TrainableModel,
-    schedule: schedules.Schedule,
+    rate: schedules.Rate,
     loss: SupervisedLoss,
     mixup: float,
     distribution: Distribution,
@@ -266,7 +284,7 @@ def _learner(
     with distribution.strategy.scope():
         optimizer = optimizers.make(
             asked.optimizer,
-            schedules.Rate(schedule),
+            rate,
             {trained[name].path: factor for name, factor in model.factors.items()},
             momentum=asked.momentum,
             weight_decay=asked.weight_decay,
@@ -283,7 +301,7 @@ def _learner(
     )
 
 
-def _score(
+def validation_score(
     targets: np.ndarray, logits: np.ndarray, task: str, selection: Selection
 ) -> tuple[float, dict[str, float | None]]:
     """Returns the mean AUROC that selects; without labels for it, the negative loss."""

@@ -1,16 +1,20 @@
-"""Arms of a study: the interface of all modes, and scores before adaptation."""
+"""Arms of a study: the interface of all modes, and scores before and after adaptation."""
 
 import dataclasses
 import json
 import pathlib
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.evaluation.label_budget import Cell
+from remedis.evaluation.selection import Selection
+from remedis.finetuning.selection import Choice
 from remedis.label_budget.budgets import Draw
 from remedis.label_budget.cell_store import Scores
+from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import MODES
 from remedis.zoo.provenance import Provenance
@@ -27,15 +31,23 @@ class InDistributionScores:
       zero_shot: [OOD test images, L] float32.
       provenance: of the checkpoint that the arm started from.
       seconds: that the model took to train and score.
+      pool: [OOD pool images, L] float32; None in studies of version 0.1.
+      tuning: the choice of its settings on ID validation, as plain values for `summary.json`; None
+        in studies of version 0.1.
     """
 
     id_test: Scores
     zero_shot: Scores
     provenance: Provenance
     seconds: float
+    pool: Scores | None = None
+    tuning: dict[str, Any] | None = None
 
     def write(self, path: files.Path) -> None:
         """Writes a file, whole or not at all."""
+        optional: dict[str, Any] = {}
+        if self.pool is not None:
+            optional["pool"] = np.asarray(self.pool, np.float32)
         with files.whole_file(path) as temporary:
             np.savez(
                 temporary,
@@ -43,6 +55,8 @@ class InDistributionScores:
                 zero_shot=np.asarray(self.zero_shot, np.float32),
                 provenance=json.dumps(self.provenance.to_json()),
                 seconds=self.seconds,
+                tuning=json.dumps(self.tuning),
+                **optional,
             )
 
     @classmethod
@@ -54,22 +68,63 @@ class InDistributionScores:
                 content["zero_shot"],
                 Provenance.from_json(json.loads(str(content["provenance"]))),
                 float(content["seconds"]),
+                content.get("pool"),
+                json.loads(str(content.get("tuning", "null"))),
             )
 
 
-def scores_file(run: StudyDirectory, name: str, mode: str) -> pathlib.Path:
+@dataclasses.dataclass(frozen=True)
+class Adapted:
+    """The result of an adaptation.
+
+    Attributes:
+      scores: [OOD test images, L] float32, of the chosen candidate.
+      choice: of the settings on the validation patients of the draw; its first candidate is the
+        in-distribution model as it is.
+    """
+
+    scores: Scores
+    choice: Choice
+
+
+def selection(data: StudyData, draw: Draw) -> Selection:
+    """Returns the labels whose mean AUROC on the validation patients of a draw chooses."""
+    held = data.judged_pool.subset(draw.validation)
+    return Selection.of(held.targets(), held.labels, held.table["patient_id"])
+
+
+def model_folder(run: StudyDirectory, name: str, training: int = 0) -> pathlib.Path:
+    """Returns the folder of an arm's fine-tuned in-distribution model.
+
+    Args:
+      run: the study's directory.
+      name: of the arm.
+      training: number of the in-distribution training, from 0.
+    """
+    return run / (f"id-{training}" if training else "id") / name
+
+
+def scores_file(run: StudyDirectory, name: str, mode: str, training: int = 0) -> pathlib.Path:
     """Returns the file of an arm's `InDistributionScores`."""
-    return run / "id" / (f"{name}/{SCORES}" if mode == "finetune" else f"{name}-{mode}.npz")
+    folder = model_folder(run, name, training)
+    return folder / SCORES if mode == "finetune" else folder.with_name(f"{name}-{mode}.npz")
 
 
-def pin_weights(run: StudyDirectory, name: str, digest: str) -> None:
+def pin_weights(run: StudyDirectory, name: str, digest: str, training: int = 0) -> None:
     """Records the weights that an arm starts from, or checks that they are still the same.
+
+    Args:
+      run: the study's directory.
+      name: of the arm.
+      digest: of the weights.
+      training: number of the in-distribution training. Trainings with another seed start from other
+        weights if these are drawn at random.
 
     Raises:
       UserError: finished cells of the arm started from other weights.
     """
-    file = run / "weights" / f"{name}.txt"
-    begun = any(scores_file(run, name, mode).is_file() for mode in MODES)
+    file = run / (f"weights-{training}" if training else "weights") / f"{name}.txt"
+    begun = any(scores_file(run, name, mode, training).is_file() for mode in MODES)
     if begun and file.is_file():
         if file.read_text(encoding="utf-8") != digest:
             raise UserError(
@@ -81,19 +136,16 @@ def pin_weights(run: StudyDirectory, name: str, digest: str) -> None:
 
 
 class Arm(Protocol):
-    """An arm in one mode, ready to be adapted.
+    """An arm in one mode, ready to be adapted."""
 
-    Attributes:
-      in_distribution: scores before any adaptation.
-    """
+    def in_distribution(self, training: int) -> InDistributionScores:
+        """Returns the scores of the model of an in-distribution training, before adaptation."""
 
-    in_distribution: InDistributionScores
-
-    def adapt(self, draw: Draw, seed: int, cell: str) -> Scores:
+    def adapt(self, draw: Draw, cell: Cell) -> Adapted:
         """Returns the scores of the OOD test images after adaptation to a draw.
 
         Args:
           draw: the images.
-          seed: of the cell.
-          cell: name of the cell, for files that exist while it is computed.
+          cell: its seed decides where the adaptation starts and its order; its name is that of
+            files that exist while it is computed.
         """

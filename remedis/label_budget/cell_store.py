@@ -1,5 +1,6 @@
 """The cells of a study and their files; a file exists only if its cell is finished."""
 
+import json
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
+from remedis.finetuning.selection import Choice
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.settings import Shard
 
@@ -48,10 +50,30 @@ class CellStore(Mapping[Cell, Scores]):
             )
         return scores
 
-    def write(self, cell: Cell, scores: npt.ArrayLike, seconds: float) -> None:
-        """Writes a finished cell that took `seconds`, whole or not at all."""
+    def write(
+        self, cell: Cell, scores: npt.ArrayLike, seconds: float, choice: Choice | None = None
+    ) -> None:
+        """Writes a finished cell, whole or not at all.
+
+        Args:
+          cell: the cell.
+          scores: of its model.
+          seconds: that it took.
+          choice: of its settings on validation; None for zero-shot.
+        """
         with files.whole_file(self._file(cell)) as temporary:
-            np.savez(temporary, scores=np.asarray(scores, np.float32), seconds=seconds)
+            np.savez(
+                temporary,
+                scores=np.asarray(scores, np.float32),
+                seconds=seconds,
+                choice=json.dumps(choice and choice.to_json()),
+            )
+
+    def choice(self, cell: Cell) -> Choice | None:
+        """Returns the choice of a finished cell; None for zero-shot and for version 0.1."""
+        with np.load(self._file(cell), allow_pickle=False) as content:
+            values = json.loads(str(content.get("choice", "null")))
+        return None if values is None else Choice.from_json(values)
 
     def seconds(self, cell: Cell) -> float:
         """Returns the seconds that a finished cell took."""
@@ -73,23 +95,36 @@ class CellStore(Mapping[Cell, Scores]):
 
 
 def plan_cells(
-    arms: Iterable[str], modes: Sequence[str], budgets: Sequence[Budget], seeds: int
+    arms: Iterable[str],
+    trainings: Mapping[str, int],
+    budgets: Sequence[Budget],
+    seeds: int,
 ) -> list[Cell]:
-    """Returns the cells of a study: one zero-shot per mode and arm, and one per budget and seed."""
+    """Returns the cells of a study.
+
+    They are one zero-shot cell per mode, arm and in-distribution training, and one per budget and
+    seed.
+
+    Args:
+      arms: their names.
+      trainings: number of in-distribution trainings by mode.
+      budgets: those that are left out have no cells.
+      seeds: number of draws per budget.
+    """
     return [
         Cell(arm, mode, budget.patients, seed)
-        for mode in modes
+        for mode, models in trainings.items()
         for arm in arms
         for budget in budgets
         if budget.left_out is None
-        for seed in range(seeds if budget.patients else 1)
+        for seed in range(seeds if budget.patients else models)
     ]
 
 
 def time_left(
     store: CellStore,
     unfinished: Iterable[Cell],
-    model_seconds: Mapping[tuple[str, str], float | None],
+    model_seconds: Mapping[Cell, float | None],
 ) -> str:
     """Returns an estimate, in words, of the time that unfinished cells will take.
 
@@ -100,7 +135,8 @@ def time_left(
     Args:
       store: of the study.
       unfinished: the cells to estimate.
-      model_seconds: that each in-distribution model took, by arm and mode; None if not trained yet.
+      model_seconds: that each in-distribution model took, by its zero-shot cell; None if it is not
+        trained yet. Training every candidate of a grid is part of the time, here and in cells.
     """
     cell_seconds: dict[tuple[str, ...], list[float]] = {}
     for cell in store:
@@ -109,13 +145,15 @@ def time_left(
                 cell_seconds.setdefault(group, []).append(store.seconds(cell))
     means = {group: float(np.mean(seconds)) for group, seconds in cell_seconds.items()}
     expected: dict[str, list[float | None]] = {}
+    unfinished = list(unfinished)
     for cell in unfinished:
         mean = means.get((cell.mode, cell.arm), means.get((cell.mode,)))
         expected.setdefault(cell.mode, []).append(mean if cell.patients else 0.0)
-    for arm, mode in dict.fromkeys((cell.arm, cell.mode) for cell in unfinished):
-        if model_seconds.get((arm, mode)) is None:
-            known = [s for (_, m), s in model_seconds.items() if m == mode and s is not None]
-            expected[mode].append(float(np.mean(known)) if known else None)
+    arms = {(cell.arm, cell.mode) for cell in unfinished}
+    for model, seconds in model_seconds.items():
+        if seconds is None and (model.arm, model.mode) in arms:
+            known = [s for m, s in model_seconds.items() if m.mode == model.mode and s is not None]
+            expected[model.mode].append(float(np.mean(known)) if known else None)
     unknown = [mode for mode, seconds in expected.items() if None in seconds]
     total = sum(sum(filter(None, s)) for mode, s in expected.items() if mode not in unknown)
     sentences = [] if len(unknown) == len(expected) else [f"about {duration(total)}"]

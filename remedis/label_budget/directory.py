@@ -17,9 +17,9 @@ FREE = (
 class StudyDirectory(RunDirectory):
     """Files of one study.
 
-    `id/` has the in-distribution models, `embeddings/` the embeddings for probes, `cells/` the
-    scores of finished cells, `work/` unfinished ones, `data/` the checks of the images, `weights/`
-    a digest of each arm's checkpoint.
+    `id/` has the in-distribution models, `id-1/` and so on those of further trainings,
+    `embeddings/` the embeddings for probes, `cells/` the scores of finished cells, `work/`
+    unfinished ones, `data/` the checks of the images, `weights/` a digest of each arm's checkpoint.
     """
 
     def __init__(self, path: files.Path, config: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ class StudyDirectory(RunDirectory):
         super().__init__(path, json.loads(json.dumps(kept)))
 
     def _has_begun(self) -> bool:
-        return any((self / "cells").glob("[!.]*")) or any((self / "id").glob("[!.]*"))
+        return any(self.path.glob("cells/[!.]*")) or any(self.path.glob("id*/[!.]*"))
 
     def data(self, key: str) -> RunDirectory:
         """Returns the directory for the checks of one hospital's data, `id` or `ood`."""

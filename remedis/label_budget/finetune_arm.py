@@ -1,5 +1,11 @@
-"""The mode `finetune`: all layers, first on in-distribution data, then on each budget."""
+"""The mode `finetune`: all layers, first on in-distribution data, then on each budget.
 
+Both are trained once per candidate of the grid, and validation chooses: ID validation for the
+in-distribution model, the validation patients of its own budget for a cell. The in-distribution
+model as it is, step 0, is the first candidate of every cell.
+"""
+
+import dataclasses
 import logging
 import os
 import pathlib
@@ -9,11 +15,24 @@ import time
 import keras
 import numpy as np
 
+from remedis import files
+from remedis.errors import UserError
+from remedis.evaluation.label_budget import Cell
+from remedis.evaluation.selection import Selection
 from remedis.finetuning import gradient, model
 from remedis.finetuning.data import RunData
+from remedis.finetuning.selection import UNCHANGED, CandidateDirectory, Choice, train_candidates
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.inference import predict
-from remedis.label_budget.arm import SCORES, InDistributionScores, pin_weights, scores_file
+from remedis.label_budget.arm import (
+    SCORES,
+    Adapted,
+    InDistributionScores,
+    model_folder,
+    pin_weights,
+    scores_file,
+    selection,
+)
 from remedis.label_budget.budgets import Draw
 from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import StudyData
@@ -23,7 +42,7 @@ from remedis.models import backbone
 from remedis.models.classifier import HEAD
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
-from remedis.zoo import checkpoint, save_classifier
+from remedis.zoo import checkpoint, resolve, save_classifier
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -31,12 +50,13 @@ _LOG = logging.getLogger(__name__)
 Weights = list[tuple[keras.Variable, np.ndarray]]
 
 
-class FinetuneArm:
-    """An arm that has been fine-tuned on the in-distribution data.
+def candidate_names(settings: StudySettings) -> tuple[str, ...]:
+    """Returns the candidates of every cell, in the order in which ties are broken."""
+    return (UNCHANGED, *(candidate.name for candidate in settings.select.candidates()))
 
-    Attributes:
-      in_distribution: scores of the in-distribution model.
-    """
+
+class FinetuneArm:
+    """An arm that is fine-tuned on the in-distribution data, then on budgets."""
 
     def __init__(
         self,
@@ -46,10 +66,7 @@ class FinetuneArm:
         name: str,
         shard: Shard,
     ) -> None:
-        """Trains the in-distribution model if no process has done so.
-
-        Each shard trains in its own directory and renames it at the end. The first shard to finish
-        provides the model, so no process waits for a killed one.
+        """Prepares the arm; models are trained when they are asked for.
 
         Args:
           settings: of the study.
@@ -57,28 +74,59 @@ class FinetuneArm:
           data: of the study.
           name: of the arm.
           shard: of this process.
+        """
+        self._settings, self._run, self._data = settings, run, data
+        self._name, self._shard = name, shard
+        self._scores: dict[int, InDistributionScores] = {}
+        self._fit: gradient.GradientFit | None = None
+        self._trainable: model.TrainableModel | None = None
+        self._weights: Weights = []
+        self._training = 0  # the one that the weights are of
+
+    def in_distribution(self, training: int) -> InDistributionScores:
+        """Returns the scores of an in-distribution model; trains it if no process has done so.
+
+        Each shard trains in its own directory and renames it at the end. The first shard to finish
+        provides the model, so no process waits for a killed one.
 
         Raises:
           UserError: the arm's checkpoint does not exist, or the training cannot be done.
         """
-        self._settings, self._run, self._data = settings, run, data
-        self._folder = run / "id" / name
-        self._fit: gradient.GradientFit | None = None
-        self._weights: Weights = []
-        if not self._folder.is_dir():
-            work = run / "work" / f"id-{name}-{shard.number}of{shard.count}"
-            _train_in_distribution(settings, run, data, name, work)
-            _rename(work, self._folder)
-        self.in_distribution = InDistributionScores.read(scores_file(run, name, "finetune"))
+        if training not in self._scores:
+            folder = model_folder(self._run, self._name, training)
+            if not folder.is_dir():
+                number = f"-{training}" if training else ""
+                work = f"id{number}-{self._name}-{self._shard.number}of{self._shard.count}"
+                target = self._run / "work" / work
+                _train_in_distribution(
+                    self._settings, self._run, self._data, self._name, training, target
+                )
+                _rename(target, folder)
+            file = scores_file(self._run, self._name, "finetune", training)
+            self._scores[training] = InDistributionScores.read(file)
+        return self._scores[training]
 
-    def adapt(self, draw: Draw, seed: int, cell: str) -> Scores:
+    def adapt(self, draw: Draw, cell: Cell) -> Adapted:
         """Returns the scores of the OOD test images after fine-tuning on a draw.
 
-        A killed cell resumes from its last checkpoint in `work/`.
+        A killed cell resumes in `work/`: finished candidates are not repeated, the next one resumes
+        from its last checkpoint.
         """
-        export = self._folder / "export"
-        settings = self._settings.finetuning("ood", os.path.abspath(export), seed)
-        work = RunDirectory(self._run / "work" / cell, settings.to_dict())
+        training = cell.seed % self._settings.trainings(cell.mode)
+        names = candidate_names(self._settings)
+        selects = selection(self._data, draw)
+        targets = self._data.judged_pool.targets()[draw.validation]
+        unchanged = selects.auroc(targets, self._pool_scores(training)[draw.validation])
+        zero_shot = self.in_distribution(training).zero_shot
+        if unchanged is None:
+            return Adapted(zero_shot, Choice(names, (None,) * len(names), 0))
+        export = model_folder(self._run, self._name, training) / "export"
+        base = self._settings.finetuning("ood", os.path.abspath(export), cell.seed)
+        settings = [candidate.of(base) for candidate in self._settings.select.candidates()]
+        directories = [
+            CandidateDirectory(self._run / "work" / str(cell) / f"candidate-{i}", one.to_dict())
+            for i, one in enumerate(settings)
+        ]
         data = RunData(
             train=self._data.pool.subset(draw.train),
             validation=self._data.judged_pool.subset(draw.validation),
@@ -86,49 +134,134 @@ class FinetuneArm:
             hashes=self._data.hashes,
             summary={},
         )
-        fit = self._reset(settings)
-        return fit(settings, work, data, *settings.images.operations()).test_logits
+        operations = base.images.operations()
 
-    def _reset(self, settings: FinetuneSettings) -> gradient.GradientFit:
-        """Returns the traced fit, its model set to the in-distribution weights."""
-        if self._fit is None:
+        def fitted(index: int, scores_test: bool) -> model.FitResult:
+            fit = self._reset(settings[index], training)
+            return fit(settings[index], directories[index], data, *operations, scores_test)
+
+        def trained(index: int) -> float:
+            logits = fitted(index, scores_test=False).validation_logits
+            auroc = selects.auroc(targets, logits)
+            assert auroc is not None  # the labels are those of `unchanged`
+            return auroc
+
+        choice = Choice.best(names, [unchanged, *train_candidates(directories, trained)])
+        if choice.chosen == 0:
+            return Adapted(zero_shot, choice)
+        return Adapted(fitted(choice.chosen - 1, scores_test=True).test_logits, choice)
+
+    def _pool_scores(self, training: int) -> Scores:
+        """Returns the scores of the OOD pool by an in-distribution model."""
+        scores = self.in_distribution(training)
+        if scores.pool is None:  # a model of version 0.1
+            export = os.path.abspath(model_folder(self._run, self._name, training) / "export")
+            settings = self._settings.finetuning("ood", export)
+            self._reset(settings, training)
+            assert self._trainable is not None
+            pool = predict.predict(
+                gradient.logits_of(self._trainable.classifier),
+                self._data.pool,
+                settings.images.operations()[1],
+                settings.optimization.batch_size,
+                "Scoring the OOD pool",
+            )
+            scores = self._scores[training] = dataclasses.replace(scores, pool=pool)
+        assert scores.pool is not None
+        return scores.pool
+
+    def _reset(self, settings: FinetuneSettings, training: int) -> gradient.GradientFit:
+        """Returns the traced fit, its model set to the weights of an in-distribution model."""
+        export = model_folder(self._run, self._name, training) / "export"
+        if self._fit is None or self._trainable is None:
             distribution = Distribution.from_name("none")
-            trainable = model.build(settings, distribution.strategy, log_level=logging.DEBUG)
-            _restore_head(trainable, self._folder / "export")
-            variables = trainable.classifier.named_variables().values()
-            self._weights = [(variable, variable.numpy()) for variable in variables]
-            self._fit = gradient.GradientFit(distribution, trainable)
+            self._trainable = model.build(settings, distribution.strategy, logging.DEBUG)
+            _restore_head(self._trainable, export)
+            self._weights = _copied(self._trainable)
+            self._fit = gradient.GradientFit(distribution, self._trainable)
+        elif training != self._training:
+            loaded = resolve.load_backbone(settings.model.checkpoint, settings.seed)
+            own = self._trainable.classifier.backbone.named_variables()
+            for name, variable in loaded.backbone.named_variables().items():
+                own[name].assign(variable.numpy())
+            _restore_head(self._trainable, export)
+            self._weights = _copied(self._trainable)
+        self._training = training
         for variable, value in self._weights:
             variable.assign(value)
         return self._fit
 
 
+def _copied(trainable: model.TrainableModel) -> Weights:
+    """Returns the variables of a model with copies of their values."""
+    variables = trainable.classifier.named_variables().values()
+    return [(variable, variable.numpy()) for variable in variables]
+
+
 def _train_in_distribution(
-    study: StudySettings, run: StudyDirectory, data: StudyData, name: str, work: pathlib.Path
+    study: StudySettings,
+    run: StudyDirectory,
+    data: StudyData,
+    name: str,
+    training: int,
+    work: pathlib.Path,
 ) -> None:
     """Fine-tunes an arm on the in-distribution data; leaves export and scores in `work`."""
     start = time.monotonic()
     spec = study.arms[name]
-    settings = study.finetuning("id", spec)
-    directory = RunDirectory(work, settings.to_dict())
+    base = study.finetuning("id", spec, training)
+    candidates = study.select.candidates()
+    settings = [candidate.of(base) for candidate in candidates]
     distribution = Distribution.from_name("none")
-    trainable = model.build(settings, distribution.strategy)
+    trainable = model.build(base, distribution.strategy)
+    directory = RunDirectory(work, settings[0].to_dict())
     directory.write_environment(trainable.provenance.to_json())
-    # A killed training resumes only if the data are unchanged.
     weights = backbone.digest(trainable.classifier.backbone)
-    directory.pin({"data": data.inside.digest(), "weights": weights})
-    pin_weights(run, name, weights)
-    train_ops, eval_ops = settings.images.operations()
-    result = gradient.fit(
-        settings, directory, distribution, trainable, data.inside, train_ops, eval_ops
-    )
-    zero_shot = predict.predict(
-        gradient.logits_of(result.classifier),
-        data.test,
-        eval_ops,
-        settings.optimization.batch_size,
-        "Scoring the OOD test",
-    )
+    pin_weights(run, name, weights, training)
+    directories = []
+    for i, one in enumerate(settings):
+        directories.append(CandidateDirectory(work / f"candidate-{i}", one.to_dict()))
+        # A killed training resumes only if the data are unchanged.
+        directories[-1].pin({"data": data.inside.digest(), "weights": weights})
+    train_ops, eval_ops = base.images.operations()
+    held = data.inside.validation
+    targets = held.targets()
+    selects = Selection.of(targets, held.labels, held.table["patient_id"])
+    fit, initial = gradient.GradientFit(distribution, trainable), _copied(trainable)
+
+    def fitted(index: int, scores_test: bool) -> model.FitResult:
+        for variable, value in initial:
+            variable.assign(value)
+        if len(settings) > 1 and not directories[index].finished():
+            _LOG.info(f"{name}: candidate {index + 1} of {len(settings)}, {candidates[index].name}")
+        return fit(
+            settings[index], directories[index], data.inside, train_ops, eval_ops, scores_test
+        )
+
+    def trained(index: int) -> float:
+        logits = fitted(index, scores_test=False).validation_logits
+        return gradient.validation_score(targets, logits, base.model.task, selects)[0]
+
+    names = [candidate.name for candidate in candidates]
+    choice = Choice.best(names, train_candidates(directories, trained))
+    if not choice.ranked:
+        shutil.rmtree(work, ignore_errors=True)  # a corrected config starts over
+        raise UserError(
+            f"Every in-distribution training of the arm {name} diverged ({'; '.join(names)}); add "
+            "smaller learning rates to config.select, or set smaller ones for config.id."
+        )
+    result = fitted(choice.chosen, scores_test=True)
+
+    def predicted(split: str) -> Scores:
+        return predict.predict(
+            gradient.logits_of(result.classifier),
+            getattr(data, split),
+            eval_ops,
+            base.optimization.batch_size,
+            f"Scoring the OOD {split}",
+        )
+
+    zero_shot, pool = predicted("test"), predicted("pool")
     train = data.inside.train
     save_classifier.save(
         result.classifier,
@@ -137,7 +270,7 @@ def _train_in_distribution(
         provenance=Provenance(
             origin="training",
             description=f"Fine-tuned on {len(train):,} images of {study.id.name}.",
-            details={"labels": list(settings.data.labels), "method": "finetune"},
+            details={"labels": list(base.data.labels), "method": "finetune"},
             parent=trainable.provenance,
         ),
         directory=directory / "export",
@@ -145,14 +278,23 @@ def _train_in_distribution(
         label_policies={"source": settings.data.source, **settings.data.policies.to_json()},
         overwrite=True,
     )
-    seconds = time.monotonic() - start
-    scores = InDistributionScores(result.test_logits, zero_shot, trainable.provenance, seconds)
+    files.write_json(directory / "config.json", settings[choice.chosen].to_dict())
+    tuning = {"chosen": choice.names[choice.chosen]}
+    scores = InDistributionScores(
+        result.test_logits,
+        zero_shot,
+        trainable.provenance,
+        time.monotonic() - start,
+        pool,
+        tuning | {"scores": dict(zip(choice.names, choice.scores, strict=True))},
+    )
     scores.write(directory / SCORES)
 
 
 def _rename(work: pathlib.Path, folder: pathlib.Path) -> None:
     """Gives a finished directory its final name, unless another process was faster."""
-    shutil.rmtree(work / "checkpoints", ignore_errors=True)  # the export has the best weights
+    for checkpoints in work.glob("candidate-*/checkpoints"):  # the export has the best weights
+        shutil.rmtree(checkpoints, ignore_errors=True)
     folder.parent.mkdir(exist_ok=True)
     try:
         os.replace(work, folder)

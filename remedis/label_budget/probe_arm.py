@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from remedis.data.manifest import Manifest
-from remedis.evaluation.l2sp import StartingPoint, adapt
+from remedis.evaluation.l2sp import PENALTIES, StartingPoint, adapt
+from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.linear_probe import linear_probe
+from remedis.finetuning.selection import UNCHANGED, Choice
 from remedis.inference import embedding_store
-from remedis.label_budget.arm import InDistributionScores, pin_weights
+from remedis.label_budget.arm import Adapted, InDistributionScores, pin_weights, selection
 from remedis.label_budget.budgets import Draw
-from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
@@ -22,12 +23,15 @@ from remedis.zoo import resolve
 
 _LOG = logging.getLogger(__name__)
 
+# Of every cell, in the order in which ties are broken.
+CANDIDATES = (UNCHANGED, *(f"penalty {penalty:g}" for penalty in PENALTIES))
+
 
 class ProbeArm:
     """An arm whose embeddings are stored.
 
-    Attributes:
-      in_distribution: scores of the in-distribution probe.
+    Its in-distribution probe is solved exactly, so it has one in-distribution training: another one
+    on the same images would give the same probe.
     """
 
     def __init__(
@@ -71,19 +75,36 @@ class ProbeArm:
             validation_groups=inside.validation.table["patient_id"],
         )
         starting_point = StartingPoint.from_probe(probe, train)
+        self._data, self._labels = data, finetuning.data.labels
         self._targets, self._judged = data.pool.targets(), data.judged_pool.targets()
         self._pool = starting_point.project(embedded(data.pool, data.hashes, "OOD pool"))
         self._test = starting_point.project(embedded(data.test, data.hashes, "OOD test"))
-        self.in_distribution = InDistributionScores(
+        penalties = dict(zip(finetuning.data.labels, map(float, probe.penalties), strict=True))
+        self._in_distribution = InDistributionScores(
             starting_point.logits(test),
             self._test.logits,
             loaded.provenance,
             time.monotonic() - start,
+            self._pool.logits,
+            {"penalties": penalties},
         )
 
-    def adapt(self, draw: Draw, seed: int, cell: str) -> Scores:
+    def in_distribution(self, training: int) -> InDistributionScores:
+        """Returns the scores of the in-distribution probe."""
+        assert training == 0
+        return self._in_distribution
+
+    def adapt(self, draw: Draw, cell: Cell) -> Adapted:
         """Returns the scores of the OOD test images after adaptation to a draw."""
-        del seed, cell  # nothing is random, and no file is written
+        del cell  # nothing is random, and no file is written
         targets = np.where(draw.validation[:, None], self._judged, self._targets)
-        logits = adapt(self._pool, targets, draw.train, draw.validation, self._test)
-        return logits.astype(np.float32)
+        selecting = np.isin(self._labels, selection(self._data, draw).labels)
+        targets[np.ix_(draw.validation, ~selecting)] = np.nan
+        adapted = adapt(self._pool, targets, draw.train, draw.validation, self._test)
+        names = dict(zip((np.inf, *PENALTIES), CANDIDATES, strict=True))
+        choice = Choice(
+            tuple(names[penalty] for penalty in adapted.aurocs),
+            tuple(adapted.aurocs.values()),
+            list(adapted.aurocs).index(adapted.penalty),
+        )
+        return Adapted(adapted.logits.astype(np.float32), choice)

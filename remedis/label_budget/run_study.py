@@ -5,15 +5,15 @@ import itertools
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import ml_collections
 
 from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
-from remedis.finetuning import gradient
-from remedis.label_budget import arm, budgets, data, rehearsal, summary
+from remedis.finetuning import gradient, scratch_rates
+from remedis.label_budget import arm, budgets, data, rehearsal, summary, tuning
 from remedis.label_budget.cell_store import CellStore, plan_cells, time_left
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.finetune_arm import FinetuneArm
@@ -70,20 +70,22 @@ class Study:
                 _LOG.info(f"Budget {budget.name} is left out: {budget.left_out}.")
         if settings.primary is not None:
             settings.primary.among(planned)
-        cells = plan_cells(settings.arms, settings.modes, planned, settings.seeds)
+        cells = plan_cells(settings.arms, _trainings(settings), planned, settings.seeds)
         shape = (len(study_data.test), len(study_data.test.labels))
         return cls(settings, run, study_data, planned, CellStore(run / "cells", cells, shape))
 
     def time_left(self, unfinished: Sequence[Cell]) -> str:
         """Returns an estimate, in words, of the time that unfinished cells will take."""
-        seconds = {}
+        seconds: dict[Cell, float | None] = {}
         for mode in self.settings.modes:
             for name in self.settings.arms:
-                file = arm.scores_file(self.run, name, mode)
-                finished = file.is_file()
-                seconds[name, mode] = (
-                    arm.InDistributionScores.read(file).seconds if finished else None
-                )
+                for training in range(self.settings.trainings(mode)):
+                    file = arm.scores_file(self.run, name, mode, training)
+                    model = Cell(name, mode, 0, training)
+                    finished = file.is_file()
+                    seconds[model] = (
+                        arm.InDistributionScores.read(file).seconds if finished else None
+                    )
         return time_left(self.cells, unfinished, seconds)
 
 
@@ -111,6 +113,8 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
         f"{study.cells.planned - len(study.cells.unfinished()):,} of {study.cells.planned:,} cells "
         f"are finished; {len(cells):,} to do here."
     )
+    for mode in study.settings.modes:
+        _LOG.info(tuning.budget(study.settings, mode))
     _check_arms(study, cells)
     _run_cells(study, cells, shard or Shard())
     if shard is not None:
@@ -135,8 +139,9 @@ def list_cells(
     unfinished = set(study.cells.unfinished(shard or Shard()))
     finished = set(study.cells)
     settings = study.settings
-    planned = plan_cells(settings.arms, settings.modes, study.budgets, settings.seeds)
-    lines = []
+    _check_arms(study, sorted(unfinished))
+    planned = plan_cells(settings.arms, _trainings(settings), study.budgets, settings.seeds)
+    lines = [tuning.budget(settings, mode) for mode in settings.modes]
     for (mode, name, patients), group in itertools.groupby(
         planned, key=lambda cell: (cell.mode, cell.arm, cell.patients)
     ):
@@ -146,11 +151,35 @@ def list_cells(
             f"{sum(c in finished for c in cells):3} finished, "
             f"{sum(c in unfinished for c in cells):3} to do"
         )
+    lines += _trainings_left(study, unfinished)
     lines.append(
         f"{len(finished):,} of {study.cells.planned:,} cells are finished, {len(unfinished):,} to "
         f"do{f' here: {study.time_left(sorted(unfinished))}' if unfinished else ''}."
     )
     return "\n".join(lines)
+
+
+def _trainings(settings: StudySettings) -> dict[str, int]:
+    """Returns the number of in-distribution trainings per arm, by mode."""
+    return {mode: settings.trainings(mode) for mode in settings.modes}
+
+
+def _trainings_left(study: Study, unfinished: Collection[Cell]) -> list[str]:
+    """Returns a sentence on the trainings that unfinished cells of fine-tuning need, if any."""
+    adapted = sum(cell.mode == "finetune" and cell.patients > 0 for cell in unfinished)
+    settings, candidates = study.settings, len(study.settings.select)
+    trainings = settings.trainings("finetune")
+    models = {(cell.arm, cell.seed % trainings) for cell in unfinished if cell.mode == "finetune"}
+    missing = sum(
+        not arm.scores_file(study.run, name, "finetune", training).is_file()
+        for name, training in models
+    )
+    if not adapted + missing:
+        return []
+    return [
+        f"Fine-tunings to do: {missing:,} in-distribution models and {adapted:,} cells, "
+        f"x {candidates} = {(missing + adapted) * candidates:,} trainings at most."
+    ]
 
 
 def _check_arms(study: Study, cells: Sequence[Cell]) -> None:
@@ -160,25 +189,45 @@ def _check_arms(study: Study, cells: Sequence[Cell]) -> None:
     if not any(cell.mode == "finetune" for cell in cells):
         return
     for key, train in (("id", study.data.inside.train), ("ood", study.data.pool)):
-        settings = study.settings.finetuning(key, checkpoint="")
-        settings.images.operations()
+        base = study.settings.finetuning(key, checkpoint="")
+        base.images.operations()
         try:
-            gradient.check(settings, train)
+            for candidate in study.settings.select.candidates():
+                gradient.check(candidate.of(base), train)
         except UserError as error:
             raise UserError(f"Fine-tuning by config.{key}: {error}") from None
+    for name in dict.fromkeys(cell.arm for cell in cells if cell.mode == "finetune"):
+        _check_rates(study.settings, name)
+
+
+def _check_rates(settings: StudySettings, name: str) -> None:
+    """Raises a UserError if an untrained arm would be trained at rates of pretrained ones only."""
+    if not resolve.is_random(settings.arms[name]):
+        return
+    asked = settings.finetuning("id", "").optimization
+    rates = settings.select.values.get("learning_rate") or (asked.learning_rate,)
+    if fault := scratch_rates.fault(asked, rates):
+        named = "config.select" if settings.select.values else "config.id.learning_rate"
+        raise UserError(
+            f"config.arms has {name}={settings.arms[name]}, whose weights are random, but {fault}; "
+            f"add such a rate to {named}, from which validation chooses for every arm alike."
+        )
 
 
 def _run_cells(study: Study, cells: Sequence[Cell], shard: Shard) -> None:
     done, last = 0, time.monotonic()
     for prepared_arm, own_cells in _by_arm(study, cells, shard):
         for cell in own_cells:
+            trainings = study.settings.trainings(cell.mode)
+            before = prepared_arm.in_distribution(cell.seed % trainings)  # has its own seconds
             start = time.monotonic()
             if cell.patients == 0:
-                scores = prepared_arm.in_distribution.zero_shot
+                study.cells.write(cell, before.zero_shot, time.monotonic() - start)
             else:
                 budget = next(b for b in study.budgets if b.patients == cell.patients)
-                scores = prepared_arm.adapt(budget.draws[cell.seed], cell.seed, str(cell))
-            study.cells.write(cell, scores, time.monotonic() - start)
+                adapted = prepared_arm.adapt(budget.draws[cell.seed], cell)
+                seconds = time.monotonic() - start
+                study.cells.write(cell, adapted.scores, seconds, adapted.choice)
             shutil.rmtree(study.run / "work" / str(cell), ignore_errors=True)
             done += 1
             if done == len(cells) or time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
@@ -202,12 +251,15 @@ def _by_arm(
     for mode in settings.modes:
         for name in names[turn:] + names[:turn]:
             own_cells = [cell for cell in cells if (cell.arm, cell.mode) == (name, mode)]
+            # Cells of one in-distribution training together: its weights are loaded once.
+            trainings = settings.trainings(mode)
+            own_cells.sort(key=lambda cell: cell.seed % trainings)
             if not own_cells:
                 continue
             _LOG.info(f"{name}, {mode}: {len(own_cells):,} cells.")
             if mode == "probe":
                 probe_arm = ProbeArm(settings, study.run, study.data, name)
-                probe_arm.in_distribution.write(arm.scores_file(study.run, name, mode))
+                probe_arm.in_distribution(0).write(arm.scores_file(study.run, name, mode))
                 yield probe_arm, own_cells
             else:
                 yield FinetuneArm(settings, study.run, study.data, name, shard), own_cells

@@ -13,6 +13,7 @@ from remedis import options
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.label_budget import check_levels
+from remedis.finetuning.selection import LENGTHS, Grid
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.label_budget.stated_comparison import StatedComparison
 from remedis.training import checks
@@ -74,6 +75,7 @@ class StudySettings:
 
     Attributes:
       arms: checkpoint by name of the arm.
+      select: settings of fine-tuning to choose from on validation, the same for every arm.
       id: the in-distribution hospital.
       ood: the out-of-distribution hospital.
     """
@@ -88,6 +90,8 @@ class StudySettings:
     validation_share: float
     seed: int
     levels: tuple[float, ...]
+    select: Grid
+    id_trainings: int
     target: float | None
     primary: StatedComparison | None
     minutes: float | None
@@ -113,6 +117,7 @@ class StudySettings:
             primary=StatedComparison.parse(
                 config.primary, _arms(config.arms), config.baseline, config.modes
             ),
+            select=Grid.parse(config.select),
             id=_hospital(config, "id"),
             ood=_hospital(config, "ood"),
         )
@@ -132,6 +137,13 @@ class StudySettings:
     def hospital(self, key: str) -> HospitalSettings:
         """Returns the settings of `id` or `ood`."""
         return self.id if key == "id" else self.ood
+
+    def trainings(self, mode: str) -> int:
+        """Returns the number of in-distribution trainings per arm.
+
+        A probe is solved exactly: another training on the same images gives the same probe.
+        """
+        return self.id_trainings if mode == "finetune" else 1
 
     def finetuning(self, key: str, checkpoint: str, seed: int = 0) -> FinetuneSettings:
         """Returns the settings of a fine-tuning run on one hospital's data.
@@ -252,8 +264,37 @@ def _check(settings: StudySettings) -> None:
             "resamples": (MIN_RESAMPLES, None),
             "seed": (0, 2**30),
             "validation_share": (0.05, 0.5),
+            "id_trainings": (1, None),
             "minutes": (0, None),
             "price": (0, None),
         },
     )
     check_levels(settings.levels, () if settings.target is None else (settings.target,))
+    _check_select(settings)
+    if "finetune" in settings.modes and settings.id_trainings > settings.seeds:
+        raise UserError(
+            f"config.id_trainings is {settings.id_trainings} and config.seeds is {settings.seeds}; "
+            "expected at least one seed per training, since each seed starts from one of them."
+        )
+
+
+def _check_select(settings: StudySettings) -> None:
+    """Raises a UserError unless each key of the grid is set in one place."""
+    grid = settings.select.values
+    length = next((key for key in grid if key in LENGTHS), None)
+    for side in HOSPITALS:
+        asked = settings.hospital(side).finetuning.optimization
+        for key in (*grid, *(LENGTHS if length else ())):
+            value = getattr(asked, key)
+            if value:
+                raise UserError(
+                    f"config.{side}.{key} is {value:g}, and config.select has "
+                    f"{key if key in grid else length}, too; name the values in config.select "
+                    f"alone, which all arms share, or take them out of it."
+                )
+        if asked.learning_rate is None and "learning_rate" not in grid:
+            raise UserError(
+                f"config.{side}.learning_rate is not set; name rates in config.select, such as "
+                "'learning_rate=0.003,0.025,0.2,1.6', or one rate for each side, such as "
+                f"--config.{side}.learning_rate=0.003."
+            )

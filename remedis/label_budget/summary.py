@@ -10,7 +10,7 @@ from remedis import files
 from remedis.data import label_policies
 from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
-from remedis.label_budget import uncertain_test_labels
+from remedis.label_budget import tuning, uncertain_test_labels
 from remedis.label_budget.arm import InDistributionScores, scores_file
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.cell_store import CellStore
@@ -33,20 +33,21 @@ def write(
     Raises:
       UserError: a cell is not finished, or the test set is too small for any estimate.
     """
-    in_distribution = {
-        (name, mode): InDistributionScores.read(scores_file(run, name, mode))
+    models = {
+        (name, mode): [
+            InDistributionScores.read(scores_file(run, name, mode, training))
+            for training in range(settings.trainings(mode))
+        ]
         for mode in settings.modes
         for name in settings.arms
     }
-    provenance = {
-        name: in_distribution[name, settings.modes[0]].provenance for name in settings.arms
-    }
+    provenance = {name: models[name, settings.modes[0]][0].provenance for name in settings.arms}
     estimates = label_budget.analyse_study(
         labelled_test_set(data.test),
         cells,
         settings.baseline,
         id_test=labelled_test_set(data.inside.test),
-        id_scores={key: scores.id_test for key, scores in in_distribution.items()},
+        id_scores={key: scores[0].id_test for key, scores in models.items()},
         levels=settings.levels,
         targets=() if settings.target is None else (settings.target,),
         primary=None if settings.primary is None else settings.primary.among(budgets),
@@ -56,7 +57,7 @@ def write(
         resamples=settings.resamples,
         seed=settings.seed,
     )
-    seconds = sum(scores.seconds for scores in in_distribution.values())
+    seconds = sum(one.seconds for scores in models.values() for one in scores)
     seconds += sum(map(cells.seconds, cells))
     counts = data.counts()
     values = {
@@ -101,6 +102,7 @@ def write(
         ],
         **estimates,
         "uncertain_labels": uncertain_test_labels.three_ways(data.test, cells),
+        "tuning": tuning.summary(settings, cells, models),
         "caveats": list(_caveats(settings, data)),
         "cells": {"done": len(cells), "planned": cells.planned},
         "minutes": seconds / 60,

@@ -20,6 +20,10 @@ from remedis.training.step import Trainer
 _LOG = logging.getLogger(__name__)
 
 
+class Diverged(UserError):
+    """A training's loss or weights are no longer finite."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """Length of a training, and the steps at which it is evaluated, saved and logged.
@@ -91,8 +95,8 @@ def train(
       The state at the end, with the best variables restored.
 
     Raises:
-      UserError: the loss is no longer finite, an image can no longer be read, or a checkpoint
-        cannot be written.
+      Diverged: the loss or a weight is no longer finite.
+      UserError: an image can no longer be read, or a checkpoint cannot be written.
     """
     learner, averages, distribution = trainer.learner, trainer.averages, trainer.distribution
     variables = {**learner.trained, **learner.statistics}
@@ -104,7 +108,7 @@ def train(
         averages.variables,
         writes=distribution.chief,
     )
-    if state.restore():
+    if state.restore() and int(state.step) < plan.steps:
         _LOG.info(f"Resuming from step {int(state.step)} of {plan.steps}.")
     first = int(state.step)
     run.rewrite_metrics(row for row in run.read_metrics() if row["step"] <= first)
@@ -128,7 +132,7 @@ def train(
             if plan.logs(step) or plan.checkpoints(step):
                 number = float(value)
                 if not (math.isfinite(number) and state.finite()):
-                    raise UserError(_diverged(run, step, number))
+                    raise Diverged(_diverged(run, step, number))
             if plan.logs(step):
                 scalars = {"loss": number, **{name: float(v) for name, v in monitored.items()}}
                 row = {**scalars, "learning_rate": float(rate)}

@@ -106,9 +106,23 @@ class Schedule:
             kind,
             steps,
             _warmup(kind, steps, warmup, batch_size),
-            learning_rate * (batch_size / learning_rate_batch if learning_rate_batch else 1),
+            scaled(learning_rate, learning_rate_batch, batch_size),
             _drops(kind, drops),
         )
+
+
+def scaled(learning_rate: float, learning_rate_batch: int, batch_size: int) -> float:
+    """Returns the rate of a step of `batch_size` images.
+
+    It is proportional to the batch, as in Goyal et al. 2017, arXiv 1706.02677, section 2.1, and in
+    BiT's HyperRule.
+
+    Args:
+      learning_rate: at a batch of `learning_rate_batch`.
+      learning_rate_batch: 0 for a rate that does not scale.
+      batch_size: images per step.
+    """
+    return learning_rate * (batch_size / learning_rate_batch if learning_rate_batch else 1)
 
 
 def _warmup(kind: str, steps: int, warmup: int | None, batch_size: int) -> int:
@@ -137,17 +151,26 @@ def _drops(kind: str, drops: Sequence[float]) -> tuple[float, ...]:
 
 
 class Rate(keras.optimizers.schedules.LearningRateSchedule):
-    """The learning rate of a `Schedule` at each step."""
+    """The learning rate of a `Schedule` at each step.
+
+    The rate after the warm-up is a variable, so that a traced step can train at several rates.
+    """
 
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
+        self._after_warmup = tf.Variable(schedule.learning_rate, trainable=False, dtype=tf.float32)
+
+    def set(self, learning_rate: float) -> None:
+        """Changes the rate after the warm-up."""
+        self.schedule = dataclasses.replace(self.schedule, learning_rate=learning_rate)
+        self._after_warmup.assign(learning_rate)
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Returns the learning rate, scalar float32, of step `step`, counted from 0."""
         schedule = self.schedule
         step = tf.cast(step, tf.float32)
         # Starts at 1 / warmup: a step at a rate of 0 would be lost.
-        rate = schedule.learning_rate * tf.minimum(1.0, (step + 1) / max(1, schedule.warmup))
+        rate = self._after_warmup * tf.minimum(1.0, (step + 1) / max(1, schedule.warmup))
         for share in schedule.drops:
             rate *= tf.where(step >= share * schedule.steps, 0.1, 1.0)
         if schedule.kind == COSINE:

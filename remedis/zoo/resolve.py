@@ -25,7 +25,14 @@ from remedis.errors import UserError, unknown_choice
 from remedis.models.applications import ApplicationNetwork, names
 from remedis.models.architectures import Architecture
 from remedis.models.backbone import Backbone
-from remedis.zoo import application_weights, bit_npz, checkpoint, random_weights, release
+from remedis.zoo import (
+    application_weights,
+    bit_npz,
+    checkpoint,
+    provenance,
+    random_weights,
+    release,
+)
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import Weights
 
@@ -174,6 +181,24 @@ def check(spec: str | Source, architecture: str = "", option: str = "config.arch
             _random(source, _Request(architecture, option))
     else:
         checkpoint.describe(source.argument)
+
+
+def is_random(spec: str | Source) -> bool:
+    """Returns whether a specification names weights that nothing has trained; does not read them.
+
+    A folder says so in its provenance. A SavedModel folder that is not ours does not, and counts
+    as trained.
+
+    Raises:
+      UserError: as `parse`, or the folder is no SavedModel.
+    """
+    source = parse(spec)
+    if source.scheme == "keras":
+        return not source.network()[1]
+    if source.scheme == FOLDER:
+        description = checkpoint.describe(source.argument)
+        return description is not None and description.provenance.origin == provenance.RANDOM
+    return source.scheme in ("random", "scratch")
 
 
 def load_backbone(

@@ -73,7 +73,7 @@ def test_labels_of_the_other_hospital_improve_the_probe():
     _, pool, y, test, judged = case()
     before = mean_auroc(judged, test.logits)
     areas = [
-        mean_auroc(judged, adapt(pool, y, mask(0, n), mask(n, n + n // 3), test))
+        mean_auroc(judged, adapt(pool, y, mask(0, n), mask(n, n + n // 3), test).logits)
         for n in (30, 120, 450)
     ]
     assert before < 0.75
@@ -86,21 +86,26 @@ def test_the_starting_point_stays_where_no_penalty_is_better():
     flipped = y.copy()
     flipped[:40] = 1 - flipped[:40]  # wrong labels in training, correct ones in validation
     got = adapt(pool, flipped, mask(0, 40), mask(40, 240), test)
-    assert (got == test.logits).all()
+    assert (got.logits == test.logits).all()
+    assert got.penalty == np.inf
+    assert max(got.aurocs, key=got.aurocs.get) == np.inf
 
 
 def test_the_starting_point_stays_without_both_classes_in_validation():
     _, pool, y, test, _ = case()
     rows = np.zeros(600, bool)
     rows[np.flatnonzero((y[300:] == 1).all(axis=1))[:5] + 300] = True
-    assert (adapt(pool, y, mask(0, 100), rows, test) == test.logits).all()
-    assert (adapt(pool, y, mask(0, 100), mask(0, 0), test) == test.logits).all()
+    for validation in (rows, mask(0, 0)):
+        got = adapt(pool, y, mask(0, 100), validation, test)
+        assert (got.logits == test.logits).all()
+        assert got.aurocs == dict.fromkeys((np.inf, *PENALTIES))
 
 
 def test_the_penalty_is_the_best_on_validation():
     start, pool, y, test, _ = case(3)
     train, held = mask(0, 80), mask(80, 200)
-    got = adapt(pool, y, train, held, test)
+    adapted = adapt(pool, y, train, held, test)
+    got = adapted.logits
     candidates = {np.inf: (pool.logits[held], test.logits)}
     means = pool.z[train].mean(axis=0)
     for penalty in PENALTIES:
@@ -114,6 +119,10 @@ def test_the_penalty_is_the_best_on_validation():
     areas = {p: mean_auroc(y[held], scores[0]) for p, scores in candidates.items()}
     best = max(areas, key=areas.get)
     np.testing.assert_allclose(got, candidates[best][1], atol=0.05)
+    assert adapted.penalty == best
+    assert list(adapted.aurocs) == [np.inf, *PENALTIES]
+    for penalty, area in areas.items():
+        assert adapted.aurocs[penalty] == pytest.approx(area, abs=2e-3)
     assert np.isfinite(start.axes).all()
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -13,7 +14,10 @@ from PIL import Image
 from remedis import files, label_budget
 from remedis.data.checks.leaks import LeakError
 from remedis.errors import UserError
+from remedis.evaluation.label_budget import Cell
+from remedis.finetuning.model import FitResult
 from remedis.label_budget import finetune_arm
+from remedis.label_budget.arm import InDistributionScores
 from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.run_study import Study
 from remedis.label_budget.settings import Shard
@@ -113,12 +117,22 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     assert len(pd.read_csv(tmp_path / "curves.csv")) == len(found["points"]) * 3
     assert label_budget_report.write(tmp_path).is_file()
     assert not any((tmp_path / "work").glob("*"))
+    assert "step 0 and 5 penalties per cell, the same for every arm." in caplog.text
+    check_tuning(found)
 
+    # Cells of version 0.1 have no record of their choice.
+    for file in (tmp_path / "cells").glob("one-*-24-0.npz"):
+        with np.load(file) as content:
+            kept = {name: content[name] for name in ("scores", "seconds")}
+        np.savez(file, **kept)
     # Finished cells are not repeated, and may be evaluated differently.
     before = {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
     assert label_budget.run(study_config(target=0.7, baseline="one"), tmp_path)
     assert before == {f.name: f.stat().st_mtime_ns for f in (tmp_path / "cells").iterdir()}
-    assert summary_of(tmp_path)["baseline"] == "one"
+    found = summary_of(tmp_path)
+    assert found["baseline"] == "one"
+    one = found["tuning"]["probe"]["arms"]["one"]
+    assert (one["cells"], one["unrecorded"]) == (3, 1)
     assert "10 of 10 cells are finished, 0 to do." in label_budget.list_cells(
         study_config(), tmp_path
     )
@@ -140,11 +154,11 @@ def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monke
     label_budget.run(config, alone)
     write, written = CellStore.write, []
 
-    def dying(cells, cell, scores, seconds):
+    def dying(cells, cell, *results):
         if len(written) == 3:
             raise KeyboardInterrupt
         written.append(cell)
-        write(cells, cell, scores, seconds)
+        write(cells, cell, *results)
 
     with monkeypatch.context() as patched:
         patched.setattr(CellStore, "write", dying)
@@ -225,6 +239,7 @@ def test_fine_tuning_resumes_where_it_was_killed(
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
     )
+    config.select = "learning_rate=0.2,1.6"
     alone, killed = tmp_path / "alone", tmp_path / "killed"
     assert label_budget.run(config, alone)
     assert {p.name for p in (alone / "id" / "one").iterdir()} >= {"export", "scores.npz"}
@@ -240,13 +255,22 @@ def test_fine_tuning_resumes_where_it_was_killed(
 
     shutil.copytree(alone / "id", killed / "id")
     files.write_json(killed / "config.json", files.read_json(alone / "config.json"))
+    original, calls = finetune_arm.gradient.exportable, []
+
+    def dying(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
     with monkeypatch.context() as patched:
-        patched.setattr(
-            finetune_arm.gradient, "exportable", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-        )
+        patched.setattr(finetune_arm.gradient, "exportable", dying)
         with pytest.raises(KeyboardInterrupt):
             label_budget.run(config, killed)
-    assert (killed / "work" / "one-finetune-24-0" / "checkpoints" / "last").is_dir()
+    work = killed / "work" / "one-finetune-24-0"
+    assert (work / "candidate-0" / "candidate.json").is_file()
+    assert (work / "candidate-1" / "checkpoints" / "last").is_dir()
+    assert not (work / "candidate-1" / "candidate.json").exists()
     assert label_budget.run(config, killed)
     assert summary_of(killed) == found
     assert not any((killed / "work").iterdir())
@@ -258,6 +282,7 @@ def test_a_cell_starts_from_the_in_distribution_model(study_config, tiny_checkpo
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0", seeds=1
     )
     # At a rate of 0 the result is the zero-shot model.
+    config.select = ""
     config.ood.learning_rate = 1e-12
     config.id.learning_rate = 1.0
     label_budget.run(config, tmp_path)
@@ -273,6 +298,7 @@ def test_a_cell_is_the_same_whatever_was_tuned_before_it(study_config, tiny_chec
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="0, 50%"
     )
+    config.select, config.id.learning_rate = "", 1.6
     # Everything that an optimizer or an average could carry over, and rates that leave traces.
     config.ood.update(optimizer="adamw", learning_rate=0.01, learning_rate_batch=0, ema=0.9)
     label_budget.run(config, tmp_path)
@@ -309,6 +335,7 @@ def test_every_cell_checkpoints_gradients_if_asked_for(
     config = study_config(
         arms=f"one={tiny_checkpoint}", baseline="one", modes=("finetune",), budgets="50%", seeds=1
     )
+    config.select = "learning_rate=1.6"
     config.ood.update(steps=None, epochs=1.0, batch_size=4, gradient_checkpointing=True)
     original, traced = bit.checkpointed, []
 
@@ -377,6 +404,130 @@ def test_a_recipe_that_cannot_be_stops_before_the_first_cell(study_config, tmp_p
     assert not (tmp_path / "embeddings").exists()
 
 
+def test_an_untrained_arm_at_rates_of_pretrained_ones_stops_before_the_first_cell(
+    study_config, tiny_checkpoint, tmp_path
+):
+    arms = f"remedis={tiny_checkpoint}; scratch=scratch:1-1-1-1x0.5"
+    config = study_config(arms=arms, baseline="scratch", modes=("probe", "finetune"))
+    config.select = "learning_rate=0.003,0.02"
+    for start in (label_budget.run, label_budget.list_cells):
+        with pytest.raises(UserError) as caught:
+            start(config, tmp_path)
+        assert str(caught.value) == (
+            f"config.arms has remedis={tiny_checkpoint}, whose weights are random, but its largest "
+            "learning rate is 0.02, which is meant for pretrained weights; random weights train by "
+            "sgd at about 1.6, and at no less than a tenth of it; add such a rate to "
+            "config.select, from which validation chooses for every arm alike."
+        )
+    assert not (tmp_path / "embeddings").exists()
+    config.select = ""
+    config.id.learning_rate = config.ood.learning_rate = 0.003
+    with pytest.raises(UserError, match=r"add such a rate to config.id.learning_rate, from which"):
+        label_budget.run(config, tmp_path)
+    config.modes = ("probe",)  # is solved, without a rate
+    assert label_budget.list_cells(config, tmp_path)
+
+
+def check_tuning(found):
+    """Checks that a probe study says how its arms were tuned, and that all had the same budget."""
+    assert found["trainings"] == {"probe": 1}
+    (tuning,) = found["tuning"].values()
+    assert tuning["candidates"][:2] == ["step 0", "penalty 10"]
+    assert len(tuning["candidates"]) == 6
+    assert set(tuning["arms"]) == {"one", "two"}
+    for arm in tuning["arms"].values():
+        assert [row["candidate"] for row in arm["ood"]] == tuning["candidates"]
+        assert sum(row["chosen"] for row in arm["ood"]) == arm["cells"] == 4
+        assert (arm["unranked"], arm["unrecorded"]) == (0, 0)
+        assert arm["id"] == [{"training": 0, "penalties": arm["id"][0]["penalties"]}]
+        assert set(arm["id"][0]["penalties"]) == {"square", "noise"}
+
+
+class FakeFit:
+    """Stands for fine-tuning: scores the pool by a rule instead of training a network."""
+
+    def __init__(self, pool, quality):
+        self.pool, self.quality, self.trained = pool, quality, []
+
+    def __call__(self, settings, directory, data, train_ops, eval_ops, scores_test):
+        rate = settings.optimization.learning_rate
+        if not directory.finished():
+            self.trained.append(rate)
+            if self.quality.get(rate) == "killed":
+                raise KeyboardInterrupt
+        sign = self.quality[rate]
+        scored = [sign * split.targets() for split in (data.validation, data.test)]
+        return FitResult(None, scored[0], scored[1] if scores_test else scored[1][:0], {})
+
+
+@pytest.fixture
+def fake_arm(study_config, tmp_path, monkeypatch):
+    """Returns a function that adapts an arm with faked trainings, and their fit."""
+    config = study_config(modes=("finetune",), select="learning_rate=0.2,0.8,1.6", seeds=1)
+
+    def adapted(unchanged, quality, validation=None):
+        study = Study.from_config(config, tmp_path)
+        pool, test = study.data.pool, study.data.test
+        fit = FakeFit(pool, quality)
+        zero_shot = np.full(test.targets().shape, 0.25, np.float32)
+        arm = finetune_arm.FinetuneArm(study.settings, study.run, study.data, "one", Shard())
+        arm._scores[0] = InDistributionScores(
+            zero_shot, zero_shot, None, 0.0, unchanged * pool.targets()
+        )
+        monkeypatch.setattr(arm, "_reset", lambda *_: fit)
+        draw = study.budgets[-1].draws[0]
+        if validation is not None:
+            draw = dataclasses.replace(draw, validation=validation(pool))
+        return arm, fit, lambda: arm.adapt(draw, Cell("one", "finetune", 24, 0))
+
+    return adapted
+
+
+@pytest.mark.parametrize(
+    ("unchanged", "quality", "chosen"),
+    [
+        (0, {0.2: -1, 0.8: 1, 1.6: 1}, "learning_rate=0.8"),  # the first among equals
+        (1, {0.2: -1, 0.8: 1, 1.6: 1}, "step 0"),
+        (0, {0.2: -1, 0.8: -1, 1.6: 0}, "step 0"),  # worse than zero-shot, or not better
+    ],
+)
+def test_a_cell_keeps_the_in_distribution_model_unless_a_candidate_is_better(
+    fake_arm, unchanged, quality, chosen
+):
+    arm, fit, adapt = fake_arm(unchanged, quality)
+    got = adapt()
+    assert got.choice.names == (
+        "step 0",
+        *(f"learning_rate={rate}" for rate in (0.2, 0.8, 1.6)),
+    )
+    area = {-1: 0.0, 0: 0.5, 1: 1.0}
+    assert got.choice.scores == (area[unchanged], *(area[q] for q in quality.values()))
+    assert got.choice.names[got.choice.chosen] == chosen
+    assert fit.trained == [0.2, 0.8, 1.6]
+    want = arm._scores[0].zero_shot if chosen == "step 0" else arm._data.test.targets()
+    np.testing.assert_array_equal(got.scores, want)
+
+
+def test_a_cell_without_both_classes_in_validation_trains_nothing(fake_arm):
+    arm, fit, adapt = fake_arm(0, {}, lambda pool: (pool.targets() == [1, 0]).all(axis=1))
+    got = adapt()
+    assert not got.choice.ranked
+    assert got.choice.chosen == 0
+    assert fit.trained == []
+    np.testing.assert_array_equal(got.scores, arm._scores[0].zero_shot)
+
+
+def test_a_killed_grid_of_a_cell_resumes_with_its_next_candidate(fake_arm):
+    *_, adapt = fake_arm(0, {0.2: 1, 0.8: "killed"})
+    with pytest.raises(KeyboardInterrupt):
+        adapt()
+    arm, fit, adapt = fake_arm(0, {0.2: 1, 0.8: -1, 1.6: 0})
+    got = adapt()
+    assert fit.trained == [0.8, 1.6]
+    assert got.choice.names[got.choice.chosen] == "learning_rate=0.2"
+    np.testing.assert_array_equal(got.scores, arm._data.test.targets())
+
+
 def planted(two_hospitals, tmp_path, where):
     """Copies both hospitals and changes the manifest of the second one."""
     for folder in two_hospitals:
@@ -432,6 +583,15 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
         ({"modes": ()}, "config.modes is (); expected one or both of probe, finetune"),
         ({"caveats": (1,)}, "config.caveats is (1,); expected sentences in a tuple"),
         ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
+        ({"id_trainings": 0}, "config.id_trainings is 0; expected at least 1."),
+        ({"select": "rate=1"}, "Unknown key in config.select 'rate'. Choose from: learning_rate"),
+        ({"select": ""}, "config.id.learning_rate is not set; name rates in config.select, such"),
+        ({"select": "steps=2,4"}, "config.id.steps is 2, and config.select has steps, too; name"),
+        ({"select": "epochs=2"}, "config.id.steps is 2, and config.select has epochs, too; name"),
+        (
+            {"modes": ("finetune",), "id_trainings": 3},
+            "config.id_trainings is 3 and config.seeds is 2; expected at least one seed per train",
+        ),
         ({"target": 85.0}, "config.target is 85.0; expected an AUROC between 0.5"),
         ({"levels": (0.8, 1.0)}, "config.levels has 1; expected shares of the baseline's gain"),
         ({"primary": "one, probe"}, "config.primary is 'one, probe'; expected an arm, a mode"),

@@ -1,0 +1,98 @@
+"""The tuning of the arms: the budget that all of them have, and what validation chose."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from remedis.evaluation.l2sp import PENALTIES
+from remedis.evaluation.label_budget import Cell
+from remedis.evaluation.linear_probe import PENALTIES as ID_PENALTIES
+from remedis.label_budget import finetune_arm, probe_arm
+from remedis.label_budget.arm import InDistributionScores
+from remedis.label_budget.cell_store import CellStore
+from remedis.label_budget.settings import StudySettings
+
+RULE = (
+    "The highest mean AUROC on the validation patients of the budget is chosen, over the labels "
+    "that have both classes there; among equal ones the first, so that step 0, the in-distribution "
+    "model as it is, stays unless a candidate is better. Where no label has both classes, step 0 "
+    "stays. In-distribution models are chosen on in-distribution validation."
+)
+
+
+def budget(settings: StudySettings, mode: str) -> str:
+    """Returns a sentence on the tuning budget per arm in a mode."""
+    if mode == "probe":
+        return (
+            f"Tuning, probe: {len(ID_PENALTIES)} penalties of the in-distribution probe, then "
+            f"step 0 and {len(PENALTIES)} penalties per cell, the same for every arm."
+        )
+    trainings = settings.trainings(mode)
+    return (
+        f"Tuning, finetune: {settings.select.budget()} per cell, beside step 0, and per "
+        f"in-distribution model, the same for every arm; {trainings} in-distribution "
+        f"model{'s' if trainings > 1 else ''} per arm."
+    )
+
+
+def summary(
+    settings: StudySettings,
+    cells: CellStore,
+    models: Mapping[tuple[str, str], Sequence[InDistributionScores]],
+) -> dict[str, Any]:
+    """Returns the key `tuning` of `summary.json`, by mode.
+
+    Args:
+      settings: of the study.
+      cells: the finished cells.
+      models: scores of the in-distribution models by arm and mode, one per training.
+    """
+    names = {"probe": probe_arm.CANDIDATES, "finetune": finetune_arm.candidate_names(settings)}
+    return {
+        mode: {
+            "grid": settings.select.text if mode == "finetune" else _penalties(),
+            "budget": budget(settings, mode),
+            "rule": RULE,
+            "candidates": list(names[mode]),
+            "arms": {
+                name: _arm(names[mode], [c for c in cells if c[:2] == (name, mode)], cells)
+                | {"id": [_model(i, one) for i, one in enumerate(models[name, mode])]}
+                for name in settings.arms
+            },
+        }
+        for mode in settings.modes
+    }
+
+
+def _penalties() -> str:
+    id_text, ood_text = (",".join(f"{p:.2g}" for p in ps) for ps in (ID_PENALTIES, PENALTIES))
+    return f"in distribution: penalty={id_text}; per cell: penalty={ood_text}"
+
+
+def _model(training: int, scores: InDistributionScores) -> dict[str, Any]:
+    return {"training": training, **(scores.tuning or {})}
+
+
+def _arm(names: Sequence[str], own: Sequence[Cell], cells: CellStore) -> dict[str, Any]:
+    """Returns what validation chose in the adapted cells of an arm in one mode."""
+    found = [cells.choice(cell) for cell in own if cell.patients]
+    choices = [choice for choice in found if choice is not None]
+    return {
+        "ood": [
+            {
+                "candidate": name,
+                "score": _mean([choice.scores[i] for choice in choices]),
+                "chosen": sum(choice.chosen == i for choice in choices),
+            }
+            for i, name in enumerate(names)
+        ],
+        "cells": len(choices),
+        "unranked": sum(not choice.ranked for choice in choices),
+        "unrecorded": len(found) - len(choices),
+    }
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,72 @@
+import dataclasses
+import itertools
+
+import pytest
+
+from configs import common, common_study, ood_own, own_data
+from remedis.finetuning import scratch_rates
+from remedis.finetuning.settings import FinetuneSettings
+from remedis.label_budget.settings import StudySettings
+
+
+def settings(**changes):
+    asked = FinetuneSettings.from_config(own_data.get_config()).optimization
+    return dataclasses.replace(asked, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rates", "enough"),
+    [
+        ({}, (0.003,), False),
+        ({}, (0.003, 0.02), False),
+        ({}, (0.003, 1.6), True),
+        ({}, (0.16,), True),
+        ({}, (0.159,), False),
+        ({"batch_size": 512}, (0.159,), False),  # rates scale with the batch on both sides
+        ({"learning_rate_batch": 0}, (0.01,), True),  # 1.6 at 512 is 0.1 at 32
+        ({"learning_rate_batch": 0}, (0.009,), False),
+        ({"optimizer": "adamw", "learning_rate_batch": 0}, (0.0001,), True),
+        ({"optimizer": "adamw", "learning_rate_batch": 0}, (0.00005,), False),
+        ({"optimizer": "lars", "learning_rate_batch": 256}, (0.03,), True),
+        ({"optimizer": "lars", "learning_rate_batch": 256}, (0.02,), False),
+        ({"optimizer": "adam"}, (1e-9,), True),
+    ],
+)
+def test_untrained_weights_need_a_tenth_of_the_recipe_from_scratch(changes, rates, enough):
+    assert (scratch_rates.fault(settings(**changes), rates) is None) == enough
+
+
+def test_the_fault_names_the_rate_in_the_units_of_the_config():
+    fault = scratch_rates.fault(settings(), (0.003,))
+    assert fault is not None
+    assert "largest learning rate is 0.003" in fault
+    assert "random weights train by sgd at about 1.6" in fault
+    fault = scratch_rates.fault(settings(learning_rate_batch=0), (0.003,))
+    assert fault is not None
+    assert "by sgd at about 0.1" in fault
+
+
+def test_the_recipe_is_that_of_the_benchmark(load_benchmark):
+    recipes = {recipe.name: recipe for recipe in load_benchmark("finetuning_recipes").RECIPES}
+    assert "--config.learning_rate=1.6" in recipes["kermany-scratch"].overrides
+    assert scratch_rates.FROM_SCRATCH["sgd"] == (1.6, common.finetuning().learning_rate_batch)
+    adamw = recipes["nih64-densenet"].overrides
+    assert {"--config.learning_rate=0.001", "--config.learning_rate_batch=0"} <= set(adamw)
+    assert scratch_rates.FROM_SCRATCH["adamw"] == (0.001, 0)
+
+
+@pytest.mark.parametrize("arg", [None, "rehearsal"])
+def test_the_default_grid_of_studies_spans_pretrained_and_random_weights(arg):
+    config = ood_own.get_config(arg)
+    if not arg:
+        config.arms, config.baseline = "one=scratch:50x1", "one"
+    study = StudySettings.from_config(config)
+    rates = study.select.values["learning_rate"]
+    for side in ("id", "ood"):
+        asked = study.finetuning(side, "").optimization
+        assert scratch_rates.fault(asked, rates) is None
+    if not arg:
+        assert min(rates) == common.finetuning().learning_rate
+        assert max(rates) == scratch_rates.FROM_SCRATCH["sgd"][0]
+        assert all(b / a < 10 for a, b in itertools.pairwise(rates))
+    assert "select" not in common_study.STUDY_SETS
