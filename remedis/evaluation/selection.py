@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from remedis.evaluation.auroc import Floats, auroc
+from remedis.evaluation.auroc import auroc
 from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import MIN_PATIENTS
 
@@ -46,7 +46,7 @@ class Selection:
         labels = tuple(name for name, use in zip(names, chosen, strict=True) if use)
         return cls(tuple(names), labels, bool(estimable.any()))
 
-    def auroc(self, targets: npt.ArrayLike, ranking: Floats) -> float | None:
+    def auroc(self, targets: npt.ArrayLike, ranking: npt.ArrayLike) -> float | None:
         """Returns the mean AUROC in [0, 1] over `labels`; None without labels.
 
         Args:
@@ -56,7 +56,8 @@ class Selection:
         columns = [self.names.index(label) for label in self.labels]
         if not columns:
             return None
-        return float(auroc(np.asarray(targets, np.float64)[:, columns], ranking[:, columns]).mean())
+        judged, ranked = (np.asarray(a, np.float64)[:, columns] for a in (targets, ranking))
+        return float(auroc(judged, ranked).mean())
 
     @property
     def sentence(self) -> str:

@@ -127,7 +127,9 @@ class GradientFit:
                 self._logits, own_validation, eval_ops, batch_size, cache=validation_cache
             )
             everyone = distribution.gathered(logits)
-            return validation_score(data.validation.targets(), everyone, settings.model.task, selection)
+            return validation_score(
+                data.validation.targets(), everyone, settings.model.task, selection
+            )
 
         mixup = _mixup(settings, len(data.train), distribution)
         state = loop.train(

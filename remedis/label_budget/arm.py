@@ -11,7 +11,7 @@ from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.selection import Selection
-from remedis.finetuning.selection import Choice
+from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget.budgets import Draw
 from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import StudyData

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
-from remedis.finetuning.selection import Choice
+from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.settings import Shard
 

@@ -21,8 +21,8 @@ from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.selection import Selection
 from remedis.finetuning import gradient, model
 from remedis.finetuning.data import RunData
-from remedis.finetuning.selection import UNCHANGED, CandidateDirectory, Choice, train_candidates
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.finetuning.tuning_grid import UNCHANGED, CandidateDirectory, Choice, train_candidates
 from remedis.inference import predict
 from remedis.label_budget.arm import (
     SCORES,
@@ -275,7 +275,7 @@ def _train_in_distribution(
         ),
         directory=directory / "export",
         seen=SeenImages.from_checkpoint(spec).extended(data.inside.learnt_from()),
-        label_policies={"source": settings.data.source, **settings.data.policies.to_json()},
+        label_policies={"source": base.data.source, **settings.data.policies.to_json()},
         overwrite=True,
     )
     files.write_json(directory / "config.json", settings[choice.chosen].to_dict())

@@ -10,7 +10,7 @@ from remedis.data.manifest import Manifest
 from remedis.evaluation.l2sp import PENALTIES, StartingPoint, adapt
 from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.linear_probe import linear_probe
-from remedis.finetuning.selection import UNCHANGED, Choice
+from remedis.finetuning.tuning_grid import UNCHANGED, Choice
 from remedis.inference import embedding_store
 from remedis.label_budget.arm import Adapted, InDistributionScores, pin_weights, selection
 from remedis.label_budget.budgets import Draw

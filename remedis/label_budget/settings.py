@@ -13,8 +13,8 @@ from remedis import options
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.label_budget import check_levels
-from remedis.finetuning.selection import LENGTHS, Grid
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.finetuning.tuning_grid import LENGTHS, Grid
 from remedis.label_budget.stated_comparison import StatedComparison
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory

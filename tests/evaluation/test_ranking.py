@@ -240,11 +240,11 @@ def test_log_odds_of_probabilities_are_finite_and_ordered():
 
 def test_the_loss_of_saturated_classes_is_exact():
     from remedis.evaluation.selection import Selection
-    from remedis.finetuning.gradient import _score
+    from remedis.finetuning.gradient import validation_score
 
     labels, logits = classes(13)
     selection = Selection.of(labels, ("a", "b", "c"), range(len(labels)))
-    value, logged = _score(labels, logits, "multi_class", selection)
+    value, logged = validation_score(labels, logits, "multi_class", selection)
     odds = class_log_odds(logits)
     assert value == pytest.approx(
         np.mean([roc_auc_score(labels[:, i], odds[:, i]) for i in range(3)])

@@ -5,7 +5,7 @@ from remedis.evaluation.auroc import auroc
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.linear_probe import DEFAULT_PENALTY, linear_probe
 from remedis.evaluation.selection import Selection
-from remedis.finetuning.gradient import _score
+from remedis.finetuning.gradient import validation_score
 
 NAMES = ("common", "rare", "absent")
 
@@ -41,7 +41,9 @@ def test_a_checkpoint_that_is_better_on_rare_labels_alone_is_not_selected():
     by_common, by_rare = logits.copy(), logits.copy()
     by_common[:, 0] += labels[:, 0]
     by_rare[:, 1] += 20 * labels[:, 1]
-    scores = [_score(labels, of, "multi_label", selection)[0] for of in (by_common, by_rare)]
+    scores = [
+        validation_score(labels, of, "multi_label", selection)[0] for of in (by_common, by_rare)
+    ]
     assert scores[0] > scores[1]
 
 
@@ -59,7 +61,7 @@ def test_without_both_classes_the_loss_selects():
     selection = Selection.of(labels * 0, NAMES, patients)
     assert (selection.labels, selection.auroc(labels * 0, logits)) == ((), None)
     assert "selected by the smallest loss" in selection.sentence
-    value, logged = _score(labels * 0, logits, "multi_label", selection)
+    value, logged = validation_score(labels * 0, logits, "multi_label", selection)
     assert value == -logged["validation/loss"] == pytest.approx(-np.logaddexp(0, logits).mean())
     assert logged["validation/auroc"] is None
 

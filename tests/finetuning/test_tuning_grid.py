@@ -6,9 +6,9 @@ import pytest
 from configs import own_data
 from remedis import files
 from remedis.errors import UserError
-from remedis.finetuning import selection
-from remedis.finetuning.selection import CandidateDirectory, Choice, Grid, train_candidates
+from remedis.finetuning import tuning_grid
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.finetuning.tuning_grid import CandidateDirectory, Choice, Grid, train_candidates
 from remedis.training import loop
 
 
@@ -146,7 +146,7 @@ def test_other_faults_of_a_training_are_not_hidden(tmp_path):
 
 def test_the_keys_are_settings_of_a_run():
     names = {field.name for field in dataclasses.fields(type(_optimization()))}
-    assert set(selection.KEYS) <= names
+    assert set(tuning_grid.KEYS) <= names
 
 
 @functools.cache
