@@ -275,7 +275,7 @@ def _train_in_distribution(
         ),
         directory=directory / "export",
         seen=SeenImages.from_checkpoint(spec).extended(data.inside.learnt_from()),
-        label_policies={"source": base.data.source, **settings.data.policies.to_json()},
+        label_policies={"source": base.data.source, **base.data.policies.to_json()},
         overwrite=True,
     )
     files.write_json(directory / "config.json", settings[choice.chosen].to_dict())
