@@ -6,8 +6,9 @@ r"""CheXpert to ChestX-ray14: labelled patients needed, for five conditions.
         --config.ood_data_dir=/data/ChestX-ray14
 
 Every arm is fine-tuned on CheXpert (`config.id`), scored there and zero-shot on the test patients
-of ChestX-ray14, then adapted with 1 % to 100 % of its other patients (`config.ood`). Keys of
-either side are set as `--config.ood.steps=200`. `--config.target=0.85` adds this AUROC as a target.
+of ChestX-ray14, then adapted with 1 % to 100 % of its other patients (`config.ood`). All arms are
+fine-tuned with the same grid, `config.select`, from which validation chooses. Keys of either side
+are set as `--config.ood.batch_size=64`. `--config.target=0.85` adds this AUROC as a target.
 
 Arguments: `:rehearsal` (two made-up hospitals, random weights, minutes on 2 cores).
 

@@ -5,6 +5,10 @@ r"""Two directories of yours, each with a `manifest.csv`, and no code: labelled 
         --config.baseline=scratch --config.labels='("pneumonia",)' \
         --config.id_data_dir=/data/theirs --config.ood_data_dir=/data/mine
 
+Every arm is fine-tuned at each learning rate of `config.select`, which spans pretrained and random
+weights, in distribution and on every budget; validation chooses. `--list` prints how many trainings
+that is. A smaller grid costs less: `--config.select='learning_rate=0.003,1.6'`.
+
 Both manifests have the columns that `configs/own_data.py` describes, with the same labels. If the
 OOD manifest has a column `split`, everything is tested on its `test`, and budgets are drawn from
 the rest.

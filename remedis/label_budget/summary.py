@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from remedis import files
 from remedis.data import label_policies
 from remedis.data.manifest import Manifest
@@ -47,7 +49,8 @@ def write(
         cells,
         settings.baseline,
         id_test=labelled_test_set(data.inside.test),
-        id_scores={key: scores[0].id_test for key, scores in models.items()},
+        id_scores={key: np.stack([s.id_test for s in scores]) for key, scores in models.items()},
+        trainings={mode: settings.trainings(mode) for mode in settings.modes},
         levels=settings.levels,
         targets=() if settings.target is None else (settings.target,),
         primary=None if settings.primary is None else settings.primary.among(budgets),
@@ -103,7 +106,10 @@ def write(
         **estimates,
         "uncertain_labels": uncertain_test_labels.three_ways(data.test, cells),
         "tuning": tuning.summary(settings, cells, models),
-        "caveats": list(_caveats(settings, data)),
+        "caveats": [
+            *_caveats(settings, data),
+            *(said for mode in settings.modes for said in tuning.caveats(settings, mode, cells)),
+        ],
         "cells": {"done": len(cells), "planned": cells.planned},
         "minutes": seconds / 60,
     }
@@ -145,19 +151,13 @@ def _caveats(settings: StudySettings, data: StudyData) -> list[str]:
         "train it; they count as labelled.",
         "A patient of a budget is labelled with all of the patient's images; draws of patients "
         "keep the shares of the labels, which must be known beforehand only roughly.",
-        "Intervals hold for one in-distribution model per arm and mode: they do not contain the "
-        "difference that another training of it would make. Nor do they contain the difference "
-        "that another pool of patients would make: draws of large budgets share most of their "
-        "patients, and with all labelled all of them.",
+        "Intervals hold for these patients in training: they do not contain the difference that "
+        "another in-distribution training set or another pool of patients would make. Draws of "
+        "large budgets share most of their patients, and with all labelled all of them.",
         "Levels are shares of what the baseline gains between its first and its largest budget, "
         "and both arms' own needs are compared. The baseline with all patients is a one-sided "
         "level: it counts all of them even if fewer would have been enough.",
     ]
-    if "probe" in settings.modes:
-        caveats.append(
-            "Linear probes use embeddings of the unchanged checkpoint, and are held to the "
-            "in-distribution probe as strongly as validation selects."
-        )
     caveats.append(_comparison(data.receipts["between"], settings))
     patients = data.counts()["ood"]["test"]["patients"]
     if patients < _FEW:

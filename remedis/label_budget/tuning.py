@@ -36,6 +36,46 @@ def budget(settings: StudySettings, mode: str) -> str:
     )
 
 
+def caveats(settings: StudySettings, mode: str, cells: CellStore) -> list[str]:
+    """Returns what a reader of the numbers has to know about trainings and tuning in a mode."""
+    trainings = settings.trainings(mode)
+    if mode == "probe":
+        sentences = [
+            "Linear probes use embeddings of the unchanged checkpoint, and are held to the "
+            "in-distribution probe as strongly as validation selects. They are solved exactly: "
+            "another training on the same images gives the same probe. Other random weights would "
+            "give others; intervals do not contain this."
+        ]
+    elif trainings == 1:
+        sentences = [
+            "Each arm is fine-tuned once on the in-distribution data (config.id_trainings is 1): "
+            "intervals do not contain the difference that another training of it would make."
+        ]
+    else:
+        sentences = [
+            f"Each arm is fine-tuned {trainings} times on the in-distribution data, with other "
+            "seeds, which also draw the weights of arms that start from random ones; intervals "
+            "contain this difference. Seed s of a budget starts from training s modulo "
+            f"{trainings}."
+        ]
+    sentences.append(f"{budget(settings, mode)} {RULE}")
+    adapted = [cell for cell in cells if cell.mode == mode and cell.patients]
+    choices = [cells.choice(cell) for cell in adapted]
+    unranked = sum(choice is not None and not choice.ranked for choice in choices)
+    if unranked:
+        sentences.append(
+            f"In {unranked:,} of {len(adapted):,} cells ({mode}) validation could not rank the "
+            "candidates: the in-distribution model was kept."
+        )
+    unrecorded = sum(choice is None for choice in choices)
+    if unrecorded:
+        sentences.append(
+            f"{unrecorded:,} of {len(adapted):,} cells ({mode}) were finished by an earlier "
+            "version, which kept no record of their tuning; fine-tuning had no step 0."
+        )
+    return sentences
+
+
 def summary(
     settings: StudySettings,
     cells: CellStore,
