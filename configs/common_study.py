@@ -60,7 +60,9 @@ def ood(
     # benchmarks/finetuning_recipes.py, 1.6, in steps of less than a decade; they scale with the
     # batch as config.id.learning_rate does. Empty: no grid; set that rate, and config.ood's.
     config.select = "learning_rate=0.003,0.025,0.2,1.6"
-    config.id_trainings = 1  # per fine-tuned arm, with other seeds; draws start from them in turn
+    # Trainings per fine-tuned arm on ID data, with other seeds; budgets start from them in turn.
+    # Intervals contain their variance. A study has many more cells: two more cost little.
+    config.id_trainings = 3
     # Questions.
     # Levels to reach: shares of what the baseline gains from no labels to all; first the headline.
     config.levels = (0.8, 0.5, 0.9)

@@ -78,8 +78,17 @@ def check(settings: FinetuneSettings, train: Manifest) -> None:
 class GradientFit:
     """Fits one model, once or several times from different weights; traced functions are reused."""
 
-    def __init__(self, distribution: Distribution, model: TrainableModel) -> None:
-        self._distribution, self._model = distribution, model
+    def __init__(
+        self, distribution: Distribution, model: TrainableModel, log_level: int = logging.WARNING
+    ) -> None:
+        """Makes a fit that has traced nothing yet.
+
+        Args:
+          distribution: the replicas and workers that train.
+          model: made under the strategy's scope.
+          log_level: of the line about labels that cannot select.
+        """
+        self._distribution, self._model, self._log_level = distribution, model, log_level
         self._logits = logits_of(model.classifier)
         self._trainers: dict[tuple[Any, ...], tuple[Trainer, schedules.Rate]] = {}
 
@@ -119,7 +128,7 @@ class GradientFit:
             data.validation.targets(), data.validation.labels, data.validation.table["patient_id"]
         )
         if len(selection.labels) < len(selection.names) or not selection.estimable:
-            _LOG.warning(selection.sentence)
+            _LOG.log(self._log_level, selection.sentence)
         own_validation = data.validation.subset(np.isin(rows, distribution.rows(len(rows))))
 
         def validate() -> tuple[float, dict[str, float | None]]:

@@ -178,7 +178,8 @@ class FinetuneArm:
             self._trainable = model.build(settings, distribution.strategy, logging.DEBUG)
             _restore_head(self._trainable, export)
             self._weights = _copied(self._trainable)
-            self._fit = gradient.GradientFit(distribution, self._trainable)
+            # The summary counts the cells whose validation patients are too few.
+            self._fit = gradient.GradientFit(distribution, self._trainable, logging.DEBUG)
         elif training != self._training:
             loaded = resolve.load_backbone(settings.model.checkpoint, settings.seed)
             own = self._trainable.classifier.backbone.named_variables()

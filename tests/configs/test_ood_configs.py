@@ -143,6 +143,7 @@ def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):
 def test_the_other_hospital_hurts_and_labels_heal(name, tmp_path):
     config = get(name, "rehearsal")
     config.update(arms="narrow=scratch:1-1-1-1x0.5", budgets="100%", seeds=2, seed=5)
+    config.id_trainings = 1
     assert label_budget.run(config, tmp_path)
     summary = files.read_json(tmp_path / "summary.json")
     assert [gap["mode"] for gap in summary["gap"]] == ["probe", "finetune"]

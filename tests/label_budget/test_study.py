@@ -16,13 +16,15 @@ from remedis.data.checks.leaks import LeakError
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning.model import FitResult
-from remedis.label_budget import finetune_arm
-from remedis.label_budget.arm import InDistributionScores
+from remedis.finetuning.tuning_grid import Choice
+from remedis.label_budget import finetune_arm, run_study
+from remedis.label_budget.arm import Adapted, InDistributionScores, scores_file
 from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.run_study import Study
 from remedis.label_budget.settings import Shard
 from remedis.models import bit
 from remedis.reporting import label_budget_report
+from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
 PATIENTS = 44
@@ -67,6 +69,7 @@ def study_config(two_hospitals, tiny_checkpoint):
             modes=("probe",),
             budgets="0, 1, 50%, 100%",
             seeds=2,
+            id_trainings=1,
             resamples=50,
             target=0.9,
         )
@@ -194,6 +197,8 @@ def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoin
         "modes": "('probe', 'finetune')",
         "budgets": "0",
         "seeds": 2,
+        "select": "learning_rate=0.2,1.6",
+        "id_trainings": 2,
         "resamples": 50,
     }
     for part in ("id", "ood"):
@@ -221,9 +226,9 @@ def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoin
     both = [started("shared", f"--shard={k}/2") for k in (1, 2)]
     for process in both:
         assert "is done; " in said(process).splitlines()[-1]
-    assert "6 of 6 cells are finished, 0 to do." in said(started("shared", "--list"))
+    assert "7 of 7 cells are finished, 0 to do." in said(started("shared", "--list"))
     merged = said(started("shared"))
-    assert "6 of 6 cells are finished; 0 to do here." in merged
+    assert "7 of 7 cells are finished; 0 to do here." in merged
     assert f"Report: {tmp_path / 'shared' / 'report.html'}" in merged
     said(started("alone"))
     assert summary_of(tmp_path / "shared") == summary_of(tmp_path / "alone")
@@ -441,6 +446,70 @@ def check_tuning(found):
         assert (arm["unranked"], arm["unrecorded"]) == (0, 0)
         assert arm["id"] == [{"training": 0, "penalties": arm["id"][0]["penalties"]}]
         assert set(arm["id"][0]["penalties"]) == {"square", "noise"}
+
+
+class FakeArm:
+    """Stands for fine-tuning: every model scores by its training, every cell by its seed."""
+
+    adapted = ()
+
+    def __init__(self, settings, run, data, name, shard):
+        self.run, self.data, self.name = run, data, name
+
+    def in_distribution(self, training):
+        file = scores_file(self.run, self.name, "finetune", training)
+        rng = np.random.default_rng(training)
+        if not file.is_file():
+            file.parent.mkdir(parents=True)
+            id_test, zero_shot = (
+                split.targets() + rng.normal(size=split.targets().shape)
+                for split in (self.data.inside.test, self.data.test)
+            )
+            provenance = Provenance("random", "drawn")
+            tuning = {"chosen": "a", "scores": {"a": 0.5}}
+            InDistributionScores(id_test, zero_shot, provenance, 1.0, None, tuning).write(file)
+        return InDistributionScores.read(file)
+
+    def adapt(self, draw, cell):
+        FakeArm.adapted += (cell.seed,)
+        rng = np.random.default_rng([cell.patients, cell.seed])
+        scores = self.data.test.targets() + rng.normal(size=self.data.test.targets().shape)
+        names = ("step 0", "learning_rate=0.2", "learning_rate=1.6")
+        return Adapted(scores, Choice(names, (0.5, 0.6, None), 1))
+
+
+def test_draws_start_from_several_in_distribution_trainings_in_turn(
+    study_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run_study, "FinetuneArm", FakeArm)
+    monkeypatch.setattr(FakeArm, "adapted", ())
+    config = study_config(modes=("finetune",), budgets="0", seeds=5, id_trainings=2)
+    config.select = "learning_rate=0.2,1.6"
+    listed = label_budget.list_cells(config, tmp_path / "alone")
+    assert "2 learning rates = 2 trainings per cell, beside step 0, and per in-d" in listed
+    assert "2 in-distribution models per arm." in listed
+    # Two arms: two models each, and five draws of the one budget.
+    assert "to do: 4 in-distribution models and 10 cells, x 2 = 28 trainings at most." in listed
+    assert label_budget.run(config, tmp_path / "alone")
+    # Those of one training follow each other.
+    assert FakeArm.adapted == (0, 2, 4, 1, 3) * 2
+    assert len(list((tmp_path / "alone" / "cells").glob("one-finetune-0-*"))) == 2
+    found = summary_of(tmp_path / "alone")
+    assert found["trainings"] == {"finetune": 2}
+    arm = found["tuning"]["finetune"]["arms"]["one"]
+    assert [row["training"] for row in arm["id"]] == [0, 1]
+    assert [row["chosen"] for row in arm["ood"]] == [0, 5, 0]
+    assert [row["score"] for row in arm["ood"]] == [0.5, 0.6, None]
+    assert any("fine-tuned 2 times on the in-distribution data" in c for c in found["caveats"])
+    (id_means,) = {row["mean"]["value"] for row in found["id"]}  # the arms have equal scores
+    assert 0.5 < id_means < 1
+    for k in (1, 2):
+        assert not label_budget.run(config, tmp_path / "shared", Shard(k, 2))
+    assert label_budget.run(config, tmp_path / "shared")
+    assert summary_of(tmp_path / "shared") == found
+    config.id_trainings = 1
+    with pytest.raises(UserError, match="another config: id_trainings"):
+        label_budget.run(config, tmp_path / "alone")
 
 
 class FakeFit:
