@@ -6,6 +6,7 @@ import pytest
 
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
+from remedis.evaluation.label_budget import Cell
 from remedis.label_budget import budgets
 from remedis.label_budget.cell_store import CellStore, duration, plan_cells, time_left
 from remedis.label_budget.settings import Shard
@@ -125,7 +126,7 @@ def test_a_budget_without_a_positive_patient_is_left_out_with_the_reason():
     assert planned["1%"].left_out == "no patient is left to validate on in 2 of 2 draws"
     assert planned["3"].left_out == "no patient with rare positive to train on in 2 of 2 draws"
     assert planned["50%"].left_out is None
-    cells = plan_cells(["a"], ["probe"], list(planned.values()), 2)
+    cells = plan_cells(["a"], {"probe": 1}, list(planned.values()), 2)
     assert {c.patients for c in cells} == {0, 40, 80}
 
 
@@ -144,9 +145,9 @@ def test_unknown_labels_are_neither_positive_nor_negative():
 
 def test_shards_share_the_cells_out(tmp_path):
     planned = plan_cells(
-        ["a", "b"], ["probe", "finetune"], budgets.plan(pool(), "50%", 3, 0, 0.25), 3
+        ["a", "b"], {"probe": 1, "finetune": 2}, budgets.plan(pool(), "50%", 3, 0, 0.25), 3
     )
-    assert len(planned) == 2 * 2 * (1 + 2 * 3)
+    assert len(planned) == 2 * (1 + 2 + 2 * 2 * 3)
     cells = CellStore(tmp_path, planned, (4, 2))
     parts = [cells.unfinished(Shard(k, 3)) for k in (1, 2, 3)]
     assert sorted(itertools.chain(*parts)) == sorted(planned)
@@ -161,10 +162,10 @@ def test_shards_share_the_cells_out(tmp_path):
 
 def test_time_left_is_told_by_arm_and_mode(tmp_path):
     planned = plan_cells(
-        ["a", "b"], ["probe", "finetune"], budgets.plan(pool(), "50%", 1, 0, 0.25), 1
+        ["a", "b"], {"probe": 1, "finetune": 1}, budgets.plan(pool(), "50%", 1, 0, 0.25), 1
     )
     cells = CellStore(tmp_path, planned, (4, 2))
-    homes = dict.fromkeys(((c.arm, c.mode) for c in planned), None)
+    homes = {c: None for c in planned if not c.patients}
     nothing = "for {} no time can be told before its first cells are finished".format
     assert time_left(cells, planned, homes) == f"{nothing('probe')}; {nothing('finetune')}"
     own = {(c.arm, c.mode): [d for d in planned if d[:2] == c[:2] and d.patients] for c in planned}
@@ -174,7 +175,7 @@ def test_time_left_is_told_by_arm_and_mode(tmp_path):
         cells.write(own[arm, mode][0], np.zeros((4, 2)), seconds)
 
     finish("a", "probe", 2.0)
-    homes["a", "probe"] = 30.0
+    homes[Cell("a", "probe", 0, 0)] = 30.0
     # One cell and one model of b, expected to take as long as those of a, and one cell of a.
     probing = [c for c in planned if c.mode == "probe"]
     left = [c for c in cells.unfinished() if c.mode == "probe"]
@@ -183,9 +184,13 @@ def test_time_left_is_told_by_arm_and_mode(tmp_path):
     assert time_left(cells, cells.unfinished(), homes) == f"about 36 s; {nothing('finetune')}"
     finish("a", "finetune", 120.0)
     finish("b", "finetune", 600.0)
-    homes["a", "finetune"] = homes["b", "finetune"] = 1.0
+    homes[Cell("a", "finetune", 0, 0)] = homes[Cell("b", "finetune", 0, 0)] = 1.0
     # Modes and arms differ: 120 and 600 s are left beside the 36.
     assert time_left(cells, cells.unfinished(), homes) == "about 13 min"
+    # Two further models of each arm, of 300 s each.
+    homes |= {Cell(arm, "finetune", 0, r): None for arm in "ab" for r in (1, 2)}
+    homes[Cell("a", "finetune", 0, 0)] = homes[Cell("b", "finetune", 0, 0)] = 300.0
+    assert time_left(cells, cells.unfinished(), homes) == "about 33 min"
 
 
 @pytest.mark.parametrize("text", ["3/2", "0/2", "1", "a/b", "1/2/3"])
