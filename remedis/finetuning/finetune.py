@@ -1,5 +1,6 @@
 """Fine-tuning: from a checkpoint, data and a config to results and a model to deploy."""
 
+import logging
 import os
 import pathlib
 import shlex
@@ -18,7 +19,7 @@ from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.finetuning import data as finetuning_data
-from remedis.finetuning import gradient, head_only, model, rehearsal
+from remedis.finetuning import gradient, head_only, model, rehearsal, scratch_rates
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.inference import predict
 from remedis.models import backbone
@@ -27,10 +28,11 @@ from remedis.training import checks
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
-from remedis.zoo import save_classifier
+from remedis.zoo import resolve, save_classifier
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
+_LOG = logging.getLogger(__name__)
 METHODS = {"finetune": gradient.fit, "probe": head_only.fit}
 
 
@@ -81,6 +83,9 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     train_ops, eval_ops = settings.images.operations()
     distribution.check_batch(settings.optimization.batch_size, settings.optimization.accumulate)
     trainable = model.build(settings, distribution.strategy)
+    rate_warning = _rate_warning(settings)
+    if rate_warning:
+        _LOG.warning(rate_warning)
     start = trainable.provenance
     run.write_environment(start.to_json())
     data_settings = settings.data.as_begun(run)
@@ -158,6 +163,8 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
 
     of_validation = evaluated("validation")
     of_validation["warnings"].insert(0, CHOSEN_ON_THIS_DATA)
+    of_test = evaluated("test")
+    of_test["warnings"] += [rate_warning] if rate_warning else []
     results = {
         "random_weights": start.random,
         "checkpoint": start.to_json(),
@@ -168,10 +175,22 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         "calibration": fitted_calibration.to_json(),
         "thresholds": chosen_thresholds.to_json(),
         "validation": of_validation,
-        "test": evaluated("test"),
+        "test": of_test,
     }
     # Written last: this file marks the run as finished.
     files.write_json(run / "results.json", results)
+
+
+def _rate_warning(settings: FinetuneSettings) -> str | None:
+    """Returns a sentence if untrained weights are trained at a rate of pretrained ones."""
+    asked, checkpoint = settings.optimization, settings.model.checkpoint
+    if settings.method != "finetune" or not resolve.is_random(checkpoint):
+        return None
+    fault = scratch_rates.fault(asked, (asked.learning_rate,))
+    return fault and (
+        f"config.checkpoint is {checkpoint}, whose weights are random, but {fault}; raise "
+        "config.learning_rate, or take the result for that of a model that hardly trained."
+    )
 
 
 def _check(settings: FinetuneSettings) -> None:

@@ -4,7 +4,7 @@ import itertools
 import pytest
 
 from configs import common, common_study, ood_own, own_data
-from remedis.finetuning import scratch_rates
+from remedis.finetuning import finetune, scratch_rates
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.label_budget.settings import StudySettings
 
@@ -53,6 +53,35 @@ def test_the_recipe_is_that_of_the_benchmark(load_benchmark):
     adamw = recipes["nih64-densenet"].overrides
     assert {"--config.learning_rate=0.001", "--config.learning_rate_batch=0"} <= set(adamw)
     assert scratch_rates.FROM_SCRATCH["adamw"] == (0.001, 0)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "changes", "warned"),
+    [
+        ("scratch:50x1", {}, True),
+        ("random:0", {}, True),
+        ("keras:DenseNet121", {}, True),
+        ("keras:DenseNet121:weights.h5", {}, False),
+        ("bit:BiT-M-R50x1.npz", {}, False),
+        ("scratch:50x1", {"learning_rate": 0.8}, False),  # that of the rehearsals
+        ("scratch:50x1", {"method": "probe"}, False),
+    ],
+)
+def test_a_run_from_random_weights_at_a_rate_of_pretrained_ones_says_so(
+    checkpoint, changes, warned
+):
+    config = own_data.get_config()
+    config.update(checkpoint=checkpoint, **changes)
+    warning = finetune._rate_warning(FinetuneSettings.from_config(config))
+    assert bool(warning) == warned
+    if warning:
+        assert warning.startswith(f"config.checkpoint is {checkpoint}, whose weights are random, ")
+
+
+def test_the_rate_of_rehearsals_suits_random_weights():
+    config = own_data.get_config("rehearsal")
+    asked = FinetuneSettings.from_config(config).optimization
+    assert scratch_rates.fault(asked, (asked.learning_rate,)) is None
 
 
 @pytest.mark.parametrize("arg", [None, "rehearsal"])
