@@ -11,7 +11,6 @@ from remedis.evaluation.label_budget.resampling import Interval, interval
 from remedis.evaluation.label_budget.test_set import TestSet
 
 NOT_SHOWN, UNCHANGED = "gap not shown", "unchanged"
-_NONE = {"value": None, "low": None, "high": None}
 
 
 def distribution_gap(
@@ -48,8 +47,8 @@ def distribution_gap(
             for patients in curve.budgets[1:]
         ]
         without = {
-            key: {**_NONE, **dict(zip(("patients", "positives"), test.counts([]), strict=True))}
-            for key, test in (("id", id_test), ("zero_shot", ood_test))
+            "id": id_test.estimate([]).to_json(),
+            "zero_shot": ood_test.estimate([]).to_json(),
         }
         return row | without | {"gap": None, "recovered": missing}
     ood = curve.quantities(np.isin(ood_test.estimable, shared).nonzero()[0])

@@ -91,11 +91,7 @@ class LearningCurve:
             label: estimates(self.quantities(np.array([column])), test, [label])
             for column, label in enumerate(test.estimable.tolist())
         }
-        unknown = {
-            i: Estimate(None, None, None, *test.counts([i]))
-            for i in range(len(test.names))
-            if i not in of_label
-        }
+        unknown = {i: test.estimate([i]) for i in range(len(test.names)) if i not in of_label}
         band = mean.aurocs(mean.band_factor(resamples, seed))
         rows = zip(estimates(mean, test), band, self.per_seed, strict=True)
         return [
@@ -131,9 +127,9 @@ def estimates(
       test: the test set, which counts the patients.
       labels: column numbers of its L labels.
     """
-    counts = test.counts(test.estimable.tolist() if labels is None else labels)
+    chosen = test.estimable.tolist() if labels is None else labels
     return [
-        Estimate(float(value), float(low), float(high), *counts)
+        test.estimate(chosen, (float(value), float(low), float(high)))
         for value, (low, high) in zip(quantities.values, quantities.aurocs(), strict=True)
     ]
 

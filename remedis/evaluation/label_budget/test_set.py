@@ -10,7 +10,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.auroc import Floats, Integers, checked
 from remedis.evaluation.delong import delong, widening
 from remedis.evaluation.estimates import Cases
-from remedis.evaluation.intervals import MIN_PATIENTS
+from remedis.evaluation.intervals import MIN_PATIENTS, Estimate
 from remedis.evaluation.label_budget.quantities import capped_widening
 
 
@@ -130,9 +130,23 @@ class TestSet:
             raise UserError(f"Scores of {model}: {error}") from None
         return np.asarray(scores)
 
-    def counts(self, labels: Sequence[int]) -> tuple[int, int]:
-        """Returns the number of patients known, and of patients positive, in any of the labels."""
-        return self._cases.counts(labels)
+    def estimate(
+        self, labels: Sequence[int], ends: tuple[float, float, float] | None = None
+    ) -> Estimate:
+        """Returns an estimate with the patients behind it.
+
+        Args:
+          labels: column numbers of the L labels that it is about.
+          ends: value, low and high; None if it is not estimable.
+        """
+        effective, reasons = self._cases.classes()
+        fields = self._cases.fields(labels)
+        if len(labels):
+            fields["effective"] = round(float(effective[list(labels)].min()), 6)
+        if ends is None:
+            reason = "; ".join(dict.fromkeys(filter(None, (reasons[i] for i in labels))))
+            return Estimate(None, None, None, **fields, reason=reason or "no label is estimable")
+        return Estimate(*ends, **fields)
 
     def columns(self, names: Sequence[str]) -> Integers:
         """Returns which of the E estimable labels have these names."""
