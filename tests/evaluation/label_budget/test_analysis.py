@@ -34,6 +34,8 @@ def test_a_rare_label_is_listed_and_not_in_the_mean():
     for point in result["points"]:
         rare = {"value": None, "low": None, "high": None, "patients": 80, "positives": 4}
         assert rare.items() <= point["labels"]["Fracture"].items()
+        assert point["labels"]["Fracture"]["effective"] == 4
+        assert "4" in point["labels"]["Fracture"]["reason"]
         assert point["mean"].items() > point["labels"]["Edema"].items()
     # No label is estimable on both test sets.
     assert result["id"][0]["mean"]["value"] is not None

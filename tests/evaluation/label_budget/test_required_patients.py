@@ -19,7 +19,7 @@ GOOD = (0.6, 0.7, 0.8, 0.9)
 
 def curve(arm, means, spread=0.005, low=None, seed=0):
     """A curve whose draws are normal around `means`, each budget on its own."""
-    noise = np.random.default_rng(seed).normal(size=(400, len(means))) * spread
+    noise = np.random.default_rng(seed).normal(size=(200, len(means))) * spread
     means = np.asarray(means, dtype=float)
     lows = np.full(len(means), low) if low is not None else means - 2 * spread
     return Curve(arm, "probe", BUDGETS, np.vstack([means, means + noise]), lows)

@@ -59,12 +59,12 @@ def drawn(curves, rng, resamples=150):
 
 
 @pytest.mark.parametrize("seeds", [3, pytest.param(10, marks=pytest.mark.slow)])
-def test_bias_and_coverage_in_300_studies(benchmark, seeds):
+def test_bias_and_coverage_in_200_studies(benchmark, seeds):
     laws, rng = benchmark.LAWS["steep"], np.random.default_rng(0)
     middle = round(laws[1](100), 3)
     gain = laws[1](0) + 0.8 * (laws[1](200) - laws[1](0))
     estimates = {}
-    for _ in range(300):
+    for _ in range(200):
         curves = drawn(noisy_curves(benchmark, laws, seeds, rng), rng)
         for answer in required_patients(curves, "base", Questions((0.8,), (middle,))):
             if answer["arm"] == "arm":
@@ -79,13 +79,13 @@ def test_bias_and_coverage_in_300_studies(benchmark, seeds):
         assert abs(np.median(value) / truth - 1) < 0.1, (target, key)
         covers = ((low <= truth) & (truth <= high))[~np.isnan(low)]
         assert covers.mean() >= 0.93, (target, key)
-        assert len(covers) >= 250
+        assert len(covers) >= 170
 
 
 def test_two_arms_of_one_law_have_a_ratio_of_1_and_rarely_a_multiple(benchmark):
     """The null: a level that the arms do not cross alike would favour one of them."""
     rng, answers = np.random.default_rng(1), []
-    for _ in range(60):
+    for _ in range(40):
         for law in benchmark.SHAPES.values():
             curves = drawn(noisy_curves(benchmark, (law, law), 10, rng), rng, 100)
             rows = required_patients(curves, "base", Questions((0.8,)))
