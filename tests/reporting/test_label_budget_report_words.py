@@ -158,8 +158,11 @@ def test_uneven_test_patients_are_stated_with_the_curves():
     assert curve_tables(study)[0].caption.endswith("[95 % interval], 214 patients, 37 positive.")
     study["points"][0]["mean"] |= {"effective_patients": 40.3, "effective_positives": 8.07}
     assert curve_tables(study)[0].caption.endswith(
-        "214 patients, 37 positive (by the spread of their images they count as 40.3 and 8.1 "
-        "patients)."
+        "214 patients, 37 positive (they count as 40.3 and 8.1 patients)."
+    )
+    study["points"][0]["mean"]["largest_patient_images"] = 143
+    assert curve_tables(study)[0].caption.endswith(
+        "positive (with up to 143 images per patient, they count as 40.3 and 8.1 patients)."
     )
 
 

@@ -38,8 +38,10 @@ def _counts(mean: Fields) -> str:
     """Returns the test patients of an estimate, and how uneven their images are, if recorded."""
     text = f"{mean['patients']:,} patients, {mean['positives']:,} positive"
     if mean.get("effective_positives") is not None:
+        most = mean.get("largest_patient_images")
+        images = "" if most is None else f"with up to {most:,} images per patient, "
         text += (
-            f" (by the spread of their images they count as {mean['effective_patients']:,.1f} and "
+            f" ({images}they count as {mean['effective_patients']:,.1f} and "
             f"{mean['effective_positives']:,.1f} patients)"
         )
     return text
