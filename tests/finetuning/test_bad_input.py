@@ -180,7 +180,7 @@ def test_configs(changes, sentence, configured, tmp_path, monkeypatch):
             "Label 'square' still has uncertain values (-1); set config.uncertain to ignore, ",
         ),
         (
-            lambda t: t.assign(square=[-1, *t["square"][1:]], split=["test", *["train"] * 59]),
+            lambda t: t.assign(square=[-1, *t["square"][1:]], split=["test"] * 2 + ["train"] * 58),
             {"eval_uncertain": "keep", "splits": {"train": 0.8, "validation": 0.2, "test": 0.0}},
             "Label 'square' still has uncertain values (-1), which cannot be evaluated; set ",
         ),
