@@ -97,6 +97,13 @@ def test_unreadable_images_are_compared_with_the_limit(bad, limit, severity, sen
     assert found.sentence.startswith(sentence)
 
 
+def test_copies_in_two_splits_are_a_leak_and_not_listed_as_copies_of_their_split(cohort):
+    diagnosis = doctor.diagnose(cohort({"3.png": radiograph(4), "5.png": radiograph(50)}), 5)
+    assert finding(diagnosis, "duplicates").sentence.startswith("1 images repeat another")
+    assert finding(diagnosis, "duplicates").listed == ("4.png",)
+    assert "leak" in codes(diagnosis)
+
+
 def test_the_clean_cohort_fits_its_checkpoint(cohort):
     assert doctor.diagnose(cohort(), 5, expected=CXR).findings == ()
 

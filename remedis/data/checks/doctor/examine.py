@@ -203,10 +203,17 @@ def _leaks(manifest: Manifest, scanned: pd.DataFrame, allow_similar_ids: bool) -
                 "duplicates",
                 f"{count:,} images repeat another of their split; they count "
                 "double. Remove them, unless that is meant.",
-                by_path.index[by_path["sha256"].duplicated(keep="first")],
+                _repeated(manifest, by_path["sha256"]),
             )
         )
     return findings + [Finding(NOTE, "unchecked", sentence) for sentence in receipt.unchecked]
+
+
+def _repeated(manifest: Manifest, hashes: "pd.Series[str]") -> "pd.Series[str]":
+    """Returns the paths of the images that repeat an earlier one of their split."""
+    content = manifest.table["path"].map(hashes)
+    repeated = manifest.table.assign(sha256=content).duplicated(["split", "sha256"])
+    return manifest.table["path"][repeated & content.notna()]
 
 
 def _checkpoint(manifest: Manifest, expected: Expectation) -> list[Finding]:
