@@ -153,6 +153,28 @@ def test_every_finding_of_the_leak_gate_is_a_line():
     assert data_tables.receipt(None) is None
 
 
+def test_the_check_between_hospitals_names_them():
+    study = study_of()
+    study["between"] = study["between"] | {
+        "overlaps": [
+            {"column": "sha256", "splits": ["ID train", "OOD pool"], "count": 2, "ids": []}
+        ],
+        "near_duplicates": [{"splits": ["ID train", "OOD test"], "count": 3, "pairs": []}],
+        "unchecked": [
+            "Patients of ID and OOD data could not be compared: their ids are of two hospitals."
+        ],
+    }
+    assert data_tables.receipt_between(study).lines == [
+        "2 images in both images of University Clinic that train and images of General Hospital "
+        "that adapt",
+        "Patients of University Clinic and General Hospital could not be compared: their ids are "
+        "of two hospitals.",
+        "3 pairs of images that look the same in images of University Clinic that train and test "
+        "images of General Hospital",
+    ]
+    assert data_tables.receipt_between({**study, "between": None}) is None
+
+
 def test_uneven_test_patients_are_stated_with_the_curves():
     study = study_of()
     assert curve_tables(study)[0].caption.endswith("[95 % interval], 214 patients, 37 positive.")

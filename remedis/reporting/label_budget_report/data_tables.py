@@ -5,7 +5,12 @@ from typing import Any
 
 from remedis.reporting.label_budget_report.content import DataSet, Receipt, Table
 from remedis.reporting.label_budget_report.number_format import auroc, listed
-from remedis.reporting.label_budget_report.study_summary import Study, hospital, mode_name
+from remedis.reporting.label_budget_report.study_summary import (
+    Study,
+    first_hospital,
+    hospital,
+    mode_name,
+)
 
 _UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
 
@@ -74,6 +79,26 @@ def uncertain_table(study: Study) -> Table | None:
             for row in rows
         ],
     )
+
+
+def receipt_between(study: Study) -> Receipt | None:
+    """Returns the receipt of the check between the hospitals, with their names."""
+    found = receipt(study["between"])
+    if found is None:
+        return None
+    there, here = first_hospital(study), hospital(study)
+    names = {
+        "ID train": f"images of {there} that train",
+        "OOD pool": f"images of {here} that adapt",
+        "OOD test": f"test images of {here}",
+        "ID and OOD data": f"{there} and {here}",
+    }
+    lines = []
+    for line in found.lines:
+        for role, name in names.items():
+            line = line.replace(role, name)
+        lines.append(line)
+    return Receipt(found.passed, lines)
 
 
 def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:

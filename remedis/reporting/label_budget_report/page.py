@@ -87,7 +87,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             budgets_left_out=data_tables.budgets_left_out(study),
             data_sets=data_tables.data_sets(study),
             uncertain_table=data_tables.uncertain_table(study),
-            receipt_between=data_tables.receipt(study["between"]),
+            receipt_between=data_tables.receipt_between(study),
             arms=provenance_lists.arms(study),
             caveats=study["caveats"],
             command=study["command"],
