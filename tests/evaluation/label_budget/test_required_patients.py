@@ -217,7 +217,7 @@ def test_zero_shot_above_the_level_needs_no_label():
 
 
 def extrapolated(spread, means=(0.75, 0.8, 0.83, 0.85)):
-    base = Curve("base", "probe", (5, 10, 20, 40), np.full((401, 4), 0.9), np.full(4, 0.8))
+    base = Curve("base", "probe", (5, 10, 20, 40), np.full((201, 4), 0.9), np.full(4, 0.8))
     arm = curve("arm", means, spread=spread)
     arm = Curve("arm", "probe", (5, 10, 20, 40), arm.draws, arm.lows)
     rows = required_patients(
