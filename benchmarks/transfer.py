@@ -55,7 +55,7 @@ SHORT = {
     "cache_gb": "2.0",
 }
 RATES = "learning_rate=0.0003,0.001"  # for every arm, in distribution and per budget
-STEPS = {"id": (120, 40), "ood": (24, 8)}  # of a training, and between evaluations
+STEPS = {"id": (100, 50), "ood": (16, 8)}  # of a training, and between evaluations
 SEEDS = 5
 
 

@@ -183,7 +183,7 @@ def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str)
         config.preprocess = preprocess
         config.epochs, config.warmup, config.warmup_epochs = 10.0, None, 1.0
         config.batch_size = 32
-        # From random weights AdamW takes several times as many steps; see docs/results.md.
+        # As in benchmarks/pretraining.py: from random weights AdamW takes more steps.
         config.optimizer, config.learning_rate, config.learning_rates = "sgd", 0.1, ""
         config.learning_rate_batch = 0
         config.update(REHEARSED[config.method])

@@ -57,7 +57,7 @@ def test_both_arms_have_the_same_rates_to_choose_from(benchmark, tmp_path):
     assert f"--config.select={benchmark.RATES}" in command
     assert not [part for part in command if ".learning_rate=" in part]
     (caveats,) = [part for part in command if part.startswith("--config.caveats=")]
-    assert "120 steps in distribution, 24 steps per budget" in caveats
+    assert "100 steps in distribution, 16 steps per budget" in caveats
 
 
 @pytest.mark.parametrize(
