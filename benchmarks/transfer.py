@@ -113,6 +113,7 @@ def command(
         "budgets": budgets,
         "seeds": str(SEEDS),
         "select": RATES,
+        "id_trainings": "1",
         "caveats": repr(
             tuple(caveat.format(id=STEPS["id"][0], ood=STEPS["ood"][0]) for caveat in CAVEATS)
         ),
