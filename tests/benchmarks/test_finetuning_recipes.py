@@ -25,6 +25,12 @@ def test_a_section_of_the_results_is_replaced_and_leaves_the_others(recipes, tmp
     before = document.read_text()
     write(document, "one", "## One\n\nsecond")
     assert document.read_text() == before.replace("\\1 first", "second")
+    recipes.results.drop(document, "one")
+    assert document.read_text() == before.replace(
+        "<!-- one -->\n\n## One\n\n\\1 first\n\n<!-- end of one -->\n\n", ""
+    )
+    with pytest.raises(SystemExit, match="has no section one"):
+        recipes.results.drop(document, "one")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every method learns: `benchmarks/selfsup.py` at the length reported in `docs/results.md`."""
+"""Every method learns: `benchmarks/selfsup.py` at its full length."""
 
 import pytest
 
