@@ -60,12 +60,12 @@ def make_tuning(arms, labels, mode):
     if mode == "probe":
         grid = ["penalty 10", "penalty 1", "penalty 0.1"]
         inside = [{"training": 0, "penalties": dict.fromkeys(labels, 1.0)}]
-        budget = "3 penalties per cell, the same for every arm"
+        budget = "Tuning, probe: 3 penalties per cell, the same for every arm."
     else:
         grid = [f"learning_rate={rate}" for rate in (0.003, 0.02, 0.2)]
         scores = dict(zip(grid, (0.81, 0.84, None), strict=True))
         inside = [{"training": r, "chosen": grid[1], "scores": scores} for r in range(3)]
-        budget = "3 learning rates = 3 trainings per cell and per in-distribution model"
+        budget = "Tuning, finetune: 3 learning rates = 3 trainings per cell."
     return {
         "grid": "learning_rate=0.003,0.02,0.2" if mode == "finetune" else "",
         "budget": budget,

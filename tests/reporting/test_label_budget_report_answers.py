@@ -387,6 +387,14 @@ def test_tables_state_the_numbers_and_why_there_is_no_multiple(changes, cells):
     assert row(**changes)[2:7] == cells.split(" | ")
 
 
+def test_a_lowered_level_is_marked_where_it_is_answered():
+    assert row(level_lowered=True)[1] == (
+        "80 % of the gain: AUROC 0.743, lowered to what the arm gains"
+    )
+    no_gain = NO_NUMBERS | {"status": "no gain shown", "fold_missing": "no gain shown"}
+    assert row(**no_gain, level_lowered=True)[1] == "80 % of the gain: AUROC 0.743"
+
+
 def test_every_status_and_every_reason_has_its_words():
     assert set(answer_sentences._WORDS) == set(required_patients.STATUSES)
     assert set(answer_table._WHY_NO_MULTIPLE) == set(required_patients.REASONS)

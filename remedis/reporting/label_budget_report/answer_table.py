@@ -93,7 +93,8 @@ def _level(answer: Fields, study: Study) -> str:
         return target
     if answer["level"] is None:
         return target
-    lowered = ", lowered to what the arm gains" if answer.get("level_lowered") else ""
+    is_lower = answer.get("level_lowered") and answer["status"] not in _STATUS
+    lowered = ", lowered to what the arm gains" if is_lower else ""
     return f"{target}: AUROC {answer['level']:.3f}{lowered}"
 
 

@@ -41,7 +41,8 @@ def tunings(study: Study) -> list[Tuning]:
 
 def _sentences(tuning: Mapping[str, Any]) -> list[str]:
     """Returns the tuning budget, the rule of choice, and what was not tuned, in words."""
-    sentences = [f"Tuning budget: {tuning['budget']}.", tuning.get("rule") or ""]
+    budget = tuning["budget"].rstrip(".").rpartition(": ")[2]
+    sentences = [f"Tuning budget: {budget}.", tuning.get("rule") or ""]
     for key, text in (
         (
             "unranked",
@@ -74,7 +75,7 @@ def _choices(study: Study, mode: str) -> Table:
                 continue
             score = "no score" if one["score"] is None else f"{one['score']:.3f}"
             cells.append(f"{score}; {one['chosen']:,} of {arms[name]['cells']:,}")
-        rows.append([candidate, *cells])
+        rows.append([_words(candidate), *cells])
     caption = (
         f"{mode_name(mode)} at {hospital(study)}: mean AUROC on the validation patients of the "
         "budgets (chosen on these, so it looks better than it is), and number of cells that chose "
@@ -93,17 +94,22 @@ def _first_trainings(study: Study, mode: str) -> Table:
     rows = []
     for name, run in runs:
         scores, penalties = run.get("scores", {}), run.get("penalties", {})
-        cells = [str(run.get("chosen", ""))] if chosen else []
+        cells = [_words(run.get("chosen", ""))] if chosen else []
         cells += [
             "" if key not in scores else "diverged" if scores[key] is None else f"{scores[key]:.3f}"
             for key in scored
         ]
-        cells += [str(penalties.get(label, "")) for label in labels]
+        cells += [f"{penalties[label]:.3g}" if label in penalties else "" for label in labels]
         rows.append([name, str(run["training"] + 1), *cells])
-    header = ["arm", "training", *(["chosen"] * chosen), *scored]
+    header = ["arm", "training", *(["chosen"] * chosen), *map(_words, scored)]
     header += [f"penalty, {label}" for label in labels]
     caption = (
         f"{mode_name(mode)} at {first_hospital(study)}: the choice of each training, by validation "
         "AUROC."
     )
     return Table(caption, header, rows, "estimates")
+
+
+def _words(candidate: str) -> str:
+    """Returns for example `learning rate 0.02` of `learning_rate=0.02`, so that it wraps."""
+    return candidate.replace("_", " ").replace("=", " ")
