@@ -41,7 +41,9 @@ def tunings(study: Study) -> list[Tuning]:
 
 def _sentences(tuning: Mapping[str, Any]) -> list[str]:
     """Returns the tuning budget, the rule of choice, and what was not tuned, in words."""
-    budget = tuning["budget"].rstrip(".").rpartition(": ")[2]
+    budget = tuning["budget"].rstrip(".")
+    if budget.startswith("Tuning, "):  # the heading names the mode already
+        budget = budget.partition(": ")[2]
     sentences = [f"Tuning budget: {budget}.", tuning.get("rule") or ""]
     for key, text in (
         (
