@@ -2,11 +2,11 @@
 
 The headline level is a share of what the baseline gains from labels: its AUROC at the first budget
 plus, say, 80 % of the gain up to its largest budget. If the arm ends below the baseline, the gain
-counts only up to where the arm ends. So both arms cross the level, and neither is favoured: with
+counts only up to where the arm ends. So both arms cross the level, and neither is favoured. With
 two equal arms on a flat curve, a level from the baseline alone is missed in one study of five,
-always by the arm, and the median ratio of the others is 1.6 instead of 1
-(`benchmarks/label_budget.py --levels`). The AUROC of the baseline with all patients, the
-`reference`, favours the arm: the baseline counts with its whole pool even where its curve is flat.
+always by the arm; the median ratio of the others is 1.5 instead of 1 (`80 %, base alone` in
+`benchmarks/label_budget.py --null`). The AUROC of the baseline with all patients, the `reference`,
+favours the arm: the baseline counts with its whole pool even where its curve is flat.
 """
 
 import dataclasses

@@ -4,9 +4,9 @@
 
 is fitted by least squares to the budgets above 0 (Figueroa et al., BMC Med. Inform. Decis. Mak.
 12:8, 2012, who also weigh the larger budgets more). Nothing shows that a curve follows the law
-beyond the measured budgets. Noise moves the answer by a factor of ten: for a truth of 871 patients,
-three studies gave 397, 1,220 and 4,694. Therefore the number is given only with its interval, and
-only if the upper end of the interval is at most `MAX_FACTOR` times the lower one.
+beyond the measured budgets, and noise moves the answer far (`benchmarks/label_budget.py
+--extrapolation`). Therefore the number is given only with its interval, and only if the upper end
+of the interval is at most `MAX_FACTOR` times the lower one.
 """
 
 from collections.abc import Sequence
