@@ -1,17 +1,30 @@
-"""Coverage of the 95 % intervals in a made-up population whose true metrics are known.
+"""Coverage of the 95 % intervals in made-up populations whose true metrics are known.
 
-    python benchmarks/coverage.py [--draws=500 --resamples=400]
+    python benchmarks/coverage.py [--only=even,zipf] [--draws=500 --resamples=200]
 
-A draw has 200 patients with 1 to 3 images each and three labels; 12 % of the patients are positive.
+A line per interval has the coverage, the shares of truths below and above the interval, its mean
+width, and the share of draws in which it is estimable. The populations:
+
+    even        200 patients with 1 to 3 images, 12 % of them positive, three labels
+    zipf        200 patients with min(Zipf(1.6), 200) images, 30 % of them positive
+    zipf-rare   as zipf, 12 % of them positive
+    one-of-10   220 patients with one image, 10 of them positive, of whom one has 100 images
+    one-of-30   220 patients with one image, 30 of them positive, of whom one has 100 images
+    few         60 patients with 1 to 3 images, 8 of them positive
+    two-labels  200 patients with 1 to 3 images; the mean of a label with 7 positive patients and
+                one with 80, whose AUROC is 0.80
+    runs        120 patients with 1 to 3 images, 20 % of them positive, scored by 3, 5 and 10 runs
+
 A score is normally distributed. Its mean is higher in positives by the shift that the AUROC needs
-(equal-variance binormal model: AUROC = Phi(shift / sqrt 2)); half of its variance belongs to the
-patient, half to the image. A probability is the sigmoid of `sharpness` times the log odds of the
-score: calibrated at 1, overconfident above 1. True metrics are integrals over the two normal
-densities. A label with fewer than 5 positive patients is not estimable and is not counted.
+(equal-variance binormal model: AUROC = Phi(shift / sqrt 2)). Half of its variance belongs to the
+patient, half to the image; in uneven populations 0.8 and 0.2. A probability is the sigmoid of
+`sharpness` times the log odds of the score: calibrated at 1, overconfident above 1. True metrics
+are integrals over the two normal densities. Their prevalence is that of the patients, or of the
+images where patients and images are the same in every draw.
 """
 
 import argparse
-import itertools
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -24,15 +37,83 @@ from remedis.evaluation.auroc import auroc
 from remedis.evaluation.auroc_difference import compare
 from remedis.evaluation.calibration_error import BINS
 from remedis.evaluation.evaluate import evaluate
-from remedis.evaluation.intervals import patient_counts, percentile_interval
+from remedis.evaluation.intervals import Estimate, patient_counts, percentile_interval
+from remedis.evaluation.repeated_runs import auroc_over_runs
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 
-PATIENTS, POSITIVE, SHARED = 200, 0.12, 0.5
-NAMES = ("a", "b", "c")
+MODEL_POSITIVE = 0.12  # prevalence that the probabilities assume
 # AUROC, sharpness of the probabilities.
-POPULATIONS = ((0.8, 1.0), (0.95, 1.6))
-Bounds = tuple[float, float, float]  # low, high, truth
+AREAS = ((0.8, 1.0), (0.95, 1.6))
+# Low, high, truth; None if not estimable.
+Bounds = tuple[float, float, float] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Population:
+    """A population of patients.
+
+    Attributes:
+      patients: number of patients.
+      positive: share of patients that are positive; a number above 1 is a fixed number, the first
+        of the patients.
+      images: `1-3`, uniformly; `zipf`; or `one`: 100 of the first patient, one of each other.
+      shared: share of the variance of scores that belongs to the patient.
+      labels: number of labels.
+    """
+
+    patients: int
+    positive: float
+    images: str
+    shared: float
+    labels: int = 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return tuple("abc"[: self.labels])
+
+    def prevalence(self) -> float:
+        """Returns the share of positive images."""
+        if self.images == "one":
+            return (self.positive + 99) / (self.patients + 99)
+        return self.positive / self.patients if self.positive > 1 else self.positive
+
+    def sample(
+        self, rng: np.random.Generator, distance: float | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns labels and scores [n, L], and the patient of each image [n].
+
+        Args:
+          rng: source of randomness.
+          distance: of the mean scores of positives and negatives; a number, or [patients, 1].
+        """
+        if self.positive > 1:
+            positive = np.repeat(np.arange(self.patients)[:, None] < self.positive, self.labels, 1)
+        else:
+            positive = rng.random((self.patients, self.labels)) < self.positive
+        if self.images == "1-3":
+            images = rng.integers(1, 4, self.patients)
+        elif self.images == "zipf":
+            images = np.minimum(rng.zipf(1.6, self.patients), 200)
+        else:
+            images = np.where(np.arange(self.patients) == 0, 100, 1)
+        rows = np.repeat(np.arange(self.patients), images)
+        noise = rng.normal(size=positive.shape) * np.sqrt(self.shared)
+        of_patient = positive * np.asarray(distance) + noise
+        of_image = rng.normal(size=(len(rows), self.labels)) * np.sqrt(1 - self.shared)
+        return positive[rows].astype(float), of_patient[rows] + of_image, rows
+
+
+EVEN = Population(200, 0.12, "1-3", 0.5, labels=3)
+POPULATIONS = {
+    "even": EVEN,
+    "zipf": Population(200, 0.3, "zipf", 0.8),
+    "zipf-rare": Population(200, 0.12, "zipf", 0.8),
+    "one-of-10": Population(220, 10, "one", 0.8),
+    "one-of-30": Population(220, 30, "one", 0.8),
+    "few": Population(60, 8, "1-3", 0.5),
+}
 
 
 def shift(area: float) -> float:
@@ -40,20 +121,9 @@ def shift(area: float) -> float:
     return float(norm.ppf(area) * np.sqrt(2))
 
 
-def sample(
-    rng: np.random.Generator, distance: float | np.ndarray, patients: int = PATIENTS
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns labels and scores [n, 3], and the patient of each image [n]."""
-    positive = rng.random((patients, len(NAMES))) < POSITIVE
-    rows = np.repeat(np.arange(patients), rng.integers(1, 4, patients))
-    of_patient = positive * np.asarray(distance) + rng.normal(size=positive.shape) * np.sqrt(SHARED)
-    scores = of_patient[rows] + rng.normal(size=(len(rows), len(NAMES))) * np.sqrt(1 - SHARED)
-    return positive[rows].astype(float), scores, rows
-
-
 def probability(scores: np.ndarray, distance: float, sharpness: float) -> np.ndarray:
     """Returns the probabilities of a model: the sigmoid of sharpness times the log odds."""
-    odds = np.log(POSITIVE / (1 - POSITIVE)) + distance * scores - distance**2 / 2
+    odds = np.log(MODEL_POSITIVE / (1 - MODEL_POSITIVE)) + distance * scores - distance**2 / 2
     return expit(sharpness * odds)
 
 
@@ -64,36 +134,37 @@ class Truth:
       metrics: name -> true value.
     """
 
-    def __init__(self, area: float, sharpness: float, cut: float) -> None:
+    def __init__(self, area: float, sharpness: float, cut: float, positive: float) -> None:
         """Integrates over a grid of scores.
 
         Args:
           area: AUROC.
           sharpness: factor of the log odds; 1 for calibrated probabilities.
           cut: threshold, on the scale of the scores.
+          positive: share of positive images.
         """
         distance = shift(area)
         grid = np.linspace(-9, 9 + distance, 100_001)
         step = grid[1] - grid[0]
-        positives = norm.pdf(grid - distance) * POSITIVE * step
-        negatives = norm.pdf(grid) * (1 - POSITIVE) * step
+        positives = norm.pdf(grid - distance) * positive * step
+        negatives = norm.pdf(grid) * (1 - positive) * step
         predicted = probability(grid, distance, sharpness)
         # Share of positives less mean probability, summed over all scores up to a point.
         self._predicted = predicted
         self._excess = np.cumsum(positives * (1 - predicted) - negatives * predicted)
-        above = norm.sf(grid - distance) * POSITIVE
-        called = above + norm.sf(grid) * (1 - POSITIVE)
-        true_positive = norm.sf(cut - distance) * POSITIVE
-        true_negative = norm.cdf(cut) * (1 - POSITIVE)
-        false_negative, false_positive = POSITIVE - true_positive, 1 - POSITIVE - true_negative
+        above = norm.sf(grid - distance) * positive
+        called = above + norm.sf(grid) * (1 - positive)
+        true_positive = norm.sf(cut - distance) * positive
+        true_negative = norm.cdf(cut) * (1 - positive)
+        false_negative, false_positive = positive - true_positive, 1 - positive - true_negative
         half = predicted >= 0.5
         self.metrics = {
             "auroc": area,
-            "average_precision": float((positives * above / called).sum() / POSITIVE),
+            "average_precision": float((positives * above / called).sum() / positive),
             "brier": float((positives * (1 - predicted) ** 2 + negatives * predicted**2).sum()),
             "accuracy": float(positives[half].sum() + negatives[~half].sum()),
-            "youden/sensitivity": true_positive / POSITIVE,
-            "youden/specificity": true_negative / (1 - POSITIVE),
+            "youden/sensitivity": true_positive / positive,
+            "youden/specificity": true_negative / (1 - positive),
             "youden/ppv": true_positive / (true_positive + false_positive),
             "youden/npv": true_negative / (true_negative + false_negative),
         }
@@ -105,98 +176,184 @@ class Truth:
         return float(np.abs(np.diff([0, *at_edges, self._excess[-1]])).sum())
 
 
+def bounds(estimate: Estimate, truth: float) -> Bounds:
+    """Returns the interval of an estimate with the truth."""
+    if estimate.low is None or estimate.high is None:
+        return None
+    return estimate.low, estimate.high, truth
+
+
 def metric_bounds(
-    area: float, sharpness: float, seed: int, resamples: int
+    population: Population, area: float, sharpness: float, seed: int, resamples: int
 ) -> Iterator[tuple[str, Bounds]]:
     """Yields the intervals of all metrics in one draw, with their true values."""
-    distance = shift(area)
+    distance, names = shift(area), population.names
     cut = distance / 2 + 0.3
-    truth = Truth(area, sharpness, cut)
-    labels, scores, rows = sample(np.random.default_rng(seed), distance)
+    truth = Truth(area, sharpness, cut, population.prevalence())
+    labels, scores, rows = population.sample(np.random.default_rng(seed), distance)
     probabilities = probability(scores, distance, sharpness)
     at = float(probability(np.array(cut), distance, sharpness))
-    thresholds = Thresholds(dict.fromkeys(NAMES, at), dict.fromkeys(NAMES, at), 0.9)
+    thresholds = Thresholds(dict.fromkeys(names, at), dict.fromkeys(names, at), 0.9)
     result = evaluate(
-        labels, probabilities, NAMES, rows, thresholds=thresholds, seed=seed, resamples=resamples
+        labels, probabilities, names, rows, thresholds=thresholds, seed=seed, resamples=resamples
     )
-    errors = [truth.calibration_error(probabilities[:, i]) for i in range(len(NAMES))]
+    errors = [truth.calibration_error(of_label) for of_label in probabilities.T]
     truths = {**truth.metrics, "calibration_error": errors[0]}
     for name, true in truths.items():
-        label = result.labels["a"] if name == "auroc" else result.metrics[name].labels["a"]
-        mean = result.mean if name == "auroc" else result.metrics[name].mean
-        averaged = result.averaged if name == "auroc" else result.metrics[name].averaged
-        if label.low is not None and label.high is not None:
-            yield name, (label.low, label.high, true)
-        if mean.low is not None and mean.high is not None and len(averaged) == len(NAMES):
+        metric = result if name == "auroc" else result.metrics[name]
+        yield name, bounds(metric.labels["a"], true)
+        if len(names) > 1:
             whole = float(np.mean(errors)) if name == "calibration_error" else true
-            yield f"{name}, mean of 3", (mean.low, mean.high, whole)
-    if result.labels["a"].estimable:
-        weights = patient_counts(PATIENTS, resamples, seed)
-        bounds = percentile_interval(auroc(labels[:, :1], scores[:, :1], weights, rows)[:, 0])
-        if bounds is not None:
-            yield "(auroc, percentile bootstrap)", (*bounds, area)
+            complete = len(metric.averaged) == len(names)
+            yield f"{name}, mean of 3", bounds(metric.mean, whole) if complete else None
+    if population is EVEN:
+        weights = patient_counts(population.patients, resamples, seed)
+        ends = percentile_interval(auroc(labels[:, :1], scores[:, :1], weights, rows)[:, 0])
+        yield "(auroc, bootstrap)", ends and (*ends, area)
+    else:
+        weighted = evaluate(labels, scores, names, rows, weighting="patients", resamples=40)
+        yield "auroc, patients of equal weight", bounds(weighted.labels["a"], area)
 
 
 def gap_bounds(area: float, seed: int, resamples: int) -> Iterator[tuple[str, Bounds]]:
     """Yields the AUROC gap between three sites of 200 patients: all alike, or one worse by 0.1."""
     rng = np.random.default_rng(seed)
-    site = np.arange(3 * PATIENTS) % 3
+    three = dataclasses.replace(EVEN, patients=3 * EVEN.patients, labels=1)
+    site = np.arange(three.patients) % 3
     for case, worse in (("alike", 0.0), ("one worse by 0.1", 0.1)):
         distance = np.where(site == 2, shift(area - worse), shift(area))[:, None]
-        labels, scores, rows = sample(rng, distance, len(site))
+        labels, scores, rows = three.sample(rng, distance)
         table = pd.DataFrame({"site": site[rows].astype(str)})
-        groups = subgroups(labels, scores, NAMES, rows, table, seed=seed, resamples=resamples)
+        groups = subgroups(labels, scores, ("a",), rows, table, seed=seed, resamples=resamples)
         gap = groups["site"]["a"]["gaps"]["auroc"]
-        if gap is not None and not groups["site"]["a"]["not_estimable"]:
-            yield f"gap of 3 sites, {case}", (gap["low"], gap["high"], worse)
+        complete = gap is not None and not groups["site"]["a"]["not_estimable"]
+        yield f"gap of 3 sites, {case}", (gap["low"], gap["high"], worse) if complete else None
 
 
-def difference_bounds(area: float, seed: int, resamples: int) -> Iterator[tuple[str, Bounds]]:
+def difference_bounds(
+    population: Population, area: float, seed: int, resamples: int
+) -> Iterator[tuple[str, Bounds]]:
     """Yields the difference of two models with correlated scores; the second is worse by 0.03."""
-    rng = np.random.default_rng(seed)
+    rng, names = np.random.default_rng(seed), population.names
     first, second = shift(area), shift(area - 0.03)
-    labels, scores, rows = sample(rng, first)
-    # The two share half of the variance; the sum of two normals keeps the second AUROC known.
-    centred = scores - labels * first
-    other = labels * second + (centred + rng.normal(size=scores.shape)) / np.sqrt(2)
-    comparison = compare(labels, scores, other, NAMES, rows, seed=seed, resamples=resamples)
-    for name, difference in (
-        ("difference", comparison.labels["a"]),
-        ("difference, mean of 3", comparison.mean),
-    ):
-        if name != "difference" and len(comparison.averaged) < len(NAMES):
-            continue
-        if difference.low is not None and difference.high is not None:
-            yield f"{name}, DeLong", (difference.low, difference.high, -0.03)
-        if difference.bootstrap_low is not None and difference.bootstrap_high is not None:
-            bounds = (difference.bootstrap_low, difference.bootstrap_high, -0.03)
-            yield f"{name}, bootstrap", bounds
+    labels, scores, rows = population.sample(rng, first)
+    # The two share half of the variance of patients and of images; the sum of two normals keeps
+    # the second AUROC known.
+    patients = rng.normal(size=(population.patients, population.labels))[rows]
+    images = rng.normal(size=scores.shape)
+    own = patients * np.sqrt(population.shared) + images * np.sqrt(1 - population.shared)
+    other = labels * second + (scores - labels * first + own) / np.sqrt(2)
+    comparison = compare(labels, scores, other, names, rows, seed=seed, resamples=resamples)
+    for name, difference in (("difference", comparison.labels["a"]), ("mean", comparison.mean)):
+        if name == "mean":
+            if len(names) == 1:
+                continue
+            name = "difference, mean of 3"
+            if len(comparison.averaged) < len(names):
+                yield name, None
+                continue
+        low, high = difference.low, difference.high
+        yield name, None if low is None or high is None else (low, high, -0.03)
+        low, high = difference.bootstrap_low, difference.bootstrap_high
+        if population is EVEN:
+            known = low is not None and high is not None
+            yield f"({name}, bootstrap)", (low, high, -0.03) if known else None
+
+
+def two_label_bounds(area: float, seed: int, resamples: int) -> Iterator[tuple[str, Bounds]]:
+    """Yields the mean over a rare label with an AUROC of `area` and a common one with 0.80."""
+    rng = np.random.default_rng(seed)
+    rows = np.repeat(np.arange(200), rng.integers(1, 4, 200))
+    labels, scores = [], []
+    for count, of_label in ((7, area), (80, 0.8)):
+        positive = rng.permutation(200) < count
+        patients, images = rng.normal(size=200), rng.normal(size=len(rows))
+        labels.append(positive[rows])
+        noise = (patients[rows] + images) / np.sqrt(2)
+        scores.append(noise + shift(of_label) * positive[rows])
+    result = evaluate(
+        np.stack(labels, -1).astype(float),
+        np.stack(scores, -1),
+        ("rare", "common"),
+        rows,
+        resamples=resamples,
+    )
+    complete = len(result.averaged) == 2
+    yield "auroc, mean of 2", bounds(result.mean, (area + 0.8) / 2) if complete else None
+
+
+def run_bounds(area: float, seed: int) -> Iterator[tuple[str, Bounds]]:
+    """Yields the mean AUROC of runs whose shift varies by 0.05 or by 0.3 from run to run."""
+    population = Population(120, 0.2, "1-3", 0.5)
+    turns = np.linspace(0.0005, 0.9995, 1000)
+    for spread in (0.05, 0.3):
+        # The truth is the mean over all runs. The shift is chosen without the spread.
+        truth = float(norm.cdf((shift(area) + spread * norm.ppf(turns)) / np.sqrt(2)).mean())
+        for runs in (3, 5, 10):
+            rng = np.random.default_rng([seed, runs])
+            labels, scores, rows = population.sample(rng, 0.0)
+            shifts = shift(area) + spread * rng.normal(size=(runs, 1, 1))
+            own = rng.normal(size=(runs, *scores.shape))
+            # Runs share 0.64 of the variance of the scores.
+            mixed = 0.8 * scores + 0.6 * own + shifts * labels
+            positive = len(np.unique(rows[labels[:, 0] == 1]))
+            estimate = auroc_over_runs(labels, mixed, rows) if positive > 1 else None
+            enough = estimate is not None and (estimate.effective or 0) >= 5
+            name = f"{runs} runs, spread {spread}"
+            yield name, bounds(estimate, truth) if estimate is not None and enough else None
+
+
+def draw(
+    name: str, area: float, sharpness: float, seed: int, resamples: int
+) -> Iterator[tuple[str, Bounds]]:
+    """Yields the intervals of one draw of the population called `name`."""
+    if name == "two-labels":
+        yield from two_label_bounds(area, seed, resamples)
+    elif name == "runs":
+        yield from run_bounds(area, seed)
+    else:
+        population = POPULATIONS[name]
+        yield from metric_bounds(population, area, sharpness, seed, resamples)
+        yield from difference_bounds(population, area, seed, resamples)
+        if population is EVEN:
+            yield from gap_bounds(area, seed, resamples)
+
+
+def coverage(all_bounds: list[Bounds]) -> str:
+    """Returns the columns of a line of the table."""
+    known = [each for each in all_bounds if each is not None]
+    share = f"{len(known) / len(all_bounds):10.0%}"
+    if not known:
+        return f"{'-':>8}{'-':>8}{'-':>8}{'-':>8}{share}"
+    low, high, truth = np.array(known, dtype=float).T
+    return (
+        f"{np.mean((low <= truth) & (truth <= high)):8.3f}{np.mean(truth < low):8.3f}"
+        f"{np.mean(truth > high):8.3f}{np.mean(high - low):8.3f}{share}"
+    )
 
 
 def main() -> None:
-    """Prints a line per interval: coverage, share of truths below and above it, mean width."""
+    """Prints a line per interval."""
+    choices = (*POPULATIONS, "two-labels", "runs")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default=",".join(choices), help="populations, comma-separated")
     parser.add_argument("--draws", type=int, default=500)
-    parser.add_argument("--resamples", type=int, default=400)
+    parser.add_argument("--resamples", type=int, default=200)
     parsed = parser.parse_args()
-    print(f"{'':<40}{'AUROC':>7}{'covers':>8}{'below':>8}{'above':>8}{'width':>8}{'draws':>7}")
-    for area, sharpness in POPULATIONS:
-        draws: defaultdict[str, list[Bounds]] = defaultdict(list)
-        for seed in range(parsed.draws):
-            for name, bounds in itertools.chain(
-                metric_bounds(area, sharpness, seed, parsed.resamples),
-                gap_bounds(area, seed, parsed.resamples),
-                difference_bounds(area, seed, parsed.resamples),
-            ):
-                draws[name].append(bounds)
-        for name, all_bounds in draws.items():
-            low, high, truth = np.array(all_bounds, dtype=float).T
-            print(
-                f"{name:<40}{area:7.2f}{np.mean((low <= truth) & (truth <= high)):8.3f}"
-                f"{np.mean(truth < low):8.3f}{np.mean(truth > high):8.3f}"
-                f"{np.mean(high - low):8.3f}{len(truth):7d}",
-                flush=True,
-            )
+    if unknown := set(parsed.only.split(",")) - set(choices):
+        parser.error(f"--only={','.join(sorted(unknown))}: choose from {', '.join(choices)}")
+    print(
+        f"{'population':<12}{'interval':<34}{'AUROC':>6}{'covers':>8}{'below':>8}{'above':>8}"
+        f"{'width':>8}{'estimable':>10}"
+    )
+    for name in parsed.only.split(","):
+        for area, sharpness in AREAS:
+            draws: defaultdict[str, list[Bounds]] = defaultdict(list)
+            for seed in range(parsed.draws):
+                for interval, found in draw(name, area, sharpness, seed, parsed.resamples):
+                    draws[interval].append(found)
+            for interval, all_bounds in draws.items():
+                print(f"{name:<12}{interval:<34}{area:6.2f}{coverage(all_bounds)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,8 @@ def finetuning() -> ml_collections.ConfigDict:
     config.calibration = "platt"  # or temperature, none; multi_class has temperature for platt
     config.target_sensitivity = 0.9  # of one of the two thresholds chosen on validation
     config.resamples = 1000  # of the patients, for intervals
+    # Of the AUROC: images, or patients: each has the same weight, shared equally by its images.
+    config.weighting = "images"
     return config
 
 

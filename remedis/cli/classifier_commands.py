@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from remedis.cli import output, shared_arguments
-from remedis.errors import UserError
+from remedis.errors import UserError, unknown_choice
 from remedis.options import items
 
 _LOG = logging.getLogger(__name__)
@@ -37,6 +37,12 @@ def _add_evaluate(commands: Any) -> None:
     add("--split", metavar="NAME", help="score this split alone; all if not given (a run: test)")
     add("--seed", type=int, default=0, help="of the resamples; 0")
     add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")
+    add(
+        "--weighting",
+        metavar="NAME",
+        help="of the AUROC: images, each with the same weight, or patients, each with the same "
+        "weight that its images share; images (a run: as before)",
+    )
     evaluate.set_defaults(run=_evaluate)
 
 
@@ -108,14 +114,22 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         raise UserError(f"Both DATA={parsed.data} and --manifest={parsed.manifest}: name one.")
     parsed.data = parsed.data or parsed.manifest
 
+    from remedis.evaluation.estimates import WEIGHTINGS
     from remedis.inference import exported as exported_classifier
     from remedis.inference import rescore
     from remedis.reporting import results_table
 
     rescore.check_out(parsed.out)
+    if parsed.weighting not in (None, *WEIGHTINGS):
+        raise unknown_choice("value of --weighting", parsed.weighting, WEIGHTINGS)
     if parsed.data is None:
         results = rescore.reevaluate(
-            parsed.model, parsed.out, parsed.split or "test", parsed.seed, parsed.resamples
+            parsed.model,
+            parsed.out,
+            parsed.split or "test",
+            parsed.seed,
+            parsed.resamples,
+            parsed.weighting,
         )
     else:
         exported = exported_classifier.load(parsed.model)
@@ -125,6 +139,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             parsed.out,
             seed=parsed.seed,
             resamples=parsed.resamples,
+            weighting=parsed.weighting or "images",
         )
     output.show(
         results_table.results_report(

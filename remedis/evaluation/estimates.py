@@ -304,11 +304,23 @@ def average_precision(
 
 
 def proportions(metrics: dict[str, ratios.Ratio], cases: Cases) -> dict[str, ColumnMetric]:
-    """Returns metrics that are means over images of numbers in [0, 1], such as the sensitivity."""
-    return {
-        name: _ratio_metric(ratio, cases)
-        for name, ratio in ratios.ratios(metrics, cases.patients).items()
-    }
+    """Returns metrics that are means over images of numbers in [0, 1], such as the sensitivity.
+
+    PPV and NPV also need MIN_PATIENTS effective patients of both classes: a patient with most
+    images of a class decides them by being called or not, and is not in the denominator then.
+    """
+    result = {}
+    for name, ratio in ratios.ratios(metrics, cases.patients).items():
+        metric = _ratio_metric(ratio, cases)
+        if name.rpartition("/")[2] in ("ppv", "npv"):
+            effective, few = cases.classes()
+            metric = dataclasses.replace(
+                metric,
+                effective=np.minimum(metric.effective, effective),
+                reasons=[a or b for a, b in zip(few, metric.reasons, strict=True)],
+            )
+        result[name] = metric
+    return result
 
 
 def _ratio_metric(ratio: ratios.PatientRatio, cases: Cases) -> ColumnMetric:

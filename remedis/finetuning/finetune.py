@@ -15,6 +15,7 @@ from remedis.data import judged_images
 from remedis.data.manifest import Manifest
 from remedis.errors import unknown_choice
 from remedis.evaluation import calibration, thresholds
+from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
@@ -158,6 +159,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
             thresholds=chosen_thresholds,
             seed=settings.seed,
             resamples=settings.report.resamples,
+            weighting=settings.report.weighting,
             label_notes=data.summary["label_notes"][split],
         )
 
@@ -209,6 +211,7 @@ def _check(settings: FinetuneSettings) -> None:
         ("method", settings.method, METHODS),
         ("task", settings.model.task, TASKS),
         ("calibration", settings.report.calibration, calibration.METHODS),
+        ("weighting", settings.report.weighting, WEIGHTINGS),
     ):
         if value not in choices:
             raise unknown_choice(f"value of config.{key}", value, choices)

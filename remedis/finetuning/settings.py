@@ -142,6 +142,7 @@ class ReportSettings:
     calibration: str
     target_sensitivity: float
     resamples: int
+    weighting: str
 
 
 @dataclasses.dataclass(frozen=True)

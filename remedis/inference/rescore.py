@@ -104,6 +104,7 @@ def evaluate(
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
+    weighting: str = "images",
 ) -> dict[str, Any]:
     """Writes `predictions.parquet` and `results.json`; returns the content of the latter.
 
@@ -135,6 +136,7 @@ def evaluate(
             thresholds=exported.thresholds(manifest.labels),
             seed=seed,
             resamples=resamples,
+            weighting=weighting,
             label_notes=scored.label_notes,
         ),
     }
@@ -143,7 +145,12 @@ def evaluate(
 
 
 def reevaluate(
-    run: files.Path, out: files.Path, split: str, seed: int = 0, resamples: int = RESAMPLES
+    run: files.Path,
+    out: files.Path,
+    split: str,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    weighting: str | None = None,
 ) -> dict[str, Any]:
     """Evaluates a split of a finished run's predictions, e.g. with more resamples.
 
@@ -156,6 +163,7 @@ def reevaluate(
       split: of the run's predictions.
       seed: of the resamples.
       resamples: their number.
+      weighting: of the AUROC, `images` or `patients`; None keeps that of the run.
 
     Raises:
       UserError: the directory holds no finished run, or its predictions lack the split.
@@ -178,6 +186,7 @@ def reevaluate(
         thresholds=Thresholds.from_json(chosen) if chosen else None,
         seed=seed,
         resamples=resamples,
+        weighting=weighting or before.get("weighting", "images"),
         label_notes=_notes_of_run(old, split),
     )
     warning = str(old.get("data", {}).get("warning", ""))

@@ -13,7 +13,7 @@ from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.auroc_difference import Comparison, Difference, compare_tables
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
-from remedis.reporting.results_table import empty
+from remedis.reporting.results_table import effective_notes, empty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +78,17 @@ def comparison_report(compared: RunComparison) -> RenderableType:
             "corrected for the number of labels. Positive: patients."
         )
     )
+    labels = compared.comparison.labels
+    notes += [
+        Text(f"{name}: not estimable ({of.reason}).") for name, of in labels.items() if of.reason
+    ]
+    notes += map(
+        Text, effective_notes({name: dataclasses.asdict(of) for name, of in labels.items()})
+    )
+    if any(of.difference is not None and of.p is None for of in labels.values()):
+        notes.append(
+            Text("No p: both models rank the images of a label alike, as two perfect ones do.")
+        )
     for name, random in zip("AB", compared.random_weights, strict=True):
         if random:
             notes.append(Text(f"{name}: {RANDOM_WEIGHTS}", style="bold red"))

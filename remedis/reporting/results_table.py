@@ -12,10 +12,16 @@ from remedis.evaluation.intervals import Estimate
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
 _MEANS = {
-    "accuracy": "Mean accuracy",
+    "accuracy": "Mean accuracy at a threshold of 0.5",
     "brier": "Mean Brier score",
     "calibration_error": "Mean calibration error (ECE)",
 }
+PATIENTS_OF_EQUAL_WEIGHT = (
+    "AUROC: every patient of a class has the same weight, however many images it has."
+)
+# Effective numbers of patients are shown if they are below this share of the patients. With 1 to 3
+# images per patient, the share is 0.86.
+_UNEVEN = 0.8
 Row = tuple[str, Mapping[str, Any], str]  # first cell, column -> fields of an estimate, style
 
 
@@ -137,8 +143,11 @@ def results_report(
     report: list[RenderableType] = [results_table(results, title)]
     report += [Text(warning, style="bold") for warning in results.get("warnings", [])]
     if results["left_out"]:
-        left_out = ", ".join(results["left_out"])
+        left_out = "; ".join(_with_reason(name, results) for name in results["left_out"])
         report.append(Text(f"Not in the mean AUROC (not estimable): {left_out}."))
+    report += map(Text, effective_notes(results["labels"]))
+    if results.get("weighting") == "patients":
+        report.append(Text(PATIENTS_OF_EQUAL_WEIGHT))
     report += map(Text, _other_means(results, {"average_precision": "average precision"}))
     report += map(Text, results.get("label_notes", ()))
     if "uncertain_labels" in results:
@@ -148,7 +157,7 @@ def results_report(
             metric = results["metrics"][name]
             other = f" ({_apart(results, metric)})" if _apart(results, metric) else ""
             # The accuracy of exclusive classes is one number, not a mean over labels.
-            text = text if metric["labels"] else text.removeprefix("Mean ").capitalize()
+            text = text if metric["labels"] else "Accuracy of the most probable class"
             report.append(Text(f"{text}: {Estimate.from_json(metric['mean']).interval}{other}"))
     if results["thresholds"] is not None:
         report += ["", operating_table(results)]
@@ -161,6 +170,35 @@ def results_report(
         report.append(Text(RANDOM_WEIGHTS, style="bold red"))
     report.append(Text(RESEARCH_USE, style="dim"))
     return Group(*report)
+
+
+def effective_notes(labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns a sentence for each label of which a few patients have many images.
+
+    Args:
+      labels: name -> fields of its AUROC, of any version.
+    """
+    notes = []
+    for name, fields in labels.items():
+        estimate = Estimate.from_json(fields)
+        counts = (
+            (estimate.effective_patients, estimate.patients, "patients"),
+            (estimate.effective_positives, estimate.positives, "positive patients"),
+        )
+        uneven = [
+            f"{counted} {kind} count as {effective:.1f}"
+            for effective, counted, kind in counts
+            if effective is not None and effective < _UNEVEN * counted
+        ]
+        if uneven:
+            images = estimate.largest_patient_images
+            notes.append(f"{name}: {', '.join(uneven)}; one patient has {images} images.")
+    return notes
+
+
+def _with_reason(name: str, results: Mapping[str, Any]) -> str:
+    reason = results["labels"][name].get("reason")
+    return f"{name} ({reason})" if reason else name
 
 
 def empty(title: str, first: str) -> Table:

@@ -87,6 +87,16 @@ def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, 
     assert _run("evaluate", out, f"--out={tmp_path / 'again'}", "--resamples=60") == 0
     second = json.loads((tmp_path / "again" / "results.json").read_text())["test"]
     assert (second["resamples"], second["mean"]["value"]) == (60, results["test"]["mean"]["value"])
+    # The weighting of the AUROC is recorded, and kept when a result is evaluated again.
+    assert second["weighting"] == "images"
+    for weighting, folder, source in (("patients", "equal", "again"), ("", "kept", "equal")):
+        named = [f"--weighting={weighting}"] if weighting else []
+        arguments = [f"--out={tmp_path / folder}", "--resamples=60", *named]
+        assert _run("evaluate", tmp_path / source, *arguments) == 0
+        third = json.loads((tmp_path / folder / "results.json").read_text())["test"]
+        assert third["weighting"] == "patients"
+    assert _run("evaluate", out, f"--out={tmp_path / 'other'}", "--weighting=patient") == 1
+    assert "value of --weighting 'patient': did you mean 'patients'" in capsys.readouterr().err
     capsys.readouterr()
     assert _run("compare", out, tmp_path / "again") == 0
     assert "+0.000" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from remedis.evaluation.evaluate import evaluate, evaluate_table
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import choose
+from remedis.reporting import results_table
 from remedis.reporting.results_table import brief, results_report
 
 LONG = "A finding with a name far longer than any column of a table could ever hold [x/y]"
@@ -45,7 +46,11 @@ def test_every_number_is_there_within_80_columns():
     assert "not estimable" in rows["Fracture"]
     assert rows["mean"].startswith(" mean of 2 ")
     assert results.mean.interval in rows["mean"]
-    assert "Not in the mean AUROC (not estimable): Fracture." in text
+    few = results.labels["Fracture"].reason
+    assert few == f"{results.labels['Fracture'].positives} positive patients, 5 are needed"
+    sentence = f"Not in the mean AUROC (not estimable): Fracture ({few})."
+    assert sentence in " ".join(text.split())
+    assert "count as" not in text
     assert text.rstrip().endswith("Research software, not a diagnostic device.")
     # Without thresholds nothing was chosen.
     assert "Thresholds were chosen" not in text
@@ -136,8 +141,34 @@ def test_exclusive_classes_have_one_accuracy():
     scores = softmax(rng.normal(size=labels.shape) + labels, axis=1)
     result = evaluate(labels, scores, ("a", "b", "c"), range(120), task="multi_class", resamples=40)
     text = _printed(result, random_weights=False)
-    assert f"Accuracy: {result.metrics['accuracy'].mean.interval}\n" in re.sub(" +\n", "\n", text)
+    assert (
+        f"Accuracy of the most probable class: {result.metrics['accuracy'].mean.interval}\n"
+        in re.sub(" +\n", "\n", text)
+    )
     assert "Mean accuracy" not in text
+
+
+def test_patients_with_many_images_are_named():
+    rng = np.random.default_rng(4)
+    rows = np.repeat(np.arange(150), [60, *[1] * 149])
+    labels = (rng.random((150, 2)) < [0.4, 0.5])[rows].astype(float)
+    labels[rows == 0] = [0, 1]
+    scores = expit(rng.normal(size=labels.shape) + labels)
+    result = evaluate(labels, scores, ("Edema", "Mass"), rows, weighting="patients", resamples=40)
+    text = " ".join(_printed(result, random_weights=False).split())
+    area = result.labels["Mass"]
+    assert (
+        f"Mass: 150 patients count as {area.effective_patients:.1f}, {area.positives} positive "
+        f"patients count as {area.effective_positives:.1f}; one patient has 60 images."
+    ) in text
+    # The patient with many images is negative for Edema.
+    assert f"Edema: 150 patients count as {area.effective_patients:.1f}; one patient" in text
+    assert "every patient of a class has the same weight" in text
+    assert "Mean accuracy at a threshold of 0.5: " in text
+    earlier = result.to_json()
+    for fields in earlier["labels"].values():
+        del fields["effective_patients"], fields["effective_positives"]
+    assert "count as" not in "".join(results_table.effective_notes(earlier["labels"]))
 
 
 def test_subgroups_show_the_mean_the_gap_and_what_is_not_estimable():
