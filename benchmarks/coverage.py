@@ -256,8 +256,10 @@ def difference_bounds(
         yield name, None if low is None or high is None else (low, high, -0.03)
         low, high = difference.bootstrap_low, difference.bootstrap_high
         if population is EVEN:
-            known = low is not None and high is not None
-            yield f"({name}, bootstrap)", (low, high, -0.03) if known else None
+            yield (
+                f"({name}, bootstrap)",
+                None if low is None or high is None else (low, high, -0.03),
+            )
 
 
 def two_label_bounds(area: float, seed: int, resamples: int) -> Iterator[tuple[str, Bounds]]:
