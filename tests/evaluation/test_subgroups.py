@@ -104,3 +104,31 @@ def test_without_columns_or_values_there_are_none():
     assert subgroups(labels, scores, NAMES, rows, table[[]], resamples=40) == {}
     empty = table.assign(sex="", age=np.nan, site=None)
     assert subgroups(labels, scores, NAMES, rows, empty, resamples=40) == {}
+
+
+def test_the_gap_of_perfect_groups_is_not_certain():
+    labels, _, rows, table = case(7)
+    chosen = choose(labels, labels, NAMES)
+    by_column = subgroups(labels, labels, NAMES, rows, table, thresholds=chosen, resamples=400)
+    for of_label in by_column["site"].values():
+        for metric, gap in of_label["gaps"].items():
+            values = [group[metric]["value"] for group in of_label["groups"].values()]
+            assert (gap["value"], gap["low"], values) == (0, 0, [1, 1])
+            # 80 patients per site, 40 % of them positive.
+            assert 0.02 < gap["high"] < 0.25
+
+
+def test_groups_with_one_patient_of_many_images_say_so():
+    labels, scores, rows, table = case(8)
+    first = np.flatnonzero((labels[:, 0] == 1) & (table["site"] == "a"))[0]
+    more = np.concatenate([np.arange(len(rows)), np.repeat(first, 300)])
+    by_column = subgroups(
+        labels[more], scores[more], NAMES, rows[more], table.iloc[more], resamples=40
+    )
+    site = by_column["site"]["Edema"]
+    assert site["not_estimable"] == ["a"]
+    assert site["gaps"]["auroc"] is None
+    reason = site["groups"]["a"]["auroc"]["reason"]
+    assert "positive patients count as 1." in reason
+    assert "because one has 302 of" in reason
+    assert site["groups"]["b"]["auroc"]["reason"] is None
