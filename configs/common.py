@@ -36,6 +36,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.allow_missing_patient_ids = False
     config.allow_similar_ids = False  # P007, P7 and p007 are different patients; else refused
     config.refuse_near_duplicates = False  # stop if images of two splits look the same
+    config.allow_similar_images = False  # else stop if many test images look like seen ones
     config.balance = ""  # a label or column; training sees its values equally often
     config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
     # Images.

@@ -30,6 +30,7 @@ PROBE = (
     "allow_missing_patient_ids",
     "allow_similar_ids",
     "refuse_near_duplicates",
+    "allow_similar_images",
     "max_bad_images",
     "eval_preprocess",
 )

@@ -1,9 +1,11 @@
 """The images and patients that a run or a study judges, in a file in its directory.
 
 A later pretraining reads `judged.json` to leave these images and patients out. The file holds
-content hashes and patient ids: it stays in the run's directory and is no part of an export.
+content hashes, look hashes and patient ids: it stays in the run's directory and is no part of an
+export.
 """
 
+import base64
 import dataclasses
 import os
 import pathlib
@@ -11,17 +13,17 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
 from remedis import files
 from remedis.data import canonical_ids
-from remedis.data.manifest import Manifest
+from remedis.data.checks import look_hashes
+from remedis.data.fingerprints import Fingerprints
 from remedis.errors import UserError
 
 FILE = "judged.json"
 NOTE = (
     "The images that choose a model or test it, and their patients: SHA-256 of each image file "
-    "(of the pixels where there is no such file), and patient ids as in the data under `root`."
+    "(of the pixels where there is no such file), patient ids as in the data under `root`, and "
+    "hashes by which copies that were resized or encoded again are recognised."
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,30 +36,34 @@ class JudgedSet:
       split: name of the split, such as `test`; of a study `id/validation`, `id/test` or `ood/test`.
       root: absolute path of the data's directory: the same patient id elsewhere may be of another
         patient.
-      hashes: SHA-256 of the images, as `scan` computes them, sorted, each once.
-      patients: patient ids, sorted, each once; images without one add none.
+      hashes: SHA-256 of the images, as `scan` computes them, and of the files that packed images
+        were made from, sorted, each once.
+      patients: canonical patient ids, sorted, each once; images without one add none.
+      looks: the hashes `look_hashes.STORED` of the images, 120 bytes each, sorted, each once; none
+        in files of earlier versions.
     """
 
     split: str
     root: pathlib.Path
     hashes: tuple[str, ...]
     patients: tuple[str, ...]
+    looks: tuple[bytes, ...] = ()
 
     @classmethod
-    def from_manifest(cls, split: str, images: Manifest, hashes: "pd.Series[str]") -> "JudgedSet":
-        """Returns the images of a manifest as a set.
+    def from_images(cls, split: str, root: files.Path, images: Fingerprints) -> "JudgedSet":
+        """Returns images as a set.
 
         Args:
           split: name of the split.
-          images: the images of the split, none of them bad.
-          hashes: SHA-256 by `path`, as `scan` computes them; it may hold other images too.
+          root: directory of the data.
+          images: of the split, none of them bad.
         """
-        table = images.table
         return cls(
             split,
-            pathlib.Path(os.path.abspath(images.root)),
-            tuple(sorted(set(hashes.loc[table["path"]]))),
-            tuple(sorted(set(table["patient_id"].dropna()))),
+            pathlib.Path(os.path.abspath(root)),
+            tuple(sorted(images.hashes())),
+            tuple(sorted(images.ids("patient_id"))),
+            tuple(sorted(set(look_hashes.packed(images.looks()[1])))),
         )
 
 
@@ -76,6 +82,7 @@ def write(directory: files.Path, sets: Sequence[JudgedSet]) -> None:
             "root": os.fspath(judged.root),
             "sha256": judged.hashes,
             "patient_ids": judged.patients,
+            "looks": [base64.b64encode(look).decode() for look in judged.looks],
         }
         for judged in sets
     ]
@@ -121,7 +128,10 @@ def _parsed(content: Any) -> tuple[JudgedSet, ...]:
             raise ValueError("'split' and 'root' are not texts")
         # Earlier files have the ids as the data spell them.
         spelt = sorted(set(map(canonical_ids.canonical, patients)))
-        sets.append(JudgedSet(split, pathlib.Path(root), tuple(hashes), tuple(spelt)))
+        looks = tuple(base64.b64decode(look, validate=True) for look in values.get("looks", ()))
+        if any(len(look) != look_hashes.STORED_BYTES for look in looks):
+            raise ValueError(f"'looks' of {split!r} is no list of hashes")
+        sets.append(JudgedSet(split, pathlib.Path(root), tuple(hashes), tuple(spelt), looks))
     if not sets:
         raise ValueError("it lists no set")
     return tuple(sets)

@@ -45,6 +45,8 @@ class Manifest:
       root: directory that the paths are relative to.
       source: name of the source that made the table.
       policies: for each label, the policies for `uncertain` and `unmentioned` values.
+      packed_from: name of the data set that `remedis prepare` packed the images from (see
+        `fingerprints.id_space`); empty for images that are not packed.
 
     Raises:
       UserError: a column is missing, a label or split has another value, or a path is missing or
@@ -56,6 +58,7 @@ class Manifest:
     root: pathlib.Path
     source: str
     policies: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    packed_from: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))

@@ -1,5 +1,6 @@
 """Packing of a manifest's images, decoded and resized once, into shards that TFDS can read."""
 
+import dataclasses
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import compat, files
+from remedis.data import fingerprints
 from remedis.data.batches.image_loader import image_loader
 from remedis.data.batches.pipeline import PARALLEL, readable
 from remedis.data.checks import scan
@@ -32,7 +34,9 @@ def prepare(
     """Writes a TFDS dataset, which the source `tfds` reads.
 
     Images become 8-bit PNGs of three channels; differences below 1/255 after `preprocess` are lost.
-    Every column of the manifest is written, with the labels as they are in the manifest.
+    Every column of the manifest is written, with the labels as they are in the manifest, and
+    `original_sha256`, the hash of each original file, by which its images are recognised in other
+    data.
 
     Args:
       manifest: the images, of any source.
@@ -56,7 +60,9 @@ def prepare(
     if pathlib.Path(out).exists():
         raise UserError(f"{out} exists already; remove it, or name another directory.")
     report = pathlib.Path(f"{os.path.normpath(out)}.bad_images.csv")
-    manifest, _ = scan.quarantine(manifest, scan.scan(manifest), max_bad_images, report)
+    scanned = scan.scan(manifest)
+    manifest, _ = scan.quarantine(manifest, scanned, max_bad_images, report)
+    manifest = _with_originals(manifest, scanned.set_index("path")["sha256"])
     # TFDS takes seconds to load.
     import tensorflow_datasets as tfds
 
@@ -68,6 +74,7 @@ def prepare(
         "policies": {label: dict(policy) for label, policy in manifest.policies.items()},
         "preprocess": preprocess.specification,
         "source": manifest.source,
+        "packed_from": fingerprints.id_space(manifest),
     }
 
     class Builder(  # type: ignore[misc,call-arg]
@@ -96,6 +103,15 @@ def prepare(
     with files.whole_directory(out) as temporary:
         Builder(data_dir=temporary).download_and_prepare()
     return pathlib.Path(out) / name / VERSION
+
+
+def _with_originals(manifest: Manifest, hashes: "pd.Series[str]") -> Manifest:
+    """Returns the manifest with the hash of each original; that of a packed image stays."""
+    original = manifest.table["path"].map(hashes)
+    if (known := manifest.table.get(fingerprints.ORIGINAL)) is not None:
+        original = known.fillna(original)
+    table = manifest.table.assign(**{fingerprints.ORIGINAL: original})
+    return dataclasses.replace(manifest, table=table)
 
 
 def _features(manifest: Manifest) -> dict[str, Any]:

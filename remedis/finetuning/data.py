@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import label_policies, sources, splits
+from remedis.data import fingerprints, label_policies, sources, splits
 from remedis.data.checks import leaks, scan
+from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
 from remedis.data.label_policies import LabelPolicies
 from remedis.data.manifest import SPLITS, Manifest
@@ -31,6 +32,7 @@ class RunData:
       test: images that neither train nor select anything.
       hashes: SHA-256 of every image file, by path.
       summary: counts, policies and bad images, as plain values for `results.json`.
+      looks: `look_hashes.look_hash` of every image, by path; None if unknown.
     """
 
     train: Manifest
@@ -38,11 +40,18 @@ class RunData:
     test: Manifest
     hashes: "pd.Series[str]"
     summary: dict[str, Any]
+    looks: "pd.Series[bytes] | None" = None
 
-    def learnt_from(self) -> "pd.Series[str]":
-        """Returns the SHA-256 of the training and validation images."""
-        paths = [split.table["path"] for split in (self.train, self.validation)]
-        return pd.concat(paths).map(self.hashes)
+    def fingerprints(self, *names: str) -> Fingerprints:
+        """Returns what recognises the images of some splits."""
+        looks = self.looks if self.looks is not None else pd.Series(None, self.hashes.index)
+        by_path = pd.DataFrame({"sha256": self.hashes, "look": looks})
+        parts = [Fingerprints.from_manifest(getattr(self, name), by_path) for name in names]
+        return fingerprints.joined(parts)
+
+    def learnt_from(self) -> Fingerprints:
+        """Returns what recognises the training and validation images."""
+        return self.fingerprints("train", "validation")
 
     def judged(self, prefix: str = "") -> list[JudgedSet]:
         """Returns the images that select or test a model, for `judged.json`.
@@ -51,7 +60,9 @@ class RunData:
           prefix: of the names of the splits, such as `id/`.
         """
         return [
-            JudgedSet.from_manifest(f"{prefix}{name}", getattr(self, name), self.hashes)
+            JudgedSet.from_images(
+                f"{prefix}{name}", getattr(self, name).root, self.fingerprints(name)
+            )
             for name in ("validation", "test")
         ]
 
@@ -133,6 +144,7 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
     return RunData(
         **by_split,
         hashes=by_path["sha256"],
+        looks=by_path["look"],
         summary={
             "source": manifest.source,
             "counts": counts.to_dict(orient="index"),

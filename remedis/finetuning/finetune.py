@@ -34,6 +34,7 @@ from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
 _LOG = logging.getLogger(__name__)
+
 METHODS = {"finetune": gradient.fit, "probe": head_only.fit}
 
 
@@ -93,12 +94,15 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     data = finetuning_data.prepare(data_settings, settings.model.task, run)
     judged_images.write(run.path, data.judged())
     seen = SeenImages.from_checkpoint(settings.model.checkpoint)
-    seen.refuse_seen(
-        data.test.table["path"].map(data.hashes),
+    warnings = seen.refuse_seen(
+        data.fingerprints("test"),
         model=f"config.checkpoint is {settings.model.checkpoint}",
         tests="test",
         workdir=run.shared,
+        allow_similar_images=settings.data.allow_similar_images,
     )
+    for sentence in warnings:
+        _LOG.warning(f"config.checkpoint is {settings.model.checkpoint}. {sentence}")
     run.pin({"data": data.digest(), "weights": backbone.digest(trainable.classifier.backbone)})
     fit = METHODS[settings.method]
     result = fit(settings, run, distribution, trainable, data, train_ops, eval_ops)
@@ -171,7 +175,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         "random_weights": start.random,
         "checkpoint": start.to_json(),
         "task": settings.model.task,
-        "data": data.summary,
+        "data": {**data.summary, "seen_by_checkpoint": list(warnings)},
         "preprocess": {"train": train_ops.specification, "evaluation": eval_ops.specification},
         **result.summary,
         "calibration": fitted_calibration.to_json(),

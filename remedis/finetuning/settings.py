@@ -33,6 +33,7 @@ class DataSettings:
     complete_splits: bool
     allow_missing_patient_ids: bool
     refuse_near_duplicates: bool
+    allow_similar_images: bool
     max_bad_images: float
     # With the defaults for a config of an earlier version, in which evaluation follows training.
     allow_similar_ids: bool = False

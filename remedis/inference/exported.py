@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from remedis import files
 from remedis.data import canonical_ids
+from remedis.data.fingerprints import Fingerprints
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, some, unknown_choice
 from remedis.evaluation.calibration import Calibration
@@ -134,26 +135,29 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
     return ExportedClassifier(folder, description, model, run, SeenImages.read(folder))
 
 
-def seen_by(exported: ExportedClassifier, manifest: Manifest, scanned: pd.DataFrame) -> str:
+def seen_by(exported: ExportedClassifier, manifest: Manifest, images: Fingerprints) -> str:
     """Returns a sentence if a classifier has seen some of the images or patients, or may have.
 
-    Images are compared by content with those that the export records. Patients are compared with
-    those of the run's validation split, if the export is still inside its run; the ids of two
-    hospitals may coincide.
+    Images are compared with those that the export records, see `SeenImages.compared`. Patients are
+    compared with those of the run's validation split too, if the export is still inside its run;
+    the ids of two hospitals may coincide.
 
     Args:
       exported: the classifier.
       manifest: the images.
-      scanned: the rows of their scan, in the same order.
+      images: their fingerprints, in the same order.
     """
-    overlaps, unknown = [], ""
+    overlaps: list[str] = []
+    unknown = ""
     if exported.seen is None:
         unknown = (
             f"{exported.folder} has no {FILE}: it is not known whether some of these images "
             "trained, selected or calibrated the model."
         )
-    elif count := exported.seen.count(scanned["sha256"].dropna()):
-        overlaps.append(f"{count:,} of {len(manifest):,} images")
+    else:
+        found = exported.seen.compared(images, "scored")
+        overlaps += found.refusals
+        unknown = " ".join(found.warnings)
     if exported.run and (file := exported.run / "predictions.parquet").is_file():
         table = pd.read_parquet(file, columns=["patient_id", "split"])
         selected = table.loc[table["split"] == "validation", "patient_id"]

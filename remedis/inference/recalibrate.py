@@ -121,7 +121,7 @@ def recalibrate(
         directory=out,
         thresholds=thresholds,
         calibration={**fitted.to_json(), "data": source},
-        seen=exported.seen and exported.seen.extended(scored.hashes),
+        seen=exported.seen and exported.seen.extended(scored.fingerprints),
         label_policies=description.label_policies,
     )
     after = fitted.probabilities(logits)

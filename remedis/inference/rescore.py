@@ -10,6 +10,7 @@ import pandas as pd
 
 from remedis import files
 from remedis.data import label_policies
+from remedis.data.fingerprints import Fingerprints
 from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
@@ -32,7 +33,7 @@ class Scored:
       manifest: the images that could be read.
       table: of predictions, in the same order.
       warning: a sentence if the classifier has seen some of them, or may have; else empty.
-      hashes: SHA-256 of the image files, in the same order.
+      fingerprints: what recognises the images, in the same order.
       meaning: what labels other than 1 and 0 count as.
       label_notes: sentences about it, and about how it differs from that of the classifier's run.
     """
@@ -40,7 +41,7 @@ class Scored:
     manifest: Manifest
     table: pd.DataFrame
     warning: str
-    hashes: tuple[str, ...]
+    fingerprints: Fingerprints
     meaning: Meaning = dataclasses.field(default_factory=Meaning)
     label_notes: tuple[str, ...] = ()
 
@@ -87,14 +88,15 @@ def score(
     if split is not None:
         manifest = manifest.select(split)
     manifest, scanned = readable_images(manifest, out, max_bad_images)
-    warning = seen_by(exported, manifest, scanned)
+    images = Fingerprints.from_manifest(manifest, scanned.set_index("path"))
+    warning = seen_by(exported, manifest, images)
     if warning:
         _LOG.warning(warning)
     table = exported.score(manifest, batch_size)
     notes = [*label_policies.notes(manifest, meaning)]
     if differs := run_policies.difference(meaning, run, manifest):
         notes.append(differs)
-    return Scored(manifest, table, warning, tuple(scanned["sha256"]), meaning, tuple(notes))
+    return Scored(manifest, table, warning, images, meaning, tuple(notes))
 
 
 def evaluate(

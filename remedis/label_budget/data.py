@@ -5,14 +5,17 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from remedis import files
 from remedis.data import canonical_ids, judged_images, label_policies, sources
 from remedis.data import manifest as manifests
-from remedis.data.checks import leaks
+from remedis.data.checks import leaks, look_hashes
+from remedis.data.fingerprints import Fingerprints, beyond_chance
 from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
@@ -37,6 +40,7 @@ class StudyData:
       judged_pool: the same with labels under the policies of evaluation, for validation.
       test: out-of-distribution test images.
       hashes: SHA-256 of the out-of-distribution images, by path.
+      test_images: what recognises the out-of-distribution test images.
       receipts: of the leak gate: within each hospital, `id` and `ood`, and `between` the two.
       label_notes: what labels of each hospital's test split count as, `id` and `ood`.
     """
@@ -46,6 +50,7 @@ class StudyData:
     judged_pool: Manifest
     test: Manifest
     hashes: "pd.Series[str]"
+    test_images: Fingerprints
     receipts: dict[str, Any]
     label_notes: dict[str, list[str]]
 
@@ -81,11 +86,14 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
         prepared[key] = finetuning_data.prepare(data, "multi_label", directory)
         receipts[key] = files.read_json(directory / "leaks.json")
     inside, outside = prepared["id"], prepared["ood"]
-    allowed = all(settings.hospital(key).finetuning.data.allow_similar_ids for key in HOSPITALS)
-    receipt = _between(inside, outside, _same_directory(settings), allowed)
+    receipt = _between(
+        inside, outside, _same_directory(settings), [settings.hospital(k) for k in HOSPITALS]
+    )
     receipts["between"] = receipt.to_json()
     files.write_json(run / "data" / "leaks.json", receipts["between"])
     receipt.raise_if_leaking()
+    if receipt.near_duplicates:
+        _LOG.warning(f"Between ID and OOD, {receipt.near_duplicates_sentence()}")
     run.pin(
         {
             "in-distribution data": inside.digest(),
@@ -93,7 +101,8 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
             "out-of-distribution patients": _digest_of_patients(outside),
         }
     )
-    test = JudgedSet.from_manifest("ood/test", outside.test, outside.hashes)
+    test_images = outside.fingerprints("test")
+    test = JudgedSet.from_images("ood/test", outside.test.root, test_images)
     judged_images.write(run.path, [*inside.judged("id/"), test])
     pool = dataclasses.replace(
         outside.train,
@@ -107,6 +116,7 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
         label_policies.decide(pool, policies.evaluation),
         outside.test,
         outside.hashes,
+        test_images,
         receipts,
         {
             "id": inside.summary["label_notes"]["test"],
@@ -118,18 +128,21 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
 def refuse_seen(settings: StudySettings, data: StudyData) -> None:
     """Raises a UserError if the checkpoint of an arm has seen images of a test set."""
     tests = {
-        "in-distribution": (data.inside.test, data.inside.hashes),
-        "out-of-distribution": (data.test, data.hashes),
+        "id": ("in-distribution", data.inside.fingerprints("test")),
+        "ood": ("out-of-distribution", data.test_images),
     }
     for name, checkpoint in settings.arms.items():
         seen = SeenImages.from_checkpoint(checkpoint)
-        for title, (test, hashes) in tests.items():
-            seen.refuse_seen(
-                test.table["path"].map(hashes),
+        for key, (title, images) in tests.items():
+            warnings = seen.refuse_seen(
+                images,
                 model=f"The arm {name} is {checkpoint}",
                 tests=f"{title} test",
                 workdir="WORKDIR_OF_THE_STUDY",
+                allow_similar_images=settings.hospital(key).finetuning.data.allow_similar_images,
             )
+            for sentence in warnings:
+                _LOG.warning(f"The arm {name}: {sentence}")
 
 
 def _same_directory(settings: StudySettings) -> bool:
@@ -160,46 +173,69 @@ def _of_sites(hospital: HospitalSettings, key: str, target: os.PathLike[str]) ->
 
 
 def _between(
-    inside: RunData, outside: RunData, same_directory: bool, allow_similar_ids: bool
+    inside: RunData,
+    outside: RunData,
+    same_directory: bool,
+    hospitals: Sequence[HospitalSettings],
 ) -> leaks.Receipt:
     """Returns the overlap of the in-distribution training data with the other hospital's data.
 
-    Patient ids are compared only if both come from one directory: the ids of two hospitals may
-    coincide.
+    Images are compared by their files, by the files that packed images were made from, and by
+    their looks. Patient ids are compared only if both come from one directory: the ids of two
+    hospitals may coincide.
     """
-    training = pd.concat([inside.train.table, inside.validation.table], ignore_index=True)
-    tables = {"ID train": training.assign(sha256=training["path"].map(inside.hashes))}
-    pooled = pd.concat([outside.train.table, outside.validation.table], ignore_index=True)
-    for name, table in (("OOD pool", pooled), ("OOD test", outside.test.table)):
-        tables[name] = table.assign(sha256=table["path"].map(outside.hashes))
-    overlaps = []
-    for name in ("OOD pool", "OOD test"):
-        for column in ("patient_id", "sha256") if same_directory else ("sha256",):
-            shared = set(tables["ID train"][column].dropna()) & set(tables[name][column].dropna())
-            if shared:
-                examples = tuple(sorted(shared)[:20])
-                overlaps.append(leaks.Overlap(column, ("ID train", name), len(shared), examples))
-    unchecked = (
-        ()
-        if same_directory
-        else ("Patients of ID and OOD data could not be compared: their ids are of two hospitals.",)
-    )
-    similar: tuple[leaks.SimilarIds, ...] = ()
-    if same_directory:
-        ids = [tables[name]["patient_id"].dropna() for name in tables]
-        if alike := canonical_ids.alike(ids[0], pd.concat(ids[1:])):
-            similar = (leaks.SimilarIds.from_pairs("patient_id", alike),)
-    counts = {
-        name: {"images": len(table), "patients": int(table["patient_id"].nunique())}
-        for name, table in tables.items()
+    settings = [hospital.finetuning.data for hospital in hospitals]
+    training = inside.fingerprints("train", "validation")
+    others = {
+        "OOD pool": outside.fingerprints("train", "validation"),
+        "OOD test": outside.fingerprints("test"),
     }
+    overlaps, near, refuse = [], [], any(data.refuse_near_duplicates for data in settings)
+    for name, images in others.items():
+        shared = {"sha256": training.hashes() & images.hashes()}
+        if same_directory:
+            shared["patient_id"] = training.ids("patient_id") & images.ids("patient_id")
+        for column, values in sorted(shared.items()):
+            if values:
+                examples = tuple(sorted(values)[:20])
+                overlap = leaks.Overlap(column, ("ID train", name), len(values), examples)
+                overlaps.append(overlap)
+        found = images.alike(training)
+        found.apart[images.having(shared["sha256"])] = look_hashes.BITS  # overlaps already
+        rows = np.argsort(found.apart, kind="stable")
+        rows = rows[found.apart[rows] < look_hashes.BITS]
+        if len(rows):
+            of_training, of_images = training.table["path"], images.table["path"]
+            listed = tuple(
+                (of_training.iloc[found.stored[row]], of_images.iloc[row], int(found.apart[row]))
+                for row in rows[:20]
+            )
+            near.append(leaks.NearDuplicates(("ID train", name), len(rows), listed))
+            allowed = all(data.allow_similar_images for data in settings)
+            refuse |= beyond_chance(len(rows), len(images)) and not allowed
+    similar: tuple[leaks.SimilarIds, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    if same_directory:
+        ids = set[str]().union(*(images.ids("patient_id") for images in others.values()))
+        if alike := canonical_ids.alike(training.ids("patient_id"), ids):
+            similar = (leaks.SimilarIds.from_pairs("patient_id", alike),)
+    else:
+        unchecked = (
+            "Patients of ID and OOD data could not be compared: their ids are of two hospitals.",
+        )
     return leaks.Receipt(
-        counts,
+        {
+            name: {"images": len(images), "patients": len(images.ids("patient_id"))}
+            for name, images in {"ID train": training, **others}.items()
+        },
         tuple(overlaps),
         {},
         unchecked,
+        tuple(near),
+        near_distance=look_hashes.BITS_APART,
+        refuse_near_duplicates=refuse,
         similar_ids=similar,
-        allow_similar_ids=allow_similar_ids,
+        allow_similar_ids=all(data.allow_similar_ids for data in settings),
     )
 
 

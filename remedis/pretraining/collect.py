@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from remedis.data import sources
+from remedis.data import fingerprints, sources
 from remedis.data.manifest import REQUIRED, Manifest
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, unknown_choice
@@ -52,21 +52,25 @@ def load(
     return loaded
 
 
-def unlabelled(table: pd.DataFrame, root: pathlib.Path, source: str) -> Manifest:
+def unlabelled(
+    table: pd.DataFrame, root: pathlib.Path, source: str, packed_from: str = ""
+) -> Manifest:
     """Returns the images of a table as a manifest, without any column that may be a label.
 
     Args:
       table: with `path`, and with those columns of ids, sites and splits that it has.
       root: directory that relative paths are relative to.
       source: name of the data in error messages.
+      packed_from: as for `Manifest`.
 
     Raises:
       UserError: as `Manifest` raises it.
     """
-    identifying = table[[name for name in (*REQUIRED, "slide_id") if name in table]]
+    kept = (*REQUIRED, "slide_id", fingerprints.ORIGINAL)
+    identifying = table[[name for name in kept if name in table]]
     absent = {name: None for name in REQUIRED if name not in identifying}
     columns = identifying.assign(**absent, **{UNLABELLED: np.nan})
-    return Manifest(columns, (UNLABELLED,), root, source)
+    return Manifest(columns, (UNLABELLED,), root, source, packed_from=packed_from)
 
 
 def read_csv(path: pathlib.Path) -> Manifest:
@@ -125,4 +129,4 @@ def _load(
     if "allow_missing_patient_ids" in sources.options_of(source):
         options = {"allow_missing_patient_ids": allow_missing_patient_ids, **options}
     manifest = sources.load(source, directory, **options)
-    return unlabelled(manifest.table, manifest.root, manifest.source)
+    return unlabelled(manifest.table, manifest.root, manifest.source, manifest.packed_from)

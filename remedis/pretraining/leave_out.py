@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from remedis import files
 from remedis.data import canonical_ids, judged_images
-from remedis.data.checks import scan
+from remedis.data.checks import look_hashes, scan
+from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
 from remedis.data.tables import spreadsheet
@@ -30,31 +30,39 @@ class LeftOut:
     Attributes:
       name: the path in `config.leave_out` that names them.
       directory: directory of their data.
-      hashes: SHA-256 of the image files, as `scan` computes them.
+      hashes: SHA-256 of the image files, as `scan` computes them, and of the files that packed
+        images were made from.
       patients: canonical patient ids; an equal id in other data may be of another patient.
+      looks: the hashes `look_hashes.STORED` of the images, 120 bytes each.
     """
 
     name: str
     directory: pathlib.Path
     hashes: frozenset[str] = frozenset()
     patients: frozenset[str] = frozenset()
+    looks: frozenset[bytes] = frozenset()
 
     def knows(self, root: pathlib.Path) -> bool:
         """Returns whether the patient ids are those of the data under `root`."""
         return self.directory.resolve().is_relative_to(root.resolve())
 
-    def among(self, images: Manifest, hashes: "pd.Series[str]") -> npt.NDArray[np.bool_]:
+    def listed(self, images: Fingerprints) -> npt.NDArray[np.bool_]:
+        """Returns which images are listed: by their hash, or as copies that look alike."""
+        stored = look_hashes.unpacked(sorted(self.looks), len(look_hashes.STORED))
+        return images.having(set(self.hashes)) | (images.alike(stored).stored >= 0)
+
+    def among(self, images: Manifest, known: Fingerprints) -> npt.NDArray[np.bool_]:
         """Returns which images of a manifest are left out; [rows] bool.
 
-        An image is left out if its hash is, if its patient has such an image, or if the patient id
+        An image is left out if it is listed, if its patient has such an image, or if the patient id
         is left out and is one of the same data.
 
         Args:
           images: images of any data.
-          hashes: SHA-256 of the image files, by path.
+          known: their fingerprints, in the same order.
         """
         table = images.table
-        listed = table["path"].map(hashes).isin(self.hashes)
+        listed = self.listed(known)
         patients = set(table["patient_id"][listed].dropna())
         if self.knows(images.root):
             patients |= self.patients
@@ -101,14 +109,17 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
             )
         return LeftOut(name, path.parent, patients=patients)
     images = collect.read_csv(path)
-    hashes = scan.scan(images, cache).set_index("path")["sha256"]
+    scanned = scan.scan(images, cache).set_index("path")
+    hashes = scanned["sha256"]
     if unreadable := hashes[hashes.isna()].index.tolist():
         raise UserError(
             f"config.leave_out names {name}, but {len(unreadable):,} of its {len(images):,} images "
             f"cannot be read and so not be recognised, the first {unreadable[0]!r}; correct the "
             "paths, which are absolute or relative to the file."
         )
-    return LeftOut(name, path.parent, frozenset(hashes), patients)
+    known = Fingerprints.from_manifest(images, scanned)
+    looks = frozenset(look_hashes.packed(known.looks()[1]))
+    return LeftOut(name, path.parent, frozenset(known.hashes()), patients, looks)
 
 
 def _judged(directory: pathlib.Path) -> Sequence[JudgedSet]:
@@ -129,6 +140,7 @@ def _from_judged(name: str, sets: Sequence[JudgedSet]) -> list[LeftOut]:
             root,
             frozenset().union(*(judged_set.hashes for judged_set in joined)),
             frozenset().union(*(judged_set.patients for judged_set in joined)),
+            frozenset().union(*(judged_set.looks for judged_set in joined)),
         )
         for root, joined in by_root.items()
     ]

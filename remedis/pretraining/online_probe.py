@@ -103,7 +103,7 @@ def _without(
         images = getattr(labelled, split)
         is_left_out = np.zeros(len(images), dtype=bool)
         for listed in left_out:
-            is_left_out |= listed.among(images, labelled.hashes)
+            is_left_out |= listed.among(images, labelled.fingerprints(split))
         splits[split], dropped[split] = images.subset(~is_left_out), int(is_left_out.sum())
         if is_left_out.all():
             raise UserError(

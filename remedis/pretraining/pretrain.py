@@ -86,7 +86,8 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
         return
     best_step = int(state.best_step)
     # The initial weights may have seen more images, and the labels of the probe chose the step.
-    seen = SeenImages.from_checkpoint(settings.network.checkpoint).extended(unlabelled.hashes)
+    seen = SeenImages.from_checkpoint(settings.network.checkpoint)
+    seen = seen.extended(*unlabelled.fingerprints)
     if online_probe is not None:
         seen = seen.extended(online_probe.splits.learnt_from())
     save_backbone.save(

@@ -14,6 +14,7 @@ from remedis import files
 from remedis.data import canonical_ids
 from remedis.data.batches.partners import Partners
 from remedis.data.checks import scan
+from remedis.data.fingerprints import ORIGINAL, Fingerprints
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.errors import UserError, unknown_choice
 from remedis.finetuning.rehearsal import LAYOUTS
@@ -45,6 +46,7 @@ class Unlabelled:
       summary: the content of `leaks.json`: images and patients by source, the number of images left
         out by reason, and what could not be checked.
       left_out: the images and patients that `config.leave_out` names.
+      fingerprints: what recognises the images, one per source, with the ids of the source.
     """
 
     manifest: Manifest
@@ -52,6 +54,7 @@ class Unlabelled:
     partners: Partners | None
     summary: dict[str, Any]
     left_out: Sequence[LeftOut]
+    fingerprints: Sequence[Fingerprints]
 
     @property
     def patients(self) -> int:
@@ -92,8 +95,8 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
 
     Labels are not read. Three kinds of images are left out: the splits in
     `config.leave_out_splits`, of sources that have splits; the images that `config.leave_out` names
-    (see `leave_out.read`), by hash, and its patients where their ids are of the same directory;
-    and every image that is identical to one left out, or of its patient, study or slide.
+    (see `leave_out.read`), by hash and by look, and its patients where their ids are of the same
+    directory; and every image that is identical to one left out, or of its patient, study or slide.
 
     Raises:
       UserError: the settings or the data are not as expected, too many images are bad, or no image
@@ -116,7 +119,7 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
     table = pd.concat(tables, ignore_index=True)
     everything = collect.unlabelled(table, pathlib.Path(os.sep), "config.data")
     scanned = scan.scan(everything, run / "scan.parquet")
-    table["sha256"] = scanned["sha256"]
+    table["sha256"], table["look"] = scanned["sha256"], scanned["look"]
     table["why"] = _why(table, left_out)
     if not settings.allow_similar_ids:
         _refuse_similar_ids(table, loaded, left_out)
@@ -141,7 +144,7 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
         pairs = Partners.from_manifest(used, settings.partners)
         _LOG.info(f"  {pairs.summary()}")
     hashes = table.loc[table["used"], ["path", "sha256"]].set_index("path")["sha256"]
-    return Unlabelled(used, hashes, pairs, summary, left_out)
+    return Unlabelled(used, hashes, pairs, summary, left_out, _fingerprints(table, loaded))
 
 
 def _check_comparable(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -> None:
@@ -177,11 +180,26 @@ def _listed(manifest: Manifest, splits: Collection[str], left_out: Sequence[Left
     return why
 
 
+def _fingerprints(table: pd.DataFrame, loaded: Mapping[str, Manifest]) -> list[Fingerprints]:
+    """Returns what recognises the images that are used, by source."""
+    result = []
+    for name, manifest in loaded.items():
+        of_source = table[table["source"] == name].reset_index(drop=True)
+        by_path = of_source[["sha256", "look"]].set_axis(manifest.table["path"], axis=0)
+        used = manifest.subset(of_source["used"])
+        if len(used):
+            result.append(Fingerprints.from_manifest(used, by_path))
+    return result
+
+
 def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
     """Returns the column `why`, completed by hashes and by the ids of images left out."""
     why = table["why"].copy()
+    everything = Fingerprints(table.assign(**{ORIGINAL: table.get(ORIGINAL)}), "")
     for listed in left_out:
-        why[table["sha256"].isin(listed.hashes) & (why == "")] = f"in {listed.name}"
+        identical = everything.having(set(listed.hashes)) & (why == "")
+        why[identical] = f"in {listed.name}"
+        why[listed.listed(everything) & (why == "")] = f"looking like an image in {listed.name}"
     before = -1
     # Repeated until nothing is added: a copy of a left-out patient's image may be of another
     # patient, whose other images are then left out too.
@@ -223,7 +241,7 @@ def _not_compared(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -
     """Returns a sentence per list whose patient ids cannot be compared with those of the data."""
     roots = [manifest.root for manifest in loaded.values()]
     return [
-        f"{listed.name} is compared by image hashes alone: its data directory {listed.directory} "
+        f"{listed.name} is compared by images alone: its data directory {listed.directory} "
         "is in no directory of config.data, so that equal patient ids may be of different patients."
         for listed in left_out
         if listed.patients and not any(map(listed.knows, roots))

@@ -118,7 +118,10 @@ def test_evaluate_of_some_labels_and_of_images_the_run_has_seen(run, data, tmp_p
     SeenImages.from_hashes(scanned["sha256"]).write(copied)
     arguments = ["--labels=ill", "--split=test", f"--out={out}", "--resamples=50"]
     assert _run("evaluate", copied, f"--manifest={data / 'manifest.csv'}", *arguments) == 0
-    assert "warning: 10 of 10 images are among those that trained" in capsys.readouterr().err
+    assert (
+        "warning: 10 of the 10 scored images are among those that trained"
+        in capsys.readouterr().err
+    )
     assert json.loads((out / "results.json").read_text())["data"]["warning"]
     (copied / "seen.json").unlink()
     arguments[2] = f"--out={tmp_path / 'unknown'}"
@@ -267,7 +270,7 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
         scored = tmp_path / f"scored-{model.name}"
         assert _run("evaluate", model, site, f"--out={scored}", "--resamples=50") == 0
         tables.append(pd.read_parquet(scored / "predictions.parquet"))
-        seen = "40 of 40 images are among those that trained" in capsys.readouterr().err
+        seen = "40 of the 40 scored images and 40 of the 40 patients" in capsys.readouterr().err
         assert seen == (model == out)
     before, after = tables
     np.testing.assert_allclose(after["logit/ill"], before["logit/ill"], atol=1e-5)
@@ -289,6 +292,7 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
 
 
 def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monkeypatch):
+    from remedis.data.fingerprints import Fingerprints
     from remedis.data.manifest import Manifest
     from remedis.inference import exported as exported_classifier
     from remedis.inference import recalibrate, rescore
@@ -317,7 +321,8 @@ def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monk
     manifest = Manifest(table, labels, ".", "hospital C")
     saved = {}
     monkeypatch.setattr(save_classifier, "save", lambda *_, **given: saved.update(given))
-    scored = rescore.Scored(manifest, table, "", ("a", "b"))
+    known = table.assign(sha256="a", original_sha256="b", look=None)
+    scored = rescore.Scored(manifest, table, "", Fingerprints(known, "hospital C"))
     lines = recalibrate.recalibrate(exported, scored, "platt", "out")
     assert "well: unchanged, too few patients: " in lines[2]
     calibration = saved["calibration"]

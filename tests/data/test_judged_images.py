@@ -1,5 +1,6 @@
 """The list of judged images: written, read back, and refused where it is damaged."""
 
+import base64
 import hashlib
 import json
 import pathlib
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from remedis.data import judged_images
+from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
 from remedis.errors import UserError
 
@@ -16,17 +18,24 @@ def sha256(name):
     return hashlib.sha256(name.encode()).hexdigest()
 
 
+def scanned(names):
+    """Returns hashes and looks by path."""
+    names = list(names)
+    looks = [sha256(name).encode()[:60] * 3 for name in names]
+    return pd.DataFrame({"sha256": [*map(sha256, names)], "look": looks}, index=names)
+
+
+def judged(split, images, known):
+    return JudgedSet.from_images(split, images.root, Fingerprints.from_manifest(images, known))
+
+
 @pytest.fixture
 def sets(make):
     images = make(6, patient_id=["b", "b", "a", None, "c", "a"])
-    names = [f"{i}.png" for i in range(9)]
-    hashes = pd.Series([sha256(name) for name in names], index=names)
-    hashes["5.png"] = hashes["4.png"]  # a copy
+    known = scanned(f"{i}.png" for i in range(9))
+    known.loc["5.png"] = known.loc["4.png"]  # a copy
     other = make(2, pathlib.Path("relative"))
-    return [
-        JudgedSet.from_manifest("id/test", images, hashes),
-        JudgedSet.from_manifest("ood/test", other, hashes),
-    ]
+    return [judged("id/test", images, known), judged("ood/test", other, known)]
 
 
 def test_sets_are_sorted_and_of_their_images_alone(sets):
@@ -47,24 +56,33 @@ def test_sets_are_read_as_they_were_written(sets, tmp_path):
         "root": "/nowhere",
         "sha256": list(sets[0].hashes),
         "patient_ids": ["a", "b", "c"],
+        "looks": [base64.b64encode(look).decode() for look in sets[0].looks],
     }
+    assert len(sets[0].looks) == 5
+    # A file of an earlier version has no looks.
+    for values in content["sets"]:
+        del values["looks"]
+    (tmp_path / "judged.json").write_text(json.dumps(content))
+    assert [(read.hashes, read.looks) for read in judged_images.read(tmp_path)] == [
+        (written.hashes, ()) for written in sets
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["judged.json"]
 
 
 def test_the_order_of_rows_does_not_change_the_bytes(make, tmp_path):
     images = make(5)
-    hashes = images.table["path"].map(sha256).set_axis(images.table["path"])
+    known = scanned(images.table["path"])
     shuffled = make(5, **{name: images.table[name][::-1] for name in ("path", "patient_id")})
     contents = []
-    for manifest, by_path in ((images, hashes), (shuffled, hashes[::-1])):
-        judged_images.write(tmp_path, [JudgedSet.from_manifest("test", manifest, by_path)])
+    for manifest, by_path in ((images, known), (shuffled, known[::-1])):
+        judged_images.write(tmp_path, [judged("test", manifest, by_path)])
         contents.append((tmp_path / "judged.json").read_bytes())
     assert contents[0] == contents[1]
 
 
 def test_a_set_needs_the_hash_of_every_image(make):
     with pytest.raises(KeyError):
-        JudgedSet.from_manifest("test", make(2), pd.Series({"0.png": sha256("0.png")}))
+        judged("test", make(2), scanned(["0.png"]))
 
 
 def test_a_directory_without_the_list_is_a_sentence(tmp_path):
@@ -86,6 +104,7 @@ def test_a_directory_without_the_list_is_a_sentence(tmp_path):
         (("sets", 0, "sha256"), ["abc"], "'sha256' of 'id/test' is no list of SHA-256"),
         (("sets", 0, "sha256"), [3], "expected string"),
         (("sets", 0, "patient_ids"), "p1", "'patient_ids' of 'id/test' is no list of texts"),
+        (("sets", 0, "looks"), ["abcd"], "'looks' of 'id/test' is no list of hashes"),
         (("sets", 1, "root"), None, "'split' and 'root' are not texts"),
     ],
 )

@@ -16,7 +16,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from remedis.data import labels, prepare, sources
+from remedis import files
+from remedis.data import fingerprints, labels, prepare, sources
 from remedis.data.batches.pipeline import evaluation_batches
 from remedis.data.checks import scan
 from remedis.data.readers import Unreadable, locate, tfrecord
@@ -56,6 +57,9 @@ def test_every_column_comes_back(chexpert, packed):
     columns = [*right.columns.drop("path")]
     pd.testing.assert_frame_equal(left[columns], right[columns], check_dtype=False)
     assert left["split"].isna().sum() == 1
+    originals = [files.sha256(path) for path in left["original_path"]]
+    assert left["original_sha256"].tolist() == originals
+    assert loaded.packed_from == fingerprints.id_space(chexpert)
 
 
 def test_images_are_those_of_the_preprocessing_to_half_a_grey_level(chexpert, packed):
@@ -128,6 +132,8 @@ def test_splits_outside_the_experiment_and_sites_stay(make, datasets, tmp_path):
     prepare.prepare(once, parse(""), tmp_path / "twice", "twice")
     twice = sources.load("tfds", tmp_path / "twice")
     assert sorted(twice.table["original_path"]) == sorted(manifest.absolute_paths())
+    assert set(twice.table["original_sha256"]) == {files.sha256(path) for path in images}
+    assert twice.packed_from == once.packed_from == fingerprints.id_space(manifest)
 
 
 KILLED = """

@@ -1,5 +1,7 @@
 """The gate between the in-distribution and the out-of-distribution data of a study."""
 
+import pathlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,7 +36,7 @@ def root(tmp_path):
     return root
 
 
-def prepared(root, workdir, **ids):
+def prepared(root, workdir, allow_similar_images=False, **ids):
     """Returns the receipt between the sites, with some patients' ids changed."""
     table = pd.read_csv(root / "manifest.csv", dtype=str)
     for row, name in ids.items():
@@ -47,6 +49,7 @@ def prepared(root, workdir, **ids):
     config.update(labels=("ill",), id_sites="a", ood_sites="b")
     for part in (config.id, config.ood):
         part.splits = {"train": 0.5, "validation": 0.25, "test": 0.25}
+        part.allow_similar_images = allow_similar_images
     data.prepare(StudySettings.from_config(config), StudyDirectory(workdir, {}))
     return files.read_json(workdir / "data" / "leaks.json")
 
@@ -62,3 +65,26 @@ def test_a_patient_in_two_sites_is_found_in_every_spelling(root, tmp_path):
     receipt = files.read_json(tmp_path / "two" / "data" / "leaks.json")
     assert (receipt["ok"], receipt["allow_similar_ids"]) == (False, False)
     assert receipt["similar_ids"][0]["column"] == "patient_id"
+
+
+def test_copies_of_id_images_in_the_ood_data_are_refused(root, tmp_path):
+    """Smaller and encoded again; a config can say that they are other images."""
+    for i in range(PATIENTS // 2):
+        film = np.random.default_rng(i).uniform(20, 230, (12, 12)).astype(np.float32)
+        image = Image.fromarray(film).resize((96, 96), Image.Resampling.BICUBIC).convert("L")
+        image.save(root / f"{i}.png")
+        image.resize((60, 60)).save(root / f"{i + PATIENTS // 2}.png")
+    with pytest.raises(LeakError, match=r"pairs of images look the same but are in different spl"):
+        prepared(root, tmp_path / "refused")
+    receipt = files.read_json(tmp_path / "refused" / "data" / "leaks.json")
+    assert {tuple(near["splits"]) for near in receipt["near_duplicates"]} == {
+        ("ID train", "OOD pool"),
+        ("ID train", "OOD test"),
+    }
+    for near in receipt["near_duplicates"]:
+        for first, second, apart in near["pairs"]:
+            assert int(pathlib.Path(second).stem) - int(pathlib.Path(first).stem) == PATIENTS // 2
+            assert apart <= receipt["near_distance"]
+    receipt = prepared(root, tmp_path / "allowed", allow_similar_images=True)
+    assert receipt["ok"]
+    assert receipt["near_duplicates"]

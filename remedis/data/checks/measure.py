@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from remedis.data import readers
-from remedis.data.checks import near_duplicates
+from remedis.data.checks import look_hashes, near_duplicates
 from remedis.preprocess import decode
 
 BINS = 32
@@ -58,7 +58,7 @@ def measure(name: str) -> Measures:
                 # Floats were converted, from values of an unknown number of bits.
                 if pixels.dtype.kind == "u":
                     measures["bits"] = 8 * pixels.dtype.itemsize
-                return measures | _of_pixels(pixels)
+                return measures | of_pixels(pixels)
             contents = location.read_bytes()
             measures["sha256"] = hashlib.sha256(contents).hexdigest()
             is_png = contents.startswith(decode.PNG_SIGNATURE)
@@ -67,7 +67,7 @@ def measure(name: str) -> Measures:
             # A PNG that is truncated before its bit depth does not decode: any depth serves.
             deep = is_png and len(contents) > _PNG_DEPTH
             measures["bits"] = contents[_PNG_DEPTH] if deep else 8
-            return measures | _of_pixels(_decoded(contents, measures["bits"]))
+            return measures | of_pixels(_decoded(contents, measures["bits"]))
     except readers.Unreadable as error:
         return {"fault": str(error)}
     except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError):
@@ -86,7 +86,7 @@ def _decoded(contents: bytes, bits: int) -> np.ndarray:
     return pixels
 
 
-def _of_pixels(pixels: np.ndarray) -> Measures:
+def of_pixels(pixels: np.ndarray) -> Measures:
     """Returns the measures of [H, W, channels] uint8, uint16 or float32 in [0, 1]."""
     height, width, channels = pixels.shape
     # Alpha is dropped, as `decode_image` does.
@@ -97,9 +97,9 @@ def _of_pixels(pixels: np.ndarray) -> Measures:
     spread = _spread(planes)
     grey = (_luma(planes) if spread else planes[0].astype(np.float32)) / top
     bins = np.minimum((grey * BINS).astype(np.uint8), BINS - 1)
-    cells = _averaged(pixels, near_duplicates.GRID)
-    grid = _luma([cells[..., i] for i in range(cells.shape[2])]) / top
-    thumbnail = _averaged(grid[..., None], (THUMBNAIL, THUMBNAIL))
+    fine, cells = _averaged(pixels, (look_hashes.FINE, look_hashes.FINE), near_duplicates.GRID)
+    grid = _grey(cells) / top
+    (thumbnail,) = _averaged(grid[..., None], (THUMBNAIL, THUMBNAIL))
     return {
         "height": height,
         "width": width,
@@ -111,6 +111,7 @@ def _of_pixels(pixels: np.ndarray) -> Measures:
         "histogram": np.bincount(bins.ravel(), minlength=BINS).astype("<u2").tobytes(),
         "thumbnail": np.rint(thumbnail * 255).astype(np.uint8).tobytes(),
         "phash": near_duplicates.difference_hash(grid),
+        "look": look_hashes.look_hash(_grey(fine) / top),
     }
 
 
@@ -122,6 +123,11 @@ def _spread(planes: list[np.ndarray]) -> float:
     return float((np.maximum(np.maximum(planes[0], planes[1]), planes[2]) - darkest).mean())
 
 
+def _grey(cells: np.ndarray) -> np.ndarray:
+    """Returns the grey image of averages [rows, columns, channels], as float32."""
+    return _luma([cells[..., i] for i in range(cells.shape[2])])
+
+
 def _luma(planes: list[np.ndarray]) -> np.ndarray:
     """Returns the grey image of 1 or 3 channels [H, W], as float32."""
     if len(planes) == 1:
@@ -130,15 +136,23 @@ def _luma(planes: list[np.ndarray]) -> np.ndarray:
     return red + green + blue
 
 
-def _averaged(pixels: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
-    """Returns the image [H, W, channels] averaged to `cells` rows and columns, float64.
+def _averaged(pixels: np.ndarray, *grids: tuple[int, int]) -> list[np.ndarray]:
+    """Returns the image [H, W, channels] averaged to rows and columns of each grid, float64.
 
     The average is by area: a pixel on an edge counts in part for both cells, so that the result is
     the same for every size of an image.
+
+    Args:
+      pixels: the image, whose rows are read only once.
+      *grids: rows and columns; the rows of each divide those of the first.
     """
-    rows = _summed(pixels, cells[0])
-    summed = _summed(rows.swapaxes(0, 1), cells[1]).swapaxes(0, 1)
-    return summed * (cells[0] * cells[1] / (pixels.shape[0] * pixels.shape[1]))
+    most = _summed(pixels, grids[0][0])
+    averages = []
+    for rows, columns in grids:
+        grouped = most.reshape(rows, -1, *most.shape[1:]).sum(axis=1)
+        summed = _summed(grouped.swapaxes(0, 1), columns).swapaxes(0, 1)
+        averages.append(summed * (rows * columns / (pixels.shape[0] * pixels.shape[1])))
+    return averages
 
 
 def _summed(values: np.ndarray, cells: int) -> np.ndarray:

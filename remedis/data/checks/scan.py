@@ -20,7 +20,7 @@ from remedis.progress import progress
 _LOG = logging.getLogger(__name__)
 
 # Raise it when decoding or a column changes: caches of older versions are then ignored.
-VERSION = 2
+VERSION = 3
 
 _KEY = ["file", "item", "size", "mtime_ns"]
 _BYTES = pd.ArrowDtype(pa.binary())
@@ -37,6 +37,7 @@ _MEASURES = {
     "histogram": _BYTES,
     "thumbnail": _BYTES,
     "phash": STRING,
+    "look": _BYTES,
     "fault": STRING,
 }
 COLUMNS = ("path", "size", "mtime_ns", *_MEASURES)
@@ -69,6 +70,7 @@ def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
       - `histogram`: shares of the grey values of that sample in 32 bins, see `histograms`;
       - `thumbnail`: the grey image averaged to 8 x 8 pixels, see `thumbnails`;
       - `phash`: see `near_duplicates.difference_hash`;
+      - `look`: see `look_hashes.look_hash`;
       - `fault`: one sentence about what is wrong, missing if nothing is.
     """
     table = _stat(manifest)

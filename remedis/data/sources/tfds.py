@@ -5,7 +5,8 @@ shards. Nothing is downloaded or prepared here, and no code of the data set is n
 Labels: by name, a scalar feature of 1 and 0 (-1 uncertain, NaN unknown), or a class of a
 `ClassLabel`: 1 for images of the class, 0 for those of other classes. PatchCamelyon in TFDS
 (`patch_camelyon` 2.0.0) has the feature `label`.
-Metadata: features with the names of a manifest's columns (`patient_id`, `sex`, ...) are taken.
+Metadata: features with the names of a manifest's columns (`patient_id`, `sex`, ...) are taken, and
+`original_sha256`, by which `remedis prepare` keeps the hashes of the files that it packs.
 Splits: train, validation (or valid, val) and test of the data set; images of other splits have
 none.
 Citation and terms: those of the data set, in `dataset_info.json`.
@@ -116,7 +117,8 @@ def load(
         table["site"] = builder.name
     policies = metadata.get("policies", {})
     applied = {label: policies[label] for label in chosen if label in policies}
-    return Manifest(table, chosen, root, f"tfds {builder.info.full_name}", applied)
+    source = f"tfds {builder.info.full_name}"
+    return Manifest(table, chosen, root, source, applied, metadata.get("packed_from", ""))
 
 
 def _find(data_dir: pathlib.Path, name: str | None) -> pathlib.Path:
