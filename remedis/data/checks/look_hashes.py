@@ -7,6 +7,37 @@ on every side, so that a copy that lost up to 5 % on every side is compared with
 
 Two images look alike if two of these hashes differ in at most `BITS_APART` bits, and in at most 9 %
 of the bits that are set in either: areas without structure, whose bits are all zero, say nothing.
+
+Measured by `benchmarks/near_duplicates.py --copies=300` on chest radiographs of children (Kermany
+et al. 2018; 5,232 of 224 pixels) and of adults (ChestX-ray14; 1,000, reduced to 64 pixels). No two
+images of different patients look alike among 27.4 and 1.0 million pairs of one set and 5.2 million
+pairs of both. The share of images that are known again:
+
+| copy | Kermany, 224 pixels | ChestX-ray14, 64 pixels |
+|---|---|---|
+| PNG of the same pixels | 100.0% | 100.0% |
+| JPEG of quality 75 | 100.0% | 100.0% |
+| JPEG of quality 50 | 100.0% | 99.0% |
+| half the size | 100.0% | 100.0% |
+| a third of the size | 100.0% | 99.3% |
+| 320 of 390 pixels | 100.0% | 100.0% |
+| cut by 2 % on every side | 100.0% | 100.0% |
+| cut by 5 % on every side | 99.7% | 100.0% |
+| cut by 10 % on every side | 0.0% | 0.0% |
+| cut by 5 % on two sides | 0.0% | 3.3% |
+| 10 % brighter | 100.0% | 99.7% |
+| 10 % darker | 100.0% | 100.0% |
+| 20 % brighter | 99.7% | 87.7% |
+| 20 % darker | 100.0% | 100.0% |
+| 20 % more contrast | 100.0% | 99.7% |
+| 20 % less contrast | 100.0% | 100.0% |
+| histogram equalised | 100.0% | 100.0% |
+| turned by 2 degrees | 42.3% | 91.0% |
+| black margin of 5 % left and right | 17.0% | 61.0% |
+| mirrored | 0.0% | 0.0% |
+| halved, JPEG 75, cut by 2 %, darker | 100.0% | 94.7% |
+
+A cut of one side only, a wide margin, a rotation or a mirror image hides a copy.
 """
 
 from collections.abc import Iterable
@@ -98,7 +129,8 @@ def packed(hashes: npt.NDArray[np.uint64]) -> list[bytes]:
 def alike(images: npt.NDArray[np.uint64], stored: npt.NDArray[np.uint64]) -> Alike:
     """Returns, for every image, the stored image that looks most like it, if one looks alike.
 
-    Every image is compared with every stored one: 1,000 million pairs take about 20 seconds.
+    Every image is compared with every stored one: 1,000 million pairs take about 12
+    seconds of one processor.
 
     Args:
       images: [n, 3, 8], of `unpacked`.
