@@ -201,7 +201,7 @@ class SeenImages:
             "salt": self.salt,
             "digests": sorted(self.digests),
             # Sorted, so that the order of the images is not given away.
-            "looks": sorted(base64.b64encode(look.tobytes()).decode() for look in looks),
+            "looks": sorted({base64.b64encode(look.tobytes()).decode() for look in looks}),
             "ids": {
                 space: {kind: sorted(ids) for kind, ids in by_kind.items()}
                 for space, by_kind in sorted(self.ids.items())
@@ -271,7 +271,7 @@ class SeenImages:
         return dataclasses.replace(
             self,
             digests=self.digests.union(map(self._digest, images.hashes())),
-            looks=np.unique(looks, axis=0),
+            looks=looks,
             ids={**self.ids, space: own},
             complete=self.complete and len(rows) == len(images),
         )
