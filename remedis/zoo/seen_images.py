@@ -14,8 +14,8 @@ the look of an image shows which of 16 x 16 areas are brighter than their neighb
 file before the model leaves the hospital if that is too much; the checks then say that they know
 nothing.
 
-Size: about 75 bytes per image for the hash, 160 for the look, and 24 per patient and per study; 50
-MB for 200,000 images.
+Size: about 75 bytes per image for the hash, 170 for the look, and 27 per patient and per study: 53
+MB for 200,000 images of 67,000 patients and 100,000 studies, written and read in 3 s.
 """
 
 import base64
