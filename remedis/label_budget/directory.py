@@ -12,6 +12,8 @@ FREE = (
     *("title", "id_name", "ood_name", "baseline", "modes", "budgets", "seeds"),
     *("levels", "target", "minutes", "price", "extrapolate", "resamples", "caveats"),
 )
+# Keys that studies of version 0.1 lack, with the values that these studies had.
+BEFORE = {"primary": "", "select": "", "id_trainings": 1}
 
 
 class StudyDirectory(RunDirectory):
@@ -34,9 +36,11 @@ class StudyDirectory(RunDirectory):
         """
         # A primary comparison is stated before there are results: it may not change, nor may an
         # older study that has none get one.
-        kept = {key: value for key, value in config.items() if key not in FREE}
-        if not kept.get("primary"):
-            kept.pop("primary", None)
+        kept = {
+            key: value
+            for key, value in config.items()
+            if key not in FREE and (key not in BEFORE or value != BEFORE[key])
+        }
         super().__init__(path, json.loads(json.dumps(kept)))
 
     def _has_begun(self) -> bool:

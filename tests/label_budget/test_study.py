@@ -433,6 +433,20 @@ def test_an_untrained_arm_at_rates_of_pretrained_ones_stops_before_the_first_cel
     assert label_budget.list_cells(config, tmp_path)
 
 
+def test_a_study_of_version_0_1_resumes_without_a_grid(study_config, tmp_path):
+    config = study_config(select="", budgets="0", seeds=1)
+    config.id.learning_rate = config.ood.learning_rate = 0.003
+    study = Study.from_config(config, tmp_path)
+    assert not {"select", "id_trainings", "primary"} & set(
+        files.read_json(study.run / "config.json")
+    )
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "one-probe-0-0.npz").touch()
+    assert Study.from_config(config, tmp_path).cells.unfinished()
+    with pytest.raises(UserError, match=r"another config: id.learning_rate, .* select differ"):
+        Study.from_config(study_config(budgets="0", seeds=1), tmp_path)
+
+
 def check_tuning(found):
     """Checks that a probe study says how its arms were tuned, and that all had the same budget."""
     assert found["trainings"] == {"probe": 1}
