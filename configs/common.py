@@ -54,6 +54,10 @@ def finetuning() -> ml_collections.ConfigDict:
     config.steps = config_dict.placeholder(int)
     config.epochs = config_dict.placeholder(float)
     config.examples = config_dict.placeholder(int)
+    # Values of learning_rate, weight_decay and one of steps, epochs, examples, such as
+    # 'learning_rate=0.003,0.03; weight_decay=0,0.0001': every combination is trained, in place of
+    # the values of these keys, and validation chooses. Among equal scores the first named wins.
+    config.select = ""
     # Training.
     config.batch_size = 32  # of all workers together
     config.accumulate = 1  # micro-batches per step

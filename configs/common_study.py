@@ -14,6 +14,7 @@ STUDY_SETS = (
     "data_dir",
     "task",
     "method",
+    "select",
     "seed",
     "distribution",
     "embeddings_dir",

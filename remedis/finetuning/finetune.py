@@ -19,9 +19,10 @@ from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
+from remedis.finetuning import best_candidate, head_only, model, rehearsal, scratch_rates
 from remedis.finetuning import data as finetuning_data
-from remedis.finetuning import gradient, head_only, model, rehearsal, scratch_rates
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.finetuning.tuning_grid import Grid
 from remedis.inference import predict
 from remedis.models import backbone
 from remedis.models.tasks import TASKS
@@ -35,7 +36,7 @@ from remedis.zoo.seen_images import SeenImages
 
 _LOG = logging.getLogger(__name__)
 
-METHODS = {"finetune": gradient.fit, "probe": head_only.fit}
+METHODS = {"finetune": best_candidate.fit, "probe": head_only.fit}
 
 
 def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
@@ -61,7 +62,8 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     settings = FinetuneSettings.from_config(config)
     return run_once(
         workdir,
-        config.to_dict(),
+        # Runs of version 0.1 resume: they lack the key.
+        {k: v for k, v in config.to_dict().items() if k != "select" or v},
         settings.distribution,
         lambda run, distribution: _finetune(settings, run, distribution),
         lambda run: _list_judged(settings, run),
@@ -82,6 +84,9 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         with distribution.chief_first():
             settings = rehearsal.prepared(settings, run)
     _check(settings)
+    grid = Grid.parse(settings.select)
+    if len(grid) > 1:
+        _LOG.info(f"Tuning: {grid.budget()}.")
     train_ops, eval_ops = settings.images.operations()
     distribution.check_batch(settings.optimization.batch_size, settings.optimization.accumulate)
     trainable = model.build(settings, distribution.strategy)
@@ -192,10 +197,12 @@ def _rate_warning(settings: FinetuneSettings) -> str | None:
     asked, checkpoint = settings.optimization, settings.model.checkpoint
     if settings.method != "finetune" or not resolve.is_random(checkpoint):
         return None
-    fault = scratch_rates.fault(asked, (asked.learning_rate,))
+    rates = Grid.parse(settings.select).values.get("learning_rate", (asked.learning_rate,))
+    fault = scratch_rates.fault(asked, rates)
     return fault and (
         f"config.checkpoint is {checkpoint}, whose weights are random, but {fault}; raise "
-        "config.learning_rate, or take the result for that of a model that hardly trained."
+        "config.learning_rate or those of config.select, or take the result for that of a model "
+        "that hardly trained."
     )
 
 

@@ -25,6 +25,7 @@ _NO_EFFECT = {
     "mixup": None,
     "learning_rates": "",
     "ema": 0.0,
+    "select": "",
 }
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,16 @@ class TrainableModel:
     classifier: Classifier
     factors: dict[str, float]
     provenance: Provenance
+
+    def copied_weights(self) -> dict[str, np.ndarray]:
+        """Returns copies of all variables of the classifier, by name."""
+        variables = self.classifier.named_variables()
+        return {name: variable.numpy() for name, variable in variables.items()}
+
+    def restore_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Sets the classifier to the weights that `copied_weights` returned."""
+        for name, variable in self.classifier.named_variables().items():
+            variable.assign(weights[name])
 
 
 @dataclasses.dataclass(frozen=True)

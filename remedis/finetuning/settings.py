@@ -164,6 +164,7 @@ class FinetuneSettings:
     seed: int
     distribution: str
     embeddings_dir: str
+    select: str = ""  # runs of version 0.1 have no grid
 
     @classmethod
     def from_config(
@@ -173,6 +174,7 @@ class FinetuneSettings:
         return options.settings(
             cls,
             config,
+            select=config.get("select", ""),
             data=options.settings(DataSettings, config),
             images=options.settings(ImageSettings, config),
             model=options.settings(ModelSettings, config),

@@ -12,14 +12,11 @@ import pathlib
 import shutil
 import time
 
-import keras
 import numpy as np
 
 from remedis import files
-from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
-from remedis.evaluation.selection import Selection
-from remedis.finetuning import gradient, model
+from remedis.finetuning import best_candidate, gradient, model
 from remedis.finetuning.data import RunData
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import UNCHANGED, CandidateDirectory, Choice, train_candidates
@@ -47,7 +44,6 @@ from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
 _LOG = logging.getLogger(__name__)
-Weights = list[tuple[keras.Variable, np.ndarray]]
 
 
 def candidate_names(settings: StudySettings) -> tuple[str, ...]:
@@ -80,7 +76,7 @@ class FinetuneArm:
         self._scores: dict[int, InDistributionScores] = {}
         self._fit: gradient.GradientFit | None = None
         self._trainable: model.TrainableModel | None = None
-        self._weights: Weights = []
+        self._weights: dict[str, np.ndarray] = {}
         self._training = 0  # the one that the weights are of
 
     def in_distribution(self, training: int) -> InDistributionScores:
@@ -177,7 +173,7 @@ class FinetuneArm:
             distribution = Distribution.from_name("none")
             self._trainable = model.build(settings, distribution.strategy, logging.DEBUG)
             _restore_head(self._trainable, export)
-            self._weights = _copied(self._trainable)
+            self._weights = self._trainable.copied_weights()
             # The summary counts the cells whose validation patients are too few.
             self._fit = gradient.GradientFit(distribution, self._trainable, logging.DEBUG)
         elif training != self._training:
@@ -186,17 +182,10 @@ class FinetuneArm:
             for name, variable in loaded.backbone.named_variables().items():
                 own[name].assign(variable.numpy())
             _restore_head(self._trainable, export)
-            self._weights = _copied(self._trainable)
+            self._weights = self._trainable.copied_weights()
         self._training = training
-        for variable, value in self._weights:
-            variable.assign(value)
+        self._trainable.restore_weights(self._weights)
         return self._fit
-
-
-def _copied(trainable: model.TrainableModel) -> Weights:
-    """Returns the variables of a model with copies of their values."""
-    variables = trainable.classifier.named_variables().values()
-    return [(variable, variable.numpy()) for variable in variables]
 
 
 def _train_in_distribution(
@@ -211,47 +200,24 @@ def _train_in_distribution(
     start = time.monotonic()
     spec = study.arms[name]
     base = study.finetuning("id", spec, training)
-    candidates = study.select.candidates()
-    settings = [candidate.of(base) for candidate in candidates]
     distribution = Distribution.from_name("none")
     trainable = model.build(base, distribution.strategy)
-    directory = RunDirectory(work, settings[0].to_dict())
+    directory = RunDirectory(work, base.to_dict())
     directory.write_environment(trainable.provenance.to_json())
     weights = backbone.digest(trainable.classifier.backbone)
     pin_weights(run, name, weights, training)
-    directories = []
-    for i, one in enumerate(settings):
-        directories.append(CandidateDirectory(work / f"candidate-{i}", one.to_dict()))
-        # A killed training resumes only if the data are unchanged.
-        directories[-1].pin({"data": data.inside.digest(), "weights": weights})
     train_ops, eval_ops = base.images.operations()
-    held = data.inside.validation
-    targets = held.targets()
-    selects = Selection.of(targets, held.labels, held.table["patient_id"])
-    fit, initial = gradient.GradientFit(distribution, trainable), _copied(trainable)
-
-    def fitted(index: int, scores_test: bool) -> model.FitResult:
-        for variable, value in initial:
-            variable.assign(value)
-        if len(settings) > 1 and not directories[index].finished():
-            _LOG.info(f"{name}: candidate {index + 1} of {len(settings)}, {candidates[index].name}")
-        return fit(
-            settings[index], directories[index], data.inside, train_ops, eval_ops, scores_test
-        )
-
-    def trained(index: int) -> float:
-        logits = fitted(index, scores_test=False).validation_logits
-        return gradient.validation_score(targets, logits, base.model.task, selects)[0]
-
-    names = [candidate.name for candidate in candidates]
-    choice = Choice.best(names, train_candidates(directories, trained))
-    if not choice.ranked:
-        shutil.rmtree(work, ignore_errors=True)  # a corrected config starts over
-        raise UserError(
-            f"Every in-distribution training of the arm {name} diverged ({'; '.join(names)}); add "
-            "smaller learning rates to config.select, or set smaller ones for config.id."
-        )
-    result = fitted(choice.chosen, scores_test=True)
+    result, choice = best_candidate.fit_best(
+        base,
+        study.select,
+        work,
+        {"data": data.inside.digest(), "weights": weights},
+        distribution,
+        trainable,
+        data.inside,
+        train_ops,
+        eval_ops,
+    )
 
     def predicted(split: str) -> Scores:
         return predict.predict(
@@ -279,7 +245,8 @@ def _train_in_distribution(
         label_policies={"source": base.data.source, **base.data.policies.to_json()},
         overwrite=True,
     )
-    files.write_json(directory / "config.json", settings[choice.chosen].to_dict())
+    chosen = study.select.candidates()[choice.chosen].of(base)
+    files.write_json(directory / "config.json", chosen.to_dict())
     tuning = {"chosen": choice.names[choice.chosen]}
     scores = InDistributionScores(
         result.test_logits,

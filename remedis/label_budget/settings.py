@@ -170,6 +170,7 @@ def _hospital(config: ml_collections.ConfigDict, key: str) -> HospitalSettings:
             "data_dir": values[f"{key}_data_dir"],
             "task": "multi_label",
             "method": "finetune",
+            "select": "",
             "seed": values["seed"],
             "distribution": "none",
             "embeddings_dir": "",
