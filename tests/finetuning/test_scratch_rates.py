@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from configs import common, common_study, ood_own, own_data
+from configs import common, ood_own, own_data
 from remedis.finetuning import finetune, scratch_rates
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.label_budget.settings import StudySettings
@@ -98,4 +98,3 @@ def test_the_default_grid_of_studies_spans_pretrained_and_random_weights(arg):
         assert min(rates) == common.finetuning().learning_rate
         assert max(rates) == scratch_rates.FROM_SCRATCH["sgd"][0]
         assert all(b / a < 10 for a, b in itertools.pairwise(rates))
-    assert "select" not in common_study.STUDY_SETS
