@@ -35,7 +35,7 @@ from scipy.stats import norm
 
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.auroc_difference import compare
-from remedis.evaluation.calibration_error import BINS
+from remedis.evaluation.calibration_error import bin_count
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.intervals import Estimate, patient_counts, percentile_interval
 from remedis.evaluation.repeated_runs import auroc_over_runs
@@ -171,7 +171,9 @@ class Truth:
 
     def calibration_error(self, probabilities: np.ndarray) -> float:
         """Returns the population's error with the bins of a sample's probabilities [n]."""
-        edges = np.unique(np.quantile(probabilities, np.linspace(0, 1, BINS + 1)[1:-1]))
+        edges = np.unique(
+            np.quantile(probabilities, np.linspace(0, 1, bin_count(PATIENTS) + 1)[1:-1])
+        )
         at_edges = np.interp(edges, self._predicted, self._excess)
         return float(np.abs(np.diff([0, *at_edges, self._excess[-1]])).sum())
 

@@ -27,6 +27,7 @@ import thumbnails
 from remedis import files, options
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.intervals import patient_codes
+from remedis.evaluation.ranking import ranking_of
 from remedis.evaluation.repeated_runs import auroc_over_runs
 from remedis.finetuning import data
 from remedis.finetuning.settings import DataSettings
@@ -171,10 +172,9 @@ def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
     tables = [pd.read_parquet(path / "predictions.parquet") for path in runs]
     tests = [table[table["split"] == "test"].reset_index(drop=True) for table in tables]
     label = next(name for name in map(str, tests[0].columns) if name.startswith("label/"))
-    score = label.replace("label/", "score/")
     assert all(test["path"].equals(tests[0]["path"]) for test in tests)
-    areas = [auroc(test[[label]], test[[score]])[0, 0] for test in tests]
-    scores = np.stack([test[[score]] for test in tests])
+    scores = np.stack([ranking_of(test, [label.removeprefix("label/")]).values for test in tests])
+    areas = [auroc(test[[label]], of)[0, 0] for test, of in zip(tests, scores, strict=True)]
     mean = auroc_over_runs(tests[0][[label]], scores, patient_codes(tests[0]["patient_id"]))
     seconds = [files.read_json(path.with_suffix(".seconds.json")) for path in runs]
     # The text above the table says that all runs start from random weights.

@@ -21,6 +21,7 @@ STUDY_SETS = (
     "calibration",
     "target_sensitivity",
     "resamples",
+    "nested_resamples",
 )
 
 

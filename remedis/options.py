@@ -16,7 +16,13 @@ RENAMED_KEYS = {"rematerialise": "gradient_checkpointing"}
 # Config keys that run directories of earlier versions lack. Such a run loads, and resumes if its
 # data and weights are unchanged; the code that reads a key decides what its absence means.
 ADDED_KEYS = frozenset(
-    {"allow_similar_ids", "eval_uncertain", "eval_unmentioned", "eval_unlabelled"}
+    {
+        "allow_similar_ids",
+        "eval_uncertain",
+        "eval_unmentioned",
+        "eval_unlabelled",
+        "nested_resamples",
+    }
 )
 
 

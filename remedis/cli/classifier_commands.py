@@ -43,6 +43,14 @@ def _add_evaluate(commands: Any) -> None:
         help="of the AUROC: images, each with the same weight, or patients, each with the same "
         "weight that its images share; images (a run: as before)",
     )
+    add(
+        "--nested-resamples",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of a run's stored predictions: also give intervals that include the choice of "
+        "thresholds and calibration; 200 suffice; 0 (none)",
+    )
     evaluate.set_defaults(run=_evaluate)
 
 
@@ -122,6 +130,11 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     rescore.check_out(parsed.out)
     if parsed.weighting not in (None, *WEIGHTINGS):
         raise unknown_choice("value of --weighting", parsed.weighting, WEIGHTINGS)
+    if parsed.data is not None and parsed.nested_resamples:
+        raise UserError(
+            f"--nested-resamples with DATA={parsed.data}: only a run's stored predictions hold the "
+            "validation split that is needed; leave out DATA, or --nested-resamples."
+        )
     if parsed.data is None:
         results = rescore.reevaluate(
             parsed.model,
@@ -130,6 +143,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             parsed.seed,
             parsed.resamples,
             parsed.weighting,
+            parsed.nested_resamples,
         )
     else:
         exported = exported_classifier.load(parsed.model)

@@ -40,6 +40,7 @@ from remedis.evaluation import ratios
 from remedis.evaluation.auroc import Floats, Integers
 from remedis.evaluation.average_precision import average_precision as compute_average_precision
 from remedis.evaluation.calibration_error import calibration_error as compute_calibration_error
+from remedis.evaluation.calibration_line import calibration_line as compute_calibration_line
 from remedis.evaluation.delong import area_limits, delong, equal_weights, widened_covariance
 from remedis.evaluation.effective_patients import (
     clustered_covariance,
@@ -66,6 +67,7 @@ DELONG = "DeLong by patient, Wilson"
 DELONG_OF_PATIENTS = "DeLong by patient, patients of equal weight, Wilson"
 RESAMPLED = "variance of resampled patients, Wilson"
 LINEAR = "variance by patient, Wilson"
+LINE = "sandwich by patient, t"
 NORM = "resampled patients, triangle inequality: at least 95 %"
 WEIGHTINGS = ("images", "patients")
 
@@ -373,6 +375,38 @@ def calibration_error(
         NORM,
         cases,
     )
+
+
+def calibration_line(cases: Cases, log_odds: Floats) -> dict[str, ColumnMetric]:
+    """Returns slope and intercept of the calibration, with a t interval by patient.
+
+    Args:
+      cases: labels and patients.
+      log_odds: [n, C] of the probabilities, finite.
+    """
+    line = compute_calibration_line(cases.known, log_odds, cases.patients)
+    effective, few = cases.classes()
+    factor = t_quantile(effective) / Z
+
+    def metric(values: Floats, contributions: Floats, undefined: str) -> ColumnMetric:
+        covariance = clustered_covariance(contributions, effective) * np.outer(factor, factor)
+        half = Z * np.sqrt(np.diag(covariance))
+        reasons = [
+            reason or (undefined if np.isnan(value) else "")
+            for reason, value in zip(few, values, strict=True)
+        ]
+        return ColumnMetric(
+            values, values - half, values + half, covariance, effective, reasons, LINE, cases
+        )
+
+    return {
+        "calibration_slope": metric(
+            line.slope, line.slope_contributions, "the probabilities separate the classes"
+        ),
+        "calibration_intercept": metric(
+            line.intercept, line.intercept_contributions, "all probabilities are close to 0 or 1"
+        ),
+    }
 
 
 def _covariance(draws: Floats) -> Floats:

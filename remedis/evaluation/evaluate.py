@@ -14,7 +14,7 @@ from remedis.evaluation.auroc import checked
 from remedis.evaluation.estimates import Cases, ColumnMetric
 from remedis.evaluation.evaluation_result import Metric, Result
 from remedis.evaluation.intervals import RESAMPLES, patient_counts
-from remedis.evaluation.ranking import ranking_of, tie_warning, ties
+from remedis.evaluation.ranking import log_odds_of_scores, ranking_of, tie_warning, ties
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 from remedis.models.tasks import TASKS
@@ -36,8 +36,9 @@ def evaluate(
     """Returns every metric of each label and its mean over the labels, with intervals by patient.
 
     AUROC and average precision are always computed. Sensitivity, specificity, PPV and NPV need
-    thresholds. Brier score, calibration error and accuracy need scores that are all in [0, 1], that
-    is, probabilities. The sources of the formulas are those of the modules of the metrics.
+    thresholds. Brier score, calibration error, slope and intercept, and accuracy need scores that
+    are all in [0, 1], that is, probabilities. The sources of the formulas are those of the modules
+    of the metrics.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
@@ -82,6 +83,7 @@ def evaluate(
     if are_probabilities:
         by_column["brier"] = estimates.brier(cases, score)
         by_column["calibration_error"] = estimates.calibration_error(cases, score, weights)
+        by_column |= estimates.calibration_line(cases, log_odds_of_scores(score, ranked))
         if task == "multi_label":
             proportions["accuracy"] = ratios.accuracy(known, score)
     by_column |= estimates.proportions(proportions, cases)

@@ -12,7 +12,10 @@ CHOSEN_ON_THIS_DATA = (
     "calibration and the thresholds were chosen on the validation split."
 )
 NOTE = "Intervals hold the uncertainty of the data, not that of another training run."
-THRESHOLDS = "Thresholds were chosen on the validation split."
+THRESHOLDS = (
+    "Thresholds and calibration were chosen on the validation split: intervals of numbers at "
+    "thresholds and of calibration are conditional on that choice."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Result:
       averaged: names of the labels in the mean.
       left_out: names of the labels whose AUROC is not estimable.
       interval: name of the method of the intervals of the AUROC.
-      metrics: name -> metric: average_precision; brier, calibration_error and accuracy if the
+      metrics: name -> metric: average_precision; brier, calibration_error, calibration_slope,
+        calibration_intercept and accuracy if the
         scores are probabilities; youden/sensitivity, /specificity, /ppv, /npv and the same for
         target_sensitivity if there are thresholds.
       thresholds: thresholds of these metrics.

@@ -67,6 +67,17 @@ def log_odds_of_probabilities(probabilities: npt.ArrayLike) -> Floats:
     return np.clip(odds, -limit, limit)
 
 
+def log_odds_of_scores(probabilities: Floats, ranking: Floats) -> Floats:
+    """Returns the log odds [n, L] of probabilities [n, L], finite.
+
+    A column of `ranking` [n, L] that has the probabilities as its sigmoid is their log odds; other
+    columns are computed from the probabilities, with `log_odds_of_probabilities`.
+    """
+    same = np.abs(scipy.special.expit(ranking) - probabilities).max(axis=0, initial=0) < 1e-5
+    columns = [log_odds_of_probabilities(column) for column in probabilities.T]
+    return np.where(same, ranking, np.stack(columns, axis=1))
+
+
 def ranking_of(rows: pd.DataFrame, names: Sequence[str], task: str = "multi_label") -> Ranking:
     """Returns the values that rank the images of a table of predictions.
 

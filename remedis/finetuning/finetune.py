@@ -20,6 +20,7 @@ from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.finetuning import best_candidate, head_only, model, rehearsal, scratch_rates
+from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.finetuning import data as finetuning_data
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import Grid
@@ -176,6 +177,15 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     of_validation["warnings"].insert(0, CHOSEN_ON_THIS_DATA)
     of_test = evaluated("test")
     of_test["warnings"] += [rate_warning] if rate_warning else []
+    if settings.report.nested_resamples:
+        of_test["nested"] = nested_intervals(
+            predictions,
+            labels,
+            of_test,
+            fitted_calibration,
+            seed=settings.seed,
+            resamples=settings.report.nested_resamples,
+        )
     results = {
         "random_weights": start.random,
         "checkpoint": start.to_json(),
@@ -209,6 +219,8 @@ def _rate_warning(settings: FinetuneSettings) -> str | None:
 def _check(settings: FinetuneSettings) -> None:
     """Raises a UserError for settings that would otherwise fail after hours of training."""
     checks.within(settings.report, {"resamples": (MIN_RESAMPLES, None)})
+    if settings.report.nested_resamples:
+        checks.within(settings.report, {"nested_resamples": (MIN_RESAMPLES, None)})
     checks.within(settings, {"seed": (0, 2**31 - 1)})
     checks.within(
         settings.optimization,

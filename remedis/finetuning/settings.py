@@ -144,6 +144,7 @@ class ReportSettings:
     target_sensitivity: float
     resamples: int
     weighting: str
+    nested_resamples: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,9 +14,11 @@ from remedis.data.fingerprints import Fingerprints
 from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
+from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import RESAMPLES
+from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import run_policies
 from remedis.inference.embed import readable_images
@@ -153,6 +155,7 @@ def reevaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
     weighting: str | None = None,
+    nested_resamples: int = 0,
 ) -> dict[str, Any]:
     """Evaluates a split of a finished run's predictions, e.g. with more resamples.
 
@@ -166,9 +169,11 @@ def reevaluate(
       seed: of the resamples.
       resamples: their number.
       weighting: of the AUROC, `images` or `patients`; None keeps that of the run.
+      nested_resamples: number of resamples of the nested bootstrap; 0 leaves it out.
 
     Raises:
-      UserError: the directory holds no finished run, or its predictions lack the split.
+      UserError: the directory holds no finished run, its predictions lack the split, or a nested
+        bootstrap is asked for without the validation split that chose the thresholds.
     """
     folder = pathlib.Path(run)
     for name in ("results.json", "predictions.parquet"):
@@ -191,6 +196,22 @@ def reevaluate(
         weighting=weighting or before.get("weighting", "images"),
         label_notes=_notes_of_run(old, split),
     )
+    if nested_resamples:
+        if split == "validation" or not chosen or "calibration" not in old:
+            raise UserError(
+                "--nested-resamples chooses calibration and thresholds again on the validation "
+                f"split of a run, and evaluates another split; {folder}, split {split}, has not "
+                "what it needs: name the directory of a fine-tuning run and its test split."
+            )
+        evaluated["nested"] = nested_intervals(
+            table,
+            list(before["labels"]),
+            evaluated,
+            Calibration.from_json(old["calibration"]),
+            split=split,
+            seed=seed,
+            resamples=nested_resamples,
+        )
     warning = str(old.get("data", {}).get("warning", ""))
     if split != "test":
         warning = (

@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from remedis.evaluation.auroc import Floats, checked
-from remedis.evaluation.calibration_error import BINS, bins
+from remedis.evaluation.calibration_error import bin_count, bins
 from remedis.evaluation.evaluation_result import Result
 from remedis.reporting.figures import BLUE, GREY, columns_of, panels, unit_axes
+from remedis.reporting.results_table import brief
 
-_BARS = 20  # of the histogram at the bottom of a panel
+_BARS = 20  # of the histogram at the bottom of a panel, at most
 _BARS_HEIGHT = 0.2  # of the tallest bar, as a share of the panel
 
 
@@ -26,9 +27,10 @@ def reliability_curves(
 ) -> Figure:
     """Returns one panel per label: share of positives by probability, and the calibration error.
 
-    A dot is a bin of `remedis.evaluation.calibration_error.bins`, which hold equally many images.
-    On the diagonal, probability and share of positives agree. Bars at the bottom count images by
-    probability.
+    A dot is a bin of `remedis.evaluation.calibration_error.bins`, which hold equally many images;
+    their number follows from the number of patients. On the diagonal, probability and share of
+    positives agree. Bars at the bottom count images by probability. Slope and intercept are those
+    of `remedis.evaluation.calibration_line`: 1 and 0 for a calibrated model.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
@@ -46,23 +48,26 @@ def reliability_curves(
     figure, grid = panels(
         len(names),
         columns,
-        (2.9, 3.5),
+        (2.9, 3.9),
         title=title,
-        subtitle=f"Dots: {BINS} bins of equally many images. Bars: images by probability.",
+        subtitle="Dots: bins of equally many images. Bars: images by probability.",
         random_weights=random_weights,
     )
     errors = result.metrics["calibration_error"].labels
     for column, (axes, name) in enumerate(zip(grid, names, strict=True)):
-        # The padding leaves room for two lines of text between title and panel.
-        axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11, pad=32)
+        # The padding leaves room for four lines of text between title and panel.
+        axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11, pad=56)
         unit_axes(axes)
         use = ~np.isnan(known[:, column])
         text = f"ECE {errors[name].interval}" if errors[name].estimable else "not estimable"
-        _panel(axes, known[use, column], score[use, column])
+        count = bin_count(errors[name].patients)
+        _panel(axes, known[use, column], score[use, column], count)
         axes.text(
             0.5,
             1.03,
-            f"{text}\n{use.sum():,} images",
+            "\n".join(
+                [text, *_line(result, name), f"{use.sum():,} images, {count} bin{'s'[: count - 1]}"]
+            ),
             transform=axes.transAxes,
             ha="center",
             va="bottom",
@@ -76,19 +81,31 @@ def reliability_curves(
     return figure
 
 
-def _panel(axes: Axes, labels: Floats, probabilities: Floats) -> None:
+def _line(result: Result, name: str) -> list[str]:
+    """Returns slope and intercept of a label, if the result has them."""
+    found = []
+    for key, text in (("calibration_slope", "slope"), ("calibration_intercept", "intercept")):
+        # Results of earlier versions have neither.
+        if key in result.metrics:
+            found.append(f"{text} {brief(result.metrics[key].labels[name])}")
+    return found
+
+
+def _panel(axes: Axes, labels: Floats, probabilities: Floats, bin_number: int) -> None:
     if not len(labels):
         return
-    counts, edges = np.histogram(probabilities, _BARS, (0, 1))
+    # The Rice rule, 2 n^(1/3): 13 images have 5 bars.
+    bars = min(_BARS, int(np.ceil(2 * len(labels) ** (1 / 3))))
+    counts, edges = np.histogram(probabilities, bars, (0, 1))
     axes.bar(
         edges[:-1],
         counts / counts.max() * _BARS_HEIGHT,
-        1 / _BARS,
+        1 / bars,
         align="edge",
         color="#D4D4D4",
         zorder=1,
     )
-    bin_of = bins(probabilities)
+    bin_of = bins(probabilities, bin_number)
     # Equal probabilities share a bin, so that some bins are empty: these have no dot.
     images = np.bincount(bin_of)
     used = images > 0

@@ -15,6 +15,8 @@ _MEANS = {
     "accuracy": "Mean accuracy at a threshold of 0.5",
     "brier": "Mean Brier score",
     "calibration_error": "Mean calibration error (ECE)",
+    "calibration_slope": "Mean calibration slope (1 if calibrated)",
+    "calibration_intercept": "Mean calibration intercept (0 if calibrated)",
 }
 PATIENTS_OF_EQUAL_WEIGHT = (
     "AUROC: every patient of a class has the same weight, however many images it has."
@@ -52,13 +54,19 @@ def results_table(results: Mapping[str, Any], title: str = "Results") -> Table:
     return table
 
 
-def operating_table(results: Mapping[str, Any]) -> Table:
+def operating_table(results: Mapping[str, Any], nested: bool = False) -> Table:
     """Returns sensitivity and specificity at both thresholds, one row per label.
 
     Args:
       results: as for `results_table`, with thresholds.
+      nested: whether intervals are those of `results["nested"]`, which include the choice of the
+        thresholds.
     """
-    table = empty("At thresholds chosen on validation (Youden; target sensitivity)", "label")
+    title = "At thresholds chosen on validation (Youden; target sensitivity)"
+    if nested:
+        title = "The same, intervals with the choice of thresholds and calibration"
+        results = {**results, "metrics": results["nested"]["metrics"]}
+    table = empty(title, "label")
     columns = _points(results)
     for name in columns.values():
         # The column of a specificity follows its sensitivity, which names the threshold.
@@ -163,6 +171,13 @@ def results_report(
         report += ["", operating_table(results)]
         names = {name: text.replace(":", "") for name, text in _points(results).items()}
         report += map(Text, _other_means(results, names))
+    if nested := results.get("nested"):
+        report += ["", operating_table(results, nested=True)]
+        for name, text in _MEANS.items():
+            if name in nested["metrics"]:
+                mean = Estimate.from_json(nested["metrics"][name]["mean"])
+                report.append(Text(f"{text}: {mean.interval}"))
+        report.append(Text(nested["note"], style="dim"))
     if results.get("subgroups"):
         report += ["", subgroup_table(results)]
     report.append(Text(results["note"], style="dim"))
@@ -213,7 +228,11 @@ def brief(estimate: Estimate) -> str:
     """Returns the numbers with two decimals: `0.81 [0.72, 0.88]` or `not estimable`."""
     if estimate.value is None:
         return "not estimable"
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+    # Adding 0 makes 0 of a rounded -0.
+    value, low, high = (
+        round(number or 0.0, 2) + 0.0 for number in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _gap(gap: Mapping[str, float]) -> str:

@@ -35,7 +35,8 @@ def report(workdir: files.Path) -> RenderableType:
     predictions = predictions[predictions["split"] == split]
     labels = predictions[[f"label/{name}" for name in result.labels]].to_numpy()
     scores = predictions[[f"score/{name}" for name in result.labels]].to_numpy()
-    where = f"on the {split} split, {run.resolve().name}"
+    chosen = " (chosen on this data: looks better than it is)" if split == "validation" else ""
+    where = f"on the {split} split{chosen}, {run.resolve().name}"
     ranked = ranking_of(predictions, list(result.labels), result.task).values
     for draw, values, name, title in (
         (roc_plot.roc_curves, ranked, "roc.png", f"ROC curves {where}"),
@@ -56,8 +57,11 @@ def report(workdir: files.Path) -> RenderableType:
         figure = training_plot.training_curves(rows, random_weights=random_weights)
         figures.write(figure, run / "training.png")
     title = f"{split.capitalize()} split"
+    # Runs of earlier versions do not say what selected the checkpoint.
+    note = results.get("selection", {}).get("note", "")
     place = f"Results, predictions, plots and the exported model are in {run}."
     return Group(
         results_table.results_report(results[split], random_weights=random_weights, title=title),
+        *([Text(note)] if note else []),
         Text(place, no_wrap=True, overflow="ignore"),  # a path in one piece can be copied
     )

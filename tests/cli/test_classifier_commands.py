@@ -80,6 +80,8 @@ def test_evaluate_scores_a_manifest_as_the_classifier_does(run, site, tmp_path, 
     results = json.loads((out / "results.json").read_text())
     assert results["test"]["images"] == 40
     assert results["test"]["thresholds"]["youden"] == {"ill": 0.5, "well": None}
+    assert _run("evaluate", run, site, "--out=nested", "--nested-resamples=200") == 1
+    assert "only a run's stored predictions hold the validation" in capsys.readouterr().err
     assert _run("evaluate", run, site, f"--out={out}") == 1
     assert "holds results already; name another directory" in capsys.readouterr().err
 

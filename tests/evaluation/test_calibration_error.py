@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from remedis.evaluation.calibration_error import BINS, bins, calibration_error
+from remedis.evaluation.calibration_error import BINS, bin_count, bins, calibration_error
 from remedis.evaluation.intervals import patient_counts
 
 
@@ -23,10 +23,24 @@ def case(seed, rows=400):
 
 def test_bins_hold_equally_many_images_and_equal_probabilities_together():
     rng = np.random.default_rng(0)
-    assert np.ptp(np.bincount(bins(rng.random(1500)))) <= 1
+    assert np.ptp(np.bincount(bins(rng.random(1500), 15))) <= 1
     few = np.repeat([0.1, 0.2, 0.9], [500, 20, 30])
-    assert len(set(zip(bins(few), few, strict=True))) == 3
-    assert bins(np.full(9, 0.4)).max() < BINS
+    assert len(set(zip(bins(few, 15), few, strict=True))) == 3
+    assert bins(np.full(9, 0.4), 15).max() < BINS
+
+
+def test_the_number_of_bins_follows_from_the_patients():
+    for patients, count in ((0, 1), (7, 1), (8, 2), (13, 2), (26, 2), (27, 3), (200, 5)):
+        assert bin_count(patients) == count
+    assert (bin_count(3374), bin_count(3375), bin_count(10**6)) == (14, 15, 15)
+    # Thirteen images in 15 bins would be the mean of |label - probability|.
+    labels = (np.arange(13) % 2)[:, None].astype(float)
+    probabilities = np.linspace(0.4, 0.6, 13)[:, None]
+    error = calibration_error(labels, probabilities, np.arange(13), np.ones((1, 13)))[0][0]
+    assert error < 0.1 < np.abs(labels - probabilities).mean()
+    # Images of one patient are no more bins.
+    one = calibration_error(labels, probabilities, np.zeros(13, int), np.ones((1, 1)))[0][0]
+    assert one == pytest.approx(abs((labels - probabilities).mean()))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -37,7 +51,7 @@ def test_agrees_with_the_published_form_on_every_resample(seed):
     for column in range(2):
         use = ~np.isnan(labels[:, column])
         target, probability = labels[use, column], probabilities[use, column]
-        bin_of = bins(probability)
+        bin_of = bins(probability, bin_count(len(np.unique(patients[use]))))
         assert values[column] == pytest.approx(by_hand(target, probability, bin_of))
         residual = target - probability
         gaps = np.array([residual[bin_of == b].sum() for b in range(BINS)]) / len(residual)

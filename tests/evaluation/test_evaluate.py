@@ -249,7 +249,8 @@ def test_every_metric_is_there_and_agrees_with_scikit_learn():
         for kind in ("youden", "target_sensitivity")
         for name in ("sensitivity", "specificity", "ppv", "npv")
     ]
-    others = ["average_precision", "brier", "calibration_error", "accuracy"]
+    line = ["calibration_slope", "calibration_intercept"]
+    others = ["average_precision", "brier", "calibration_error", *line, "accuracy"]
     assert sorted(result.metrics) == sorted([*others, *points])
     for column, name in enumerate(NAMES):
         use = ~np.isnan(labels[:, column])
@@ -261,14 +262,15 @@ def test_every_metric_is_there_and_agrees_with_scikit_learn():
         ):
             assert result.metrics[metric].labels[name].value == pytest.approx(value)
         assert result.metrics["target_sensitivity/sensitivity"].labels[name].value >= 0.9
-    for found in result.metrics.values():
+    for metric, found in result.metrics.items():
         assert (found.averaged, list(found.labels)) == (NAMES, list(NAMES))
         assert found.interval
         values = [estimate.value for estimate in found.labels.values()]
         assert found.mean.value == pytest.approx(np.mean(values))
         for estimate in (*found.labels.values(), found.mean):
-            assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
-            assert estimate.high > estimate.low
+            assert estimate.low < estimate.high
+            assert estimate.low <= estimate.value <= estimate.high
+            assert metric in line or 0 <= estimate.low < estimate.high <= 1
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 

@@ -118,7 +118,12 @@ def test_counts_are_those_of_the_predictions(finished):
             assert estimate["patients"] == known["patient_id"].nunique()
             assert estimate["positives"] == positive["patient_id"].nunique()
     assert set(table["split"]) == {"validation", "test"}
-    for label in LABELS:
+    assert results["test"]["ranked_by"] == "log odds"
+    for i, label in enumerate(LABELS):
+        scale, offset = (results["calibration"][key][i] for key in ("scale", "offset"))
+        want = scale * table[f"logit/{label}"].astype(float) + offset
+        np.testing.assert_allclose(table[f"log_odds/{label}"], want)
+        np.testing.assert_allclose(table[f"score/{label}"], 1 / (1 + np.exp(-want)), rtol=1e-5)
         np.testing.assert_array_equal(table[f"found/{label}"], table[f"label/{label}"])
     assert results["data"]["evaluation_policies"]["uncertain"] == "ignore"
     assert results["test"]["label_notes"] == []
@@ -139,6 +144,11 @@ def test_metrics_have_the_loss_the_rate_and_the_validation(finished):
     best = max(validation, key=lambda row: row["validation/auroc"])
     assert results["best_step"] == best["step"]
     assert results["validation"]["mean"]["value"] == pytest.approx(best["validation/auroc"])
+    assert results["selection"]["labels"] == results["validation"]["averaged"] == LABELS
+    assert results["selection"]["left_out"] == []
+    warning = results["validation"]["warnings"][0]
+    assert warning.startswith("Chosen on this data: looks better than it is.")
+    assert not any(text.startswith("Chosen") for text in results["test"]["warnings"])
     # The rate of each step: 4 steps of warm-up, a tenth after 6, 12 and 18 of 20.
     factors = {2: 0.5, 4: 1, 6: 1, 8: 0.1, 12: 0.1, 14: 0.01, 18: 0.01, 20: 0.001}
     rates = {row["step"]: row["train/learning_rate"] for row in training}

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from scipy.special import expit
 
 from remedis.errors import UserError
-from remedis.evaluation.calibration_error import BINS
+from remedis.evaluation.calibration_error import bin_count
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import choose
@@ -114,9 +114,13 @@ def test_reliability_has_one_panel_per_label_and_nothing_overlaps(columns, rando
     for axes, (name, error), column in zip(figure.axes, errors.items(), labels.T, strict=True):
         images = (~np.isnan(column)).sum()
         assert axes.get_title() == name
-        assert axes.texts[0].get_text() == f"ECE {error.interval}\n{images} images"
+        first, *line, last = axes.texts[0].get_text().splitlines()
+        assert (first, last) == (f"ECE {error.interval}", f"{images} images, 5 bins")
+        for text, metric in zip(line, ("slope", "intercept"), strict=True):
+            estimate = result.metrics[f"calibration_{metric}"].labels[name]
+            assert text.startswith(f"{metric} {estimate.value:.2f} [{estimate.low:.2f}, ")
         probability, share = axes.lines[1].get_data()
-        assert len(probability) == BINS
+        assert len(probability) == bin_count(error.patients) == 5
         # Bins hold equally many images, so the mean distance of the dots is the calibration error.
         assert np.abs(probability - share).mean() == pytest.approx(error.value, abs=0.01)
     assert _overlaps(figure) == []
@@ -130,8 +134,25 @@ def test_reliability_of_few_different_probabilities_and_of_none():
     figure = reliability_curves(labels, scores, result, random_weights=False)
     probability, share = figure.axes[0].lines[1].get_data()
     assert (probability.tolist(), share.tolist()) == ([0.25, 0.75], [0.0, 1.0])
-    assert figure.axes[1].texts[0].get_text() == "not estimable\n0 images"
+    texts = [axes.texts[0].get_text().splitlines() for axes in figure.axes]
+    assert texts[1] == [
+        "not estimable",
+        "slope not estimable",
+        "intercept not estimable",
+        "0 images, 1 bin",
+    ]
+    assert texts[0][1] == "slope not estimable"  # the scores separate the classes
     assert len(figure.axes[1].lines) == 1
+
+
+def test_reliability_of_thirteen_images_has_two_bins():
+    labels, scores = (np.arange(13) % 2)[:, None] * 1.0, np.linspace(0.2, 0.9, 13)[:, None]
+    result = evaluate(labels, scores, ["a"], range(13), resamples=40)
+    figure = reliability_curves(labels, scores, result, random_weights=False)
+    assert len(figure.axes[0].lines[1].get_xdata()) == 2
+    assert len(figure.axes[0].patches) == 5  # bars, by the Rice rule
+    assert figure.axes[0].texts[0].get_text().endswith("13 images, 2 bins")
+    assert _overlaps(figure) == []
 
 
 @pytest.mark.parametrize("columns", [1, 5])

@@ -10,7 +10,7 @@ from rich.console import Console
 from scipy.special import expit
 
 from remedis.errors import UserError
-from remedis.evaluation import thresholds
+from remedis.evaluation import calibration, thresholds
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.inference import rescore
 from remedis.reporting import run_report
@@ -149,3 +149,40 @@ def test_a_directory_without_a_finished_run_is_refused(tmp_path):
         compared(finished, tmp_path / "other")
     with pytest.raises(UserError, match="The labels differ"):
         compared(finished, run(tmp_path / "one", names=NAMES[:1]))
+
+
+def test_nested_intervals_of_a_finished_run_are_in_results_and_report(tmp_path):
+    finished = run(tmp_path / "run")
+    results = json.loads((finished / "results.json").read_text())
+    names = list(results["test"]["labels"])
+    none = calibration.Calibration("none", (1.0,) * len(names), (0.0,) * len(names), {}, ())
+    results |= {"task": "multi_label", "calibration": none.to_json()}
+    (finished / "results.json").write_text(json.dumps(results))
+    with pytest.raises(UserError, match="--nested-resamples chooses calibration and thresholds"):
+        rescore.reevaluate(finished, tmp_path / "no", "validation", nested_resamples=50)
+    again = rescore.reevaluate(
+        finished, tmp_path / "again", "test", resamples=50, nested_resamples=50
+    )
+    nested = again["test"]["nested"]
+    assert nested["resamples"] == 50
+    name = "youden/sensitivity"
+    conditional = again["test"]["metrics"][name]["mean"]
+    assert nested["metrics"][name]["mean"]["value"] == conditional["value"]
+    assert nested["metrics"][name]["mean"]["low"] <= conditional["low"]
+    text = printed(run_report.report(tmp_path / "again"))
+    assert "The same, intervals with the choice of thresholds and calibration" in text
+    assert "those of the other tables are conditional on that choice" in text
+    assert "Mean calibration slope (1 if calibrated)" in text or "Calibration slope" in text
+
+
+def test_results_on_validation_say_that_they_look_better(tmp_path):
+    finished = run(tmp_path / "run")
+    results = json.loads((finished / "results.json").read_text())
+    results["task"] = "multi_label"
+    results["selection"] = {"note": "The checkpoint was selected by the mean AUROC of a."}
+    (finished / "results.json").write_text(json.dumps(results))
+    again = rescore.reevaluate(finished, tmp_path / "again", "validation", resamples=50)
+    assert again["validation"]["warnings"][0].startswith("Chosen on this data: looks better than")
+    text = printed(run_report.report(tmp_path / "again"))
+    assert "Chosen on this data: looks better than it is." in text
+    assert "The checkpoint was selected by the mean AUROC of a." in text
