@@ -1,7 +1,7 @@
 """Coverage of the intervals of calibration slope and intercept, and of nested intervals.
 
     python benchmarks/calibration_coverage.py line [--draws=1000]
-    python benchmarks/calibration_coverage.py nested [--draws=300 --resamples=100]
+    python benchmarks/calibration_coverage.py nested [--draws=300 --resamples=100 --patients 60 200]
 
 `line`: a made-up population as in `benchmarks/coverage.py`: scores are normal, with a higher mean
 in positives; the patient has the share `shared` of their variance. The log odds of predictions are
@@ -17,7 +17,7 @@ thresholds that unlimited validation data would give (`unlimited`).
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -145,8 +145,22 @@ def line(draws: int) -> None:
         )
 
 
-def nested(draws: int, resamples: int, prevalence: float = 0.25, area: float = 0.85) -> None:
-    """Prints the coverage of conditional and of nested intervals for both truths."""
+def nested(
+    draws: int,
+    resamples: int,
+    validation: Sequence[int],
+    prevalence: float = 0.25,
+    area: float = 0.85,
+) -> None:
+    """Prints the coverage of conditional and of nested intervals for both truths.
+
+    Args:
+      draws: number of made-up studies.
+      resamples: of each nested bootstrap.
+      validation: numbers of validation patients.
+      prevalence: share of positive patients.
+      area: AUROC.
+    """
     distance = shift(area)
     population = Population(distance, prevalence)
     # Unlimited data: true log odds, and the score that the target's share of positives reaches.
@@ -157,7 +171,7 @@ def nested(draws: int, resamples: int, prevalence: float = 0.25, area: float = 0
     )
     print(f"{'validation':>10} {'metric':<32}{'truth':<11}{'conditional':>12}{'nested':>8}"
           f"{'draws':>7}")  # fmt: skip
-    for patients in (60, 200, 1000):
+    for patients in validation:
         covers = defaultdict(list)
         for seed in range(draws):
             rng = np.random.default_rng(seed)
@@ -218,11 +232,12 @@ def main() -> None:
     parser.add_argument("part", choices=("line", "nested"))
     parser.add_argument("--draws", type=int)
     parser.add_argument("--resamples", type=int, default=100)
+    parser.add_argument("--patients", type=int, nargs="+", default=[60, 200, 1000])
     parsed = parser.parse_args()
     if parsed.part == "line":
         line(parsed.draws or 1000)
     else:
-        nested(parsed.draws or 300, parsed.resamples)
+        nested(parsed.draws or 300, parsed.resamples, parsed.patients)
 
 
 if __name__ == "__main__":
