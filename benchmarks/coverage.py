@@ -169,11 +169,10 @@ class Truth:
             "youden/npv": true_negative / (true_negative + false_negative),
         }
 
-    def calibration_error(self, probabilities: np.ndarray) -> float:
+    def calibration_error(self, probabilities: np.ndarray, patients: int) -> float:
         """Returns the population's error with the bins of a sample's probabilities [n]."""
-        edges = np.unique(
-            np.quantile(probabilities, np.linspace(0, 1, bin_count(PATIENTS) + 1)[1:-1])
-        )
+        shares = np.linspace(0, 1, bin_count(patients) + 1)[1:-1]
+        edges = np.unique(np.quantile(probabilities, shares))
         at_edges = np.interp(edges, self._predicted, self._excess)
         return float(np.abs(np.diff([0, *at_edges, self._excess[-1]])).sum())
 
@@ -199,7 +198,8 @@ def metric_bounds(
     result = evaluate(
         labels, probabilities, names, rows, thresholds=thresholds, seed=seed, resamples=resamples
     )
-    errors = [truth.calibration_error(of_label) for of_label in probabilities.T]
+    patients = len(np.unique(rows))
+    errors = [truth.calibration_error(of_label, patients) for of_label in probabilities.T]
     truths = {**truth.metrics, "calibration_error": errors[0]}
     for name, true in truths.items():
         metric = result if name == "auroc" else result.metrics[name]
