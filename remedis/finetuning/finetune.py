@@ -19,8 +19,8 @@ from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
-from remedis.finetuning import best_candidate, head_only, model, rehearsal, scratch_rates
 from remedis.evaluation.nested_bootstrap import nested_intervals
+from remedis.finetuning import best_candidate, head_only, model, rehearsal, scratch_rates
 from remedis.finetuning import data as finetuning_data
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import Grid
