@@ -21,11 +21,11 @@ from remedis.evaluation.label_budget.required_patients import (
     TOO_FEW_SEEDS,
     crossings,
     excludes_one,
+    intervals,
     quotient,
 )
 from remedis.evaluation.label_budget.resampling import (
     Interval,
-    interval,
     patient_noise,
     seed_draws,
 )
@@ -55,23 +55,21 @@ def placebo(curve: LearningCurve, level: Level, resamples: int, seed: int) -> di
     if missing is not None:
         return row | {"missing": missing}
     share = float(level.share or 0)
-    draws = [
-        quotient(
-            *reversed(crossings(first, second, share_of_gain(second, first, share, headline=True)))
-        )
+    pairs = [
+        (first, second, *crossings(first, second, share_of_gain(second, first, share, True)))
         for first, second in _halves(curve, resamples, seed)
     ]
-    # The arm's half reaches the level in no case that is counted as a ratio of 0.
-    ratios = np.maximum([ratio[0] for ratio in draws], 0.0)
+    # A ratio of -inf, where only the second half reaches the level, counts as 0.
+    ratios = np.array([max(quotient(base[:1], arm[:1])[0], 0.0) for _, _, arm, base in pairs])
     # Ratios may be infinite: quantiles are ratios themselves, without interpolation.
     ordered = np.sort(ratios)
     ranks = np.round(np.array([0.5, (1 - LEVEL) / 2, (1 + LEVEL) / 2]) * (len(ordered) - 1))
     ends = (float(x) if np.isfinite(x) else None for x in ordered[ranks.astype(int)])
     return row | {
-        "splits": len(draws),
+        "splits": len(pairs),
         "ratio": dataclasses.asdict(Interval(*ends)),
         "share_twofold": float(((ratios >= 2) | (ratios <= 0.5)).mean()),
-        "share_multiples": float(np.mean([excludes_one(interval(ratio)) for ratio in draws])),
+        "share_multiples": float(np.mean([excludes_one(intervals(*pair)[2]) for pair in pairs])),
     }
 
 

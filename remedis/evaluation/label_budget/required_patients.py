@@ -155,6 +155,43 @@ def quotient(of_baseline: Floats, patients: Floats) -> Floats:
     return result
 
 
+def intervals(
+    curve: Curve, base: Curve, patients: Floats, of_baseline: Floats
+) -> tuple[Interval, Interval, Interval]:
+    """Returns the intervals of the patients of an arm, of the baseline, and of their ratio.
+
+    Between zero-shot and the smallest budget above it, nothing was measured and the axis has no
+    scale: a curve that saturates early crosses there by interpolation alone. Ends of intervals are
+    moved to 0 or to that budget.
+
+    Args:
+      curve: of the arm.
+      base: of the baseline.
+      patients: [1 + B] that the arm needs.
+      of_baseline: [1 + B] that the baseline needs.
+    """
+    fewest, most = _measured(curve, patients)
+    base_fewest, base_most = _measured(base, of_baseline)
+    return (
+        Interval(interval(patients).value, interval(fewest).low, interval(most).high),
+        Interval(interval(of_baseline).value, interval(base_fewest).low, interval(base_most).high),
+        Interval(
+            interval(quotient(of_baseline, patients)).value,
+            interval(quotient(base_fewest, most)).low,
+            interval(quotient(base_most, fewest)).high,
+        ),
+    )
+
+
+def _measured(curve: Curve, patients: Floats) -> tuple[Floats, Floats]:
+    """Returns the fewest and most patients, where a crossing is below the smallest real budget."""
+    if curve.budgets[0] > 0 or len(curve.budgets) == 1:
+        return patients, patients
+    first = float(curve.budgets[1])
+    below = (patients > 0) & (patients < first)
+    return np.where(below, 0.0, patients), np.where(below, first, patients)
+
+
 def excludes_one(ratio: Interval) -> bool:
     """Returns whether the whole interval of a ratio is on one side of 1."""
     above = ratio.low is not None and ratio.low > 1
@@ -191,8 +228,7 @@ def _answer(curve: Curve, base: Curve, level: Level, questions: Questions) -> di
         answer["fold_missing"] = IS_BASELINE
     if status not in (REACHED, NOT_REACHED, BELOW):
         return answer
-    estimate, needed = interval(patients), interval(of_baseline)
-    ratio = interval(quotient(of_baseline, patients))
+    estimate, needed, ratio = intervals(curve, base, patients, of_baseline)
     if is_baseline:
         missing: str | None = IS_BASELINE
     elif level.target == REFERENCE:

@@ -257,3 +257,14 @@ def test_extrapolation_is_on_request_and_needs_budgets():
     few = {cell: scores for cell, scores in grid.items() if cell.patients < 40}
     answer = find_answer(analyse_study(test, few, "base", resamples=60, extrapolate=True))
     assert answer["extrapolation"] == {"patients": None, "missing": "too few budgets"}
+
+
+def test_between_zero_shot_and_the_first_budget_nothing_is_known():
+    answer = headline(curve("arm", (0.6, 0.86, 0.9, 0.9), spread=1e-4))
+    assert 0 < answer["patients"]["value"] < 5
+    assert (answer["patients"]["low"], answer["patients"]["high"]) == (0, 5)
+    # At least as many times fewer as with five patients.
+    assert answer["fold"]["low"] == pytest.approx(answer["baseline_patients"]["low"] / 5, rel=0.01)
+    assert answer["fold"]["high"] is None
+    both = curve("base", (0.6, 0.86, 0.9, 0.9), spread=1e-4, seed=1)
+    assert headline(curve("arm", (0.6, 0.89, 0.9, 0.9), spread=1e-4), both)["fold"] is None
