@@ -147,7 +147,10 @@ def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
             "Preprocessing 'rotate(3)' must give the same result every time here",
         ),
         ({"resamples": 20}, "config.resamples is 20; expected at least 40."),
-        ({"weighting": "patient"}, "config.weighting 'patient': did you mean 'patients'"),
+        (
+            {"weighting": "patient"},
+            "Unknown value of config.weighting 'patient': did you mean 'patients'",
+        ),
         ({"seed": -1}, "config.seed is -1; expected 0 to 2147483647."),
         ({"momentum": 1.5}, "config.momentum is 1.5; expected 0 to 1."),
         ({"image_size": 0}, "Preprocessing 'resize(0)': wrong arguments of resize (size is 0; "),
