@@ -33,11 +33,24 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
 
+from remedis.evaluation import ratios
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.auroc_difference import compare
 from remedis.evaluation.calibration_error import bin_count
+from remedis.evaluation.effective_patients import (
+    clustered_covariance,
+    effective_number,
+    t_quantile,
+)
 from remedis.evaluation.evaluate import evaluate
-from remedis.evaluation.intervals import Estimate, patient_counts, percentile_interval
+from remedis.evaluation.intervals import (
+    MIN_PATIENTS,
+    Estimate,
+    Z,
+    patient_counts,
+    percentile_interval,
+    wilson_interval,
+)
 from remedis.evaluation.repeated_runs import auroc_over_runs
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
@@ -213,8 +226,27 @@ def metric_bounds(
         ends = percentile_interval(auroc(labels[:, :1], scores[:, :1], weights, rows)[:, 0])
         yield "(auroc, bootstrap)", ends and (*ends, area)
     else:
+        yield from plain_bounds(labels, probabilities, at, rows, truth)
         weighted = evaluate(labels, scores, names, rows, weighting="patients", resamples=40)
         yield "auroc, patients of equal weight", bounds(weighted.labels["a"], area)
+
+
+def plain_bounds(
+    labels: np.ndarray, probabilities: np.ndarray, cut: float, rows: np.ndarray, truth: Truth
+) -> Iterator[tuple[str, Bounds]]:
+    """Yields intervals of proportions without `stabilised_variance`, for comparison."""
+    metrics = ratios.operating_point(labels, probabilities, np.array([cut]))
+    metrics["accuracy"] = ratios.accuracy(labels, probabilities)
+    for name in ("specificity", "npv", "accuracy"):
+        ratio = ratios.ratios({name: metrics[name]}, rows)[name]
+        effective = effective_number(ratio.denominators)
+        variance = clustered_covariance(ratio.contributions, effective)[0]
+        low, high = wilson_interval(
+            ratio.values, variance * (t_quantile(effective) / Z) ** 2, effective
+        )
+        true = truth.metrics[name if name in truth.metrics else f"youden/{name}"]
+        enough = effective[0] >= MIN_PATIENTS
+        yield f"({name}, variance alone)", (low[0], high[0], true) if enough else None
 
 
 def gap_bounds(area: float, seed: int, resamples: int) -> Iterator[tuple[str, Bounds]]:
