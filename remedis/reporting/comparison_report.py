@@ -82,9 +82,8 @@ def comparison_report(compared: RunComparison) -> RenderableType:
     notes += [
         Text(f"{name}: not estimable ({of.reason}).") for name, of in labels.items() if of.reason
     ]
-    notes += map(
-        Text, effective_notes({name: dataclasses.asdict(of) for name, of in labels.items()})
-    )
+    fields = {name: {"value": of.difference, **vars(of)} for name, of in labels.items()}
+    notes += map(Text, effective_notes(fields))
     if any(of.difference is not None and of.p is None for of in labels.values()):
         notes.append(
             Text("No p: both models rank the images of a label alike, as two perfect ones do.")
