@@ -191,14 +191,13 @@ def effective_notes(labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Returns a sentence for each label of which a few patients have many images.
 
     Args:
-      labels: name -> fields of its AUROC, of any version.
+      labels: name -> fields of its AUROC, or of a difference of AUROCs, of any version.
     """
     notes = []
     for name, fields in labels.items():
-        estimate = Estimate.from_json(fields)
         counts = (
-            (estimate.effective_patients, estimate.patients, "patients"),
-            (estimate.effective_positives, estimate.positives, "positive patients"),
+            (fields.get("effective_patients"), fields["patients"], "patients"),
+            (fields.get("effective_positives"), fields["positives"], "positive patients"),
         )
         uneven = [
             f"{counted} {kind} count as {effective:.1f}"
@@ -206,7 +205,7 @@ def effective_notes(labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
             if effective is not None and effective < _UNEVEN * counted
         ]
         if uneven:
-            images = estimate.largest_patient_images
+            images = fields["largest_patient_images"]
             notes.append(f"{name}: {', '.join(uneven)}; one patient has {images} images.")
     return notes
 
