@@ -18,10 +18,12 @@ RENAMED_KEYS = {"rematerialise": "gradient_checkpointing"}
 ADDED_KEYS = frozenset(
     {
         "allow_similar_ids",
+        "allow_similar_images",
         "eval_uncertain",
         "eval_unmentioned",
         "eval_unlabelled",
         "nested_resamples",
+        "weighting",
     }
 )
 

@@ -33,10 +33,10 @@ class DataSettings:
     complete_splits: bool
     allow_missing_patient_ids: bool
     refuse_near_duplicates: bool
-    allow_similar_images: bool
     max_bad_images: float
     # With the defaults for a config of an earlier version, in which evaluation follows training.
     allow_similar_ids: bool = False
+    allow_similar_images: bool = False
     eval_uncertain: str = ""
     eval_unmentioned: str = ""
     eval_unlabelled: str = ""
@@ -143,7 +143,7 @@ class ReportSettings:
     calibration: str
     target_sensitivity: float
     resamples: int
-    weighting: str
+    weighting: str = "images"
     nested_resamples: int = 0
 
 

@@ -8,6 +8,8 @@ import pathlib
 import ml_collections
 import pytest
 
+from configs import common
+from remedis import options
 from remedis.data import labels, sources
 from remedis.errors import UserError
 from remedis.finetuning import finetune, rehearsal
@@ -207,3 +209,24 @@ def test_an_unknown_layout_is_refused(tmp_path):
     config.rehearsal = "chexprt"
     with pytest.raises(UserError, match="Unknown layout of made-up data 'chexprt': did you mean"):
         rehearsal.prepared(FinetuneSettings.from_config(config), RunDirectory(tmp_path, {}))
+
+
+KEYS_OF_0_1 = """
+    accumulate allow_missing_patient_ids architecture balance batch_size cache_gb
+    calibration checkpoint checkpoint_every class_weights clip_norm complete_splits
+    data_dir distribution drops ema embeddings_dir epochs eval_preprocess evaluate_every
+    examples focal_gamma head_norm image_size labels learning_rate learning_rate_batch
+    learning_rates log_every max_bad_images method mixup momentum optimizer patience
+    precision refuse_near_duplicates rehearsal rematerialise resamples schedule seed
+    source source_options split_seed split_unit splits steps stratify target_sensitivity
+    task train_preprocess uncertain unmentioned warmup weight_decay
+"""
+
+
+def test_run_directories_of_version_0_1_lack_added_keys_only():
+    now = {options.RENAMED_KEYS.get(key, key) for key in KEYS_OF_0_1.split()}
+    assert set(common.finetuning()) - now == options.ADDED_KEYS
+    old = {key: value for key, value in common.finetuning().items() if key in now}
+    settings = FinetuneSettings.from_config(old)
+    assert settings.data.policies.evaluation == settings.data.policies.training
+    assert settings.report.weighting == "images"
