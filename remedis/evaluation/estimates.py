@@ -56,6 +56,7 @@ from remedis.evaluation.effective_patients import (
     t_quantile,
 )
 from remedis.evaluation.intervals import (
+    LEVEL,
     NO_VARIANCE,
     Estimate,
     Z,
@@ -208,6 +209,8 @@ class ColumnMetric:
       reasons: [C]; why a column is not estimable, or an empty string.
       method: name of the method of the interval.
       cases: labels [n, C] and patients, for the counts.
+      least: smallest number that the metric can have. Lower ends may be below it, for means over
+        columns; an estimate is not.
     """
 
     values: Floats
@@ -218,6 +221,7 @@ class ColumnMetric:
     reasons: Sequence[str]
     method: str
     cases: Cases
+    least: float = -np.inf
 
     @property
     def estimable(self) -> Booleans:
@@ -247,7 +251,8 @@ class ColumnMetric:
             ends = mean_interval(
                 self.values[chosen], self.low[chosen], self.high[chosen], covariance
             )
-        return Estimate(float(self.values[chosen].mean()), *ends, **fields)
+        low, high = max(ends[0], self.least), ends[1]
+        return Estimate(float(self.values[chosen].mean()), low, high, **fields)
 
 
 def auroc(cases: Cases, scores: Floats, weighting: str = "images") -> ColumnMetric:
@@ -362,7 +367,9 @@ def calibration_error(
             values[column], length[:, column] * factor[column], along[:, column] * factor[column]
         )
         if np.ptp(along[:, column]) > 1e-12:
-            low[column], high[column] = below, above
+            # Not cut at 0: an average of ends that are cut would be too high.
+            reach = np.nanquantile(length[:, column] * factor[column], (1 + LEVEL) / 2)
+            low[column], high[column] = values[column] - reach, above
         else:  # bins differ between resamples, but their sum does not
             low[column] = min(low[column], below)
     high = np.minimum(high, 1.0)
@@ -378,6 +385,7 @@ def calibration_error(
         cases.labelled.reasons(),
         NORM,
         cases,
+        least=0.0,
     )
 
 
