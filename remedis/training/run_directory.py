@@ -151,7 +151,8 @@ def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bo
     different = sorted(
         key
         for key in before | now
-        if before.get(key) != now.get(key) and key.rpartition(".")[2] not in MAY_CHANGE
+        if before.get(key, _absent(now.get(key))) != now.get(key)
+        and key.rpartition(".")[2] not in MAY_CHANGE
     )
     if different:
         key = different[0]
@@ -160,6 +161,11 @@ def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bo
             f"differ ({key} was {before.get(key)!r}, is {now.get(key)!r}); name another directory."
         )
     return before != now
+
+
+def _absent(value: Any) -> Any:
+    """Returns the value of a key that a config lacks: an empty text says as much as no key."""
+    return "" if value == "" else None
 
 
 def _later(config: dict[str, Any]) -> frozenset[str]:

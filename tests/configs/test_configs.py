@@ -225,7 +225,9 @@ KEYS_OF_0_1 = """
 
 def test_run_directories_of_version_0_1_lack_added_keys_only():
     now = {options.RENAMED_KEYS.get(key, key) for key in KEYS_OF_0_1.split()}
-    assert set(common.finetuning()) - now == options.ADDED_KEYS
+    # `select` is empty, which is no other config than one without it.
+    assert common.finetuning().select == ""
+    assert set(common.finetuning()) - now == options.ADDED_KEYS | {"select"}
     old = {key: value for key, value in common.finetuning().items() if key in now}
     settings = FinetuneSettings.from_config(old)
     assert settings.data.policies.evaluation == settings.data.policies.training
