@@ -62,7 +62,7 @@ def auroc_over_runs(
     # Averaged over runs: the AUROC of each label, and their covariance.
     averages = np.tile(np.eye(width), runs) / runs
     labelled = Areas(
-        averages @ areas.values,
+        areas.values.reshape(runs, width).mean(axis=0),
         averages @ areas.covariance @ averages.T,
         areas.pairs[:width],
         areas.influence @ averages.T,

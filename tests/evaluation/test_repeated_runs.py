@@ -110,3 +110,10 @@ def test_the_variance_of_independent_runs_and_of_whole_pools():
     assert half == pytest.approx(independent * 6 * (1 / 6 + 1))
     with pytest.raises(UserError, match=r"shares of the pool are \[1.2\]; expected 0 to 1"):
         variance_of_runs(values[:, :1], 1.2)
+
+
+@pytest.mark.parametrize("runs", [6, 7, 10, 20])
+def test_the_mean_of_perfect_runs_is_1(runs):
+    labels = np.repeat([0.0, 1.0], 10)[:, None]
+    estimate = auroc_over_runs(labels, np.repeat(labels[None], runs, axis=0), np.arange(20))
+    assert (estimate.value, estimate.high) == (1, 1)

@@ -139,12 +139,14 @@ def averaged(areas: Sequence[Areas], weights: Floats) -> tuple[Floats, Floats]:
 
     Args:
       areas: of every seed.
-      weights: [seeds, U], see `Grid.units`.
+      weights: [seeds, U], see `Grid.units`; those within a unit are equal. A product with them
+        could round the mean of AUROCs of 1 to less than 1, whose interval is another.
     """
     values = np.stack([one.values for one in areas])
+    units = np.stack([values[own > 0].mean(axis=0) for own in weights.T])
     share = weights.mean(axis=1)
     influence = sum(w * one.influence for w, one in zip(share, areas, strict=True))
-    return weights.T @ values, np.asarray(influence)
+    return units, np.asarray(influence)
 
 
 def learning_curves(

@@ -43,6 +43,21 @@ def test_one_zero_shot_model_stands_for_all_seeds():
     assert of_single["per_seed"] == pytest.approx(of_copies["per_seed"])
 
 
+@pytest.mark.parametrize("seeds", [12, 14, 36])
+def test_perfect_models_of_several_trainings_have_an_auroc_of_1(seeds):
+    test = make_test_set()
+    grid = make_cells(
+        test, {"base": (9.0,) * 4, "other": (9.0,) * 4}, seeds=seeds, zero_shot_seeds=2
+    )
+    grid = dict.fromkeys(grid, np.nan_to_num(test.targets))
+    summary = analyse_study(test, grid, "base", trainings={"probe": 2}, resamples=60)
+    for point in summary["points"]:
+        mean = point["mean"]
+        assert (mean["value"], mean["high"]) == (1, 1)
+        assert mean["band_low"] <= mean["low"] < 0.95
+    assert all(row["difference"]["low"] < -0.05 for row in summary["paired"])
+
+
 def test_trainings_are_the_unit_where_there_are_several():
     test = make_test_set()
     grid = make_cells(test, {"base": RISING, "other": RISING}, seeds=6, zero_shot_seeds=3)
