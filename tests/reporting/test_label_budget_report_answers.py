@@ -122,6 +122,16 @@ def last_estimates(study, **of_arms):
             },
             f"{SURE}; scratch does not reach it with up to 310.",
         ),
+        (
+            {
+                "fold": None,
+                "fold_missing": "baseline below the first budget",
+                "baseline_patients": interval(0.0, 0.0, 0.0),
+                "ratio": interval(0.0, 0.0, 0.0),
+            },
+            f"{SURE}, and scratch already reaches it without any (zero-shot). How many times more "
+            "cannot be said: the curve of scratch starts at the level or above it.",
+        ),
         ({"target": "reference"}, None),
         # Ends of the interval.
         (

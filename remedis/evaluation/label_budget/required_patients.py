@@ -39,10 +39,11 @@ ARM_AT_CHANCE = "arm not above chance"
 STATUSES = (REACHED, NOT_REACHED, BELOW, LEVEL_AT_CHANCE, NO_GAIN, ARM_AT_CHANCE)
 IS_BASELINE, ONE_SIDED, TOO_FEW_SEEDS = "baseline", "one-sided", "too few seeds"
 BASELINE_MISSES, CONTAINS_ONE = "baseline does not reach it", "interval contains 1"
+BASELINE_BELOW = "baseline below the first budget"
 # All values of `fold_missing` but None.
 REASONS = (
     *(IS_BASELINE, LEVEL_AT_CHANCE, NO_GAIN, ARM_AT_CHANCE, ONE_SIDED, TOO_FEW_SEEDS),
-    *(NOT_REACHED, BELOW, BASELINE_MISSES, CONTAINS_ONE),
+    *(NOT_REACHED, BELOW, BASELINE_MISSES, BASELINE_BELOW, CONTAINS_ONE),
 )
 _SAME = 1e-6  # budgets whose quotient differs from 1 by less are the same; the rest is rounding
 
@@ -239,6 +240,8 @@ def _answer(curve: Curve, base: Curve, level: Level, questions: Questions) -> di
         missing = status
     elif needed.value is None:
         missing = BASELINE_MISSES
+    elif needed.value == base.budgets[0]:  # or fewer: the quotient is 0 or an upper bound
+        missing = BASELINE_BELOW
     else:
         missing = None if excludes_one(ratio) else CONTAINS_ONE
     fields = dataclasses.asdict(ratio)

@@ -7,6 +7,7 @@ from remedis.evaluation.label_budget.analysis import MIN_SEEDS
 from remedis.evaluation.label_budget.levels import LEVEL_AT_CHANCE, NO_GAIN, REFERENCE
 from remedis.evaluation.label_budget.required_patients import (
     ARM_AT_CHANCE,
+    BASELINE_BELOW,
     BELOW,
     CONTAINS_ONE,
     IS_BASELINE,
@@ -134,6 +135,13 @@ def _comparison(answer: Fields, study: Study) -> str:
     theirs = _value(answer["baseline_patients"])
     if theirs is None:
         return f"; {baseline} does not reach it with up to {largest_budget(study):,}."
+    if missing == BASELINE_BELOW:
+        first = budgets(study)[0]
+        fewest = f"with {first:,}, the smallest budget" if first else "without any (zero-shot)"
+        return (
+            f", and {baseline} already reaches it {fewest}. How many times more cannot be said: "
+            f"the curve of {baseline} starts at the level or above it."
+        )
     need = f", and {baseline} needs {_number(answer['baseline_patients'], study)}"
     if answer["fold"] is not None:
         return f"{need}: {arm} needs {_multiple(answer['fold'])}."

@@ -3,6 +3,7 @@
 from remedis.evaluation.label_budget.levels import LEVEL_AT_CHANCE, NO_GAIN, REFERENCE
 from remedis.evaluation.label_budget.required_patients import (
     ARM_AT_CHANCE,
+    BASELINE_BELOW,
     BASELINE_MISSES,
     BELOW,
     CONTAINS_ONE,
@@ -37,6 +38,7 @@ _WHY_NO_MULTIPLE = {
     NOT_REACHED: "no: the arm does not reach it",
     BELOW: "no: the arm starts at the level",
     BASELINE_MISSES: "no: the baseline does not reach it",
+    BASELINE_BELOW: "no: the baseline starts at the level",
     CONTAINS_ONE: "no: the interval includes 1",
 }
 _STATUS = {

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -68,6 +69,17 @@ def test_the_gain_counts_as_far_as_both_arms_get():
 def test_an_arm_that_needs_more_has_a_fold_below_1():
     answer = headline(curve("arm", (0.5, 0.55, 0.62, 0.88), spread=1e-3))
     assert answer["fold"]["high"] < 1
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_no_multiple_where_the_baseline_starts_above_the_level(first):
+    # An AUROC of 0.65: the baseline has it with the first budget, and perhaps with less.
+    arm, base = curve("arm", (0.5, 0.6, 0.7, 0.8)), curve("base", (0.7, 0.8, 0.85, 0.9))
+    budgets = (first, 10, 20, 60)
+    arm, base = (dataclasses.replace(one, budgets=budgets) for one in (arm, base))
+    answer = answers(arm, base, aurocs=(0.65,))["AUROC 0.65"]
+    assert (answer["status"], answer["baseline_patients"]["value"]) == ("reached", first)
+    assert (answer["fold"], answer["fold_missing"]) == (None, "baseline below the first budget")
 
 
 CASES = {
