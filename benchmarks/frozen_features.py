@@ -1,6 +1,7 @@
 """Linear probes on frozen features of the images of a label-budget study, compared in a table."""
 
 import pathlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import ml_collections
@@ -15,7 +16,7 @@ from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference import embedding_store
 from remedis.label_budget import budgets, data
-from remedis.label_budget.directory import FREE, StudyDirectory
+from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
@@ -23,6 +24,7 @@ from remedis.zoo import resolve
 
 Difference = Mapping[str, float | None]
 Differences = dict[tuple[str, str], Difference]  # by arm and task
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 Embedding = Callable[[Manifest, "pd.Series[str]"], np.ndarray]
 FLOOR = "thumbnails"  # name of an arm, in place of a checkpoint
 
@@ -48,11 +50,15 @@ class FrozenFeatures:
           draws: of the patients per share; tasks with one draw have one run.
         """
         self._store = workdir / "study" / "embeddings"
+        # The configs import each other as `configs.NAME`.
+        sys.path.append(str(ROOT))
+        from configs import ood_own
+
+        # The study's directory does not record the keys that its cells do not depend on.
         settings = files.read_json(workdir / "study" / "config.json")
-        config = ml_collections.ConfigDict(dict.fromkeys(FREE) | settings)
+        config = ml_collections.ConfigDict({**ood_own.get_config().to_dict(), **settings})
         config.id_name, config.ood_name = "kermany", "nih64"
-        # Keys that the study's directory does not record, and that the data do not depend on.
-        config.modes, config.caveats = ("probe",), ()
+        config.modes = ("probe",)
         config.baseline = config.arms.partition("=")[0].strip()
         directory = StudyDirectory(workdir / "frozen", {})
         self._data = data.prepare(StudySettings.from_config(config), directory)

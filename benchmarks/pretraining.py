@@ -102,12 +102,7 @@ class Pretraining:
 
 
 BACKBONE, EPOCHS = "scratch:50x0.5", 3
-METHODS = (
-    Pretraining("simclr", BACKBONE, MILD, EPOCHS),
-    Pretraining(
-        "barlow_twins", BACKBONE, MILD, EPOCHS, "barlow_twins", "widths=(512, 512, 512)", rate=0.003
-    ),
-)
+METHODS = (Pretraining("simclr", BACKBONE, MILD, EPOCHS),)
 SHALLOW, SHORT = "scratch:1-1-1-1x0.5", 1
 
 
