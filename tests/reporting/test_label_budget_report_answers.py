@@ -97,8 +97,8 @@ def last_estimates(study, **of_arms):
         ),
         (
             {"level": 0.73, "level_lowered": True, "fold": interval(0.5, 0.25, 0.8)},
-            "To reach 80 % of the gain that scratch makes with all 310 labelled patients, "
-            "limited to what remedis reaches (an AUROC of 0.730), remedis needs 20 labelled "
+            "To reach 80 % of the gain that scratch makes with all 310 labelled patients (an AUROC "
+            "of 0.730, lowered because remedis ends below scratch), remedis needs 20 labelled "
             "patients of General Hospital (95 % interval 12 to 41), and scratch needs 91 (61 to "
             "122): remedis needs 2.0 times more (1.2 to 4.0).",
         ),
@@ -231,8 +231,8 @@ def last_estimates(study, **of_arms):
         (
             NO_NUMBERS | {"status": "no gain shown", "fold_missing": "no gain shown"},
             "It is not shown that labelled patients of General Hospital help scratch (gain in "
-            "AUROC with all 310: +0.129, +0.090 to +0.170). There is no gain to reach a share of, "
-            "and the question cannot be answered.",
+            "AUROC with all 310: +0.129, +0.090 to +0.170). Without a gain that is shown there is "
+            "no level to reach, and the question cannot be answered.",
         ),
         (
             NO_NUMBERS | {"status": "arm not above chance", "fold_missing": "arm not above chance"},
@@ -399,7 +399,7 @@ def test_tables_state_the_numbers_and_why_there_is_no_multiple(changes, cells):
 
 def test_a_lowered_level_is_marked_where_it_is_answered():
     assert row(level_lowered=True)[1] == (
-        "80 % of the gain: AUROC 0.743, lowered to what the arm gains"
+        "80 % of the gain: AUROC 0.743, lowered because the arm ends below the baseline"
     )
     no_gain = NO_NUMBERS | {"status": "no gain shown", "fold_missing": "no gain shown"}
     assert row(**no_gain, level_lowered=True)[1] == "80 % of the gain: AUROC 0.743"

@@ -7,6 +7,9 @@ from ood_example import interval, make_answer, make_study
 
 from remedis.reporting.label_budget_report import data_tables, lay_summary, tuning_tables
 from remedis.reporting.label_budget_report.estimate_tables import curve_tables, gap_table
+from remedis.reporting.label_budget_report.number_format import percent
+from remedis.reporting.label_budget_report.page import page
+from remedis.reporting.label_budget_report.study_summary import with_hospital
 
 
 def study_of(**changes):
@@ -15,9 +18,10 @@ def study_of(**changes):
 
 def test_what_an_answer_means():
     assert lay_summary.meaning(study_of()) == [
-        "An arm is a network with certain initial weights. Each arm is trained on University "
-        "Clinic and then adapted to General Hospital: labelled patients of General Hospital train "
-        "its last layer alone (linear probe). It is tested on other patients of General Hospital.",
+        "An arm is a network with certain initial weights. Each arm is trained on images of "
+        "University Clinic and then adapted to General Hospital: labelled patients of General "
+        "Hospital train its last layer alone (linear probe). It is tested on other patients of "
+        "General Hospital.",
         "A labelled patient is a patient of whom an expert has labelled all images. Some labelled "
         "patients select the model and do not train it; they are counted.",
         "AUROC is the probability that an image with a finding has a higher score than an image "
@@ -100,6 +104,31 @@ def test_several_arms_with_random_weights_are_named_together():
     )
 
 
+def test_sentences_of_the_summary_name_the_first_hospital():
+    text = (
+        "In-distribution models are chosen on in-distribution validation: 3 in-distribution "
+        "trainings, another in-distribution training set."
+    )
+    assert with_hospital(text, study_of()) == (
+        "Models of University Clinic are chosen on validation of University Clinic: 3 trainings on "
+        "University Clinic, another training set of University Clinic."
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.994, "99 %"), (0.995, "99.5 %"), (0.9999, "99.9 %"), (1.0, "100 %"), (0.005, "0.5 %")],
+)
+def test_only_all_of_them_is_100_percent(share, text):
+    assert percent(share) == text
+
+
+def test_caveats_do_not_repeat_the_section_on_tuning():
+    study = study_of(caveats=["Tuning, probe: 3 penalties.", "Few patients."])
+    assert "Tuning, probe" not in page(study, {})
+    assert "Tuning, probe" in page({**study, "tuning": {}}, {})
+
+
 def test_tuning_says_the_budget_the_rule_and_what_was_not_tuned():
     study = study_of()
     (tuning,) = tuning_tables.tunings(study)
@@ -170,7 +199,7 @@ def test_the_check_between_hospitals_names_them():
         "Patients of University Clinic and General Hospital could not be compared: their ids are "
         "of two hospitals.",
         "3 pairs of images that look the same in images of University Clinic that train and test "
-        "images of General Hospital",
+        "images of General Hospital: a person must look at them",
     ]
     assert data_tables.receipt_between({**study, "between": None}) is None
 
@@ -180,11 +209,12 @@ def test_uneven_test_patients_are_stated_with_the_curves():
     assert curve_tables(study)[0].caption.endswith("[95 % interval], 214 patients, 37 positive.")
     study["points"][0]["mean"] |= {"effective_patients": 40.3, "effective_positives": 8.07}
     assert curve_tables(study)[0].caption.endswith(
-        "214 patients, 37 positive (they count as 40.3 and 8.1 patients)."
+        "214 patients, 37 positive (effectively 40.3 and 8.1, because patients have different "
+        "numbers of images)."
     )
     study["points"][0]["mean"]["largest_patient_images"] = 143
     assert curve_tables(study)[0].caption.endswith(
-        "positive (with up to 143 images per patient, they count as 40.3 and 8.1 patients)."
+        "because patients have different numbers of images, up to 143)."
     )
 
 

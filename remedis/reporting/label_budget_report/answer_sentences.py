@@ -267,7 +267,8 @@ def _no_gain(answers: Sequence[Fields], study: Study) -> str:
         with_all = f" (gain in AUROC with all {pool(study):,}: {gain['value']:+.3f}, {ends})"
     return (
         f"It is not shown that labelled patients of {hospital(study)} help {study['baseline']}"
-        f"{with_all}. There is no gain to reach a share of, and the question cannot be answered."
+        f"{with_all}. Without a gain that is shown there is no level to reach, and the question "
+        "cannot be answered."
     )
 
 
@@ -309,12 +310,13 @@ def _goal(answer: Fields, study: Study) -> str:
     if answer["share_of_gain"] is None:
         return f"an AUROC of {level:g}"
     gained = f"from {first:,} to all {everyone:,}" if first else f"with all {everyone:,}"
-    number = f" (an AUROC of {number})" if number else ""
     # The level is lower for an arm that ends below the baseline, so that both can reach it.
-    only = f", limited to what {answer['arm']} reaches" if answer.get("level_lowered") else ""
+    is_lower = answer.get("level_lowered")
+    why = f", lowered because {answer['arm']} ends below {baseline}" if is_lower else ""
+    number = f" (an AUROC of {number}{why})" if number else ""
     return (
         f"{percent(answer['share_of_gain'])} of the gain that {baseline} makes {gained} labelled "
-        f"patients{only}{number}"
+        f"patients{number}"
     )
 
 

@@ -13,6 +13,7 @@ from remedis.reporting.label_budget_report.study_summary import (
 )
 
 _UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
+_SPLITS = {"pool": "can be labelled"}
 
 
 def budget_table(study: Study) -> Table:
@@ -38,7 +39,7 @@ def data_sets(study: Study) -> list[DataSet]:
     """Returns the counts of both data sets by split, with the receipt of each leak check."""
     roles = {"id": "arms are trained here first", "ood": "arms are adapted and tested here"}
     quantities = {"patients": "patients", "images": "images"} | {
-        label: f"{label}, positive" for label in study["labels"]
+        label: f"images with {label}" for label in study["labels"]
     }
     result = []
     for key, data in study["data"].items():
@@ -51,7 +52,9 @@ def data_sets(study: Study) -> list[DataSet]:
         result.append(
             DataSet(
                 f"{data['name']}: {roles.get(key, key)}",
-                Table(caption, ["", *counts], rows, "numbers"),
+                Table(
+                    caption, ["", *(_SPLITS.get(name, name) for name in counts)], rows, "numbers"
+                ),
                 data.get("label_notes", ()),
                 receipt(data["leaks"]),
             )
@@ -116,7 +119,8 @@ def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:
     ]
     lines += leaks["unchecked"]
     lines += [
-        f"{n['count']:,} pairs of images that look the same in {' and '.join(n['splits'])}"
+        f"{n['count']:,} pairs of images that look the same in {' and '.join(n['splits'])}: "
+        "a person must look at them"
         for n in leaks.get("near_duplicates", ())
     ]
     lines += [

@@ -39,10 +39,11 @@ def _counts(mean: Fields) -> str:
     text = f"{mean['patients']:,} patients, {mean['positives']:,} positive"
     if mean.get("effective_positives") is not None:
         most = mean.get("largest_patient_images")
-        images = "" if most is None else f"with up to {most:,} images per patient, "
+        images = "" if most is None else f", up to {most:,}"
         text += (
-            f" ({images}they count as {mean['effective_patients']:,.1f} and "
-            f"{mean['effective_positives']:,.1f} patients)"
+            f" (effectively {mean['effective_patients']:,.1f} and "
+            f"{mean['effective_positives']:,.1f}, because patients have different numbers of "
+            f"images{images})"
         )
     return text
 
@@ -52,7 +53,7 @@ def gap_table(study: Study) -> Table:
     there, here = first_hospital(study), hospital(study)
     return Table(
         f"Without any label of {here}: {study['metric']} [95 % interval].",
-        ["arm", "mode", f"test patients of {there}", f"of {here} (zero-shot)", "gap"],
+        ["arm", "mode", f"test patients of {there}", f"of {here} (zero-shot)", "gap (difference)"],
         [
             [
                 gap["arm"],
@@ -99,14 +100,14 @@ def primary_sentence(study: Study) -> str:
         f"{mode_name(primary['mode'])}, {budget_name(primary['patients'], study)} labelled "
         f"patients, {averaged}"
     )
-    text = f"Primary comparison, as stated in the config: {arm} minus {against} ({where})"
+    text = f"Primary comparison, as stated in the config: AUROC of {arm} minus {against} ({where})"
     if value is None or value["value"] is None:
         return f"{text}: {NOT_ESTIMABLE}."
     low, high = value["low"], value["high"]
     if low is not None and low > 0:
-        verdict = f"{arm} is better"
+        verdict = f"{arm} has the higher AUROC"
     elif high is not None and high < 0:
-        verdict = f"{against} is better"
+        verdict = f"{against} has the higher AUROC"
     else:
         verdict = "no difference is shown"
     p = p_value(primary["p"])

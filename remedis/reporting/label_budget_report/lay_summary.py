@@ -24,9 +24,9 @@ def meaning(study: Study) -> list[str]:
     there, here, baseline = first_hospital(study), hospital(study), study["baseline"]
     adaptations = listed([_ADAPTATIONS[mode] for mode in study["modes"]], "or")
     sentences = [
-        f"An arm is a network with certain initial weights. Each arm is trained on {there} and "
-        f"then adapted to {here}: labelled patients of {here} train {adaptations}. It is tested on "
-        f"other patients of {here}.",
+        "An arm is a network with certain initial weights. Each arm is trained on images of "
+        f"{there} and then adapted to {here}: labelled patients of {here} train {adaptations}. It "
+        f"is tested on other patients of {here}.",
         "A labelled patient is a patient of whom an expert has labelled all images. Some labelled "
         "patients select the model and do not train it; they are counted.",
         "AUROC is the probability that an image with a finding has a higher score than an image "
@@ -121,11 +121,10 @@ def _trainings(study: Study) -> str:
     there, count = first_hospital(study), trainings(study, "finetune")
     if count == 1:
         return (
-            f"Each arm was trained once on {there} before fine-tuning (in-distribution trainings: "
-            "1). The difference that another training would make is in no interval."
+            f"Each arm was trained once on {there} before fine-tuning. The "
+            "difference that another training would make is in no interval."
         )
     return (
-        f"Each arm was trained {count} times on {there} before fine-tuning (in-distribution "
-        f"trainings: {count}). Intervals include the differences between trainings, on the same "
-        "images."
+        f"Each arm was trained {count} times on {there} before fine-tuning. Intervals include the "
+        "differences between trainings, on the same images."
     )

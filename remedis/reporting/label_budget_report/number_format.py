@@ -40,7 +40,9 @@ def share(fields: Fields | None) -> str:
 
 
 def percent(value: float) -> str:
-    """Returns a share in [0, 1] as for example `5 %`, with one decimal below 1 %."""
+    """Returns a share as for example `5 %`, with one decimal below 1 % and from 99.5 %."""
+    if 0.995 <= value < 1:  # `100 %` would say all
+        return f"{min(100 * value, 99.9):.1f} %"
     return f"{100 * value:.1f} %" if 0 < abs(value) < 0.0095 else f"{100 * value:.0f} %"
 
 

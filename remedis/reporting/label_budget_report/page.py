@@ -29,6 +29,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     first_hospital,
     hospital,
     mode_name,
+    with_hospital,
 )
 from remedis.reporting.notes import RESEARCH_USE
 
@@ -89,7 +90,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             uncertain_table=data_tables.uncertain_table(study),
             receipt_between=data_tables.receipt_between(study),
             arms=provenance_lists.arms(study),
-            caveats=study["caveats"],
+            caveats=_caveats(study),
             command=study["command"],
             method=provenance_lists.method(study, versions),
         )
@@ -116,12 +117,23 @@ def _columns(count: int) -> int:
     return count if count <= 5 else min((5, 4, 3), key=lambda columns: -count % columns)
 
 
+def _caveats(study: Study) -> list[str]:
+    """Returns the caveats, without those on tuning if the section on tuning states them."""
+    return [
+        with_hospital(caveat, study)
+        for caveat in study["caveats"]
+        if not (study["tuning"] and caveat.startswith("Tuning, "))
+    ]
+
+
 def _seeds(study: Study) -> str:
     """Returns how many draws of labelled patients each number comes from."""
     if study["seeds"] == 1:
-        return "Every AUROC comes from one draw of the labelled patients (1 seed)."
+        return "Every AUROC after adaptation comes from one draw of labelled patients (1 seed)."
     seeds = f"{study['seeds']:,}"
-    return f"Every AUROC is the mean over {seeds} draws of the labelled patients ({seeds} seeds)."
+    return (
+        f"Every AUROC after adaptation is the mean over {seeds} draws of labelled patients (seeds)."
+    )
 
 
 def _curve(study: Study, mode: str) -> Drawing:

@@ -34,10 +34,10 @@ def sentence(placebo: Fields) -> str:
     text = (
         f"Placebo: compared with itself, one half of its seeds with the other, {placebo['arm']} "
         f"needs {ends} times as many patients (95 % of {placebo['splits']:,} splits), although "
-        "nothing differs"
+        "only the seeds differ"
     )
     if placebo["share_multiples"] is not None:
-        text += f"; {percent(placebo['share_multiples'])} of the splits would state a multiple"
+        text += f". By chance, {percent(placebo['share_multiples'])} of the splits state a multiple"
     return f"{text}."
 
 

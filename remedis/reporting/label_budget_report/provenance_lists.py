@@ -4,7 +4,11 @@ from collections.abc import Mapping
 
 from remedis.reporting.label_budget_report.content import Arm
 from remedis.reporting.label_budget_report.number_format import Fields
-from remedis.reporting.label_budget_report.study_summary import Study, random_weights_note
+from remedis.reporting.label_budget_report.study_summary import (
+    Study,
+    random_weights_note,
+    with_hospital,
+)
 
 
 def arms(study: Study) -> list[Arm]:
@@ -40,7 +44,7 @@ def method(study: Study, versions: Mapping[str, str]) -> dict[str, str]:
     done, planned = study["cells"]["done"], study["cells"]["planned"]
     return {
         "metric": study["metric"],
-        "intervals": study["interval"],
+        "intervals": with_hospital(study["interval"], study),
         "seeds": f"{study['seeds']:,}",
         "resamples": f"{study['resamples']:,}",
         "cells": f"{done:,} of {planned:,} (one per arm, mode, budget and seed)",

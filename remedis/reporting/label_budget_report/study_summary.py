@@ -1,5 +1,6 @@
 """Facts of a study that several parts of the report state: its budgets, modes and random arms."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,16 @@ def first_hospital(study: Study) -> str:
     """Returns the name of the hospital that arms are trained at first."""
     name: str = study["data"]["id"]["name"]
     return name
+
+
+def with_hospital(text: str, study: Study) -> str:
+    """Returns a sentence of the summary with the first hospital's name for `in-distribution`."""
+
+    def named(match: re.Match[str]) -> str:
+        noun = match[1].capitalize() if match[0].startswith("I") else match[1]
+        return f"{noun} {'on' if noun == 'trainings' else 'of'} {first_hospital(study)}"
+
+    return re.sub(r"[Ii]n-distribution (training set|\w+)", named, text)
 
 
 def last_mean(study: Study, arm: str, mode: str) -> Fields | None:

@@ -11,6 +11,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     first_hospital,
     hospital,
     mode_name,
+    with_hospital,
 )
 
 
@@ -28,7 +29,7 @@ def tunings(study: Study) -> list[Tuning]:
     return [
         Tuning(
             mode_name(mode),
-            [text for text in _sentences(of) if text],
+            [with_hospital(text, study) for text in _sentences(of) if text],
             [
                 table
                 for table in (_choices(study, mode), _first_trainings(study, mode))
@@ -81,7 +82,7 @@ def _choices(study: Study, mode: str) -> Table:
     caption = (
         f"{mode_name(mode)} at {hospital(study)}: mean AUROC on the validation patients of the "
         "budgets (chosen on these, so it looks better than it is), and number of cells that chose "
-        "the candidate. Step 0 is the model before adaptation."
+        "the candidate. A cell is one budget with one seed. Step 0 is the model before adaptation."
     )
     return Table(caption, ["candidate", *of_arm], rows, "estimates")
 
