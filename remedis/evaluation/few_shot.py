@@ -45,7 +45,7 @@ class FewShot:
 
     def __str__(self) -> str:
         if self.share is None:
-            return f"{self.estimate.interval}: too few training patients"
+            return f"{self.estimate.interval}: {self.estimate.reason}"
         condition = "; the interval holds for this pool alone" if self.conditional_on_pool else ""
         return f"{self.estimate}; a draw has {self.share:.0%} of the pool{condition}"
 
@@ -67,7 +67,8 @@ def few_shot(
     drawn, with all of their images where the label is known. A probe with `DEFAULT_PENALTY` is
     fitted to them. Within a repeat, a larger draw contains the smaller ones, and labels take
     patients in the same random order. The mean is over repeats and over the labels that have enough
-    patients and both classes in the test images.
+    training patients and are estimable in the test images: with MIN_PATIENTS effective patients of
+    both classes.
 
     Args:
       x: [n, C] embeddings for training.
@@ -90,9 +91,8 @@ def few_shot(
     patients, test_patients = patient_codes(groups), patient_codes(test_groups)
     generator = np.random.default_rng(seed)
     orders = [generator.permutation(patients.max() + 1) for _ in range(repeats)]
-    labels = [
-        label for label in range(test_targets.shape[1]) if {0.0, 1.0} <= set(test_targets[:, label])
-    ]
+    cases = Cases(test_targets, test_patients)
+    labels = np.flatnonzero(cases.both_classes()).tolist()
     scores: dict[tuple[int, int], list[Floats]] = {}  # (shots, label) -> scores per repeat
     sizes: dict[int, int] = {}  # label -> training patients of the smaller class
     for label in labels:
@@ -120,6 +120,7 @@ def few_shot(
             estimate = auroc_over_runs(test_targets[:, columns], runs, test_patients, shares)
             curve[n] = FewShot(estimate, max(shares))
         else:
-            counts = Cases(test_targets, test_patients).counts(range(test_targets.shape[1]))
-            curve[n] = FewShot(Estimate(None, None, None, *counts), None)
+            counts = cases.counts(range(test_targets.shape[1]))
+            reason = "too few training patients" if labels else "no label is estimable in test"
+            curve[n] = FewShot(Estimate(None, None, None, *counts, reason=reason), None)
     return curve

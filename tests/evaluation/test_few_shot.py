@@ -30,6 +30,18 @@ def test_few_shot_draws_patients_and_improves_with_them():
     assert repeated[20].estimate.value == pytest.approx(of[20].value)
 
 
+def test_labels_that_are_not_estimable_in_test_have_no_curve():
+    x, y = make_embeddings(12, 80, 6, labels=2)
+    test_y = y[:40].copy()
+    test_y[:, 1] = 0
+    test_y[:4, 1] = 1  # four positive patients; five are needed
+    fit, test = (x[40:], y[40:], range(40)), x[:40]
+    both = few_shot(*fit, test, test_y, range(40), (5,), repeats=2)[5].estimate
+    assert both == few_shot(*fit, test, test_y[:, :1], range(40), (5,), repeats=2)[5].estimate
+    (one,) = few_shot(*fit, test, test_y[:, 1:], range(40), (5,), repeats=2).values()
+    assert str(one) == "not estimable: no label is estimable in test"
+
+
 def test_few_shot_of_all_patients_is_the_probe_of_all():
     x, y = make_embeddings(13, 120, 6, labels=1)
     order = np.argsort(y[:60, 0])
