@@ -55,6 +55,7 @@ NOTE = (
 )
 # A label needs this share of resamples in which both classes are in validation and test.
 _DEFINED = 0.9
+_UNDEFINED = "undefined in too many resamples, such as those with one class alone in validation"
 _LINE = ("calibration_slope", "calibration_intercept")
 
 
@@ -317,7 +318,9 @@ def _error_metric(
 
 
 def _none(estimate: Estimate) -> Estimate:
-    return dataclasses.replace(estimate, value=None, low=None, high=None)
+    return dataclasses.replace(
+        estimate, value=None, low=None, high=None, reason=estimate.reason or _UNDEFINED
+    )
 
 
 def _replaced(metric: Metric, names: Sequence[str], widened: Any) -> Metric:

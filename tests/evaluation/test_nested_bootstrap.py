@@ -108,6 +108,21 @@ def test_a_label_that_was_not_calibrated_stays_so_and_a_rare_one_is_not_estimabl
     assert metrics["youden/sensitivity"]["labels"]["a"]["value"] is not None
 
 
+def test_a_number_that_resamples_do_not_have_says_why():
+    table, _, fitted = case(3, 60)
+    validation = table["split"] == "validation"
+    table.loc[validation, "label/b"] = table["patient_id"].isin(["p0", "p1"]).astype(float)
+    names = [f"{kind}/{name}" for kind in ("label", "log_odds") for name in NAMES]
+    labels, odds = np.split(table.loc[validation, names].to_numpy(), 2, axis=1)
+    thresholds = choose_by_log_odds(labels, odds, NAMES)
+    evaluated = evaluate_table(table, NAMES, "test", thresholds=thresholds, resamples=40)
+    metrics = nested_intervals(table, NAMES, evaluated, fitted, resamples=40)["metrics"]
+    of_label = metrics["youden/sensitivity"]["labels"]["b"]
+    assert evaluated["metrics"]["youden/sensitivity"]["labels"]["b"]["value"] is not None
+    assert (of_label["value"], of_label["low"]) == (None, None)
+    assert of_label["reason"].startswith("undefined in too many resamples")
+
+
 def test_without_logits_thresholds_or_validation_it_says_so():
     table, evaluated, fitted = case(4, 40)
     with pytest.raises(UserError, match="need thresholds"):
