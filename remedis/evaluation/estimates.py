@@ -413,7 +413,9 @@ def calibration_line(cases: Cases, log_odds: Floats) -> dict[str, ColumnMetric]:
 
     return {
         "calibration_slope": metric(
-            line.slope, line.slope_contributions, "the probabilities separate the classes"
+            line.slope,
+            line.slope_contributions,
+            "the probabilities separate the classes, or are all equal",
         ),
         "calibration_intercept": metric(
             line.intercept, line.intercept_contributions, "all probabilities are close to 0 or 1"

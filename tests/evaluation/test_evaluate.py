@@ -317,6 +317,14 @@ def test_perfect_scores_are_not_certain(certain):
             assert value + 0.04 < estimate.high < value + 0.08
 
 
+def test_equal_probabilities_have_no_calibration_slope():
+    labels = np.repeat([0.0, 1.0], 10)[:, None]
+    result = evaluate(labels, np.full_like(labels, 0.3), ("a",), range(20), resamples=40)
+    slope = result.metrics["calibration_slope"].labels["a"]
+    assert slope.value is None
+    assert slope.reason == "the probabilities separate the classes, or are all equal"
+
+
 def test_a_label_without_threshold_has_no_operating_point():
     labels, scores, patients = _predicted(13)
     chosen = Thresholds(
