@@ -349,14 +349,19 @@ def test_without_a_primary_comparison_p_values_are_exploratory():
             "unmeasurably few to unmeasurably many times as many patients (95 % of 126 splits), "
             "although only the seeds differ.",
         ),
-        ({"missing": "too few seeds"}, "Placebo: none, because it needs 4 seeds or more."),
+        (
+            {"missing": "too few seeds"},
+            "Placebo, the baseline compared with itself: none, because it needs 4 seeds or more.",
+        ),
         (
             {"missing": "level not above chance"},
-            "Placebo: none, because the level is not shown to be above chance.",
+            "Placebo, the baseline compared with itself: none, because the "
+            "level is not shown to be above chance.",
         ),
         (
             {"missing": "no gain shown"},
-            "Placebo: none, because the baseline is not shown to gain.",
+            "Placebo, the baseline compared with itself: none, because the "
+            "baseline is not shown to gain.",
         ),
     ],
 )

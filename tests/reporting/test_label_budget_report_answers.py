@@ -399,7 +399,7 @@ def test_tables_state_the_numbers_and_why_there_is_no_multiple(changes, cells):
 
 def test_a_lowered_level_is_marked_where_it_is_answered():
     assert row(level_lowered=True)[1] == (
-        "80 % of the gain: AUROC 0.743, lowered because the arm ends below the baseline"
+        "80 % of the gain: AUROC 0.743, lowered: the arm ends lower"
     )
     no_gain = NO_NUMBERS | {"status": "no gain shown", "fold_missing": "no gain shown"}
     assert row(**no_gain, level_lowered=True)[1] == "80 % of the gain: AUROC 0.743"

@@ -207,6 +207,8 @@ def test_the_check_between_hospitals_names_them():
 def test_uneven_test_patients_are_stated_with_the_curves():
     study = study_of()
     assert curve_tables(study)[0].caption.endswith("[95 % interval], 214 patients, 37 positive.")
+    study["points"][0]["mean"] |= {"effective_patients": 214.0, "effective_positives": 37.0}
+    assert curve_tables(study)[0].caption.endswith("[95 % interval], 214 patients, 37 positive.")
     study["points"][0]["mean"] |= {"effective_patients": 40.3, "effective_positives": 8.07}
     assert curve_tables(study)[0].caption.endswith(
         "214 patients, 37 positive (effectively 40.3 and 8.1, because patients have different "

@@ -96,7 +96,7 @@ def _level(answer: Fields, study: Study) -> str:
     if answer["level"] is None:
         return target
     is_lower = answer.get("level_lowered") and answer["status"] not in _STATUS
-    lowered = ", lowered because the arm ends below the baseline" if is_lower else ""
+    lowered = ", lowered: the arm ends lower" if is_lower else ""
     return f"{target}: AUROC {answer['level']:.3f}{lowered}"
 
 

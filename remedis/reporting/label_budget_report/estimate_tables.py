@@ -37,7 +37,7 @@ def curve_tables(study: Study) -> list[Table]:
 def _counts(mean: Fields) -> str:
     """Returns the test patients of an estimate, and how uneven their images are, if recorded."""
     text = f"{mean['patients']:,} patients, {mean['positives']:,} positive"
-    if mean.get("effective_positives") is not None:
+    if mean.get("effective_positives") is not None and _uneven(mean):
         most = mean.get("largest_patient_images")
         images = "" if most is None else f", up to {most:,}"
         text += (
@@ -46,6 +46,11 @@ def _counts(mean: Fields) -> str:
             f"images{images})"
         )
     return text
+
+
+def _uneven(mean: Fields) -> bool:
+    """Whether the effective numbers of patients, as printed, differ from the counts."""
+    return any(round(mean[f"effective_{of}"], 1) != mean[of] for of in ("patients", "positives"))
 
 
 def gap_table(study: Study) -> Table:

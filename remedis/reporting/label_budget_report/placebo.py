@@ -29,7 +29,8 @@ def sentences(study: Study) -> dict[str, str]:
 def sentence(placebo: Fields) -> str:
     """Returns the placebo of one mode in words."""
     if placebo["missing"] is not None:
-        return f"Placebo: none, because {_WHY_NONE[placebo['missing']]}."
+        why = _WHY_NONE[placebo["missing"]]
+        return f"Placebo, the baseline compared with itself: none, because {why}."
     ends = range_in_words(placebo["ratio"], times, "unmeasurably many", "unmeasurably few")
     text = (
         f"Placebo: compared with itself, one half of its seeds with the other, {placebo['arm']} "
