@@ -31,7 +31,8 @@ def test_what_an_answer_means():
         "'2.0 times fewer' means that the arm reaches the level with half of the labelled patients "
         "that scratch needs for the same level.",
         "The measured budgets are 0, 3, 16, 31, 62, 102, 155 and 310 labelled patients. A number "
-        "between them is interpolated and rounded up.",
+        "between them is interpolated by a smooth curve that never falls, and rounded up. It can "
+        "differ from where the straight lines of the figure cross the level.",
         "A 95 % interval contains the values that fit the measurements. It covers chance in the "
         "test patients and in the draws of labelled patients. A resample repeats the calculation "
         "on other random draws.",

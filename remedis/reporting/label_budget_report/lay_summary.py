@@ -51,7 +51,8 @@ def meaning(study: Study) -> list[str]:
     measured = listed([f"{number:,}" for number in budgets(study)])
     sentences.append(
         f"The measured budgets are {measured} labelled patients. A number between them is "
-        "interpolated and rounded up."
+        "interpolated by a smooth curve that never falls, and rounded up. It can differ from "
+        "where the straight lines of the figure cross the level."
     )
     drawn = " and in the draws of labelled patients" if study["seeds"] > 1 else " alone"
     sentences.append(
