@@ -27,12 +27,7 @@ from remedis import files
 from remedis.evaluation.intervals import Estimate, patient_codes
 from remedis.evaluation.repeated_runs import auroc_over_runs
 from remedis.reporting.figures import write as write_figure
-from remedis.reporting.label_budget_report import (
-    answer_sentences,
-    curve_figures,
-    placebo,
-    tuning_tables,
-)
+from remedis.reporting.label_budget_report import answer_sentences, curve_figures, placebo
 from remedis.reporting.label_budget_report.number_format import auroc, difference
 from remedis.reporting.label_budget_report.old_summaries import completed
 
@@ -194,8 +189,6 @@ def section(
         + f". {above_floor(study['points'], floor)}",
         "",
     ]
-    for tuning in tuning_tables.tunings(study):
-        lines += [f"{tuning.heading}. {' '.join(tuning.sentences)}", ""]
     for mode, sentences in answer_sentences.paragraphs(study).items():
         lines += [f"- {mode}: {sentence}" for sentence in sentences]
         lines += [f"- {mode}: {placebo.sentences(study)[mode]}"] * (
