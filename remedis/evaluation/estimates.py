@@ -1,12 +1,13 @@
 """Estimates of metrics with 95 % intervals, per column of scores and for the mean of several.
 
-All intervals count *effective* patients (`remedis.evaluation.effective_patients`) and, but for the
-calibration error, are Wilson's with an effective sample size. Each was chosen by simulation:
-`benchmarks/coverage.py` draws the populations and prints coverage, width, and how often a metric is
-estimable. The table shows the coverage in %, nominal 95, of a single label, in 800 draws (average
-precision: 300; standard errors 0.8 and 1.3 %). `even`: 200 patients with 1 to 3 images, 12 % of
-them positive. `zipf`: 200 patients with min(Zipf(1.6), 200) images that correlate by 0.8, 30 % of
-them positive; AUROC, average precision and sensitivity are estimable in 92 % of the draws.
+All intervals count *effective* patients (`remedis.evaluation.effective_patients`) and, but for
+calibration error, slope and intercept, are Wilson's with an effective sample size. Each was chosen
+by simulation: `benchmarks/coverage.py` draws the populations and prints coverage, width, and how
+often a metric is estimable. The table shows the coverage in %, nominal 95, of a single label, in
+800 draws (average precision: 300; standard errors 0.8 and 1.3 %). `even`: 200 patients with 1 to 3
+images, 12 % of them positive. `zipf`: 200 patients with min(Zipf(1.6), 200) images that correlate
+by 0.8, 30 % of them positive; AUROC, average precision and sensitivity are estimable in 92 % of the
+draws.
 
                                                even          zipf
     AUROC of the population                0.80   0.95   0.80   0.95
@@ -357,10 +358,18 @@ def brier(cases: Cases, scores: Floats) -> ColumnMetric:
 def calibration_error(
     cases: Cases, scores: Floats, weights: npt.NDArray[np.generic]
 ) -> ColumnMetric:
-    """Returns the expected calibration error."""
+    """Returns the expected calibration error.
+
+    The upper end is at least the distance that the mean of y - p may have by chance if all images
+    of a patient deviate alike: t sqrt(Brier score / k) for k effective patients. Resamples show
+    less if one patient has many of the images, since each holds that patient or does not.
+    """
     values, length, along = compute_calibration_error(cases.known, scores, cases.patients, weights)
     effective = cases.labelled.effective
     factor = np.sqrt(small_sample_factor(effective)) * t_quantile(effective) / Z
+    squares, images = (part.sum(axis=0) for part in ratios.brier(cases.known, scores))
+    mean_square = squares / np.maximum(images, 1)
+    chance = t_quantile(effective) * np.sqrt(mean_square / np.maximum(effective, 1.0))
     low, high = unseen_interval(values, effective)
     for column in np.flatnonzero((length > 1e-12).any(axis=0)):
         below, above = norm_interval(
@@ -369,7 +378,8 @@ def calibration_error(
         if np.ptp(along[:, column]) > 1e-12:
             # Not cut at 0: an average of ends that are cut would be too high.
             reach = np.nanquantile(length[:, column] * factor[column], (1 + LEVEL) / 2)
-            low[column], high[column] = values[column] - reach, above
+            low[column] = values[column] - reach
+            high[column] = max(above, values[column] + chance[column])
         else:  # bins differ between resamples, but their sum does not
             low[column] = min(low[column], below)
     high = np.minimum(high, 1.0)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from remedis.evaluation.calibration_error import BINS, bin_count, bins, calibration_error
+from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.intervals import patient_counts
 
 
@@ -86,3 +87,18 @@ def test_without_known_labels_it_is_undefined():
         np.full((4, 1), np.nan), np.zeros((4, 1)), np.arange(4), np.ones((2, 4))
     )
     assert all(np.isnan(term).all() for term in terms)
+
+
+def test_the_upper_end_allows_for_a_patient_with_many_images():
+    # 100 patients with one image each, 50 of them positive, and one with 30 positive images. All
+    # probabilities are 0.5: the error is 15 / 130, the Brier score 0.25. The patients count as
+    # 130^2 / (100 + 30^2) = 16.9, whose t quantile is 2.122.
+    labels = np.r_[np.repeat([0.0, 1.0], 50), np.ones(30)][:, None]
+    patients = np.r_[np.arange(100), np.full(30, 100)]
+    error = evaluate(labels, np.full_like(labels, 0.5), ["x"], patients).metrics[
+        "calibration_error"
+    ]
+    estimate = error.labels["x"]
+    assert estimate.value == pytest.approx(15 / 130)
+    assert estimate.high == pytest.approx(15 / 130 + 2.122 * np.sqrt(0.25 / 16.9), abs=1e-3)
+    assert estimate.low == 0
