@@ -131,10 +131,11 @@ def methods(workdir: pathlib.Path) -> list[str]:
         f"The table compares the backbone `{BACKBONE}` (half of a 50x1's width) before and after "
         f"{EPOCHS} epochs with SGD at a learning rate of "
         f"{', '.join(f'{run.rate} (`{run.name}`)' for run in METHODS)}. The views are "
-        f"`{MILD.format(size=SIZE)}`. The labelled patients are drawn 10 times; a quarter of them "
-        "chooses the penalty. Intervals cover test patients and draws of one pool of patients. "
-        "They do not cover how much another pool, another pretraining or other initial weights "
-        "would change the numbers.",
+        f"`{MILD.format(size=SIZE)}`. In the tasks `nih64, N patients`, the labelled patients are "
+        "drawn 10 times from one pool, and a quarter of them chooses the penalty; intervals cover "
+        "test patients and draws. In the other tasks there is one probe, whose penalty the "
+        "validation split chooses; intervals cover test patients. None covers how much another "
+        "pool, another pretraining or other initial weights would change the numbers.",
         "",
         *_data(workdir, METHODS),
         "",

@@ -159,7 +159,8 @@ def section(
         )
         + ".",
         "",
-        f"AUROC on {test} test patients of {here}, seeds: {study['seeds']}. Intervals: "
+        f"AUROC on {test} test patients of {here} (rows that say so: on those of {there}), seeds: "
+        f"{study['seeds']}. Intervals: "
         f"{study['interval']}. The last column is the paired difference of arm and baseline at "
         "the same budget, with its interval.",
         "",

@@ -10,8 +10,8 @@ of the bits that are set in either: areas without structure, whose bits are all 
 
 Measured by `benchmarks/near_duplicates.py --copies=300` on chest radiographs of children (Kermany
 et al. 2018; 5,232 of 224 pixels) and of adults (ChestX-ray14; 1,000, reduced to 64 pixels). No two
-images of different patients look alike among 27.4 and 1.0 million pairs of one set and 5.2 million
-pairs of both. The share of images that are known again:
+images of different patients look alike among 27.4 and 1.0 million pairs of one set (each in both
+orders) and 5.2 million pairs of both. The share of images that are known again:
 
 | copy | Kermany, 224 pixels | ChestX-ray14, 64 pixels |
 |---|---|---|
@@ -37,7 +37,8 @@ pairs of both. The share of images that are known again:
 | mirrored | 0.0% | 0.0% |
 | halved, JPEG 75, cut by 2 %, darker | 100.0% | 94.7% |
 
-A cut of one side only, a wide margin, a rotation or a mirror image hides a copy.
+Mirroring, a cut of two sides and a larger cut hide nearly all copies; a rotation of 2 degrees or a
+margin hides 9 to 83 % of them.
 """
 
 from collections.abc import Iterable
