@@ -108,7 +108,7 @@ def train(
         averages.variables,
         writes=distribution.chief,
     )
-    if state.restore() and int(state.step) < plan.steps:
+    if state.restore():
         _LOG.info(f"Resuming from step {int(state.step)} of {plan.steps}.")
     first = int(state.step)
     run.rewrite_metrics(row for row in run.read_metrics() if row["step"] <= first)
