@@ -48,26 +48,26 @@ test set moves the crossing far; the intervals say so, and few of them exclude 1
 gain of a flat curve, 150 patients and three seeds give a median of 0.58, so 80 % is the
 headline.
 
-**Power** (`--power --draws=40`), where the baseline needs "truth" times as many patients as the
-arm:
+**Power** (`--power --draws=60`; rows of the headline), where the baseline needs "truth" times as
+many patients as the arm; "covers" is the share of intervals that contain the truth:
 
-    curve        patients seeds truth  target              number  median twofold stated covers
-    steep             400    10     2  80 % of the gain      1.00    2.03    0.53   0.40   0.97
-    steep             400    10     5  80 % of the gain      1.00    5.15    1.00   0.97   0.93
-    steep             150     3     2  80 % of the gain      1.00    2.01    0.50   0.05   1.00
-    steep             150     3     5  80 % of the gain      1.00    5.23    0.97   0.47   1.00
-    flat              400    10     2  80 % of the gain      1.00    2.02    0.50   0.05   0.97
-    flat              400    10     5  80 % of the gain      1.00    5.38    0.70   0.17   0.97
-    flat              150     3     2  80 % of the gain      0.95    2.33    0.50   0.00   1.00
-    flat              150     3     5  80 % of the gain      0.95    4.65    0.62   0.03   1.00
-    saturating        400    10     2  80 % of the gain      1.00    1.97    0.45   0.10   1.00
-    saturating        400    10     5  80 % of the gain      1.00    2.71    0.80   0.10   1.00
-    saturating        150     3     2  80 % of the gain      1.00    1.80    0.42   0.03   1.00
+    curve        patients seeds truth  target             number  median twofold stated covers
+    steep             400    10     2  80 % of the gain     1.00    2.01    0.53   0.38   0.98
+    steep             400    10     5  80 % of the gain     1.00    5.15    1.00   0.98   0.95
+    steep             150     3     2  80 % of the gain     1.00    1.92    0.47   0.07   1.00
+    steep             150     3     5  80 % of the gain     1.00    4.98    0.97   0.45   1.00
+    flat              400    10     2  80 % of the gain     1.00    2.02    0.50   0.03   0.98
+    flat              400    10     5  80 % of the gain     1.00    5.15    0.73   0.15   0.98
+    flat              150     3     2  80 % of the gain     0.93    2.15    0.50   0.00   1.00
+    flat              150     3     5  80 % of the gain     0.93    4.35    0.65   0.03   1.00
+    saturating        400    10     2  80 % of the gain     1.00    1.97    0.45   0.07   1.00
+    saturating        400    10     5  80 % of the gain     1.00    2.68    0.87   0.07   1.00
+    saturating        150     3     2  80 % of the gain     1.00    1.82    0.43   0.02   1.00
+    saturating        150     3     5  80 % of the gain     1.00    2.44    0.65   0.02   1.00
 
 Between zero-shot and the smallest budget (3 patients here) nothing is measured; a saturating arm
 crosses there by interpolation, which makes its ratio too small. The ends of intervals are moved to
-0 or to that budget: before, 25 % of the intervals of the saturating curve held the ratio of 5. The
-other rows were measured before this; it only widens intervals.
+0 or to that budget: before, 25 % of the intervals of the saturating curve held the ratio of 5.
 
 **Small test sets** (`--points --draws=100`): coverage of the intervals of the AUROC and of the
 difference of two arms of equal AUROC (with one seed, of two models of nearly equal AUROC), and that
