@@ -103,7 +103,8 @@ FEW_STEPS = ("steps=2", "evaluate_every=2", "checkpoint_every=2")
             (
                 *("ood-curves", "--config=ood_own:rehearsal", "--workdir=w"),
                 *(f"--config.arms=tiny={TINY}", "--config.baseline=tiny"),
-                *("--config.seeds=1", "--config.resamples=40", "--config.budgets=100%"),
+                *("--config.seeds=1", "--config.id_trainings=1"),
+                *("--config.resamples=40", "--config.budgets=100%"),
                 *(f"--config.{side}.{s}" for side in ("id", "ood") for s in FEW_STEPS),
             ),
             "w/report.html",

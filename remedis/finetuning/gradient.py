@@ -127,8 +127,10 @@ class GradientFit:
         selection = Selection.of(
             data.validation.targets(), data.validation.labels, data.validation.table["patient_id"]
         )
-        if len(selection.labels) < len(selection.names) or not selection.estimable:
+        if not selection.estimable:
             _LOG.log(self._log_level, selection.sentence)
+        elif len(selection.labels) < len(selection.names):
+            _LOG.log(min(self._log_level, logging.INFO), selection.sentence)
         own_validation = data.validation.subset(np.isin(rows, distribution.rows(len(rows))))
 
         def validate() -> tuple[float, dict[str, float | None]]:

@@ -89,7 +89,7 @@ def fit(
     )
     note = _note(probe, classifier.labels)
     if not probe.chosen.all():
-        _LOG.warning(note)
+        _LOG.log(logging.INFO if probe.chosen.any() else logging.WARNING, note)
     if not probe.converged:
         _LOG.warning("The solver of the probe did not converge: take its numbers with care.")
     classifier.set_head(probe.kernel, probe.bias)
