@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from remedis.data import labels
 from remedis.data.manifest import Manifest
-from remedis.errors import UserError
+from remedis.errors import UserError, unknown_choice
 
 FOUND = "found/"  # prefix of the columns that hold labels as found: 1, 0, -1, NaN
 JUDGED = ("validation", "test")
@@ -91,6 +91,15 @@ class LabelPolicies:
         """
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: str(config.get(name, "")) for name in names})
+
+    def check(self, where: str = "config") -> None:
+        """Raises a UserError, which names the key within `where`, for an unknown policy."""
+        for key, text in self.to_json().items():
+            default = text.partition(";")[0].strip()
+            for policy in (default, *dict(labels.exceptions(text)).values()):
+                # Empty: evaluation follows training.
+                if policy and policy not in labels.POLICIES:
+                    raise unknown_choice(f"policy in {where}.{key}", policy, labels.POLICIES)
 
     @property
     def training(self) -> Meaning:

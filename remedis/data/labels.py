@@ -153,13 +153,18 @@ def policies(text: str, names: tuple[str, ...]) -> dict[str, str]:
     Raises:
       UserError: the text cannot be parsed.
     """
-    default, _, exceptions = text.partition(";")
-    chosen = dict.fromkeys(names, default.strip())
+    chosen = dict.fromkeys(names, text.partition(";")[0].strip())
+    return chosen | {label: policy for label, policy in exceptions(text) if label in names}
+
+
+def exceptions(text: str) -> list[tuple[str, str]]:
+    """Returns the labels that such a text names, with their policies.
+
+    Raises:
+      UserError: the text cannot be parsed.
+    """
     expected = "LABEL=POLICY after the first ';', as in 'zeros; Edema=ones'"
-    for label, policy in pairs(exceptions, what=f"The policy {text!r}", expected=expected):
-        if label in names:
-            chosen[label] = policy
-    return chosen
+    return pairs(text.partition(";")[2], what=f"The policy {text!r}", expected=expected)
 
 
 def _replace(values: np.ndarray, mask: np.ndarray, policy: str) -> None:

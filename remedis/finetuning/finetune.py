@@ -228,6 +228,7 @@ def _check(settings: FinetuneSettings) -> None:
     )
     checks.within(settings.loss, {"mixup": (0, None)})
     checks.within(settings.data, {"max_bad_images": (0, 1)})
+    settings.data.policies.check()
     checks.within(settings.images, {"cache_gb": (0, None)})
     checks.within(settings.report, {"target_sensitivity": (0.01, 1)})
     for key, value, choices in (

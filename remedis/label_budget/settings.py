@@ -258,6 +258,8 @@ def _check(settings: StudySettings) -> None:
     for mode in settings.modes:
         if mode not in MODES:
             raise unknown_choice("mode in config.modes", mode, MODES)
+    for key in HOSPITALS:
+        settings.hospital(key).finetuning.data.policies.check(f"config.{key}")
     checks.within(
         settings,
         {

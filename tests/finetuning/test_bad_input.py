@@ -151,6 +151,15 @@ def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
             {"weighting": "patient"},
             "Unknown value of config.weighting 'patient': did you mean 'patients'",
         ),
+        (
+            {"eval_unlabelled": "zeroes"},
+            "Unknown policy in config.eval_unlabelled 'zeroes': did you mean 'zeros'?",
+        ),
+        (
+            {"uncertain": "zeros; square=one"},
+            "Unknown policy in config.uncertain 'one': did you mean 'ones'? Choose from: ignore, "
+            "zeros, ones, keep",
+        ),
         ({"seed": -1}, "config.seed is -1; expected 0 to 2147483647."),
         ({"momentum": 1.5}, "config.momentum is 1.5; expected 0 to 1."),
         ({"image_size": 0}, "Preprocessing 'resize(0)': wrong arguments of resize (size is 0; "),

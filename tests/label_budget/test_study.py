@@ -667,6 +667,10 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
         ({"caveats": (1,)}, "config.caveats is (1,); expected sentences in a tuple"),
         ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
         ({"id_trainings": 0}, "config.id_trainings is 0; expected at least 1."),
+        (
+            {"ood": {"eval_uncertain": "maybe"}},
+            "Unknown policy in config.ood.eval_uncertain 'maybe'. Choose from: ignore, zeros",
+        ),
         ({"select": "rate=1"}, "Unknown key in config.select 'rate'. Choose from: learning_rate"),
         ({"select": ""}, "config.id.learning_rate is not set; name rates in config.select, such"),
         ({"select": "steps=2,4"}, "config.id.steps is 2, and config.select has steps, too; name"),
