@@ -1,5 +1,7 @@
 """The keys of label-budget configs with their defaults, and their rehearsals."""
 
+from collections.abc import Collection, Mapping
+
 import ml_collections
 from ml_collections import config_dict
 
@@ -119,7 +121,19 @@ def ood_rehearsal(pair: str) -> Variant:
 
 
 def locked_study(
-    config: ml_collections.ConfigDict, arg: str | None, rehearsal: Variant
+    config: ml_collections.ConfigDict,
+    arg: str | None,
+    rehearsal: Variant,
+    variants: Mapping[str, Variant] | None = None,
+    exclusive: Collection[Collection[str]] = (),
 ) -> ml_collections.ConfigDict:
-    """Returns a study's config, locked; `arg` is empty, or `rehearsal` for the variant."""
-    return arguments.locked(config, arg, {"rehearsal": rehearsal})
+    """Returns a study's config with the variants named in `arg` applied, locked.
+
+    Args:
+      config: to change.
+      arg: of the config; see `arguments.locked`.
+      rehearsal: the variant of this name.
+      variants: further ones that the config has.
+      exclusive: groups of names; `arg` may have at most one name per group.
+    """
+    return arguments.locked(config, arg, {**(variants or {}), "rehearsal": rehearsal}, exclusive)
