@@ -41,6 +41,12 @@ EXAMPLES = (
     "stain_jitter(0.2, 0.2)",
     "cut_out(0.4)",
     "solarise(0.5, 1)",
+    "released_random_crop(224)",
+    "released_random_crop(224, clip=False) | clip()",
+    "released_central_crop(224)",
+    "released_resize(224)",
+    "released_histogram_equalisation(1)",
+    "released_gaussian_blur(1)",
 )
 
 _COLUMNS = 5  # seeds

@@ -10,9 +10,11 @@ from remedis.preprocess import parse, registry
 IMAGE = np.random.default_rng(0).uniform(size=(40, 50, 3)).astype(np.float32)
 SEED = tf.constant([3, 4])
 OPERATIONS = (
-    "brightness, central_crop, colour_distortion, contrast, cut_out, elastic_deformation, "
-    "flip_left_right, flip_up_down, gaussian_blur, grey, histogram_equalisation, hue, "
-    "quarter_turns, random_crop, random_resized_crop, resize, rotate, saturation, solarise, "
+    "brightness, central_crop, clip, colour_distortion, contrast, cut_out, "
+    "elastic_deformation, flip_left_right, flip_up_down, gaussian_blur, grey, "
+    "histogram_equalisation, hue, quarter_turns, random_crop, random_resized_crop, "
+    "released_central_crop, released_gaussian_blur, released_histogram_equalisation, "
+    "released_random_crop, released_resize, resize, rotate, saturation, solarise, "
     "stain_jitter"
 )
 RECIPES = "contrastive_cxr, contrastive_pathology, evaluation, finetune_cxr, finetune_pathology"

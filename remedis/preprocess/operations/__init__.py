@@ -12,6 +12,16 @@ from remedis.preprocess.operations import (  # the import registers the operatio
     grey_levels,
     masking,
     pathology,
+    released,
 )
 
-__all__ = ["blur", "colour", "deformation", "geometry", "grey_levels", "masking", "pathology"]
+__all__ = [
+    "blur",
+    "colour",
+    "deformation",
+    "geometry",
+    "grey_levels",
+    "masking",
+    "pathology",
+    "released",
+]

@@ -31,22 +31,36 @@ def gaussian_blur(
     return sometimes(change, image, probability, decision)
 
 
-def blurred(image: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
-    """Returns the blurred image; one matrix product per axis, fast up to about 500 pixels."""
+def blurred(image: tf.Tensor, sigma: tf.Tensor, zeros_outside: bool = False) -> tf.Tensor:
+    """Returns the blurred image; one matrix product per axis, fast up to about 500 pixels.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      sigma: of the Gaussian in pixels, scalar.
+      zeros_outside: take zeros for pixels outside the image; otherwise, the part of the kernel
+        inside the image is renormalised.
+    """
     height, width = tf.unstack(tf.shape(image)[:2])
     radius = height // 10 // 2
     planes = tf.transpose(image, [2, 0, 1])
-    planes = tf.matmul(planes, _weights(width, radius, sigma), transpose_b=True)
-    planes = tf.matmul(_weights(height, radius, sigma), planes)
+    planes = tf.matmul(planes, _weights(width, radius, sigma, zeros_outside), transpose_b=True)
+    planes = tf.matmul(_weights(height, radius, sigma, zeros_outside), planes)
     # The weights add up to one only within rounding.
     clipped = tf.clip_by_value(tf.transpose(planes, [1, 2, 0]), 0.0, 1.0)
     return tf.ensure_shape(clipped, image.shape)
 
 
-def _weights(length: tf.Tensor, radius: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
+def _weights(
+    length: tf.Tensor, radius: tf.Tensor, sigma: tf.Tensor, zeros_outside: bool
+) -> tf.Tensor:
     """Returns the weights [length, length] of each output pixel (row) for each input pixel."""
     position = tf.range(length)
     distance = position[:, None] - position
-    bell = tf.exp(-0.5 * tf.square(tf.cast(distance, tf.float32) / sigma))
-    bell = tf.where(tf.abs(distance) <= radius, bell, 0.0)
+    bell = tf.where(tf.abs(distance) <= radius, _bell(distance, sigma), 0.0)
+    if zeros_outside:
+        return bell / tf.reduce_sum(_bell(tf.range(-radius, radius + 1), sigma))
     return bell / tf.reduce_sum(bell, axis=1, keepdims=True)
+
+
+def _bell(distance: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
+    return tf.exp(-0.5 * tf.square(tf.cast(distance, tf.float32) / sigma))
