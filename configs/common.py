@@ -61,7 +61,7 @@ def finetuning() -> ml_collections.ConfigDict:
     # Training.
     config.batch_size = 32  # of all workers together
     config.accumulate = 1  # micro-batches per step
-    config.optimizer = "sgd"  # or adamw, lars
+    config.optimizer = "sgd"  # or adamw, lars, released_lars
     config.learning_rate = 0.003  # at a batch of `learning_rate_batch`; scales with the batch
     config.learning_rate_batch = 512  # 0: the rate does not scale
     config.learning_rates = ""  # factors by name: 'head/.*=10; block[12]/.*=0'; 0 freezes
@@ -69,7 +69,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.warmup = config_dict.placeholder(int)  # steps; unset: the schedule's own
     config.drops = (0.3, 0.6, 0.9)  # shares of a step schedule after which the rate is a tenth
     config.momentum = 0.9
-    config.weight_decay = 0.0  # norms and biases do not decay
+    config.weight_decay = 0.0  # norms and biases do not decay; in released_lars, group norms do
     config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
     config.ema = 0.0  # decay of the averaged weights, which are evaluated and kept; 0: none
     config.patience = 0  # training ends after this many evaluations without a better one; 0: never

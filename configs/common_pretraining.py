@@ -71,7 +71,7 @@ def pretraining() -> ml_collections.ConfigDict:
     # Training.
     config.batch_size = 512  # of all workers together
     config.accumulate = 1  # micro-batches per step; every image still meets all others
-    config.optimizer = "lars"  # or sgd, adamw
+    config.optimizer = "lars"  # or released_lars, sgd, adamw
     config.learning_rate = 0.3  # at a batch of `learning_rate_batch`; scales with the batch
     config.learning_rate_batch = 256  # 0: the rate does not scale
     config.learning_rates = ""  # factors by name: 'projection/.*=10; block[12]/.*=0'; 0 freezes
@@ -79,7 +79,7 @@ def pretraining() -> ml_collections.ConfigDict:
     config.warmup = config_dict.placeholder(int)  # steps
     config.warmup_epochs = config_dict.placeholder(float)  # the same in epochs
     config.momentum = 0.9
-    config.weight_decay = 1e-6  # norms and biases do not decay
+    config.weight_decay = 1e-6  # norms and biases do not decay; in released_lars, group norms do
     config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
     config.seed = 0
     config.distribution = "none"  # or mirrored, multi_worker, tpu

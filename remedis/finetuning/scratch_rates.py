@@ -8,7 +8,8 @@ from remedis.training import schedules
 # Rate and the batch that it is given for (0: it does not scale) of this project's recipes from
 # random weights. sgd and adamw: the recipes "from scratch" of benchmarks/finetuning_recipes.py.
 # lars: SimCLR as released, Chen et al. 2020, arXiv 2002.05709, section 2.3.
-FROM_SCRATCH = {"sgd": (1.6, 512), "adamw": (0.001, 0), "lars": (0.3, 256)}
+_LARS = (0.3, 256)
+FROM_SCRATCH = {"sgd": (1.6, 512), "adamw": (0.001, 0), "lars": _LARS, "released_lars": _LARS}
 # BiT's rate for pretrained weights, 0.003 at 512 images, is 533 times smaller than the recipe's.
 # At a tenth of the recipe's, training is slower, but it does train.
 SMALLEST_SHARE = 0.1

@@ -1,7 +1,8 @@
 """SGD, AdamW and LARS with one learning-rate factor per variable.
 
-In all three, norms and biases have no weight decay and no adaptation. Decay and rate are applied
-per variable here, since Keras' own weight decay knows neither factors nor exceptions.
+Norms and biases have no weight decay and no adaptation; group norms have both in `released_lars`.
+Decay and rate are applied per variable here, since Keras' own weight decay knows neither factors
+nor exceptions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,9 @@ import tensorflow as tf
 from remedis import compat
 from remedis.errors import unknown_choice
 
-SGD, ADAMW, LARS = NAMES = ("sgd", "adamw", "lars")
+SGD, ADAMW, LARS, RELEASED_LARS = NAMES = ("sgd", "adamw", "lars", "released_lars")
 NORM_OR_BIAS = ("gamma", "beta", "bias")
+GROUP_NORM = "group_norm"  # name of the layers of `GroupNormReLU`
 ETA = 0.001  # of LARS, as in SimCLR's released code
 
 
@@ -29,7 +31,7 @@ def is_norm_or_bias(path: str, rank: int) -> bool:
 
 
 class _ByVariable(keras.optimizers.Optimizer):
-    """Base of the three: a learning-rate factor per variable, and whether the variable decays."""
+    """Base of all: a learning-rate factor per variable, and whether the variable decays."""
 
     def __init__(self, factors: Mapping[str, float], decay: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,7 +45,11 @@ class _ByVariable(keras.optimizers.Optimizer):
         # By position, since `update_step` receives TensorFlow's variable, which has no path.
         paths = [variable.path for variable in variables]
         self._factors = tuple(self._factor_by_path.get(path, 1.0) for path in paths)
-        self._plain = tuple(is_norm_or_bias(v.path, len(v.shape)) for v in variables)
+        self._plain = tuple(self._excluded(v.path, len(v.shape)) for v in variables)
+
+    def _excluded(self, path: str, rank: int) -> bool:
+        """Returns whether a variable has neither decay nor adaptation."""
+        return is_norm_or_bias(path, rank)
 
     def update_step(
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
@@ -89,7 +95,9 @@ class Lars(Sgd):
 
     You et al. 2017, arXiv 1708.03888, in the form of SimCLR's released code: the rate of a variable
     is multiplied by 0.001 |weights| / |gradient + decay weights|, or by 1 where either norm is 0.
-    Norms and biases get plain SGD with momentum.
+    Norms and biases get plain SGD with momentum: decay would draw the scale of a norm to 0 rather
+    than to 1, and offsets, which start at 0, would get steps that shrink with them. SimCLR meant to
+    leave all norms out, and its networks have batch norms only.
     """
 
     def _decayed(
@@ -98,6 +106,24 @@ class Lars(Sgd):
         gradient, rate = super()._decayed(gradient, variable, rate)
         trust = tf.math.divide_no_nan(ETA * tf.norm(variable), tf.norm(gradient))
         return gradient, rate * tf.where(trust > 0, trust, 1.0)
+
+
+class ReleasedLars(Lars):
+    """LARS as in the code released with REMEDIS, which decays and adapts group norms too.
+
+    That code excludes variables whose names hold `batch_normalization` or `bias` (model.py:176-182,
+    lars_optimizer.py:97-117). Names of BiT's group norms hold neither, so that their scales and
+    offsets are decayed and adapted like kernels. An offset of 0 takes one step at the whole rate,
+    and from then on steps of 0.001 rate |offset|. Batch norms, such as those of the projection
+    head, and biases are excluded as in `lars`. Momentum is the classic one, without Nesterov's
+    correction. This optimizer is for repeating the released recipe; new work has `lars`.
+    """
+
+    def _excluded(self, path: str, rank: int) -> bool:
+        return is_norm_or_bias(path, rank) and GROUP_NORM not in path.split("/")
+
+
+_SGD_LIKE = {SGD: Sgd, LARS: Lars, RELEASED_LARS: ReleasedLars}
 
 
 def make(
@@ -112,11 +138,11 @@ def make(
     """Returns an optimizer whose name and variables' paths are the same in every process.
 
     Args:
-      name: `sgd`, `adamw` or `lars`.
+      name: one of `NAMES`.
       rate: the learning rate.
       multipliers: factors of the rate by path of the variable; 1 for variables without one.
       momentum: of SGD and LARS, without Nesterov's correction; AdamW has its own.
-      weight_decay: of everything but norms and biases.
+      weight_decay: of everything but norms and biases; of group norms too in `released_lars`.
       loss_scale: for float16: gradients are those of the loss times `dynamic_scale`; a step with
         gradients that are not finite is skipped, and the scale is halved.
 
@@ -132,9 +158,8 @@ def make(
     optimizer: keras.optimizers.Optimizer
     if name == ADAMW:
         optimizer = AdamW(**common)
-    elif name in (SGD, LARS):
-        kind = Sgd if name == SGD else Lars
-        optimizer = kind(momentum=float(momentum), **common)
+    elif name in _SGD_LIKE:
+        optimizer = _SGD_LIKE[name](momentum=float(momentum), **common)
     else:
         raise unknown_choice("value of config.optimizer", name, NAMES)
     if loss_scale:

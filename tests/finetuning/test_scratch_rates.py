@@ -29,6 +29,7 @@ def settings(**changes):
         ({"optimizer": "adamw", "learning_rate_batch": 0}, (0.00005,), False),
         ({"optimizer": "lars", "learning_rate_batch": 256}, (0.03,), True),
         ({"optimizer": "lars", "learning_rate_batch": 256}, (0.02,), False),
+        ({"optimizer": "released_lars", "learning_rate_batch": 256}, (0.02,), False),
         ({"optimizer": "adam"}, (1e-9,), True),
     ],
 )

@@ -1,3 +1,5 @@
+import contextlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -60,7 +62,7 @@ def adamw_twin(path, w, g, m, v, rate, step):
     return w - rate * unbiased[0] / (np.sqrt(unbiased[1]) + 1e-7), m, v
 
 
-TWINS = {"sgd": sgd_twin, "adamw": adamw_twin, "lars": lars_twin}
+TWINS = {"sgd": sgd_twin, "adamw": adamw_twin, "lars": lars_twin, "released_lars": lars_twin}
 
 
 def optimizer(name, **changes):
@@ -155,6 +157,77 @@ def test_paths_of_its_variables_are_the_same_again_and_all_different(name, loss_
     assert any(path.endswith("a_kernel_momentum") for path in found[0])
 
 
+# Variables under our names and under those of the release: model_util.py:64-143 for the heads,
+# TensorFlow Hub's BiT for the network.
+BIT = ("a/standardized_conv2d/kernel", "a/group_norm/gamma", "a/group_norm/beta")
+RELEASED_NAMES = {
+    **{f"block1/unit01/{name}": f"resnet/block1/unit01/{name}" for name in BIT},
+    "group_norm/gamma": "resnet/group_norm/gamma",
+    "projection/dense1/kernel": "head_contrastive/nl_0/dense/kernel",
+    "projection/norm1/gamma": "head_contrastive/nl_0/batch_normalization/gamma",
+    "projection/norm1/beta": "head_contrastive/nl_0/batch_normalization/beta",
+    "head/dense/kernel": "head_supervised/linear_layer/dense/kernel",
+    "head/dense/bias": "head_supervised/linear_layer/dense/bias",
+}
+
+
+def released_lars(name, weights, velocity, gradient, rate, decay):
+    """Returns weights and velocity after a step: the formulas of lars_optimizer.py:78-142."""
+    excluded = any(re.search(part, name) for part in ("batch_normalization", "bias"))
+    trust = 1.0
+    if not excluded:
+        gradient = gradient + decay * weights
+        norms = np.linalg.norm(weights.ravel()), np.linalg.norm(gradient.ravel())
+        trust = 0.001 * norms[0] / norms[1] if min(norms) > 0 else 1.0
+    velocity = 0.9 * velocity + trust * rate * gradient
+    return weights - velocity, velocity
+
+
+def variable(path, value):
+    *scopes, name = path.split("/")
+    with contextlib.ExitStack() as stack:
+        for scope in scopes:
+            stack.enter_context(keras.name_scope(scope))
+        return keras.Variable(value.astype(np.float32), name=name)
+
+
+@pytest.mark.parametrize("case", range(6))
+def test_released_lars_agrees_with_its_formulas_and_decays_group_norms(case):
+    rng = np.random.default_rng(case)
+    decay = (0.0, 1e-6, 0.1)[case % 3]
+    shapes = {
+        p: (4,) if p[-6:] != "kernel" else tuple(rng.integers(1, 5, 3)) for p in RELEASED_NAMES
+    }
+    # Offsets and one kernel start at 0, as in training; with case 5, a gradient is 0 too.
+    zero = {path for path in shapes if path.endswith(("beta", "bias", "head/dense/kernel"))}
+    weights = {p: rng.normal(size=shape) * (p not in zero) for p, shape in shapes.items()}
+    velocity = {path: np.zeros(shape) for path, shape in shapes.items()}
+    made = [variable(path, value) for path, value in weights.items()]
+    assert [each.path for each in made] == list(shapes)
+    tested = make("released_lars", Halving(), {}, momentum=0.9, weight_decay=decay)
+    plain = make("lars", Halving(), {}, momentum=0.9, weight_decay=decay)
+    plain_made = [variable(path, value) for path, value in weights.items()]
+    for step in range(4):
+        gradients = [rng.normal(size=shape) for shape in shapes.values()]
+        if case == 5 and step == 2:
+            gradients = [0 * gradient for gradient in gradients]
+        tensors = [tf.constant(gradient, tf.float32) for gradient in gradients]
+        tested.apply_gradients(zip(tensors, made, strict=True))
+        plain.apply_gradients(zip(tensors, plain_made, strict=True))
+        for path, gradient in zip(shapes, gradients, strict=True):
+            weights[path], velocity[path] = released_lars(
+                RELEASED_NAMES[path],
+                weights[path],
+                velocity[path],
+                gradient,
+                0.2 * 0.5**step,
+                decay,
+            )
+    for got, other, (path, expected) in zip(made, plain_made, weights.items(), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-6, err_msg=path)
+        assert np.allclose(got, other) == ("group_norm" not in path), path
+
+
 def test_norms_and_biases_of_bit():
     plain = {
         name: is_norm_or_bias(name, len(shape))
@@ -183,7 +256,7 @@ def test_wrong_name():
         optimizer("adamv")
     assert str(caught.value) == (
         "Unknown value of config.optimizer 'adamv': did you mean 'adamw'? Choose from: sgd, adamw, "
-        "lars."
+        "lars, released_lars."
     )
 
 
