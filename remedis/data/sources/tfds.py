@@ -1,7 +1,8 @@
 """Image data sets prepared by TensorFlow Datasets (TFDS) on this machine or by `remedis prepare`.
 
 Input: the directory of a prepared data set (`<data_dir>/<name>/<version>`), with TFRecords as
-shards. Nothing is downloaded or prepared here, and no code of the data set is needed.
+shards. Nothing is downloaded or prepared here, and no code of the data set is needed. Images are
+uint8 or uint16; float32 images, whose range is not recorded, are refused.
 Labels: by name, a scalar feature of 1 and 0 (-1 uncertain, NaN unknown), or a class of a
 `ClassLabel`: 1 for images of the class, 0 for those of other classes. PatchCamelyon in TFDS
 (`patch_camelyon` 2.0.0) has the feature `label`.
@@ -58,7 +59,7 @@ def load(
 
     Raises:
       UserError: there is no such data set, it has no TFRecords, image, patients or labels as
-        described above, or a shard is damaged.
+        described above, its images are not uint8 or uint16, or a shard is damaged.
     """
     # The import of TFDS takes seconds, which other sources need not spend.
     import tensorflow_datasets as tfds
@@ -74,6 +75,13 @@ def load(
     if not isinstance(features.get(image), tfds.features.Image):
         images = [key for key, f in features.items() if isinstance(f, tfds.features.Image)]
         raise unknown_choice(f"image feature of {root}", image, images or ["none"])
+    # TFDS packs the four bytes of a float into the channels of a PNG, which would pass for colours.
+    if (dtype := tf.as_dtype(features[image].dtype)) not in (tf.uint8, tf.uint16):
+        raise UserError(
+            f"The images in the feature {image!r} of the dataset in {root} are {dtype.name}, whose "
+            "range is unknown; expected uint8 or uint16: scale them to 0..255 or 0..65535 and "
+            "store them again as these."
+        )
     if patient not in features and not allow_missing_patient_ids:
         raise UserError(
             f"The dataset in {root} has no feature {patient!r}: without patients, images of one "

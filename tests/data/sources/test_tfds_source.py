@@ -75,6 +75,20 @@ def test_several_datasets_and_versions(tmp_path):
         sources.load("tfds", tmp_path, dataset="two_classes:3.0.0")
 
 
+@pytest.mark.parametrize("largest", [1.0, 255.0])
+def test_images_of_floats_are_refused(largest, tmp_path):
+    """TFDS keeps the bytes of floats in the channels of a PNG; they must not become colours."""
+    image = np.full((8, 8, 1), largest, np.float32)
+    store(tmp_path, value=image, film=tfds.features.Image(shape=(8, 8, 1), dtype=np.float32))
+    with pytest.raises(UserError) as caught:
+        sources.load("tfds", tmp_path, image="film", **OPT_OUT)
+    assert str(caught.value) == (
+        f"The images in the feature 'film' of the dataset in {tmp_path / 'two_classes' / '2.0.0'} "
+        "are float32, whose range is unknown; expected uint8 or uint16: scale them to 0..255 or "
+        "0..65535 and store them again as these."
+    )
+
+
 def test_an_unknown_image_feature(tmp_path):
     store(tmp_path)
     with pytest.raises(UserError, match=r"Unknown image feature of .* 'picture'.* image"):
