@@ -158,7 +158,7 @@ def _caveats(settings: StudySettings, data: StudyData) -> list[str]:
         "and both arms' own needs are compared. The baseline with all patients is a one-sided "
         "level: it counts all of them even if fewer would have been enough.",
     ]
-    caveats.append(_comparison(data.receipts["between"], settings))
+    caveats += [_comparison(data.receipts["between"], settings), _baseline(settings)]
     patients = data.counts()["ood"]["test"]["patients"]
     if patients < _FEW:
         caveats.append(
@@ -182,6 +182,16 @@ def _training_policies(settings: StudySettings, data: StudyData) -> list[str]:
             if policies.training != policies.evaluation
         ]
     return caveats
+
+
+def _baseline(settings: StudySettings) -> str:
+    """Returns with which baseline multiples of labelled patients compare, and with which not."""
+    return (
+        f"A multiple of labelled patients here is against {settings.baseline}, the baseline of "
+        "this study. The strong supervised baseline of Azizi et al. 2023 (REMEDIS) is BiT-L, "
+        "trained on JFT-300M, whose weights are not public: their multiples and those here have "
+        "different baselines."
+    )
 
 
 def _comparison(receipt: Mapping[str, Any], settings: StudySettings) -> str:

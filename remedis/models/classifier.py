@@ -68,7 +68,7 @@ class Classifier(keras.Model):
             is the backbone's final norm, or a fresh one if the backbone has none (the REMEDIS
             release and the networks of `keras.applications`). A map that already is the rectified
             output of a batch norm (DenseNet) gets no second one. If False, the input of the head is
-            the plain average of the map, as in REMEDIS' notebooks.
+            the plain average of the map, as in the released notebook.
           task: `multi_label`: each label is 1 or 0 independently, probabilities are sigmoids, and
             one label alone is a binary task. `multi_class`: exactly one label is 1, probabilities
             are a softmax.

@@ -10,7 +10,7 @@ PRETRAINED_ON = {
     "cxr": "unlabelled chest radiographs: MIMIC-CXR and CheXpert, SimCLR",
     "path": "50 million unlabelled patches of 29,018 TCGA slides of 32 studies, SimCLR",
 }
-# Image sizes of the fine-tuning recipes, in pixels. The networks take any height and width.
+# Image sizes of the released notebook, in pixels. The networks take any height and width.
 INPUT_SIZE = {"cxr": 448, "path": 224}
 WHERE = 'PhysioNet, "Medical AI Research Foundations", version 1.0.0, DOI 10.13026/grp0-z205'
 TERMS = (
@@ -30,7 +30,7 @@ class Record:
     Attributes:
       name: the checkpoint's name.
       architecture: depth x width of the ResNet.
-      input_size: height and width of images in the published recipes, in pixels.
+      input_size: height and width of images in the released notebook, in pixels.
       value_range: smallest and largest pixel value of the input.
       channels: of the image.
       map_channels: of the unpooled map (stride 32) and of the embedding.

@@ -20,9 +20,10 @@ AGREEMENT = 1e-3  # relative error; the right range has rounding errors, the wro
 def read(directory: str, architecture: Architecture | None) -> Weights:
     """Returns the variables of a release folder and the range that its graph maps [0, 1] to.
 
-    It is not documented whether the released graphs map [0, 1] to [-1, 1] themselves. Therefore it
-    is measured: a made-up image goes through the release's graph and through ours with each range,
-    and the range whose outputs agree is chosen.
+    The released code maps [0, 1] to [-1, 1] before its backbone (bit.py:66-67), and the released
+    notebook feeds [0, 1]. Neither shows whether a released graph contains that map. Therefore it is
+    measured: a made-up image goes through the release's graph and through ours with each range, and
+    the range whose outputs agree is chosen.
 
     Args:
       directory: the folder.

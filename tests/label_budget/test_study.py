@@ -109,6 +109,8 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     said = found["caveats"]
     assert "Films of hospital B are darker." in said
     assert any("Patients could not be compared, since the ids of two hospitals" in c for c in said)
+    baseline = f"A multiple of labelled patients here is against {found['baseline']}, the baseline"
+    assert [c for c in said if "BiT-L" in c and c.startswith(baseline)]
     # Both arms are the same network under two names.
     one, two = ([p for p in found["points"] if p["arm"] == arm] for arm in ("one", "two"))
     assert [p["mean"] for p in one] == [p["mean"] for p in two]

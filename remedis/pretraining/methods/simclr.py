@@ -41,7 +41,7 @@ def nt_xent(first: tf.Tensor, second: tf.Tensor, temperature: float) -> tf.Tenso
 
 
 class SimCLR(Siamese):
-    """NT-Xent on a head of two layers, with the settings of REMEDIS' released code.
+    """NT-Xent on a head of two layers, with the defaults of the code released with REMEDIS.
 
     The released head: a dense layer with as many outputs as inputs, batch norm, ReLU, a dense layer
     with 128 outputs, batch norm without offset. It projects both views in one call: its batch norms

@@ -48,7 +48,7 @@ class Expectation:
     Attributes:
       name: name of the checkpoint or of its folder.
       data_type: `cxr` or `path`, the images of its pretraining; None if unknown.
-      input_size: height and width in the documented recipes, in pixels; None if unknown.
+      input_size: height and width in the released notebook, in pixels; None if unknown.
       value_range: range of the pixel values that a caller passes; training passes 0 to 1.
       labels: labels that its classifier scores; empty for a backbone.
       random: whether its weights are random, not trained.
