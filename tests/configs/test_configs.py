@@ -3,10 +3,10 @@
 import functools
 import importlib
 import itertools
-import pathlib
 
 import ml_collections
 import pytest
+import rehearsals
 
 from configs import common
 from remedis import options
@@ -18,11 +18,7 @@ from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.training.run_directory import RunDirectory
 
-NAMES = sorted(
-    path.stem
-    for path in (pathlib.Path(__file__).parents[2] / "configs").glob("*.py")
-    if not path.stem.startswith(("__init__", "arguments", "common", "ood_", "pretrain_"))
-)
+NAMES = rehearsals.FINETUNING_NAMES
 ARGUMENTS = ("rehearsal", "head_only", "50x1", "152x2")
 CHOICES = "50x1, 152x2, head_only, rehearsal"
 
@@ -143,13 +139,14 @@ def few_patients(monkeypatch):
     monkeypatch.setattr(rehearsal, "IMAGE_SIZE", 32)
 
 
-# One trains and one solves for the head; the others differ from these in their data alone.
-QUICK = (("chexpert", "rehearsal"), ("camelyon", "rehearsal,head_only"))
-SLOW = [(name, "rehearsal") for name in NAMES if name != "chexpert"]
-
-
 @pytest.mark.parametrize(
-    ("name", "arg"), [*QUICK, *(pytest.param(*run, marks=pytest.mark.guarantee) for run in SLOW)]
+    ("name", "arg"),
+    [
+        run
+        if run in rehearsals.FINETUNING_QUICK
+        else pytest.param(*run, marks=pytest.mark.guarantee)
+        for run in rehearsals.FINETUNING
+    ],
 )
 @pytest.mark.usefixtures("few_patients")
 def test_rehearsal_runs_to_the_end(name, arg, tiny_checkpoint, tmp_path, monkeypatch):

@@ -2,9 +2,9 @@
 
 import functools
 import importlib
-import pathlib
 
 import pytest
+import rehearsals
 
 from configs import common
 from remedis import files, label_budget
@@ -14,9 +14,7 @@ from remedis.label_budget import rehearsal
 from remedis.label_budget.settings import HOSPITALS, StudySettings
 from remedis.reporting import label_budget_report
 
-NAMES = sorted(
-    path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("ood_*.py")
-)
+NAMES = rehearsals.STUDY_NAMES
 
 
 def get(name, arg=None):
@@ -119,12 +117,15 @@ def few_patients(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["ood_path", *(pytest.param(n, marks=pytest.mark.guarantee) for n in ("ood_cxr", "ood_own"))],
+    ("name", "arg"),
+    [
+        run if run in rehearsals.STUDIES_QUICK else pytest.param(*run, marks=pytest.mark.guarantee)
+        for run in rehearsals.STUDIES
+    ],
 )
 @pytest.mark.usefixtures("few_patients")
-def test_a_rehearsal_runs_to_its_report(name, tiny_checkpoint, tmp_path):
-    config = get(name, "rehearsal")
+def test_a_rehearsal_runs_to_its_report(name, arg, tiny_checkpoint, tmp_path):
+    config = get(name, arg)
     config.update(
         arms=f"tiny={tiny_checkpoint}",
         baseline="tiny",

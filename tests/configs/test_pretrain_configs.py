@@ -4,10 +4,10 @@ import functools
 import importlib
 import itertools
 import math
-import pathlib
 
 import keras
 import pytest
+import rehearsals
 
 from configs import common, common_pretraining
 from remedis.errors import UserError
@@ -20,10 +20,8 @@ from remedis.pretraining.settings import PretrainingSettings
 from remedis.training import learning_rate_factors, optimizers
 from remedis.training.run_directory import RunDirectory
 
-NAMES = sorted(
-    path.stem for path in (pathlib.Path(__file__).parents[2] / "configs").glob("pretrain_*.py")
-)
-METHODS = ("simclr", "micle", "moco", "relic", "barlow_twins")
+NAMES = rehearsals.PRETRAINING_NAMES
+METHODS = rehearsals.METHODS
 ARGUMENTS = (*METHODS, "50x1", "152x2", "rehearsal")
 
 
@@ -190,13 +188,7 @@ def test_a_rehearsal_has_images_to_learn_from_and_labels_to_probe(name, tmp_path
 
 
 @pytest.mark.guarantee
-@pytest.mark.parametrize(
-    ("name", "arg"),
-    [
-        *itertools.product(NAMES, ["rehearsal"]),
-        *(("pretrain_cxr", f"{m},rehearsal") for m in METHODS),
-    ],
-)
+@pytest.mark.parametrize(("name", "arg"), rehearsals.PRETRAINING)
 @pytest.mark.usefixtures("few_patients")
 def test_a_rehearsal_runs_to_its_export(name, arg, tiny_checkpoint, tmp_path):
     config = get(name, arg)

@@ -1,0 +1,42 @@
+"""The rehearsals of configs that tests run to their ends, as (name, argument) of the config.
+
+The tests in `tests/configs` run them. `tests/test_experiments.py` requires one per command of
+`docs/experiments.md`. All but the quick ones are marked `guarantee`.
+"""
+
+import itertools
+import pathlib
+
+CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
+_SHARED = ("__init__", "arguments", "common")
+
+
+def _names(prefix: str) -> list[str]:
+    return sorted(path.stem for path in CONFIGS.glob(f"{prefix}*.py"))
+
+
+PRETRAINING_NAMES = _names("pretrain_")
+STUDY_NAMES = _names("ood_")
+FINETUNING_NAMES = [
+    name
+    for name in _names("")
+    if not name.startswith(_SHARED) and name not in (*PRETRAINING_NAMES, *STUDY_NAMES)
+]
+METHODS = ("simclr", "micle", "moco", "relic", "barlow_twins")
+
+# One trains and one solves for the head; the others differ from these in their data alone.
+FINETUNING_QUICK = [("chexpert", "rehearsal"), ("camelyon", "rehearsal,head_only")]
+FINETUNING = [
+    *FINETUNING_QUICK,
+    *((name, "rehearsal") for name in FINETUNING_NAMES if name != "chexpert"),
+]
+PRETRAINING = [
+    *itertools.product(PRETRAINING_NAMES, ["rehearsal"]),
+    *(("pretrain_cxr", f"{method},rehearsal") for method in METHODS),
+]
+STUDIES_QUICK = [("ood_path", "rehearsal")]
+STUDIES = [
+    *STUDIES_QUICK,
+    *((name, "rehearsal") for name in STUDY_NAMES if name != "ood_path"),
+]
+EVERY = [*FINETUNING, *PRETRAINING, *STUDIES]
