@@ -89,6 +89,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.resamples = 1000  # of the patients, for intervals
     # Of the AUROC: images, or patients: each has the same weight, shared equally by its images.
     config.weighting = "images"
+    config.top_k = (1, 3)  # of multi_class: top-k accuracies, true class among the k most probable
     config.nested_resamples = 0  # 200: also intervals with the choice of threshold and calibration
     return config
 

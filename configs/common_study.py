@@ -24,6 +24,7 @@ STUDY_SETS = (
     "target_sensitivity",
     "resamples",
     "nested_resamples",
+    "top_k",
 )
 
 

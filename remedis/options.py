@@ -23,6 +23,7 @@ ADDED_KEYS = frozenset(
         "eval_unmentioned",
         "eval_unlabelled",
         "nested_resamples",
+        "top_k",
         "weighting",
     }
 )

@@ -44,6 +44,12 @@ def _add_evaluate(commands: Any) -> None:
         "weight that its images share; images (a run: as before)",
     )
     add(
+        "--top-k",
+        metavar="K,...",
+        help="of a multi_class model: top-k accuracies, the share of images whose true class is "
+        "among the k most probable; 1,3 (a run: as before)",
+    )
+    add(
         "--nested-resamples",
         type=int,
         default=0,
@@ -123,6 +129,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     parsed.data = parsed.data or parsed.manifest
 
     from remedis.evaluation.estimates import WEIGHTINGS
+    from remedis.evaluation.evaluate import TOP_K
     from remedis.inference import exported as exported_classifier
     from remedis.inference import rescore
     from remedis.reporting import results_table
@@ -135,6 +142,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             f"--nested-resamples with DATA={parsed.data}: only a run's stored predictions hold the "
             "validation split that is needed; leave out DATA, or --nested-resamples."
         )
+    top_k = _top_k(parsed.top_k)
     if parsed.data is None:
         results = rescore.reevaluate(
             parsed.model,
@@ -144,6 +152,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             parsed.resamples,
             parsed.weighting,
             parsed.nested_resamples,
+            top_k,
         )
     else:
         exported = exported_classifier.load(parsed.model)
@@ -154,6 +163,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             seed=parsed.seed,
             resamples=parsed.resamples,
             weighting=parsed.weighting or "images",
+            top_k=top_k or TOP_K,
         )
     output.show(
         results_table.results_report(
@@ -164,6 +174,16 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     )
     _LOG.info(f"Predictions and results are in {parsed.out}.")
     return 0
+
+
+def _top_k(text: str | None) -> tuple[int, ...] | None:
+    """Returns the numbers of `--top-k`, such as `1,3`; None without any."""
+    if text is None:
+        return None
+    numbers = items(text, ",")
+    if not numbers or not all(number.isdecimal() and int(number) for number in numbers):
+        raise UserError(f"--top-k={text}: expected whole numbers from 1 up, such as 1,3.")
+    return tuple(map(int, numbers))
 
 
 def _calibrate(parsed: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from remedis.evaluation.intervals import LEVEL, MIN_PATIENTS, NO_VARIANCE, Floats
+from remedis.evaluation.intervals import LEVEL, MIN_PATIENTS, NO_VARIANCE, Floats, Z
 
 _ROUNDING = 1e-9
 
@@ -76,6 +76,20 @@ def stabilised_variance(
     rare = k * np.minimum(v, 1 - v)
     mixed = (rare * known + v * (1 - v) / k) / (rare + 1)
     return np.where(known > NO_VARIANCE, mixed, 0.0)
+
+
+def proportion_widening(values: Floats, variance: Floats, effective: Floats) -> Floats:
+    """Returns factors [C] of the errors of proportions, for intervals of 1.96 errors.
+
+    They stand for the quantile of Student's t and for `stabilised_variance`; 0 without variance.
+
+    Args:
+      values: [C] in [0, 1].
+      variance: [C], estimated, as of `clustered_covariance`.
+      effective: [C], effective numbers of patients.
+    """
+    wanted = stabilised_variance(values, variance * (t_quantile(effective) / Z) ** 2, effective)
+    return np.asarray(np.sqrt(wanted / np.where(variance > 0, variance, 1.0)))
 
 
 def clustered_covariance(contributions: Floats, effective: npt.ArrayLike) -> Floats:

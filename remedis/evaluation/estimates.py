@@ -56,9 +56,9 @@ from remedis.evaluation.effective_patients import (
     clustered_covariance,
     effective_number,
     enough,
+    proportion_widening,
     shortage,
     small_sample_factor,
-    stabilised_variance,
     t_quantile,
 )
 from remedis.evaluation.intervals import (
@@ -453,9 +453,7 @@ def _covariance(draws: Floats) -> Floats:
 
 def _widened(covariance: Floats, values: Floats, effective: Floats) -> Floats:
     """Returns the covariance for intervals of 1.96 errors: of Student's t, and stabilised."""
-    variance = np.diag(covariance)
-    wanted = stabilised_variance(values, variance * (t_quantile(effective) / Z) ** 2, effective)
-    factor = np.sqrt(wanted / np.where(variance > 0, variance, 1.0))
+    factor = proportion_widening(values, np.diag(covariance), effective)
     return covariance * np.outer(factor, factor)
 
 

@@ -10,14 +10,16 @@ import pandas as pd
 
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation import estimates, ratios, uncertain_labels
-from remedis.evaluation.auroc import checked
+from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.estimates import Cases, ColumnMetric
 from remedis.evaluation.evaluation_result import Metric, Result
 from remedis.evaluation.intervals import RESAMPLES, patient_counts
 from remedis.evaluation.ranking import log_odds_of_scores, ranking_of, tie_warning, ties
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
-from remedis.models.tasks import TASKS
+from remedis.models.tasks import MULTI_CLASS, TASKS
+
+TOP_K = (1, 3)  # REMEDIS reports the top-3 accuracy for dermatology
 
 
 def evaluate(
@@ -30,15 +32,17 @@ def evaluate(
     thresholds: Thresholds | None = None,
     ranking: npt.ArrayLike | None = None,
     weighting: str = "images",
+    top_k: Sequence[int] = TOP_K,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Result:
     """Returns every metric of each label and its mean over the labels, with intervals by patient.
 
     AUROC and average precision are always computed. Sensitivity, specificity, PPV and NPV need
-    thresholds. Brier score, calibration error, slope and intercept, and accuracy need scores that
-    are all in [0, 1], that is, probabilities. The sources of the formulas are those of the modules
-    of the metrics.
+    thresholds. Brier score, calibration error, slope and intercept, and the accuracy of labels need
+    scores that are all in [0, 1], that is, probabilities. Classes have an accuracy, a balanced
+    accuracy and top-k accuracies by rank. The sources of the formulas are those of the modules of
+    the metrics.
 
     Args:
       labels: [n, L]; 1 positive, 0 negative, NaN unknown.
@@ -46,20 +50,23 @@ def evaluate(
       names: names of the L labels.
       patient_ids: [n]; a row whose id is missing counts as a patient of its own.
       task: multi_label or multi_class. For multi_class, labels are classes, each against the rest,
-        and the accuracy is that of the class with the largest score.
+        and the accuracy is that of the class that ranks highest.
       thresholds: chosen on other images, by `remedis.evaluation.thresholds.choose`.
       ranking: [n, L], finite, of the order of the scores but without ties from saturation, such as
         log odds: they rank for AUROC and average precision, and are compared with the thresholds of
         the log odds, if there are any. None: scores do both.
       weighting: of the AUROC. `images`: every image of a class has the same weight. `patients`:
         every patient of a class has the same weight, shared equally by its images of the class.
+      top_k: numbers k for top-k accuracies of multi_class, as `top_3_accuracy`; the accuracy (k of
+        1) is there in any case. With k classes or fewer there is no value, but a reason.
       seed: seed of the resamples. The same patients and seed give the same resamples.
       resamples: number of resamples. All metrics and labels share them, so that the interval of a
         mean includes the correlation between labels.
 
     Raises:
       UserError: shapes differ, a score is not finite, a label is not 1, 0 or NaN, the task or
-        the weighting is not one of the two, or a label has no entry in the thresholds.
+        the weighting is not one of the two, a k is below 1, or a label has no entry in the
+        thresholds.
     """
     known, score = checked(labels, scores, names)
     ranked = score if ranking is None else checked(labels, ranking, names)[1]
@@ -70,6 +77,7 @@ def evaluate(
         raise unknown_choice("value of weighting", weighting, estimates.WEIGHTINGS)
     if task not in TASKS:
         raise unknown_choice("value of config.task", task, TASKS)
+    check_top_k(top_k)
     chosen = None if thresholds is None else thresholds.for_labels(names)
     weights = patient_counts(int(cases.patients.max()) + 1, resamples, seed)
 
@@ -88,8 +96,8 @@ def evaluate(
             proportions["accuracy"] = ratios.accuracy(known, score)
     by_column |= estimates.proportions(proportions, cases)
     metrics = {name: _metric(columns, names) for name, columns in by_column.items()}
-    if are_probabilities and task == "multi_class":
-        metrics["accuracy"] = _accuracy(cases, score)
+    if task == MULTI_CLASS:
+        metrics |= _accuracies(cases, ranked, names, top_k)
     area = _metric(estimates.auroc(cases, ranked, weighting), names)
     return Result(
         labels=area.labels,
@@ -117,12 +125,42 @@ def _metric(columns: ColumnMetric, names: Sequence[str]) -> Metric:
     )
 
 
-def _accuracy(cases: Cases, scores: npt.NDArray[np.float64]) -> Metric:
-    """Returns the accuracy of the most probable class; it is one number for all classes."""
-    top = {"accuracy": ratios.top_accuracy(cases.known, scores)}
-    accuracy = estimates.proportions(top, cases)["accuracy"]
-    mean = accuracy.estimate([0], range(scores.shape[1]))
-    return Metric({}, mean, (), accuracy.method)
+def check_top_k(top_k: Sequence[int]) -> None:
+    """Raises a UserError unless `top_k` are whole numbers from 1 up."""
+    whole = all(isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in top_k)
+    if not whole:
+        raise UserError(
+            f"config.top_k is {top_k!r}; expected whole numbers of classes from 1 up in a tuple, "
+            "such as (1, 3)."
+        )
+
+
+def _accuracies(
+    cases: Cases, ranking: Floats, names: Sequence[str], top_k: Sequence[int]
+) -> dict[str, Metric]:
+    """Returns accuracy, balanced accuracy and top-k accuracies of exclusive classes.
+
+    But for the balanced accuracy they are one number for all classes, without one per label.
+    """
+    classes = range(len(names))
+    shares = {"balanced_accuracy": ratios.recall_by_class(cases.known, ranking)}
+    shares |= {
+        top_name(k): ratios.top_accuracy(cases.known, ranking, k) for k in sorted({1, *top_k})
+    }
+    columns = estimates.proportions(shares, cases)
+    metrics = {"balanced_accuracy": _metric(columns.pop("balanced_accuracy"), names)}
+    for k, (name, accuracy) in zip(sorted({1, *top_k}), columns.items(), strict=True):
+        mean = accuracy.estimate([0], classes)
+        if k >= len(names):
+            reason = f"of {len(names)} classes, the true one is always among {k}"
+            mean = dataclasses.replace(mean, value=None, low=None, high=None, reason=reason)
+        metrics[name] = Metric({}, mean, (), accuracy.method)
+    return {"accuracy": metrics.pop("accuracy"), **metrics}
+
+
+def top_name(k: int) -> str:
+    """Returns the name of a top-k accuracy in `results.json`; that of k = 1 is `accuracy`."""
+    return "accuracy" if k == 1 else f"top_{k}_accuracy"
 
 
 def evaluate_table(
@@ -133,6 +171,7 @@ def evaluate_table(
     task: str = "multi_label",
     thresholds: Thresholds | None = None,
     weighting: str = "images",
+    top_k: Sequence[int] = TOP_K,
     seed: int = 0,
     resamples: int = RESAMPLES,
     label_notes: Sequence[str] = (),
@@ -152,6 +191,7 @@ def evaluate_table(
       task: as for `evaluate`.
       thresholds: as for `evaluate`.
       weighting: as for `evaluate`.
+      top_k: as for `evaluate`.
       seed: as for `evaluate`.
       resamples: as for `evaluate`.
       label_notes: sentences about what labels count as.
@@ -184,6 +224,7 @@ def evaluate_table(
         thresholds=thresholds,
         ranking=ranked.values,
         weighting=weighting,
+        top_k=top_k,
         seed=seed,
         resamples=resamples,
     )

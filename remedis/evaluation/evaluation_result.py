@@ -23,7 +23,7 @@ class Metric:
     """A metric of each label, and its mean over labels.
 
     Attributes:
-      labels: name -> estimate; empty for the accuracy among classes, which has only a mean.
+      labels: name -> estimate; empty for (top-k) accuracies among classes, which have a mean only.
       mean: estimate of the mean over the `averaged` labels.
       averaged: names of the labels that are estimable.
       interval: name of the method of the intervals.
@@ -67,9 +67,9 @@ class Result:
       left_out: names of the labels whose AUROC is not estimable.
       interval: name of the method of the intervals of the AUROC.
       metrics: name -> metric: average_precision; brier, calibration_error, calibration_slope,
-        calibration_intercept and accuracy if the
-        scores are probabilities; youden/sensitivity, /specificity, /ppv, /npv and the same for
-        target_sensitivity if there are thresholds.
+        calibration_intercept and the accuracy of labels if the scores are probabilities; accuracy,
+        balanced_accuracy and top_3_accuracy of multi_class; youden/sensitivity, /specificity,
+        /ppv, /npv and the same for target_sensitivity if there are thresholds.
       thresholds: thresholds of these metrics.
       task: multi_label or multi_class.
       weighting: of the AUROC, `images` or `patients`, as for `evaluate`.

@@ -85,16 +85,38 @@ def accuracy(known: Floats, probabilities: Floats) -> Ratio:
     return correct & has_label, has_label
 
 
-def top_accuracy(known: Floats, probabilities: Floats) -> Ratio:
-    """Returns the share of images whose most probable class is the true one, [n, 1] each.
+def top_accuracy(known: Floats, ranking: Floats, k: int = 1) -> Ratio:
+    """Returns the share of images whose true class is among the k that rank highest, [n, 1] each.
+
+    Classes that tie with the true one are in random order: an image counts with the probability
+    that its true class is among the first k, so that equal scores for all classes are worth chance.
 
     Args:
       known: [n, L], one class of each row is 1; rows with a NaN are left out.
-      probabilities: [n, L] in [0, 1].
+      ranking: [n, L]; higher means more likely, comparable between the classes of an image, such as
+        probabilities or log odds.
+      k: at least 1. From L on, every image is right.
     """
     complete = np.isfinite(known.sum(axis=1, keepdims=True))
-    predicted = probabilities.argmax(axis=1)[:, None]
-    return (np.take_along_axis(known, predicted, axis=1) == 1) & complete, complete
+    of_true = np.where(known == 1, ranking, -np.inf).max(axis=1, keepdims=True)
+    higher = (ranking > of_true).sum(axis=1, keepdims=True)
+    tied = np.maximum((ranking == of_true).sum(axis=1, keepdims=True), 1)
+    return np.where(complete, np.clip((k - higher) / tied, 0, 1), 0.0), complete
+
+
+def recall_by_class(known: Floats, ranking: Floats) -> Ratio:
+    """Returns the share of each class' images that rank it highest, [n, L] each.
+
+    The mean over classes is the balanced accuracy (Brodersen et al., ICPR 2010, 3121-3124). Ties
+    count as in `top_accuracy`.
+
+    Args:
+      known: [n, L], one class of each row is 1; rows with a NaN are left out.
+      ranking: [n, L], as for `top_accuracy`.
+    """
+    correct, complete = top_accuracy(known, ranking)
+    of_class = (known == 1) & complete
+    return np.where(of_class, correct, 0.0), of_class
 
 
 def sum_by_patient(columns: npt.NDArray[np.generic], patients: Integers) -> Floats:

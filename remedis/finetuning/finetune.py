@@ -16,7 +16,7 @@ from remedis.data.manifest import Manifest
 from remedis.errors import unknown_choice
 from remedis.evaluation import calibration, thresholds
 from remedis.evaluation.estimates import WEIGHTINGS
-from remedis.evaluation.evaluate import evaluate_table
+from remedis.evaluation.evaluate import check_top_k, evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
@@ -170,6 +170,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
             seed=settings.seed,
             resamples=settings.report.resamples,
             weighting=settings.report.weighting,
+            top_k=settings.report.top_k,
             label_notes=data.summary["label_notes"][split],
         )
 
@@ -231,6 +232,7 @@ def _check(settings: FinetuneSettings) -> None:
     settings.data.policies.check()
     checks.within(settings.images, {"cache_gb": (0, None)})
     checks.within(settings.report, {"target_sensitivity": (0.01, 1)})
+    check_top_k(settings.report.top_k)
     for key, value, choices in (
         ("method", settings.method, METHODS),
         ("task", settings.model.task, TASKS),

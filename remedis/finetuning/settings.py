@@ -9,6 +9,7 @@ import ml_collections
 
 from remedis import options
 from remedis.data.label_policies import EVALUATION_KEYS, LabelPolicies
+from remedis.evaluation.evaluate import TOP_K
 from remedis.preprocess import Preprocess
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
@@ -138,13 +139,14 @@ class LossSettings:
 
 @dataclasses.dataclass(frozen=True)
 class ReportSettings:
-    """Calibration, thresholds and intervals of the reported numbers."""
+    """Calibration, thresholds, top-k accuracies and intervals of the reported numbers."""
 
     calibration: str
     target_sensitivity: float
     resamples: int
     weighting: str = "images"
     nested_resamples: int = 0
+    top_k: tuple[int, ...] = TOP_K
 
 
 @dataclasses.dataclass(frozen=True)

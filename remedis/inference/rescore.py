@@ -3,7 +3,8 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,7 +16,7 @@ from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.evaluation.calibration import Calibration
-from remedis.evaluation.evaluate import evaluate_table
+from remedis.evaluation.evaluate import TOP_K, evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
@@ -109,6 +110,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = RESAMPLES,
     weighting: str = "images",
+    top_k: Sequence[int] = TOP_K,
 ) -> dict[str, Any]:
     """Writes `predictions.parquet` and `results.json`; returns the content of the latter.
 
@@ -141,6 +143,7 @@ def evaluate(
             seed=seed,
             resamples=resamples,
             weighting=weighting,
+            top_k=top_k,
             label_notes=scored.label_notes,
         ),
     }
@@ -156,6 +159,7 @@ def reevaluate(
     resamples: int = RESAMPLES,
     weighting: str | None = None,
     nested_resamples: int = 0,
+    top_k: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """Evaluates a split of a finished run's predictions, e.g. with more resamples.
 
@@ -170,6 +174,7 @@ def reevaluate(
       resamples: their number.
       weighting: of the AUROC, `images` or `patients`; None keeps that of the run.
       nested_resamples: number of resamples of the nested bootstrap; 0 leaves it out.
+      top_k: numbers k of the top-k accuracies of classes; None keeps those of the run.
 
     Raises:
       UserError: the directory holds no finished run, its predictions lack the split, or a nested
@@ -194,6 +199,7 @@ def reevaluate(
         seed=seed,
         resamples=resamples,
         weighting=weighting or before.get("weighting", "images"),
+        top_k=_top_k_of_run(before) if top_k is None else top_k,
         label_notes=_notes_of_run(old, split),
     )
     if nested_resamples:
@@ -229,6 +235,12 @@ def reevaluate(
     }
     _write(out, table[table["split"] == split], results)
     return results
+
+
+def _top_k_of_run(evaluated: Mapping[str, Any]) -> Sequence[int]:
+    """Returns the k of the top-k accuracies of an evaluation; `TOP_K` if it has none."""
+    of_run = (re.fullmatch(r"top_(\d+)_accuracy", name) for name in evaluated["metrics"])
+    return tuple(int(match[1]) for match in of_run if match) or TOP_K
 
 
 def _notes_of_run(results: Mapping[str, Any], split: str) -> list[str]:

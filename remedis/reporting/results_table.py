@@ -1,5 +1,6 @@
 """The tables of a result: metrics by label, operating points and subgroups."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
 _MEANS = {
     "accuracy": "Mean accuracy at a threshold of 0.5",
+    "balanced_accuracy": "Balanced accuracy (mean share of each class that is ranked first)",
     "brier": "Mean Brier score",
     "calibration_error": "Mean calibration error (ECE)",
     "calibration_slope": "Mean calibration slope (1 if calibrated)",
@@ -160,13 +162,16 @@ def results_report(
     report += map(Text, results.get("label_notes", ()))
     if "uncertain_labels" in results:
         report += ["", uncertain_table(results["uncertain_labels"])]
-    for name, text in _MEANS.items():
+    for name, text in {**_MEANS, **_top_means(results)}.items():
         if name in results["metrics"]:
             metric = results["metrics"][name]
             other = f" ({_apart(results, metric)})" if _apart(results, metric) else ""
             # The accuracy of exclusive classes is one number, not a mean over labels.
-            text = text if metric["labels"] else "Accuracy of the most probable class"
-            report.append(Text(f"{text}: {Estimate.from_json(metric['mean']).interval}{other}"))
+            if name == "accuracy" and not metric["labels"]:
+                text = "Accuracy of the most probable class"
+            mean = Estimate.from_json(metric["mean"])
+            why = f" ({mean.reason})" if mean.reason else ""
+            report.append(Text(f"{text}: {mean.interval}{other}{why}"))
     if results["thresholds"] is not None:
         report += ["", operating_table(results)]
         names = {name: text.replace(":", "") for name, text in _points(results).items()}
@@ -208,6 +213,16 @@ def effective_notes(labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
             images = fields["largest_patient_images"]
             notes.append(f"{name}: {', '.join(uneven)}; one patient has {images} images.")
     return notes
+
+
+def _top_means(results: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the words for each top-k accuracy of a result."""
+    matches = (re.fullmatch(r"top_(\d+)_accuracy", name) for name in results["metrics"])
+    return {
+        match[0]: f"Top-{match[1]} accuracy (true class among the {match[1]} most probable)"
+        for match in matches
+        if match
+    }
 
 
 def _with_reason(name: str, results: Mapping[str, Any]) -> str:

@@ -6,8 +6,13 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from scipy.special import expit, softmax
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    roc_auc_score,
+    top_k_accuracy_score,
+)
 
 from remedis.errors import UserError
 from remedis.evaluation.evaluate import evaluate, evaluate_table
@@ -288,8 +293,43 @@ def test_classes_have_one_accuracy():
     assert accuracy.labels == {}
     assert accuracy.mean.value == np.mean(labels.argmax(axis=1) == scores.argmax(axis=1))
     assert accuracy.mean.low < accuracy.mean.value < accuracy.mean.high
+    top = result.metrics["top_3_accuracy"].mean  # there are three classes
+    assert (top.value, top.reason) == (None, "of 3 classes, the true one is always among 3")
+    recalls = result.metrics["balanced_accuracy"]
+    assert recalls.mean.value == pytest.approx(
+        np.mean([recalls.labels[name].value for name in NAMES])
+    )
     with pytest.raises(UserError, match=r"config\.task 'multiclass': did you mean 'multi_class'"):
         evaluate(labels, scores, NAMES, patients, task="multiclass")
+
+
+def test_top_k_accuracies_have_gates_and_intervals_of_the_accuracy():
+    rng = np.random.default_rng(5)
+    true = rng.integers(7, size=150)
+    labels, names = np.eye(7)[true], tuple("abcdefg")
+    scores = softmax(rng.normal(size=labels.shape) + 1.5 * labels, axis=1)
+    patients = np.arange(150) // 2
+    result = evaluate(labels, scores, names, patients, task="multi_class", top_k=(2, 5))
+    assert [name for name in result.metrics if "accuracy" in name] == [
+        *("accuracy", "balanced_accuracy", "top_2_accuracy", "top_5_accuracy")
+    ]
+    for k in (2, 5):
+        found = result.metrics[f"top_{k}_accuracy"]
+        assert found.labels == {}
+        assert found.mean.value == pytest.approx(top_k_accuracy_score(true, scores, k=k))
+        assert found.mean.low < found.mean.value < found.mean.high < 1
+        assert found.mean.effective == result.metrics["accuracy"].mean.effective == 75
+    # Probabilities that are 0 in single precision still rank by their log odds.
+    saturated = np.where(labels == 1, 1.0, 0.0)
+    ranked = evaluate(
+        labels, saturated, names, patients, task="multi_class", ranking=scores, top_k=(2,)
+    )
+    assert ranked.metrics["top_2_accuracy"] == result.metrics["top_2_accuracy"]
+    few = evaluate(labels[:8], scores[:8], names, patients[:8], task="multi_class", top_k=(2,))
+    assert few.metrics["top_2_accuracy"].mean.reason == few.metrics["accuracy"].mean.reason
+    assert "4 patients, 5 are needed" in few.metrics["accuracy"].mean.reason
+    with pytest.raises(UserError, match=r"config\.top_k is \(0,\); expected whole numbers of cl"):
+        evaluate(labels, scores, names, patients, task="multi_class", top_k=(0,))
 
 
 @pytest.mark.parametrize("certain", [True, False])

@@ -1,6 +1,12 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, brier_score_loss, precision_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    brier_score_loss,
+    precision_score,
+    recall_score,
+    top_k_accuracy_score,
+)
 
 from remedis.evaluation import ratios
 
@@ -84,3 +90,45 @@ def test_accuracy_among_classes():
     labels[3] = np.nan
     numerator, denominator = ratios.top_accuracy(labels, scores)
     assert (numerator.sum(), denominator.sum()) == (2, 3)
+
+
+def test_top_k_accuracy_agrees_with_scikit_learn_and_does_not_depend_on_the_order_of_classes():
+    rng = np.random.default_rng(0)
+    true, scores = rng.integers(6, size=80), rng.normal(size=(80, 6))
+    order = rng.permutation(6)
+    for k in (1, 2, 3, 5, 6, 9):
+        numerator, denominator = ratios.top_accuracy(np.eye(6)[true], scores, k)
+        expected = top_k_accuracy_score(true, scores, k=min(k, 5), labels=range(6)) if k < 6 else 1
+        assert numerator.sum() / denominator.sum() == pytest.approx(expected)
+        again, _ = ratios.top_accuracy(np.eye(6)[true][:, order], scores[:, order], k)
+        np.testing.assert_array_equal(again, numerator)
+
+
+def test_ties_count_as_much_as_a_random_order_of_equal_classes():
+    labels = np.eye(5)[[0, 1, 2, 3, 4]]
+    equal = np.zeros((5, 5))
+    for k in range(1, 6):
+        assert ratios.top_accuracy(labels, equal, k)[0].sum() == pytest.approx(k)
+    # One class above, two tied with the true one (class 0), one below.
+    scores = np.array([[1.0, 2.0, 1.0, 1.0, 0.0]])
+    shares = [ratios.top_accuracy(labels[:1], scores, k)[0].item() for k in range(1, 6)]
+    assert shares == pytest.approx([0, 1 / 3, 2 / 3, 1, 1])
+    rng = np.random.default_rng(1)
+    noisy = scores + 1e-9 * rng.random((20_000, 5))
+    drawn = [
+        ratios.top_accuracy(np.tile(labels[0], (20_000, 1)), noisy, k)[0].mean()
+        for k in range(1, 6)
+    ]
+    assert drawn == pytest.approx(shares, abs=0.015)
+
+
+def test_recall_by_class_is_that_of_scikit_learn():
+    rng = np.random.default_rng(2)
+    true, scores = rng.integers(4, size=60), rng.normal(size=(60, 4))
+    labels = np.eye(4)[true]
+    labels[::7] = np.nan
+    kept = np.isfinite(labels[:, 0])
+    numerator, denominator = ratios.recall_by_class(labels, scores)
+    shares = numerator.sum(axis=0) / denominator.sum(axis=0)
+    expected = recall_score(true[kept], scores[kept].argmax(axis=1), average=None)
+    np.testing.assert_allclose(shares, expected)

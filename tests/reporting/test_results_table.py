@@ -146,6 +146,12 @@ def test_exclusive_classes_have_one_accuracy():
         in re.sub(" +\n", "\n", text)
     )
     assert "Mean accuracy" not in text
+    text = " ".join(text.split())
+    assert (
+        "Top-3 accuracy (true class among the 3 most probable): not estimable (of 3 classes, the "
+        "true one is always among 3)" in text
+    )
+    assert "Balanced accuracy (mean share of each class that is ranked first): 0." in text
 
 
 def test_patients_with_many_images_are_named():
