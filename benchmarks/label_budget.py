@@ -310,7 +310,7 @@ def points_table(draws: int, resamples: int) -> None:
             labelled, cells, truths = small_test_set(classes, area, seeds, seed)
             test, grid = TestSet(labelled, "test"), complete_grid(cells, "base")
             arm, base = (c.quantities() for c in learning_curves(test, cells, grid, "base"))
-            ((low, high),) = arm.aurocs()
+            ((low, high),) = arm.intervals()
             held["point"].append(low <= truths[0] <= high)
             (difference,), (p,) = arm.minus(base).differences()
             gap = truths[0] - truths[1]

@@ -98,6 +98,7 @@ from remedis.evaluation.label_budget.analysis import (
 from remedis.evaluation.label_budget.arm_differences import Primary
 from remedis.evaluation.label_budget.grid import Cell
 from remedis.evaluation.label_budget.required_patients import Cost
+from remedis.evaluation.label_budget.study_metric import StudyMetric
 from remedis.evaluation.label_budget.test_set import LabelledTestSet
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "Cost",
     "LabelledTestSet",
     "Primary",
+    "StudyMetric",
     "analyse_study",
     "check_levels",
     "curves_table",

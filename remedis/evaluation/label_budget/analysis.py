@@ -27,15 +27,16 @@ from remedis.evaluation.label_budget.learning_curves import (
 )
 from remedis.evaluation.label_budget.levels import SHARES, level_row
 from remedis.evaluation.label_budget.required_patients import Cost, Questions, required_patients
-from remedis.evaluation.label_budget.test_set import LabelledTestSet, TestSet
+from remedis.evaluation.label_budget.study_metric import AUROC, AUROC_CHANCE, StudyMetric
+from remedis.evaluation.label_budget.test_set import LabelledTestSet, TestSet, made_test_set
 
 MIN_SEEDS = 5  # Student's t of three degrees of freedom and fewer makes intervals twice as wide
 METHOD = (
-    "95 %: DeLong by patient and Student's t over {units}, logit scale; budgets from percentiles "
+    "95 %: {variance} and Student's t over {units}, logit scale; budgets from percentiles "
     "of draws of both"
 )
-ONE_SEED = "95 %: DeLong by patient, logit scale; one seed, so variance over seeds is not included"
-NUMBERS = ("auroc", "low", "high", "band_low", "band_high")
+ONE_SEED = "95 %: {variance}, logit scale; one seed, so variance over seeds is not included"
+NUMBERS = ("low", "high", "band_low", "band_high")
 
 
 def analyse_study(
@@ -68,7 +69,7 @@ def analyse_study(
         [R, n, L] for R trainings.
       levels: levels to reach, as shares of the baseline's gain from its first to its largest
         budget, each between 0 and 1; the first is the headline.
-      targets: mean AUROCs that are further levels.
+      targets: values of the metric that are further levels.
       primary: the comparison that was stated beforehand.
       trainings: mode -> number R of in-distribution trainings per arm, 1 for other modes; seed s
         starts from training s % R. With several, they are the unit over which Student's t runs.
@@ -84,9 +85,9 @@ def analyse_study(
         comparison does not exist, there are fewer seeds than trainings, or no label of a test set
         is estimable.
     """
-    check_levels(levels, targets)
     grid = complete_grid(cells, baseline, trainings)
-    ood = TestSet(ood_test, "out-of-distribution")
+    ood = made_test_set(ood_test, "out-of-distribution")
+    check_levels(levels, targets, ood.metric, ood.chance)
     curves = {
         (curve.arm, curve.mode): curve for curve in learning_curves(ood, cells, grid, baseline)
     }
@@ -98,14 +99,14 @@ def analyse_study(
         for number, (key, curve) in enumerate(curves.items())
     }
     too_few = tuple(mode for mode in grid.budgets if _too_few_seeds(grid, mode))
-    questions = Questions(levels, targets, cost or Cost(), extrapolate, too_few)
+    questions = Questions(levels, targets, cost or Cost(), extrapolate, too_few, ood.metric)
     headlines = {
         mode: questions.levels(drawn[baseline, mode], drawn[baseline, mode])[0]
         for mode in grid.budgets
     }
     inside, gaps = [], []
     if id_test is not None:
-        within = TestSet(id_test, "in-distribution")
+        within = made_test_set(id_test, "in-distribution")
         for (arm, mode), scores in (id_scores or {}).items():
             models = in_distribution_curve(within, np.asarray(scores), grid, arm, mode)
             (mean,) = estimates(models.quantities(), within)
@@ -114,7 +115,9 @@ def analyse_study(
             if curve is not None and curve.budgets[0] == 0:
                 gaps.append(distribution_gap(curve, ood, models, within, resamples, seed))
     return {
-        "interval": _method(grid),
+        "metric": ood.metric.title,
+        "chance": ood.chance,
+        "interval": _method(grid, ood.metric),
         "trainings": grid.trainings,
         "too_few_seeds": bool(too_few),
         "points": [
@@ -160,8 +163,23 @@ def analyse_study(
     }
 
 
-def check_levels(levels: Sequence[float], targets: Sequence[float]) -> None:
-    """Raises a UserError for levels or targets out of their range."""
+def check_levels(
+    levels: Sequence[float],
+    targets: Sequence[float],
+    metric: StudyMetric = AUROC,
+    chance: float = 0.0,
+) -> None:
+    """Raises a UserError for levels or targets out of their range.
+
+    Args:
+      levels: shares of the baseline's gain.
+      targets: values of the metric.
+      metric: of the study.
+      chance: of a top-k accuracy on the test set; 0 if the test set is not known yet. That of an
+        AUROC is 0.5.
+    """
+    if metric.top is None:
+        chance = AUROC_CHANCE
     for level in levels:
         if not 0 < level < 1:
             raise UserError(
@@ -169,9 +187,10 @@ def check_levels(levels: Sequence[float], targets: Sequence[float]) -> None:
                 "and 1, such as (0.8, 0.5, 0.9)."
             )
     for target in targets:
-        if not 0.5 < target < 1:
+        if not chance < target < 1:
+            floor = f"{chance:.3g} (chance)" if chance else "chance"
             raise UserError(
-                f"config.target is {target}; expected an AUROC between 0.5 (chance) and 1."
+                f"config.target is {target}; expected {metric.one} between {floor} and 1."
             )
 
 
@@ -197,7 +216,10 @@ def in_distribution_curve(
     areas = [of_training[seed % len(of_training)] for seed in grid.seeds]
     values, influence = averaged(areas, grid.units(mode))
     per_seed = np.array([[one.values.mean() for one in areas]])
-    return LearningCurve(arm, mode, (0,), values[None], influence[:, None], test.pairs, per_seed)
+    influence = influence[:, None]
+    return LearningCurve(
+        arm, mode, (0,), values[None], influence, test.pairs, per_seed, chance=test.chance
+    )
 
 
 def _too_few_seeds(grid: Grid, mode: str) -> bool:
@@ -205,26 +227,29 @@ def _too_few_seeds(grid: Grid, mode: str) -> bool:
     return len(grid.seeds) < MIN_SEEDS or grid.trainings[mode] == 2
 
 
-def _method(grid: Grid) -> str:
+def _method(grid: Grid, metric: StudyMetric) -> str:
     """Returns the method of the intervals in a phrase."""
+    variance = "DeLong by patient" if metric.top is None else "variance by patient"
     if len(grid.seeds) == 1:
-        return ONE_SEED
+        return ONE_SEED.format(variance=variance)
     units = ["seeds"] * (1 in grid.trainings.values())
     units += ["in-distribution trainings"] * (max(grid.trainings.values()) > 1)
-    return METHOD.format(units=" or ".join(units))
+    return METHOD.format(variance=variance, units=" or ".join(units))
 
 
 def curves_table(summary: Mapping[str, Any]) -> pd.DataFrame:
     """Returns the points of a study as a table with one row per point and label, the mean first.
 
     Args:
-      summary: a summary with the key `points`.
+      summary: a summary with the keys `metric` and `points`.
 
     Returns:
-      arm, mode, patients, images, label (`mean` for the mean), auroc, low, high, band_low and
-      band_high (of the mean, simultaneous for all budgets of a curve), test_patients,
-      test_positives; numbers that are not estimable are empty.
+      arm, mode, patients, images, label (`mean` for the mean), auroc (or the key of another metric,
+      such as top_3_accuracy, whose label is `mean` alone), low, high, band_low and band_high (of
+      the mean, simultaneous for all budgets of a curve), test_patients, test_positives; numbers
+      that are not estimable are empty.
     """
+    column = StudyMetric.from_title(summary["metric"]).key
     rows = []
     for point in summary["points"]:
         for label, estimate in {"mean": point["mean"], **point["labels"]}.items():
@@ -232,7 +257,7 @@ def curves_table(summary: Mapping[str, Any]) -> pd.DataFrame:
                 {
                     **{key: point[key] for key in ("arm", "mode", "patients", "images")},
                     "label": label,
-                    "auroc": estimate["value"],
+                    column: estimate["value"],
                     "low": estimate["low"],
                     "high": estimate["high"],
                     "band_low": estimate.get("band_low"),
@@ -241,4 +266,5 @@ def curves_table(summary: Mapping[str, Any]) -> pd.DataFrame:
                     "test_positives": estimate["positives"],
                 }
             )
-    return pd.DataFrame(rows).astype({"images": "Int64"} | dict.fromkeys(NUMBERS, "float64"))
+    numbers = dict.fromkeys((column, *NUMBERS), "float64")
+    return pd.DataFrame(rows).astype({"images": "Int64"} | numbers)

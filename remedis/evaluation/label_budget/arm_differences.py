@@ -1,4 +1,4 @@
-"""Differences of the mean AUROC between arms: one stated beforehand, and all others."""
+"""Differences of the metric between arms: one stated beforehand, and all others."""
 
 import dataclasses
 import itertools
@@ -95,12 +95,14 @@ def primary_difference(
     """
     curve, against = curves[primary.arm, primary.mode], curves[baseline, primary.mode]
     columns = np.arange(len(test.estimable))
+    names: list[str] = []  # the top-k accuracy is one number, not of labels
     if primary.labels:
         columns = test.columns(primary.labels)
     place = curve.budgets.index(primary.patients)
     difference = curve.quantities(columns).at(place).minus(against.quantities(columns).at(place))
     (interval,), (p,) = difference.differences()
-    names = [test.names[i] for i in test.estimable[columns]]
+    if test.names:
+        names = [test.names[i] for i in test.estimable[columns]]
     return {
         "arm": primary.arm,
         "against": baseline,

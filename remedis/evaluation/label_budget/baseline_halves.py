@@ -99,4 +99,5 @@ def _half(curve: LearningCurve, noise: Floats, half: Integers, seed: int) -> Cur
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = expit(logit(values) + deviations / (values * (1 - values)))
     drawn = np.where((values > 0) & (values < 1), drawn, values)
-    return Curve(curve.arm, curve.mode, curve.budgets, np.vstack([values, drawn]), values)
+    draws = np.vstack([values, drawn])
+    return Curve(curve.arm, curve.mode, curve.budgets, draws, values, curve.chance)

@@ -1,4 +1,4 @@
-"""The AUROC that an arm loses out of distribution, and the share that labels recover."""
+"""What an arm loses of the metric out of distribution, and the share that labels recover."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,10 +23,11 @@ def distribution_gap(
 ) -> dict[str, Any]:
     """Returns the gap between the two test sets, and the share recovered at each budget.
 
-    The gap is the in-distribution AUROC minus the zero-shot AUROC, both averaged over the labels
-    that are estimable on both test sets. The share recovered at a budget is
-    (AUROC at the budget - zero-shot AUROC) / gap. It is not given (None) unless the whole interval
-    of the gap is above 0, and if the models of the budget score as the zero-shot model does.
+    The gap is the in-distribution metric minus the zero-shot metric, AUROCs averaged over the
+    labels that are estimable on both test sets. The share recovered at a budget is
+    (metric at the budget - zero-shot metric) / gap. It is not given (None) unless the whole
+    interval of the gap is above 0, and if the models of the budget score as the zero-shot model
+    does.
 
     Args:
       curve: a curve whose first budget is 0.

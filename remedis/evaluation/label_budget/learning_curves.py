@@ -1,4 +1,4 @@
-"""Learning curves of a study: AUROC over budgets, with the errors of patients and seeds."""
+"""Learning curves of a study: its metric over budgets, with the errors of patients and seeds."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,13 @@ from remedis.evaluation.delong import low_at_one
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.label_budget.grid import Cell, Grid
 from remedis.evaluation.label_budget.quantities import Quantities, floors
+from remedis.evaluation.label_budget.study_metric import AUROC_CHANCE
 from remedis.evaluation.label_budget.test_set import Areas, TestSet
 
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Draws of the mean AUROC of an arm over the budgets of a mode.
+    """Draws of the metric of an arm over the budgets of a mode.
 
     Attributes:
       arm: name of the checkpoint.
@@ -25,6 +26,7 @@ class Curve:
       budgets: [K] patients, ascending.
       draws: [1 + B, K]; row 0 is the study as it is.
       lows: [K] lower ends of the intervals.
+      chance: the metric of scores that say nothing.
     """
 
     arm: str
@@ -32,16 +34,17 @@ class Curve:
     budgets: tuple[int, ...]
     draws: Floats
     lows: Floats
+    chance: float = AUROC_CHANCE
 
     @property
     def above_chance(self) -> bool:
-        """Whether the interval at the largest budget is above 0.5."""
-        return bool(self.lows[-1] > 0.5)
+        """Whether the interval at the largest budget is above chance."""
+        return bool(self.lows[-1] > self.chance)
 
 
 @dataclasses.dataclass(frozen=True)
 class LearningCurve:
-    """AUROCs of an arm over the budgets of a mode.
+    """AUROCs, or the top-k accuracy (E = 1), of an arm over the budgets of a mode.
 
     Attributes:
       arm: name of the checkpoint.
@@ -52,6 +55,7 @@ class LearningCurve:
       pairs: [E] numbers of disjoint pairs of patients.
       per_seed: [K, seeds], mean over the labels.
       influence_per_seed: [G, K, seeds], mean over the labels; None unless asked for.
+      chance: the metric of scores that say nothing.
     """
 
     arm: str
@@ -62,6 +66,7 @@ class LearningCurve:
     pairs: Floats
     per_seed: Floats
     influence_per_seed: Floats | None = None
+    chance: float = AUROC_CHANCE
 
     def quantities(self, labels: Integers | None = None) -> Quantities:
         """Returns the K means over some of the E labels, or over all."""
@@ -92,7 +97,7 @@ class LearningCurve:
             for column, label in enumerate(test.estimable.tolist())
         }
         unknown = {i: test.estimate([i]) for i in range(len(test.names)) if i not in of_label}
-        band = mean.aurocs(mean.band_factor(resamples, seed))
+        band = mean.intervals(mean.band_factor(resamples, seed))
         rows = zip(estimates(mean, test), band, self.per_seed, strict=True)
         return [
             {
@@ -114,13 +119,14 @@ class LearningCurve:
         """Returns draws of the mean over labels; `stream` is the number of this curve."""
         mean = self.quantities()
         draws = mean.draws(resamples, seed, stream)
-        return Curve(self.arm, self.mode, self.budgets, draws, mean.aurocs()[:, 0])
+        lows = mean.intervals()[:, 0]
+        return Curve(self.arm, self.mode, self.budgets, draws, lows, self.chance)
 
 
 def estimates(
     quantities: Quantities, test: TestSet, labels: Sequence[int] | None = None
 ) -> list[Estimate]:
-    """Returns the estimates of mean AUROCs over some labels of a test set, or over all estimable.
+    """Returns the estimates of means over some labels of a test set, or over all estimable.
 
     Args:
       quantities: the means.
@@ -130,17 +136,17 @@ def estimates(
     chosen = test.estimable.tolist() if labels is None else labels
     return [
         test.estimate(chosen, (float(value), float(low), float(high)))
-        for value, (low, high) in zip(quantities.values, quantities.aurocs(), strict=True)
+        for value, (low, high) in zip(quantities.values, quantities.intervals(), strict=True)
     ]
 
 
 def averaged(areas: Sequence[Areas], weights: Floats) -> tuple[Floats, Floats]:
-    """Returns AUROCs of every unit [U, E] and influences of the mean over units [G, E].
+    """Returns values of every unit [U, E] and influences of the mean over units [G, E].
 
     Args:
       areas: of every seed.
       weights: [seeds, U], see `Grid.units`; those within a unit are equal. A product with them
-        could round the mean of AUROCs of 1 to less than 1, whose interval is another.
+        could round the mean of values of 1 to less than 1, whose interval is another.
     """
     values = np.stack([one.values for one in areas])
     units = np.stack([values[own > 0].mean(axis=0) for own in weights.T])
@@ -188,4 +194,5 @@ def learning_curves(
                 test.pairs,
                 np.array(per_seed),
                 np.stack(of_seeds, axis=1) if of_seeds else None,
+                test.chance,
             )

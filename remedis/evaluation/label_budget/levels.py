@@ -1,11 +1,11 @@
-"""Levels of AUROC whose price in labelled patients is asked for.
+"""Levels of the metric whose price in labelled patients is asked for.
 
-The headline level is a share of what the baseline gains from labels: its AUROC at the first budget
+The headline level is a share of what the baseline gains from labels: its value at the first budget
 plus, say, 80 % of the gain up to its largest budget. If the arm ends below the baseline, the gain
 counts only up to where the arm ends. So both arms cross the level, and neither is favoured. With
 two equal arms on a flat curve, a level from the baseline alone is missed in one study of five,
 always by the arm; the median ratio of the others is 1.5 instead of 1 (`80 %, base alone` in
-`benchmarks/label_budget.py --null`). The AUROC of the baseline with all patients, the `reference`,
+`benchmarks/label_budget.py --null`). The value of the baseline with all patients, the `reference`,
 favours the arm: the baseline counts with its whole pool even where its curve is flat.
 """
 
@@ -18,6 +18,7 @@ from remedis.evaluation.auroc import Floats
 from remedis.evaluation.label_budget.crossing import monotone
 from remedis.evaluation.label_budget.learning_curves import Curve
 from remedis.evaluation.label_budget.resampling import interval
+from remedis.evaluation.label_budget.study_metric import AUROC, StudyMetric
 
 SHARES = (0.8, 0.5, 0.9)  # of the baseline's gain; the first is the headline
 REFERENCE = "reference"
@@ -57,7 +58,7 @@ def share_of_gain(base: Curve, arm: Curve, share: float, headline: bool) -> Leve
     draws = first + share * np.maximum(common - first, 0.0)
     low = interval(first + share * (fitted[:, -1] - first)).low
     missing = None
-    if not base.above_chance or low is None or low <= 0.5:
+    if not base.above_chance or low is None or low <= base.chance:
         missing = LEVEL_AT_CHANCE
     elif not gains(base):
         missing = NO_GAIN
@@ -72,14 +73,14 @@ def share_of_gain(base: Curve, arm: Curve, share: float, headline: bool) -> Leve
 
 
 def reference(base: Curve) -> Level:
-    """Returns the AUROC of the baseline at its largest budget."""
+    """Returns the metric of the baseline at its largest budget."""
     missing = None if base.above_chance else LEVEL_AT_CHANCE
     return Level(REFERENCE, base.draws[:, -1], missing=missing)
 
 
-def absolute(base: Curve, auroc: float) -> Level:
-    """Returns a given AUROC."""
-    return Level(f"AUROC {auroc:g}", np.full(len(base.draws), auroc))
+def absolute(base: Curve, value: float, metric: StudyMetric = AUROC) -> Level:
+    """Returns a given value of the metric."""
+    return Level(f"{metric.name} {value:g}", np.full(len(base.draws), value))
 
 
 def gains(base: Curve) -> bool:
@@ -98,6 +99,6 @@ def level_row(base: Curve, level: Level) -> dict[str, Any]:
         "headline": level.headline,
         "level": ends.to_json(),
         "gain": interval(base.draws[:, -1] - base.draws[:, 0]).to_json(),
-        "above_chance": base.above_chance and ends.low is not None and ends.low > 0.5,
+        "above_chance": base.above_chance and ends.low is not None and ends.low > base.chance,
         "gains": gains(base),
     }

@@ -1,6 +1,6 @@
 """Power-law learning curve, for extrapolation beyond the measured budgets on request.
 
-    AUROC(n) = a - b n^-c,  b >= 0, c > 0
+    metric(n) = a - b n^-c,  b >= 0, c > 0
 
 is fitted by least squares to the budgets above 0 (Figueroa et al., BMC Med. Inform. Decis. Mak.
 12:8, 2012, who also weigh the larger budgets more). Nothing shows that a curve follows the law
@@ -45,7 +45,7 @@ def patients_at(budgets: npt.ArrayLike, curves: Floats, level: Floats) -> Floats
 
     Args:
       budgets: [K] patients; budgets of 0 are not used.
-      curves: [N, K] AUROC.
+      curves: [N, K], the metric.
       level: [N].
 
     Returns:

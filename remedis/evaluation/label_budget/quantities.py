@@ -1,7 +1,9 @@
-"""Mean AUROCs, or differences of them, with their errors over patients and seeds.
+"""Metrics of models, or differences of them, with their errors over patients and seeds.
 
-The delta method: an AUROC is the truth plus a sum over test patients (DeLong's components, see
+The delta method: a mean AUROC is the truth plus a sum over test patients (DeLong's components, see
 `remedis.evaluation.delong`) plus the deviation of the few trainings or seeds it is averaged over.
+So is a top-k accuracy, with the deviations of patients from the proportion (`TopTestSet`), and with
+patients where the formulas for AUROCs count pairs of patients.
 With the variance P = sum over patients of influence^2 and the variance V = s^2 / U of the mean over
 U units (in-distribution trainings if there are several, else seeds), half of the interval is
 
@@ -117,7 +119,7 @@ class Quantities:
         return two_part_half(self.patient_variance, self.unit_variance, self.per_unit.shape[1])
 
     def differences(self) -> tuple[list[Interval], list[float]]:
-        """Returns intervals of differences of AUROCs, within [-1, 1], and two-sided p-values.
+        """Returns intervals of differences of such numbers, within [-1, 1], and two-sided p-values.
 
         A difference without any error is that of equal numbers from equal scores: its interval is
         a point and its p is 1.
@@ -132,8 +134,8 @@ class Quantities:
         ]
         return intervals, p.tolist()
 
-    def aurocs(self, factor: float | None = None) -> Floats:
-        """Returns the intervals [M, 2] of AUROCs, symmetric on the logit scale.
+    def intervals(self, factor: float | None = None) -> Floats:
+        """Returns the intervals [M, 2] of numbers in [0, 1], symmetric on the logit scale.
 
         Args:
           factor: by which halves are multiplied, for a band that holds all M at once; None for
@@ -152,7 +154,7 @@ class Quantities:
         return np.where((self.values <= 0)[:, None], np.stack([one - 1, 1 - at_one], 1), ends)
 
     def draws(self, resamples: int, seed: int, stream: int, unit_seed: int | None = None) -> Floats:
-        """Returns draws [1 + B, M] of AUROCs, normal on the logit scale but for few units.
+        """Returns draws [1 + B, M] of such numbers, normal on the logit scale but for few units.
 
         Row 0 is `values`. The noise of a patient and of a unit is the same for all quantities that
         are drawn with one seed, so that draws of arms and budgets are paired. An AUROC of 1 that

@@ -32,6 +32,7 @@ from remedis.evaluation.label_budget.levels import (
     share_of_gain,
 )
 from remedis.evaluation.label_budget.resampling import Interval, interval
+from remedis.evaluation.label_budget.study_metric import AUROC, StudyMetric
 
 REACHED, NOT_REACHED, BELOW = "reached", "not reached", "below the first budget"
 ARM_AT_CHANCE = "arm not above chance"
@@ -80,24 +81,26 @@ class Questions:
 
     Attributes:
       shares: levels as shares of the baseline's gain; the first is the headline.
-      aurocs: mean AUROCs that are further levels.
+      values: values of the metric that are further levels.
       cost: cost of labelling one patient.
       extrapolate: whether a power law is used for an arm that does not reach a level.
       too_few_seeds: modes with too few seeds for any multiple.
+      metric: of the curves.
     """
 
     shares: Sequence[float] = ()
-    aurocs: Sequence[float] = ()
+    values: Sequence[float] = ()
     cost: Cost = Cost()
     extrapolate: bool = False
     too_few_seeds: Sequence[str] = ()
+    metric: StudyMetric = AUROC
 
     def levels(self, base: Curve, arm: Curve) -> list[Level]:
         """Returns the levels for an arm, from its curve and that of the baseline in one mode."""
         return [
             *(share_of_gain(base, arm, share, k == 0) for k, share in enumerate(self.shares)),
             reference(base),
-            *(absolute(base, auroc) for auroc in self.aurocs),
+            *(absolute(base, value, self.metric) for value in self.values),
         ]
 
 
@@ -109,7 +112,7 @@ def required_patients(
     Args:
       curves: (arm, mode) -> curve.
       baseline: the arm that the others are compared with. It has no answer for the level
-        `reference`, its own AUROC at its largest budget.
+        `reference`, its own value at its largest budget.
       questions: the levels and what else is asked.
 
     Returns:

@@ -78,7 +78,7 @@ def test_draws_have_the_interval_of_the_points():
     draws = both.draws(20_000, seed=0, stream=0)
     np.testing.assert_allclose(draws[0], both.values)
     ends = np.quantile(draws[1:], [0.025, 0.975], axis=0).T
-    np.testing.assert_allclose(logit(ends), logit(both.aurocs()), atol=0.06)
+    np.testing.assert_allclose(logit(ends), logit(both.intervals()), atol=0.06)
 
 
 def test_draws_of_a_perfect_arm_reach_down_to_the_interval_of_its_pairs():

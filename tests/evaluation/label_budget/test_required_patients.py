@@ -77,7 +77,7 @@ def test_no_multiple_where_the_baseline_starts_above_the_level(first):
     arm, base = curve("arm", (0.5, 0.6, 0.7, 0.8)), curve("base", (0.7, 0.8, 0.85, 0.9))
     budgets = (first, 10, 20, 60)
     arm, base = (dataclasses.replace(one, budgets=budgets) for one in (arm, base))
-    answer = answers(arm, base, aurocs=(0.65,))["AUROC 0.65"]
+    answer = answers(arm, base, values=(0.65,))["AUROC 0.65"]
     assert (answer["status"], answer["baseline_patients"]["value"]) == ("reached", first)
     assert (answer["fold"], answer["fold_missing"]) == (None, "baseline below the first budget")
 
@@ -133,7 +133,7 @@ def test_statuses_and_reasons_are_closed_sets():
     seen = set()
     for arm, base in itertools.product(arms.values(), [curve("base", GOOD, seed=1), *bases]):
         for few in ((), ("probe",)):
-            rows = answers(arm, base, aurocs=(0.65, 0.95), too_few_seeds=few).values()
+            rows = answers(arm, base, values=(0.65, 0.95), too_few_seeds=few).values()
             seen |= {(row["status"], row["fold_missing"]) for row in rows}
             both = {("arm", "probe"): arm, ("base", "probe"): base}
             own = [r for r in required_patients(both, "base", Questions((0.8,))) if r["headline"]]
@@ -235,7 +235,7 @@ def extrapolated(spread, means=(0.75, 0.8, 0.83, 0.85)):
     rows = required_patients(
         {("arm", "probe"): arm, ("base", "probe"): base},
         "base",
-        Questions(aurocs=(0.87,), extrapolate=True),
+        Questions(values=(0.87,), extrapolate=True),
     )
     return next(row for row in rows if (row["arm"], row["target"]) == ("arm", "AUROC 0.87"))
 

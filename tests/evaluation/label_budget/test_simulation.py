@@ -114,7 +114,7 @@ def test_the_band_holds_the_whole_curve(benchmark, seeds):
     truth = np.array([law(n) for n in benchmark.BUDGETS])
     for _ in range(400):
         mean = noisy_curves(benchmark, (law, law), seeds, rng)["arm", "probe"].quantities()
-        low, high = mean.aurocs(mean.band_factor(300, int(rng.integers(2**31)))).T
+        low, high = mean.intervals(mean.band_factor(300, int(rng.integers(2**31)))).T
         inside.append(((low <= truth) & (truth <= high)).all())
     assert 0.92 <= np.mean(inside) <= 0.99
 
