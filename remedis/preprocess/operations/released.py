@@ -43,18 +43,31 @@ def released_random_crop(
       seed: [2] int32.
     """
     check("size", size, 1)
-    begin, shape, _ = tf.image.stateless_sample_distorted_bounding_box(
-        tf.shape(image),
-        tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+    begin, shape = crop_box(tf.shape(image), seed)
+    resized = _legacy_bicubic(tf.slice(image, begin, shape), size)
+    return tf.clip_by_value(resized, 0.0, 1.0) if clip else resized
+
+
+def crop_box(shape: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns where the rectangle of `released_random_crop` begins, and its shape.
+
+    Args:
+      shape: [3] int32, of the image.
+      seed: [2] int32.
+
+    Returns:
+      [3] int32 each, as `tf.slice` takes them.
+    """
+    begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+        shape,
+        tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),  # top, left, bottom, right of what to cover
         seed,
         min_object_covered=CROP_COVERED,
         aspect_ratio_range=CROP_ASPECT,
         area_range=CROP_AREA,
         max_attempts=CROP_ATTEMPTS,
-        use_image_if_no_bounding_boxes=True,
     )
-    resized = _legacy_bicubic(tf.slice(image, begin, shape), size)
-    return tf.clip_by_value(resized, 0.0, 1.0) if clip else resized
+    return begin, size
 
 
 @channelwise
@@ -110,7 +123,7 @@ def released_histogram_equalisation(
 
     A level becomes 255 (pixels up to it - pixels of the darkest level) / (pixels - 1), rounded to
     8 bits. The brightest level thus falls with the share of the darkest one: a film that is half
-    black has no level above 127, where `histogram_equalisation` reaches 255. The release counts
+    black has no level above 128, where `histogram_equalisation` reaches 255. The release counts
     levels in bins of 255/256 and looks them up by their whole part. Its grey weights add up to
     0.9999, so that level k of an 8-bit grey image gets the value of level k - 1, and an image of
     one level becomes black.
