@@ -68,10 +68,15 @@ def ood(
     # Trainings per fine-tuned arm on ID data, with other seeds; budgets start from them in turn.
     # Intervals contain their variance. A study has many more cells: two more cost little.
     config.id_trainings = 3
+    # Labels: multi_label, or multi_class: exactly one of the labels is 1.
+    config.task = "multi_label"
+    # By which arms are compared and chosen: auroc, the mean over the labels (of classes: each
+    # against the rest); or, of multi_class, top_3_accuracy, top_1_accuracy and so on.
+    config.metric = "auroc"
     # Questions.
     # Levels to reach: shares of what the baseline gains from no labels to all; first the headline.
     config.levels = (0.8, 0.5, 0.9)
-    config.target = config_dict.placeholder(float)  # mean AUROC that is one more level to reach
+    config.target = config_dict.placeholder(float)  # of the metric: one more level to reach
     # 'ARM, MODE, BUDGET[, LABEL+LABEL]': the comparison with the baseline that is stated before
     # results are known, such as 'remedis, finetune, 10%'. The p-values of all others are adjusted.
     config.primary = ""

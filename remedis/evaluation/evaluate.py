@@ -19,7 +19,7 @@ from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 from remedis.models.tasks import MULTI_CLASS, TASKS
 
-TOP_K = (1, 3)  # REMEDIS reports the top-3 accuracy for dermatology
+TOP_K = (1, 3)  # the first class, and a differential diagnosis of three
 
 
 def evaluate(

@@ -16,6 +16,7 @@ leading principal axes of the in-distribution images. An infinite penalty gives 
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ from remedis.evaluation.threads import one_thread
 
 # In units of the mean loss. The largest hardly moves the probe; the smallest hardly holds it.
 PENALTIES = (10.0, 1.0, 0.1, 0.01, 0.001)
+# (targets [m, L], logits [m, L]) -> a number that is higher for a better classifier, or None.
+Score = Callable[[Floats, Floats], float | None]
 AXES = 256  # dimensions of d; a study solves hundreds of cells, in time proportional to them
 
 
@@ -93,13 +96,13 @@ class Adaptation:
 
     Attributes:
       logits: [m, L], of the test images.
-      aurocs: mean AUROC on validation by penalty, descending; the first is that of the infinite
-        penalty, the starting point. All are None if validation cannot rank.
+      scores: on validation by penalty, descending; the first is that of the infinite penalty, the
+        starting point. All are None if validation cannot rank.
       penalty: the chosen one.
     """
 
     logits: Floats
-    aurocs: dict[float, float | None]
+    scores: dict[float, float | None]
     penalty: float
 
 
@@ -110,43 +113,51 @@ def adapt(
     train: npt.NDArray[np.bool_],
     validation: npt.NDArray[np.bool_],
     test: ProjectedImages,
+    softmax: bool = False,
+    score: Score | None = None,
 ) -> Adaptation:
     """Returns the logits of the test images by the probe, adapted with L2-SP.
 
-    One penalty for all labels is chosen by the mean AUROC on validation, over the labels that have
-    both classes there: with few patients, one number can be chosen more reliably than several.
-    Among equally good penalties the largest is taken. The starting point stays as it is if no
-    penalty is better, or if no label has both classes in validation.
+    One penalty for all labels is chosen by a score on validation: with few patients, one number can
+    be chosen more reliably than several. Among equally good penalties the largest is taken. The
+    starting point stays as it is if no penalty is better, or if validation has no score.
 
     Args:
       pool: [n] images.
-      targets: [n, L]; 1, 0, NaN unknown. Each label has both classes in `train`.
+      targets: [n, L]; 1, 0, NaN unknown. Each label has both classes in `train`. With `softmax`,
+        rows with an unknown label do not train.
       train: [n], the images to fit.
       validation: [n], the images to choose the penalty by.
       test: [m] images.
+      softmax: whether the labels are classes, exactly one of which is true.
+      score: (targets, logits) of validation -> a number that is higher for a better classifier, or
+        None; None is the mean AUROC over the labels that have both classes there.
     """
-    best_penalty, best_auroc = np.inf, _mean_auroc(targets[validation], pool.logits[validation])
+    scored = score or _mean_auroc
+    best_penalty, best_score = np.inf, scored(targets[validation], pool.logits[validation])
     best_logits = np.asarray(test.logits)
-    aurocs: dict[float, float | None] = {best_penalty: best_auroc}
-    if best_auroc is None:
-        return Adaptation(best_logits, aurocs | dict.fromkeys(PENALTIES), best_penalty)
+    scores: dict[float, float | None] = {best_penalty: best_score}
+    if best_score is None:
+        return Adaptation(best_logits, scores | dict.fromkeys(PENALTIES), best_penalty)
+    if softmax:
+        train = train & np.isfinite(targets).all(axis=1)
     features = pool.z[train]
     # The bias compensates for the centring.
     means = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    regression = Regression(features - means, targets[train], offset=pool.logits[train])
+    regression = Regression(features - means, targets[train], softmax, pool.logits[train])
     validation_features = pool.z[validation] - means
     solution = None
     for penalty in PENALTIES:
         solution = regression.solve(penalty, solution)
         logits = pool.logits[validation] + validation_features @ solution.kernel + solution.bias
-        auroc = aurocs[penalty] = _mean_auroc(targets[validation], logits)
-        assert auroc is not None  # the labels that have both classes are the same for all
-        if auroc > best_auroc:
-            best_penalty, best_auroc = penalty, auroc
+        found = scores[penalty] = scored(targets[validation], logits)
+        assert found is not None  # what makes a score undefined is the same for all
+        if found > best_score:
+            best_penalty, best_score = penalty, found
             shift = solution.bias - means @ solution.kernel
             kernel = solution.kernel.astype(np.float32)
             best_logits = test.logits + test.z @ kernel + shift
-    return Adaptation(best_logits, aurocs, best_penalty)
+    return Adaptation(best_logits, scores, best_penalty)
 
 
 def _mean_auroc(targets: Floats, logits: Floats) -> float | None:

@@ -1,4 +1,7 @@
-"""Labels whose mean AUROC on validation selects a checkpoint: those that the report averages."""
+"""The criterion of a choice on validation: the mean AUROC of labels, or the top-k accuracy.
+
+The labels whose mean AUROC selects a checkpoint are those that the report averages.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -10,6 +13,7 @@ import numpy.typing as npt
 from remedis.evaluation.auroc import auroc
 from remedis.evaluation.estimates import Cases
 from remedis.evaluation.intervals import MIN_PATIENTS
+from remedis.evaluation.ratios import top_accuracy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +26,21 @@ class Selection:
         validation split; without any, those with both classes; without any of these the loss
         selects, and there are none.
       estimable: whether these labels are estimable.
+      top: k of the top-k accuracy that `score` is; None for the mean AUROC.
     """
 
     names: tuple[str, ...]
     labels: tuple[str, ...]
     estimable: bool
+    top: int | None = None
 
     @classmethod
     def of(
-        cls, targets: npt.ArrayLike, names: Sequence[str], patient_ids: Iterable[object]
+        cls,
+        targets: npt.ArrayLike,
+        names: Sequence[str],
+        patient_ids: Iterable[object],
+        top: int | None = None,
     ) -> "Selection":
         """Returns the criterion for a validation split.
 
@@ -38,13 +48,14 @@ class Selection:
           targets: [n, L]; 1 positive, 0 negative, NaN unknown.
           names: of the L labels.
           patient_ids: [n]; a row whose id is missing counts as a patient of its own.
+          top: k of the top-k accuracy that scores; None for the mean AUROC.
         """
         known = np.asarray(targets, np.float64)
         estimable = Cases.from_ids(known, patient_ids).both_classes()
         both = (known == 1).any(axis=0) & (known == 0).any(axis=0)
         chosen = estimable if estimable.any() else both
         labels = tuple(name for name, use in zip(names, chosen, strict=True) if use)
-        return cls(tuple(names), labels, bool(estimable.any()))
+        return cls(tuple(names), labels, bool(estimable.any()), top)
 
     def auroc(self, targets: npt.ArrayLike, ranking: npt.ArrayLike) -> float | None:
         """Returns the mean AUROC in [0, 1] over `labels`; None without labels.
@@ -58,6 +69,22 @@ class Selection:
             return None
         judged, ranked = (np.asarray(a, np.float64)[:, columns] for a in (targets, ranking))
         return float(auroc(judged, ranked).mean())
+
+    def score(self, targets: npt.ArrayLike, ranking: npt.ArrayLike) -> float | None:
+        """Returns the criterion in [0, 1], higher is better; None if it is undefined.
+
+        The mean AUROC needs a label with both classes, the top-k accuracy an image whose class is
+        known.
+
+        Args:
+          targets: [n, L], those that the selection was made for.
+          ranking: [n, L], log odds; higher means more likely positive.
+        """
+        if self.top is None:
+            return self.auroc(targets, ranking)
+        known, ranked = (np.asarray(a, np.float64) for a in (targets, ranking))
+        correct, images = top_accuracy(known, ranked, self.top)
+        return float(correct.sum() / images.sum()) if images.any() else None
 
     @property
     def sentence(self) -> str:

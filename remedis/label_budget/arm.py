@@ -9,14 +9,16 @@ import numpy as np
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.evaluation.l2sp import Score
 from remedis.evaluation.label_budget import Cell
+from remedis.evaluation.ranking import log_odds
 from remedis.evaluation.selection import Selection
 from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget.budgets import Draw
 from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
-from remedis.label_budget.settings import MODES
+from remedis.label_budget.settings import MODES, StudySettings
 from remedis.zoo.provenance import Provenance
 
 SCORES = "scores.npz"  # in the run directory of an in-distribution model
@@ -87,10 +89,15 @@ class Adapted:
     choice: Choice
 
 
-def selection(data: StudyData, draw: Draw) -> Selection:
-    """Returns the labels whose mean AUROC on the validation patients of a draw chooses."""
+def selection(settings: StudySettings, data: StudyData, draw: Draw) -> Score:
+    """Returns the metric of the study on the validation patients of a draw, which chooses.
+
+    The mean AUROC is that of the labels that are estimable there (`Selection`).
+    """
     held = data.judged_pool.subset(draw.validation)
-    return Selection.of(held.targets(), held.labels, held.table["patient_id"])
+    ids = held.table["patient_id"]
+    selects = Selection.of(held.targets(), held.labels, ids, settings.metric.top)
+    return lambda targets, logits: selects.score(targets, log_odds(logits, settings.task))
 
 
 def model_folder(run: StudyDirectory, name: str, training: int = 0) -> pathlib.Path:

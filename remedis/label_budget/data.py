@@ -83,7 +83,7 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
             hospital = _of_sites(hospital, key, directory / "manifest.csv")
         data = hospital.finetuning.data
         _LOG.info(f"{hospital.name or data.source} ({key.upper()}):")
-        prepared[key] = finetuning_data.prepare(data, "multi_label", directory)
+        prepared[key] = finetuning_data.prepare(data, settings.task, directory)
         receipts[key] = files.read_json(directory / "leaks.json")
     inside, outside = prepared["id"], prepared["ood"]
     receipt = _between(

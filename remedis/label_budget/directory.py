@@ -13,7 +13,10 @@ FREE = (
     *("levels", "target", "minutes", "price", "extrapolate", "resamples", "caveats"),
 )
 # Keys that studies of version 0.1 lack, with the values that these studies had.
-BEFORE = {"primary": "", "select": "", "id_trainings": 1}
+BEFORE = {
+    **{"primary": "", "select": "", "id_trainings": 1},
+    **{"task": "multi_label", "metric": "auroc"},
+}
 
 
 class StudyDirectory(RunDirectory):

@@ -110,9 +110,9 @@ class FinetuneArm:
         """
         training = cell.seed % self._settings.trainings(cell.mode)
         names = candidate_names(self._settings)
-        selects = selection(self._data, draw)
+        score = selection(self._settings, self._data, draw)
         targets = self._data.judged_pool.targets()[draw.validation]
-        unchanged = selects.auroc(targets, self._pool_scores(training)[draw.validation])
+        unchanged = score(targets, self._pool_scores(training)[draw.validation])
         zero_shot = self.in_distribution(training).zero_shot
         if unchanged is None:
             return Adapted(zero_shot, Choice(names, (None,) * len(names), 0))
@@ -138,9 +138,9 @@ class FinetuneArm:
 
         def trained(index: int) -> float:
             logits = fitted(index, scores_test=False).validation_logits
-            auroc = selects.auroc(targets, logits)
-            assert auroc is not None  # the labels are those of `unchanged`
-            return auroc
+            found = score(targets, logits)
+            assert found is not None  # the images are those of `unchanged`
+            return found
 
         choice = Choice.best(names, [unchanged, *train_candidates(directories, trained)])
         if choice.chosen == 0:

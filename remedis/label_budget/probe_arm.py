@@ -19,6 +19,7 @@ from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
 from remedis.models import backbone
 from remedis.models.classifier import Classifier
+from remedis.models.tasks import MULTI_CLASS
 from remedis.zoo import resolve
 
 _LOG = logging.getLogger(__name__)
@@ -72,10 +73,11 @@ class ProbeArm:
             inside.train.targets(),
             validation,
             inside.validation.targets(),
+            task=settings.task,
             validation_groups=inside.validation.table["patient_id"],
         )
         starting_point = StartingPoint.from_probe(probe, train)
-        self._data, self._labels = data, finetuning.data.labels
+        self._settings, self._data = settings, data
         self._targets, self._judged = data.pool.targets(), data.judged_pool.targets()
         self._pool = starting_point.project(embedded(data.pool, data.hashes, "OOD pool"))
         self._test = starting_point.project(embedded(data.test, data.hashes, "OOD test"))
@@ -98,13 +100,19 @@ class ProbeArm:
         """Returns the scores of the OOD test images after adaptation to a draw."""
         del cell  # nothing is random, and no file is written
         targets = np.where(draw.validation[:, None], self._judged, self._targets)
-        selecting = np.isin(self._labels, selection(self._data, draw).labels)
-        targets[np.ix_(draw.validation, ~selecting)] = np.nan
-        adapted = adapt(self._pool, targets, draw.train, draw.validation, self._test)
+        adapted = adapt(
+            self._pool,
+            targets,
+            draw.train,
+            draw.validation,
+            self._test,
+            softmax=self._settings.task == MULTI_CLASS,
+            score=selection(self._settings, self._data, draw),
+        )
         names = dict(zip((np.inf, *PENALTIES), CANDIDATES, strict=True))
         choice = Choice(
-            tuple(names[penalty] for penalty in adapted.aurocs),
-            tuple(adapted.aurocs.values()),
-            list(adapted.aurocs).index(adapted.penalty),
+            tuple(names[penalty] for penalty in adapted.scores),
+            tuple(adapted.scores.values()),
+            list(adapted.scores).index(adapted.penalty),
         )
         return Adapted(adapted.logits.astype(np.float32), choice)

@@ -11,11 +11,13 @@ import ml_collections
 
 from remedis import options
 from remedis.errors import UserError, unknown_choice
+from remedis.evaluation.evaluate import TOP_K
 from remedis.evaluation.intervals import MIN_RESAMPLES
-from remedis.evaluation.label_budget import check_levels
+from remedis.evaluation.label_budget import StudyMetric, check_levels
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import LENGTHS, Grid
 from remedis.label_budget.stated_comparison import StatedComparison
+from remedis.models.tasks import TASKS
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
 
@@ -89,6 +91,8 @@ class StudySettings:
     seeds: int
     validation_share: float
     seed: int
+    task: str
+    metric: StudyMetric
     levels: tuple[float, ...]
     select: Grid
     id_trainings: int
@@ -118,6 +122,7 @@ class StudySettings:
                 config.primary, _arms(config.arms), config.baseline, config.modes
             ),
             select=Grid.parse(config.select),
+            metric=StudyMetric.parse(config.metric),
             id=_hospital(config, "id"),
             ood=_hospital(config, "ood"),
         )
@@ -133,6 +138,11 @@ class StudySettings:
             return dataclasses.replace(hospital, finetuning=finetuning)
 
         return dataclasses.replace(self, id=begun(self.id), ood=begun(self.ood))
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        """Values of the metric that are further levels: `target`, if it is given."""
+        return () if self.target is None else (self.target,)
 
     def hospital(self, key: str) -> HospitalSettings:
         """Returns the settings of `id` or `ood`."""
@@ -168,7 +178,7 @@ def _hospital(config: ml_collections.ConfigDict, key: str) -> HospitalSettings:
             "architecture": "",
             "rehearsal": "",
             "data_dir": values[f"{key}_data_dir"],
-            "task": "multi_label",
+            "task": values["task"],
             "method": "finetune",
             "select": "",
             "seed": values["seed"],
@@ -177,6 +187,7 @@ def _hospital(config: ml_collections.ConfigDict, key: str) -> HospitalSettings:
             "calibration": "none",
             "target_sensitivity": 0.9,
             "resamples": values["resamples"],
+            "top_k": TOP_K,
         }
     )
     name = values[f"{key}_name"] or _folder_name(key, values)
@@ -272,7 +283,10 @@ def _check(settings: StudySettings) -> None:
             "price": (0, None),
         },
     )
-    check_levels(settings.levels, () if settings.target is None else (settings.target,))
+    if settings.task not in TASKS:
+        raise unknown_choice("value of config.task", settings.task, TASKS)
+    settings.metric.check(settings.task, len(settings.id.finetuning.data.labels))
+    check_levels(settings.levels, settings.targets, settings.metric)
     _check_select(settings)
     if "finetune" in settings.modes and settings.id_trainings > settings.seeds:
         raise UserError(

@@ -45,14 +45,14 @@ def write(
     }
     provenance = {name: models[name, settings.modes[0]][0].provenance for name in settings.arms}
     estimates = label_budget.analyse_study(
-        labelled_test_set(data.test),
+        labelled_test_set(data.test, settings),
         cells,
         settings.baseline,
-        id_test=labelled_test_set(data.inside.test),
+        id_test=labelled_test_set(data.inside.test, settings),
         id_scores={key: np.stack([s.id_test for s in scores]) for key, scores in models.items()},
         trainings={mode: settings.trainings(mode) for mode in settings.modes},
         levels=settings.levels,
-        targets=() if settings.target is None else (settings.target,),
+        targets=settings.targets,
         primary=None if settings.primary is None else settings.primary.among(budgets),
         images={budget.patients: budget.images for budget in budgets},
         cost=label_budget.Cost(settings.minutes, settings.price),
@@ -69,7 +69,7 @@ def write(
         "command": shlex.join(sys.argv),
         "created": datetime.date.today().isoformat(),
         "labels": list(data.test.labels),
-        "metric": "mean AUROC",
+        "task": settings.task,
         "seeds": settings.seeds,
         "resamples": settings.resamples,
         "arms": {
@@ -104,7 +104,7 @@ def write(
             for budget in budgets
         ],
         **estimates,
-        "uncertain_labels": uncertain_test_labels.three_ways(data.test, cells),
+        "uncertain_labels": uncertain_test_labels.three_ways(data.test, cells, settings.task),
         "tuning": tuning.summary(settings, cells, models),
         "caveats": [
             *_caveats(settings, data),
@@ -121,18 +121,27 @@ def write(
 
 
 def check(settings: StudySettings, data: StudyData) -> None:
-    """Raises a UserError if a test set is too small for any estimate, or for the primary one."""
-    labelled_test_set(data.inside.test).check("in-distribution")
-    labelled_test_set(data.test).check("out-of-distribution")
+    """Raises a UserError if a test set is too small for any estimate, or for the primary one.
+
+    Also if `config.target` is a top-k accuracy that always naming the same classes has.
+    """
+    labelled_test_set(data.inside.test, settings).check("in-distribution")
+    labelled = labelled_test_set(data.test, settings)
+    labelled.check("out-of-distribution")
     if settings.primary is not None:
-        labelled_test_set(data.test).check_labels(settings.primary.labels)
+        labelled.check_labels(settings.primary.labels)
+    label_budget.check_levels((), settings.targets, settings.metric, labelled.chance())
 
 
-def labelled_test_set(manifest: Manifest) -> label_budget.LabelledTestSet:
+def labelled_test_set(manifest: Manifest, settings: StudySettings) -> label_budget.LabelledTestSet:
     """Returns a test set in the form that the statistics take."""
     ids: Any = manifest.table["patient_id"].fillna(manifest.table["path"])
     return label_budget.LabelledTestSet(
-        manifest.labels, manifest.targets(), ids.to_numpy(dtype=object)
+        manifest.labels,
+        manifest.targets(),
+        ids.to_numpy(dtype=object),
+        settings.task,
+        settings.metric,
     )
 
 

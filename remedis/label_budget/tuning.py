@@ -13,12 +13,24 @@ from remedis.label_budget.arm import InDistributionScores
 from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.settings import StudySettings
 
-RULE = (
-    "The highest mean AUROC on the validation patients of the budget is chosen, over the labels "
-    "that have both classes there; among equal ones the first, so that step 0, the in-distribution "
-    "model as it is, stays unless a candidate is better. Where no label has both classes, step 0 "
-    "stays. In-distribution models are chosen on in-distribution validation."
+_RULE = (
+    "The highest {metric} on the validation patients of the budget is chosen{over}; among equal "
+    "ones the first, so that step 0, the in-distribution model as it is, stays unless a candidate "
+    "is better.{without} In-distribution models are chosen on in-distribution validation{by}."
 )
+
+
+def rule(settings: StudySettings) -> str:
+    """Returns how validation chooses, in sentences."""
+    if settings.metric.top is None:
+        return _RULE.format(
+            metric="mean AUROC",
+            over=", over the labels that have both classes there",
+            without=" Where no label has both classes, step 0 stays.",
+            by="",
+        )
+    by = ", and steps within a training, by the mean AUROC of each class against the others"
+    return _RULE.format(metric=settings.metric.name, over="", without="", by=by)
 
 
 def budget(settings: StudySettings, mode: str) -> str:
@@ -58,7 +70,7 @@ def caveats(settings: StudySettings, mode: str, cells: CellStore) -> list[str]:
             "contain this difference. Seed s of a budget starts from training s modulo "
             f"{trainings}."
         ]
-    sentences.append(f"{budget(settings, mode)} {RULE}")
+    sentences.append(f"{budget(settings, mode)} {rule(settings)}")
     adapted = [cell for cell in cells if cell.mode == mode and cell.patients]
     choices = [cells.choice(cell) for cell in adapted]
     unranked = sum(choice is not None and not choice.ranked for choice in choices)
@@ -93,7 +105,7 @@ def summary(
         mode: {
             "grid": settings.select.text if mode == "finetune" else _penalties(),
             "budget": budget(settings, mode),
-            "rule": RULE,
+            "rule": rule(settings),
             "candidates": list(names[mode]),
             "arms": {
                 name: _arm(names[mode], [c for c in cells if c[:2] == (name, mode)], cells)

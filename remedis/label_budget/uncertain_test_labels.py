@@ -12,20 +12,27 @@ from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.repeated_runs import auroc_over_runs
 from remedis.evaluation.uncertain_labels import WAYS
 from remedis.label_budget.cell_store import Scores
+from remedis.models.tasks import MULTI_LABEL
 
 
-def three_ways(test: Manifest, cells: Mapping[Cell, Scores]) -> list[dict[str, Any]]:
+def three_ways(
+    test: Manifest, cells: Mapping[Cell, Scores], task: str = MULTI_LABEL
+) -> list[dict[str, Any]]:
     """Returns the mean AUROC of every arm with all labelled patients, in each of `WAYS`.
 
     Args:
       test: of `label_policies.keep_found`: the images that the cells scored.
       cells: scores [n, L] of every cell.
+      task: of the study. A class that is uncertain has no three ways: nothing is returned for
+        `multi_class`.
 
     Returns:
       Nothing without uncertain labels, or if no label is estimable in every way. Else per arm and
       mode `arm`, `mode`, `patients` (labelled), `images` (of the test set, with uncertain labels),
       `labels` (those averaged) and an estimate as JSON per way, over patients and seeds.
     """
+    if task != MULTI_LABEL:
+        return []
     uncertain = label_policies.as_found(test).targets() == -1
     ids = test.table["patient_id"].fillna(test.table["path"])
     cases = {

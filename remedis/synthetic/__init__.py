@@ -8,21 +8,32 @@ from remedis.synthetic.chest import HOSPITAL_A, HOSPITAL_B, HospitalStyle
 from remedis.synthetic.chestxray14 import write_chestxray14
 from remedis.synthetic.chexpert import write_chexpert
 from remedis.synthetic.findings import CONDITIONS
+from remedis.synthetic.fundus import SIGNS, write_fundus
 from remedis.synthetic.histology import CENTRES, CentreStyle
+from remedis.synthetic.mammograms import write_mammograms
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
+from remedis.synthetic.skin import CLINIC_A, CLINIC_B, LESIONS, ClinicStyle, write_skin
 from remedis.synthetic.wilds_camelyon17 import write_wilds_camelyon17
 
 __all__ = [
     "CENTRES",
+    "CLINIC_A",
+    "CLINIC_B",
     "CONDITIONS",
     "HOSPITAL_A",
     "HOSPITAL_B",
+    "LESIONS",
+    "SIGNS",
     "CentreStyle",
+    "ClinicStyle",
     "HospitalStyle",
     "write_chestxray14",
     "write_chexpert",
+    "write_fundus",
+    "write_mammograms",
     "write_mimic_cxr",
     "write_patch_camelyon",
+    "write_skin",
     "write_wilds_camelyon17",
 ]

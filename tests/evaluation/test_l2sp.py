@@ -88,7 +88,7 @@ def test_the_starting_point_stays_where_no_penalty_is_better():
     got = adapt(pool, flipped, mask(0, 40), mask(40, 240), test)
     assert (got.logits == test.logits).all()
     assert got.penalty == np.inf
-    assert max(got.aurocs, key=got.aurocs.get) == np.inf
+    assert max(got.scores, key=got.scores.get) == np.inf
 
 
 def test_the_starting_point_stays_without_both_classes_in_validation():
@@ -98,7 +98,7 @@ def test_the_starting_point_stays_without_both_classes_in_validation():
     for validation in (rows, mask(0, 0)):
         got = adapt(pool, y, mask(0, 100), validation, test)
         assert (got.logits == test.logits).all()
-        assert got.aurocs == dict.fromkeys((np.inf, *PENALTIES))
+        assert got.scores == dict.fromkeys((np.inf, *PENALTIES))
 
 
 def test_the_penalty_is_the_best_on_validation():
@@ -120,9 +120,9 @@ def test_the_penalty_is_the_best_on_validation():
     best = max(areas, key=areas.get)
     np.testing.assert_allclose(got, candidates[best][1], atol=0.05)
     assert adapted.penalty == best
-    assert list(adapted.aurocs) == [np.inf, *PENALTIES]
+    assert list(adapted.scores) == [np.inf, *PENALTIES]
     for penalty, area in areas.items():
-        assert adapted.aurocs[penalty] == pytest.approx(area, abs=2e-3)
+        assert adapted.scores[penalty] == pytest.approx(area, abs=2e-3)
     assert np.isfinite(start.axes).all()
 
 

@@ -415,10 +415,10 @@ def test_every_status_and_every_reason_has_its_words():
 
 
 def test_formats_of_numbers():
-    assert number_format.auroc(interval(0.8124, 0.78, 0.84)) == "0.812 [0.780, 0.840]"
+    assert number_format.three_decimals(interval(0.8124, 0.78, 0.84)) == "0.812 [0.780, 0.840]"
     assert number_format.difference(interval(-0.0312, -0.05, 0.001)) == "-0.031 [-0.050, +0.001]"
     assert (
-        number_format.auroc(interval(None, None, None))
+        number_format.three_decimals(interval(None, None, None))
         == number_format.share(None)
         == "not estimable"
     )

@@ -53,6 +53,11 @@ WRITERS = {
     "camelyon17": lambda to, n=4, **more: synthetic.write_wilds_camelyon17(
         to, slides_per_centre=max(1, n // 3), patches_per_slide=n, **more
     ),
+    "skin": lambda to, n=4, **more: synthetic.write_skin(to, patients=n, image_size=32, **more),
+    "fundus": lambda to, n=4, **more: synthetic.write_fundus(to, patients=n, image_size=32, **more),
+    "mammograms": lambda to, n=4, **more: synthetic.write_mammograms(
+        to, patients=n, image_size=32, **more
+    ),
     "mimic_cxr": lambda to, n=4, **more: synthetic.write_mimic_cxr(
         to, patients=n, image_size=32, **more
     ),

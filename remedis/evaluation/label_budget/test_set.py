@@ -47,6 +47,14 @@ class LabelledTestSet:
         known, _ = checked(targets, np.zeros_like(targets), self.names)
         return Cases.from_ids(known, self.patient_ids)
 
+    def chance(self) -> float:
+        """Returns the metric of scores that say nothing; see `TopTestSet` for the accuracy."""
+        if self.metric.top is None:
+            return AUROC_CHANCE
+        known = self.cases().known
+        shares = known[np.isfinite(known).all(axis=1)].mean(axis=0)
+        return float(np.sort(shares)[-self.metric.top :].sum())
+
     def check(self, title: str) -> None:
         """Raises a UserError unless there are enough patients for an estimate.
 
@@ -127,7 +135,7 @@ class TestSet:
           UserError: shapes differ, a target is not 1, 0 or NaN, or no label is estimable.
         """
         self.names = tuple(labelled.names)
-        self.metric, self.chance = AUROC, AUROC_CHANCE
+        self.metric, self.chance = AUROC, labelled.chance()
         labelled.check(title)
         self._labels, self._task, self._cases = self.names, labelled.task, labelled.cases()
         self.estimable = np.flatnonzero(self._cases.both_classes())
@@ -207,15 +215,15 @@ class TopTestSet(TestSet):
         assert labelled.metric.top is not None
         labelled.check(title)
         self.metric, self.names, self._k = labelled.metric, (), labelled.metric.top
-        self._labels, self._task, self._cases = labelled.names, labelled.task, labelled.cases()
+        self._labels, self._cases = tuple(labelled.names), labelled.cases()
         first = self._accuracy(np.zeros_like(self._cases.known))
         self.estimable, self.pairs = np.array([0]), first.effective
-        known = self._cases.known[np.isfinite(self._cases.known).all(axis=1)]
-        self.chance = float(np.sort(known.mean(axis=0))[-self._k :].sum())
+        self.chance = labelled.chance()
 
     def areas(self, scores: npt.ArrayLike) -> Areas:
         """Returns the top-k accuracy of the scores [n, L] of a model."""
-        found = self._accuracy(log_odds(scores, self._task))
+        # The classes of an image have the order of their log odds, and of their logits.
+        found = self._accuracy(np.asarray(scores, np.float64))
         errors = np.sqrt((found.influence**2).sum(axis=0))
         factors = proportion_widening(found.values, errors**2, found.effective)
         factors = capped_widening(found.values, errors, factors, found.effective)

@@ -18,8 +18,8 @@ from remedis.evaluation.label_budget.required_patients import (
 )
 from remedis.reporting.label_budget_report.number_format import (
     Fields,
-    auroc_in_words,
     listed,
+    metric_in_words,
     percent,
     range_in_words,
     times,
@@ -28,9 +28,12 @@ from remedis.reporting.label_budget_report.number_format import (
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budgets,
+    chance_in_words,
     hospital,
     largest_budget,
     last_mean,
+    metric,
+    metric_name,
     mode_name,
     pool,
 )
@@ -47,7 +50,7 @@ _WHY_NO_EXTRAPOLATION = {
 def paragraphs(study: Study) -> dict[str, list[str]]:
     """Returns the sentences of each mode that has any, by the mode's name.
 
-    They are about the headline level and about the AUROCs that the config asks for; about the
+    They are about the headline level and about the values that the config asks for; about the
     reference only in studies without a headline level.
     """
     result = {}
@@ -65,7 +68,7 @@ def paragraphs(study: Study) -> dict[str, list[str]]:
 
 
 def _is_fixed_level(answer: Fields) -> bool:
-    """Whether the level is an AUROC of the config, and not one of the baseline's curve."""
+    """Whether the level is a value of the config, and not one of the baseline's curve."""
     return answer["share_of_gain"] is None and answer["target"] != REFERENCE
 
 
@@ -226,15 +229,16 @@ def _level_at_chance(answers: Sequence[Fields], study: Study) -> str:
     cannot = "the question cannot be answered"
     if answers[0]["baseline_above_chance"]:
         return (
-            f"{_goal(answers[0], study)}: this level is not shown to be above chance (AUROC 0.5), "
-            f"and {cannot} for it."
+            f"{_goal(answers[0], study)}: this level is not shown to be above chance "
+            f"({chance_in_words(study)}), and {cannot} for it."
         )
     arms = [a for a in answers if a["arm"] != baseline]
     above = [a["arm"] for a in arms if a["arm_above_chance"]]
     at_chance = [a["arm"] for a in arms if not a["arm_above_chance"]] + [baseline]
-    named = [_with_auroc(study, arm, mode) for arm in at_chance]
+    named = [_with_metric(study, arm, mode) for arm in at_chance]
     text = (
-        f"is shown to beat chance (AUROC 0.5) at {hospital(study)}, even with {everyone}: {cannot}."
+        f"is shown to beat chance ({chance_in_words(study)}) at {hospital(study)}, even with "
+        f"{everyone}: {cannot}."
     )
     if len(named) == 1:
         text = f"{named[0]} is not shown{text.removeprefix('is shown')}"
@@ -244,9 +248,10 @@ def _level_at_chance(answers: Sequence[Fields], study: Study) -> str:
         text = f"None of {listed(named)} {text}"
     if above:
         verb = "is" if len(above) == 1 else "are"
+        named = [_with_metric(study, arm, mode) for arm in above]
         text += (
-            f" {listed([_with_auroc(study, arm, mode) for arm in above])} {verb} shown to beat it, "
-            f"but without {baseline} there is no level to compare at."
+            f" {listed(named)} {verb} shown to beat it, but without {baseline} there is no level "
+            "to compare at."
         )
     return text
 
@@ -264,7 +269,8 @@ def _no_gain(answers: Sequence[Fields], study: Study) -> str:
     with_all = ""
     if gain is not None and gain["value"] is not None:
         ends = range_in_words(gain, "{:+.3f}".format)
-        with_all = f" (gain in AUROC with all {pool(study):,}: {gain['value']:+.3f}, {ends})"
+        gained = f"{gain['value']:+.3f}, {ends}"
+        with_all = f" (gain in {metric_name(study)} with all {pool(study):,}: {gained})"
     return (
         f"It is not shown that labelled patients of {hospital(study)} help {study['baseline']}"
         f"{with_all}. Without a gain that is shown there is no level to reach, and the question "
@@ -274,11 +280,11 @@ def _no_gain(answers: Sequence[Fields], study: Study) -> str:
 
 def _arm_at_chance(answers: Sequence[Fields], study: Study) -> str:
     (answer,) = answers
-    arm = _with_auroc(study, answer["arm"], answer["mode"])
+    arm = _with_metric(study, answer["arm"], answer["mode"])
     return (
         f"The curve of {answer['arm']} crosses {_goal(answer, study)}, but with "
         f"{_labelled(pool(study), 'all')} of {hospital(study)} {arm} is not shown to beat chance "
-        "(AUROC 0.5): no number of patients is given."
+        f"({chance_in_words(study)}): no number of patients is given."
     )
 
 
@@ -301,19 +307,22 @@ def too_few(study: Study) -> str:
 
 
 def _goal(answer: Fields, study: Study) -> str:
-    """Returns the level in words, with its AUROC."""
+    """Returns the level in words, with its value."""
     level = answer["level"]
     number = "" if level is None else f"{level:.3f}"
     baseline, first, everyone = study["baseline"], budgets(study)[0], pool(study)
     if answer["target"] == REFERENCE:
-        return f"the AUROC of {baseline} with all {everyone:,} labelled patients ({number})"
+        return (
+            f"the {metric_name(study)} of {baseline} with all {everyone:,} labelled patients "
+            f"({number})"
+        )
     if answer["share_of_gain"] is None:
-        return f"an AUROC of {level:g}"
+        return f"{metric(study).one} of {level:g}"
     gained = f"from {first:,} to all {everyone:,}" if first else f"with all {everyone:,}"
     # The level is lower for an arm that ends below the baseline, so that both can reach it.
     is_lower = answer.get("level_lowered")
     why = f", lowered because {answer['arm']} ends below {baseline}" if is_lower else ""
-    number = f" (an AUROC of {number}{why})" if number else ""
+    number = f" ({metric(study).one} of {number}{why})" if number else ""
     return (
         f"{percent(answer['share_of_gain'])} of the gain that {baseline} makes {gained} labelled "
         f"patients{number}"
@@ -340,6 +349,6 @@ def _value(fields: Fields | None) -> float | None:
     return None if fields is None else fields["value"]
 
 
-def _with_auroc(study: Study, arm: str, mode: str) -> str:
-    """Returns the arm with its AUROC at the largest budget."""
-    return f"{arm} ({auroc_in_words(last_mean(study, arm, mode))})"
+def _with_metric(study: Study, arm: str, mode: str) -> str:
+    """Returns the arm with its metric at the largest budget."""
+    return f"{arm} ({metric_in_words(last_mean(study, arm, mode), metric_name(study))})"

@@ -24,6 +24,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     Study,
     hospital,
     largest_budget,
+    metric_name,
     mode_name,
     pool,
 )
@@ -97,7 +98,7 @@ def _level(answer: Fields, study: Study) -> str:
         return target
     is_lower = answer.get("level_lowered") and answer["status"] not in _STATUS
     lowered = ", lowered: the arm ends lower" if is_lower else ""
-    return f"{target}: AUROC {answer['level']:.3f}{lowered}"
+    return f"{target}: {metric_name(study)} {answer['level']:.3f}{lowered}"
 
 
 def _quotient(answer: Fields) -> str:

@@ -1,4 +1,4 @@
-"""Figures of AUROC by labelled patients: the mean over the labels, and each label."""
+"""Figures of the metric by labelled patients: the mean over the labels, and each label."""
 
 import textwrap
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from remedis.reporting.label_budget_report import curve_panels
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     hospital,
+    metric_name,
     mode_name,
     pool,
 )
@@ -52,7 +53,7 @@ def curve_panel(study: Study, mode: str) -> Figure:
 
 
 def labels(study: Study, mode: str) -> Figure:
-    """Returns one panel per label: its AUROC by labelled patients."""
+    """Returns one panel per label: its metric by labelled patients."""
     names = _names(study, reference=False)
     columns = columns_of(len(study["labels"]))
     figure, grid = panel_grid(
@@ -60,7 +61,8 @@ def labels(study: Study, mode: str) -> Figure:
         columns,
         (3.2, 2.5 + _height(names) / -(-len(study["labels"]) // columns)),
         title=study["title"],
-        subtitle=f"{mode_name(mode)}: AUROC of each label on test patients of {hospital(study)}.",
+        subtitle=f"{mode_name(mode)}: {metric_name(study)} of each label on test patients of "
+        f"{hospital(study)}.",
         random_weights=_all_random(study),
     )
     for index, (axes, label) in enumerate(zip(grid, study["labels"], strict=True)):

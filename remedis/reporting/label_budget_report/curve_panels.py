@@ -1,4 +1,4 @@
-"""A panel of AUROC by labelled patients: one line per arm, with intervals and a band."""
+"""A panel of the metric by labelled patients: one line per arm, with intervals and a band."""
 
 import itertools
 import textwrap
@@ -12,10 +12,11 @@ from matplotlib.transforms import ScaledTranslation
 from remedis.reporting.figures import BLUE, GREEN, GREY
 from remedis.reporting.label_budget_report.number_format import NOT_ESTIMABLE, Fields, percent
 from remedis.reporting.label_budget_report.study_summary import (
-    CHANCE,
     Study,
     budgets,
+    chance,
     hospital,
+    metric_name,
     pool,
 )
 
@@ -37,8 +38,9 @@ def curve(axes: Axes, study: Study, mode: str) -> None:
             axes.axhline(reference["mean"]["value"], **REFERENCE)
     _lines(axes, study, mode, lambda point: point["mean"])
     means = [point["mean"] for point in study["points"]]
-    axes.set_ylim(_limits([*means, *(r["mean"] for r in study["reference"])]))
-    _chance(axes, 9)
+    references = [r["mean"] for r in study["reference"]]
+    axes.set_ylim(_limits([*means, *references], chance(study)))
+    _chance(axes, chance(study), 9)
     _patients(axes, study, 3.9)
     name = "\n".join(textwrap.wrap(f"labelled patients of {hospital(study)}", 48))
     axes.set_xlabel(name, fontsize=10, parse_math=False)
@@ -46,13 +48,14 @@ def curve(axes: Axes, study: Study, mode: str) -> None:
 
 
 def label(axes: Axes, study: Study, mode: str, name: str) -> None:
-    """Draws the AUROC of one label. All labels share their limits, so that they can be compared."""
+    """Draws the metric of one label. All labels share their limits, so that they compare."""
     _lines(axes, study, mode, lambda point: point["labels"].get(name))
-    axes.set_ylim(_limits([e for point in study["points"] for e in point["labels"].values()]))
-    _chance(axes, 8)
+    estimates = [e for point in study["points"] for e in point["labels"].values()]
+    axes.set_ylim(_limits(estimates, chance(study)))
+    _chance(axes, chance(study), 8)
     _patients(axes, study, 2.4)
     axes.set_xlabel("labelled patients", fontsize=9)
-    axes.set_ylabel("AUROC", fontsize=9)
+    axes.set_ylabel(metric_name(study), fontsize=9)
 
 
 def _lines(
@@ -103,12 +106,12 @@ def _number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _chance(axes: Axes, size: int) -> None:
-    """Draws the AUROC of scores that say nothing."""
-    axes.axhline(CHANCE, color="black", linewidth=0.9)
+def _chance(axes: Axes, value: float, size: int) -> None:
+    """Draws the metric of scores that say nothing."""
+    axes.axhline(value, color="black", linewidth=0.9)
     axes.text(
         0.99,
-        CHANCE,
+        value,
         "chance",
         fontsize=size,
         ha="right",
@@ -131,9 +134,9 @@ def styles(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def _limits(estimates: Sequence[Fields]) -> tuple[float, float]:
+def _limits(estimates: Sequence[Fields], at_chance: float) -> tuple[float, float]:
     """Returns the ends of all intervals and bands, and chance, with a margin, within [0, 1]."""
-    ends = [CHANCE] + [e[k] for e in estimates for k in _ENDS if e.get(k) is not None]
+    ends = [at_chance] + [e[k] for e in estimates for k in _ENDS if e.get(k) is not None]
     if len(ends) == 1:
         return 0.0, 1.0
     margin = 0.05 * (max(ends) - min(ends)) + 0.005

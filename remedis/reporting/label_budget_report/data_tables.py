@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remedis.reporting.label_budget_report.content import DataSet, Receipt, Table
-from remedis.reporting.label_budget_report.number_format import auroc, listed
+from remedis.reporting.label_budget_report.number_format import listed, three_decimals
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     first_hospital,
@@ -78,7 +78,7 @@ def uncertain_table(study: Study) -> Table | None:
         ["arm", "adaptation", "ignored", "negative", "positive"],
         [
             [row["arm"], mode_name(row["mode"])]
-            + [auroc(row[way]) for way in ("ignore", "zeros", "ones")]
+            + [three_decimals(row[way]) for way in ("ignore", "zeros", "ones")]
             for row in rows
         ],
     )

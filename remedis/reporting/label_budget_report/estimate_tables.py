@@ -8,16 +8,18 @@ from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
     NOT_ESTIMABLE,
     Fields,
-    auroc,
     difference,
     listed,
     share,
+    three_decimals,
 )
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budget_name,
     first_hospital,
     hospital,
+    metric,
+    metric_name,
     mode_name,
 )
 
@@ -29,13 +31,16 @@ _WHY_NOT_RECOVERED = {
 
 def curve_tables(study: Study) -> list[Table]:
     """Returns the numbers behind the curves, one table per mode."""
-    counts = f", {_counts(study['points'][0]['mean'])}" if study["points"] else ""
+    counts = f", {_counts(study['points'][0]['mean'], study)}" if study["points"] else ""
     quantity = f"{study['metric']} on test patients of {hospital(study)} [95 % interval]{counts}"
-    return _by_budget(study, study["points"], quantity, lambda point: auroc(point["mean"]))
+    return _by_budget(study, study["points"], quantity, lambda point: three_decimals(point["mean"]))
 
 
-def _counts(mean: Fields) -> str:
+def _counts(mean: Fields, study: Study) -> str:
     """Returns the test patients of an estimate, and how uneven their images are, if recorded."""
+    if metric(study).top is not None:  # every patient has a class
+        uneven = _uneven(mean) and f" (effectively {mean['effective_patients']:,.1f})"
+        return f"{mean['patients']:,} patients{uneven or ''}"
     text = f"{mean['patients']:,} patients, {mean['positives']:,} positive"
     if mean.get("effective_positives") is not None and _uneven(mean):
         most = mean.get("largest_patient_images")
@@ -63,8 +68,8 @@ def gap_table(study: Study) -> Table:
             [
                 gap["arm"],
                 mode_name(gap["mode"]),
-                auroc(gap["id"]),
-                auroc(gap["zero_shot"]),
+                three_decimals(gap["id"]),
+                three_decimals(gap["zero_shot"]),
                 difference(gap["gap"]),
             ]
             for gap in study["gap"]
@@ -100,19 +105,23 @@ def primary_sentence(study: Study) -> str:
         )
     arm, against, value = primary["arm"], primary["against"], primary["difference"]
     labels = primary["labels"]
-    averaged = "mean over the labels" if labels == study["labels"] else listed(labels)
+    if metric(study).top is not None:
+        averaged = "all classes"
+    else:
+        averaged = "mean over the labels" if labels == study["labels"] else listed(labels)
     where = (
         f"{mode_name(primary['mode'])}, {budget_name(primary['patients'], study)} labelled "
         f"patients, {averaged}"
     )
-    text = f"Primary comparison, as stated in the config: AUROC of {arm} minus {against} ({where})"
+    name = metric_name(study)
+    text = f"Primary comparison, as stated in the config: {name} of {arm} minus {against} ({where})"
     if value is None or value["value"] is None:
         return f"{text}: {NOT_ESTIMABLE}."
     low, high = value["low"], value["high"]
     if low is not None and low > 0:
-        verdict = f"{arm} has the higher AUROC"
+        verdict = f"{arm} has the higher {name}"
     elif high is not None and high < 0:
-        verdict = f"{against} has the higher AUROC"
+        verdict = f"{against} has the higher {name}"
     else:
         verdict = "no difference is shown"
     p = p_value(primary["p"])

@@ -5,8 +5,11 @@ from remedis.reporting.label_budget_report.number_format import Fields, listed, 
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budgets,
+    chance,
     first_hospital,
     hospital,
+    metric,
+    metric_name,
     mode_name,
     pool,
     random_weights_note,
@@ -29,8 +32,7 @@ def meaning(study: Study) -> list[str]:
         f"is tested on other patients of {here}.",
         "A labelled patient is a patient of whom an expert has labelled all images. Some labelled "
         "patients select the model and do not train it; they are counted.",
-        "AUROC is the probability that an image with a finding has a higher score than an image "
-        "without it: 0.5 is chance, 1 is perfect.",
+        _metric(study),
     ]
     sentences += [
         _level(level, study)
@@ -62,6 +64,22 @@ def meaning(study: Study) -> list[str]:
     return sentences
 
 
+def _metric(study: Study) -> str:
+    """Returns the meaning of the metric."""
+    top = metric(study).top
+    if top is None:
+        return (
+            "AUROC is the probability that an image with a finding has a higher score than an "
+            "image without it: 0.5 is chance, 1 is perfect."
+        )
+    first = "ranks first" if top == 1 else f"has among its first {top}"
+    return (
+        f"{metric_name(study).capitalize()} is the share of test images whose true class a model "
+        f"{first}: {chance(study):.3f} is chance (by always naming the most frequent "
+        f"{'class' if top == 1 else f'{top} classes'}), 1 is perfect."
+    )
+
+
 def warnings(study: Study) -> list[str]:
     """Returns what makes the numbers worthless or provisional, to be read before them."""
     found = []
@@ -90,8 +108,9 @@ def _level(level: Fields, study: Study) -> str:
     share = percent(level["share_of_gain"])
     return (
         f"'{share} of the gain' ({mode_name(level['mode'])}): {study['baseline']} gains "
-        f"{level['gain']['value']:+.3f} in AUROC from {before} to all {pool(study):,} labelled "
-        f"patients. The level, {level['level']['value']:.3f}, is {share} of the way."
+        f"{level['gain']['value']:+.3f} in {metric_name(study)} from {before} to all "
+        f"{pool(study):,} labelled patients. The level, {level['level']['value']:.3f}, is {share} "
+        "of the way."
     )
 
 
@@ -100,8 +119,8 @@ def no_meaning(study: Study) -> list[str]:
     here, test = hospital(study), study["data"]["ood"]["counts"].get("test", {}).get("patients")
     tested = f" and its {test:,} test patients" if test else ""
     sentences = [
-        "The numbers are no evidence of a benefit to patients: AUROC ranks images, and no decision "
-        "was tested.",
+        f"The numbers are no evidence of a benefit to patients: {metric_name(study)} ranks "
+        f"{'images' if metric(study).top is None else 'classes'}, and no decision was tested.",
         f"They hold for {here}, its labels{tested}. Another hospital may need more patients, or "
         "fewer.",
         "'Not shown' does not mean 'no difference': more test patients or more seeds may show one.",

@@ -24,7 +24,7 @@ def interval(fields: Fields | None, form: Callable[[float], str], beyond: str = 
     return f"{form(fields['value'])} [{low}, {high}]"
 
 
-def auroc(fields: Fields | None) -> str:
+def three_decimals(fields: Fields | None) -> str:
     """Returns for example `0.812 [0.780, 0.840]`."""
     return interval(fields, "{:.3f}".format)
 
@@ -95,8 +95,13 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def auroc_in_words(fields: Fields | None) -> str:
-    """Returns for example `AUROC 0.812, 0.780 to 0.840`."""
+def metric_in_words(fields: Fields | None, name: str) -> str:
+    """Returns for example `AUROC 0.812, 0.780 to 0.840`.
+
+    Args:
+      fields: the estimate; None if there is none.
+      name: of the metric.
+    """
     if fields is None or fields["value"] is None:
-        return f"AUROC {NOT_ESTIMABLE}"
-    return f"AUROC {fields['value']:.3f}, {range_in_words(fields, '{:.3f}'.format)}"
+        return f"{name} {NOT_ESTIMABLE}"
+    return f"{name} {fields['value']:.3f}, {range_in_words(fields, '{:.3f}'.format)}"

@@ -14,9 +14,9 @@ from remedis.evaluation.label_budget.required_patients import (
     ONE_SIDED,
     TOO_FEW_SEEDS,
 )
+from remedis.evaluation.label_budget.study_metric import AUROC_CHANCE
 from remedis.reporting.label_budget_report.number_format import Fields
 from remedis.reporting.label_budget_report.study_summary import (
-    CHANCE,
     Study,
     last_mean,
     pool,
@@ -83,7 +83,7 @@ def _answer(old: Fields, study: Study) -> dict[str, Any]:
 
 
 def _above_chance(mean: Fields | None) -> bool:
-    return mean is not None and mean["low"] is not None and mean["low"] > CHANCE
+    return mean is not None and mean["low"] is not None and mean["low"] > AUROC_CHANCE
 
 
 def _fold_missing(old: Fields, status: str, study: Study) -> str | None:

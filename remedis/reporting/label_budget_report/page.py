@@ -21,13 +21,16 @@ from remedis.reporting.label_budget_report import (
 )
 from remedis.reporting.label_budget_report.content import Drawing
 from remedis.reporting.label_budget_report.figure_export import inline_svg
-from remedis.reporting.label_budget_report.number_format import auroc
+from remedis.reporting.label_budget_report.number_format import three_decimals
 from remedis.reporting.label_budget_report.old_summaries import completed
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budget_name,
     first_hospital,
+    has_labels,
     hospital,
+    metric,
+    metric_name,
     mode_name,
     with_hospital,
 )
@@ -79,10 +82,9 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
                 curve_figures.legend(study), "key", "Legend: the line of each arm.", "Arms"
             ),
             label_curves={mode_name(mode): _label_curves(study, mode) for mode in study["modes"]}
-            # The mean over a single label is that label.
-            if len(study["labels"]) > 1
+            if has_labels(study)
             else {},
-            labels=study["labels"],
+            no_label_curves=_no_label_curves(study),
             paired_tables=estimate_tables.paired_tables(study),
             budget_table=data_tables.budget_table(study),
             budgets_left_out=data_tables.budgets_left_out(study),
@@ -129,10 +131,13 @@ def _caveats(study: Study) -> list[str]:
 def _seeds(study: Study) -> str:
     """Returns how many draws of labelled patients each number comes from."""
     if study["seeds"] == 1:
-        return "Every AUROC after adaptation comes from one draw of labelled patients (1 seed)."
-    seeds = f"{study['seeds']:,}"
+        return (
+            f"Every {metric_name(study)} after adaptation comes from one draw of labelled patients "
+            "(1 seed)."
+        )
     return (
-        f"Every AUROC after adaptation is the mean over {seeds} draws of labelled patients (seeds)."
+        f"Every {metric_name(study)} after adaptation is the mean over {study['seeds']:,} draws of "
+        "labelled patients (seeds)."
     )
 
 
@@ -153,11 +158,18 @@ def _ends_in_words(study: Study, mode: str) -> str:
         if points:
             first, last = (pick(points, key=lambda p: p["patients"]) for pick in (min, max))
             sentences.append(
-                f"{arm}: {study['metric']} {auroc(first['mean'])} at "
+                f"{arm}: {study['metric']} {three_decimals(first['mean'])} at "
                 f"{budget_name(first['patients'], study)} labelled patients, "
-                f"{auroc(last['mean'])} at {budget_name(last['patients'], study)}."
+                f"{three_decimals(last['mean'])} at {budget_name(last['patients'], study)}."
             )
     return " ".join(sentences)
+
+
+def _no_label_curves(study: Study) -> str:
+    """Returns why there are no curves of labels, where there are none."""
+    if metric(study).top is not None:
+        return f"{metric_name(study).capitalize()} is one number for all classes: see above."
+    return f"There is one label, {study['labels'][0]}: its curves are those above."
 
 
 def _label_curves(study: Study, mode: str) -> list[Drawing]:
@@ -165,7 +177,7 @@ def _label_curves(study: Study, mode: str) -> list[Drawing]:
         inline_svg(
             curve_figures.label_panel(study, mode, label),
             f"label-{mode}-{index}",
-            f"{label}: AUROC by labelled patients. {mode_name(mode)}.",
+            f"{label}: {metric_name(study)} by labelled patients. {mode_name(mode)}.",
             label,
         )
         for index, label in enumerate(study["labels"])

@@ -4,7 +4,7 @@ import pathlib
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.reporting.label_budget_report import curve_figures
+from remedis.reporting.label_budget_report import curve_figures, study_summary
 from remedis.reporting.label_budget_report.figure_export import save
 from remedis.reporting.label_budget_report.page import page
 
@@ -34,8 +34,9 @@ def write(workdir: files.Path) -> pathlib.Path:
     installed = files.read_json(environment)["versions"] if environment.is_file() else {}
     versions = {name: version for name, version in installed.items() if version}
     save(curve_figures.curves(study), run / "figures", "curves")
-    for mode in study["modes"]:
-        save(curve_figures.labels(study, mode), run / "figures", f"labels-{mode}")
+    if study_summary.metric(study).top is None:
+        for mode in study["modes"]:
+            save(curve_figures.labels(study, mode), run / "figures", f"labels-{mode}")
     report = run / "report.html"
     files.write_text(report, page(study, versions))
     return report

@@ -4,14 +4,42 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from remedis.evaluation.label_budget.study_metric import AUROC_CHANCE, StudyMetric
 from remedis.reporting.label_budget_report.number_format import Fields, percent
 from remedis.reporting.notes import RANDOM_WEIGHTS
 
 Study = Mapping[str, Any]  # the content of summary.json
 
-CHANCE = 0.5  # AUROC of scores that say nothing
-
 _MODES = {"probe": "Linear probe", "finetune": "End-to-end fine-tuning"}
+
+
+def metric(study: Study) -> StudyMetric:
+    """Returns the metric of the study."""
+    return StudyMetric.from_title(study["metric"])
+
+
+def metric_name(study: Study) -> str:
+    """Returns a word for one value of the metric: `AUROC` or for example `top-3 accuracy`."""
+    return metric(study).name
+
+
+def chance(study: Study) -> float:
+    """Returns the metric of scores that say nothing."""
+    return float(study.get("chance", AUROC_CHANCE))  # early studies do not record it
+
+
+def chance_in_words(study: Study) -> str:
+    """Returns for example `AUROC 0.5`; of a top-k accuracy with where it comes from."""
+    top = metric(study).top
+    if top is None:
+        return f"AUROC {chance(study):g}"
+    classes = "class" if top == 1 else f"{top} classes"
+    return f"{metric_name(study)} {chance(study):.3f}, by always naming the most frequent {classes}"
+
+
+def has_labels(study: Study) -> bool:
+    """Whether several labels have curves of their own; a single one is the mean."""
+    return len(study["labels"]) > 1 and metric(study).top is None
 
 
 def mode_name(mode: str) -> str:
@@ -42,7 +70,7 @@ def with_hospital(text: str, study: Study) -> str:
 
 
 def last_mean(study: Study, arm: str, mode: str) -> Fields | None:
-    """Returns an arm's mean AUROC at its largest budget; None without points."""
+    """Returns an arm's metric at its largest budget; None without points."""
     points = [p for p in study["points"] if (p["arm"], p["mode"]) == (arm, mode)]
     if not points:
         return None

@@ -80,9 +80,10 @@ def _choices(study: Study, mode: str) -> Table:
             cells.append(f"{score}; {one['chosen']:,} of {arms[name]['cells']:,}")
         rows.append([_words(candidate), *cells])
     caption = (
-        f"{mode_name(mode)} at {hospital(study)}: mean AUROC on the validation patients of the "
-        "budgets (chosen on these, so it looks better than it is), and number of cells that chose "
-        "the candidate. A cell is one budget with one seed. Step 0 is the model before adaptation."
+        f"{mode_name(mode)} at {hospital(study)}: {study['metric']} on the validation patients of "
+        "the budgets (chosen on these, so it looks better than it is), and number of cells that "
+        "chose the candidate. A cell is one budget with one seed. Step 0 is the model before "
+        "adaptation."
     )
     return Table(caption, ["candidate", *of_arm], rows, "estimates")
 

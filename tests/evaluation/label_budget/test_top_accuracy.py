@@ -1,0 +1,145 @@
+"""The top-k accuracy of exclusive classes as the metric of a study."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.metrics import top_k_accuracy_score
+
+from remedis.errors import UserError
+from remedis.evaluation.evaluate import evaluate
+from remedis.evaluation.label_budget import (
+    Cell,
+    LabelledTestSet,
+    Primary,
+    StudyMetric,
+    analyse_study,
+    curves_table,
+)
+from remedis.evaluation.label_budget.test_set import made_test_set, top_accuracy
+
+NAMES = tuple("abcdef")
+SHARES = np.array([0.3, 0.2, 0.2, 0.1, 0.1, 0.1])
+
+
+def make_classes(seed=0, patients=80, images=2, top=2):
+    rng = np.random.default_rng(seed)
+    true = rng.choice(len(NAMES), size=patients, p=SHARES).repeat(images)
+    ids = np.repeat(np.arange(patients), images)
+    metric = StudyMetric(top)
+    return LabelledTestSet(NAMES, np.eye(len(NAMES))[true], ids, "multi_class", metric)
+
+
+def make_logits(test, shift, seed=0):
+    rng = np.random.default_rng(seed)
+    of_patient = rng.normal(size=(max(test.patient_ids) + 1, len(NAMES)))[test.patient_ids]
+    return test.targets * shift + (of_patient + rng.normal(size=test.targets.shape)) / np.sqrt(2)
+
+
+def test_value_gate_and_chance_are_those_of_the_evaluation():
+    test = make_classes()
+    logits = make_logits(test, 1.0)
+    found = made_test_set(test, "test").areas(logits)
+    true = test.targets.argmax(axis=1)
+    assert found.values == [pytest.approx(top_k_accuracy_score(true, logits, k=2))]
+    evaluated = evaluate(
+        test.targets,
+        softmax(logits, axis=1),
+        NAMES,
+        test.patient_ids,
+        task="multi_class",
+        top_k=(2,),
+    ).metrics["top_2_accuracy"]
+    assert found.values[0] == pytest.approx(evaluated.mean.value)
+    assert made_test_set(test, "test").pairs == [evaluated.mean.effective] == [80]
+    # Always naming the two most frequent classes.
+    naming = np.tile(-np.bincount(true, minlength=6).argsort().argsort(), (len(true), 1)) * -1.0
+    assert made_test_set(test, "test").chance == top_k_accuracy_score(true, naming, k=2)
+    # Logits are known up to a constant per image.
+    shifted = logits + np.random.default_rng(1).normal(size=(len(logits), 1))
+    np.testing.assert_array_equal(found.influence, made_test_set(test, "").areas(shifted).influence)
+    few = make_classes(patients=4)
+    with pytest.raises(UserError, match="The top-2 accuracy of the OOD test set cannot be estimat"):
+        made_test_set(few, "OOD")
+
+
+def test_variance_is_that_of_the_jackknife_by_patient():
+    test = make_classes(3, patients=30)
+    logits, cases = make_logits(test, 1.0, 3), test.cases()
+    found = top_accuracy(cases, logits, 2)
+    assert found.influence.sum() == pytest.approx(0, abs=1e-12)
+    left_out = []
+    for patient in range(30):
+        rows = np.asarray(test.patient_ids) != patient
+        true = test.targets[rows].argmax(axis=1)
+        left_out.append(top_k_accuracy_score(true, logits[rows], k=2, labels=range(6)))
+    jackknife = 29 / 30 * np.square(np.array(left_out) - np.mean(left_out)).sum()
+    assert np.square(found.influence).sum() == pytest.approx(jackknife)
+
+
+def test_a_study_of_classes_has_all_estimates():
+    test = make_classes(patients=150)
+    shifts = {"base": (0.1, 0.4, 1.0, 1.4), "arm": (0.3, 1.0, 1.4, 1.5)}
+    cells = {
+        Cell(arm, "probe", patients, seed): make_logits(test, shift, seed)
+        for arm, of_arm in shifts.items()
+        for patients, shift in zip((0, 5, 20, 60), of_arm, strict=True)
+        for seed in range(6 if patients else 1)
+    }
+    inside = make_classes(9)
+    id_scores = {("base", "probe"): make_logits(inside, 1.8, 5)}
+    primary = Primary("arm", "probe", 20)
+    result = analyse_study(
+        test, cells, "base", id_test=inside, id_scores=id_scores, targets=(0.6,), primary=primary,
+        resamples=200,
+    )  # fmt: skip
+    json.dumps(result, allow_nan=False)
+    assert result["metric"] == "top-2 accuracy"
+    assert result["chance"] == made_test_set(test, "").chance
+    assert result["interval"].startswith("95 %: variance by patient and Student's t over seeds")
+    assert all(point["labels"] == {} for point in result["points"])
+    assert result["primary"]["labels"] == []
+    assert result["primary"]["difference"]["low"] > 0
+    assert result["gap"][0]["gap"]["value"] > 0
+    assert result["reference"][0]["above_chance"]
+    (answer,) = (
+        a
+        for a in result["answers"]
+        if (a["arm"], a["target"]) == ("arm", "top-2 accuracy 0.6")
+    )  # fmt: skip
+    assert 0 < answer["patients"]["value"] < 60
+    assert list(curves_table(result)["label"]) == ["mean"] * 8
+    assert "top_2_accuracy" in curves_table(result)
+    with pytest.raises(UserError, match=r"config.target is 0.4; expected a top-2 accuracy between"):
+        analyse_study(test, cells, "base", targets=(0.4,), resamples=40)
+    with pytest.raises(UserError, match="names the label 'a', and the top-2 accuracy is one num"):
+        analyse_study(
+            test, cells, "base", primary=Primary("arm", "probe", 20, ("a",)), resamples=40
+        )
+    # An arm that always names the frequent classes is not above chance.
+    constant = {cell: np.tile(SHARES, (len(test.targets), 1)) for cell in cells}
+    unable = analyse_study(test, constant, "base", resamples=40)
+    assert not unable["reference"][0]["above_chance"]
+    assert {a["status"] for a in unable["answers"]} == {"level not above chance"}
+
+
+@pytest.mark.parametrize(("patients", "shift"), [(40, 2.4), (120, 1.0)])
+def test_intervals_cover_and_p_values_are_rare_without_a_difference(patients, shift):
+    rng = np.random.default_rng(0)
+    truth, held, differ, small = None, [], [], []
+    many = make_classes(1, 40_000, 1)
+    truth = made_test_set(many, "").areas(make_logits(many, shift)).values[0]
+    for draw in range(200):
+        test = make_classes(draw + 2, patients)
+        logits = [make_logits(test, shift, int(rng.integers(2**31))) for _ in range(2)]
+        cells = {Cell(a, "probe", 5, 0): x for a, x in zip(("base", "arm"), logits, strict=True)}
+        result = analyse_study(test, cells, "base", levels=(), resamples=40)
+        means = {point["arm"]: point["mean"] for point in result["points"]}
+        held.append(means["base"]["low"] <= truth <= means["base"]["high"])
+        (paired,) = result["paired"]
+        differ.append(paired["difference"]["low"] <= 0 <= paired["difference"]["high"])
+        small.append(paired["p"] < 0.05)
+    assert np.mean(held) > 0.93
+    assert np.mean(differ) > 0.93
+    assert np.mean(small) < 0.07
