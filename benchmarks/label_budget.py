@@ -218,7 +218,8 @@ def classes_table(draws: int, resamples: int) -> None:
                 held["ratio"].append(ratio["value"])
                 held["stated"].append(excludes_one(Interval(**ratio)))
                 held["covers"].append((ratio["low"] or 0) <= fold <= (ratio["high"] or np.inf))
-        share = defaultdict(lambda: np.nan, {name: np.mean(of) for name, of in held.items()})
+        names = ("zero", "all", "difference", "p", "covers")
+        share = {name: float(np.mean(held[name])) if held[name] else np.nan for name in names}
         print(
             f"{shape:<12}{patients:>9}{seeds:>6}{fold:>6g}{share['zero']:7.3f}{share['all']:7.3f}"
             f"{share['difference']:12.3f}{share['p']:7.3f}{len(held['ratio']) / draws:8.2f}"

@@ -17,6 +17,8 @@ from remedis.evaluation.label_budget import (
     analyse_study,
     curves_table,
 )
+from remedis.evaluation.label_budget.grid import complete_grid
+from remedis.evaluation.label_budget.learning_curves import learning_curves
 from remedis.evaluation.label_budget.test_set import made_test_set, top_accuracy
 
 NAMES = tuple("abcdef")
@@ -127,19 +129,20 @@ def test_a_study_of_classes_has_all_estimates():
 @pytest.mark.parametrize(("patients", "shift"), [(40, 2.4), (120, 1.0)])
 def test_intervals_cover_and_p_values_are_rare_without_a_difference(patients, shift):
     rng = np.random.default_rng(0)
-    truth, held, differ, small = None, [], [], []
+    held, differ, small = [], [], []
     many = make_classes(1, 40_000, 1)
     truth = made_test_set(many, "").areas(make_logits(many, shift)).values[0]
     for draw in range(200):
         test = make_classes(draw + 2, patients)
         logits = [make_logits(test, shift, int(rng.integers(2**31))) for _ in range(2)]
         cells = {Cell(a, "probe", 5, 0): x for a, x in zip(("base", "arm"), logits, strict=True)}
-        result = analyse_study(test, cells, "base", levels=(), resamples=40)
-        means = {point["arm"]: point["mean"] for point in result["points"]}
-        held.append(means["base"]["low"] <= truth <= means["base"]["high"])
-        (paired,) = result["paired"]
-        differ.append(paired["difference"]["low"] <= 0 <= paired["difference"]["high"])
-        small.append(paired["p"] < 0.05)
+        prepared, grid = made_test_set(test, "test"), complete_grid(cells, "base")
+        base, arm = (c.quantities() for c in learning_curves(prepared, cells, grid, "base"))
+        ((low, high),) = base.intervals()
+        held.append(low <= truth <= high)
+        (difference,), (p,) = arm.minus(base).differences()
+        differ.append(difference.low <= 0 <= difference.high)
+        small.append(p < 0.05)
     assert np.mean(held) > 0.93
     assert np.mean(differ) > 0.93
     assert np.mean(small) < 0.07
