@@ -8,7 +8,13 @@ import pytest
 import remedis
 
 ROOT = pathlib.Path(__file__).parents[1]
-DOCUMENTS = ("CONTRIBUTING.md", "SECURITY.md", "docs/release.md")
+DOCUMENTS = (
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/experiments.md",
+    "docs/fidelity.md",
+    "docs/release.md",
+)
 PATHS = re.compile(r"`((?:remedis|tests|configs|benchmarks|docs|finetune|saved_models)/[\w./]+)`")
 MODULES = re.compile(r"`(remedis(?:\.[a-z_0-9]+)+)")
 

@@ -56,8 +56,8 @@ def colour_distortion(
     """With a probability, changes brightness, contrast, saturation and hue in a random order.
 
     Their strengths are 0.8, 0.8, 0.8 and 0.2 times `strength`; each clips to [0, 1]. This is the
-    colour jitter of SimCLR (Chen et al. 2020, arXiv 2002.05709, appendix A) and of REMEDIS, where
-    `grey` follows it.
+    colour jitter of SimCLR (Chen et al. 2020, arXiv 2002.05709, appendix A) and of the code
+    released with REMEDIS (data_util.py:155-212), where `grey` follows it.
     """
     check("strength", strength, 0, 1.25)
     check_probability(probability)

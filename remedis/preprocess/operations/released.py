@@ -17,6 +17,7 @@ from remedis.preprocess.registry import channelwise, three_channels
 # Of crops (data_util.py:351-360). Crops must cover 0.1 of the image, which raises the least area
 # from 0.08 to 0.1.
 CROP_AREA, CROP_ASPECT, CROP_COVERED, CROP_ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 0.1, 100
+BLUR_SIGMA = (0.1, 2.0)  # pixels (data_util.py:469)
 
 _LEVELS = 256
 
@@ -162,6 +163,7 @@ def released_gaussian_blur(
     decision, draw = split(seed, 2)
 
     def change() -> tf.Tensor:
-        return blurred(image, tf.random.stateless_uniform([], draw, 0.1, 2.0), zeros_outside=True)
+        sigma = tf.random.stateless_uniform([], draw, *BLUR_SIGMA)
+        return blurred(image, sigma, zeros_outside=True)
 
     return sometimes(change, image, probability, decision)
