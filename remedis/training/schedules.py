@@ -41,6 +41,12 @@ class Schedule:
     Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, one cycle. `step` falls to a tenth
     after each of `drops`. `constant` does not fall.
 
+    The code released with REMEDIS has the same cosine, one step later in its warm-up: the rate of
+    step t, from 0, is t / warmup there and (t + 1) / warmup here, so that its first step changes
+    nothing (model_util.py:43-61). Its warm-up is rounded down to whole steps, and ours up. Its
+    training has one step more than ours where the epochs are a whole number of batches
+    (model_util.py:37-40).
+
     Attributes:
       kind: `hyperrule`, `cosine`, `step` or `constant`.
       steps: length of the training.

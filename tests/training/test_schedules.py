@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from remedis.errors import UserError
+from remedis.training import durations
 from remedis.training.schedules import KINDS, Rate, Schedule, hyperrule_mixup
 
 
@@ -41,6 +42,41 @@ def test_rates_are_those_of_plain_python(kind, steps, warmup):
     expected = [twin(kind, step, steps, warmup, 0.1, (0.5, 0.75)) for step in range(steps)]
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-8)
     assert min(expected) > 0  # no step is lost
+
+
+def released_rates(images, batch_size, epochs, warmup_epochs, rate):
+    """Returns warm-up and the rate of each step: the formulas of model_util.py:37-61."""
+    steps = images * epochs // batch_size + 1
+    warmup = round(warmup_epochs * images // batch_size)
+    rate *= batch_size / 256
+    rising = [rate * step / warmup for step in range(warmup)]
+    falling = [
+        rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+        for step in range(warmup, steps)
+    ]
+    return warmup, rising + falling
+
+
+@pytest.mark.parametrize(("images", "batch_size"), [(1000, 32), (640, 64), (777, 512), (90, 7)])
+def test_cosine_is_the_released_one_but_for_one_step_of_the_warmup(images, batch_size):
+    released_warmup, released = released_rates(images, batch_size, 100, 10, 0.3)
+    steps, warmup = (
+        durations.steps(None, epochs, None, images, batch_size) for epochs in (100, 10)
+    )
+    assert len(released) - steps == (images * 100 % batch_size == 0)
+    assert warmup - released_warmup == (images * 10 % batch_size > 0)
+    made = schedule(
+        "cosine",
+        steps=len(released),
+        warmup=released_warmup,
+        batch_size=batch_size,
+        learning_rate=0.3,
+        learning_rate_batch=256,
+    )
+    ours = Rate(made)(tf.range(len(released))).numpy()
+    assert released[0] == 0
+    ahead = np.r_[released[1 : released_warmup + 1], released[released_warmup:]]
+    np.testing.assert_allclose(ours, ahead, rtol=2e-4, atol=1e-7)
 
 
 def test_cosine_ends_at_0_and_never_goes_below_or_up_again():
