@@ -37,7 +37,7 @@ BATCH, ROUNDS, SIZE = 16, 3, 224
 # 1024 pixels (`input_pipeline_peer.py elastic` prints it), which alone would decide the ratio.
 ELASTIC = "elastic_deformation(1000, 30, 0.5) | "
 RECIPES = {
-    "evaluation": f"evaluation({SIZE})",
+    "evaluation": f"central_crop(0.875) | resize({SIZE})",
     "contrastive_cxr": parse(f"contrastive_cxr({SIZE})").specification.replace(ELASTIC, ""),
 }
 

@@ -35,6 +35,7 @@ def transform(recipe: str, size: int) -> "v2.Transform":
         steps = [v2.Lambda(central), v2.Resize([size, size], bicubic, antialias=True)]
     else:
         steps = [
+            v2.Resize([448, 448], bicubic, antialias=True),
             v2.RandomEqualize(0.5),
             v2.RandomRotation(45, v2.InterpolationMode.BILINEAR),
             v2.RandomResizedCrop(size, interpolation=bicubic, antialias=True),

@@ -29,9 +29,9 @@ MILD = (
     "random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | brightness(0.4) | "
     "contrast(0.4)"
 )
-# The documented views of images that are resized first, as the elastic deformation of larger images
-# would take as long as the training.
-FULL = f"resize({SIZE}) | {parse(f'contrastive_cxr({SIZE})').specification}"
+# The views of the configs, of smaller images: the elastic deformation at 448 pixels would take as
+# long as the training.
+FULL = parse(f"contrastive_cxr({SIZE})").specification.replace("resize(448)", f"resize({SIZE})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,10 +165,10 @@ def augmentations(workdir: pathlib.Path, seeds: int) -> list[str]:
         "## Self-supervision on real images: each augmentation left out",
         "",
         f"SimCLR trains `{SHALLOW}`, a shallow backbone, for {SHORT} epoch with SGD. The baseline "
-        f"has the documented views of radiographs, `{FULL}`; each arm `without ...` leaves out one "
-        f"operation. {intervals} On grey images the colour distortion changes brightness and "
-        "contrast. The images are resized first; at this size the elastic deformation is about "
-        "three times as strong as on images of 224 pixels.",
+        f"has the views of `contrastive_cxr` on small images, `{FULL}`; each arm `without ...` "
+        f"leaves out one operation. {intervals} On grey images the colour distortion changes "
+        "brightness and contrast. Relative to the image, the elastic deformation is "
+        f"{448 / SIZE:.0f} times as strong as in `contrastive_cxr`, which resizes to 448 pixels.",
         "",
         *_data(workdir, [run for by_seed in runs.values() for run in by_seed]),
         "",

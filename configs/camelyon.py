@@ -10,7 +10,9 @@ training the other three. Other centres, whose numbers are not comparable with p
 
 Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
 second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
-`:rehearsal` (made-up data, random weights, minutes on 2 cores).
+`:released` (trained as by REMEDIS' released code), `:notebook` (the head alone, trained as in its
+notebook; `configs/common_released.py` has numbers and sources of both), `:rehearsal` (made-up data,
+random weights, minutes on 2 cores).
 
 Expected on Camelyon17-WILDS: not measured here. WILDS reports accuracy; each centre has ten slides
 of ten patients or fewer, so that intervals, which resample patients, are wide.

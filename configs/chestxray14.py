@@ -5,9 +5,10 @@ r"""ChestX-ray14: the 14 findings, all layers, BiT's HyperRule.
 
 Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
 second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
-`:rehearsal` (made-up data of five of the findings, random weights, minutes on 2 cores). For "any
-finding" against "No Finding" set `--config.labels='("No Finding",)'`: the AUROC of the one is that
-of the other.
+`:released` (trained as by REMEDIS' released code), `:notebook` (the head alone, trained as in its
+notebook; `configs/common_released.py` has numbers and sources of both), `:rehearsal` (made-up data
+of five of the findings, random weights, minutes on 2 cores). For "any finding" against "No Finding"
+set `--config.labels='("No Finding",)'`: the AUROC of the one is that of the other.
 
 Expected on ChestX-ray14: not measured here. Without the official lists of files in the directory
 all images are split by patient, and the numbers are not comparable with published ones.

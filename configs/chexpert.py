@@ -13,7 +13,9 @@ A baseline, DenseNet-121 as in CheXNet, with ImageNet weights from a file of you
 
 Arguments, several as `:rehearsal,head_only`: `:14` (all labels), `:50x1`, `:152x2` (accept this
 backbone only; the second trains in little memory), `:head_only` (the head alone, solved on stored
-embeddings), `:rehearsal` (made-up data of the five conditions, random weights, minutes on 2 cores).
+embeddings), `:released` (trained as by REMEDIS' released code), `:notebook` (the head alone,
+trained as in its notebook; `configs/common_released.py` has numbers and sources of both),
+`:rehearsal` (made-up data of the five conditions, random weights, minutes on 2 cores).
 
 Expected on CheXpert: not measured here; the data and the weights are gated. `:rehearsal` shows that
 everything runs; its AUROC says nothing about radiographs.

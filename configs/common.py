@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import ml_collections
 from ml_collections import config_dict
 
-from configs import arguments
+from configs import arguments, common_released
 from configs.arguments import Variant
 from remedis.data.labels import FIVE_CONDITIONS
 
@@ -67,6 +67,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.learning_rates = ""  # factors by name: 'head/.*=10; block[12]/.*=0'; 0 freezes
     config.schedule = "hyperrule"  # or cosine, step, constant
     config.warmup = config_dict.placeholder(int)  # steps; unset: the schedule's own
+    config.warmup_epochs = config_dict.placeholder(float)  # the same in epochs
     config.drops = (0.3, 0.6, 0.9)  # shares of a step schedule after which the rate is a tenth
     config.momentum = 0.9
     config.weight_decay = 0.0  # norms and biases do not decay; in released_lars, group norms do
@@ -159,9 +160,12 @@ def rehearsal(layout: str, labels: tuple[str, ...]) -> Variant:
         config.rehearsal = layout
         config.labels = labels
         config.image_size = 32
-        config.steps = 120
-        # Random weights need larger steps than pretrained ones.
-        config.learning_rate = 0.8
+        config.steps, config.epochs, config.warmup_epochs = 120, None, None
+        config.batch_size, config.accumulate = 32, 1
+        # Random weights need larger steps than pretrained ones. A training as released keeps its
+        # optimizer and rate.
+        if config.schedule == "hyperrule":
+            config.learning_rate = 0.8
         config.evaluate_every = config.checkpoint_every = 40
 
     return change
@@ -183,8 +187,10 @@ def locked(
     """
     variants = {
         **(extra or {}),
+        **common_released.FINETUNING,
         **ARCHITECTURES,
         "head_only": head_only,
         "rehearsal": rehearsal,
     }
-    return arguments.locked(config, arg, variants, exclusive=[ARCHITECTURES])
+    trainings = [*common_released.FINETUNING, "head_only"]
+    return arguments.locked(config, arg, variants, exclusive=[ARCHITECTURES, trainings])

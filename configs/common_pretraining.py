@@ -6,7 +6,7 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
-from configs import arguments
+from configs import arguments, common_ablation, common_released
 from configs.arguments import Variant
 from configs.common import finetuning, r50x1, r152x2
 
@@ -37,10 +37,12 @@ PROBE = (
 
 
 def pretraining() -> ml_collections.ConfigDict:
-    """Returns every key of a self-supervised pretraining with its default, those of REMEDIS.
+    """Returns every key of a self-supervised pretraining with its default.
 
-    Azizi et al. 2023, arXiv 2205.09723, as released: SimCLR with LARS, a rate of 0.3 at 256 images,
-    batches of 512 for 100 epochs, of which 10 warm up.
+    The numbers are the defaults of REMEDIS' released code (run.py:34-61, 188-225): SimCLR with LARS
+    at a rate of 0.3 per 256 images, a decay of 1e-6, batches of 512 for 100 epochs, of which 10
+    warm up. The views and LARS itself are ours; `:released` has the release's. The article's own
+    numbers were not read for this package.
     """
     config = ml_collections.ConfigDict()
     # Start.
@@ -98,7 +100,7 @@ def pretraining() -> ml_collections.ConfigDict:
 
 
 def lars(config: ml_collections.ConfigDict) -> None:
-    """Trains as REMEDIS did: LARS, for 100 epochs of which 10 warm up."""
+    """Trains with the released code's defaults: LARS, for 100 epochs of which 10 warm up."""
     config.epochs, config.warmup_epochs = 100.0, 10.0
 
 
@@ -184,10 +186,14 @@ def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str)
         config.preprocess = preprocess
         config.epochs, config.warmup, config.warmup_epochs = 10.0, None, 1.0
         config.batch_size = 32
-        # As in benchmarks/pretraining.py: from random weights AdamW takes more steps.
-        config.optimizer, config.learning_rate, config.learning_rates = "sgd", 0.1, ""
-        config.learning_rate_batch = 0
+        if config.optimizer != "released_lars":
+            # As in benchmarks/pretraining.py: from random weights AdamW takes more steps.
+            config.optimizer, config.learning_rate, config.learning_rates = "sgd", 0.1, ""
+            config.learning_rate_batch = 0
+        options = config.method_options
         config.update(REHEARSED[config.method])
+        if options:
+            config.method_options += f"; {options}"
         config.evaluate_every = config.checkpoint_every = 40
 
     return change
@@ -201,8 +207,24 @@ def locked_pretraining(
     Args:
       config: to change; its `method` holds if `arg` names none.
       arg: of the config; see `arguments.locked`.
-      rehearsal: the variant of this name.
+      rehearsal: the variant of this name. Views that other arguments changed are rehearsed as they
+        are, not replaced by its milder ones.
     """
-    variants = {**METHODS, **ARCHITECTURES, "rehearsal": rehearsal}
-    exclusive = [METHODS, ARCHITECTURES]
+    recipe = config.preprocess
+
+    def rehearsed(config: ml_collections.ConfigDict) -> None:
+        chosen = config.preprocess
+        rehearsal(config)
+        if chosen != recipe:
+            config.preprocess = chosen
+
+    variants = {
+        **METHODS,
+        "released": common_released.pretraining,
+        **common_ablation.variants(recipe),
+        **ARCHITECTURES,
+        "rehearsal": rehearsed,
+    }
+    others = [("released", method) for method in METHODS if method != "simclr"]
+    exclusive = [METHODS, ARCHITECTURES, *others]
     return arguments.locked(config, arg, variants, exclusive, defaults=[config.method])

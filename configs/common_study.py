@@ -42,7 +42,7 @@ def ood(
     config.title = ""  # of the report; empty: made from config.ood_name
     config.rehearsal = ""  # pair of hospitals to make up in the run directory; empty for real data
     # Comparison.
-    config.arms = ""  # 'NAME=CHECKPOINT; ...': a folder, scratch:50x1 or keras:DenseNet121:FILE
+    config.arms = ""  # 'NAME=CHECKPOINT; ...': a folder, bit:FILE.npz, scratch:50x1 or keras:...
     config.baseline = ""  # name of the arm that the others are compared with
     config.modes = ("probe", "finetune")  # ways to adapt an arm: one of them, or both
     # Data.

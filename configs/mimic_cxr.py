@@ -10,7 +10,9 @@ are in-distribution.
 
 Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
 second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
-`:rehearsal` (made-up data, random weights, minutes on 2 cores).
+`:released` (trained as by REMEDIS' released code), `:notebook` (the head alone, trained as in its
+notebook; `configs/common_released.py` has numbers and sources of both), `:rehearsal` (made-up data,
+random weights, minutes on 2 cores).
 
 Expected on MIMIC-CXR-JPG: not measured here; the data and the weights are gated.
 

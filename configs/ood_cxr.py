@@ -1,7 +1,7 @@
 r"""CheXpert to ChestX-ray14: labelled patients needed, for five conditions.
 
     python finetune/ood_curves.py --config=configs/ood_cxr.py --workdir=runs/ood-cxr \
-        --config.arms='remedis=saved_models/cxr-50x1-remedis-m; bit=saved_models/bit-m' \
+        --config.arms='remedis=saved_models/cxr-50x1-remedis-m; bit=bit:BiT-M-R50x1.npz' \
         --config.baseline=bit --config.id_data_dir=/data/CheXpert-v1.0-small \
         --config.ood_data_dir=/data/ChestX-ray14
 

@@ -1,7 +1,7 @@
 r"""Camelyon17 as WILDS packs it, centres left out: labelled patients needed of a new laboratory.
 
     python finetune/ood_curves.py --config=configs/ood_path.py --workdir=runs/ood-path \
-        --config.arms='remedis=saved_models/path-50x1-remedis-m; bit=saved_models/bit-m' \
+        --config.arms='remedis=saved_models/path-50x1-remedis-m; bit=bit:BiT-M-R50x1.npz' \
         --config.baseline=bit --config.id_data_dir=/data/camelyon17_v1.0 \
         --config.ood_data_dir=/data/camelyon17_v1.0
 

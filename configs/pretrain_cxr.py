@@ -15,13 +15,23 @@ A probe on labelled images monitors the training and chooses the checkpoint that
 
         --config.probe.source=chexpert --config.probe.data_dir=/data/CheXpert-v1.0-small
 
-SimCLR has the settings released with REMEDIS. The loss is the mean over all views, half of the
-released sum; LARS cancels the factor except for norms and biases.
+SimCLR has the numbers of REMEDIS' released code, with views and a LARS of ours: the films are
+resized to 448 pixels first, rotation and elastic deformation are among the views, and norms do not
+decay. The loss is the mean over all views, half of the released sum; LARS cancels the factor except
+for norms and biases. `:released` has the release's own.
+
+The augmentations are compared by one run each, and the runs by `configs/ood_cxr.py:augmentations`:
+
+    python pretrain/pretrain.py --config=configs/pretrain_cxr.py:no_blur \
+        --workdir=runs/pretrain-cxr-no-blur ...
 
 Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
 two views), `:moco`, `:relic` or `:barlow_twins`, each with its own optimizer, rates, decay and
-length; `:50x1`, `:152x2` (accept this backbone only; the second trains in little memory);
-`:rehearsal` (made-up radiographs, a narrow backbone from random weights, minutes on 2 cores).
+length; `:released` (SimCLR with the views, the LARS and the loss of REMEDIS' released code, see
+`configs/common_released.py`); `:no_equalisation`, `:no_elastic`, `:no_rotation`, `:no_crop`,
+`:no_colour` and `:no_blur` (the views without one of them; they combine); `:50x1`, `:152x2` (accept
+this backbone only; the second trains in little memory); `:rehearsal` (made-up radiographs, a narrow
+backbone from random weights, minutes on 2 cores).
 
 Expected on MIMIC-CXR and CheXpert: not measured here; the data are gated. `:rehearsal` shows that
 everything runs; its AUROC says nothing about radiographs.

@@ -24,8 +24,10 @@ weights in `docs/results.md` have these settings:
 
 Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
 two views), `:moco`, `:relic` or `:barlow_twins`, each with its own optimizer, rates, decay and
-length; `:50x1`, `:152x2` (accept this backbone only; the second trains in little memory);
-`:rehearsal` (made-up images, a narrow backbone from random weights, minutes on 2 cores).
+length; `:released` (SimCLR with the views, the LARS and the loss of REMEDIS' released code, see
+`configs/common_released.py`); `:no_crop` and `:no_colour` (the views without one of them); `:50x1`,
+`:152x2` (accept this backbone only; the second trains in little memory); `:rehearsal` (made-up
+images, a narrow backbone from random weights, minutes on 2 cores).
 
 Expected: depends on your data.
 """

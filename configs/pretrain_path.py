@@ -12,13 +12,16 @@ A probe on labelled patches monitors the training and chooses the checkpoint tha
 
         --config.probe.source=wilds_camelyon17 --config.probe.data_dir=/data/camelyon17_v1.0
 
-REMEDIS was trained on 50 million patches of 29,018 slides for about 1,000 epochs, which is
-`--config.epochs=1000`; the default here is 100, as for radiographs.
+REMEDIS was trained on 50 million patches of 29,018 slides of TCGA (the release's README). The
+length, 100 epochs, is the released code's default; how long it was trained is not in the release.
 
 Arguments, several as `:moco,50x1`: a method, `:simclr`, `:micle` (two patches of one patient as the
 two views), `:moco`, `:relic` or `:barlow_twins`, each with its own optimizer, rates, decay and
-length; `:50x1`, `:152x2` (accept this backbone only; the second trains in little memory);
-`:rehearsal` (made-up patches, a narrow backbone from random weights, minutes on 2 cores).
+length; `:released` (SimCLR with the views, the LARS and the loss of REMEDIS' released code, see
+`configs/common_released.py`); `:no_rotation`, `:no_crop`, `:no_colour` and `:no_blur` (the views
+without one of them; they combine); `:50x1`, `:152x2` (accept this backbone only; the second trains
+in little memory); `:rehearsal` (made-up patches, a narrow backbone from random weights, minutes on
+2 cores).
 
 Expected on TCGA: not measured here. `:rehearsal` shows that everything runs; its AUROC says nothing
 about tissue.

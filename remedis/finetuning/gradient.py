@@ -260,14 +260,17 @@ def _check_batch_norm(
 
 def _schedule(settings: FinetuneSettings, images: int) -> schedules.Schedule:
     asked = settings.optimization
+    size = asked.batch_size
+    steps = durations.steps(asked.steps, asked.epochs, asked.examples, images, size)
+    length = steps or schedules.hyperrule_steps(images, size)
     return schedules.Schedule.from_settings(
         asked.schedule,
         images,
-        asked.batch_size,
-        durations.steps(asked.steps, asked.epochs, asked.examples, images, asked.batch_size),
+        size,
+        steps,
         asked.learning_rate,
         asked.learning_rate_batch,
-        asked.warmup,
+        durations.warmup(asked.warmup, asked.warmup_epochs, length, images, size),
         asked.drops,
     )
 

@@ -125,6 +125,7 @@ class OptimizationSettings:
     evaluate_every: int
     checkpoint_every: int
     log_every: int
+    warmup_epochs: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,13 +168,17 @@ class FinetuneSettings:
     seed: int
     distribution: str
     embeddings_dir: str
-    select: str = ""  # runs of version 0.1 have no grid
+    select: str = ""
 
     @classmethod
     def from_config(
         cls, config: ml_collections.ConfigDict | Mapping[str, Any]
     ) -> "FinetuneSettings":
         """Returns the settings of a config as `configs.common.finetuning` makes it."""
+        # Runs of version 0.1 lack `select` and `warmup_epochs`, which is the same as unset.
+        optimization = options.settings(
+            OptimizationSettings, config, warmup_epochs=config.get("warmup_epochs")
+        )
         return options.settings(
             cls,
             config,
@@ -181,7 +186,7 @@ class FinetuneSettings:
             data=options.settings(DataSettings, config),
             images=options.settings(ImageSettings, config),
             model=options.settings(ModelSettings, config),
-            optimization=options.settings(OptimizationSettings, config),
+            optimization=optimization,
             loss=options.settings(LossSettings, config),
             report=options.settings(ReportSettings, config),
         )

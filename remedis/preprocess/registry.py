@@ -34,7 +34,7 @@ def operation(function: Operation) -> Operation:
     name = function.__name__
     if name in _OPERATIONS:
         raise registered_twice("operation", name, _OPERATIONS[name], function)
-    if name in recipes.names():
+    if name in recipes.names() or name in recipes.RENAMED:
         raise registered_twice("recipe", name, recipes.get(name), function)
     _OPERATIONS[name] = function
     return function
@@ -154,7 +154,7 @@ def parse(specification: str, deterministic: bool = False) -> Preprocess:
     """Returns the operations of a specification.
 
     Args:
-      specification: such as `resize(256) | random_crop(224)` or `evaluation(224)`; empty for no
+      specification: such as `resize(256) | random_crop(224)` or `finetune_cxr(448)`; empty for no
         operation. The returned specification has recipes written out.
       deterministic: refuse random operations, as evaluation requires.
 
@@ -200,7 +200,7 @@ def _expanded(node: ast.expr, specification: str) -> list[ast.expr]:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         return [node]
     name = node.func.id
-    if name not in recipes.names():
+    if name not in recipes.names() and name not in recipes.RENAMED:
         return [node]
     try:
         arguments, keywords = _literals(node)

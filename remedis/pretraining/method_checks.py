@@ -44,6 +44,13 @@ def whole(option: str, value: object) -> int:
     return int(value)  # type: ignore[call-overload, no-any-return]
 
 
+def true_or_false(option: str, value: object) -> bool:
+    """Returns True or False, or raises a UserError that names the option."""
+    if not isinstance(value, bool):
+        raise _wrong(option, value, "True or False")
+    return value
+
+
 def widths(value: Sequence[int] | None, otherwise: tuple[int, ...]) -> tuple[int, ...]:
     """Returns the output channels of each layer of a head.
 

@@ -244,21 +244,7 @@ def make_schedule(settings: ScheduleSettings, images: int) -> schedules.Schedule
             "to repeat some; expected at most the number of images, better far fewer."
         )
     steps = durations.steps(settings.steps, settings.epochs, settings.examples, images, size)
-    warmup = settings.warmup
-    if settings.warmup_epochs:
-        if warmup:
-            raise UserError(
-                f"The warm-up is given by config.warmup ({warmup}) and config.warmup_epochs "
-                f"({settings.warmup_epochs}); set one of them to 0."
-            )
-        requested = durations.steps(None, settings.warmup_epochs, None, images, size) or 0
-        # A shortened training, such as a rehearsal, may be shorter than the warm-up of the whole.
-        warmup = min(requested, (steps or 0) // 10)
-        if warmup < requested:
-            unit = "step" if warmup == 1 else "steps"
-            _LOG.info(
-                f"Warm-up is {warmup:,} {unit}: it is limited to a tenth of the {steps:,} steps."
-            )
+    warmup = durations.warmup(settings.warmup, settings.warmup_epochs, steps or 0, images, size)
     return schedules.Schedule.from_settings(
         settings.schedule,
         images,

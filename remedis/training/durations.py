@@ -1,8 +1,11 @@
-"""Length of a training, given in steps, epochs or examples."""
+"""Length of a training, and of its warm-up, given in steps, epochs or examples."""
 
+import logging
 import math
 
 from remedis.errors import UserError
+
+_LOG = logging.getLogger(__name__)
 
 
 def steps(
@@ -45,3 +48,44 @@ def steps(
         return steps or None
     # Rounded first: products such as 0.07 * 100 lie just above the whole number.
     return max(1, math.ceil(round(examples_seen / batch_size, 6)))
+
+
+def warmup(
+    warmup: int | None,
+    warmup_epochs: float | None,
+    steps: int,
+    dataset_size: int,
+    batch_size: int,
+) -> int | None:
+    """Returns the number of steps of the warm-up; None if it is not given.
+
+    A warm-up in epochs is limited to a tenth of the training: a shortened training, such as a
+    rehearsal, may be shorter than the warm-up of the whole.
+
+    Args:
+      warmup: `config.warmup`, steps.
+      warmup_epochs: `config.warmup_epochs`; 0 or None if the warm-up is not given in epochs.
+      steps: of the training.
+      dataset_size: images of the training set.
+      batch_size: images per step.
+
+    Raises:
+      UserError: the warm-up is given in both units, or its epochs are no number of 0 or more.
+    """
+    if not warmup_epochs:
+        return warmup
+    if warmup:
+        raise UserError(
+            f"The warm-up is given by config.warmup ({warmup}) and config.warmup_epochs "
+            f"({warmup_epochs}); set one of them to 0."
+        )
+    if not 0 < warmup_epochs < math.inf:
+        raise UserError(f"config.warmup_epochs is {warmup_epochs}; expected a number of 0 or more.")
+    requested = math.ceil(round(warmup_epochs * dataset_size / batch_size, 6))
+    limited = min(requested, steps // 10)
+    if limited < requested:
+        unit = "step" if limited == 1 else "steps"
+        _LOG.info(
+            f"Warm-up is {limited:,} {unit}: it is limited to a tenth of the {steps:,} steps."
+        )
+    return limited

@@ -12,15 +12,16 @@ from configs import common
 from remedis import options
 from remedis.data import labels, sources
 from remedis.errors import UserError
-from remedis.finetuning import finetune, rehearsal
+from remedis.finetuning import finetune, gradient, rehearsal
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.training.run_directory import RunDirectory
 
 NAMES = rehearsals.FINETUNING_NAMES
-ARGUMENTS = ("rehearsal", "head_only", "50x1", "152x2")
-CHOICES = "50x1, 152x2, head_only, rehearsal"
+ARGUMENTS = ("rehearsal", "head_only", "released", "notebook", "50x1", "152x2")
+TRAININGS = ("released", "notebook", "head_only")
+CHOICES = "released, notebook, 50x1, 152x2, head_only, rehearsal"
 
 
 def get(name: str, arg: str | None = None) -> ml_collections.ConfigDict:
@@ -61,17 +62,107 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_152x2_has_micro_batches_of_the_pixels_of_two_radiographs(name):
-    config = get(name, "152x2")
-    pixels = config.batch_size // config.accumulate * config.image_size**2
-    assert pixels <= 2 * 448**2
+    for argument in ("152x2", "152x2,released", "152x2,notebook"):
+        config = get(name, argument)
+        pixels = config.batch_size // config.accumulate * config.image_size**2
+        assert pixels <= 2 * 448**2
     assert get(name).accumulate == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_mean_the_same_in_any_order(name):
-    orders = [", ".join(order) for order in itertools.permutations((*ARGUMENTS[:2], "152x2"))]
-    configs = [get(name, order) for order in orders]
-    assert all(config.to_dict() == configs[0].to_dict() for config in configs)
+    for training in TRAININGS:
+        arguments = ("rehearsal", training, "152x2")
+        orders = [", ".join(order) for order in itertools.permutations(arguments)]
+        configs = [get(name, order) for order in orders]
+        assert all(config.to_dict() == configs[0].to_dict() for config in configs)
+
+
+# run.py:34-61, 188-192, 241 of the released code, and cells 8 and 9 of its notebook.
+RELEASED = {
+    "optimizer": "released_lars",
+    "learning_rate": 0.3,
+    "learning_rate_batch": 256,
+    "batch_size": 512,
+    "momentum": 0.9,
+    "weight_decay": 1e-6,
+    "schedule": "cosine",
+    "epochs": 100.0,
+    "warmup_epochs": 10.0,
+    "warmup": None,
+    "eval_preprocess": "released_evaluation({size})",
+    "mixup": 0.0,
+    "class_weights": "none",
+    "learning_rates": "",
+    "head_norm": True,
+}
+NOTEBOOK = {
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "learning_rate_batch": 0,
+    "batch_size": 64,
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "epochs": 10.0,
+    "warmup_epochs": None,
+    "warmup": 0,
+    "train_preprocess": "released_evaluation({size})",
+    "eval_preprocess": "released_evaluation({size})",
+    "mixup": 0.0,
+    "class_weights": "none",
+    "learning_rates": "head/.*=1; .*=0",
+    "head_norm": False,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_released_and_notebook_have_the_numbers_of_the_release(name):
+    for argument, numbers in (("released", RELEASED), ("notebook", NOTEBOOK)):
+        config = get(name, argument)
+        assert {key: config[key] for key in numbers} == numbers
+        assert (config.steps, config.examples, config.method) == (None, None, "finetune")
+        assert (config.clip_norm, config.ema, config.focal_gamma) == (0, 0, 0)
+        assert config.image_size == get(name).image_size
+    operations = parse(get(name, "released").train_preprocess.format(size=96)).specification
+    assert operations == "released_random_crop(96) | flip_left_right()"
+
+
+def test_the_released_schedule_follows_from_the_number_of_images():
+    """model_util.py:37-61 of the released code: 100 epochs, 10 of warm-up, 0.3 x 512 / 256."""
+    settings = FinetuneSettings.from_config(get("chexpert", "released"))
+    schedule = gradient._schedule(settings, 51_200)
+    assert (schedule.kind, schedule.steps, schedule.warmup) == ("cosine", 10_000, 1_000)
+    assert schedule.learning_rate == pytest.approx(0.6)
+    notebook = FinetuneSettings.from_config(get("chexpert", "notebook"))
+    schedule = gradient._schedule(notebook, 51_200)
+    assert (schedule.kind, schedule.steps, schedule.warmup) == ("constant", 8_000, 0)
+    assert schedule.learning_rate == 0.1
+
+
+def test_the_recipe_of_released_has_the_name_of_the_kind_of_images():
+    assert get("chexpert", "released").train_preprocess == "released_finetune_cxr({size})"
+    assert get("camelyon", "released").train_preprocess == "released_finetune_pathology({size})"
+    assert (get("chexpert").image_size, get("camelyon").image_size) == (448, 224)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("training", ["released", "notebook"])
+def test_a_rehearsal_keeps_recipe_and_optimizer(name, training):
+    whole, small = get(name, training), get(name, f"{training},152x2,rehearsal")
+    kept = ("optimizer", "momentum", "weight_decay", "schedule", "learning_rate", "learning_rates")
+    for key in (*kept, "train_preprocess", "eval_preprocess", "head_norm", "mixup"):
+        assert small[key] == whole[key]
+    assert (small.batch_size, small.accumulate, small.steps) == (32, 1, 120)
+    assert (small.epochs, small.warmup_epochs) == (None, None)
+
+
+@pytest.mark.parametrize("pair", [*itertools.combinations(TRAININGS, 2)])
+def test_trainings_exclude_each_other(pair):
+    with pytest.raises(UserError) as caught:
+        get("chexpert", ",".join(reversed(pair)))
+    first, second = pair
+    assert str(caught.value) == f"The config arguments {first} and {second} exclude each other."
 
 
 def test_chexpert_has_all_14_labels_in_any_order_but_not_in_a_rehearsal():
@@ -224,7 +315,9 @@ def test_run_directories_of_version_0_1_lack_added_keys_only():
     now = {options.RENAMED_KEYS.get(key, key) for key in KEYS_OF_0_1.split()}
     # `select` is empty, which is no other config than one without it.
     assert common.finetuning().select == ""
-    assert set(common.finetuning()) - now == options.ADDED_KEYS | {"select"}
+    # Nor is a warm-up that is not given in epochs.
+    assert common.finetuning().warmup_epochs is None
+    assert set(common.finetuning()) - now == options.ADDED_KEYS | {"select", "warmup_epochs"}
     old = {key: value for key, value in common.finetuning().items() if key in now}
     settings = FinetuneSettings.from_config(old)
     assert settings.data.policies.evaluation == settings.data.policies.training

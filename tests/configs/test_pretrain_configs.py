@@ -16,13 +16,19 @@ from remedis.finetuning import rehearsal
 from remedis.options import literals
 from remedis.preprocess import parse
 from remedis.pretraining import methods, pretrain, unlabelled
+from remedis.pretraining.methods.simclr import SimCLR
 from remedis.pretraining.settings import PretrainingSettings
 from remedis.training import learning_rate_factors, optimizers
 from remedis.training.run_directory import RunDirectory
 
 NAMES = rehearsals.PRETRAINING_NAMES
 METHODS = rehearsals.METHODS
-ARGUMENTS = (*METHODS, "50x1", "152x2", "rehearsal")
+ARGUMENTS = (*METHODS, "released", "50x1", "152x2", "rehearsal")
+ABLATIONS = {
+    "pretrain_cxr": rehearsals.ABLATIONS,
+    "pretrain_path": ("no_rotation", "no_crop", "no_colour", "no_blur"),
+    "pretrain_own": ("no_crop", "no_colour"),
+}
 
 
 def get(name, arg=None):
@@ -44,7 +50,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
     with pytest.raises((AttributeError, KeyError)):
         config.probe.label = ()
     assert set(config) == set(common_pretraining.pretraining())
-    if arg in (None, "rehearsal"):  # the other arguments do not change it
+    if arg in (None, "released", "rehearsal"):  # the other arguments do not change it
         parse(config.preprocess.format(size=config.image_size))
         parse(config.probe.eval_preprocess.format(size=config.image_size), deterministic=True)
     assert config.method == next((a for a in asked if a in METHODS), "simclr")
@@ -64,7 +70,7 @@ def test_keys_that_mean_the_same_are_called_the_same_and_mean_it():
     ours, theirs = common_pretraining.pretraining(), common.finetuning()
     own = {
         *("data", "leave_out", "leave_out_splits", "preprocess", "method_options", "partners"),
-        *("warmup_epochs", "stop_on_collapse", "probe", "name"),
+        *("stop_on_collapse", "probe", "name"),
     }
     assert set(ours) - set(theirs) == own
     for key in set(ours) - own:
@@ -132,7 +138,99 @@ def test_arguments_mean_the_same_in_any_order():
         assert all(config == configs[0] for config in configs)
 
 
-@pytest.mark.parametrize("arg", ["moco,relic", "simclr,micle", "152x2,50x1"])
+# run.py:34-61, 188-225 and objective.py:81-85 of the released code.
+RELEASED = {
+    "method": "simclr",
+    "optimizer": "released_lars",
+    "learning_rate": 0.3,
+    "learning_rate_batch": 256,
+    "batch_size": 512,
+    "momentum": 0.9,
+    "weight_decay": 1e-6,
+    "schedule": "cosine",
+    "epochs": 100.0,
+    "warmup_epochs": 10.0,
+    "warmup": None,
+    "image_size": 224,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_released_changes_the_views_the_optimizer_and_the_loss_alone(name):
+    config, ours = get(name, "released"), get(name)
+    assert {key: config[key] for key in RELEASED} == RELEASED
+    changed = {key for key in ours if config[key] != ours[key]}
+    assert changed == {"preprocess", "optimizer", "method_options"}
+    model = methods.make("simclr", literals(config.method_options.split(";"), ""), 64, 0)
+    assert isinstance(model, SimCLR)
+    assert (model.temperature, model.constant_loss(4)) == (0.1, 2 * math.log(7))
+    recipe = "cxr" if name == "pretrain_cxr" else "pathology"
+    assert config.preprocess == f"released_contrastive_{recipe}({{size}})"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rehearsal_keeps_what_released_and_the_ablations_chose(name):
+    config = get(name, "released,rehearsal")
+    for key in ("preprocess", "optimizer", "learning_rate", "learning_rate_batch"):
+        assert config[key] == get(name, "released")[key]
+    assert config.method_options == "temperature=0.2; sum_of_views=True"
+    assert (config.batch_size, config.accumulate) == (32, 1)
+    ablation = ABLATIONS[name][0]
+    assert get(name, f"{ablation},rehearsal").preprocess == get(name, ablation).preprocess
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"), [(name, argument) for name in NAMES for argument in ABLATIONS[name]]
+)
+def test_an_ablation_takes_one_group_out_of_the_views(name, argument):
+    def operations(config):
+        return parse(config.preprocess.format(size=64)).specification.split(" | ")
+
+    whole, left = operations(get(name)), operations(get(name, argument))
+    gone = [operation for operation in whole if operation not in left]
+    assert {operation.partition("(")[0] for operation in gone} == {
+        "no_equalisation": {"histogram_equalisation"},
+        "no_elastic": {"elastic_deformation"},
+        "no_rotation": {"rotate"} if name == "pretrain_cxr" else {"quarter_turns"},
+        "no_crop": {"random_resized_crop"},
+        "no_colour": {
+            "pretrain_cxr": {"colour_distortion"},
+            "pretrain_path": {"colour_distortion", "grey"},
+            "pretrain_own": {"brightness", "contrast"},
+        }[name],
+        "no_blur": {"gaussian_blur"},
+    }[argument]
+    expected = ["resize(64)" if op in gone and argument == "no_crop" else op for op in whole]
+    assert left == [op for op in expected if op in left]
+    config, ours = get(name, argument).to_dict(), get(name).to_dict()
+    assert {**config, "preprocess": ours["preprocess"]} == ours
+
+
+def test_ablations_combine_and_apply_to_the_released_views():
+    assert get("pretrain_cxr", "no_elastic,no_equalisation").preprocess == (
+        "resize(448) | rotate(45) | random_resized_crop({size}) | flip_left_right() | "
+        "colour_distortion(1.0) | gaussian_blur(0.5)"
+    )
+    assert get("pretrain_cxr", "no_equalisation,no_crop,released").preprocess == (
+        "released_resize({size}) | flip_left_right() | colour_distortion(1.0) | grey(0.2) | "
+        "clip() | released_gaussian_blur(0.5)"
+    )
+
+
+def test_an_ablation_of_what_the_views_lack_is_refused():
+    with pytest.raises(UserError) as caught:
+        get("pretrain_cxr", "released,no_elastic")
+    assert str(caught.value) == (
+        "The config argument no_elastic leaves out elastic_deformation, but the views have none: "
+        "released_histogram_equalisation(0.5) | released_random_crop({size}, clip=False) | "
+        "flip_left_right() | colour_distortion(1.0) | grey(0.2) | clip() | "
+        "released_gaussian_blur(0.5); leave the argument out."
+    )
+
+
+@pytest.mark.parametrize(
+    "arg", ["moco,relic", "simclr,micle", "152x2,50x1", "released,moco", "micle,released"]
+)
 def test_arguments_that_exclude_each_other(arg):
     first, second = sorted(arg.split(","), key=ARGUMENTS.index)
     with pytest.raises(UserError) as caught:
@@ -152,7 +250,7 @@ def test_an_unknown_argument_gets_the_choices(name):
 def test_every_argument_is_in_the_docstring(name):
     doc = importlib.import_module(f"configs.{name}").__doc__
     assert f"pretrain/pretrain.py --config=configs/{name}.py" in doc
-    for argument in ARGUMENTS:
+    for argument in (*ARGUMENTS, *ABLATIONS[name]):
         assert f"`:{argument}`" in doc
 
 

@@ -23,16 +23,22 @@ FINETUNING_NAMES = [
     if not name.startswith(_SHARED) and name not in (*PRETRAINING_NAMES, *STUDY_NAMES)
 ]
 METHODS = ("simclr", "micle", "moco", "relic", "barlow_twins")
+ABLATIONS = ("no_equalisation", "no_elastic", "no_rotation", "no_crop", "no_colour", "no_blur")
 
 # One trains and one solves for the head; the others differ from these in their data alone.
 FINETUNING_QUICK = [("chexpert", "rehearsal"), ("camelyon", "rehearsal,head_only")]
 FINETUNING = [
     *FINETUNING_QUICK,
     *((name, "rehearsal") for name in FINETUNING_NAMES if name != "chexpert"),
+    ("chexpert", "released,rehearsal"),
+    ("camelyon", "released,rehearsal"),
+    ("chexpert", "notebook,rehearsal"),
 ]
 PRETRAINING = [
     *itertools.product(PRETRAINING_NAMES, ["rehearsal"]),
     *(("pretrain_cxr", f"{method},rehearsal") for method in METHODS),
+    *((name, "released,rehearsal") for name in PRETRAINING_NAMES),
+    *(("pretrain_cxr", f"{argument},rehearsal") for argument in ABLATIONS),
 ]
 STUDIES_QUICK = [("ood_path", "rehearsal")]
 STUDIES = [

@@ -17,7 +17,11 @@ OPERATIONS = (
     "released_random_crop, released_resize, resize, rotate, saturation, solarise, "
     "stain_jitter"
 )
-RECIPES = "contrastive_cxr, contrastive_pathology, evaluation, finetune_cxr, finetune_pathology"
+RECIPES = (
+    "contrastive_cxr, contrastive_pathology, finetune_cxr, finetune_pathology, "
+    "released_contrastive_cxr, released_contrastive_pathology, released_evaluation, "
+    "released_finetune_cxr, released_finetune_pathology"
+)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +76,14 @@ RECIPES = "contrastive_cxr, contrastive_pathology, evaluation, finetune_cxr, fin
             "probability: float = 0.5).",
         ),
         (
-            "evaluation",
-            "Preprocessing 'evaluation': 'evaluation' is not an operation; write name(arguments).",
+            "finetune_cxr",
+            "Preprocessing 'finetune_cxr': 'finetune_cxr' is not an operation; write "
+            "name(arguments).",
         ),
         (
-            "evaluation(0) | hue(0.1)",
-            "Preprocessing 'evaluation(0) | hue(0.1)': wrong arguments of evaluation (size is 0; "
-            "expected a whole number of pixels from 1); it takes (size: int = 224).",
+            "finetune_cxr(0) | hue(0.1)",
+            "Preprocessing 'finetune_cxr(0) | hue(0.1)': wrong arguments of finetune_cxr (size is "
+            "0; expected a whole number of pixels from 1); it takes (size: int = 448).",
         ),
         (
             "finetune_crx(448)",
@@ -150,7 +155,7 @@ def test_evaluation_must_be_repeatable():
         "finetune_cxr(448.0)",
         "finetune_cxr(True)",
         "finetune_cxr(448, 2)",
-        "evaluation(sise=3)",
+        "released_evaluation(sise=3)",
     ],
 )
 def test_impossible_values_are_refused_before_an_image_is_read(specification):
@@ -168,7 +173,7 @@ def test_impossible_values_are_refused_before_an_image_is_read(specification):
         "resize(8) | (lambda: open(%r, 'w'))()",
         "resize(*[open(%r, 'w')])",
         "resize(size=[open(%r, 'w') for _ in 'a'])",
-        "evaluation(open(%r, 'w'))",
+        "released_evaluation(open(%r, 'w'))",
     ],
 )
 def test_only_literals_are_evaluated(specification, tmp_path):
@@ -231,15 +236,17 @@ def test_registering_a_name_twice_names_both_places():
     def grey(image):
         return image
 
-    def evaluation(image):
+    def finetune_cxr(image):
         return image
 
     with pytest.raises(
         ValueError, match=r"operation 'grey' .* as remedis\S+\.colour\.grey, and test_"
     ):
         registry.channelwise(grey)
-    with pytest.raises(ValueError, match=r"recipe 'evaluation' .*recipes\.evaluation, and test_"):
-        registry.operation(evaluation)
+    with pytest.raises(
+        ValueError, match=r"recipe 'finetune_cxr' .*recipes\.finetune_cxr, and test_"
+    ):
+        registry.operation(finetune_cxr)
     assert registry.names() == before
     assert not parse("grey()").steps[0].channelwise
 

@@ -20,7 +20,7 @@ def short(monkeypatch):
     monkeypatch.setattr(
         contact_sheet, "EXAMPLES", ("resize(90)", "flip_left_right(1)", "rotate(9)")
     )
-    monkeypatch.setattr(recipes, "_RECIPES", {"evaluation": recipes.evaluation})
+    monkeypatch.setattr(recipes, "_RECIPES", {"released_evaluation": recipes.released_evaluation})
 
 
 def saved(image: np.ndarray, path):
@@ -40,7 +40,7 @@ def test_rows_are_operations_and_recipes_and_columns_seeds():
     assert texts[0] == "Mine"
     assert texts[2:8] == ["original", *(f"seed {seed}" for seed in range(7, 12))]
     rows = [text for text in texts if text.endswith(")")]
-    assert rows == ["resize(90)", "flip_left_right(1)", "rotate(9)", "evaluation()"]
+    assert rows == ["resize(90)", "flip_left_right(1)", "rotate(9)", "released_evaluation()"]
     # Each row has the original, and one picture per seed if the operation is random, else one.
     assert len(figure.axes) == 4 + 1 + 5 + 5 + 1
     assert texts.count("90 x 90") == 1

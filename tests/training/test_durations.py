@@ -1,7 +1,7 @@
 import pytest
 
 from remedis.errors import UserError
-from remedis.training.durations import steps
+from remedis.training.durations import steps, warmup
 
 EXPECTED = "expected a number above 0, or 0 for none."
 
@@ -53,4 +53,39 @@ def test_rounding_of_the_product_adds_no_step():
 def test_wrong_durations(given, sentence):
     with pytest.raises(UserError) as caught:
         steps(given[0], given[1], given[2], 100, 8)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "length", "expected"),
+    [
+        ((None, None), 500, None),  # the schedule's own
+        ((0, None), 500, 0),
+        ((7, 0.0), 500, 7),
+        ((None, 2.0), 500, 25),
+        ((0, 2.0), 500, 25),
+        ((None, 0.01), 500, 1),
+        ((None, 2.0), 100, 10),  # a tenth at most
+        ((None, 2.0), 9, 0),
+    ],
+)
+def test_warm_ups_in_steps_and_epochs(given, length, expected):
+    assert warmup(*given, steps=length, dataset_size=100, batch_size=8) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            (5, 1.0),
+            "The warm-up is given by config.warmup (5) and config.warmup_epochs (1.0); set one of "
+            "them to 0.",
+        ),
+        ((None, -1.0), "config.warmup_epochs is -1.0; expected a number of 0 or more."),
+        ((None, float("inf")), "config.warmup_epochs is inf; expected a number of 0 or more."),
+    ],
+)
+def test_wrong_warm_ups(given, sentence):
+    with pytest.raises(UserError) as caught:
+        warmup(*given, steps=500, dataset_size=100, batch_size=8)
     assert str(caught.value) == sentence

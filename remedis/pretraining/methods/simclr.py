@@ -57,6 +57,7 @@ class SimCLR(Siamese):
         *,
         temperature: float = 0.1,
         widths: Sequence[int] | None = None,
+        sum_of_views: bool = False,
     ) -> None:
         """Makes the head.
 
@@ -65,20 +66,23 @@ class SimCLR(Siamese):
           seed: of the head's initial weights.
           temperature: divisor of the similarities, above 0; 0.1 in the released code.
           widths: output channels of each layer; (channels, 128) in the released code.
+          sum_of_views: whether the loss is the sum of the means over the first and over the second
+            views, twice equation 1, as in the released code (objective.py:81-85).
 
         Raises:
           UserError: a value is out of its range.
         """
         self.temperature = method_checks.positive("temperature", temperature)
         head = method_checks.widths(widths, (channels, 128))
+        self._factor = 2 if method_checks.true_or_false("sum_of_views", sum_of_views) else 1
         super().__init__(Projection(channels, head, seed, last=NORM))
 
     def constant_loss(self, batch_size: int) -> float:
-        """Returns log(2 N - 1)."""
-        return math.log(2 * batch_size - 1)
+        """Returns log(2 N - 1), or twice that for the sum of the views."""
+        return self._factor * math.log(2 * batch_size - 1)
 
     def __call__(self, student: tf.Tensor, teacher: tf.Tensor | None = None) -> Outcome:
         """Returns the loss of features [N, 2, C]."""
         first, second = self.together(student)
-        loss = nt_xent(first, second, self.temperature)
+        loss = self._factor * nt_xent(first, second, self.temperature)
         return Outcome(loss, normalised(first), normalised(second))

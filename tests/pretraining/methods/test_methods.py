@@ -154,6 +154,15 @@ def test_the_constant_loss_is_that_of_equal_projections(name):
     assert method.constant_loss(BATCH) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["simclr", "micle"])
+def test_the_released_loss_is_the_sum_over_both_views(name):
+    """objective.py:81-85 of the released code adds the means over first and second views."""
+    one, both = small(name), small(name, sum_of_views=True)
+    student, _ = features(one)
+    assert float(both(student).loss) == pytest.approx(2 * float(one(student).loss), rel=1e-6)
+    assert both.constant_loss(BATCH) == 2 * one.constant_loss(BATCH)
+
+
 @methods
 def test_the_same_seed_gives_the_same_method(name):
     def values(seed):
@@ -274,6 +283,7 @@ KEY = "config.method_options."
         ),
         ("simclr", {"seed": 1}, "Unknown key of config.method_options for simclr 'seed'"),
         ("simclr", {"temperature": 0}, KEY + "temperature is 0; expected a number above 0."),
+        ("simclr", {"sum_of_views": 1}, KEY + "sum_of_views is 1; expected True or False."),
         (
             "relic",
             {"temperature": math.inf},
