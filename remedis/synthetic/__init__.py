@@ -4,6 +4,8 @@ They let programs, loaders and tests run without a real image. The images are dr
 result on them means anything clinically.
 """
 
+from remedis.synthetic.camelyon16 import write_camelyon16
+from remedis.synthetic.camelyon17 import write_camelyon17
 from remedis.synthetic.chest import HOSPITAL_A, HOSPITAL_B, HospitalStyle
 from remedis.synthetic.chestxray14 import write_chestxray14
 from remedis.synthetic.chexpert import write_chexpert
@@ -28,6 +30,8 @@ __all__ = [
     "CentreStyle",
     "ClinicStyle",
     "HospitalStyle",
+    "write_camelyon16",
+    "write_camelyon17",
     "write_chestxray14",
     "write_chexpert",
     "write_fundus",

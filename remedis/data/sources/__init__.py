@@ -10,6 +10,8 @@ from typing import Any
 from remedis import files
 from remedis.data.manifest import Manifest
 from remedis.data.sources import (
+    camelyon16,
+    camelyon17,
     chestxray14,
     chexpert,
     csv_manifest,
@@ -38,6 +40,8 @@ def _register(name: str, source: Source) -> None:
     _SOURCES[name] = source
 
 
+_register("camelyon16", camelyon16.load)
+_register("camelyon17", camelyon17.load)
 _register("chestxray14", chestxray14.load)
 _register("chexpert", chexpert.load)
 _register("csv", csv_manifest.load)

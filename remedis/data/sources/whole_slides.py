@@ -1,48 +1,41 @@
-"""Your own whole slides, or those of CAMELYON, cut into tiles.
+"""Your own whole slides, cut into tiles.
 
 Input: slides (`remedis.data.readers.slide` lists the formats) in a directory and those below it,
 except directories named `masks`; links to directories are followed. Each slide is cut into tiles of
 `size` pixels at `mpp` micrometres per pixel; the tiles that show tissue become rows (the rules are
 in `remedis.data.slides.tiling`). Tiles are read from the slides when they are used; nothing is
 written.
-Labels: `tumor`, from the outlines of ASAP in `annotations/NAME.xml` (or `lesion_annotations/`, as
-in Camelyon17): 1 if the middle of the tile shows tumour, otherwise 0. A slide without such a file
-is unknown, unless you set `unannotated="negative"`: this is right for CAMELYON's normal slides,
-which have no outlines, and wrong for its many slides with tumour but without outlines.
+Labels: `tumor`, from the outlines of ASAP in `NAME.xml` of a directory named `annotations` or
+`lesion_annotations`: 1 if the middle of the tile shows tumour, otherwise 0. A slide without such a
+file is unknown, unless you set `unannotated="negative"`: this is wrong if slides with tumour have
+no outlines. The sources `camelyon16` and `camelyon17` know which slides of CAMELYON are negative.
 Metadata: slide and, from `slides.csv` (`slide`: the name of the file, with or without suffix,
 `patient_id`, and `site` if known), patient and site. Without that file, names like
 `patient_017_node_2.tif` give the patient, and the node as study. `mpp` is that of the tiles.
 Splits: the column `split` of `slides.csv` if there is one; otherwise to be assigned, by patient or
 slide.
-Citation: for CAMELYON, Litjens et al., GigaScience 7(6):giy065, 2018; otherwise yours.
-Terms: CC0 (CAMELYON); otherwise yours.
+Citation and terms: yours.
 """
 
-import logging
+import math
 import os
 import pathlib
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 
 from remedis import files
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
-from remedis.data.readers import slide
-from remedis.data.slides import annotations, tiling
-from remedis.data.sources import file_tree
+from remedis.data.sources import slide_tiles
+from remedis.data.sources.slide_tiles import Tiling
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, some, unknown_choice
-from remedis.progress import progress
-
-_LOG = logging.getLogger(__name__)
 
 LABELS = ("tumor",)
 TABLE = "slides.csv"
 UNANNOTATED = ("ignore", "negative")
-_OUTLINES = ("annotations", "lesion_annotations")
 _CAMELYON17 = re.compile(r"patient_(\d+)_node_(\d+)")
 
 
@@ -56,6 +49,7 @@ def load(
     centre: float = 1 / 3,
     override_mpp: float | None = None,
     unannotated: str = "ignore",
+    tiles_per_slide: int | None = None,
     allow_missing_patient_ids: bool = False,
 ) -> Manifest:
     """Returns the manifest of the tiles of a directory of slides.
@@ -71,6 +65,8 @@ def load(
       override_mpp: micrometres per pixel of the finest level of the slides, instead of the value
         that they record.
       unannotated: labels of slides without outlines: `ignore` for unknown, or `negative`.
+      tiles_per_slide: the largest number of positive, of negative and of unknown tiles per slide,
+        drawn by a hash; all if not given.
       allow_missing_patient_ids: accept slides whose patient is unknown. Split by `slide_id` then;
         leaks by patient cannot be found.
 
@@ -82,78 +78,15 @@ def load(
     if unannotated not in UNANNOTATED:
         raise unknown_choice("choice for slides without annotations", unannotated, UNANNOTATED)
     root = pathlib.Path(data_dir)
-    if not root.is_dir():
-        raise UserError(f"There is no directory {root}; expected whole slides there.")
-    slides = _find(root)
-    if not len(slides):
-        raise UserError(
-            f"{root} does not hold whole slides: no file in it or below ends in "
-            f"{', '.join(slide.SUFFIXES)}."
-        )
-    slides = _described(root, slides)
+    wanted = Tiling(mpp, size, stride, tissue, centre, override_mpp, tiles_per_slide)
+    slides = _described(root, slide_tiles.find(root, skipped=("masks",)))
     _check_patients(root, slides, allow_missing_patient_ids)
-
-    def cut(path: str) -> pd.DataFrame:
-        outlines = _outlines(root, path)
-        tiles = tiling.tile(
-            root / path,
-            mpp,
-            size,
-            stride,
-            tissue,
-            annotations.read(outlines) if outlines else None,
-            centre,
-            override_mpp,
-        )
-        if outlines is None and unannotated == "negative":
-            tiles["tumor"] = tiles["tumor"].fillna(0.0)
-        return tiles.assign(file=path, path=path + "#" + tiles["item"])
-
-    tables = []
-    with (
-        progress("Tiling slides", len(slides)) as report,
-        ThreadPoolExecutor(os.cpu_count() or 1) as threads,
-    ):
-        for done, tiles in enumerate(threads.map(cut, slides["file"]), 1):
-            tables.append(tiles)
-            report(done, f"{sum(map(len, tables)):,} tiles")
-    if empty := [p for p, tiles in zip(slides["file"], tables, strict=True) if not len(tiles)]:
-        _LOG.warning(f"No tissue in {len(empty):,} slides: {some(empty)}.")
-    tiles = pd.concat(tables, ignore_index=True)
-    if not len(tiles):
-        raise UserError(
-            f"The slides of {root} have no tile with a share of tissue of {tissue:g} or more; "
-            "lower `tissue`, `size` or `mpp`."
-        )
-    table = tiles.merge(slides, on="file", how="left", validate="many_to_one").assign(mpp=mpp)
-    return Manifest(
-        table.drop(columns=["file", "item", "x", "y", "tissue"]), chosen, root, "slides"
-    )
-
-
-def _find(root: pathlib.Path) -> pd.DataFrame:
-    """Returns `file`, relative to the directory, and `slide_id` of every slide, sorted.
-
-    Raises:
-      UserError: two slides have the same name, or a name is not UTF-8.
-    """
-    files_below = file_tree.walk(root, skipped=("masks", *_OUTLINES))
-    paths = sorted(path for path in files_below if slide.NAMES.search(os.path.basename(path)))
-    file_tree.refuse_undecodable(root, paths)
-    ids = [pathlib.Path(path).stem for path in paths]
-    if repeated := [path for path, name in zip(paths, ids, strict=True) if ids.count(name) > 1]:
-        raise UserError(
-            f"{root} has slides of the same name, which cannot be distinguished: "
-            f"{some(repeated)}; rename or remove one."
-        )
-    return pd.DataFrame({"file": paths, "slide_id": ids})
-
-
-def _outlines(root: pathlib.Path, path: str) -> pathlib.Path | None:
-    """Returns the file of a slide's outlines, if there is one."""
-    name = pathlib.Path(path).with_suffix(".xml").name
-    candidates = [base / d / name for d in _OUTLINES for base in (root, (root / path).parent)]
-    return next((file for file in candidates if file.is_file()), None)
+    outlines = slide_tiles.find_outlines(root)
+    slide_tiles.warn_of_outlines_without_slide(root, outlines, set(slides["slide_id"]))
+    slides["outlines"] = [outlines.get(name) for name in slides["slide_id"]]
+    known = slides["outlines"].notna() | (unannotated == "negative")
+    slides["rest"] = known.map({True: 0.0, False: math.nan})
+    return Manifest(slide_tiles.cut(root, slides, wanted), chosen, root, "slides")
 
 
 def _described(root: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:

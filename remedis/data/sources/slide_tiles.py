@@ -1,0 +1,184 @@
+"""Slides of a directory, their outlines and their tiles: what the sources of slides share."""
+
+import collections
+import dataclasses
+import logging
+import os
+import pathlib
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+
+from remedis.data.readers import slide
+from remedis.data.slides import annotations, tiling
+from remedis.data.sources import file_tree
+from remedis.data.units import uniform
+from remedis.errors import UserError, check_at_least, some
+from remedis.progress import progress
+
+_LOG = logging.getLogger(__name__)
+
+OUTLINES = ("annotations", "lesion_annotations")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiling:
+    """The tiles wanted; the first six as in `remedis.data.slides.tiling.tile`.
+
+    Attributes:
+      mpp: micrometres per pixel.
+      size: width and height in pixels.
+      stride: distance between neighbouring tiles in the same pixels; `size` if None.
+      tissue: the smallest share of tissue in a tile, 0 to 1.
+      centre: width of the central square that decides the label, as a share of the tile's width.
+      override_mpp: micrometres per pixel of the finest level, instead of the slides' own value.
+      most: the largest number of tiles per slide that are positive, negative, and unknown, each
+        drawn by a hash of the tile's place; None for all.
+
+    Raises:
+      UserError: `most` is below 1.
+    """
+
+    mpp: float
+    size: int
+    stride: int | None = None
+    tissue: float = 0.5
+    centre: float = 1 / 3
+    override_mpp: float | None = None
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.most is not None:
+            check_at_least("tiles_per_slide", self.most, 1)
+
+
+def find(root: pathlib.Path, skipped: Collection[str] = ()) -> pd.DataFrame:
+    """Returns `file`, relative to the directory, and `slide_id` of every slide, sorted.
+
+    Args:
+      root: the directory.
+      skipped: names of directories to skip, beside those of outlines.
+
+    Raises:
+      UserError: there is no such directory, it has no slides, two slides have the same name, or a
+        name is not UTF-8.
+    """
+    if not root.is_dir():
+        raise UserError(f"There is no directory {root}; expected whole slides there.")
+    files_below = file_tree.walk(root, skipped=(*skipped, *OUTLINES))
+    paths = sorted(path for path in files_below if slide.NAMES.search(os.path.basename(path)))
+    if not paths:
+        raise UserError(
+            f"{root} does not hold whole slides: no file in it or below ends in "
+            f"{', '.join(slide.SUFFIXES)}."
+        )
+    file_tree.refuse_undecodable(root, paths)
+    found = pd.DataFrame({"file": paths, "slide_id": [pathlib.Path(path).stem for path in paths]})
+    refuse_same_name(root, found)
+    return found
+
+
+def refuse_same_name(root: pathlib.Path, slides: pd.DataFrame) -> None:
+    """Raises a UserError that names the slides with the same `slide_id`, if there are any."""
+    repeated = slides.loc[slides["slide_id"].duplicated(keep=False), "file"].tolist()
+    if repeated:
+        raise UserError(
+            f"{root} has slides of the same name, which cannot be distinguished: "
+            f"{some(repeated)}; rename or remove one."
+        )
+
+
+def find_outlines(root: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Returns the files of outlines by the names of their slides, as the files spell them.
+
+    They are the `.xml` files of directories named `annotations` or `lesion_annotations`.
+
+    Raises:
+      UserError: a slide has two files.
+    """
+    by_name: dict[str, list[str]] = collections.defaultdict(list)
+    for path in file_tree.walk(root):
+        directory, name = os.path.split(path)
+        if os.path.basename(directory) in OUTLINES and name.lower().endswith(".xml"):
+            by_name[name[: -len(".xml")]].append(path)
+    for name, paths in by_name.items():
+        if len(paths) > 1:
+            raise UserError(
+                f"{root} has several files of outlines for the slide {name}: {some(paths)}; "
+                "remove all but one."
+            )
+    return {name: root / paths[0] for name, paths in by_name.items()}
+
+
+def warn_of_outlines_without_slide(
+    root: pathlib.Path, outlines: dict[str, pathlib.Path], slides: Collection[str]
+) -> None:
+    """Warns of files of outlines that belong to none of the slides."""
+    lonely = [str(path.relative_to(root)) for name, path in outlines.items() if name not in slides]
+    if lonely:
+        _LOG.warning(f"No slide for {len(lonely):,} files of outlines: {some(lonely)}.")
+
+
+def cut(root: pathlib.Path, slides: pd.DataFrame, wanted: Tiling) -> pd.DataFrame:
+    """Returns the tiles of slides that show tissue, one row per tile.
+
+    Args:
+      root: the directory of the slides.
+      slides: one row per slide: `file`, relative to the directory; `outlines`, the file of its
+        outlines or None; `rest`, the label of the tiles that no outline makes positive, 0.0 or NaN
+        for unknown; and further columns.
+      wanted: the tiles.
+
+    Returns:
+      `path`, `tumor` (1, 0 or NaN), `mpp` and the further columns of the slide.
+
+    Raises:
+      UserError: a slide or its outlines cannot be read, or no slide has a tile.
+    """
+
+    def tiles_of(row: tuple[str, pathlib.Path | None, float]) -> pd.DataFrame:
+        path, outlines, rest = row
+        tiles = tiling.tile(
+            root / path,
+            wanted.mpp,
+            wanted.size,
+            wanted.stride,
+            wanted.tissue,
+            annotations.read(outlines) if outlines else None,
+            wanted.centre,
+            wanted.override_mpp,
+        )
+        tiles["tumor"] = tiles["tumor"].where(tiles["tumor"] == 1, rest).astype("float32")
+        tiles = tiles.assign(file=path, path=path + "#" + tiles["item"])
+        return tiles if wanted.most is None else _sample(tiles, wanted.most)
+
+    tables, total = [], 0
+    with (
+        progress("Tiling slides", len(slides)) as report,
+        ThreadPoolExecutor(os.cpu_count() or 1) as threads,
+    ):
+        rows = slides[["file", "outlines", "rest"]].itertuples(index=False, name=None)
+        for done, tiles in enumerate(threads.map(tiles_of, rows), 1):
+            tables.append(tiles)
+            total += len(tiles)
+            report(done, f"{total:,} tiles")
+    if empty := [p for p, tiles in zip(slides["file"], tables, strict=True) if not len(tiles)]:
+        _LOG.warning(f"No tissue in {len(empty):,} slides: {some(empty)}.")
+    result = pd.concat(tables, ignore_index=True)
+    if not total:
+        raise UserError(
+            f"The slides of {root} have no tile with a share of tissue of {wanted.tissue:g} or "
+            "more; lower `tissue`, `size` or `mpp`."
+        )
+    result = result.merge(slides, on="file", how="left", validate="many_to_one")
+    unused = ["file", "item", "x", "y", "tissue", "outlines", "rest"]
+    return result.drop(columns=unused).assign(mpp=wanted.mpp)
+
+
+def _sample(tiles: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Returns at most `most` tiles per label, unknown included, in their order."""
+    draws = pd.Series(uniform(tiles["path"], 0, "tiles of a slide"), tiles.index)
+    # NaN, which equals nothing, gets a group of its own.
+    rank = draws.groupby(tiles["tumor"].fillna(-1)).rank(method="first")
+    return tiles[rank <= most]
