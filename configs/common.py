@@ -125,6 +125,22 @@ def pathology(source: str) -> ml_collections.ConfigDict:
     return config
 
 
+def slides(source: str) -> ml_collections.ConfigDict:
+    """Returns the config of a source of whole slides, for tumour in a tile.
+
+    Which resolution REMEDIS used could not be read. 0.5 micrometres per pixel (20x) is our choice,
+    and so is the number of tiles: a slide has some 10,000, most of them alike.
+    """
+    config = pathology(source)
+    config.source_options = "mpp=0.5; size=224; tiles_per_slide=500"
+    return config
+
+
+def rehearse_slides(config: ml_collections.ConfigDict) -> None:
+    """Cuts made-up slides into the patches that they consist of."""
+    config.source_options = "mpp=0.5; size=96"
+
+
 def head_only(config: ml_collections.ConfigDict) -> None:
     """Solves for the head alone, on embeddings that are computed once."""
     config.method = "probe"

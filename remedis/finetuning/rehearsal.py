@@ -85,6 +85,14 @@ def _patch_camelyon(folder: pathlib.Path) -> pathlib.Path:
     return made_once(folder / "pcam", lambda: synthetic.write_patch_camelyon(folder))
 
 
+def _camelyon16(folder: pathlib.Path) -> pathlib.Path:
+    return made_once(folder / "CAMELYON16", lambda: synthetic.write_camelyon16(folder))
+
+
+def _camelyon17(folder: pathlib.Path) -> pathlib.Path:
+    return made_once(folder / "CAMELYON17", lambda: synthetic.write_camelyon17(folder))
+
+
 def _wilds_camelyon17(folder: pathlib.Path) -> pathlib.Path:
     return made_once(folder / "camelyon17_v1.0", lambda: synthetic.write_wilds_camelyon17(folder))
 
@@ -102,8 +110,10 @@ LAYOUTS: Mapping[str, Callable[[pathlib.Path], pathlib.Path]] = {
     "chexpert": _chexpert,
     "chestxray14": _chestxray14,
     "mimic_cxr": _mimic_cxr,
+    "camelyon16": _camelyon16,
+    "camelyon17": _camelyon17,
     "patch_camelyon": _patch_camelyon,
     "wilds_camelyon17": _wilds_camelyon17,
     "csv": _csv,
 }
-PATHOLOGY = ("patch_camelyon", "wilds_camelyon17")
+PATHOLOGY = ("camelyon16", "camelyon17", "patch_camelyon", "wilds_camelyon17")

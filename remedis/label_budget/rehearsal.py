@@ -10,7 +10,7 @@ from remedis import synthetic
 from remedis.data import manifest as manifests
 from remedis.data import sources
 from remedis.errors import unknown_choice
-from remedis.finetuning.rehearsal import made_once
+from remedis.finetuning.rehearsal import LAYOUTS, made_once
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import HospitalSettings, StudySettings
 
@@ -84,6 +84,11 @@ def _pathology(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     return data_dir, data_dir
 
 
+def _slides(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Makes whole slides in the layouts of Camelyon16 and Camelyon17."""
+    return LAYOUTS["camelyon16"](folder), LAYOUTS["camelyon17"](folder)
+
+
 def _own(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     """Makes two directories with the images of `_chest` and a `manifest.csv` each."""
     labels = ("Cardiomegaly", "Pleural Effusion")
@@ -98,5 +103,6 @@ def _own(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 PAIRS: Mapping[str, Callable[[pathlib.Path], tuple[pathlib.Path, pathlib.Path]]] = {
     "chest": _chest,
     "pathology": _pathology,
+    "camelyon16-17": _slides,
     "own": _own,
 }

@@ -31,6 +31,7 @@ def get(name: str, arg: str | None = None) -> ml_collections.ConfigDict:
 def test_there_are_configs():
     assert set(NAMES) == {
         "camelyon",
+        "camelyon16",
         "chestxray14",
         "chexpert",
         "mimic_cxr",
@@ -222,6 +223,7 @@ def few_patients(monkeypatch):
         "write_chestxray14": {"patients": 80},
         "write_mimic_cxr": {"patients": 60},
         "write_patch_camelyon": {"patches": 16, "held_out_patches": 16},
+        "write_camelyon16": {"slides": 8, "test_slides": 10},
         "write_wilds_camelyon17": {"slides_per_centre": 2, "patches_per_slide": 8},
     }
     for write, size in sizes.items():

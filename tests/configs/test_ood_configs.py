@@ -6,7 +6,7 @@ import importlib
 import pytest
 import rehearsals
 
-from configs import common
+from configs import camelyon16, common
 from remedis import files, label_budget
 from remedis.data import sources
 from remedis.errors import UserError
@@ -99,11 +99,27 @@ def test_reports_of_both_configs_of_radiographs_are_taken_as_is_usual():
     assert get("ood_cxr").ood.uncertain == "ignore"
 
 
+def test_wilds_is_the_default_of_pathology_and_excludes_the_slides():
+    assert get("ood_path") == get("ood_path", "wilds")
+    assert get("ood_path", "rehearsal") == get("ood_path", "wilds,rehearsal")
+    config = get("ood_path", "camelyon16-17")
+    assert (config.id.source, config.ood.source) == ("camelyon16", "camelyon17")
+    assert config.id.source_options == camelyon16.get_config().source_options
+    assert config.id.splits == camelyon16.get_config().splits
+    assert not config.id_sites
+    assert not config.ood_sites
+    assert get("ood_path", "rehearsal,camelyon16-17").rehearsal == "camelyon16-17"
+    with pytest.raises(UserError, match="arguments wilds and camelyon16-17 exclude each other"):
+        get("ood_path", "camelyon16-17,wilds")
+
+
 @pytest.fixture
 def few_patients(monkeypatch):
     sizes = {
         "write_chexpert": {"patients": 60, "valid_patients": 40},
         "write_chestxray14": {"patients": 80},
+        "write_camelyon16": {"slides": 8, "test_slides": 12},
+        "write_camelyon17": {"patients_per_centre": 5},
         "write_wilds_camelyon17": {"slides_per_centre": 16, "patches_per_slide": 3},
     }
     for write, size in sizes.items():

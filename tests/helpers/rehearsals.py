@@ -44,5 +44,6 @@ STUDIES_QUICK = [("ood_path", "rehearsal")]
 STUDIES = [
     *STUDIES_QUICK,
     *((name, "rehearsal") for name in STUDY_NAMES if name != "ood_path"),
+    ("ood_path", "camelyon16-17,rehearsal"),
 ]
 EVERY = [*FINETUNING, *PRETRAINING, *STUDIES]

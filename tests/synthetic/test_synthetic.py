@@ -40,7 +40,9 @@ def hashes(root: pathlib.Path) -> dict[str, str]:
 
 
 def images_of(root: pathlib.Path) -> dict[str, str]:
-    return {name: value for name, value in hashes(root).items() if name.endswith(("jpg", "png"))}
+    return {
+        name: value for name, value in hashes(root).items() if name.endswith(("jpg", "png", "tif"))
+    }
 
 
 WRITERS = {
@@ -57,6 +59,12 @@ WRITERS = {
     "fundus": lambda to, n=4, **more: synthetic.write_fundus(to, patients=n, image_size=32, **more),
     "mammograms": lambda to, n=4, **more: synthetic.write_mammograms(
         to, patients=n, image_size=32, **more
+    ),
+    "camelyon16": lambda to, n=4, **more: synthetic.write_camelyon16(
+        to, slides=min(n, 2), test_slides=n, **more
+    ),
+    "camelyon17 slides": lambda to, n=4, **more: synthetic.write_camelyon17(
+        to, patients_per_centre=n // 3, **more
     ),
     "mimic_cxr": lambda to, n=4, **more: synthetic.write_mimic_cxr(
         to, patients=n, image_size=32, **more
@@ -139,6 +147,10 @@ def test_other_wrong_arguments(tmp_path):
         synthetic.write_chexpert(tmp_path, patients=70000)
     with pytest.raises(UserError, match="at least one patient in each list"):
         synthetic.write_chestxray14(tmp_path, patients=4, test_share=0.0)
+    with pytest.raises(UserError, match="slides is 49, expected 48 or fewer"):
+        synthetic.write_camelyon16(tmp_path, slides=49)
+    with pytest.raises(UserError, match="patients_per_centre is 21, expected 1 to 20"):
+        synthetic.write_camelyon17(tmp_path, patients_per_centre=21)
     with pytest.raises(UserError, match="expected 1 to 20"):
         synthetic.write_wilds_camelyon17(tmp_path, slides_per_centre=21)
     person = anatomy.draw_anatomy(generator(0), "F", 50)

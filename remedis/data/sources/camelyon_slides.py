@@ -118,8 +118,7 @@ def tiles(
         or as `slide_tiles.cut`.
     """
     outlines = {name.lower(): p for name, p in slide_tiles.find_outlines(root).items()}
-    slide_tiles.warn_of_outlines_without_slide(root, outlines, set(slides["slide_id"]))
-    slides = slides.assign(outlines=[outlines.get(name) for name in slides["slide_id"]])
+    slides = slide_tiles.with_outlines(root, slides, outlines)
     _check_outlines(root, slides, outlines)
     outlined = slides["outlines"].notna()
     negative = slides["negative"] | (outlined & slides["complete"])

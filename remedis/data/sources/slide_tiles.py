@@ -5,8 +5,9 @@ import dataclasses
 import logging
 import os
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pandas as pd
 
@@ -111,13 +112,22 @@ def find_outlines(root: pathlib.Path) -> dict[str, pathlib.Path]:
     return {name: root / paths[0] for name, paths in by_name.items()}
 
 
-def warn_of_outlines_without_slide(
-    root: pathlib.Path, outlines: dict[str, pathlib.Path], slides: Collection[str]
-) -> None:
-    """Warns of files of outlines that belong to none of the slides."""
-    lonely = [str(path.relative_to(root)) for name, path in outlines.items() if name not in slides]
+def with_outlines(
+    root: pathlib.Path, slides: pd.DataFrame, outlines: Mapping[str, pathlib.Path]
+) -> pd.DataFrame:
+    """Returns the slides with the column `outlines`, their file or None; warns of other files.
+
+    Args:
+      root: the directory of the slides.
+      slides: with the column `slide_id`.
+      outlines: from `find_outlines`, by `slide_id`.
+    """
+    ids = set(slides["slide_id"])
+    lonely = [str(path.relative_to(root)) for name, path in outlines.items() if name not in ids]
     if lonely:
         _LOG.warning(f"No slide for {len(lonely):,} files of outlines: {some(lonely)}.")
+    found: list[Any] = [outlines.get(name) for name in slides["slide_id"]]
+    return slides.assign(outlines=pd.Series(found, slides.index, dtype=object))
 
 
 def cut(root: pathlib.Path, slides: pd.DataFrame, wanted: Tiling) -> pd.DataFrame:

@@ -81,9 +81,7 @@ def load(
     wanted = Tiling(mpp, size, stride, tissue, centre, override_mpp, tiles_per_slide)
     slides = _described(root, slide_tiles.find(root, skipped=("masks",)))
     _check_patients(root, slides, allow_missing_patient_ids)
-    outlines = slide_tiles.find_outlines(root)
-    slide_tiles.warn_of_outlines_without_slide(root, outlines, set(slides["slide_id"]))
-    slides["outlines"] = [outlines.get(name) for name in slides["slide_id"]]
+    slides = slide_tiles.with_outlines(root, slides, slide_tiles.find_outlines(root))
     known = slides["outlines"].notna() | (unannotated == "negative")
     slides["rest"] = known.map({True: 0.0, False: math.nan})
     return Manifest(slide_tiles.cut(root, slides, wanted), chosen, root, "slides")

@@ -16,6 +16,8 @@ from remedis.errors import UserError
 
 LABELS = {"csv": ("pneumonia",)}
 OPTIONS: dict[str, dict] = {
+    "camelyon16": {"size": 96},
+    "camelyon17": {"size": 96},
     "folder": {"patient_pattern": r"person(\d+)_"},
     "patch_camelyon": {"allow_missing_patient_ids": True},
 }
@@ -116,6 +118,8 @@ def test_the_module_is_a_datasheet(name):
 @pytest.mark.parametrize(
     ("source", "vocabulary"),
     [
+        ("camelyon16", labels.CAMELYON),
+        ("camelyon17", labels.CAMELYON),
         ("chestxray14", labels.CHESTXRAY14),
         ("chexpert", labels.CHEXPERT),
         ("mimic_cxr", labels.MIMIC_CXR),

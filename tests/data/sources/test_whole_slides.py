@@ -169,3 +169,22 @@ def test_damaged_slides_and_annotations(folder):
     (folder / "patient_017_node_0.tif").write_bytes(b"no slide")
     with pytest.raises(UserError, match=r"patient_017_node_0.tif: The slide is not of a format"):
         load(folder)
+
+
+def test_fewer_tiles_per_slide_and_label(folder):
+    counts = load(folder, tiles_per_slide=1).table.groupby("slide_id")["tumor"].size()
+    assert counts.to_dict() == {
+        "patient_017_node_0": 1,
+        "patient_017_node_2": 2,
+        "patient_020_node_4": 1,
+    }
+
+
+def test_outlines_without_a_slide_and_several_of_a_slide(folder, caplog):
+    outline = annotation(square(128, 128, 256))
+    write_annotations(folder / "annotations" / "patient_099_node_2.xml", outline)
+    load(folder)
+    assert "No slide for 1 files of outlines: annotations/patient_099_node_2.xml" in caplog.text
+    write_annotations(folder / "center_1" / "annotations" / "patient_017_node_2.xml", outline)
+    with pytest.raises(UserError, match=r"several files of outlines .*_017_node_2: annotations/p"):
+        load(folder)
