@@ -28,7 +28,7 @@ from remedis.evaluation.intervals import Estimate, patient_codes
 from remedis.evaluation.repeated_runs import auroc_over_runs
 from remedis.reporting.figures import write as write_figure
 from remedis.reporting.label_budget_report import answer_sentences, curve_figures, placebo
-from remedis.reporting.label_budget_report.number_format import auroc, difference
+from remedis.reporting.label_budget_report.number_format import difference, three_decimals
 from remedis.reporting.label_budget_report.old_summaries import completed
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -174,13 +174,14 @@ def section(
     }
     for row in study["id"]:
         lines.append(
-            f"| {row['mode']} | {row['arm']} | test patients of {there} | {auroc(row['mean'])} | |"
+            f"| {row['mode']} | {row['arm']} | test patients of {there} | "
+            f"{three_decimals(row['mean'])} | |"
         )
     for point in study["points"]:
         minus = paired.get((point["mode"], point["arm"], point["patients"]))
         lines.append(
             f"| {point['mode']} | {point['arm']} | {point['patients']} | "
-            f"{auroc(point['mean'])} | {difference(minus) if minus else ''} |"
+            f"{three_decimals(point['mean'])} | {difference(minus) if minus else ''} |"
         )
     floor = max(estimate.value or 0.0 for estimate in floors.values())
     lines += [

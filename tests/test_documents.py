@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = (
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/fidelity.md",
     "docs/release.md",
 )
 PATHS = re.compile(r"`((?:remedis|tests|configs|benchmarks|docs|finetune|saved_models)/[\w./]+)`")
