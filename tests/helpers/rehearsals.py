@@ -33,6 +33,8 @@ FINETUNING = [
     ("chexpert", "released,rehearsal"),
     ("camelyon", "released,rehearsal"),
     ("chexpert", "notebook,rehearsal"),
+    ("patch_camelyon", "notebook,rehearsal"),
+    ("camelyon16", "released,rehearsal"),
 ]
 PRETRAINING = [
     *itertools.product(PRETRAINING_NAMES, ["rehearsal"]),
