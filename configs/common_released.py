@@ -26,8 +26,8 @@ def _lars(config: ml_collections.ConfigDict) -> None:
     """Sets what the release's flags are by default, in pretraining and fine-tuning alike.
 
     LARS at 0.3 x batch / 256, momentum 0.9, decay 1e-6, batches of 512, a cosine over 100 epochs
-    after a warm-up of 10 (run.py:34-61, 188-192, model_util.py:42-61). LARS' decay and adaptation
-    leave out biases and batch norms, not group norms (model.py:186-192).
+    after a warm-up of 10 (run.py:34-61, 188-192, model_util.py:43-61). LARS' decay and adaptation
+    leave out biases and batch norms, not group norms (model.py:176-182).
     """
     config.optimizer, config.momentum, config.weight_decay = "released_lars", 0.9, 1e-6
     config.learning_rate, config.learning_rate_batch, config.batch_size = 0.3, 256, 512
@@ -40,13 +40,13 @@ def finetuning(config: ml_collections.ConfigDict) -> None:
 
     Random crops and flips, no colour and no blur (see `released_finetune_cxr`), evaluation on the
     central 0.875 of the shorter side, a linear layer on BiT's `pre_logits`, which are pooled after
-    its final norm (bit.py:71-73, model_util.py:123-130), no MixUp, no class weights. What differs:
+    its final norm (bit.py:71-73, model_util.py:136-143), no MixUp, no class weights. What differs:
 
     - The image size is that of the README and the notebook, 448 for radiographs and 224 for patches
       (README "Example Usage"); the flag is 224 by default (run.py:241).
     - The loss is the sigmoid cross-entropy of labels that are independent. The release has a
       softmax over classes alone (objective.py:28-30), which is `config.task = "multi_class"`.
-    - The head starts from zeros, in the release from normal numbers of 0.01 (model_util.py:81).
+    - The head starts from zeros, in the release from normal numbers of 0.01 (model_util.py:89).
     - The release's SavedModels lack the final norm; a fresh one takes its place.
     - The last checkpoint is kept in the release; here it is the best one on validation.
 

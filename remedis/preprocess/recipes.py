@@ -63,7 +63,7 @@ def contrastive_cxr(size: int = 224) -> str:
     """Returns our augmentation of one view for self-supervision on radiographs.
 
     The order, histogram equalisation with probability 0.5, the crop, the flip, colour jitter
-    (strength 1) and blur follow the released code (data_util.py:528-576, model.py:51-54). Rotation
+    (strength 1) and blur follow the released code (data_util.py:528-576, model.py:49-51). Rotation
     by up to 45 degrees is from Azizi et al. 2021 (arXiv 2101.05224), which has colour jitter of
     strength 0.5 and no blur. The release's README names rotation and elastic deformation, but its
     code applies neither in pretraining (see `released_contrastive_cxr`): the values and the
@@ -90,7 +90,7 @@ def contrastive_pathology(size: int = 224) -> str:
     """Returns our augmentation of one view for self-supervision on patches of H&E slides.
 
     Crop, flip, colour jitter (strength 1), grey and blur, and their order, follow the defaults of
-    the released code (data_util.py:528-576, model.py:51-54). Its README also names rotation, which
+    the released code (data_util.py:528-576, model.py:49-51). Its README also names rotation, which
     its code does not apply in pretraining. Quarter turns are ours: tissue has no preferred
     orientation, and quarter turns leave no black corners. The operations themselves are ours, too:
     the crop has torchvision's law, and resizing is antialiased.
@@ -148,8 +148,8 @@ def released_contrastive_pathology(size: int = 224) -> str:
     """Returns the released augmentation of one view for self-supervision, with default flags.
 
     Crop, flip, colour jitter (strength 1) with probability 0.8, grey with probability 0.2, and blur
-    with probability 0.5 (data.py:141-167, data_util.py:425-451, 528-576, model.py:51-54). The
-    release draws the blur's sigma once per batch and view (data_util.py:468, 517-523), here it is
+    with probability 0.5 (data.py:141-167, data_util.py:425-451, 528-576, model.py:49-51). The
+    release draws the blur's sigma once per batch and view (data_util.py:469, 517-523), here it is
     drawn per image. Rotation, which the README names, never reaches pretraining (data.py:141-147).
     The crop's bicubic overshoot is clipped after the colours (data_util.py:575).
     """
@@ -164,7 +164,7 @@ def released_finetune_cxr(size: int = 448) -> str:
     """Returns the released augmentation for fine-tuning, in the README's size for radiographs.
 
     With default flags: crop and flip, no colour, no blur (data.py:148-155, 167, 196-221,
-    data_util.py:528-576, model.py:51). The image size is a flag, 224 by default (run.py:241); the
+    data_util.py:528-576, model.py:49). The image size is a flag, 224 by default (run.py:241); the
     README and the notebook have 448 for radiographs. Three flags, off by default (run.py:247-265),
     add operations before the crop: `released_histogram_equalisation(0.5)`, `rotate(DEGREES)`, and
     elastic deformation, which is undefined. Write them in front:

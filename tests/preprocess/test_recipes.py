@@ -68,7 +68,7 @@ def test_the_orders():
     ]
 
 
-# data.py:141-167, data_util.py:528-595 and model.py:51-54 of the released code.
+# data.py:141-167, data_util.py:528-595 and model.py:49-51 of the released code.
 RELEASED_PATCHES = (
     "released_random_crop(224, clip=False) | flip_left_right() | colour_distortion(1.0) | "
     "grey(0.2) | clip() | released_gaussian_blur(0.5)"
