@@ -2,7 +2,7 @@
 
     python benchmarks/waiting.py [--size=64 --size=224 --steps=10]
 
-The training is SimCLR of `configs/pretrain_cxr.py`, with the documented views of radiographs, on a
+The training is SimCLR of `configs/pretrain_cxr.py`, with the views of `contrastive_cxr`, on a
 50x1 from random weights, with SGD and batches of 32 images with two views each. Files are made up,
 either small or as large as radiographs. The pipeline uses the cores that train: the waiting time is
 the time within `next()` of the batches, as a share of the whole time, after steps that warm up. No

@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 
+import bit_weights
 import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from zoo_helpers import TINY
 
 from remedis import files, label_budget
 from remedis.data.checks.leaks import LeakError
@@ -388,6 +390,15 @@ def test_other_weights_are_not_mixed_with_finished_cells(study_config, tiny_chec
     next((tmp_path / "cells").glob("one-probe-24-*")).unlink()
     with pytest.raises(UserError, match="The checkpoint of the arm 'one' has other weights"):
         label_budget.run(config, tmp_path)
+
+
+def test_an_arm_may_be_a_file_of_bit(study_config, tmp_path):
+    file = tmp_path / "BiT-M-tiny.npz"
+    bit_weights.save_npz(file, bit_weights.weights(TINY))
+    config = study_config(arms=f"bit=bit:{file}", baseline="bit", budgets="100%", seeds=1)
+    assert label_budget.run(config, tmp_path / "study")
+    arm = summary_of(tmp_path / "study")["arms"]["bit"]
+    assert (arm["checkpoint"], arm["provenance"]["origin"]) == (f"bit:{file}", "bit")
 
 
 @pytest.mark.parametrize("missing", ["no/such/folder", "bit:none.npz", "keras:VGG99", "scratch:9x"])
