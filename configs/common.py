@@ -8,6 +8,7 @@ from ml_collections import config_dict
 from configs import arguments, common_released
 from configs.arguments import Variant
 from remedis.data.labels import FIVE_CONDITIONS
+from remedis.synthetic import LESIONS
 
 
 def finetuning() -> ml_collections.ConfigDict:
@@ -139,6 +140,20 @@ def slides(source: str) -> ml_collections.ConfigDict:
 def rehearse_slides(config: ml_collections.ConfigDict) -> None:
     """Cuts made-up slides into the patches that they consist of."""
     config.source_options = "mpp=0.5; size=96"
+
+
+def dermatology() -> ml_collections.ConfigDict:
+    """Returns the config of photographs of skin, one of HAM10000's classes each."""
+    config = finetuning()
+    config.source = "csv"
+    config.labels = LESIONS
+    config.task = "multi_class"
+    config.stratify = config.get_ref("labels")  # rare classes are in every split
+    config.train_preprocess = (
+        "random_resized_crop({size}, area=(0.6, 1.0)) | quarter_turns() | flip_left_right() | "
+        "brightness(0.2) | contrast(0.2) | saturation(0.2) | hue(0.03)"
+    )
+    return config
 
 
 def head_only(config: ml_collections.ConfigDict) -> None:

@@ -106,6 +106,23 @@ def _csv(folder: pathlib.Path) -> pathlib.Path:
     return data_dir
 
 
+def _skin(folder: pathlib.Path) -> pathlib.Path:
+    return made_once(folder / "skin", lambda: synthetic.write_skin(folder, image_size=IMAGE_SIZE))
+
+
+def _fundus(folder: pathlib.Path) -> pathlib.Path:
+    return made_once(
+        folder / "fundus", lambda: synthetic.write_fundus(folder, image_size=IMAGE_SIZE)
+    )
+
+
+def _mammography(folder: pathlib.Path) -> pathlib.Path:
+    return made_once(
+        folder / "mammography", lambda: synthetic.write_mammograms(folder, image_size=IMAGE_SIZE)
+    )
+
+
+# Of the source `csv`, the last three are data of one task each.
 LAYOUTS: Mapping[str, Callable[[pathlib.Path], pathlib.Path]] = {
     "chexpert": _chexpert,
     "chestxray14": _chestxray14,
@@ -115,5 +132,8 @@ LAYOUTS: Mapping[str, Callable[[pathlib.Path], pathlib.Path]] = {
     "patch_camelyon": _patch_camelyon,
     "wilds_camelyon17": _wilds_camelyon17,
     "csv": _csv,
+    "skin": _skin,
+    "fundus": _fundus,
+    "mammography": _mammography,
 }
 PATHOLOGY = ("camelyon16", "camelyon17", "patch_camelyon", "wilds_camelyon17")

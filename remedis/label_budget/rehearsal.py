@@ -33,6 +33,7 @@ HOSPITAL_C = dataclasses.replace(
 )
 IMAGE_SIZE = 64  # pixels of the made-up radiographs; patches have the size of the real ones
 SLIDES, PATCHES = 20, 40  # per centre, per slide
+LESION_PATIENTS = 400  # per clinic
 
 
 def prepared(settings: StudySettings, run: StudyDirectory) -> StudySettings:
@@ -100,9 +101,29 @@ def _own(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     return inside, outside
 
 
+def _skin(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Makes clinics A and B: lesions at B are darker, yellower and farther away."""
+    inside, outside = folder / "id", folder / "ood"
+    return (
+        made_once(
+            inside / "skin",
+            lambda: synthetic.write_skin(
+                inside, LESION_PATIENTS, image_size=IMAGE_SIZE, style=synthetic.CLINIC_A
+            ),
+        ),
+        made_once(
+            outside / "skin",
+            lambda: synthetic.write_skin(
+                outside, LESION_PATIENTS, seed=1, image_size=IMAGE_SIZE, style=synthetic.CLINIC_B
+            ),
+        ),
+    )
+
+
 PAIRS: Mapping[str, Callable[[pathlib.Path], tuple[pathlib.Path, pathlib.Path]]] = {
     "chest": _chest,
     "pathology": _pathology,
     "camelyon16-17": _slides,
     "own": _own,
+    "skin": _skin,
 }

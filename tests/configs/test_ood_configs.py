@@ -21,8 +21,8 @@ def get(name, arg=None):
     return importlib.import_module(f"configs.{name}").get_config(arg)
 
 
-def test_there_are_three():
-    assert NAMES == ["ood_cxr", "ood_own", "ood_path"]
+def test_there_are_four():
+    assert NAMES == ["ood_cxr", "ood_dermatology", "ood_own", "ood_path"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,15 +71,29 @@ def test_a_hospital_without_a_name_has_that_of_its_folder(inside, outside, names
 def test_what_both_hospitals_share_is_said_once(name):
     config = get(name)
     config.image_size = 96
-    config.labels = ("x",)
+    config.labels = ("w", "x", "y", "z")
     config.ood.steps = 7
     config.arms, config.baseline = "one=scratch:50x1", "one"
     study = StudySettings.from_config(config)
     for key in HOSPITALS:
         assert study.hospital(key).finetuning.images.image_size == 96
-        assert study.hospital(key).finetuning.data.labels == ("x",)
+        assert study.hospital(key).finetuning.data.labels == config.labels
     assert study.ood.finetuning.optimization.steps == 7
     assert study.id.finetuning.optimization.steps is None
+
+
+def test_a_study_of_skin_compares_exclusive_classes():
+    config = get("ood_dermatology")
+    config.labels = ("eczema", "psoriasis", "acne", "other")
+    config.arms, config.baseline = "one=scratch:50x1", "one"
+    study = StudySettings.from_config(config)
+    assert (study.task, study.metric.title) == ("multi_class", "top-3 accuracy")
+    for key in HOSPITALS:
+        assert study.hospital(key).finetuning.data.stratify == config.labels
+        assert study.finetuning(key, "scratch:50x1").model.task == "multi_class"
+    config.labels = config.labels[:3]
+    with pytest.raises(UserError, match=r"with 3 classes in config\.labels"):
+        StudySettings.from_config(config)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,6 +134,7 @@ def few_patients(monkeypatch):
         "write_chestxray14": {"patients": 80},
         "write_camelyon16": {"slides": 8, "test_slides": 12},
         "write_camelyon17": {"patients_per_centre": 5},
+        "write_skin": {"patients": 150},
         "write_wilds_camelyon17": {"slides_per_centre": 16, "patches_per_slide": 3},
     }
     for write, size in sizes.items():

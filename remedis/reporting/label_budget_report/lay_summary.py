@@ -11,6 +11,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     metric,
     metric_name,
     mode_name,
+    most_frequent,
     pool,
     random_weights_note,
     trainings,
@@ -75,8 +76,8 @@ def _metric(study: Study) -> str:
     first = "ranks first" if top == 1 else f"has among its first {top}"
     return (
         f"{metric_name(study).capitalize()} is the share of test images whose true class a model "
-        f"{first}: {chance(study):.3f} is chance (by always naming the most frequent "
-        f"{'class' if top == 1 else f'{top} classes'}), 1 is perfect."
+        f"{first}: {chance(study):.3f} is chance (by always naming {most_frequent(study)}), 1 is "
+        "perfect."
     )
 
 

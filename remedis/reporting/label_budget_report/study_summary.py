@@ -33,8 +33,13 @@ def chance_in_words(study: Study) -> str:
     top = metric(study).top
     if top is None:
         return f"AUROC {chance(study):g}"
-    classes = "class" if top == 1 else f"{top} classes"
-    return f"{metric_name(study)} {chance(study):.3f}, by always naming the most frequent {classes}"
+    return f"{metric_name(study)} {chance(study):.3f}, by always naming {most_frequent(study)}"
+
+
+def most_frequent(study: Study) -> str:
+    """Returns for example `the 3 most frequent classes`: who names them always, scores chance."""
+    top = metric(study).top
+    return "the most frequent class" if top == 1 else f"the {top} most frequent classes"
 
 
 def has_labels(study: Study) -> bool:

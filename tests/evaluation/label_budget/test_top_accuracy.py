@@ -130,9 +130,9 @@ def test_a_study_of_classes_has_all_estimates():
 def test_intervals_cover_and_p_values_are_rare_without_a_difference(patients, shift):
     rng = np.random.default_rng(0)
     held, differ, small = [], [], []
-    many = make_classes(1, 40_000, 1)
+    many = make_classes(1, 20_000, 1)
     truth = made_test_set(many, "").areas(make_logits(many, shift)).values[0]
-    for draw in range(200):
+    for draw in range(100):
         test = make_classes(draw + 2, patients)
         logits = [make_logits(test, shift, int(rng.integers(2**31))) for _ in range(2)]
         cells = {Cell(a, "probe", 5, 0): x for a, x in zip(("base", "arm"), logits, strict=True)}
