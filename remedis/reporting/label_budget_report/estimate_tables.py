@@ -39,8 +39,11 @@ def curve_tables(study: Study) -> list[Table]:
 def _counts(mean: Fields, study: Study) -> str:
     """Returns the test patients of an estimate, and how uneven their images are, if recorded."""
     if metric(study).top is not None:  # every patient has a class
-        uneven = _uneven(mean) and f" (effectively {mean['effective_patients']:,.1f})"
-        return f"{mean['patients']:,} patients{uneven or ''}"
+        effective = mean.get("effective_patients")
+        uneven = effective is not None and round(effective, 1) != mean["patients"]
+        return f"{mean['patients']:,} patients" + (
+            f" (effectively {effective:,.1f})" if uneven else ""
+        )
     text = f"{mean['patients']:,} patients, {mean['positives']:,} positive"
     if mean.get("effective_positives") is not None and _uneven(mean):
         most = mean.get("largest_patient_images")
