@@ -173,7 +173,7 @@ def simulate_classes(
     return LabelledTestSet(names, targets, rows, MULTI_CLASS, metric), cells
 
 
-def classes_table(draws: int, resamples: int) -> None:
+def classes_table(draws: int, resamples: int, only: str) -> None:
     """Prints coverage of accuracies, of their difference without an effect, and of the ratio.
 
     `zero` and `all` are the shares of intervals of the accuracy with no and with all patients that
@@ -186,6 +186,8 @@ def classes_table(draws: int, resamples: int) -> None:
     )
     settings = itertools.product(("steep", "flat"), ((400, 10), (150, 5), (60, 5)), (1.0, 5.0))
     for shape, (patients, seeds), fold in settings:
+        if only not in ("", shape):
+            continue
         law = SHAPES[shape]
         laws = dataclasses.replace(law, speed=fold), law
         held: defaultdict[str, list[float]] = defaultdict(list)
@@ -532,7 +534,7 @@ def main() -> None:
         points_table(parsed.draws, parsed.resamples)
         return
     if parsed.classes:
-        classes_table(parsed.draws, parsed.resamples)
+        classes_table(parsed.draws, parsed.resamples, parsed.only)
         return
     if parsed.two_parts:
         two_parts_table()
