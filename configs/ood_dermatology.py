@@ -1,6 +1,7 @@
 r"""One clinic's photographs of skin to another's: patients needed for a top-3 accuracy.
 
-    python finetune/ood_curves.py --config=configs/ood_dermatology.py --workdir=runs/ood-skin \
+    python finetune/ood_curves.py --config=configs/ood_dermatology.py \
+        --workdir=runs/ood-dermatology \
         --config.arms='bit=bit:BiT-M-R50x1.npz; scratch=scratch:50x1' --config.baseline=scratch \
         --config.id_data_dir=/data/skin_there --config.ood_data_dir=/data/skin_here
 
