@@ -130,9 +130,9 @@ def test_a_study_of_classes_has_all_estimates():
 def test_intervals_cover_and_p_values_are_rare_without_a_difference(patients, shift):
     rng = np.random.default_rng(0)
     held, differ, small = [], [], []
-    many = make_classes(1, 20_000, 1)
+    many = make_classes(2, 50_000, 1)
     truth = made_test_set(many, "").areas(make_logits(many, shift)).values[0]
-    for draw in range(100):
+    for draw in range(120):
         test = make_classes(draw + 2, patients)
         logits = [make_logits(test, shift, int(rng.integers(2**31))) for _ in range(2)]
         cells = {Cell(a, "probe", 5, 0): x for a, x in zip(("base", "arm"), logits, strict=True)}
@@ -143,6 +143,7 @@ def test_intervals_cover_and_p_values_are_rare_without_a_difference(patients, sh
         (difference,), (p,) = arm.minus(base).differences()
         differ.append(difference.low <= 0 <= difference.high)
         small.append(p < 0.05)
-    assert np.mean(held) > 0.93
-    assert np.mean(differ) > 0.93
-    assert np.mean(small) < 0.07
+    # 1,000 draws: 0.977 and 0.949, 0.987 and 0.956, 0.013 and 0.044; the error here is 0.02.
+    assert np.mean(held) > 0.91
+    assert np.mean(differ) > 0.91
+    assert np.mean(small) < 0.09
