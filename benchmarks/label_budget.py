@@ -16,10 +16,10 @@ mean is higher in positives by the shift that the AUROC needs (equal-variance bi
 of its variance is shared by all models, half is the model's own; half of each belongs to the
 patient, half to the image.
 
-With `--classes`, a study is of the top-3 accuracy of seven equally frequent classes, one of which
-each test patient has: the law is that of the accuracy, and the logit of the true class is higher by
-the shift that it needs. Noise is the same. The numbers are in
-`remedis.evaluation.label_budget.test_set`.
+With `--classes` and `--class-points`, a study is of the top-3 accuracy of seven equally frequent
+classes, one of which each test patient has: the law is that of the accuracy, and the logit of the
+true class is higher by the shift that it needs. Noise is the same. The tables of all options are in
+`remedis.evaluation.label_budget`.
 
 The table has three numbers for the estimated budget and for the x-fold reduction. The bias is the
 median over all draws divided by the truth, less 1; a draw that does not reach the level counts as
@@ -227,6 +227,41 @@ def classes_table(draws: int, resamples: int, only: str) -> None:
             f"{share['difference']:12.3f}{share['p']:7.3f}{len(held['ratio']) / draws:8.2f}"
             f"{np.median(held['ratio']):8.2f}{np.sum(held['stated']) / draws:8.2f}"
             f"{share['covers']:8.2f}",
+            flush=True,
+        )
+
+
+def class_points_table(draws: int) -> None:
+    """Prints the coverage of top-3 accuracies and of differences of two arms of equal accuracy.
+
+    Every patient has two images, one seed. Half of the variance of a logit is that of the patient.
+    """
+    print("patients  accuracy   point  difference  p < 0.05")
+    shifts = np.linspace(-2, 6, 401)
+    for patients, accuracy in itertools.product((30, 100, 400), (0.95, 0.7)):
+        shift = np.interp(accuracy, top_accuracy_of(shifts), shifts)
+        held: defaultdict[str, list[bool]] = defaultdict(list)
+        for seed in range(draws):
+            rng = np.random.default_rng(seed)
+            rows = np.repeat(np.arange(patients), 2)
+            targets = np.eye(CLASSES)[rng.integers(CLASSES, size=patients)[rows]]
+            cells = {}
+            for name in ("arm", "base"):
+                noise = rng.normal(size=(patients, CLASSES))[rows] + rng.normal(size=targets.shape)
+                cells[Cell(name, "probe", 20, 0)] = targets * shift + noise / np.sqrt(2)
+            names = [f"class {i}" for i in range(CLASSES)]
+            labelled = LabelledTestSet(names, targets, rows, MULTI_CLASS, StudyMetric(TOP))
+            test, grid = made_test_set(labelled, "test"), complete_grid(cells, "base")
+            arm, base = (c.quantities() for c in learning_curves(test, cells, grid, "base"))
+            ((low, high),) = arm.intervals()
+            held["point"].append(low <= accuracy <= high)
+            (difference,), (p,) = arm.minus(base).differences()
+            held["difference"].append((difference.low or 0) <= 0 <= (difference.high or 0))
+            held["p"].append(p < 0.05)
+        share = {name: float(np.mean(values)) for name, values in held.items()}
+        print(
+            f"{patients:8}{accuracy:10.2f}{share['point']:8.3f}{share['difference']:12.3f}"
+            f"{share['p']:10.3f}",
             flush=True,
         )
 
@@ -527,6 +562,7 @@ def main() -> None:
     parser.add_argument("--power", action="store_true", help="true folds of 2 and 5")
     parser.add_argument("--points", action="store_true", help="small test sets")
     parser.add_argument("--classes", action="store_true", help="top-3 accuracy of seven classes")
+    parser.add_argument("--class-points", action="store_true", help="small test sets of classes")
     parser.add_argument("--two-parts", action="store_true", help="how two variances add up")
     parser.add_argument("--extrapolation", action="store_true", help="power law beyond budgets")
     parsed = parser.parse_args()
@@ -535,6 +571,9 @@ def main() -> None:
         return
     if parsed.classes:
         classes_table(parsed.draws, parsed.resamples, parsed.only)
+        return
+    if parsed.class_points:
+        class_points_table(parsed.draws)
         return
     if parsed.two_parts:
         two_parts_table()
