@@ -88,6 +88,8 @@ def _rehearsal(config: ml_collections.ConfigDict) -> None:
     if of_slides:
         common.rehearse_slides(config.id)
         common.rehearse_slides(config.ood)
+        shares = {"train": 0.5, "validation": 0.5, "test": 0.0}
+        config.id.splits = ml_collections.ConfigDict(shares)
     else:
         shares = {"train": 0.4, "validation": 0.15, "test": 0.45}
         config.ood.splits = ml_collections.ConfigDict(shares)

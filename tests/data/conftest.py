@@ -88,8 +88,8 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         "folder": _folder(root / "folder"),
         "dicom": _dicom(root / "dicom"),
         "slides": _slides(root / "slides"),
-        "camelyon16": synthetic.write_camelyon16(root, slides=8, test_slides=6),
-        "camelyon17": synthetic.write_camelyon17(root, patients_per_centre=5),
+        "camelyon16": synthetic.write_camelyon16(root, slides=6, test_slides=4),
+        "camelyon17": synthetic.write_camelyon17(root, patients_per_centre=3),
         "mimic_cxr": synthetic.write_mimic_cxr(root, patients=12, image_size=64),
         "patch_camelyon": synthetic.write_patch_camelyon(root, patches=16, held_out_patches=8),
     }

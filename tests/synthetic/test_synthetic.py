@@ -61,7 +61,7 @@ WRITERS = {
         to, patients=n, image_size=32, **more
     ),
     "camelyon16": lambda to, n=4, **more: synthetic.write_camelyon16(
-        to, slides=min(n, 2), test_slides=n, **more
+        to, slides=1, test_slides=min(n, 5), **more
     ),
     "camelyon17 slides": lambda to, n=4, **more: synthetic.write_camelyon17(
         to, patients_per_centre=n // 3, **more

@@ -145,6 +145,16 @@ def test_only_the_middle_third_decides(path):
     assert labels(path, outlines(square(192, 192, 1)), centre=1.0) == {(2, 2)}
 
 
+def test_tiles_far_from_outlines_are_skipped_and_no_others():
+    generator = np.random.default_rng(1)
+    x, y = generator.integers(0, 900, (2, 400))
+    offsets = 32 + np.arange(32) + 0.5
+    for _ in range(20):
+        drawn = outlines(*(square(*generator.uniform(0, 900, 2), 9 * i + 0.5) for i in range(4)))
+        every = [drawn.is_tumour(a + offsets, b + offsets).any() for a, b in zip(x, y, strict=True)]
+        np.testing.assert_array_equal(tiling._tumour(drawn, x, y, 96, 1.0, 1 / 3), every)
+
+
 def test_holes_and_several_outlines(path):
     # The outline covers the middles of four tiles; a hole removes one of them.
     large = square(96, 96, 192)
