@@ -44,6 +44,11 @@ def ood(
     # Comparison.
     config.arms = ""  # 'NAME=CHECKPOINT; ...': a folder, bit:FILE.npz, scratch:50x1 or keras:...
     config.baseline = ""  # name of the arm that the others are compared with
+    # Settings of memory that differ between arms, such as 'remedis: gradient_checkpointing=True,
+    # accumulate=16'; no other keys: arms have everything else in common.
+    config.arm_options = ""
+    # Pretrainings that make arms which are missing, 'FOLDER=CONFIG; ...', for the message.
+    config.pretrained_by = ""
     config.modes = ("probe", "finetune")  # ways to adapt an arm: one of them, or both
     # Data.
     # Names in the report; empty: names of the folders, config.id_data_dir and config.ood_data_dir.
@@ -51,6 +56,11 @@ def ood(
     config.ood_name = outside.source
     config.id_data_dir = ""
     config.ood_data_dir = ""
+    # Further OOD sets, 'hospital B=/data/b; hospital C=/data/c': each is judged like the first one,
+    # config.ood, from the same in-distribution models. Their keys are those of config.ood, except
+    # for 'hospital B: sites=1; hospital C: source=mimic_cxr, uncertain="zeros; Edema=ones"'.
+    config.further_ood = ""
+    config.further_ood_options = ""
     config.id_sites = ""  # such as '0, 3, 4': images of these alone, split again; empty for all
     config.ood_sites = ""
     # Budgets: numbers of labelled patients of the OOD data; none and all are always among them.

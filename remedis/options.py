@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -88,6 +89,44 @@ def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
         except (ValueError, SyntaxError):
             values[key] = value
     return values
+
+
+def values_by_name(text: str, *, what: str, expected: str) -> dict[str, dict[str, Any]]:
+    """Returns values by name and key from a text such as `a: x=1, y=none; b: x=(2, 3)`.
+
+    Args:
+      text: names with their values. A comma or semicolon divides unless it stands in quotes or
+        brackets. A value that is no Python literal is text.
+      what: the name of the option, as its error message begins, such as `config.arm_options`.
+      expected: the form of the text, as its error message ends, with an example.
+
+    Raises:
+      UserError: the text is not of that form, or has a name twice or a key of one name twice.
+    """
+    named: dict[str, dict[str, Any]] = {}
+    for part in _apart(text, ";", what, expected):
+        name, _, listed = (piece.strip() for piece in part.partition(":"))
+        texts = _apart(listed, ",", what, expected)
+        if not name or not texts:
+            raise UserError(f"{what} has {part!r}; expected {expected}.")
+        if name in named:
+            raise UserError(f"{what} names {name!r} twice; write all of its keys behind one colon.")
+        named[name] = values = literals(texts, what)
+        if len(values) < len(texts):
+            raise UserError(f"{what} has {part!r}, in which a key stands twice; write it once.")
+    return named
+
+
+def _apart(text: str, separator: str, what: str, expected: str) -> list[str]:
+    """Returns the parts of a text between separators that are in no quotes or brackets."""
+    whole = r"""[^;,"'()\[\]{}]|"[^"]*"|'[^']*'|\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}"""
+    other = {";": ",", ",": ";"}[separator]
+    if not re.fullmatch(f"(?:{whole}|[;,])*", text):
+        raise UserError(
+            f"{what} is {text!r}, in which a quote or a bracket is not closed; expected {expected}."
+        )
+    found = (part.strip() for part in re.findall(f"(?:{whole}|{other})+", text))
+    return [part for part in found if part]
 
 
 def grid(

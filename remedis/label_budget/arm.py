@@ -108,13 +108,21 @@ def model_folder(run: StudyDirectory, name: str, training: int = 0) -> pathlib.P
       name: of the arm.
       training: number of the in-distribution training, from 0.
     """
-    return run / (f"id-{training}" if training else "id") / name
+    return run.models / _of_training("id", training) / name
 
 
 def scores_file(run: StudyDirectory, name: str, mode: str, training: int = 0) -> pathlib.Path:
-    """Returns the file of an arm's `InDistributionScores`."""
-    folder = model_folder(run, name, training)
+    """Returns the file of an arm's `InDistributionScores` on the test sets of a study."""
+    return _scores_file(run.path, name, mode, training)
+
+
+def _scores_file(root: pathlib.Path, name: str, mode: str, training: int) -> pathlib.Path:
+    folder = root / _of_training("id", training) / name
     return folder / SCORES if mode == "finetune" else folder.with_name(f"{name}-{mode}.npz")
+
+
+def _of_training(folder: str, training: int) -> str:
+    return f"{folder}-{training}" if training else folder
 
 
 def pin_weights(run: StudyDirectory, name: str, digest: str, training: int = 0) -> None:
@@ -130,8 +138,8 @@ def pin_weights(run: StudyDirectory, name: str, digest: str, training: int = 0) 
     Raises:
       UserError: finished cells of the arm started from other weights.
     """
-    file = run / (f"weights-{training}" if training else "weights") / f"{name}.txt"
-    begun = any(scores_file(run, name, mode, training).is_file() for mode in MODES)
+    file = run.models / _of_training("weights", training) / f"{name}.txt"
+    begun = any(_scores_file(run.models, name, mode, training).is_file() for mode in MODES)
     if begun and file.is_file():
         if file.read_text(encoding="utf-8") != digest:
             raise UserError(

@@ -125,6 +125,7 @@ def time_left(
     store: CellStore,
     unfinished: Iterable[Cell],
     model_seconds: Mapping[Cell, float | None],
+    similar: CellStore | None = None,
 ) -> str:
     """Returns an estimate, in words, of the time that unfinished cells will take.
 
@@ -137,12 +138,16 @@ def time_left(
       unfinished: the cells to estimate.
       model_seconds: that each in-distribution model took, by its zero-shot cell; None if it is not
         trained yet. Training every candidate of a grid is part of the time, here and in cells.
+      similar: cells of another out-of-distribution set, by whose times an arm and mode without
+        finished cells is judged; None for no such set.
     """
     cell_seconds: dict[tuple[str, ...], list[float]] = {}
-    for cell in store:
-        if cell.patients:
-            for group in ((cell.mode,), (cell.mode, cell.arm)):
-                cell_seconds.setdefault(group, []).append(store.seconds(cell))
+    for cells in (store, similar):
+        known_before = set(cell_seconds)
+        for cell in cells or ():
+            for group in ((cell.mode,), (cell.mode, cell.arm)) if cell.patients else ():
+                if group not in known_before:
+                    cell_seconds.setdefault(group, []).append(cells.seconds(cell))
     means = {group: float(np.mean(seconds)) for group, seconds in cell_seconds.items()}
     expected: dict[str, list[float | None]] = {}
     unfinished = list(unfinished)

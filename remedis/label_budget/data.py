@@ -5,14 +5,14 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data import canonical_ids, judged_images, label_policies, sources
+from remedis.data import canonical_ids, label_policies, sources
 from remedis.data import manifest as manifests
 from remedis.data.checks import leaks, look_hashes
 from remedis.data.fingerprints import Fingerprints, beyond_chance
@@ -43,6 +43,7 @@ class StudyData:
       test_images: what recognises the out-of-distribution test images.
       receipts: of the leak gate: within each hospital, `id` and `ood`, and `between` the two.
       label_notes: what labels of each hospital's test split count as, `id` and `ood`.
+      judged: the images that choose or test a model.
     """
 
     inside: RunData
@@ -53,6 +54,7 @@ class StudyData:
     test_images: Fingerprints
     receipts: dict[str, Any]
     label_notes: dict[str, list[str]]
+    judged: tuple[JudgedSet, ...]
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Returns patients, images and positive images per label, by hospital and split."""
@@ -65,8 +67,16 @@ class StudyData:
         }
 
 
-def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
-    """Returns the data of a study; writes `leaks.json` and `judged.json`.
+def prepare(
+    settings: StudySettings, run: StudyDirectory, first: StudyData | None = None
+) -> StudyData:
+    """Returns the data of a study; writes `leaks.json`.
+
+    Args:
+      settings: of the study.
+      run: the study's directory.
+      first: the data of the first out-of-distribution set, whose in-distribution data this study
+        shares; None if it is the first itself.
 
     Raises:
       UserError: as `finetuning.data.prepare`; out-of-distribution images are among those that
@@ -74,13 +84,20 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
     """
     prepared: dict[str, RunData] = {}
     receipts = {}
+    if first is not None:
+        prepared["id"], receipts["id"] = first.inside, first.receipts["id"]
     for key in HOSPITALS:
+        if key in prepared:
+            continue
         hospital = settings.hospital(key)
         if not hospital.finetuning.data.data_dir:
             raise UserError(f"config.{key}_data_dir is not set: name the directory of the data.")
         directory = run.data(key)
         if hospital.sites:
-            hospital = _of_sites(hospital, key, directory / "manifest.csv")
+            option = f"config.{key}_sites"
+            if first is not None:
+                option = f"config.further_ood_options ({hospital.name}: sites)"
+            hospital = _of_sites(hospital, key, option, directory / "manifest.csv")
         data = hospital.finetuning.data
         _LOG.info(f"{hospital.name or data.source} ({key.upper()}):")
         prepared[key] = finetuning_data.prepare(data, settings.task, directory)
@@ -103,7 +120,6 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
     )
     test_images = outside.fingerprints("test")
     test = JudgedSet.from_images("ood/test", outside.test.root, test_images)
-    judged_images.write(run.path, [*inside.judged("id/"), test])
     pool = dataclasses.replace(
         outside.train,
         table=pd.concat([outside.train.table, outside.validation.table], ignore_index=True),
@@ -122,15 +138,27 @@ def prepare(settings: StudySettings, run: StudyDirectory) -> StudyData:
             "id": inside.summary["label_notes"]["test"],
             "ood": outside.summary["label_notes"]["test"],
         },
+        (*inside.judged("id/"), test),
     )
 
 
-def refuse_seen(settings: StudySettings, data: StudyData) -> None:
-    """Raises a UserError if the checkpoint of an arm has seen images of a test set."""
+def refuse_seen(
+    settings: StudySettings, data: StudyData, keys: Collection[str] = HOSPITALS, named: bool = False
+) -> None:
+    """Raises a UserError if the checkpoint of an arm has seen images of a test set.
+
+    Args:
+      settings: of the study.
+      data: of the study.
+      keys: the hospitals whose test images are checked.
+      named: whether messages name the out-of-distribution set, one of several.
+    """
+    outside = f"out-of-distribution ({settings.ood.name})" if named else "out-of-distribution"
     tests = {
         "id": ("in-distribution", data.inside.fingerprints("test")),
-        "ood": ("out-of-distribution", data.test_images),
+        "ood": (outside, data.test_images),
     }
+    tests = {key: tests[key] for key in keys}
     for name, checkpoint in settings.arms.items():
         seen = SeenImages.from_checkpoint(checkpoint)
         for key, (title, images) in tests.items():
@@ -150,7 +178,9 @@ def _same_directory(settings: StudySettings) -> bool:
     return len(set(map(os.path.realpath, directories))) == 1
 
 
-def _of_sites(hospital: HospitalSettings, key: str, target: os.PathLike[str]) -> HospitalSettings:
+def _of_sites(
+    hospital: HospitalSettings, key: str, option: str, target: os.PathLike[str]
+) -> HospitalSettings:
     """Returns the settings for the images of some sites, in a manifest without their splits.
 
     A source that splits by site, such as WILDS' Camelyon17, would leave no test images.
@@ -163,7 +193,7 @@ def _of_sites(hospital: HospitalSettings, key: str, target: os.PathLike[str]) ->
     for site in sites:
         if not (known == site).any():
             raise UserError(
-                f"config.{key}_sites names {site!r}, of which there are no images; the data have "
+                f"{option} names {site!r}, of which there are no images; the data have "
                 f"the sites {', '.join(sorted(known.dropna().unique())) or '(none)'}."
             )
     chosen = manifest.subset(known.isin(sites).to_numpy(dtype=bool, na_value=False))

@@ -117,7 +117,7 @@ class FinetuneArm:
         if unchanged is None:
             return Adapted(zero_shot, Choice(names, (None,) * len(names), 0))
         export = model_folder(self._run, self._name, training) / "export"
-        base = self._settings.finetuning("ood", os.path.abspath(export), cell.seed)
+        base = self._settings.finetuning("ood", os.path.abspath(export), cell.seed, self._name)
         settings = [candidate.of(base) for candidate in self._settings.select.candidates()]
         directories = [
             CandidateDirectory(self._run / "work" / str(cell) / f"candidate-{i}", one.to_dict())
@@ -152,7 +152,7 @@ class FinetuneArm:
         scores = self.in_distribution(training)
         if scores.pool is None:  # a model of version 0.1
             export = os.path.abspath(model_folder(self._run, self._name, training) / "export")
-            settings = self._settings.finetuning("ood", export)
+            settings = self._settings.finetuning("ood", export, arm=self._name)
             self._reset(settings, training)
             assert self._trainable is not None
             pool = predict.predict(
@@ -199,7 +199,7 @@ def _train_in_distribution(
     """Fine-tunes an arm on the in-distribution data; leaves export and scores in `work`."""
     start = time.monotonic()
     spec = study.arms[name]
-    base = study.finetuning("id", spec, training)
+    base = study.finetuning("id", spec, training, name)
     distribution = Distribution.from_name("none")
     trainable = model.build(base, distribution.strategy)
     directory = RunDirectory(work, base.to_dict())

@@ -58,7 +58,7 @@ class ProbeArm:
         pin_weights(run, name, backbone.digest(loaded.backbone))
         _, eval_ops = finetuning.images.operations()
         stored = embedding_store.of_head(
-            classifier, run / "embeddings", eval_ops, finetuning.optimization.batch_size
+            classifier, run.models / "embeddings", eval_ops, finetuning.optimization.batch_size
         )
 
         def embedded(split: Manifest, hashes: "pd.Series[str]", what: str) -> np.ndarray:

@@ -40,7 +40,7 @@ def prepared(settings: StudySettings, run: StudyDirectory) -> StudySettings:
     """Returns the settings with made-up data for each hospital that names none.
 
     Raises:
-      UserError: there is no such pair of hospitals.
+      UserError: there is no such pair of hospitals, or no made-up data for a further set.
     """
     if settings.rehearsal not in PAIRS:
         raise unknown_choice("pair of rehearsal hospitals", settings.rehearsal, PAIRS)
@@ -49,10 +49,28 @@ def prepared(settings: StudySettings, run: StudyDirectory) -> StudySettings:
         settings,
         id=_with_directory(settings.id, inside),
         ood=_with_directory(settings.ood, outside),
+        further={
+            name: further
+            if further.finetuning.data.data_dir
+            else _with_directory(further, _further(further, settings.ood, outside, run))
+            for name, further in settings.further.items()
+        },
     )
     directories = [h.finetuning.data.data_dir for h in (settings.id, settings.ood)]
     _LOG.info(f"Rehearsal: made-up data in {directories[0]} and {directories[1]}.")
     return settings
+
+
+def _further(
+    hospital: HospitalSettings, first: HospitalSettings, outside: pathlib.Path, run: StudyDirectory
+) -> pathlib.Path:
+    """Returns the made-up data of a further set: other sites of the first set, or other data."""
+    source = hospital.finetuning.data.source
+    if source == first.finetuning.data.source:
+        return outside
+    if source not in FURTHER:
+        raise unknown_choice(f"made-up source of {hospital.name!r}", source, FURTHER)
+    return FURTHER[source](run / "rehearsal" / hospital.name)
 
 
 def _with_directory(hospital: HospitalSettings, directory: pathlib.Path) -> HospitalSettings:
@@ -72,6 +90,16 @@ def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
         made_once(
             outside / "ChestX-ray14",
             lambda: synthetic.write_chestxray14(outside, 500, image_size=size, style=HOSPITAL_C),
+        ),
+    )
+
+
+def _mimic_cxr(folder: pathlib.Path) -> pathlib.Path:
+    """Makes hospital B in the layout of MIMIC-CXR."""
+    return made_once(
+        folder / "mimic-cxr-jpg-2.0.0",
+        lambda: synthetic.write_mimic_cxr(
+            folder, 500, image_size=IMAGE_SIZE, style=synthetic.HOSPITAL_B
         ),
     )
 
@@ -127,3 +155,6 @@ PAIRS: Mapping[str, Callable[[pathlib.Path], tuple[pathlib.Path, pathlib.Path]]]
     "own": _own,
     "skin": _skin,
 }
+
+# Made-up data of a further set, by its source.
+FURTHER: Mapping[str, Callable[[pathlib.Path], pathlib.Path]] = {"mimic_cxr": _mimic_cxr}

@@ -10,15 +10,28 @@ from collections.abc import Collection, Iterator, Sequence
 import ml_collections
 
 from remedis import files
+from remedis.data import judged_images
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning import gradient, scratch_rates
-from remedis.label_budget import arm, budgets, data, rehearsal, summary, tuning
+from remedis.label_budget import (
+    arm,
+    arm_options,
+    budgets,
+    data,
+    further_sets,
+    rehearsal,
+    set_list,
+    summary,
+    tuning,
+)
 from remedis.label_budget.cell_store import CellStore, plan_cells, time_left
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.finetune_arm import FinetuneArm
 from remedis.label_budget.probe_arm import ProbeArm
-from remedis.label_budget.settings import Shard, StudySettings
+from remedis.label_budget.settings import HOSPITALS, Shard, StudySettings
+from remedis.label_budget.shared_models import SharedModelArm
+from remedis.training.distribution import Distribution
 from remedis.zoo import resolve
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +40,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """A study with its data prepared and its cells planned.
+    """A study of one out-of-distribution set, with its data prepared and its cells planned.
 
     Attributes:
       settings: with the made-up data of a rehearsal.
@@ -35,6 +48,8 @@ class Study:
       data: of both hospitals.
       budgets: all, also those that are left out.
       cells: all, finished or not.
+      first: the study of the first out-of-distribution set, whose in-distribution models this one
+        shares; None if it is the first itself.
     """
 
     settings: StudySettings
@@ -42,22 +57,52 @@ class Study:
     data: data.StudyData
     budgets: tuple[budgets.Budget, ...]
     cells: CellStore
+    first: "Study | None" = None
 
     @classmethod
     def from_config(cls, config: ml_collections.ConfigDict, workdir: files.Path) -> "Study":
-        """Prepares the data and plans the cells.
+        """Returns the study of the first out-of-distribution set; see `all_from_config`."""
+        return cls.all_from_config(config, workdir)[0]
+
+    @classmethod
+    def all_from_config(
+        cls, config: ml_collections.ConfigDict, workdir: files.Path
+    ) -> "list[Study]":
+        """Prepares the data and plans the cells of every out-of-distribution set, in their order.
 
         Raises:
           UserError: config or data are at fault.
         """
         settings = StudySettings.from_config(config)
-        run = StudyDirectory(workdir, config.to_dict())
+        values = config.copy_and_resolve_references().to_dict()
+        run = StudyDirectory(workdir, values)
         settings = settings.as_begun(run)
+        arm_options.check_there(settings.arms, settings.pretrained_by)
         if settings.rehearsal:
             settings = rehearsal.prepared(settings, run)
-        study_data = data.prepare(settings, run)
+        first = cls._prepared(settings, run)
+        studies = [first]
+        for name, alone in further_sets.studies(values).items():
+            _LOG.info(f"Further out-of-distribution set {name}:")
+            directory = run.of_further_set(name, alone)
+            studies.append(cls._prepared(settings.of_further_set(name), directory, first))
+        for study in studies[1:]:
+            judged_images.write(study.run.path, study.data.judged)
+        set_list.write(run, {study.settings.ood.name: study.data for study in studies})
+        return studies
+
+    @classmethod
+    def _prepared(
+        cls, settings: StudySettings, run: StudyDirectory, first: "Study | None" = None
+    ) -> "Study":
+        study_data = data.prepare(settings, run, first and first.data)
         summary.check(settings, study_data)
-        data.refuse_seen(settings, study_data)
+        data.refuse_seen(
+            settings,
+            study_data,
+            HOSPITALS if first is None else ("ood",),
+            named=first is not None or bool(settings.further),
+        )
         planned = budgets.plan(
             study_data.pool,
             settings.budgets,
@@ -72,7 +117,8 @@ class Study:
             settings.primary.among(planned)
         cells = plan_cells(settings.arms, _trainings(settings), planned, settings.seeds)
         shape = (len(study_data.test), len(study_data.test.labels))
-        return cls(settings, run, study_data, planned, CellStore(run / "cells", cells, shape))
+        store = CellStore(run / "cells", cells, shape)
+        return cls(settings, run, study_data, planned, store, first)
 
     def time_left(self, unfinished: Sequence[Cell]) -> str:
         """Returns an estimate, in words, of the time that unfinished cells will take."""
@@ -80,13 +126,27 @@ class Study:
         for mode in self.settings.modes:
             for name in self.settings.arms:
                 for training in range(self.settings.trainings(mode)):
-                    file = arm.scores_file(self.run, name, mode, training)
-                    model = Cell(name, mode, 0, training)
-                    finished = file.is_file()
-                    seconds[model] = (
-                        arm.InDistributionScores.read(file).seconds if finished else None
-                    )
-        return time_left(self.cells, unfinished, seconds)
+                    seconds[Cell(name, mode, 0, training)] = self._seconds(name, mode, training)
+        return time_left(self.cells, unfinished, seconds, self.first and self.first.cells)
+
+    def _seconds(self, name: str, mode: str, training: int) -> float | None:
+        """Returns the seconds of an in-distribution model; None if no such model is finished.
+
+        A further set only scores the images by it. Embedding them, for a probe, takes at most as
+        long as it did with the in-distribution images; scoring by a fine-tuned model is not
+        counted.
+        """
+        file = arm.scores_file(self.run, name, mode, training)
+        if file.is_file():
+            return arm.InDistributionScores.read(file).seconds
+        if self.first is None:
+            return None
+        return self.first._seconds(name, mode, training) if mode == "probe" else 0.0
+
+    def sentence(self, text: str) -> str:
+        """Returns a sentence that begins with the name of the set, if there are several."""
+        several = self.first is not None or self.settings.further
+        return f"{self.settings.ood.name}: {text}" if several else text
 
 
 def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None) -> bool:
@@ -94,12 +154,13 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
 
     Finished cells are not repeated, and a killed one resumes. Several processes may share one
     directory, each with a shard of its own. Without a shard all unfinished cells are run and then
-    merged into `summary.json` and `curves.csv`.
+    merged into `summary.json` and `curves.csv`, one out-of-distribution set after the other.
 
     Args:
       config: as `configs.common_study.ood` makes it.
       workdir: the study's directory.
-      shard: the cells of this process; None for all cells, and merging.
+      shard: the cells of this process, a share of those of every set; None for all cells, and
+        merging.
 
     Returns:
       Whether the study was merged.
@@ -107,25 +168,30 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
     Raises:
       UserError: config, data or checkpoints are at fault.
     """
-    study = Study.from_config(config, workdir)
-    cells = study.cells.unfinished(shard or Shard())
-    _LOG.info(
-        f"{study.cells.planned - len(study.cells.unfinished()):,} of {study.cells.planned:,} cells "
-        f"are finished; {len(cells):,} to do here."
-    )
-    for mode in study.settings.modes:
-        _LOG.info(tuning.budget(study.settings, mode))
-    _check_arms(study, cells)
-    _run_cells(study, cells, shard or Shard())
+    studies = Study.all_from_config(config, workdir)
+    cells = [study.cells.unfinished(shard or Shard()) for study in studies]
+    for study, own in zip(studies, cells, strict=True):
+        done = study.cells.planned - len(study.cells.unfinished())
+        _LOG.info(
+            study.sentence(
+                f"{done:,} of {study.cells.planned:,} cells are finished; {len(own):,} to do here."
+            )
+        )
+    for mode in studies[0].settings.modes:
+        _LOG.info(tuning.budget(studies[0].settings, mode))
+    for study, own in zip(studies, cells, strict=True):
+        _check_arms(study, own)
+    for study, own in zip(studies, cells, strict=True):
+        _run_cells(study, own, shard or Shard())
+        if shard is None:
+            summary.write(study.settings, study.run, study.data, study.budgets, study.cells)
     if shard is not None:
-        others = len(study.cells.unfinished())
+        others = sum(len(study.cells.unfinished()) for study in studies)
         _LOG.info(
             f"Shard {shard.number}/{shard.count} is done; {others:,} cells are left to others. "
             "Without --shard the study is merged."
         )
-        return False
-    summary.write(study.settings, study.run, study.data, study.budgets, study.cells)
-    return True
+    return shard is None
 
 
 def list_cells(
@@ -135,13 +201,30 @@ def list_cells(
 
     Args and errors are those of `run`. The data are prepared, since budgets follow from them.
     """
-    study = Study.from_config(config, workdir)
-    unfinished = set(study.cells.unfinished(shard or Shard()))
+    studies = Study.all_from_config(config, workdir)
+    lines = [tuning.budget(studies[0].settings, mode) for mode in studies[0].settings.modes]
+    for study in studies:
+        lines += _listed(study, shard or Shard())
+    if len(studies) > 1:
+        planned = sum(study.cells.planned for study in studies)
+        finished = sum(len(study.cells) for study in studies)
+        lines.append(
+            f"Together: {finished:,} of {planned:,} cells of {len(studies)} out-of-distribution "
+            "sets are finished; in-distribution models are trained once for all of them."
+        )
+    return "\n".join(lines)
+
+
+def _listed(study: Study, shard: Shard) -> list[str]:
+    """Returns the lines of `list_cells` on one out-of-distribution set."""
+    unfinished = set(study.cells.unfinished(shard))
     finished = set(study.cells)
     settings = study.settings
     _check_arms(study, sorted(unfinished))
     planned = plan_cells(settings.arms, _trainings(settings), study.budgets, settings.seeds)
-    lines = [tuning.budget(settings, mode) for mode in settings.modes]
+    lines = []
+    if heading := study.sentence(""):
+        lines.append(heading.rstrip())
     for (mode, name, patients), group in itertools.groupby(
         planned, key=lambda cell: (cell.mode, cell.arm, cell.patients)
     ):
@@ -152,11 +235,12 @@ def list_cells(
             f"{sum(c in unfinished for c in cells):3} to do"
         )
     lines += _trainings_left(study, unfinished)
+    left = f" here: {study.time_left(sorted(unfinished))}" if unfinished else ""
     lines.append(
         f"{len(finished):,} of {study.cells.planned:,} cells are finished, {len(unfinished):,} to "
-        f"do{f' here: {study.time_left(sorted(unfinished))}' if unfinished else ''}."
+        f"do{left}."
     )
-    return "\n".join(lines)
+    return lines
 
 
 def _trainings(settings: StudySettings) -> dict[str, int]:
@@ -170,8 +254,9 @@ def _trainings_left(study: Study, unfinished: Collection[Cell]) -> list[str]:
     settings, candidates = study.settings, len(study.settings.select)
     trainings = settings.trainings("finetune")
     models = {(cell.arm, cell.seed % trainings) for cell in unfinished if cell.mode == "finetune"}
+    # Those that a further set needs are the first set's, which counts them.
     missing = sum(
-        not arm.scores_file(study.run, name, "finetune", training).is_file()
+        study.first is None and not arm.scores_file(study.run, name, "finetune", training).is_file()
         for name, training in models
     )
     if not adapted + missing:
@@ -188,15 +273,19 @@ def _check_arms(study: Study, cells: Sequence[Cell]) -> None:
         resolve.check(study.settings.arms[name])
     if not any(cell.mode == "finetune" for cell in cells):
         return
+    finetuned = list(dict.fromkeys(cell.arm for cell in cells if cell.mode == "finetune"))
     for key, train in (("id", study.data.inside.train), ("ood", study.data.pool)):
         base = study.settings.finetuning(key, checkpoint="")
         base.images.operations()
         try:
             for candidate in study.settings.select.candidates():
                 gradient.check(candidate.of(base), train)
+            for name in finetuned:
+                asked = study.settings.finetuning(key, "", arm=name).optimization
+                Distribution.from_name("none").check_batch(asked.batch_size, asked.accumulate)
         except UserError as error:
-            raise UserError(f"Fine-tuning by config.{key}: {error}") from None
-    for name in dict.fromkeys(cell.arm for cell in cells if cell.mode == "finetune"):
+            raise UserError(study.sentence(f"Fine-tuning by config.{key}: {error}")) from None
+    for name in finetuned:
         _check_rates(study.settings, name)
 
 
@@ -256,10 +345,17 @@ def _by_arm(
             own_cells.sort(key=lambda cell: cell.seed % trainings)
             if not own_cells:
                 continue
-            _LOG.info(f"{name}, {mode}: {len(own_cells):,} cells.")
+            _LOG.info(study.sentence(f"{name}, {mode}: {len(own_cells):,} cells."))
             if mode == "probe":
                 probe_arm = ProbeArm(settings, study.run, study.data, name)
                 probe_arm.in_distribution(0).write(arm.scores_file(study.run, name, mode))
                 yield probe_arm, own_cells
             else:
-                yield FinetuneArm(settings, study.run, study.data, name, shard), own_cells
+                yield _finetune_arm(study, name, shard), own_cells
+
+
+def _finetune_arm(study: Study, name: str, shard: Shard) -> FinetuneArm:
+    own = (study.settings, study.run, study.data, name, shard)
+    if study.first is None:
+        return FinetuneArm(*own)
+    return SharedModelArm(*own, first=_finetune_arm(study.first, name, shard))

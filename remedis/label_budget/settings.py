@@ -16,6 +16,8 @@ from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.label_budget import StudyMetric, check_levels
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import LENGTHS, Grid
+from remedis.label_budget import arm_options, further_sets
+from remedis.label_budget.arm_options import ArmOptions
 from remedis.label_budget.stated_comparison import StatedComparison
 from remedis.models.tasks import TASKS
 from remedis.training import checks
@@ -77,14 +79,19 @@ class StudySettings:
 
     Attributes:
       arms: checkpoint by name of the arm.
+      arm_options: settings of memory that differ between arms, by name of the arm.
+      pretrained_by: the config of the pretraining that makes an arm's folder, by folder.
       select: settings of fine-tuning to choose from on validation, the same for every arm.
       id: the in-distribution hospital.
-      ood: the out-of-distribution hospital.
+      ood: the out-of-distribution hospital, the first set of several.
+      further: further out-of-distribution sets, by name.
     """
 
     title: str
     rehearsal: str
     arms: Mapping[str, str]
+    arm_options: Mapping[str, ArmOptions]
+    pretrained_by: Mapping[str, str]
     baseline: str
     modes: tuple[str, ...]
     budgets: str
@@ -105,6 +112,7 @@ class StudySettings:
     caveats: tuple[str, ...]
     id: HospitalSettings
     ood: HospitalSettings
+    further: Mapping[str, HospitalSettings]
 
     @classmethod
     def from_config(cls, config: ml_collections.ConfigDict) -> "StudySettings":
@@ -114,17 +122,23 @@ class StudySettings:
           UserError: a value is not of its form or out of its bounds.
         """
         _check_form(config)
+        values = config.copy_and_resolve_references().to_dict()
+        arms = _arms(config.arms)
         settings = options.settings(
             cls,
             config,
-            arms=_arms(config.arms),
-            primary=StatedComparison.parse(
-                config.primary, _arms(config.arms), config.baseline, config.modes
-            ),
+            arms=arms,
+            arm_options=arm_options.parse(values["arm_options"], arms),
+            pretrained_by=arm_options.pretrainings(values["pretrained_by"]),
+            primary=StatedComparison.parse(config.primary, arms, config.baseline, config.modes),
             select=Grid.parse(config.select),
             metric=StudyMetric.parse(config.metric),
-            id=_hospital(config, "id"),
-            ood=_hospital(config, "ood"),
+            id=_hospital(values, "id"),
+            ood=_hospital(values, "ood"),
+            further={
+                name: _hospital(alone, "ood")
+                for name, alone in further_sets.studies(values).items()
+            },
         )
         _check(settings)
         return settings
@@ -144,6 +158,16 @@ class StudySettings:
         """Values of the metric that are further levels: `target`, if it is given."""
         return () if self.target is None else (self.target,)
 
+    def of_further_set(self, name: str) -> "StudySettings":
+        """Returns the settings of the study of a further out-of-distribution set alone.
+
+        The primary comparison is that of the first set.
+        """
+        title = self.title and f"{self.title}: {name}"
+        return dataclasses.replace(
+            self, title=title, ood=self.further[name], primary=None, further={}
+        )
+
     def hospital(self, key: str) -> HospitalSettings:
         """Returns the settings of `id` or `ood`."""
         return self.id if key == "id" else self.ood
@@ -155,22 +179,26 @@ class StudySettings:
         """
         return self.id_trainings if mode == "finetune" else 1
 
-    def finetuning(self, key: str, checkpoint: str, seed: int = 0) -> FinetuneSettings:
+    def finetuning(
+        self, key: str, checkpoint: str, seed: int = 0, arm: str = ""
+    ) -> FinetuneSettings:
         """Returns the settings of a fine-tuning run on one hospital's data.
 
         Args:
           key: `id` or `ood`.
           checkpoint: the weights to start from.
           seed: added to that of the study.
+          arm: its name, if its own `config.arm_options` count.
         """
         base = self.hospital(key).finetuning
         model = dataclasses.replace(base.model, checkpoint=checkpoint)
-        return dataclasses.replace(base, model=model, seed=self.seed + seed)
+        settings = dataclasses.replace(base, model=model, seed=self.seed + seed)
+        own = self.arm_options.get(arm)
+        return settings if own is None else own.of(settings)
 
 
-def _hospital(config: ml_collections.ConfigDict, key: str) -> HospitalSettings:
+def _hospital(values: Mapping[str, Any], key: str) -> HospitalSettings:
     """Returns one hospital's settings; a study has only one value for the keys set here."""
-    values = config.copy_and_resolve_references().to_dict()
     finetuning = FinetuneSettings.from_config(
         values[key]
         | {

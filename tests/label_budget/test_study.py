@@ -6,11 +6,10 @@ import subprocess
 import sys
 
 import bit_weights
-import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from small_study import PATIENTS, summary_of
 from zoo_helpers import TINY
 
 from remedis import files, label_budget
@@ -28,66 +27,6 @@ from remedis.models import bit
 from remedis.reporting import label_budget_report
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
-
-PATIENTS = 44
-
-
-def write_hospital(root, seed, dark):
-    """A directory with a manifest: one image per patient, a square in half of them."""
-    root.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    rows = []
-    for i in range(PATIENTS):
-        pixels = rng.integers(40, 120, (32, 32), dtype=np.uint8)
-        if i % 2:
-            top, left = rng.integers(2, 18, 2)
-            pixels[top : top + 12, left : left + 12] = dark
-        Image.fromarray(pixels).save(root / f"{i}.png")
-        rows.append((f"{i}.png", f"{root.name}{i}", i % 2, int(i % 4 > 1)))
-    columns = ["path", "patient_id", "square", "noise"]
-    pd.DataFrame(rows, columns=columns).to_csv(root / "manifest.csv", index=False)
-    return root
-
-
-@pytest.fixture(scope="session")
-def two_hospitals(tmp_path_factory):
-    root = tmp_path_factory.mktemp("hospitals")
-    return write_hospital(root / "id", 0, 240), write_hospital(root / "ood", 1, 0)
-
-
-@pytest.fixture
-def study_config(two_hospitals, tiny_checkpoint):
-    from configs import ood_own
-
-    def made(**changes) -> ml_collections.ConfigDict:
-        config = ood_own.get_config()
-        config.update(
-            arms=f"one={tiny_checkpoint}; two={tiny_checkpoint}",
-            baseline="two",
-            labels=("square", "noise"),
-            id_data_dir=str(two_hospitals[0]),
-            ood_data_dir=str(two_hospitals[1]),
-            image_size=32,
-            modes=("probe",),
-            budgets="0, 1, 50%, 100%",
-            seeds=2,
-            id_trainings=1,
-            resamples=50,
-            target=0.9,
-        )
-        for part in (config.id, config.ood):
-            part.update(steps=2, evaluate_every=2, checkpoint_every=1, batch_size=8)
-            part.splits = {"train": 0.4, "validation": 0.1, "test": 0.5}
-        config.update(changes)
-        return config
-
-    return made
-
-
-def summary_of(workdir):
-    """The summary of a study without dates and durations."""
-    found = files.read_json(workdir / "summary.json")
-    return {k: v for k, v in found.items() if k not in ("created", "minutes", "command")}
 
 
 def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
