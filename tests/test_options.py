@@ -3,7 +3,7 @@
 import pytest
 
 from remedis.errors import UserError
-from remedis.options import items, literals, pairs
+from remedis.options import items, literals, pairs, values_by_name
 
 EXPECTED = "NAME=VALUE, as in 'a=b'"
 
@@ -39,3 +39,30 @@ def test_literals_are_values_and_everything_else_is_text():
     }
     with pytest.raises(UserError, match=r"^--option has 'root'; expected KEY=VALUE\.$"):
         literals(["root"], "--option")
+
+
+def test_values_by_name_divide_outside_quotes_and_brackets():
+    text = 'a b: x=1, y=\'p; q, r\', z=(2, 3); c: w=some/path, v={"train": 0.5, "test": 0.5}'
+    assert values_by_name(text, what="x", expected=EXPECTED) == {
+        "a b": {"x": 1, "y": "p; q, r", "z": (2, 3)},
+        "c": {"w": "some/path", "v": {"train": 0.5, "test": 0.5}},
+    }
+    assert values_by_name(" ", what="x", expected=EXPECTED) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a", f"config.x has 'a'; expected {EXPECTED}."),
+        ("a:", f"config.x has 'a:'; expected {EXPECTED}."),
+        ("a: b", "config.x has 'b'; expected KEY=VALUE."),
+        ("a: b=1; a: c=2", "config.x names 'a' twice; write all of its keys behind one colon."),
+        ("a: b=1, b=2", "config.x has 'a: b=1, b=2', in which a key stands twice; write it once."),
+        ("a: b='1", 'config.x is "a: b=\'1", in which a quote or a bracket is not closed; exp'),
+        ("a: b=(1", "config.x is 'a: b=(1', in which a quote or a bracket is not closed; expec"),
+    ],
+)
+def test_malformed_values_by_name_are_a_sentence(text, message):
+    with pytest.raises(UserError) as raised:
+        values_by_name(text, what="config.x", expected=EXPECTED)
+    assert str(raised.value).startswith(message)

@@ -11,7 +11,7 @@ from remedis.finetuning.settings import FinetuneSettings
 
 # These change memory and time, and numbers by rounding alone. Arms have everything else in common,
 # such as precision: a difference between them could else be one of the settings.
-_KINDS = {"accumulate": int, "gradient_checkpointing": bool}
+_KINDS: Mapping[str, type[int]] = {"accumulate": int, "gradient_checkpointing": bool}
 _EXPECTED = (
     "ARM: KEY=VALUE, KEY=VALUE, several separated by ';', such as "
     "'remedis: gradient_checkpointing=True, accumulate=16'"
@@ -68,8 +68,9 @@ def parse(text: str, arms: Collection[str]) -> dict[str, ArmOptions]:
 
 
 def _check(arm: str, key: str, value: Any) -> None:
-    if type(value) is not _KINDS[key] or (key == "accumulate" and value < 1):
-        expected = "True or False" if _KINDS[key] is bool else "a whole number from 1"
+    kind = _KINDS[key]
+    if type(value) is not kind or (kind is int and value < 1):
+        expected = "True or False" if kind is bool else "a whole number from 1"
         raise UserError(f"config.arm_options has {arm}: {key}={value}; expected {expected}.")
 
 

@@ -142,9 +142,9 @@ def time_left(
         finished cells is judged; None for no such set.
     """
     cell_seconds: dict[tuple[str, ...], list[float]] = {}
-    for cells in (store, similar):
+    for cells in [store] if similar is None else [store, similar]:
         known_before = set(cell_seconds)
-        for cell in cells or ():
+        for cell in cells:
             for group in ((cell.mode,), (cell.mode, cell.arm)) if cell.patients else ():
                 if group not in known_before:
                     cell_seconds.setdefault(group, []).append(cells.seconds(cell))

@@ -88,14 +88,15 @@ class Study:
             studies.append(cls._prepared(settings.of_further_set(name), directory, first))
         for study in studies[1:]:
             judged_images.write(study.run.path, study.data.judged)
-        set_list.write(run, {study.settings.ood.name: study.data for study in studies})
+        by_name = {study.settings.ood.name: study.data for study in studies}
+        set_list.write(run, by_name, settings.title)
         return studies
 
     @classmethod
     def _prepared(
         cls, settings: StudySettings, run: StudyDirectory, first: "Study | None" = None
     ) -> "Study":
-        study_data = data.prepare(settings, run, first and first.data)
+        study_data = data.prepare(settings, run, None if first is None else first.data)
         summary.check(settings, study_data)
         data.refuse_seen(
             settings,
@@ -127,7 +128,8 @@ class Study:
             for name in self.settings.arms:
                 for training in range(self.settings.trainings(mode)):
                     seconds[Cell(name, mode, 0, training)] = self._seconds(name, mode, training)
-        return time_left(self.cells, unfinished, seconds, self.first and self.first.cells)
+        similar = None if self.first is None else self.first.cells
+        return time_left(self.cells, unfinished, seconds, similar)
 
     def _seconds(self, name: str, mode: str, training: int) -> float | None:
         """Returns the seconds of an in-distribution model; None if no such model is finished.

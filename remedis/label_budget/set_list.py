@@ -2,6 +2,7 @@
 
 `judged.json` lists the images of all sets. `ood_sets.json` exists if there are several sets:
 
+- `title`: of the study's report; empty for one made from the names of the sets;
 - `sets`: for each set, the first one first, `name`, and `directory` of its `summary.json`, relative
   to the study's directory;
 - `overlaps`: sentences on test images and patients that two sets have in common.
@@ -22,12 +23,13 @@ _LOG = logging.getLogger(__name__)
 FILE = "ood_sets.json"
 
 
-def write(run: StudyDirectory, sets: Mapping[str, StudyData]) -> None:
+def write(run: StudyDirectory, sets: Mapping[str, StudyData], title: str) -> None:
     """Writes both files, and warns of test sets that overlap.
 
     Args:
       run: the study's directory.
       sets: the data of each set by name, the first one first.
+      title: of the study; may be empty.
     """
     (_, first), *further = sets.items()
     judged = list(first.judged)
@@ -49,6 +51,7 @@ def write(run: StudyDirectory, sets: Mapping[str, StudyData]) -> None:
     files.write_json(
         run / FILE,
         {
+            "title": title,
             "sets": [
                 {"name": name, "directory": directory}
                 for name, directory in zip(sets, directories, strict=True)

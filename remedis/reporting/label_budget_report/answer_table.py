@@ -67,6 +67,17 @@ def answer_tables(study: Study) -> list[Table]:
     ]
 
 
+def headline_answer(study: Study, arm: str, mode: str) -> list[str]:
+    """Returns level, patients, those of the baseline, quotient, and whether it is a multiple.
+
+    Empty texts stand where the study has no headline answer of this arm and mode.
+    """
+    for answer in study["answers"]:
+        if answer["headline"] and (answer["arm"], answer["mode"]) == (arm, mode):
+            return _row(answer, study, costs=False)[1:6]
+    return [""] * 5
+
+
 def _by_level(study: Study, mode: str) -> list[Fields]:
     """Returns the answers of a mode; those of one level are neighbours."""
     answers = [answer for answer in study["answers"] if answer["mode"] == mode]

@@ -1,7 +1,7 @@
 """Figures of the metric by labelled patients: the mean over the labels, and each label."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -84,6 +84,59 @@ def label_panel(study: Study, mode: str, label: str) -> Figure:
     figure.subplots_adjust(left=0.19, right=0.95, bottom=0.35, top=0.97)
     curve_panels.label(_axes(figure), study, mode, label)
     return figure
+
+
+def sets(studies: Mapping[str, Study], mode: str) -> Figure:
+    """Returns one panel per out-of-distribution set, all with the same axes.
+
+    Args:
+      studies: content of `summary.json` by name of the set, the first set first.
+      mode: method of adaptation.
+    """
+    first = next(iter(studies.values()))
+    names = _names_of_sets(studies)
+    columns = columns_of(len(studies))
+    figure, grid = panel_grid(
+        len(studies),
+        columns,
+        (3.8, 2.9 + _height(names) / -(-len(studies) // columns)),
+        title=mode_name(mode),
+        subtitle=f"{first['metric']} on the test patients of each out-of-distribution set.",
+        random_weights=_all_random(first),
+    )
+    for axes, (name, study) in zip(grid, studies.items(), strict=True):
+        axes.set_title(
+            "\n".join(textwrap.wrap(name, 36)), fontsize=10, loc="left", parse_math=False
+        )
+        curve_panels.beside(axes, study, mode, list(studies.values()))
+    _legend_below(figure, first, names)
+    return figure
+
+
+def set_panel(studies: Mapping[str, Study], mode: str, name: str) -> Figure:
+    """Returns a single panel of `sets`, without the legend."""
+    figure = Figure(figsize=(3.8, 2.9))
+    figure.subplots_adjust(left=0.16, right=0.96, bottom=0.27, top=0.97)
+    curve_panels.beside(_axes(figure), studies[name], mode, list(studies.values()))
+    return figure
+
+
+def legend_of_sets(studies: Mapping[str, Study]) -> Figure:
+    """Returns the legend of `sets` alone."""
+    names = _names_of_sets(studies)
+    figure = Figure(figsize=(4.8, _height(names)))
+    _legend(figure, next(iter(studies.values())), names, (0, 0))
+    return figure
+
+
+def _names_of_sets(studies: Mapping[str, Study]) -> list[str]:
+    first = next(iter(studies.values()))
+    names = _names(first, reference=False)
+    if first["reference"]:
+        names.append(f"reference: {first['baseline']} with all labelled patients of the set")
+    if any(map(curve_panels.has_bands, studies.values())):
+        names.append("95 % band of the whole curve, all points at once")
+    return ["\n".join(textwrap.wrap(name, _WRAP)) for name in names]
 
 
 def legend(study: Study) -> Figure:

@@ -33,18 +33,35 @@ _APART = 2.2  # points between the intervals of two arms at one budget
 
 def curve(axes: Axes, study: Study, mode: str) -> None:
     """Draws the mean over the labels, and the reference."""
-    for reference in study["reference"]:
-        if reference["mode"] == mode and reference["mean"]["value"] is not None:
-            axes.axhline(reference["mean"]["value"], **REFERENCE)
-    _lines(axes, study, mode, lambda point: point["mean"])
-    means = [point["mean"] for point in study["points"]]
-    references = [r["mean"] for r in study["reference"]]
-    axes.set_ylim(_limits([*means, *references], chance(study)))
+    _mean(axes, study, mode)
+    axes.set_ylim(_limits(_means(study), chance(study)))
     _chance(axes, chance(study), 9)
     _patients(axes, study, 3.9)
     name = "\n".join(textwrap.wrap(f"labelled patients of {hospital(study)}", 48))
     axes.set_xlabel(name, fontsize=10, parse_math=False)
     axes.set_ylabel(study["metric"], fontsize=10, parse_math=False)
+
+
+def beside(axes: Axes, study: Study, mode: str, others: Sequence[Study]) -> None:
+    """Draws what `curve` draws, on axes that the panels of several studies have in common."""
+    _mean(axes, study, mode)
+    means = [mean for other in others for mean in _means(other)]
+    axes.set_ylim(_limits(means, min(map(chance, others))))
+    _chance(axes, chance(study), 8)
+    _patients(axes, study, 3.0, largest=max(max(budgets(other), default=0) for other in others))
+    axes.set_xlabel("labelled patients", fontsize=9)
+    axes.set_ylabel(study["metric"], fontsize=9, parse_math=False)
+
+
+def _mean(axes: Axes, study: Study, mode: str) -> None:
+    for reference in study["reference"]:
+        if reference["mode"] == mode and reference["mean"]["value"] is not None:
+            axes.axhline(reference["mean"]["value"], **REFERENCE)
+    _lines(axes, study, mode, lambda point: point["mean"])
+
+
+def _means(study: Study) -> list[Fields]:
+    return [of["mean"] for of in (*study["points"], *study["reference"])]
 
 
 def label(axes: Axes, study: Study, mode: str, name: str) -> None:
@@ -143,7 +160,7 @@ def _limits(estimates: Sequence[Fields], at_chance: float) -> tuple[float, float
     return max(0.0, min(ends) - margin), min(1.0, max(ends) + margin)
 
 
-def _patients(axes: Axes, study: Study, inches: float) -> None:
+def _patients(axes: Axes, study: Study, inches: float, largest: int = 1) -> None:
     """Sets up the horizontal axis: log(1 + patients), which has a place for 0 patients.
 
     Answers are interpolated on the same scale, so that they are about where the lines cross. Every
@@ -154,10 +171,11 @@ def _patients(axes: Axes, study: Study, inches: float) -> None:
       axes: the panel.
       study: has the budgets.
       inches: approximate length of the axis.
+      largest: number of patients that the axis reaches at least.
     """
     axes.set_xscale("function", functions=(np.log1p, np.expm1))
     ticks = budgets(study) or [0]
-    length = float(np.log1p(max(*ticks, 1)))
+    length = float(np.log1p(max(*ticks, 1, largest)))
     axes.set_xlim(*np.expm1(length * np.array([-0.04, 1.04])))
     names = {n: f"{n:,}" for n in ticks}
     shares = {n: percent(n / pool(study)) if n else "zero-shot" for n in ticks}

@@ -1,35 +1,58 @@
 """The files of the report, written into the directory of the study."""
 
 import pathlib
+import urllib.parse
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.reporting.label_budget_report import curve_figures, study_summary
+from remedis.reporting.label_budget_report import curve_figures, overview, study_summary
 from remedis.reporting.label_budget_report.figure_export import save
 from remedis.reporting.label_budget_report.page import page
+from remedis.reporting.label_budget_report.study_summary import Study
 
 
 def write(workdir: files.Path) -> pathlib.Path:
     """Writes `report.html`, and each figure as SVG and PDF into `figures/`.
 
-    The page needs no other file, no script and no network. Equal summaries give equal bytes.
+    The page needs no other file, no script and no network. Equal summaries give equal bytes. A
+    study of several out-of-distribution sets has an overview as `report.html`, and the page of each
+    set in `reports/`.
 
     Args:
       workdir: of the study, with `summary.json`, and `environment.json` for the versions.
 
     Returns:
-      The path of the page.
+      The path of the page, of the overview if there are several.
 
     Raises:
-      UserError: the directory has no `summary.json`.
+      UserError: the directory, or that of a set, has no `summary.json`.
     """
     run = pathlib.Path(workdir)
+    report = run / "report.html"
+    sets = run / "ood_sets.json"
+    if not sets.is_file():
+        _write_page(run, report)
+        return report
+    listed = files.read_json(sets)
+    folders = {one["name"]: run / one["directory"] for one in listed["sets"]}
+    studies, links = {}, {}
+    for name, folder in folders.items():
+        studies[name] = _write_page(folder, run / "reports" / f"{name}.html")
+        links[name] = f"reports/{urllib.parse.quote(name)}.html"
+    files.write_text(report, overview.page(studies, links, listed["overlaps"], listed["title"]))
+    for mode in next(iter(studies.values()))["modes"]:
+        save(curve_figures.sets(studies, mode), run / "figures", f"sets-{mode}")
+    return report
+
+
+def _write_page(run: pathlib.Path, target: pathlib.Path) -> Study:
+    """Writes the page of one set and its figures; returns the content of its `summary.json`."""
     if not (run / "summary.json").is_file():
         raise UserError(
             f"{run} holds no finished study: summary.json is missing; run finetune/ood_curves.py "
             "with this --workdir first."
         )
-    study = files.read_json(run / "summary.json")
+    study: Study = files.read_json(run / "summary.json")
     environment = run / "environment.json"
     installed = files.read_json(environment)["versions"] if environment.is_file() else {}
     versions = {name: version for name, version in installed.items() if version}
@@ -37,6 +60,5 @@ def write(workdir: files.Path) -> pathlib.Path:
     if study_summary.metric(study).top is None:
         for mode in study["modes"]:
             save(curve_figures.labels(study, mode), run / "figures", f"labels-{mode}")
-    report = run / "report.html"
-    files.write_text(report, page(study, versions))
-    return report
+    files.write_text(target, page(study, versions))
+    return study
