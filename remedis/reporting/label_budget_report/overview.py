@@ -8,7 +8,7 @@ from remedis.reporting.label_budget_report import answer_table, curve_figures, c
 from remedis.reporting.label_budget_report.content import Drawing, Table
 from remedis.reporting.label_budget_report.figure_export import inline_svg
 from remedis.reporting.label_budget_report.lay_summary import warnings
-from remedis.reporting.label_budget_report.number_format import auroc, difference, listed
+from remedis.reporting.label_budget_report.number_format import difference, listed, three_decimals
 from remedis.reporting.label_budget_report.old_summaries import completed
 from remedis.reporting.label_budget_report.page import environment
 from remedis.reporting.label_budget_report.study_summary import (
@@ -104,7 +104,11 @@ def _table(studies: Mapping[str, Study], mode: str) -> Table:
             gap = gaps.get(arm)
             before = ["", "", ""]
             if gap is not None:
-                before = [auroc(gap["id"]), auroc(gap["zero_shot"]), difference(gap["gap"])]
+                before = [
+                    three_decimals(gap["id"]),
+                    three_decimals(gap["zero_shot"]),
+                    difference(gap["gap"]),
+                ]
             rows.append([name, arm, *before, *answer_table.headline_answer(study, arm, mode)])
     caption = (
         f"{mode_name(mode)}: {first['metric']} at {first_hospital(first)} and without any label of "
