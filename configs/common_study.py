@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping
 import ml_collections
 from ml_collections import config_dict
 
-from configs import arguments
+from configs import arguments, common
 from configs.arguments import Variant
+from remedis.options import items
 
 # Keys of a fine-tuning run that a study sets itself: per arm, or because only one value fits.
 STUDY_SETS = (
@@ -108,6 +109,56 @@ def ood(
     return config
 
 
+def r152x2(config: ml_collections.ConfigDict) -> None:
+    """Trains every arm, at both hospitals, in as little memory as the 152x2 needs.
+
+    Arms may be of other architectures, too. `config.arm_options` sets these keys for single arms.
+    """
+    for side in (config.id, config.ood):
+        common.little_memory(side)
+
+
+def of_pretrainings(stage: str, runs: Mapping[str, str], others: str = "") -> Variant:
+    """Returns a variant whose arms are runs of a pretraining config.
+
+    Args:
+      stage: the config `configs/pretrain_STAGE.py`, which says what its runs are called.
+      runs: argument of that config by name of the arm; empty for none.
+      others: further arms, as in `config.arms`; the baseline is the last arm of all.
+    """
+    folders = {
+        name: f"runs/pretrain-{stage}" + (f"-{argument.replace('_', '-')}" if argument else "")
+        for name, argument in runs.items()
+    }
+    configs = {
+        name: f"configs/pretrain_{stage}.py" + (f":{argument}" if argument else "")
+        for name, argument in runs.items()
+    }
+
+    def change(config: ml_collections.ConfigDict) -> None:
+        arms = [f"{name}={folder}" for name, folder in folders.items()] + items(others)
+        config.arms = "; ".join(arms)
+        config.baseline = arms[-1].partition("=")[0]
+        config.pretrained_by = "; ".join(f"{folders[name]}={configs[name]}" for name in runs)
+
+    return change
+
+
+# Of arms with random weights in rehearsals: shallow, but not all alike.
+DEPTHS = ("1-1-1-1", "1-2-1-1", "1-1-2-1", "2-1-1-1", "1-2-2-1", "2-2-1-1", "2-1-2-1")
+
+
+def stand_ins(config: ml_collections.ConfigDict) -> None:
+    """Puts random weights, named `stand-in-ARM`, in the place of every arm; solves probes alone."""
+    names = [arm.partition("=")[0] for arm in items(config.arms)]
+    config.arms = "; ".join(
+        f"stand-in-{name}=scratch:{DEPTHS[i % len(DEPTHS)]}x0.5" for i, name in enumerate(names)
+    )
+    config.baseline = f"stand-in-{config.baseline}"
+    config.pretrained_by = ""
+    config.modes = ("probe",)
+
+
 def ood_rehearsal(pair: str) -> Variant:
     """Returns a variant for two made-up hospitals and weights drawn at random: minutes on 2 cores.
 
@@ -117,9 +168,12 @@ def ood_rehearsal(pair: str) -> Variant:
 
     def change(config: ml_collections.ConfigDict) -> None:
         config.rehearsal = pair
-        # One or two units per block: tracing 16 units takes longer than training these.
-        config.arms = "deeper=scratch:1-2-2-1x0.5; shallow=scratch:1-1-1-1x0.5"
-        config.baseline = "shallow"
+        if config.pretrained_by:
+            stand_ins(config)
+        else:
+            # One or two units per block: tracing 16 units takes longer than training these.
+            config.arms = "deeper=scratch:1-2-2-1x0.5; shallow=scratch:1-1-1-1x0.5"
+            config.baseline = "shallow"
         config.image_size = 48
         config.budgets = "0, 10%, 33%, 100%"
         config.seeds = 3
@@ -129,6 +183,7 @@ def ood_rehearsal(pair: str) -> Variant:
         for side, steps in ((config.id, 160), (config.ood, 60)):
             side.optimizer, side.schedule, side.learning_rate_batch = "adamw", "cosine", 0
             side.steps = steps
+            side.accumulate = min(side.accumulate, 2)  # of `:152x2`
             side.evaluate_every = side.checkpoint_every = steps // 4
             # Augmentation evens out much of the difference between the made-up hospitals.
             side.train_preprocess = "resize({size})"
@@ -152,4 +207,5 @@ def locked_study(
       variants: further ones that the config has.
       exclusive: groups of names; `arg` may have at most one name per group.
     """
-    return arguments.locked(config, arg, {**(variants or {}), "rehearsal": rehearsal}, exclusive)
+    all_variants = {**(variants or {}), "152x2": r152x2, "rehearsal": rehearsal}
+    return arguments.locked(config, arg, all_variants, exclusive)

@@ -1,11 +1,12 @@
 """What a study's config says of single arms: settings of memory, and what makes a missing one."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from remedis import options
+from remedis import files, options
 from remedis.errors import UserError, unknown_choice
 from remedis.finetuning.settings import FinetuneSettings
 
@@ -86,18 +87,21 @@ def pretrainings(text: str) -> dict[str, str]:
     return dict(options.pairs(text, what="config.pretrained_by", expected=_EXPECTED_PRETRAININGS))
 
 
-def check_there(arms: Mapping[str, str], pretrained_by: Mapping[str, str]) -> None:
-    """Raises a UserError for an arm whose folder is missing, with the command that makes it.
+def missing(
+    arms: Mapping[str, str], pretrained_by: Mapping[str, str], workdir: files.Path
+) -> dict[str, str]:
+    """Returns a sentence for each arm whose pretraining has not been run, by name of the arm.
 
     Args:
       arms: checkpoint by name of the arm.
       pretrained_by: config of the pretraining by folder.
+      workdir: directory of the study, whose test images a pretraining leaves out.
     """
-    for name, checkpoint in arms.items():
-        if checkpoint in pretrained_by and not pathlib.Path(checkpoint).is_dir():
-            raise UserError(
-                f"config.arms has {name}={checkpoint}, which is not there yet; make it by "
-                f"pretrain/pretrain.py --config={pretrained_by[checkpoint]} "
-                f"--workdir={checkpoint} and the data that this config asks for, or name another "
-                "folder in config.arms."
-            )
+    return {
+        name: f"config.arms has {name}={checkpoint}, which is not there yet; make it by "
+        f"pretrain/pretrain.py --config={pretrained_by[checkpoint]} --workdir={checkpoint} "
+        f"--config.leave_out={os.fspath(workdir)} and the data that this config asks for, or name "
+        "another folder in config.arms."
+        for name, checkpoint in arms.items()
+        if checkpoint in pretrained_by and not pathlib.Path(checkpoint).is_dir()
+    }

@@ -143,7 +143,11 @@ def prepare(
 
 
 def refuse_seen(
-    settings: StudySettings, data: StudyData, keys: Collection[str] = HOSPITALS, named: bool = False
+    settings: StudySettings,
+    data: StudyData,
+    keys: Collection[str],
+    arms: Collection[str],
+    named: bool,
 ) -> None:
     """Raises a UserError if the checkpoint of an arm has seen images of a test set.
 
@@ -151,6 +155,7 @@ def refuse_seen(
       settings: of the study.
       data: of the study.
       keys: the hospitals whose test images are checked.
+      arms: names of those that are checked.
       named: whether messages name the out-of-distribution set, one of several.
     """
     outside = f"out-of-distribution ({settings.ood.name})" if named else "out-of-distribution"
@@ -159,7 +164,8 @@ def refuse_seen(
         "ood": (outside, data.test_images),
     }
     tests = {key: tests[key] for key in keys}
-    for name, checkpoint in settings.arms.items():
+    for name in arms:
+        checkpoint = settings.arms[name]
         seen = SeenImages.from_checkpoint(checkpoint)
         for key, (title, images) in tests.items():
             warnings = seen.refuse_seen(

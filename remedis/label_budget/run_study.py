@@ -70,6 +70,8 @@ class Study:
     ) -> "list[Study]":
         """Prepares the data and plans the cells of every out-of-distribution set, in their order.
 
+        `judged.json` is written before the arms are looked at: a pretraining may need it.
+
         Raises:
           UserError: config or data are at fault.
         """
@@ -77,7 +79,6 @@ class Study:
         values = config.copy_and_resolve_references().to_dict()
         run = StudyDirectory(workdir, values)
         settings = settings.as_begun(run)
-        arm_options.check_there(settings.arms, settings.pretrained_by)
         if settings.rehearsal:
             settings = rehearsal.prepared(settings, run)
         first = cls._prepared(settings, run)
@@ -90,6 +91,14 @@ class Study:
             judged_images.write(study.run.path, study.data.judged)
         by_name = {study.settings.ood.name: study.data for study in studies}
         set_list.write(run, by_name, settings.title)
+        for study in studies:
+            data.refuse_seen(
+                study.settings,
+                study.data,
+                HOSPITALS if study.first is None else ("ood",),
+                [name for name in settings.arms if name not in first.missing_arms()],
+                named=len(studies) > 1,
+            )
         return studies
 
     @classmethod
@@ -98,12 +107,6 @@ class Study:
     ) -> "Study":
         study_data = data.prepare(settings, run, None if first is None else first.data)
         summary.check(settings, study_data)
-        data.refuse_seen(
-            settings,
-            study_data,
-            HOSPITALS if first is None else ("ood",),
-            named=first is not None or bool(settings.further),
-        )
         planned = budgets.plan(
             study_data.pool,
             settings.budgets,
@@ -145,6 +148,11 @@ class Study:
             return None
         return self.first._seconds(name, mode, training) if mode == "probe" else 0.0
 
+    def missing_arms(self) -> dict[str, str]:
+        """Returns a sentence for each arm whose pretraining has not been run, by name."""
+        workdir = self.run.models
+        return arm_options.missing(self.settings.arms, self.settings.pretrained_by, workdir)
+
     def sentence(self, text: str) -> str:
         """Returns a sentence that begins with the name of the set, if there are several."""
         several = self.first is not None or self.settings.further
@@ -171,6 +179,8 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
       UserError: config, data or checkpoints are at fault.
     """
     studies = Study.all_from_config(config, workdir)
+    for sentence in studies[0].missing_arms().values():
+        raise UserError(sentence)
     cells = [study.cells.unfinished(shard or Shard()) for study in studies]
     for study, own in zip(studies, cells, strict=True):
         done = study.cells.planned - len(study.cells.unfinished())
@@ -205,6 +215,7 @@ def list_cells(
     """
     studies = Study.all_from_config(config, workdir)
     lines = [tuning.budget(studies[0].settings, mode) for mode in studies[0].settings.modes]
+    lines += studies[0].missing_arms().values()
     for study in studies:
         lines += _listed(study, shard or Shard())
     if len(studies) > 1:
@@ -271,6 +282,8 @@ def _trainings_left(study: Study, unfinished: Collection[Cell]) -> list[str]:
 
 def _check_arms(study: Study, cells: Sequence[Cell]) -> None:
     """Raises a UserError for faults of arms that would otherwise show hours later."""
+    missing = study.missing_arms()
+    cells = [cell for cell in cells if cell.arm not in missing]
     for name in dict.fromkeys(cell.arm for cell in cells):
         resolve.check(study.settings.arms[name])
     if not any(cell.mode == "finetune" for cell in cells):
