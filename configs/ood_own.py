@@ -13,7 +13,13 @@ Both manifests have the columns that `configs/own_data.py` describes, with the s
 OOD manifest has a column `split`, everything is tested on its `test`, and budgets are drawn from
 the rest.
 
-Arguments: `:rehearsal` (two made-up hospitals, random weights, minutes on 2 cores).
+Several hospitals are judged in one study, from the same in-distribution models:
+`--config.further_ood='north=/data/north; south=/data/south'`. Keys in which one differs from
+`config.ood`: `--config.further_ood_options='north: sites="1, 2", batch_size=16'`. The report has an
+overview and one page per hospital.
+
+Arguments: `:152x2` (every arm trains in as little memory as the 152x2 needs), `:rehearsal` (two
+made-up hospitals, random weights, minutes on 2 cores).
 
 Expected: depends on your data.
 """

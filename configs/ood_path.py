@@ -28,10 +28,15 @@ Centres 0, 1, 3 and 4 are in distribution; centre 2, WILDS' test centre, is out 
 Each side is split by patient, not as WILDS does. Other centres:
 `--config.id_sites='0, 3, 4' --config.ood_sites='1, 2'`. A centre has ten slides of ten patients or
 fewer, so that budgets are few patients with many patches each, and intervals, which resample
-patients, are wide.
+patients, are wide. Two centres are judged one by one, from the same in-distribution models, by
 
-Arguments, several as `:camelyon16-17,rehearsal`: `:camelyon16-17` or `:wilds`; `:rehearsal`
-(made-up centres, random weights, minutes on 2 cores).
+        --config.id_name='centres 0, 3, 4' --config.id_sites='0, 3, 4' \
+        --config.further_ood='centre 1=/data/camelyon17_v1.0' \
+        --config.further_ood_options='centre 1: sites=1'
+
+Arguments, several as `:camelyon16-17,rehearsal`: `:camelyon16-17` or `:wilds`; `:152x2` (every arm
+trains in as little memory as the 152x2 needs); `:rehearsal` (made-up centres, random weights,
+minutes on 2 cores).
 
 Expected on the real data: not measured here. Expected of `:rehearsal`, which takes 14 minutes of
 processor time, the arm `shallow`, AUROC on the test sets; fine-tuning has three trainings in

@@ -6,9 +6,9 @@ import importlib
 import pytest
 import rehearsals
 
-from configs import camelyon16, common
+from configs import camelyon16, common, pretrain_cxr
 from remedis import files, label_budget
-from remedis.data import sources
+from remedis.data import judged_images, sources
 from remedis.errors import UserError
 from remedis.label_budget import rehearsal
 from remedis.label_budget.settings import HOSPITALS, StudySettings
@@ -132,6 +132,7 @@ def few_patients(monkeypatch):
     sizes = {
         "write_chexpert": {"patients": 60, "valid_patients": 40},
         "write_chestxray14": {"patients": 80},
+        "write_mimic_cxr": {"patients": 160},
         "write_camelyon16": {"slides": 8, "test_slides": 12},
         "write_camelyon17": {"patients_per_centre": 5},
         "write_skin": {"patients": 150},
@@ -157,17 +158,80 @@ def few_patients(monkeypatch):
 @pytest.mark.usefixtures("few_patients")
 def test_a_rehearsal_runs_to_its_report(name, arg, tiny_checkpoint, tmp_path):
     config = get(name, arg)
+    if "stand-in" not in config.arms:
+        config.update(arms=f"tiny={tiny_checkpoint}", baseline="tiny")
+    config.update(image_size=32, seeds=1, resamples=40, modes=("probe",))
+    assert label_budget.run(config, tmp_path)
+    assert label_budget_report.write(tmp_path).is_file()
+    report = (tmp_path / "report.html").read_text()
+    assert "drawn by a program" in report
+    assert "RANDOM WEIGHTS" in report
+    if "two_hospitals" in arg:
+        assert "reports/MIMIC-CXR.html" in report
+        judged = {one.split for one in judged_images.read(tmp_path)}
+        assert judged >= {"ood/test", "ood/MIMIC-CXR/test"}
+
+
+@pytest.mark.guarantee
+@pytest.mark.usefixtures("few_patients")
+def test_two_centres_can_be_two_sets(tiny_checkpoint, tmp_path):
+    config = get("ood_path", "rehearsal")
     config.update(
         arms=f"tiny={tiny_checkpoint}",
         baseline="tiny",
-        image_size=32,
         seeds=1,
         resamples=40,
         modes=("probe",),
+        id_sites="0, 3, 4",
+        further_ood_options="centre 1: sites=1",
     )
     assert label_budget.run(config, tmp_path)
-    assert label_budget_report.write(tmp_path).is_file()
-    assert "drawn by a program" in (tmp_path / "report.html").read_text()
+    found = [files.read_json(tmp_path / of / "summary.json") for of in (".", "ood/centre 1")]
+    assert [study["data"]["ood"]["name"] for study in found] == ["centre 2", "centre 1"]
+    assert found[0]["id"] == found[1]["id"]
+    assert found[0]["points"] != found[1]["points"]
+
+
+@pytest.mark.parametrize(
+    ("arg", "arms", "baseline"),
+    [
+        ("methods", ["simclr", "moco", "relic", "barlow_twins", "bit"], "bit"),
+        ("augmentations", [*rehearsals.ABLATIONS, "all"], "all"),
+    ],
+)
+def test_arms_of_pretrainings_name_runs_that_a_config_makes(arg, arms, baseline, tmp_path):
+    config = get("ood_cxr", arg)
+    study = StudySettings.from_config(config)
+    assert list(study.arms) == arms
+    assert study.baseline == baseline
+    for folder, made_by in study.pretrained_by.items():
+        assert folder in study.arms.values()
+        path, _, argument = made_by.partition(":")
+        assert path == "configs/pretrain_cxr.py"
+        pretrain_cxr.get_config(argument)
+        assert folder == "runs/pretrain-cxr" + (argument and f"-{argument.replace('_', '-')}")
+    rehearsed = StudySettings.from_config(get("ood_cxr", f"{arg},rehearsal"))
+    assert list(rehearsed.arms) == [f"stand-in-{name}" for name in arms]
+    assert all(checkpoint.startswith("scratch:") for checkpoint in rehearsed.arms.values())
+    assert len(set(rehearsed.arms.values())) == len(arms)
+    with pytest.raises(UserError, match="methods and augmentations exclude each other"):
+        get("ood_cxr", "methods,augmentations")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_152x2_trains_in_little_memory_at_both_hospitals(name):
+    config = get(name, "152x2")
+    config.arms, config.baseline = "one=scratch:152x2", "one"
+    study = StudySettings.from_config(config)
+    fine = common.finetuning()
+    fine.image_size = config.image_size
+    common.r152x2(fine)
+    for key in HOSPITALS:
+        settings = study.finetuning(key, "scratch:152x2")
+        assert settings.model.gradient_checkpointing
+        assert settings.optimization.accumulate == fine.accumulate > 1
+    rehearsed = StudySettings.from_config(get(name, "152x2,rehearsal"))
+    assert rehearsed.finetuning("ood", "").optimization.accumulate == 2
 
 
 @pytest.mark.slow

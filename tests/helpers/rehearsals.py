@@ -47,5 +47,9 @@ STUDIES = [
     *STUDIES_QUICK,
     *((name, "rehearsal") for name in STUDY_NAMES if name != "ood_path"),
     ("ood_path", "camelyon16-17,rehearsal"),
+    ("ood_cxr", "methods,rehearsal"),
+    ("ood_cxr", "augmentations,rehearsal"),
+    ("ood_cxr", "two_hospitals,rehearsal"),
+    ("ood_own", "152x2,rehearsal"),
 ]
 EVERY = [*FINETUNING, *PRETRAINING, *STUDIES]
