@@ -18,6 +18,7 @@ from remedis.reporting import (
     subgroup_plot,
     training_plot,
 )
+from remedis.reporting.tuning_table import tuning_table
 
 
 def report(workdir: files.Path) -> RenderableType:
@@ -63,5 +64,7 @@ def report(workdir: files.Path) -> RenderableType:
     return Group(
         results_table.results_report(results[split], random_weights=random_weights, title=title),
         *([Text(note)] if note else []),
+        # Runs without config.select have one candidate, which no score has to choose.
+        *([tuning_table(results["tuning"])] if "tuning" in results else []),
         Text(place, no_wrap=True, overflow="ignore"),  # a path in one piece can be copied
     )
