@@ -15,12 +15,14 @@ import pytest
 import tensorflow as tf
 
 from remedis import preprocess
+from remedis.data import sources
 from remedis.models.architectures import Architecture
 from remedis.preprocess import registry
 from remedis.preprocess.operations import colour, geometry, released
 from remedis.pretraining import methods
 from remedis.pretraining.methods import projection
 from remedis.training import optimizers
+from remedis.zoo import served_images
 from remedis.zoo.records import RECORDS
 
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "fidelity.md"
@@ -334,6 +336,10 @@ CHECKS = {
         lambda: values(FILM, "notebook", "batch_size"),
     ),
     "notebook: length": (list, lambda: values(FILM, "notebook", "epochs")),
+    "float32 images from 0 to 255": (
+        list,
+        lambda: [served_images.LARGEST, *(name for name in sources.NAMES if name == "tfds")],
+    ),
     "parameters of 50x1 and 152x2": (
         lambda: [RECORDS[f"cxr-{name}-remedis-m"].parameters for name in ("50x1", "152x2")],
         lambda: parameters(final_norm=True),

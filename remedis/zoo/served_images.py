@@ -85,3 +85,16 @@ def refused(dtype: tf.DType, outputs: Outputs) -> Outputs:
         return tf.nest.map_structure(
             lambda spec: tf.zeros([size or 0 for size in spec.shape], spec.dtype), outputs
         )
+
+
+def refused_floats(dtype: tf.DType) -> tf.Tensor:
+    """Returns images that fail, when run, with a sentence about a decoded image of floats.
+
+    The range of such an image is unknown: 0 to 255, as some decoders give, or 0 to 1.
+    """
+    message = (
+        f"image is {dtype.name}; expected a decoded image [H, W, channels] uint8 or uint16: pass "
+        "the pixels as they are stored."
+    )
+    with tf.control_dependencies([tf.debugging.Assert(False, [message])]):
+        return tf.zeros([1, 1, 1, 3])

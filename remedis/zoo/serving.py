@@ -16,7 +16,14 @@ from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
 from remedis.preprocess.decode import from_pixels
-from remedis.zoo.served_images import IMAGES, Outputs, checked, on_any_number, refused
+from remedis.zoo.served_images import (
+    IMAGES,
+    Outputs,
+    checked,
+    on_any_number,
+    refused,
+    refused_floats,
+)
 
 WIDENED = (tf.float64,)  # cast to float32; NumPy's default
 REFUSED = (tf.uint8, tf.uint16, tf.int16, tf.int32, tf.int64, tf.float16, tf.bfloat16)
@@ -180,9 +187,11 @@ class ServedClassifier(ServedModel):
 
         @tf.function
         def prepared(image: tf.Tensor) -> tf.Tensor:
+            if image.dtype.is_floating:
+                return refused_floats(image.dtype)
             return preprocess(from_pixels(image))[None]
 
-        for dtype in (tf.uint8, tf.uint16):
+        for dtype in (tf.uint8, tf.uint16, tf.float32, tf.float64):
             prepared.get_concrete_function(tf.TensorSpec([None, None, None], dtype, name="image"))
         self.preprocess = prepared
 

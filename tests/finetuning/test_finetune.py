@@ -37,6 +37,14 @@ for path in sorted(folder.glob("*.png")):
     served = model.signatures["serving_default"](images=prepared)["probabilities"]
     assert np.array_equal(served.numpy()[0], np.float32(scores[path.name]))
 
+for floats in (pixels.astype(np.float32), pixels / 255):
+    try:
+        model.preprocess(floats)
+    except tf.errors.InvalidArgumentError as error:
+        assert f"image is {floats.dtype}; expected a decoded image [H, W, channels]" in str(error)
+    else:
+        raise AssertionError("an image of floats is taken")
+
 def loss():
     return -tf.reduce_mean(tf.math.log_sigmoid(model(images, training=True)["logits"]))
 
