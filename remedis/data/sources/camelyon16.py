@@ -12,9 +12,9 @@ positive, and any other tile unknown; `incomplete="leave_out"` leaves these slid
 tiles, among them all tiles of slides with tumour but without outlines, are left out;
 `unknown="keep"` keeps them, without a label.
 Metadata: slide, and hospital as site: `Radboud` for normal_001 to 100 and tumor_001 to 070,
-`Utrecht` for the other training slides (as FLamby's metadata has it, arXiv 2210.04620); unknown for
-test slides. Every slide counts as a patient: Cancers 14:5424, 2022, table 1, counts 399 slides of
-399 cases.
+`Utrecht` for the other training slides (numbers of FLamby's metadata, arXiv 2210.04620), except
+tumor_111, which was normal_086 and so is Radboud's; unknown for test slides. Every slide counts as
+a patient: Cancers 14:5424, 2022, table 1, counts 399 slides of 399 cases.
 Splits: the official ones. normal and tumor are train, test is test: 270 and 129 slides. Validation
 is a share of train, by patient. The publishers removed normal_086, which shows tumour and is now
 tumor_111, and test_049, a duplicate; they are left out of older downloads.
@@ -66,8 +66,9 @@ _INCOMPLETE = (
     *("tumor_067", "tumor_079", "tumor_085", "tumor_092", "tumor_095", "tumor_110", "test_114"),
 )
 _REMOVED = ("normal_086", "test_049")
-# The last number of Radboud's slides.
+# The last number of Radboud's slides; the first name of tumor_111 was normal_086.
 _RADBOUD = {"normal": 100, "tumor": 70}
+_RADBOUD_TOO = "tumor_111"
 
 
 def load(
@@ -131,6 +132,7 @@ def load(
                 "test slide: download it again, or move the slides away."
             )
     radboud = slides["number"].astype(int) <= slides["kind"].map(_RADBOUD)
+    radboud |= slides["slide_id"] == _RADBOUD_TOO
     slides = slides.assign(
         negative=~has_tumour.astype(bool),
         complete=~slides["slide_id"].isin(_INCOMPLETE),

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -117,9 +117,9 @@ def tiles(
       UserError: a negative slide has outlines, no slide with tumour has any, no slide is labelled,
         or as `slide_tiles.cut`.
     """
-    outlines = {name.lower(): p for name, p in slide_tiles.find_outlines(root).items()}
+    outlines = slide_tiles.find_outlines(root, lower_case=True)
     slides = slide_tiles.with_outlines(root, slides, outlines)
-    _check_outlines(root, slides, outlines)
+    _check_outlines(root, slides, needed=choices.unknown == "leave_out")
     outlined = slides["outlines"].notna()
     negative = slides["negative"] | (outlined & slides["complete"])
     slides["rest"] = negative.map({True: 0.0, False: math.nan})
@@ -143,18 +143,16 @@ def tiles(
     return Manifest(table, labels, root, source)
 
 
-def _check_outlines(
-    root: pathlib.Path, slides: pd.DataFrame, outlines: Mapping[str, pathlib.Path]
-) -> None:
-    wrong = slides.loc[slides["negative"] & slides["outlines"].notna(), "slide_id"].tolist()
+def _check_outlines(root: pathlib.Path, slides: pd.DataFrame, needed: bool) -> None:
+    wrong = slides.loc[slides["negative"] & slides["outlines"].notna(), "outlines"].tolist()
     if wrong:
         raise UserError(
-            f"{outlines[wrong[0]]} outlines tumour on a slide without tumour"
+            f"{wrong[0]} outlines tumour on a slide without tumour"
             + (f" (and {len(wrong) - 1:,} more)" if len(wrong) > 1 else "")
             + "; expected outlines of slides with tumour alone: remove the file."
         )
     tumour = slides[~slides["negative"]]
-    if len(tumour) and tumour["outlines"].isna().all():
+    if needed and len(tumour) and tumour["outlines"].isna().all():
         raise UserError(
             f"{root} has no outlines for any of its {len(tumour):,} slides with tumour; unpack "
             "lesion_annotations.zip into a directory of this name, or download annotations/."

@@ -90,10 +90,14 @@ def refuse_same_name(root: pathlib.Path, slides: pd.DataFrame) -> None:
         )
 
 
-def find_outlines(root: pathlib.Path) -> dict[str, pathlib.Path]:
-    """Returns the files of outlines by the names of their slides, as the files spell them.
+def find_outlines(root: pathlib.Path, lower_case: bool = False) -> dict[str, pathlib.Path]:
+    """Returns the files of outlines by the names of their slides.
 
     They are the `.xml` files of directories named `annotations` or `lesion_annotations`.
+
+    Args:
+      root: the directory of the slides.
+      lower_case: return the names in lower case.
 
     Raises:
       UserError: a slide has two files.
@@ -102,7 +106,8 @@ def find_outlines(root: pathlib.Path) -> dict[str, pathlib.Path]:
     for path in file_tree.walk(root):
         directory, name = os.path.split(path)
         if os.path.basename(directory) in OUTLINES and name.lower().endswith(".xml"):
-            by_name[name[: -len(".xml")]].append(path)
+            stem = name[: -len(".xml")]
+            by_name[stem.lower() if lower_case else stem].append(path)
     for name, paths in by_name.items():
         if len(paths) > 1:
             raise UserError(

@@ -115,7 +115,9 @@ def test_camelyon16(first, caplog):
 
 def test_incomplete_and_unknown_slides_may_be_left_out_or_kept(first):
     assert "tumor_010" not in labels_of(load16(first, incomplete="leave_out"))
-    kept = labels_of(load16(first, unknown="keep"))
+    every = load16(first, unknown="keep")
+    assert of_slides(every, "site")["tumor_111"] == "Radboud"
+    kept = labels_of(every)
     np.testing.assert_equal(kept["tumor_010"], [1, np.nan, np.nan, np.nan])
     assert np.isnan(kept["tumor_111"]).all()
     assert len(kept["tumor_111"]) == 4
@@ -224,7 +226,10 @@ def test_outlines_that_contradict_slides(first, second, caplog):
     outline(first / "annotations" / "tumor_001.xml", "_0")
     with pytest.raises(UserError, match=r"several files of outlines for the slide tumor_001: anno"):
         load16(first)
-    (first / "annotations" / "tumor_001.xml").unlink()
+    os.rename(first / "annotations" / "tumor_001.xml", first / "annotations" / "TUMOR_001.XML")
+    with pytest.raises(UserError, match=r"several files of outlines for the slide tumor_001: anno"):
+        load16(first)
+    (first / "annotations" / "TUMOR_001.XML").unlink()
     outline(first / "annotations" / "normal_101.xml", "_0")
     with pytest.raises(
         UserError, match=r"normal_101.xml outlines tumour on a slide without tumour"
@@ -235,6 +240,7 @@ def test_outlines_that_contradict_slides(first, second, caplog):
         UserError, match=r"no outlines for any of its 3 slides .* unpack lesion_anno"
     ):
         load17(second)
+    assert load17(second, unknown="keep").table["tumor"].notna().sum() == 4
 
 
 def test_camelyon17(second, caplog):
