@@ -270,6 +270,22 @@ def compare_tables(
     Raises:
       UserError: label names, images, patients or labels are not the same in both tables.
     """
+    names, first_rows, second_rows = matched_rows(first, second, split)
+    first_scores, second_scores = (
+        ranking_of(rows, names, task).values for rows in (first_rows, second_rows)
+    )
+    ids = first_rows["patient_id"].to_numpy(dtype=object)
+    labels = first_rows[[f"label/{name}" for name in names]].to_numpy(np.float64)
+    return compare(labels, first_scores, second_scores, names, ids, seed=seed, resamples=resamples)
+
+
+def matched_rows(
+    first: pd.DataFrame, second: pd.DataFrame, split: str
+) -> tuple[list[str], pd.DataFrame, pd.DataFrame]:
+    """Returns the names of the labels, and the rows of a split in both tables in the same order.
+
+    Args and errors are those of `compare_tables`.
+    """
     names, second_names = (_names(table) for table in (first, second))
     if sorted(names) != sorted(second_names):
         raise UserError(
@@ -304,12 +320,7 @@ def compare_tables(
                 f"{len(same)} images; both must be scored against the same manifest, "
                 "under the same label policies."
             )
-    first_scores, second_scores = (
-        ranking_of(rows, names, task).values for rows in (first_rows, second_rows)
-    )
-    ids = first_rows["patient_id"].to_numpy(dtype=object)
-    labels = first_rows[columns].to_numpy(np.float64)
-    return compare(labels, first_scores, second_scores, names, ids, seed=seed, resamples=resamples)
+    return names, first_rows, second_rows
 
 
 def _names(table: pd.DataFrame) -> list[str]:

@@ -1,7 +1,8 @@
 """Evaluation of scores: every metric with its 95 % interval."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,12 @@ def _accuracies(
             mean = dataclasses.replace(mean, value=None, low=None, high=None, reason=reason)
         metrics[name] = Metric({}, mean, (), accuracy.method)
     return {"accuracy": metrics.pop("accuracy"), **metrics}
+
+
+def top_k_of(evaluated: Mapping[str, Any]) -> tuple[int, ...]:
+    """Returns the k of the top-k accuracies of an evaluation as JSON; `TOP_K` if it has none."""
+    matches = (re.fullmatch(r"top_(\d+)_accuracy", name) for name in evaluated["metrics"])
+    return tuple(int(match[1]) for match in matches if match) or TOP_K
 
 
 def top_name(k: int) -> str:

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.evaluation.calibration import Calibration
-from remedis.evaluation.evaluate import TOP_K, evaluate_table
+from remedis.evaluation.evaluate import TOP_K, evaluate_table, top_k_of
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
@@ -199,7 +198,7 @@ def reevaluate(
         seed=seed,
         resamples=resamples,
         weighting=weighting or before.get("weighting", "images"),
-        top_k=_top_k_of_run(before) if top_k is None else top_k,
+        top_k=top_k_of(before) if top_k is None else top_k,
         label_notes=_notes_of_run(old, split),
     )
     if nested_resamples:
@@ -235,12 +234,6 @@ def reevaluate(
     }
     _write(out, table[table["split"] == split], results)
     return results
-
-
-def _top_k_of_run(evaluated: Mapping[str, Any]) -> Sequence[int]:
-    """Returns the k of the top-k accuracies of an evaluation; `TOP_K` if it has none."""
-    of_run = (re.fullmatch(r"top_(\d+)_accuracy", name) for name in evaluated["metrics"])
-    return tuple(int(match[1]) for match in of_run if match) or TOP_K
 
 
 def _notes_of_run(results: Mapping[str, Any], split: str) -> list[str]:

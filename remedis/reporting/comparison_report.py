@@ -1,7 +1,8 @@
-"""The comparison of two finished runs: the difference of every AUROC, with interval and p."""
+"""The comparison of two finished runs: differences of AUROCs and accuracies, intervals and p."""
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,10 @@ from rich.text import Text
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.evaluation.accuracy_difference import accuracy_differences
 from remedis.evaluation.auroc_difference import Comparison, Difference, compare_tables
+from remedis.evaluation.evaluate import top_k_of
+from remedis.models.tasks import MULTI_CLASS, MULTI_LABEL
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.results_table import effective_notes, empty
 
@@ -25,12 +29,14 @@ class RunComparison:
       random_weights: whether each run started from random weights.
       split: the compared split.
       comparison: the differences.
+      accuracies: differences of accuracies of exclusive classes, by name; empty for labels.
     """
 
     runs: tuple[files.Path, files.Path]
     random_weights: tuple[bool, bool]
     split: str
     comparison: Comparison
+    accuracies: Mapping[str, Difference] = dataclasses.field(default_factory=dict)
 
 
 def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
@@ -54,16 +60,20 @@ def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
         pd.read_parquet(pathlib.Path(run) / "predictions.parquet") for run in (run_a, run_b)
     )
     drawn = results_a[split] if split in results_a else results_b[split]
+    task = drawn.get("task", MULTI_LABEL)
     comparison = compare_tables(
         table_a,
         table_b,
         split,
-        task=drawn.get("task", "multi_label"),
+        task=task,
         seed=drawn["seed"],
         resamples=drawn["resamples"],
     )
     random_weights = (results_a["random_weights"], results_b["random_weights"])
-    return RunComparison((run_a, run_b), random_weights, split, comparison)
+    accuracies = {}
+    if task == MULTI_CLASS:
+        accuracies = accuracy_differences(table_a, table_b, split, top_k_of(drawn))
+    return RunComparison((run_a, run_b), random_weights, split, comparison, accuracies)
 
 
 def comparison_report(compared: RunComparison) -> RenderableType:
@@ -95,6 +105,7 @@ def comparison_report(compared: RunComparison) -> RenderableType:
     return Group(
         Text(f"A: {run_a}\nB: {run_b}"),
         comparison_table(compared.comparison, f"AUROC on the {split} split"),
+        *([accuracy_table(compared.accuracies, split)] if compared.accuracies else []),
         *notes,
         Text(RESEARCH_USE, style="dim"),
     )
@@ -125,6 +136,27 @@ def comparison_table(comparison: Comparison, title: str = "AUROC on the test spl
     if len(comparison.labels) > 1:
         table.add_section()
         add(f"mean of {len(comparison.averaged)}", comparison.mean, "bold")
+    return table
+
+
+def accuracy_table(accuracies: Mapping[str, Difference], split: str) -> Table:
+    """Returns accuracy of A and of B, B minus A with interval, p, and patients."""
+    table = empty(f"Accuracy of exclusive classes on the {split} split", "accuracy")
+    for name in ("A", "B", "B - A [95 % interval]", "p", "patients"):
+        table.add_column(name, justify="left" if name.startswith("B -") else "right", no_wrap=True)
+    for name, of in accuracies.items():
+        words = "top-1" if name == "accuracy" else name.removesuffix("_accuracy").replace("_", "-")
+        if of.difference is None:
+            table.add_row(words, "not estimable", "", "", "", str(of.patients), style="dim")
+            continue
+        table.add_row(
+            words,
+            f"{of.first:.3f}",
+            f"{of.second:.3f}",
+            f"{of.difference:+.3f} [{of.low:+.3f}, {of.high:+.3f}]",
+            p_value(of.p),
+            str(of.patients),
+        )
     return table
 
 

@@ -52,7 +52,7 @@ def finetuned(*arguments: str, cwd: pathlib.Path) -> str:
         ),
         (
             ("--workdir=w", "--config=own_data:rehersal"),
-            "Unknown config argument 'rehersal': did you mean 'rehearsal'? Choose from: 50x1, ",
+            "Unknown config argument 'rehersal': did you mean 'rehearsal'? Choose from: released, ",
         ),
         (
             ("--workdir=w", "--config", "own_data", "--config.batch_size=many"),
@@ -61,7 +61,7 @@ def finetuned(*arguments: str, cwd: pathlib.Path) -> str:
         (
             ("--workdir=w", f"{OWN}:rehersal"),
             "Unknown config argument 'rehersal': did you mean 'rehearsal'? "
-            "Choose from: 50x1, 152x2, head_only, rehearsal.",
+            "Choose from: released, notebook, 50x1, 152x2, head_only, rehearsal.",
         ),
         (
             ("--workdir=w", OWN, "--config.step=3"),
