@@ -2,11 +2,21 @@
 
     python benchmarks/input_pipeline.py --peer-python=/path/to/venv/bin/python [--recipe=evaluation]
     python benchmarks/input_pipeline.py --memory
+    python benchmarks/input_pipeline.py --first-resize
 
 The peer, benchmarks/input_pipeline_peer.py, runs in an environment of its own with torch and
 torchvision. Both sides alternate within the same run, on the same files and recipe; the peer has 2
 worker processes. Files are made up: radiographs of 1024 pixels as 8-bit PNG and JPEG, and JPEGs of
 224 pixels. `--memory` reads 20,000 images and prints the memory of the process after every 2,000.
+
+`--first-resize` prints what two views of `contrastive_cxr(224)` cost with and without its first
+operation, `resize(448)`: milliseconds of processor time per film, median of 3 rounds, here on 2
+cores with other work on them:
+
+    pixels   without    with resize(448)
+       390        32                  42
+      1024       104                  50
+      2500       555                  98
 """
 
 import argparse
@@ -26,12 +36,14 @@ from remedis.data.manifest import Manifest
 from remedis.preprocess import parse
 
 PEER = pathlib.Path(__file__).with_name("input_pipeline_peer.py")
-# Name, side in pixels, format, number of images per round.
-FILES = [
+Files = list[tuple[str, int, str, int]]  # name, side in pixels, format, images per round
+FILES: Files = [
     ("1024-png", 1024, "png", 96),
     ("1024-jpeg", 1024, "jpg", 96),
     ("224-jpeg", 224, "jpg", 640),
 ]
+# The sizes of CheXpert-small, of the peer's comparison, and of MIMIC-CXR.
+FILMS: Files = [("390", 390, "jpg", 64), ("1024", 1024, "jpg", 32), ("2500", 2500, "jpg", 16)]
 BATCH, ROUNDS, SIZE = 16, 3, 224
 # Both sides omit the elastic deformation: with this sigma torchvision takes a minute per image of
 # 1024 pixels (`input_pipeline_peer.py elastic` prints it), which alone would decide the ratio.
@@ -50,9 +62,9 @@ def radiograph(side: int, seed: int) -> np.ndarray:
     return np.clip(smooth + rng.normal(0, 4, smooth.shape), 0, 255).astype(np.uint8)
 
 
-def write(folder: pathlib.Path) -> None:
+def write(folder: pathlib.Path, files: Files) -> None:
     """Writes the files of each kind into a folder of their own."""
-    for name, side, suffix, count in FILES:
+    for name, side, suffix, count in files:
         (folder / name).mkdir()
         for i in range(count):
             pixels = tf.constant(radiograph(side, i))
@@ -110,6 +122,25 @@ def compare(folder: pathlib.Path, recipes: list[str], python: str) -> Iterator[s
             )
 
 
+def first_resize(folder: pathlib.Path) -> Iterator[str]:
+    """Yields a line per size of films: processor time per film without and with the resize."""
+    whole = parse(f"contrastive_cxr({SIZE})").specification
+    first, _, rest = whole.partition(" | ")
+    yield f"{'pixels':>6}{'without':>10}{f'with {first}':>20}"
+    for name, _, _, count in FILMS:
+        films = manifest(folder / name)
+        costs: dict[str, list[float]] = {rest: [], whole: []}
+        for _ in range(ROUNDS):
+            for views, cost in costs.items():
+                data = training_batches(films, parse(views), BATCH, 0, 0, count // BATCH, views=2)
+                for _ in range(2):  # the first pass warms up
+                    start = time.process_time()
+                    images = sum(len(batch["index"]) for batch in data)
+                cost.append(1000 * (time.process_time() - start) / images)
+        without, resized = (statistics.median(cost) for cost in costs.values())
+        yield f"{name:>6}{without:10.0f}{resized:20.0f}"
+
+
 def resident() -> int:
     """Returns the memory of this process in MiB (Linux)."""
     for line in pathlib.Path("/proc/self/status").read_text().splitlines():
@@ -133,17 +164,20 @@ def main() -> None:
     parser.add_argument("--peer-python", help="interpreter of an environment with torchvision")
     parser.add_argument("--recipe", action="append", choices=list(RECIPES))
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--first-resize", action="store_true")
     arguments = parser.parse_args()
-    if not arguments.memory and not arguments.peer_python:
+    alone = arguments.memory or arguments.first_resize
+    if not alone and not arguments.peer_python:
         parser.error("--peer-python is missing: name an interpreter with torch and torchvision")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        write(folder)
-        lines = (
-            memory(folder)
-            if arguments.memory
-            else compare(folder, arguments.recipe or list(RECIPES), arguments.peer_python)
-        )
+        write(folder, FILMS if arguments.first_resize else FILES)
+        if arguments.first_resize:
+            lines = first_resize(folder)
+        elif arguments.memory:
+            lines = memory(folder)
+        else:
+            lines = compare(folder, arguments.recipe or list(RECIPES), arguments.peer_python)
         for line in lines:
             print(line, flush=True)
 
