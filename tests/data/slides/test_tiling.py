@@ -1,6 +1,7 @@
 """Tissue, tiles and their labels on synthetic slides."""
 
 import numpy as np
+import openslide
 import pandas as pd
 import pytest
 from skimage.color import rgb2hsv
@@ -98,6 +99,23 @@ def test_slides_larger_than_a_block(tmp_path, monkeypatch, path):
     whole = tiling.tile(path, 0.5, 64, tissue=0.1)
     monkeypatch.setattr(tiling, "_BLOCK", 96)
     pd.testing.assert_frame_equal(tiling.tile(path, 0.5, 64, tissue=0.1), whole)
+
+
+def test_tissue_is_found_on_a_coarse_level_alone(tmp_path, monkeypatch):
+    pixels = blank(1024, 1024)
+    pixels[256:768, 256:768] = PINK
+    path = write_slide(tmp_path / "a.tif", pixels, 0.25, levels=5)
+    sizes = []
+    read_region = openslide.OpenSlide.read_region
+
+    def counted(slide, corner, level, size):
+        sizes.append(size)
+        return read_region(slide, corner, level, size)
+
+    monkeypatch.setattr(openslide.OpenSlide, "read_region", counted)
+    assert len(tiling.tile(path, 0.5, 128)) == 4
+    # A sixteenth of the slide's width and height.
+    assert sizes == [(64, 64)]
 
 
 @pytest.mark.parametrize("seed", range(5))
