@@ -9,7 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from remedis.data import manifest
-from remedis.data.sources import chestxray14, chexpert, mimic_cxr, wilds_camelyon17
+from remedis.data.sources import (
+    camelyon16,
+    camelyon17,
+    chestxray14,
+    chexpert,
+    mimic_cxr,
+    wilds_camelyon17,
+)
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError
 
@@ -43,6 +50,8 @@ GOOD = {
         "dicom_id,subject_id,study_id,ViewPosition\na-1,10000032,50414267,PA\n"
         "a-2,10000033,50414268,LATERAL\n"
     ),
+    "camelyon16": "test_001,Tumor,IDC,Macro\ntest_002.tif,Normal,DCIS,None\n",
+    "camelyon17": "patient,stage\npatient_004.zip,pN1\npatient_004_node_4.tif,macro\n",
     "wilds_camelyon17": (
         ",patient,node,x_coord,y_coord,tumor,slide,center,split\n"
         "0,004,4,3328,21792,1,0,0,0\n1,022,4,10,20,0,12,1,0\n"
@@ -75,6 +84,12 @@ def load(name: str, root: pathlib.Path, contents: bytes) -> None:
             (root / f"mimic-cxr-2.0.0-{table}.csv").write_text(text)
         (root / "mimic-cxr-2.0.0-metadata.csv").write_bytes(contents)
         mimic_cxr.load(root, ("Edema",), views="all")
+    elif name == "camelyon16":
+        (root / "reference.csv").write_bytes(contents)
+        camelyon16._read_reference(root / "reference.csv")
+    elif name == "camelyon17":
+        (root / "stage_labels.csv").write_bytes(contents)
+        camelyon17._read_stages(root / "stage_labels.csv")
     elif name == "wilds_camelyon17":
         (root / "metadata.csv").write_bytes(contents)
         wilds_camelyon17.load(root)
