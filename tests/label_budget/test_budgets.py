@@ -205,3 +205,18 @@ def test_a_wrong_shard_is_a_sentence(text):
 
 def test_durations_read_well():
     assert [duration(s) for s in (5, 600, 7200)] == ["5 s", "10 min", "2.0 h"]
+
+
+@pytest.mark.parametrize(("patients", "most"), [(10, 0.4), (20, 0.4), (40, 0.35), (100, 0.28)])
+def test_every_one_of_seven_classes_trains_and_validates(patients, most):
+    rng = np.random.default_rng(patients)
+    for _ in range(20):
+        of_class = rng.choice(7, size=patients, p=[0.4, *[0.1] * 6])
+        is_class = np.eye(7, dtype=bool)[of_class]
+        held = budgets.held_out(
+            np.column_stack([is_class, ~is_class]), rng.permutation(patients).astype(float), 0.25
+        )
+        counts = is_class.sum(axis=0)
+        assert is_class[~held].any(axis=0)[counts >= 1].all()
+        assert is_class[held].any(axis=0)[counts >= 2].all()
+        assert 0.2 < held.mean() <= most  # rare classes need patients beyond the share
