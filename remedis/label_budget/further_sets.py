@@ -114,16 +114,15 @@ def _side(first: Mapping[str, Any], name: str, changes: Mapping[str, Any]) -> di
 
 
 def _like(first: Any, value: Any, what: str) -> Any:
-    """Returns a value in the type of the first set's; a value that is unset there may have any."""
+    """Returns a value in the type of the first set's; keys that are unset there are numbers."""
     if isinstance(first, str):
         return str(value)
-    if isinstance(first, float) and type(value) is int:
-        return float(value)
     if isinstance(first, tuple | list):
         return value if isinstance(value, tuple | list) else (value,)
-    if first is not None and value is not None and not isinstance(value, type(first)):
-        raise UserError(
-            f"config.further_ood_options has {what}={value!r}; expected a value like that of "
-            f"config.ood, {first!r}."
-        )
+    if isinstance(first, float) and type(value) is int:
+        return float(value)
+    kinds = (int, float) if first is None else (type(first),)
+    if value is not None and type(value) not in kinds:
+        expected = "a number" if first is None else f"a value like that of config.ood, {first!r}"
+        raise UserError(f"config.further_ood_options has {what}={value!r}; expected {expected}.")
     return value

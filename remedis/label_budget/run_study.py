@@ -301,7 +301,21 @@ def _check_arms(study: Study, cells: Sequence[Cell]) -> None:
         except UserError as error:
             raise UserError(study.sentence(f"Fine-tuning by config.{key}: {error}")) from None
     for name in finetuned:
+        _check_memory(study.settings, name)
         _check_rates(study.settings, name)
+
+
+def _check_memory(settings: StudySettings, name: str) -> None:
+    """Raises a UserError if gradients of an arm are to be checkpointed that cannot be."""
+    asked = any(
+        settings.finetuning(key, "", arm=name).model.gradient_checkpointing for key in HOSPITALS
+    )
+    if asked and resolve.parse(settings.arms[name]).scheme == "keras":
+        raise UserError(
+            f"config.arms has {name}={settings.arms[name]}, and gradient_checkpointing works for "
+            "BiT backbones only; set "
+            f"config.arm_options='{name}: gradient_checkpointing=False, accumulate=1'."
+        )
 
 
 def _check_rates(settings: StudySettings, name: str) -> None:

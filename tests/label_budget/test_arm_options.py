@@ -65,6 +65,23 @@ def test_micro_batches_that_a_batch_cannot_be_divided_into_stop_before_the_first
     assert not (tmp_path / "embeddings").exists()
 
 
+def test_an_arm_without_checkpointing_stops_before_the_first_cell(study_config, tmp_path):
+    config = study_config(
+        arms="bit=scratch:1-1-1-1x0.5; densenet=keras:DenseNet121", baseline="bit", seeds=3
+    )
+    config.update(modes=("finetune",), select="learning_rate=1.6")
+    config.id.gradient_checkpointing = config.ood.gradient_checkpointing = True
+    with pytest.raises(UserError) as caught:
+        label_budget.list_cells(config, tmp_path)
+    assert str(caught.value) == (
+        "config.arms has densenet=keras:DenseNet121, and gradient_checkpointing works for BiT "
+        "backbones only; set config.arm_options='densenet: gradient_checkpointing=False, "
+        "accumulate=1'."
+    )
+    config.arm_options = "densenet: gradient_checkpointing=False, accumulate=1"
+    assert label_budget.list_cells(config, tmp_path)
+
+
 def test_settings_of_memory_may_change_in_a_begun_study(study_config, tmp_path):
     config = study_config(budgets="0", seeds=1)
     Study.from_config(config, tmp_path)

@@ -306,6 +306,11 @@ def test_a_further_set_has_the_keys_of_the_first_but_for_its_own(study_config):
             "config.further_ood_options has a: batch_size='many'; expected a value like that of "
             "config.ood, 8.",
         ),
+        (
+            "a=x",
+            "a: learning_rate=fast",
+            "config.further_ood_options has a: learning_rate='fast'; expected a number.",
+        ),
     ],
 )
 def test_mistakes_are_a_sentence(study_config, further, changes, message):
