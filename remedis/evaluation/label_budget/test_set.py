@@ -140,7 +140,9 @@ class TestSet:
         self._labels, self._task, self._cases = self.names, labelled.task, labelled.cases()
         self.estimable = np.flatnonzero(self._cases.both_classes())
         known = self._cases.known[:, self.estimable]
-        self.pairs = np.asarray(delong(known, known, self._cases.patients).pairs, np.float64)
+        # Any finite scores do: the number of pairs does not depend on them.
+        scores = np.zeros_like(known)
+        self.pairs = np.asarray(delong(known, scores, self._cases.patients).pairs, np.float64)
 
     def areas(self, scores: npt.ArrayLike) -> Areas:
         """Returns the AUROCs of the scores [n, L] of a model."""

@@ -45,6 +45,24 @@ def test_a_rare_label_is_listed_and_not_in_the_mean():
     json.dumps(result, allow_nan=False)
 
 
+def test_images_with_an_unknown_label_are_left_out_of_it():
+    """As where uncertain labels of a test set are ignored."""
+    test = make_test_set()
+    grid = make_cells(test, {"base": RISING, "pretrained": (0.5, 1.2, 1.5, 1.9)})
+    unknown = np.arange(len(test.targets)) % 4 == 3  # one image of every other patient
+    unknown[:20] = True  # ten patients
+    test.targets[unknown, 0] = np.nan
+    got = analyse_study(test, grid, "base", resamples=40)
+    ids = [name for name, out in zip(test.patient_ids, unknown, strict=True) if not out]
+    alone = LabelledTestSet(NAMES[:1], test.targets[~unknown, :1], ids)
+    cells = {cell: scores[~unknown, :1] for cell, scores in grid.items()}
+    want = analyse_study(alone, cells, "base", resamples=40)
+    for got_point, want_point in zip(got["points"], want["points"], strict=True):
+        for key, value in want_point["labels"]["Edema"].items():
+            if not key.startswith("band"):  # its draws are of other patients
+                assert got_point["labels"]["Edema"][key] == pytest.approx(value), key
+
+
 def test_table_has_one_row_per_point_and_label(tmp_path):
     test = make_test_set()
     test.targets[8:, 1] = 0
