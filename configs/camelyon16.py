@@ -12,9 +12,9 @@ slides. Tiles are read from the slides, with the extra `slides`. Packed once, th
 
 and then `--config.data_dir=packed --config.source=tfds --config.source_options=''`.
 
-Tiles have 224 pixels, REMEDIS' size for pathology, at 0.5 micrometres per pixel; at most 500
-positive and 500 negative tiles per slide are used. Resolution and number are our choices: those of
-REMEDIS could not be read. Others: `--config.source_options='mpp=1.0; size=224'`. Positive tiles are
+Tiles have 224 pixels, as in the released README, at 0.5 micrometres per pixel; at most 500 positive
+and 500 negative tiles per slide are used. Resolution and number are our choices: those of the paper
+could not be read. Others: `--config.source_options='mpp=1.0; size=224'`. Positive tiles are
 more frequent among these than on the slides, so that precision does not carry over to slides.
 
 Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the

@@ -117,7 +117,7 @@ def reports(config: ml_collections.ConfigDict) -> None:
 
 
 def pathology(source: str) -> ml_collections.ConfigDict:
-    """Returns the config of a source of patches, for tumour, in REMEDIS' size for pathology."""
+    """Returns the config of a source of patches, for tumour, in the size of the released README."""
     config = finetuning()
     config.source = source
     config.labels = ("tumor",)

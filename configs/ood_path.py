@@ -14,7 +14,7 @@ In distribution, test is the official one and validation a fifth of the training
 distribution, the 100 training patients are split by patient, with the same shares in each centre:
 50 may be labelled and 50 are tested. Tiles have 224 pixels at 0.5 micrometres per pixel; at most
 500 positive and 500 negative ones per slide are used. Resolution, number and division are our
-choices: those of REMEDIS could not be read.
+choices: those of the paper could not be read.
 
 `:wilds`, the default: Camelyon17 as WILDS packs it, centres left out, in patches of 96 pixels. It
 is another experiment than the paper's.
