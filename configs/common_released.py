@@ -44,8 +44,8 @@ def finetuning(config: ml_collections.ConfigDict) -> None:
 
     - The image size is that of the README and the notebook, 448 for radiographs and 224 for patches
       (README "Example Usage"); the flag is 224 by default (run.py:241).
-    - The loss is the sigmoid cross-entropy of labels that are independent. The release has a
-      softmax over classes alone (objective.py:28-30), which is `config.task = "multi_class"`.
+    - The loss of independent labels (`multi_label`) is a sigmoid cross-entropy. The release has a
+      softmax over classes alone (objective.py:28-30), which is that of `multi_class`.
     - The head starts from zeros, in the release from normal numbers of 0.01 (model_util.py:89).
     - The release's SavedModels lack the final norm; a fresh one takes its place.
     - The last checkpoint is kept in the release; here it is the best one on validation.
@@ -70,8 +70,9 @@ def notebook(config: ml_collections.ConfigDict) -> None:
     trains no others: what remains is SGD with momentum, so that the optimizer here is `sgd`.
 
     What differs: the notebook shows 5 steps; the length here, 10 epochs, is ours. It has two
-    sigmoids on the one-hot label of one task, here each label has one. Its head starts from
-    Glorot's uniform numbers, here from zeros.
+    sigmoids on the one-hot label of one task, here each label has one, and classes of a
+    `multi_class` task have a softmax. Its head starts from Glorot's uniform numbers, here from
+    zeros.
     """
     config.optimizer, config.momentum, config.weight_decay = "sgd", 0.9, 0.0
     config.learning_rate, config.learning_rate_batch, config.batch_size = 0.1, 0, 64
