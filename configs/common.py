@@ -49,6 +49,8 @@ def finetuning() -> ml_collections.ConfigDict:
     config.task = "multi_label"  # or multi_class: exactly one of the labels is 1
     config.method = "finetune"  # or probe: the head alone, solved exactly on stored embeddings
     config.head_norm = True
+    # Of the normal numbers that the head's first weights are; unset: zeros, as in BiT.
+    config.head_stddev = config_dict.placeholder(float)
     config.precision = "float32"  # or bfloat16, float16: of the activations in training
     config.gradient_checkpointing = False  # recompute activations instead of keeping them
     # Length: at most one of these is set (0 counts as unset); else the schedule has its own.

@@ -40,13 +40,15 @@ def finetuning(config: ml_collections.ConfigDict) -> None:
 
     Random crops and flips, no colour and no blur (see `released_finetune_cxr`), evaluation on the
     central 0.875 of the shorter side, a linear layer on BiT's `pre_logits`, which are pooled after
-    its final norm (bit.py:71-73, model_util.py:136-143), no MixUp, no class weights. What differs:
+    its final norm, from normal numbers of 0.01 (bit.py:71-73, model_util.py:87-89, 136-143), no
+    MixUp, no class weights. (LARS moves a kernel by a share of its norm. A head that starts from
+    zeros, as ours do otherwise, would take its pace from the first and smallest step of the
+    warm-up.) What differs:
 
     - The image size is that of the README and the notebook, 448 for radiographs and 224 for patches
       (README "Example Usage"); the flag is 224 by default (run.py:241).
     - The loss of independent labels (`multi_label`) is a sigmoid cross-entropy. The release has a
       softmax over classes alone (objective.py:28-30), which is that of `multi_class`.
-    - The head starts from zeros, in the release from normal numbers of 0.01 (model_util.py:89).
     - The release's SavedModels lack the final norm; a fresh one takes its place.
     - The last checkpoint is kept in the release; here it is the best one on validation.
 
@@ -58,7 +60,7 @@ def finetuning(config: ml_collections.ConfigDict) -> None:
         config.train_preprocess, "released_random_crop({size}) | flip_left_right()"
     )
     config.eval_preprocess = "released_evaluation({size})"
-    config.head_norm, config.mixup = True, 0.0
+    config.head_norm, config.head_stddev, config.mixup = True, 0.01, 0.0
 
 
 def notebook(config: ml_collections.ConfigDict) -> None:
@@ -80,7 +82,7 @@ def notebook(config: ml_collections.ConfigDict) -> None:
     config.schedule, config.warmup, config.warmup_epochs = "constant", 0, None
     config.steps, config.epochs, config.examples = None, 10.0, None
     config.train_preprocess = config.eval_preprocess = "released_evaluation({size})"
-    config.head_norm, config.mixup = False, 0.0
+    config.head_norm, config.head_stddev, config.mixup = False, None, 0.0
 
 
 def pretraining(config: ml_collections.ConfigDict) -> None:

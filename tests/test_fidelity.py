@@ -305,6 +305,10 @@ CHECKS = {
         lambda: values(FILM, "", "weight_decay"),
     ),
     "head, fine-tuning": (list, lambda: ["head_norm", *values(FILM, "", "head_norm")]),
+    "first weights, fine-tuning": (
+        lambda: [*values(FILM, "released", "head_stddev"), "head_stddev"],
+        list,
+    ),
     "loss, fine-tuning": (list, lambda: values(FILM, "", "task")),
     "notebook: images": (
         lambda: [

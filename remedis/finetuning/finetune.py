@@ -227,6 +227,7 @@ def _check(settings: FinetuneSettings) -> None:
         settings.optimization,
         {"momentum": (0, 1), "weight_decay": (0, None), "clip_norm": (0, None)},
     )
+    checks.within(settings.model, {"head_stddev": (0, None)})
     checks.within(settings.loss, {"mixup": (0, None)})
     checks.within(settings.data, {"max_bad_images": (0, 1)})
     settings.data.policies.check()

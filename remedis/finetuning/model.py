@@ -92,6 +92,9 @@ def build(
                 )
             loaded.backbone.gradient_checkpointing = True
         classifier = _classifier(loaded, settings)
+        if asked.head_stddev:
+            kernel = classifier.head.dense.kernel
+            kernel.assign(_head_weights(kernel.shape, asked.head_stddev, settings.seed))
     _LOG.log(log_level, f"Checkpoint: {asked.checkpoint}: {loaded.provenance.description}")
     unused = classifier.unused_variables() | set(classifier.statistics())
     variables = {
@@ -119,6 +122,13 @@ def exportable(model: TrainableModel, settings: FinetuneSettings) -> Classifier:
     for name, variable in copy.named_variables().items():
         variable.assign(variables[name].numpy())
     return copy
+
+
+def _head_weights(shape: tuple[int, ...], stddev: float, seed: int) -> np.ndarray:
+    """Returns normal numbers, float32, that depend on the seed alone."""
+    # Words of the seed keep the head's draws apart from those of random backbones.
+    rng = np.random.default_rng([seed, *b"head"])
+    return rng.normal(0, stddev, shape).astype(np.float32)
 
 
 def _backbone(settings: FinetuneSettings) -> resolve.LoadedBackbone:

@@ -99,6 +99,7 @@ class ModelSettings:
     head_norm: bool
     precision: str
     gradient_checkpointing: bool
+    head_stddev: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +176,8 @@ class FinetuneSettings:
         cls, config: ml_collections.ConfigDict | Mapping[str, Any]
     ) -> "FinetuneSettings":
         """Returns the settings of a config as `configs.common.finetuning` makes it."""
-        # Runs of version 0.1 lack `select` and `warmup_epochs`, which is the same as unset.
+        # Runs of version 0.1 lack `select`, `warmup_epochs` and `head_stddev`: the same as unset.
+        model = options.settings(ModelSettings, config, head_stddev=config.get("head_stddev"))
         optimization = options.settings(
             OptimizationSettings, config, warmup_epochs=config.get("warmup_epochs")
         )
@@ -185,7 +187,7 @@ class FinetuneSettings:
             select=config.get("select", ""),
             data=options.settings(DataSettings, config),
             images=options.settings(ImageSettings, config),
-            model=options.settings(ModelSettings, config),
+            model=model,
             optimization=optimization,
             loss=options.settings(LossSettings, config),
             report=options.settings(ReportSettings, config),

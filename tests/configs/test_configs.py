@@ -100,6 +100,7 @@ RELEASED = {
     "class_weights": "none",
     "learning_rates": "",
     "head_norm": True,
+    "head_stddev": 0.01,
 }
 NOTEBOOK = {
     "optimizer": "sgd",
@@ -118,6 +119,7 @@ NOTEBOOK = {
     "class_weights": "none",
     "learning_rates": "head/.*=1; .*=0",
     "head_norm": False,
+    "head_stddev": None,
 }
 
 
@@ -156,7 +158,8 @@ def test_the_recipe_of_released_has_the_name_of_the_kind_of_images():
 def test_a_rehearsal_keeps_recipe_and_optimizer(name, training):
     whole, small = get(name, training), get(name, f"{training},152x2,rehearsal")
     kept = ("optimizer", "momentum", "weight_decay", "schedule", "learning_rate", "learning_rates")
-    for key in (*kept, "train_preprocess", "eval_preprocess", "head_norm", "mixup"):
+    head = ("head_norm", "head_stddev")
+    for key in (*kept, *head, "train_preprocess", "eval_preprocess", "mixup"):
         assert small[key] == whole[key]
     assert (small.batch_size, small.accumulate, small.steps) == (32, 1, 120)
     assert (small.epochs, small.warmup_epochs) == (None, None)
@@ -324,9 +327,10 @@ def test_run_directories_of_version_0_1_lack_added_keys_only():
     now = {options.RENAMED_KEYS.get(key, key) for key in KEYS_OF_0_1.split()}
     # `select` is empty, which is no other config than one without it.
     assert common.finetuning().select == ""
-    # Nor is a warm-up that is not given in epochs.
-    assert common.finetuning().warmup_epochs is None
-    assert set(common.finetuning()) - now == options.ADDED_KEYS | {"select", "warmup_epochs"}
+    # Nor are keys that are unset.
+    unset = {"warmup_epochs", "head_stddev"}
+    assert all(common.finetuning()[key] is None for key in unset)
+    assert set(common.finetuning()) - now == options.ADDED_KEYS | {"select"} | unset
     old = {key: value for key, value in common.finetuning().items() if key in now}
     settings = FinetuneSettings.from_config(old)
     assert settings.data.policies.evaluation == settings.data.policies.training

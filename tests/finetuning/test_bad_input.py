@@ -147,6 +147,7 @@ def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
             "Preprocessing 'rotate(3)' must give the same result every time here",
         ),
         ({"resamples": 20}, "config.resamples is 20; expected at least 40."),
+        ({"head_stddev": -0.01}, "config.head_stddev is -0.01; expected at least 0."),
         (
             {"weighting": "patient"},
             "Unknown value of config.weighting 'patient': did you mean 'patients'",
