@@ -52,8 +52,8 @@ def finetuning(config: ml_collections.ConfigDict) -> None:
     - The release's SavedModels lack the final norm; a fresh one takes its place.
     - The last checkpoint is kept in the release; here it is the best one on validation.
 
-    Activations of 512 images fit into no single device: `--config.accumulate=32` trains 16 at a
-    time. The gradients are the whole batch's.
+    Where the activations of 512 images do not fit into memory, `--config.accumulate=32` trains 16
+    at a time. The gradients are the whole batch's.
     """
     _lars(config)
     config.train_preprocess = FINETUNING_RECIPES.get(
