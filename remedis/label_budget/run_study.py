@@ -90,7 +90,7 @@ class Study:
         for study in studies[1:]:
             judged_images.write(study.run.path, study.data.judged)
         by_name = {study.settings.ood.name: study.data for study in studies}
-        set_list.write(run, by_name, settings.title)
+        set_list.write(run, by_name, settings.title, settings.caveats)
         for study in studies:
             data.refuse_seen(
                 study.settings,

@@ -5,13 +5,14 @@
 - `title`: of the study's report; empty for one made from the names of the sets;
 - `sets`: for each set, the first one first, `name`, and `directory` of its `summary.json`, relative
   to the study's directory;
-- `overlaps`: sentences on test images and patients that two sets have in common.
+- `overlaps`: sentences on test images and patients that two sets have in common;
+- `caveats`: those of the config.
 """
 
 import dataclasses
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from remedis import files
 from remedis.data import judged_images
@@ -23,13 +24,16 @@ _LOG = logging.getLogger(__name__)
 FILE = "ood_sets.json"
 
 
-def write(run: StudyDirectory, sets: Mapping[str, StudyData], title: str) -> None:
+def write(
+    run: StudyDirectory, sets: Mapping[str, StudyData], title: str, caveats: Sequence[str]
+) -> None:
     """Writes both files, and warns of test sets that overlap.
 
     Args:
       run: the study's directory.
       sets: the data of each set by name, the first one first.
       title: of the study; may be empty.
+      caveats: of the config.
     """
     (_, first), *further = sets.items()
     judged = list(first.judged)
@@ -57,6 +61,7 @@ def write(run: StudyDirectory, sets: Mapping[str, StudyData], title: str) -> Non
                 for name, directory in zip(sets, directories, strict=True)
             ],
             "overlaps": overlaps,
+            "caveats": list(caveats),
         },
     )
 

@@ -75,6 +75,7 @@ def test_the_first_set_is_as_alone_and_a_further_one_is_as_a_first(
             {"name": "north", "directory": "ood/north"},
         ],
         "overlaps": [],
+        "caveats": [],
     }
     assert not (alone / "ood_sets.json").exists()
     # Embeddings of all images are in one place, in-distribution ones once.
@@ -91,11 +92,6 @@ def test_the_first_set_is_as_alone_and_a_further_one_is_as_a_first(
         "Together: 10 of 10 cells of 2 out-of-distribution sets are finished; in-distribution "
         "models are trained once for all of them."
     )
-    # A study may get further sets later, and lose them.
-    assert label_budget.run(config, alone)
-    assert contents(alone / "ood" / "north") == contents(other)
-    assert label_budget.run(study_config(**one), alone)
-    assert not (alone / "ood_sets.json").exists()
 
 
 def test_killed_between_the_sets_or_shared_out_it_is_the_same_study(
@@ -136,6 +132,24 @@ def test_killed_between_the_sets_or_shared_out_it_is_the_same_study(
     for folder in (killed, shared):
         assert contents(folder) == contents(whole)
         assert contents(folder / "ood" / "north") == contents(whole / "ood" / "north")
+
+
+def test_a_begun_study_may_get_a_set_and_lose_it(
+    study_config, north, tiny_checkpoint, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run_study, "ProbeArm", FakeProbe)
+    config = study_config(arms=f"one={tiny_checkpoint}", baseline="one", budgets="0")
+    assert label_budget.run(config, tmp_path)
+    before = contents(tmp_path)
+    config.further_ood = f"north={north}"
+    assert label_budget.run(config, tmp_path)
+    assert contents(tmp_path) == before
+    assert (tmp_path / "ood" / "north" / "summary.json").is_file()
+    assert len(judged_images.read(tmp_path)) == 4
+    config.further_ood = ""
+    assert label_budget.run(config, tmp_path)
+    assert not (tmp_path / "ood_sets.json").exists()
+    assert len(judged_images.read(tmp_path)) == 3
 
 
 @pytest.mark.guarantee

@@ -33,7 +33,7 @@ def written(tmp_path_factory):
     names = (("General Hospital", "."), (WILD, f"ood/{WILD}"))
     sets = [{"name": name, "directory": folder} for name, folder in names]
     overlaps = ["The test sets of both have 2 images in common."]
-    values = {"title": "", "sets": sets, "overlaps": overlaps}
+    values = {"title": "", "sets": sets, "overlaps": overlaps, "caveats": ["Films differ."]}
     (workdir / "ood_sets.json").write_text(json.dumps(values))
     assert write(workdir) == workdir / "report.html"
     return workdir, {"General Hospital": first, WILD: second}
@@ -87,6 +87,7 @@ def test_its_notes_say_what_is_of_one_set_and_what_of_all(root):
     whole = text(root)
     assert "p-values are adjusted within a set, not over the sets" in whole
     assert "The test sets of both have 2 images in common." in whole
+    assert "Films differ." in whole
     assert f"{WILD}: TOO FEW: " in whole
     assert "General Hospital: RANDOM WEIGHTS" not in whole  # it is about both
 

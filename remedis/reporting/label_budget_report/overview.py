@@ -32,14 +32,14 @@ _CAVEATS = (
 
 
 def page(
-    studies: Mapping[str, Study], links: Mapping[str, str], overlaps: Sequence[str], title: str = ""
+    studies: Mapping[str, Study], links: Mapping[str, str], caveats: Sequence[str], title: str = ""
 ) -> str:
     """Returns the page: HTML without scripts, also well-formed as XML.
 
     Args:
       studies: content of `summary.json` by name of the set, the first set first.
       links: relative address of each set's own page.
-      overlaps: sentences on what sets have in common.
+      caveats: sentences of the config, and on what sets have in common.
       title: of the study; empty for one made from the names of the sets.
     """
     studies = {name: completed(study) for name, study in studies.items()}
@@ -72,7 +72,7 @@ def page(
             ),
             curves={mode_name(mode): _curves(studies, mode) for mode in first["modes"]},
             columns=min(len(studies), 3),
-            caveats=[*overlaps, *_CAVEATS],
+            caveats=[*caveats, *_CAVEATS],
             command=first["command"],
         )
     )

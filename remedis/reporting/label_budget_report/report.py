@@ -39,7 +39,8 @@ def write(workdir: files.Path) -> pathlib.Path:
     for name, folder in folders.items():
         studies[name] = _write_page(folder, run / "reports" / f"{name}.html")
         links[name] = f"reports/{urllib.parse.quote(name)}.html"
-    files.write_text(report, overview.page(studies, links, listed["overlaps"], listed["title"]))
+    caveats = [*listed["caveats"], *listed["overlaps"]]
+    files.write_text(report, overview.page(studies, links, caveats, listed["title"]))
     for mode in next(iter(studies.values()))["modes"]:
         save(curve_figures.sets(studies, mode), run / "figures", f"sets-{mode}")
     return report
