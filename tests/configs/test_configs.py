@@ -3,8 +3,10 @@
 import functools
 import importlib
 import itertools
+import shutil
 
 import ml_collections
+import pandas as pd
 import pytest
 import rehearsals
 
@@ -12,10 +14,12 @@ from configs import common
 from remedis import options
 from remedis.data import labels, sources
 from remedis.errors import UserError
+from remedis.finetuning import data as finetuning_data
 from remedis.finetuning import finetune, gradient, rehearsal
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.options import literals
 from remedis.preprocess import parse
+from remedis.synthetic import LESIONS
 from remedis.training.run_directory import RunDirectory
 
 NAMES = rehearsals.FINETUNING_NAMES
@@ -191,6 +195,25 @@ def test_chestxray14_has_its_14_findings():
 def test_camelyon_is_the_official_split():
     options = literals(get("camelyon").source_options.split(";"), "")
     assert options == {"validation_centres": (1,), "test_centres": (2,)}
+
+
+def test_classes_in_folders_need_no_table(tmp_path):
+    table = rehearsal.synthetic.write_skin(tmp_path, 80, image_size=32)
+    rows = pd.read_csv(table / "manifest.csv")
+    for row in rows.to_dict("records"):
+        folder = tmp_path / "folders" / next(name for name in LESIONS if row[name])
+        folder.mkdir(parents=True, exist_ok=True)
+        name = row["path"].replace("/", "_")
+        shutil.copy(table / row["path"], folder / name)
+    config = get("dermatology")
+    config.update(source="folder", data_dir=str(tmp_path / "folders"))
+    config.source_options = r"patient_pattern=^(p\d+)_"
+    settings = FinetuneSettings.from_config(config)
+    run = RunDirectory(tmp_path / "run", {})
+    found = finetuning_data.prepare(settings.data, settings.model.task, run)
+    counts = found.summary["counts"]
+    assert sum(of["images"] for of in counts.values()) == len(rows)
+    assert all(counts["test"][name] > 0 for name in LESIONS)
 
 
 def test_two_architectures_exclude_each_other():

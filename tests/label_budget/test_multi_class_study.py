@@ -10,6 +10,7 @@ from remedis import files, label_budget
 from remedis.errors import UserError
 from remedis.label_budget import run_study
 from remedis.label_budget.cell_store import CellStore
+from remedis.label_budget.directory import StudyDirectory
 from remedis.reporting import label_budget_report
 
 CLASSES = ("pale", "grey", "dark", "striped", "dotted")
@@ -176,3 +177,13 @@ def test_settings_that_do_not_fit_are_refused(study_config, two_clinics, tmp_pat
             run_study.Study.from_config(config, tmp_path / "uncertain")
     finally:
         manifest.write_text(before)
+
+
+def test_a_study_of_an_earlier_version_is_one_of_labels_and_auroc(tmp_path):
+    old = {"id_data_dir": "a", "labels": ["x"]}
+    (StudyDirectory(tmp_path, old) / "cells").mkdir()
+    (tmp_path / "cells" / "one").touch()
+    assert StudyDirectory(tmp_path, old | {"task": "multi_label", "metric": "auroc"})
+    for key, value in (("task", "multi_class"), ("metric", "top_3_accuracy")):
+        with pytest.raises(UserError, match=f"holds a run with another config: {key}"):
+            StudyDirectory(tmp_path, old | {key: value})
