@@ -141,7 +141,9 @@ def _accuracies(
 ) -> dict[str, Metric]:
     """Returns accuracy, balanced accuracy and top-k accuracies of exclusive classes.
 
-    But for the balanced accuracy they are one number for all classes, without one per label.
+    But for the balanced accuracy they are one number for all classes, without one per label. The
+    balanced accuracy is not estimable unless the share of every class is: over the frequent classes
+    alone, a model that always names them would have 1.
     """
     classes = range(len(names))
     shares = {"balanced_accuracy": ratios.recall_by_class(cases.known, ranking)}
@@ -149,7 +151,12 @@ def _accuracies(
         top_name(k): ratios.top_accuracy(cases.known, ranking, k) for k in sorted({1, *top_k})
     }
     columns = estimates.proportions(shares, cases)
-    metrics = {"balanced_accuracy": _metric(columns.pop("balanced_accuracy"), names)}
+    recalls = _metric(columns.pop("balanced_accuracy"), names)
+    if missing := [name for name in names if name not in recalls.averaged]:
+        reason = f"too few patients with {', '.join(missing)}"
+        mean = dataclasses.replace(recalls.mean, value=None, low=None, high=None, reason=reason)
+        recalls = dataclasses.replace(recalls, mean=mean, averaged=())
+    metrics = {"balanced_accuracy": recalls}
     for k, (name, accuracy) in zip(sorted({1, *top_k}), columns.items(), strict=True):
         mean = accuracy.estimate([0], classes)
         if k >= len(names):

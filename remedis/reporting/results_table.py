@@ -14,7 +14,6 @@ from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
 _MEANS = {
     "accuracy": "Mean accuracy at a threshold of 0.5",
-    "balanced_accuracy": "Balanced accuracy (mean share of each class that is ranked first)",
     "brier": "Mean Brier score",
     "calibration_error": "Mean calibration error (ECE)",
     "calibration_slope": "Mean calibration slope (1 if calibrated)",
@@ -162,13 +161,11 @@ def results_report(
     report += map(Text, results.get("label_notes", ()))
     if "uncertain_labels" in results:
         report += ["", uncertain_table(results["uncertain_labels"])]
-    for name, text in {**_MEANS, **_top_means(results)}.items():
+    of_classes = _of_classes(results)
+    for name, text in (of_classes | _MEANS | of_classes).items():  # in the order of the first two
         if name in results["metrics"]:
             metric = results["metrics"][name]
             other = f" ({_apart(results, metric)})" if _apart(results, metric) else ""
-            # The accuracy of exclusive classes is one number, not a mean over labels.
-            if name == "accuracy" and not metric["labels"]:
-                text = "Accuracy of the most probable class"
             mean = Estimate.from_json(metric["mean"])
             why = f" ({mean.reason})" if mean.reason else ""
             report.append(Text(f"{text}: {mean.interval}{other}{why}"))
@@ -215,13 +212,20 @@ def effective_notes(labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return notes
 
 
-def _top_means(results: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the words for each top-k accuracy of a result."""
-    matches = (re.fullmatch(r"top_(\d+)_accuracy", name) for name in results["metrics"])
+def _of_classes(results: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the words for each accuracy of exclusive classes in a result, by name."""
+    metrics = results["metrics"]
+    if "accuracy" not in metrics or metrics["accuracy"]["labels"]:  # of labels: a mean over them
+        return {}
+    matches = (re.fullmatch(r"top_(\d+)_accuracy", name) for name in metrics)
     return {
-        match[0]: f"Top-{match[1]} accuracy (true class among the {match[1]} most probable)"
-        for match in matches
-        if match
+        "accuracy": "Accuracy of the most probable class",
+        **{
+            match[0]: f"Top-{match[1]} accuracy (true class among the {match[1]} most probable)"
+            for match in matches
+            if match
+        },
+        "balanced_accuracy": "Balanced accuracy (mean share of each class that is ranked first)",
     }
 
 

@@ -67,7 +67,7 @@ _LOOKS = {
 
 def write_skin(
     directory: str | os.PathLike[str],
-    patients: int = 160,
+    patients: int = 400,
     seed: int = 0,
     image_size: int = 96,
     style: ClinicStyle = CLINIC_A,

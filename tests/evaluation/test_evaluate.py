@@ -325,6 +325,12 @@ def test_top_k_accuracies_have_gates_and_intervals_of_the_accuracy():
         labels, saturated, names, patients, task="multi_class", ranking=scores, top_k=(2,)
     )
     assert ranked.metrics["top_2_accuracy"] == result.metrics["top_2_accuracy"]
+    # A rare class is not left out of the balanced accuracy, which is then not estimable.
+    rare = np.flatnonzero((true != 6) | (np.cumsum(true == 6) <= 3))
+    of_rare = evaluate(labels[rare], scores[rare], names, patients[rare], task="multi_class")
+    balanced = of_rare.metrics["balanced_accuracy"]
+    assert balanced.labels["a"].value is not None
+    assert (balanced.mean.value, balanced.mean.reason) == (None, "too few patients with g")
     few = evaluate(labels[:8], scores[:8], names, patients[:8], task="multi_class", top_k=(2,))
     assert few.metrics["top_2_accuracy"].mean.reason == few.metrics["accuracy"].mean.reason
     assert "4 patients, 5 are needed" in few.metrics["accuracy"].mean.reason
