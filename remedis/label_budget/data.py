@@ -96,7 +96,7 @@ def prepare(
         if hospital.sites:
             option = f"config.{key}_sites"
             if first is not None:
-                option = f"config.further_ood_options ({hospital.name}: sites)"
+                option = "config.further_ood_options (sites)"
             hospital = _of_sites(hospital, key, option, directory / "manifest.csv")
         data = hospital.finetuning.data
         _LOG.info(f"{hospital.name or data.source} ({key.upper()}):")

@@ -86,7 +86,11 @@ class Study:
         for name, alone in further_sets.studies(values).items():
             _LOG.info(f"Further out-of-distribution set {name}:")
             directory = run.of_further_set(name, alone)
-            studies.append(cls._prepared(settings.of_further_set(name), directory, first))
+            try:
+                studies.append(cls._prepared(settings.of_further_set(name), directory, first))
+            except UserError as error:
+                error.args = (f"{name}: {error}",)  # of its own kind still
+                raise
         for study in studies[1:]:
             judged_images.write(study.run.path, study.data.judged)
         by_name = {study.settings.ood.name: study.data for study in studies}

@@ -294,6 +294,12 @@ def _check(settings: StudySettings) -> None:
         )
     if settings.baseline not in settings.arms:
         raise unknown_choice("value of config.baseline", settings.baseline, settings.arms)
+    for name in settings.further:
+        if name.casefold() == settings.ood.name.casefold():
+            raise UserError(
+                f"config.further_ood names {name!r}, which is the name of the first set, too; name "
+                "it otherwise, or set config.ood_name."
+            )
     for mode in settings.modes:
         if mode not in MODES:
             raise unknown_choice("mode in config.modes", mode, MODES)

@@ -10,6 +10,7 @@ from small_study import PATIENTS, summary_of, write_hospital
 
 from remedis import files, label_budget
 from remedis.data import judged_images
+from remedis.data.checks.leaks import LeakError
 from remedis.errors import UserError
 from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget import finetune_arm, further_sets, run_study
@@ -221,7 +222,7 @@ def test_a_further_set_with_images_of_training_is_refused(
     for i in range(PATIENTS):
         shutil.copy(two_hospitals[0] / f"{i}.png", tmp_path / "leaking" / f"{i}.png")
     config = study_config(further_ood=f"leaking={tmp_path / 'leaking'}")
-    with pytest.raises(UserError, match=r"'ID train' and 'OOD pool' share .* identical images"):
+    with pytest.raises(LeakError, match=r"^leaking: .*'ID train' and 'OOD pool' share .* identica"):
         label_budget.run(config, tmp_path / "leak")
     assert not files.read_json(tmp_path / "leak/ood/leaking/data/leaks.json")["ok"]
     assert not (tmp_path / "leak" / "cells").exists()
@@ -253,7 +254,7 @@ def test_sites_of_one_directory_can_be_several_sets(study_config, two_hospitals,
     assert further.settings.finetuning("id", "").optimization.batch_size == 8
     config.further_ood_options = "ward a: sites=c"
     with pytest.raises(
-        UserError, match=r"config.further_ood_options \(ward a: sites\) names 'c', "
+        UserError, match=r"^ward a: config.further_ood_options \(sites\) names 'c', "
     ):
         Study.all_from_config(config, tmp_path / "other")
 
@@ -332,6 +333,12 @@ def test_mistakes_are_a_sentence(study_config, further, changes, message):
     with pytest.raises(UserError) as caught:
         StudySettings.from_config(config)
     assert str(caught.value).startswith(message)
+
+
+def test_the_name_of_a_folder_is_a_name_too(study_config, tmp_path):
+    config = study_config(further_ood="North=/data/n", ood_data_dir=str(tmp_path / "north"))
+    with pytest.raises(UserError, match=r"names 'North', which is the name of the first set, too;"):
+        StudySettings.from_config(config)
 
 
 def test_only_a_rehearsal_makes_up_a_set_without_a_directory(study_config):

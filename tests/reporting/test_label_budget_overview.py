@@ -2,6 +2,7 @@
 
 import copy
 import json
+import urllib.parse
 from xml.etree import ElementTree
 
 import pytest
@@ -10,7 +11,7 @@ from ood_example import FIVE, make_study
 from remedis.errors import UserError
 from remedis.reporting.label_budget_report import curve_figures, write
 
-WILD = "A & B 1"
+WILD = "A & B/1"
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ def test_it_leads_to_the_page_of_every_set(written, root):
     links = {e.get("href"): text(e) for e in root.iter("a")}
     assert links == {
         "reports/General%20Hospital.html": "General Hospital",
-        "reports/A%20%26%20B%201.html": WILD,
+        "reports/A%20-%20B-1.html": WILD,
     }
-    for name in written[1]:
-        page = ElementTree.fromstring((written[0] / "reports" / f"{name}.html").read_text())
+    for name, link in zip(written[1], links, strict=True):
+        page = ElementTree.fromstring((written[0] / urllib.parse.unquote(link)).read_text())
         assert f"adapted to {name} and tested there" in text(page)
     assert f"How many labelled patients of General Hospital and {WILD} are needed?" in text(root)
     assert (written[0] / "figures" / "sets-probe.pdf").is_file()

@@ -1,6 +1,7 @@
 """The files of the report, written into the directory of the study."""
 
 import pathlib
+import re
 import urllib.parse
 
 from remedis import files
@@ -35,10 +36,14 @@ def write(workdir: files.Path) -> pathlib.Path:
         return report
     listed = files.read_json(sets)
     folders = {one["name"]: run / one["directory"] for one in listed["sets"]}
-    studies, links = {}, {}
+    studies: dict[str, Study] = {}
+    links: dict[str, str] = {}
     for name, folder in folders.items():
-        studies[name] = _write_page(folder, run / "reports" / f"{name}.html")
-        links[name] = f"reports/{urllib.parse.quote(name)}.html"
+        file = re.sub(r"[^\w .()-]", "-", name)  # that of the first set may be a path
+        while (link := f"reports/{urllib.parse.quote(file)}.html") in links.values():
+            file += "-2"
+        studies[name] = _write_page(folder, run / "reports" / f"{file}.html")
+        links[name] = link
     caveats = [*listed["caveats"], *listed["overlaps"]]
     files.write_text(report, overview.page(studies, links, caveats, listed["title"]))
     for mode in next(iter(studies.values()))["modes"]:
