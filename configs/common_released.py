@@ -71,10 +71,11 @@ def notebook(config: ml_collections.ConfigDict) -> None:
     and 9). The notebook's LARS leaves out names with `head_supervised` from its adaptation, and it
     trains no others: what remains is SGD with momentum, so that the optimizer here is `sgd`.
 
-    What differs: the notebook shows 5 steps; the length here, 10 epochs, is ours. It has two
-    sigmoids on the one-hot label of one task, here each label has one, and classes of a
-    `multi_class` task have a softmax. Its head starts from Glorot's uniform numbers, here from
-    zeros.
+    What differs: the notebook shows 5 steps without shuffling; the length here, 10 epochs, is ours.
+    It has the mean of two sigmoids on the one-hot label of one task. Here it is the mean of one
+    sigmoid per label, so that one label learns at twice the notebook's rate and five at two fifths
+    of it; classes of a `multi_class` task have a softmax. Its head starts from Glorot's uniform
+    numbers, here from zeros.
     """
     config.optimizer, config.momentum, config.weight_decay = "sgd", 0.9, 0.0
     config.learning_rate, config.learning_rate_batch, config.batch_size = 0.1, 0, 64

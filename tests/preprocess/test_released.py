@@ -55,6 +55,16 @@ def test_resize_neither_averages_nor_centres():
     np.testing.assert_allclose((centred - got)[2:6] * 63, 3.5, atol=0.01)  # of 8 pixels
 
 
+@pytest.mark.parametrize(("side", "size"), [(64, 32), (640, 64), (32, 64), (16, 160)])
+def test_resize_moves_what_is_shrunk_right_and_down_and_what_is_enlarged_left_and_up(side, size):
+    bump = np.exp(-((np.linspace(-6, 6, side) / 2) ** 2)).astype(np.float32)  # in the centre
+    got = apply(f"released_resize({size})", np.repeat(np.outer(bump, bump)[..., None], 3, 2))
+    centres = [np.average(np.arange(size), weights=got[..., 0].sum(axis)) for axis in (0, 1)]
+    moved = (1 - side / size) / 2 if side < size else (1 - size / side) / 2
+    moved *= -size / side if side < size else 1  # in pixels of the result
+    np.testing.assert_allclose(centres, (size - 1) / 2 + moved, atol=0.02)
+
+
 @pytest.mark.parametrize(
     ("sides", "fraction", "box"),
     [

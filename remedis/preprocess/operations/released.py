@@ -3,7 +3,7 @@
 Each can be held against the file and lines that its docstring names (last commit of
 google-research/medical-ai-research-foundations; Azizi et al. 2023, arXiv 2205.09723). They are for
 repeating the released recipes. Ours next to them (`geometry`, `grey_levels`, `blur`) leave out what
-looks like an accident: aliasing, a shift by half a pixel, levels off by one, dark borders. Flips
+looks like an accident: aliasing, a grid off centre, levels off by one, dark borders. Flips
 and colour distortion are the same in both, and the conversion to grey within 0.0001.
 """
 
@@ -94,9 +94,10 @@ def released_resize(image: tf.Tensor, size: int) -> tf.Tensor:
     """Resizes to `size` x `size` pixels by TensorFlow 1's bicubic, as both crops of the release do.
 
     Shrinking does not average: each pixel comes from 4 x 4 pixels of the image (aliasing). The grid
-    starts at the centre of the first pixel (`half_pixel_centers=False`), so that the result is
-    shifted to the top and left, by up to half a pixel of the result. The cubic has a = -0.75, where
-    TensorFlow 2's and Pillow's have -0.5.
+    starts at the centre of the first pixel (`half_pixel_centers=False`) and is not centred. What is
+    shrunk by a factor s thus moves to the right and down, by (1 - 1/s) / 2 pixels of the result;
+    what is enlarged s-fold moves to the left and up, by (1 - 1/s) / 2 pixels of the image. The
+    cubic has a = -0.75, where TensorFlow 2's and Pillow's have -0.5.
     """
     check("size", size, 1)
     return tf.clip_by_value(_legacy_bicubic(image, size), 0.0, 1.0)
