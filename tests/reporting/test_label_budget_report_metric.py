@@ -7,7 +7,7 @@ import re
 import pytest
 from ood_example import make_study
 
-from remedis.reporting.label_budget_report import answer_sentences, lay_summary, write
+from remedis.reporting.label_budget_report import answer_sentences, lay_summary, overview, write
 from remedis.reporting.label_budget_report.study_summary import metric
 
 CLASSES = ("akiec", "bcc", "mel", "nv", "vasc")
@@ -79,3 +79,10 @@ def test_top_1_accuracy_is_about_one_class():
         "Top-1 accuracy is the share of test images whose true class a model ranks first: 0.613 is "
         "chance (by always naming the most frequent class), 1 is perfect."
     )
+
+
+def test_the_overview_of_several_sets_names_the_metric():
+    studies = {"here": make_classes(), "there": make_classes() | {"chance": 0.7}}
+    text = overview.page(studies, {name: f"{name}.html" for name in studies}, ["Ours."])
+    assert "the same top-3 accuracy may be hard in one and easy in another." in text
+    assert "AUROC" not in text

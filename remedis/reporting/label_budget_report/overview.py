@@ -14,6 +14,7 @@ from remedis.reporting.label_budget_report.page import environment
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     first_hospital,
+    metric_name,
     mode_name,
     pool,
 )
@@ -26,8 +27,8 @@ _CAVEATS = (
     "p-values are adjusted within a set, not over the sets, and intervals hold for one set at a "
     "time: among many sets one differs by chance. To compare sets or to name the best one was no "
     "question of this study.",
-    "Sets differ in their patients, labels and prevalence: the same AUROC may be hard in one and "
-    "easy in another.",
+    "Sets differ in their patients, labels and prevalence: the same {metric} may be hard in one "
+    "and easy in another.",
 )
 
 
@@ -72,7 +73,7 @@ def page(
             ),
             curves={mode_name(mode): _curves(studies, mode) for mode in first["modes"]},
             columns=min(len(studies), 3),
-            caveats=[*caveats, *_CAVEATS],
+            caveats=[*caveats, *(c.format(metric=metric_name(first)) for c in _CAVEATS)],
             command=first["command"],
         )
     )
