@@ -58,8 +58,8 @@ def ood(
     config.id_data_dir = ""
     config.ood_data_dir = ""
     # Further OOD sets, 'hospital B=/data/b; hospital C=/data/c': each is judged like the first one,
-    # config.ood, from the same in-distribution models. Their keys are those of config.ood, except
-    # for 'hospital B: sites=1; hospital C: source=mimic_cxr, uncertain="zeros; Edema=ones"'.
+    # config.ood, from the same in-distribution models. Options are the keys in which a set differs
+    # from config.ood: 'hospital B: sites=1; hospital C: source=mimic_cxr, batch_size=16'.
     config.further_ood = ""
     config.further_ood_options = ""
     config.id_sites = ""  # such as '0, 3, 4': images of these alone, split again; empty for all

@@ -67,7 +67,7 @@ def test_one_row_per_set_and_arm_has_estimates_and_answer(root):
     (table,) = root.iter("table")
     rows = [[text(cell) for cell in row] for row in table.iter("tr")]
     assert rows[0] == [
-        *("set", "arm", "University Clinic", "zero-shot", "gap", "level to reach"),
+        *("set", "arm", "at University Clinic", "zero-shot", "gap", "level to reach"),
         *("labelled patients", "scratch needs", "quotient", "stated as a multiple"),
     ]
     assert [row[:2] for row in rows[1:]] == [

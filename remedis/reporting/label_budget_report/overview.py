@@ -96,7 +96,7 @@ def _warnings(studies: Mapping[str, Study]) -> list[str]:
 def _table(studies: Mapping[str, Study], mode: str) -> Table:
     """Returns the estimates before adaptation and the headline answer, per set and arm."""
     first = next(iter(studies.values()))
-    header = ["set", "arm", first_hospital(first), "zero-shot", "gap", "level to reach"]
+    header = ["set", "arm", f"at {first_hospital(first)}", "zero-shot", "gap", "level to reach"]
     header += ["labelled patients", f"{first['baseline']} needs", "quotient"]
     rows = []
     for name, study in studies.items():
