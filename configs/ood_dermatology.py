@@ -18,7 +18,8 @@ Arms: `bit=` BiT's weights; `pretrained=runs/pretrain-skin` a run of `configs/pr
 your unlabelled images. REMEDIS' release has no checkpoint for skin. `--list` prints how many
 trainings there are, before any.
 
-Arguments: `:rehearsal` (two made-up clinics, random weights, minutes on 2 cores).
+Arguments: `:152x2` (every arm trains in as little memory as the 152x2 needs), `:rehearsal` (two
+made-up clinics, random weights, minutes on 2 cores).
 
 Expected: depends on your data.
 """
