@@ -16,7 +16,7 @@ CLASSES = ("akiec", "bcc", "mel", "nv", "vasc")
 def make_classes(title="top-3 accuracy"):
     """A study of exclusive classes, by changing one of labels."""
     study = make_study(("remedis", "scratch"), CLASSES, ("probe",))
-    study |= {"metric": title, "task": "multi_class", "chance": 0.6125}
+    study |= {"metric": title, "task": "multi_class", "chance": 0.6125, "id_chance": 0.8}
     for point in study["points"]:
         point["labels"] = {}
     for answer in study["answers"]:
@@ -50,6 +50,8 @@ def test_every_sentence_names_the_metric(page):
         "remedis has the higher top-3 accuracy.",
         "top-3 accuracy on test patients of General Hospital [95 % interval], 214 patients.",
         "Top-3 accuracy is one number for all classes: see above.",
+        "always naming the 3 most frequent classes scores 0.800 at",
+        "and 0.613 at General Hospital. The gap contains what this difference makes",
         "top-3 accuracy on the validation patients of the budgets",
     ):
         assert sentence in page, sentence
@@ -86,3 +88,13 @@ def test_the_overview_of_several_sets_names_the_metric():
     text = overview.page(studies, {name: f"{name}.html" for name in studies}, ["Ours."])
     assert "the same top-3 accuracy may be hard in one and easy in another." in text
     assert "AUROC" not in text
+
+
+def test_the_overview_of_sets_says_what_chance_is_in_each():
+    studies = {"one clinic": make_classes(), "another": {**make_classes(), "chance": 0.5}}
+    whole = overview.page(studies, dict.fromkeys(studies, "page.html"), [])
+    assert "the same top-3 accuracy may be hard in one" in whole
+    assert (
+        "Always naming the 3 most frequent classes of a set scores 0.613 at one clinic and 0.500 "
+        "at another: gaps contain differences in how frequent the classes are."
+    ) in whole

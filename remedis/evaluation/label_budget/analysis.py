@@ -104,9 +104,10 @@ def analyse_study(
         mode: questions.levels(drawn[baseline, mode], drawn[baseline, mode])[0]
         for mode in grid.budgets
     }
-    inside, gaps = [], []
+    inside, gaps, id_chance = [], [], None
     if id_test is not None:
         within = made_test_set(id_test, "in-distribution")
+        id_chance = within.chance
         for (arm, mode), scores in (id_scores or {}).items():
             models = in_distribution_curve(within, np.asarray(scores), grid, arm, mode)
             (mean,) = estimates(models.quantities(), within)
@@ -117,6 +118,7 @@ def analyse_study(
     return {
         "metric": ood.metric.title,
         "chance": ood.chance,
+        "id_chance": id_chance,
         "interval": _method(grid, ood.metric),
         "trainings": grid.trainings,
         "too_few_seeds": bool(too_few),

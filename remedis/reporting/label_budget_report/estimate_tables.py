@@ -16,11 +16,13 @@ from remedis.reporting.label_budget_report.number_format import (
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     budget_name,
+    chance,
     first_hospital,
     hospital,
     metric,
     metric_name,
     mode_name,
+    most_frequent,
 )
 
 _WHY_NOT_RECOVERED = {
@@ -79,6 +81,19 @@ def gap_table(study: Study) -> Table:
         ],
         "estimates",
     )
+
+
+def gap_notes(study: Study) -> list[str]:
+    """Returns what else than the models may make the gap: frequencies of the classes."""
+    inside = study.get("id_chance")  # studies of early versions do not record it
+    if metric(study).top is None or inside is None:
+        return []
+    return [
+        f"A {metric_name(study)} depends on how frequent the classes are: always naming "
+        f"{most_frequent(study)} scores {inside:.3f} at {first_hospital(study)} and "
+        f"{chance(study):.3f} at {hospital(study)}. The gap contains what this difference makes, "
+        "besides what the models lose."
+    ]
 
 
 def recovery_tables(study: Study) -> list[Table]:

@@ -13,9 +13,12 @@ from remedis.reporting.label_budget_report.old_summaries import completed
 from remedis.reporting.label_budget_report.page import environment
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
+    chance,
     first_hospital,
+    metric,
     metric_name,
     mode_name,
+    most_frequent,
     pool,
 )
 from remedis.reporting.notes import RESEARCH_USE
@@ -73,12 +76,25 @@ def page(
             ),
             curves={mode_name(mode): _curves(studies, mode) for mode in first["modes"]},
             columns=min(len(studies), 3),
-            caveats=[*caveats, *(c.format(metric=metric_name(first)) for c in _CAVEATS)],
+            caveats=[*caveats, *_comparisons(studies)],
             command=first["command"],
         )
     )
     # A line does not break between a number and its percent sign.
     return re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", rendered)
+
+
+def _comparisons(studies: Mapping[str, Study]) -> list[str]:
+    """Returns what all overviews say; for accuracies, also what chance is in each set."""
+    first = next(iter(studies.values()))
+    sentences = [caveat.format(metric=metric_name(first)) for caveat in _CAVEATS]
+    if metric(first).top is not None:
+        of_sets = [f"{chance(study):.3f} at {name}" for name, study in studies.items()]
+        sentences.append(
+            f"Always naming {most_frequent(first)} of a set scores {listed(of_sets)}: gaps "
+            "contain differences in how frequent the classes are."
+        )
+    return sentences
 
 
 def _warnings(studies: Mapping[str, Study]) -> list[str]:

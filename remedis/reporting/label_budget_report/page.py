@@ -76,6 +76,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             has_bands=curve_panels.has_bands(study),
             curves=[_curve(study, mode) for mode in study["modes"]],
             curve_tables=estimate_tables.curve_tables(study),
+            gap_notes=estimate_tables.gap_notes(study),
             gap_table=estimate_tables.gap_table(study),
             recovery_tables=estimate_tables.recovery_tables(study),
             legend=inline_svg(

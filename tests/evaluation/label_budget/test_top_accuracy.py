@@ -99,6 +99,7 @@ def test_a_study_of_classes_has_all_estimates():
     json.dumps(result, allow_nan=False)
     assert result["metric"] == "top-2 accuracy"
     assert result["chance"] == made_test_set(test, "").chance
+    assert result["id_chance"] == made_test_set(inside, "").chance != result["chance"]
     assert result["interval"].startswith("95 %: variance by patient and Student's t over seeds")
     assert all(point["labels"] == {} for point in result["points"])
     assert result["primary"]["labels"] == []
@@ -123,6 +124,7 @@ def test_a_study_of_classes_has_all_estimates():
     constant = {cell: np.tile(SHARES, (len(test.targets), 1)) for cell in cells}
     unable = analyse_study(test, constant, "base", resamples=40)
     assert not unable["reference"][0]["above_chance"]
+    assert unable["id_chance"] is None  # there is no in-distribution test set
     assert {a["status"] for a in unable["answers"]} == {"level not above chance"}
 
 
