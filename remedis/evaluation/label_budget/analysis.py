@@ -171,7 +171,7 @@ def check_levels(
     metric: StudyMetric = AUROC,
     chance: float = 0.0,
 ) -> None:
-    """Raises a UserError for levels or targets out of their range.
+    """Raises a UserError for levels or targets out of their range, or if none is above chance.
 
     Args:
       levels: shares of the baseline's gain.
@@ -182,6 +182,12 @@ def check_levels(
     """
     if metric.top is None:
         chance = AUROC_CHANCE
+    if chance > 1 - 1e-9:
+        raise UserError(
+            f"The {metric.name} of always naming {metric.most_frequent} is 1 in the "
+            "out-of-distribution test set, which has no images of other classes; set "
+            "config.metric to one with a smaller K or to auroc, or test on more classes."
+        )
     for level in levels:
         if not 0 < level < 1:
             raise UserError(

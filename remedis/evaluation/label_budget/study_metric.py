@@ -62,6 +62,13 @@ class StudyMetric:
         """The word with its article: `an AUROC` or `a top-3 accuracy`."""
         return f"{'an' if self.top is None else 'a'} {self.name}"
 
+    @property
+    def most_frequent(self) -> str:
+        """For example `the 3 most frequent classes`: who names them always, scores chance."""
+        return (
+            "the most frequent class" if self.top == 1 else f"the {self.top} most frequent classes"
+        )
+
     def check(self, task: str, classes: int) -> None:
         """Raises a UserError unless the metric distinguishes models of a task.
 

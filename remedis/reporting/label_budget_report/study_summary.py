@@ -38,8 +38,7 @@ def chance_in_words(study: Study) -> str:
 
 def most_frequent(study: Study) -> str:
     """Returns for example `the 3 most frequent classes`: who names them always, scores chance."""
-    top = metric(study).top
-    return "the most frequent class" if top == 1 else f"the {top} most frequent classes"
+    return metric(study).most_frequent
 
 
 def has_labels(study: Study) -> bool:

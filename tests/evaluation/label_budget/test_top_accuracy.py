@@ -66,6 +66,19 @@ def test_value_gate_and_chance_are_those_of_the_evaluation():
         made_test_set(few, "OOD")
 
 
+@pytest.mark.parametrize("top", [2, 1])
+def test_a_test_set_in_which_chance_is_always_right_is_refused(top):
+    test = make_classes(top=top)
+    test.targets[:, :2] = np.eye(2)[test.targets.argmax(axis=1) % 2] if top == 2 else (1, 0)
+    test.targets[:, 2:] = 0
+    cells = {Cell("base", "probe", n, 0): make_logits(test, 1.0) for n in (0, 9)}
+    named = "the 2 most frequent classes" if top == 2 else "the most frequent class"
+    with pytest.raises(UserError, match=f"The top-{top} accuracy of always naming {named} is 1 in"):
+        analyse_study(test, cells, "base", resamples=40)
+    # A difference of two models is well defined all the same.
+    assert 0 < made_test_set(test, "").areas(make_logits(test, 0.5)).values[0] < 1
+
+
 def test_variance_is_that_of_the_jackknife_by_patient():
     test = make_classes(3, patients=30)
     logits, cases = make_logits(test, 1.0, 3), test.cases()
