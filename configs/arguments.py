@@ -38,7 +38,10 @@ def locked(
     for group in exclusive:
         chosen = [name for name in variants if name in asked and name in group]
         if len(chosen) > 1:
-            raise UserError(f"The config arguments {chosen[0]} and {chosen[1]} exclude each other.")
+            raise UserError(
+                f"The config arguments {chosen[0]} and {chosen[1]} exclude each other: name one of "
+                "them."
+            )
         if not chosen:
             asked.update(name for name in defaults if name in group)
     for name, change in variants.items():

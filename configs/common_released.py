@@ -2,8 +2,8 @@
 
 The released code is google-research/medical-ai-research-foundations at its last commit; files and
 lines below are its. The methods section of REMEDIS' article (Azizi et al. 2023, arXiv 2205.09723)
-was not read for this package: what it says of fine-tuning may differ. A grid of rates, decays and
-lengths, from which validation chooses (`config.select`), is one of the user, for example
+was not read for this package: what it says of fine-tuning may differ. Rates, decays and lengths can
+be tuned on validation by a grid of yours (`config.select`), for example
 
     --config.select='learning_rate=0.03,0.1,0.3,1; weight_decay=0,0.000001,0.0001; epochs=25,100'
 """

@@ -174,7 +174,10 @@ def test_trainings_exclude_each_other(pair):
     with pytest.raises(UserError) as caught:
         get("chexpert", ",".join(reversed(pair)))
     first, second = pair
-    assert str(caught.value) == f"The config arguments {first} and {second} exclude each other."
+    assert (
+        str(caught.value)
+        == f"The config arguments {first} and {second} exclude each other: name one of them."
+    )
 
 
 def test_chexpert_has_all_14_labels_in_any_order_but_not_in_a_rehearsal():
@@ -219,7 +222,10 @@ def test_classes_in_folders_need_no_table(tmp_path):
 def test_two_architectures_exclude_each_other():
     with pytest.raises(UserError) as caught:
         get("camelyon", "152x2,50x1")
-    assert str(caught.value) == "The config arguments 50x1 and 152x2 exclude each other."
+    assert (
+        str(caught.value)
+        == "The config arguments 50x1 and 152x2 exclude each other: name one of them."
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -235,7 +235,10 @@ def test_arguments_that_exclude_each_other(arg):
     first, second = sorted(arg.split(","), key=ARGUMENTS.index)
     with pytest.raises(UserError) as caught:
         get("pretrain_cxr", arg)
-    assert str(caught.value) == f"The config arguments {first} and {second} exclude each other."
+    assert (
+        str(caught.value)
+        == f"The config arguments {first} and {second} exclude each other: name one of them."
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
