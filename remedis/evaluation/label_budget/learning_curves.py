@@ -15,6 +15,8 @@ from remedis.evaluation.label_budget.quantities import Quantities, floors
 from remedis.evaluation.label_budget.study_metric import AUROC_CHANCE
 from remedis.evaluation.label_budget.test_set import Areas, TestSet
 
+_ROUNDING = 1e-9
+
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
@@ -39,7 +41,14 @@ class Curve:
     @property
     def above_chance(self) -> bool:
         """Whether the interval at the largest budget is above chance."""
-        return bool(self.lows[-1] > self.chance)
+        return self.beats_chance(self.lows[-1])
+
+    def beats_chance(self, low: float | None) -> bool:
+        """Whether the lower end of an interval is above chance, by more than rounding.
+
+        Scores that all tie have exactly chance, with an interval that is a point.
+        """
+        return low is not None and bool(low > self.chance + _ROUNDING)
 
 
 @dataclasses.dataclass(frozen=True)

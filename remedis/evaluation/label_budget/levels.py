@@ -58,7 +58,7 @@ def share_of_gain(base: Curve, arm: Curve, share: float, headline: bool) -> Leve
     draws = first + share * np.maximum(common - first, 0.0)
     low = interval(first + share * (fitted[:, -1] - first)).low
     missing = None
-    if not base.above_chance or low is None or low <= base.chance:
+    if not base.above_chance or not base.beats_chance(low):
         missing = LEVEL_AT_CHANCE
     elif not gains(base):
         missing = NO_GAIN
@@ -99,6 +99,6 @@ def level_row(base: Curve, level: Level) -> dict[str, Any]:
         "headline": level.headline,
         "level": ends.to_json(),
         "gain": interval(base.draws[:, -1] - base.draws[:, 0]).to_json(),
-        "above_chance": base.above_chance and ends.low is not None and ends.low > base.chance,
+        "above_chance": base.above_chance and base.beats_chance(ends.low),
         "gains": gains(base),
     }

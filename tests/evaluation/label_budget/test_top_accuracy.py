@@ -137,8 +137,22 @@ def test_a_study_of_classes_has_all_estimates():
     constant = {cell: np.tile(SHARES, (len(test.targets), 1)) for cell in cells}
     unable = analyse_study(test, constant, "base", resamples=40)
     assert not unable["reference"][0]["above_chance"]
-    assert unable["id_chance"] is None  # there is no in-distribution test set
     assert {a["status"] for a in unable["answers"]} == {"level not above chance"}
+    assert unable["id_chance"] is None  # there is no in-distribution test set
+
+
+def test_scores_that_tie_are_not_above_chance_by_rounding():
+    true = np.arange(9 * 23) % 9
+    test = LabelledTestSet(
+        "abcdefghi", np.eye(9)[true], np.arange(len(true)), "multi_class", StudyMetric(8)
+    )
+    tied = made_test_set(test, "").areas(np.zeros((len(true), 9))).values[0]
+    assert tied == pytest.approx(8 / 9)
+    assert tied > made_test_set(test, "").chance  # by 2e-16
+    cells = {Cell("base", "probe", n, 0): np.zeros((len(true), 9)) for n in (0, 10)}
+    found = analyse_study(test, cells, "base", resamples=40)
+    assert not found["reference"][0]["above_chance"]
+    assert {a["status"] for a in found["answers"]} == {"level not above chance"}
 
 
 @pytest.mark.parametrize(("patients", "shift"), [(40, 2.4), (120, 1.0)])
