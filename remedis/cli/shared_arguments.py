@@ -98,7 +98,7 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
     name = "allow_missing_patient_ids"
     if parsed.allow_missing_patient_ids and name in sources.options_of(parsed.source):
         options[name] = True
-    return sources.load(parsed.source, parsed.data, labels, **options)
+    return sources.load_with(parsed.source, parsed.data, labels, options)
 
 
 def add_backbone(parser: argparse.ArgumentParser) -> None:

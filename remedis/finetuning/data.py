@@ -95,7 +95,7 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
     if "allow_missing_patient_ids" in sources.options_of(settings.source):
         options["allow_missing_patient_ids"] = settings.allow_missing_patient_ids
     policies = settings.policies
-    manifest = sources.load(settings.source, settings.data_dir, settings.labels, **options)
+    manifest = sources.load_with(settings.source, settings.data_dir, settings.labels, options)
     manifest = label_policies.decide(label_policies.keep_found(manifest), policies.training)
     manifest = splits.ensure(
         manifest,

@@ -193,7 +193,7 @@ def _of_sites(
     """
     data = hospital.finetuning.data
     options = literals(data.source_options.split(";"), f"config.{key}.source_options")
-    manifest = sources.load(data.source, data.data_dir, data.labels, **options)
+    manifest = sources.load_with(data.source, data.data_dir, data.labels, options)
     sites = items(hospital.sites, ",")
     known = manifest.table["site"]
     for site in sites:

@@ -4,7 +4,7 @@ import collections.abc
 import inspect
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from remedis import files
@@ -82,6 +82,20 @@ def load(
     Raises:
       UserError: the source, a label or an option is unknown, an option is of the wrong type, or the
         files are not as expected.
+    """
+    return load_with(name, data_dir, labels, options)
+
+
+def load_with(
+    name: str,
+    data_dir: files.Path,
+    labels: Sequence[str] | None,
+    options: Mapping[str, Any],
+) -> Manifest:
+    """Returns what `load` does; a user's options may have the names of its arguments.
+
+    Raises:
+      UserError: as `load`.
     """
     known = options_of(name)
     expected = typing.get_type_hints(_SOURCES[name])

@@ -11,7 +11,7 @@ import pytest
 from configs import chexpert, common
 from remedis.data import label_policies, labels, manifest, sources, splits
 from remedis.data.checks import leaks, scan
-from remedis.data.sources import NAMES, load, options_of
+from remedis.data.sources import NAMES, load, load_with, options_of
 from remedis.errors import UserError
 
 LABELS = {"csv": ("pneumonia",)}
@@ -103,6 +103,9 @@ def test_unknown_label_option_and_directory(name, datasets, tmp_path):
         load(name, datasets[name], labels=("Oedema",), **options)
     with pytest.raises(UserError, match=f"Unknown option of the source '{name}' 'veiws'"):
         load(name, datasets[name], labels=LABELS.get(name), veiws="all")
+    for taken in ("labels", "data_dir", "name"):
+        with pytest.raises(UserError, match=f"Unknown option of the source '{name}' '{taken}'"):
+            load_with(name, datasets[name], LABELS.get(name), {taken: "all"})
     with pytest.raises(UserError, match=r"There is no (directory|file)"):
         load(name, tmp_path / "nowhere", labels=LABELS.get(name), **options)
     with pytest.raises(UserError, match=r"does not hold|There is no file"):
