@@ -13,21 +13,20 @@ import pandas as pd
 from remedis import files
 from remedis.data import judged_images
 from remedis.data.manifest import Manifest
-from remedis.errors import unknown_choice
 from remedis.evaluation import calibration, thresholds
 from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import check_top_k, evaluate_table
 from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
-from remedis.finetuning import best_candidate, head_only, model, rehearsal, scratch_rates
+from remedis.finetuning import best_candidate, head_only, losses, model, rehearsal, scratch_rates
 from remedis.finetuning import data as finetuning_data
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import Grid
 from remedis.inference import predict
 from remedis.models import backbone
 from remedis.models.tasks import TASKS
-from remedis.training import checks
+from remedis.training import checks, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
@@ -234,14 +233,13 @@ def _check(settings: FinetuneSettings) -> None:
     checks.within(settings.images, {"cache_gb": (0, None)})
     checks.within(settings.report, {"target_sensitivity": (0.01, 1)})
     check_top_k(settings.report.top_k)
-    for key, value, choices in (
-        ("method", settings.method, METHODS),
-        ("task", settings.model.task, TASKS),
-        ("calibration", settings.report.calibration, calibration.METHODS),
-        ("weighting", settings.report.weighting, WEIGHTINGS),
-    ):
-        if value not in choices:
-            raise unknown_choice(f"value of config.{key}", value, choices)
+    checks.known(settings, {"method": METHODS})
+    checks.known(settings.model, {"task": TASKS})
+    checks.known(
+        settings.optimization, {"optimizer": optimizers.NAMES, "schedule": schedules.KINDS}
+    )
+    checks.known(settings.loss, {"class_weights": losses.CLASS_WEIGHTS})
+    checks.known(settings.report, {"calibration": calibration.METHODS, "weighting": WEIGHTINGS})
 
 
 def _provenance(settings: FinetuneSettings, start: Provenance, train: Manifest) -> Provenance:

@@ -299,11 +299,15 @@ def _check_arms(study: Study, cells: Sequence[Cell]) -> None:
         try:
             for candidate in study.settings.select.candidates():
                 gradient.check(candidate.of(base), train)
-            for name in finetuned:
-                asked = study.settings.finetuning(key, "", arm=name).optimization
-                Distribution.from_name("none").check_batch(asked.batch_size, asked.accumulate)
         except UserError as error:
             raise UserError(study.sentence(f"Fine-tuning by config.{key}: {error}")) from None
+        for name in finetuned:
+            asked = study.settings.finetuning(key, "", arm=name).optimization
+            try:
+                Distribution.from_name("none").check_batch(asked.batch_size, asked.accumulate)
+            except UserError as error:
+                what = f"Fine-tuning the arm {name} by config.{key}: {error}"
+                raise UserError(study.sentence(what)) from None
     for name in finetuned:
         _check_memory(study.settings, name)
         _check_rates(study.settings, name)

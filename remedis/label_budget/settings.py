@@ -14,13 +14,14 @@ from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.evaluate import TOP_K
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.label_budget import StudyMetric, check_levels
+from remedis.finetuning import losses
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import LENGTHS, Grid
 from remedis.label_budget import arm_options, further_sets
 from remedis.label_budget.arm_options import ArmOptions
 from remedis.label_budget.stated_comparison import StatedComparison
 from remedis.models.tasks import TASKS
-from remedis.training import checks
+from remedis.training import checks, optimizers, schedules
 from remedis.training.run_directory import RunDirectory
 
 MODES = ("probe", "finetune")
@@ -304,7 +305,14 @@ def _check(settings: StudySettings) -> None:
         if mode not in MODES:
             raise unknown_choice("mode in config.modes", mode, MODES)
     for key in HOSPITALS:
-        settings.hospital(key).finetuning.data.policies.check(f"config.{key}")
+        side = settings.hospital(key).finetuning
+        side.data.policies.check(f"config.{key}")
+        checks.known(
+            side.optimization,
+            {"optimizer": optimizers.NAMES, "schedule": schedules.KINDS},
+            f"config.{key}",
+        )
+        checks.known(side.loss, {"class_weights": losses.CLASS_WEIGHTS}, f"config.{key}")
     checks.within(
         settings,
         {
@@ -317,8 +325,7 @@ def _check(settings: StudySettings) -> None:
             "price": (0, None),
         },
     )
-    if settings.task not in TASKS:
-        raise unknown_choice("value of config.task", settings.task, TASKS)
+    checks.known(settings, {"task": TASKS})
     settings.metric.check(settings.task, len(settings.id.finetuning.data.labels))
     check_levels(settings.levels, settings.targets, settings.metric)
     _check_select(settings)

@@ -23,7 +23,7 @@ from remedis.pretraining.observer import CollapseObserver
 from remedis.pretraining.online_probe import OnlineProbe
 from remedis.pretraining.settings import PretrainingSettings, ScheduleSettings, TrainingSettings
 from remedis.pretraining.unlabelled import Unlabelled
-from remedis.training import durations, loop, optimizers, schedules
+from remedis.training import checks, durations, loop, optimizers, schedules
 from remedis.training.checkpoints import TrainingState
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
@@ -69,6 +69,8 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
             settings = unlabelled_data.rehearsed(settings, run)
     views = settings.operations()
     training = settings.training
+    checks.known(training, {"optimizer": optimizers.NAMES})
+    checks.known(settings.schedule, {"schedule": schedules.KINDS})
     distribution.check_batch(training.batch_size, training.accumulate)
     network = networks.build(settings.network, distribution.strategy)
     name = _export_name(settings, run, network)

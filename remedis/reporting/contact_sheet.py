@@ -19,12 +19,16 @@ from remedis.reporting.figures import GREY, write
 _MIN_SIDE = 160  # pixels of the image
 
 # One example per operation, strong enough to be visible. Probabilities are 1 where the operation
-# itself is the point.
+# itself is the point. Operations of the released code stand below ours.
 EXAMPLES = (
     "resize(224)",
+    "released_resize(224)",
     "central_crop(0.875)",
+    "released_central_crop(224)",
     f"random_crop({_MIN_SIDE})",
     "random_resized_crop(224)",
+    "released_random_crop(224)",
+    "released_random_crop(224, clip=False) | clip()",
     "flip_left_right()",
     "flip_up_down()",
     "quarter_turns()",
@@ -37,16 +41,12 @@ EXAMPLES = (
     "colour_distortion(1.0, 1)",
     "grey(1)",
     "histogram_equalisation(1)",
+    "released_histogram_equalisation(1)",
     "gaussian_blur(1)",
+    "released_gaussian_blur(1)",
     "stain_jitter(0.2, 0.2)",
     "cut_out(0.4)",
     "solarise(0.5, 1)",
-    "released_random_crop(224)",
-    "released_random_crop(224, clip=False) | clip()",
-    "released_central_crop(224)",
-    "released_resize(224)",
-    "released_histogram_equalisation(1)",
-    "released_gaussian_blur(1)",
 )
 
 _COLUMNS = 5  # seeds
@@ -104,7 +104,9 @@ def contact_sheet(image: Image, seed: int = 0, *, title: str = "Preprocessing") 
             f"The image is {image.shape[1]} x {image.shape[0]} pixels; the contact sheet needs "
             f"at least {_MIN_SIDE} x {_MIN_SIDE}: resize it, or take another image."
         )
-    rows = [*EXAMPLES, *(f"{name}()" for name in recipes.names())]
+    # A released recipe stands below ours of the same purpose, as in `EXAMPLES`.
+    names = sorted(recipes.names(), key=lambda name: (name.removeprefix("released_"), name))
+    rows = [*EXAMPLES, *(f"{name}()" for name in names)]
     width = 2 * _MARGIN + (_COLUMNS + 1) * (_CELL + _GAP)
     height = _HEAD + len(rows) * (_CELL + _LABEL) + 2 * _MARGIN
     figure = Figure(figsize=(width, height))

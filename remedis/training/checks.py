@@ -1,8 +1,8 @@
 """Checks of settings that all jobs share, made before any work is done."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from remedis.errors import UserError
+from remedis.errors import UserError, unknown_choice
 from remedis.preprocess import Preprocess, parse
 
 
@@ -19,6 +19,20 @@ def within(settings: object, bounds: Mapping[str, tuple[float, float | None]]) -
         if value is not None and not low <= value <= (value if high is None else high):
             expected = f"at least {low}" if high is None else f"{low} to {high}"
             raise UserError(f"config.{name} is {value}; expected {expected}.")
+
+
+def known(settings: object, choices: Mapping[str, Collection[str]], where: str = "config") -> None:
+    """Raises a UserError unless the values of some settings are among their choices.
+
+    Args:
+      settings: an object with the settings as attributes, named as the config's keys.
+      choices: for each name the values that it may have.
+      where: the part of the config that has the keys, for messages.
+    """
+    for name, values in choices.items():
+        value = getattr(settings, name)
+        if value not in values:
+            raise unknown_choice(f"value of {where}.{name}", value, values)
 
 
 def operations(

@@ -92,10 +92,12 @@ class Distribution:
             if value < 1:
                 raise UserError(f"config.{key} is {value}; expected at least 1.")
         if batch_size % (self.replicas * micro_batches):
+            many = self.replicas > 1
             raise UserError(
-                f"config.batch_size is {batch_size}, which {self.replicas} replicas with "
-                f"config.accumulate={micro_batches} micro-batches each cannot share evenly; "
-                f"expected a multiple of {self.replicas * micro_batches}."
+                f"config.batch_size is {batch_size}, which "
+                f"{f'{self.replicas} replicas with ' if many else ''}"
+                f"config.accumulate={micro_batches} micro-batches{' each' if many else ''} cannot "
+                f"share evenly; expected a multiple of {self.replicas * micro_batches}."
             )
 
     def spread(self, batch: Mapping[str, tf.Tensor]) -> Any:

@@ -60,8 +60,12 @@ def test_micro_batches_that_a_batch_cannot_be_divided_into_stop_before_the_first
 ):
     config = study_config(modes=("probe", "finetune"), arm_options="one: accumulate=3", seeds=3)
     for start in (label_budget.run, label_budget.list_cells):
-        with pytest.raises(UserError, match=r"Fine-tuning by config.id: .*batch_size is 8, which"):
+        with pytest.raises(UserError) as caught:
             start(config, tmp_path)
+        assert str(caught.value) == (
+            "Fine-tuning the arm one by config.id: config.batch_size is 8, which "
+            "config.accumulate=3 micro-batches cannot share evenly; expected a multiple of 3."
+        )
     assert not (tmp_path / "embeddings").exists()
 
 

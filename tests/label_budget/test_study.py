@@ -617,6 +617,12 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
         ({"modes": ("prob",)}, "Unknown mode in config.modes 'prob': did you mean 'probe'?"),
         ({"modes": ()}, "config.modes is (); expected one or both of probe, finetune"),
         ({"caveats": (1,)}, "config.caveats is (1,); expected sentences in a tuple"),
+        (
+            {"id": {"optimizer": "relased_lars"}},
+            "Unknown value of config.id.optimizer 'relased_lars': did you mean 'released_lars'?",
+        ),
+        ({"ood": {"schedule": "cosin"}}, "Unknown value of config.ood.schedule 'cosin': did you"),
+        ({"ood": {"class_weights": "all"}}, "Unknown value of config.ood.class_weights 'all'."),
         ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
         ({"id_trainings": 0}, "config.id_trainings is 0; expected at least 1."),
         (

@@ -253,6 +253,14 @@ def test_malformed_settings_are_a_sentence(pretraining, squares, tmp_path):
             pretraining(warmup=5, warmup_epochs=1.0),
             "config.warmup (5) and config.warmup_epochs (1.0); set one of them to 0.",
         ),
+        "optimizer": (
+            pretraining(optimizer="relased_lars", data="csv=/none"),
+            "Unknown value of config.optimizer 'relased_lars': did you mean 'released_lars'?",
+        ),
+        "schedule": (
+            pretraining(schedule="cosin", data="csv=/none"),
+            "Unknown value of config.schedule 'cosin': did you mean 'cosine'?",
+        ),
         "option": (
             pretraining(method_options="temperature"),
             "config.method_options has 'temperature'; expected KEY=VALUE.",

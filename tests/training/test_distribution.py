@@ -78,8 +78,8 @@ def test_a_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(UserError) as caught:
         one.check_batch(8, 3)
     assert str(caught.value) == (
-        "config.batch_size is 8, which 1 replicas with config.accumulate=3 micro-batches each "
-        "cannot share evenly; expected a multiple of 3."
+        "config.batch_size is 8, which config.accumulate=3 micro-batches cannot share evenly; "
+        "expected a multiple of 3."
     )
     with pytest.raises(UserError, match=r"config.accumulate is 0; expected at least 1\."):
         one.check_batch(8, 0)
