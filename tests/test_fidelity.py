@@ -21,7 +21,7 @@ from remedis.preprocess import registry
 from remedis.preprocess.operations import colour, geometry, released
 from remedis.pretraining import methods
 from remedis.pretraining.methods import projection
-from remedis.training import optimizers
+from remedis.training import optimizers, schedules
 from remedis.zoo import served_images
 from remedis.zoo.records import RECORDS
 
@@ -308,6 +308,10 @@ CHECKS = {
     "first weights, fine-tuning": (
         lambda: [*values(FILM, "released", "head_stddev"), "head_stddev"],
         list,
+    ),
+    "MixUp, fine-tuning": (
+        lambda: values(FILM, "released", "mixup"),
+        lambda: [schedules.hyperrule_mixup(20_000)],
     ),
     "loss, fine-tuning": (list, lambda: values(FILM, "", "task")),
     "notebook: images": (
