@@ -5,7 +5,7 @@ import pytest
 from remedis import label_budget
 from remedis.data import judged_images
 from remedis.errors import UserError
-from remedis.label_budget.run_study import Study
+from remedis.label_budget.run_study import studies_of
 from remedis.label_budget.settings import StudySettings
 
 
@@ -88,11 +88,11 @@ def test_an_arm_without_checkpointing_stops_before_the_first_cell(study_config, 
 
 def test_settings_of_memory_may_change_in_a_begun_study(study_config, tmp_path):
     config = study_config(budgets="0", seeds=1)
-    Study.from_config(config, tmp_path)
+    studies_of(config, tmp_path)[0]
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / "one-probe-0-0.npz").touch()
     config.arm_options = "one: accumulate=2"
-    assert Study.from_config(config, tmp_path).settings.arm_options
+    assert studies_of(config, tmp_path)[0].settings.arm_options
 
 
 def test_a_missing_pretraining_is_named_with_its_command_after_the_test_images_are_listed(

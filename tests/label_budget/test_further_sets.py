@@ -17,7 +17,7 @@ from remedis.label_budget import finetune_arm, further_sets, run_study
 from remedis.label_budget.arm import Adapted, InDistributionScores
 from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.probe_arm import CANDIDATES
-from remedis.label_budget.run_study import Study
+from remedis.label_budget.run_study import studies_of
 from remedis.label_budget.settings import Shard, StudySettings
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
@@ -180,7 +180,7 @@ def test_fine_tuned_models_are_trained_once_for_all_sets(
     assert "Fine-tunings to do: 2 in-distribution models and 2 cells, x 1 = 4 trainings" in listed
     assert "Fine-tunings to do: 0 in-distribution models and 2 cells, x 1 = 2 trainings" in listed
     # The process that has a further set first trains the model with the first set's data.
-    study = Study.all_from_config(config, run)[1]
+    study = studies_of(config, run)[1]
     run_study._finetune_arm(study, "one", Shard()).in_distribution(0)
     assert trained == [("ood", 0)]
     assert label_budget.run(config, run)
@@ -246,7 +246,7 @@ def test_sites_of_one_directory_can_be_several_sets(study_config, two_hospitals,
     config = study_config(**changes, further_ood=f"ward a={tmp_path / 'ood'}")
     config.further_ood_options = "ward a: sites=a, batch_size=4"
     config.ood.stratify = ("square",)
-    first, further = Study.all_from_config(config, tmp_path / "run")
+    first, further = studies_of(config, tmp_path / "run")
     assert set(first.data.test.table["site"]) == {"b"}
     assert set(further.data.test.table["site"]) == {"a"}
     assert further.settings.ood.name == "ward a"
@@ -256,7 +256,7 @@ def test_sites_of_one_directory_can_be_several_sets(study_config, two_hospitals,
     with pytest.raises(
         UserError, match=r"^ward a: config.further_ood_options \(sites\) names 'c', "
     ):
-        Study.all_from_config(config, tmp_path / "other")
+        studies_of(config, tmp_path / "other")
 
 
 def test_a_further_set_has_the_keys_of_the_first_but_for_its_own(study_config):

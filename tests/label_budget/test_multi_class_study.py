@@ -8,9 +8,9 @@ from PIL import Image
 
 from remedis import files, label_budget
 from remedis.errors import UserError
-from remedis.label_budget import run_study
 from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.directory import StudyDirectory
+from remedis.label_budget.run_study import studies_of
 from remedis.reporting import label_budget_report
 
 CLASSES = ("pale", "grey", "dark", "striped", "dotted")
@@ -149,7 +149,7 @@ def test_fine_tuning_adapts_classes(metric, study_config, tmp_path):
 def test_settings_that_do_not_fit_are_refused(study_config, two_clinics, tmp_path):
     def refused(sentence, **changes):
         with pytest.raises(UserError, match=sentence):
-            run_study.Study.from_config(study_config(**changes), tmp_path / sentence[:12])
+            studies_of(study_config(**changes), tmp_path / sentence[:12])[0]
 
     refused(r"config\.metric is 'top3'; expected auroc, or top_K_accuracy", metric="top3")
     refused("always among 5; name a smaller number, such as top_2_acc", metric="top_5_accuracy")
@@ -174,7 +174,7 @@ def test_settings_that_do_not_fit_are_refused(study_config, two_clinics, tmp_pat
         config = study_config()
         config.ood.uncertain = config.ood.eval_uncertain = "ones"
         with pytest.raises(UserError, match=r"0\.png is positive for 2 of the labels"):
-            run_study.Study.from_config(config, tmp_path / "uncertain")
+            studies_of(config, tmp_path / "uncertain")[0]
     finally:
         manifest.write_text(before)
 

@@ -21,7 +21,7 @@ from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget import finetune_arm, run_study
 from remedis.label_budget.arm import Adapted, InDistributionScores, scores_file
 from remedis.label_budget.cell_store import CellStore
-from remedis.label_budget.run_study import Study
+from remedis.label_budget.run_study import studies_of
 from remedis.label_budget.settings import Shard
 from remedis.models import bit
 from remedis.reporting import label_budget_report
@@ -388,15 +388,15 @@ def test_an_untrained_arm_at_rates_of_pretrained_ones_stops_before_the_first_cel
 def test_a_study_of_version_0_1_resumes_without_a_grid(study_config, tmp_path):
     config = study_config(select="", budgets="0", seeds=1)
     config.id.learning_rate = config.ood.learning_rate = 0.003
-    study = Study.from_config(config, tmp_path)
+    study = studies_of(config, tmp_path)[0]
     assert not {"select", "id_trainings", "primary"} & set(
         files.read_json(study.run / "config.json")
     )
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / "one-probe-0-0.npz").touch()
-    assert Study.from_config(config, tmp_path).cells.unfinished()
+    assert studies_of(config, tmp_path)[0].cells.unfinished()
     with pytest.raises(UserError, match=r"another config: id.learning_rate, .* select differ"):
-        Study.from_config(study_config(budgets="0", seeds=1), tmp_path)
+        studies_of(study_config(budgets="0", seeds=1), tmp_path)[0]
 
 
 def check_tuning(found):
@@ -501,7 +501,7 @@ def fake_arm(study_config, tmp_path, monkeypatch):
     config = study_config(modes=("finetune",), select="learning_rate=0.2,0.8,1.6", seeds=1)
 
     def adapted(unchanged, quality, validation=None):
-        study = Study.from_config(config, tmp_path)
+        study = studies_of(config, tmp_path)[0]
         pool, test = study.data.pool, study.data.test
         fit = FakeFit(pool, quality)
         zero_shot = np.full(test.targets().shape, 0.25, np.float32)
@@ -662,9 +662,9 @@ def test_sites_are_selected_and_split_again(study_config, two_hospitals, tmp_pat
 
     changes = planted(two_hospitals, tmp_path, plant)
     config = study_config(**changes, ood_sites="b", budgets="0")
-    prepared = Study.from_config(config, tmp_path / "run")
+    prepared = studies_of(config, tmp_path / "run")[0]
     assert set(prepared.data.test.table["site"]) == {"b"}
     assert set(prepared.data.pool.table["site"]) == {"b"}
     assert len(prepared.data.pool) + len(prepared.data.test) == PATIENTS // 2
     with pytest.raises(UserError, match=r"config.ood_sites names 'c', of which .* sites a, b"):
-        Study.from_config(study_config(**changes, ood_sites="c"), tmp_path / "other")
+        studies_of(study_config(**changes, ood_sites="c"), tmp_path / "other")[0]
