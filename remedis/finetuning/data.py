@@ -218,7 +218,8 @@ def _check_exclusive(manifest: Manifest) -> None:
         raise UserError(
             f"config.task is 'multi_class', but {row['path']} is positive for "
             f"{int(row[labels].sum())} of the labels {', '.join(labels)}; "
-            f"{int(wrong.sum()):,} images are not positive for exactly one; use 'multi_label'."
+            f"{int(wrong.sum()):,} images are not positive for exactly one; correct their labels, "
+            "or use 'multi_label'."
         )
 
 

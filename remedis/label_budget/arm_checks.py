@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning import gradient, scratch_rates
+from remedis.label_budget import arm_options
 from remedis.label_budget.settings import HOSPITALS, StudySettings
 from remedis.label_budget.study import Study
 from remedis.training.distribution import Distribution
@@ -16,7 +17,9 @@ def check_arms(study: Study, cells: Sequence[Cell]) -> None:
     missing = study.missing_arms()
     cells = [cell for cell in cells if cell.arm not in missing]
     for name in dict.fromkeys(cell.arm for cell in cells):
-        resolve.check(study.settings.arms[name])
+        checkpoint = study.settings.arms[name]
+        with arm_options.naming(name, checkpoint):
+            resolve.check(checkpoint)
     if not any(cell.mode == "finetune" for cell in cells):
         return
     finetuned = list(dict.fromkeys(cell.arm for cell in cells if cell.mode == "finetune"))

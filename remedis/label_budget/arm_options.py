@@ -1,9 +1,10 @@
 """What a study's config says of single arms: settings of memory, and what makes a missing one."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from remedis import files, options
@@ -73,6 +74,15 @@ def _check(arm: str, key: str, value: Any) -> None:
     if type(value) is not kind or (kind is int and value < 1):
         expected = "True or False" if kind is bool else "a whole number from 1"
         raise UserError(f"config.arm_options has {arm}: {key}={value}; expected {expected}.")
+
+
+@contextlib.contextmanager
+def naming(arm: str, checkpoint: str) -> Iterator[None]:
+    """Names an arm in errors on its checkpoint."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"config.arms has {arm}={checkpoint}: {error}") from None
 
 
 def pretrainings(text: str) -> dict[str, str]:

@@ -344,8 +344,9 @@ def test_an_arm_may_be_a_file_of_bit(study_config, tmp_path):
 def test_a_checkpoint_that_is_not_there_stops_before_the_first_cell(
     study_config, tiny_checkpoint, tmp_path, missing
 ):
-    with pytest.raises(UserError):
+    with pytest.raises(UserError) as caught:
         label_budget.run(study_config(arms=f"one={tiny_checkpoint}; two={missing}"), tmp_path)
+    assert str(caught.value).startswith(f"config.arms has two={missing}: ")
     assert not (tmp_path / "embeddings").exists()
 
 

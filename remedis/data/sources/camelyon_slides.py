@@ -154,6 +154,6 @@ def _check_outlines(root: pathlib.Path, slides: pd.DataFrame, needed: bool) -> N
     tumour = slides[~slides["negative"]]
     if needed and len(tumour) and tumour["outlines"].isna().all():
         raise UserError(
-            f"{root} has no outlines for any of its {len(tumour):,} slides with tumour; unpack "
+            f"{root} has outlines for none of the slides with tumour ({len(tumour):,}); unpack "
             "lesion_annotations.zip into a directory of this name, or download annotations/."
         )

@@ -21,6 +21,7 @@ from remedis.progress import progress
 _LOG = logging.getLogger(__name__)
 
 OUTLINES = ("annotations", "lesion_annotations")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")  # suffixes of downloads that are still packed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +68,14 @@ def find(root: pathlib.Path, skipped: Collection[str] = ()) -> pd.DataFrame:
     """
     if not root.is_dir():
         raise UserError(f"There is no directory {root}; expected whole slides there.")
-    files_below = file_tree.walk(root, skipped=(*skipped, *OUTLINES))
+    files_below = list(file_tree.walk(root, skipped=(*skipped, *OUTLINES)))
     paths = sorted(path for path in files_below if slide.NAMES.search(os.path.basename(path)))
     if not paths:
+        archives = sorted(path for path in files_below if path.lower().endswith(ARCHIVES))
         raise UserError(
             f"{root} does not hold whole slides: no file in it or below ends in "
-            f"{', '.join(slide.SUFFIXES)}."
+            f"{', '.join(slide.SUFFIXES)}; "
+            + (f"unpack {some(archives)}." if archives else "expected them there.")
         )
     file_tree.refuse_undecodable(root, paths)
     found = pd.DataFrame({"file": paths, "slide_id": [pathlib.Path(path).stem for path in paths]})

@@ -237,10 +237,28 @@ def test_outlines_that_contradict_slides(first, second, caplog):
         load16(first)
     shutil.rmtree(second / "training" / "lesion_annotations")
     with pytest.raises(
-        UserError, match=r"no outlines for any of its 3 slides .* unpack lesion_anno"
+        UserError, match=r"outlines for none of the slides with tumour \(3\); unpack lesion_anno"
     ):
         load17(second)
     assert load17(second, unknown="keep").table["tumor"].notna().sum() == 4
+
+
+@pytest.mark.parametrize("load", [load16, load17])
+def test_a_directory_without_slides_says_what_to_unpack(load, tmp_path):
+    with pytest.raises(UserError) as caught:
+        load(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path} does not hold whole slides: no file in it or below ends in svs, tif, tiff, "
+        "ndpi, mrxs, scn, vms, vmu, bif, svslide; expected them there."
+    )
+    (tmp_path / "training").mkdir()
+    for name in ("patient_004.zip", "patient_001.ZIP", "stage_labels.csv"):
+        (tmp_path / "training" / name).write_bytes(b"")
+    with pytest.raises(UserError) as caught:
+        load(tmp_path)
+    assert str(caught.value).endswith(
+        "svslide; unpack training/patient_001.ZIP, training/patient_004.zip."
+    )
 
 
 def test_camelyon17(second, caplog):
