@@ -91,7 +91,10 @@ def read_architecture(path: str) -> Architecture:
 def _file(path: str) -> pathlib.Path:
     file = pathlib.Path(path)
     if not file.is_file():
-        raise UserError(f"{path} is not a file; bit: takes a BiT-{{S,M}}-R*.npz.")
+        raise UserError(
+            f"{path} is not a file; bit: takes a BiT-{{S,M}}-R*.npz of "
+            "google-research/big_transfer."
+        )
     return file
 
 

@@ -107,5 +107,8 @@ def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path):
     )
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == "error: nothing.npz is not a file; bit: takes a BiT-{S,M}-R*.npz.\n"
+    assert done.stderr == (
+        "error: nothing.npz is not a file; bit: takes a BiT-{S,M}-R*.npz of "
+        "google-research/big_transfer.\n"
+    )
     assert not out.exists()

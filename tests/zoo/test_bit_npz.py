@@ -244,7 +244,9 @@ def test_a_damaged_array_is_named_when_it_is_read(arrays, written):
 
 @pytest.mark.parametrize("path", ["nowhere.npz", "."])
 def test_a_missing_file_or_a_folder_is_refused(tmp_path, path):
-    assert refused(tmp_path / path) == "FILE is not a file; bit: takes a BiT-{S,M}-R*.npz."
+    assert refused(tmp_path / path) == (
+        "FILE is not a file; bit: takes a BiT-{S,M}-R*.npz of google-research/big_transfer."
+    )
 
 
 @pytest.mark.parametrize(

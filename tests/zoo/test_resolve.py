@@ -149,7 +149,10 @@ def test_a_folder_with_a_colon_in_its_name_is_a_folder(tmp_path, tiny_checkpoint
         ("50x1", f"50x1 is not a folder: did you mean scratch:50x1? {EXPECTED}"),
         ("0", f"0 is not a folder: did you mean random:0? {EXPECTED}"),
         ("release:no/folder", "no/folder is not a folder; expected a SavedModel folder."),
-        ("bit:no.npz", "no.npz is not a file; bit: takes a BiT-{S,M}-R*.npz."),
+        (
+            "bit:no.npz",
+            "no.npz is not a file; bit: takes a BiT-{S,M}-R*.npz of google-research/big_transfer.",
+        ),
         ("keras:VGG17", "Unknown network of keras.applications 'VGG17': did you mean 'VGG1"),
         ("keras:VGG16:no.h5", "no.h5 is not a file; expected the weights of a VGG16."),
         (
