@@ -7,13 +7,12 @@ groups is within reach: `:no_equalisation,no_elastic` is C, D, R and G.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import ml_collections
 
 from configs.arguments import Variant
 from remedis.errors import UserError
-from remedis.preprocess import recipes
 
 # Operations of each group, also under the names of the released code.
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -26,18 +25,14 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def variants(recipe: str) -> dict[str, Variant]:
-    """Returns the arguments for the groups that a recipe has.
+PATHOLOGY = ("no_rotation", "no_crop", "no_colour", "no_blur")
+CXR = ("no_equalisation", "no_elastic", *PATHOLOGY)
+ANY_IMAGES = ("no_crop", "no_colour")
 
-    Args:
-      recipe: as a config has it, such as `contrastive_cxr({size})`.
-    """
-    present = {_name(operation) for operation in _operations(recipe)}
-    return {
-        argument: functools.partial(_without, argument)
-        for argument, group in GROUPS.items()
-        if present & set(group)
-    }
+
+def variants(arguments: Iterable[str]) -> dict[str, Variant]:
+    """Returns the arguments of these names, such as `CXR`, for a config whose views have them."""
+    return {argument: functools.partial(_without, argument) for argument in arguments}
 
 
 def _without(argument: str, config: ml_collections.ConfigDict) -> None:
@@ -60,6 +55,9 @@ def _without(argument: str, config: ml_collections.ConfigDict) -> None:
 
 def _operations(preprocess: str) -> list[str]:
     """Returns the operations of a specification; a recipe is written out."""
+    # Imported late: it imports TensorFlow, and a misspelt argument is reported without it.
+    from remedis.preprocess import recipes
+
     recipe = _name(preprocess)
     return (recipes.template(recipe) if recipe in recipes.names() else preprocess).split(" | ")
 

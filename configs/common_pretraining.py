@@ -1,6 +1,6 @@
 """The keys of pretraining configs with their defaults, the methods, and the rehearsals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ml_collections
@@ -200,7 +200,10 @@ def pretraining_rehearsal(layout: str, labels: tuple[str, ...], preprocess: str)
 
 
 def locked_pretraining(
-    config: ml_collections.ConfigDict, arg: str | None, rehearsal: Variant
+    config: ml_collections.ConfigDict,
+    arg: str | None,
+    rehearsal: Variant,
+    ablations: Iterable[str],
 ) -> ml_collections.ConfigDict:
     """Returns a pretraining config with the variants named in `arg` applied, locked.
 
@@ -209,6 +212,7 @@ def locked_pretraining(
       arg: of the config; see `arguments.locked`.
       rehearsal: the variant of this name. Views that other arguments changed are rehearsed as they
         are, not replaced by its milder ones.
+      ablations: arguments that leave out operations; see `common_ablation`.
     """
     recipe = config.preprocess
 
@@ -221,7 +225,7 @@ def locked_pretraining(
     variants = {
         **METHODS,
         "released": common_released.pretraining,
-        **common_ablation.variants(recipe),
+        **common_ablation.variants(ablations),
         **ARCHITECTURES,
         "rehearsal": rehearsed,
     }

@@ -61,11 +61,10 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
     inside.splits = ml_collections.ConfigDict({"train": 0.9, "validation": 0.1, "test": 0.0})
     config = common_study.ood(inside, common.chest_xray("chestxray14"))
     config.id_name, config.ood_name = "CheXpert", "ChestX-ray14"
-    groups = common_ablation.variants("contrastive_cxr({size})")
     arms = {
         "methods": common_study.of_pretrainings("cxr", METHODS, "bit=bit:BiT-M-R50x1.npz"),
         "augmentations": common_study.of_pretrainings(
-            "cxr", {**{name: name for name in groups}, "all": ""}
+            "cxr", {**{name: name for name in common_ablation.CXR}, "all": ""}
         ),
     }
     return common_study.locked_study(

@@ -39,7 +39,7 @@ everything runs; its AUROC says nothing about radiographs.
 
 import ml_collections
 
-from configs import common, common_pretraining
+from configs import common, common_ablation, common_pretraining
 from remedis.data.labels import FIVE_CONDITIONS
 
 
@@ -54,4 +54,4 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
         "random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | brightness(0.4) | "
         "contrast(0.4)",
     )
-    return common_pretraining.locked_pretraining(config, arg, rehearsal)
+    return common_pretraining.locked_pretraining(config, arg, rehearsal, common_ablation.CXR)

@@ -34,7 +34,7 @@ Expected: depends on your data.
 
 import ml_collections
 
-from configs import common_pretraining
+from configs import common_ablation, common_pretraining
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
@@ -52,4 +52,4 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
         "random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | brightness(0.4) | "
         "contrast(0.4)",
     )
-    return common_pretraining.locked_pretraining(config, arg, rehearsal)
+    return common_pretraining.locked_pretraining(config, arg, rehearsal, common_ablation.ANY_IMAGES)

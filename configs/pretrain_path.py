@@ -29,7 +29,7 @@ about tissue.
 
 import ml_collections
 
-from configs import common_pretraining
+from configs import common_ablation, common_pretraining
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
@@ -43,4 +43,4 @@ def get_config(arg: str | None = None) -> ml_collections.ConfigDict:
         "quarter_turns() | random_resized_crop({size}, area=(0.3, 1.0)) | flip_left_right() | "
         "colour_distortion(0.5)",
     )
-    return common_pretraining.locked_pretraining(config, arg, rehearsal)
+    return common_pretraining.locked_pretraining(config, arg, rehearsal, common_ablation.PATHOLOGY)

@@ -1,8 +1,10 @@
-"""Arguments of configs: each is named in the docstring of its config."""
+"""Arguments of configs: each is named in its config's docstring, and checked in a moment."""
 
 import importlib
 import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -24,3 +26,16 @@ def test_a_docstring_names_every_argument_and_no_other(name):
     assert accepted is not None
     named = re.findall(r"(?<!\w)`:([\w,-]+)", module.__doc__)
     assert {part for text in named for part in text.split(",")} == set(accepted[1].split(", "))
+
+
+def test_no_config_needs_tensorflow_to_check_its_argument():
+    code = (
+        "import importlib, sys\n"
+        f"for name in {NAMES}:\n"
+        "    importlib.import_module(f'configs.{name}').get_config('')\n"
+        "    assert 'tensorflow' not in sys.modules, name"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=FOLDER.parent, check=False
+    )
+    assert done.returncode == 0, done.stderr

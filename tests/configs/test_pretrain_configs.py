@@ -9,7 +9,7 @@ import keras
 import pytest
 import rehearsals
 
-from configs import common, common_pretraining
+from configs import common, common_ablation, common_pretraining
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning import rehearsal
@@ -204,6 +204,15 @@ def test_an_ablation_takes_one_group_out_of_the_views(name, argument):
     assert left == [op for op in expected if op in left]
     config, ours = get(name, argument).to_dict(), get(name).to_dict()
     assert {**config, "preprocess": ours["preprocess"]} == ours
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_group_of_the_views_can_be_left_out(name):
+    operations = parse(get(name).preprocess.format(size=64)).specification.split(" | ")
+    names = {operation.partition("(")[0] for operation in operations}
+    assert set(ABLATIONS[name]) == {
+        argument for argument, group in common_ablation.GROUPS.items() if names & set(group)
+    }
 
 
 def test_ablations_combine_and_apply_to_the_released_views():
