@@ -52,6 +52,7 @@ def command(installed, tmp_path):
     return call
 
 
+@pytest.mark.guarantee
 def test_installed_wheel_works_from_another_directory(installed, command, tmp_path):
     code = (
         "import remedis.cli, remedis.finetuning.finetune, remedis.synthetic as r; "

@@ -154,6 +154,7 @@ prepare.prepare(images, parse("resize(8)"), sys.argv[2], "killed")
 """
 
 
+@pytest.mark.guarantee
 def test_a_killed_process_leaves_no_data_set(datasets, tmp_path):
     command = [sys.executable, "-c", KILLED, datasets["csv"] / "manifest.csv", tmp_path / "out"]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL

@@ -123,6 +123,7 @@ def test_command_lines(arguments, sentence, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
+@pytest.mark.guarantee
 def test_what_is_wrong_inside_the_job_is_one_line_too(tmp_path):
     assert finetuned(OWN, "--workdir=w", cwd=tmp_path).startswith("config.checkpoint is not set: ")
 

@@ -190,6 +190,7 @@ def test_random_weights_are_flagged_wherever_one_looks(finished):
     assert "square, sometimes" in card
 
 
+@pytest.mark.guarantee
 def test_the_export_gives_the_predictions_with_tensorflow_alone(finished, squares, tmp_path):
     run, _ = finished
     command = [sys.executable, "-c", ALONE, str(run / "export"), str(squares)]

@@ -57,6 +57,7 @@ class FakeProbe:
         return Adapted(scores, Choice(CANDIDATES, (0.5,) * len(CANDIDATES), 0))
 
 
+@pytest.mark.guarantee
 def test_the_first_set_is_as_alone_and_a_further_one_is_as_a_first(
     study_config, north, tiny_checkpoint, tmp_path
 ):
@@ -95,6 +96,7 @@ def test_the_first_set_is_as_alone_and_a_further_one_is_as_a_first(
     )
 
 
+@pytest.mark.guarantee
 def test_killed_between_the_sets_or_shared_out_it_is_the_same_study(
     study_config, north, tiny_checkpoint, tmp_path, monkeypatch
 ):

@@ -16,6 +16,7 @@ from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning.settings import DataSettings
 from remedis.label_budget import data as label_budget_data
+from remedis.label_budget import set_list
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
 from remedis.options import settings
@@ -273,6 +274,7 @@ def test_what_a_study_judges_is_left_out(prepared, mine, tmp_path):
         hospital.splits = SPLITS
     study = StudyDirectory(tmp_path / "study", config.to_dict())
     study_data = label_budget_data.prepare(StudySettings.from_config(config), study)
+    set_list.write(study, {"outside": study_data}, title="", caveats=())
     data = prepared(f"csv={mine}; csv={outside}", leave_out=str(study.path))
     assert patients(data) == {
         *(f"csv/{p}" for p in study_data.inside.train.table["patient_id"]),

@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 # Allocates and frees 64 MB in each step; prints the pages that the system handed out.
 STEPS = """
 import resource
@@ -36,6 +38,7 @@ def pages(**variables: str) -> int:
     return int(run.stdout.splitlines()[-1])
 
 
+@pytest.mark.guarantee
 def test_memory_is_kept_unless_the_user_has_said_otherwise():
     # A factor, since pages may be small or huge.
     assert 10 * pages() < pages(TF_CPU_ALLOCATOR_USE_BFC="0")

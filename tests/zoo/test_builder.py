@@ -177,6 +177,7 @@ BLOCKING = """
 """
 
 
+@pytest.mark.guarantee
 def test_a_killed_build_leaves_no_folder_under_the_final_name(tmp_path):
     written, out = tmp_path / "written", tmp_path / "out"
     program = [sys.executable, "-c", textwrap.dedent(BLOCKING), str(written), str(out)]
