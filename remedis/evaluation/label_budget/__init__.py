@@ -89,11 +89,11 @@ The intervals are wide in such test sets: with 5 to 12 positive patients, p-valu
 rarer than one in twenty. Percentiles mostly cover too rarely, in the worst case in less than half
 of the studies.
 
-**Exclusive classes** (`--classes --draws=100`): the top-3 accuracy of seven equally frequent
-classes; chance is 0.43 or a little more. "zero" and "all" are the coverage of the accuracy with no
-and with all labelled patients, "difference" that of two arms of one law with all of them, "p" the
-share of p-values below 0.05; the others are of the headline, as above. The standard error of 0.95
-is 0.022.
+**Exclusive classes** (`benchmarks/label_budget_classes.py --draws=100`): the top-3 accuracy of
+seven equally frequent classes; chance is 0.43 or a little more. "zero" and "all" are the coverage
+of the accuracy with no and with all labelled patients, "difference" that of two arms of one law
+with all of them, "p" the share of p-values below 0.05; the others are of the headline, as above.
+The standard error of 0.95 is 0.022.
 
     curve   patients seeds truth   zero    all  difference      p number median stated covers
     steep        400    10     1  0.970  0.970       0.990  0.010   1.00   1.01   0.02   0.98
@@ -109,7 +109,7 @@ is 0.022.
     flat          60     5     1  0.950  0.960       0.970  0.030   0.76   1.18   0.00   1.00
     flat          60     5     5  0.950  0.960                      0.76   3.85   0.01   0.99
 
-In test sets of one seed and two images per patient (`--class-points --draws=400`, standard error
+In test sets of one seed and two images per patient (`--points --draws=400`, standard error
 0.011), two arms of equal accuracy:
 
     patients  accuracy   point  difference  p < 0.05
