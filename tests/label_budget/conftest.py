@@ -2,7 +2,7 @@
 
 import ml_collections
 import pytest
-from small_study import write_hospital
+from small_study import small_config, write_hospital
 
 
 @pytest.fixture(scope="session")
@@ -13,28 +13,9 @@ def two_hospitals(tmp_path_factory):
 
 @pytest.fixture
 def study_config(two_hospitals, tiny_checkpoint):
-    from configs import ood_own
-
     def made(**changes) -> ml_collections.ConfigDict:
-        config = ood_own.get_config()
-        config.update(
-            arms=f"one={tiny_checkpoint}; two={tiny_checkpoint}",
-            baseline="two",
-            labels=("square", "noise"),
-            id_data_dir=str(two_hospitals[0]),
-            ood_data_dir=str(two_hospitals[1]),
-            image_size=32,
-            modes=("probe",),
-            budgets="0, 1, 50%, 100%",
-            seeds=2,
-            id_trainings=1,
-            resamples=50,
-            target=0.9,
-        )
-        for part in (config.id, config.ood):
-            part.update(steps=2, evaluate_every=2, checkpoint_every=1, batch_size=8)
-            part.splits = {"train": 0.4, "validation": 0.1, "test": 0.5}
-        config.update(changes)
-        return config
+        own = {"labels": ("square", "noise"), "budgets": "0, 1, 50%, 100%"}
+        splits = {"train": 0.4, "validation": 0.1, "test": 0.5}
+        return small_config(two_hospitals, tiny_checkpoint, splits, **{**own, **changes})
 
     return made

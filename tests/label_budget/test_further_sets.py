@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import PATIENTS, summary_of, write_hospital
+from small_study import PATIENTS, run_killed, summary_of, write_hospital
 
 from remedis import files, label_budget
 from remedis.data import judged_images
@@ -15,7 +15,6 @@ from remedis.errors import UserError
 from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget import finetune_arm, further_sets, run_study
 from remedis.label_budget.arm import Adapted, InDistributionScores
-from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.probe_arm import CANDIDATES
 from remedis.label_budget.run_study import studies_of
 from remedis.label_budget.settings import Shard, StudySettings
@@ -105,18 +104,7 @@ def test_killed_between_the_sets_or_shared_out_it_is_the_same_study(
     config = study_config(arms=f"one={tiny_checkpoint}", baseline="one")
     config.further_ood = f"north={north}"
     label_budget.run(config, whole)
-    write, written = CellStore.write, []
-
-    def dying(cells, cell, *results):
-        if len(written) == 7:
-            raise KeyboardInterrupt
-        written.append(cell)
-        write(cells, cell, *results)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(CellStore, "write", dying)
-        with pytest.raises(KeyboardInterrupt):
-            label_budget.run(config, killed)
+    run_killed(config, killed, 7, monkeypatch)
     listed = label_budget.list_cells(config, killed)
     assert "2 of 5 cells are finished, 3 to do here: about" in listed
     assert "Together: 7 of 10 cells" in listed

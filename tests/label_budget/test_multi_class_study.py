@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_study import run_killed, small_config, summary_of
 
 from remedis import files, label_budget
 from remedis.errors import UserError
-from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.run_study import studies_of
 from remedis.reporting import label_budget_report
@@ -46,55 +46,23 @@ def two_clinics(tmp_path_factory):
 
 @pytest.fixture
 def study_config(two_clinics, tiny_checkpoint):
-    from configs import ood_own
-
     def made(**changes) -> ml_collections.ConfigDict:
-        config = ood_own.get_config()
-        config.update(
-            arms=f"one={tiny_checkpoint}; two={tiny_checkpoint}",
-            baseline="two",
-            labels=CLASSES,
-            task="multi_class",
-            metric="top_2_accuracy",
-            id_data_dir=str(two_clinics[0]),
-            ood_data_dir=str(two_clinics[1]),
-            image_size=32,
-            modes=("probe",),
-            budgets="0, 4, 50%",
-            seeds=2,
-            id_trainings=1,
-            resamples=50,
-            target=0.9,
-        )
-        for part in (config.id, config.ood):
-            part.update(steps=2, evaluate_every=2, checkpoint_every=1, batch_size=8)
-            part.splits = {"train": 0.4, "validation": 0.2, "test": 0.4}
-            part.stratify = CLASSES
-        config.update(changes)
+        own = {
+            "labels": CLASSES,
+            "task": "multi_class",
+            "metric": "top_2_accuracy",
+            "budgets": "0, 4, 50%",
+        }
+        splits = {"train": 0.4, "validation": 0.2, "test": 0.4}
+        config = small_config(two_clinics, tiny_checkpoint, splits, **{**own, **changes})
+        config.id.stratify = config.ood.stratify = CLASSES
         return config
 
     return made
 
 
-def summary_of(workdir):
-    """The summary of a study without dates and durations."""
-    found = files.read_json(workdir / "summary.json")
-    return {k: v for k, v in found.items() if k not in ("created", "minutes", "command")}
-
-
 def test_a_study_of_top_k_accuracy_from_nothing_to_its_report(study_config, tmp_path, monkeypatch):
-    write, written = CellStore.write, []
-
-    def dying(cells, cell, *results):
-        if len(written) == 3:
-            raise KeyboardInterrupt
-        written.append(cell)
-        write(cells, cell, *results)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(CellStore, "write", dying)
-        with pytest.raises(KeyboardInterrupt):
-            label_budget.run(study_config(), tmp_path)
+    run_killed(study_config(), tmp_path, 3, monkeypatch)
     assert label_budget.run(study_config(), tmp_path)
     found = summary_of(tmp_path)
     assert (found["metric"], found["task"]) == ("top-2 accuracy", "multi_class")

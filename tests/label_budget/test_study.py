@@ -9,7 +9,7 @@ import bit_weights
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import PATIENTS, summary_of
+from small_study import PATIENTS, run_killed, summary_of
 from zoo_helpers import TINY
 
 from remedis import files, label_budget
@@ -20,7 +20,6 @@ from remedis.finetuning.model import FitResult
 from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget import finetune_arm, run_study
 from remedis.label_budget.arm import Adapted, InDistributionScores, scores_file
-from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.run_study import studies_of
 from remedis.label_budget.settings import Shard
 from remedis.models import bit
@@ -98,18 +97,7 @@ def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monke
     alone, killed, shared = (tmp_path / name for name in ("alone", "killed", "shared"))
     config = study_config()
     label_budget.run(config, alone)
-    write, written = CellStore.write, []
-
-    def dying(cells, cell, *results):
-        if len(written) == 3:
-            raise KeyboardInterrupt
-        written.append(cell)
-        write(cells, cell, *results)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(CellStore, "write", dying)
-        with pytest.raises(KeyboardInterrupt):
-            label_budget.run(config, killed)
+    run_killed(config, killed, 3, monkeypatch)
     assert "3 of 10 cells are finished, 7 to do here: about" in label_budget.list_cells(
         config, killed
     )
