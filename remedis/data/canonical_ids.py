@@ -19,7 +19,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from remedis.data.tables.strings import STRING, blank_as_missing
+from remedis.data.tables import missing
+from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some
 
 # The columns of a manifest that hold ids.
@@ -71,13 +72,16 @@ def spelling(text: str) -> str:
 
 
 def column(values: pd.Series) -> pd.Series:
-    """Returns a column of ids in canonical form; blank ones are missing."""
+    """Returns a column of ids in canonical form; those that name nobody are missing.
+
+    These are blank ones and the words of `missing.is_missing_id`, such as `nan` and `ANON`.
+    """
     texts = values.astype(STRING)
     odd = ~texts.str.fullmatch(_PLAIN).fillna(True).to_numpy(dtype=bool)
-    if not odd.any():
-        return texts
-    spelt = {text: canonical(text) for text in texts[odd].unique()}
-    return blank_as_missing(texts.mask(odd, texts[odd].map(spelt)).astype(STRING))
+    if odd.any():
+        spelt = {text: canonical(text) for text in texts[odd].unique()}
+        texts = texts.mask(odd, texts[odd].map(spelt)).astype(STRING)
+    return missing.known_ids(texts)
 
 
 def alike(ids: Iterable[str], others: Iterable[str] | None = None) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The manifest: a table of images with one row per image, the common form of all data."""
 
 import dataclasses
+import logging
 import os
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
@@ -11,9 +12,11 @@ import pandas as pd
 
 from remedis import files
 from remedis.data import canonical_ids
-from remedis.data.tables import columns, spreadsheet
+from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.errors import UserError, some, unknown_choice
+
+_LOG = logging.getLogger(__name__)
 
 REQUIRED = ("path", "patient_id", "study_id", "site", "split")
 KNOWN = ("sex", "age", "view", "slide_id", "mpp", "any_label")
@@ -25,6 +28,7 @@ UNASSIGNED = "unassigned"  # stands for a missing split in counts and packed dat
 LABEL_VALUES = (1.0, 0.0, -1.0)
 
 _TEXT = (*REQUIRED, "sex", "view", "slide_id")
+_MAY_BE_UNKNOWN = ("site", "sex", "view")
 _NUMBERS = ("age", "mpp", "any_label")
 
 
@@ -39,7 +43,8 @@ class Manifest:
         (1, 0, NaN = unknown, -1 = uncertain until a policy resolves it), and where known `sex`
         (F, M), `age` (years), `view`, `slide_id`, `mpp` (micrometres per pixel), `any_label` (1 if
         the data set has a label for the image, also one that is not among `labels`, else 0). Ids of
-        patients, studies and slides are in their canonical spelling (`canonical_ids`). Further
+        patients, studies and slides are in their canonical spelling (`canonical_ids`), and missing
+        where a word such as `nan`, `unknown` or `ANON` stands for them (`tables.missing`). Further
         columns stay as they are. Rows are numbered from 0.
       labels: names of the label columns, in the order of a model's scores.
       root: directory that the paths are relative to.
@@ -64,15 +69,17 @@ class Manifest:
         object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "root", pathlib.Path(self.root))
         check_labels(self.labels)
-        if missing := [c for c in (*REQUIRED, *self.labels) if c not in self.table.columns]:
+        if absent := [c for c in (*REQUIRED, *self.labels) if c not in self.table.columns]:
             raise UserError(
-                f"The manifest of {self.source} has no column {missing[0]!r}; expected "
+                f"The manifest of {self.source} has no column {absent[0]!r}; expected "
                 f"{', '.join(REQUIRED)} and one column per label."
             )
         table = self.table.reset_index(drop=True)
         for name in table.columns:
             if name in canonical_ids.COLUMNS:
-                table[name] = canonical_ids.column(table[name])
+                table[name] = _known_ids(self.source, table[name])
+            elif name in _MAY_BE_UNKNOWN:
+                table[name] = missing.known_values(table[name])
             elif name in _TEXT or isinstance(table[name].dtype, pd.StringDtype):
                 table[name] = blank_as_missing(table[name].astype(STRING))
         for name in table.columns.intersection(list(_NUMBERS)):
@@ -156,6 +163,17 @@ class Manifest:
         return counts.loc[order].astype("int64")
 
 
+def _known_ids(source: str, values: pd.Series) -> pd.Series:
+    """Returns a column of ids in canonical form; says which words in it count as none."""
+    ids = canonical_ids.column(values)
+    if remark := missing.remark(values.astype(STRING)[ids.isna()]):
+        _LOG.warning(
+            f"{source}: {int(ids.isna().sum()):,} of {len(ids):,} images have no {values.name}; "
+            f"{remark}."
+        )
+    return ids
+
+
 def check_labels(labels: Sequence[str]) -> None:
     """Raises a `UserError` unless `labels` names one or more label columns, each once."""
     if isinstance(labels, str) or not labels:
@@ -223,11 +241,12 @@ def _check_patient_ids(path: pathlib.Path, table: pd.DataFrame) -> None:
     )
     if "patient_id" not in table:
         raise UserError(f"{path}, row 1: no column 'patient_id'; {advice}.")
-    missing = table.index[table["patient_id"] == ""]
-    if len(missing):
+    unknown = canonical_ids.column(table["patient_id"]).isna()
+    if unknown.any():
+        remark = missing.remark(table["patient_id"][unknown])
         raise UserError(
-            f"{path}, row {missing[0]}: no patient_id ({len(missing):,} of {len(table):,} rows "
-            f"have none); {advice}."
+            f"{path}, row {table.index[unknown][0]}: no patient_id ({int(unknown.sum()):,} of "
+            f"{len(table):,} rows have none{remark and '; ' + remark}); {advice}."
         )
 
 

@@ -121,5 +121,12 @@ def test_columns_keep_missing_ids_and_blank_ones_are_missing():
     assert column.isna().tolist() == [False, True, True, False, True, True, True]
 
 
+def test_words_for_nobody_are_no_ids():
+    names = ["nan", "N/A", "\uff2e\uff21", '"ANON"', "'unknown\u200b'", "P1"]
+    assert canonical_ids.column(pd.Series(names)).isna().tolist() == [True] * 5 + [False]
+    assert canonical_ids.column(pd.Series(["p1", "NULL"])).isna().tolist() == [False, True]
+    assert patient_codes(["nan", "nan", "ANON", None, "a"]).tolist() == [1, 2, 3, 4, 0]
+
+
 def test_patient_codes_follow():
     assert patient_codes(["a", " a", "b\u200b", "b", "A"]).tolist() == [1, 1, 2, 2, 0]

@@ -82,6 +82,41 @@ def test_bad_columns(read):
             read(GOOD, labels=labels)
 
 
+@pytest.mark.parametrize("word", ["nan", "NA", "#N/A", "#VALUE!", "None", "unknown", "ANON"])
+def test_a_word_for_nobody_is_no_patient(read, word):
+    rows = [f"{i}.png,{word if i else 'p1'},1" for i in range(3)]
+    expected = f"row 3: no patient_id (2 of 3 rows have none; '{word}' counts as none); without "
+    with pytest.raises(UserError) as error:
+        read(*rows, header="path,patient_id,ill")
+    assert expected in str(error.value)
+    m = read(*rows, header="path,patient_id,ill", allow_missing_patient_ids=True)
+    assert m.table["patient_id"].isna().tolist() == [False, True, True]
+
+
+def test_words_for_nothing_are_missing_studies_slides_and_sites_and_are_said(make, caplog):
+    m = make(
+        3,
+        study_id=["nan", "nan", "s"],
+        slide_id=["ANON", "-", "7"],
+        site=["NA", "A", "unknown"],
+        view=["PA", "n/a", "?"],
+    )
+    for name, known in {
+        "study_id": ["s"],
+        "slide_id": ["7"],
+        "site": ["A"],
+        "view": ["PA"],
+    }.items():
+        assert m.table[name].dropna().tolist() == known
+    assert caplog.messages == [
+        "a test: 2 of 3 images have no study_id; 'nan' counts as none.",
+        "a test: 2 of 3 images have no slide_id; '-', 'ANON' count as none.",
+    ]
+    caplog.clear()
+    m.subset([True, True, True])
+    assert not caplog.messages
+
+
 def test_missing_patient_ids_allowed(read):
     m = read("a.png,1", "b.png,0", header="path,ill", allow_missing_patient_ids=True)
     assert m.table["patient_id"].isna().all()

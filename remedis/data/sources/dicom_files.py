@@ -30,11 +30,12 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import KNOWN, REQUIRED, Manifest
 from remedis.data.readers import Unreadable, dicom_header, dicom_image
 from remedis.data.sources import file_tree
-from remedis.data.tables import columns, spreadsheet
+from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some
 from remedis.progress import progress
@@ -149,7 +150,7 @@ def _read_labels(path: pathlib.Path) -> pd.DataFrame:
             "name for something else; rename or remove it."
         )
     values = rows[keys[0]]
-    spreadsheet.refuse(path, values, values == "", f"a {keys[0]} in every row")
+    spreadsheet.refuse(path, values, missing.without_id(values), f"a {keys[0]} in every row")
     spreadsheet.refuse(path, values, values.duplicated(), f"every {keys[0]} once; remove the row")
     return rows
 
@@ -232,12 +233,15 @@ def _date(value: str) -> datetime.date | None:
 
 
 def _check_patients(root: pathlib.Path, table: pd.DataFrame, allow_missing: bool) -> None:
-    missing = table.loc[table["patient_id"] == "", "file"].unique()
-    if len(missing) and not allow_missing:
+    unknown = canonical_ids.column(table["patient_id"]).isna()
+    names = table.loc[unknown, "file"].unique().tolist()
+    if names and not allow_missing:
+        remark = missing.remark(table["patient_id"][unknown].astype(STRING))
+        listed = some(names, limit=3) + (remark and f" ({remark})")
         raise UserError(
-            f"{len(missing):,} of {table['file'].nunique():,} DICOM files of {root} have no "
-            f"PatientID: {some(missing.tolist(), limit=3)}; without patients, images of one "
-            "person can be in training and in test. Add the ids, or set "
+            f"{len(names):,} of {table['file'].nunique():,} DICOM files of {root} have no "
+            f"PatientID: {listed}; without patients, images of one person can be in training and "
+            "in test. Add the ids, or set "
             "allow_missing_patient_ids to take every image as a patient of its own."
         )
 

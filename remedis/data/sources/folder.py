@@ -19,9 +19,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.manifest import Manifest, check_labels
 from remedis.data.readers import dicom_image
 from remedis.data.sources import file_tree
+from remedis.data.tables import missing
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some, unknown_choice
 
@@ -66,15 +68,17 @@ def load(
     images = _images(root, folders)
     names = sorted({name for _, name, _ in folders})
     chosen = _choose(root, names, labels)
-    patients = [_patient(pattern, below) for _, _, _, below in images]
-    missing = [image for image, patient in zip(images, patients, strict=True) if patient is None]
-    if missing and not allow_missing_patient_ids:
-        raise UserError(_no_patient(root, missing[0][0], len(missing), len(images), pattern))
+    patients = pd.Series([_patient(pattern, below) for *_, below in images], dtype=STRING)
+    unknown = canonical_ids.column(patients).isna()
+    if unknown.any() and not allow_missing_patient_ids:
+        first = images[int(unknown.argmax())][0]
+        remark = missing.remark(patients[unknown])
+        raise UserError(_no_patient(root, first, int(unknown.sum()), len(images), pattern, remark))
     of_class = pd.Series([name for _, _, name, _ in images])
     table = pd.DataFrame(
         {
             "path": [path for path, _, _, _ in images],
-            "patient_id": pd.array(patients, dtype=STRING),
+            "patient_id": patients,
             "study_id": None,
             "site": None,
             "split": [split for _, split, _, _ in images],
@@ -212,7 +216,12 @@ def _patient(pattern: re.Pattern[str] | None, name: str) -> str | None:
 
 
 def _no_patient(
-    root: pathlib.Path, first: str, count: int, total: int, pattern: re.Pattern[str] | None
+    root: pathlib.Path,
+    first: str,
+    count: int,
+    total: int,
+    pattern: re.Pattern[str] | None,
+    remark: str,
 ) -> str:
     if pattern is None:
         return (
@@ -221,5 +230,5 @@ def _no_patient(
         )
     return (
         f"patient_pattern {pattern.pattern!r} finds no patient in {count:,} of {total:,} names in "
-        f"{root}, the first {first!r}; widen it, or {_OPT_OUT}."
+        f"{root}, the first {first!r}{remark and ' (' + remark + ')'}; widen it, or {_OPT_OUT}."
     )

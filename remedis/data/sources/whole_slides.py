@@ -26,11 +26,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.data.sources import slide_tiles
 from remedis.data.sources.slide_tiles import Tiling
-from remedis.data.tables import spreadsheet
+from remedis.data.tables import missing, spreadsheet
+from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some, unknown_choice
 
 LABELS = ("tumor",)
@@ -130,15 +132,19 @@ def _from_table(path: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:
         )
     columns = rows[["patient_id", "study_id", "site", "split"]].assign(slide_id=ids)
     table = slides.merge(columns, on="slide_id", how="left", validate="one_to_one")
-    table["study_id"] = table["study_id"].where(table["study_id"] != "", table["slide_id"])
+    unknown = missing.without_id(table["study_id"])
+    table["study_id"] = table["study_id"].mask(unknown, table["slide_id"])
     return table
 
 
 def _check_patients(root: pathlib.Path, slides: pd.DataFrame, allow_missing: bool) -> None:
-    missing = slides.loc[slides["patient_id"] == "", "file"].tolist()
-    if missing and not allow_missing:
+    unknown = canonical_ids.column(slides["patient_id"]).isna()
+    names = slides.loc[unknown, "file"].tolist()
+    if names and not allow_missing:
+        remark = missing.remark(slides["patient_id"][unknown].astype(STRING))
+        listed = some(names, limit=3) + (remark and f" ({remark})")
         raise UserError(
-            f"The patients of {len(missing):,} of {len(slides):,} slides of {root} are unknown: "
-            f"{some(missing, limit=3)}; name them in {TABLE} (columns slide, patient_id), or "
+            f"The patients of {len(names):,} of {len(slides):,} slides of {root} are unknown: "
+            f"{listed}; name them in {TABLE} (columns slide, patient_id), or "
             "set allow_missing_patient_ids and split by slide."
         )
