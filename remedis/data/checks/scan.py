@@ -20,7 +20,7 @@ from remedis.progress import progress
 _LOG = logging.getLogger(__name__)
 
 # Raise it when decoding or a column changes: caches of older versions are then ignored.
-VERSION = 3
+VERSION = 4
 
 _KEY = ["file", "item", "size", "mtime_ns"]
 _BYTES = pd.ArrowDtype(pa.binary())

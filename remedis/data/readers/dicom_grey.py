@@ -2,17 +2,20 @@
 
 The arithmetic is written here and tested against `pydicom.pixels`, whose functions cover less:
 
-- `apply_voi` wraps its indices at 256 for LUTs of 8 bits and truncates rescaled values;
+- `apply_voi` wraps its indices at 256 for LUTs of 8 bits, truncates rescaled values, and takes bits
+  and signs of descriptors as they are stated (see `dicom_lookup`);
 - `apply_modality_lut` takes entries of 8 and 16 bits only, and neither applies a slope without an
   intercept nor entries that are packed as single bytes or read as signed;
 - `apply_windowing` needs the attributes of the whole image beside those of a frame's window, and
   returns the range of the stored values, which would be rounded once more on the way to [0, 1].
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
+from remedis.data.readers import dicom_lookup
 from remedis.data.readers.dicom_header import quietly, text, value_of
 from remedis.data.readers.unreadable import Unreadable
 
@@ -60,11 +63,11 @@ def shown(header: Any, stored: np.ndarray, inverted: bool, frame: int = 0) -> np
     is_padding = _padding(header, stored.astype(np.int64)) | _padding(header, used)
     modality = _group(header, "PixelValueTransformationSequence", frame)
     voi = _group(header, "FrameVOILUTSequence", frame)
-    values, low, high = _rescaled(modality, used, *_range(header, used))
-    table = value_of(voi, "VOILUTSequence")
-    if table is not None:
-        grey, bits = _looked_up(table, values, "VOI")
-        grey = grey / (2.0**bits - 1)
+    values, low, high = _rescaled(modality, used, *stored_range(header))
+    item = value_of(voi, "VOILUTSequence")
+    if item is not None:
+        table = dicom_lookup.read(item, low, high, "VOI")
+        grey = table.look_up(values) / table.white
     elif value_of(voi, "WindowCenter") is not None or value_of(voi, "WindowWidth") is not None:
         grey = _windowed(voi, values)
     else:
@@ -76,14 +79,23 @@ def shown(header: Any, stored: np.ndarray, inverted: bool, frame: int = 0) -> np
     return grey
 
 
-def depth(header: Any, stored: np.ndarray) -> tuple[int, bool]:
+def depth(header: Any) -> tuple[int, bool]:
     """Returns the number of bits stored per value, and whether they are signed.
+
+    A missing BitsStored follows from HighBit, or from 8 bits allocated, which are all used.
 
     Raises:
       Unreadable: the attributes about bits are missing, contradictory or not supported.
     """
     allocated = int(_number(header, "BitsAllocated", None))
-    bits = int(_number(header, "BitsStored", None))
+    stored_bits = _number(header, "HighBit", allocated - 1 if allocated <= 8 else math.nan) + 1
+    bits = _number(header, "BitsStored", stored_bits)
+    if math.isnan(bits):
+        raise Unreadable(
+            "The DICOM header has no BitsStored (0028,0101): which values are black and white is "
+            f"unknown, since {allocated} bits are allocated; export the file again, or add the tag."
+        )
+    bits = int(bits)
     if not 1 <= bits <= allocated <= 32:
         raise Unreadable(
             f"The DICOM header has BitsStored {bits} and BitsAllocated {allocated}; expected 1 to "
@@ -91,7 +103,12 @@ def depth(header: Any, stored: np.ndarray) -> tuple[int, bool]:
         )
     if _number(header, "HighBit", bits - 1) != bits - 1:
         raise Unreadable("The DICOM header has a HighBit other than BitsStored - 1; not supported.")
-    signed = _number(header, "PixelRepresentation", 0)
+    signed = _number(header, "PixelRepresentation", 0 if allocated <= 8 else math.nan)
+    if math.isnan(signed):
+        raise Unreadable(
+            "The DICOM header has no PixelRepresentation (0028,0103): whether its values are "
+            "signed is unknown; export the file again, or add the tag."
+        )
     if signed not in (0, 1):
         raise Unreadable("The DICOM header has a PixelRepresentation other than 0 and 1.")
     return bits, signed == 1
@@ -103,16 +120,16 @@ def used_bits(header: Any, stored: np.ndarray) -> np.ndarray:
     Raises:
       Unreadable: as `depth`.
     """
-    bits, signed = depth(header, stored)
+    bits, signed = depth(header)
     values: np.ndarray = stored.astype(np.int64) & (2**bits - 1)
     if signed:
         values -= (values >> (bits - 1)) << bits
     return values
 
 
-def _range(header: Any, stored: np.ndarray) -> tuple[float, float]:
+def stored_range(header: Any) -> tuple[float, float]:
     """Returns the lowest and the highest value that the stored bits can hold."""
-    bits, signed = depth(header, stored)
+    bits, signed = depth(header)
     low = -(2 ** (bits - 1)) if signed else 0
     return low, low + 2**bits - 1
 
@@ -121,10 +138,10 @@ def _rescaled(
     settings: Any, stored: np.ndarray, low: float, high: float
 ) -> tuple[np.ndarray, float, float]:
     """Returns the values after the modality transformation, and their full range."""
-    table = value_of(settings, "ModalityLUTSequence")
-    if table is not None:
-        values, bits = _looked_up(table, stored, "modality")
-        return values, 0.0, 2.0**bits - 1
+    item = value_of(settings, "ModalityLUTSequence")
+    if item is not None:
+        table = dicom_lookup.read(item, low, high, "modality")
+        return table.look_up(stored), 0.0, float(table.white)
     slope = _number(settings, "RescaleSlope", 1.0)
     intercept = _number(settings, "RescaleIntercept", 0.0)
     if slope == 0:
@@ -160,38 +177,13 @@ def _windowed(settings: Any, values: np.ndarray) -> np.ndarray:
     return (values - centre) / width + 0.5
 
 
-def _looked_up(table: Any, values: np.ndarray, name: str) -> tuple[np.ndarray, int]:
-    """Returns values after a lookup table, as float64, and the bits of its entries."""
-    fault = f"The {name} LUT of this DICOM file is missing or damaged."
-
-    def parse() -> tuple[np.ndarray, int, int]:
-        count, first, bits = (int(v) for v in table.LUTDescriptor)
-        # If the first mapped value is negative, the whole descriptor is read as signed.
-        count = count & 0xFFFF or 1 << 16
-        data = table.LUTData
-        if isinstance(data, bytes):
-            order = ">" if table.original_encoding[1] is False else "<"
-            kind = order + ("u2" if len(data) >= 2 * count else "u1")
-            data = np.frombuffer(data, kind, count)
-        # Entries above 32767 that were read as signed are negative.
-        entries = np.atleast_1d(np.asarray(data, dtype=np.int64))[:count] & 0xFFFF
-        if len(entries) != count or not 1 <= bits <= 16 or entries.max() >> bits:
-            raise ValueError
-        return entries, first, bits
-
-    entries, first, bits = quietly(parse, fault)
-    # Values below the first mapped one give the first entry, values above the last one the last.
-    index = np.clip(np.floor(values + 0.5) - first, 0, len(entries) - 1).astype(np.int64)
-    return entries[index].astype(np.float64), bits
-
-
 def _padding(header: Any, stored: np.ndarray) -> np.ndarray:
     """Returns whether each value of [H, W] integers is padding, [H, W] bool."""
     first = value_of(header, "PixelPaddingValue")
     if first is None:
         return np.zeros(stored.shape, bool)
     limits = (first, value_of(header, "PixelPaddingRangeLimit"))
-    _, signed = depth(header, stored)
+    _, signed = depth(header)
     whole = 1 << int(_number(header, "BitsAllocated", None))
     values = []
     for name, limit in zip(("PixelPaddingValue", "PixelPaddingRangeLimit"), limits, strict=True):

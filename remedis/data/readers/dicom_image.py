@@ -10,7 +10,8 @@ Result: float32, [H, W, 1] for grey images, [H, W, 3] for colour.
 The stored values are processed in the standard's order (PS3.3 C.7.6.3, C.11.1, C.11.2):
 
 1. Bits above the stored ones are dropped.
-2. The modality LUT, or slope and intercept, is applied.
+2. The modality LUT, or slope and intercept, is applied. The range of a LUT is that of the bits its
+   entries fill (`dicom_lookup`).
 3. The first VOI LUT is applied, else the first window (LINEAR, LINEAR_EXACT or SIGMOID), else the
    full range of the stored bits, so that 12 bits are not dark.
 4. MONOCHROME1 or the presentation LUT shape INVERSE inverts the image; both together do so once.
@@ -30,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from remedis import extras
-from remedis.data.readers import dicom_codestream, dicom_grey, dicom_header
+from remedis.data.readers import dicom_codestream, dicom_grey, dicom_header, dicom_lookup
 from remedis.data.readers.dicom_header import quietly, text, value_of
 from remedis.data.readers.unreadable import Unreadable
 from remedis.errors import UserError
@@ -49,14 +50,15 @@ _NEEDED = (
     *_SIZES,
     *IMAGE_KEYWORDS,
     "NumberOfFrames",
+    "PlanarConfiguration",
     *dicom_grey.KEYWORDS,
     *(
         f"{kind}{colour}PaletteColorLookupTable{part}"
-        for colour in ("Red", "Green", "Blue")
+        for colour in dicom_lookup.COLOURS
         for kind, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
     ),
 )
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "PlanarConfiguration")
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _PALETTE, _GREYS = "PALETTE COLOR", ("MONOCHROME1", "MONOCHROME2")
 _DAMAGED = "The DICOM header is damaged."
 # Colours that JPEG 2000 decoders convert to RGB; pydicom converts the others.
@@ -180,7 +182,7 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
     )
     size = (_integer(header, "Rows"), _integer(header, "Columns"))
     compressed = decoder.is_encapsulated
-    source = _source(file, header, syntax)
+    source = _source(file, header, syntax, compressed)
     # In grey images the bits above the stored ones may mark padding; `dicom_grey` drops them later.
     options = {"correct_unused_bits": False} if colours in _GREYS else {}
     if colours in _DECODED and not compressed:
@@ -215,12 +217,40 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
     return stored
 
 
-def _source(file: str, header: Any, syntax: Any) -> Any:
-    """Returns the file, from which pydicom reads one frame of many, or its whole dataset."""
-    if frames(header) > 1 and not syntax.is_deflated:
+def _source(file: str, header: Any, syntax: Any, compressed: bool) -> Any:
+    """Returns the file, from which pydicom reads one frame of many, or its whole dataset.
+
+    pydicom refuses files without some attributes; those that are beyond doubt are added.
+
+    Raises:
+      Unreadable: one that is needed is missing, or the file is damaged.
+    """
+    needed = ["BitsStored", "PixelRepresentation", "SamplesPerPixel"]
+    samples = _integer(header, "SamplesPerPixel", 1)
+    if samples > 1:
+        needed.append("PlanarConfiguration")
+    missing = [name for name in needed if value_of(header, name) is None]
+    if frames(header) > 1 and not syntax.is_deflated and not missing:
         return file
     pydicom = extras.load("pydicom", "dicom")
-    return quietly(lambda: pydicom.dcmread(file, specific_tags=[*_NEEDED, *_PIXELS]), _DAMAGED)
+    dataset = quietly(lambda: pydicom.dcmread(file, specific_tags=[*_NEEDED, *_PIXELS]), _DAMAGED)
+    # Floating-point pixels, which are refused later, have no bits.
+    if missing and "PixelData" in dataset:
+        bits, signed = dicom_grey.depth(header)
+        if "PlanarConfiguration" in missing and not compressed:
+            raise Unreadable(
+                "The DICOM header has no PlanarConfiguration (0028,0006): the order of its colours "
+                "is unknown; export the file again, or add the tag."
+            )
+        known = {
+            "BitsStored": bits,
+            "PixelRepresentation": int(signed),
+            "SamplesPerPixel": samples,
+            "PlanarConfiguration": 0,
+        }
+        for name in missing:
+            setattr(dataset, name, known[name])
+    return dataset
 
 
 def _shown(header: Any, stored: np.ndarray, colours: str, frame: int) -> np.ndarray:
@@ -228,14 +258,9 @@ def _shown(header: Any, stored: np.ndarray, colours: str, frame: int) -> np.ndar
     if colours in _GREYS:
         return dicom_grey.shown(header, stored, colours == "MONOCHROME1", frame)
     if colours == _PALETTE:
-        pixels = extras.load("pydicom.pixels", "dicom")
-        if not header.file_meta.TransferSyntaxUID.is_little_endian:
-            # pydicom reads the palette's bytes in the wrong order.
-            raise Unreadable("Palettes of big-endian DICOM files are not supported.")
-        fault = "The palette of this DICOM file is missing or damaged."
-        stored = quietly(lambda: pixels.apply_color_lut(stored, header)[..., :3], fault)
-        return stored / np.float64(np.iinfo(stored.dtype).max)
-    bits, _ = dicom_grey.depth(header, stored)
+        palette = dicom_lookup.read_palette(header, *dicom_grey.stored_range(header))
+        return palette.look_up(dicom_grey.used_bits(header, stored)) / palette.white
+    bits, _ = dicom_grey.depth(header)
     return dicom_grey.used_bits(header, stored) / np.float64(2**bits - 1)
 
 

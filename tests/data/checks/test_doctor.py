@@ -112,6 +112,17 @@ def inverted(count):
     return {f"{i}.png": 255 - radiograph(i) for i in range(count)}
 
 
+def pale(seed):
+    """Returns a radiograph of MONOCHROME1 as a reader leaves it that takes 12 bits for 16."""
+    return 255 - radiograph(seed) // 16
+
+
+def marked(image):
+    """Returns an image with a white mark, like L or R, in a corner."""
+    image[-6:, -6:] = 255
+    return image
+
+
 # By code: the changes of the cohort, the severity, and a part of the sentence.
 PLANTED = {
     "unreadable": (
@@ -125,6 +136,11 @@ PLANTED = {
         {"changed": {"3.png": radiograph(3).astype(np.uint16) * 16}},
         "warning",
         "they have 16 bits and use 12; multiply their values by 16",
+    ),
+    "narrow": (
+        {"changed": {"3.png": pale(3), "4.png": 255 - pale(4), "5.png": marked(255 - pale(5))}},
+        "warning",
+        "2 of 60 images have hardly any contrast, 98 % of their pixels in a quarter of the range",
     ),
     "mixed_bits": (
         {"changed": {"3.png": radiograph(3).astype(np.uint16) * 257}},

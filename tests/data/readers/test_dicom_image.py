@@ -54,6 +54,18 @@ def test_bits_above_the_stored_ones_do_not_count(shown):
     close(shown(dataset(without_sign, bits=12)), (SIGNED + 2048.0) / 4095)
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_attributes_that_others_imply_may_be_missing(shown, frames):
+    pixels = np.stack([TWELVE] * frames) if frames > 1 else TWELVE
+    more = {"NumberOfFrames": frames} if frames > 1 else {}
+    without = {"BitsStored": None, "SamplesPerPixel": None}
+    item = str(frames) if frames > 1 else ""
+    close(shown(dataset(pixels, bits=12, **without, **more), item), TWELVE / 4095)
+    eight = (pixels // 16).astype(np.uint8)
+    without |= {"HighBit": None, "PixelRepresentation": None}
+    close(shown(dataset(eight, **without, **more), item), TWELVE // 16 / 255)
+
+
 def test_odd_sizes_are_not_sheared(shown):
     pixels = np.arange(15, dtype=np.uint8).reshape(3, 5) * 17
     close(shown(dataset(pixels)), pixels / 255)

@@ -78,19 +78,21 @@ def cut_lut() -> Dataset:
     return ds
 
 
-def lut_beyond_its_bits() -> Dataset:
-    ds = grey()
-    ds.VOILUTSequence = [lut(0, 8, [0, 1, 2, 3000])]
-    return ds
-
-
 DAMAGED = "The pixel data are missing, truncated or damaged."
 WRONG = {
     "rows of zero": (lambda: grey(Rows=0), "no Rows, or it is 0"),
     "no columns": (lambda: without("Columns"), "no Columns, or it is 0"),
     "no rows": (lambda: without("Rows"), "no Rows, or it is 0"),
     "no bits allocated": (lambda: without("BitsAllocated"), "no BitsAllocated, or it is 0"),
-    "no bits stored": (lambda: without("BitsStored"), "missing, truncated or damaged"),
+    "no bits stored": (
+        lambda: grey(BitsStored=None, HighBit=None),
+        r"no BitsStored \(0028,0101\): .* 16 bits are allocated; export the file again",
+    ),
+    "no sign": (lambda: without("PixelRepresentation"), r"no PixelRepresentation \(0028,0103\)"),
+    "no order of colours": (
+        lambda: dataset(np.zeros((2, 2, 3), np.uint8), PlanarConfiguration=None),
+        r"no PlanarConfiguration \(0028,0006\)",
+    ),
     "more stored than allocated": (lambda: grey(BitsStored=17), "damaged|BitsStored 17"),
     "high bit elsewhere": (lambda: grey(HighBit=15), "HighBit other than BitsStored - 1"),
     "sign of no kind": (lambda: grey(PixelRepresentation=2), "PixelRepresentation|damaged"),
@@ -140,7 +142,6 @@ WRONG = {
     "slope of zero": (lambda: grey(RescaleSlope=0, RescaleIntercept=0), "RescaleSlope of 0"),
     "slope beyond": (lambda: raw("RescaleSlope", b"1e308"), "far too large"),
     "lut cut off": (cut_lut, "The VOI LUT of this DICOM file is missing or damaged"),
-    "lut beyond its bits": (lut_beyond_its_bits, "The VOI LUT of this DICOM file is missing or"),
     "presentation lut": (
         lambda: grey(PresentationLUTSequence=[lut(0, 8, [0, 1])]),
         "presentation LUT, which is not supported",

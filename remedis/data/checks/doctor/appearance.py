@@ -5,6 +5,7 @@ import pandas as pd
 
 from remedis.data.checks import scan
 from remedis.data.checks.doctor.diagnosis import NOTE, WARNING, Expectation, Finding
+from remedis.data.checks.measure import BINS
 from remedis.errors import some
 
 # The left half of a frontal chest radiograph, averaged to 8 x 8 cells, mirrored and averaged with
@@ -31,6 +32,10 @@ _RADIOGRAPHS = 0.4
 _LATERAL = ("LL", "RL", "LATERAL", "LAT", "L")
 # An image whose brightest pixel is below this share of the range has lost bits during its export.
 _DARK = 0.25
+# A grey image with 98 % of its pixels in fewer neighbouring bins of the histogram, a quarter of the
+# range, has no contrast. The least of 400 radiographs of each of the two sets above was 16 bins.
+_NARROW_BINS = BINS // 4
+_RARE = 0.01
 # An image with a larger ratio of its sides is distorted when it is resized to a square.
 _LONG = 1.5
 
@@ -45,7 +50,13 @@ def findings(
       scanned: the result of `scan` for the same rows.
       expected: the expectation of the checkpoint, if one is named.
     """
-    result = [*_constant(scanned), *_dark(scanned), *_inverted(table, scanned), *_mixed(scanned)]
+    result = [
+        *_constant(scanned),
+        *_dark(scanned),
+        *_narrow(scanned),
+        *_inverted(table, scanned),
+        *_mixed(scanned),
+    ]
     return result + (_unexpected(scanned, expected) if expected else [])
 
 
@@ -99,6 +110,33 @@ def _dark(scanned: pd.DataFrame) -> list[Finding]:
         f"{some(dark['path'].tolist()[:3], len(dark))}; {hint}"
     )
     return [Finding.from_names(WARNING, "dark", sentence, dark["path"])]
+
+
+def _narrow(scanned: pd.DataFrame) -> list[Finding]:
+    """Returns a finding about grey images without contrast that are not dark.
+
+    Tiles of glass are pale too, so sets of colour images are not judged.
+    """
+    if scanned["colour"].mean() > 0.5:
+        return []
+    shares = scan.histograms(scanned).cumsum(axis=1)
+    first = (shares <= _RARE).sum(axis=1)
+    last = (shares < 1 - _RARE).sum(axis=1)
+    # Dark images are another finding, if they have no white mark, such as L or R.
+    dark = (scanned["high"] < _DARK).to_numpy(dtype=bool)
+    constant = (scanned["high"] == scanned["low"]).to_numpy(dtype=bool)
+    narrow = (last - first < _NARROW_BINS) & ~dark & ~constant
+    narrow &= ~scanned["colour"].to_numpy(dtype=bool)
+    if not narrow.any():
+        return []
+    means = scanned["mean"][narrow].astype(float)
+    sentence = (
+        f"{int(narrow.sum()):,} of {len(scanned):,} images have hardly any contrast, 98 % of their "
+        f"pixels in a quarter of the range of values around {means.median():.2f} of 1: "
+        f"{some(scanned['path'][narrow].tolist()[:3], int(narrow.sum()))}. Compare them with a "
+        "viewer, and check their export; of DICOM files check LUT, window and bits stored."
+    )
+    return [Finding.from_names(WARNING, "narrow", sentence, scanned["path"][narrow])]
 
 
 def _inverted(table: pd.DataFrame, scanned: pd.DataFrame) -> list[Finding]:
