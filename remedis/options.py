@@ -1,7 +1,9 @@
 """Settings of users: options written as one text, and configs as frozen dataclasses."""
 
 import ast
+import csv
 import dataclasses
+import io
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -33,6 +35,73 @@ ADDED_KEYS = frozenset(
 def items(text: str, separator: str = ";") -> list[str]:
     """Returns the parts of a text between separators, stripped; empty parts are left out."""
     return [part for part in (part.strip() for part in text.split(separator)) if part]
+
+
+def quoted_items(text: str, separator: str, what: str) -> list[str]:
+    """Returns the parts of a text, as a row of a CSV file: `"Nodule, solid",Mass` has two.
+
+    A part may stand in double quotes, and must if it has the separator. Parts are stripped; empty
+    ones are left out.
+
+    Raises:
+      UserError: a quote is not closed, or has text behind it.
+    """
+    try:
+        rows = list(csv.reader([text], delimiter=separator, skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise UserError(
+            f"{what} is {text!r}, which is not a list with {separator!r} between its parts "
+            f"({error}); put a part with {separator!r} into double quotes, and write a quote twice."
+        ) from error
+    return [part for part in (part.strip() for row in rows for part in row) if part]
+
+
+def label_list(text: str, what: str = "--labels") -> tuple[str, ...]:
+    """Returns the labels of a text such as `"Nodule, solid",Mass`, in their order.
+
+    Args:
+      text: labels with commas between them, as a row of a CSV file.
+      what: the name of the option, as its error message begins.
+
+    Raises:
+      UserError: a quote is not closed, or has text behind it.
+    """
+    return tuple(quoted_items(text, ",", what))
+
+
+def label_text(labels: Iterable[str]) -> str:
+    """Returns the text that `label_list` reads as these labels."""
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow(list(labels))
+    return written.getvalue()
+
+
+def quoted_pairs(text: str, *, what: str, expected: str) -> dict[str, str]:
+    """Returns the pairs of a text such as `Patient ID=patient_id; "a;b"=c`, by their first part.
+
+    The last sign divides a pair, so that its first part may hold the sign.
+
+    Args:
+      text: pairs with semicolons between them, as a row of a CSV file.
+      what: the name of the option, as its error message begins.
+      expected: the form of a pair, as the error message ends.
+
+    Raises:
+      UserError: a quote is not closed, or a part is not of the form.
+    """
+    return dict(pair(part, what, expected) for part in quoted_items(text, ";", what))
+
+
+def pair(text: str, what: str, expected: str) -> tuple[str, str]:
+    """Returns what stands before and after the last `=` of a text.
+
+    Raises:
+      UserError: there is no sign, or nothing before or after it.
+    """
+    key, _, value = (piece.strip() for piece in text.rpartition("="))
+    if not key or not value:
+        raise UserError(f"{what} has {text.strip()!r}; expected {expected}.")
+    return key, value
 
 
 def pairs(

@@ -12,8 +12,9 @@ import pandas as pd
 
 from remedis import files
 from remedis.data import canonical_ids
-from remedis.data.tables import columns, missing, spreadsheet
+from remedis.data.tables import columns, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING, blank_as_missing
+from remedis.data.tables.table_form import AS_FOUND, TableForm
 from remedis.errors import UserError, some, unknown_choice
 
 _LOG = logging.getLogger(__name__)
@@ -192,11 +193,13 @@ def read_csv(
     labels: Sequence[str],
     root: files.Path | None = None,
     allow_missing_patient_ids: bool = False,
+    form: TableForm = AS_FOUND,
 ) -> Manifest:
     """Reads a manifest from a user's own CSV file.
 
     The file must have `path`, `patient_id` and the label columns (1, 0, -1 for uncertain, nothing
     for unknown). It may have the other columns of a manifest; their values are unknown otherwise.
+    Other spellings of values are read if they are unambiguous (`tables.columns`), and logged.
 
     Args:
       path: the CSV file.
@@ -204,34 +207,37 @@ def read_csv(
       root: directory that relative paths start from; the directory of the file if not given.
       allow_missing_patient_ids: accept images of unknown patients. Splits then treat each as a
         patient of its own, and leaks by patient cannot be found.
+      form: of the file, as far as the user states it.
 
     Raises:
       UserError: the file cannot be read, lacks a column, or has a value that is not allowed; the
         message names the row.
     """
     path = pathlib.Path(path)
+    root = pathlib.Path(root or path.parent)
     check_labels(labels)
-    table = spreadsheet.read_table(path, required=("path", *labels))
+    required = ("path", *labels)
+    advice = f"Rename a column, or map it: remedis manifest {path} proposes how."
+    table = spreadsheet.read_table(path, required, form, advice)
+    for name in table.columns.intersection(list(canonical_ids.COLUMNS)):
+        table[name] = columns.ids(path, table[name])
     if not allow_missing_patient_ids:
         _check_patient_ids(path, table)
     table = table.assign(**{name: "" for name in REQUIRED if name not in table})
     spreadsheet.refuse(path, table["path"], table["path"] == "", "the path of an image")
+    table["path"] = columns.paths(path, table["path"], root, form.path_prefix)
     repeated = table["path"].duplicated()
     spreadsheet.refuse(path, table["path"], repeated, "every image once; remove the row")
-    unknown = ~table["split"].isin([*SPLITS, ID_VALIDATION, ""])
-    spreadsheet.refuse(path, table["split"], unknown, f"{', '.join(SPLITS)}, or nothing")
+    table["split"] = columns.splits(path, form.meaning(table["split"], table_form.SPLITS))
     for label in labels:
-        table[label] = columns.labels(path, table[label])
-    parsers = {
-        "sex": columns.sexes,
-        "age": columns.ages,
-        "mpp": columns.mpps,
-        "any_label": columns.flags,
-    }
+        table[label] = columns.labels(path, form.meaning(table[label], table_form.LABELS))
+    if "sex" in table:
+        table["sex"] = columns.sexes(path, form.meaning(table["sex"], table_form.SEXES))
+    parsers = {"age": columns.ages, "mpp": columns.mpps, "any_label": columns.flags}
     for name, parse in parsers.items():
         if name in table:
             table[name] = parse(path, table[name])
-    return Manifest(table, tuple(labels), pathlib.Path(root or path.parent), source=str(path))
+    return Manifest(table, tuple(labels), root, source=str(path))
 
 
 def _check_patient_ids(path: pathlib.Path, table: pd.DataFrame) -> None:

@@ -46,10 +46,9 @@ def test_ids_stay_text_and_further_columns_stay(read):
         (",p1,1,,,,", "row 3, column 'path': got ''; expected the path of an image."),
         ("a.png,p1,1,,,,", "column 'path': got 'a.png'; expected every image once; remove the row"),
         ("b.png,p1,2,,,,", "row 3, column 'ill': got '2'; expected 1, 0, -1 for uncertain, or "),
-        ("b.png,p1,yes,,,,", "row 3, column 'ill': got 'yes'; expected 1, 0, -1 for uncertain"),
-        ("b.png,p1,nan,,,,", "row 3, column 'ill': got 'nan'; expected 1, 0, -1 for uncertain"),
+        ("b.png,p1,ja,,,,", "row 3, column 'ill': got 'ja'; expected 1, 0, -1 for uncertain"),
         ("b.png,p1,0.9,,,,", "row 3, column 'ill': got '0.9'; expected 1, 0, -1 for uncertain"),
-        ("b.png,p1,1,,,,val", "row 3, column 'split': got 'val'; expected train, validation, test"),
+        ("b.png,p1,1,,,,dev", "row 3, column 'split': got 'dev'; expected train, validation, test"),
         (
             "b.png,p1,1,,,0,",
             "row 3, column 'mpp': got '0'; expected micrometres per pixel, a number",

@@ -1,4 +1,4 @@
-"""Your own images: a CSV file with one row per image, no code.
+r"""Your own images: a CSV file with one row per image, no code.
 
 Input: JPEG, PNG or DICOM files anywhere, or items of containers (`file#item`, see
 `remedis.data.readers`). `path` is absolute or relative to the directory of the CSV file.
@@ -6,6 +6,8 @@ Labels: the columns that you name: 1, 0, -1 for uncertain, nothing for unknown.
 Metadata: `patient_id` (required, unless you opt out), and `study_id`, `site`, `sex`, `age`, `view`,
 `slide_id`, `mpp` if present. Other columns are kept.
 Splits: the column `split` (train, validation, test) if there is one; otherwise to be assigned.
+Form: commas, semicolons, tabs or vertical bars; UTF-8, UTF-16 or Windows-1252; other names of
+columns and other values if you map them (`remedis manifest TABLE` proposes how).
 Citation and terms: yours.
 """
 
@@ -14,20 +16,36 @@ from collections.abc import Sequence
 
 from remedis import files
 from remedis.data import manifest
+from remedis.data.tables.table_form import TableForm
 from remedis.errors import UserError
+
+# A path that does not exist and ends so is a missing file, not a missing directory.
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".xls")
 
 
 def load(
     data_dir: files.Path,
     labels: Sequence[str] | None,
     allow_missing_patient_ids: bool = False,
+    columns: str = "",
+    values: str = "",
+    separator: str = "",
+    encoding: str = "",
+    images: str = "",
+    path_prefix: str = "",
 ) -> manifest.Manifest:
-    """Returns the manifest in `data_dir/manifest.csv`, or in a CSV file given as `data_dir`.
+    r"""Returns the manifest in `data_dir/manifest.csv`, or in a CSV file given as `data_dir`.
 
     Args:
       data_dir: the directory or the file.
       labels: names of the label columns; required, since the file does not tell which they are.
       allow_missing_patient_ids: see `remedis.data.manifest.read_csv`.
+      columns: names of a manifest's columns, such as `Patient ID=patient_id; Datei=path`.
+      values: meanings of values, such as `Ja=1; Nein=0; unklar=-1; W=F; unbekannt=unknown`.
+      separator: of the columns: comma, semicolon, tab or pipe; found from the file if empty.
+      encoding: of the text, such as `cp1250`; found from the file if empty.
+      images: directory that relative paths start from, itself relative to that of the file.
+      path_prefix: beginning of the paths to leave out, such as `D:\Export`.
 
     Raises:
       UserError: labels are not named, or the file is not as `read_csv` expects.
@@ -35,6 +53,12 @@ def load(
     if labels is None:
         raise UserError("The source 'csv' needs the names of its label columns: set `labels`.")
     path = pathlib.Path(data_dir)
-    if path.suffix.lower() != ".csv":
+    if not path.is_file() and path.suffix.lower() not in TABLE_SUFFIXES:
         path = path / "manifest.csv"
-    return manifest.read_csv(path, labels, allow_missing_patient_ids=allow_missing_patient_ids)
+    return manifest.read_csv(
+        path,
+        labels,
+        root=path.parent / images,
+        allow_missing_patient_ids=allow_missing_patient_ids,
+        form=TableForm.of_texts(columns, values, separator, encoding, path_prefix),
+    )

@@ -1,15 +1,18 @@
 """CSV files of unknown quality, read strictly into tables of strings with row numbers.
 
-A row that does not fit the header is an error; nothing is guessed. The index of a table is the row
-number that a spreadsheet shows (the header is row 1), so that every later error can name the row.
+Encoding and separator are found from the file, and what is not UTF-8 with commas is logged. A row
+that does not fit the header is an error. The index of a table is the row number that a spreadsheet
+shows (the header is row 1), so that every later error can name the row.
 """
 
 import csv
+import difflib
 import gzip
 import io
+import logging
 import pathlib
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,17 +22,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from remedis.data.tables import decoding, separators
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError
+from remedis.data.tables.table_form import AS_FOUND, SEPARATORS, TableForm
+from remedis.errors import UserError, some, unknown_choice
+
+_LOG = logging.getLogger(__name__)
 
 
-def read_table(path: pathlib.Path, required: Sequence[str] = ()) -> pd.DataFrame:
-    """Reads a comma-separated file with a header.
+def read_table(
+    path: pathlib.Path,
+    required: Sequence[str] = (),
+    form: TableForm = AS_FOUND,
+    advice: str = "Add or rename a column.",
+) -> pd.DataFrame:
+    """Reads a text file of columns with a header.
 
     Args:
-      path: the file; UTF-8, with or without a byte order mark; compressed by gzip if its name ends
+      path: the file; UTF-8, UTF-16 or Windows-1252, with or without a byte order mark; columns
+        separated by commas, semicolons, tabs or vertical bars; compressed by gzip if its name ends
         in `.gz`.
       required: columns that the file must have.
+      form: the separator, encoding and names of columns if the user states them.
+      advice: if a required column is missing; a sentence.
 
     Returns:
       One row per line that is not blank, all columns as stripped strings (an empty value is an
@@ -37,10 +52,11 @@ def read_table(path: pathlib.Path, required: Sequence[str] = ()) -> pd.DataFrame
       name are left out.
 
     Raises:
-      UserError: the file is missing, empty, damaged, not UTF-8 or not a CSV file; a row is longer
-        or shorter than the header; the header lacks a required column or has a column twice.
+      UserError: the file is missing, empty, damaged, not text or not a CSV file; several separators
+        are possible; a row is longer or shorter than the header; the header lacks a required column
+        or has a column twice.
     """
-    return parse_table(path, read_bytes(path), required)
+    return parse_table(path, read_bytes(path), required, form, advice)
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
@@ -63,36 +79,55 @@ def read_bytes(path: pathlib.Path) -> bytes:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
 
 
-def parse_table(path: pathlib.Path, contents: bytes, required: Sequence[str]) -> pd.DataFrame:
+def parse_table(
+    path: pathlib.Path,
+    contents: bytes,
+    required: Sequence[str] = (),
+    form: TableForm = AS_FOUND,
+    advice: str = "Add or rename a column.",
+) -> pd.DataFrame:
     """Parses the contents of a CSV file; see `read_table`.
 
     Args:
       path: the file, for errors.
       contents: the bytes of the file, decompressed.
       required: columns that the file must have.
+      form: as for `read_table`.
+      advice: as for `read_table`.
 
     Raises:
       UserError: as `read_table`.
     """
-    _refuse_nul(path, contents)
+    text, remark = decoding.decode(path, contents, form.encoding)
+    stated = separators.stated(text)
+    # The line of the header in the file, from 1.
+    start = 2 if stated else 1
+    if stated:
+        text = text.partition("\n")[2]
+    if remark or form.encoding or stated:
+        contents = text.encode()
+    wanted = _names_in_file(required, form.columns)
+    separator = form.separator or stated or separators.find(path, text, wanted)
     try:
-        text = contents.decode("utf-8-sig")
-        lines = io.StringIO(text, newline="")
-        header = [name.strip() for name in next(csv.reader(lines, strict=True), [])]
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is not text in UTF-8 (byte {error.start}); save it as a UTF-8 CSV file."
-        ) from error
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        header = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
         raise UserError(f"{path} cannot be read as a CSV file: {error}.") from error
     if not any(header):
-        raise UserError(f"{path} has no header; expected the names of its columns in row 1.")
-    _check_header(path, header, required)
-    columns = _read_plain(contents, len(header)) or _read_any(path, text, len(header))
+        raise UserError(f"{path} has no header; expected the names of its columns in row {start}.")
+    if separator != "," and not form.separator:
+        remark += f"{' with' if remark else 'with'} columns separated by {SEPARATORS[separator]}s"
+    if remark:
+        _LOG.info(f"{path}: read {remark}.")
+    header = _renamed(path, header, form.columns)
+    _check_header(path, header, required, start, advice)
+    columns = _read_plain(contents, len(header), separator) or _read_any(
+        path, text, len(header), separator, start
+    )
     table = pd.DataFrame(
         {name: values for name, values in zip(header, columns, strict=True) if name}
     )
-    table.index = pd.RangeIndex(2, len(table) + 2, name="row")
+    table.index = pd.RangeIndex(start + 1, len(table) + start + 1, name="row")
     blank = np.ones(len(table), bool)
     for name in table:
         blank &= (table[name] == "").to_numpy(dtype=bool)
@@ -101,20 +136,30 @@ def parse_table(path: pathlib.Path, contents: bytes, required: Sequence[str]) ->
     return table[~blank] if blank.any() else table
 
 
-def _refuse_nul(path: pathlib.Path, contents: bytes) -> None:
-    """Raises an error that names the row of the first NUL byte, if there is any.
+def _names_in_file(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
+    """Returns the names that required columns have in the file, before they are renamed."""
+    in_file = {new: old for old, new in columns.items()}
+    return [in_file.get(name, name) for name in names]
 
-    Text has no NUL byte, a path may not have one, and readers of CSV files treat it differently.
+
+def _renamed(path: pathlib.Path, header: list[str], columns: Mapping[str, str]) -> list[str]:
+    """Returns the header with the names that the user states.
+
+    Raises:
+      UserError: the file lacks a column that is to be renamed, or has one of its new name already.
     """
-    if (place := contents.find(b"\0")) >= 0:
-        row = contents.count(b"\n", 0, place) + 1
-        raise UserError(
-            f"{path}, row {row}: a NUL byte, which no text has; the file is damaged or not text in "
-            "UTF-8, save or download it again."
-        )
+    for old, new in columns.items():
+        if old not in header:
+            raise unknown_choice(f"column of {path}:", old, filter(None, header))
+        if new != old and new in header and new not in columns:
+            raise UserError(
+                f"{path}, row 1: the column {old!r} is to be {new!r}, but there is a column of "
+                f"that name; rename that one too, such as '{new}={new}_before'."
+            )
+    return [columns.get(name, name) for name in header]
 
 
-def _read_plain(contents: bytes, width: int) -> list[Any] | None:
+def _read_plain(contents: bytes, width: int, separator: str) -> list[Any] | None:
     """Reads a file without quotes whose rows all fit the header, several times faster.
 
     Returns:
@@ -126,7 +171,7 @@ def _read_plain(contents: bytes, width: int) -> list[Any] | None:
         table = arrow_csv.read_csv(
             io.BytesIO(contents),
             # Blank lines are kept, so that rows keep their numbers.
-            parse_options=arrow_csv.ParseOptions(ignore_empty_lines=False),
+            parse_options=arrow_csv.ParseOptions(delimiter=separator, ignore_empty_lines=False),
             read_options=arrow_csv.ReadOptions(skip_rows=1, autogenerate_column_names=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types={f"f{i}": pa.string() for i in range(width)}, strings_can_be_null=False
@@ -139,35 +184,38 @@ def _read_plain(contents: bytes, width: int) -> list[Any] | None:
     return [pd.array(pc.utf8_trim_whitespace(column), dtype=STRING) for column in table.columns]
 
 
-def _read_any(path: pathlib.Path, text: str, width: int) -> list[Any]:
-    """Reads any CSV file; returns one array per column."""
+def _read_any(path: pathlib.Path, text: str, width: int, separator: str, start: int) -> list[Any]:
+    """Reads any CSV file whose header is row `start`; returns one array per column."""
     rows = []
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), strict=True), 1):
-            if number > 1:
+        for number, row in enumerate(lines, start):
+            if number > start:
                 rows.append(row if len(row) == width else _fitted(path, number, row, width))
     except csv.Error as error:
         raise UserError(
-            f"{path} cannot be read as a CSV file: {error} (after row {len(rows) + 1})."
+            f"{path} cannot be read as a CSV file: {error} (after row {len(rows) + start})."
         ) from error
     columns = zip(*rows, strict=True) if rows else [()] * width
     return [pd.array([v.strip() for v in values], dtype=STRING) for values in columns]
 
 
-def _check_header(path: pathlib.Path, header: list[str], required: Sequence[str]) -> None:
+def _check_header(
+    path: pathlib.Path, header: list[str], required: Sequence[str], start: int, advice: str
+) -> None:
     named = [name for name in header if name]
     if repeated := sorted({name for name in named if named.count(name) > 1}):
-        raise UserError(f"{path}, row 1: the column {repeated[0]!r} appears twice; remove one.")
-    if missing := [name for name in required if name not in named]:
-        names = ", ".join(repr(name) for name in missing)
-        if len(named) == 1 and any(mark in named[0] for mark in ";\t|"):
-            raise UserError(
-                f"{path}, row 1: expected columns separated by commas, got {named[0]!r}; "
-                "save it with commas."
-            )
         raise UserError(
-            f"{path}, row 1: no column {names}; the columns are: {', '.join(named)}. "
-            "Add or rename a column."
+            f"{path}, row {start}: the column {repeated[0]!r} appears twice; remove one."
+        )
+    if missing := [name for name in required if name not in named]:
+        by_lower = {name.lower(): name for name in named}
+        near = difflib.get_close_matches(missing[0].lower(), list(by_lower), n=1)
+        hint = f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
+        names = ", ".join(repr(name) for name in missing)
+        raise UserError(
+            f"{path}, row {start}: no column {names}{hint}; the columns are: {', '.join(named)}. "
+            f"{advice}"
         )
 
 
@@ -178,7 +226,7 @@ def _fitted(path: pathlib.Path, number: int, row: list[str], width: int) -> list
     if len(row) < width or any(row[width:]):
         raise UserError(
             f"{path}, row {number}: {len(row)} fields where the header has {width}; "
-            "quote values that contain a comma, and check for a truncated row."
+            "quote values that contain a separator, and check for a truncated row."
         )
     return row[:width]
 
@@ -208,7 +256,11 @@ def refuse(path: pathlib.Path, values: pd.Series, bad: npt.ArrayLike, expected: 
 
 
 def parsed(
-    path: pathlib.Path, values: pd.Series, parse: Callable[[str], object], expected: str
+    path: pathlib.Path,
+    values: pd.Series,
+    parse: Callable[[str], object],
+    expected: str,
+    is_plain: Callable[[str], bool] | None = None,
 ) -> pd.Series:
     """Parses a column of strings; each distinct value once.
 
@@ -217,6 +269,8 @@ def parsed(
       values: a column of `read_table`.
       parse: turns one string into its value; raises `ValueError` or `KeyError` for a wrong one.
       expected: the expectation, for the error.
+      is_plain: whether a string is in the form that manifests have; what others are read as is
+        logged, in one line. Nothing is logged if not given.
 
     Raises:
       UserError: a value cannot be parsed; names the first such row.
@@ -230,7 +284,24 @@ def parsed(
             wrong[i] = True
             results.append(None)
     refuse(path, values, wrong[codes], expected)
+    if is_plain is not None:
+        odd = [i for i, text in enumerate(distinct) if not is_plain(text)]
+        if odd:
+            counts = np.bincount(codes, minlength=len(distinct))
+            read_as = [
+                f"{distinct[i]!r} as {shown(results[i])} ({counts[i]:,} "
+                f"{'row' if counts[i] == 1 else 'rows'})"
+                for i in odd
+            ]
+            _LOG.info(f"{path}, column {values.name!r}: read {some(read_as)}.")
     return pd.Series(pd.Series(results).to_numpy()[codes], index=values.index, name=values.name)
+
+
+def shown(value: object) -> str:
+    """Returns a parsed value as messages write it: `1` for 1.0, `unknown` for what is missing."""
+    if value is None or value is pd.NA or value != value:
+        return "unknown"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def extract(path: pathlib.Path, values: pd.Series, pattern: str, expected: str) -> pd.DataFrame:

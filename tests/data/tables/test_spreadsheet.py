@@ -1,8 +1,11 @@
 """CSV files: strict, with row numbers, the same with the fast and the general reader."""
 
+import logging
+
 import pytest
 
 from remedis.data.tables import spreadsheet
+from remedis.data.tables.table_form import TableForm
 from remedis.errors import UserError
 
 
@@ -46,12 +49,16 @@ def test_unquoted_commas_in_a_header_and_trailing_commas(write):
         ("a,b\n", "has a header but no rows; expected one row per image."),
         ("a,b\n,\n\n", "has a header but no rows; expected one row per image."),
         ("x,b\n1,2\n", "row 1: no column 'a'; the columns are: x, b. Add or rename a column."),
-        ("a;b\n1;2\n", "row 1: expected columns separated by commas, got 'a;b'; save it with "),
+        ("A1,b\n1,2\n", "row 1: no column 'a' (did you mean 'A1'?); the columns are: A1, b. Add"),
         ("a,b,a\n1,2,3\n", "row 1: the column 'a' appears twice; remove one."),
         ("a,b\n1,2\n3\n", "row 3: 1 fields where the header has 2; quote values that contain a "),
         ("a,b\n1,2\n3,4,5\n", "row 3: 3 fields where the header has 2"),
         ('a,b\n"1,2\n', "cannot be read as a CSV file: unexpected end of data (after row 1)."),
-        (b"a,b\n\xe4,2\n", "is not text in UTF-8 (byte 4); save it as a UTF-8 CSV file."),
+        (b"a,b\n\x81,2\n", "is not text in UTF-8 (byte 4); save it as a UTF-8 CSV file."),
+        (b"a,b\n\xe4\x01,2\n", "is not text in UTF-8 (byte 4); save it as a UTF-8 CSV file."),
+        (b"PK\x03\x04", "is a workbook of Excel or LibreOffice, not a CSV file; save it as CSV"),
+        (b"PAR1", "is a Parquet file, not a CSV file; write it as a CSV file."),
+        ("a;b,c\n1;2,5\n".replace("a;", "x;"), "separated by comma or semicolon, and the rows"),
     ],
 )
 def test_malformed(write, contents, sentence):
@@ -65,3 +72,97 @@ def test_malformed(write, contents, sentence):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"There is no file .*b\.csv; expected a CSV file\."):
         spreadsheet.read_table(tmp_path / "b.csv")
+
+
+PEOPLE = "name,age\nM\u00fcller,1\n\u00c9mile,2\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "remark"),
+    [
+        ("utf-8", ""),
+        ("utf-8-sig", ""),
+        ("utf-16", "read as UTF-16."),
+        ("utf-16-le", "read as UTF-16."),
+        ("utf-16-be", "read as UTF-16."),
+        ("cp1252", "read as Windows-1252 (such as 'M\u00fcller')."),
+        ("latin-1", "read as Windows-1252 (such as 'M\u00fcller')."),
+    ],
+)
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_encodings(write, caplog, encoding, remark, quote):
+    caplog.set_level(logging.INFO)
+    path = write(PEOPLE.replace(",1", f",{quote}1{quote}").encode(encoding))
+    table = spreadsheet.read_table(path, ["name"])
+    assert table["name"].tolist() == ["M\u00fcller", "\u00c9mile"]
+    assert table["age"].tolist() == ["1", "2"]
+    assert [r.getMessage() for r in caplog.records] == ([f"{path}: {remark}"] if remark else [])
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolon"), ("\t", "tab"), ("|", "pipe")])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_separators(write, caplog, mark, name, quote):
+    caplog.set_level(logging.INFO)
+    rows = ["a|b,c".replace("|", mark), "1,5|x".replace("|", mark), "", f"{quote}2{quote}{mark}"]
+    path = write("\r\n".join(rows))
+    table = spreadsheet.read_table(path, ["a", "b,c"])
+    assert table.to_dict("list") == {"a": ["1,5", "2"], "b,c": ["x", ""]}
+    assert table.index.tolist() == [2, 4]
+    assert caplog.messages == [f"{path}: read with columns separated by {name}s."]
+
+
+def test_separators_in_names_and_values_do_not_divide(write):
+    """ChestX-ray14 has commas in a name and bars in values; some tables have one column."""
+    table = spreadsheet.read_table(write("a,Finding|s,S[W,H]\n1,x|y;z,2,3\n2,x,2,3\n"))
+    assert list(table) == ["a", "Finding|s", "S[W", "H]"]
+    assert spreadsheet.read_table(write("a (1;2)\n1\n2\n"))["a (1;2)"].tolist() == ["1", "2"]
+    both = write("path;label;size,mm\na.png;1;2,5\n")
+    assert list(spreadsheet.read_table(both, ["path"])) == ["path", "label", "size,mm"]
+    with pytest.raises(UserError, match="comma or semicolon"):
+        spreadsheet.read_table(both)
+    stated = TableForm(separator="comma")
+    assert list(spreadsheet.read_table(both, form=stated)) == ["path;label;size", "mm"]
+
+
+def test_excel_states_its_separator_in_a_first_line(write):
+    table = spreadsheet.read_table(write("\ufeffsep=;\r\na;b\r\n1;2\r\n"))
+    assert table.to_dict("list") == {"a": ["1"], "b": ["2"]}
+    assert table.index.tolist() == [3]
+
+
+def test_other_alphabets_are_not_read_as_western_european(write):
+    path = write("name,b\n\u0418\u0432\u0430\u043d\u043e\u0432,1\n".encode("cp1251"))
+    with pytest.raises(UserError, match=r"nor in Windows-1252, in which row 2 has .*; name"):
+        spreadsheet.read_table(path)
+    table = spreadsheet.read_table(path, form=TableForm(encoding="cp1251"))
+    assert table["name"].tolist() == ["\u0418\u0432\u0430\u043d\u043e\u0432"]
+    with pytest.raises(UserError, match=r"is not text in ASCII \(byte 7\); name the encoding"):
+        spreadsheet.read_table(path, form=TableForm(encoding="ascii"))
+
+
+def test_names_of_columns(write):
+    path = write("Patient ID;Datei;note\n007;a.png;x\n")
+    form = TableForm.of_texts("Patient ID=patient_id; Datei=path")
+    assert list(spreadsheet.read_table(path, ["path"], form)) == ["patient_id", "path", "note"]
+    for columns, sentence in {
+        "PatientID=patient_id": r"Unknown column of .* 'PatientID': did you mean 'Patient ID'\?",
+        "Datei=note": r"the column 'Datei' is to be 'note', but there is a column of that name",
+        "Datei": r"columns has 'Datei'; expected COLUMN=NAME, such as 'Patient ID=patient_id'\.",
+        "Datei=path; note=path": r"The columns 'Datei' and 'note' are both named 'path'",
+    }.items():
+        with pytest.raises(UserError, match=sentence):
+            spreadsheet.read_table(path, (), TableForm.of_texts(columns))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"separator": "dot"}, "Unknown separator 'dot'"),
+        ({"encoding": "utf-9"}, "Unknown encoding 'utf-9'; expected a name such as utf-8"),
+        ({"values": "Ja=yes"}, "Unknown meaning of the value 'Ja': 'yes'"),
+        ({"values": "Ja=1; ja=0"}, "The value 'ja' means 1 and 0; write one meaning per value"),
+    ],
+)
+def test_wrong_forms(options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        TableForm.of_texts(**options)
