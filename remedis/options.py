@@ -160,6 +160,20 @@ def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
     return values
 
 
+def source_options(text: str, what: str) -> dict[str, Any]:
+    """Returns values by name from a text such as `views=all; columns='a=path; b=split'`.
+
+    Args:
+      text: options with semicolons between them; a value with a semicolon stands in quotes.
+      what: the name of the option, as its error message begins.
+
+    Raises:
+      UserError: a part is not of the form KEY=VALUE.
+    """
+    quoted = r"""[^;=]*=\s*(?:"[^"]*"|'[^']*')\s*"""
+    return literals(re.findall(rf"((?:{quoted}|[^;]*))(?:;|$)", text), what)
+
+
 def values_by_name(text: str, *, what: str, expected: str) -> dict[str, dict[str, Any]]:
     """Returns values by name and key from a text such as `a: x=1, y=none; b: x=(2, 3)`.
 

@@ -3,7 +3,15 @@
 import pytest
 
 from remedis.errors import UserError
-from remedis.options import items, literals, pairs, values_by_name
+from remedis.options import (
+    items,
+    label_list,
+    label_text,
+    literals,
+    pairs,
+    source_options,
+    values_by_name,
+)
 
 EXPECTED = "NAME=VALUE, as in 'a=b'"
 
@@ -66,3 +74,37 @@ def test_malformed_values_by_name_are_a_sentence(text, message):
     with pytest.raises(UserError) as raised:
         values_by_name(text, what="config.x", expected=EXPECTED)
     assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("Mass", ("Mass",)),
+        (" Mass, Pleural Effusion,", ("Mass", "Pleural Effusion")),
+        ('"Nodule, solid",Mass', ("Nodule, solid", "Mass")),
+        ('Mass, "5"" film"', ("Mass", '5" film')),
+    ],
+)
+def test_labels_are_written_as_a_row_of_a_csv_file(text, labels):
+    assert label_list(text) == labels
+    assert label_list(label_text(labels)) == labels
+
+
+def test_a_quote_that_is_not_closed_is_named():
+    with pytest.raises(
+        UserError, match=r"^--labels is '\"a,b', which is not a list .* write a quote"
+    ):
+        label_list('"a,b')
+
+
+def test_a_value_of_a_source_option_may_have_semicolons_in_quotes():
+    text = "views=all; columns='a b=path; c=split'; pattern=^\\((\\d+)_[^']; x=(1, 2);"
+    assert source_options(text, "config.source_options") == {
+        "views": "all",
+        "columns": "a b=path; c=split",
+        "pattern": r"^\((\d+)_[^']",
+        "x": (1, 2),
+    }
+    assert source_options("", "x") == {}
+    with pytest.raises(UserError, match=r"^x has 'root'; expected KEY=VALUE\.$"):
+        source_options("a=1; root", "x")

@@ -6,7 +6,7 @@ from typing import Any
 
 from remedis.cli import output, shared_arguments
 from remedis.errors import UserError, unknown_choice
-from remedis.options import items
+from remedis.options import items, label_list
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
     from remedis.inference import rescore
 
     if parsed.labels is not None:
-        exported.check_labels(tuple(items(parsed.labels, ",")))
+        exported.check_labels(label_list(parsed.labels))
     try:
         manifest = shared_arguments.manifest(parsed, exported.labels)
     except UserError as error:

@@ -4,6 +4,8 @@ The configs of the project lie in `configs/` of a checkout and in `remedis/share
 installed package. All of them, and copies of them anywhere, do `from configs import common`.
 """
 
+import ast
+import contextlib
 import difflib
 import logging
 import os
@@ -16,7 +18,7 @@ import ml_collections
 
 import remedis
 from remedis.errors import UserError, unknown_choice
-from remedis.options import RENAMED_KEYS
+from remedis.options import RENAMED_KEYS, label_list
 
 _LOG = logging.getLogger(__name__)
 
@@ -84,6 +86,36 @@ def rename_options(arguments: Sequence[str]) -> list[str]:
             argument = f"{flag}{within}{RENAMED_KEYS[name]}{value or ''}"
         renamed.append(argument)
     return renamed
+
+
+def write_labels(arguments: Sequence[str]) -> list[str]:
+    """Returns a command line in which lists of labels are Python literals.
+
+    `--config.labels=Nodule,Mass` and `--config.labels='"Nodule, solid",Mass'` are allowed beside
+    `--config.labels='("Nodule", "Mass")'`, the form of ml_collections; `stratify` is alike.
+
+    Raises:
+      UserError: a quote is not closed.
+    """
+    flag = re.compile(rf"--?{FLAG}\.(?:\w+\.)*(?:labels|stratify)")
+    written = list(arguments)
+    for i, argument in enumerate(written):
+        name, sign, text = argument.partition("=")
+        if not flag.fullmatch(name):
+            continue
+        if sign:
+            written[i] = f"{name}={_literal(text, name)}"
+        elif i + 1 < len(written):
+            written[i + 1] = _literal(written[i + 1], name)
+    return written
+
+
+def _literal(text: str, name: str) -> str:
+    with contextlib.suppress(ValueError, SyntaxError):
+        if isinstance(ast.literal_eval(text), str | tuple | list):
+            return text
+    # Not closed, as ml_collections will say.
+    return text if text.lstrip()[:1] in ("(", "[") else repr(label_list(text, name))
 
 
 def rename_keys(

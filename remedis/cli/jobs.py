@@ -115,7 +115,7 @@ def restart(reason: BaseException) -> NoReturn:
 
 def _define_config(values: flags.FlagValues, arguments: list[str]) -> list[str]:
     """Defines `--config`; returns the arguments with the file's path and new names of keys."""
-    arguments = config_files.rename_options(arguments)
+    arguments = config_files.write_labels(config_files.rename_options(arguments))
     named = _config_argument(arguments)
     if named is not None:
         at, written = named

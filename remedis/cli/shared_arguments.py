@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from remedis.errors import UserError
-from remedis.options import items, literals, pairs
+from remedis.options import label_list, literals, pairs
 
 DEFAULT_SPLITS = "train=0.7,validation=0.1,test=0.2"
 
@@ -90,7 +90,7 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
     """
     options = literals(parsed.option, "--option")
     if parsed.labels is not None:
-        labels = tuple(items(parsed.labels, ","))
+        labels = label_list(parsed.labels)
     # TensorFlow, which comes with the sources, takes seconds to load.
     from remedis.data import sources
 

@@ -16,7 +16,7 @@ from remedis.data.label_policies import LabelPolicies
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
 from remedis.finetuning.settings import DataSettings
-from remedis.options import literals
+from remedis.options import source_options
 from remedis.training.run_directory import RunDirectory
 
 _LOG = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
     """
     if not settings.data_dir:
         raise UserError("config.data_dir is not set: name the directory of the data.")
-    options = literals(settings.source_options.split(";"), "config.source_options")
+    options = source_options(settings.source_options, "config.source_options")
     if "allow_missing_patient_ids" in sources.options_of(settings.source):
         options["allow_missing_patient_ids"] = settings.allow_missing_patient_ids
     policies = settings.policies

@@ -24,7 +24,7 @@ from remedis.finetuning.data import RunData
 from remedis.label_budget import arm_options
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import HOSPITALS, HospitalSettings, StudySettings
-from remedis.options import items, literals
+from remedis.options import items, source_options
 from remedis.zoo.seen_images import SeenImages
 
 _LOG = logging.getLogger(__name__)
@@ -194,7 +194,7 @@ def _of_sites(
     A source that splits by site, such as WILDS' Camelyon17, would leave no test images.
     """
     data = hospital.finetuning.data
-    options = literals(data.source_options.split(";"), f"config.{key}.source_options")
+    options = source_options(data.source_options, f"config.{key}.source_options")
     manifest = sources.load_with(data.source, data.data_dir, data.labels, options)
     sites = items(hospital.sites, ",")
     known = manifest.table["site"]

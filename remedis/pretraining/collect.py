@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from remedis.data import fingerprints, sources
+from remedis.data import canonical_ids, fingerprints, sources
 from remedis.data.manifest import REQUIRED, Manifest
-from remedis.data.tables import spreadsheet
+from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError, unknown_choice
 from remedis.options import literals, pairs
 
@@ -69,8 +69,8 @@ def unlabelled(
     kept = (*REQUIRED, "slide_id", fingerprints.ORIGINAL)
     identifying = table[[name for name in kept if name in table]]
     absent = {name: None for name in REQUIRED if name not in identifying}
-    columns = identifying.assign(**absent, **{UNLABELLED: np.nan})
-    return Manifest(columns, (UNLABELLED,), root, source, packed_from=packed_from)
+    known = identifying.assign(**absent, **{UNLABELLED: np.nan})
+    return Manifest(known, (UNLABELLED,), root, source, packed_from=packed_from)
 
 
 def read_csv(path: pathlib.Path) -> Manifest:
@@ -81,7 +81,10 @@ def read_csv(path: pathlib.Path) -> Manifest:
         an earlier row.
     """
     table = spreadsheet.read_table(path, required=("path",))
+    for name in table.columns.intersection(list(canonical_ids.COLUMNS)):
+        table[name] = columns.ids(path, table[name])
     spreadsheet.refuse(path, table["path"], table["path"] == "", "the path of an image")
+    table["path"] = columns.paths(path, table["path"], path.parent)
     repeated = table["path"].duplicated()
     spreadsheet.refuse(path, table["path"], repeated, "every image once; remove the row")
     return unlabelled(table, path.parent, str(path))

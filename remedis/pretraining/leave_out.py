@@ -13,7 +13,7 @@ from remedis.data.checks import look_hashes, scan
 from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
-from remedis.data.tables import spreadsheet
+from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError
 from remedis.options import items
 from remedis.pretraining import collect
@@ -100,7 +100,7 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
     table = spreadsheet.read_table(path)
     patients: frozenset[str] = frozenset()
     if "patient_id" in table:
-        patients = frozenset(canonical_ids.column(table["patient_id"]).dropna())
+        patients = frozenset(canonical_ids.column(columns.ids(path, table["patient_id"])).dropna())
     if "path" not in table:
         if not patients:
             raise UserError(

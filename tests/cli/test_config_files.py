@@ -162,3 +162,24 @@ def test_a_copy_of_the_whole_folder_is_complete_in_itself(tmp_path):
         file.write('\nTITLE = "theirs"\n')
     done = loaded(folder / "own.py", CONFIGS.parent)
     assert (done.returncode, done.stdout, done.stderr) == (0, "theirs\n", "")
+
+
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        ("pneumonia", ("pneumonia",)),
+        ("Mass,Pleural Effusion", ("Mass", "Pleural Effusion")),
+        ('"Nodule, solid",Mass', ("Nodule, solid", "Mass")),
+        ("('Nodule, solid',)", ("Nodule, solid",)),
+        ('("a", "b")', ("a", "b")),
+        ("'a'", ("a",)),
+        ("2", ("2",)),
+    ],
+)
+@pytest.mark.parametrize("apart", [False, True])
+def test_labels_on_the_command_line(written, labels, apart):
+    flag = "--config.labels"
+    arguments = ["--config=own_data", *([flag, written] if apart else [f"{flag}={written}"])]
+    values = flags.FlagValues()
+    jobs._parse(values, jobs._define_config(values, arguments))
+    assert values.config.labels == labels

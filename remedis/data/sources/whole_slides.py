@@ -28,10 +28,10 @@ import pandas as pd
 from remedis import files
 from remedis.data import canonical_ids
 from remedis.data.labels import choose_labels
-from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
+from remedis.data.manifest import Manifest
 from remedis.data.sources import slide_tiles
 from remedis.data.sources.slide_tiles import Tiling
-from remedis.data.tables import missing, spreadsheet
+from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some, unknown_choice
 
@@ -121,17 +121,17 @@ def _from_table(path: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:
     expected = "the name of a slide in this directory; add the slide, or remove the row"
     spreadsheet.refuse(path, rows["slide"], ids.isna(), expected)
     spreadsheet.refuse(path, rows["slide"], ids.duplicated(), "every slide once; remove the row")
-    splits = (*SPLITS, ID_VALIDATION, "")
-    expected = f"{', '.join(SPLITS)}, or nothing"
-    spreadsheet.refuse(path, rows["split"], ~rows["split"].isin(splits), expected)
+    rows["split"] = columns.splits(path, rows["split"])
+    for name in ("patient_id", "study_id"):
+        rows[name] = columns.ids(path, rows[name])
     unlisted = slides.loc[~slides["slide_id"].isin(ids), "file"].tolist()
     if unlisted:
         raise UserError(
             f"{path} has no row for {len(unlisted):,} slides: {some(unlisted)}; add rows, or "
             "move the slides away."
         )
-    columns = rows[["patient_id", "study_id", "site", "split"]].assign(slide_id=ids)
-    table = slides.merge(columns, on="slide_id", how="left", validate="one_to_one")
+    known = rows[["patient_id", "study_id", "site", "split"]].assign(slide_id=ids)
+    table = slides.merge(known, on="slide_id", how="left", validate="one_to_one")
     unknown = missing.without_id(table["study_id"])
     table["study_id"] = table["study_id"].mask(unknown, table["slide_id"])
     return table
