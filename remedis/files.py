@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from remedis.errors import UserError
+from remedis.options import spelled
 
 Path = str | os.PathLike[str]
 
@@ -31,10 +32,16 @@ def whole_file(path: Path) -> Iterator[pathlib.Path]:
         temporary.unlink(missing_ok=True)
 
 
-def refuse_existing(path: Path, overwrite: bool) -> None:
-    """Raises a UserError if `path` exists and may not be overwritten."""
+def refuse_existing(path: Path, overwrite: bool | None = None) -> None:
+    """Raises a UserError if `path` exists and may not be overwritten.
+
+    Args:
+      path: of a file or directory.
+      overwrite: what the user says; None if the user has no such choice.
+    """
     if pathlib.Path(path).exists() and not overwrite:
-        raise UserError(f"{path} exists already; remove it, or say --overwrite.")
+        choice = "name another path" if overwrite is None else f"set {spelled('overwrite')}"
+        raise UserError(f"{path} exists already; remove it, or {choice}.")
 
 
 @contextlib.contextmanager

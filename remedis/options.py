@@ -1,12 +1,14 @@
 """Settings of users: options written as one text, and configs as frozen dataclasses."""
 
 import ast
+import contextlib
 import csv
 import dataclasses
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from remedis.errors import UserError, unknown_choice
@@ -30,6 +32,57 @@ ADDED_KEYS = frozenset(
         "weighting",
     }
 )
+
+# How each interface spells a setting, and an option of a data source.
+INTERFACES = {
+    "python": ("{name}", "{option}"),
+    "command": ("--{hyphenated}", "--option {assignment}"),
+    "config": ("config.{name}", "config.source_options={quoted}"),
+}
+# Of the whole process and not of a thread: worker threads write messages, too.
+_interface = "python"
+
+
+@contextlib.contextmanager
+def spelled_for(interface: str) -> Iterator[None]:
+    """Has `spelled` and `spelled_option` write for one of `INTERFACES` in the block."""
+    global _interface
+    before, _interface = _interface, interface
+    try:
+        yield
+    finally:
+        _interface = before
+
+
+def spelled(name: str, value: object = None) -> str:
+    """Returns a setting as the user has to write it, for messages.
+
+    That is `--allow-similar-ids` in a command, `config.allow_similar_ids` in a job with a config,
+    and the argument's name `allow_similar_ids` in Python.
+
+    Args:
+      name: of the argument or the config key, with underscores.
+      value: the value to write behind it, such as `resize(224)`; the name alone if not given.
+    """
+    form, _ = INTERFACES[_interface]
+    written = form.format(name=name, hyphenated=name.replace("_", "-"))
+    return written if value is None else f"{written}={shlex.quote(str(value))}"
+
+
+def spelled_option(name: str, value: object = True) -> str:
+    """Returns an option of a data source as the user has to write it, for messages.
+
+    That is `--option views=all` in a command, `config.source_options='views=all'` in a job with
+    a config, and the argument's name `views` in Python.
+
+    Args:
+      name: of the option.
+      value: an example of its value.
+    """
+    _, form = INTERFACES[_interface]
+    assignment = f"{name}={value}"
+    quoted = f"'{assignment}'" if "'" not in assignment else shlex.quote(assignment)
+    return form.format(option=name, assignment=shlex.quote(assignment), quoted=quoted)
 
 
 def items(text: str, separator: str = ";") -> list[str]:

@@ -45,7 +45,7 @@ def test_an_existing_directory_is_refused_unless_it_may_be_replaced(tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "old").touch()
     with (
-        pytest.raises(UserError, match="exists already; remove it, or say --overwrite"),
+        pytest.raises(UserError, match="exists already; remove it, or set overwrite"),
         files.whole_directory(tmp_path / "d"),
     ):
         pass

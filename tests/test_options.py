@@ -1,15 +1,25 @@
-"""Options written as text: the one parser of all of them."""
+"""Options written as text: the one parser of all of them, and how messages spell them."""
+
+import ast
+import pathlib
+import re
+import threading
 
 import pytest
 
+import remedis
 from remedis.errors import UserError
 from remedis.options import (
+    INTERFACES,
     items,
     label_list,
     label_text,
     literals,
     pairs,
     source_options,
+    spelled,
+    spelled_for,
+    spelled_option,
     values_by_name,
 )
 
@@ -106,3 +116,61 @@ def test_a_value_of_a_source_option_may_have_semicolons_in_quotes():
     assert source_options("", "x") == {}
     with pytest.raises(UserError, match=r"^x has 'root'; expected KEY=VALUE\.$"):
         source_options("a=1; root", "x")
+
+
+@pytest.mark.parametrize(
+    ("interface", "key", "value", "option", "quoted"),
+    [
+        ("python", "split_unit", "out='a b'", "views", "pattern"),
+        (
+            "command",
+            "--split-unit",
+            "--out='a b'",
+            "--option views=all",
+            "--option 'pattern=(a|b)'",
+        ),
+        (
+            "config",
+            "config.split_unit",
+            "config.out='a b'",
+            "config.source_options='views=all'",
+            "config.source_options='pattern=(a|b)'",
+        ),
+    ],
+)
+def test_messages_spell_a_setting_as_the_user_writes_it(interface, key, value, option, quoted):
+    with spelled_for(interface):
+        assert spelled("split_unit") == key
+        assert spelled("out", "a b") == value
+        assert spelled_option("views", "all") == option
+        assert spelled_option("pattern", "(a|b)") == quoted
+        found = []  # images are read in threads, whose messages say the same
+        thread = threading.Thread(target=lambda: found.append(spelled("split_unit")))
+        thread.start()
+        thread.join()
+        assert found == [key]
+    assert spelled("split_unit") == "split_unit"
+
+
+def test_no_message_that_a_command_reaches_names_a_config_key_by_itself():
+    """What both a command and a job can reach writes `spelled(key)`, not `config.key`."""
+    package = pathlib.Path(remedis.__file__).parent
+    folders = ("data", "evaluation", "inference", "models", "preprocess", "synthetic", "zoo")
+    jobs_alone = package / "evaluation" / "label_budget"
+    assert set(INTERFACES) == {"python", "command", "config"}
+    for file in sorted(file for name in folders for file in (package / name).rglob("*.py")):
+        if jobs_alone in file.parents:
+            continue
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        documentation = {
+            node.value.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and text not in documentation:
+                key = re.search(r"(?<![\w-])config\.(?!json\b)\w*", text)
+                assert key is None, (
+                    f"{file}:{node.lineno} says {key[0]}; use remedis.options.spelled"
+                )

@@ -20,6 +20,7 @@ from remedis.cli import (
 )
 from remedis.cli.data_commands import UNWELL
 from remedis.errors import UserError
+from remedis.options import spelled_for
 
 __all__ = ["UNWELL", "main"]
 
@@ -62,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = importlib.import_module(f"remedis.cli.{JOBS[command[0]][0]}")
         status: int = job.main([*options, *rest])
         return status
-    return exit_status.of_command(lambda: _run(written))
+    with spelled_for("command"):
+        return exit_status.of_command(lambda: _run(written))
 
 
 def _run(written: Sequence[str]) -> int:

@@ -189,7 +189,7 @@ def _top_k(text: str | None) -> tuple[int, ...] | None:
 def _calibrate(parsed: argparse.Namespace) -> int:
     from remedis.files import refuse_existing
 
-    refuse_existing(parsed.out, overwrite=False)
+    refuse_existing(parsed.out)
 
     from remedis.inference import exported as exported_classifier
     from remedis.inference import recalibrate

@@ -88,6 +88,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
         fractions,
         parsed.split_seed,
         unit=parsed.split_unit,
+        complete_splits=parsed.complete_splits,
         allow_missing_patient_ids=parsed.allow_missing_patient_ids,
         allow_similar_ids=parsed.allow_similar_ids,
         expected=expected,
@@ -109,7 +110,10 @@ def _prepare(parsed: argparse.Namespace) -> int:
 
     preprocess = parse(parsed.preprocess, deterministic=True)
     folder = prepare.prepare(shared_arguments.manifest(parsed), preprocess, parsed.out, parsed.name)
-    _LOG.info(f"{folder}: load it with config.source='tfds' and config.data_dir={parsed.out!r}.")
+    _LOG.info(
+        f"{folder}: load it with --source=tfds {parsed.out}, or in a config with "
+        f"config.source='tfds' and config.data_dir={parsed.out!r}."
+    )
     return 0
 
 

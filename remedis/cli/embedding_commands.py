@@ -125,6 +125,7 @@ def _probe(parsed: argparse.Namespace) -> int:
         parsed.split_seed,
         parsed.split_unit,
         parsed.allow_missing_patient_ids,
+        complete=parsed.complete_splits,
     )
     manifest = label_policies.decide_by_split(manifest, policies)
     embedded = _embedded(

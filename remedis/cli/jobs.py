@@ -24,6 +24,7 @@ from rich.console import RenderableType
 from remedis.cli import config_files, console, exit_status, output, tensorflow_start
 from remedis.cli.config_files import FLAG
 from remedis.errors import UserError, unknown_choice
+from remedis.options import spelled_for
 
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
 
@@ -58,7 +59,8 @@ def main(job: Job, arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(Exception):  # a standard error that is no file, as in tests
         faulthandler.enable()
     written = sys.argv[1:] if arguments is None else list(arguments)
-    return exit_status.of_job(lambda: _run(job, written))
+    with spelled_for("config" if job.configured else "command"):
+        return exit_status.of_job(lambda: _run(job, written))
 
 
 def _run(job: Job, arguments: list[str]) -> int:

@@ -15,6 +15,11 @@ def add_splits(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--split-unit", default="patient_id", metavar="UNIT", help="patient_id or slide_id")
     add("--splits", metavar="NAME=SHARE,...", help=f"as config.splits, such as {DEFAULT_SPLITS}")
+    add(
+        "--complete-splits",
+        action="store_true",
+        help="as config.complete_splits: assign images without a split though others have one",
+    )
     add("--split-seed", type=int, default=0, metavar="N", help="as config.split_seed; 0")
 
 

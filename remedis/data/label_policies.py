@@ -24,6 +24,7 @@ import numpy.typing as npt
 from remedis.data import labels
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
+from remedis.options import spelled
 
 FOUND = "found/"  # prefix of the columns that hold labels as found: 1, 0, -1, NaN
 JUDGED = ("validation", "test")
@@ -164,13 +165,13 @@ def refuse_uncertain(manifest: Manifest, option: str) -> None:
 
     Args:
       manifest: the images that are judged.
-      option: that names the policy, such as `config.eval_uncertain`.
+      option: that names the policy, such as `eval_uncertain`.
     """
     kept = (manifest.targets() == -1).any(axis=0)
     if kept.any():
         raise UserError(
             f"Label {manifest.labels[int(np.argmax(kept))]!r} still has uncertain values (-1), "
-            f"which cannot be evaluated; set {option} to ignore, zeros or ones."
+            f"which cannot be evaluated; set {spelled(option)} to ignore, zeros or ones."
         )
 
 

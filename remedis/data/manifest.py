@@ -16,6 +16,7 @@ from remedis.data.tables import columns, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.data.tables.table_form import AS_FOUND, TableForm
 from remedis.errors import UserError, some, unknown_choice
+from remedis.options import spelled
 
 _LOG = logging.getLogger(__name__)
 
@@ -243,7 +244,7 @@ def read_csv(
 def _check_patient_ids(path: pathlib.Path, table: pd.DataFrame) -> None:
     advice = (
         "without patients, images of one person can be in both training and test. Add the ids, or "
-        "set allow_missing_patient_ids to take every image as a patient of its own"
+        f"set {spelled('allow_missing_patient_ids')} to take every image as a patient of its own"
     )
     if "patient_id" not in table:
         raise UserError(f"{path}, row 1: no column 'patient_id'; {advice}.")

@@ -29,6 +29,7 @@ from remedis.data.units import (
     unit_ids,
 )
 from remedis.errors import UserError, unknown_choice
+from remedis.options import spelled
 
 # Units by which a stratum may miss its share before units are moved. A unit cannot be divided, and
 # with less slack the rounding of small strata would favour the same split in each of them.
@@ -78,7 +79,7 @@ def ensure(
             raise UserError(
                 f"{int(split.isna().sum()):,} of {len(split):,} images have no split, the first "
                 f"{manifest.table['path'].iloc[row]!r}; give every image a split, or none, or "
-                "have the splits completed (config.complete_splits)."
+                f"have the splits completed ({spelled('complete_splits')})."
             )
         manifest = _completed(manifest, fractions, seed, unit, allow_missing_ids, stratify)
     present = set(manifest.table["split"].unique())

@@ -19,6 +19,7 @@ from remedis.evaluation.ranking import log_odds_of_scores, ranking_of, tie_warni
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import Thresholds
 from remedis.models.tasks import MULTI_CLASS, TASKS
+from remedis.options import spelled
 
 TOP_K = (1, 3)  # the first class, and a differential diagnosis of three
 
@@ -77,7 +78,7 @@ def evaluate(
     if weighting not in estimates.WEIGHTINGS:
         raise unknown_choice("value of weighting", weighting, estimates.WEIGHTINGS)
     if task not in TASKS:
-        raise unknown_choice("value of config.task", task, TASKS)
+        raise unknown_choice(f"value of {spelled('task')}", task, TASKS)
     check_top_k(top_k)
     chosen = None if thresholds is None else thresholds.for_labels(names)
     weights = patient_counts(int(cases.patients.max()) + 1, resamples, seed)
@@ -131,8 +132,8 @@ def check_top_k(top_k: Sequence[int]) -> None:
     whole = all(isinstance(k, int) and not isinstance(k, bool) and k >= 1 for k in top_k)
     if not whole:
         raise UserError(
-            f"config.top_k is {top_k!r}; expected whole numbers of classes from 1 up in a tuple, "
-            "such as (1, 3)."
+            f"{spelled('top_k')} is {top_k!r}; expected whole numbers of classes from 1 up in a "
+            "tuple, such as (1, 3)."
         )
 
 

@@ -27,6 +27,7 @@ import scipy.special
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, Integers, checked
+from remedis.options import spelled
 
 KINDS = ("youden", "target_sensitivity")
 _Gap = tuple[float, float]  # a score, and the next lower one
@@ -166,7 +167,8 @@ def _gaps(
     """Returns, for each of `KINDS`, the neighbouring scores that the threshold lies between."""
     if not 0 < target_sensitivity <= 1:
         raise UserError(
-            f"config.target_sensitivity is {target_sensitivity:g}; expected more than 0, at most 1."
+            f"{spelled('target_sensitivity')} is {target_sensitivity:g}; expected more than 0, at "
+            "most 1."
         )
     # The decimal number that the user wrote: 0.55 of 20 is 11, but 0.55 * 20 is slightly more.
     target = Fraction(repr(float(target_sensitivity)))

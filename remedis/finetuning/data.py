@@ -137,7 +137,7 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
             )
     _check_learnable(by_split["train"])
     for name in label_policies.JUDGED:
-        label_policies.refuse_uncertain(by_split[name], "config.eval_uncertain")
+        label_policies.refuse_uncertain(by_split[name], "eval_uncertain")
         _check_judged(by_split[name], policies)
     if task == "multi_class":
         _check_exclusive(manifest)

@@ -39,6 +39,7 @@ _LOG = logging.getLogger(__name__)
 METHODS = {"finetune": best_candidate.fit, "probe": head_only.fit}
 
 
+@spelled_for("config")
 def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
     """Trains a classifier and writes all files of the run into `workdir`.
 

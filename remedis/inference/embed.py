@@ -19,6 +19,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.inference.embedding_store import EmbeddingStore, key
 from remedis.inference.predict import IDS
 from remedis.models.backbone import Backbone
+from remedis.options import spelled
 from remedis.preprocess import parse
 from remedis.zoo import checkpoint, resolve
 from remedis.zoo.provenance import Provenance
@@ -75,7 +76,7 @@ def embed(
       UserError: checkpoint or preprocessing are at fault, or too many images are unreadable.
     """
     operations = parse(preprocess or _own_preprocess(spec), deterministic=True)
-    loaded = resolve.load_backbone(spec, SEED)
+    loaded = resolve.load_backbone(spec, SEED, option="")
     compute = pooled(loaded.backbone, embedding)
     manifest, scanned = readable_images(manifest, store, max_bad_images)
     gate(manifest, scanned)
@@ -101,7 +102,8 @@ def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tenso
     normalised = embedding == "pre_logits"
     if normalised and backbone.norm is None:
         raise UserError(
-            "This backbone has no final norm, so it has no pre_logits; take --embedding=embedding."
+            "This backbone has no final norm, so it has no pre_logits; take "
+            f"{spelled('embedding', 'embedding')}."
         )
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
@@ -138,7 +140,9 @@ def readable_images(
 def check_out(path: files.Path) -> None:
     """Raises a UserError unless the suffix of `path` is that of a table."""
     if pathlib.Path(path).suffix not in SUFFIXES:
-        raise UserError(f"--out={path}: expected a file that ends with {' or '.join(SUFFIXES)}.")
+        raise UserError(
+            f"{spelled('out', path)}: expected a file that ends with {' or '.join(SUFFIXES)}."
+        )
 
 
 def write(embedded: Embedded, path: files.Path) -> None:
@@ -176,5 +180,5 @@ def _own_preprocess(spec: str) -> str:
         return f"resize({description.record['input_size']})"
     raise UserError(
         f"{spec} does not name the preprocessing of its images; name one, such as "
-        "--preprocess='resize(224)'."
+        f"{spelled('preprocess', 'resize(224)')}."
     )

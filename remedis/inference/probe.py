@@ -18,6 +18,7 @@ from remedis.evaluation.linear_probe import linear_probe
 from remedis.evaluation.nearest_neighbours import NEIGHBOURS, knn
 from remedis.inference.embed import Embedded
 from remedis.inference.probe_methods import METHODS, check_methods
+from remedis.options import spelled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +53,15 @@ def gate(
       UserError: splits share patients or images, one has none, or a label is still uncertain.
     """
     if (manifest.targets() == -1).any():
-        raise UserError("Labels still have uncertain values (-1); set --uncertain=ignore, or ones.")
+        raise UserError(
+            f"Labels still have uncertain values (-1); set {spelled('uncertain', 'ignore')}, or "
+            "ones."
+        )
     for split in ("train", "test"):
         if not (manifest.table["split"] == split).any():
-            raise UserError(f"The {split} split has no images; give it a share in --splits.")
+            raise UserError(
+                f"The {split} split has no images; give it a share in {spelled('splits')}."
+            )
     hashes = scanned.set_index("path")["sha256"]
     leaks.check(
         manifest, hashes, allow_missing_patient_ids, allow_similar_ids=allow_similar_ids

@@ -12,6 +12,7 @@ from remedis.evaluation import calibration
 from remedis.evaluation.calibration import Calibration
 from remedis.inference.exported import ExportedClassifier
 from remedis.inference.rescore import Scored
+from remedis.options import spelled
 from remedis.zoo import card, save_classifier
 
 METHODS = tuple(name for name in calibration.METHODS if name != "none")
@@ -26,11 +27,11 @@ def method_for(task: str, asked: str | None) -> str:
     if asked is None:
         return "temperature" if task == "multi_class" else "platt"
     if asked not in METHODS:
-        raise unknown_choice("value of --method", asked, METHODS)
+        raise unknown_choice(f"value of {spelled('method')}", asked, METHODS)
     if asked == "platt" and task == "multi_class":
         raise UserError(
-            "--method is platt, which fits one label at a time, but the model's task is "
-            "multi_class, whose probabilities sum to 1; use temperature."
+            f"{spelled('method')} is platt, which fits one label at a time, but the model's task "
+            "is multi_class, whose probabilities sum to 1; use temperature."
         )
     return asked
 
@@ -91,7 +92,8 @@ def recalibrate(
     ]
     if fitted.method == "temperature" and dropped:
         raise UserError(
-            f"--method is temperature, a scale of the raw logits, but {', '.join(dropped)} "
+            f"{spelled('method')} is temperature, a scale of the raw logits, but "
+            f"{', '.join(dropped)} "
             f"{'has an offset, which' if len(dropped) == 1 else 'have offsets, which'} it would "
             "drop; use platt, which fits both."
         )

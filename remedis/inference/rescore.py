@@ -23,6 +23,7 @@ from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import run_policies
 from remedis.inference.embed import readable_images
 from remedis.inference.exported import ExportedClassifier, seen_by
+from remedis.options import spelled
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Scored:
 def check_out(out: files.Path) -> None:
     """Raises a UserError if a directory already holds results."""
     if (pathlib.Path(out) / "results.json").exists():
-        raise UserError(f"--out={out} holds results already; name another directory.")
+        raise UserError(f"{spelled('out', out)} holds results already; name another directory.")
 
 
 def score(
@@ -86,7 +87,7 @@ def score(
     inherited = (run.for_source(source) if run else LabelPolicies()).evaluation
     meaning = dataclasses.replace(inherited, **(policies or {}))
     manifest = meaning.apply(manifest)
-    label_policies.refuse_uncertain(manifest, "--uncertain")
+    label_policies.refuse_uncertain(manifest, "uncertain")
     if split is not None:
         manifest = manifest.select(split)
     manifest, scanned = readable_images(manifest, out, max_bad_images)
@@ -204,9 +205,9 @@ def reevaluate(
     if nested_resamples:
         if split == "validation" or not chosen or "calibration" not in old:
             raise UserError(
-                "--nested-resamples chooses calibration and thresholds again on the validation "
-                f"split of a run, and evaluates another split; {folder}, split {split}, has not "
-                "what it needs: name the directory of a fine-tuning run and its test split."
+                f"{spelled('nested_resamples')} chooses calibration and thresholds again on the "
+                f"validation split of a run, and evaluates another split; {folder}, split {split}, "
+                "has not what it needs: name the directory of a fine-tuning run and its test split."
             )
         evaluated["nested"] = nested_intervals(
             table,

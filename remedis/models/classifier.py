@@ -10,6 +10,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.models.backbone import Backbone
 from remedis.models.group_norm import GroupNormReLU
 from remedis.models.tasks import TASKS
+from remedis.options import spelled
 
 HEAD = "head/"  # prefix of the names of a head's variables
 
@@ -78,11 +79,11 @@ class Classifier(keras.Model):
         """
         super().__init__(name="classifier", dtype="float32")
         if task not in TASKS:
-            raise unknown_choice("value of config.task", task, TASKS)
+            raise unknown_choice(f"value of {spelled('task')}", task, TASKS)
         if task == "multi_class" and len(labels) < 2:
             raise UserError(
-                f"config.task is multi_class, but config.labels is {tuple(labels)}; expected two "
-                "labels or more, exactly one of which is 1, or the task multi_label."
+                f"{spelled('task')} is multi_class, but {spelled('labels')} is {tuple(labels)}; "
+                "expected two labels or more, exactly one of which is 1, or the task multi_label."
             )
         self.backbone, self.labels = backbone, tuple(labels)
         self.head_norm, self.task = head_norm, task

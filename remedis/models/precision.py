@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import keras
 
 from remedis.errors import unknown_choice
+from remedis.options import spelled
 
 # Keras' policy for each value of `config.precision`.
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
@@ -26,7 +27,7 @@ def policy(name: str) -> Iterator[None]:
       UserError: the name is another one.
     """
     if name not in POLICIES:
-        raise unknown_choice("value of config.precision", name, POLICIES)
+        raise unknown_choice(f"value of {spelled('precision')}", name, POLICIES)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(POLICIES[name])
     try:

@@ -73,7 +73,7 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
     except _UNREADABLE as error:
         raise UserError(
             f"{file} does not hold the weights of Keras' {application} ({first_line(error)}); name "
-            f"the network it was saved from as config.checkpoint='keras:NETWORK:{file.name}'."
+            f"the network it was saved from: keras:NETWORK:{file.name}."
         ) from error
     unset = [name for name, v in variables.items() if not np.isfinite(np.asarray(v)).all()]
     if unset:

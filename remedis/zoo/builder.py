@@ -9,6 +9,7 @@ from collections.abc import Callable
 from remedis import files
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
+from remedis.options import spelled
 from remedis.zoo import (
     checkpoint,
     export,
@@ -67,12 +68,14 @@ def build(
     architecture = Architecture.parse(checkpoint_name.architecture)
     if keep_graph:
         if source.scheme != "release":
-            raise UserError("--graph=release goes with --weights=release:DIR only.")
+            raise UserError(
+                "The graph of the release (--graph=release) goes with weights of release:DIR only."
+            )
         served, description = _with_own_graph(name, source.argument)
         provenance = dataclasses.replace(description.provenance, command=command)
         description = dataclasses.replace(description, provenance=provenance)
         return export.save(served, description, directory, overwrite)
-    loaded = resolve.read_weights(source, 0, architecture.name, f"--model={name}")
+    loaded = resolve.read_weights(source, 0, architecture.name, spelled("model", name))
     _check_size(checkpoint_name, loaded.provenance)
     return save_backbone.save(
         checkpoint.build_backbone(loaded),
@@ -135,5 +138,5 @@ def _check_size(name: names.CheckpointName, provenance: Provenance) -> None:
         raise UserError(
             f"{provenance.file} has a head of {HEAD_CLASSES[other]:,} classes, which is "
             f"BiT-{other.upper()}'s; expected BiT-{name.size.upper()} for {name}: "
-            f"use --model={right}."
+            f"use {spelled('model', right)}."
         )

@@ -51,7 +51,8 @@ def read(directory: str, architecture: Architecture | None) -> Weights:
         measured = ", ".join(f"{error:.1e} with {label}" for label, error in errors.items())
         raise UserError(
             f"{directory}: its graph differs from a BiT R{architecture.name} with its variables "
-            f"(relative error {measured}); use the folder as it is, or --graph=release."
+            f"(relative error {measured}); use the folder as it is, or keep its "
+            "graph (remedis build --graph=release)."
         )
     name = pathlib.Path(directory).resolve().name
     return Weights(

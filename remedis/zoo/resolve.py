@@ -25,6 +25,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.models.applications import ApplicationNetwork, names
 from remedis.models.architectures import Architecture
 from remedis.models.backbone import Backbone
+from remedis.options import spelled
 from remedis.zoo import (
     application_weights,
     bit_npz,
@@ -116,6 +117,10 @@ class _Request:
         return Architecture.parse(self.architecture) if known else None
 
 
+def _request(architecture: str, option: str | None) -> _Request:
+    return _Request(architecture, spelled("architecture") if option is None else option)
+
+
 def parse(spec: str | Source) -> Source:
     """Returns the scheme and the argument of a specification. A `Source` is returned unchanged.
 
@@ -159,7 +164,7 @@ def export_folder(run_or_folder: files.Path) -> pathlib.Path:
     return path / "export"
 
 
-def check(spec: str | Source, architecture: str = "", option: str = "config.architecture") -> None:
+def check(spec: str | Source, architecture: str = "", option: str | None = None) -> None:
     """Raises a UserError if the specified weights do not exist; does not read the weights.
 
     Args:
@@ -178,7 +183,7 @@ def check(spec: str | Source, architecture: str = "", option: str = "config.arch
         bit_npz.read_architecture(source.argument)
     elif source.scheme == "random":
         if architecture not in names():
-            _random(source, _Request(architecture, option))
+            _random(source, _request(architecture, option))
     else:
         checkpoint.describe(source.argument)
 
@@ -202,7 +207,7 @@ def is_random(spec: str | Source) -> bool:
 
 
 def load_backbone(
-    spec: str | Source, seed: int, architecture: str = "", option: str = "config.architecture"
+    spec: str | Source, seed: int, architecture: str = "", option: str | None = None
 ) -> LoadedBackbone:
     """Returns the backbone that a specification names.
 
@@ -210,13 +215,14 @@ def load_backbone(
       spec: the specification.
       seed: of weights that are drawn, unless the specification names a seed.
       architecture: such as `50x1` or `DenseNet121`: what the backbone must be; empty for any.
-      option: the user's option that asks for the architecture, for messages.
+      option: the user's option that asks for the architecture, for messages; `architecture` as the
+        interface spells it if not given, empty if the user cannot ask for one.
 
     Raises:
       UserError: there is no such folder, network or file, it holds something else, or the backbone
         is of another architecture.
     """
-    source, request = parse(spec), _Request(architecture, option)
+    source, request = parse(spec), _request(architecture, option)
     if name := _application(source, architecture):
         request.check(source, name)
         return LoadedBackbone(*_load_application(source, name, seed))
@@ -225,13 +231,13 @@ def load_backbone(
 
 
 def read_weights(
-    spec: str | Source, seed: int, architecture: str = "", option: str = "config.architecture"
+    spec: str | Source, seed: int, architecture: str = "", option: str | None = None
 ) -> Weights:
     """Returns the weights of the BiT backbone that a specification names.
 
     Args and errors are those of `load_backbone`. Another backbone than a BiT is an error, too.
     """
-    source, request = parse(spec), _Request(architecture, option)
+    source, request = parse(spec), _request(architecture, option)
     if name := _application(source, architecture):
         raise UserError(
             f"{source.text} is {name}, a network of keras.applications; expected a BiT backbone: "
@@ -296,9 +302,11 @@ def _nearest(text: str) -> str:
 def _random(source: Source, request: _Request) -> Architecture:
     """Returns the architecture of weights drawn from a seed."""
     if not request.architecture:
+        advice = "write scratch:50x1"
+        if request.option:
+            advice = f"set {request.option}=50x1, or {advice} to draw from the seed of the run"
         raise UserError(
-            f"{source.text} does not say of which architecture the weights are; set "
-            f"{request.option}=50x1, or write scratch:50x1 to draw from the seed of the run."
+            f"{source.text} does not say of which architecture the weights are; {advice}."
         )
     return Architecture.parse(request.architecture)
 

@@ -33,6 +33,7 @@ from remedis import files
 from remedis.data.checks import look_hashes
 from remedis.data.fingerprints import Fingerprints, beyond_chance
 from remedis.errors import UserError, some
+from remedis.options import spelled
 from remedis.zoo import resolve
 
 FILE = "seen.json"
@@ -184,7 +185,11 @@ class SeenImages:
         found = self.compared(images, tests, allow_similar_images)
         if found.refusals:
             looks = any(part.startswith(_LOOK_LIKE) for part in found.refusals)
-            advice = "; if they are other images, set config.allow_similar_images" if looks else ""
+            advice = (
+                f"; if they are other images, set {spelled('allow_similar_images')}"
+                if looks
+                else ""
+            )
             raise UserError(
                 f"{model}, which was trained on {' and '.join(found.refusals)} (its {FILE}); "
                 "choose other test images, or train it without them, which a pretraining does by "

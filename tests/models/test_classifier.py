@@ -171,8 +171,8 @@ def test_a_head_solved_on_embeddings_gives_their_logits(final_norm, head_norm):
 @pytest.mark.parametrize(
     ("labels", "task", "sentence"),
     [
-        (LABELS, "multiclass", "Unknown value of config.task 'multiclass': did you mean 'multi_c"),
-        (("a",), "multi_class", "config.task is multi_class, but config.labels is ('a',); expect"),
+        (LABELS, "multiclass", "Unknown value of task 'multiclass': did you mean 'multi_c"),
+        (("a",), "multi_class", "task is multi_class, but labels is ('a',); expect"),
     ],
 )
 def test_wrong_tasks_are_refused(labels, task, sentence):

@@ -158,7 +158,7 @@ def test_nested_intervals_of_a_finished_run_are_in_results_and_report(tmp_path):
     none = calibration.Calibration("none", (1.0,) * len(names), (0.0,) * len(names), {}, ())
     results |= {"task": "multi_label", "calibration": none.to_json()}
     (finished / "results.json").write_text(json.dumps(results))
-    with pytest.raises(UserError, match="--nested-resamples chooses calibration and thresholds"):
+    with pytest.raises(UserError, match="nested_resamples chooses calibration and thresholds"):
         rescore.reevaluate(finished, tmp_path / "no", "validation", nested_resamples=50)
     again = rescore.reevaluate(
         finished, tmp_path / "again", "test", resamples=50, nested_resamples=50

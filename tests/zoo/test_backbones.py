@@ -109,7 +109,7 @@ def test_a_file_of_another_network_is_refused(saved, name):
     file = saved[0] / name
     sentence = said(resolve.load_backbone, f"keras:VGG16:{file}", seed=0)
     assert sentence.startswith(f"{file} does not hold the weights of Keras' VGG16 (")
-    assert sentence.endswith(f"as config.checkpoint='keras:NETWORK:{name}'.")
+    assert sentence.endswith(f": keras:NETWORK:{name}.")
 
 
 def test_a_file_that_lacks_numbers_is_refused(saved, tmp_path):

@@ -74,7 +74,9 @@ def test_a_wrong_name_is_refused(tmp_path):
 
 def test_the_graph_of_anything_but_a_release_cannot_be_kept(tmp_path):
     sentence = said(builder.build, NAME, "random:0", tmp_path, keep_graph=True)
-    assert sentence == "--graph=release goes with --weights=release:DIR only."
+    assert sentence == (
+        "The graph of the release (--graph=release) goes with weights of release:DIR only."
+    )
 
 
 def test_an_existing_folder_is_kept_unless_overwriting_is_asked_for(tmp_path, tiny_names, no_graph):

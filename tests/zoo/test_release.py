@@ -159,7 +159,9 @@ def test_a_graph_that_is_another_than_its_variables_say_is_refused(tmp_path):
     assert sentence.startswith(
         f"{folder}: its graph differs from a BiT R1-1-1-1x0.5 with its variables (relative error "
     )
-    assert sentence.endswith("; use the folder as it is, or --graph=release.")
+    assert sentence.endswith(
+        "; use the folder as it is, or keep its graph (remedis build --graph=release)."
+    )
 
 
 def test_a_pooled_output_is_refused(tmp_path):

@@ -135,7 +135,7 @@ def test_a_folder_with_a_colon_in_its_name_is_a_folder(tmp_path, tiny_checkpoint
         (
             "random:0",
             "random:0 does not say of which architecture the weights are; set "
-            "config.architecture=50x1, or write scratch:50x1 to draw from the seed of the run.",
+            "architecture=50x1, or write scratch:50x1 to draw from the seed of the run.",
         ),
         ("", f"No weights are named; {EXPECTED.replace('Exp', 'exp')}"),
         ("no/such/folder", f"no/such/folder is not a folder. {EXPECTED}"),
@@ -182,7 +182,7 @@ def test_a_bit_file_of_another_architecture_is_refused(npz, architecture, bit):
     if bit:
         assert sentence.startswith(f"{npz} does not hold the weights of a BiT R50x1: missing ")
     else:
-        assert sentence.startswith(f"bit:{npz} is of the architecture {TINY.name}, but config.arch")
+        assert sentence.startswith(f"bit:{npz} is of the architecture {TINY.name}, but arch")
 
 
 def test_a_run_without_an_export_is_refused(tmp_path):

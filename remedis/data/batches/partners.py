@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
+from remedis.options import spelled
 
 PATIENT, STUDY = COLUMNS = ("patient_id", "study_id")
 _NOUNS = {PATIENT: "patient", STUDY: "study"}
@@ -50,13 +51,13 @@ class Partners:
           UserError: `column` is something else, or no image has a value in it.
         """
         if column not in COLUMNS:
-            raise unknown_choice("value of config.partners", column, COLUMNS)
+            raise unknown_choice(f"value of {spelled('partners')}", column, COLUMNS)
         ids = manifest.table[column]
         if not len(ids.dropna()):
             raise UserError(
                 f"None of the {len(ids):,} images of {manifest.source} has a {column}, by which "
                 f"the method micle finds two images of one {_NOUNS[column]}; add the column "
-                f"{column!r}, or set config.method to simclr."
+                f"{column!r}, or set {spelled('method')} to simclr."
             )
         # Two patients may have studies of the same number.
         keys = list(dict.fromkeys((PATIENT, column)))

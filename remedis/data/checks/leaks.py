@@ -12,6 +12,7 @@ from remedis.data import canonical_ids
 from remedis.data.checks.near_duplicates import DISTANCE, pairs
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError, some
+from remedis.options import spelled
 
 # Columns that are compared, and their nouns in sentences.
 _COLUMNS = {
@@ -165,10 +166,10 @@ class Receipt:
             for similar in self.similar_ids
         )
         advice = (
-            "they are taken as different, as config.allow_similar_ids says"
+            f"they are taken as different, as {spelled('allow_similar_ids')} says"
             if self.allow_similar_ids
-            else "write each id in one way, or set config.allow_similar_ids if they are different "
-            "patients, studies or slides"
+            else f"write each id in one way, or set {spelled('allow_similar_ids')} if they are "
+            "different patients, studies or slides"
         )
         return f"Some ids differ only in leading zeros, '.0' or letter case ({kinds}); {advice}."
 

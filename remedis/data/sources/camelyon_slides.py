@@ -12,6 +12,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.sources import slide_tiles
 from remedis.data.sources.slide_tiles import Tiling
 from remedis.errors import UserError, some, unknown_choice
+from remedis.options import spelled_option
 
 _LOG = logging.getLogger(__name__)
 
@@ -89,7 +90,9 @@ def refuse_missing(
         return
     message = f"{table} names {len(missing):,} slides that are not there: {some(missing)}"
     if not choices.allow_missing_slides:
-        raise UserError(f"{message}; download them, or set allow_missing_slides.")
+        raise UserError(
+            f"{message}; download them, or set {spelled_option('allow_missing_slides')}."
+        )
     _LOG.warning(f"{message}.")
 
 

@@ -25,6 +25,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError, unknown_choice
+from remedis.options import spelled_option
 
 DIRECTORIES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
 VIEWS = ("frontal", "lateral", "all")
@@ -87,7 +88,8 @@ def load(
         tables.append(pd.DataFrame(table))
     if not tables:
         raise UserError(
-            f"{root} has no {views} images in train.csv or valid.csv; choose other `views`."
+            f"{root} has no {views} images in train.csv or valid.csv; set "
+            f"{spelled_option('views', 'all')}, or another choice."
         )
     return Manifest(pd.concat(tables), chosen, root, "chexpert")
 

@@ -38,6 +38,7 @@ from remedis.data.sources import file_tree
 from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some
+from remedis.options import spelled, spelled_option
 from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
@@ -183,7 +184,8 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
     if bad and not skip_unreadable:
         raise UserError(
             f"{len(bad):,} of {len(paths):,} DICOM files of {root} cannot be read: "
-            f"{some(bad, limit=3)}; repair or remove them, or set skip_unreadable."
+            f"{some(bad, limit=3)}; repair or remove them, or set "
+            f"{spelled_option('skip_unreadable')}."
         )
     if bad:
         _LOG.warning(f"Left out, since they cannot be read: {some(bad, limit=len(bad))}.")
@@ -242,7 +244,7 @@ def _check_patients(root: pathlib.Path, table: pd.DataFrame, allow_missing: bool
             f"{len(names):,} of {table['file'].nunique():,} DICOM files of {root} have no "
             f"PatientID: {listed}; without patients, images of one person can be in training and "
             "in test. Add the ids, or set "
-            "allow_missing_patient_ids to take every image as a patient of its own."
+            f"{spelled('allow_missing_patient_ids')} to take every image as a patient of its own."
         )
 
 

@@ -26,6 +26,7 @@ from remedis.data.sources import file_tree
 from remedis.data.tables import missing
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some, unknown_choice
+from remedis.options import spelled, spelled_option
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +38,10 @@ SPLITS = {
     "validation": "validation",
     "test": "test",
 }
-_OPT_OUT = "set allow_missing_patient_ids to take every image as a patient of its own"
+
+
+def _opt_out() -> str:
+    return f"set {spelled('allow_missing_patient_ids')} to take every image as a patient of its own"
 
 
 def load(
@@ -226,9 +230,10 @@ def _no_patient(
     if pattern is None:
         return (
             f"{root} does not say which patient an image is of, and images of one person can be in "
-            f"training and in test; set patient_pattern, or {_OPT_OUT}."
+            f"training and in test; set {spelled_option('patient_pattern', 'REGEX')}, whose first "
+            f"group finds the patient in a file's name, or {_opt_out()}."
         )
     return (
         f"patient_pattern {pattern.pattern!r} finds no patient in {count:,} of {total:,} names in "
-        f"{root}, the first {first!r}{remark and ' (' + remark + ')'}; widen it, or {_OPT_OUT}."
+        f"{root}, the first {first!r}{remark and ' (' + remark + ')'}; widen it, or {_opt_out()}."
     )

@@ -30,6 +30,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError, some, unknown_choice
+from remedis.options import spelled_option
 
 _LOG = logging.getLogger(__name__)
 
@@ -88,7 +89,10 @@ def load(
     if views != "all":
         table = table[_of_side(raw["ViewPosition"], views)]
         if not len(table):
-            raise UserError(f"{path} lists no {views} images; set `views` to another choice.")
+            raise UserError(
+                f"{path} lists no {views} images; set "
+                f"{spelled_option('views', 'all')}, or another choice."
+            )
     return Manifest(table, chosen, root, "mimic_cxr")
 
 

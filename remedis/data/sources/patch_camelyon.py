@@ -29,6 +29,7 @@ from remedis.data.sources import file_tree
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
+from remedis.options import spelled
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 SIZE = 96
@@ -70,7 +71,7 @@ def load(
                 if all(present)
                 else "it cannot be checked without the `_meta.csv` files"
             )
-            + "; set allow_missing_patient_ids to accept this and use their splits."
+            + f"; set {spelled('allow_missing_patient_ids')} to accept this and use their splits."
         )
     tables = []
     for name, split in SPLITS.items():

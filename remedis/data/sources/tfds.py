@@ -28,6 +28,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.readers import Unreadable, tfrecord
 from remedis.data.tables import columns
 from remedis.errors import UserError, unknown_choice
+from remedis.options import spelled, spelled_option
 
 _INFO = "dataset_info.json"
 _SPLITS = {name: name for name in (*manifests.SPLITS, manifests.ID_VALIDATION)}
@@ -86,8 +87,8 @@ def load(
         raise UserError(
             f"The dataset in {root} has no feature {patient!r}: without patients, images of one "
             "person can be in training and in test. Name the feature of the patients with "
-            "`patient`, or set allow_missing_patient_ids to take every image as a patient of its "
-            "own."
+            f"{spelled_option('patient', 'NAME')}, or set "
+            f"{spelled('allow_missing_patient_ids')} to take every image as a patient of its own."
         )
     scalars = {
         key: feature

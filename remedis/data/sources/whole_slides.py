@@ -34,6 +34,7 @@ from remedis.data.sources.slide_tiles import Tiling
 from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some, unknown_choice
+from remedis.options import spelled
 
 LABELS = ("tumor",)
 TABLE = "slides.csv"
@@ -146,5 +147,5 @@ def _check_patients(root: pathlib.Path, slides: pd.DataFrame, allow_missing: boo
         raise UserError(
             f"The patients of {len(names):,} of {len(slides):,} slides of {root} are unknown: "
             f"{listed}; name them in {TABLE} (columns slide, patient_id), or "
-            "set allow_missing_patient_ids and split by slide."
+            f"set {spelled('allow_missing_patient_ids')} and split by slide."
         )

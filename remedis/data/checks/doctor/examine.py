@@ -20,6 +20,7 @@ from remedis.data.checks.doctor.diagnosis import (
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.data.units import UNITS
 from remedis.errors import UserError, some, unknown_choice
+from remedis.options import spelled
 
 # The defaults of the configs for fine-tuning.
 FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
@@ -40,6 +41,7 @@ def diagnose(
     unmentioned: str | None = None,
     allow_similar_ids: bool = False,
     evaluation: Mapping[str, str] | None = None,
+    complete_splits: bool = False,
 ) -> Diagnosis:
     """Returns the diagnosis of a manifest as its source loads it, before any policy.
 
@@ -61,6 +63,7 @@ def diagnose(
       unmentioned: the same for unknown labels.
       allow_similar_ids: as for training.
       evaluation: policies of validation and test by key of the config, such as `eval_unlabelled`.
+      complete_splits: as for training.
 
     Raises:
       UserError: unit, fractions or policies are wrong.
@@ -73,7 +76,7 @@ def diagnose(
     findings: list[Finding] = []
     if not allow_missing_patient_ids and manifest.table["patient_id"].isna().any():
         findings.append(_missing_patients(manifest))
-    manifest, about_splits = _split(manifest, fractions, seed, unit)
+    manifest, about_splits = _split(manifest, fractions, seed, unit, complete_splits)
     findings += about_splits
     used = manifest.table["split"].isin(SPLITS) | manifest.table["split"].isna()
     manifest = manifest.subset(used.to_numpy(dtype=bool))
@@ -114,26 +117,27 @@ def _missing_patients(manifest: Manifest) -> Finding:
         ERROR,
         "no_patient_id",
         f"{len(missing):,} of {len(manifest):,} images have no patient_id: images of one person "
-        "can be in both training and test. Add the ids, or set allow_missing_patient_ids.",
+        "can be in both training and test. Add the ids, or set "
+        f"{spelled('allow_missing_patient_ids')}.",
         missing,
     )
 
 
 def _split(
-    manifest: Manifest, fractions: dict[str, float], seed: int, unit: str
+    manifest: Manifest, fractions: dict[str, float], seed: int, unit: str, complete: bool
 ) -> tuple[Manifest, list[Finding]]:
     """Returns the manifest with the splits of a training, if it can have any, and findings."""
     findings = []
     given = manifest.table["split"]
     missing = given.isna()
-    if missing.any() and not missing.all():
+    if missing.any() and not missing.all() and not complete:
         findings.append(
             Finding.from_names(
                 ERROR,
                 "incomplete_splits",
                 f"{int(missing.sum()):,} of {len(given):,} images have no split while others do; "
-                "give every image a split, or none, or set config.complete_splits. Counts below "
-                "are as if they were completed.",
+                f"give every image a split, or none, or set {spelled('complete_splits')}. Counts "
+                "below are as if they were completed.",
                 manifest.table["path"][missing],
             )
         )

@@ -7,6 +7,7 @@ from remedis.data.checks.doctor.diagnosis import ERROR, NOTE, WARNING, Finding, 
 from remedis.data.label_policies import LabelPolicies
 from remedis.data.manifest import Manifest
 from remedis.errors import some
+from remedis.options import spelled
 
 POLICY = "ignore"  # the default of the configs for fine-tuning
 
@@ -65,7 +66,7 @@ def left_out(
             NOTE,
             "left_out",
             f"Validation and test leave out {count['images']:,} images of {count['patients']:,} "
-            "patients that have no label at all (--eval-unlabelled, config.eval_unlabelled). If "
+            f"patients that have no label at all ({spelled('eval_unlabelled')}). If "
             "their findings are all absent, name the policy 'zeros'.",
         )
     ]
@@ -104,7 +105,7 @@ def _unlearnable(
         train = [row for row in before if row["label"] == label and row["split"] == "train"]
         # Values that a policy may still turn into the missing ones.
         options = [
-            f"{sum(row[value] for row in train):,} {value} (--{kind}, config.{kind})"
+            f"{sum(row[value] for row in train):,} {value} ({spelled(kind)})"
             for value, kind in (("uncertain", "uncertain"), ("unknown", "unmentioned"))
             if kind in undecided and any(row[value] for row in train)
         ]
@@ -114,7 +115,7 @@ def _unlearnable(
                     ERROR,
                     "kept_uncertain",
                     f"Label {label!r} still has {kept:,} uncertain values (-1) in train, which "
-                    "cannot be trained on; set config.uncertain to ignore, zeros or ones.",
+                    f"cannot be trained on; set {spelled('uncertain')} to ignore, zeros or ones.",
                 )
             )
         for kind, policy in (("positive", "ones"), ("negative", "zeros")):
