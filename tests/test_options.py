@@ -168,8 +168,9 @@ def test_no_message_that_a_command_reaches_names_a_config_key_by_itself():
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         }
         for node in ast.walk(tree):
-            text = node.value if isinstance(node, ast.Constant) else None
-            if isinstance(text, str) and text not in documentation:
+            if not isinstance(node, ast.Constant) or node.value in documentation:
+                continue
+            if isinstance(text := node.value, str):
                 key = re.search(r"(?<![\w-])config\.(?!json\b)\w*", text)
                 assert key is None, (
                     f"{file}:{node.lineno} says {key[0]}; use remedis.options.spelled"

@@ -26,6 +26,7 @@ from remedis.finetuning.tuning_grid import Grid
 from remedis.inference import predict
 from remedis.models import backbone
 from remedis.models.tasks import TASKS
+from remedis.options import spelled_for
 from remedis.training import checks, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory

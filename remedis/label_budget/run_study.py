@@ -17,6 +17,7 @@ from remedis.label_budget.probe_arm import ProbeArm
 from remedis.label_budget.settings import Shard, StudySettings
 from remedis.label_budget.shared_models import SharedModelArm
 from remedis.label_budget.study import Study
+from remedis.options import spelled_for
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_BETWEEN_LINES = 10.0
@@ -36,6 +37,7 @@ def studies_of(config: ml_collections.ConfigDict, workdir: files.Path) -> list[S
     return Study.of_all_sets(settings, config.copy_and_resolve_references().to_dict(), workdir)
 
 
+@spelled_for("config")
 def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None) -> bool:
     """Runs the unfinished cells of a study, all of them or those of a shard.
 
@@ -83,6 +85,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
     return shard is None
 
 
+@spelled_for("config")
 def list_cells(
     config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None
 ) -> str:

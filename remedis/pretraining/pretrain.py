@@ -14,6 +14,7 @@ from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
 from remedis.errors import UserError
 from remedis.models import backbone as backbones
+from remedis.options import spelled_for
 from remedis.preprocess import Preprocess
 from remedis.pretraining import networks
 from remedis.pretraining import unlabelled as unlabelled_data
@@ -36,6 +37,7 @@ from remedis.zoo.seen_images import SeenImages
 _LOG = logging.getLogger(__name__)
 
 
+@spelled_for("config")
 def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
     """Trains a backbone on unlabelled images and writes it as a checkpoint folder, `export`.
 

@@ -350,5 +350,5 @@ def test_the_method_of_calibration_suits_the_task(task, asked, method):
     from remedis.inference.recalibrate import method_for
 
     assert method_for(task, asked) == method
-    with pytest.raises(UserError, match=r"--method is platt, .* use temperature"):
+    with pytest.raises(UserError, match=r"method is platt, .* use temperature"):
         method_for("multi_class", "platt")

@@ -299,7 +299,7 @@ def test_classes_have_one_accuracy():
     assert recalls.mean.value == pytest.approx(
         np.mean([recalls.labels[name].value for name in NAMES])
     )
-    with pytest.raises(UserError, match=r"config\.task 'multiclass': did you mean 'multi_class'"):
+    with pytest.raises(UserError, match=r"task 'multiclass': did you mean 'multi_class'"):
         evaluate(labels, scores, NAMES, patients, task="multiclass")
 
 
@@ -334,7 +334,7 @@ def test_top_k_accuracies_have_gates_and_intervals_of_the_accuracy():
     few = evaluate(labels[:8], scores[:8], names, patients[:8], task="multi_class", top_k=(2,))
     assert few.metrics["top_2_accuracy"].mean.reason == few.metrics["accuracy"].mean.reason
     assert "4 patients, 5 are needed" in few.metrics["accuracy"].mean.reason
-    with pytest.raises(UserError, match=r"config\.top_k is \(0,\); expected whole numbers of cl"):
+    with pytest.raises(UserError, match=r"top_k is \(0,\); expected whole numbers of cl"):
         evaluate(labels, scores, names, patients, task="multi_class", top_k=(0,))
 
 

@@ -114,7 +114,7 @@ def test_the_order_of_labels_can_be_chosen():
 
 @pytest.mark.parametrize("target", [0, -1, 1.5, float("nan")])
 def test_a_target_out_of_range(target):
-    with pytest.raises(UserError, match=r"config\.target_sensitivity is .*; expected more than 0"):
+    with pytest.raises(UserError, match=r"target_sensitivity is .*; expected more than 0"):
         choose([[1.0], [0.0]], [[1.0], [0.0]], ("a",), target)
 
 

@@ -347,7 +347,7 @@ def test_a_misspelt_choice_is_a_sentence_before_any_image_is_read(
         ({"target_sensitivity": 0.0}, "config.target_sensitivity is 0.0; expected"),
         ({"weight_decay": -1.0}, "config.weight_decay is -1.0; expected at least 0."),
         ({"task": "multi_class"}, "config.task is 'multi_class', but"),
-        ({"task": "multi_class", "labels": ("square",)}, "task is multi_class, but"),
+        ({"task": "multi_class", "labels": ("square",)}, "config.task is multi_class, but"),
         ({"precision": "float8"}, "Unknown value of config.precision 'float8'"),
         ({"architecture": "152x2"}, ""),
         ({"checkpoint": "keras:DenseNet112"}, ""),

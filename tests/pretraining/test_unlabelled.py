@@ -331,7 +331,7 @@ def test_images_without_a_patient_need_the_opt_out(prepared, mine):
 
 def test_micle_without_any_patient(prepared, mine):
     pd.read_csv(mine / "manifest.csv")[["path"]].to_csv(mine / "manifest.csv", index=False)
-    with pytest.raises(UserError, match=r"None of the 24 images .* has a patient_id.*config\.meth"):
+    with pytest.raises(UserError, match=r"None of the 24 images .* has a patient_id.*set method"):
         prepared(f"csv={mine}", allow_missing_patient_ids=True, method="micle")
 
 

@@ -201,8 +201,8 @@ def test_a_release_folder_is_read_as_downloaded(tiny_release):
 def test_another_architecture_than_asked_for_is_refused(spec, expected, found, tiny_checkpoint):
     spec = spec or str(tiny_checkpoint)
     assert said(resolve.load_backbone, spec, 0, expected) == (
-        f"{spec} is of the architecture {found}, but config.architecture asks for {expected}; name "
-        "other weights, or change config.architecture."
+        f"{spec} is of the architecture {found}, but architecture asks for {expected}; name "
+        "other weights, or change architecture."
     )
 
 

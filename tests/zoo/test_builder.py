@@ -55,8 +55,8 @@ def test_random_arrays_do_not_depend_on_the_order_of_reading():
         ),
         (
             "scratch:152x2",
-            "scratch:152x2 is of the architecture 152x2, but --model=cxr-50x1-remedis-m asks for "
-            "50x1; name other weights, or change --model.",
+            "scratch:152x2 is of the architecture 152x2, but model=cxr-50x1-remedis-m asks for "
+            "50x1; name other weights, or change model.",
         ),
     ],
 )
@@ -84,7 +84,7 @@ def test_an_existing_folder_is_kept_unless_overwriting_is_asked_for(tmp_path, ti
     folder.mkdir()
     (folder / "mine.txt").write_text("precious")
     assert said(builder.build, NAME, "random:0", tmp_path) == (
-        f"{folder} exists already; remove it, or say --overwrite."
+        f"{folder} exists already; remove it, or set overwrite."
     )
     assert (folder / "mine.txt").read_text() == "precious"
     builder.build(NAME, "random:0", tmp_path, overwrite=True)
@@ -137,8 +137,8 @@ def test_a_folder_of_bit_m_is_refused_for_bit_s(tmp_path, tiny_export):
 
 def test_a_folder_of_another_architecture_is_refused(tmp_path, tiny_export):
     assert said(builder.build, NAME, str(tiny_export), tmp_path) == (
-        f"{tiny_export} is of the architecture 1-1-1-1x0.5, but --model={NAME} asks for 50x1; name "
-        "other weights, or change --model."
+        f"{tiny_export} is of the architecture 1-1-1-1x0.5, but model={NAME} asks for 50x1; name "
+        "other weights, or change model."
     )
 
 

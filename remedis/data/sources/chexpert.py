@@ -89,7 +89,7 @@ def load(
     if not tables:
         raise UserError(
             f"{root} has no {views} images in train.csv or valid.csv; set "
-            f"{spelled_option('views', 'all')}, or another choice."
+            f"{spelled_option('views', 'all')} to take others."
         )
     return Manifest(pd.concat(tables), chosen, root, "chexpert")
 

@@ -91,7 +91,7 @@ def load(
         if not len(table):
             raise UserError(
                 f"{path} lists no {views} images; set "
-                f"{spelled_option('views', 'all')}, or another choice."
+                f"{spelled_option('views', 'all')} to take others."
             )
     return Manifest(table, chosen, root, "mimic_cxr")
 

@@ -146,11 +146,11 @@ def test_a_manifest_without_ids_is_refused(make):
         Partners.from_manifest(make(3, patient_id=None))
     assert str(caught.value) == (
         "None of the 3 images of a test has a patient_id, by which the method micle finds two "
-        "images of one patient; add the column 'patient_id', or set config.method to simclr."
+        "images of one patient; add the column 'patient_id', or set method to simclr."
     )
     with pytest.raises(UserError, match="add the column 'study_id'"):
         Partners.from_manifest(make(3, study_id=None), "study_id")
-    with pytest.raises(UserError, match=r"Unknown value of config\.partners 'slide_id'"):
+    with pytest.raises(UserError, match=r"Unknown value of partners 'slide_id'"):
         Partners.from_manifest(make(3), "slide_id")
 
 

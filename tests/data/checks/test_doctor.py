@@ -193,12 +193,12 @@ PLANTED = {
     "uncertain": (
         {"ill": [-1.0] + [float(i % 2) for i in range(1, PATIENTS)]},
         "note",
-        "Labels are uncertain (-1) for ill: 1 images; config.uncertain decides",
+        "Labels are uncertain (-1) for ill: 1 images; the policy uncertain decides",
     ),
     "unknown": (
         {"ill": [np.nan] + [float(i % 2) for i in range(1, PATIENTS)]},
         "note",
-        "Labels are unknown for ill: 1 images; config.unmentioned decides",
+        "Labels are unknown for ill: 1 images; the policy unmentioned decides",
     ),
     "unchecked": ({"study_id": None}, "note", "Leaks by study could not be checked for 60 of 60"),
 }
@@ -359,7 +359,7 @@ def test_labels_without_written_negatives(cohort):
     assert planted.severity == "warning"
     assert planted.sentence == (
         "Label 'ill' has no negative image in train, as long as others are ignored: 15 unknown "
-        "(--unmentioned, config.unmentioned). If these are negative, name the policy 'zeros'; else "
+        "(unmentioned). If these are negative, name the policy 'zeros'; else "
         "leave the label out."
     )
     assert diagnosis.ok
@@ -386,10 +386,7 @@ def test_uncertain_labels_are_judged_by_their_policy(cohort):
     doubtful = cohort(ill=[-1.0 if i % 2 else 0.0 for i in range(PATIENTS)])
     planted = finding(doctor.diagnose(doubtful, 5), "unlearnable")
     assert planted.severity == "warning"
-    assert (
-        "15 uncertain (--uncertain, config.uncertain). If these are positive, na"
-        in planted.sentence
-    )
+    assert "15 uncertain (uncertain). If these are positive, na" in planted.sentence
     as_ones = {"uncertain": "ones", "evaluation": {"eval_uncertain": ""}}
     assert codes(doctor.diagnose(doubtful, 5, **as_ones)) == ["uncertain"]
     # Validation and test have no positive patient unless uncertain ones count there too.

@@ -199,7 +199,7 @@ def test_ids_that_differ_in_zeros_are_refused_unless_allowed(clean, other):
     a, b = sorted(("07", other))
     assert str(error.value) == (
         f"Some ids differ only in leading zeros, '.0' or letter case (1 pairs of patient_id: {a} ~ "
-        f"{b}); write each id in one way, or set config.allow_similar_ids if they are different "
+        f"{b}); write each id in one way, or set allow_similar_ids if they are different "
         "patients, studies or slides."
     )
     allowed = leaks.check(m, HASHES, allow_similar_ids=True)

@@ -98,7 +98,7 @@ def test_views(write, caplog):
     with pytest.raises(UserError, match="Unknown choice of views 'PA'"):
         mimic_cxr.load(directory, views="PA")
     write(metadata=[METADATA[0], METADATA[-1]])
-    with pytest.raises(UserError, match=r"metadata\.csv\.gz lists no frontal images; set `views`"):
+    with pytest.raises(UserError, match=r"metadata\.csv\.gz lists no frontal images; set views to"):
         mimic_cxr.load(directory)
 
 

@@ -154,13 +154,13 @@ def _notes(names: Sequence[str], label_counts: Rows) -> list[Finding]:
         for row in label_counts:
             totals[row["label"]] += row[value]
         if listed := [f"{label}: {count:,}" for label, count in totals.items() if count]:
-            key = "uncertain" if value == "uncertain" else "unmentioned"
+            policy = spelled("uncertain" if value == "uncertain" else "unmentioned")
             result.append(
                 Finding(
                     NOTE,
                     value,
-                    f"Labels are {name} for {some(listed)} images; config.{key} decides how "
-                    "they count.",
+                    f"Labels are {name} for {some(listed)} images; the policy {policy} decides "
+                    "how they count.",
                 )
             )
     return result
