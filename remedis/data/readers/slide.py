@@ -8,6 +8,11 @@ Result: [size, size, 3] uint8, RGB.
 
 A tile is read from the coarsest level that is not coarser than `mpp`, and reduced with an
 antialiasing (triangular) filter. Areas that were not scanned are white, like glass.
+
+The resolution that a slide states is refused if it cannot be right: outside the range of
+`remedis.data.resolutions`, four times off that of the stated objective (10 micrometres divided by
+its magnification: 0.25 for 40x, which adapters of the camera change by up to two), or so coarse
+that the scan would be longer than the largest slides of glass (6 x 8 inches).
 """
 
 import collections
@@ -23,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from remedis import extras
+from remedis.data import resolutions
 from remedis.data.readers.unreadable import Unreadable
 
 SUFFIXES = ("svs", "tif", "tiff", "ndpi", "mrxs", "scn", "vms", "vmu", "bif", "svslide")
@@ -30,6 +36,10 @@ NAMES = re.compile(rf"\.(?:{'|'.join(SUFFIXES)})$", re.IGNORECASE)
 EXPECTED = "expected NAME#x,y,size,mpp"
 # Relative tolerance above `mpp`: the resolutions of scanners of one model differ by this much.
 TOLERANCE = 0.02
+
+_LONGEST = 210_000.0  # micrometres: 8 inches and some
+_OBJECTIVE = 10.0  # micrometres per pixel times magnification
+_MOST_OFF = 4.0
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"
 _ITEM = re.compile(
@@ -66,6 +76,12 @@ def read_pixels(file: str, item: str) -> np.ndarray:
     mpp, base = float(match[4]), float(match[5]) if match[5] else None
     if not size or not mpp or base == 0:
         raise Unreadable(f"{item!r} is no tile of a slide: size and mpp must be above 0.")
+    for value in (mpp, base):
+        if value is not None and not resolutions.is_plausible(value):
+            raise Unreadable(
+                f"{item!r} names {value:g} micrometres per pixel{resolutions.remark(value)}; "
+                f"expected {resolutions.EXPECTED}."
+            )
     with opened(file) as slide:
         level, level_mpp = choose_level(slide, mpp, base)
         scale = mpp / level_mpp
@@ -96,8 +112,8 @@ def choose_level(slide: Any, mpp: float, base: float | None) -> tuple[int, float
       base: micrometres per pixel of the finest level; read from the slide if not given.
 
     Raises:
-      Unreadable: the resolution is neither in the slide nor given, or even the finest level is
-        coarser than `mpp`.
+      Unreadable: the resolution is neither in the slide nor given, is not plausible, or even the
+        finest level is coarser than `mpp`.
     """
     base = resolution(slide) if base is None else base
     level_mpps = [base * downsample for downsample in slide.level_downsamples]
@@ -111,25 +127,49 @@ def choose_level(slide: Any, mpp: float, base: float | None) -> tuple[int, float
     return level, level_mpps[level]
 
 
+class NotStated(Unreadable):
+    """A slide does not state its micrometres per pixel."""
+
+
 def resolution(slide: Any) -> float:
     """Returns the micrometres per pixel of the finest level.
 
     Raises:
-      Unreadable: the slide does not state them, or its pixels are not square.
+      NotStated: the slide does not state them.
+      Unreadable: they are not plausible, or its pixels are not square.
     """
-    values = []
-    for name in ("openslide.mpp-x", "openslide.mpp-y"):
-        try:
-            values.append(float(slide.properties[name]))
-        except (KeyError, ValueError):
-            values.append(float("nan"))
+    values = [_property(slide, f"openslide.mpp-{axis}") for axis in "xy"]
     if not all(math.isfinite(value) and value > 0 for value in values):
-        raise Unreadable("The slide does not state its micrometres per pixel.")
+        raise NotStated("The slide does not state its micrometres per pixel.")
     if abs(values[0] - values[1]) > TOLERANCE * min(values):
         raise Unreadable(
             f"The slide's pixels are not square: {values[0]:.4g} by {values[1]:.4g} micrometres."
         )
-    return sum(values) / 2
+    mpp = sum(values) / 2
+    if doubt := _doubt(slide, mpp):
+        remark = resolutions.remark(mpp)
+        raise Unreadable(f"The slide states {mpp:.4g} micrometres per pixel{remark}, but {doubt}.")
+    return mpp
+
+
+def _doubt(slide: Any, mpp: float) -> str:
+    """Returns why a slide cannot have the resolution it states, or nothing."""
+    if not resolutions.is_plausible(mpp):
+        return f"{resolutions.EXPECTED} are expected"
+    power = _property(slide, "openslide.objective-power")
+    if power > 0 and not 1 / _MOST_OFF <= mpp * power / _OBJECTIVE <= _MOST_OFF:
+        return f"an objective of {power:g}x, which gives about {_OBJECTIVE / power:.2g}"
+    length = max(slide.dimensions) * mpp
+    if length > _LONGEST:
+        return f"would then be {length / 1e4:,.0f} cm long, longer than any slide"
+    return ""
+
+
+def _property(slide: Any, name: str) -> float:
+    try:
+        return float(slide.properties[name])
+    except (KeyError, ValueError):
+        return math.nan
 
 
 def on_white(region: Any) -> Any:

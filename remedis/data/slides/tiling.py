@@ -22,6 +22,7 @@ import pandas as pd
 
 from remedis import files
 from remedis.data.readers import Unreadable, slide
+from remedis.data.slides import base_resolutions
 from remedis.data.slides.annotations import Annotations
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
@@ -109,8 +110,8 @@ def tile(
       level; `tissue`, its share of tissue; `tumor`, float32, 1, 0 or, without annotations, NaN.
 
     Raises:
-      UserError: an argument is outside its range; the slide cannot be read, does not state its
-        micrometres per pixel, or is coarser than `mpp`.
+      UserError: an argument is outside its range; the slide cannot be read, does not state
+        plausible micrometres per pixel, or is coarser than `mpp`.
     """
     stride = size if stride is None else stride
     _check(mpp, size, stride, tissue, centre, override_mpp)
@@ -234,9 +235,8 @@ def _bounds(opened: slide.Slide) -> tuple[int, int, int, int]:
 def _check(
     mpp: float, size: int, stride: int, tissue: float, centre: float, override_mpp: float | None
 ) -> None:
-    for name, value in {"mpp": mpp, "override_mpp": override_mpp}.items():
-        if value is not None and not 0 < value < math.inf:
-            raise UserError(f"{name} is {value}; expected micrometres per pixel, above 0.")
+    base_resolutions.check_plausible("mpp", mpp)
+    base_resolutions.check_plausible("override_mpp", override_mpp)
     for name, number in {"size": size, "stride": stride}.items():
         if number < 1:
             raise UserError(f"The {name} of tiles is {number}; expected 1 pixel or more.")

@@ -29,6 +29,7 @@ import pandas as pd
 from remedis import files
 from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
+from remedis.data.slides.base_resolutions import Given
 from remedis.data.sources import camelyon_slides, table_checks
 from remedis.data.sources.camelyon_slides import Choices
 from remedis.data.sources.slide_tiles import Tiling
@@ -57,11 +58,13 @@ def load(
     stride: int | None = None,
     tissue: float = 0.5,
     centre: float = 1 / 3,
-    override_mpp: float | None = None,
+    slide_mpp: float | None = None,
+    override_known_mpp: bool = False,
     tiles_per_slide: int | None = None,
     incomplete: str = "positives",
     unknown: str = "leave_out",
     allow_missing_slides: bool = False,
+    override_mpp: float | None = None,
 ) -> Manifest:
     """Returns the manifest of the tiles of Camelyon17.
 
@@ -73,12 +76,14 @@ def load(
       stride: distance between neighbouring tiles in the same pixels; `size` if not given.
       tissue: the smallest share of tissue in a tile, 0 to 1.
       centre: width of the central square that decides the label, as a share of the tile's width.
-      override_mpp: micrometres per pixel of the finest level, instead of the slides' own value.
+      slide_mpp: micrometres per pixel of the finest level of slides that do not state them.
+      override_known_mpp: let given resolutions replace those that slides state.
       tiles_per_slide: the largest number of positive and of negative tiles per slide, drawn by a
         hash; all if not given. The shares of the labels then differ from those of the slides.
       incomplete: slides of isolated tumour cells with outlines: `positives` or `leave_out`.
       unknown: tiles whose label is unknown: `leave_out` or `keep`.
       allow_missing_slides: accept that the table names slides which are not there.
+      override_mpp: the earlier name of both together, which warns.
 
     Raises:
       UserError: the files are not as described above; a slide appears twice or cannot be tiled; or
@@ -86,7 +91,8 @@ def load(
     """
     chosen = choose_labels(labels, tuple(CAMELYON.values()))
     choices = Choices(incomplete, unknown, allow_missing_slides)
-    wanted = Tiling(mpp, size, stride, tissue, centre, override_mpp, tiles_per_slide)
+    given = Given(slide_mpp, override_known_mpp, override_mpp)
+    wanted = Tiling(mpp, size, stride, tissue, centre, given, tiles_per_slide)
     root = pathlib.Path(data_dir)
     slides = camelyon_slides.find(root, _NAME, "Camelyon17", "patient_017_node_2.tif")
     path = _table(root)

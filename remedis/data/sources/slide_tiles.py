@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import logging
+import math
 import os
 import pathlib
 from collections.abc import Collection, Mapping
@@ -12,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from remedis.data.readers import slide
-from remedis.data.slides import annotations, tiling
+from remedis.data.slides import annotations, base_resolutions, tiling
+from remedis.data.slides.base_resolutions import Given
 from remedis.data.sources import file_tree
 from remedis.data.units import uniform
 from remedis.errors import UserError, check_at_least, some
@@ -26,7 +28,7 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")  # suffixes of downloads that are
 
 @dataclasses.dataclass(frozen=True)
 class Tiling:
-    """The tiles wanted; the first six as in `remedis.data.slides.tiling.tile`.
+    """The tiles wanted; the first five as in `remedis.data.slides.tiling.tile`.
 
     Attributes:
       mpp: micrometres per pixel.
@@ -34,7 +36,7 @@ class Tiling:
       stride: distance between neighbouring tiles in the same pixels; `size` if None.
       tissue: the smallest share of tissue in a tile, 0 to 1.
       centre: width of the central square that decides the label, as a share of the tile's width.
-      override_mpp: micrometres per pixel of the finest level, instead of the slides' own value.
+      given: micrometres per pixel of the finest levels that the user gives.
       most: the largest number of tiles per slide that are positive, negative, and unknown, each
         drawn by a hash of the tile's place; None for all.
 
@@ -47,7 +49,7 @@ class Tiling:
     stride: int | None = None
     tissue: float = 0.5
     centre: float = 1 / 3
-    override_mpp: float | None = None
+    given: Given = dataclasses.field(default_factory=Given)
     most: int | None = None
 
     def __post_init__(self) -> None:
@@ -138,25 +140,33 @@ def with_outlines(
     return slides.assign(outlines=pd.Series(found, slides.index, dtype=object))
 
 
-def cut(root: pathlib.Path, slides: pd.DataFrame, wanted: Tiling) -> pd.DataFrame:
+def cut(
+    root: pathlib.Path, slides: pd.DataFrame, wanted: Tiling, table: pathlib.Path | None = None
+) -> pd.DataFrame:
     """Returns the tiles of slides that show tissue, one row per tile.
 
     Args:
       root: the directory of the slides.
       slides: one row per slide: `file`, relative to the directory; `outlines`, the file of its
         outlines or None; `rest`, the label of the tiles that no outline makes positive, 0.0 or NaN
-        for unknown; and further columns.
+        for unknown; `slide_mpp`, if any are known, the micrometres per pixel of the finest level
+        in the table of slides, or NaN; and further columns.
       wanted: the tiles.
+      table: the file of the table of slides, for messages.
 
     Returns:
       `path`, `tumor` (1, 0 or NaN), `mpp` and the further columns of the slide.
 
     Raises:
-      UserError: a slide or its outlines cannot be read, or no slide has a tile.
+      UserError: a slide or its outlines cannot be read, no slide has a tile, or as
+        `base_resolutions.choose`.
     """
+    known = slides["slide_mpp"] if "slide_mpp" in slides else pd.Series(math.nan, slides.index)
+    names = slides["file"].tolist()
+    bases = base_resolutions.choose(root, names, known.tolist(), wanted.given, table)
 
-    def tiles_of(row: tuple[str, pathlib.Path | None, float]) -> pd.DataFrame:
-        path, outlines, rest = row
+    def tiles_of(row: tuple[str, pathlib.Path | None, float, float | None]) -> pd.DataFrame:
+        path, outlines, rest, base = row
         tiles = tiling.tile(
             root / path,
             wanted.mpp,
@@ -165,7 +175,7 @@ def cut(root: pathlib.Path, slides: pd.DataFrame, wanted: Tiling) -> pd.DataFram
             wanted.tissue,
             annotations.read(outlines) if outlines else None,
             wanted.centre,
-            wanted.override_mpp,
+            base,
         )
         tiles["tumor"] = tiles["tumor"].where(tiles["tumor"] == 1, rest).astype("float32")
         tiles = tiles.assign(file=path, path=path + "#" + tiles["item"])
@@ -176,7 +186,7 @@ def cut(root: pathlib.Path, slides: pd.DataFrame, wanted: Tiling) -> pd.DataFram
         progress("Tiling slides", len(slides)) as report,
         ThreadPoolExecutor(os.cpu_count() or 1) as threads,
     ):
-        rows = slides[["file", "outlines", "rest"]].itertuples(index=False, name=None)
+        rows = zip(names, slides["outlines"], slides["rest"], bases, strict=True)
         for done, tiles in enumerate(threads.map(tiles_of, rows), 1):
             tables.append(tiles)
             total += len(tiles)
@@ -190,8 +200,8 @@ def cut(root: pathlib.Path, slides: pd.DataFrame, wanted: Tiling) -> pd.DataFram
             "more; lower `tissue`, `size` or `mpp`."
         )
     result = result.merge(slides, on="file", how="left", validate="many_to_one")
-    unused = ["file", "item", "x", "y", "tissue", "outlines", "rest"]
-    return result.drop(columns=unused).assign(mpp=wanted.mpp)
+    unused = ["file", "item", "x", "y", "tissue", "outlines", "rest", "slide_mpp"]
+    return result.drop(columns=unused, errors="ignore").assign(mpp=wanted.mpp)
 
 
 def _sample(tiles: pd.DataFrame, most: int) -> pd.DataFrame:

@@ -10,8 +10,12 @@ Labels: `tumor`, from the outlines of ASAP in `NAME.xml` of a directory named `a
 file is unknown, unless you set `unannotated="negative"`: this is wrong if slides with tumour have
 no outlines. The sources `camelyon16` and `camelyon17` know which slides of CAMELYON are negative.
 Metadata: slide and, from `slides.csv` (`slide`: the name of the file, with or without suffix,
-`patient_id`, and `site` if known), patient and site. Without that file, names like
-`patient_017_node_2.tif` give the patient, and the node as study. `mpp` is that of the tiles.
+`patient_id`, and `site` if known), patient and site. Its column `mpp`, if there is one, has the
+micrometres per pixel of the finest level of slides that do not state them; nothing for the others.
+A value more than 5 % off what the slide states is refused, unless you set `override_known_mpp`.
+Without that file, names like
+`patient_017_node_2.tif` give the patient, and the node as study. The `mpp` of the manifest is
+that of the tiles.
 Splits: the column `split` of `slides.csv` if there is one; otherwise to be assigned, by patient or
 slide.
 Citation and terms: yours.
@@ -29,6 +33,7 @@ from remedis import files
 from remedis.data import canonical_ids
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import Manifest
+from remedis.data.slides.base_resolutions import Given
 from remedis.data.sources import slide_tiles
 from remedis.data.sources.slide_tiles import Tiling
 from remedis.data.tables import columns, missing, spreadsheet
@@ -50,10 +55,12 @@ def load(
     stride: int | None = None,
     tissue: float = 0.5,
     centre: float = 1 / 3,
-    override_mpp: float | None = None,
+    slide_mpp: float | None = None,
+    override_known_mpp: bool = False,
     unannotated: str = "ignore",
     tiles_per_slide: int | None = None,
     allow_missing_patient_ids: bool = False,
+    override_mpp: float | None = None,
 ) -> Manifest:
     """Returns the manifest of the tiles of a directory of slides.
 
@@ -65,13 +72,14 @@ def load(
       stride: distance between neighbouring tiles in the same pixels; `size` if not given.
       tissue: the smallest share of tissue in a tile, 0 to 1.
       centre: width of the central square that decides the label, as a share of the tile's width.
-      override_mpp: micrometres per pixel of the finest level of the slides, instead of the value
-        that they record.
+      slide_mpp: micrometres per pixel of the finest level of slides that do not state them.
+      override_known_mpp: let given resolutions replace those that slides state.
       unannotated: labels of slides without outlines: `ignore` for unknown, or `negative`.
       tiles_per_slide: the largest number of positive, of negative and of unknown tiles per slide,
         drawn by a hash; all if not given.
       allow_missing_patient_ids: accept slides whose patient is unknown. Split by `slide_id` then;
         leaks by patient cannot be found.
+      override_mpp: the earlier name of both together, which warns.
 
     Raises:
       UserError: there are no slides, a slide cannot be tiled or has a name that is not UTF-8, a
@@ -81,13 +89,14 @@ def load(
     if unannotated not in UNANNOTATED:
         raise unknown_choice("choice for slides without annotations", unannotated, UNANNOTATED)
     root = pathlib.Path(data_dir)
-    wanted = Tiling(mpp, size, stride, tissue, centre, override_mpp, tiles_per_slide)
+    given = Given(slide_mpp, override_known_mpp, override_mpp)
+    wanted = Tiling(mpp, size, stride, tissue, centre, given, tiles_per_slide)
     slides = _described(root, slide_tiles.find(root, skipped=("masks",)))
     _check_patients(root, slides, allow_missing_patient_ids)
     slides = slide_tiles.with_outlines(root, slides, slide_tiles.find_outlines(root))
     known = slides["outlines"].notna() | (unannotated == "negative")
     slides["rest"] = known.map({True: 0.0, False: math.nan})
-    return Manifest(slide_tiles.cut(root, slides, wanted), chosen, root, "slides")
+    return Manifest(slide_tiles.cut(root, slides, wanted, root / TABLE), chosen, root, "slides")
 
 
 def _described(root: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:
@@ -110,10 +119,12 @@ def _from_table(path: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:
     """Returns the slides with the columns of `slides.csv`, one row per slide.
 
     Raises:
-      UserError: the table names no slide, a slide twice or not all slides, or has another split.
+      UserError: the table names no slide, a slide twice or not all slides, or has another split
+        or an implausible resolution.
     """
     rows = spreadsheet.read_table(path, ("slide", "patient_id"))
-    rows = rows.assign(**{c: "" for c in ("study_id", "site", "split") if c not in rows})
+    optional = ("study_id", "site", "split", "mpp")
+    rows = rows.assign(**{name: "" for name in optional if name not in rows})
     # A row may name the slide with or without suffix, or by its path in the directory.
     id_of = {name: name for name in slides["slide_id"]}
     for file, name in zip(slides["file"], slides["slide_id"], strict=True):
@@ -131,8 +142,10 @@ def _from_table(path: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:
             f"{path} has no row for {len(unlisted):,} slides: {some(unlisted)}; add rows, or "
             "move the slides away."
         )
-    known = rows[["patient_id", "study_id", "site", "split"]].assign(slide_id=ids)
-    table = slides.merge(known, on="slide_id", how="left", validate="one_to_one")
+    described = rows[["patient_id", "study_id", "site", "split"]].assign(
+        slide_id=ids, slide_mpp=columns.mpps(path, rows["mpp"])
+    )
+    table = slides.merge(described, on="slide_id", how="left", validate="one_to_one")
     unknown = missing.without_id(table["study_id"])
     table["study_id"] = table["study_id"].mask(unknown, table["slide_id"])
     return table

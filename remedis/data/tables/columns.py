@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from remedis.data import resolutions
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.missing import is_missing, is_missing_id
 from remedis.data.tables.strings import STRING
@@ -54,7 +55,7 @@ LABELS_EXPECTED = (
 SPLITS_EXPECTED = "train, validation, test, or nothing"
 SEXES_EXPECTED = "F, M, Female, Male, Unknown or nothing"
 AGES_EXPECTED = f"an age from 0 to {OLDEST:.0f} years"
-MPPS_EXPECTED = "micrometres per pixel, a number above 0, or nothing"
+MPPS_EXPECTED = f"{resolutions.EXPECTED}, or nothing"
 
 
 def labels(path: pathlib.Path, values: pd.Series) -> pd.Series:
@@ -193,7 +194,8 @@ def mpps(path: pathlib.Path, values: pd.Series) -> pd.Series:
     """Returns micrometres per pixel as float64, NaN for unknown.
 
     Raises:
-      UserError: a value is not a number above 0, or points and commas are mixed.
+      UserError: a value is not plausible (`remedis.data.resolutions`), or points and commas are
+        mixed.
     """
     return _numbers(path, values, mpp, MPPS_EXPECTED)
 
@@ -206,7 +208,7 @@ def mpp(text: str) -> float:
     """
     if is_missing(text):
         return float("nan")
-    if 0 < (size := _number(text)) < float("inf"):
+    if resolutions.is_plausible(size := _number(text)):
         return size
     raise ValueError(text)
 

@@ -3,6 +3,7 @@
 import gc
 import re
 import threading
+import types
 
 import numpy as np
 import openslide
@@ -180,16 +181,59 @@ def test_names(name, taken):
         ("0,0,0,0.5", "size and mpp must be above 0"),
         ("0,0,32,0", "size and mpp must be above 0"),
         ("0,0,32,0.5,0", "size and mpp must be above 0"),
+        ("0,0,32,0.05", "names 0.05 micrometres per pixel (is 0.5 meant?); expected 0.06 to"),
+        ("0,0,32,0.5,25", "names 25 micrometres per pixel (is 0.25 meant?); expected"),
         ("768,0,32,0.5", "'768,0,32,0.5' lies outside of the slide, which is 768x512"),
         ("0,-64,32,0.5", "lies outside of the slide"),
         ("0,0,32,0.2", "0.25 micrometres per pixel at its finest, coarser than the 0.2 wanted"),
-        ("0,0,224,200", "asks for 44800x44800 pixels of the slide at once"),
+        ("0,0,4480,10", "asks for 44800x44800 pixels of the slide at once"),
         ("0,0,99999,0.25", "asks for 99999x99999 pixels"),
     ],
 )
 def test_wrong_items(squares, item, sentence):
     with pytest.raises(Unreadable, match=re.escape(sentence)):
         slide.read_pixels(squares, item)
+
+
+def stating(mpp, power=None, width=100_000):
+    """Returns what `slide.resolution` reads of an open slide."""
+    properties = {"openslide.mpp-x": str(mpp), "openslide.mpp-y": str(mpp)}
+    if power is not None:
+        properties["openslide.objective-power"] = str(power)
+    return types.SimpleNamespace(properties=properties, dimensions=(width, 1000))
+
+
+@pytest.mark.parametrize(
+    ("mpp", "power", "width"),
+    [
+        (0.2527, 40, 100_000),
+        (0.4992, 20, 60_000),
+        # A doubler behind 20x; an adapter of the camera; a scan at 2x; 100x with oil; half a brain.
+        (0.25, 20, 100_000),
+        (0.37, 20, 60_000),
+        (5.0, 2, 5_000),
+        (0.065, 100, 300_000),
+        (0.5, 20, 400_000),
+        (1.0, None, 60_000),
+    ],
+)
+def test_resolutions_of_scanners(mpp, power, width):
+    assert slide.resolution(stating(mpp, power, width)) == mpp
+
+
+@pytest.mark.parametrize(
+    ("mpp", "power", "width", "sentence"),
+    [
+        (0.05, None, 1000, r"states 0.05 .* \(is 0.5 meant\?\), but 0.06 to 20 micrometres per pi"),
+        (25, None, 1000, r"states 25 .* \(is 0.25 meant\?\), but 0.06 to 20"),
+        (2.5, 40, 1000, r"\(is 0.25 meant\?\), but an objective of 40x, which gives about 0.25\."),
+        (0.1, 10, 1000, r"but an objective of 10x, which gives about 1\."),
+        (2.5, None, 100_000, r"\(is 0.25 meant\?\), but would then be 25 cm long, longer than any"),
+    ],
+)
+def test_resolutions_that_cannot_be(mpp, power, width, sentence):
+    with pytest.raises(Unreadable, match=sentence):
+        slide.resolution(stating(mpp, power, width))
 
 
 def write_oblong(path):

@@ -283,9 +283,11 @@ def test_a_missing_annotation_file(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"mpp": 0}, "mpp is 0; expected micrometres per pixel, above 0"),
+        ({"mpp": 0}, "mpp is 0; expected 0.06 to 20 micrometres per pixel"),
+        ({"mpp": 0.05}, r"mpp is 0.05 \(is 0.5 meant\?\); expected 0.06 to 20"),
         ({"mpp": float("nan")}, "mpp is nan; expected"),
         ({"override_mpp": -1}, "override_mpp is -1; expected"),
+        ({"override_mpp": 2500}, r"override_mpp is 2500 \(is 0.25 meant\?\); expected"),
         ({"size": 0}, "The size of tiles is 0; expected 1 pixel or more"),
         ({"stride": 0}, "The stride of tiles is 0; expected"),
         ({"tissue": 1.5}, "The least share of tissue is 1.5; expected 0 to 1"),

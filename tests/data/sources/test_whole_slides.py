@@ -123,13 +123,102 @@ def test_patients_are_needed_or_opted_out(tmp_path):
     assert (m.table["slide_id"] == "a").all()
 
 
-def test_resolution_override(tmp_path):
-    write_slide(tmp_path / "patient_001_node_0.tif", tissue(), mpp=None)
-    with pytest.raises(UserError, match=r"patient_001_node_0.tif: .* set override_mpp"):
-        load(tmp_path)
-    m = load(tmp_path, override_mpp=0.25)
-    assert m.table["path"][0].endswith("#128,128,64,0.5,0.25")
-    assert len(m) == 4
+ROWS = "slide,patient_id,mpp\n"
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Writes a slide that states 0.25 micrometres per pixel, and one that states nothing."""
+    write_slide(tmp_path / "known.tif", tissue())
+    write_slide(tmp_path / "silent.tif", tissue(), mpp=None)
+    return tmp_path
+
+
+def items(manifest):
+    """Returns the first tile of each slide."""
+    first = manifest.table.drop_duplicates("slide_id")
+    return dict(first["path"].str.split("#").tolist())
+
+
+def test_resolutions_in_the_table(two, caplog):
+    table = two / "slides.csv"
+    table.write_text(f"{ROWS}known,a,\nsilent,b,0.25\n")
+    expected = {"known.tif": "128,128,64,0.5", "silent.tif": "128,128,64,0.5,0.25"}
+    m = load(two)
+    assert items(m) == expected
+    assert (m.table["mpp"] == 0.5).all()
+    assert "slide_mpp" not in m.table
+    images = [readers.locate(path).read_pixels() for path in m.absolute_paths()]
+    np.testing.assert_array_equal(images[0], images[4])
+    # A rounded form of the stated resolution, which is the better one.
+    table.write_text(f"{ROWS}known,a,0.26\nsilent,b,0.25\n")
+    assert items(load(two)) == expected
+    # The table wins over the value for all, which is for slides without another one.
+    table.write_text(f"{ROWS}known,a,\nsilent,b,0.25\n")
+    assert items(load(two, slide_mpp=0.5)) == expected
+    table.write_text(f"{ROWS}known,a,0.5\nsilent,b,0.25\n")
+    with pytest.raises(
+        UserError,
+        match=r"slides.csv, column 'mpp': 1 of 2 slides state another resolution: known.tif \(0.5, "
+        r"but the slide states 0.25\); correct or empty these cells, or set override_known_mpp",
+    ):
+        load(two)
+    assert items(load(two, override_known_mpp=True))["known.tif"] == "128,128,64,0.5,0.5"
+    assert "replaces another one that 1 of 2 slides state: known.tif" in caplog.text
+    table.write_text(f"{ROWS}known,a,\nsilent,b,0.025\n")
+    with pytest.raises(UserError, match=r"row 3, column 'mpp': got '0.025'; expected 0.06 to 20"):
+        load(two)
+
+
+def test_one_resolution_for_slides_that_do_not_state_theirs(two):
+    options = {"allow_missing_patient_ids": True}
+    with pytest.raises(
+        UserError,
+        match=r"1 of 2 slides do not state their micrometres per pixel: silent.tif; give those of "
+        r"the finest level in the column mpp of .*slides.csv, or set slide_mpp",
+    ):
+        load(two, **options)
+    expected = {"known.tif": "128,128,64,0.5", "silent.tif": "128,128,64,0.5,0.5"}
+    m = load(two, slide_mpp=0.5, **options)
+    assert items(m) == expected
+    assert (
+        load(two, slide_mpp=0.5, override_known_mpp=True, **options)
+        .table["path"][0]
+        .endswith("0.5,0.5")
+    )
+
+
+def test_the_earlier_override_changes_all_slides_and_warns(two, caplog):
+    m = load(two, override_mpp=0.5, allow_missing_patient_ids=True)
+    assert set(items(m).values()) == {"128,128,64,0.5,0.5"}
+    assert "override_mpp is replaced by slide_mpp, for slides that do not state" in caplog.text
+    assert "replaces another one that 1 of 2 slides state: known.tif" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"slide_mpp": 0.05}, r"slide_mpp is 0.05 \(is 0.5 meant\?\); expected 0.06 to 20 micro"),
+        ({"override_mpp": 2500}, r"override_mpp is 2500 \(is 0.25 meant\?\); expected"),
+        ({"slide_mpp": 0.5, "override_mpp": 0.5}, "the earlier name of slide_mpp together with"),
+        ({"override_known_mpp": True}, "override_known_mpp has no resolution to use; give it in"),
+    ],
+)
+def test_wrong_resolutions(two, options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        load(two, allow_missing_patient_ids=True, **options)
+
+
+def test_slides_of_an_impossible_resolution(tmp_path):
+    write_slide(tmp_path / "a.tif", tissue(), mpp=0.05)
+    with pytest.raises(
+        UserError,
+        match=r"The resolution of 1 of 1 slides cannot be right: a.tif \(The slide states 0.05 .*"
+        r"\); give the right one in the column mpp of .*slides.csv and set override_known_mpp",
+    ):
+        load(tmp_path, allow_missing_patient_ids=True)
+    (tmp_path / "slides.csv").write_text(f"{ROWS}a,a,0.25\n")
+    assert items(load(tmp_path, override_known_mpp=True)) == {"a.tif": "128,128,64,0.5,0.25"}
 
 
 def test_two_slides_with_the_same_name(folder):
