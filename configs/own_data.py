@@ -1,12 +1,15 @@
-r"""Your own images: a directory with `manifest.csv`, one row per image, no code.
+r"""Your own images: a table with one row per image, no code.
 
     python finetune/finetune.py --config=configs/own_data.py --workdir=runs/mine \
         --config.checkpoint=saved_models/cxr-50x1-remedis-m --config.data_dir=/data/mine \
-        --config.labels='("pneumonia",)' --config.image_size=224
+        --config.labels=pneumonia --config.image_size=224
 
-`manifest.csv` has the columns `path` (relative to the directory), `patient_id`, and one column per
-label: 1, 0, -1 for uncertain, empty for unknown. A column `split` (train, validation, test) is kept
-if there is one; else images are split by patient.
+`data_dir` is a CSV file, or a directory with `manifest.csv`. The columns are `path` (relative to
+the directory of the file), `patient_id`, and one per label: 1, 0, -1 for uncertain, empty for
+unknown. A column `split` (train, validation, test) is kept if there is one; else images are split
+by patient. `remedis manifest TABLE --out manifest.csv` makes such a file from a table with other
+names and values; `--config.source_options` lets the source read that table itself, see
+`remedis/data/sources/csv_manifest.py`.
 
 If exactly one of several labels is 1, add `--config.task=multi_class`.
 

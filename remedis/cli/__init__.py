@@ -15,6 +15,7 @@ from remedis.cli import (
     data_commands,
     embedding_commands,
     exit_status,
+    manifest_command,
     output,
     tensorflow_start,
 )
@@ -108,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         "name_or_folder", metavar="NAME_OR_DIR", help="checkpoint name, or SavedModel folder"
     )
     info.set_defaults(run=_info)
-    for module in (data_commands, embedding_commands, classifier_commands):
+    for module in (manifest_command, data_commands, embedding_commands, classifier_commands):
         module.add(commands)
     for command in commands.choices.values():
         # Without a default, an option before the command keeps its value.

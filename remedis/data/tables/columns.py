@@ -55,6 +55,7 @@ LABELS_EXPECTED = (
 SPLITS_EXPECTED = "train, validation, test, or nothing"
 SEXES_EXPECTED = "F, M, Female, Male, Unknown or nothing"
 AGES_EXPECTED = f"an age from 0 to {OLDEST:.0f} years"
+COMMA_EXPECTED = "a decimal comma, as in other rows; a point may mean thousands"
 MPPS_EXPECTED = f"{resolutions.EXPECTED}, or nothing"
 
 
@@ -292,12 +293,16 @@ def _numbers(
     def is_plain(text: str) -> bool:
         return "," not in text and not (text and is_missing(text))
 
-    distinct = values.unique()
-    if any("," in text for text in distinct):
-        pointed = values.map(
-            {text: "." in text and not is_missing(text) for text in distinct}
-        ).astype(bool)
-        spreadsheet.refuse(
-            path, values, pointed, "a decimal comma, as in other rows; a point may mean thousands"
-        )
+    spreadsheet.refuse(path, values, beside_commas(values), COMMA_EXPECTED)
     return spreadsheet.parsed(path, values, parse, expected, is_plain).astype("float64")
+
+
+def beside_commas(values: pd.Series) -> pd.Series:
+    """Returns which numbers have a point though others of the column have a comma, [rows] bool.
+
+    The point may then mean thousands.
+    """
+    distinct = values.unique()
+    mixed = any("," in text for text in distinct)
+    points = {text: mixed and "." in text and not is_missing(text) for text in distinct}
+    return values.map(points).astype(bool)

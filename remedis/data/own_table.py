@@ -1,0 +1,500 @@
+"""A user's own table read as a manifest: what each column and value becomes, and every problem.
+
+What the user states is applied. What a parser of `tables.columns` reads is read. For the rest there
+are guesses (`own_table_guesses`), which are marked as such. All problems are collected in one pass,
+so that the table can be corrected once.
+"""
+
+import dataclasses
+import difflib
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from remedis import files
+from remedis.data import canonical_ids, own_table_guesses
+from remedis.data.manifest import KNOWN, REQUIRED
+from remedis.data.tables import columns, missing, spreadsheet, table_form
+from remedis.data.tables.strings import STRING
+from remedis.data.tables.table_form import TableForm
+from remedis.errors import UserError, some
+
+_TAKEN = (*REQUIRED, *KNOWN)
+_OPT_OUT = "or say --allow-missing-patient-ids to take every image as a patient of its own"
+_LISTED = 5  # values, paths or patients in a sentence
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """A kind of columns of values: their parser, what it expects, and what a user may state."""
+
+    parse: Callable[[str], object]
+    expected: str
+    meanings: tuple[str, ...] = ()
+    guessed_as: str = ""
+
+
+_KINDS = {
+    "label": _Kind(columns.label, columns.LABELS_EXPECTED, table_form.LABELS, "label"),
+    "split": _Kind(columns.split, columns.SPLITS_EXPECTED, table_form.SPLITS, "split"),
+    "sex": _Kind(columns.sex, columns.SEXES_EXPECTED, table_form.SEXES, "sex"),
+    "age": _Kind(columns.age, columns.AGES_EXPECTED),
+    "mpp": _Kind(columns.mpp, columns.MPPS_EXPECTED),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ValueReading:
+    """What one value of a column is read as, in how many rows, and whether that is a guess."""
+
+    value: str
+    meaning: str
+    rows: int
+    guessed: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnReading:
+    """What a column becomes, and whether that is a guess.
+
+    Attributes:
+      column: its name in the file.
+      becomes: its name in the manifest.
+      is_label: whether it is a label.
+      guessed: whether its name or its being a label is a guess.
+      values: the values that are not kept as they are.
+      remark: on values that are too many to list.
+    """
+
+    column: str
+    becomes: str
+    is_label: bool = False
+    guessed: bool = False
+    values: tuple[ValueReading, ...] = ()
+    remark: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """A sentence about the table; with a serious one, no manifest is written."""
+
+    sentence: str
+    is_serious: bool = True
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OwnTable:
+    """A table read as a manifest.
+
+    Attributes:
+      path: of the file.
+      images: the directory that paths start from.
+      columns: those that become columns of a manifest or labels.
+      kept: the other columns, which stay as they are.
+      labels: names of the labels.
+      form: how the table is read, with all guesses.
+      prefix_is_guessed: whether the prefix of the paths in `form` is a guess.
+      problems: all of them, serious ones first.
+      table: one row per image, columns as a manifest's, as text.
+    """
+
+    path: pathlib.Path
+    images: pathlib.Path
+    columns: tuple[ColumnReading, ...]
+    kept: tuple[str, ...]
+    labels: tuple[str, ...]
+    form: TableForm
+    prefix_is_guessed: bool
+    problems: tuple[Problem, ...]
+    table: pd.DataFrame
+
+    @property
+    def has_guesses(self) -> bool:
+        """Whether anything is a guess."""
+        return self.prefix_is_guessed or any(
+            column.guessed or any(value.guessed for value in column.values)
+            for column in self.columns
+        )
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no problem is serious."""
+        return not any(problem.is_serious for problem in self.problems)
+
+
+def read(
+    path: files.Path,
+    form: TableForm = table_form.AS_FOUND,
+    labels: Sequence[str] | None = None,
+    images: files.Path | None = None,
+    allow_missing_patient_ids: bool = False,
+) -> OwnTable:
+    """Reads a user's own table.
+
+    Args:
+      path: the file; see `spreadsheet.read_table`.
+      form: what the user states about it.
+      labels: names of the label columns, before or after renaming; guessed if None.
+      images: the directory that relative paths start from; that of the file if not given.
+      allow_missing_patient_ids: accept images without a patient.
+
+    Raises:
+      UserError: the file cannot be read as a table at all. All other problems are in the result.
+    """
+    path = pathlib.Path(path)
+    text = spreadsheet.read_table(path, (), dataclasses.replace(form, columns={}, values={}))
+    reader = _Reader(path, text, form, pathlib.Path(images or path.parent))
+    return reader.read(labels, allow_missing_patient_ids)
+
+
+def write(own: OwnTable, out: files.Path) -> None:
+    """Writes the table as a manifest: UTF-8, commas, plain values.
+
+    Paths are relative to the directory of the manifest if the images lie in it, else absolute.
+    """
+    directory = pathlib.Path(out).absolute().parent
+    root = own.images.absolute()
+    if root.is_relative_to(directory):
+        inside = root.relative_to(directory)
+        paths = [(inside / path).as_posix() for path in own.table["path"]]
+    else:
+        paths = [(root / path).as_posix() for path in own.table["path"]]
+    with files.whole_file(out) as temporary:
+        own.table.assign(path=paths).to_csv(temporary, index=False, encoding="utf-8")
+
+
+class _Reader:
+    """Collects columns and problems of one table."""
+
+    def __init__(
+        self, path: pathlib.Path, text: pd.DataFrame, form: TableForm, images: pathlib.Path
+    ) -> None:
+        self._path, self._text, self._form, self._images = path, text, form, images
+        self._names = [str(name) for name in text]
+        self._problems: list[Problem] = []
+        self._guessed_values: dict[str, str] = {}
+        self._prefix_is_guessed = False
+
+    def read(self, labels: Sequence[str] | None, allow_missing_patient_ids: bool) -> OwnTable:
+        """Returns the table read; see `own_table.read`."""
+        stated = self._stated_columns()
+        guessed = self._guessed_roles(stated, allow_missing_patient_ids)
+        name_of = {name: name for name in self._names} | stated | guessed
+        self._check_names(name_of)
+        label_columns = self._label_columns(labels, name_of)
+        readings, read = [], {}
+        for column, name in name_of.items():
+            is_label = column in label_columns
+            if name not in _TAKEN and not is_label:
+                continue
+            is_guess = column in guessed or (is_label and labels is None)
+            read[name], reading = self._column(column, name, is_label, is_guess)
+            readings.append(reading)
+        order = {name: place for place, name in enumerate(_TAKEN)}
+        readings.sort(key=lambda reading: order.get(reading.becomes, len(order)))
+        kept = {name: self._text[c] for c, name in name_of.items() if name not in read}
+        table = pd.DataFrame(
+            {reading.becomes: read[reading.becomes] for reading in readings} | kept,
+            index=self._text.index,
+        )
+        self._check_paths(table)
+        self._check_patients(table, allow_missing_patient_ids)
+        for column in label_columns:
+            self._check_label(table[name_of[column]])
+        form = dataclasses.replace(
+            self._form,
+            columns=stated | guessed,
+            values=dict(self._form.values) | self._guessed_values,
+        )
+        problems = sorted(self._problems, key=lambda problem: not problem.is_serious)
+        return OwnTable(
+            self._path,
+            self._images,
+            tuple(readings),
+            tuple(kept),
+            tuple(name_of[column] for column in label_columns),
+            form,
+            self._prefix_is_guessed,
+            tuple(problems),
+            table,
+        )
+
+    def _add(self, sentence: str, is_serious: bool = True) -> None:
+        self._problems.append(Problem(sentence, is_serious))
+
+    def _stated_columns(self) -> dict[str, str]:
+        """Returns the stated names of columns that are there."""
+        stated = {}
+        for column, name in self._form.columns.items():
+            if column in self._names:
+                stated[column] = name
+            else:
+                self._add(f"There is no column {column!r}{self._near(column)}.")
+        return stated
+
+    def _near(self, name: str) -> str:
+        """Returns the end of a sentence about a column that is not there."""
+        simple = {own_table_guesses.simplified(column): column for column in self._names}
+        wanted = own_table_guesses.simplified(name)
+        near = difflib.get_close_matches(wanted, list(simple), n=1, cutoff=0.6)
+        if near:
+            return f" (did you mean {simple[near[0]]!r}?)"
+        return f"; the columns are: {', '.join(self._names)}"
+
+    def _guessed_roles(
+        self, stated: dict[str, str], allow_missing_patient_ids: bool
+    ) -> dict[str, str]:
+        """Returns the names that columns get by a guess; the path and the patient are needed."""
+        taken = {*stated.values(), *(set(self._names) - set(stated))} & set(_TAKEN)
+        free = self._text[[c for c in self._names if c not in stated and c not in _TAKEN]]
+        guessed = {}
+        found = own_table_guesses.roles(free, taken)
+        for role, candidates in found.items():
+            if len(candidates) == 1:
+                guessed[candidates[0]] = role
+                continue
+            needed = role == "path" or (role == "patient_id" and not allow_missing_patient_ids)
+            self._add(
+                f"The columns {some([repr(c) for c in candidates])} may each be the {role}; name "
+                f"one: --column '{candidates[0]}={role}'.",
+                is_serious=needed,
+            )
+        listed = f"the columns are: {', '.join(self._names)}"
+        if "path" not in taken | set(found):
+            self._add(
+                f"No column is the path of the images; name it: --column NAME=path; {listed}."
+            )
+        if "patient_id" not in taken | set(found) and not allow_missing_patient_ids:
+            self._add(
+                "No column is the patient, and images of one person can be in training and in "
+                f"test; name it: --column NAME=patient_id, {_OPT_OUT}; {listed}."
+            )
+        return guessed
+
+    def _check_names(self, name_of: dict[str, str]) -> None:
+        names = list(name_of.values())
+        for name in dict.fromkeys(names):
+            if names.count(name) > 1:
+                both = " and ".join(repr(c) for c, n in name_of.items() if n == name)
+                self._add(
+                    f"The columns {both} would both be {name!r}; give one another name, such as "
+                    f"--column '{name}={name}_before'."
+                )
+                for column in [c for c, n in name_of.items() if n == name][1:]:
+                    del name_of[column]
+
+    def _label_columns(self, labels: Sequence[str] | None, name_of: dict[str, str]) -> list[str]:
+        """Returns the columns of the labels, as named in the file."""
+        if labels is None:
+            taken = [column for column, name in name_of.items() if name in _TAKEN]
+            # A column that the user gives a new name is a label if no other is left.
+            found = own_table_guesses.labels(self._text[list(name_of)], taken)
+            if not found:
+                self._add(
+                    "No column has positive and negative values and no others; name the labels: "
+                    f"--labels A,B; the columns are: {', '.join(self._names)}."
+                )
+            return found
+        column_of = {name: column for column, name in name_of.items()}
+        found = []
+        for label in labels:
+            column = column_of.get(label, label)
+            if column not in name_of:
+                self._add(f"There is no label {label!r}{self._near(label)}.")
+            elif name_of[column] in _TAKEN:
+                self._add(f"{label!r} cannot be a label: it is the {name_of[column]}.")
+            elif column not in found:
+                found.append(column)
+        return found
+
+    def _column(
+        self, column: str, name: str, is_label: bool, is_guess: bool
+    ) -> tuple[pd.Series, ColumnReading]:
+        """Returns a column of a manifest as text, and how it was read."""
+        values = self._text[column]
+        reading = ColumnReading(column, name, is_label, is_guess)
+        if name == "path":
+            return self._paths(values, reading)
+        if name in canonical_ids.COLUMNS:
+            return self._ids(values, reading)
+        kind = _KINDS.get("label" if is_label or name == "any_label" else name)
+        if kind is None:
+            return values, reading
+        return self._values(values, kind, reading)
+
+    def _paths(self, values: pd.Series, reading: ColumnReading) -> tuple[pd.Series, ColumnReading]:
+        prefix = self._form.path_prefix
+        if not prefix:
+            prefix = own_table_guesses.path_prefix(values[values != ""].tolist(), self._images)
+            self._prefix_is_guessed = bool(prefix)
+            self._form = dataclasses.replace(self._form, path_prefix=prefix)
+        paths = columns.paths(self._path, values, self._images, prefix)
+        remark = f"without {prefix!r} in front" if prefix else ""
+        return paths, dataclasses.replace(reading, remark=remark)
+
+    def _ids(self, values: pd.Series, reading: ColumnReading) -> tuple[pd.Series, ColumnReading]:
+        try:
+            ids = columns.ids(self._path, values)
+        except UserError as error:
+            self._add(str(error))
+            ids = values
+        ids = canonical_ids.column(ids).fillna("")
+        remark = f"{ids[ids != ''].nunique():,} different"
+        return ids, dataclasses.replace(reading, remark=remark)
+
+    def _values(
+        self, values: pd.Series, kind: _Kind, reading: ColumnReading
+    ) -> tuple[pd.Series, ColumnReading]:
+        codes, distinct = pd.factorize(values)
+        counts = np.bincount(codes, minlength=len(distinct))
+        stated = self._form.meaning(pd.Series(distinct, dtype=STRING), kind.meanings)
+        texts, bad, listed = [], [], []
+        for i, (value, text) in enumerate(zip(distinct, stated, strict=True)):
+            guess = None
+            try:
+                meaning = _plain(kind.parse(text))
+            except (KeyError, ValueError):
+                if kind.guessed_as:
+                    guess = own_table_guesses.meaning(kind.guessed_as, text)
+                meaning = guess or ""
+                if guess is None or self._guessed_values.setdefault(value, guess) != guess:
+                    bad.append(i)
+            texts.append("" if meaning == "unknown" else meaning)
+            listed.append(ValueReading(value, meaning, int(counts[i]), guess is not None))
+        if bad:
+            self._add_bad(reading.column, values, codes, distinct, counts, bad, kind)
+        if kind.parse in (columns.age, columns.mpp):
+            pointed = columns.beside_commas(values)
+            if pointed.any():
+                self._add(
+                    f"Column {reading.column!r}, row {values.index[pointed][0]} and "
+                    f"{int(pointed.sum()) - 1:,} more: got {values[pointed].iloc[0]!r}; expected "
+                    f"{columns.COMMA_EXPECTED}."
+                )
+            # Numbers are too many to list.
+            known = [float(text) for text in texts if text]
+            remark = f"{min(known):g} to {max(known):g}" if known else "none is known"
+            reading = dataclasses.replace(reading, remark=remark)
+        else:
+            listed.sort(key=lambda value: -value.rows)
+            reading = dataclasses.replace(reading, values=tuple(listed))
+        return pd.Series(pd.array(texts, dtype=STRING)[codes], index=values.index), reading
+
+    def _add_bad(
+        self,
+        column: str,
+        values: pd.Series,
+        codes: np.ndarray,
+        distinct: pd.Index,
+        counts: np.ndarray,
+        bad: list[int],
+        kind: _Kind,
+    ) -> None:
+        bad.sort(key=lambda i: -counts[i])
+        described = [
+            f"{distinct[i]!r} (row {values.index[int(np.argmax(codes == i))]}"
+            + (f" and {counts[i] - 1:,} more)" if counts[i] > 1 else ")")
+            for i in bad
+        ]
+        advice = ""
+        if kind.meanings:
+            example = f"{distinct[bad[0]]}={kind.meanings[0]}"
+            advice = f"; correct them, or say what they mean, such as --value '{example}'"
+        self._add(
+            f"Column {column!r} has {some(described, limit=_LISTED)}; expected {kind.expected}"
+            f"{advice}."
+        )
+
+    def _check_paths(self, table: pd.DataFrame) -> None:
+        if "path" not in table:
+            return
+        paths = table["path"]
+        self._add_rows("no path", paths.index[paths == ""], "name the file of the image")
+        twice = paths.duplicated() & (paths != "")
+        if twice.any():
+            shown = some([repr(path) for path in paths[twice].unique()], limit=_LISTED)
+            self._add_rows(
+                f"the path of an earlier row ({shown})",
+                paths.index[twice],
+                "list every image once",
+            )
+        there = np.array([path == "" or _exists(self._images, path) for path in paths], bool)
+        if there.all():
+            return
+        absent = paths[~there]
+        listed = [f"{path!r} (row {row})" for row, path in absent.items()]
+        advice = ""
+        if not there[paths != ""].any():
+            advice = " Name the directory that the paths start from: --images DIR."
+        self._add(
+            f"{len(absent):,} of {len(paths):,} files do not exist in {self._images}: "
+            f"{some(listed, limit=_LISTED)}.{advice}"
+        )
+
+    def _add_rows(
+        self, what: str, rows: "pd.Index[int]", advice: str, is_serious: bool = True
+    ) -> None:
+        if len(rows):
+            more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
+            has = "have" if len(rows) > 1 else "has"
+            self._add(f"Row {rows[0]}{more} {has} {what}; {advice}.", is_serious)
+
+    def _check_patients(self, table: pd.DataFrame, allow_missing: bool) -> None:
+        if "patient_id" not in table:
+            return
+        patients = table["patient_id"]
+        if not allow_missing:
+            none = missing.without_id(patients)
+            self._add_rows("no patient", patients.index[none], f"add the ids, {_OPT_OUT}")
+        known = table[patients != ""]
+        for name, is_serious, advice in (
+            ("split", True, "put all images of a patient into one"),
+            ("sex", False, "the ids of different people may be the same"),
+        ):
+            if name not in table:
+                continue
+            pairs = known.loc[known[name] != "", ["patient_id", name]].drop_duplicates()
+            several = pairs[pairs["patient_id"].duplicated(keep=False)]
+            if len(several):
+                first = several.groupby("patient_id", sort=False)[name].agg(" and ".join)
+                shown = [f"{patient!r} ({both})" for patient, both in first.items()]
+                noun = "patient has" if len(first) == 1 else "patients have"
+                plural = {"split": "splits", "sex": "sexes"}[name]
+                self._add(
+                    f"{len(first):,} {noun} several {plural}: {some(shown, limit=_LISTED)}; "
+                    f"{advice}.",
+                    is_serious,
+                )
+        unassigned = table.index[table["split"] == ""] if "split" in table else table.index[:0]
+        if 0 < len(unassigned) < len(table):
+            advice = "training leaves them out unless config.complete_splits assigns them one"
+            self._add_rows("no split, but others have one", unassigned, advice, is_serious=False)
+        if alike := canonical_ids.alike(patients[patients != ""]):
+            shown = [f"{first} ~ {second}" for first, second in alike]
+            self._add(
+                f"{len(alike):,} pairs of patients differ only in leading zeros, '.0' or letter "
+                f"case: {some(shown, limit=_LISTED)}; if each is one patient, write it in one way.",
+                is_serious=False,
+            )
+
+    def _check_label(self, values: pd.Series) -> None:
+        counts = values.value_counts()
+        for value, meaning in (("1", "positive"), ("0", "negative")):
+            if not counts.get(value):
+                self._add(f"The label {values.name!r} has no {meaning} image.", is_serious=False)
+
+
+def _plain(value: object) -> str:
+    """Returns a parsed value as a manifest has it, with `unknown` for nothing."""
+    if isinstance(value, float) and value == value:
+        return f"{value:.10g}"
+    return spreadsheet.shown(value) or "unknown"
+
+
+def _exists(root: pathlib.Path, path: str) -> bool:
+    """Returns whether a file exists, or the container of an item, `file#item`."""
+    whole = os.path.join(root, path)
+    return os.path.exists(whole) or ("#" in path and os.path.exists(whole.rpartition("#")[0]))
