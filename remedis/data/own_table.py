@@ -362,17 +362,17 @@ class _Reader:
                 meaning = guess or ""
                 if guess is None or self._guessed_values.setdefault(value, guess) != guess:
                     bad.append(i)
-            texts.append("" if meaning == "unknown" else meaning)
+            # Missing for what cannot be read, which is not the same as unknown.
+            texts.append({"": None, "unknown": ""}.get(meaning, meaning))
             listed.append(ValueReading(value, meaning, int(counts[i]), guess is not None))
         if bad:
             self._add_bad(reading.column, values, codes, distinct, counts, bad, kind)
         if kind.parse in (columns.age, columns.mpp):
             pointed = columns.beside_commas(values)
             if pointed.any():
+                value = f"{values[pointed].iloc[0]!r} ({_and_more(values.index[pointed])})"
                 self._add(
-                    f"Column {reading.column!r}, row {values.index[pointed][0]} and "
-                    f"{int(pointed.sum()) - 1:,} more: got {values[pointed].iloc[0]!r}; expected "
-                    f"{columns.COMMA_EXPECTED}."
+                    f"Column {reading.column!r} has {value}; expected {columns.COMMA_EXPECTED}."
                 )
             # Numbers are too many to list.
             known = [float(text) for text in texts if text]
@@ -395,17 +395,15 @@ class _Reader:
     ) -> None:
         bad.sort(key=lambda i: -counts[i])
         described = [
-            f"{distinct[i]!r} (row {values.index[int(np.argmax(codes == i))]}"
-            + (f" and {counts[i] - 1:,} more)" if counts[i] > 1 else ")")
-            for i in bad
+            f"{distinct[i]!r} ({_and_more(values.index[codes == i])})" for i in bad[:_LISTED]
         ]
         advice = ""
         if kind.meanings:
             example = f"{distinct[bad[0]]}={kind.meanings[0]}"
             advice = f"; correct them, or say what they mean, such as --value '{example}'"
         self._add(
-            f"Column {column!r} has {some(described, limit=_LISTED)}; expected {kind.expected}"
-            f"{advice}."
+            f"Column {column!r} has {some(described, len(bad), limit=_LISTED)}; expected "
+            f"{kind.expected}{advice}."
         )
 
     def _check_paths(self, table: pd.DataFrame) -> None:
@@ -438,9 +436,9 @@ class _Reader:
         self, what: str, rows: "pd.Index[int]", advice: str, is_serious: bool = True
     ) -> None:
         if len(rows):
-            more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
             has = "have" if len(rows) > 1 else "has"
-            self._add(f"Row {rows[0]}{more} {has} {what}; {advice}.", is_serious)
+            sentence = f"{_and_more(rows)} {has} {what}; {advice}."
+            self._add(sentence[:1].upper() + sentence[1:], is_serious)
 
     def _check_patients(self, table: pd.DataFrame, allow_missing: bool) -> None:
         if "patient_id" not in table:
@@ -456,7 +454,8 @@ class _Reader:
         ):
             if name not in table:
                 continue
-            pairs = known.loc[known[name] != "", ["patient_id", name]].drop_duplicates()
+            filled = known[(known[name] != "").fillna(False)]
+            pairs = filled[["patient_id", name]].drop_duplicates()
             several = pairs[pairs["patient_id"].duplicated(keep=False)]
             if len(several):
                 first = several.groupby("patient_id", sort=False)[name].agg(" and ".join)
@@ -468,15 +467,17 @@ class _Reader:
                     f"{advice}.",
                     is_serious,
                 )
-        unassigned = table.index[table["split"] == ""] if "split" in table else table.index[:0]
+        unassigned = table.index[:0]
+        if "split" in table:
+            unassigned = table.index[(table["split"] == "").fillna(False)]
         if 0 < len(unassigned) < len(table):
             advice = "training leaves them out unless config.complete_splits assigns them one"
             self._add_rows("no split, but others have one", unassigned, advice, is_serious=False)
         if alike := canonical_ids.alike(patients[patients != ""]):
             shown = [f"{first} ~ {second}" for first, second in alike]
             self._add(
-                f"{len(alike):,} pairs of patients differ only in leading zeros, '.0' or letter "
-                f"case: {some(shown, limit=_LISTED)}; if each is one patient, write it in one way.",
+                "Patients whose ids differ only in leading zeros, '.0' or letter case: "
+                f"{some(shown, limit=_LISTED)}; if two are one patient, write the id in one way.",
                 is_serious=False,
             )
 
@@ -485,6 +486,10 @@ class _Reader:
         for value, meaning in (("1", "positive"), ("0", "negative")):
             if not counts.get(value):
                 self._add(f"The label {values.name!r} has no {meaning} image.", is_serious=False)
+
+
+def _and_more(rows: "pd.Index[int]") -> str:
+    return f"row {rows[0]}" + (f" and {len(rows) - 1:,} more" if len(rows) > 1 else "")
 
 
 def _plain(value: object) -> str:
