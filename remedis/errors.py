@@ -23,7 +23,8 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     names = list(choices)
     near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
     hint = f": did you mean {near[0]!r}?" if near else "."
-    return UserError(f"Unknown {kind} {str(got)!r}{hint} Choose from: {', '.join(names)}.")
+    listed = ", ".join(f'"{name}"' if "," in str(name) else str(name) for name in names)
+    return UserError(f"Unknown {kind} {str(got)!r}{hint} Choose from: {listed}.")
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:

@@ -4,7 +4,6 @@ import ast
 import contextlib
 import csv
 import dataclasses
-import io
 import math
 import re
 import shlex
@@ -123,10 +122,9 @@ def label_list(text: str, what: str = "--labels") -> tuple[str, ...]:
 
 
 def label_text(labels: Iterable[str]) -> str:
-    """Returns the text that `label_list` reads as these labels."""
-    written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow(list(labels))
-    return written.getvalue()
+    """Returns the text that `label_list` reads as these labels, for messages and commands."""
+    texts = (label.replace('"', '""') for label in labels)
+    return ", ".join(f'"{text}"' if "," in text or '"' in text else text for text in texts)
 
 
 def quoted_pairs(text: str, *, what: str, expected: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from remedis.cli import output, shared_arguments
 from remedis.errors import UserError, unknown_choice
-from remedis.options import items, label_list
+from remedis.options import items, label_list, label_text
 
 _LOG = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
         if parsed.labels is not None:
             raise
         raise UserError(
-            f"{error} The model scores {', '.join(exported.labels)}; if the data lack some of "
+            f"{error} The model scores {label_text(exported.labels)}; if the data lack some of "
             "these, name the others: --labels=A,B."
         ) from error
     return rescore.score(

@@ -107,7 +107,7 @@ def _manifest(parsed: argparse.Namespace) -> int:
         _LOG.info(command)
         return UNCONFIRMED
     own_table.write(own, parsed.out)
-    _LOG.info(f"{parsed.out}: {len(own.table):,} images, labels {', '.join(own.labels)}.")
+    _LOG.info(f"{parsed.out}: {len(own.table):,} images, labels {label_text(own.labels)}.")
     labels = shlex.quote(label_text(own.labels))
     opt_out = " --allow-missing-patient-ids" if parsed.allow_missing_patient_ids else ""
     _LOG.info(f"Next: remedis doctor {shlex.quote(parsed.out)} --labels={labels}{opt_out}")

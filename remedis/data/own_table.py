@@ -21,9 +21,9 @@ from remedis.data.tables import columns, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING
 from remedis.data.tables.table_form import TableForm
 from remedis.errors import UserError, some
+from remedis.options import spelled
 
 _TAKEN = (*REQUIRED, *KNOWN)
-_OPT_OUT = "or say --allow-missing-patient-ids to take every image as a patient of its own"
 _LISTED = 5  # values, paths or patients in a sentence
 
 
@@ -264,13 +264,11 @@ class _Reader:
             )
         listed = f"the columns are: {', '.join(self._names)}"
         if "path" not in taken | set(found):
-            self._add(
-                f"No column is the path of the images; name it: --column NAME=path; {listed}."
-            )
+            self._add(f"No column is the path of an image; name it: --column NAME=path; {listed}.")
         if "patient_id" not in taken | set(found) and not allow_missing_patient_ids:
             self._add(
                 "No column is the patient, and images of one person can be in training and in "
-                f"test; name it: --column NAME=patient_id, {_OPT_OUT}; {listed}."
+                f"test; name it: --column NAME=patient_id, {_opt_out()}; {listed}."
             )
         return guessed
 
@@ -446,7 +444,7 @@ class _Reader:
         patients = table["patient_id"]
         if not allow_missing:
             none = missing.without_id(patients)
-            self._add_rows("no patient", patients.index[none], f"add the ids, {_OPT_OUT}")
+            self._add_rows("no patient", patients.index[none], f"add the ids, {_opt_out()}")
         known = table[patients != ""]
         for name, is_serious, advice in (
             ("split", True, "put all images of a patient into one"),
@@ -471,7 +469,7 @@ class _Reader:
         if "split" in table:
             unassigned = table.index[(table["split"] == "").fillna(False)]
         if 0 < len(unassigned) < len(table):
-            advice = "training leaves them out unless config.complete_splits assigns them one"
+            advice = "training leaves such images out unless its key complete_splits is true"
             self._add_rows("no split, but others have one", unassigned, advice, is_serious=False)
         if alike := canonical_ids.alike(patients[patients != ""]):
             shown = [f"{first} ~ {second}" for first, second in alike]
@@ -486,6 +484,11 @@ class _Reader:
         for value, meaning in (("1", "positive"), ("0", "negative")):
             if not counts.get(value):
                 self._add(f"The label {values.name!r} has no {meaning} image.", is_serious=False)
+
+
+def _opt_out() -> str:
+    option = spelled("allow_missing_patient_ids")
+    return f"or set {option} to take every image as a patient of its own"
 
 
 def _and_more(rows: "pd.Index[int]") -> str:

@@ -12,7 +12,7 @@ from remedis.evaluation import calibration
 from remedis.evaluation.calibration import Calibration
 from remedis.inference.exported import ExportedClassifier
 from remedis.inference.rescore import Scored
-from remedis.options import spelled
+from remedis.options import label_text, spelled
 from remedis.zoo import card, save_classifier
 
 METHODS = tuple(name for name in calibration.METHODS if name != "none")
@@ -59,8 +59,8 @@ def recalibrate(
     if scored.manifest.labels != labels:
         lacking = [label for label in labels if label not in scored.manifest.labels]
         raise UserError(
-            f"A calibration is of all labels, {', '.join(labels)}, in this order"
-            + (f"; the data lack {', '.join(lacking)}: add empty columns." if lacking else ".")
+            f"A calibration is of all labels, {label_text(labels)}, in this order"
+            + (f"; the data lack {label_text(lacking)}: add empty columns." if lacking else ".")
         )
     table = scored.table
     logits, targets, before = (

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remedis.errors import UserError, unknown_choice
+from remedis.options import label_text
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.zoo import card, names, records
 
@@ -128,7 +129,7 @@ def _of_description(description: "Description") -> dict[str, str]:
         "input": f"float32 [N, H, W, 3] in [{low:g}, {high:g}]",
         "backbone": description.backbone,
         "task": description.task if description.labels else "",
-        "labels": ", ".join(description.labels),
+        "labels": label_text(description.labels),
         "probabilities": _calibration(description) if description.labels else "",
         **_thresholds(description),
         "preprocess": description.preprocess or "",

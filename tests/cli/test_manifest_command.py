@@ -27,7 +27,7 @@ def test_guesses_need_consent_and_the_printed_command_states_them(export, capsys
     assert stated[:6] == [*arguments, "--path-prefix", "D:/PACS"]
     assert main(stated) == 0
     by_hand = pd.read_csv("manifest.csv", dtype=str)
-    assert "Next: remedis doctor manifest.csv --labels='Erguss,Herzgr" in capsys.readouterr().out
+    assert "Next: remedis doctor manifest.csv --labels='Erguss, Herzgr" in capsys.readouterr().out
     assert main([*arguments, "--accept-guesses"]) == 0
     assert by_hand.equals(pd.read_csv("manifest.csv", dtype=str))
 

@@ -76,8 +76,8 @@ def test_a_manifest_needs_no_guess(write):
     assert own.table["ill"].tolist() == ["1", "1", "0"]
     assert sentences(own) == []
     assert sentences(own, False) == [
-        "Row 4 has no split, but others have one; training leaves them out unless "
-        "config.complete_splits assigns them one."
+        "Row 4 has no split, but others have one; training leaves such images out unless its key "
+        "complete_splits is true."
     ]
 
 
@@ -108,7 +108,7 @@ def test_every_problem_is_listed_in_one_pass(write):
         "Row 5 has no path; name the file of the image.",
         "Row 3 has the path of an earlier row ('a.png'); list every image once.",
         f"1 of 5 files do not exist in {own.images}: 'gone/b.png' (row 4).",
-        "Row 4 has no patient; add the ids, or say --allow-missing-patient-ids to take every image "
+        "Row 4 has no patient; add the ids, or set allow_missing_patient_ids to take every image "
         "as a patient of its own.",
         "1 patient has several splits: '1' (train and test); put all images of a patient into one.",
     ]
