@@ -1,6 +1,6 @@
 """Readers of images: from a file of its own, or from an item of a container.
 
-The `path` of a manifest names a JPEG or PNG file, a DICOM file, or one item of a container as
+The `path` of a manifest names a JPEG, PNG, DICOM or small TIFF file, or one item of a container as
 `file#item`, such as row 17 of an HDF5 array, `train_x.h5#17`. A `#` separates an item only after
 the name of a container; everywhere else it is part of the file's name. The module of each reader
 documents its file names, its items and its results.
@@ -19,12 +19,14 @@ from types import ModuleType
 
 import numpy as np
 
-from remedis.data.readers import dicom_image, hdf5, slide, tfrecord
+from remedis.data.readers import dicom_image, hdf5, slide, tfrecord, tiff_image
 from remedis.data.readers.unreadable import Unreadable
 
 __all__ = ["ENCODED", "FILE", "PIXELS", "Location", "Unreadable", "locate"]
 
 _READERS: tuple[ModuleType, ...] = (dicom_image, hdf5, tfrecord, slide)
+# A path without an item: a TIFF file is then an image, and not a slide.
+_WITHOUT_ITEM = (tiff_image, *_READERS)
 
 # Kinds of location: TensorFlow reads and decodes the file, a reader returns encoded bytes, or a
 # reader returns pixels.
@@ -89,7 +91,7 @@ def locate(path: str) -> Location:
     for reader in _READERS:
         if mark and reader.NAMES.search(os.path.basename(file)):
             return Location(file, item, reader)
-    for reader in _READERS:
+    for reader in _WITHOUT_ITEM:
         if reader.NAMES.search(os.path.basename(path)):
             return Location(path, "", reader)
     return Location(path)

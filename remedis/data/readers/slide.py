@@ -29,6 +29,7 @@ import numpy as np
 
 from remedis import extras
 from remedis.data import resolutions
+from remedis.data.readers import tiff_image
 from remedis.data.readers.unreadable import Unreadable
 
 SUFFIXES = ("svs", "tif", "tiff", "ndpi", "mrxs", "scn", "vms", "vmu", "bif", "svslide")
@@ -203,7 +204,9 @@ def opened(file: str) -> Iterator[Any]:
         # After an error OpenSlide refuses all reads, so the slide is not kept open.
         damaged = not isinstance(error, openslide.OpenSlideUnsupportedFormatError)
         fault = "is truncated or damaged" if damaged else "is not of a format OpenSlide reads"
-        raise Unreadable(f"The slide {fault}.") from None
+        hint = "; a small image in TIFF is read by the name of its file alone, without #"
+        is_tiff = not damaged and tiff_image.NAMES.search(file)
+        raise Unreadable(f"The slide {fault}{hint if is_tiff else ''}.") from None
     slides[key] = slide
     while len(slides) > _OPEN_SLIDES:
         slides.popitem(last=False)[1].close()

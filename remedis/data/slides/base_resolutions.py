@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from remedis.data import resolutions
 from remedis.data.readers import Unreadable, slide
 from remedis.errors import UserError, some
+from remedis.options import spelled_option
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,9 +48,9 @@ class Given:
                 "give one of the names only."
             )
         _LOG.warning(
-            f"override_mpp is replaced by {_spelled('slide_mpp', 'NUMBER')}, for "
+            f"override_mpp is replaced by {spelled_option('slide_mpp', 'NUMBER')}, for "
             "slides that do not state their resolution; "
-            f"{_spelled('override_known_mpp', 'True')} beside it also changes the "
+            f"{spelled_option('override_known_mpp')} beside it also changes the "
             "slides that do, as override_mpp does. It will be removed in the next version."
         )
         object.__setattr__(self, "slide_mpp", self.override_mpp)
@@ -90,9 +91,9 @@ def choose(
     """
     if given.override_known_mpp and given.slide_mpp is None and all(map(math.isnan, of_table)):
         raise UserError(
-            f"{_spelled('override_known_mpp', 'True')} has no resolution to use; "
+            f"{spelled_option('override_known_mpp')} has no resolution to use; "
             + (f"give it in the column mpp of {table}, or " if table else "")
-            + f"set {_spelled('slide_mpp', 'NUMBER')}."
+            + f"set {spelled_option('slide_mpp', 'NUMBER')}."
         )
     with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
         stated = list(threads.map(lambda name: _stated(root / name), names))
@@ -128,8 +129,8 @@ def _refuse(
     other: Sequence[str],
     table: pathlib.Path | None,
 ) -> None:
-    override = _spelled("override_known_mpp", "True")
-    for_all = f"set {_spelled('slide_mpp', 'NUMBER')}"
+    override = spelled_option("override_known_mpp")
+    for_all = f"set {spelled_option('slide_mpp', 'NUMBER')}"
     if silent:
         raise UserError(
             f"{len(silent):,} of {total:,} slides do not state their micrometres per pixel: "
@@ -168,7 +169,3 @@ def _stated(path: pathlib.Path) -> float | str | None:
                 return str(error)
     except Unreadable as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _spelled(name: str, example: str) -> str:
-    return name

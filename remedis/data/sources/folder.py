@@ -1,8 +1,9 @@
 """Your own images sorted into folders: `split/class/*`, or `class/*`; no code and no table.
 
-Input: `.png`, `.jpg` and `.jpeg` files, and DICOM files with a name that the reader knows
-(`remedis.data.readers.dicom_image`), in the folder of their class or below it. Links to folders are
-followed. Other files are skipped and counted; names and folders that begin with a dot are skipped.
+Input: `.png`, `.jpg` and `.jpeg` files, small `.tif` and `.tiff` files, and DICOM files with a name
+that the reader knows (`remedis.data.readers.dicom_image`), in the folder of their class or below
+it. Links to folders are followed. Other files are skipped and counted; names and folders that begin
+with a dot are skipped.
 Labels: one column per class, with the name of its folder: 1 for images of the class, 0 for others.
 With two classes you may name one, such as ("pneumonia",): then there is only that column.
 Metadata: the patient, if a pattern finds it in the names of files. The same id in two classes is
@@ -21,7 +22,7 @@ import pandas as pd
 from remedis import files
 from remedis.data import canonical_ids
 from remedis.data.manifest import Manifest, check_labels
-from remedis.data.readers import dicom_image
+from remedis.data.readers import dicom_image, tiff_image
 from remedis.data.sources import file_tree
 from remedis.data.tables import missing
 from remedis.data.tables.strings import STRING
@@ -30,7 +31,7 @@ from remedis.options import spelled, spelled_option
 
 _LOG = logging.getLogger(__name__)
 
-_ENCODED = (".png", ".jpg", ".jpeg")
+_SUFFIXES = (".png", ".jpg", ".jpeg", *tiff_image.SUFFIXES)
 SPLITS = {
     "train": "train",
     "val": "validation",
@@ -158,7 +159,7 @@ def _images(
         others = f"; skipped: {some(skipped)}" if skipped else ""
         raise UserError(
             f"{root} does not hold images in split/class/* or class/*: expected files ending in "
-            f"{', '.join((*_ENCODED, *dicom_image.SUFFIXES))}{others}."
+            f"{', '.join((*_SUFFIXES, *dicom_image.SUFFIXES))}{others}."
         )
     file_tree.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
     if skipped:
@@ -169,7 +170,7 @@ def _images(
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(_ENCODED) or bool(dicom_image.NAMES.search(name))
+    return name.lower().endswith(_SUFFIXES) or bool(dicom_image.NAMES.search(name))
 
 
 def _choose(

@@ -72,10 +72,10 @@ def test_files_that_are_no_images_are_skipped(make_files):
 
 
 def test_skipped_files_are_logged(make_files, caplog):
-    directory = make_files("a/ok.png", "a/b.tif", "a/c.bmp", "b/d.png")
+    directory = make_files("a/ok.png", "a/b.gif", "a/c.bmp", "b/d.png")
     m = folder.load(directory, allow_missing_patient_ids=True)
     assert m.table["path"].tolist() == ["a/ok.png", "b/d.png"]
-    assert "skipped 2 files without the name of an image: a/b.tif, a/c.bmp" in (caplog.text)
+    assert "skipped 2 files without the name of an image: a/b.gif, a/c.bmp" in (caplog.text)
 
 
 def test_dicom_files_under_every_name_that_the_reader_knows(make_files):
@@ -118,7 +118,7 @@ def test_a_directory_whose_name_is_not_utf_8(tmp_path):
     ("names", "arguments", "sentence"),
     [
         ([], {}, "does not hold images in split/class/* or class/*: expected files ending in .png"),
-        (["a/x.txt", "b/y.tif"], {}, ".dicom, .ima; skipped: a/x.txt, b/y.tif."),
+        (["a/x.txt", "b/y.gif"], {}, ".dicom, .ima; skipped: a/x.txt, b/y.gif."),
         (FILES[:1], {}, "has one class only, 'NORMAL'; expected the folders of two or more classe"),
         (["x.png", "a/1.png", "b/2.png"], {}, "x.png is in no class; move it into the folder of"),
         ([*FILES, "train/x.png"], {}, "train/x.png is in no class; move it into the folder of a "),
