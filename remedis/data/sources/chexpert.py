@@ -1,7 +1,10 @@
 """CheXpert: chest radiographs with labels mined from reports; v1.0, full size or small.
 
 Input: JPEG radiographs, frontal and lateral, in `train/` and `valid/` beside `train.csv` and
-`valid.csv`. Both sizes have the same rows, and the directory may have any name. 223,414 images of
+`valid.csv`, or in the folders of the download in batches: `CheXpert-v1.0 batch 1 (validate & csv)`
+with both tables and `valid/`, and `CheXpert-v1.0 batch 2 (train 1)` to `batch 4 (train 3)` with the
+folders of patients. `Path` may begin with the data set, with `train/` or `valid/`, or with the
+patient. Both sizes have the same rows, and the directory may have any name. 223,414 images of
 64,540 patients in `train.csv`, 191,027 of them frontal; 234 images in `valid.csv`.
 Labels: 14, of which "No Finding" and "Support Devices" are no diseases. A label is 1, 0, -1 if the
 report is uncertain, or empty if the report does not mention the finding. These values stay as they
@@ -15,7 +18,10 @@ Citation: Irvin et al., CheXpert, 2019, arXiv 1901.07031.
 Terms: Stanford's agreement; no redistribution.
 """
 
-from collections.abc import Sequence
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -32,8 +38,11 @@ VIEWS = ("frontal", "lateral", "all")
 _SPLITS = {"train": "train", "valid": "test"}
 _COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
 _PROJECTIONS = ("AP", "PA", "LL", "RL", "")
-# <dataset>/<split>/<patient>/<study>/<image>; the dataset's directory may have been renamed.
-_PATH = r"[^/]+/(?P<path>{folder}/(?P<patient>patient\d+)/(?P<study>study\d+)/[^/]+)"
+# <dataset>/<split>/<patient>/<study>/<image>; the dataset's directory may have been renamed, and
+# what is before the patient may be left out.
+_PATH = r"(?:(?:[^/]+/)*{folder}/)?(?P<path>(?P<patient>patient\d+)/(?P<study>study\d+)/[^/]+)"
+_TABLES = "CheXpert-v1.0 batch 1 (validate & csv)"
+_BATCHES = "CheXpert-v1.0 batch * (train *)"
 
 
 def load(
@@ -52,11 +61,12 @@ def load(
     chosen = choose_labels(labels, tuple(CHEXPERT.values()))
     if views not in VIEWS:
         raise unknown_choice("choice of views", views, VIEWS)
-    root = file_tree.find_root(data_dir, "train.csv", DIRECTORIES, "CheXpert")
+    tables_root = file_tree.find_root(data_dir, "train.csv", (*DIRECTORIES, _TABLES), "CheXpert")
+    root, folders = _places(tables_root)
     column_of = {label: name for name, label in CHEXPERT.items()}
     tables = []
     for folder, split in _SPLITS.items():
-        path = root / f"{folder}.csv"
+        path = tables_root / f"{folder}.csv"
         raw = spreadsheet.read_table(path, (*_COLUMNS, *(column_of[label] for label in chosen)))
         side = raw["Frontal/Lateral"]
         spreadsheet.refuse(path, side, ~side.isin(["Frontal", "Lateral"]), "Frontal or Lateral")
@@ -69,10 +79,11 @@ def load(
             continue
         expected = f"a path like {DIRECTORIES[0]}/{folder}/patient00001/study1/view1_frontal.jpg"
         pattern = _PATH.format(folder=folder)
-        place = spreadsheet.extract(path, raw["Path"], pattern, expected)
+        written = raw["Path"].str.replace("\\", "/", regex=False)
+        place = spreadsheet.extract(path, written, pattern, expected)
         table_checks.refuse_repeated(path, place["path"].rename("Path"))
         table: dict[str, object] = {
-            "path": place["path"],
+            "path": folders[folder](place["patient"]) + place["path"],
             "patient_id": place["patient"],
             "study_id": place["patient"] + "/" + place["study"],
             "site": "chexpert",
@@ -88,10 +99,40 @@ def load(
         tables.append(pd.DataFrame(table))
     if not tables:
         raise UserError(
-            f"{root} has no {views} images in train.csv or valid.csv; set "
+            f"{tables_root} has no {views} images in train.csv or valid.csv; set "
             f"{spelled_option('views', 'all')} to take others."
         )
     return Manifest(pd.concat(tables), chosen, root, "chexpert")
+
+
+def _places(tables: pathlib.Path) -> tuple[pathlib.Path, dict[str, Callable[[pd.Series], Any]]]:
+    """Returns the root of the images, and by split the folder of each of some patients.
+
+    Args:
+      tables: the directory with `train.csv`.
+    """
+
+    def beside(folder: str) -> Callable[[pd.Series], Any]:
+        # Without a folder of the split, images are looked for beside the table.
+        there = (tables / folder).is_dir() or not any(tables.glob("patient*"))
+        return lambda patients: f"{folder}/" if there else ""
+
+    parent = tables.parent if tables.name == _TABLES else tables
+    batches = sorted(parent.glob(_BATCHES))
+    if (tables / "train").is_dir() or not batches:
+        return tables, {folder: beside(folder) for folder in _SPLITS}
+    # A patient's folder lies in one of the batches.
+    batch_of: dict[str, str] = {}
+    for batch in batches:
+        inside = batch / "train" if (batch / "train").is_dir() else batch
+        prefix = inside.relative_to(parent).as_posix()
+        batch_of |= dict.fromkeys(os.listdir(inside), f"{prefix}/")
+    valid = parent / _TABLES / "valid"
+    valid_prefix = f"{valid.relative_to(parent).as_posix()}/" if valid.is_dir() else "valid/"
+    return parent, {
+        "train": lambda patients: patients.map(batch_of).fillna(f"{batches[0].name}/"),
+        "valid": lambda patients: valid_prefix,
+    }
 
 
 def _views(raw: pd.DataFrame) -> pd.Series:

@@ -1,8 +1,11 @@
-"""MIMIC-CXR-JPG 2.0.0: chest radiographs of an emergency department, labels mined from reports.
+"""MIMIC-CXR-JPG 2.0.0 and 2.1.0: chest radiographs, labels mined from reports.
 
-Input: 377,110 JPEG radiographs of 227,835 studies of 65,379 patients, in
+Input: 377,110 JPEG radiographs of 227,835 studies of 65,379 patients of an emergency department, in
 `files/p10/p10000032/s50414267/<image>.jpg`; tables `mimic-cxr-2.0.0-{metadata,split,chexpert}`,
-as `.csv.gz` or unpacked as `.csv`, which has precedence.
+as `.csv.gz` or unpacked as `.csv`, which has precedence. Version 2.1.0 has the same tables under
+the same names, and one more, which is not read here: `mimic-cxr-2.1.0-test-set-labeled.csv`, the
+labels that a radiologist read from the reports of a part of the test studies. The two versions have
+the same images: give one directory.
 Labels: the 14 of CheXpert's labeller, one value per study, which all its images share. A label is
 1, 0, -1 if the report is uncertain, or empty if the report does not mention the finding; the few
 studies without labels have empty ones, and 0 in `any_label`. The policies of
@@ -34,7 +37,7 @@ from remedis.options import spelled_option
 
 _LOG = logging.getLogger(__name__)
 
-DIRECTORIES = ("mimic-cxr-jpg-2.0.0", "mimic-cxr-jpg", "2.0.0")
+DIRECTORIES = ("mimic-cxr-jpg-2.0.0", "mimic-cxr-jpg-2.1.0", "mimic-cxr-jpg", "2.0.0", "2.1.0")
 VIEWS = ("frontal", "lateral", "all")
 _STEM = "mimic-cxr-2.0.0-"
 _SPLITS = {"train": "train", "validate": "validation", "test": "test"}

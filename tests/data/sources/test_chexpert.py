@@ -118,3 +118,70 @@ def test_both_sizes_in_one_directory(write, tmp_path):
 def test_an_image_listed_more_than_once(write):
     with pytest.raises(UserError, match=r"row 6, column 'Path': got .*; expected every image once"):
         chexpert.load(write(train=[*TRAIN, TRAIN[0].replace("-small", "")]))
+
+
+@pytest.mark.parametrize("prefix", ["", "train/", "CheXpert-v1.0/train/", "D:\\data\\train\\"])
+def test_paths_may_begin_anywhere_before_the_patient(write, prefix):
+    rows = [row.replace("CheXpert-v1.0-small/train/", prefix) for row in TRAIN]
+    if "\\" in prefix:
+        rows = [row.replace("/", "\\") for row in rows]
+    m = chexpert.load(write(train=rows))
+    assert m.table["path"].tolist()[::3] == [
+        "train/patient00001/study1/view1_frontal.jpg",
+        "valid/patient64541/study1/view1_frontal.jpg",
+    ]
+    wrong = rows[0].replace("train", "valid") if prefix else "x" + rows[0]
+    with pytest.raises(UserError, match=r"column 'Path': got .* expected a path like"):
+        chexpert.load(write(train=[wrong], name="other"))
+
+
+def write_tree(root, table, patients, image):
+    """Writes `train.csv` and `valid.csv` into one folder, and an image per patient elsewhere."""
+    table.mkdir(parents=True)
+    (table / "train.csv").write_text("\n".join([HEADER, *TRAIN]) + "\n")
+    (table / "valid.csv").write_text("\n".join([HEADER, *VALID]) + "\n")
+    for folder in patients:
+        for study in ("study1", "study2"):
+            (root / folder / study).mkdir(parents=True)
+            (root / folder / study / "view1_frontal.jpg").write_bytes(image)
+
+
+BATCH = "CheXpert-v1.0 batch"
+
+
+@pytest.mark.parametrize("inside", ["", "train/"])
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_download_in_batches(tmp_path, inside, copied):
+    tables = tmp_path if copied else tmp_path / f"{BATCH} 1 (validate & csv)"
+    write_tree(
+        tmp_path,
+        tmp_path / "tables",
+        [
+            f"{BATCH} 2 (train 1)/{inside}patient00001",
+            f"{BATCH} 3 (train 2)/{inside}patient00002",
+            f"{BATCH} 1 (validate & csv)/valid/patient64541",
+        ],
+        b"",
+    )
+    for name in ("train.csv", "valid.csv"):
+        (tmp_path / "tables" / name).rename(tables / name)
+    for given in {tmp_path, tables}:
+        m = chexpert.load(given)
+        assert m.root == tmp_path
+        assert all((m.root / path).is_file() for path in m.table["path"])
+        assert m.table["path"].tolist()[0].startswith(f"{BATCH} 2 (train 1)/{inside}patient00001/")
+        assert m.table["patient_id"].nunique() == 3
+
+
+def test_a_patient_in_no_batch_is_a_missing_image(tmp_path):
+    folders = [f"{BATCH} 2 (train 1)/patient00001", f"{BATCH} 1 (validate & csv)/valid/x"]
+    write_tree(tmp_path, tmp_path / f"{BATCH} 1 (validate & csv)", folders, b"")
+    missing = [p for p in chexpert.load(tmp_path).table["path"] if not (tmp_path / p).is_file()]
+    assert len(missing) == 3
+
+
+def test_patients_beside_the_table(tmp_path):
+    folders = ["here/patient00001", "here/patient00002", "here/valid/patient64541"]
+    write_tree(tmp_path, tmp_path / "here", folders, b"")
+    m = chexpert.load(tmp_path / "here")
+    assert all((m.root / path).is_file() for path in m.table["path"])
