@@ -23,7 +23,7 @@ def _add_embed(commands: Any) -> None:
         "embed",
         help="computes the embedding of every image",
         description="Computes the embedding of every image and writes a table: ids, labels, "
-        "embeddings.",
+        "embeddings. DATA may be a folder of images, without labels and patients.",
     )
     _add_checkpoint(embed)
     shared_arguments.add_data(embed)
@@ -89,7 +89,7 @@ def _embed(parsed: argparse.Namespace) -> int:
     from remedis.reporting.notes import RANDOM_WEIGHTS
 
     embed.check_out(parsed.out)
-    embedded = _embedded(parsed, shared_arguments.manifest(parsed))
+    embedded = _embedded(parsed, shared_arguments.images(parsed))
     embed.write(embedded, parsed.out)
     images, channels = embedded.rows.shape
     _LOG.info(

@@ -106,6 +106,20 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
     return sources.load_with(parsed.source, parsed.data, labels, options)
 
 
+def images(parsed: argparse.Namespace) -> Any:
+    """Returns the images of the data of the command line, for what needs no label and no patient.
+
+    Args:
+      parsed: with the arguments of `add_source`, and `data`.
+    """
+    if parsed.labels is not None:
+        return manifest(parsed)
+    options = literals(parsed.option, "--option")
+    from remedis.data import sources
+
+    return sources.load_images(parsed.source, parsed.data, options)
+
+
 def add_backbone(parser: argparse.ArgumentParser) -> None:
     """Adds the embedding, the preprocessing before it and the store it is kept in."""
     add = parser.add_argument

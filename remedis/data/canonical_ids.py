@@ -115,12 +115,25 @@ def refuse_alike(ids: Iterable[str], left_out: Iterable[str], column: str, advic
       column: the column of the ids, for the message.
       advice: the end of the message.
     """
-    if found := alike(ids, left_out):
-        listed = some([f"{a} ~ {b}" for a, b in found])
-        raise UserError(
-            f"{len(found):,} pairs of {column} of images that are used and of images that are left "
-            f"out differ only in leading zeros, '.0' or letter case: {listed}; {advice}."
-        )
+    if sentence := about_alike(ids, left_out, column):
+        raise UserError(f"{sentence}; {advice}.")
+
+
+def about_alike(ids: Iterable[str], left_out: Iterable[str], column: str) -> str:
+    """Returns a sentence without its end about ids as of `refuse_alike`; empty if there are none.
+
+    Args:
+      ids: canonical ids of the images that are used.
+      left_out: canonical ids of the images that are not.
+      column: the column of the ids, for the message.
+    """
+    if not (found := alike(ids, left_out)):
+        return ""
+    listed = some([f"{a} ~ {b}" for a, b in found])
+    return (
+        f"{len(found):,} pairs of {column} of images that are used and of images that are left "
+        f"out differ only in leading zeros, '.0' or letter case: {listed}"
+    )
 
 
 def _by_spelling(ids: Iterable[str]) -> Mapping[str, list[str]]:

@@ -4,16 +4,11 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from remedis.data import canonical_ids, fingerprints, sources
-from remedis.data.manifest import REQUIRED, Manifest
-from remedis.data.tables import columns, spreadsheet
+from remedis.data import image_list, sources
+from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
 from remedis.options import literals, pairs
 
-UNLABELLED = "unlabelled"  # a manifest has at least one label; this one is unknown for all images
 _EXAMPLE = "'csv=/data/mine; chestxray14=/data/ChestX-ray14'"
 
 
@@ -50,44 +45,6 @@ def load(
         number = sum(source == earlier for earlier, _ in entries[: i + 1])
         loaded[source if number == 1 else f"{source}-{number}"] = manifest
     return loaded
-
-
-def unlabelled(
-    table: pd.DataFrame, root: pathlib.Path, source: str, packed_from: str = ""
-) -> Manifest:
-    """Returns the images of a table as a manifest, without any column that may be a label.
-
-    Args:
-      table: with `path`, and with those columns of ids, sites and splits that it has.
-      root: directory that relative paths are relative to.
-      source: name of the data in error messages.
-      packed_from: as for `Manifest`.
-
-    Raises:
-      UserError: as `Manifest` raises it.
-    """
-    kept = (*REQUIRED, "slide_id", fingerprints.ORIGINAL)
-    identifying = table[[name for name in kept if name in table]]
-    absent = {name: None for name in REQUIRED if name not in identifying}
-    known = identifying.assign(**absent, **{UNLABELLED: np.nan})
-    return Manifest(known, (UNLABELLED,), root, source, packed_from=packed_from)
-
-
-def read_csv(path: pathlib.Path) -> Manifest:
-    """Returns the images that a CSV file lists by `path`; no column needs to be a label.
-
-    Raises:
-      UserError: the file cannot be read or has no column `path`, or a row has no path or that of
-        an earlier row.
-    """
-    table = spreadsheet.read_table(path, required=("path",))
-    for name in table.columns.intersection(list(canonical_ids.COLUMNS)):
-        table[name] = columns.ids(path, table[name])
-    spreadsheet.refuse(path, table["path"], table["path"] == "", "the path of an image")
-    table["path"] = columns.paths(path, table["path"], path.parent)
-    repeated = table["path"].duplicated()
-    spreadsheet.refuse(path, table["path"], repeated, "every image once; remove the row")
-    return unlabelled(table, path.parent, str(path))
 
 
 def _entries(text: str) -> list[tuple[str, str]]:
@@ -128,8 +85,8 @@ def _load(
     if source == "csv" and not options:
         # The source `csv` requires labels.
         path = pathlib.Path(directory)
-        return read_csv(path if path.suffix.lower() == ".csv" else path / "manifest.csv")
+        return image_list.read_csv(path if path.suffix.lower() == ".csv" else path / "manifest.csv")
     if "allow_missing_patient_ids" in sources.options_of(source):
         options = {"allow_missing_patient_ids": allow_missing_patient_ids, **options}
     manifest = sources.load(source, directory, **options)
-    return unlabelled(manifest.table, manifest.root, manifest.source, manifest.packed_from)
+    return image_list.of_table(manifest.table, manifest.root, manifest.source, manifest.packed_from)

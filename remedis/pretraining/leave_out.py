@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from remedis import files
-from remedis.data import canonical_ids, judged_images
+from remedis.data import canonical_ids, image_list, judged_images
 from remedis.data.checks import look_hashes, scan
 from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
@@ -16,7 +16,6 @@ from remedis.data.manifest import Manifest
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError
 from remedis.options import items
-from remedis.pretraining import collect
 
 _EXPECTED = (
     "expected CSV files with a column 'path' or 'patient_id', and directories of runs or studies"
@@ -108,7 +107,7 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
                 f"{', '.join(map(str, table))}; {_EXPECTED}."
             )
         return LeftOut(name, path.parent, patients=patients)
-    images = collect.read_csv(path)
+    images = image_list.read_csv(path)
     scanned = scan.scan(images, cache).set_index("path")
     hashes = scanned["sha256"]
     if unreadable := hashes[hashes.isna()].index.tolist():

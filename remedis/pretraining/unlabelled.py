@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import canonical_ids
+from remedis.data import canonical_ids, image_list
 from remedis.data.batches.partners import Partners
 from remedis.data.checks import scan
-from remedis.data.fingerprints import ORIGINAL, Fingerprints
+from remedis.data.fingerprints import ORIGINAL, Fingerprints, originals
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.errors import UserError, unknown_choice
 from remedis.finetuning.rehearsal import LAYOUTS
@@ -117,12 +117,11 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
         for name, manifest in loaded.items()
     ]
     table = pd.concat(tables, ignore_index=True)
-    everything = collect.unlabelled(table, pathlib.Path(os.sep), "config.data")
+    everything = image_list.of_table(table, pathlib.Path(os.sep), "config.data")
     scanned = scan.scan(everything, run / "scan.parquet")
     table["sha256"], table["look"] = scanned["sha256"], scanned["look"]
     table["why"] = _why(table, left_out)
-    if not settings.allow_similar_ids:
-        _refuse_similar_ids(table, loaded, left_out)
+    similar = _similar_ids(table, loaded, left_out, settings.allow_similar_ids)
     remaining = (table["why"] == "").to_numpy(dtype=bool)
     if not remaining.any():
         raise UserError(
@@ -136,7 +135,7 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
         run / "bad_images.csv",
     )
     table["used"] = table["path"].isin(used.table["path"])
-    summary = _summary(table, len(bad), _not_compared(loaded, left_out))
+    summary = _summary(table, len(bad), [*_not_compared(loaded, left_out), *similar])
     files.write_json(run / "leaks.json", summary)
     _LOG.info(_overview(summary))
     pairs = None
@@ -195,7 +194,7 @@ def _fingerprints(table: pd.DataFrame, loaded: Mapping[str, Manifest]) -> list[F
 def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
     """Returns the column `why`, completed by hashes and by the ids of images left out."""
     why = table["why"].copy()
-    everything = Fingerprints(table.assign(**{ORIGINAL: table.get(ORIGINAL)}), "")
+    everything = Fingerprints(table.assign(**{ORIGINAL: originals(table)}), "")
     for listed in left_out:
         identical = everything.having(set(listed.hashes)) & (why == "")
         why[identical] = f"in {listed.name}"
@@ -211,14 +210,22 @@ def _why(table: pd.DataFrame, left_out: Sequence[LeftOut]) -> pd.Series:
     return why
 
 
-def _refuse_similar_ids(
-    table: pd.DataFrame, loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]
-) -> None:
-    """Raises a UserError if a patient or study that is left out may be used in another spelling."""
+def _similar_ids(
+    table: pd.DataFrame,
+    loaded: Mapping[str, Manifest],
+    left_out: Sequence[LeftOut],
+    allowed: bool,
+) -> list[str]:
+    """Returns a sentence per column of ids that may be left out in another spelling.
+
+    Raises:
+      UserError: there are such ids and they are not allowed.
+    """
     advice = (
         "write each id in one way, or set config.allow_similar_ids if they are different patients "
         "or studies"
     )
+    sentences = []
     for name, manifest in loaded.items():
         of_source = table[table["source"] == name]
         excluded = of_source["why"] != ""
@@ -228,7 +235,13 @@ def _refuse_similar_ids(
             for listed in left_out:
                 if column == "patient_id" and listed.knows(manifest.root):
                     others |= listed.patients
-            canonical_ids.refuse_alike(ids[~excluded].dropna(), others, column, advice)
+            found = canonical_ids.about_alike(ids[~excluded].dropna(), others, column)
+            if found and not allowed:
+                raise UserError(f"{found}; {advice}.")
+            if found:
+                option = "config.allow_similar_ids"
+                sentences.append(f"{name}: {found}; they are taken as different, as {option} says.")
+    return sentences
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

@@ -213,6 +213,11 @@ def test_a_listed_patient_is_left_out_in_every_spelling(prepared, mine):
     )
     everyone = prepared(f"csv={mine}", leave_out=str(listed), allow_similar_ids=True)
     assert len(patients(everyone)) == PATIENTS
+    assert (
+        "csv: 2 pairs of patient_id of images that are used and of images that are left out differ "
+        "only in leading zeros, '.0' or letter case: p2 ~ p02, p4 ~ P4; they are taken as "
+        "different, as config.allow_similar_ids says."
+    ) in everyone.summary["unchecked"]
 
 
 def test_a_patient_of_a_left_out_split_is_refused_in_another_spelling(prepared, tmp_path):

@@ -2,6 +2,7 @@
 
 import collections.abc
 import inspect
+import pathlib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -97,6 +98,12 @@ def load_with(
     Raises:
       UserError: as `load`.
     """
+    _check_options(name, options)
+    return _SOURCES[name](data_dir, labels, **options)
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Raises a UserError for an option that a source does not have, or of the wrong type."""
     known = options_of(name)
     expected = typing.get_type_hints(_SOURCES[name])
     for option, value in options.items():
@@ -107,7 +114,35 @@ def load_with(
                 f"The option {option!r} of the source {name!r} is {value!r}; expected "
                 f"{_type_name(expected[option])}."
             )
-    return _SOURCES[name](data_dir, labels, **options)
+
+
+def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> Manifest:
+    """Returns the images of a data set for what needs neither labels nor patients.
+
+    Labels are those of the data set where they need no naming. The source `csv` takes a folder of
+    images too, and `dicom` a folder without a table of labels.
+
+    Args:
+      name: one of `NAMES`.
+      data_dir: the directory of the data set.
+      options: further options of the source, see `options_of`.
+
+    Raises:
+      UserError: as `load`.
+    """
+    known = options_of(name)
+    if "allow_missing_patient_ids" in known:
+        options = {**options, "allow_missing_patient_ids": True}
+    without_labels: dict[str, Source] = {
+        "csv": csv_manifest.load_images,
+        "dicom": dicom_files.load_images,
+    }
+    labels_file = pathlib.Path(data_dir) / dicom_files.LABELS
+    if name not in without_labels or (name == "dicom" and labels_file.is_file()):
+        return load_with(name, data_dir, None, options)
+    _check_options(name, options)
+    taken = inspect.signature(without_labels[name]).parameters
+    return without_labels[name](data_dir, **{k: v for k, v in options.items() if k in taken})
 
 
 def same_empty_labels(first: str, second: str) -> bool:

@@ -15,10 +15,13 @@ import pathlib
 from collections.abc import Sequence
 
 from remedis import files
-from remedis.data import manifest
+from remedis.data import image_list, manifest
+from remedis.data.sources import layout_guess
 from remedis.data.tables.table_form import TableForm
 from remedis.errors import UserError
+from remedis.options import spelled
 
+FILE = "manifest.csv"
 # A path that does not exist and ends so is a missing file, not a missing directory.
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".xls")
 
@@ -50,11 +53,12 @@ def load(
     Raises:
       UserError: labels are not named, or the file is not as `read_csv` expects.
     """
+    path = _table(data_dir)
     if labels is None:
-        raise UserError("The source 'csv' needs the names of its label columns: set `labels`.")
-    path = pathlib.Path(data_dir)
-    if not path.is_file() and path.suffix.lower() not in TABLE_SUFFIXES:
-        path = path / "manifest.csv"
+        raise UserError(
+            "The source 'csv' needs the names of its label columns: set "
+            f"{spelled('labels', 'LABEL_A,LABEL_B')}."
+        )
     return manifest.read_csv(
         path,
         labels,
@@ -62,3 +66,40 @@ def load(
         allow_missing_patient_ids=allow_missing_patient_ids,
         form=TableForm.of_texts(columns, values, separator, encoding, path_prefix),
     )
+
+
+def load_images(
+    data_dir: files.Path,
+    columns: str = "",
+    separator: str = "",
+    encoding: str = "",
+    images: str = "",
+    path_prefix: str = "",
+) -> manifest.Manifest:
+    """Returns the images of a table without their labels; patients may be unknown.
+
+    The arguments are those of `load`. A directory without a table gives the images below it.
+
+    Raises:
+      UserError: as `image_list.read_csv` and `image_list.below` raise it.
+    """
+    directory = pathlib.Path(data_dir)
+    if directory.is_dir() and not (directory / FILE).is_file():
+        return image_list.below(directory)
+    path = _table(data_dir)
+    form = TableForm.of_texts(columns, "", separator, encoding, path_prefix)
+    return image_list.read_csv(path, path.parent / images, form)
+
+
+def _table(data_dir: files.Path) -> pathlib.Path:
+    """Returns the path of the table.
+
+    Raises:
+      UserError: it is not there, and the directory looks like that of another source.
+    """
+    path = pathlib.Path(data_dir)
+    if path.is_file() or path.suffix.lower() in TABLE_SUFFIXES:
+        return path
+    if not (path / FILE).is_file() and (advice := layout_guess.advice(path)):
+        raise UserError(f"There is no file {path / FILE}. {advice}")
+    return path / FILE

@@ -30,7 +30,7 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import canonical_ids
+from remedis.data import canonical_ids, image_list
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import KNOWN, REQUIRED, Manifest
 from remedis.data.readers import Unreadable, dicom_header, dicom_image
@@ -84,6 +84,31 @@ def load(
         unknown.
     """
     root = pathlib.Path(data_dir)
+    paths = _paths(root)
+    rows = _read_labels(root / LABELS)
+    chosen = choose_labels(labels, tuple(str(column) for column in rows if column not in KEYS))
+    table = _table(root, paths, skip_unreadable)
+    _check_patients(root, table, allow_missing_patient_ids)
+    table = _join(root / LABELS, table, rows, chosen)
+    return Manifest(table.assign(site=site, split=None), chosen, root, "dicom")
+
+
+def load_images(
+    data_dir: files.Path, site: str | None = None, skip_unreadable: bool = False
+) -> Manifest:
+    """Returns the images of a directory of DICOM files without labels; patients may be unknown.
+
+    The arguments are those of `load`; no table of labels is read.
+
+    Raises:
+      UserError: as `load`, but for labels and patients.
+    """
+    root = pathlib.Path(data_dir)
+    table = _table(root, _paths(root), skip_unreadable)
+    return image_list.of_table(table.assign(site=site), root, "dicom")
+
+
+def _paths(root: pathlib.Path) -> list[str]:
     if not root.is_dir():
         raise UserError(f"There is no directory {root}; expected DICOM files there.")
     paths = _find(root)
@@ -92,13 +117,7 @@ def load(
             f"{root} does not hold DICOM files: no file in it or below ends in "
             f"{', '.join(dicom_image.SUFFIXES)}, or is named by a DICOM identifier."
         )
-    rows = _read_labels(root / LABELS)
-    chosen = choose_labels(labels, tuple(str(column) for column in rows if column not in KEYS))
-    table = _table(root, paths, skip_unreadable)
-    _check_patients(root, table, allow_missing_patient_ids)
-    table = _join(root / LABELS, table, rows, chosen)
-    table = table.assign(site=site, split=None).drop(columns=["file", "SOPInstanceUID"])
-    return Manifest(table, chosen, root, "dicom")
+    return paths
 
 
 def _find(root: pathlib.Path) -> list[str]:
@@ -278,4 +297,6 @@ def _join(
     values = {name: columns.labels(path, rows[name]) for name in chosen}
     labels = pd.DataFrame(values, index=rows.index).set_axis(rows[key].tolist())
     labels = labels.reindex(key_of_image.tolist()).set_axis(table.index)
+    # A label may have the name of a column that only this module uses.
+    table = table.drop(columns=["file", "SOPInstanceUID"])
     return table.assign(modality=table["modality"].astype(STRING)).join(labels)

@@ -1,0 +1,82 @@
+"""What a directory holds that the source `csv` cannot read, and which source reads it.
+
+A directory without `manifest.csv` is often that of another source. The guess looks at names only,
+and at no more than the first few thousand of them.
+"""
+
+import itertools
+import os
+import pathlib
+from collections.abc import Iterator
+
+from remedis.data.readers import dicom_image, slide
+from remedis.errors import some
+from remedis.options import spelled
+
+IMAGES = (".png", ".jpg", ".jpeg")
+_MOST_NAMES = 5000
+# Sources, and globs of files that together only their data sets have.
+_PUBLISHED = (
+    ("chexpert", ("CheXpert-v1.0*",)),
+    ("chexpert", ("train.csv", "valid.csv", "train/patient*")),
+    ("chestxray14", ("Data_Entry_2017*.csv",)),
+    ("mimic_cxr", ("mimic-cxr-*-metadata.csv*",)),
+    ("patch_camelyon", ("camelyonpatch_level_2_split_*",)),
+    ("wilds_camelyon17", ("metadata.csv", "patches/patient_*_node_*")),
+    ("camelyon17", ("stage_labels.csv",)),
+    ("tfds", ("dataset_info.json",)),
+    ("tfds", ("*/*/dataset_info.json",)),
+)
+
+
+def advice(directory: pathlib.Path) -> str:
+    """Returns a sentence about what a directory holds and how to load it; empty if unknown.
+
+    Args:
+      directory: has no `manifest.csv`; need not exist.
+    """
+    if not directory.is_dir():
+        return ""
+    for source, marks in _PUBLISHED:
+        if all(any(directory.glob(mark)) for mark in marks):
+            return f"It looks like data of the source {source!r}: {_choose(source)}."
+    names = list(itertools.islice(_names(directory), _MOST_NAMES))
+    files = [name for name in names if not os.path.basename(name).startswith(".")]
+    images = [name for name in files if name.lower().endswith(IMAGES)]
+    dicom = [name for name in files if dicom_image.NAMES.search(os.path.basename(name))]
+    slides = [name for name in files if slide.NAMES.search(os.path.basename(name))]
+    if len(dicom) > len(images):
+        return f"It holds DICOM files, such as {dicom[0]}: {_choose('dicom')}."
+    if images:
+        folders = sorted({name.split(os.sep)[0] for name in images if os.sep in name})
+        if len(folders) > 1 and len(folders) > sum(os.sep not in name for name in images):
+            return (
+                f"It holds images in folders ({some(folders)}): if these are classes or splits, "
+                f"{_choose('folder')}."
+            )
+        tables = sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt")))
+        if not tables:
+            return (
+                f"It holds images, such as {images[0]}, but no table: write manifest.csv with the "
+                "columns path, patient_id and one per label, or sort the images into one folder "
+                f"per class and {_choose('folder')}."
+            )
+    if slides:
+        return f"It holds whole slides, such as {slides[0]}: {_choose('slides')}."
+    if tables := sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt"))):
+        named = [os.path.join(directory, table) for table in tables]
+        return f"It holds {some(tables)}: name the table, such as {named[0]}."
+    return ""
+
+
+def _choose(source: str) -> str:
+    return f"set {spelled('source', source)}"
+
+
+def _names(directory: pathlib.Path) -> Iterator[str]:
+    """Yields the files of a directory and of those below it, relative to it."""
+    for folder, below, names in os.walk(directory):
+        below[:] = sorted(name for name in below if not name.startswith((".", "__MACOSX")))
+        inside = os.path.relpath(folder, directory)
+        for name in sorted(names):
+            yield name if inside == os.curdir else os.path.join(inside, name)
