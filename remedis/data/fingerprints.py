@@ -10,6 +10,7 @@ import pandas as pd
 
 from remedis.data.checks import look_hashes
 from remedis.data.manifest import Manifest
+from remedis.data.tables.strings import STRING
 
 # The hash of the file that a packed image was made from; `remedis prepare` writes it.
 ORIGINAL = "original_sha256"
@@ -47,8 +48,7 @@ class Fingerprints:
         """
         paths = images.table["path"]
         scanned = by_path.loc[paths, ["sha256", "look"]].reset_index(drop=True)
-        known = images.table.get(ORIGINAL)
-        original = pd.Series(None, paths.index, dtype=object) if known is None else known
+        original = originals(images.table)
         table = scanned.astype(object).assign(
             path=paths.astype(object).to_numpy(),
             **{ORIGINAL: original.astype(object).to_numpy()},
@@ -98,6 +98,21 @@ class Fingerprints:
         found[rows[hit]] = stored_rows[result.stored[hit]]
         apart[rows] = result.apart
         return look_hashes.Alike(found, apart)
+
+
+def originals(table: pd.DataFrame) -> pd.Series:
+    """Returns the hash of the file that each image was packed from, missing if it was not.
+
+    A user's column of the same name that holds something else counts as missing.
+
+    Args:
+      table: of a manifest.
+    """
+    if ORIGINAL not in table:
+        return pd.Series(None, table.index, dtype=object)
+    known = table[ORIGINAL].astype(STRING)
+    is_hash = known.str.fullmatch("[0-9a-f]{64}").fillna(False).astype(bool)
+    return known.where(is_hash).astype(object)
 
 
 def joined(parts: Sequence[Fingerprints]) -> Fingerprints:

@@ -26,7 +26,9 @@ from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled
 
-FOUND = "found/"  # prefix of the columns that hold labels as found: 1, 0, -1, NaN
+# Prefix of the columns that hold labels as found: 1, 0, -1, NaN. No column of a file has a NUL
+# character in its name, so that none is taken for one of these.
+FOUND = "\0found/"
 JUDGED = ("validation", "test")
 EVALUATION_KEYS = ("eval_uncertain", "eval_unmentioned", "eval_unlabelled")
 _WORDS = {

@@ -149,7 +149,7 @@ class Manifest:
 
         Returns:
           Integers, one row per split that has images (`unassigned` for images without a split), one
-          column for each of `images`, `patients`, `studies` and the labels.
+          column for each of `images`, `patients`, `studies` and the labels (`beside`).
         """
         split = self.table["split"].fillna(UNASSIGNED).astype(object)
         groups = self.table.groupby(split)
@@ -158,7 +158,12 @@ class Manifest:
                 "images": groups.size(),
                 "patients": groups["patient_id"].nunique(),
                 "studies": groups["study_id"].nunique(),
-                **{label: (self.table[label] == 1).groupby(split).sum() for label in self.labels},
+                **{
+                    name: (self.table[label] == 1).groupby(split).sum()
+                    for label, name in beside(
+                        self.labels, ("images", "patients", "studies")
+                    ).items()
+                },
             }
         )
         order = [s for s in (*SPLITS, ID_VALIDATION, UNASSIGNED) if s in counts.index]
@@ -174,6 +179,16 @@ def _known_ids(source: str, values: pd.Series) -> pd.Series:
             f"{remark}."
         )
     return ids
+
+
+def beside(labels: Sequence[str], taken: Collection[str]) -> dict[str, str]:
+    """Returns for each label its key beside other keys: `label/NAME` if the name is taken.
+
+    Args:
+      labels: names of labels.
+      taken: the other keys, none of which has a slash.
+    """
+    return {label: f"label/{label}" if label in taken else label for label in labels}
 
 
 def check_labels(labels: Sequence[str]) -> None:

@@ -67,6 +67,7 @@ def prepare(
     import tensorflow_datasets as tfds
 
     splits = manifest.table["split"].fillna(UNASSIGNED)
+    image = _image_feature(manifest)
     description = f"Packed by remedis prepare from {manifest.source}."
     # The record of the manifest and of the preprocessing, for the source `tfds`.
     metadata = {
@@ -75,6 +76,7 @@ def prepare(
         "preprocess": preprocess.specification,
         "source": manifest.source,
         "packed_from": fingerprints.id_space(manifest),
+        "image_feature": image,
     }
 
     class Builder(  # type: ignore[misc,call-arg]
@@ -86,7 +88,7 @@ def prepare(
             return tfds.core.DatasetInfo(
                 builder=self,
                 description=description,
-                features=tfds.features.FeaturesDict(_features(manifest)),
+                features=tfds.features.FeaturesDict(_features(manifest, image)),
                 metadata=tfds.core.MetadataDict(metadata),
                 disable_shuffling=True,
             )
@@ -96,7 +98,7 @@ def prepare(
 
         def _generate_examples(self, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
             images = manifest.subset((splits == split).to_numpy())
-            return _examples(images, preprocess, split)
+            return _examples(images, preprocess, split, image)
 
     Builder.name = name
     tfds.disable_progress_bar()
@@ -108,19 +110,24 @@ def prepare(
 def _with_originals(manifest: Manifest, hashes: "pd.Series[str]") -> Manifest:
     """Returns the manifest with the hash of each original; that of a packed image stays."""
     original = manifest.table["path"].map(hashes)
-    if (known := manifest.table.get(fingerprints.ORIGINAL)) is not None:
-        original = known.fillna(original)
+    original = fingerprints.originals(manifest.table).fillna(original)
     table = manifest.table.assign(**{fingerprints.ORIGINAL: original})
     return dataclasses.replace(manifest, table=table)
 
 
-def _features(manifest: Manifest) -> dict[str, Any]:
+def _image_feature(manifest: Manifest) -> str:
+    """Returns the name of the feature with the image: `image`, unless a column is called so."""
+    name = "image"
+    while name in manifest.table:
+        name += "_"
+    return name
+
+
+def _features(manifest: Manifest, image: str) -> dict[str, Any]:
     import tensorflow_datasets as tfds
 
-    features = {"image": tfds.features.Image(shape=(None, None, 3), encoding_format="png")}
+    features = {image: tfds.features.Image(shape=(None, None, 3), encoding_format="png")}
     for column in manifest.table.columns.drop("split"):
-        if column == "image":
-            raise UserError("A column of the manifest is called 'image'; rename it to prepare it.")
         if pd.api.types.is_numeric_dtype(manifest.table[column].dtype):
             dtype = np.float32 if column in manifest.labels else np.float64
             features[column] = tfds.features.Scalar(dtype)
@@ -130,7 +137,7 @@ def _features(manifest: Manifest) -> dict[str, Any]:
 
 
 def _examples(
-    manifest: Manifest, preprocess: Preprocess, split: str
+    manifest: Manifest, preprocess: Preprocess, split: str, feature: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     load = image_loader(manifest)
 
@@ -147,5 +154,5 @@ def _examples(
     with progress(f"Preparing {split}", len(manifest)) as report:
         for row, image in enumerate(images):
             values = {name: column[row] for name, column in columns.items()}
-            yield row, {"image": image["png"].numpy(), **values}
+            yield row, {**values, feature: image["png"].numpy()}
             report(row + 1, "images")

@@ -3,7 +3,8 @@
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import tensorflow as tf
 
 from remedis import files
 from remedis.data.checks import scan
-from remedis.data.manifest import Manifest
+from remedis.data.image_list import UNLABELLED
+from remedis.data.manifest import Manifest, beside
 from remedis.errors import UserError, unknown_choice
 from remedis.inference.embedding_store import EmbeddingStore, key
 from remedis.inference.predict import IDS
@@ -149,10 +151,13 @@ def write(embedded: Embedded, path: files.Path) -> None:
     """Writes ids, labels as they are in the manifest, hashes and embeddings.
 
     A parquet file has one row per image, with lists of C float32 in the column `embedding`. An NPZ
-    file has the same columns as arrays, `embedding` as [images, C]; missing text is empty there.
+    file has the same columns as arrays, `embedding` as [images, C]; missing text is empty there. A
+    label that has the name of another column, such as `embedding`, is in `label/embedding`.
     """
     check_out(path)
-    table = embedded.manifest.table[[*IDS, *embedded.manifest.labels]].copy()
+    labels = [label for label in embedded.manifest.labels if label != UNLABELLED]
+    names = beside(labels, ("sha256", "embedding"))
+    table = embedded.manifest.table[[*IDS, *names]].rename(columns=names)
     table.insert(len(IDS), "sha256", embedded.scanned["sha256"].to_numpy())
     with files.whole_file(path) as temporary:
         if temporary.suffix == ".npz":
@@ -162,12 +167,20 @@ def write(embedded: Embedded, path: files.Path) -> None:
                 columns[str(name)] = (
                     column.fillna("").to_numpy(dtype=str) if is_text else column.to_numpy()
                 )
-            np.savez(temporary, **columns)
+            _write_npz(temporary, columns)
             return
         values = pa.array(embedded.rows.ravel())
         lists = pa.FixedSizeListArray.from_arrays(values, embedded.rows.shape[1])
         wide = pa.Table.from_pandas(table, preserve_index=False).append_column("embedding", lists)
         pyarrow.parquet.write_table(wide, temporary)
+
+
+def _write_npz(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays as `np.savez` does, which takes no array called `file`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
 
 
 def _own_preprocess(spec: str) -> str:

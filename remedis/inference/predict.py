@@ -74,5 +74,5 @@ def table(
         columns[f"logit/{name}"] = logits[:, i]
         columns[f"log_odds/{name}"] = log_odds[:, i].astype(np.float64)
         if FOUND + name in manifest.table:
-            columns[FOUND + name] = manifest.table[FOUND + name]
+            columns[f"found/{name}"] = manifest.table[FOUND + name]
     return pd.DataFrame(columns)

@@ -17,7 +17,7 @@ from remedis.data import manifest as manifests
 from remedis.data.checks import leaks, look_hashes
 from remedis.data.fingerprints import Fingerprints, beyond_chance
 from remedis.data.judged_images import JudgedSet
-from remedis.data.manifest import Manifest
+from remedis.data.manifest import Manifest, beside
 from remedis.errors import UserError
 from remedis.finetuning import data as finetuning_data
 from remedis.finetuning.data import RunData
@@ -289,5 +289,8 @@ def _counts(manifest: Manifest) -> dict[str, int]:
     return {
         "patients": int(table["patient_id"].fillna(table["path"]).nunique()),
         "images": len(table),
-        **{label: int((table[label] == 1).sum()) for label in manifest.labels},
+        **{
+            name: int((table[label] == 1).sum())
+            for label, name in beside(manifest.labels, ("patients", "images")).items()
+        },
     }

@@ -218,7 +218,7 @@ def check(
     _refuse_missing(manifest, manifest.table["split"], "split", "assign the splits first")
     table = manifest.table[manifest.table["split"].isin(list(splits))]
     unchecked: list[str] = []
-    columns = {name: table[name] for name in _COLUMNS if name in table}
+    columns = {name: table[name] for name in canonical_ids.COLUMNS if name in table}
     if not allow_missing_patient_ids:
         advice = "add the ids, or allow missing patient ids, which the receipt will say"
         _refuse_missing(manifest, table["patient_id"], "patient_id", advice)

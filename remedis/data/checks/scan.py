@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from remedis import files
-from remedis.data import readers
+from remedis.data import readers, similar_paths
 from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
 from remedis.data.manifest import Manifest
 from remedis.data.tables.strings import STRING
@@ -43,6 +43,7 @@ _MEASURES = {
 COLUMNS = ("path", "size", "mtime_ns", *_MEASURES)
 # The cache is written after every batch of images, so that a killed scan loses little.
 _BATCH = 10_000
+_MISSING = "There is no such file"
 # Images per task of a thread: with one image per task, a thread would wait as long as it works.
 _PER_TASK = 16
 
@@ -147,12 +148,24 @@ def quarantine(
         bad.to_csv(temporary, index=False)
     if len(bad) > limit * len(manifest) or len(bad) == len(manifest):
         listed = (bad["path"] + " (" + bad["fault"].str.rstrip(".") + ")").tolist()
+        similar = about_missing_files(manifest.root, bad)
         raise UserError(
             f"{len(bad):,} of {len(manifest):,} images cannot be used, more than the limit of "
-            f"{limit:.1%}. {some(listed, limit=3)}. All are listed in {report}; repair or "
-            "remove them, or raise the limit."
+            f"{limit:.1%}. {some(listed, limit=3)}. {similar and similar + ' '}All are listed in "
+            f"{report}; repair or remove them, or raise the limit."
         )
     return manifest.without(bad["path"].tolist()), bad
+
+
+def about_missing_files(root: files.Path, bad: pd.DataFrame) -> str:
+    """Returns a sentence about the files that missing paths may mean; empty if there are none.
+
+    Args:
+      root: the directory that paths are relative to.
+      bad: `path` and `fault` of bad images.
+    """
+    missing = bad.loc[bad["fault"].str.startswith(_MISSING), "path"].tolist()
+    return similar_paths.sentence(root, missing)
 
 
 def _joined(table: pd.DataFrame, measured: list[pd.DataFrame]) -> pd.DataFrame:
@@ -166,12 +179,15 @@ def _stat(manifest: Manifest) -> pd.DataFrame:
     """Returns file, item, size and time of each image, and `stat_fault` if there is no file."""
     rows: list[tuple[object, ...]] = []
     status: dict[str, tuple[object, ...]] = {}
+    similar = similar_paths.SimilarFiles(manifest.root)
     for path, name in zip(manifest.table["path"], manifest.absolute_paths(), strict=True):
         location = readers.locate(name)
         # A container holds many images.
         if location.file not in status:
             status[location.file] = _status(location.file)
         file, size, mtime_ns, fault = status[location.file]
+        if fault and (found := similar.find(path)) is not None:
+            fault = f"{str(fault).rstrip('.')}; did you mean {found!r}?"
         rows.append((path, file, location.item, size, mtime_ns, fault))
     # As objects: a column of floats would round nanoseconds.
     return _typed(pd.DataFrame(rows, columns=["path", *_KEY, "stat_fault"], dtype=object))
@@ -183,7 +199,7 @@ def _status(file: str) -> tuple[object, ...]:
     try:
         status = os.stat(file)
     except OSError as error:
-        return file, None, None, f"There is no such file ({error.strerror})."
+        return file, None, None, f"{_MISSING} ({error.strerror})."
     return file, status.st_size, status.st_mtime_ns, None
 
 

@@ -22,11 +22,13 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import files
+from remedis.data import canonical_ids
 from remedis.data import manifest as manifests
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.readers import Unreadable, tfrecord
-from remedis.data.tables import columns
+from remedis.data.tables import columns, missing
+from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled, spelled_option
 
@@ -41,7 +43,7 @@ def load(
     data_dir: files.Path,
     labels: Sequence[str] | None = None,
     dataset: str | None = None,
-    image: str = "image",
+    image: str | None = None,
     patient: str = "patient_id",
     allow_missing_patient_ids: bool = False,
 ) -> Manifest:
@@ -53,7 +55,7 @@ def load(
         columns of a manifest.
       dataset: its name, as `name` or `name/config` or `name:version`, if `data_dir` holds several
         data sets.
-      image: the feature with the image.
+      image: the feature with the image; `image` if not given.
       patient: the feature with the patient's id.
       allow_missing_patient_ids: accept a data set without patients. Splits then treat each image as
         a patient of its own, and leaks by patient cannot be found.
@@ -73,6 +75,9 @@ def load(
             "`tfds convert_format`."
         )
     features = dict(builder.info.features)
+    metadata = builder.info.metadata or {}
+    # `remedis prepare` names it otherwise if a column of the manifest is called `image`.
+    image = image or metadata.get("image_feature") or "image"
     if not isinstance(features.get(image), tfds.features.Image):
         images = [key for key, f in features.items() if isinstance(f, tfds.features.Image)]
         raise unknown_choice(f"image feature of {root}", image, images or ["none"])
@@ -95,7 +100,6 @@ def load(
         for key, feature in features.items()
         if isinstance(feature, tfds.features.Tensor) and feature.shape == () and key != image
     }
-    metadata = builder.info.metadata or {}
     if labels is None and "labels" in metadata:  # written by `remedis prepare`
         labels = tuple(metadata["labels"])
     for label in labels or ():
@@ -105,20 +109,33 @@ def load(
                 f"{type(features[label]).__name__}; expected a scalar to be a label."
             )
     chosen, origins = _labels(labels, scalars, root, patient)
-    table = _read(builder, tfds.features.FeaturesDict(scalars), image)
+    table, paths, split = _read(builder, tfds.features.FeaturesDict(scalars), image)
     values = {
         label: _values(table[feature].to_numpy(), scalars[feature], value)
         for label, (feature, value) in zip(chosen, origins, strict=True)
     }
     table = _named(table, scalars)
     if "original_path" in table:  # a prepared data set was prepared a second time
-        table = table.drop(columns="path")
+        table = table.drop(columns="path", errors="ignore")
     table = table.rename(columns={"path": "original_path"})
-    table = table.rename(columns={"record": "path", patient: "patient_id"})
-    table = table.assign(**values)
+    if patient in table and patient != "patient_id":
+        table = table.drop(columns="patient_id", errors="ignore")
+        table = table.rename(columns={patient: "patient_id"})
+    # A name that a data set gives to a feature must not stand for ours.
+    table = table.assign(path=paths, split=split).assign(**values)
     for column in manifests.REQUIRED:
         if column not in table:
             table[column] = None
+    unknown = canonical_ids.column(table["patient_id"]).isna()
+    if unknown.any() and not allow_missing_patient_ids:
+        remark = missing.remark(table["patient_id"][unknown].astype(STRING))
+        raise UserError(
+            f"{int(unknown.sum()):,} of {len(table):,} images of the dataset in {root} have no "
+            f"{patient}{remark and f' ({remark})'}; without patients, images of one person can be "
+            "in training and in test. Add the ids, or set "
+            f"{spelled('allow_missing_patient_ids')} to take every such image as a patient of its "
+            "own."
+        )
     for column, parse in {"sex": columns.sexes, "age": columns.ages, "mpp": columns.mpps}.items():
         if column in table and not pd.api.types.is_numeric_dtype(table[column].dtype):
             table[column] = parse(root, table[column].fillna(""))
@@ -214,13 +231,15 @@ def _named(table: pd.DataFrame, scalars: Mapping[str, Any]) -> pd.DataFrame:
     return table
 
 
-def _read(builder: Any, features: Any, image: str) -> pd.DataFrame:
-    """Returns one row per record: `record`, the path of its image, `split`, and the features.
+def _read(builder: Any, features: Any, image: str) -> tuple[pd.DataFrame, list[str], pd.Series]:
+    """Returns the features, the path of the image and the split of every record, in order.
 
     Raises:
       UserError: a shard is damaged, or there is no record.
     """
-    tables = []
+    tables: list[pd.DataFrame] = []
+    paths: list[str] = []
+    split_of: list[str | None] = []
     for split, info in builder.info.splits.items():
         for file in map(str, info.filepaths):
             try:
@@ -231,11 +250,14 @@ def _read(builder: Any, features: Any, image: str) -> pd.DataFrame:
                 ) from error
             data = tf.data.TFRecordDataset(file).map(features.deserialize_example, tf.data.AUTOTUNE)
             batches = list(data.batch(_BATCH).as_numpy_iterator()) if names else []
-            table = pd.DataFrame({"record": names})
-            for key in features if batches else ():
-                table[key] = np.concatenate([batch[key] for batch in batches])
-            tables.append(table.assign(split=_SPLITS.get(split)))
-    if not any(map(len, tables)):
+            columns = {
+                key: np.concatenate([batch[key] for batch in batches])
+                for key in (features if batches else ())
+            }
+            tables.append(pd.DataFrame(columns, index=range(len(names))))
+            paths += names
+            split_of += [_SPLITS.get(split)] * len(names)
+    if not paths:
         raise UserError(
             f"The dataset {builder.info.full_name} in {builder.data_dir} has no images."
         )
@@ -244,4 +266,4 @@ def _read(builder: Any, features: Any, image: str) -> pd.DataFrame:
         if table[column].map(lambda value: isinstance(value, bytes)).all():
             table[column] = table[column].str.decode("utf-8")
             table[column] = table[column].replace("", None)
-    return table
+    return table, paths, pd.Series(split_of, table.index, dtype=object)

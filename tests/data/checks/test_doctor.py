@@ -451,3 +451,20 @@ def test_patients_written_three_ways_in_three_splits_are_an_error(cohort):
 
 def manifest_with(manifest: Manifest, patient_ids: list[str]) -> Manifest:
     return dataclasses.replace(manifest, table=manifest.table.assign(patient_id=patient_ids))
+
+
+@pytest.mark.parametrize(
+    ("ids", "sentence"),
+    [
+        (["0"] * 6, "All 6 images are of one patient, '0', and go into one split."),
+        (["0"] * 11 + [f"p{i}" for i in range(9)], "11 of 20 images are of one patient, '0', and"),
+        (["0"] * 10 + [f"p{i}" for i in range(10)], ""),
+        (["0"] * 5 + ["p1"], ""),
+        (["p0"], ""),
+        ([None] * 6, ""),
+    ],
+)
+def test_a_patient_who_has_most_images_is_a_warning(make, ids, sentence):
+    found = examine._patient_of_most(make(len(ids), patient_id=ids))
+    assert [f.severity for f in found] == ["warning"] * bool(sentence)
+    assert not found or found[0].sentence.startswith(sentence)

@@ -16,7 +16,7 @@ _COUNTED = 20  # the most values of a column, or sizes, with a row of their own
 
 def of_manifest(manifest: Manifest) -> dict[str, Rows]:
     """Returns `splits`, `labels` and, where known, `sex`, `view`, `site` and `age`."""
-    counts = manifest.counts().drop(columns=list(manifest.labels))
+    counts = manifest.counts()[["images", "patients", "studies"]]
     tables: dict[str, Rows] = {"splits": _rows(counts.rename_axis("split").reset_index())}
     tables["labels"] = tuple(
         {"label": label, "split": split, **_label_counts(rows, label)}

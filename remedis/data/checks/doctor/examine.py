@@ -27,6 +27,10 @@ FRACTIONS = {"train": 0.7, "validation": 0.1, "test": 0.2}
 MAX_BAD_IMAGES = 0.01
 
 
+# Of fewer patients one may well have most images, as of whole slides.
+_PATIENTS = 10
+
+
 def diagnose(
     manifest: Manifest,
     min_patients: int,
@@ -76,6 +80,7 @@ def diagnose(
     findings: list[Finding] = []
     if not allow_missing_patient_ids and manifest.table["patient_id"].isna().any():
         findings.append(_missing_patients(manifest))
+    findings += _patient_of_most(manifest)
     manifest, about_splits = _split(manifest, fractions, seed, unit, complete_splits)
     findings += about_splits
     used = manifest.table["split"].isin(SPLITS) | manifest.table["split"].isna()
@@ -84,7 +89,8 @@ def diagnose(
     scanned = scan.scan(manifest, cache)
     bad = scanned["fault"].notna()
     if bad.any():
-        findings.append(_unreadable(scanned[bad], total, max_bad_images))
+        similar = scan.about_missing_files(manifest.root, scanned[bad])
+        findings.append(_unreadable(scanned[bad], total, max_bad_images, similar))
     manifest = manifest.without(scanned["path"][bad].tolist())
     scanned = scanned[~bad].reset_index(drop=True)
     tables = counts.of_manifest(manifest) if len(manifest) else {}
@@ -121,6 +127,29 @@ def _missing_patients(manifest: Manifest) -> Finding:
         f"{spelled('allow_missing_patient_ids')}.",
         missing,
     )
+
+
+def _patient_of_most(manifest: Manifest) -> list[Finding]:
+    """Returns a finding if one patient has all images, or most images of ten patients or more.
+
+    De-identification may write the same id, such as 0, into every file.
+    """
+    sizes = manifest.table["patient_id"].value_counts()
+    total = len(manifest)
+    if not len(sizes) or sizes.iloc[0] < 2 or (sizes.iloc[0] < total and len(sizes) < _PATIENTS):
+        return []
+    name, count = str(sizes.index[0]), int(sizes.iloc[0])
+    if count < total and count <= total / 2:
+        return []
+    share = f"All {count:,}" if count == total else f"{count:,} of {total:,}"
+    return [
+        Finding(
+            WARNING,
+            "patient_of_most",
+            f"{share} images are of one patient, {name!r}, and go into one split. If the id was "
+            "written in place of real ones, restore these, or leave it empty.",
+        )
+    ]
 
 
 def _split(
@@ -161,7 +190,7 @@ def _split(
     return assigned, findings
 
 
-def _unreadable(bad: pd.DataFrame, total: int, limit: float) -> Finding:
+def _unreadable(bad: pd.DataFrame, total: int, limit: float, similar: str = "") -> Finding:
     listed = [f"{path}: {fault}" for path, fault in zip(bad["path"], bad["fault"], strict=True)]
     over = len(bad) > limit * total
     if len(bad) == total:
@@ -171,7 +200,8 @@ def _unreadable(bad: pd.DataFrame, total: int, limit: float) -> Finding:
     return Finding.from_names(
         ERROR if over or len(bad) == total else WARNING,
         "unreadable",
-        f"{len(bad):,} of {total:,} images cannot be read, {comparison}; repair or remove them.",
+        f"{len(bad):,} of {total:,} images cannot be read, {comparison}; repair or remove them."
+        + (similar and f" {similar}"),
         listed,
     )
 
