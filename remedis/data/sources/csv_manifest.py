@@ -15,13 +15,11 @@ import pathlib
 from collections.abc import Sequence
 
 from remedis import files
-from remedis.data import image_list, manifest
-from remedis.data.sources import layout_guess
+from remedis.data import image_list, layout_guess, manifest
 from remedis.data.tables.table_form import TableForm
 from remedis.errors import UserError
 from remedis.options import spelled
 
-FILE = "manifest.csv"
 # A path that does not exist and ends so is a missing file, not a missing directory.
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".xls")
 
@@ -84,7 +82,7 @@ def load_images(
       UserError: as `image_list.read_csv` and `image_list.below` raise it.
     """
     directory = pathlib.Path(data_dir)
-    if directory.is_dir() and not (directory / FILE).is_file():
+    if directory.is_dir() and not (directory / layout_guess.TABLE).is_file():
         return image_list.below(directory)
     path = _table(data_dir)
     form = TableForm.of_texts(columns, "", separator, encoding, path_prefix)
@@ -100,6 +98,5 @@ def _table(data_dir: files.Path) -> pathlib.Path:
     path = pathlib.Path(data_dir)
     if path.is_file() or path.suffix.lower() in TABLE_SUFFIXES:
         return path
-    if not (path / FILE).is_file() and (advice := layout_guess.advice(path)):
-        raise UserError(f"There is no file {path / FILE}. {advice}")
-    return path / FILE
+    layout_guess.refuse_other_layout(path)
+    return path / layout_guess.TABLE

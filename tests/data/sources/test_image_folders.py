@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from remedis import options
-from remedis.data import image_list, sources
-from remedis.data.sources import layout_guess
+from remedis.data import image_list, layout_guess, sources
+from remedis.data.readers import dicom_image, slide
 from remedis.errors import UserError
 
 
@@ -60,6 +60,11 @@ def test_a_folder_without_a_manifest_is_described(tmp_path, kind, labels):
     assert message.startswith(f"There is no file {tmp_path}/manifest.csv. It ")
     assert holds in message
     assert source is None or f"set --source={source}" in message
+
+
+def test_the_guess_knows_the_names_of_the_readers():
+    assert layout_guess.DICOM == dicom_image.NAMES
+    assert all(layout_guess.SLIDES.search(f"a.{suffix}") for suffix in slide.SUFFIXES)
 
 
 def test_the_guess_says_nothing_of_what_is_not_there(tmp_path):

@@ -1,18 +1,25 @@
 """What a directory holds that the source `csv` cannot read, and which source reads it.
 
 A directory without `manifest.csv` is often that of another source. The guess looks at names only,
-and at no more than the first few thousand of them.
+and at no more than the first few thousand of them. Readers, which load TensorFlow, are not needed.
 """
 
 import itertools
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 
-from remedis.data.readers import dicom_image, slide
-from remedis.errors import some
+from remedis import files
+from remedis.errors import UserError, some
 from remedis.options import spelled
 
+TABLE = "manifest.csv"
+# As the readers of these files have it.
+DICOM = re.compile(
+    r"\.(?:dcm|dicom|ima)$|^(?:[a-z]{2,10}\.)?[0-9]+(?:\.[0-9]+){3,}$", re.IGNORECASE
+)
+SLIDES = re.compile(r"\.(?:svs|tiff?|ndpi|mrxs|scn|vms|vmu|bif|svslide)$", re.IGNORECASE)
 IMAGES = (".png", ".jpg", ".jpeg")
 _MOST_NAMES = 5000
 # Sources, and globs of files that together only their data sets have.
@@ -29,6 +36,17 @@ _PUBLISHED = (
 )
 
 
+def refuse_other_layout(data: files.Path) -> None:
+    """Raises a UserError for a directory without a table that looks like that of another source.
+
+    Args:
+      data: what the source `csv` is given.
+    """
+    path = pathlib.Path(data)
+    if not (path / TABLE).is_file() and (sentence := advice(path)):
+        raise UserError(f"There is no file {path / TABLE}. {sentence}")
+
+
 def advice(directory: pathlib.Path) -> str:
     """Returns a sentence about what a directory holds and how to load it; empty if unknown.
 
@@ -43,8 +61,8 @@ def advice(directory: pathlib.Path) -> str:
     names = list(itertools.islice(_names(directory), _MOST_NAMES))
     files = [name for name in names if not os.path.basename(name).startswith(".")]
     images = [name for name in files if name.lower().endswith(IMAGES)]
-    dicom = [name for name in files if dicom_image.NAMES.search(os.path.basename(name))]
-    slides = [name for name in files if slide.NAMES.search(os.path.basename(name))]
+    dicom = [name for name in files if DICOM.search(os.path.basename(name))]
+    slides = [name for name in files if SLIDES.search(os.path.basename(name))]
     if len(dicom) > len(images):
         return f"It holds DICOM files, such as {dicom[0]}: {_choose('dicom')}."
     if images:
