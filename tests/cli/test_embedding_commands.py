@@ -4,12 +4,33 @@ import re
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from remedis import cli
+from remedis.inference import predict
 
 
 def _run(*arguments):
     return cli.main([str(argument) for argument in arguments])
+
+
+def test_a_folder_of_images_embeds_without_labels_and_patients(tiny_checkpoint, tmp_path, capsys):
+    for name in ("a.png", "deep/er/b.jpg"):
+        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "images" / name)
+    out = tmp_path / "e.parquet"
+    command = ["embed", tiny_checkpoint, str(tmp_path / "images"), f"--store={tmp_path / 's'}"]
+    assert _run(*command, "--preprocess=resize(16)", f"--out={out}") == 0
+    table = pd.read_parquet(out)
+    assert table["path"].tolist() == ["a.png", "deep/er/b.jpg"]
+    assert list(table) == [*predict.IDS, "sha256", "embedding"]
+    assert table["patient_id"].isna().all()
+    capsys.readouterr()
+    for kind in ("ill", "well"):
+        (tmp_path / "images" / kind).mkdir()
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "images" / kind / "c.png")
+    assert _run("probe", *command[1:], "--labels=ill") == 1
+    assert "set --source=folder" in capsys.readouterr().err
 
 
 def test_embed_through_the_store(data, tiny_checkpoint, tmp_path, capsys):
