@@ -14,7 +14,7 @@ import pandas as pd
 from remedis import files
 from remedis.data import canonical_ids, fingerprints
 from remedis.data.manifest import REQUIRED, Manifest
-from remedis.data.readers import dicom_image
+from remedis.data.readers import dicom_image, tiff_image
 from remedis.data.sources import file_tree
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.table_form import AS_FOUND, TableForm
@@ -23,7 +23,7 @@ from remedis.errors import UserError, some
 _LOG = logging.getLogger(__name__)
 
 UNLABELLED = "unlabelled"  # a manifest has at least one label; this one is unknown for all images
-_ENCODED = (".png", ".jpg", ".jpeg")
+_ENCODED = (".png", ".jpg", ".jpeg", *tiff_image.SUFFIXES)
 
 
 def of_table(
@@ -77,7 +77,8 @@ def read_csv(
 def below(directory: files.Path) -> Manifest:
     """Returns the images in a folder and those below it, in order of their paths.
 
-    Images are `.png`, `.jpg` and `.jpeg` files, and DICOM files with a name that the reader knows.
+    Images are `.png`, `.jpg`, `.jpeg`, `.tif` and `.tiff` files, and DICOM files with a name that
+    the reader knows.
     Other files are counted. Patients, studies, sites and splits are unknown.
 
     Raises:
@@ -101,6 +102,6 @@ def below(directory: files.Path) -> Manifest:
 
 
 def is_image(name: str) -> bool:
-    """Returns whether a file has the name of a JPEG, PNG or DICOM image."""
+    """Returns whether a file has the name of a JPEG, PNG, TIFF or DICOM image."""
     name = os.path.basename(name)
     return name.lower().endswith(_ENCODED) or bool(dicom_image.NAMES.search(name))

@@ -21,6 +21,7 @@ DICOM = re.compile(
 )
 SLIDES = re.compile(r"\.(?:svs|tiff?|ndpi|mrxs|scn|vms|vmu|bif|svslide)$", re.IGNORECASE)
 IMAGES = (".png", ".jpg", ".jpeg")
+_TIFF = (".tif", ".tiff")  # a small image or a slide
 _MOST_NAMES = 5000
 # Sources, and globs of files that together only their data sets have.
 _PUBLISHED = (
@@ -61,6 +62,8 @@ def advice(directory: pathlib.Path) -> str:
     names = list(itertools.islice(_names(directory), _MOST_NAMES))
     files = [name for name in names if not os.path.basename(name).startswith(".")]
     images = [name for name in files if name.lower().endswith(IMAGES)]
+    in_folders = [name for name in files if os.sep in name and name.lower().endswith(_TIFF)]
+    images = images or in_folders
     dicom = [name for name in files if DICOM.search(os.path.basename(name))]
     slides = [name for name in files if SLIDES.search(os.path.basename(name))]
     if len(dicom) > len(images):
@@ -79,6 +82,11 @@ def advice(directory: pathlib.Path) -> str:
                 "columns path, patient_id and one per label, or sort the images into one folder "
                 f"per class and {_choose('folder')}."
             )
+    if slides and all(name.lower().endswith(_TIFF) for name in slides):
+        return (
+            f"It holds TIFF files, such as {slides[0]}: {_choose('slides')} if they are whole "
+            "slides, else name them in a table."
+        )
     if slides:
         return f"It holds whole slides, such as {slides[0]}: {_choose('slides')}."
     if tables := sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt"))):

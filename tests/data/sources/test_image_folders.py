@@ -37,6 +37,8 @@ FOLDERS = {
         "chestxray14",
     ),
     "slides": (["s1.svs", "s2.svs"], "whole slides, such as s1.svs", "slides"),
+    "patches": (["a/1.tif", "b/1.tif"], "images in folders (a, b)", "folder"),
+    "slides or patches": (["1.tif", "2.tif"], "TIFF files, such as 1.tif", "slides"),
     "packed": (["mine/1.0.0/dataset_info.json"], "data of the source 'tfds'", "tfds"),
     "flat": (["1.png", "2.png"], "images, such as 1.png, but no table: write manifest", "folder"),
     "one table": (["labels.csv", "1.png"], "It holds labels.csv: name the table, such as", None),
