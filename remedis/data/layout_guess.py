@@ -8,7 +8,7 @@ import itertools
 import os
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from remedis import files
 from remedis.errors import UserError, some
@@ -37,28 +37,35 @@ _PUBLISHED = (
 )
 
 
-def refuse_other_layout(data: files.Path) -> None:
+def choose(source: str) -> str:
+    """Returns how to choose a source, as a part of a sentence."""
+    return f"set {spelled('source', source)}"
+
+
+def refuse_other_layout(data: files.Path, choose: Callable[[str], str] = choose) -> None:
     """Raises a UserError for a directory without a table that looks like that of another source.
 
     Args:
       data: what the source `csv` is given.
+      choose: turns the name of a source into how to choose it.
     """
     path = pathlib.Path(data)
-    if not (path / TABLE).is_file() and (sentence := advice(path)):
+    if not (path / TABLE).is_file() and (sentence := advice(path, choose)):
         raise UserError(f"There is no file {path / TABLE}. {sentence}")
 
 
-def advice(directory: pathlib.Path) -> str:
+def advice(directory: pathlib.Path, choose: Callable[[str], str] = choose) -> str:
     """Returns a sentence about what a directory holds and how to load it; empty if unknown.
 
     Args:
       directory: has no `manifest.csv`; need not exist.
+      choose: as for `refuse_other_layout`.
     """
     if not directory.is_dir():
         return ""
     for source, marks in _PUBLISHED:
         if all(any(directory.glob(mark)) for mark in marks):
-            return f"It looks like data of the source {source!r}: {_choose(source)}."
+            return f"It looks like data of the source {source!r}: {choose(source)}."
     names = list(itertools.islice(_names(directory), _MOST_NAMES))
     files = [name for name in names if not os.path.basename(name).startswith(".")]
     images = [name for name in files if name.lower().endswith(IMAGES)]
@@ -67,36 +74,32 @@ def advice(directory: pathlib.Path) -> str:
     dicom = [name for name in files if DICOM.search(os.path.basename(name))]
     slides = [name for name in files if SLIDES.search(os.path.basename(name))]
     if len(dicom) > len(images):
-        return f"It holds DICOM files, such as {dicom[0]}: {_choose('dicom')}."
+        return f"It holds DICOM files, such as {dicom[0]}: {choose('dicom')}."
     if images:
         folders = sorted({name.split(os.sep)[0] for name in images if os.sep in name})
         if len(folders) > 1 and len(folders) > sum(os.sep not in name for name in images):
             return (
                 f"It holds images in folders ({some(folders)}): if these are classes or splits, "
-                f"{_choose('folder')}."
+                f"{choose('folder')}."
             )
         tables = sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt")))
         if not tables:
             return (
                 f"It holds images, such as {images[0]}, but no table: write manifest.csv with the "
                 "columns path, patient_id and one per label, or sort the images into one folder "
-                f"per class and {_choose('folder')}."
+                f"per class and {choose('folder')}."
             )
     if slides and all(name.lower().endswith(_TIFF) for name in slides):
         return (
-            f"It holds TIFF files, such as {slides[0]}: {_choose('slides')} if they are whole "
+            f"It holds TIFF files, such as {slides[0]}: {choose('slides')} if they are whole "
             "slides, else name them in a table."
         )
     if slides:
-        return f"It holds whole slides, such as {slides[0]}: {_choose('slides')}."
+        return f"It holds whole slides, such as {slides[0]}: {choose('slides')}."
     if tables := sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt"))):
         named = [os.path.join(directory, table) for table in tables]
         return f"It holds {some(tables)}: name the table, such as {named[0]}."
     return ""
-
-
-def _choose(source: str) -> str:
-    return f"set {spelled('source', source)}"
 
 
 def _names(directory: pathlib.Path) -> Iterator[str]:

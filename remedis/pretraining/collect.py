@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from remedis.data import image_list, sources
+from remedis.data import image_list, layout_guess, sources
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, unknown_choice
 from remedis.options import literals, pairs
@@ -84,6 +84,9 @@ def _load(
     """Returns the images of one directory."""
     if source == "csv" and not options:
         # The source `csv` requires labels.
+        layout_guess.refuse_other_layout(
+            directory, lambda other: f"write {other}={directory} into config.data"
+        )
         path = pathlib.Path(directory)
         return image_list.read_csv(path if path.suffix.lower() == ".csv" else path / "manifest.csv")
     if "allow_missing_patient_ids" in sources.options_of(source):

@@ -9,6 +9,7 @@ from remedis import options
 from remedis.data import image_list, layout_guess, sources
 from remedis.data.readers import dicom_image, slide
 from remedis.errors import UserError
+from remedis.pretraining import collect
 
 
 def image(path):
@@ -120,3 +121,10 @@ def test_a_folder_without_images(tmp_path):
         sources.load_images("csv", tmp_path, {})
     with pytest.raises(UserError, match=r"There is no file .*nowhere/manifest\.csv"):
         sources.load_images("csv", tmp_path / "nowhere", {})
+
+
+def test_pretraining_names_its_own_key(tmp_path):
+    for name in ("a/1.png", "b/1.png"):
+        image(tmp_path / name)
+    with pytest.raises(UserError, match=r"classes or splits, write folder=.* into config\.data\."):
+        collect.load(f"csv={tmp_path}")

@@ -1,4 +1,5 @@
 import gzip
+import shutil
 
 import numpy as np
 import pytest
@@ -154,3 +155,18 @@ def test_missing_table(write):
     (directory / "mimic-cxr-2.0.0-chexpert.csv.gz").unlink()
     with pytest.raises(UserError, match=r"There is no file .*chexpert\.csv\.gz"):
         mimic_cxr.load(directory)
+
+
+def test_version_2_1_0_has_the_tables_of_2_0_0(write, tmp_path):
+    tables = list(write().iterdir())
+    newer = tmp_path / "mimic-cxr-jpg-2.1.0"
+    newer.mkdir()
+    for table in tables:
+        table.rename(newer / table.name)
+    (newer / "mimic-cxr-2.1.0-test-set-labeled.csv").write_text("study_id,Edema\n57375967,1.0\n")
+    (newer / "IMAGE_FILENAMES").write_text("files/p10/p10000032/s50414267/aa-1.jpg\n")
+    for given in (newer, tmp_path):
+        assert mimic_cxr.load(given).root == newer
+    shutil.copytree(newer, tmp_path / "mimic-cxr-jpg-2.0.0")
+    with pytest.raises(UserError, match=r"more than once: .*2\.0\.0, mimic-cxr-jpg-2\.1\.0; name"):
+        mimic_cxr.load(tmp_path)
