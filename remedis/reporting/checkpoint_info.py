@@ -12,7 +12,7 @@ from rich.text import Text
 from remedis.errors import UserError, unknown_choice
 from remedis.options import label_text
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
-from remedis.zoo import card, names, records
+from remedis.zoo import names, records
 
 if TYPE_CHECKING:
     from remedis.zoo.export import Description  # loads TensorFlow
@@ -111,6 +111,8 @@ def _of_release(folder: str) -> dict[str, str]:
 
 
 def _of_description(description: "Description") -> dict[str, str]:
+    from remedis.evaluation.choice_sentences import calibration_sentence  # loads SciPy
+
     provenance = description.provenance
     low, high = description.value_range
     properties = {
@@ -130,7 +132,9 @@ def _of_description(description: "Description") -> dict[str, str]:
         "backbone": description.backbone,
         "task": description.task if description.labels else "",
         "labels": label_text(description.labels),
-        "probabilities": _calibration(description) if description.labels else "",
+        "probabilities": calibration_sentence(description.calibration, description.labels)
+        if description.labels
+        else "",
         **_thresholds(description),
         "preprocess": description.preprocess or "",
         "signatures": ", ".join(description.signatures),
@@ -138,19 +142,16 @@ def _of_description(description: "Description") -> dict[str, str]:
     }
 
 
-def _calibration(description: "Description") -> str:
-    calibration = description.calibration or {"method": "none"}
-    fits = card.fits(calibration, description.labels).values()
-    if all(fit["method"] == "none" for fit in fits):
-        return "not calibrated"
-    return f"calibrated ({calibration['method']}) on {card.calibrated_on(calibration)}"
-
-
 def _thresholds(description: "Description") -> dict[str, str]:
     """Returns the thresholds of each kind, such as `Edema 0.31, Hernia none`."""
-    properties = {}
-    for kind, values in (description.thresholds or {}).items():
-        if isinstance(values, dict) and kind != "log_odds":
+    from remedis.evaluation.choice_sentences import thresholds_sentence
+    from remedis.evaluation.thresholds import KINDS
+
+    if not description.labels:
+        return {}
+    properties = {"thresholds": thresholds_sentence(description.thresholds, description.labels)}
+    for kind in KINDS:
+        if values := (description.thresholds or {}).get(kind):
             chosen = (f"{k} {'none' if v is None else f'{v:.4g}'}" for k, v in values.items())
             properties[f"threshold {kind}"] = ", ".join(chosen)
     return properties

@@ -1,4 +1,4 @@
-"""The comparison of two finished runs: differences of AUROCs and accuracies, intervals and p."""
+"""The comparison of two finished runs: differences of their metrics, intervals and p."""
 
 import dataclasses
 import pathlib
@@ -15,6 +15,8 @@ from remedis.errors import UserError
 from remedis.evaluation.accuracy_difference import accuracy_differences
 from remedis.evaluation.auroc_difference import Comparison, Difference, compare_tables
 from remedis.evaluation.evaluate import top_k_of
+from remedis.evaluation.metric_differences import MetricDifference, metric_differences
+from remedis.evaluation.thresholds import Thresholds
 from remedis.models.tasks import MULTI_CLASS, MULTI_LABEL
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.results_table import effective_notes, empty
@@ -30,6 +32,7 @@ class RunComparison:
       split: the compared split.
       comparison: the differences.
       accuracies: differences of accuracies of exclusive classes, by name; empty for labels.
+      metrics: other differences, see `remedis.evaluation.metric_differences`.
     """
 
     runs: tuple[files.Path, files.Path]
@@ -37,6 +40,21 @@ class RunComparison:
     split: str
     comparison: Comparison
     accuracies: Mapping[str, Difference] = dataclasses.field(default_factory=dict)
+    metrics: Mapping[str, MetricDifference] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the comparison as JSON takes it."""
+        return {
+            "runs": [str(run) for run in self.runs],
+            "random_weights": list(self.random_weights),
+            "split": self.split,
+            "auroc": self.comparison.to_json(),
+            "accuracies": {name: dataclasses.asdict(of) for name, of in self.accuracies.items()},
+            "metrics": {
+                name: {**dataclasses.asdict(of), "averaged": list(of.averaged)}
+                for name, of in self.metrics.items()
+            },
+        }
 
 
 def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
@@ -73,7 +91,22 @@ def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
     accuracies = {}
     if task == MULTI_CLASS:
         accuracies = accuracy_differences(table_a, table_b, split, top_k_of(drawn))
-    return RunComparison((run_a, run_b), random_weights, split, comparison, accuracies)
+    chosen_a, chosen_b = (
+        Thresholds.from_json(of[split]["thresholds"])
+        if split in of and of[split]["thresholds"]
+        else None
+        for of in (results_a, results_b)
+    )
+    metrics = metric_differences(
+        table_a,
+        table_b,
+        split,
+        (chosen_a, chosen_b),
+        task=task,
+        seed=drawn["seed"],
+        resamples=drawn["resamples"],
+    )
+    return RunComparison((run_a, run_b), random_weights, split, comparison, accuracies, metrics)
 
 
 def comparison_report(compared: RunComparison) -> RenderableType:
@@ -106,6 +139,7 @@ def comparison_report(compared: RunComparison) -> RenderableType:
         Text(f"A: {run_a}\nB: {run_b}"),
         comparison_table(compared.comparison, f"AUROC on the {split} split"),
         *([accuracy_table(compared.accuracies, split)] if compared.accuracies else []),
+        *metric_tables(compared.metrics),
         *notes,
         Text(RESEARCH_USE, style="dim"),
     )
@@ -137,6 +171,71 @@ def comparison_table(comparison: Comparison, title: str = "AUROC on the test spl
         table.add_section()
         add(f"mean of {len(comparison.averaged)}", comparison.mean, "bold")
     return table
+
+
+def metric_tables(metrics: Mapping[str, MetricDifference]) -> list[Table]:
+    """Returns the means of all metrics; with several labels, also some metrics of each label."""
+    if not metrics:
+        return []
+    names = list(next(iter(metrics.values())).labels)
+    of_what = names[0] if len(names) == 1 else "mean of the labels that are estimable"
+    title = f"Calibration, and rates at each model's own thresholds: {of_what}"
+    table = empty(title, "metric")
+    for column in ("A", "B", "B - A [95 % interval]", "p", "patients"):
+        justify: Any = "left" if column.startswith("B -") else "right"
+        table.add_column(column, justify=justify, no_wrap=True)
+    for name, of in metrics.items():
+        cells = _cells(of.mean)
+        table.add_row(
+            Text(_METRICS[name]), *cells, str(of.mean.patients), style="" if cells[1] else "dim"
+        )
+    if len(names) == 1:
+        return [table]
+    shown = [name for name in _BY_LABEL if name in metrics]
+    by_label = empty("B - A of each label", "label")
+    for name in shown:
+        by_label.add_column(_METRICS[name].partition(",")[0], min_width=20)
+    for label in names:
+        found = [metrics[name].labels[label] for name in shown]
+        by_label.add_row(Text(label), *(_signed(of, 2) for of in found))
+    return [table, by_label]
+
+
+# What the metrics are called, and which value is the best.
+_METRICS = {
+    "youden/sensitivity": "sensitivity (Youden)",
+    "youden/specificity": "specificity (Youden)",
+    "target_sensitivity/sensitivity": "sensitivity (target)",
+    "target_sensitivity/specificity": "specificity (target)",
+    "brier": "Brier score, lower is better",
+    "calibration_error": "calibration error (ECE), lower is better",
+    "calibration_slope": "calibration slope, 1 is best",
+    "calibration_intercept": "calibration intercept, 0 is best",
+}
+_BY_LABEL = (
+    "target_sensitivity/sensitivity",
+    "target_sensitivity/specificity",
+    "brier",
+    "calibration_slope",
+)
+
+
+def _cells(of: Difference) -> list[str]:
+    """Returns A, B, their difference and p."""
+    if of.difference is None:
+        return ["not estimable", "", "", ""]
+    return [f"{of.first:.3f}", f"{of.second:.3f}", _signed(of, 3), p_value(of.p)]
+
+
+def _signed(of: Difference, digits: int) -> str:
+    """Returns the difference with its interval: `+0.031 [+0.010, +0.052]`."""
+    if of.difference is None:
+        return "not estimable"
+    value, low, high = (
+        f"{round(number or 0.0, digits) + 0.0:+.{digits}f}"
+        for number in (of.difference, of.low, of.high)
+    )
+    return f"{value} [{low}, {high}]"
 
 
 def accuracy_table(accuracies: Mapping[str, Difference], split: str) -> Table:

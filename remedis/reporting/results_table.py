@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from remedis.evaluation.choice_sentences import has_thresholds, threshold_data
 from remedis.evaluation.intervals import Estimate
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
@@ -63,7 +64,8 @@ def operating_table(results: Mapping[str, Any], nested: bool = False) -> Table:
       nested: whether intervals are those of `results["nested"]`, which include the choice of the
         thresholds.
     """
-    title = "At thresholds chosen on validation (Youden; target sensitivity)"
+    data = threshold_data(results["thresholds"], list(results["labels"]))
+    title = f"At thresholds{data and f' chosen on {data}'} (Youden; target sensitivity)"
     if nested:
         title = "The same, intervals with the choice of thresholds and calibration"
         results = {**results, "metrics": results["nested"]["metrics"]}
@@ -159,6 +161,7 @@ def results_report(
         report.append(Text(PATIENTS_OF_EQUAL_WEIGHT))
     report += map(Text, _other_means(results, {"average_precision": "average precision"}))
     report += map(Text, results.get("label_notes", ()))
+    report += map(Text, results.get("choice_notes", ()))
     if "uncertain_labels" in results:
         report += ["", uncertain_table(results["uncertain_labels"])]
     of_classes = _of_classes(results)
@@ -169,7 +172,7 @@ def results_report(
             mean = Estimate.from_json(metric["mean"])
             why = f" ({mean.reason})" if mean.reason else ""
             report.append(Text(f"{text}: {mean.interval}{other}{why}"))
-    if results["thresholds"] is not None:
+    if has_thresholds(results["thresholds"], results["labels"]):
         report += ["", operating_table(results)]
         names = {name: text.replace(":", "") for name, text in _points(results).items()}
         report += map(Text, _other_means(results, names))

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
 from remedis.evaluation.auroc import Floats, checked
+from remedis.evaluation.choice_sentences import has_thresholds, threshold_data
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.intervals import Estimate
 from remedis.reporting.figures import (
@@ -47,9 +48,11 @@ def roc_curves(
     if len(names) > 1:
         number = f"{len(result.averaged)} of {len(names)} labels"
         lines.append(f"Mean AUROC of {number}: {result.mean}.")
-    if result.thresholds is not None:
-        target = f"square target sensitivity {result.thresholds.target:g}"
-        lines.append(f"Thresholds chosen on validation: dot Youden, {target}.")
+    chosen = None if result.thresholds is None else result.thresholds.to_json()
+    if chosen is not None and has_thresholds(chosen, names):
+        data = threshold_data(chosen, names)
+        target = f"square target sensitivity {chosen['target']:g}"
+        lines.append(f"Thresholds{data and f' chosen on {data}'}: dot Youden, {target}.")
     columns = columns_of(len(names))
     figure, grid = panels(
         len(names),
@@ -91,7 +94,7 @@ def _roc_panel(axes: Axes, name: str, labels: Floats, scores: Floats, estimate: 
 
 
 def _mark_thresholds(axes: Axes, name: str, result: Result) -> None:
-    """Marks the thresholds chosen on validation on the curve."""
+    """Marks the thresholds on the curve."""
     for kind, marker in (("youden", "o"), ("target_sensitivity", "s")):
         if result.thresholds is None:
             continue

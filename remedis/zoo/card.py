@@ -1,11 +1,13 @@
 """The model card of an exported folder, as Markdown."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from remedis.evaluation.choice_sentences import calibration_sentence, fits, thresholds_sentence
+from remedis.evaluation.intervals import Estimate
+from remedis.evaluation.thresholds import KINDS
 from remedis.zoo.provenance import Provenance
 
-VALIDATION = "the validation split"
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
 # The meaning of a probability, per method of calibration.
 _METHODS = {
@@ -40,6 +42,7 @@ def text(description: dict[str, Any]) -> str:
         "## Use\n\n" + _use(description),
     ]
     if description["kind"] == "classifier":
+        sections.append("## Performance\n\n" + _performance(description))
         sections.append("## What the numbers mean\n\n" + _meaning(description))
     if record := description["record"]:
         sections.append(
@@ -109,6 +112,55 @@ def _use(description: dict[str, Any]) -> str:
     return "\n".join([*lines, f"- {count}."])
 
 
+def _performance(description: dict[str, Any]) -> str:
+    """Returns a table of AUROC and operating points with intervals, and what it was measured on."""
+    measured = description.get("performance")
+    if not measured:
+        return (
+            "No performance is recorded for this model as it is: measure it on images that neither "
+            "trained nor calibrated it, with `remedis evaluate FOLDER DATA --out=DIR`."
+        )
+    columns = {
+        "auroc": "AUROC",
+        "average_precision": "average precision",
+        **{
+            f"{kind}/{rate}": f"{rate} ({kind})"
+            for kind in KINDS
+            for rate in ("sensitivity", "specificity")
+        },
+    }
+    columns = {key: name for key, name in columns.items() if key in measured["mean"]}
+
+    def cells(of: Mapping[str, Any]) -> list[str]:
+        return [Estimate.from_json(of[key]).interval for key in columns]
+
+    rows = [
+        _row(label, *cells(of), f"{of['auroc']['patients']:,}", f"{of['auroc']['positives']:,}")
+        for label, of in measured["labels"].items()
+    ]
+    if len(measured["labels"]) > 1:
+        rows.append(_row(f"mean of {len(measured['averaged'])}", *cells(measured["mean"]), "", ""))
+    reasons = [
+        f"{label}: {of['auroc']['reason']}"
+        for label, of in measured["labels"].items()
+        if of["auroc"].get("reason")
+    ]
+    lines = [
+        f"On {measured['data']}: {measured['images']:,} images of {measured['patients']:,} "
+        "patients, with 95 % intervals by patient. The patient numbers of a row are those with a "
+        "known and with a positive label.",
+        "",
+        _row("label", *columns.values(), "patients", "positive"),
+        _row("---", *("---:" for _ in columns), "---:", "---:"),
+        *rows,
+        "",
+        *([f"Not estimable: {'; '.join(reasons)}.", ""] if reasons else []),
+        *(f"**{warning}**\n" for warning in measured["warnings"]),
+        measured["note"],
+    ]
+    return "\n".join(lines)
+
+
 def _meaning(description: dict[str, Any]) -> str:
     """Returns the meaning of a classifier's probabilities and thresholds."""
     lines = [
@@ -118,20 +170,20 @@ def _meaning(description: dict[str, Any]) -> str:
     ]
     fit_of_label = fits(description["calibration"], description["labels"])
     methods = {fit["method"] for fit in fit_of_label.values()}
+    lines.append(calibration_sentence(description["calibration"], description["labels"]))
     if methods == {"none"}:
-        lines.append(f"They are not calibrated: {_METHODS['none']}")
+        lines[-1] += f" {_METHODS['none'][0].upper()}{_METHODS['none'][1:]}"
     else:
-        lines += ["Their calibration (`logits` are raw):", "", *_table_of_fits(fit_of_label), ""]
+        lines += ["`logits` are raw.", "", *_table_of_fits(fit_of_label), ""]
         lines += [f"- {name}: {meaning}" for name, meaning in _METHODS.items() if name in methods]
-        if "none" in methods:
-            lines[-1] += " There were too few cases, or no fit made the labels more likely."
     if chosen := description["thresholds"]:
+        lines += ["", thresholds_sentence(chosen, description["labels"])]
         lines += ["", *_thresholds(chosen, description["labels"]), ""]
         lines.append(
-            "An image whose probability reaches the threshold counts as positive. The thresholds "
-            "were chosen on the validation split, for its prevalence and images: sensitivity and "
-            "specificity measured on it look better than they are. `m.thresholds()` gives them, "
-            "NaN for none."
+            "An image whose probability reaches the threshold counts as positive. A threshold "
+            "suits the prevalence and the images that it was chosen on: sensitivity and "
+            "specificity measured on these look better than they are. `m.thresholds()` gives the "
+            "thresholds, NaN for none."
         )
         if "log_odds" in chosen:
             lines.append(
@@ -141,46 +193,6 @@ def _meaning(description: dict[str, Any]) -> str:
             )
     lines.append(f"\n{NOT_A_DEVICE}")
     return "\n".join(lines)
-
-
-def fits(calibration: Mapping[str, Any] | None, labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Returns the method and the data of each label's calibration.
-
-    Args:
-      calibration: see `Description`.
-      labels: their names.
-
-    Returns:
-      Per label `method` and `data`, and where they are known `cases`, `positives`, `negatives` and
-      `prevalence`.
-    """
-    calibration = calibration or {"method": "none"}
-    fit_of_label = calibration.get("fitted_on", {}).get("labels", {})
-    left_out = calibration.get("left_out") or ()
-    return {
-        label: {
-            "method": "none" if label in left_out else calibration["method"],
-            "data": calibration.get("data") or VALIDATION,
-            **fit_of_label.get(label, {}),
-        }
-        for label in labels
-    }
-
-
-def calibrated_on(calibration: Mapping[str, Any]) -> str:
-    """Returns the data of a `Description.calibration`, such as `120 cases of nih64`.
-
-    Labels whose fit differs follow one by one.
-    """
-    data = calibration.get("data") or VALIDATION
-    clauses = [f"{calibration['fitted_on']['cases']:,} cases of {data}"]
-    named = [*calibration["fitted_on"].get("labels", {}), *(calibration.get("left_out") or ())]
-    for label, fit in fits(calibration, dict.fromkeys(named)).items():
-        if fit["method"] == "none":
-            clauses.append(f"{label}: not calibrated")
-        elif (fit["method"], fit["data"]) != (calibration["method"], data):
-            clauses.append(f"{label}: {fit['method']} on {_cases(fit)}")
-    return "; ".join(clauses)
 
 
 def _cases(fit: Mapping[str, Any]) -> str:
@@ -206,16 +218,13 @@ def _table_of_fits(fit_of_label: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _thresholds(chosen: dict[str, Any], labels: Sequence[str]) -> list[str]:
     """Returns a table of the thresholds, one row per label."""
-    # Log odds would repeat the probabilities.
-    shown = {kind: values for kind, values in chosen.items() if kind != "log_odds"}
-    kinds = [kind for kind, values in shown.items() if isinstance(values, dict)]
+    kinds = [kind for kind in KINDS if kind in chosen]
 
     def number(value: float | None) -> str:
         return "none" if value is None else f"{value:.4g}"
 
     rows = [_row(label, *(number(chosen[kind][label]) for kind in kinds)) for label in labels]
-    others = ", ".join(f"{name}: {v}" for name, v in shown.items() if name not in kinds)
-    note = ["", f"({others})"] if others else []
+    note = ["", f"(target: {chosen['target']})"] if "target" in chosen else []
     return [_row("label", *kinds), _row("---", *("---:" for _ in kinds)), *rows, *note]
 
 

@@ -53,9 +53,12 @@ class Description:
         `prevalence` and, where it differs, `data` of each label, since a label that is left out
         keeps an earlier fit.
       thresholds: of a classifier's probabilities. Per kind one value per label, None where there is
-        none; `log_odds` with the same thresholds as log odds; and further facts about the choice.
+        none; `log_odds` with the same thresholds as log odds; and `target` and `chosen_on`, see
+        `remedis.evaluation.thresholds.Thresholds`.
       label_policies: of a classifier, what labels counted as: the `source` of the data, and the
         fields of `remedis.data.label_policies.LabelPolicies`. None in folders of earlier versions.
+      performance: of a classifier, on data that chose nothing, see `performance_summary`. None if
+        it was not measured, and in folders of earlier versions.
       software: versions that wrote the folder.
     """
 
@@ -79,6 +82,7 @@ class Description:
     calibration: dict[str, Any] | None = None
     thresholds: dict[str, Any] | None = None
     label_policies: dict[str, str] | None = None
+    performance: dict[str, Any] | None = None
     software: dict[str, str] = dataclasses.field(
         default_factory=lambda: {
             "remedis": remedis.__version__,

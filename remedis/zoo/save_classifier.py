@@ -32,6 +32,7 @@ def save(
     calibration: Mapping[str, Any] | None = None,
     seen: SeenImages | Iterable[str] | None = None,
     label_policies: Mapping[str, str] | None = None,
+    performance: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a classifier as a SavedModel with its description and its card.
@@ -43,13 +44,14 @@ def save(
       provenance: of the classifier's weights.
       directory: the folder to write.
       thresholds: per kind a mapping from label to the smallest probability that counts as positive,
-        or to None if there is none. Their `log_odds`, and values of other types, such as the target
-        sensitivity, go to the description only.
+        or to None if there is none. Their `log_odds` and `chosen_on`, and values of other types,
+        such as the target sensitivity, go to the description only.
       calibration: how the classifier's scale and offset were fitted, see `Description`. The two
         themselves come from the classifier.
       seen: the images that the classifier was trained, selected or calibrated on, or the SHA-256 of
         their files, for `seen.json`. None if they are not known: then there is no such file.
       label_policies: what labels counted as, see `Description`.
+      performance: measured on data that chose nothing, of `performance_summary`.
       overwrite: replace an existing folder.
 
     Raises:
@@ -59,7 +61,7 @@ def save(
     chosen = {
         kind: [math.nan if values[label] is None else values[label] for label in labels]
         for kind, values in (thresholds or {}).items()
-        if isinstance(values, Mapping) and kind != "log_odds"
+        if isinstance(values, Mapping) and kind not in ("log_odds", "chosen_on")
     }
     served = ServedClassifier(classifier, preprocess, chosen)
     variables = classifier.named_variables().values()
@@ -89,6 +91,7 @@ def save(
         },
         thresholds=dict(thresholds) if thresholds else None,
         label_policies=dict(label_policies) if label_policies else None,
+        performance=dict(performance) if performance else None,
     )
     if seen is not None and not isinstance(seen, SeenImages):
         seen = SeenImages.from_hashes(seen)

@@ -259,8 +259,9 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
     out = tmp_path / "calibrated"
     assert _run("calibrate", run, site, "--method=temperature", f"--out={out}") == 1
     assert "but ill has an offset, which it would drop; use platt" in capsys.readouterr().err
-    assert _run("calibrate", run, site, f"--out={out}") == 0  # by platt
+    assert _run("calibrate", run, site, "--keep-thresholds", f"--out={out}") == 0  # by platt
     printed = capsys.readouterr().out
+    assert "Thresholds were kept: the same images reach them as before." in printed
     assert "calibrated by platt on 40 patients" in printed
     calibration = json.loads((out / "remedis.json").read_text())["calibration"]
     assert calibration["method"] == "platt"
@@ -287,6 +288,16 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
         moved = json.loads((out / "remedis.json").read_text())["thresholds"]["youden"]["ill"]
         reached = [before["score/ill"] >= 0.5, after["score/ill"] >= moved]
         np.testing.assert_array_equal(*reached)
+    chosen = tmp_path / "chosen"
+    options = ("--judge-share=0.5", "--target-sensitivity=0.8", "--resamples=50")
+    assert _run("calibrate", run, site, *options, f"--out={chosen}") == 0
+    printed = capsys.readouterr().out
+    assert "Thresholds were chosen on " in printed
+    assert "sensitivity (target 0.8)" in printed
+    thresholds = json.loads((chosen / "remedis.json").read_text())["thresholds"]
+    assert thresholds["target"] == 0.8
+    assert thresholds["chosen_on"]["ill"]["positives"] < 20
+    assert "## Performance\n\nOn images of " in (chosen / "MODEL_CARD.md").read_text()
     assert _run("calibrate", run, site, "--method=plat", f"--out={tmp_path / 'no'}") == 1
     assert "did you mean 'platt'?" in capsys.readouterr().err
     assert _run("calibrate", run, site, f"--out={out}") == 1
@@ -296,9 +307,10 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
 def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monkeypatch):
     from remedis.data.fingerprints import Fingerprints
     from remedis.data.manifest import Manifest
+    from remedis.evaluation import choice_sentences
     from remedis.inference import exported as exported_classifier
     from remedis.inference import recalibrate, rescore
-    from remedis.zoo import card, save_classifier
+    from remedis.zoo import save_classifier
 
     exported = exported_classifier.load(run)
     labels = exported.labels
@@ -325,15 +337,16 @@ def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monk
     monkeypatch.setattr(save_classifier, "save", lambda *_, **given: saved.update(given))
     known = table.assign(sha256="a", original_sha256="b", look=None)
     scored = rescore.Scored(manifest, table, "", Fingerprints(known, "hospital C"))
-    lines = recalibrate.recalibrate(exported, scored, "platt", "out")
+    lines = recalibrate.recalibrate(exported, scored, "platt", "out").lines
     assert "well: unchanged, too few patients: " in lines[2]
     calibration = saved["calibration"]
     assert (calibration["scale"][1], calibration["offset"][1]) == (2.0, 0.0)
     assert calibration["fitted_on"]["labels"]["well"] == own | {"data": "the validation split"}
     ill = calibration["fitted_on"]["labels"]["ill"]
     assert (ill["cases"], ill["data"], ill["method"]) == (40, "hospital C", "platt")
-    assert card.calibrated_on(calibration) == (
-        "40 cases of hospital C; well: platt on 900 cases of the validation split"
+    assert choice_sentences.calibration_sentence(calibration, labels) == (
+        "The probabilities of ill are calibrated by platt on 40 patients of hospital C; those of "
+        "well are calibrated by platt on 900 patients of the validation split."
     )
     assert saved["seen"].count(["a", "b", "c"]) == 2
 

@@ -93,10 +93,13 @@ def test_two_runs_are_compared(tmp_path):
     assert max(map(len, text.splitlines())) <= 100 + len(str(tmp_path))
     assert "…" not in text
     for name, of in (*comparison.labels.items(), ("mean of 2", comparison.mean)):
-        (row,) = (line for line in text.splitlines() if line.strip().startswith(name))
+        row = next(line for line in text.splitlines() if line.strip().startswith(name))
         areas = f"{of.first:.3f}   {of.second:.3f}"
         cells = f"{areas}   {of.difference:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"
         assert cells in row
+    brier = compare_runs(better, worse).metrics["brier"].mean
+    assert brier.difference > 0
+    assert f"{brier.first:.3f}   {brier.second:.3f}   {brier.difference:+.3f} [" in text
     assert "B: RANDOM WEIGHTS" in text
     assert "A: RANDOM WEIGHTS" not in text
 
@@ -107,7 +110,7 @@ def test_a_run_evaluated_on_validation_is_named_and_compared_so(tmp_path, caplog
     results["task"] = "multi_label"
     (finished / "results.json").write_text(json.dumps(results))
     rescore.reevaluate(finished, tmp_path / "again", "validation", resamples=60)
-    warning = "thresholds, calibration and the checkpoint were selected on the validation split"
+    warning = "the calibration and the thresholds were chosen on the validation split"
     assert warning in caplog.text
     again = json.loads((tmp_path / "again" / "results.json").read_text())
     assert again["split"] == "validation"

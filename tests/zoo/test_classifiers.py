@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import types
 
 import bit_weights
 import numpy as np
@@ -272,8 +271,12 @@ def test_without_calibration_and_thresholds_there_is_no_such_signature(tmp_path)
     assert description.thresholds is None
     assert description.calibration == {"method": "none", "scale": [1.0] * 3, "offset": [0.0] * 3}
     card = (folder / "MODEL_CARD.md").read_text()
-    assert "They are not calibrated: they follow the definition and the prevalence" in card
+    assert (
+        "The probabilities are not calibrated. They follow the definition and the prevalence"
+        in card
+    )
     assert "threshold" not in card
+    assert "No performance is recorded for this model as it is" in card
 
 
 def test_the_card_says_what_the_numbers_mean(of_keras):
@@ -283,7 +286,13 @@ def test_the_card_says_what_the_numbers_mean(of_keras):
     assert "| benign | none | nothing |  |  |  |" in card
     assert "- platt: scale and offset were fitted. Among images like those of the fit, with" in card
     assert "- none: they follow the definition and the prevalence of the training labels" in card
-    assert "There were too few cases, or no fit made the labels more likely." in card
+    sentence = (
+        "The probabilities of normal are calibrated by platt on 1,200 patients of hospital B; "
+        "those of malignant are calibrated by platt on 900 patients of hospital A; those of benign "
+        "are not calibrated."
+    )
+    assert sentence in card
+    assert "Thresholds were chosen on the validation split." in card
     assert "- temperature" not in card
     assert "| label | youden | target_sensitivity |\n| --- | ---: | ---: |\n" in card
     assert "| benign | none | 0.5 |\n| malignant | 0.3333 | none |\n\n(target: 0.9)" in card
@@ -299,25 +308,12 @@ def test_info_shows_backbone_task_calibration_and_thresholds(of_keras):
     assert "backbone keras:SmallNet" in printed
     assert "task multi_class" in printed
     assert (
-        "probabilities calibrated (platt) on 1,200 cases of hospital B; malignant: platt on 900 "
-        "cases of hospital A; benign: not calibrated"
+        "probabilities The probabilities of normal are calibrated by platt on 1,200 patients of "
+        "hospital B; those of malignant are calibrated by platt on 900 patients of hospital A; "
+        "those of benign are not calibrated."
     ) in printed
+    assert "thresholds Thresholds were chosen on the validation split." in printed
     assert "threshold youden normal 0.25, benign none, malignant 0.3333" in printed
-
-
-def test_info_says_not_calibrated_if_no_label_is():
-    calibration = {
-        "method": "platt",
-        "fitted_on": {"cases": 7, "labels": {"a": {"method": "none", "cases": 7}}},
-        "left_out": ["b"],
-    }
-    description = types.SimpleNamespace(calibration=calibration, labels=("a", "b"))
-    assert checkpoint_info._calibration(description) == "not calibrated"
-    description.labels = ("a", "b", "c")
-    assert checkpoint_info._calibration(description) == (
-        "calibrated (platt) on 7 cases of the validation split; a: not calibrated; "
-        "b: not calibrated"
-    )
 
 
 @pytest.mark.usefixtures("no_functions")

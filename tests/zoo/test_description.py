@@ -200,7 +200,7 @@ def test_the_card_names_the_data_of_each_labels_fit():
     assert "| cardiomegaly | platt | 25 cases of hospital C |  |  |  |\n" in written
     assert "| edema | temperature | 900 cases of the validation split |  |  |  |\n" in written
     assert "not calibrated" not in written.lower()
-    assert "They are not calibrated: they follow" in calibrated(
+    assert "The probabilities are not calibrated. They follow" in calibrated(
         "platt", cardiomegaly={"method": "none"}, edema={"method": "none"}
     )
 

@@ -1,0 +1,47 @@
+"""The table of a calibration to a site: a classifier before and after, on other patients."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from remedis.evaluation.intervals import Estimate
+from remedis.reporting.results_table import brief, empty
+
+
+def recalibration_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    """Returns sensitivity, specificity, Brier score and calibration line of each label.
+
+    Args:
+      before: evaluation of the classifier as it was, of `evaluate_table`.
+      after: evaluation of the calibrated one, on the same images.
+    """
+    patients = after["mean"]["patients"]
+    table = empty(
+        f"On {after['images']:,} images of {patients:,} other patients [95 % interval]", "label"
+    )
+    table.add_column("metric", no_wrap=True)
+    table.add_column("before", no_wrap=True)
+    table.add_column("after", no_wrap=True)
+    target = after["thresholds"]["target"]
+    words = {
+        "target_sensitivity/sensitivity": f"sensitivity (target {target:g})",
+        "target_sensitivity/specificity": f"specificity (target {target:g})",
+        "youden/sensitivity": "sensitivity (Youden)",
+        "youden/specificity": "specificity (Youden)",
+        "brier": "Brier score",
+        "calibration_slope": "calibration slope (1 is best)",
+        "calibration_intercept": "calibration intercept (0 is best)",
+    }
+    for label in after["labels"]:
+        for position, (metric, text) in enumerate(words.items()):
+            cells = [
+                brief(Estimate.from_json(of["metrics"][metric]["labels"][label]))
+                if metric in of["metrics"]
+                else "none"
+                for of in (before, after)
+            ]
+            name = label if not position else ""
+            table.add_row(Text(name), text, *cells, end_section=position == len(words) - 1)
+    return table
