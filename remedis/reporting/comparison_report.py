@@ -117,8 +117,9 @@ def comparison_report(compared: RunComparison) -> RenderableType:
         notes.append(Text(f"Checkpoints were chosen on the {split} split: no fair comparison."))
     notes.append(
         Text(
-            "By patient: interval and p of DeLong, and the p of resamples. Two-sided, not "
-            "corrected for the number of labels. Positive: patients."
+            "AUROC by patient: interval and p of DeLong, and the p of resamples. Other metrics are "
+            "paired by patient; their intervals do not include the choice of thresholds and "
+            "calibration. Two-sided, not corrected for the number of labels. Positive: patients."
         )
     )
     labels = compared.comparison.labels
@@ -208,7 +209,7 @@ _METRICS = {
     "target_sensitivity/sensitivity": "sensitivity (target)",
     "target_sensitivity/specificity": "specificity (target)",
     "brier": "Brier score, lower is better",
-    "calibration_error": "calibration error (ECE), lower is better",
+    "calibration_error": "ECE, lower is better",
     "calibration_slope": "calibration slope, 1 is best",
     "calibration_intercept": "calibration intercept, 0 is best",
 }

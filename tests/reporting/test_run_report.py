@@ -99,7 +99,8 @@ def test_two_runs_are_compared(tmp_path):
         assert cells in row
     brier = compare_runs(better, worse).metrics["brier"].mean
     assert brier.difference > 0
-    assert f"{brier.first:.3f}   {brier.second:.3f}   {brier.difference:+.3f} [" in text
+    row = next(line for line in text.splitlines() if "Brier score, lower" in line).split()
+    assert row[5:8] == [f"{brier.first:.3f}", f"{brier.second:.3f}", f"{brier.difference:+.3f}"]
     assert "B: RANDOM WEIGHTS" in text
     assert "A: RANDOM WEIGHTS" not in text
 
