@@ -182,6 +182,7 @@ class _Reader:
         """Returns the table read; see `own_table.read`."""
         stated = self._stated_columns()
         guessed = self._guessed_roles(stated, allow_missing_patient_ids)
+        self._drop_shared_studies(stated | guessed, guessed)
         name_of = {name: name for name in self._names} | stated | guessed
         self._check_names(name_of)
         label_columns = self._label_columns(labels, name_of)
@@ -271,6 +272,15 @@ class _Reader:
                 f"test; name it: --column NAME=patient_id, {_opt_out()}; {listed}."
             )
         return guessed
+
+    def _drop_shared_studies(self, names: dict[str, str], guessed: dict[str, str]) -> None:
+        """Drops the guess of a column of studies in which two patients share one, as with dates."""
+        column_of = {name: name for name in self._names} | {n: c for c, n in names.items()}
+        study, patient = column_of.get("study_id"), column_of.get("patient_id")
+        if study in guessed and patient is not None:
+            pairs = self._text.loc[self._text[study] != "", [study, patient]].drop_duplicates()
+            if pairs[study].duplicated().any():
+                del guessed[study]
 
     def _check_names(self, name_of: dict[str, str]) -> None:
         names = list(name_of.values())
@@ -397,8 +407,8 @@ class _Reader:
         ]
         advice = ""
         if kind.meanings:
-            example = f"{distinct[bad[0]]}={kind.meanings[0]}"
-            advice = f"; correct them, or say what they mean, such as --value '{example}'"
+            choices = ", ".join((*kind.meanings, table_form.UNKNOWN))
+            advice = f"; correct them, or map each by --value '{distinct[bad[0]]}=...' ({choices})"
         self._add(
             f"Column {column!r} has {some(described, len(bad), limit=_LISTED)}; expected "
             f"{kind.expected}{advice}."

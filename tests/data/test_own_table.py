@@ -99,12 +99,12 @@ def test_every_problem_is_listed_in_one_pass(write):
         "There is no label 'Ill' (did you mean 'ill'?).",
         "There is no label 'edema'; the columns are: File, Patient, Split, Age, Sex, ill.",
         "Column 'Split' has 'dev' (row 6); expected train, validation, test, or nothing; correct "
-        "them, or say what they mean, such as --value 'dev=train'.",
+        "them, or map each by --value 'dev=...' (train, validation, test, unknown).",
         "Column 'Age' has '1960-05-12' (row 3); expected an age from 0 to 120 years.",
         "Column 'Age' has '1.5' (row 4); expected a decimal comma, as in other rows; a point may "
         "mean thousands.",
         "Column 'Sex' has 'X1' (row 4); expected F, M, Female, Male, Unknown or nothing; correct "
-        "them, or say what they mean, such as --value 'X1=F'.",
+        "them, or map each by --value 'X1=...' (F, M, unknown).",
         "Row 5 has no path; name the file of the image.",
         "Row 3 has the path of an earlier row ('a.png'); list every image once.",
         f"1 of 5 files do not exist in {own.images}: 'gone/b.png' (row 4).",
@@ -125,7 +125,7 @@ def test_bad_values_of_labels_come_with_rows_and_counts(write):
     own = own_table.read(write("path,patient_id,ill", *rows), labels=["ill"])
     (sentence,) = sentences(own)
     assert sentence.startswith("Column 'ill' has '2' (row 3), '3' (row 4); expected 1, 0, -1 for")
-    assert sentence.endswith("or say what they mean, such as --value '2=1'.")
+    assert sentence.endswith("or map each by --value '2=...' (1, 0, -1, unknown).")
     stated = TableForm(values={"2": "-1", "3": "unknown"})
     own = own_table.read(write("path,patient_id,ill", *rows), stated, labels=["ill"])
     assert own.table["ill"].tolist() == ["1", "-1", "", "0"]
@@ -204,3 +204,13 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
     (tmp_path / "export.xlsx").write_bytes(b"PK\x03\x04")
     with pytest.raises(UserError, match="is a workbook of Excel or LibreOffice, not a CSV file"):
         own_table.read(tmp_path / "export.xlsx")
+
+
+def test_studies_that_patients_share_are_no_studies(write):
+    """A column named examination may hold dates."""
+    rows = ["a.png,1,{},1", "b.png,1,{},0", "c.png,2,{},1"]
+    header = "path,patient_id,Untersuchung,ill"
+    own = own_table.read(write(header, *(row.format("2021-03-01") for row in rows)))
+    assert own.kept == ("Untersuchung",)
+    own = own_table.read(write(header, *(row.format(i) for i, row in enumerate(rows))))
+    assert own.form.columns == {"Untersuchung": "study_id"}
