@@ -13,8 +13,13 @@ from remedis.errors import UserError
 
 _BOM16 = (b"\xff\xfe", b"\xfe\xff")
 # Letters beyond ASCII stand in groups of one or two in western European words; Cyrillic, Greek or
-# Japanese text read as Windows-1252 has longer groups.
-_FOREIGN = re.compile(r"[^\x00-\x7f\u2010-\u203a\u20ac\u2122\xa0-\xbf]{4,}")
+# Japanese text read as Windows-1252 has longer groups. Text of DOS (cp850) has quotation marks and
+# daggers within words, text of old Macs has capitals there.
+_FOREIGN = re.compile(
+    r"[^\x00-\x7f\u2010-\u203a\u20ac\u2122\xa0-\xbf]{4,}"
+    r"|\w*[A-Za-z][\u201a\u0192\u201e\u2020\u2021\u02c6\u2030\u2039\u201c\u201d\u2022\u02dc\u203a]\w+"
+    r"|\w*[A-Za-z][\u0160\u0152\u017d\u0178][a-z]\w*"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _WORD = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")
 # First bytes of files that are no text, with what they are.
@@ -103,12 +108,14 @@ def _windows(path: pathlib.Path, contents: bytes, cause: UnicodeDecodeError) -> 
     except UnicodeDecodeError:
         text = "\0"
     if _CONTROL.search(text) or contents.startswith(b"\xef\xbb\xbf"):
-        raise UserError(f"{refusal}; save it as a UTF-8 CSV file.") from cause
+        raise UserError(
+            f"{refusal}; name its encoding, such as cp850, or save it as a UTF-8 CSV file."
+        ) from cause
     if odd := _FOREIGN.search(text):
         row = text.count("\n", 0, odd.start()) + 1
         raise UserError(
             f"{refusal} nor in Windows-1252, in which row {row} has {odd[0][:20]!r}; name its "
-            "encoding, such as cp1251 or shift_jis, or save it as a UTF-8 CSV file."
+            "encoding, such as cp850, cp1251 or shift_jis, or save it as a UTF-8 CSV file."
         ) from cause
     example = _WORD.search(text)
     shown = f" (such as {example[0][:30]!r})" if example else ""

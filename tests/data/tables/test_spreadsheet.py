@@ -54,8 +54,11 @@ def test_unquoted_commas_in_a_header_and_trailing_commas(write):
         ("a,b\n1,2\n3\n", "row 3: 1 fields where the header has 2; quote values that contain a "),
         ("a,b\n1,2\n3,4,5\n", "row 3: 3 fields where the header has 2"),
         ('a,b\n"1,2\n', "cannot be read as a CSV file: unexpected end of data (after row 1)."),
-        (b"a,b\n\x81,2\n", "is not text in UTF-8 (byte 4); save it as a UTF-8 CSV file."),
-        (b"a,b\n\xe4\x01,2\n", "is not text in UTF-8 (byte 4); save it as a UTF-8 CSV file."),
+        (b"a,b\n\x81,2\n", "is not text in UTF-8 (byte 4); name its encoding, "),
+        (
+            b"a,b\n\xe4\x01,2\n",
+            "is not text in UTF-8 (byte 4); name its encoding, ",
+        ),
         (b"PK\x03\x04", "is a workbook of Excel or LibreOffice, not a CSV file; save it as CSV"),
         (b"PAR1", "is a Parquet file, not a CSV file; write it as a CSV file."),
         ("a;b,c\n1;2,5\n".replace("a;", "x;"), "separated by comma or semicolon, and the rows"),
@@ -130,13 +133,28 @@ def test_excel_states_its_separator_in_a_first_line(write):
     assert table.index.tolist() == [3]
 
 
-def test_other_alphabets_are_not_read_as_western_european(write):
-    path = write("name,b\n\u0418\u0432\u0430\u043d\u043e\u0432,1\n".encode("cp1251"))
-    with pytest.raises(UserError, match=r"nor in Windows-1252, in which row 2 has .*; name"):
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("\u0418\u0432\u0430\u043d\u043e\u0432", "cp1251"),
+        ("\u5c71\u7530\u592a\u90ce", "shift_jis"),
+        ("Gr\u00f6\u00dfe", "cp850"),
+        ("M\u00fcller", "cp850"),
+        ("M\u00fcller", "mac_roman"),
+        ("Andr\u00e9e", "mac_roman"),
+    ],
+)
+def test_other_encodings_are_not_read_as_western_european(write, name, encoding):
+    path = write(f"name,b\n{name},1\n".encode(encoding))
+    with pytest.raises(UserError, match=r"not text in UTF-8 .*; name its encoding, such as cp850"):
         spreadsheet.read_table(path)
-    table = spreadsheet.read_table(path, form=TableForm(encoding="cp1251"))
-    assert table["name"].tolist() == ["\u0418\u0432\u0430\u043d\u043e\u0432"]
-    with pytest.raises(UserError, match=r"is not text in ASCII \(byte 7\); name the encoding"):
+    table = spreadsheet.read_table(path, form=TableForm(encoding=encoding))
+    assert table["name"].tolist() == [name]
+
+
+def test_an_encoding_that_does_not_fit(write):
+    path = write("name,b\nM\u00fcller,1\n")
+    with pytest.raises(UserError, match=r"is not text in ASCII \(byte 8\); name the encoding"):
         spreadsheet.read_table(path, form=TableForm(encoding="ascii"))
 
 
