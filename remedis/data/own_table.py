@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data import canonical_ids, own_table_guesses
+from remedis.data import canonical_ids, own_table_guesses, similar_paths
 from remedis.data.manifest import KNOWN, REQUIRED
 from remedis.data.tables import columns, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING
@@ -432,12 +432,12 @@ class _Reader:
             return
         absent = paths[~there]
         listed = [f"{path!r} (row {row})" for row, path in absent.items()]
-        advice = ""
-        if not there[paths != ""].any():
-            advice = " Name the directory that the paths start from: --images DIR."
+        advice = similar_paths.sentence(self._images, absent.tolist())
+        if not advice and not there[paths != ""].any():
+            advice = "Name the directory that the paths start from: --images DIR."
         self._add(
             f"{len(absent):,} of {len(paths):,} files do not exist in {self._images}: "
-            f"{some(listed, limit=_LISTED)}.{advice}"
+            f"{some(listed, limit=_LISTED)}.{advice and ' ' + advice}"
         )
 
     def _add_rows(

@@ -51,7 +51,7 @@ def test_ids_stay_text_and_further_columns_stay(read):
         ("b.png,p1,1,,,,dev", "row 3, column 'split': got 'dev'; expected train, validation, test"),
         (
             "b.png,p1,1,,,0,",
-            "row 3, column 'mpp': got '0'; expected micrometres per pixel, a number",
+            "row 3, column 'mpp': got '0'; expected 0.06 to 20 micrometres per",
         ),
         ("b.png,p1,1,,5,,", "row 3, column 'sex': got '5'; expected F, M, Female, Male, Unknown"),
         ("b.png,p1,1,-3,,,", "row 3, column 'age': got '-3'; expected an age from 0 to 120 years"),

@@ -107,7 +107,7 @@ def test_every_problem_is_listed_in_one_pass(write):
         "them, or map each by --value 'X1=...' (F, M, unknown).",
         "Row 5 has no path; name the file of the image.",
         "Row 3 has the path of an earlier row ('a.png'); list every image once.",
-        f"1 of 5 files do not exist in {own.images}: 'gone/b.png' (row 4).",
+        f"1 of 5 files do not exist in {own.images}: 'gone/b.png' (row 4). Did you mean 'b.png'?",
         "Row 4 has no patient; add the ids, or set allow_missing_patient_ids to take every image "
         "as a patient of its own.",
         "1 patient has several splits: '1' (train and test); put all images of a patient into one.",
@@ -214,3 +214,16 @@ def test_studies_that_patients_share_are_no_studies(write):
     assert own.kept == ("Untersuchung",)
     own = own_table.read(write(header, *(row.format(i) for i, row in enumerate(rows))))
     assert own.form.columns == {"Untersuchung": "study_id"}
+
+
+def test_missing_files_come_with_those_that_may_be_meant(write):
+    rows = ["img/a.PNG,1,1", "img/b.PNG,2,0", "img/c.PNG,3,0"]
+    files = ("img/a.png", "img/b.png", "img/c.png")
+    own = own_table.read(write("path,patient_id,ill", *rows, files=files), labels=["ill"])
+    assert sentences(own) == [
+        f"3 of 3 files do not exist in {own.images}: 'img/a.PNG' (row 2), 'img/b.PNG' (row 3), "
+        "'img/c.PNG' (row 4). All 3 missing files exist with the suffix .png, such as 'img/a.png' "
+        "for 'img/a.PNG'."
+    ]
+    own = own_table.read(write("path,patient_id,ill", "x.png,1,1", "y.png,2,0"), labels=["ill"])
+    assert sentences(own)[0].endswith("Name the directory that the paths start from: --images DIR.")

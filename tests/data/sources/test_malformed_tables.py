@@ -232,7 +232,12 @@ def test_a_packed_table_that_cannot_be_unpacked(copied, contents, sentence):
         ),
         ("chexpert", "/train/", "/valid/", "row 2, column 'Path': got .*; expected a path like"),
         ("chexpert", ",Frontal,A", ",Frontal,X", "column 'AP/PA': got 'XP'.*; expected AP, PA, LL"),
-        ("chexpert", ",1.0,", ",yes,", "got 'yes'.*; expected 1, 0, -1 for uncertain, or nothing"),
+        (
+            "chexpert",
+            ",1.0,",
+            ",maybe,",
+            "got 'maybe'.*; expected 1, 0, -1 for uncertain, or nothing",
+        ),
         (
             "chexpert",
             ",1.0,",
@@ -276,8 +281,8 @@ def test_a_packed_table_that_cannot_be_unpacked(copied, contents, sentence):
         (
             "csv",
             ",0,",
-            ",no,",
-            "column 'pneumonia': got 'no'.*; expected 1, 0, -1 for uncertain, or",
+            ",maybe,",
+            "column 'pneumonia': got 'maybe'.*; expected 1, 0, -1 for uncertain, or",
         ),
         (
             "mimic_cxr",
