@@ -28,11 +28,11 @@ def add(commands: Any) -> None:
         "are shown, with the command that states them, and taken with --accept-guesses only. All "
         "problems of the table are listed at once.",
         epilog="Exit status: 0 the manifest is written; 1 wrong arguments, a file that is no "
-        f"table, or guesses to confirm; {UNWELL} the table has problems.",
+        f"table, guesses to confirm, or no --out; {UNWELL} the table has problems.",
     )
     add = manifest.add_argument
     add("table", metavar="TABLE", help="a CSV file with one row per image")
-    add("--out", required=True, metavar="FILE", help="manifest to write, such as manifest.csv")
+    add("--out", metavar="FILE", help="manifest to write; without it, the table is only shown")
     add("--images", metavar="DIR", help="directory that paths start from; that of the table")
     add("--labels", metavar="A,B", help="label columns; guessed if not given")
     add(
@@ -65,9 +65,9 @@ def add(commands: Any) -> None:
 
 
 def _manifest(parsed: argparse.Namespace) -> int:
-    if os.path.isdir(parsed.out):
+    if parsed.out is not None and os.path.isdir(parsed.out):
         raise UserError(f"--out={parsed.out} is a directory; name a file, such as manifest.csv.")
-    if os.path.realpath(parsed.out) == os.path.realpath(parsed.table):
+    if parsed.out is not None and os.path.realpath(parsed.out) == os.path.realpath(parsed.table):
         raise UserError(f"--out={parsed.out} is the table itself; name another file.")
     if parsed.images is not None and not os.path.isdir(parsed.images):
         raise UserError(f"--images={parsed.images}: there is no such directory.")
@@ -106,6 +106,9 @@ def _manifest(parsed: argparse.Namespace) -> int:
         _LOG.warning("Nothing was written: confirm the guesses by --accept-guesses, or state them:")
         _LOG.info(command)
         return UNCONFIRMED
+    if parsed.out is None:
+        _LOG.warning("Nothing was written: name the file by --out.")
+        return UNCONFIRMED
     own_table.write(own, parsed.out)
     _LOG.info(f"{parsed.out}: {len(own.table):,} images, labels {label_text(own.labels)}.")
     labels = shlex.quote(label_text(own.labels))
@@ -131,7 +134,8 @@ def _pairs(texts: Sequence[str], what: str, expected: str) -> dict[str, str]:
 
 def _command(parsed: argparse.Namespace, own: Any) -> str:
     """Returns the command that states all guesses, ready to be pasted into a shell."""
-    parts = [f"remedis manifest {shlex.quote(parsed.table)} --out {shlex.quote(parsed.out)}"]
+    out = parsed.out or "manifest.csv"
+    parts = [f"remedis manifest {shlex.quote(parsed.table)} --out {shlex.quote(out)}"]
 
     def state(option: str, value: str) -> None:
         if value:

@@ -366,7 +366,7 @@ class _Reader:
                 meaning = _plain(kind.parse(text))
             except (KeyError, ValueError):
                 if kind.guessed_as:
-                    guess = own_table_guesses.meaning(kind.guessed_as, text)
+                    guess = own_table_guesses.meaning(kind.guessed_as, text, distinct)
                 meaning = guess or ""
                 if guess is None or self._guessed_values.setdefault(value, guess) != guess:
                     bad.append(i)

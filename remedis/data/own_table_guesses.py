@@ -1,8 +1,7 @@
 """Guesses about a user's own table: what its columns and values may mean.
 
 A guess is shown and never applied without the user's consent. Words are English, German, French,
-Spanish, Italian, Dutch and Scandinavian. Words that mean two things are left out: H and M are
-hombre and mujer in Spanish, where M elsewhere is male.
+Spanish, Italian, Dutch and Scandinavian. Words that mean two things are left out.
 """
 
 import collections
@@ -28,7 +27,7 @@ _NAMES = {
         "patientid patient pid patid patno patientno patientnr patientnumber patientkey patnr "
         "patientenid patientennummer patientnummer patientennr mrn subject subjectid "
         "idpatient numeropatient patientcode pseudonym idpaciente paciente idpaziente paziente "
-        "patientnumer pasientid pasient"
+        "patientnumer pasientid pasient ipp nip nhc nhsnumber hospitalnumber medicalrecordnumber"
     ),
     "study_id": (
         "studyid study studyuid studyinstanceuid accession accessionnumber accessionno accessionnr "
@@ -106,21 +105,41 @@ def roles(table: pd.DataFrame, taken: Collection[str] = ()) -> dict[str, list[st
             found[role].append(name)
     if "path" not in found:
         found["path"] = [name for name in names if _are_paths(table[name])]
+    if "split" not in found:
+        found["split"] = [name for name in names if _are_splits(table[name])]
     return {role: names for role, names in found.items() if names and role not in taken}
+
+
+def _are_splits(values: pd.Series) -> bool:
+    """Returns whether a column has the names of two splits or more, and nothing else."""
+    distinct = values.unique()
+    if len(distinct) > 12:
+        return False
+    meanings = set()
+    for text in distinct:
+        try:
+            meanings.add(columns.split(text))
+        except KeyError:
+            meanings.add(meaning("split", text))
+    return None not in meanings and len(meanings - {"", UNKNOWN}) > 1
 
 
 def _are_paths(values: pd.Series) -> bool:
     return all(_SUFFIXES.search(text) for text in values.iloc[:1000] if text)
 
 
-def meaning(kind: str, text: str) -> str | None:
+def meaning(kind: str, text: str, values: Collection[str] = ()) -> str | None:
     """Returns what a value probably means, None if there is no guess.
 
     Args:
       kind: `label`, `sex` or `split`.
       text: the value, which no parser of `columns` can read.
+      values: all values of the column. Beside F, H is homme; beside M it is hombre or hembra.
     """
-    return _WORDS[kind].get(simplified(text))
+    simple = simplified(text)
+    if kind == "sex" and simple == "h" and "m" not in map(simplified, values):
+        return "M"
+    return _WORDS[kind].get(simple)
 
 
 def labels(table: pd.DataFrame, taken: Collection[str]) -> list[str]:

@@ -62,3 +62,10 @@ def test_problems_are_numbered_and_nothing_is_written(export, capsys):
 def test_wrong_arguments(export, capsys, arguments, sentence):
     assert main(["manifest", "export.csv", "--out", "m.csv", *arguments]) == 1
     assert sentence in capsys.readouterr().err
+
+
+def test_without_a_file_to_write_the_table_is_shown(export, capsys):
+    assert main(["manifest", "export.csv"]) == 1
+    assert "remedis manifest export.csv --out manifest.csv" in capsys.readouterr().out
+    assert main(["manifest", "export.csv", "--accept-guesses"]) == 1
+    assert "Nothing was written: name the file by --out." in capsys.readouterr().err

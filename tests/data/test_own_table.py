@@ -167,6 +167,9 @@ def test_stated_meanings_come_before_the_usual_ones(write):
     assert "Column 'sexo' has 'H' (row 2)" in sentences(own)[0]
     own = own_table.read(path, TableForm(values={"H": "M", "M": "F"}))
     assert own.table["sex"].tolist() == ["M", "F"]
+    # H beside F is homme.
+    own = own_table.read(write("path,patient_id,sexe,ill", "a.png,1,H,1", "b.png,2,F,0"))
+    assert own.table["sex"].tolist() == ["M", "F"]
 
 
 def test_the_prefix_of_paths_is_the_one_with_which_files_exist(tmp_path):
@@ -227,3 +230,11 @@ def test_missing_files_come_with_those_that_may_be_meant(write):
     ]
     own = own_table.read(write("path,patient_id,ill", "x.png,1,1", "y.png,2,0"), labels=["ill"])
     assert sentences(own)[0].endswith("Name the directory that the paths start from: --images DIR.")
+
+
+def test_splits_are_guessed_by_their_values(write):
+    own = own_table.read(
+        write("path,patient_id,Jeu,ill", "a.png,1,Entrainement,1", "b.png,2,Val,0", "c.png,3,,1")
+    )
+    assert own.form.columns == {"Jeu": "split"}
+    assert own.table["split"].tolist() == ["train", "validation", ""]
