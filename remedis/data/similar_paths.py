@@ -172,7 +172,7 @@ def _change(path: str, found: str) -> str:
     lost = "/".join(folders[: len(folders) - common])
     added = "/".join(found_folders[: len(found_folders) - common])
     if path.startswith(("/", "\\")) or path[1:2] == ":":
-        changes.append("below this directory")
+        changes.append("below the directory of the data")
     elif lost and added:
         changes.append(f"in {added}/ instead of {lost}/")
     elif lost or added:
