@@ -54,6 +54,21 @@ def refuse_other_layout(data: files.Path, choose: Callable[[str], str] = choose)
         raise UserError(f"There is no file {path / TABLE}. {sentence}")
 
 
+def has_only_dicom(data: files.Path) -> bool:
+    """Returns whether a directory has no table, and no images but DICOM files."""
+    path = pathlib.Path(data)
+    if not path.is_dir() or (path / TABLE).is_file():
+        return False
+    kinds = {_kind(name) for name in _names(path)}
+    return "dicom" in kinds and "image" not in kinds
+
+
+def _kind(name: str) -> str:
+    if DICOM.search(os.path.basename(name)):
+        return "dicom"
+    return "image" if name.lower().endswith((*IMAGES, *_TIFF)) else ""
+
+
 def advice(directory: pathlib.Path, choose: Callable[[str], str] = choose) -> str:
     """Returns a sentence about what a directory holds and how to load it; empty if unknown.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from remedis import files
+from remedis.data import layout_guess
 from remedis.data.manifest import Manifest
 from remedis.data.sources import (
     camelyon16,
@@ -120,7 +121,8 @@ def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> 
     """Returns the images of a data set for what needs neither labels nor patients.
 
     Labels are those of the data set where they need no naming. The source `csv` takes a folder of
-    images too, and `dicom` a folder without a table of labels.
+    images too, of which DICOM files are read as `dicom` does, and `dicom` one without a table of
+    labels.
 
     Args:
       name: one of `NAMES`.
@@ -130,8 +132,9 @@ def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> 
     Raises:
       UserError: as `load`.
     """
-    known = options_of(name)
-    if "allow_missing_patient_ids" in known:
+    if name == "csv" and not options and layout_guess.has_only_dicom(data_dir):
+        name = "dicom"
+    if "allow_missing_patient_ids" in options_of(name):
         options = {**options, "allow_missing_patient_ids": True}
     without_labels: dict[str, Source] = {
         "csv": csv_manifest.load_images,

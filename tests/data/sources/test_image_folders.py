@@ -107,6 +107,15 @@ def test_dicom_files_need_no_table_of_labels(tmp_path):
     assert loaded.table["path"].tolist() == ["x/1.dcm"]
 
 
+def test_dicom_files_of_a_folder_have_the_ids_of_their_headers(tmp_path):
+    dicom(tmp_path / "x" / "1.dcm", 1)
+    loaded = sources.load_images("csv", tmp_path, {})
+    assert loaded.source == "dicom"
+    assert loaded.table["patient_id"].notna().all()
+    image(tmp_path / "2.png")
+    assert sources.load_images("csv", tmp_path, {}).table["path"].tolist() == ["2.png", "x/1.dcm"]
+
+
 def test_other_sources_bring_their_labels_and_allow_missing_patients(tmp_path):
     for name in ("ill/1.png", "well/1.png"):
         image(tmp_path / name)
