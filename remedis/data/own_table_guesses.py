@@ -115,7 +115,7 @@ def _are_splits(values: pd.Series) -> bool:
     distinct = values.unique()
     if len(distinct) > 12:
         return False
-    meanings = set()
+    meanings: set[str | None] = set()
     for text in distinct:
         try:
             meanings.add(columns.split(text))
