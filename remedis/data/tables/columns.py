@@ -100,6 +100,8 @@ def splits(path: pathlib.Path, values: pd.Series) -> pd.Series:
     Raises:
       UserError: a value is something else.
     """
+    if values.isin(_PLAIN_SPLITS).all():
+        return values
     return spreadsheet.parsed(
         path, values, split, SPLITS_EXPECTED, _PLAIN_SPLITS.__contains__
     ).astype(STRING)
@@ -302,7 +304,7 @@ def beside_commas(values: pd.Series) -> pd.Series:
 
     The point may then mean thousands.
     """
-    distinct = values.unique()
-    mixed = any("," in text for text in distinct)
-    points = {text: mixed and "." in text and not is_missing(text) for text in distinct}
+    if not _any(pc.match_substring(pa.array(values.array), ",")):
+        return pd.Series(False, index=values.index)
+    points = {text: "." in text and not is_missing(text) for text in values.unique()}
     return values.map(points).astype(bool)
