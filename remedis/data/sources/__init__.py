@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from remedis import files
-from remedis.data import layout_guess
+from remedis.data import image_list, layout_guess
 from remedis.data.manifest import Manifest
 from remedis.data.sources import (
     camelyon16,
@@ -121,8 +121,8 @@ def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> 
     """Returns the images of a data set for what needs neither labels nor patients.
 
     Labels are those of the data set where they need no naming. The source `csv` takes a folder of
-    images too, of which DICOM files are read as `dicom` does, and `dicom` one without a table of
-    labels.
+    images too, of which DICOM files are read as `dicom` does; `dicom` takes a folder without a
+    table of labels, and `folder` one without classes.
 
     Args:
       name: one of `NAMES`.
@@ -134,6 +134,8 @@ def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> 
     """
     if name == "csv" and not options and layout_guess.has_only_dicom(data_dir):
         name = "dicom"
+    if name == "folder" and not options.get("patient_pattern") and folder.lacks_classes(data_dir):
+        return image_list.below(data_dir)
     if "allow_missing_patient_ids" in options_of(name):
         options = {**options, "allow_missing_patient_ids": True}
     without_labels: dict[str, Source] = {

@@ -93,6 +93,13 @@ def load(
     return Manifest(table, chosen, root, "folder")
 
 
+def lacks_classes(data_dir: files.Path) -> bool:
+    """Returns whether a directory has neither folders of splits nor those of two classes."""
+    root = pathlib.Path(data_dir)
+    names = [folder.name for folder in _subfolders(root)] if root.is_dir() else []
+    return root.is_dir() and len(names) < 2 and not any(name.lower() in SPLITS for name in names)
+
+
 def _folders(root: pathlib.Path) -> list[tuple[str | None, str, pathlib.Path]]:
     """Returns split, class and path of every folder of a class.
 

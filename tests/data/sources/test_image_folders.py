@@ -107,6 +107,23 @@ def test_dicom_files_need_no_table_of_labels(tmp_path):
     assert loaded.table["path"].tolist() == ["x/1.dcm"]
 
 
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["1.png", "2.png"], ("unlabelled",)),
+        (["a/1.png", "a/b/2.png"], ("unlabelled",)),
+        (["a/1.png", "b/2.png"], ("a", "b")),
+        (["train/a/1.png", "train/b/2.png"], ("a", "b")),
+    ],
+)
+def test_the_source_folder_embeds_without_classes(tmp_path, names, labels):
+    for name in names:
+        image(tmp_path / name)
+    loaded = sources.load_images("folder", tmp_path, {})
+    assert loaded.labels == labels
+    assert loaded.table["path"].tolist() == names
+
+
 def test_dicom_files_of_a_folder_have_the_ids_of_their_headers(tmp_path):
     dicom(tmp_path / "x" / "1.dcm", 1)
     loaded = sources.load_images("csv", tmp_path, {})
