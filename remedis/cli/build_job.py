@@ -43,6 +43,12 @@ def _define(values: flags.FlagValues) -> None:
         "With release:DIR, whose graph to write.",
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "any_pixel_range",
+        False,
+        "Do not refuse images whose values cannot be in [0, 1]. The folder records it.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("overwrite", False, "Replace folders that exist.", flag_values=values)
 
 
@@ -53,7 +59,7 @@ def _run(values: flags.FlagValues) -> None:
     for name in models:
         names.parse(name)  # all wrong names are reported before the first build
     # Imported late, so that a wrong flag is reported at once.
-    from remedis.zoo import builder, checkpoint
+    from remedis.zoo import builder, checkpoint, pixel_range
 
     for name in models:
         start = time.monotonic()
@@ -63,6 +69,7 @@ def _run(values: flags.FlagValues) -> None:
             values.out,
             command=shlex.join(sys.argv),
             keep_graph=values.graph == "release",
+            pixel_range=pixel_range.ANY if values.any_pixel_range else pixel_range.CHECKED,
             overwrite=values.overwrite,
         )
         seconds = time.monotonic() - start

@@ -26,6 +26,7 @@ from remedis.inference.exported import ExportedClassifier
 from remedis.inference.rescore import Scored
 from remedis.options import label_text, spelled
 from remedis.zoo import save_classifier
+from remedis.zoo.pixel_range import CHECKED
 
 METHODS = tuple(name for name in calibration.METHODS if name != "none")
 TARGET_SENSITIVITY = 0.9  # of a classifier without thresholds, as in configs/common.py
@@ -234,6 +235,7 @@ def recalibrate(
         calibration=new_calibration,
         seen=exported.seen and exported.seen.extended(fitted_images),
         label_policies=description.label_policies,
+        pixel_range=description.pixel_range or CHECKED,
         performance=performance_summary(judged["after"], f"images of {source} that chose nothing")
         if judged
         else None,

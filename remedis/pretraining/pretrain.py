@@ -15,7 +15,7 @@ from remedis.data.batches.pipeline import training_batches
 from remedis.errors import UserError
 from remedis.models import backbone as backbones
 from remedis.options import spelled_for
-from remedis.preprocess import Preprocess
+from remedis.preprocess import Preprocess, parse
 from remedis.pretraining import networks
 from remedis.pretraining import unlabelled as unlabelled_data
 from remedis.pretraining.collapse import CollapseDetector
@@ -99,6 +99,7 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
         name=name,
         provenance=_provenance(settings, network, unlabelled, best_step),
         directory=run / "export",
+        preprocess=parse(f"resize({settings.image_size})", deterministic=True),
         beside=(network.write_projection, seen.write),
         overwrite=True,
     )

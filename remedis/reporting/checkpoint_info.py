@@ -128,7 +128,8 @@ def _of_description(description: "Description") -> dict[str, str]:
         "read from": f"{provenance.file}, SHA-256 {provenance.sha256}" if provenance.file else "",
         "made by": provenance.command or "",
         "parameters": f"{description.parameters:,} in {description.tensors} tensors",
-        "input": f"float32 [N, H, W, 3] in [{low:g}, {high:g}]",
+        "input": f"float32 [N, H, W, 3] in [{low:g}, {high:g}]"
+        + (f"; {card.ANY_PIXELS}" if description.pixel_range == "any" else ""),
         "backbone": description.backbone,
         "task": description.task if description.labels else "",
         "labels": label_text(description.labels),

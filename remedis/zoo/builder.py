@@ -23,6 +23,7 @@ from remedis.zoo import (
     tensors,
 )
 from remedis.zoo.export import BACKBONE_KIND
+from remedis.zoo.pixel_range import CHECKED
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import check_shapes, normalise_name
 
@@ -38,6 +39,7 @@ def build(
     *,
     command: str | None = None,
     keep_graph: bool = False,
+    pixel_range: str = CHECKED,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes the checkpoint `name` with some weights as a folder in `out`.
@@ -52,6 +54,7 @@ def build(
       command: the command line, for the provenance.
       keep_graph: keep the release's own graph instead of moving its variables into ours. Requires
         `release:`.
+      pixel_range: `checked`, or `any` for a graph that takes every finite pixel value.
       overwrite: replace an existing folder.
 
     Returns:
@@ -71,7 +74,7 @@ def build(
             raise UserError(
                 "The graph of the release (--graph=release) goes with weights of release:DIR only."
             )
-        served, description = _with_own_graph(name, source.argument)
+        served, description = _with_own_graph(name, source.argument, pixel_range)
         provenance = dataclasses.replace(description.provenance, command=command)
         description = dataclasses.replace(description, provenance=provenance)
         return export.save(served, description, directory, overwrite)
@@ -83,6 +86,7 @@ def build(
         provenance=dataclasses.replace(loaded.provenance, command=command),
         directory=directory,
         record=records.RECORDS[name],
+        pixel_range=pixel_range,
         beside=_copies(source.folder) if source.folder else (),
         overwrite=overwrite,
     )
@@ -94,7 +98,9 @@ def _copies(folder: pathlib.Path) -> list[Callable[[pathlib.Path], object]]:
     return [functools.partial(shutil.copy, file) for file in existing]
 
 
-def _with_own_graph(name: str, folder: str) -> tuple[serving.ServedModel, export.Description]:
+def _with_own_graph(
+    name: str, folder: str, pixel_range: str
+) -> tuple[serving.ServedModel, export.Description]:
     """Returns a release's own graph behind our interface, and its description."""
     shapes = tensors.saved_model_variables(folder).shapes
     architecture = Architecture.parse(names.parse(name).architecture)
@@ -102,7 +108,9 @@ def _with_own_graph(name: str, folder: str) -> tuple[serving.ServedModel, export
     final_norm = "group_norm/gamma" in shapes
     what = f"the {architecture.name} release"
     check_shapes(shapes, architecture.shapes(final_norm), folder, what)
-    served = serving.ServedGraph(release.load_graph(folder), release.signature_map)
+    preprocess = save_backbone.record_preprocess(records.RECORDS[name])
+    graph = release.load_graph(folder)
+    served = serving.ServedGraph(graph, release.signature_map, preprocess, pixel_range)
     base = pathlib.Path(folder).resolve().name
     return served, export.Description(
         kind=BACKBONE_KIND,
@@ -114,7 +122,7 @@ def _with_own_graph(name: str, folder: str) -> tuple[serving.ServedModel, export
         backbone_range=None,  # the release's graph maps the range in its own way
         parameters=architecture.parameters(final_norm),
         tensors=len(shapes),
-        signatures=("serving_default", "embed", "endpoints"),
+        signatures=tuple(served.saved_signatures()),
         provenance=Provenance(
             origin="release",
             description=f"REMEDIS release {base}, with its own graph.",
@@ -123,6 +131,8 @@ def _with_own_graph(name: str, folder: str) -> tuple[serving.ServedModel, export
         ),
         backbone=architecture.name,
         record=dataclasses.asdict(records.RECORDS[name]),
+        preprocess=preprocess.specification,
+        pixel_range=pixel_range,
     )
 
 

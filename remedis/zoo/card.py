@@ -9,6 +9,7 @@ from remedis.evaluation.thresholds import KINDS
 from remedis.zoo.provenance import Provenance
 
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
+ANY_PIXELS = "no pixel value is refused, right or wrong"
 # The meaning of a probability, per method of calibration.
 _METHODS = {
     "platt": (
@@ -92,6 +93,8 @@ def _use(description: dict[str, Any]) -> str:
     if description["trunk_range"] is not None:
         low, high = description["trunk_range"]
         lines.append(f"- The graph maps that range to [{low:g}, {high:g}] itself.")
+    if description.get("pixel_range") == "any":
+        lines.append(f"- Built with --any-pixel-range: {ANY_PIXELS}.")
     if description["kind"] == "trunk":
         lines += [
             "- `m(images)`: the unpooled map [N, ceil(H/32), ceil(W/32), C].",
@@ -100,10 +103,17 @@ def _use(description: dict[str, Any]) -> str:
     else:
         lines += [
             "- `m(images)`: `probabilities`, `logits` [N, labels] and `embedding` [N, C].",
-            "- `m.preprocess(image)`: one decoded image [H, W, channels] uint8 or uint16 to "
-            f"[1, S, S, 3], as in training: `{description['preprocess']}`.",
             f"- Labels, in order: {', '.join(description['labels'])}.",
             "- Batch norms, if there are any, use their averages, also with `training=True`.",
+        ]
+    if description["preprocess"] is not None:
+        how = "for this size" if description["kind"] == "trunk" else "as in training"
+        lines += [
+            "- `m.preprocess(image)`: decoded images [H, W, channels] or [N, H, W, channels], "
+            f"uint8 or uint16, to [N, S, S, 3], {how}: `{description['preprocess']}`.",
+            "- `m.serve_bytes(image_bytes)`: JPEG or PNG files, [N] strings, prepared in the same "
+            "way, to "
+            + ("`map` and `embedding`." if description["kind"] == "trunk" else "these outputs."),
         ]
     lines.append(f"- Signatures: {', '.join(f'`{name}`' for name in description['signatures'])}.")
     if description["backbone"]:

@@ -43,7 +43,8 @@ class Description:
       record: of the published checkpoint of this name, if there is one.
       backbone: architecture of the backbone: `50x1`, or `keras:DenseNet121`.
       labels: names of a classifier's labels, in the order of its outputs.
-      preprocess: specification of a classifier's preprocessing for evaluation.
+      preprocess: specification of the preprocessing for evaluation; None if it is not known, as for
+        backbones of earlier versions.
       task: of a classifier, `multi_label` or `multi_class`.
       head_norm: whether a classifier was asked to normalise the map before pooling.
       calibration: of a classifier's probabilities. `method`; `scale` and `offset`, lists in the
@@ -59,6 +60,9 @@ class Description:
         fields of `remedis.data.label_policies.LabelPolicies`. None in folders of earlier versions.
       performance: of a classifier, on data that chose nothing, see `performance_summary`. None if
         it was not measured, and in folders of earlier versions.
+      pixel_range: `checked` if the graph refuses pixels that cannot be in [0, 1], `any` if it takes
+        every finite value, as asked for; None in folders of earlier versions, whose graphs refuse
+        values beyond 8 only.
       software: versions that wrote the folder.
     """
 
@@ -83,6 +87,7 @@ class Description:
     thresholds: dict[str, Any] | None = None
     label_policies: dict[str, str] | None = None
     performance: dict[str, Any] | None = None
+    pixel_range: str | None = None
     software: dict[str, str] = dataclasses.field(
         default_factory=lambda: {
             "remedis": remedis.__version__,

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 
 from remedis import files
 from remedis.models.bit import BiTResNet
+from remedis.preprocess import Preprocess, parse
 from remedis.zoo import export, serving
 from remedis.zoo.export import BACKBONE_KIND
+from remedis.zoo.pixel_range import CHECKED
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.records import Record
 
@@ -19,6 +21,8 @@ def save(
     provenance: Provenance,
     directory: files.Path,
     record: Record | None = None,
+    preprocess: Preprocess | None = None,
+    pixel_range: str = CHECKED,
     beside: Iterable[Callable[[pathlib.Path], object]] = (),
     overwrite: bool = False,
 ) -> pathlib.Path:
@@ -30,6 +34,9 @@ def save(
       provenance: of the weights.
       directory: the folder to write.
       record: of the published checkpoint of this name, if there is one.
+      preprocess: the preprocessing for evaluation; by default a resize to the input size of the
+        published checkpoint. Without either, the export has no `preprocess` and no `serve_bytes`.
+      pixel_range: `checked`, or `any` for a graph that takes every finite pixel value.
       beside: functions that each write one file into the folder they are given, before the folder
         gets its final name.
       overwrite: replace an existing folder.
@@ -38,6 +45,9 @@ def save(
       UserError: the folder exists and `overwrite` is false, or it cannot be written.
     """
     architecture = backbone.architecture
+    if preprocess is None and record is not None:
+        preprocess = record_preprocess(record)
+    served = serving.ServedBackbone(backbone, preprocess, pixel_range)
     description = export.Description(
         kind=BACKBONE_KIND,
         name=name,
@@ -48,9 +58,16 @@ def save(
         backbone_range=backbone.backbone_range,
         parameters=architecture.parameters(backbone.final_norm),
         tensors=len(architecture.shapes(backbone.final_norm)),
-        signatures=("serving_default", "embed", "endpoints"),
+        signatures=tuple(served.saved_signatures()),
         provenance=provenance,
         backbone=backbone.architecture_name,
         record=None if record is None else dataclasses.asdict(record),
+        preprocess=None if preprocess is None else preprocess.specification,
+        pixel_range=pixel_range,
     )
-    return export.save(serving.ServedBackbone(backbone), description, directory, overwrite, beside)
+    return export.save(served, description, directory, overwrite, beside)
+
+
+def record_preprocess(record: Record) -> Preprocess:
+    """Returns the preprocessing for the input size of a published checkpoint."""
+    return parse(f"resize({record.input_size})", deterministic=True)

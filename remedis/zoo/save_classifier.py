@@ -16,6 +16,7 @@ from remedis.models.classifier import HEAD, Classifier
 from remedis.preprocess import Preprocess, parse
 from remedis.zoo import checkpoint, export, resolve
 from remedis.zoo.export import Description
+from remedis.zoo.pixel_range import CHECKED
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 from remedis.zoo.serving import ServedClassifier
@@ -33,6 +34,7 @@ def save(
     seen: SeenImages | Iterable[str] | None = None,
     label_policies: Mapping[str, str] | None = None,
     performance: Mapping[str, Any] | None = None,
+    pixel_range: str = CHECKED,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Writes a classifier as a SavedModel with its description and its card.
@@ -52,6 +54,7 @@ def save(
         their files, for `seen.json`. None if they are not known: then there is no such file.
       label_policies: what labels counted as, see `Description`.
       performance: measured on data that chose nothing, of `performance_summary`.
+      pixel_range: `checked`, or `any` for a graph that takes every finite pixel value.
       overwrite: replace an existing folder.
 
     Raises:
@@ -63,7 +66,7 @@ def save(
         for kind, values in (thresholds or {}).items()
         if isinstance(values, Mapping) and kind not in ("log_odds", "chosen_on")
     }
-    served = ServedClassifier(classifier, preprocess, chosen)
+    served = ServedClassifier(classifier, preprocess, chosen, pixel_range)
     variables = classifier.named_variables().values()
     bit = backbone if isinstance(backbone, BiTResNet) else None
     description = Description(
@@ -92,6 +95,7 @@ def save(
         thresholds=dict(thresholds) if thresholds else None,
         label_policies=dict(label_policies) if label_policies else None,
         performance=dict(performance) if performance else None,
+        pixel_range=pixel_range,
     )
     if seen is not None and not isinstance(seen, SeenImages):
         seen = SeenImages.from_hashes(seen)

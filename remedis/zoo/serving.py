@@ -15,15 +15,9 @@ import tensorflow as tf
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
-from remedis.preprocess.decode import from_pixels
-from remedis.zoo.served_images import (
-    IMAGES,
-    Outputs,
-    checked,
-    on_any_number,
-    refused,
-    refused_floats,
-)
+from remedis.zoo.pixel_range import CHECKED
+from remedis.zoo.served_images import IMAGES, Outputs, checked, on_any_number, refused
+from remedis.zoo.served_preprocessing import IMAGE_BYTES, decode_and_prepare, prepare_pixels
 
 WIDENED = (tf.float64,)  # cast to float32; NumPy's default
 REFUSED = (tf.uint8, tf.uint16, tf.int16, tf.int32, tf.int64, tf.float16, tf.bfloat16)
@@ -34,6 +28,9 @@ _graph = functools.partial(tf.function, autograph=False)
 
 class ServedModel(tf.Module):
     """The common part of all exported objects.
+
+    `preprocess`, where the preprocessing is recorded, is a method from decoded images to the input
+    of the others, and `serve_bytes` one from encoded images to outputs, see `served_preprocessing`.
 
     Attributes:
       variables: all variables. A loaded SavedModel has the same attribute.
@@ -46,16 +43,53 @@ class ServedModel(tf.Module):
     trainable_variables: Any = ()
 
     def __init__(
-        self, variables: list[tf.Variable], trainable_variables: list[tf.Variable]
+        self,
+        variables: list[tf.Variable],
+        trainable_variables: list[tf.Variable],
+        pixel_range: str = CHECKED,
     ) -> None:
         super().__init__()
         self.variables = variables
         self.trainable_variables = trainable_variables
         self.regularization_losses: list[Callable[[], tf.Tensor]] = []
+        self._pixel_range = pixel_range
+        self._bytes_signatures: dict[str, Any] = {}
 
     def saved_signatures(self) -> dict[str, Any]:
-        """Returns the functions to save as signatures, by name. Here there is none."""
-        return {}
+        """Returns the functions to save as signatures, by name.
+
+        Here they are those of the preprocessing: `preprocess` of one 8-bit image,
+        `preprocess_batch` of several, and `serve_bytes`; none if there is no preprocessing.
+        """
+        return dict(self._bytes_signatures)
+
+    def _serve_bytes(
+        self, preprocess: Preprocess, outputs: Callable[[tf.Tensor], dict[str, tf.Tensor]]
+    ) -> None:
+        """Adds the methods and signatures from decoded and from encoded images.
+
+        Args:
+          preprocess: the recorded preprocessing.
+          outputs: from images [N, H, W, 3] to what `serve_bytes` returns.
+        """
+        self.preprocess = prepare_pixels(preprocess)
+
+        @_graph(input_signature=[tf.TensorSpec(None, tf.string, name="image_bytes")])
+        def serve_bytes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            # One file alone is a batch of one.
+            return outputs(decode_and_prepare(preprocess, tf.reshape(image_bytes, [-1])))
+
+        self.serve_bytes = serve_bytes
+
+        def prepares(name: str, rank: int) -> Any:
+            image = tf.TensorSpec([None] * rank, tf.uint8, name=name)
+            return _graph(lambda image: {"images": self.preprocess(image)}, input_signature=[image])
+
+        self._bytes_signatures = {
+            "preprocess": prepares("image", 3),
+            "preprocess_batch": prepares("images", 4),
+            "serve_bytes": _graph(lambda files: serve_bytes(files), input_signature=[IMAGE_BYTES]),
+        }
 
     def _callable(
         self,
@@ -74,7 +108,7 @@ class ServedModel(tf.Module):
         def call(images: tf.Tensor, training: bool | None = False) -> Outputs:
             if images.dtype in REFUSED:
                 return refused(images.dtype, outputs)
-            return shared(checked(images))
+            return shared(checked(images, self._pixel_range))
 
         for training in trainings:
             call.get_concrete_function(IMAGES, training=training)
@@ -103,49 +137,72 @@ def signature(call: Any, output: str | None = None, images: str = "input_1") -> 
     return signature_function
 
 
-class ServedBackbone(ServedModel):
-    """A backbone: `m(images)` is the unpooled map. `embed` and `endpoints` are methods."""
+def _map_and_embedding(unpooled: tf.Tensor) -> dict[str, tf.Tensor]:
+    return {"map": unpooled, "embedding": tf.reduce_mean(unpooled, [1, 2])}
 
-    def __init__(self, backbone: BiTResNet) -> None:
+
+class ServedBackbone(ServedModel):
+    """A backbone: `m(images)` is the unpooled map. `embed` and `endpoints` are methods.
+
+    `serve_bytes` gives `map` and `embedding`.
+    """
+
+    def __init__(
+        self,
+        backbone: BiTResNet,
+        preprocess: Preprocess | None = None,
+        pixel_range: str = CHECKED,
+    ) -> None:
         named = backbone.named_variables()
         # Gradients of the map do not reach the final norm, which only `pre_logits` uses.
         reached = backbone.architecture.shapes(final_norm=False)
         super().__init__(
             [variable.value for variable in named.values()],
             [named[name].value for name in reached],
+            pixel_range,
         )
         unpooled = _graph(backbone.call, input_signature=[IMAGES])
         self.__call__ = self._callable(unpooled, trainings=(False, True, None))
         self.embed = self._callable(lambda images: tf.reduce_mean(unpooled(images), [1, 2]))
         self.endpoints = self._callable(backbone.endpoints)
+        if preprocess is not None:
+            self._serve_bytes(preprocess, lambda images: _map_and_embedding(self.__call__(images)))
 
     def saved_signatures(self) -> dict[str, Any]:
-        """Returns `serving_default`, `embed` and `endpoints`."""
+        """Returns `serving_default`, `embed` and `endpoints`, and those of the preprocessing."""
         return {
             "serving_default": signature(self.__call__, "output_1"),
             "embed": signature(self.embed, "embedding"),
             "endpoints": signature(self.endpoints),
+            **super().saved_signatures(),
         }
 
 
 class ServedGraph(ServedModel):
     """A release's own graph behind the same interface. It has no endpoints of inner blocks."""
 
-    def __init__(self, loaded: Any, map_of: Callable[[Any, tf.Tensor], tf.Tensor]) -> None:
+    def __init__(
+        self,
+        loaded: Any,
+        map_of: Callable[[Any, tf.Tensor], tf.Tensor],
+        preprocess: Preprocess | None = None,
+        pixel_range: str = CHECKED,
+    ) -> None:
         variables = list(loaded.signatures["serving_default"].variables)
-        super().__init__(variables, variables)
+        super().__init__(variables, variables, pixel_range)
         self._release = loaded  # keeps the variables and functions that the new ones use
 
         def compute(images: tf.Tensor) -> tf.Tensor:
             return map_of(loaded, images)
 
         def ends(images: tf.Tensor) -> dict[str, tf.Tensor]:
-            unpooled = compute(images)
-            return {"map": unpooled, "embedding": tf.reduce_mean(unpooled, [1, 2])}
+            return _map_and_embedding(compute(images))
 
         self.__call__ = self._callable(compute, trainings=(False, True, None))
         self.embed = self._callable(lambda images: ends(images)["embedding"])
         self.endpoints = self._callable(ends)
+        if preprocess is not None:
+            self._serve_bytes(preprocess, self.endpoints)
 
     saved_signatures = ServedBackbone.saved_signatures
 
@@ -154,10 +211,10 @@ class ServedClassifier(ServedModel):
     """A backbone with a head: `m(images)` gives `probabilities`, `logits` and `embedding`.
 
     Probabilities are calibrated, logits are raw. `training=True` is accepted and changes nothing:
-    batch norms of an exported backbone use their averages. `preprocess` prepares one decoded image
-    as in training. `label_names()` gives the labels in the order of the outputs. `thresholds()`
-    gives, per kind, the smallest probability [labels] that counts as positive, NaN where there is
-    none.
+    batch norms of an exported backbone use their averages. `preprocess` prepares decoded images as
+    in training, and `serve_bytes` gives the outputs of encoded ones. `label_names()` gives the
+    labels in the order of the outputs. `thresholds()` gives, per kind, the smallest probability
+    [labels] that counts as positive, NaN where there is none.
     """
 
     def __init__(
@@ -165,12 +222,14 @@ class ServedClassifier(ServedModel):
         classifier: Classifier,
         preprocess: Preprocess,
         thresholds: Mapping[str, npt.ArrayLike] | None = None,
+        pixel_range: str = CHECKED,
     ) -> None:
         named = classifier.named_variables()
         unchanged = classifier.unused_variables() | classifier.statistics()
         super().__init__(
             [variable.value for variable in named.values()],
             [variable.value for name, variable in named.items() if name not in unchanged],
+            pixel_range,
         )
         # Constants, not variables: a user's own training of the export does not change them.
         calibration = [tf.constant(np.asarray(v)) for v in (classifier.scale, classifier.offset)]
@@ -184,30 +243,17 @@ class ServedClassifier(ServedModel):
         self.thresholds = tf.function(
             lambda: {kind: tf.constant(value) for kind, value in values.items()}, input_signature=[]
         )
-
-        @tf.function
-        def prepared(image: tf.Tensor) -> tf.Tensor:
-            if image.dtype.is_floating:
-                return refused_floats(image.dtype)
-            return preprocess(from_pixels(image))[None]
-
-        for dtype in (tf.uint8, tf.uint16, tf.float32, tf.float64):
-            prepared.get_concrete_function(tf.TensorSpec([None, None, None], dtype, name="image"))
-        self.preprocess = prepared
+        self._serve_bytes(preprocess, self.__call__)
 
     def saved_signatures(self) -> dict[str, Any]:
-        """Returns `serving_default`, `preprocess` (of 8-bit images), `label_names`, `thresholds`.
+        """Returns `serving_default`, those of the preprocessing, `label_names` and `thresholds`.
 
         Without thresholds the last is left out, since a signature must return something.
         """
-        image = tf.TensorSpec([None, None, None], tf.uint8, name="image")
-        prepare = tf.function(
-            lambda image: {"images": self.preprocess(image)}, input_signature=[image]
-        )
         names = tf.function(lambda: {"label_names": self.label_names()}, input_signature=[])
         signatures = {
             "serving_default": signature(self.__call__, images="images"),
-            "preprocess": prepare,
+            **super().saved_signatures(),
             "label_names": names,
         }
         if self._thresholds:

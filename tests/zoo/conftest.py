@@ -68,6 +68,7 @@ def few_traces(monkeypatch):
 def no_graph(monkeypatch):
     """Exports of the variables only, in no time, for tests that do not need the graph."""
     monkeypatch.setattr(serving.ServedModel, "_callable", lambda *_, **__: None)
+    monkeypatch.setattr(serving.ServedModel, "_serve_bytes", lambda *_: None)
     monkeypatch.setattr(serving.ServedBackbone, "saved_signatures", lambda _: {})
 
 

@@ -115,13 +115,28 @@ def in_full(m, folder):
     facts["signature_inputs"] = {
         name: sorted(signatures[name].structured_input_signature[1]) for name in signatures
     }
-    served = {name: signatures[name](input_1=images) for name in signatures}
+    of_images = ("serving_default", "embed", "endpoints")
+    served = {name: signatures[name](input_1=images) for name in of_images}
     facts["signature_outputs"] = {name: shapes_of(values) for name, values in served.items()}
     (served_map,) = served["serving_default"].values()
     facts["signatures"] = {
         "serving_default": difference(served_map, plain),
         "embed": difference(served["embed"]["embedding"], ends["embedding"]),
     } | {f"endpoints/{name}": difference(served["endpoints"][name], ends[name]) for name in ends}
+
+    pixels = rng.integers(0, 256, (2, 60, 50, 3), np.uint8)
+    files = tf.stack([tf.io.encode_png(pixels[0]), tf.io.encode_png(pixels[1])])
+    both = signatures["preprocess_batch"](images=tf.constant(pixels))["images"]
+    one = signatures["preprocess"](image=tf.constant(pixels[1]))["images"]
+    of_files = signatures["serve_bytes"](image_bytes=files)
+    facts["prepared"] = list(both.shape)
+    facts["from_files"] = {
+        "one of a batch": difference(one[0], both[1]),
+        "method": difference(m.preprocess(pixels), both),
+        "map": difference(of_files["map"], m(both)),
+        "embedding": difference(of_files["embedding"], m.embed(both)),
+        "one file": difference(m.serve_bytes(files[1])["embedding"][0], of_files["embedding"][1]),
+    }
 
     # The layer of Keras 3 returns a single output without its name.
     layer = keras.layers.TFSMLayer(folder, call_endpoint="embed")

@@ -81,6 +81,16 @@ print(json.dumps({
     "variables": [v.name for v in model.variables],
     "trainable": [v.name for v in model.trainable_variables],
     "without_gradient": sum(g is None for g in gradients),
+    "files": {
+        name: value.numpy().tolist()
+        for name, value in model.signatures["serve_bytes"](
+            image_bytes=tf.constant([open(sys.argv[2], "rb").read()])
+        ).items()
+    },
+    "of_no_files": {
+        name: value.shape.as_list()
+        for name, value in model.serve_bytes(tf.constant([], tf.string)).items()
+    },
     "of_no_images": {name: value.shape.as_list() for name, value in model(images[:0]).items()},
 }))
 """
@@ -174,11 +184,16 @@ def test_an_export_normalises_by_its_averages_even_in_training(alone):
 def test_an_export_gives_empty_results_for_no_images(of_keras, alone):
     _, facts = alone
     channels = of_keras[0].backbone.map_channels
-    assert facts["of_no_images"] == {
-        "probabilities": [0, 3],
-        "logits": [0, 3],
-        "embedding": [0, channels],
-    }
+    expected = {"probabilities": [0, 3], "logits": [0, 3], "embedding": [0, channels]}
+    assert facts["of_no_images"] == facts["of_no_files"] == expected
+
+
+def test_an_encoded_image_gets_the_outputs_of_its_pixels(alone):
+    _, facts = alone
+    assert set(facts["files"]) == set(facts["served"])
+    for name, value in facts["served"].items():
+        # The two JPEG decoders may differ by a grey level.
+        assert relative_error(facts["files"][name], value) < 0.01
 
 
 def test_an_export_has_every_variable_and_trains_those_with_gradients(of_keras, alone):
@@ -260,6 +275,14 @@ def no_functions(monkeypatch):
     """Exports of variables and descriptions only."""
     monkeypatch.setattr(serving.ServedModel, "_callable", lambda *_, **__: None)
     monkeypatch.setattr(serving, "signature", lambda *_, **__: tf.function(lambda: {"a": 1}, []))
+    monkeypatch.setattr(serving, "decode_and_prepare", lambda *_: None)
+    monkeypatch.setattr(serving, "prepare_pixels", lambda _: tf.identity)
+
+    def without_functions(served, preprocess, _):
+        serve_bytes(served, preprocess, lambda _: {"a": tf.constant(1)})
+
+    serve_bytes = serving.ServedModel._serve_bytes
+    monkeypatch.setattr(serving.ServedModel, "_serve_bytes", without_functions)
 
 
 @pytest.mark.usefixtures("no_functions")
@@ -267,7 +290,13 @@ def test_without_calibration_and_thresholds_there_is_no_such_signature(tmp_path)
     model = Classifier(backbone_of("bare"), LABELS)
     folder = save(model, tmp_path / "export", thresholds=None, calibration=None)
     description = checkpoint.describe(folder)
-    assert description.signatures == ("serving_default", "preprocess", "label_names")
+    assert description.signatures == (
+        "serving_default",
+        "preprocess",
+        "preprocess_batch",
+        "serve_bytes",
+        "label_names",
+    )
     assert description.thresholds is None
     assert description.calibration == {"method": "none", "scale": [1.0] * 3, "offset": [0.0] * 3}
     card = (folder / "MODEL_CARD.md").read_text()

@@ -105,7 +105,13 @@ def test_its_own_graph_can_stay_behind_our_interface(tmp_path, tiny_release, exp
     assert same(ends["map"], expected)
     embedding = tf.reduce_mean(expected, [1, 2])
     assert same(m.embed(IMAGES), embedding)
-    served = {name: m.signatures[name](input_1=IMAGES) for name in m.signatures}
+    served = {
+        name: m.signatures[name](input_1=IMAGES)
+        for name in ("serving_default", "embed", "endpoints")
+    }
+    pixels = np.full((2, 50, 40, 3), 100, np.uint8)
+    files = tf.stack([tf.io.encode_png(image) for image in pixels])
+    assert same(m.serve_bytes(files)["embedding"], m.embed(m.preprocess(pixels)))
     assert same(served["serving_default"]["output_1"], expected)
     assert same(served["embed"]["embedding"], embedding)
     assert same(served["endpoints"]["embedding"], embedding)

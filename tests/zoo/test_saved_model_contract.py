@@ -17,7 +17,14 @@ FILES = {
     "variables/variables.data-00000-of-00001",
     "variables/variables.index",
 }
-SIGNATURES = ["embed", "endpoints", "serving_default"]
+INPUTS = {
+    "embed": ["input_1"],
+    "endpoints": ["input_1"],
+    "serving_default": ["input_1"],
+    "preprocess": ["image"],
+    "preprocess_batch": ["images"],
+    "serve_bytes": ["image_bytes"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +121,18 @@ def test_endpoints_are_named_and_agree_with_the_other_methods(tiny):
 
 
 def test_signatures_agree_with_the_methods(tiny):
-    assert tiny["signature_inputs"] == {name: ["input_1"] for name in SIGNATURES}
+    assert tiny["signature_inputs"] == INPUTS
     outputs = tiny["signature_outputs"]
     assert outputs["serving_default"] == {"output_1": [2, 3, 4, TINY.map_channels]}
     assert outputs["embed"] == {"embedding": [2, TINY.map_channels]}
     assert outputs["endpoints"] == tiny["endpoints"]
     assert len(tiny["signatures"]) == 10
     assert max(tiny["signatures"].values()) < 1e-5
+
+
+def test_pixels_and_files_are_prepared_as_the_record_says(tiny):
+    assert tiny["prepared"] == [2, 448, 448, 3]
+    assert max(tiny["from_files"].values()) < 1e-5
 
 
 def test_the_layers_of_keras_3_and_of_tf_hub_take_the_folder(tiny):
