@@ -21,7 +21,17 @@ FLOORS = (
     ("training",),
     ("zoo", "data", "synthetic", "evaluation"),
     ("models", "preprocess"),
-    ("compat", "errors", "extras", "files", "options", "progress", "writing", "__init__"),
+    (
+        "compat",
+        "errors",
+        "extras",
+        "files",
+        "keras_registration",
+        "options",
+        "progress",
+        "writing",
+        "__init__",
+    ),
 )
 FLOOR = {name: -row for row, names in enumerate(FLOORS) for name in names}
 # Rare packages are extras. They are imported where they are used.

@@ -118,10 +118,9 @@ class BackboneLayer(keras.layers.Layer):
             )
         self.output_name, self.pixel_range, self.checkpoint = output, pixel_range, checkpoint
         self.provenance = None if provenance is None else Provenance.from_json(provenance)
-        self._bit = not architecture.startswith(KERAS)
         with _policy(self.dtype_policy):
             self.backbone: Backbone
-            if self._bit:
+            if not architecture.startswith(KERAS):
                 # Without the norm that the output does not depend on, every variable trains.
                 self.backbone = BiTResNet(
                     Architecture.parse(architecture),
@@ -221,10 +220,10 @@ class BackboneLayer(keras.layers.Layer):
         channels = self.backbone.map_channels
         if self.output_name != "map":
             return (input_shape[0], channels)
-        if self._bit:
-            sides = [None if n is None else -(-n // STRIDE) for n in input_shape[1:3]]
-            return (input_shape[0], *sides, channels)
-        return tuple(self.backbone.network.compute_output_shape(input_shape))
+        if isinstance(self.backbone, ApplicationNetwork):
+            return tuple(self.backbone.network.compute_output_shape(input_shape))
+        sides = [None if n is None else -(-n // STRIDE) for n in input_shape[1:3]]
+        return (input_shape[0], *sides, channels)
 
     def compute_output_spec(self, images: Any, training: bool | None = None) -> keras.KerasTensor:
         """Returns the symbolic output, which is float32 under every policy."""
@@ -233,10 +232,11 @@ class BackboneLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Returns the arguments of the constructor, without weights and without a path."""
         provenance = None if self.provenance is None else self.provenance.to_json()
+        bit = self.backbone if isinstance(self.backbone, BiTResNet) else None
         return super().get_config() | {
             "architecture": self.backbone.architecture_name,
             "final_norm": self.backbone.norm is not None,
-            "backbone_range": list(self.backbone.backbone_range) if self._bit else None,
+            "backbone_range": list(bit.backbone_range) if bit else None,
             "output": self.output_name,
             "pixel_range": self.pixel_range,
             "checkpoint": self.checkpoint,
@@ -293,17 +293,17 @@ def load_backbone(
     """
     source = resolve.parse(os.fspath(weights))
     with _policy(keras.DTypePolicy("float32")):
-        loaded = resolve.load_backbone(source, seed, architecture, "architecture")
+        loaded = resolve.load_backbone(source, seed, architecture)
     description = None
     if source.scheme == resolve.FOLDER:
         description = describe(source.argument)
     folder = source.folder
     found = loaded.backbone
-    bit = isinstance(found, BiTResNet)
+    bit = found if isinstance(found, BiTResNet) else None
     layer = BackboneLayer(
         architecture=found.architecture_name,
         final_norm=found.norm is not None,
-        backbone_range=found.backbone_range if bit else None,
+        backbone_range=bit.backbone_range if bit else None,
         output=output,
         pixel_range=pixel_range or (description and description.pixel_range) or CHECKED,
         checkpoint=description.name if description else (folder.resolve().name if folder else ""),
