@@ -22,7 +22,8 @@ def test_the_readme_has_the_table_of_the_notebook_on_keras():
     cells = json.loads((ROOT / "notebooks" / "keras.ipynb").read_text())["cells"]
     kinds = ("markdown", "code")
     markdown, code = (
-        "".join(s for c in cells if c["cell_type"] == k for s in c["source"]) for k in kinds
+        "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == kind)
+        for kind in kinds
     )
     table = [line for line in markdown.splitlines() if line.startswith("| ")]
     readme = (ROOT / "README.md").read_text().splitlines()

@@ -314,7 +314,7 @@ def load_backbone(
     )
     values = found.named_variables()
     for key, variable in layer.backbone.named_variables().items():
-        variable.assign(values[key])
+        variable.assign(values[key].numpy())
     if isinstance(layer.backbone, ApplicationNetwork):
         layer.backbone.settle()
     return layer

@@ -128,6 +128,7 @@ def test_right_images_pass_unchanged_and_so_do_gradients(images):
     np.testing.assert_array_equal(tape.gradient(loss, variable), np.ones_like(images))
 
 
+@pytest.mark.guarantee
 @pytest.mark.usefixtures("few_traces")
 def test_an_export_for_any_range_takes_it_and_says_so(tmp_path, tiny_weights):
     folder = save_backbone.save(
