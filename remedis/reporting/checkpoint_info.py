@@ -12,7 +12,7 @@ from rich.text import Text
 from remedis.errors import UserError, unknown_choice
 from remedis.options import label_text
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
-from remedis.zoo import names, records
+from remedis.zoo import card, names, records
 
 if TYPE_CHECKING:
     from remedis.zoo.export import Description  # loads TensorFlow
