@@ -16,7 +16,7 @@ from remedis.data import canonical_ids, fingerprints
 from remedis.data.manifest import REQUIRED, Manifest
 from remedis.data.readers import dicom_image, tiff_image
 from remedis.data.sources import file_tree
-from remedis.data.tables import columns, spreadsheet
+from remedis.data.tables import columns, spreadsheet, table_form
 from remedis.data.tables.table_form import AS_FOUND, TableForm
 from remedis.errors import UserError, some
 
@@ -70,7 +70,7 @@ def read_csv(
     repeated = table["path"].duplicated()
     spreadsheet.refuse(path, table["path"], repeated, "every image once; remove the row")
     if "split" in table:
-        table["split"] = columns.splits(path, table["split"])
+        table["split"] = columns.splits(path, form.meaning(table["split"], table_form.SPLITS))
     return of_table(table, root, str(path))
 
 

@@ -69,6 +69,7 @@ def load(
 def load_images(
     data_dir: files.Path,
     columns: str = "",
+    values: str = "",
     separator: str = "",
     encoding: str = "",
     images: str = "",
@@ -85,7 +86,7 @@ def load_images(
     if directory.is_dir() and not (directory / layout_guess.TABLE).is_file():
         return image_list.below(directory)
     path = _table(data_dir)
-    form = TableForm.of_texts(columns, "", separator, encoding, path_prefix)
+    form = TableForm.of_texts(columns, values, separator, encoding, path_prefix)
     return image_list.read_csv(path, path.parent / images, form)
 
 

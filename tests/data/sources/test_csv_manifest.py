@@ -34,14 +34,13 @@ def test_an_export_with_its_own_names_is_read_as_it_is(tmp_path):
         "008;c:\\pacs\\sub\\b.png;m;61;val;nein\r\n"
         "009;C:\\PACS\\c.png;unbekannt;;Pr\u00fcfung;unklar\r\n".encode("cp1252")
     )
-    m = csv_manifest.load(
-        tmp_path / "export.txt",
-        ("Befund",),
-        columns="Patient ID=patient_id; Datei=path; Geschlecht=sex; Alter=age; Menge=split",
-        values="Ja=1; Nein=0; unklar=-1; W=F; unbekannt=unknown; Pr\u00fcfung=test",
-        images="films",
-        path_prefix="C:\\PACS",
-    )
+    options = {
+        "columns": "Patient ID=patient_id; Datei=path; Geschlecht=sex; Alter=age; Menge=split",
+        "values": "Ja=1; Nein=0; unklar=-1; W=F; unbekannt=unknown; Pr\u00fcfung=test",
+        "images": "films",
+        "path_prefix": "C:\\PACS",
+    }
+    m = csv_manifest.load(tmp_path / "export.txt", ("Befund",), **options)
     assert m.root == tmp_path / "films"
     table = m.table.fillna({"sex": "?", "age": -1})
     assert table["path"].tolist() == ["a.png", "sub/b.png", "c.png"]
@@ -50,6 +49,9 @@ def test_an_export_with_its_own_names_is_read_as_it_is(tmp_path):
     assert table["sex"].tolist() == ["F", "M", "?"]
     assert table["age"].tolist() == [1.5, 61, -1]
     assert table["split"].tolist() == ["train", "validation", "test"]
+    images = csv_manifest.load_images(tmp_path / "export.txt", **options)
+    same = ["path", "patient_id", "split"]
+    assert images.table[same].equals(m.table[same])
 
 
 def test_a_missing_column_comes_with_the_command_that_maps_it(tmp_path):
