@@ -65,12 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = job.main([*options, *rest])
         return status
     with spelled_for("command"):
-        return exit_status.of_command(lambda: _run(written))
+        place = exit_status.Output()
+        return exit_status.of_command(lambda: _run(written, place), place)
 
 
-def _run(written: Sequence[str]) -> int:
+def _run(written: Sequence[str], place: exit_status.Output) -> int:
     with console.shown():
         parsed = _parser().parse_args(list(map(_hyphenated, written)))
+    place.path = str(getattr(parsed, "out", None) or "")
     # Standard output of `--json` is JSON alone.
     to_stderr = getattr(parsed, "json", False)
     with console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr):

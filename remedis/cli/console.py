@@ -1,9 +1,10 @@
-"""Log lines on the console: information on standard output, warnings on standard error.
+"""Output on the console, in any encoding; information and warnings as lines of the log.
 
 Modules of the library log by `logging.getLogger(__name__)` and configure nothing. Commands and jobs
-show their lines within `shown`.
+show their lines within `shown`: information on standard output, warnings on standard error.
 """
 
+import codecs
 import contextlib
 import logging
 import sys
@@ -12,6 +13,58 @@ from typing import TextIO
 
 LIBRARY = logging.getLogger("remedis")
 PROGRESS = "remedis.progress"
+
+# What stands for a character that the encoding of the console lacks; others are escaped.
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"),
+        **dict.fromkeys("\u2018\u2019", "'"),
+        **dict.fromkeys("\u201c\u201d", '"'),
+        **dict(zip("\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588", "12345678", strict=True)),
+        "\u2026": "...",
+        "\u2022": "*",
+        "\u2500": "-",
+        "\u2501": "-",
+        "\u2502": "|",
+        "\u2264": "<=",
+        "\u2265": ">=",
+        "\u00b1": "+/-",
+        "\u00d7": "x",
+        "\u00b5": "u",
+        "\u03bc": "u",
+    }
+)
+_HANDLER = "remedis.plain"
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Replaces what cannot be encoded by plain characters, or else by its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_PLAIN)
+    return text.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+codecs.register_error(_HANDLER, _plain)
+
+
+@contextlib.contextmanager
+def any_encoding() -> Iterator[None]:
+    """Lets every text be printed in the block, whatever the encoding of the console or file.
+
+    The encoding may be ASCII or that of a Windows code page, and a file name may have bytes that
+    are no text at all.
+    """
+    streams = [s for s in (sys.stdout, sys.stderr) if hasattr(s, "reconfigure")]
+    before = [stream.errors for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors=_HANDLER)
+    try:
+        yield
+    finally:
+        for stream, errors in zip(streams, before, strict=True):
+            if not getattr(stream, "closed", False):
+                stream.reconfigure(errors=errors)
 
 
 class _Lines(logging.Handler):

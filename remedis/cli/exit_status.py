@@ -1,59 +1,117 @@
 """Exit statuses of commands and jobs: a user's mistake is one line on standard error and status 1.
 
-An error of the program itself keeps its traceback.
+A full disk, missing rights and a file that is not there are no faults of the program, whichever
+library finds them: TensorFlow, TFDS, pyarrow and h5py raise errors of their own. An error of the
+program itself keeps its traceback.
 """
 
+import dataclasses
 import errno
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from remedis.cli import console
 from remedis.errors import UserError
 
 MISTAKE = 1
 INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
-# Error numbers of a full disk or of missing rights: no fault of the program.
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+# The system's message of each error number, which libraries put into the text of their errors.
+_NUMBERS = {os.strerror(number): number for number in (*FULL, *FORBIDDEN, *ABSENT)}
+# An absolute path, or one in quotes; TensorFlow ends a path with a semicolon.
+_PATH = re.compile(r"'([^'\n]+)'|(/[^\s;:,'\"]+)")
 
 
-def of_command(do: Callable[[], int]) -> int:
+@dataclasses.dataclass
+class Output:
+    """Where a program writes: named in messages about files whose error names no path.
+
+    Attributes:
+      path: of the directory or file; empty until the command line is parsed.
+    """
+
+    path: str = ""
+
+
+def of_command(do: Callable[[], int], output: Output | None = None) -> int:
     """Returns the status of `do`; every error of the operating system is a user's mistake."""
-
-    def explain(error: OSError) -> str:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        return f"{where}{error.strerror or error}."
-
-    return _status(do, explain, "interrupted.")
+    return _status(do, output or Output(), "interrupted.", "start again", every=True)
 
 
-def of_job(do: Callable[[], int]) -> int:
+def of_job(do: Callable[[], int], output: Output | None = None) -> int:
     """Returns the status of `do`; the messages say that the same command resumes the job."""
-
-    def explain(error: OSError) -> str | None:
-        if error.errno not in UNWRITABLE:
-            return None
-        return (
-            f"{error.filename or 'a file of the run'} cannot be written "
-            f"({os.strerror(error.errno)}); free space or correct the rights, and the same command "
-            "resumes from the last checkpoint."
-        )
-
-    return _status(do, explain, "interrupted; the same command resumes.")
+    again = "the same command resumes from the last checkpoint"
+    stop = "interrupted; the same command resumes."
+    return _status(do, output or Output(), stop, again, every=False)
 
 
-def _status(do: Callable[[], int], explain: Callable[[OSError], str | None], stop: str) -> int:
-    """Returns the status; `explain` gives the sentence for an error, None for a traceback."""
-    sentence: str | None
-    try:
-        return do()
-    except UserError as error:
-        sentence = str(error)
-    except OSError as error:
-        sentence = explain(error)
-        if sentence is None:
-            raise
-    except KeyboardInterrupt:
-        print(stop, file=sys.stderr)
-        return INTERRUPTED
-    print(f"error: {sentence}", file=sys.stderr)
-    return MISTAKE
+def _status(do: Callable[[], int], output: Output, stop: str, again: str, every: bool) -> int:
+    with console.any_encoding():
+        try:
+            return do()
+        except UserError as error:
+            sentence = str(error)
+        except KeyboardInterrupt:
+            print(stop, file=sys.stderr)
+            return INTERRUPTED
+        except Exception as error:
+            about_files = _about_files(error, output, again)
+            if about_files is None and every and isinstance(error, OSError):
+                where = f"{error.filename}: " if error.filename is not None else ""
+                about_files = f"{where}{error.strerror or error}."
+            if about_files is None:
+                raise
+            sentence = about_files
+        print(f"error: {sentence}", file=sys.stderr)
+        return MISTAKE
+
+
+def _about_files(error: Exception, output: Output, again: str) -> str | None:
+    """Returns a sentence about a file that cannot be written or read; None for other errors."""
+    for cause in _causes(error):
+        number, path = _number_and_path(cause)
+        if number is None or (number in ABSENT and not path):
+            continue
+        # Files are written beside their place first, under a name that says nothing to the user.
+        if not path or ".partial" in path:
+            path = output.path or path or "a file"
+        reason = os.strerror(number)
+        if number in ABSENT:
+            return f"{path} cannot be opened ({reason}); correct the path or the file, and {again}."
+        kind = "written" if number in FULL else "opened"
+        remedy = "free space" if number in FULL else "correct the rights"
+        return f"{path} cannot be {kind} ({reason}); {remedy}, and {again}."
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
+
+
+def _number_and_path(error: BaseException) -> tuple[int | None, str]:
+    """Returns which of `_NUMBERS` an error is about, and the file; by its text for libraries."""
+    if isinstance(error, OSError) and error.errno is not None:
+        number = error.errno if error.errno in _NUMBERS.values() else None
+        return number, str(error.filename or "")
+    if not (isinstance(error, OSError | RuntimeError) or _is_of_tensorflow(error)):
+        return None, ""
+    text = str(error)
+    for message, number in _NUMBERS.items():
+        before, found, _ = text.rpartition(message)
+        if found:
+            paths = [quoted or bare for quoted, bare in _PATH.findall(before)]
+            return number, paths[-1] if paths else ""
+    return None, ""
+
+
+def _is_of_tensorflow(error: BaseException) -> bool:
+    """Returns whether an error is of `tf.errors`, without loading TensorFlow."""
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(error, tensorflow.errors.OpError)

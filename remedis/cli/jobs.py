@@ -60,10 +60,11 @@ def main(job: Job, arguments: Sequence[str] | None = None) -> int:
         faulthandler.enable()
     written = sys.argv[1:] if arguments is None else list(arguments)
     with spelled_for("config" if job.configured else "command"):
-        return exit_status.of_job(lambda: _run(job, written))
+        place = exit_status.Output()
+        return exit_status.of_job(lambda: _run(job, written, place), place)
 
 
-def _run(job: Job, arguments: list[str]) -> int:
+def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
     values = flags.FlagValues()
     flags.DEFINE_bool("quiet", False, "Print warnings and results only.", flag_values=values)
     flags.DEFINE_bool(
@@ -77,6 +78,7 @@ def _run(job: Job, arguments: list[str]) -> int:
             print(f"{job.description.strip()}\n{values.get_help()}")
             return 0
         _parse(values, arguments)
+    place.path = values["workdir" if "workdir" in values else "out"].value
     with console.shown(quiet=values.quiet, verbose=values.verbose):
         job.run(values)
     return 0

@@ -1,8 +1,13 @@
+import io
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
+from rich.text import Text
 
-from remedis.cli import console
+from remedis.cli import console, output
 
 LOG = logging.getLogger("remedis.some.module")
 
@@ -62,3 +67,49 @@ def test_lines_and_prints_keep_their_order(capsys):
         LOG.info("second")
         print("third")
     assert capsys.readouterr().out == "first\nsecond\nthird\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [
+        ("ascii", "5 ±… ▁█ ż 肺 \udcff -> 5 +/-... 18 \\u017c \\u80ba \\udcff"),
+        ("latin-1", "± ≥ ż -> ± >= \\u017c"),
+        ("cp1252", "é ≤ 肺 -> é <= \\u80ba"),
+        ("utf-8", "± 肺 \udcff -> ± 肺 \\udcff"),
+    ],
+)
+def test_text_is_printed_in_any_encoding(encoding, printed, monkeypatch):
+    text, _, expected = printed.partition(" -> ")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
+    monkeypatch.setattr(sys, "stdout", stream)
+    with console.any_encoding(), console.shown():
+        print(text)
+        LOG.info(text)
+        output.show(Text(text))
+    assert stream.errors == "strict"
+    stream.flush()
+    assert stream.buffer.getvalue().decode(encoding).splitlines() == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        (["list"], 0),
+        (["finetune", "--help"], 0),
+        (["info", "żródło/płuca-肺"], 1),
+        (["finetune", "--config=żródło.py", "--workdir=w"], 1),
+    ],
+    ids=["list", "help", "no folder", "no config"],
+)
+def test_commands_and_jobs_survive_a_console_in_ascii(command, status, tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-m", "remedis.cli", *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == status
+    assert b"Traceback" not in run.stderr
+    if status:
+        assert b"\\u017cr\\xf3d\\u0142o" in run.stderr
