@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(written: Sequence[str], place: exit_status.Output) -> int:
     with console.shown():
         parsed = _parser().parse_args(list(map(_hyphenated, written)))
-    place.path = str(getattr(parsed, "out", None) or "")
+    place.path = str(getattr(parsed, "out", None) or getattr(parsed, "table_file", None) or "")
     # Standard output of `--json` is JSON alone.
     to_stderr = getattr(parsed, "json", False)
     with console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr):
@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser(
         "list", help="lists the published checkpoints, where they are and how to read them"
     )
+    output.add_table_arguments(listing)
     listing.set_defaults(run=_list)
     info = commands.add_parser(
         "info", help="describes a checkpoint, by name or folder: weights, shapes, provenance"
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument(
         "name_or_folder", metavar="NAME_OR_DIR", help="checkpoint name, or SavedModel folder"
     )
+    output.add_table_arguments(info)
     info.set_defaults(run=_info)
     for module in (manifest_command, data_commands, embedding_commands, classifier_commands):
         module.add(commands)
@@ -129,10 +131,12 @@ def _add_verbosity(parser: argparse.ArgumentParser, default: bool | str) -> None
     add("--verbose", "print debugging lines too, with names of loggers")
 
 
-def _list(_: argparse.Namespace) -> int:
+def _list(parsed: argparse.Namespace) -> int:
     from remedis.reporting import checkpoint_info
+    from remedis.zoo import records
 
-    output.show(checkpoint_info.published_table())
+    values = list(records.RECORDS.values())
+    output.show_table(parsed, checkpoint_info.published_table(), values)
     return 0
 
 

@@ -57,6 +57,7 @@ def _add_evaluate(commands: Any) -> None:
         help="of a run's stored predictions: also give intervals that include the choice of "
         "thresholds and calibration; 200 suffice; 0 (none)",
     )
+    output.add_table_arguments(evaluate, "--table")
     evaluate.set_defaults(run=_evaluate)
 
 
@@ -114,6 +115,7 @@ def _add_compare(commands: Any) -> None:
     )
     compare.add_argument("run_a", metavar="RUN_A", help="a finished run's directory")
     compare.add_argument("run_b", metavar="RUN_B", help="another's, with the same test cases")
+    output.add_table_arguments(compare)
     compare.set_defaults(run=_compare)
 
 
@@ -191,13 +193,12 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             weighting=parsed.weighting or "images",
             top_k=top_k or TOP_K,
         )
-    output.show(
-        results_table.results_report(
-            results[results["split"]],
-            random_weights=results["random_weights"],
-            title=results["title"],
-        )
+    report = results_table.results_report(
+        results[results["split"]],
+        random_weights=results["random_weights"],
+        title=results["title"],
     )
+    output.show_table(parsed, report, results)
     _LOG.info(f"Predictions and results are in {parsed.out}.")
     return 0
 
@@ -249,5 +250,5 @@ def _compare(parsed: argparse.Namespace) -> int:
     from remedis.reporting import comparison_report
 
     compared = comparison_report.compare_runs(parsed.run_a, parsed.run_b)
-    output.show(comparison_report.comparison_report(compared))
+    output.show_table(parsed, comparison_report.comparison_report(compared), compared)
     return 0

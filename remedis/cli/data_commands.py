@@ -1,7 +1,6 @@
 """The commands on data: `doctor`, `prepare`, `augmentations`."""
 
 import argparse
-import json
 import logging
 import os
 from typing import Any
@@ -39,7 +38,7 @@ def _add_doctor(commands: Any) -> None:
     shared_arguments.add_policies(doctor)
     shared_arguments.add_judged_policies(doctor, prefix="eval-")
     add("--cache", metavar="FILE", help="parquet file that remembers the images scanned")
-    add("--json", action="store_true", help="print everything as JSON")
+    output.add_table_arguments(doctor)
     doctor.set_defaults(run=_doctor)
 
 
@@ -97,10 +96,7 @@ def _doctor(parsed: argparse.Namespace) -> int:
         unmentioned=parsed.unmentioned,
         evaluation=shared_arguments.named_policies(parsed, "eval_"),
     )
-    if parsed.json:
-        print(json.dumps(diagnosis.to_json(), indent=2, allow_nan=False))
-    else:
-        output.show(doctor_table.diagnosis_report(diagnosis))
+    output.show_table(parsed, doctor_table.diagnosis_report(diagnosis), diagnosis.to_json())
     return 0 if diagnosis.ok else UNWELL
 
 

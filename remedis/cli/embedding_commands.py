@@ -6,6 +6,9 @@ import logging
 import os
 from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.text import Text
+
 from remedis.cli import output, shared_arguments
 from remedis.options import items
 
@@ -57,6 +60,7 @@ def _add_probe(commands: Any) -> None:
     )
     add("--seed", type=int, default=0, help="of resamples and draws of patients; 0")
     add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")
+    output.add_table_arguments(probe)
     probe.set_defaults(run=_probe)
 
 
@@ -146,21 +150,31 @@ def _probe(parsed: argparse.Namespace) -> int:
         resamples=parsed.resamples,
     )
     titles = {"linear": "Linear probe", "knn": f"{parsed.neighbours} nearest neighbours"}
-    for method, result in probed.results.items():
-        output.show(
-            results_table.results_report(
-                result.to_json(),
-                random_weights=embedded.provenance.random,
-                title=f"{titles[method]}, test split",
-            )
+    results = {method: result.to_json() for method, result in probed.results.items()}
+    report: list[RenderableType] = [
+        results_table.results_report(
+            result,
+            random_weights=embedded.provenance.random,
+            title=f"{titles[method]}, test split",
         )
+        for method, result in results.items()
+    ]
     tested = embedded.manifest.select("test")
-    for note in label_policies.notes(tested, policies.evaluation):
-        print(note)
+    notes = list(label_policies.notes(tested, policies.evaluation))
     if run and (differs := run_policies.difference(policies.evaluation, run, tested)):
-        print(differs)
+        notes.append(differs)
+    report += map(Text, notes)
     if probed.few_shot:
-        print("Few-shot probe, test split: mean AUROC [95 % interval] by patients per class")
-        for shots, measured in probed.few_shot.items():
-            print(f"{shots:5}  {measured}")
+        report.append(
+            Text("Few-shot probe, test split: mean AUROC [95 % interval] by patients per class")
+        )
+        report += [Text(f"{shots:5}  {found}") for shots, found in probed.few_shot.items()]
+    values = {
+        "split": "test",
+        "random_weights": embedded.provenance.random,
+        "results": results,
+        "few_shot": probed.few_shot,
+        "notes": notes,
+    }
+    output.show_table(parsed, Group(*report), values)
     return 0

@@ -101,10 +101,9 @@ def test_text_is_printed_in_any_encoding(encoding, printed, monkeypatch):
     ],
     ids=["list", "help", "no folder", "no config"],
 )
-def test_commands_and_jobs_survive_a_console_in_ascii(command, status, tmp_path):
+def test_commands_and_jobs_survive_a_console_in_ascii(command, status):
     run = subprocess.run(
         [sys.executable, "-m", "remedis.cli", *command],
-        cwd=tmp_path,
         env=os.environ | {"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "C.UTF-8"},
         capture_output=True,
         check=False,

@@ -1,8 +1,16 @@
+import argparse
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from remedis.cli import output
+from remedis.errors import UserError
 
 
 def test_text_is_printed_as_it_is(capsys):
@@ -20,3 +28,60 @@ def test_tables_have_no_colours_in_a_log_and_are_not_cut_off(capsys, monkeypatch
     head, text, last = capsys.readouterr().out.splitlines()
     assert head.split("  ") == [f" {names[0]}", *names[1:-1], f"{names[-1]} "]
     assert (text.rstrip(), last) == ("red", path)
+
+
+REPORT = Group(
+    Text("A heading"),
+    Table("label", "AUROC", title="First"),
+    Group(Table("name", box=None, show_header=False)),
+    Text("A remark"),
+)
+REPORT.renderables[1].add_row(Text("Nodule, [solid]"), "0.9")
+REPORT.renderables[1].add_row("[bold]Mass[/bold]", Text("0.8"))
+REPORT.renderables[2].renderables[0].add_row(Text("a"))
+
+
+@dataclasses.dataclass
+class Values:
+    path: pathlib.Path
+    area: np.float64
+
+
+VALUES = {"runs": (Values(pathlib.Path("a"), np.float64("nan")),), "n": np.arange(2)}
+JSON = {"runs": [{"path": "a", "area": None}], "n": [0, 1]}
+
+
+def parsed(*arguments):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    output.add_table_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def test_values_are_printed_as_json_alone(capsys):
+    output.show_table(parsed("--json"), REPORT, VALUES)
+    assert json.loads(capsys.readouterr().out) == JSON
+
+
+@pytest.mark.parametrize("suffix", [".json", ".csv", ".txt", ".html"])
+def test_a_report_is_written_as_the_ending_says(suffix, tmp_path, capsys):
+    file = tmp_path / f"report{suffix}"
+    output.show_table(parsed(f"--out={file}"), REPORT, VALUES)
+    assert "A remark" in capsys.readouterr().out
+    written = file.read_text(encoding="utf-8")
+    if suffix == ".json":
+        assert json.loads(written) == JSON
+    elif suffix == ".csv":
+        assert written == 'First\nlabel,AUROC\n"Nodule, [solid]",0.9\nMass,0.8\n\na\n'
+    else:
+        assert all(words in written for words in ("A heading", "Nodule, [solid]", "A remark"))
+        assert ("<html" in written) == (suffix == ".html")
+
+
+def test_a_file_of_another_form_is_refused_before_any_work(tmp_path, capsys):
+    with pytest.raises(argparse.ArgumentError, match=r"'x.xlsx' does not end in one of"):
+        parsed("--out=x.xlsx")
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(argparse.ArgumentError, match="is a directory; expected a file"):
+        parsed(f"--out={tmp_path / 'a.csv'}")
+    with pytest.raises(UserError, match="has no tables for a"):
+        output.show_table(parsed(f"--out={tmp_path / 'b.csv'}"), Text("x"), {})
