@@ -17,7 +17,7 @@ all images are split by patient, and the numbers are not comparable with publish
 import ml_collections
 
 from configs import common
-from remedis.data.labels import CHESTXRAY14, FIVE_CONDITIONS
+from remedis.data.label_names import CHESTXRAY14, FIVE_CONDITIONS
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:

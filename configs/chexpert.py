@@ -28,7 +28,7 @@ In validation, uncertain values are ignored (`config.eval_uncertain`); valid.csv
 import ml_collections
 
 from configs import common
-from remedis.data.labels import CHEXPERT, FIVE_CONDITIONS
+from remedis.data.label_names import CHEXPERT, FIVE_CONDITIONS
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:

@@ -7,8 +7,7 @@ from ml_collections import config_dict
 
 from configs import arguments, common_released
 from configs.arguments import Variant
-from remedis.data.labels import FIVE_CONDITIONS
-from remedis.synthetic import LESIONS
+from remedis.data.label_names import FIVE_CONDITIONS, LESIONS
 
 
 def finetuning() -> ml_collections.ConfigDict:

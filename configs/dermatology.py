@@ -42,7 +42,7 @@ Expected: not measured here.
 import ml_collections
 
 from configs import common
-from remedis.synthetic import LESIONS
+from remedis.data.label_names import LESIONS
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:

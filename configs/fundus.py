@@ -32,7 +32,7 @@ Expected: not measured here.
 import ml_collections
 
 from configs import common
-from remedis.synthetic import SIGNS
+from remedis.data.label_names import SIGNS
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:

@@ -25,7 +25,7 @@ AUROC with uncertain values as negative and as positive beside it.
 import ml_collections
 
 from configs import common
-from remedis.data.labels import FIVE_CONDITIONS
+from remedis.data.label_names import FIVE_CONDITIONS
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:

@@ -40,7 +40,7 @@ everything runs; its AUROC says nothing about radiographs.
 import ml_collections
 
 from configs import common, common_ablation, common_pretraining
-from remedis.data.labels import FIVE_CONDITIONS
+from remedis.data.label_names import FIVE_CONDITIONS
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:

@@ -188,6 +188,30 @@ def pairs(
     return named
 
 
+def piped(specification: str) -> list[ast.expr]:
+    """Returns the expressions between the bars of a specification of preprocessing.
+
+    Args:
+      specification: such as `resize(256) | random_crop(224)`.
+
+    Raises:
+      UserError: the text is no such list of expressions.
+    """
+    try:
+        tree = ast.parse(specification.strip(), mode="eval").body
+    except (SyntaxError, ValueError) as error:  # ValueError: null bytes, before Python 3.12
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise UserError(
+            f"Preprocessing {specification!r} cannot be read ({reason}); write operations with "
+            "| between them, such as 'resize(256) | random_crop(224)'."
+        ) from error
+    expressions: list[ast.expr] = []
+    while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitOr):
+        expressions.append(tree.right)
+        tree = tree.left
+    return [tree, *reversed(expressions)]
+
+
 def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
     """Returns values by name from texts such as `views=all` and `test_centres=(2, 3)`.
 

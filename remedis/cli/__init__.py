@@ -13,6 +13,7 @@ from remedis.cli import (
     classifier_commands,
     console,
     data_commands,
+    early_checks,
     embedding_commands,
     exit_status,
     manifest_command,
@@ -76,6 +77,7 @@ def _run(written: Sequence[str], place: exit_status.Output) -> int:
     # Standard output of `--json` is JSON alone.
     to_stderr = getattr(parsed, "json", False)
     with console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr):
+        early_checks.check_command(parsed)
         status: int = parsed.run(parsed)
     return status
 

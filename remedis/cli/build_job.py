@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from remedis.cli import jobs
+from remedis.cli import early_checks, jobs
 from remedis.errors import UserError
 from remedis.zoo import names
 
@@ -58,6 +58,7 @@ def _run(values: flags.FlagValues) -> None:
     models = names.NAMES if values.all else values.model
     for name in models:
         names.parse(name)  # all wrong names are reported before the first build
+    early_checks.check_weights(values.weights)
     # Imported late, so that a wrong flag is reported at once.
     from remedis.zoo import builder, checkpoint, pixel_range
 

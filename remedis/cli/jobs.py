@@ -21,7 +21,7 @@ from absl import flags, logging
 from ml_collections import config_flags
 from rich.console import RenderableType
 
-from remedis.cli import config_files, console, exit_status, output, tensorflow_start
+from remedis.cli import config_files, console, early_checks, exit_status, output, tensorflow_start
 from remedis.cli.config_files import FLAG
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled_for
@@ -80,6 +80,8 @@ def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
         _parse(values, arguments)
     place.path = values["workdir" if "workdir" in values else "out"].value
     with console.shown(quiet=values.quiet, verbose=values.verbose):
+        if job.configured:
+            early_checks.check_config(values.config)
         job.run(values)
     return 0
 

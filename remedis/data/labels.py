@@ -5,55 +5,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from remedis.data.label_names import CAMELYON as CAMELYON
+from remedis.data.label_names import CHESTXRAY14 as CHESTXRAY14
+from remedis.data.label_names import CHEXPERT as CHEXPERT
+from remedis.data.label_names import FIVE_CONDITIONS as FIVE_CONDITIONS
+from remedis.data.label_names import MIMIC_CXR as MIMIC_CXR
 from remedis.data.manifest import Manifest, check_labels
 from remedis.errors import UserError, unknown_choice
 from remedis.options import pairs
-
-# The conditions that CheXpert and ChestX-ray14 share and that results are averaged over.
-FIVE_CONDITIONS = ("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Pleural Effusion")
-
-# The label names of each dataset, in its own order, mapped to the vocabulary of manifests. One name
-# means one finding; who found it and on what evidence differs between datasets.
-CHEXPERT = {
-    name: name
-    for name in (
-        "No Finding",
-        "Enlarged Cardiomediastinum",
-        "Cardiomegaly",
-        "Lung Opacity",
-        "Lung Lesion",
-        "Edema",
-        "Consolidation",
-        "Pneumonia",
-        "Atelectasis",
-        "Pneumothorax",
-        "Pleural Effusion",
-        "Pleural Other",
-        "Fracture",
-        "Support Devices",
-    )
-}
-CHESTXRAY14 = {
-    "Atelectasis": "Atelectasis",
-    "Cardiomegaly": "Cardiomegaly",
-    "Effusion": "Pleural Effusion",
-    "Infiltration": "Infiltration",
-    "Mass": "Mass",
-    "Nodule": "Nodule",
-    "Pneumonia": "Pneumonia",
-    "Pneumothorax": "Pneumothorax",
-    "Consolidation": "Consolidation",
-    "Edema": "Edema",
-    "Emphysema": "Emphysema",
-    "Fibrosis": "Fibrosis",
-    "Pleural_Thickening": "Pleural Thickening",
-    "Hernia": "Hernia",
-    "No Finding": "No Finding",
-}
-# Labels of CheXpert's labeller, in alphabetical order.
-MIMIC_CXR = {name: CHEXPERT[name] for name in sorted(CHEXPERT)}
-# Metastasis of breast cancer in a lymph node; in PatchCamelyon, in the central 32x32 pixels.
-CAMELYON = {"tumor": "tumor"}
 
 POLICIES = ("ignore", "zeros", "ones", "keep")
 Policy = str | Mapping[str, str]

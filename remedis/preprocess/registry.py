@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from remedis.errors import UserError, registered_twice, unknown_choice
+from remedis.options import piped
 from remedis.preprocess import recipes
 
 Operation = Callable[..., tf.Tensor]
@@ -164,7 +165,7 @@ def parse(specification: str, deterministic: bool = False) -> Preprocess:
     """
     if not specification.strip():
         return Preprocess(specification, ())
-    nodes = _nodes(specification)
+    nodes = piped(specification)
     expanded = [each for node in nodes for each in _expanded(node, specification)]
     steps = tuple(_step(node, specification) for node in expanded)
     _try(steps, specification)
@@ -178,23 +179,6 @@ def parse(specification: str, deterministic: bool = False) -> Preprocess:
     return Preprocess(text, steps)
 
 
-def _nodes(specification: str) -> list[ast.expr]:
-    """Returns the expressions between the bars."""
-    try:
-        tree = ast.parse(specification.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:  # ValueError: null bytes, before Python 3.12
-        reason = error.msg if isinstance(error, SyntaxError) else error
-        raise UserError(
-            f"Preprocessing {specification!r} cannot be read ({reason}); write operations with "
-            "| between them, such as 'resize(256) | random_crop(224)'."
-        ) from error
-    nodes: list[ast.expr] = []
-    while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitOr):
-        nodes.append(tree.right)
-        tree = tree.left
-    return [tree, *reversed(nodes)]
-
-
 def _expanded(node: ast.expr, specification: str) -> list[ast.expr]:
     """Returns the operations of a recipe; a node that is no recipe stays as it is."""
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
@@ -204,7 +188,7 @@ def _expanded(node: ast.expr, specification: str) -> list[ast.expr]:
         return [node]
     try:
         arguments, keywords = _literals(node)
-        return _nodes(recipes.expanded(name, *arguments, **keywords))
+        return piped(recipes.expanded(name, *arguments, **keywords))
     except (ValueError, TypeError) as error:
         raise _wrong_arguments(name, error, specification) from error
 

@@ -4,18 +4,19 @@ They let programs, loaders and tests run without a real image. The images are dr
 result on them means anything clinically.
 """
 
+from remedis.data.label_names import LESIONS, SIGNS
 from remedis.synthetic.camelyon16 import write_camelyon16
 from remedis.synthetic.camelyon17 import write_camelyon17
 from remedis.synthetic.chest import HOSPITAL_A, HOSPITAL_B, HospitalStyle
 from remedis.synthetic.chestxray14 import write_chestxray14
 from remedis.synthetic.chexpert import write_chexpert
 from remedis.synthetic.findings import CONDITIONS
-from remedis.synthetic.fundus import SIGNS, write_fundus
+from remedis.synthetic.fundus import write_fundus
 from remedis.synthetic.histology import CENTRES, CentreStyle
 from remedis.synthetic.mammograms import write_mammograms
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
-from remedis.synthetic.skin import CLINIC_A, CLINIC_B, LESIONS, ClinicStyle, write_skin
+from remedis.synthetic.skin import CLINIC_A, CLINIC_B, ClinicStyle, write_skin
 from remedis.synthetic.wilds_camelyon17 import write_wilds_camelyon17
 
 __all__ = [

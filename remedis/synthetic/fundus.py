@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from remedis.data.label_names import SIGNS
 from remedis.synthetic.drawing import Floats, bump, clouds, generator, soft_step
 from remedis.synthetic.table_layout import Row, folder, write_table
 
-SIGNS = ("diabetic_macular_edema", "referable_retinopathy")
 NAME = "fundus"
 _COHORT = 8
 _EDEMA, _RETINOPATHY = 0.3, 0.4  # shares of the patients

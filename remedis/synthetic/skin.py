@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from remedis.data.label_names import LESIONS
 from remedis.synthetic.drawing import Floats, bump, clouds, generator, soft_step
 from remedis.synthetic.table_layout import Row, folder, write_table
 
-LESIONS = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 NAME = "skin"
 _COHORT = 7
 # Of every ten patients, four have a nevus, as nevi are the most frequent in practice.

@@ -35,20 +35,12 @@ from remedis.zoo import (
     release,
 )
 from remedis.zoo.provenance import Provenance
+from remedis.zoo.weight_forms import EXPECTED, FORMS, OLD_FOLDER
 from remedis.zoo.weights import Weights
 
 _LOG = logging.getLogger(__name__)
 
-FORMS = {
-    "bit": "bit:FILE.npz",
-    "release": "release:DIR",
-    "random": "random:SEED",
-    "scratch": "scratch:50x1",
-    "keras": "keras:DenseNet121:FILE",
-}
 FOLDER = ""  # the scheme of a folder: none
-_OLD_FOLDER = "checkpoint"
-EXPECTED = f"a checkpoint folder, a run, {', '.join(FORMS.values())}"
 BIT_EXPECTED = "a folder of one, bit:FILE.npz, release:DIR, random:SEED or scratch:50x1"
 
 
@@ -131,7 +123,7 @@ def parse(spec: str | Source) -> Source:
     if isinstance(spec, Source):
         return spec
     scheme, colon, argument = spec.partition(":")
-    if colon and scheme == _OLD_FOLDER:
+    if colon and scheme == OLD_FOLDER:
         _LOG.warning(f"{spec}: write {argument}; the next version does not accept {scheme}:DIR.")
         return dataclasses.replace(_folder(argument), text=spec)
     if scheme in FORMS and (colon or not pathlib.Path(spec).is_dir()):

@@ -1,0 +1,16 @@
+"""Names of the sources, known without loading them; `remedis.data.sources` registers these."""
+
+NAMES = (
+    "camelyon16",
+    "camelyon17",
+    "chestxray14",
+    "chexpert",
+    "csv",
+    "dicom",
+    "folder",
+    "mimic_cxr",
+    "patch_camelyon",
+    "slides",
+    "tfds",
+    "wilds_camelyon17",
+)
