@@ -108,10 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     output.add_table_arguments(listing)
     listing.set_defaults(run=_list)
     info = commands.add_parser(
-        "info", help="describes a checkpoint, by name or folder: weights, shapes, provenance"
+        "info",
+        help="describes a checkpoint by name or folder, or a run: weights, data, performance",
     )
     info.add_argument(
-        "name_or_folder", metavar="NAME_OR_DIR", help="checkpoint name, or SavedModel folder"
+        "name_or_folder",
+        metavar="NAME_OR_DIR",
+        help="checkpoint name, SavedModel folder, or directory of a run, study or evaluation",
     )
     output.add_table_arguments(info)
     info.set_defaults(run=_info)
@@ -145,5 +148,6 @@ def _list(parsed: argparse.Namespace) -> int:
 def _info(parsed: argparse.Namespace) -> int:
     from remedis.reporting import checkpoint_info
 
-    output.show(checkpoint_info.checkpoint_info(parsed.name_or_folder))
+    report, values = checkpoint_info.info(parsed.name_or_folder)
+    output.show_table(parsed, report, values)
     return 0

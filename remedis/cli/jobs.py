@@ -78,7 +78,7 @@ def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
             print(f"{job.description.strip()}\n{values.get_help()}")
             return 0
         _parse(values, arguments)
-    place.path = values["workdir" if "workdir" in values else "out"].value
+    place.path = values["workdir" if "workdir" in values else "out"].value or ""
     with console.shown(quiet=values.quiet, verbose=values.verbose):
         if job.configured:
             early_checks.check_config(values.config)

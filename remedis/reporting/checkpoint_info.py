@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -12,7 +12,8 @@ from rich.text import Text
 from remedis.errors import UserError, unknown_choice
 from remedis.options import label_text
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
-from remedis.zoo import card, names, records
+from remedis.reporting.run_info import is_run, property_table, run_info
+from remedis.zoo import names, records
 
 if TYPE_CHECKING:
     from remedis.zoo.export import Description  # loads TensorFlow
@@ -34,35 +35,36 @@ def published_table() -> RenderableType:
         )
     return Group(
         table,
+        Text(
+            "Parameters are those of the release. A built folder also has BiT's final norm if its "
+            "weights have it: 2 tensors more."
+        ),
         Text(f"Weights: {records.WHERE}; {records.TERMS}."),
         Text("No weights are shipped. More: remedis info NAME."),
     )
 
 
 def checkpoint_info(name_or_folder: str) -> RenderableType:
-    """Returns the properties of a published checkpoint, or of the model in a SavedModel folder.
+    """Returns the report of `info`."""
+    return info(name_or_folder)[0]
+
+
+def info(name_or_folder: str) -> tuple[RenderableType, dict[str, Any]]:
+    """Returns a report on a published checkpoint, a SavedModel folder or a run, and its values.
 
     Raises:
       UserError: there is no such name or folder, or the folder holds no SavedModel.
     """
     if name_or_folder in names.NAMES and not pathlib.Path(name_or_folder).is_dir():
-        return Group(_properties(_of_record(records.record(name_or_folder))), Text(RESEARCH_USE))
+        record = _of_record(records.record(name_or_folder))
+        return Group(property_table(record), Text(RESEARCH_USE)), dict(record)
     if os.path.isdir(name_or_folder):
-        return _folder_info(name_or_folder)
+        return run_info(name_or_folder) if is_run(name_or_folder) else _folder_info(name_or_folder)
     if os.sep in name_or_folder:
-        raise UserError(f"{name_or_folder} is not a folder; expected a SavedModel folder.")
+        raise UserError(
+            f"{name_or_folder} is not a folder; expected that of a SavedModel or a run."
+        )
     raise unknown_choice("model", name_or_folder, names.NAMES)
-
-
-def _properties(values: dict[str, str]) -> Table:
-    """Returns one property per row; empty values are left out."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in values.items():
-        if value:
-            table.add_row(name, Text(value))
-    return table
 
 
 def _of_record(record: records.Record) -> dict[str, str]:
@@ -82,16 +84,17 @@ def _of_record(record: records.Record) -> dict[str, str]:
     }
 
 
-def _folder_info(folder: str) -> RenderableType:
-    from remedis.zoo import checkpoint, resolve  # loads TensorFlow
+def _folder_info(folder: str) -> tuple[RenderableType, dict[str, Any]]:
+    from remedis.zoo import checkpoint  # loads TensorFlow
 
-    folder = str(resolve.export_folder(folder))
     description = checkpoint.describe(folder)
     if description is None:
-        return Group(_properties(_of_release(folder)), Text(RESEARCH_USE))
+        release = _of_release(folder)
+        return Group(property_table(release), Text(RESEARCH_USE)), dict(release)
     note = [Text(RANDOM_WEIGHTS, style="bold red")] if description.provenance.random else []
-    properties = _properties({"folder": folder, **_of_description(description)})
-    return Group(*note, properties, Text(RESEARCH_USE))
+    properties = {"folder": folder, **_of_description(description)}
+    values = properties | {"random_weights": description.provenance.random}
+    return Group(*note, property_table(properties), Text(RESEARCH_USE)), values
 
 
 def _of_release(folder: str) -> dict[str, str]:
@@ -112,6 +115,7 @@ def _of_release(folder: str) -> dict[str, str]:
 
 def _of_description(description: "Description") -> dict[str, str]:
     from remedis.evaluation.choice_sentences import calibration_sentence  # loads SciPy
+    from remedis.zoo import card  # loads SciPy
 
     provenance = description.provenance
     low, high = description.value_range
@@ -127,7 +131,7 @@ def _of_description(description: "Description") -> dict[str, str]:
     return properties | {
         "read from": f"{provenance.file}, SHA-256 {provenance.sha256}" if provenance.file else "",
         "made by": provenance.command or "",
-        "parameters": f"{description.parameters:,} in {description.tensors} tensors",
+        "parameters": card.parameters(vars(description)),
         "input": f"float32 [N, H, W, 3] in [{low:g}, {high:g}]"
         + (f"; {card.ANY_PIXELS}" if description.pixel_range == "any" else ""),
         "backbone": description.backbone,

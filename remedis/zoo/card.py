@@ -6,6 +6,7 @@ from typing import Any
 from remedis.evaluation.choice_sentences import calibration_sentence, fits, thresholds_sentence
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import KINDS
+from remedis.models.architectures import Architecture
 from remedis.zoo.provenance import Provenance
 
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
@@ -118,8 +119,22 @@ def _use(description: dict[str, Any]) -> str:
     lines.append(f"- Signatures: {', '.join(f'`{name}`' for name in description['signatures'])}.")
     if description["backbone"]:
         lines.append(f"- Backbone: {description['backbone']}.")
-    count = f"{description['parameters']:,} parameters in {description['tensors']} tensors"
-    return "\n".join([*lines, f"- {count}."])
+    return "\n".join([*lines, f"- Parameters: {parameters(description)}."])
+
+
+def parameters(description: Mapping[str, Any]) -> str:
+    """Returns the number of parameters, and that of the release if a final norm makes them differ.
+
+    The map does not depend on BiT's final norm, which the published checkpoints lack.
+    """
+    count = f"{description['parameters']:,} in {description['tensors']} tensors"
+    if description["kind"] != "classifier" and description["final_norm"]:
+        without = Architecture(tuple(description["units"]), description["width"])
+        count += (
+            f"; {without.parameters(False):,} in {len(without.shapes(False))} without the final "
+            "norm, which the map does not need and the published checkpoints lack"
+        )
+    return count
 
 
 def _performance(description: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The command `remedis`: its list of commands, common options, and `list` and `info`."""
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 import remedis
 from remedis import cli
-from remedis.zoo import names
+from remedis.zoo import card, names, records
 
 
 def test_list_prints_all_eight_with_their_counts(capsys):
@@ -34,7 +35,10 @@ def test_info_of_a_name(capsys):
     [
         ("cxr-52x2-remedis-m", "did you mean 'cxr-152x2-remedis-m'?"),
         ("cxr_50x1_remedis_m", "did you mean 'cxr-50x1-remedis-m'?"),
-        ("no/such/folder", "no/such/folder is not a folder; expected a SavedModel folder."),
+        (
+            "no/such/folder",
+            "no/such/folder is not a folder; expected that of a SavedModel or",
+        ),
     ],
 )
 def test_info_of_neither_a_name_nor_a_folder(what, sentence, capsys):
@@ -149,3 +153,65 @@ def test_wrong_arguments_do_not_wait_for_tensorflow(arguments, tmp_path):
     assert done.returncode == 1, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
+
+
+def test_the_number_of_parameters_with_a_final_norm_is_explained():
+    units, released = (3, 4, 6, 3), records.record("cxr-50x1-remedis-m")
+    built = {
+        "kind": "trunk",
+        "units": units,
+        "width": 1,
+        "final_norm": True,
+        "parameters": 23_500_352,
+        "tensors": 151,
+    }
+    sentence = card.parameters(built)
+    assert sentence.startswith("23,500,352 in 151 tensors; ")
+    assert f"{released.parameters:,} in {released.tensors} without the final norm" in sentence
+    plain = built | {"final_norm": False, "parameters": released.parameters, "tensors": 149}
+    assert card.parameters(plain) == "23,496,256 in 149 tensors"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """An unfinished run, as version 0.1 wrote it: a config and a log, the last line cut off."""
+    config = {"labels": ["ill"], "data_dir": "data", "checkpoint": "scratch:50x1", "steps": 60}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "metrics.jsonl").write_text('{"step": 10, "train/loss": 1}\n{"step": 20}\n{"st')
+    return tmp_path
+
+
+def test_info_of_an_unfinished_run(run, capsys):
+    assert cli.main(["info", str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] == "fine-tuning run"
+    assert found["state"] == "not finished: step 20 of 60 is logged; the same command resumes it"
+    assert (found["started from"], found["data"], found["finished"]) == (
+        "scratch:50x1",
+        "data",
+        False,
+    )
+
+
+def test_info_of_a_pretraining(run, capsys):
+    parent = {"origin": "bit", "description": "BiT-M.", "parent": None}
+    results = {
+        "method": "simclr",
+        "checkpoint": {"origin": "trained", "description": "SimCLR on films.", "parent": parent},
+        "data": {"labels_used": False, "images": 5, "patients": 3, "sources": {"csv": {}}},
+        "probe": [{"step": 0, "probe/knn_auroc": 0.5}, {"step": 9, "probe/knn_auroc": 0.75}],
+        "best_step": 9,
+    }
+    (run / "results.json").write_text(json.dumps(results))
+    (run / "config.json").write_text(json.dumps({"method_options": "", "data": "csv=films"}))
+    assert cli.main(["info", str(run)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in ("pretraining run", "finished", "csv=films: 5 images of 3 patients", "9 0.750"):
+        assert words in printed
+    assert "started from SimCLR on films. which began with BiT-M." in printed
+
+
+def test_info_of_a_damaged_run_is_a_sentence(run, capsys):
+    (run / "results.json").write_text('{"test": ')
+    assert cli.main(["info", str(run)]) == 1
+    assert "results.json is damaged" in capsys.readouterr().err
