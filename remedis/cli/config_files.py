@@ -11,6 +11,7 @@ import logging
 import os
 import pathlib
 import re
+import runpy
 import sys
 from collections.abc import Collection, Sequence
 
@@ -72,6 +73,20 @@ def make_importable(file: str) -> None:
     # Another project's folder `configs`, in the current directory for example, comes later.
     if sys.path[0] != parent:
         sys.path.insert(0, parent)
+
+
+def load(written: str) -> ml_collections.ConfigDict:
+    """Returns the config that `NAME`, `FILE`, `NAME:argument` or `FILE:argument` names.
+
+    Raises:
+      UserError: there is no such config, or its argument is wrong.
+    """
+    name, _, argument = written.partition(":")
+    file = find(name)
+    make_importable(file)
+    get_config = runpy.run_path(file)["get_config"]
+    config: ml_collections.ConfigDict = get_config(*([argument] if argument else []))
+    return config
 
 
 def rename_options(arguments: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ import logging
 import os
 from typing import Any
 
-from remedis.cli import output, shared_arguments
+from remedis.cli import config_files, output, shared_arguments
 from remedis.errors import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -60,11 +60,22 @@ def _add_prepare(commands: Any) -> None:
 
 def _add_augmentations(commands: Any) -> None:
     augmentations = commands.add_parser(
-        "augmentations", help="draws the result of every operation and recipe on an image"
+        "augmentations",
+        help="draws the result of every operation and recipe, or of your own, on an image",
     )
     add = augmentations.add_argument
     add("image", metavar="IMAGE", help="a JPEG, PNG or DICOM file")
     add("--out", required=True, metavar="FIGURE.png", help="figure to write")
+    add(
+        "--preprocess",
+        metavar="SPEC",
+        help="draw this recipe and each step of it, such as 'resize(256) | random_crop(224)'",
+    )
+    add(
+        "--config",
+        metavar="NAME_OR_FILE",
+        help="draw the recipes of a config, such as chexpert or configs/chexpert.py:released",
+    )
     add("--seed", type=int, default=0, help="of the random operations; 0")
     augmentations.set_defaults(run=_augmentations)
 
@@ -114,7 +125,24 @@ def _prepare(parsed: argparse.Namespace) -> int:
 
 
 def _augmentations(parsed: argparse.Namespace) -> int:
+    if parsed.preprocess and parsed.config:
+        raise UserError("Both --preprocess and --config are given; name one recipe.")
+    recipes = [parsed.preprocess] if parsed.preprocess else []
+    if parsed.config:
+        recipes = _recipes(parsed.config)
+
     from remedis.reporting import contact_sheet
 
-    _LOG.info(contact_sheet.write_contact_sheet(parsed.image, parsed.out, parsed.seed))
+    _LOG.info(contact_sheet.write_contact_sheet(parsed.image, parsed.out, parsed.seed, recipes))
     return 0
+
+
+def _recipes(written: str) -> list[str]:
+    """Returns the specifications of preprocessing in a config, each once."""
+    config = config_files.load(written)
+    size = config.get("image_size")
+    keys = ("preprocess", "train_preprocess", "eval_preprocess")
+    found = [config[key].format(size=size) for key in keys if config.get(key)]
+    if not found:
+        raise UserError(f"--config={written} has none of {', '.join(keys)}.")
+    return list(dict.fromkeys(found))

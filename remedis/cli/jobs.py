@@ -78,7 +78,8 @@ def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
             print(f"{job.description.strip()}\n{values.get_help()}")
             return 0
         _parse(values, arguments)
-    place.path = values["workdir" if "workdir" in values else "out"].value or ""
+    named = (values[name].value for name in ("workdir", "out") if name in values)
+    place.path = next(named, None) or ""
     with console.shown(quiet=values.quiet, verbose=values.verbose):
         if job.configured:
             early_checks.check_config(values.config)

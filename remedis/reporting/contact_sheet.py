@@ -1,6 +1,8 @@
-"""A contact sheet: one image after every operation and every recipe of preprocessing."""
+"""A contact sheet: one image after every operation and recipe, or after those of one's own."""
 
+import ast
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ from numpy.typing import NDArray
 from remedis.data.readers import Unreadable, locate
 from remedis.errors import UserError
 from remedis.files import Path
+from remedis.options import piped
 from remedis.preprocess import Preprocess, parse, recipes
 from remedis.preprocess.decode import decode_image
 from remedis.preprocess.registry import three_channels
+from remedis.progress import progress
 from remedis.reporting.figures import GREY, write
 
 _MIN_SIDE = 160  # pixels of the image
@@ -55,18 +59,22 @@ _LABEL = 0.45  # inches for the text above a row
 _GAP = 0.08  # inches between cells
 _MARGIN = 0.15  # inches at the sides
 _HEAD = 0.95  # inches above the rows
+_LONGEST = 110  # characters above a row
 _PIXELS = 340  # the longer side of a drawn image; print does not show more
 
 Image = NDArray[np.float32]
 
 
-def write_contact_sheet(image: Path, out: Path, seed: int = 0) -> pathlib.Path:
+def write_contact_sheet(
+    image: Path, out: Path, seed: int = 0, specifications: Sequence[str] = ()
+) -> pathlib.Path:
     """Applies every operation and every recipe to one image and writes the figure.
 
     Args:
       image: a path as in a manifest.
       out: the path of the figure; its suffix names the format.
       seed: of the first column; each further column has the next seed.
+      specifications: as for `contact_sheet`.
 
     Returns:
       The path of the figure.
@@ -82,10 +90,17 @@ def write_contact_sheet(image: Path, out: Path, seed: int = 0) -> pathlib.Path:
             "not a format of figures; name it, for example, sheet.png."
         )
     name = pathlib.Path(image).name
-    return write(contact_sheet(_read(str(image)), seed, title=f"Preprocessing of {name}"), out)
+    title = f"Preprocessing of {name}"
+    return write(contact_sheet(_read(str(image)), seed, specifications, title=title), out)
 
 
-def contact_sheet(image: Image, seed: int = 0, *, title: str = "Preprocessing") -> Figure:
+def contact_sheet(
+    image: Image,
+    seed: int = 0,
+    specifications: Sequence[str] = (),
+    *,
+    title: str = "Preprocessing",
+) -> Figure:
     """Returns a figure with one row per operation or recipe: the original and one column per seed.
 
     Operations that are not random have one picture. Any two pictures of a recipe are two views for
@@ -94,19 +109,19 @@ def contact_sheet(image: Image, seed: int = 0, *, title: str = "Preprocessing") 
     Args:
       image: [H, W, 3] float32 in [0, 1].
       seed: of the first column; each further column has the next seed.
+      specifications: to draw in place of all operations and recipes. Each has one row per
+        operation in it: the image after all operations up to this one.
       title: text above all rows.
 
     Raises:
-      UserError: the image is smaller than the examples need.
+      UserError: a specification is wrong, or the image is smaller than the examples need.
     """
-    if min(image.shape[:2]) < _MIN_SIDE:
+    if not specifications and min(image.shape[:2]) < _MIN_SIDE:
         raise UserError(
             f"The image is {image.shape[1]} x {image.shape[0]} pixels; the contact sheet needs "
             f"at least {_MIN_SIDE} x {_MIN_SIDE}: resize it, or take another image."
         )
-    # A released recipe stands below ours of the same purpose, as in `EXAMPLES`.
-    names = sorted(recipes.names(), key=lambda name: (name.removeprefix("released_"), name))
-    rows = [*EXAMPLES, *(f"{name}()" for name in names)]
+    rows = [row for text in specifications for row in _with_steps(text)] or _everything()
     width = 2 * _MARGIN + (_COLUMNS + 1) * (_CELL + _GAP)
     height = _HEAD + len(rows) * (_CELL + _LABEL) + 2 * _MARGIN
     figure = Figure(figsize=(width, height))
@@ -117,17 +132,36 @@ def contact_sheet(image: Image, seed: int = 0, *, title: str = "Preprocessing") 
     for column, heading in enumerate(headings):
         _text(figure, column, _HEAD - 0.12, heading, weight="bold")
     original = _smaller(image)
-    for row, specification in enumerate(rows):
-        top = _HEAD + row * (_CELL + _LABEL)
-        preprocess = parse(specification)
-        _text(figure, 0, top + 0.38, specification, family="monospace")
-        _draw(figure, 0, top + _LABEL, original)
-        for column in range(_COLUMNS if preprocess.random else 1):
-            result = _apply(preprocess, image, seed + column)
-            size = f"{result.shape[1]} x {result.shape[0]}"
-            note = size if result.shape != image.shape else ""
-            _draw(figure, column + 1, top + _LABEL, _smaller(result), note)
+    with progress("Drawing operations", len(rows)) as report:
+        for row, specification in enumerate(rows):
+            top = _HEAD + row * (_CELL + _LABEL)
+            preprocess = parse(specification)
+            _text(figure, 0, top + 0.38, _shortened(specification), family="monospace")
+            _draw(figure, 0, top + _LABEL, original)
+            for column in range(_COLUMNS if preprocess.random else 1):
+                result = _apply(preprocess, image, seed + column)
+                size = f"{result.shape[1]} x {result.shape[0]}"
+                note = size if result.shape != image.shape else ""
+                _draw(figure, column + 1, top + _LABEL, _smaller(result), note)
+            report(row + 1, "")
     return figure
+
+
+def _everything() -> list[str]:
+    """Returns every operation and recipe; a released recipe stands below ours of its purpose."""
+    names = sorted(recipes.names(), key=lambda name: (name.removeprefix("released_"), name))
+    return [*EXAMPLES, *(f"{name}()" for name in names)]
+
+
+def _with_steps(specification: str) -> list[str]:
+    """Returns the beginnings of a specification, after one operation, two, ..., and all of it."""
+    steps = [ast.unparse(step) for step in piped(parse(specification).specification)]
+    return [*(" | ".join(steps[:n]) for n in range(1, len(steps))), specification]
+
+
+def _shortened(text: str) -> str:
+    """Returns the end of a text that is longer than a row, where the last operation stands."""
+    return text if len(text) <= _LONGEST else f"... {text[-_LONGEST:]}"
 
 
 def _read(path: str) -> Image:

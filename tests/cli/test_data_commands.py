@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from remedis import cli
+from remedis.cli import data_commands
+from remedis.errors import UserError
 
 
 def test_doctor_of_good_data(data, capsys):
@@ -153,3 +155,9 @@ def test_what_cannot_be_written_is_one_line(data, capsys, command):
 def test_augmentations_of_what_is_no_image(tmp_path, capsys):
     assert cli.main(["augmentations", str(tmp_path / "no.png"), "--out=sheet.png"]) == 1
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_recipes_of_a_config_are_drawn():
+    assert data_commands._recipes("chexpert") == ["finetune_cxr(448)", "resize(448)"]
+    with pytest.raises(UserError, match="Unknown config 'chexpart': did you mean 'chexpert'"):
+        data_commands._recipes("chexpart")

@@ -119,3 +119,20 @@ def test_a_grey_dicom_file_is_drawn_in_grey():
     image = contact_sheet._read(str(data.get_testdata_file("CT_small.dcm", download=False)))
     assert image.shape == (128, 128, 3)
     assert (image == image[..., :1]).all()
+
+
+def test_a_recipe_is_drawn_step_by_step():
+    image = np.full((40, 40, 3), 0.5, np.float32)
+    specification = "resize(16) | flip_left_right() | brightness(0.4)"
+    figure = contact_sheet.contact_sheet(image, 0, [specification, "grey(1)"])
+    texts = [text.get_text() for text in figure.texts]
+    rows = ["resize(16)", "resize(16) | flip_left_right()", specification, "grey(1)"]
+    assert [text for text in texts if "(" in text] == rows
+    # One original per row; 1 picture, then 5 for each row with a random operation.
+    assert len(figure.axes) == 4 + 1 + 5 + 5 + 5
+
+
+def test_a_wrong_recipe_is_a_sentence():
+    image = np.zeros((40, 40, 3), np.float32)
+    with pytest.raises(UserError, match="Unknown preprocessing operation 'resise'"):
+        contact_sheet.contact_sheet(image, 0, ["resise(16)"])
