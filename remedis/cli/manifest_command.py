@@ -139,7 +139,8 @@ def _command(parsed: argparse.Namespace, own: Any) -> str:
 
     def state(option: str, value: str) -> None:
         if value:
-            parts.append(f"{option} {shlex.quote(value)}")
+            # With a sign: a value may begin with a hyphen.
+            parts.append(f"{option}={shlex.quote(value)}")
 
     state("--images", parsed.images or "")
     state("--separator", parsed.separator)

@@ -77,6 +77,7 @@ _SPLITS = {
     "test": "testdaten prueba prova testset",
     UNKNOWN: _LABELS[UNKNOWN],
 }
+_SIGNS = {"+": "1", "-": "0"}  # if a column has both
 _WORDS = {
     kind: {word: meaning for meaning, words in table.items() for word in words.split()}
     for kind, table in {"label": _LABELS, "sex": _SEXES, "split": _SPLITS}.items()
@@ -134,11 +135,14 @@ def meaning(kind: str, text: str, values: Collection[str] = ()) -> str | None:
     Args:
       kind: `label`, `sex` or `split`.
       text: the value, which no parser of `columns` can read.
-      values: all values of the column. Beside F, H is homme; beside M it is hombre or hembra.
+      values: all values of the column. Beside F, H is homme; beside M it is hombre or hembra. A
+        dash is negative beside a plus, and nothing entered elsewhere.
     """
     simple = simplified(text)
     if kind == "sex" and simple == "h" and "m" not in map(simplified, values):
         return "M"
+    if kind == "label" and text in _SIGNS and set(_SIGNS) <= set(values):
+        return _SIGNS[text]
     return _WORDS[kind].get(simple)
 
 
@@ -162,7 +166,7 @@ def _is_label(values: pd.Series) -> bool:
         try:
             meanings.add(columns.label(text))
         except KeyError:
-            guessed = meaning("label", text)
+            guessed = meaning("label", text, distinct)
             if guessed is None:
                 return False
             if guessed != UNKNOWN:

@@ -24,7 +24,7 @@ def test_guesses_need_consent_and_the_printed_command_states_them(export, capsys
     assert not (export.parent / "manifest.csv").exists()
     command = printed.out[printed.out.index("remedis manifest") :].replace("\\\n", " ")
     stated = shlex.split(command)[1:]
-    assert stated[:6] == [*arguments, "--path-prefix", "D:/PACS"]
+    assert stated[:5] == [*arguments, "--path-prefix=D:/PACS"]
     assert main(stated) == 0
     by_hand = pd.read_csv("manifest.csv", dtype=str)
     assert "Next: remedis doctor manifest.csv --labels='Erguss, Herzgr" in capsys.readouterr().out

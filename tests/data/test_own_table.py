@@ -232,6 +232,15 @@ def test_missing_files_come_with_those_that_may_be_meant(write):
     assert sentences(own)[0].endswith("Name the directory that the paths start from: --images DIR.")
 
 
+def test_a_dash_is_negative_beside_a_plus_only(write):
+    own = own_table.read(write("path,patient_id,ill", "a.png,1,+", "b.png,2,-", "c.png,3,"))
+    assert own.table["ill"].tolist() == ["1", "0", ""]
+    own = own_table.read(
+        write("path,patient_id,ill", "a.png,1,pos", "b.png,2,-", "c.png,3,0"), labels=["ill"]
+    )
+    assert "Column 'ill' has '-' (row 3); expected" in sentences(own)[0]
+
+
 def test_splits_are_guessed_by_their_values(write):
     own = own_table.read(
         write("path,patient_id,Jeu,ill", "a.png,1,Entrainement,1", "b.png,2,Val,0", "c.png,3,,1")

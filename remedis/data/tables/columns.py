@@ -34,6 +34,8 @@ _LABEL_WORDS = {
     **dict.fromkeys(("false", "f", "no", "n", "negative", "neg", "absent"), 0.0),
     "uncertain": -1.0,
 }
+# Nothing was entered, or negative beside `+` or `pos`.
+_DASHES = ("-", "--", "\u2013", "\u2014")
 _PLAIN_SPLITS = ("train", "validation", "test", "id_validation", "")
 _SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -66,7 +68,7 @@ def labels(path: pathlib.Path, values: pd.Series) -> pd.Series:
       path: the file of the values, for errors.
       values: numbers, with zeros behind a point or comma or without; True and False, yes and no,
         positive and negative, present and absent, or their short forms; uncertain; for unknown a
-        word of `missing`.
+        word of `missing`, but no dash, which may mean negative.
 
     Raises:
       UserError: a value is something else.
@@ -84,7 +86,7 @@ def label(text: str) -> float:
     """
     if number := _WHOLE.fullmatch(text):
         return float(number[1]) + 0.0  # no negative zero
-    if is_missing(text):
+    if is_missing(text) and text not in _DASHES:
         return float("nan")
     return _LABEL_WORDS[text.lower()]
 

@@ -47,6 +47,7 @@ def test_sexes_and_ages(write):
         ("label", "0.5", columns.LABELS_EXPECTED),
         ("label", "2", columns.LABELS_EXPECTED),
         ("label", "ja", columns.LABELS_EXPECTED),
+        ("label", "-", columns.LABELS_EXPECTED),
         ("label", "1,5", columns.LABELS_EXPECTED),
         ("split", "development", "train, validation, test, or nothing"),
         ("split", "0", "train, validation, test, or nothing"),
