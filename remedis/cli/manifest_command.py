@@ -1,7 +1,6 @@
 """The command `manifest`: a user's own table to a manifest."""
 
 import argparse
-import json
 import logging
 import os
 import shlex
@@ -60,7 +59,7 @@ def add(commands: Any) -> None:
         action="store_true",
         help="as config.allow_missing_patient_ids",
     )
-    add("--json", action="store_true", help="print everything as JSON")
+    output.add_table_arguments(manifest, "--table")
     manifest.set_defaults(run=_manifest)
 
 
@@ -90,11 +89,8 @@ def _manifest(parsed: argparse.Namespace) -> int:
         allow_missing_patient_ids=parsed.allow_missing_patient_ids,
     )
     command = _command(parsed, own)
-    if parsed.json:
-        written = {**own_table_report.to_json(own), "command": command}
-        print(json.dumps(written, indent=2, allow_nan=False))
-    else:
-        output.show(own_table_report.own_table_report(own))
+    values = {**own_table_report.to_json(own), "command": command}
+    output.show_table(parsed, own_table_report.own_table_report(own), values)
     if not own.is_sound:
         count = sum(problem.is_serious for problem in own.problems)
         problems = "1 problem" if count == 1 else f"{count:,} problems"
