@@ -5,7 +5,7 @@ per frame. Files without an image, such as reports, are left out and counted. Li
 are followed.
 Labels: the columns of `labels.csv`: 1, 0, -1 for uncertain, nothing for unknown. Its rows are
 matched to images by the first of the columns `path` (relative to the directory), `SOPInstanceUID`,
-`StudyInstanceUID` and `PatientID` that it has. Images without a row have unknown labels, and are
+`StudyInstanceUID` and `PatientID` that names one. Images without a row have unknown labels, and are
 counted.
 Metadata, from the headers: patient (PatientID), study (StudyInstanceUID), sex, age in years
 (PatientAge, otherwise from the dates of birth and study; unknown if neither is plausible), view
@@ -34,7 +34,8 @@ from remedis.data import canonical_ids, image_list
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import KNOWN, REQUIRED, Manifest
 from remedis.data.readers import Unreadable, dicom_header, dicom_image
-from remedis.data.sources import file_tree
+from remedis.data.sources import dicom_labels, file_tree
+from remedis.data.sources.dicom_labels import KEYS
 from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some
@@ -44,8 +45,6 @@ from remedis.progress import progress
 _LOG = logging.getLogger(__name__)
 
 LABELS = "labels.csv"
-# The columns that match rows of labels to images, the most specific first.
-KEYS = ("path", "SOPInstanceUID", "StudyInstanceUID", "PatientID")
 _ATTRIBUTES = (
     *KEYS[1:],
     "Modality",
@@ -89,7 +88,10 @@ def load(
     chosen = choose_labels(labels, tuple(str(column) for column in rows if column not in KEYS))
     table = _table(root, paths, skip_unreadable)
     _check_patients(root, table, allow_missing_patient_ids)
-    table = _join(root / LABELS, table, rows, chosen)
+    found = dicom_labels.join(root / LABELS, table, rows, chosen)
+    # A label may have the name of a column that only this module uses.
+    table = table.drop(columns=["file", "SOPInstanceUID"])
+    table = table.assign(modality=table["modality"].astype(STRING)).join(found)
     return Manifest(table.assign(site=site, split=None), chosen, root, "dicom")
 
 
@@ -169,9 +171,6 @@ def _read_labels(path: pathlib.Path) -> pd.DataFrame:
             f"{path}, row 1: the column {reserved[0]!r} cannot be a label: the manifest uses this "
             "name for something else; rename or remove it."
         )
-    values = rows[keys[0]]
-    spreadsheet.refuse(path, values, missing.without_id(values), f"a {keys[0]} in every row")
-    spreadsheet.refuse(path, values, values.duplicated(), f"every {keys[0]} once; remove the row")
     return rows
 
 
@@ -265,38 +264,3 @@ def _check_patients(root: pathlib.Path, table: pd.DataFrame, allow_missing: bool
             "in test. Add the ids, or set "
             f"{spelled('allow_missing_patient_ids')} to take every image as a patient of its own."
         )
-
-
-def _join(
-    path: pathlib.Path, table: pd.DataFrame, rows: pd.DataFrame, chosen: Sequence[str]
-) -> pd.DataFrame:
-    """Returns the table with the chosen labels, unknown if the file of labels has no row.
-
-    Raises:
-      UserError: no row of the file of labels is that of an image.
-    """
-    key = next(name for name in KEYS if name in rows)
-    # The row of a file holds for all its frames, except those with a row of their own.
-    key_of_image: pd.Series = {
-        "path": table["path"].where(table["path"].isin(rows[key]), table["file"]),
-        "SOPInstanceUID": table["SOPInstanceUID"],
-        "StudyInstanceUID": table["study_id"],
-        "PatientID": table["patient_id"],
-    }[key]
-    matched = rows[key].isin(key_of_image)
-    if not matched.any():
-        raise UserError(
-            f"{path}: no {key} is that of an image; check how the values of the column are written."
-        )
-    if not matched.all():
-        _LOG.warning(f"{int((~matched).sum()):,} of {len(rows):,} rows of {path} match no image.")
-    if without := int((~key_of_image.isin(rows[key])).sum()):
-        _LOG.warning(
-            f"{without:,} of {len(table):,} images have no row in {path}; their labels are unknown."
-        )
-    values = {name: columns.labels(path, rows[name]) for name in chosen}
-    labels = pd.DataFrame(values, index=rows.index).set_axis(rows[key].tolist())
-    labels = labels.reindex(key_of_image.tolist()).set_axis(table.index)
-    # A label may have the name of a column that only this module uses.
-    table = table.drop(columns=["file", "SOPInstanceUID"])
-    return table.assign(modality=table["modality"].astype(STRING)).join(labels)

@@ -109,6 +109,86 @@ def test_the_most_specific_key_counts(folder):
     assert dicom_files.load(root).table["ill"].tolist() == [0, 1]
 
 
+SOP, STUDY = f"{UID_ROOT}1.", f"{UID_ROOT}2."
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "./{}",
+        ".\\{}",
+        "below\\..\\{}",
+        "{root}/{}",
+        "{root}/./{}",
+    ],
+)
+def test_paths_are_written_in_many_ways(folder, written):
+    root = folder(None, a={}, **{"below/b": {}})
+    rows = [
+        written.format(name, root=root) + f",{i}" for i, name in enumerate(("below/b.dcm", "a.dcm"))
+    ]
+    (root / "labels.csv").write_text("\n".join(["path,ill", *rows]))
+    m = dicom_files.load(root)
+    assert m.table.set_index("path")["ill"].to_dict() == {"a.dcm": 1, "below/b.dcm": 0}
+
+
+def test_names_with_backslashes(folder):
+    root = folder("path,ill\na\\b.dcm,1\n", **{"a\\b": {}})
+    assert dicom_files.load(root).table["ill"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [
+        ("PatientID", ("P1", "P2")),
+        ("PatientID", ('"P1 "', "\u200bP2")),
+        ("StudyInstanceUID", (f"{STUDY}1", f"{STUDY}2")),
+    ],
+)
+def test_a_wrong_column_does_not_hide_a_right_one(folder, column, ids, caplog):
+    caplog.set_level(logging.INFO)
+    root = folder(f"SOPInstanceUID,path,{column},ill\n9,x,{ids[0]},1\n8,y,{ids[1]},0\n", a={}, b={})
+    assert dicom_files.load(root).table["ill"].tolist() == [1, 0]
+    assert f"no path and no SOPInstanceUID is that of an image; {column} counts." in caplog.text
+    assert f"2 of 2 rows match 2 of 2 images by {column}." in caplog.text
+
+
+def test_rows_of_absent_images_contradict_nothing(folder, caplog):
+    table = f"SOPInstanceUID,PatientID,ill\n{SOP}1,P1,1\n{SOP}7,P1,0\n{SOP}2,P2,0\n"
+    assert dicom_files.load(folder(table, a={}, b={})).table["ill"].tolist() == [1, 0]
+    assert "1 of 3 rows of" in caplog.text
+
+
+def test_images_without_a_row_contradict_nothing(folder):
+    table = f"SOPInstanceUID,PatientID,ill\n{SOP}1,P1,1\n{SOP}2,P2,0\n"
+    root = folder(table, a={}, b={}, c={"PatientID": "P1"})
+    assert values(dicom_files.load(root).table["ill"]) == [1, 0, None]
+
+
+def test_columns_that_contradict_each_other(folder):
+    root = folder(f"SOPInstanceUID,PatientID,ill\n{SOP}1,P1,1\n{SOP}9,P2,0\n", a={}, b={})
+    with pytest.raises(
+        UserError,
+        match=r"labels.csv: 1 of 2 rows match an image by SOPInstanceUID, and 1 more by PatientID "
+        r"only; correct the column SOPInstanceUID, or remove it to match all rows by PatientID",
+    ):
+        dicom_files.load(root)
+
+
+def test_patients_with_several_rows(folder):
+    root = folder("path,PatientID,ill\nx,P1,1\ny,P1,1\nz,P2,0\n", a={}, b={})
+    assert dicom_files.load(root).table["ill"].tolist() == [1, 0]
+    (root / "labels.csv").write_text("path,PatientID,ill\nx,P1,1\ny,P1,0\nz,P2,0\n")
+    with pytest.raises(UserError, match=r"row 3, column 'PatientID': .* expected every PatientID"):
+        dicom_files.load(root)
+
+
+def test_missing_ids_match_nothing(folder):
+    root = folder("PatientID,ill\nP1,1\nunknown,0\n", a={}, b={"PatientID": "unknown"})
+    with pytest.raises(UserError, match=r"row 3, column 'PatientID': .* a PatientID in every row"):
+        dicom_files.load(root, allow_missing_patient_ids=True)
+
+
 def test_frames_are_rows(folder):
     three = {"pixels": np.stack([GREY] * 3), "NumberOfFrames": 3}
     root = folder("path,ill\na.dcm,1\nb.dcm,0\n", a=dict(three), b={})
