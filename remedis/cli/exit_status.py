@@ -5,6 +5,7 @@ library finds them: TensorFlow, TFDS, pyarrow and h5py raise errors of their own
 program itself keeps its traceback.
 """
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -58,6 +59,10 @@ def _status(do: Callable[[], int], output: Output, stop: str, again: str, every:
         except KeyboardInterrupt:
             print(stop, file=sys.stderr)
             return INTERRUPTED
+        except BrokenPipeError:  # the reader of the output, such as `head`, has ended
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return MISTAKE
         except Exception as error:
             about_files = _about_files(error, output, again)
             if about_files is None and every and isinstance(error, OSError):

@@ -21,11 +21,13 @@ from absl import flags, logging
 from ml_collections import config_flags
 from rich.console import RenderableType
 
+import remedis
 from remedis.cli import config_files, console, early_checks, exit_status, output, tensorflow_start
 from remedis.cli.config_files import FLAG
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled_for
 
+_NEEDED = ("weights", "workdir")  # a job refuses to start without these flags
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
 
 
@@ -71,11 +73,14 @@ def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
         "verbose", False, "Print debugging lines too, with names of loggers.", flag_values=values
     )
     job.define(values)
+    if "--version" in arguments:
+        print(f"remedis {remedis.__version__}")
+        return 0
     with console.shown():
         if job.configured:
             arguments = _define_config(values, arguments)
         if any(argument in _HELP for argument in arguments):
-            print(f"{job.description.strip()}\n{values.get_help()}")
+            print(f"{job.description.strip()}\n{_usage(values)}\n{values.get_help()}")
             return 0
         _parse(values, arguments)
     named = (values[name].value for name in ("workdir", "out") if name in values)
@@ -85,6 +90,19 @@ def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
             early_checks.check_config(values.config)
         job.run(values)
     return 0
+
+
+def _usage(values: flags.FlagValues) -> str:
+    """Returns the options that a job needs, which absl lists among all others."""
+    needed = [values[name] for name in _NEEDED if name in values]
+    lines = [f"  --{flag.name}=...  {flag.help}" for flag in needed]
+    if FLAG in values:
+        lines.insert(
+            0,
+            f"  --{FLAG}=NAME_OR_FILE[:ARGUMENT]  the experiment: a name from the list below, such "
+            f"as own_data,\n      or a file of yours\n  --{FLAG}.KEY=VALUE  sets a key of it",
+        )
+    return "\n".join(["\nNeeded:", *lines])
 
 
 def train(

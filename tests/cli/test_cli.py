@@ -215,3 +215,14 @@ def test_info_of_a_damaged_run_is_a_sentence(run, capsys):
     (run / "results.json").write_text('{"test": ')
     assert cli.main(["info", str(run)]) == 1
     assert "results.json is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("job", ["build", "finetune", "pretrain", "ood-curves"])
+def test_the_help_of_a_job_begins_with_what_it_needs_and_it_has_a_version(job, capsys):
+    assert cli.main([job, "--help"]) == 0
+    _, _, rest = capsys.readouterr().out.partition("Needed:\n")
+    needed = re.findall(r"^  (--[\w.]+)=", rest, re.MULTILINE)[:3]
+    configured = ["--config", "--config.KEY", "--workdir"]
+    assert needed[:1] == ["--weights"] if job == "build" else needed == configured
+    assert cli.main([job, "--version"]) == 0
+    assert capsys.readouterr().out == f"remedis {remedis.__version__}\n"

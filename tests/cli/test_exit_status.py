@@ -116,3 +116,10 @@ def test_a_command_that_meets_a_full_disk_names_its_output(tmp_path):
     )
     sentence = f"error: {out} cannot be written (File too large); free space, and start again.\n"
     assert (run.returncode, run.stderr) == (1, sentence)
+
+
+def test_a_reader_that_ends_early_is_no_error():
+    command = [sys.executable, "-m", "remedis.cli", "finetune", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.close()
+        assert run.stderr.read() == b""
