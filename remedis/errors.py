@@ -62,3 +62,14 @@ def some(names: Sequence[object], total: int | None = None, limit: int = 5) -> s
     listed = [str(name) for name in names[:limit]]
     more = (len(names) if total is None else total) - len(listed)
     return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Returns a number with its noun: `1 image`, `2,000 images`, `0 studies`.
+
+    Args:
+      number: of things.
+      noun: in the singular; a verb may follow, such as `image has`.
+      plural: of the noun, if it is not the noun with an s.
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

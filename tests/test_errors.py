@@ -1,4 +1,4 @@
-from remedis.errors import some, unknown_choice
+from remedis.errors import counted, some, unknown_choice
 
 
 def test_some():
@@ -11,3 +11,9 @@ def test_choices_with_a_comma_stand_in_quotes():
     assert str(error) == "Unknown label 'Nodul': did you mean 'Nodule, solid'? Choose from: " + (
         '"Nodule, solid", Mass.'
     )
+
+
+def test_nouns_agree_with_their_number():
+    assert [counted(n, "image") for n in (0, 1, 2_000)] == ["0 images", "1 image", "2,000 images"]
+    assert counted(2, "study", "studies") == "2 studies"
+    assert counted(1, "image has", "images have") == "1 image has"

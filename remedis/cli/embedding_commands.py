@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from remedis.cli import output, shared_arguments
+from remedis.errors import counted
 from remedis.options import items
 
 _LOG = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ def _embed(parsed: argparse.Namespace) -> int:
     embed.write(embedded, parsed.out)
     images, channels = embedded.rows.shape
     _LOG.info(
-        f"{os.fspath(parsed.out)}: embeddings of {images:,} images, {channels:,} numbers each."
+        f"{os.fspath(parsed.out)}: embeddings of {counted(images, 'image')}, {channels:,} numbers "
+        "each."
     )
     if embedded.provenance.random:
         print(RANDOM_WEIGHTS)

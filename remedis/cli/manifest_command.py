@@ -9,7 +9,7 @@ from typing import Any
 
 from remedis.cli import output
 from remedis.cli.data_commands import UNWELL
-from remedis.errors import UserError
+from remedis.errors import UserError, counted
 from remedis.options import label_list, label_text, pair
 
 _LOG = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def _manifest(parsed: argparse.Namespace) -> int:
         _LOG.warning("Nothing was written: name the file by --out.")
         return UNCONFIRMED
     own_table.write(own, parsed.out)
-    _LOG.info(f"{parsed.out}: {len(own.table):,} images, labels {label_text(own.labels)}.")
+    _LOG.info(f"{parsed.out}: {counted(len(own.table), 'image')}, labels {label_text(own.labels)}.")
     labels = shlex.quote(label_text(own.labels))
     opt_out = " --allow-missing-patient-ids" if parsed.allow_missing_patient_ids else ""
     _LOG.info(f"Next: remedis doctor {shlex.quote(parsed.out)} --labels={labels}{opt_out}")

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from remedis.data import labels
 from remedis.data.manifest import Manifest
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, counted, unknown_choice
 from remedis.options import spelled
 
 # Prefix of the columns that hold labels as found: 1, 0, -1, NaN. No column of a file has a NUL
@@ -273,8 +273,4 @@ def _counts(manifest: Manifest, rows: npt.NDArray[np.bool_]) -> dict[str, int]:
 
 def _counted(manifest: Manifest, rows: npt.NDArray[np.bool_]) -> str:
     count = _counts(manifest, rows)
-    images, patients = (
-        f"{n:,} {name if n == 1 else name + 's'}"
-        for n, name in ((count["images"], "image"), (count["patients"], "patient"))
-    )
-    return f"{images} of {patients}"
+    return f"{counted(count['images'], 'image')} of {counted(count['patients'], 'patient')}"

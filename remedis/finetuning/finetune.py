@@ -14,6 +14,7 @@ import pandas as pd
 from remedis import files
 from remedis.data import judged_images
 from remedis.data.manifest import Manifest
+from remedis.errors import counted
 from remedis.evaluation import calibration, choice_sentences, thresholds
 from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import check_top_k, evaluate_table
@@ -265,11 +266,11 @@ def _provenance(settings: FinetuneSettings, start: Provenance, train: Manifest) 
     what = "A linear probe" if settings.method == "probe" else "Fine-tuned"
     rates = settings.optimization.learning_rates
     ids = train.table["patient_id"]
-    patients = f"{ids.nunique():,} patients" if ids.notna().all() else "unknown patients"
+    patients = counted(ids.nunique(), "patient") if ids.notna().all() else "unknown patients"
     return Provenance(
         origin="training",
         description=(
-            f"{what} on {len(train):,} images of {patients} "
+            f"{what} on {counted(len(train), 'image')} of {patients} "
             f"from {settings.data.source}{f', learning rates {rates}' if rates else ''}."
         ),
         command=shlex.join(sys.argv),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from remedis import files, options
+from remedis.errors import counted
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.training import loop
 from remedis.training.run_directory import RunDirectory
@@ -94,10 +95,6 @@ class Grid:
 
     def budget(self) -> str:
         """Returns the number of trainings in words, such as `3 learning rates = 3 trainings`."""
-
-        def counted(number: int, word: str) -> str:
-            return f"{number} {word}{'s' if number > 1 else ''}"
-
         factors = [counted(len(v), _WORDS.get(key, "length")) for key, v in self.values.items()]
         trainings = counted(len(self), "training")
         return f"{' x '.join(factors)} = {trainings}" if factors else f"no grid: {trainings}"

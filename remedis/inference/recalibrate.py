@@ -16,7 +16,7 @@ import pandas as pd
 from remedis import files
 from remedis.data import canonical_ids
 from remedis.data.fingerprints import Fingerprints
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, counted, unknown_choice
 from remedis.evaluation import calibration, choice_sentences
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.evaluate import evaluate_table
@@ -241,7 +241,9 @@ def recalibrate(
         else None,
     )
     after = fitted.probabilities(logits)
-    lines = [f"{out}: calibrated by {fitted.method} on {fitted.fitted_on['cases']:,} patients."]
+    lines = [
+        f"{out}: calibrated by {fitted.method} on {counted(fitted.fitted_on['cases'], 'patient')}."
+    ]
     for i, label in enumerate(labels):
         if label in few and description.task == "multi_label":
             lines.append(f"{label}: unchanged, too few patients: {_counts(counts[label])}.")

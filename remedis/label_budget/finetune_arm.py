@@ -15,6 +15,7 @@ import time
 import numpy as np
 
 from remedis import files
+from remedis.errors import counted
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning import best_candidate, gradient, model
 from remedis.finetuning.data import RunData
@@ -236,7 +237,7 @@ def _train_in_distribution(
         name=name,
         provenance=Provenance(
             origin="training",
-            description=f"Fine-tuned on {len(train):,} images of {study.id.name}.",
+            description=f"Fine-tuned on {counted(len(train), 'image')} of {study.id.name}.",
             details={"labels": list(base.data.labels), "method": "finetune"},
             parent=trainable.provenance,
         ),

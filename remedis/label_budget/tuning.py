@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from remedis.errors import counted
 from remedis.evaluation.l2sp import PENALTIES
 from remedis.evaluation.label_budget import Cell
 from remedis.evaluation.linear_probe import PENALTIES as ID_PENALTIES
@@ -43,8 +44,8 @@ def budget(settings: StudySettings, mode: str) -> str:
     trainings = settings.trainings(mode)
     return (
         f"Tuning, finetune: {settings.select.budget()} per cell, beside step 0, and per "
-        f"in-distribution model, the same for every arm; {trainings} in-distribution "
-        f"model{'s' if trainings > 1 else ''} per arm."
+        f"in-distribution model, the same for every arm; "
+        f"{counted(trainings, 'in-distribution model')} per arm."
     )
 
 

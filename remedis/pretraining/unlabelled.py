@@ -16,7 +16,7 @@ from remedis.data.batches.partners import Partners
 from remedis.data.checks import scan
 from remedis.data.fingerprints import ORIGINAL, Fingerprints, originals
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, counted, unknown_choice
 from remedis.finetuning.rehearsal import LAYOUTS
 from remedis.pretraining import collect, leave_out, methods
 from remedis.pretraining.leave_out import LeftOut
@@ -297,13 +297,15 @@ def _reasons(counts: Mapping[str, int]) -> str:
 
 def _overview(summary: Mapping[str, Any]) -> str:
     lines = [
-        f"Unlabelled: {summary['images']:,} images of {summary['patients']:,} patients; no label "
+        f"Unlabelled: {counted(summary['images'], 'image')} of "
+        f"{counted(summary['patients'], 'patient')}; no label "
         "is used (leaks.json)."
     ]
     for name, source in summary["sources"].items():
         without = f"; left out: {_reasons(source['left_out'])}" if source["left_out"] else ""
         lines.append(
-            f"  {name}: {source['images']:,} images of {source['patients']:,} patients{without}."
+            f"  {name}: {counted(source['images'], 'image')} of "
+            f"{counted(source['patients'], 'patient')}{without}."
         )
     if summary["bad_images"]:
         lines.append(f"  {summary['bad_images']:,} bad images left out, listed in bad_images.csv.")

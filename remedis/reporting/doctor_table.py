@@ -9,6 +9,7 @@ from rich.text import Text
 
 from remedis.data.checks.doctor import ERROR, NOTE, WARNING, Diagnosis
 from remedis.data.checks.doctor.diagnosis import SEVERITIES, Rows
+from remedis.errors import counted
 from remedis.reporting.notes import RANDOM_WEIGHTS
 
 _STYLES = {ERROR: "bold red", WARNING: "yellow", NOTE: "dim"}
@@ -30,7 +31,7 @@ _TEXT_COLUMNS = ("label", "split", "sex", "view", "site", "looks")  # the others
 
 def diagnosis_report(diagnosis: Diagnosis) -> RenderableType:
     """Returns tables first, then findings; the worst stand last, where a terminal shows them."""
-    heading = f"{diagnosis.images:,} images of {diagnosis.source}"
+    heading = f"{counted(diagnosis.images, 'image')} of {diagnosis.source}"
     if diagnosis.checkpoint is not None:
         heading += f", for {diagnosis.checkpoint.name}"
     lines: list[RenderableType] = [Text(heading, style="bold")]
@@ -59,7 +60,7 @@ def _verdict(diagnosis: Diagnosis) -> str:
         (sum(f.severity == severity for f in diagnosis.findings), severity)
         for severity in (ERROR, WARNING)
     ]
-    numbers = [f"{n} {severity}{'s' if n > 1 else ''}" for n, severity in counts if n]
+    numbers = [counted(n, severity) for n, severity in counts if n]
     return f"{' and '.join(numbers)}." if numbers else "Nothing wrong was found."
 
 

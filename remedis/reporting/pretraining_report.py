@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from remedis import files
+from remedis.errors import counted
 from remedis.reporting import figures
 from remedis.reporting.figures import BLUE, GREEN, GREY, ORANGE
 from remedis.reporting.notes import RESEARCH_USE
@@ -35,7 +36,7 @@ def report(workdir: files.Path) -> str:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     figure = progress(rows, title=f"Pretraining by {results['method']}, {run.resolve().name}")
     figures.write(figure, run / "training.png")
-    lines = [f"{results['method']}, {results['steps']:,} steps."]
+    lines = [f"{results['method']}, {counted(results['steps'], 'step')}."]
     if results["probe"]:
         first, *_ = results["probe"]
         best = next(row for row in results["probe"] if row["step"] == results["best_step"])

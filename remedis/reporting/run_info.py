@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remedis import files
-from remedis.errors import UserError
+from remedis.errors import UserError, counted
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 
 FINE_TUNING, PRETRAINING, STUDY, EVALUATION = (
@@ -169,7 +169,10 @@ def _data(config: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
     source = data.get("source") or config.get("data_dir") or config.get("data") or ""
     if "images" in data and "patients" in data:
         source = source or ", ".join(data.get("sources", {}))
-        source = f"{source}: {data['images']:,} images of {data['patients']:,} patients"
+        source = (
+            f"{source}: {counted(data['images'], 'image')} of "
+            f"{counted(data['patients'], 'patient')}"
+        )
     bad = data.get("bad_images", 0)
     return {
         "made up": "yes, a rehearsal" if config.get("rehearsal") else "",

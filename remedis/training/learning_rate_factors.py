@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import keras
 
-from remedis.errors import UserError, some
+from remedis.errors import UserError, counted, some
 from remedis.options import pairs
 
 EXAMPLE = "'head/.*=10; block[12]/.*=0'"
@@ -43,7 +43,7 @@ class Multipliers:
         """Returns one line per rule that names the variables it applies to."""
         lines = []
         for matched, (pattern, factor) in zip(self._matched(list(names)), self.rules, strict=True):
-            count = f"{len(matched):,} variable{'s' if len(matched) > 1 else ''}"
+            count = counted(len(matched), "variable")
             which = some(matched, limit=3)
             lines.append(f"Learning rate x {factor:g}, by {pattern!r}: {count}: {which}")
         return lines
@@ -109,7 +109,10 @@ def factors_of_trained(
             "above 0."
         )
     parameters = sum(math.prod(variables[name].shape) for name in factors)
-    _LOG.log(log_level, f"Training {len(factors)} variables, {parameters:,} parameters.")
+    _LOG.log(
+        log_level,
+        f"Training {counted(len(factors), 'variable')}, {counted(parameters, 'parameter')}.",
+    )
     return factors
 
 

@@ -74,7 +74,7 @@ def test_copies_of_id_images_in_the_ood_data_are_refused(root, tmp_path):
         image = Image.fromarray(film).resize((96, 96), Image.Resampling.BICUBIC).convert("L")
         image.save(root / f"{i}.png")
         image.resize((60, 60)).save(root / f"{i + PATIENTS // 2}.png")
-    with pytest.raises(LeakError, match=r"pairs of images look the same but are in different spl"):
+    with pytest.raises(LeakError, match=r"images looks? the same but in different spl"):
         prepared(root, tmp_path / "refused")
     receipt = files.read_json(tmp_path / "refused" / "data" / "leaks.json")
     assert {tuple(near["splits"]) for near in receipt["near_duplicates"]} == {

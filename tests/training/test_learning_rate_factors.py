@@ -99,7 +99,7 @@ def test_what_is_trained_is_logged_and_must_be_something(caplog):
     assert learning_rate_factors.factors_of_trained("a/.*=0; b/.*=2", variables) == {
         "b/kernel": 2.0
     }
-    assert caplog.messages[-1] == "Training 1 variables, 6 parameters."
+    assert caplog.messages[-1] == "Training 1 variable, 6 parameters."
     with pytest.raises(UserError) as caught:
         learning_rate_factors.factors_of_trained(".*=0", variables)
     assert str(caught.value) == (

@@ -11,7 +11,7 @@ import pandas as pd
 from remedis.data import canonical_ids
 from remedis.data.checks.near_duplicates import DISTANCE, pairs
 from remedis.data.manifest import SPLITS, Manifest
-from remedis.errors import UserError, some
+from remedis.errors import UserError, counted, some
 from remedis.options import spelled
 
 # Columns that are compared, and their nouns in sentences.
@@ -161,7 +161,7 @@ class Receipt:
         if not self.similar_ids:
             return ""
         kinds = "; ".join(
-            f"{similar.count:,} pairs of {similar.column}: "
+            f"{counted(similar.count, 'pair')} of {similar.column}: "
             f"{some([f'{a} ~ {b}' for a, b in similar.pairs], similar.count)}"
             for similar in self.similar_ids
         )
@@ -182,9 +182,9 @@ class Receipt:
         between = "; ".join(f"{', '.join(n.splits)}: {n.count:,}" for n in self.near_duplicates)
         at_least = "" if self.near_complete else "at least "
         return (
-            f"{at_least}{total:,} pairs of images look the same but are in different splits "
-            f"({between}): {some(listed, total, limit=3)}. Look at them; if they show one "
-            "exposure, keep one, or give both the same patient_id."
+            f"{at_least}{counted(total, 'pair of images looks', 'pairs of images look')} the same "
+            f"but in different splits ({between}): {some(listed, total, limit=3)}. Look at "
+            "them; if they show one exposure, keep one, or give both the same patient_id."
         )
 
 

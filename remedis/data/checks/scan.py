@@ -14,7 +14,7 @@ from remedis.data import readers, similar_paths
 from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
 from remedis.data.manifest import Manifest
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError, some
+from remedis.errors import UserError, counted, some
 from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
     measured = [known]
     if not len(new):
         return _joined(table, measured)
-    _LOG.info(f"Scanning {len(new):,} images, {len(table) - len(new):,} are known.")
+    _LOG.info(f"Scanning {counted(len(new), 'image')}; {len(table) - len(new):,} known before.")
     done = 0
     with (
         progress("Scanning images", len(new)) as report,

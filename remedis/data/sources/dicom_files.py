@@ -38,7 +38,7 @@ from remedis.data.sources import dicom_labels, file_tree
 from remedis.data.sources.dicom_labels import KEYS
 from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError, some
+from remedis.errors import UserError, counted, some
 from remedis.options import spelled, spelled_option
 from remedis.progress import progress
 
@@ -198,7 +198,10 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
                 items = [f"{path}#{i}" for i in range(1, count + 1)] if count > 1 else [path]
                 rows += ({"path": item, "file": path, **outcome} for item in items)
     if without_image:
-        _LOG.warning(f"{len(without_image):,} DICOM files hold no image: {some(without_image)}.")
+        _LOG.warning(
+            f"{counted(len(without_image), 'DICOM file holds', 'DICOM files hold')} no image: "
+            f"{some(without_image)}."
+        )
     if bad and not skip_unreadable:
         raise UserError(
             f"{len(bad):,} of {len(paths):,} DICOM files of {root} cannot be read: "

@@ -26,7 +26,7 @@ from remedis.data.readers import dicom_image, tiff_image
 from remedis.data.sources import file_tree
 from remedis.data.tables import missing
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError, some, unknown_choice
+from remedis.errors import UserError, counted, some, unknown_choice
 from remedis.options import spelled, spelled_option
 
 _LOG = logging.getLogger(__name__)
@@ -171,7 +171,8 @@ def _images(
     file_tree.refuse_undecodable(root, [*(name for _, name, _ in folders), *(i[0] for i in images)])
     if skipped:
         _LOG.warning(
-            f"{root}: skipped {len(skipped):,} files without the name of an image: {some(skipped)}."
+            f"{root}: skipped {counted(len(skipped), 'file')} without the name of an image: "
+            f"{some(skipped)}."
         )
     return images
 

@@ -17,7 +17,7 @@ from remedis.data.slides import annotations, base_resolutions, tiling
 from remedis.data.slides.base_resolutions import Given
 from remedis.data.sources import file_tree
 from remedis.data.units import uniform
-from remedis.errors import UserError, check_at_least, some
+from remedis.errors import UserError, check_at_least, counted, some
 from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def with_outlines(
     ids = set(slides["slide_id"])
     lonely = [str(path.relative_to(root)) for name, path in outlines.items() if name not in ids]
     if lonely:
-        _LOG.warning(f"No slide for {len(lonely):,} files of outlines: {some(lonely)}.")
+        _LOG.warning(f"No slide for {counted(len(lonely), 'file')} of outlines: {some(lonely)}.")
     found: list[Any] = [outlines.get(name) for name in slides["slide_id"]]
     return slides.assign(outlines=pd.Series(found, slides.index, dtype=object))
 
@@ -192,7 +192,7 @@ def cut(
             total += len(tiles)
             report(done, f"{total:,} tiles")
     if empty := [p for p, tiles in zip(slides["file"], tables, strict=True) if not len(tiles)]:
-        _LOG.warning(f"No tissue in {len(empty):,} slides: {some(empty)}.")
+        _LOG.warning(f"No tissue in {counted(len(empty), 'slide')}: {some(empty)}.")
     result = pd.concat(tables, ignore_index=True)
     if not total:
         raise UserError(

@@ -99,7 +99,7 @@ def test_unreadable_images_are_compared_with_the_limit(bad, limit, severity, sen
 
 def test_copies_in_two_splits_are_a_leak_and_not_listed_as_copies_of_their_split(cohort):
     diagnosis = doctor.diagnose(cohort({"3.png": radiograph(4), "5.png": radiograph(50)}), 5)
-    assert finding(diagnosis, "duplicates").sentence.startswith("1 images repeat another")
+    assert finding(diagnosis, "duplicates").sentence.startswith("1 image repeats another")
     assert finding(diagnosis, "duplicates").listed == ("4.png",)
     assert "leak" in codes(diagnosis)
 
@@ -155,13 +155,13 @@ PLANTED = {
     "not_square": (
         {"changed": {"3.png": np.repeat(radiograph(3), 2, axis=0)}},
         "note",
-        "1 images are more than 1.5 times as long",
+        "1 image is more than 1.5 times as long",
     ),
-    "duplicates": ({"changed": {"3.png": radiograph(4)}}, "warning", "1 images repeat another"),
+    "duplicates": ({"changed": {"3.png": radiograph(4)}}, "warning", "1 image repeats another"),
     "near_duplicates": (
         {"changed": {"3.png": radiograph(50) // 2 + 60}},
         "warning",
-        "1 pairs of images look the same but are in different splits (train, test: 1): 3.png ~ 50",
+        "1 pair of images looks the same but in different splits (train, test: 1): 3.png ~ 50",
     ),
     "leak": (
         {"patient_id": ["p59", *(f"p{i}" for i in range(1, PATIENTS))]},
@@ -427,7 +427,7 @@ def test_an_incomplete_search_for_near_duplicates_is_a_note(cohort, monkeypatch)
     monkeypatch.setattr(near_duplicates, "MAX_PAIRS", 1)
     diagnosis = doctor.diagnose(cohort(changed), 5)
     assert codes(diagnosis) == ["near_duplicates", "unchecked"]
-    assert finding(diagnosis, "near_duplicates").sentence.startswith("at least 1 pairs")
+    assert finding(diagnosis, "near_duplicates").sentence.startswith("at least 1 pair of")
     assert "Similar images may not all have been found" in finding(diagnosis, "unchecked").sentence
 
 

@@ -137,7 +137,7 @@ def test_images_that_look_the_same_are_listed_and_allowed_unless_refused(clean):
     with pytest.raises(leaks.LeakError) as error:
         refused.raise_if_leaking()
     assert str(error.value) == (
-        "1 pairs of images look the same but are in different splits (train, test: 1): 0.png ~ "
+        "1 pair of images looks the same but in different splits (train, test: 1): 0.png ~ "
         "5.png. Look at them; if they show one exposure, keep one, or give both the same "
         "patient_id."
     )
@@ -167,7 +167,7 @@ def test_the_receipt_states_that_a_search_is_incomplete(clean, monkeypatch):
     monkeypatch.setattr(near_duplicates, "MAX_PAIRS", 1)
     receipt = leaks.check(clean(), HASHES, phashes=phashes)
     assert not receipt.near_complete
-    assert receipt.near_duplicates_sentence().startswith("at least 1 pairs of images look the same")
+    assert receipt.near_duplicates_sentence().startswith("at least 1 pair of images looks the same")
     sentence = "Similar images may not all have been found: the search ends at 100,000 pairs."
     assert receipt.unchecked == (sentence,)
     # The same where all pairs up to the limit are identical, and so no near-duplicates.
@@ -198,7 +198,7 @@ def test_ids_that_differ_in_zeros_are_refused_unless_allowed(clean, other):
         receipt.raise_if_leaking()
     a, b = sorted(("07", other))
     assert str(error.value) == (
-        f"Some ids differ only in leading zeros, '.0' or letter case (1 pairs of patient_id: {a} ~ "
+        f"Some ids differ only in leading zeros, '.0' or letter case (1 pair of patient_id: {a} ~ "
         f"{b}); write each id in one way, or set allow_similar_ids if they are different "
         "patients, studies or slides."
     )

@@ -153,7 +153,7 @@ def test_a_long_scan_reports_its_progress(make, images, monkeypatch, caplog):
     monkeypatch.setattr(scanning, "_PER_TASK", 1)
     scanning.scan(make(3, root=images, path=["grey.png", "cut.jpg", "rgba.png"]))
     assert caplog.messages == [
-        "Scanning 3 images, 0 are known.",
+        "Scanning 3 images; 0 known before.",
         *(f"Scanning images {done}/3" for done in (1, 2, 3)),
     ]
 

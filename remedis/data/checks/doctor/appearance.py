@@ -6,7 +6,7 @@ import pandas as pd
 from remedis.data.checks import scan
 from remedis.data.checks.doctor.diagnosis import NOTE, WARNING, Expectation, Finding
 from remedis.data.checks.measure import BINS
-from remedis.errors import some
+from remedis.errors import counted, some
 
 # The left half of a frontal chest radiograph, averaged to 8 x 8 cells, mirrored and averaged with
 # its mirror image: the mean over 1,000 radiographs of ChestX-ray14 (Wang et al. 2017, arXiv
@@ -86,7 +86,7 @@ def _constant(scanned: pd.DataFrame) -> list[Finding]:
     if flat.empty:
         return []
     sentence = (
-        f"{len(flat):,} images have the same value in every pixel: "
+        f"{counted(len(flat), 'image has', 'images have')} the same value in every pixel: "
         f"{some(flat.tolist()[:3], len(flat))}. Remove them, or check their export."
     )
     return [Finding.from_names(WARNING, "constant", sentence, flat)]
@@ -191,8 +191,8 @@ def _mixed(scanned: pd.DataFrame) -> list[Finding]:
             Finding.from_names(
                 NOTE,
                 "not_square",
-                f"{int(long.sum()):,} images are more than {_LONG} times as long as wide or as "
-                "wide as long; resizing makes them square and distorts them.",
+                f"{counted(int(long.sum()), 'image is', 'images are')} more than {_LONG} times as "
+                "long as wide or as wide as long; resizing makes them square and distorts them.",
                 scanned["path"][long],
             )
         )

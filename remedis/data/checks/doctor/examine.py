@@ -19,7 +19,7 @@ from remedis.data.checks.doctor.diagnosis import (
 )
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.data.units import UNITS
-from remedis.errors import UserError, some, unknown_choice
+from remedis.errors import UserError, counted, some, unknown_choice
 from remedis.options import spelled
 
 # The defaults of the configs for fine-tuning.
@@ -235,8 +235,8 @@ def _leaks(manifest: Manifest, scanned: pd.DataFrame, allow_similar_ids: bool) -
             Finding.from_names(
                 WARNING,
                 "duplicates",
-                f"{count:,} images repeat another of their split; they count "
-                "double. Remove them, unless that is meant.",
+                f"{counted(count, 'image repeats', 'images repeat')} another of their split; "
+                "they count double. Remove them, unless that is meant.",
                 _repeated(manifest, by_path["sha256"]),
             )
         )
