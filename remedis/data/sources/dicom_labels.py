@@ -13,11 +13,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from remedis.data import canonical_ids
+from remedis.data import canonical_ids, similar_paths
 from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
 
+_FRAME = "#[0-9]+$"
 _LOG = logging.getLogger(__name__)
 
 # The columns that match rows of labels to images, the most specific first.
@@ -46,9 +47,12 @@ def join(
     key = next((key for key in values if matched[key].any()), next(iter(values)))
     spreadsheet.refuse(path, rows[key], missing.without_id(rows[key]), f"a {key} in every row")
     if not matched[key].any():
+        # Paths of frames have no file of their own.
+        named = values["path"].str.replace(_FRAME, "", regex=True) if "path" in values else []
+        advice = similar_paths.sentence(path.parent, list(named))
         raise UserError(
             f"{path}: no {' and no '.join(values)} is that of an image; check how the values of "
-            "the column are written."
+            f"the column are written.{advice and ' ' + advice}"
         )
     _refuse_contradictions(path, key, values, of_images, matched)
     labels = pd.DataFrame({name: columns.labels(path, rows[name]) for name in chosen}, rows.index)

@@ -296,6 +296,9 @@ def test_colours_keep_their_places(tmp_path):
     close(dicom_image.read_pixels(write(tmp_path / "b.dcm", planes), ""), COLOURS / 255)
     deep = COLOURS.astype(np.uint16) * 257
     close(dicom_image.read_pixels(write(tmp_path / "c.dcm", dataset(deep)), ""), COLOURS / 255)
+    planes = dataset(deep, PlanarConfiguration=1)
+    planes.PixelData = deep.transpose(2, 0, 1).tobytes()
+    close(dicom_image.read_pixels(write(tmp_path / "d.dcm", planes), ""), COLOURS / 255)
 
 
 def test_luminance_and_chroma(tmp_path):

@@ -133,6 +133,11 @@ WRONG = {
         lambda: raw("WindowWidth", b"WIDE", grey(WindowCenter=5)),
         "WindowWidth is not a number",
     ),
+    # 1,024 may be a thousand.
+    "window with a comma": (
+        lambda: raw("WindowWidth", b"400,5", grey(WindowCenter=5)),
+        "WindowWidth is not a number",
+    ),
     "unknown window function": (
         lambda: grey(WindowCenter=5, WindowWidth=9, VOILUTFunction="CUBIC"),
         "unknown VOILUTFunction",

@@ -132,6 +132,12 @@ def test_paths_are_written_in_many_ways(folder, written):
     assert m.table.set_index("path")["ill"].to_dict() == {"a.dcm": 1, "below/b.dcm": 0}
 
 
+def test_paths_that_resemble_those_of_images(folder):
+    root = folder("path,ill\nexport/a.DCM,1\n", a={})
+    with pytest.raises(UserError, match=r"no path is that of an image; .*a\.dcm'"):
+        dicom_files.load(root)
+
+
 def test_names_with_backslashes(folder):
     root = folder("path,ill\na\\b.dcm,1\n", **{"a\\b": {}})
     assert dicom_files.load(root).table["ill"].tolist() == [1]
