@@ -52,10 +52,14 @@ def finetuning() -> ml_collections.ConfigDict:
     config.head_stddev = config_dict.placeholder(float)
     config.precision = "float32"  # or bfloat16, float16: of the activations in training
     config.gradient_checkpointing = False  # recompute activations instead of keeping them
-    # Length: at most one of these is set (0 counts as unset); else the schedule has its own.
+    # Length: at most one of these is set (0 counts as unset); else the schedule has its own: that of
+    # `hyperrule` is 500 steps of 512 images below 20,000 images (remedis/training/schedules.py).
     config.steps = config_dict.placeholder(int)
     config.epochs = config_dict.placeholder(float)
     config.examples = config_dict.placeholder(int)
+    # Few images: the schedule's own length and its rate count with at most the images there are,
+    # such as 500 epochs of 38 images; a training shorter than evaluate_every is evaluated 10 times.
+    config.fit_to_data = True  # False: as in version 0.1
     # Values of learning_rate, weight_decay and one of steps, epochs, examples, such as
     # 'learning_rate=0.003,0.03; weight_decay=0,0.0001': every combination is trained, in place of
     # the values of these keys, and validation chooses. Among equal scores the first named wins.

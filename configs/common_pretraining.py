@@ -90,6 +90,7 @@ def pretraining() -> ml_collections.ConfigDict:
     config.evaluate_every = 500
     config.checkpoint_every = 500
     config.log_every = 10
+    config.fit_to_data = True  # a training shorter than evaluate_every has 10 probes, or fewer
     # Online probe: a linear probe on labelled images, which chooses the checkpoint that is kept.
     # Without config.probe.source there is no probe, and the last checkpoint is kept.
     defaults = finetuning()

@@ -13,6 +13,11 @@ names and values; `--config.source_options` lets the source read that table itse
 
 If exactly one of several labels is 1, add `--config.task=multi_class`.
 
+The length follows from the number of training images (BiT's HyperRule): 500 steps of 512 images, or
+of all images if there are fewer, so that 38 images are seen 500 times. Below 20,000 images that is
+256,000 images at most. The run says steps, epochs and the expected time. `--config.epochs=50`,
+`--config.steps` or `--config.examples` set another length, `--config.patience=5` ends it early.
+
 Arguments, several as `:rehearsal,head_only`: `:50x1`, `:152x2` (accept this backbone only; the
 second trains in little memory), `:head_only` (the head alone, solved on stored embeddings),
 `:released` (trained as by REMEDIS' released code), `:notebook` (the head alone, trained as in its

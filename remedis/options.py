@@ -26,6 +26,7 @@ ADDED_KEYS = frozenset(
         "eval_uncertain",
         "eval_unmentioned",
         "eval_unlabelled",
+        "fit_to_data",
         "nested_resamples",
         "top_k",
         "weighting",

@@ -299,7 +299,10 @@ CHECKS = {
         lambda: values(FILM, "released", "batch_size"),
         lambda: values(FILM, "", "batch_size"),
     ),
-    "length, fine-tuning": (lambda: values(FILM, "released", *LENGTH), list),
+    "length, fine-tuning": (
+        lambda: values(FILM, "released", *LENGTH),
+        lambda: ["fit_to_data", *values(FILM, "", "fit_to_data")],
+    ),
     "weight decay, fine-tuning": (
         lambda: values(FILM, "released", "weight_decay"),
         lambda: values(FILM, "", "weight_decay"),

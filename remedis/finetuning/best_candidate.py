@@ -20,6 +20,18 @@ from remedis.training.run_directory import RunDirectory
 _LOG = logging.getLogger(__name__)
 
 
+def check(settings: FinetuneSettings, distribution: Distribution) -> None:
+    """Raises a UserError for settings that training would fail on, with any data and model."""
+    grid = Grid.parse(settings.select)
+    if grid.values and distribution.workers > 1:
+        raise UserError(
+            f"config.select is {settings.select!r}, which runs in one process; set "
+            "config.distribution to none or mirrored, or leave config.select empty."
+        )
+    for candidate in grid.candidates():
+        gradient.check_settings(candidate.of(settings))
+
+
 def fit(
     settings: FinetuneSettings,
     run: RunDirectory,
@@ -31,16 +43,11 @@ def fit(
 ) -> FitResult:
     """Fits as `gradient.fit`, with the settings of `config.select` that are best on validation.
 
-    Args and errors are those of `gradient.fit`. Several workers cannot share a grid.
+    Args and errors are those of `gradient.fit`.
     """
     grid = Grid.parse(settings.select)
     if not grid.values:
         return gradient.fit(settings, run, distribution, model, data, train_ops, eval_ops)
-    if distribution.workers > 1:
-        raise UserError(
-            f"config.select is {settings.select!r}, which runs in one process; set "
-            "config.distribution to none or mirrored, or leave config.select empty."
-        )
     # `select` is part of the run's config, and the same for all candidates.
     base = dataclasses.replace(settings, select="")
     inputs = files.read_json(run / "inputs.json")

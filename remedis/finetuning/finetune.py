@@ -21,15 +21,25 @@ from remedis.evaluation.evaluate import check_top_k, evaluate_table
 from remedis.evaluation.intervals import MIN_RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.performance_summary import performance_summary
-from remedis.finetuning import best_candidate, head_only, losses, model, rehearsal, scratch_rates
+from remedis.finetuning import (
+    best_candidate,
+    gradient,
+    head_only,
+    losses,
+    model,
+    rehearsal,
+    scratch_rates,
+)
 from remedis.finetuning import data as finetuning_data
+from remedis.finetuning.data import RunData
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import Grid
 from remedis.inference import predict
-from remedis.models import backbone
+from remedis.models import backbone, precision
+from remedis.models.classifier import check_labels
 from remedis.models.tasks import TASKS
 from remedis.options import spelled_for
-from remedis.training import checks, optimizers, schedules
+from remedis.training import checks, durations, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
@@ -39,7 +49,7 @@ from remedis.zoo.seen_images import SeenImages
 
 _LOG = logging.getLogger(__name__)
 
-METHODS = {"finetune": best_candidate.fit, "probe": head_only.fit}
+METHODS = {"finetune": best_candidate, "probe": head_only}
 
 
 @spelled_for("config")
@@ -87,21 +97,23 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     if settings.rehearsal:
         with distribution.chief_first():
             settings = rehearsal.prepared(settings, run)
+    settings = settings.as_begun(run)
     _check(settings)
+    method = METHODS[settings.method]
+    method.check(settings, distribution)
     grid = Grid.parse(settings.select)
     if len(grid) > 1:
         _LOG.info(f"Tuning: {grid.budget()}.")
     train_ops, eval_ops = settings.images.operations()
     distribution.check_batch(settings.optimization.batch_size, settings.optimization.accumulate)
-    trainable = model.build(settings, distribution.strategy)
+    model.check(settings)
     rate_warning = _rate_warning(settings)
     if rate_warning:
         _LOG.warning(rate_warning)
-    start = trainable.provenance
-    run.write_environment(start.to_json())
-    data_settings = settings.data.as_begun(run)
-    data = finetuning_data.prepare(data_settings, settings.model.task, run)
+    data = finetuning_data.prepare(settings.data, settings.model.task, run)
     judged_images.write(run.path, data.judged())
+    if settings.method == "finetune":
+        _check_length(settings, grid, data)
     seen = SeenImages.from_checkpoint(settings.model.checkpoint)
     warnings = seen.refuse_seen(
         data.fingerprints("test"),
@@ -112,9 +124,11 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     )
     for sentence in warnings:
         _LOG.warning(f"config.checkpoint is {settings.model.checkpoint}. {sentence}")
+    trainable = model.build(settings, distribution.strategy)
+    start = trainable.provenance
+    run.write_environment(start.to_json())
     run.pin({"data": data.digest(), "weights": backbone.digest(trainable.classifier.backbone)})
-    fit = METHODS[settings.method]
-    result = fit(settings, run, distribution, trainable, data, train_ops, eval_ops)
+    result = method.fit(settings, run, distribution, trainable, data, train_ops, eval_ops)
     if not distribution.chief:
         return
     classifier, labels = result.classifier, result.classifier.labels
@@ -201,7 +215,7 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         thresholds=chosen_thresholds.to_json(),
         calibration=fitted_calibration.to_json(),
         seen=seen.extended(data.learnt_from()),
-        label_policies={"source": settings.data.source, **data_settings.policies.to_json()},
+        label_policies={"source": settings.data.source, **settings.data.policies.to_json()},
         performance=performance_summary(of_test, f"the test split of {data.summary['source']}"),
         overwrite=True,
     )
@@ -253,12 +267,38 @@ def _check(settings: FinetuneSettings) -> None:
     checks.within(settings.report, {"target_sensitivity": (0.01, 1)})
     check_top_k(settings.report.top_k)
     checks.known(settings, {"method": METHODS})
-    checks.known(settings.model, {"task": TASKS})
+    checks.known(settings.model, {"task": TASKS, "precision": precision.POLICIES})
+    check_labels(settings.data.labels, settings.model.task)
     checks.known(
         settings.optimization, {"optimizer": optimizers.NAMES, "schedule": schedules.KINDS}
     )
     checks.known(settings.loss, {"class_weights": losses.CLASS_WEIGHTS})
     checks.known(settings.report, {"calibration": calibration.METHODS, "weighting": WEIGHTINGS})
+
+
+def _check_length(settings: FinetuneSettings, grid: Grid, data: RunData) -> None:
+    """Says how long the trainings are, in steps and epochs.
+
+    Raises:
+      UserError: the settings do not fit the data.
+    """
+    images, size = len(data.train), settings.optimization.batch_size
+    said: dict[str, str | None] = {}
+    for candidate in grid.candidates():
+        one = candidate.of(settings)
+        gradient.check(one, data.train)
+        plan = gradient.length(one, data)
+        sentence = durations.sentence(plan.steps, size, images, plan.evaluate_every)
+        said[sentence] = durations.warning(plan.steps, size, images)
+    for sentence, warning in said.items():
+        _LOG.info(sentence)
+        if warning:
+            _LOG.warning(warning)
+    if size > images:
+        _LOG.warning(
+            f"config.batch_size is {size:,}, and there are {images:,} training images: every batch "
+            "repeats some; a batch of at most that many takes less time per step."
+        )
 
 
 def _provenance(settings: FinetuneSettings, start: Provenance, train: Manifest) -> Provenance:

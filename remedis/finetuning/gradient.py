@@ -24,7 +24,7 @@ from remedis.finetuning.supervised_objective import SupervisedObjective
 from remedis.inference import predict
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
-from remedis.training import durations, learning_rate_factors, loop, optimizers, schedules
+from remedis.training import checks, durations, learning_rate_factors, loop, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Learner, Trainer
@@ -58,21 +58,56 @@ def fit(
     return GradientFit(distribution, model)(settings, run, data, train_ops, eval_ops)
 
 
-def check(settings: FinetuneSettings, train: Manifest) -> None:
-    """Raises a UserError for settings that training would fail on, with any model."""
-    schedule = _schedule(settings, len(train))
-    _plan(settings, schedule)
+_MANY = 10**9  # images and steps, for checks before the data are read
+
+
+def check_settings(settings: FinetuneSettings) -> None:
+    """Raises a UserError for settings that training would fail on, with any data and model."""
+    asked = settings.optimization
+    checks.within(asked, {"batch_size": (1, None)})
+    size = asked.batch_size
+    durations.warmup(asked.warmup, asked.warmup_epochs, _MANY, 1, size)
+    schedule = schedules.Schedule.from_settings(
+        asked.schedule,
+        _MANY,
+        size,
+        durations.steps(asked.steps, asked.epochs, asked.examples, _MANY, size),
+        asked.learning_rate,
+        asked.learning_rate_batch,
+        asked.warmup if asked.steps else None,
+        asked.drops,
+    )
+    _plan(settings, schedule, 1)
     optimizers.make(
-        settings.optimization.optimizer,
+        asked.optimizer,
         schedules.Rate(schedule),
         {},
-        momentum=settings.optimization.momentum,
-        weight_decay=settings.optimization.weight_decay,
+        momentum=asked.momentum,
+        weight_decay=asked.weight_decay,
     )
-    learning_rate_factors.parse(settings.optimization.learning_rates)
+    learning_rate_factors.parse(asked.learning_rates)
+    SupervisedLoss(settings.model.task, focal_gamma=settings.loss.focal_gamma)
+
+
+def check(settings: FinetuneSettings, train: Manifest) -> None:
+    """Raises a UserError for settings that training on these images would fail on, with any model.
+
+    It includes `check_settings`.
+    """
+    check_settings(settings)
+    _schedule(settings, len(train))
     _loss(settings, train)
     if settings.loss.balance:
         sampling.balanced(train, settings.loss.balance)
+
+
+def length(settings: FinetuneSettings, data: RunData) -> loop.Plan:
+    """Returns the length of a training on some data, and when it is evaluated and saved.
+
+    Raises:
+      UserError: the settings contradict each other or the data.
+    """
+    return _plan(settings, _schedule(settings, len(data.train)), len(data.validation))
 
 
 class GradientFit:
@@ -117,7 +152,7 @@ class GradientFit:
         distribution, batch_size = self._distribution, settings.optimization.batch_size
         schedule = _schedule(settings, len(data.train))
         _check_batch_norm(settings, self._model, distribution)
-        plan = _plan(settings, schedule)
+        plan = _plan(settings, schedule, len(data.validation))
         # Training and validation images are read in every epoch, test images once.
         cache_bytes = int(settings.images.cache_gb * 1e9 / 2)
         train_cache, validation_cache = ImageCache(cache_bytes), ImageCache(cache_bytes)
@@ -159,6 +194,8 @@ class GradientFit:
                 cache=train_cache,
             ),
             validate,
+            # A forward pass is about a third of a step, which has a backward pass, too.
+            evaluation_steps=len(data.validation) / batch_size / 3,
         )
         classifier = exportable(self._model, settings)
         logits = self._logits if classifier is self._model.classifier else logits_of(classifier)
@@ -262,7 +299,7 @@ def _schedule(settings: FinetuneSettings, images: int) -> schedules.Schedule:
     asked = settings.optimization
     size = asked.batch_size
     steps = durations.steps(asked.steps, asked.epochs, asked.examples, images, size)
-    length = steps or schedules.hyperrule_steps(images, size)
+    length = steps or schedules.hyperrule_steps(images, size, asked.fit_to_data)
     return schedules.Schedule.from_settings(
         asked.schedule,
         images,
@@ -272,18 +309,26 @@ def _schedule(settings: FinetuneSettings, images: int) -> schedules.Schedule:
         asked.learning_rate_batch,
         durations.warmup(asked.warmup, asked.warmup_epochs, length, images, size),
         asked.drops,
+        asked.fit_to_data,
     )
 
 
-def _plan(settings: FinetuneSettings, schedule: schedules.Schedule) -> loop.Plan:
+def _plan(settings: FinetuneSettings, schedule: schedules.Schedule, validation: int) -> loop.Plan:
+    """Returns when to evaluate, save and log; `validation` is the number of images there."""
     asked = settings.optimization
-    return loop.Plan(
+    plan = loop.Plan(
         schedule.steps,
         asked.evaluate_every,
         asked.checkpoint_every,
         asked.log_every,
         asked.patience,
     )
+    if not asked.fit_to_data:
+        return plan
+    interval = durations.fitted_interval(
+        plan.evaluate_every, plan.steps, asked.batch_size, validation
+    )
+    return dataclasses.replace(plan, evaluate_every=interval)
 
 
 def _learner(

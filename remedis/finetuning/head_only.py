@@ -29,6 +29,21 @@ _NO_EFFECT = {
 }
 
 
+def check(settings: FinetuneSettings, distribution: Distribution) -> None:
+    """Raises a UserError if there are several workers, or a setting that a probe cannot have."""
+    values = settings.to_dict()
+    for key, none in _NO_EFFECT.items():
+        if values[key] != none:
+            raise UserError(
+                f"config.{key} is {values[key]!r}, which a probe does not use: it is solved on "
+                "embeddings of images as they are; leave it out, or set config.method to finetune."
+            )
+    if distribution.workers > 1:
+        raise UserError(
+            "config.method is 'probe', which runs in one process; set config.distribution to none."
+        )
+
+
 def fit(
     settings: FinetuneSettings,
     run: RunDirectory,
@@ -50,20 +65,8 @@ def fit(
       eval_ops: operations on images.
 
     Raises:
-      UserError: there are several workers, a setting asks for what a probe cannot do, or the store
-        cannot be written.
+      UserError: the store cannot be written.
     """
-    values = settings.to_dict()
-    for key, none in _NO_EFFECT.items():
-        if values[key] != none:
-            raise UserError(
-                f"config.{key} is {values[key]!r}, which a probe does not use: it is solved on "
-                "embeddings of images as they are; leave it out, or set config.method to finetune."
-            )
-    if distribution.workers > 1:
-        raise UserError(
-            "config.method is 'probe', which runs in one process; set config.distribution to none."
-        )
     classifier = exportable(model, settings)
     embedded = embedding_store.of_head(
         classifier,

@@ -62,6 +62,21 @@ class FitResult:
     summary: dict[str, Any]
 
 
+def check(settings: FinetuneSettings) -> None:
+    """Raises a UserError if the checkpoint does not exist or cannot be trained as asked.
+
+    It reads no weights; `build` does, and refuses what only they show.
+    """
+    asked = settings.model
+    if not asked.checkpoint:
+        raise UserError(
+            "config.checkpoint is not set: name a checkpoint folder (saved_models/build.py makes "
+            "one; the released ones are taken as downloaded), bit:FILE.npz, scratch:50x1, or "
+            "keras:DenseNet121:WEIGHTS_FILE."
+        )
+    resolve.check(asked.checkpoint, asked.architecture)
+
+
 def build(
     settings: FinetuneSettings, strategy: tf.distribute.Strategy, log_level: int = logging.INFO
 ) -> TrainableModel:
@@ -76,12 +91,6 @@ def build(
       UserError: the checkpoint does not exist, or cannot do what the settings ask for.
     """
     asked = settings.model
-    if not asked.checkpoint:
-        raise UserError(
-            "config.checkpoint is not set: name a checkpoint folder (saved_models/build.py makes "
-            "one; the released ones are taken as downloaded), bit:FILE.npz, scratch:50x1, or "
-            "keras:DenseNet121:WEIGHTS_FILE."
-        )
     with strategy.scope(), precision.policy(asked.precision):
         loaded = _backbone(settings)
         if asked.gradient_checkpointing:

@@ -127,6 +127,7 @@ class OptimizationSettings:
     checkpoint_every: int
     log_every: int
     warmup_epochs: float | None = None
+    fit_to_data: bool = False  # as in a config of an earlier version
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +193,17 @@ class FinetuneSettings:
             loss=options.settings(LossSettings, config),
             report=options.settings(ReportSettings, config),
         )
+
+    def as_begun(self, run: RunDirectory) -> "FinetuneSettings":
+        """Returns the settings that a run of an earlier version began with, where it lacks keys.
+
+        Its label policies, length and rate are as before.
+        """
+        settings = dataclasses.replace(self, data=self.data.as_begun(run))
+        if "fit_to_data" in run.later_keys():
+            optimization = dataclasses.replace(self.optimization, fit_to_data=False)
+            settings = dataclasses.replace(settings, optimization=optimization)
+        return settings
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings under the keys of the config that they came from."""

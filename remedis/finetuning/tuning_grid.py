@@ -11,6 +11,7 @@ from typing import Any
 from remedis import files, options
 from remedis.errors import counted
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.progress import progress
 from remedis.training import loop
 from remedis.training.run_directory import RunDirectory
 
@@ -168,18 +169,27 @@ def train_candidates(
       train: trains a candidate, by its index, in its directory; returns its score.
     """
     scores: list[float | None] = []
-    for index, directory in enumerate(directories):
-        if not directory.finished():
-            score: float | None
-            try:
-                score = train(index)
-            except loop.Diverged as error:
-                _LOG.warning(f"{directory.path.name} is out: {error}")
-                score = None
-            files.write_json(directory / _RESULT, {"score": score})
-        scores.append(directory.score())
-        best = Choice.best([d.path.name for d in directories], scores).chosen
-        for other, trained in enumerate(directories[: index + 1]):
-            if other != best or scores[other] is None:
-                shutil.rmtree(trained / "checkpoints", ignore_errors=True)
+    finished = sum(directory.finished() for directory in directories)
+    with progress("Candidates", len(directories), finished, even=True) as report:
+        for index, directory in enumerate(directories):
+            if not directory.finished():
+                files.write_json(directory / _RESULT, {"score": _trained(directory, index, train)})
+                finished += 1
+                report(finished, "trained")
+            scores.append(directory.score())
+            best = Choice.best([d.path.name for d in directories], scores).chosen
+            for other, trained in enumerate(directories[: index + 1]):
+                if other != best or scores[other] is None:
+                    shutil.rmtree(trained / "checkpoints", ignore_errors=True)
     return scores
+
+
+def _trained(
+    directory: CandidateDirectory, index: int, train: Callable[[int], float]
+) -> float | None:
+    """Returns the score of a candidate after training; None if it diverged."""
+    try:
+        return train(index)
+    except loop.Diverged as error:
+        _LOG.warning(f"{directory.path.name} is out: {error}")
+        return None

@@ -1,7 +1,10 @@
 """Checks of a study's arms for faults that would otherwise show hours later."""
 
-from collections.abc import Sequence
+import contextlib
+import pathlib
+from collections.abc import Iterator, Sequence
 
+from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning import gradient, scratch_rates
@@ -16,31 +19,65 @@ def check_arms(study: Study, cells: Sequence[Cell]) -> None:
     """Raises a UserError for faults of arms that would otherwise show hours later."""
     missing = study.missing_arms()
     cells = [cell for cell in cells if cell.arm not in missing]
-    for name in dict.fromkeys(cell.arm for cell in cells):
-        checkpoint = study.settings.arms[name]
-        with arm_options.naming(name, checkpoint):
-            resolve.check(checkpoint)
-    if not any(cell.mode == "finetune" for cell in cells):
-        return
     finetuned = list(dict.fromkeys(cell.arm for cell in cells if cell.mode == "finetune"))
-    for key, train in (("id", study.data.inside.train), ("ood", study.data.pool)):
-        base = study.settings.finetuning(key, checkpoint="")
-        base.images.operations()
+    try:
+        _check(study.settings, list(dict.fromkeys(cell.arm for cell in cells)), finetuned)
+        if finetuned:
+            for key, train in (("id", study.data.inside.train), ("ood", study.data.pool)):
+                base = study.settings.finetuning(key, checkpoint="")
+                with _naming(f"Fine-tuning by config.{key}"):
+                    for candidate in study.settings.select.candidates():
+                        gradient.check(candidate.of(base), train)
+    except UserError as error:
+        error.args = (study.sentence(str(error)),)  # of its own kind still
+        raise
+
+
+def check_settings(settings: StudySettings, workdir: files.Path) -> None:
+    """Raises a UserError for faults of arms and of fine-tuning that are known without the data.
+
+    A study with finished cells is left to `check_arms`: it may need some arms no more.
+    """
+    if any(pathlib.Path(workdir, "cells").glob("*")):
+        return
+    missing = arm_options.missing(settings.arms, settings.pretrained_by, workdir)
+    names = [name for name in settings.arms if name not in missing]
+    finetuned = names if "finetune" in settings.modes else []
+    _check(settings, names, finetuned)
+    for further in settings.further:
         try:
-            for candidate in study.settings.select.candidates():
-                gradient.check(candidate.of(base), train)
+            _check(settings.of_further_set(further), [], finetuned)
         except UserError as error:
-            raise UserError(study.sentence(f"Fine-tuning by config.{key}: {error}")) from None
+            error.args = (f"{further}: {error}",)
+            raise
+
+
+def _check(settings: StudySettings, names: Sequence[str], finetuned: Sequence[str]) -> None:
+    for name in names:
+        with arm_options.naming(name, settings.arms[name]):
+            resolve.check(settings.arms[name])
+    for key in HOSPITALS:
+        settings.finetuning(key, checkpoint="").images.operations()
+    for key in HOSPITALS if finetuned else ():
+        with _naming(f"Fine-tuning by config.{key}"):
+            for candidate in settings.select.candidates():
+                gradient.check_settings(candidate.of(settings.finetuning(key, checkpoint="")))
         for name in finetuned:
-            asked = study.settings.finetuning(key, "", arm=name).optimization
-            try:
+            asked = settings.finetuning(key, "", arm=name).optimization
+            with _naming(f"Fine-tuning the arm {name} by config.{key}"):
                 Distribution.from_name("none").check_batch(asked.batch_size, asked.accumulate)
-            except UserError as error:
-                what = f"Fine-tuning the arm {name} by config.{key}: {error}"
-                raise UserError(study.sentence(what)) from None
     for name in finetuned:
-        _check_memory(study.settings, name)
-        _check_rates(study.settings, name)
+        _check_memory(settings, name)
+        _check_rates(settings, name)
+
+
+@contextlib.contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Says in an error what would be done."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from None
 
 
 def _check_memory(settings: StudySettings, name: str) -> None:

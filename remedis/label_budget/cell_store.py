@@ -13,6 +13,7 @@ from remedis.evaluation.label_budget import Cell
 from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.settings import Shard
+from remedis.progress import duration
 
 Scores = npt.NDArray[np.float32]
 
@@ -166,10 +167,3 @@ def time_left(
         f"for {mode} no time can be told before its first cells are finished" for mode in unknown
     ]
     return "; ".join(sentences)
-
-
-def duration(seconds: float) -> str:
-    """Returns for example `40 s`, `12 min` or `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -11,16 +11,16 @@ from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.label_budget import arm, cell_list, summary, tuning
-from remedis.label_budget.arm_checks import check_arms
+from remedis.label_budget.arm_checks import check_arms, check_settings
 from remedis.label_budget.finetune_arm import FinetuneArm
 from remedis.label_budget.probe_arm import ProbeArm
 from remedis.label_budget.settings import Shard, StudySettings
 from remedis.label_budget.shared_models import SharedModelArm
 from remedis.label_budget.study import Study
 from remedis.options import spelled_for
+from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def studies_of(config: ml_collections.ConfigDict, workdir: files.Path) -> list[Study]:
@@ -57,6 +57,9 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
     Raises:
       UserError: config, data or checkpoints are at fault.
     """
+    # Before the data are read, which may take hours. `list_cells` does without: a study has to be
+    # listed before the pretraining of an arm, which leaves out its test images.
+    check_settings(StudySettings.from_config(config), workdir)
     studies = studies_of(config, workdir)
     for sentence in studies[0].missing_arms().values():
         raise UserError(sentence)
@@ -109,26 +112,31 @@ def list_cells(
 
 
 def _run_cells(study: Study, cells: Sequence[Cell], shard: Shard) -> None:
-    done, last = 0, time.monotonic()
-    for prepared_arm, own_cells in _by_arm(study, cells, shard):
-        for cell in own_cells:
-            trainings = study.settings.trainings(cell.mode)
-            before = prepared_arm.in_distribution(cell.seed % trainings)  # has its own seconds
-            start = time.monotonic()
-            if cell.patients == 0:
-                study.cells.write(cell, before.zero_shot, time.monotonic() - start)
-            else:
-                budget = next(b for b in study.budgets if b.patients == cell.patients)
-                adapted = prepared_arm.adapt(budget.draws[cell.seed], cell)
-                seconds = time.monotonic() - start
-                study.cells.write(cell, adapted.scores, seconds, adapted.choice)
-            shutil.rmtree(study.run / "work" / str(cell), ignore_errors=True)
-            done += 1
-            if done == len(cells) or time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
-                last = time.monotonic()
-                unfinished = study.cells.unfinished(shard)
-                left = f" Left: {study.time_left(unfinished)}." if unfinished else ""
-                _LOG.info(f"Cell {done:,} of {len(cells):,} is done: {cell}.{left}")
+    def left() -> str:
+        # Arms and modes differ in their times, so that the mean of all cells says little.
+        return f"left: {study.time_left(study.cells.unfinished(shard))}"
+
+    done = 0
+    with progress("Cells", len(cells)) as report:
+        for prepared_arm, own_cells in _by_arm(study, cells, shard):
+            for cell in own_cells:
+                _run_cell(study, prepared_arm, cell)
+                done += 1
+                report(done, f"done, last {cell}", left)
+
+
+def _run_cell(study: Study, prepared_arm: arm.Arm, cell: Cell) -> None:
+    trainings = study.settings.trainings(cell.mode)
+    before = prepared_arm.in_distribution(cell.seed % trainings)  # has its own seconds
+    start = time.monotonic()
+    if cell.patients == 0:
+        study.cells.write(cell, before.zero_shot, time.monotonic() - start)
+    else:
+        budget = next(b for b in study.budgets if b.patients == cell.patients)
+        adapted = prepared_arm.adapt(budget.draws[cell.seed], cell)
+        seconds = time.monotonic() - start
+        study.cells.write(cell, adapted.scores, seconds, adapted.choice)
+    shutil.rmtree(study.run / "work" / str(cell), ignore_errors=True)
 
 
 def _by_arm(

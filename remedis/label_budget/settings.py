@@ -145,12 +145,10 @@ class StudySettings:
         return settings
 
     def as_begun(self, run: RunDirectory) -> "StudySettings":
-        """Returns the settings with the label policies that a study of an earlier version has."""
+        """Returns the settings that a study of an earlier version began with."""
 
         def begun(hospital: HospitalSettings) -> HospitalSettings:
-            data = hospital.finetuning.data.as_begun(run)
-            finetuning = dataclasses.replace(hospital.finetuning, data=data)
-            return dataclasses.replace(hospital, finetuning=finetuning)
+            return dataclasses.replace(hospital, finetuning=hospital.finetuning.as_begun(run))
 
         return dataclasses.replace(self, id=begun(self.id), ood=begun(self.ood))
 

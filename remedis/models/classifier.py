@@ -41,6 +41,17 @@ class _Head(keras.layers.Layer):
         return self.dense(self.embedding(unpooled))
 
 
+def check_labels(labels: Sequence[str], task: str) -> None:
+    """Raises a UserError if there is no such task, or `multi_class` has fewer than two labels."""
+    if task not in TASKS:
+        raise unknown_choice(f"value of {spelled('task')}", task, TASKS)
+    if task == "multi_class" and len(labels) < 2:
+        raise UserError(
+            f"{spelled('task')} is multi_class, but {spelled('labels')} is {tuple(labels)}; "
+            "expected two labels or more, exactly one of which is 1, or the task multi_label."
+        )
+
+
 class Classifier(keras.Model):
     """A backbone with a linear head: images to one logit per label.
 
@@ -78,13 +89,7 @@ class Classifier(keras.Model):
           UserError: there is no such task, or `multi_class` has fewer than two labels.
         """
         super().__init__(name="classifier", dtype="float32")
-        if task not in TASKS:
-            raise unknown_choice(f"value of {spelled('task')}", task, TASKS)
-        if task == "multi_class" and len(labels) < 2:
-            raise UserError(
-                f"{spelled('task')} is multi_class, but {spelled('labels')} is {tuple(labels)}; "
-                "expected two labels or more, exactly one of which is 1, or the task multi_label."
-            )
+        check_labels(labels, task)
         self.backbone, self.labels = backbone, tuple(labels)
         self.head_norm, self.task = head_norm, task
         wanted = head_norm and not backbone.normalised

@@ -14,14 +14,14 @@ import tensorflow as tf
 
 from remedis import files
 from remedis.errors import UserError
-from remedis.models import precision
+from remedis.models import applications, precision
 from remedis.models.bit import BiTResNet
 from remedis.options import literals
 from remedis.pretraining import methods
 from remedis.pretraining.methods.method import Method
 from remedis.pretraining.settings import NetworkSettings
 from remedis.pretraining.two_view_objective import Contrastive
-from remedis.training import learning_rate_factors
+from remedis.training import checks, learning_rate_factors
 from remedis.zoo import resolve
 from remedis.zoo.provenance import Provenance
 
@@ -61,6 +61,27 @@ class Network:
             np.savez(temporary, method=method.name, **arrays)
 
 
+def check(settings: NetworkSettings) -> None:
+    """Raises a UserError for settings that `build` would fail on with any weights."""
+    if not settings.checkpoint:
+        raise UserError(
+            "config.checkpoint is not set: name the initial weights: bit:FILE.npz, a checkpoint "
+            "folder, or scratch:50x1 for random ones."
+        )
+    checks.known(settings, {"precision": precision.POLICIES})
+    options = literals(settings.method_options.split(";"), "config.method_options")
+    few_channels = 64  # a head for them is made in no time
+    method = methods.make(settings.method, options, few_channels, settings.seed)
+    method.check_batch(settings.batch_size)
+    learning_rate_factors.parse(settings.learning_rates)
+    resolve.check(settings.checkpoint, settings.architecture)
+    if (
+        resolve.named_architecture(settings.checkpoint, settings.architecture)
+        in applications.names()
+    ):
+        raise _no_bit(settings.checkpoint)
+
+
 def build(settings: NetworkSettings, strategy: tf.distribute.Strategy) -> Network:
     """Returns the networks; their variables are made under a strategy's scope.
 
@@ -79,7 +100,6 @@ def build(settings: NetworkSettings, strategy: tf.distribute.Strategy) -> Networ
         if method.teacher_views:
             teacher = _copy_with_norm(backbone)
     _LOG.info(f"Checkpoint: {settings.checkpoint}: {provenance.description}")
-    method.check_batch(settings.batch_size)
     _load_head(method, settings.checkpoint)
     trained = {**backbone.named_variables(), **method.trained()}
     statistics = dict(method.statistics())
@@ -91,19 +111,18 @@ def build(settings: NetworkSettings, strategy: tf.distribute.Strategy) -> Networ
 
 
 def _backbone(settings: NetworkSettings) -> tuple[BiTResNet, Provenance]:
-    if not settings.checkpoint:
-        raise UserError(
-            "config.checkpoint is not set: name the initial weights: bit:FILE.npz, a checkpoint "
-            "folder, or scratch:50x1 for random ones."
-        )
     start = resolve.load_backbone(settings.checkpoint, settings.seed, settings.architecture)
     backbone = start.backbone
     if not isinstance(backbone, BiTResNet):
-        raise UserError(
-            f"config.checkpoint is {settings.checkpoint}; self-supervision is for BiT backbones: "
-            "bit:FILE.npz, a checkpoint folder, or scratch:50x1."
-        )
+        raise _no_bit(settings.checkpoint)
     return backbone if backbone.final_norm else _copy_with_norm(backbone), start.provenance
+
+
+def _no_bit(checkpoint: str) -> UserError:
+    return UserError(
+        f"config.checkpoint is {checkpoint}; self-supervision is for BiT backbones: bit:FILE.npz, "
+        "a checkpoint folder, or scratch:50x1."
+    )
 
 
 def _copy_with_norm(backbone: BiTResNet) -> BiTResNet:

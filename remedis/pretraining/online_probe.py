@@ -21,7 +21,6 @@ from remedis.preprocess import Preprocess
 from remedis.pretraining import two_view_objective
 from remedis.pretraining.leave_out import LeftOut
 from remedis.pretraining.settings import ProbeSettings
-from remedis.training import checks
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
@@ -46,6 +45,11 @@ class OnlineProbe:
     preprocess: Preprocess
     batch_size: int
 
+    @property
+    def images(self) -> int:
+        """Number of images of an evaluation."""
+        return len(self.splits.train) + len(self.splits.validation)
+
     @classmethod
     def from_settings(
         cls, settings: ProbeSettings, run: RunDirectory, left_out: Sequence[LeftOut]
@@ -63,12 +67,7 @@ class OnlineProbe:
             no image besides those left out.
         """
         _LOG.info("Probe:")
-        operations = checks.operations(
-            settings.eval_preprocess,
-            settings.image_size,
-            "probe.eval_preprocess",
-            deterministic=True,
-        )
+        operations = settings.operations()
         directory = RunDirectory(run.path / "probe", settings.to_dict())
         labelled = data.prepare(settings.data.as_begun(directory), settings.task, directory)
         if not settings.data.allow_similar_ids:

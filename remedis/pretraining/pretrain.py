@@ -1,5 +1,6 @@
 """Self-supervised pretraining: from unlabelled images and a config to a checkpoint."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -30,7 +31,7 @@ from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
 from remedis.training.step import Learner, Trainer
-from remedis.zoo import names, save_backbone
+from remedis.zoo import names, resolve, save_backbone
 from remedis.zoo.provenance import FROZEN, RANDOM, SELF_SUPERVISION, Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -69,23 +70,30 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
     if settings.rehearsal:
         with distribution.chief_first():
             settings = unlabelled_data.rehearsed(settings, run)
+    settings = settings.as_begun(run)
     views = settings.operations()
-    training = settings.training
-    checks.known(training, {"optimizer": optimizers.NAMES})
-    checks.known(settings.schedule, {"schedule": schedules.KINDS})
-    distribution.check_batch(training.batch_size, training.accumulate)
-    network = networks.build(settings.network, distribution.strategy)
-    name = _export_name(settings, run, network)
-    run.write_environment(network.provenance.to_json())
+    _check(settings, run, distribution)
     unlabelled = unlabelled_data.prepare(settings.unlabelled, run)
-    inputs = {"data": unlabelled.digest(), "weights": backbones.digest(network.backbone)}
+    schedule = make_schedule(settings.schedule, len(unlabelled.manifest))
     online_probe = None
     if settings.probe is not None:
         online_probe = OnlineProbe.from_settings(settings.probe, run, unlabelled.left_out)
+    plan = _plan(settings.training, schedule, online_probe)
+    images, size = len(unlabelled.manifest), settings.training.batch_size
+    _LOG.info(durations.sentence(plan.steps, size, images, plan.evaluate_every))
+    if warning := durations.warning(plan.steps, size, images):
+        _LOG.warning(warning)
+    network = networks.build(settings.network, distribution.strategy)
+    random = _first(network.provenance).origin == RANDOM
+    name = _export_name(settings, run, network.backbone.architecture.name, random)
+    run.write_environment(network.provenance.to_json())
+    inputs = {"data": unlabelled.digest(), "weights": backbones.digest(network.backbone)}
+    if online_probe is not None:
         inputs["probe"] = online_probe.splits.digest()
     run.pin(inputs)
-    schedule = make_schedule(settings.schedule, len(unlabelled.manifest))
-    state = _train(training, run, distribution, network, unlabelled, online_probe, views, schedule)
+    state = _train(
+        settings.training, run, distribution, network, unlabelled, online_probe, views, schedule
+    )
     if not distribution.chief:
         return
     best_step = int(state.best_step)
@@ -120,6 +128,36 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
     )
 
 
+def _check(settings: PretrainingSettings, run: RunDirectory, distribution: Distribution) -> None:
+    """Raises a UserError for settings that would otherwise fail after hours of work."""
+    training = settings.training
+    checks.known(training, {"optimizer": optimizers.NAMES})
+    checks.known(settings.schedule, {"schedule": schedules.KINDS})
+    distribution.check_batch(training.batch_size, training.accumulate)
+    check_schedule(settings.schedule)
+    loop.Plan(1, training.evaluate_every, training.checkpoint_every, training.log_every)
+    networks.check(settings.network)
+    if settings.probe is not None:
+        settings.probe.operations()
+    checkpoint = settings.network.checkpoint
+    architecture = resolve.named_architecture(checkpoint, settings.network.architecture)
+    _export_name(settings, run, architecture, resolve.is_random(checkpoint))
+
+
+def _plan(
+    settings: TrainingSettings, schedule: schedules.Schedule, online_probe: OnlineProbe | None
+) -> loop.Plan:
+    plan = loop.Plan(
+        schedule.steps, settings.evaluate_every, settings.checkpoint_every, settings.log_every
+    )
+    if not settings.fit_to_data or online_probe is None:
+        return plan
+    interval = durations.fitted_interval(
+        plan.evaluate_every, plan.steps, 2 * settings.batch_size, online_probe.images
+    )
+    return dataclasses.replace(plan, evaluate_every=interval)
+
+
 def _train(
     settings: TrainingSettings,
     run: RunDirectory,
@@ -141,9 +179,7 @@ def _train(
             weight_decay=settings.weight_decay,
             loss_scale=settings.precision == "float16",
         )
-    plan = loop.Plan(
-        schedule.steps, settings.evaluate_every, settings.checkpoint_every, settings.log_every
-    )
+    plan = _plan(settings, schedule, online_probe)
     scorer = None if online_probe is None else online_probe.scorer(network.backbone, distribution)
     if scorer is not None and TrainingState.latest(run.shared / "checkpoints") is None:
         score, values = scorer()
@@ -177,11 +213,23 @@ def _train(
         ),
         scorer,
         CollapseObserver(run, detector, settings.stop_on_collapse),
+        # A step has two views per image, and a backward pass of twice the time of the forward pass.
+        evaluation_steps=0
+        if online_probe is None
+        else online_probe.images / (2 * settings.batch_size) / 3,
     )
 
 
-def _export_name(settings: PretrainingSettings, run: RunDirectory, network: Network) -> str:
+def _export_name(
+    settings: PretrainingSettings, run: RunDirectory, architecture: str, random: bool
+) -> str:
     """Returns the name of the export.
+
+    Args:
+      settings: of the pretraining.
+      run: its directory.
+      architecture: of the backbone; empty if it is not known yet.
+      random: whether the first weights of all were random.
 
     Raises:
       UserError: it is the name of a REMEDIS checkpoint of another architecture or origin.
@@ -190,13 +238,12 @@ def _export_name(settings: PretrainingSettings, run: RunDirectory, network: Netw
     if name in names.NAMES:
         checkpoint = settings.network.checkpoint
         expected = names.parse(name).architecture
-        architecture = network.backbone.architecture.name
-        if expected != architecture:
+        if expected != (architecture or expected):
             raise UserError(
                 f"config.name is {name}, but config.checkpoint={checkpoint} is a {architecture}; "
                 f"name a {expected} to start from, or give the export another name."
             )
-        if _first(network.provenance).origin == RANDOM:
+        if random:
             raise UserError(
                 f"config.name is {name}, a name for weights that began with BiT, but "
                 f"config.checkpoint={checkpoint} began with random weights; start from "
@@ -232,6 +279,22 @@ def _provenance(
             FROZEN: len(set(network.backbone.named_variables()) - set(network.trained)),
         },
         parent=network.provenance,
+    )
+
+
+def check_schedule(settings: ScheduleSettings) -> None:
+    """Raises a UserError for settings that `make_schedule` would fail on with any images."""
+    many, size = 10**9, settings.batch_size
+    durations.warmup(settings.warmup, settings.warmup_epochs, many, 1, size)
+    schedules.Schedule.from_settings(
+        settings.schedule,
+        many,
+        size,
+        durations.steps(settings.steps, settings.epochs, settings.examples, many, size),
+        settings.learning_rate,
+        settings.learning_rate_batch,
+        settings.warmup if settings.steps else None,
+        (),
     )
 
 

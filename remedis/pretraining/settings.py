@@ -13,6 +13,7 @@ from remedis import options
 from remedis.finetuning.settings import DataSettings
 from remedis.preprocess import Preprocess
 from remedis.training import checks
+from remedis.training.run_directory import RunDirectory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,7 @@ class TrainingSettings:
     checkpoint_every: int
     log_every: int
     stop_on_collapse: bool
+    fit_to_data: bool = False  # as in a config of an earlier version
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +98,16 @@ class ProbeSettings:
     eval_preprocess: str
     image_size: int
     batch_size: int
+
+    def operations(self) -> Preprocess:
+        """Returns the operations of evaluation.
+
+        Raises:
+          UserError: the specification is wrong, or random.
+        """
+        return checks.operations(
+            self.eval_preprocess, self.image_size, "probe.eval_preprocess", deterministic=True
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings under their keys in `config.probe`."""
@@ -146,6 +158,13 @@ class PretrainingSettings:
             training=options.settings(TrainingSettings, config),
             probe=_probe(config),
         )
+
+    def as_begun(self, run: RunDirectory) -> "PretrainingSettings":
+        """Returns the settings that a run of an earlier version began with, where it lacks keys."""
+        if "fit_to_data" not in run.later_keys():
+            return self
+        training = dataclasses.replace(self.training, fit_to_data=False)
+        return dataclasses.replace(self, training=training)
 
     def operations(self) -> Preprocess:
         """Returns the operations that make a view of an image.

@@ -7,6 +7,11 @@ from remedis.errors import UserError
 
 _LOG = logging.getLogger(__name__)
 
+# More epochs than this are a warning: SimCLR's longest training, Chen et al. 2020,
+# arXiv 2002.05709, figure 9. The HyperRule, fitted to the data, has at most 500 with batches that
+# repeat no image.
+MANY_EPOCHS = 1000
+
 
 def steps(
     steps: int | None,
@@ -50,6 +55,52 @@ def steps(
     return max(1, math.ceil(round(examples_seen / batch_size, 6)))
 
 
+def sentence(steps: int, batch_size: int, images: int, evaluate_every: int) -> str:
+    """Returns the length of a training in words: steps, epochs, and the interval of evaluation."""
+    epochs = steps * batch_size / images
+    interval = "" if evaluate_every >= steps else f", evaluated every {_counted(evaluate_every)}"
+    return (
+        f"Length: {_counted(steps)} of {batch_size:,} images = {_number(epochs)} epochs of "
+        f"{images:,} images{interval}."
+    )
+
+
+def warning(steps: int, batch_size: int, images: int) -> str | None:
+    """Returns a sentence if a training has very many epochs; None if not."""
+    epochs = steps * batch_size / images
+    if epochs <= MANY_EPOCHS:
+        return None
+    return (
+        f"The training sees each of the {images:,} images {_number(epochs)} times, which is more "
+        f"than {MANY_EPOCHS:,} epochs; a smaller config.steps or config.epochs shortens it."
+    )
+
+
+def fitted_interval(interval: int, steps: int, batch_size: int, evaluated: int) -> int:
+    """Returns the steps between evaluations: `interval`, or fewer in a training shorter than that.
+
+    A shorter training is evaluated ten times, but not before it saw as many images as an evaluation
+    does: a forward pass is about a third of a step of training.
+
+    Args:
+      interval: `config.evaluate_every`.
+      steps: of the training.
+      batch_size: images per step.
+      evaluated: images of an evaluation.
+    """
+    if interval <= steps:
+        return interval
+    return min(steps, max(math.ceil(steps / 10), math.ceil(evaluated / batch_size)))
+
+
+def _counted(steps: int) -> str:
+    return f"{steps:,} step{'' if steps == 1 else 's'}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def warmup(
     warmup: int | None,
     warmup_epochs: float | None,
@@ -84,8 +135,7 @@ def warmup(
     requested = math.ceil(round(warmup_epochs * dataset_size / batch_size, 6))
     limited = min(requested, steps // 10)
     if limited < requested:
-        unit = "step" if limited == 1 else "steps"
         _LOG.info(
-            f"Warm-up is {limited:,} {unit}: it is limited to a tenth of the {steps:,} steps."
+            f"Warm-up is {_counted(limited)}: it is limited to a tenth of the {steps:,} steps."
         )
     return limited

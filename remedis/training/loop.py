@@ -1,6 +1,7 @@
 """The training loop, resumable at any step with the same end result."""
 
 import dataclasses
+import functools
 import logging
 import math
 import time
@@ -12,7 +13,7 @@ import tensorflow as tf
 from remedis import writing
 from remedis.data.batches.pipeline import readable
 from remedis.errors import UserError
-from remedis.progress import progress
+from remedis.progress import SECONDS_BETWEEN_LINES, duration, progress
 from remedis.training.checkpoints import TrainingState
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Trainer
@@ -63,6 +64,12 @@ class Plan:
         """Returns whether to log after `step` steps; the first step is logged, too."""
         return step == 1 or self._is(step, self.log_every)
 
+    def evaluations(self, first: int) -> int:
+        """Returns the number of evaluations after step `first`, without an early end."""
+        if first >= self.steps:
+            return 0
+        return math.ceil(self.steps / self.evaluate_every) - first // self.evaluate_every
+
     def ends(self, step: int, best_step: int) -> bool:
         """Returns whether training ends after `step` steps if `best_step` had the best score."""
         waited = self.patience and step - best_step >= self.patience * self.evaluate_every
@@ -76,8 +83,13 @@ def train(
     batches: Callable[[int, int], tf.data.Dataset],
     evaluate: Callable[[], tuple[float, dict[str, float | None]]] | None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
+    evaluation_steps: float = 0.0,
 ) -> TrainingState:
     """Trains, and ends with the variables of the best evaluation.
+
+    After its second step a process says how long the training will take: the first step traces
+    functions, the second is timed. A step that is only timed, and not applied, would be known no
+    earlier.
 
     Args:
       run: the directory for `checkpoints/`, `metrics.jsonl` and TensorBoard's events. Training
@@ -90,6 +102,7 @@ def train(
         workers. With None no step is selected, and the last variables count as the best.
       observe: called at every logged step with its number, the loss and the scalars that the
         objective monitors; raises a UserError to end the training.
+      evaluation_steps: the time of an evaluation in steps of training, for the expected time.
 
     Returns:
       The state at the end, with the best variables restored.
@@ -123,12 +136,13 @@ def train(
                         tf.summary.scalar(name, value)
 
     with progress("Training", plan.steps, first) as report:
-        start, status, score_text = time.monotonic(), "", ""
+        clock, score_text = _Clock(plan, first, evaluation_steps), ""
         # A run killed after its last step has no step left.
         last = first if plan.ends(first, int(state.best_step)) else plan.steps
         for step, batch in enumerate(readable(batches(first, last)), start=first + 1):
             value, rate, monitored = trainer.step(batch, step)
             state.step.assign(step)
+            clock.stepped(step, value)
             if plan.logs(step) or plan.checkpoints(step):
                 number = float(value)
                 if not (math.isfinite(number) and state.finite()):
@@ -139,8 +153,6 @@ def train(
                 log(step, {f"train/{name}": value for name, value in row.items()})
                 if observe is not None:
                     observe(step, scalars)
-                speed = (step - first) / (time.monotonic() - start)
-                status = f"loss {number:.3f}, {speed:.2f} steps/s"
             if plan.evaluates(step):
                 with averages.in_place():
                     score, values = (float(step), {}) if evaluate is None else evaluate()
@@ -152,7 +164,8 @@ def train(
                 with writing.written(run.path):
                     writer.flush()
                 state.save()
-            report(step, status + score_text)
+            report(step, functools.partial(clock.words, step, value, score_text))
+            clock.finished(step)
             if plan.ends(step, int(state.best_step)):
                 break
     with writing.written(run.path):
@@ -165,6 +178,44 @@ def train(
     if distribution.chief:
         state.restore_best()
     return state
+
+
+class _Clock:
+    """Times the steps of this process."""
+
+    def __init__(self, plan: Plan, first: int, evaluation_steps: float) -> None:
+        self._plan, self._first, self._evaluation_steps = plan, first, evaluation_steps
+        self._since_first = time.monotonic()
+
+    def stepped(self, step: int, loss: tf.Tensor) -> None:
+        """Says the expected time after the second step."""
+        if step > self._first + 2:
+            return
+        float(loss)  # waits for the end of the step
+        if step == self._first + 2:
+            seconds = time.monotonic() - self._since_first
+            left, evaluations = self._plan.steps - step, self._plan.evaluations(step)
+            cost = evaluations * self._evaluation_steps
+            expected = seconds * (left + cost)
+            if expected < SECONDS_BETWEEN_LINES:
+                return
+            counted = f" and {evaluations:,} evaluations" if cost else ""
+            most = " at most" if self._plan.patience else ""
+            _LOG.info(
+                f"Expected time: about {duration(expected)}{most}, for {left:,} more steps"
+                f"{counted}. The second step, which was timed, took {seconds:.2g} s."
+            )
+
+    def finished(self, step: int) -> None:
+        """Begins to time after the first step and what follows it."""
+        if step == self._first + 1:
+            self._since_first = time.monotonic()
+
+    def words(self, step: int, loss: tf.Tensor, score: str) -> str:
+        """Returns the state of the training in words, with the loss of this step."""
+        steps, seconds = step - self._first - 1, time.monotonic() - self._since_first
+        speed = f", {steps / seconds:.2g} steps/s" if steps and seconds else ""
+        return f"steps, loss {float(loss):.3f}{speed}{score}"
 
 
 def _diverged(run: RunDirectory, step: int, loss: float) -> str:

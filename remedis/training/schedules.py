@@ -14,10 +14,19 @@ HYPERRULE_DROPS = (0.3, 0.6, 0.9)  # the paper's; the authors' code has others f
 HYPERRULE_BATCH = 512  # batch size of the paper's numbers of steps
 
 
-def hyperrule_steps(examples: int, batch_size: int) -> int:
-    """Returns the number of steps of the HyperRule for a training set (see `Schedule`)."""
+def hyperrule_steps(examples: int, batch_size: int, fit_to_data: bool = False) -> int:
+    """Returns the number of steps of the HyperRule for a training set (see `Schedule`).
+
+    Args:
+      examples: size of the training set, images.
+      batch_size: images per step.
+      fit_to_data: whether a step of the rule has at most as many images as the training set.
+    """
     steps = 500 if examples < 20_000 else 10_000 if examples < 500_000 else 20_000
-    return math.ceil(steps * HYPERRULE_BATCH / batch_size)
+    images = HYPERRULE_BATCH
+    if fit_to_data:
+        images, batch_size = min(images, examples), min(batch_size, examples)
+    return math.ceil(steps * images / batch_size)
 
 
 def hyperrule_mixup(examples: int) -> float:
@@ -36,6 +45,11 @@ class Schedule:
     of the longer schedules; here the warm-up is at most a fifth of the steps. A step has 512
     images. A smaller batch has proportionally more steps, each at a proportionally smaller rate, so
     that the number of images stays the same.
+
+    The rule's batch from fewer than 512 images repeats them: its gradient is that of the whole set.
+    With `fit_to_data` a step of the rule therefore has at most as many images as the training set.
+    38 images in batches of 32 have 500 * 38 / 32 = 594 steps at 32 / 38 of the rule's rate, not
+    8,000 at a sixteenth of it: 500 epochs, and the same sum of the rates.
 
     `cosine` falls by half a cosine from the end of the warm-up to 0 at the step after the last one:
     Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, one cycle. `step` falls to a tenth
@@ -72,6 +86,7 @@ class Schedule:
         learning_rate_batch: int,
         warmup: int | None,
         drops: Sequence[float],
+        fit_to_data: bool = False,
     ) -> "Schedule":
         """Returns the schedule of a config.
 
@@ -84,6 +99,8 @@ class Schedule:
           learning_rate_batch: 0 for a rate that does not scale.
           warmup: steps; None for the HyperRule's or 5 % of the steps of the other kinds.
           drops: shares of the steps, for the kind `step`.
+          fit_to_data: where the HyperRule sets the length, whether its batch, and that of the
+            rate, has at most as many images as the training set.
 
         Raises:
           UserError: the kind is unknown, a kind other than `hyperrule` has no `steps`, or a number
@@ -99,20 +116,24 @@ class Schedule:
                 f"config.learning_rate_batch is {learning_rate_batch}; expected a number of "
                 "images, or 0 to take config.learning_rate as it is."
             )
+        rate_batch = batch_size
         if steps is None:
             if kind != HYPERRULE:
                 raise UserError(
                     f"config.schedule is {kind}, which has no length of its own; set one of "
                     "config.steps, config.epochs and config.examples."
                 )
-            steps = hyperrule_steps(examples, batch_size)
+            steps = hyperrule_steps(examples, batch_size, fit_to_data)
+            if fit_to_data:
+                learning_rate_batch = min(learning_rate_batch, examples)
+                rate_batch = min(batch_size, examples)
         if steps < 1:
             raise UserError(f"config.steps is {steps}; expected at least 1.")
         return cls(
             kind,
             steps,
             _warmup(kind, steps, warmup, batch_size),
-            scaled(learning_rate, learning_rate_batch, batch_size),
+            scaled(learning_rate, learning_rate_batch, rate_batch),
             _drops(kind, drops),
         )
 

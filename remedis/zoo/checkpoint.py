@@ -33,6 +33,13 @@ def describe(directory: files.Path) -> Description | None:
         raise UserError(f"{file} is damaged ({error}); build the folder again.") from error
 
 
+def architecture_of(description: Description) -> Architecture:
+    """Returns the architecture of a described BiT backbone."""
+    units = description.units
+    assert description.width is not None
+    return Architecture((units[0], units[1], units[2], units[3]), description.width)
+
+
 def arrays(
     directory: files.Path, variables: Mapping[str, keras.Variable], what: str
 ) -> dict[str, np.ndarray]:
@@ -75,9 +82,7 @@ def read(directory: files.Path) -> Weights:
             return weights
         # The builder has kept a release's graph. Its range is measured, its origin is known.
         return dataclasses.replace(weights, provenance=description.provenance)
-    units = description.units
-    assert description.width is not None
-    architecture = Architecture((units[0], units[1], units[2], units[3]), description.width)
+    architecture = architecture_of(description)
     expected = architecture.shapes(description.final_norm)
     backbone = {name: shape for name, shape in shapes.items() if not name.startswith("head/")}
     check_shapes(backbone, expected, str(folder), f"the backbone {DESCRIPTION} describes")

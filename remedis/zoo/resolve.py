@@ -157,7 +157,9 @@ def export_folder(run_or_folder: files.Path) -> pathlib.Path:
 
 
 def check(spec: str | Source, architecture: str = "", option: str | None = None) -> None:
-    """Raises a UserError if the specified weights do not exist; does not read the weights.
+    """Raises a UserError if the specified weights do not exist or are of another architecture.
+
+    It does not read the weights. The architecture of a folder that is not ours is not checked.
 
     Args:
       spec: the specification.
@@ -165,19 +167,43 @@ def check(spec: str | Source, architecture: str = "", option: str | None = None)
       option: as for `load_backbone`.
     """
     source = parse(spec)
+    known = named_architecture(source, architecture, option)
+    _request(architecture, option).check(source, known or architecture)
+
+
+def named_architecture(
+    spec: str | Source, architecture: str = "", option: str | None = None
+) -> str:
+    """Returns the architecture of the specified weights, which it does not read.
+
+    It is empty for a folder that is not ours.
+
+    Args:
+      spec: the specification.
+      architecture: as for `load_backbone`, but only weights that are drawn have it.
+      option: as for `load_backbone`.
+
+    Raises:
+      UserError: the weights do not exist.
+    """
+    source = parse(spec)
     if source.scheme == "keras":
         name, file = source.network()
         if file:
             application_weights.weights_file(name, file)
-    elif source.scheme == "scratch":
-        Architecture.parse(source.argument)
-    elif source.scheme == "bit":
-        bit_npz.read_architecture(source.argument)
-    elif source.scheme == "random":
+        return name
+    if source.scheme == "scratch":
+        return Architecture.parse(source.argument).name
+    if source.scheme == "bit":
+        return bit_npz.read_architecture(source.argument).name
+    if source.scheme == "random":
         if architecture not in names():
             _random(source, _request(architecture, option))
-    else:
-        checkpoint.describe(source.argument)
+        return architecture
+    description = checkpoint.describe(source.argument)
+    if description is None:
+        return ""
+    return description.application or checkpoint.architecture_of(description).name
 
 
 def is_random(spec: str | Source) -> bool:

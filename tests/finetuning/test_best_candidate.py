@@ -81,6 +81,7 @@ def fitted(tmp_path, monkeypatch):
         run.pin({"data": "d", "weights": "w"})
         data = RunData(split(), split(), split(), pd.Series(dtype=str), {})
         distribution = types.SimpleNamespace(workers=workers)
+        best_candidate.check(settings, distribution)
         return best_candidate.fit(settings, run, distribution, FakeModel(), data, None, None)
 
     return fit

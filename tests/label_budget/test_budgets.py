@@ -8,8 +8,9 @@ from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.label_budget import budgets
-from remedis.label_budget.cell_store import CellStore, duration, plan_cells, time_left
+from remedis.label_budget.cell_store import CellStore, plan_cells, time_left
 from remedis.label_budget.settings import Shard
+from remedis.progress import duration
 
 LABELS = ("common", "rare")
 

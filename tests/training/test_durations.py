@@ -1,6 +1,7 @@
 import pytest
 
 from remedis.errors import UserError
+from remedis.training import durations
 from remedis.training.durations import steps, warmup
 
 EXPECTED = "expected a number above 0, or 0 for none."
@@ -89,3 +90,45 @@ def test_wrong_warm_ups(given, sentence):
     with pytest.raises(UserError) as caught:
         warmup(*given, steps=500, dataset_size=100, batch_size=8)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (
+            (8000, 32, 38, 100),
+            "Length: 8,000 steps of 32 images = 6,737 epochs of 38 images, evaluated every "
+            "100 steps.",
+        ),
+        ((13, 32, 41, 2), "= 10 epochs of 41 images, evaluated every 2 steps."),
+        ((1, 8, 80, 1), "Length: 1 step of 8 images = 0.1 epochs of 80 images."),
+    ],
+)
+def test_a_length_in_words(length, words):
+    assert durations.sentence(*length).endswith(words)
+
+
+def test_very_many_epochs_are_a_warning():
+    assert durations.warning(594, 32, 38) is None
+    assert durations.warning(1000, 38, 38) is None
+    assert durations.warning(8000, 32, 38) == (
+        "The training sees each of the 38 images 6,737 times, which is more than 1,000 epochs; a "
+        "smaller config.steps or config.epochs shortens it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "steps", "evaluated", "fitted"),
+    [
+        (100, 8000, 10, 100),
+        (100, 100, 10, 100),
+        (100, 13, 10, 2),  # a tenth
+        (100, 13, 160, 5),  # training sees 160 images in 5 steps of 32
+        (100, 13, 10_000, 13),
+        (2, 1, 1, 1),
+    ],
+)
+def test_a_short_training_is_evaluated_ten_times_or_as_often_as_it_saw_as_many_images(
+    interval, steps, evaluated, fitted
+):
+    assert durations.fitted_interval(interval, steps, 32, evaluated) == fitted

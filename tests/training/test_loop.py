@@ -1,6 +1,7 @@
 """The loop on a problem of two numbers, whose solution is known in closed form."""
 
 import json
+import time
 
 import keras
 import numpy as np
@@ -65,7 +66,7 @@ class Problem:
             score = self.scores.pop(0)
         return score, {"validation/score": score, "validation/nothing": None}
 
-    def train(self, accumulate=1, clip_norm=0.0, ema=0.0, **plan):
+    def train(self, accumulate=1, clip_norm=0.0, ema=0.0, evaluation_steps=0.0, **plan):
         plan = {"steps": 12, "evaluate_every": 4, "checkpoint_every": 3, "log_every": 2} | plan
         rate = keras.optimizers.schedules.PiecewiseConstantDecay([5], [0.01, 0.02])
         learner = Learner(
@@ -83,6 +84,7 @@ class Problem:
             Trainer(learner, Distribution.from_name("none")),
             self.batches,
             self.evaluate,
+            evaluation_steps=evaluation_steps,
         )
 
     def rows(self):
@@ -288,3 +290,60 @@ def test_too_little_memory_is_a_sentence(tmp_path):
         "A step of training needs more memory than there is (it failed at a tensor of shape[175921"
     )
     assert "lower batch_size" in str(caught.value)
+
+
+@pytest.fixture
+def slow_steps(monkeypatch, caplog):
+    """A clock on which the first step of a process takes 100 seconds and every other one 20."""
+    caplog.set_level("INFO", logger="remedis")
+    now, step = [0.0], loop.Trainer.step
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def timed(trainer, batch, number):
+        now[0] += 20.0 if vars(trainer).setdefault("traced", False) else 100.0
+        trainer.traced = True
+        return step(trainer, batch, number)
+
+    monkeypatch.setattr(loop.Trainer, "step", timed)
+
+
+def test_the_expected_time_follows_from_the_second_step(tmp_path, slow_steps, caplog):
+    Problem(tmp_path / "run").train(evaluation_steps=3.5)
+    expected = [line for line in caplog.messages if line.startswith("Expected")]
+    assert expected == [
+        "Expected time: about 7 min, for 10 more steps and 3 evaluations. The second step, which "
+        "was timed, took 20 s."
+    ]
+    lines = [line for line in caplog.messages if line.startswith("Training ")]
+    assert lines[0].startswith("Training 1/12 steps, loss 13.000")
+    assert "2/12 steps, loss 12.6" in lines[1]
+    assert "0.05 steps/s" in lines[1]
+    assert lines[1].endswith("about 3 min left")
+
+
+def test_every_line_has_the_loss_of_its_own_step(tmp_path, slow_steps, caplog):
+    Problem(tmp_path / "run").train(log_every=12)
+    shown = [line.split("loss ")[1].split(",")[0] for line in caplog.messages if "loss " in line]
+    assert shown == [f"{loss:.3f}" for loss in numpy_twin(12)[1]]
+
+
+def test_a_resumed_training_counts_its_own_steps(tmp_path, slow_steps, caplog):
+    with pytest.raises(UserError, match="diverged"):
+        Problem(tmp_path / "run", bad_from=5).train(patience=5)
+    caplog.clear()
+    Problem(tmp_path / "run").train(patience=5)
+    assert caplog.messages[0] == "Resuming from step 4 of 12."
+    lines = [line for line in caplog.messages if line.startswith("Training ")]
+    assert "left" not in lines[0]
+    assert lines[1].startswith("Training 6/12 ")
+    assert lines[1].endswith("about 2 min left")
+    assert "about 2 min at most, for 6 more steps." in "".join(caplog.messages)
+
+
+@pytest.mark.parametrize(
+    ("first", "evaluations"), [(0, 3), (3, 3), (4, 2), (8, 1), (9, 1), (10, 0)]
+)
+def test_the_evaluations_that_are_left(first, evaluations):
+    plan = loop.Plan(steps=10, evaluate_every=4, checkpoint_every=9, log_every=9)
+    assert plan.evaluations(first) == evaluations
+    assert sum(plan.evaluates(step) for step in range(first + 1, 11)) == evaluations

@@ -179,3 +179,32 @@ def test_wrong_values(changes, sentence):
     with pytest.raises(UserError) as caught:
         schedule(**changes)
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("examples", "batch_size", "steps", "rate"),
+    [
+        (38, 32, 594, 0.003 * 32 / 38),
+        (16, 32, 500, 0.003),  # a batch of the rule is the whole set
+        (511, 32, 7985, 0.003 * 32 / 511),
+        (512, 32, 8000, 0.003 * 32 / 512),
+        (19_999, 32, 8000, 0.003 * 32 / 512),
+        (20_000, 512, 10_000, 0.003),
+    ],
+)
+def test_a_step_of_the_hyperrule_fitted_to_data_has_at_most_the_images_there_are(
+    examples, batch_size, steps, rate
+):
+    made = schedule(examples=examples, batch_size=batch_size, fit_to_data=True)
+    assert made.steps == steps
+    assert made.learning_rate == pytest.approx(rate)
+    assert made.warmup <= steps // 5
+    # The sum of the rates is that of the rule, whatever the data.
+    rule = 500 if examples < 20_000 else 10_000
+    assert made.steps * made.learning_rate == pytest.approx(rule * 0.003, rel=2e-3)
+
+
+def test_fitting_to_data_changes_no_length_that_is_given():
+    for changes in ({"steps": 7}, {"steps": 7, "kind": "cosine"}):
+        assert schedule(fit_to_data=True, **changes) == schedule(**changes)
+    assert schedule(fit_to_data=True, learning_rate_batch=0).learning_rate == 0.003

@@ -85,7 +85,7 @@ def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
     _LOG.info(f"Scanning {counted(len(new), 'image')}; {len(table) - len(new):,} known before.")
     done = 0
     with (
-        progress("Scanning images", len(new)) as report,
+        progress("Scanning", len(new)) as report,
         # More threads than processors wait for each other in Python.
         ThreadPoolExecutor(os.cpu_count() or 1) as threads,
     ):
@@ -100,7 +100,7 @@ def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
             ):
                 rows += measures
                 done += len(measures)
-                report(done, "")
+                report(done, "images")
             fresh = pd.DataFrame(rows, columns=list(_MEASURES), index=batch.index, dtype=object)
             measured.append(_typed(batch[_KEY].join(fresh)))
             _write_cache(cache, measured)

@@ -183,12 +183,12 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
     rows: list[dict[str, Any]] = []
     bad, without_image = [], []
     with (
-        progress("Reading DICOM headers", len(paths)) as report,
+        progress("Reading headers", len(paths)) as report,
         ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as threads,
     ):
         outcomes = threads.map(lambda path: _examine(os.path.join(root, path)), paths)
         for done, (path, outcome) in enumerate(zip(paths, outcomes, strict=True), 1):
-            report(done, "")
+            report(done, "DICOM files")
             if isinstance(outcome, str):
                 bad.append(f"{path} ({outcome.rstrip('.')})")
             elif not outcome:

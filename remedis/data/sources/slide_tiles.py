@@ -183,14 +183,14 @@ def cut(
 
     tables, total = [], 0
     with (
-        progress("Tiling slides", len(slides)) as report,
+        progress("Tiling", len(slides)) as report,
         ThreadPoolExecutor(os.cpu_count() or 1) as threads,
     ):
         rows = zip(names, slides["outlines"], slides["rest"], bases, strict=True)
         for done, tiles in enumerate(threads.map(tiles_of, rows), 1):
             tables.append(tiles)
             total += len(tiles)
-            report(done, f"{total:,} tiles")
+            report(done, f"slides, {total:,} tiles")
     if empty := [p for p, tiles in zip(slides["file"], tables, strict=True) if not len(tiles)]:
         _LOG.warning(f"No tissue in {counted(len(empty), 'slide')}: {some(empty)}.")
     result = pd.concat(tables, ignore_index=True)

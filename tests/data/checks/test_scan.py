@@ -150,11 +150,14 @@ def test_a_long_scan_reports_its_progress(make, images, monkeypatch, caplog):
     """Without a terminal too, as in the log of a batch job."""
     caplog.set_level(logging.INFO, logger="remedis")
     monkeypatch.setattr("remedis.progress.SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("remedis.progress.duration", lambda seconds: "1 s")
     monkeypatch.setattr(scanning, "_PER_TASK", 1)
     scanning.scan(make(3, root=images, path=["grey.png", "cut.jpg", "rgba.png"]))
     assert caplog.messages == [
         "Scanning 3 images; 0 known before.",
-        *(f"Scanning images {done}/3" for done in (1, 2, 3)),
+        "Scanning 1/3 images",
+        "Scanning 2/3 images, about 1 s left",
+        "Scanning 3/3 images",
     ]
 
 

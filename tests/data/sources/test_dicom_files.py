@@ -351,7 +351,7 @@ def test_nothing_of_the_header_is_printed_or_logged(folder, capfd, caplog, recwa
         )
     )
     printed = capfd.readouterr()
-    assert "Reading DICOM headers" in caplog.text
+    assert "Reading headers" in caplog.text
     warned = [str(warning.message) for warning in recwarn]
     texts = (*errors, printed.out, printed.err, caplog.text, *warned)
     assert not any(MARKER in text for text in texts)
