@@ -52,8 +52,8 @@ def finetuning() -> ml_collections.ConfigDict:
     config.head_stddev = config_dict.placeholder(float)
     config.precision = "float32"  # or bfloat16, float16: of the activations in training
     config.gradient_checkpointing = False  # recompute activations instead of keeping them
-    # Length: at most one of these is set (0 counts as unset); else the schedule has its own: that of
-    # `hyperrule` is 500 steps of 512 images below 20,000 images (remedis/training/schedules.py).
+    # Length: at most one of these is set (0 counts as unset); else the schedule has its own. That
+    # of `hyperrule` is 500 steps of 512 images below 20,000 images (remedis/training/schedules.py).
     config.steps = config_dict.placeholder(int)
     config.epochs = config_dict.placeholder(float)
     config.examples = config_dict.placeholder(int)

@@ -39,7 +39,7 @@ from remedis.models import backbone, precision
 from remedis.models.classifier import check_labels
 from remedis.models.tasks import TASKS
 from remedis.options import spelled_for
-from remedis.training import checks, durations, optimizers, schedules
+from remedis.training import checks, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
@@ -283,14 +283,11 @@ def _check_length(settings: FinetuneSettings, grid: Grid, data: RunData) -> None
       UserError: the settings do not fit the data.
     """
     images, size = len(data.train), settings.optimization.batch_size
-    said: dict[str, str | None] = {}
-    for candidate in grid.candidates():
-        one = candidate.of(settings)
-        gradient.check(one, data.train)
-        plan = gradient.length(one, data)
-        sentence = durations.sentence(plan.steps, size, images, plan.evaluate_every)
-        said[sentence] = durations.warning(plan.steps, size, images)
-    for sentence, warning in said.items():
+    candidates = grid.candidates()
+    for candidate in candidates:
+        gradient.check(candidate.of(settings), data.train)
+    lengths = gradient.length(settings, candidates, images, len(data.validation))
+    for sentence, warning in lengths.items():
         _LOG.info(sentence)
         if warning:
             _LOG.warning(warning)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from remedis.finetuning.losses import SupervisedLoss
 from remedis.finetuning.model import FitResult, TrainableModel, exportable
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.supervised_objective import SupervisedObjective
+from remedis.finetuning.tuning_grid import Candidate
 from remedis.inference import predict
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
@@ -101,13 +102,31 @@ def check(settings: FinetuneSettings, train: Manifest) -> None:
         sampling.balanced(train, settings.loss.balance)
 
 
-def length(settings: FinetuneSettings, data: RunData) -> loop.Plan:
-    """Returns the length of a training on some data, and when it is evaluated and saved.
+def length(
+    settings: FinetuneSettings, candidates: Iterable[Candidate], train: int, validation: int
+) -> dict[str, str | None]:
+    """Returns how long the trainings of some candidates are, in words.
+
+    Args:
+      settings: of the run.
+      candidates: of its grid.
+      train: number of training images.
+      validation: number of validation images.
+
+    Returns:
+      Warnings, or None, by sentences with steps and epochs. Candidates of one length have one.
 
     Raises:
       UserError: the settings contradict each other or the data.
     """
-    return _plan(settings, _schedule(settings, len(data.train)), len(data.validation))
+    sentences = {}
+    for candidate in candidates:
+        one = candidate.of(settings)
+        plan = _plan(one, _schedule(one, train), validation)
+        size = one.optimization.batch_size
+        sentence = durations.sentence(plan.steps, size, train, plan.evaluate_every)
+        sentences[sentence] = durations.warning(plan.steps, size, train)
+    return sentences
 
 
 class GradientFit:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Collection
 
 from remedis.evaluation.label_budget import Cell
+from remedis.finetuning import gradient
 from remedis.label_budget import arm
 from remedis.label_budget.arm_checks import check_arms
 from remedis.label_budget.settings import Shard
@@ -29,6 +30,7 @@ def listed(study: Study, shard: Shard) -> list[str]:
             f"{sum(c in finished for c in cells):3} finished, "
             f"{sum(c in unfinished for c in cells):3} to do"
         )
+    lines += lengths(study)
     lines += _trainings_left(study, unfinished)
     left = f" here: {study.time_left(sorted(unfinished))}" if unfinished else ""
     lines.append(
@@ -36,6 +38,30 @@ def listed(study: Study, shard: Shard) -> list[str]:
         f"do{left}."
     )
     return lines
+
+
+def lengths(study: Study) -> list[str]:
+    """Returns a line per length of fine-tuning, in steps and epochs: in distribution, per budget.
+
+    The numbers of images are those of a budget's first draw.
+    """
+    settings = study.settings
+    if "finetune" not in settings.modes:
+        return []
+    inside = study.data.inside
+    cases = [] if study.first else [("id", "ID data", len(inside.train), len(inside.validation))]
+    for budget in study.budgets:
+        for draw in () if budget.left_out else budget.draws[:1]:
+            images = int(draw.train.sum()), int(draw.validation.sum())
+            patients = f"{budget.patients:,} patient{'' if budget.patients == 1 else 's'}"
+            cases.append(("ood", patients, *images))
+    return [
+        study.sentence(f"Fine-tuning on {what}. {sentence}")
+        for key, what, train, validation in cases
+        for sentence in gradient.length(
+            settings.finetuning(key, ""), settings.select.candidates(), train, validation
+        )
+    ]
 
 
 def _trainings_left(study: Study, unfinished: Collection[Cell]) -> list[str]:

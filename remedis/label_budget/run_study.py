@@ -75,6 +75,9 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
         _LOG.info(tuning.budget(studies[0].settings, mode))
     for study, own in zip(studies, cells, strict=True):
         check_arms(study, own)
+        if own:
+            for line in cell_list.lengths(study):
+                _LOG.info(line)
     for study, own in zip(studies, cells, strict=True):
         _run_cells(study, own, shard or Shard())
         if shard is None:

@@ -61,7 +61,7 @@ def sentence(steps: int, batch_size: int, images: int, evaluate_every: int) -> s
     interval = "" if evaluate_every >= steps else f", evaluated every {_counted(evaluate_every)}"
     return (
         f"Length: {_counted(steps)} of {batch_size:,} images = {_number(epochs)} epochs of "
-        f"{images:,} images{interval}."
+        f"{images:,} training images{interval}."
     )
 
 

@@ -97,11 +97,11 @@ def test_wrong_warm_ups(given, sentence):
     [
         (
             (8000, 32, 38, 100),
-            "Length: 8,000 steps of 32 images = 6,737 epochs of 38 images, evaluated every "
-            "100 steps.",
+            "Length: 8,000 steps of 32 images = 6,737 epochs of 38 training images, evaluated "
+            "every 100 steps.",
         ),
-        ((13, 32, 41, 2), "= 10 epochs of 41 images, evaluated every 2 steps."),
-        ((1, 8, 80, 1), "Length: 1 step of 8 images = 0.1 epochs of 80 images."),
+        ((13, 32, 41, 2), "= 10 epochs of 41 training images, evaluated every 2 steps."),
+        ((1, 8, 80, 1), "Length: 1 step of 8 images = 0.1 epochs of 80 training images."),
     ],
 )
 def test_a_length_in_words(length, words):
