@@ -345,7 +345,7 @@ def test_a_bit_file_of_another_architecture_is_a_sentence(pretraining, tmp_path)
     weights = random_weights.draw(0, narrow)
     np.savez(file, **{f"resnet/{name}": weights.arrays[name] for name in weights.arrays})
     assert resolve.load_backbone(f"bit:{file}", 0).backbone.architecture_name == narrow.name
-    with pytest.raises(UserError, match=r"does not hold the weights of a BiT R50x1"):
+    with pytest.raises(UserError, match=r"is of the architecture 1-1-1-1x0\.5, but"):
         pretrain(pretraining(checkpoint=f"bit:{file}", architecture="50x1"), tmp_path / "run")
 
 
