@@ -16,6 +16,8 @@ from absl import flags
 
 from remedis.cli import early_checks, jobs
 from remedis.errors import UserError
+from remedis.models.architectures import Architecture
+from remedis.progress import duration, progress
 from remedis.zoo import names
 
 _LOG = logging.getLogger(__name__)
@@ -62,21 +64,28 @@ def _run(values: flags.FlagValues) -> None:
     # Imported late, so that a wrong flag is reported at once.
     from remedis.zoo import builder, checkpoint, pixel_range
 
-    for name in models:
-        start = time.monotonic()
-        folder = builder.build(
-            name,
-            values.weights,
-            values.out,
-            command=shlex.join(sys.argv),
-            keep_graph=values.graph == "release",
-            pixel_range=pixel_range.ANY if values.any_pixel_range else pixel_range.CHECKED,
-            overwrite=values.overwrite,
-        )
-        seconds = time.monotonic() - start
-        description = checkpoint.describe(folder)
-        assert description is not None
-        _LOG.info(f"{folder}: {description.provenance.description} ({seconds:.0f} s)")
+    sizes = [Architecture.parse(names.parse(name).architecture).parameters(True) for name in models]
+    begin = time.monotonic()
+    with progress("Building", len(models)) as report:
+        for done, name in enumerate(models, start=1):
+            start = time.monotonic()
+            _LOG.info(f"Building {name}, {sizes[done - 1]:,} parameters ...")
+            folder = builder.build(
+                name,
+                values.weights,
+                values.out,
+                command=shlex.join(sys.argv),
+                keep_graph=values.graph == "release",
+                pixel_range=pixel_range.ANY if values.any_pixel_range else pixel_range.CHECKED,
+                overwrite=values.overwrite,
+            )
+            seconds = time.monotonic() - start
+            description = checkpoint.describe(folder)
+            assert description is not None
+            _LOG.info(f"{folder}: {description.provenance.description} ({seconds:.0f} s)")
+            # By parameters: the largest model takes many times as long as the smallest.
+            expected = (time.monotonic() - begin) * sum(sizes[done:]) / sum(sizes[:done])
+            report(done, "models", f"about {duration(expected)} left")
 
 
 JOB = jobs.Job(__doc__, _define, _run, configured=False)

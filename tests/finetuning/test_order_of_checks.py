@@ -36,7 +36,7 @@ def no_network(monkeypatch):
         ({"warmup": 20}, "config.warmup is 20; expected 0 or more and fewer than the 20 steps"),
         ({"batch_size": 0}, "config.batch_size is 0; expected at least 1."),
         ({"evaluate_every": 0}, "config.evaluate_every is 0; expected at least 1."),
-        ({"learning_rates": "head=x"}, "config.learning_rates has 'head=x'"),
+        ({"learning_rates": "head=x"}, "config.learning_rates: the factor of 'head=x' is 'x'"),
         ({"select": "learning_rate=0.1,0"}, "config.learning_rate is 0.0; expected a number above"),
         ({"focal_gamma": -1.0}, "config.focal_gamma is -1.0; expected 0 or more."),
         ({"schedule": "cosine", "steps": None}, "config.schedule is cosine, which has no length"),
@@ -83,17 +83,17 @@ def test_few_images_have_the_length_that_the_run_says(configured, tmp_path, monk
             finetune(config, tmp_path / workdir)
     lines = [line for line in caplog.messages if "epochs" in line or "repeats" in line]
     assert lines == [
-        "Length: 1,875 steps of 8 images = 500 epochs of 30 training images, evaluated every 10 "
+        "Length: 1,125 steps of 8 images = 500 epochs of 18 training images, evaluated every 10 "
         "steps.",
-        "Length: 32,000 steps of 8 images = 8,533 epochs of 30 training images, evaluated every 10 "
+        "Length: 32,000 steps of 8 images = 14,222 epochs of 18 training images, evaluated every 10 "
         "steps.",
-        "The training sees each of the 30 images 8,533 times, which is more than 1,000 epochs; a "
+        "The training sees each of the 18 images 14,222 times, which is more than 1,000 epochs; a "
         "smaller config.steps or config.epochs shortens it.",
-        "Length: 500 steps of 64 images = 1,067 epochs of 30 training images, evaluated every 10 "
+        "Length: 500 steps of 64 images = 1,778 epochs of 18 training images, evaluated every 10 "
         "steps.",
-        "The training sees each of the 30 images 1,067 times, which is more than 1,000 epochs; a "
+        "The training sees each of the 18 images 1,778 times, which is more than 1,000 epochs; a "
         "smaller config.steps or config.epochs shortens it.",
-        "config.batch_size is 64, and there are 30 training images: every batch repeats some; a "
+        "config.batch_size is 64, and there are 18 training images: every batch repeats some; a "
         "batch of at most that many takes less time per step.",
     ]
 
