@@ -83,14 +83,14 @@ def test_few_images_have_the_length_that_the_run_says(configured, tmp_path, monk
             finetune(config, tmp_path / workdir)
     lines = [line for line in caplog.messages if "epochs" in line or "repeats" in line]
     assert lines == [
-        "Length: 1,125 steps of 8 images = 500 epochs of 18 training images, evaluated every 10 "
-        "steps.",
-        "Length: 32,000 steps of 8 images = 14,222 epochs of 18 training images, evaluated every 10 "
-        "steps.",
+        "Length: 1,125 steps of 8 images = 500 epochs of 18 training images, evaluated every "
+        "10 steps.",
+        "Length: 32,000 steps of 8 images = 14,222 epochs of 18 training images, evaluated every "
+        "10 steps.",
         "The training sees each of the 18 images 14,222 times, which is more than 1,000 epochs; a "
         "smaller config.steps or config.epochs shortens it.",
-        "Length: 500 steps of 64 images = 1,778 epochs of 18 training images, evaluated every 10 "
-        "steps.",
+        "Length: 500 steps of 64 images = 1,778 epochs of 18 training images, evaluated every "
+        "10 steps.",
         "The training sees each of the 18 images 1,778 times, which is more than 1,000 epochs; a "
         "smaller config.steps or config.epochs shortens it.",
         "config.batch_size is 64, and there are 18 training images: every batch repeats some; a "
