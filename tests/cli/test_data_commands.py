@@ -36,7 +36,7 @@ def test_doctor_holds_data_against_a_checkpoint(data, tiny_checkpoint, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["{data}"], "The source 'csv' needs the names of its label columns: set `labels`."),
+        (["{data}"], "The source 'csv' needs the names of its label columns: set --labels="),
         (["{data}", "--labels=il"], "no column 'il'"),
         (["{data}", "--labels=ill", "--source=cvs"], "Unknown source 'cvs': did you mean 'csv'?"),
         (["{data}", "--labels=ill", "--option=roots=1"], "Unknown option of the source 'csv' 'roo"),
