@@ -38,13 +38,23 @@ def prepare_pixels(preprocess: Preprocess) -> Any:
     def several(images: tf.Tensor) -> tf.Tensor:
         return tf.map_fn(one, images, fn_output_signature=tf.float32)
 
+    # Both ranks share one function per type: tracing the operations takes most of the time.
+    shared = {
+        dtype: tf.function(
+            on_any_number(several),
+            input_signature=[tf.TensorSpec([None] * 4, dtype)],
+            autograph=False,
+        )
+        for dtype in _PIXELS
+    }
+
     @tf.function(autograph=False)
     def prepared(image: tf.Tensor) -> tf.Tensor:
         if image.dtype not in _PIXELS or image.shape.rank is None:
             return _refused(image)
         with tf.control_dependencies([_assert_image(image)]):
             images = tf.identity(image if image.shape.rank == 4 else image[None])
-        return on_any_number(several)(images)
+        return shared[image.dtype](images)
 
     for dtype in _PIXELS:
         for shape in ([None] * 3, [None] * 4, None):
