@@ -39,7 +39,7 @@ _LOG = logging.getLogger(__name__)
 
 DIRECTORIES = ("mimic-cxr-jpg-2.0.0", "mimic-cxr-jpg-2.1.0", "mimic-cxr-jpg", "2.0.0", "2.1.0")
 VIEWS = ("frontal", "lateral", "all")
-_STEM = "mimic-cxr-2.0.0-"
+_VERSIONS = ("2.0.0", "2.1.0")
 _SPLITS = {"train": "train", "validate": "validation", "test": "test"}
 _SIDES = {"PA": "frontal", "AP": "frontal", "LATERAL": "lateral", "LL": "lateral"}
 _IDS = ("subject_id", "study_id")
@@ -62,7 +62,9 @@ def load(
     chosen = choose_labels(labels, tuple(MIMIC_CXR.values()))
     if views not in VIEWS:
         raise unknown_choice("choice of views", views, VIEWS)
-    root = file_tree.find_root(data_dir, f"{_STEM}metadata.csv*", DIRECTORIES, "MIMIC-CXR-JPG")
+    root = file_tree.find_root(
+        data_dir, "mimic-cxr-2.[01].0-metadata.csv*", DIRECTORIES, "MIMIC-CXR-JPG"
+    )
     path = _table_path(root, "metadata")
     raw = spreadsheet.read_table(path, ("dicom_id", *_IDS, "ViewPosition"))
     raw = raw[["dicom_id", *_IDS, "ViewPosition"]]
@@ -100,8 +102,18 @@ def load(
 
 
 def _table_path(root: pathlib.Path, name: str) -> pathlib.Path:
-    """Returns the path of a table: unpacked if that file exists, otherwise packed."""
-    plain = root / f"{_STEM}{name}.csv"
+    """Returns the path of a table: unpacked if that file exists, otherwise packed.
+
+    Raises:
+      UserError: the directory has the table under the names of both versions.
+    """
+    found = [v for v in _VERSIONS if any(root.glob(f"mimic-cxr-{v}-{name}.csv*"))]
+    if len(found) > 1:
+        raise UserError(
+            f"{root} has the table {name!r} of MIMIC-CXR-JPG {' and '.join(found)}; keep those of "
+            "one version."
+        )
+    plain = root / f"mimic-cxr-{(found or _VERSIONS)[0]}-{name}.csv"
     return plain if plain.is_file() else plain.with_name(f"{plain.name}.gz")
 
 
@@ -144,7 +156,8 @@ def _findings(root: pathlib.Path, images: pd.DataFrame, chosen: Sequence[str]) -
     subject_of = images.drop_duplicates("study_id").set_index("study_id")["subject_id"]
     subject = raw["study_id"].map(subject_of)
     wrong = (subject.notna() & (subject != raw["subject_id"])).fillna(False)
-    expected = f"the same subject_id for a study as in {_STEM}metadata"
+    metadata = _table_path(root, "metadata").name
+    expected = f"the same subject_id for a study as in {metadata}"
     spreadsheet.refuse(path, raw["subject_id"], wrong, expected)
     labels = labels.reindex(images["study_id"]).set_axis(images.index)
     return labels.assign(any_label=labels["any_label"].fillna(0.0))

@@ -170,3 +170,12 @@ def test_version_2_1_0_has_the_tables_of_2_0_0(write, tmp_path):
     shutil.copytree(newer, tmp_path / "mimic-cxr-jpg-2.0.0")
     with pytest.raises(UserError, match=r"more than once: .*2\.0\.0, mimic-cxr-jpg-2\.1\.0; name"):
         mimic_cxr.load(tmp_path)
+
+
+def test_tables_named_by_the_newer_version(write, tmp_path):
+    for table in list(write().iterdir()):
+        table.rename(tmp_path / table.name.replace("2.0.0", "2.1.0"))
+    assert len(mimic_cxr.load(tmp_path, views="all")) == 6
+    write()
+    with pytest.raises(UserError, match=r"table 'metadata' of MIMIC-CXR-JPG 2\.0\.0 and 2\.1\.0"):
+        mimic_cxr.load(tmp_path)
