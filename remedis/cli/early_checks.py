@@ -11,7 +11,7 @@ import pathlib
 import re
 from typing import Any
 
-from remedis.data import source_names
+from remedis.data import layout_guess, source_names
 from remedis.errors import UserError, unknown_choice
 from remedis.options import label_list, literals, piped, spelled
 from remedis.zoo.weight_forms import EXPECTED, FORMS, OLD_FOLDER
@@ -41,6 +41,9 @@ def check_command(parsed: argparse.Namespace) -> None:
             check_path(given[name], "directory of a run or a model")
     if "data" in given:
         check_path(given["data"], "table or directory of data")
+        # `embed` takes any folder of images.
+        if given.get("source") == "csv" and given.get("command") != "embed":
+            layout_guess.refuse_other_layout(given["data"])
     if "image" in given and not re.match(r"\w+:", given["image"]):
         check_path(given["image"], "image file")
 
@@ -59,6 +62,10 @@ def check_config(config: Any, name: str = "") -> None:
             check_config(value, f"{name}{key}.")
         elif key in _DIRECTORIES and value:
             check_path(value, "table or directory of data", spelled(f"{name}{key}"))
+            if key == "data_dir" and config.get("source") == "csv":
+                layout_guess.refuse_other_layout(
+                    value, lambda other: f"set {spelled(f'{name}source', other)}"
+                )
         elif key == "checkpoint" and value:
             check_weights(value, spelled(f"{name}{key}"))
 

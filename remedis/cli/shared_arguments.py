@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from remedis.data import layout_guess
 from remedis.errors import UserError
 from remedis.options import label_list, literals, pairs
 
@@ -97,8 +96,6 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
     options = literals(parsed.option, "--option")
     if parsed.labels is not None:
         labels = label_list(parsed.labels)
-    if parsed.source == "csv":
-        layout_guess.refuse_other_layout(parsed.data)
     # TensorFlow, which comes with the sources, takes seconds to load.
     from remedis.data import sources
 

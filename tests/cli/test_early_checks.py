@@ -26,6 +26,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "manifest.csv").touch()
     (tmp_path / "run").mkdir()
+    for kind in ("a", "b"):
+        (tmp_path / "classes" / kind).mkdir(parents=True)
+        (tmp_path / "classes" / kind / "1.png").touch()
     return tmp_path
 
 
@@ -46,6 +49,15 @@ def folder(tmp_path, monkeypatch):
             "rum does not exist. Expected the directory of a",
         ),
         ("calibrate run data.csv --out=o", "data.csv does not exist. Expected the table or"),
+        (
+            "doctor classes --labels=a",
+            "these are classes or splits, set --source=folder.",
+        ),
+        ("evaluate run classes --out=o", "classes or splits, set --source=folder."),
+        (
+            "finetune --config=own_data --config.data_dir=classes --workdir=w",
+            "classes or splits, set config.source=folder.",
+        ),
         ("compare run rnu", "rnu does not exist"),
         ("augmentations no.png --out=s.png", "no.png does not exist. Expected the image file."),
         ("build --model=cxr-50x1-remedis-m --weights=bit:no.npz", "no.npz does not exist. Expect"),
