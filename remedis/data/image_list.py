@@ -18,7 +18,7 @@ from remedis.data.readers import dicom_image, tiff_image
 from remedis.data.sources import file_tree
 from remedis.data.tables import columns, spreadsheet, table_form
 from remedis.data.tables.table_form import AS_FOUND, TableForm
-from remedis.errors import UserError, some
+from remedis.errors import UserError, counted, some
 
 _LOG = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def below(directory: files.Path) -> Manifest:
         )
     file_tree.refuse_undecodable(root, images)
     if others := len(found) - len(images):
-        _LOG.warning(f"{root}: skipped {others:,} files without the name of an image.")
+        _LOG.warning(f"{root}: skipped {counted(others, 'file')} without the name of an image.")
     return of_table(pd.DataFrame({"path": images}), root, str(root))
 
 

@@ -221,7 +221,7 @@ def test_wrong_slides(first, tmp_path, caplog):
 def test_outlines_that_contradict_slides(first, second, caplog):
     lonely = outline(first / "training" / "lesion_annotations" / "tumor_050.xml", "_0")
     load16(first)
-    assert "No slide for 1 files of outlines: training/lesion_annotations/tumor_050" in caplog.text
+    assert "No slide for 1 file of outlines: training/lesion_annotations/tumor_050" in caplog.text
     lonely.unlink()
     outline(first / "annotations" / "tumor_001.xml", "_0")
     with pytest.raises(UserError, match=r"several files of outlines for the slide tumor_001: anno"):

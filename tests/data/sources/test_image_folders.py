@@ -87,7 +87,7 @@ def test_images_of_a_folder_need_no_labels_and_no_patients(tmp_path, names, capl
     assert loaded.table["path"].tolist() == sorted(names)
     assert loaded.labels == (image_list.UNLABELLED,)
     assert loaded.table["patient_id"].isna().all()
-    assert "skipped 1 files" in caplog.text
+    assert "skipped 1 file without" in caplog.text
 
 
 def test_a_table_needs_no_labels_and_keeps_its_ids(tmp_path):

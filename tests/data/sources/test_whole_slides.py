@@ -273,7 +273,7 @@ def test_outlines_without_a_slide_and_several_of_a_slide(folder, caplog):
     outline = annotation(square(128, 128, 256))
     write_annotations(folder / "annotations" / "patient_099_node_2.xml", outline)
     load(folder)
-    assert "No slide for 1 files of outlines: annotations/patient_099_node_2.xml" in caplog.text
+    assert "No slide for 1 file of outlines: annotations/patient_099_node_2.xml" in caplog.text
     write_annotations(folder / "center_1" / "annotations" / "patient_017_node_2.xml", outline)
     with pytest.raises(UserError, match=r"several files of outlines .*_017_node_2: annotations/p"):
         load(folder)
