@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Collection
 
+from remedis.errors import counted
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning import gradient
 from remedis.label_budget import arm
@@ -53,7 +54,7 @@ def lengths(study: Study) -> list[str]:
     for budget in study.budgets:
         for draw in () if budget.left_out else budget.draws[:1]:
             images = int(draw.train.sum()), int(draw.validation.sum())
-            patients = f"{budget.patients:,} patient{'' if budget.patients == 1 else 's'}"
+            patients = counted(budget.patients, "patient")
             cases.append(("ood", patients, *images))
     return [
         study.sentence(f"Fine-tuning on {what}. {sentence}")

@@ -3,7 +3,7 @@
 import logging
 import math
 
-from remedis.errors import UserError
+from remedis.errors import UserError, counted
 
 _LOG = logging.getLogger(__name__)
 
@@ -58,9 +58,10 @@ def steps(
 def sentence(steps: int, batch_size: int, images: int, evaluate_every: int) -> str:
     """Returns the length of a training in words: steps, epochs, and the interval of evaluation."""
     epochs = steps * batch_size / images
-    interval = "" if evaluate_every >= steps else f", evaluated every {_counted(evaluate_every)}"
+    every = "step" if evaluate_every == 1 else f"{evaluate_every:,} steps"
+    interval = f", evaluated every {every}" if evaluate_every < steps else ""
     return (
-        f"Length: {_counted(steps)} of {batch_size:,} images = {_number(epochs)} epochs of "
+        f"Length: {counted(steps, 'step')} of {batch_size:,} images = {_number(epochs)} epochs of "
         f"{images:,} training images{interval}."
     )
 
@@ -91,10 +92,6 @@ def fitted_interval(interval: int, steps: int, batch_size: int, evaluated: int) 
     if interval <= steps:
         return interval
     return min(steps, max(math.ceil(steps / 10), math.ceil(evaluated / batch_size)))
-
-
-def _counted(steps: int) -> str:
-    return f"{steps:,} step{'' if steps == 1 else 's'}"
 
 
 def _number(value: float) -> str:
@@ -136,6 +133,7 @@ def warmup(
     limited = min(requested, steps // 10)
     if limited < requested:
         _LOG.info(
-            f"Warm-up is {_counted(limited)}: it is limited to a tenth of the {steps:,} steps."
+            f"Warm-up is {counted(limited, 'step')}: it is limited to a tenth of the {steps:,} "
+            "steps."
         )
     return limited
