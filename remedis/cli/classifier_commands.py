@@ -22,9 +22,10 @@ def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser(
         "evaluate",
         help="scores an exported classifier on any data",
-        description="Scores an exported classifier on data, writes predictions.parquet and "
-        "results.json, and prints the tables. Without data, evaluates the stored predictions of a "
-        "finished run again. Label policies that are not named are those of the model's run.",
+        description="Scores an exported classifier on data, writes predictions.parquet, "
+        "results.json and report.html with its plots, and prints the tables. Without data, "
+        "evaluates the stored predictions of a finished run again. Label policies that are not "
+        "named are those of the model's run.",
     )
     _add_model(evaluate)
     evaluate.add_argument("data", metavar="DATA", nargs="?", help="manifest.csv, or a directory")
@@ -160,7 +161,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     from remedis.evaluation.evaluate import TOP_K
     from remedis.inference import exported as exported_classifier
     from remedis.inference import rescore
-    from remedis.reporting import results_table
+    from remedis.reporting import results_table, run_report
 
     rescore.check_out(parsed.out)
     if parsed.weighting not in (None, *WEIGHTINGS):
@@ -199,7 +200,8 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         title=results["title"],
     )
     output.show_table(parsed, report, results)
-    _LOG.info(f"Predictions and results are in {parsed.out}.")
+    run_report.write(parsed.out)
+    _LOG.info(f"Predictions, results and plots are in {parsed.out}; read report.html.")
     return 0
 
 

@@ -1,7 +1,6 @@
 """Colours, panels and the note on random weights, shared by all figures, and writing to files."""
 
 import pathlib
-import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from remedis.files import Path, whole_file
+from remedis.reporting import fonts
 from remedis.reporting.notes import RANDOM_WEIGHTS
 
 # Okabe and Ito's palette, distinct with every common colour blindness (jfly.uni-koeln.de/color).
@@ -24,6 +24,7 @@ def panels(
     title: str,
     subtitle: str = "",
     random_weights: bool,
+    random_note: str = RANDOM_WEIGHTS,
 ) -> tuple[Figure, list[Axes]]:
     """Returns a figure and its `count` axes, filled row by row.
 
@@ -34,13 +35,14 @@ def panels(
       title: text above all panels, in bold.
       subtitle: text below the title.
       random_weights: whether to add the red note on random weights.
+      random_note: its words.
     """
     rows = -(-count // columns)
     # The minimum leaves room for the note below a single panel.
     width = max(columns * size[0], 4.6)
     # Matplotlib does not wrap text. An inch takes some 10 characters of bold 12 pt, 12 of 10 pt.
-    title_lines = textwrap.wrap(title, int(10 * width))
-    subtitle_lines = textwrap.wrap(subtitle, int(12 * width))
+    title_lines = fonts.wrapped(title, int(10 * width))
+    subtitle_lines = fonts.wrapped(subtitle, int(12 * width))
     top = 0.2 + 0.22 * len(title_lines) + 0.19 * len(subtitle_lines)
     bottom = 0.4 if random_weights else 0.1
     height = rows * size[1] + top + bottom
@@ -56,7 +58,7 @@ def panels(
     figure.text(left, upper, "\n".join(title_lines), fontsize=12, weight="bold", va="top")
     figure.text(left, lower, "\n".join(subtitle_lines), fontsize=10, va="top")
     if random_weights:
-        figure.text(left, 0.13 / height, RANDOM_WEIGHTS, color=RED, weight="bold", fontsize=11)
+        figure.text(left, 0.13 / height, random_note, color=RED, weight="bold", fontsize=11)
     grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     for axes in grid[count:]:
         axes.remove()
@@ -83,6 +85,7 @@ def write(figure: Figure, path: Path, dpi: int = 150) -> pathlib.Path:
     """Writes the figure, in the format of the path's suffix, completely or not at all."""
     # Without this, PNGs record the version of matplotlib, and equal figures would differ.
     metadata: dict[str, Any] = {"Software": None} if str(path).endswith(".png") else {}
-    with whole_file(path) as temporary:
+    fonts.use_fonts(figure)
+    with whole_file(path) as temporary, fonts.no_glyph_warnings():
         figure.savefig(temporary, dpi=dpi, metadata=metadata)
     return pathlib.Path(path)

@@ -1,7 +1,5 @@
 """The reliability plot: the share of positive images by predicted probability."""
 
-import textwrap
-
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
@@ -11,6 +9,7 @@ from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.calibration_error import bin_count, bins
 from remedis.evaluation.evaluation_result import Result
 from remedis.reporting.figures import BLUE, GREY, columns_of, panels, unit_axes
+from remedis.reporting.fonts import wrapped
 from remedis.reporting.results_table import brief
 
 _BARS = 20  # of the histogram at the bottom of a panel, at most
@@ -56,7 +55,7 @@ def reliability_curves(
     errors = result.metrics["calibration_error"].labels
     for column, (axes, name) in enumerate(zip(grid, names, strict=True)):
         # The padding leaves room for four lines of text between title and panel.
-        axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11, pad=56)
+        axes.set_title("\n".join(wrapped(name, 26)), fontsize=11, pad=56)
         unit_axes(axes)
         use = ~np.isnan(known[:, column])
         text = f"ECE {errors[name].interval}" if errors[name].estimable else "not estimable"

@@ -1,7 +1,5 @@
 """The figure of ROC curves, one panel per label."""
 
-import textwrap
-
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,6 +18,7 @@ from remedis.reporting.figures import (
     panels,
     unit_axes,
 )
+from remedis.reporting.fonts import wrapped
 
 
 def roc_curves(
@@ -73,7 +72,7 @@ def roc_curves(
 
 
 def _roc_panel(axes: Axes, name: str, labels: Floats, scores: Floats, estimate: Estimate) -> None:
-    axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11)
+    axes.set_title("\n".join(wrapped(name, 26)), fontsize=11)
     unit_axes(axes)
     if estimate.estimable:
         use = ~pd.isna(labels)

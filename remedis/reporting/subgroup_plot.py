@@ -1,6 +1,5 @@
 """The figure of subgroups: the AUROC of every group, one panel per label."""
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 
 from remedis.evaluation.intervals import Estimate
 from remedis.reporting.figures import BLUE, GREY, columns_of, panels
+from remedis.reporting.fonts import wrapped
 
 
 def subgroup_areas(
@@ -46,7 +46,7 @@ def subgroup_areas(
 
 
 def _panel(axes: Axes, name: str, subgroups: Mapping[str, Any], name_groups: bool) -> None:
-    axes.set_title("\n".join(textwrap.wrap(name, 26)), fontsize=11, loc="left")
+    axes.set_title("\n".join(wrapped(name, 26)), fontsize=11, loc="left")
     axes.set_xlim(0, 1)
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.axvline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))

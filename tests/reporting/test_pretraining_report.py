@@ -55,6 +55,24 @@ def test_without_a_probe_there_is_no_number_to_choose_by(tmp_path):
     assert "AUROC" not in pretraining_report.report(written(tmp_path / "run", rows, best=30))
 
 
+def test_the_words_are_explained_and_a_risen_loss_is_remarked(tmp_path):
+    text = pretraining_report.report(written(tmp_path / "run", ROWS, best=30))
+    assert "Alignment: the mean squared distance of two views of an image" in text
+    assert "Effective rank" not in text  # not logged
+    assert "The loss rose" not in text
+    rows = [{"step": step, "train/loss": loss} for step, loss in enumerate((2.0, 2.5, 3.0))]
+    assert pretraining_report.loss_remark(rows).startswith("The loss rose from 2.000 to 3.000")
+    assert pretraining_report.loss_remark(rows[:1]) == ""
+    assert pretraining_report.loss_remark(rows[::-1][:0]) == ""
+
+
+def test_random_weights_are_in_the_picture():
+    for random in (True, False):
+        figure = pretraining_report.progress(ROWS, title="Pretraining", random_weights=random)
+        texts = [text.get_text() for text in figure.texts]
+        assert any("Began as RANDOM WEIGHTS" in text for text in texts) == random
+
+
 def test_titles_fit_their_panels():
     figure = pretraining_report.progress(ROWS, title="Pretraining")
     figure.draw_without_rendering()

@@ -71,8 +71,8 @@ def test_a_report_has_tables_and_figures(tmp_path):
     text = printed(run_report.report(finished))
     assert text.startswith("Test split")
     assert "RANDOM WEIGHTS" in text
-    place = f"Results, predictions, plots and the exported model are in {finished}.\n"
-    assert text.endswith(place)
+    place = f"Results, predictions, plots and the exported model are in {finished}; "
+    assert text.endswith(place + "read report.html.\n")
     figures = {path.name for path in finished.glob("*.png")}
     assert figures == {"roc.png", "reliability.png", "subgroups.png", "training.png"}
 

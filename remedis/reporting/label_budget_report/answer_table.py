@@ -12,7 +12,6 @@ from remedis.evaluation.label_budget.required_patients import (
     ONE_SIDED,
     TOO_FEW_SEEDS,
 )
-from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
     Fields,
     fold,
@@ -28,6 +27,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     mode_name,
     pool,
 )
+from remedis.reporting.page_content import Table
 
 _WHY_NO_MULTIPLE = {
     IS_BASELINE: "the baseline",

@@ -1,9 +1,5 @@
 """Counts of the budgets and the data sets, and the receipts of the leak gate."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from remedis.reporting.label_budget_report.content import DataSet, Receipt, Table
 from remedis.reporting.label_budget_report.number_format import listed, three_decimals
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
@@ -11,8 +7,9 @@ from remedis.reporting.label_budget_report.study_summary import (
     hospital,
     mode_name,
 )
+from remedis.reporting.leak_receipt import receipt
+from remedis.reporting.page_content import DataSet, Receipt, Table
 
-_UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
 _SPLITS = {"pool": "can be labelled"}
 
 
@@ -102,30 +99,3 @@ def receipt_between(study: Study) -> Receipt | None:
             line = line.replace(role, name)
         lines.append(line)
     return Receipt(found.passed, lines)
-
-
-def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:
-    """Returns the receipt of a leak check, without patient ids: reports are passed around."""
-    if leaks is None:
-        return None
-    lines = [
-        f"{o['count']:,} {_UNITS.get(o['column'], o['column'])} in both {' and '.join(o['splits'])}"
-        for o in leaks["overlaps"]
-    ]
-    lines += [
-        f"{one['count']:,} pairs of {_UNITS.get(one['column'], one['column'])} may be one of each, "
-        "written in two ways"
-        for one in leaks.get("similar_ids", ())
-    ]
-    lines += leaks["unchecked"]
-    lines += [
-        f"{n['count']:,} pairs of images that look the same in {' and '.join(n['splits'])}: "
-        "a person must look at them"
-        for n in leaks.get("near_duplicates", ())
-    ]
-    lines += [
-        f"{count:,} images of {split} identical to another image of {split} (allowed)"
-        for split, count in leaks.get("duplicates", {}).items()
-        if count
-    ]
-    return Receipt(leaks["ok"], lines)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 
 from remedis.evaluation.label_budget.distribution_gap import NOT_SHOWN, UNCHANGED
 from remedis.reporting.comparison_report import p_value
-from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
     NOT_ESTIMABLE,
     Fields,
@@ -24,6 +23,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     mode_name,
     most_frequent,
 )
+from remedis.reporting.page_content import Table
 
 _WHY_NOT_RECOVERED = {
     NOT_SHOWN: "the gap is not shown",

@@ -1,16 +1,12 @@
 """The overview of a study of several out-of-distribution sets, which leads to each set's page."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from remedis.reporting.figures import RED
 from remedis.reporting.label_budget_report import answer_table, curve_figures, curve_panels
-from remedis.reporting.label_budget_report.content import Drawing, Table
-from remedis.reporting.label_budget_report.figure_export import inline_svg
 from remedis.reporting.label_budget_report.lay_summary import warnings
 from remedis.reporting.label_budget_report.number_format import difference, listed, three_decimals
 from remedis.reporting.label_budget_report.old_summaries import completed
-from remedis.reporting.label_budget_report.page import environment
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     chance,
@@ -22,6 +18,9 @@ from remedis.reporting.label_budget_report.study_summary import (
     pool,
 )
 from remedis.reporting.notes import RESEARCH_USE
+from remedis.reporting.page_content import Drawing, Table
+from remedis.reporting.page_template import environment, unbroken
+from remedis.reporting.svg import inline_svg
 
 _CAVEATS = (
     "Every number of a set is that of a study of this set alone. The in-distribution models are "
@@ -81,7 +80,7 @@ def page(
         )
     )
     # A line does not break between a number and its percent sign.
-    return re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", rendered)
+    return unbroken(rendered)
 
 
 def _comparisons(studies: Mapping[str, Study]) -> list[str]:

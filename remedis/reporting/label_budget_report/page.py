@@ -1,10 +1,6 @@
 """The HTML page of the report: the template `report.html.jinja` with the values of a study."""
 
-import functools
-import re
 from collections.abc import Mapping
-
-import jinja2
 
 from remedis.reporting.figures import RED
 from remedis.reporting.label_budget_report import (
@@ -19,8 +15,6 @@ from remedis.reporting.label_budget_report import (
     provenance_lists,
     tuning_tables,
 )
-from remedis.reporting.label_budget_report.content import Drawing
-from remedis.reporting.label_budget_report.figure_export import inline_svg
 from remedis.reporting.label_budget_report.number_format import three_decimals
 from remedis.reporting.label_budget_report.old_summaries import completed
 from remedis.reporting.label_budget_report.study_summary import (
@@ -35,6 +29,9 @@ from remedis.reporting.label_budget_report.study_summary import (
     with_hospital,
 )
 from remedis.reporting.notes import RESEARCH_USE
+from remedis.reporting.page_content import Drawing
+from remedis.reporting.page_template import environment, unbroken
+from remedis.reporting.svg import inline_svg
 
 _TRAINED = {"probe": "the last layer is trained", "finetune": "all layers are trained"}
 
@@ -98,21 +95,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             method=provenance_lists.method(study, versions),
         )
     )
-    # A line does not break between a number and its percent sign.
-    return re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", rendered)
-
-
-@functools.cache
-def environment() -> jinja2.Environment:
-    """Returns the templates; they escape every value and refuse a value that is missing."""
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("remedis.reporting.label_budget_report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return unbroken(rendered)
 
 
 def _columns(count: int) -> int:

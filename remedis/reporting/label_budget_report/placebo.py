@@ -3,7 +3,6 @@
 from remedis.evaluation.label_budget.baseline_halves import MIN_SEEDS
 from remedis.evaluation.label_budget.levels import LEVEL_AT_CHANCE, NO_GAIN
 from remedis.evaluation.label_budget.required_patients import TOO_FEW_SEEDS
-from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import (
     Fields,
     fold,
@@ -12,6 +11,7 @@ from remedis.reporting.label_budget_report.number_format import (
     times,
 )
 from remedis.reporting.label_budget_report.study_summary import Study, mode_name
+from remedis.reporting.page_content import Table
 
 _WHY_NONE = {
     TOO_FEW_SEEDS: f"it needs {MIN_SEEDS} seeds or more",

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from remedis.reporting.label_budget_report.content import Arm
 from remedis.reporting.label_budget_report.number_format import Fields
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
     random_weights_note,
     with_hospital,
 )
+from remedis.reporting.page_content import Arm
 
 
 def arms(study: Study) -> list[Arm]:

@@ -7,9 +7,9 @@ import urllib.parse
 from remedis import files
 from remedis.errors import UserError
 from remedis.reporting.label_budget_report import curve_figures, overview, study_summary
-from remedis.reporting.label_budget_report.figure_export import save
 from remedis.reporting.label_budget_report.page import page
 from remedis.reporting.label_budget_report.study_summary import Study
+from remedis.reporting.svg import save
 
 
 def write(workdir: files.Path) -> pathlib.Path:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from remedis.reporting.label_budget_report.content import Table
 from remedis.reporting.label_budget_report.number_format import listed
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
@@ -13,6 +12,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     mode_name,
     with_hospital,
 )
+from remedis.reporting.page_content import Table
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from remedis import files
-from remedis.reporting.label_budget_report.content import Drawing
+from remedis.reporting import fonts
+from remedis.reporting.page_content import Drawing
 
 # Metadata that matplotlib would record: the time, its version and its address.
 _SVG = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -20,11 +21,13 @@ _PDF = dict.fromkeys(("Creator", "Producer", "CreationDate"))
 
 def save(figure: Figure, directory: files.Path, name: str) -> None:
     """Writes `<name>.svg` and `<name>.pdf` into the directory, each completely or not at all."""
+    fonts.use_fonts(figure)
     _lay_out(figure)
     # Without a salt the ids of an SVG are random. Type 42 is TrueType: text stays text in a PDF.
     with matplotlib.rc_context({"svg.hashsalt": name, "pdf.fonttype": 42}):
         for suffix, metadata in (("svg", _SVG), ("pdf", _PDF)):
-            with files.whole_file(pathlib.Path(directory) / f"{name}.{suffix}") as temporary:
+            target = pathlib.Path(directory) / f"{name}.{suffix}"
+            with files.whole_file(target) as temporary, fonts.no_glyph_warnings():
                 figure.savefig(temporary, metadata=metadata)
 
 
@@ -37,9 +40,11 @@ def inline_svg(figure: Figure, name: str, alt: str, caption: str) -> Drawing:
       alt: what the figure shows, for readers who cannot see it.
       caption: text above the figure.
     """
+    fonts.use_fonts(figure, quiet=True)
     _lay_out(figure)
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+    rc = {"svg.hashsalt": name, "svg.fonttype": "none"}
+    with matplotlib.rc_context(rc), fonts.no_glyph_warnings():
         figure.savefig(buffer, format="svg", metadata=_SVG)
     svg = buffer.getvalue()
     view_box = re.search(r'viewBox="([^"]*)"', svg)
@@ -56,7 +61,8 @@ def _lay_out(figure: Figure) -> None:
     """Fixes the positions of the panels, the same in all formats and for equal figures."""
     if figure.get_layout_engine() is None:
         return
-    figure.draw_without_rendering()
+    with fonts.no_glyph_warnings():
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         # The layout solver's last bits differ between runs, and the ids are hashes of positions.

@@ -1,0 +1,29 @@
+"""The templates of all HTML pages: self-contained, without scripts, well-formed as XML."""
+
+import functools
+import re
+
+import jinja2
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Returns the templates; they escape every value and refuse a value that is missing."""
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.PackageLoader("remedis.reporting"),
+                jinja2.PackageLoader("remedis.reporting.label_budget_report"),
+            ]
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def unbroken(page: str) -> str:
+    """Returns the page with no line break between a number and its percent sign."""
+    return re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", page)
