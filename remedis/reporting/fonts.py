@@ -66,10 +66,19 @@ def use_fonts(figure: Figure, quiet: bool = False) -> None:
 
 @contextlib.contextmanager
 def no_glyph_warnings() -> Iterator[None]:
-    """Hides matplotlib's own warning for each missing character: `use_fonts` says it once."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        yield
+    """Hides matplotlib's own warnings on missing characters and weights of fonts.
+
+    It has one for each character; `use_fonts` says it once.
+    """
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def wide(text: str) -> int:
