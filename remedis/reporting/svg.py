@@ -43,8 +43,8 @@ def inline_svg(figure: Figure, name: str, alt: str, caption: str) -> Drawing:
     fonts.use_fonts(figure, quiet=True)
     _lay_out(figure)
     buffer = io.StringIO()
-    rc = {"svg.hashsalt": name, "svg.fonttype": "none"}
-    with matplotlib.rc_context(rc), fonts.no_glyph_warnings():
+    salted = matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"})
+    with salted, fonts.no_glyph_warnings():
         figure.savefig(buffer, format="svg", metadata=_SVG)
     svg = buffer.getvalue()
     view_box = re.search(r'viewBox="([^"]*)"', svg)
