@@ -4,6 +4,7 @@ import argparse
 import importlib
 import itertools
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -21,7 +22,7 @@ from remedis.cli import (
     tensorflow_start,
 )
 from remedis.cli.data_commands import UNWELL
-from remedis.errors import UserError
+from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled_for
 
 __all__ = ["UNWELL", "main"]
@@ -52,6 +53,10 @@ class _Parser(argparse.ArgumentParser):
     """Ends with one line and status 1, as every user's mistake does; argparse would take 2."""
 
     def error(self, message: str) -> NoReturn:
+        if wrong := re.match(
+            r"argument command: invalid choice: '(.*?)' \(choose from (.*)\)", message
+        ):
+            raise unknown_choice("command", wrong[1], re.findall(r"[\w-]+", wrong[2]))
         raise UserError(f"{message[:1].upper()}{message[1:]}; see {self.prog} --help.")
 
 

@@ -4,6 +4,8 @@ import argparse
 import logging
 from typing import Any
 
+from rich.console import Group
+
 from remedis.cli import output, shared_arguments
 from remedis.errors import UserError, unknown_choice
 from remedis.options import items, label_list, label_text
@@ -107,6 +109,7 @@ def _add_calibrate(commands: Any) -> None:
     )
     add("--seed", type=int, default=0, help="of that draw and of the resamples; 0")
     add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")
+    output.add_table_arguments(calibrate, "--table")
     calibrate.set_defaults(run=_calibrate)
 
 
@@ -227,8 +230,6 @@ def _calibrate(parsed: argparse.Namespace) -> int:
     exported = exported_classifier.load(parsed.model)
     method = recalibrate.method_for(exported.description.task, parsed.method)
     scored = _scored(parsed, exported, f"{parsed.out}.data")
-    for line in scored.label_notes:
-        print(line)
     judges = recalibrate.judged_rows(scored, parsed.judge_split, parsed.judge_share, parsed.seed)
     done = recalibrate.recalibrate(
         exported,
@@ -241,10 +242,12 @@ def _calibrate(parsed: argparse.Namespace) -> int:
         resamples=parsed.resamples,
         seed=parsed.seed,
     )
-    for line in done.lines:
-        print(line)
+    lines = [*scored.label_notes, *done.lines]
+    tables = []
     if done.before and done.after:
-        output.show(recalibration_table(done.before, done.after))
+        tables.append(recalibration_table(done.before, done.after))
+    values = {"lines": lines, "before": done.before, "after": done.after}
+    output.show_table(parsed, Group(*map(output.line, lines), *tables), values)
     return 0
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 from typing import Any
 
+from remedis import files
 from remedis.cli import config_files, output, shared_arguments
 from remedis.errors import UserError
 
@@ -112,6 +113,8 @@ def _doctor(parsed: argparse.Namespace) -> int:
 
 
 def _prepare(parsed: argparse.Namespace) -> int:
+    files.refuse_existing(parsed.out)
+
     from remedis.data import prepare
     from remedis.preprocess import parse
 

@@ -165,7 +165,7 @@ def _probe(parsed: argparse.Namespace) -> int:
     notes = list(label_policies.notes(tested, policies.evaluation))
     if run and (differs := run_policies.difference(policies.evaluation, run, tested)):
         notes.append(differs)
-    report += map(Text, notes)
+    report += map(output.line, notes)
     if probed.few_shot:
         report.append(
             Text("Few-shot probe, test split: mean AUROC [95 % interval] by patients per class")

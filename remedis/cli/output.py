@@ -44,6 +44,11 @@ def show(report: RenderableType) -> None:
     _print(console, report)
 
 
+def line(text: str) -> Text:
+    """Returns a line that is printed as it is, however long, so that a path can be copied."""
+    return Text(text, no_wrap=True, overflow="ignore")
+
+
 def add_table_arguments(parser: argparse.ArgumentParser, file_option: str = "--out") -> None:
     """Adds `--json` and the option of a file to a command that prints tables; see `show_table`.
 

@@ -226,3 +226,9 @@ def test_the_help_of_a_job_begins_with_what_it_needs_and_it_has_a_version(job, c
     assert needed[:1] == ["--weights"] if job == "build" else needed == configured
     assert cli.main([job, "--version"]) == 0
     assert capsys.readouterr().out == f"remedis {remedis.__version__}\n"
+
+
+def test_a_misspelt_command_is_known(capsys):
+    assert cli.main(["doctr", "manifest.csv"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: Unknown command 'doctr': did you mean 'doctor'? Choose from: ")
