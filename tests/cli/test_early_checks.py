@@ -56,7 +56,8 @@ def folder(tmp_path, monkeypatch):
         ("evaluate run classes --out=o", "classes or splits, set --source=folder."),
         (
             "finetune --config=own_data --config.data_dir=classes --workdir=w",
-            "classes or splits, set config.source=folder.",
+            "There is no file classes/manifest.csv. It holds images in folders (a, b): if these "
+            "are classes or splits, set config.source=folder.",
         ),
         ("compare run rnu", "rnu does not exist"),
         ("augmentations no.png --out=s.png", "no.png does not exist. Expected the image file."),
