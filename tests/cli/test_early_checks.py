@@ -53,7 +53,7 @@ def folder(tmp_path, monkeypatch):
             "doctor classes --labels=a",
             "these are classes or splits, set --source=folder.",
         ),
-        ("evaluate run classes --out=o", "classes or splits, set --source=folder."),
+        ("evaluate run classes --out=o", "There is no file classes/manifest.csv. It holds images"),
         (
             "finetune --config=own_data --config.data_dir=classes --workdir=w",
             "There is no file classes/manifest.csv. It holds images in folders (a, b): if these "
