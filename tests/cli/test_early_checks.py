@@ -51,7 +51,8 @@ def folder(tmp_path, monkeypatch):
         ("calibrate run data.csv --out=o", "data.csv does not exist. Expected the table or"),
         (
             "doctor classes --labels=a",
-            "these are classes or splits, set --source=folder.",
+            "There is no file classes/manifest.csv. It holds images in folders (a, b): if these "
+            "are classes or splits, set --source=folder.",
         ),
         ("evaluate run classes --out=o", "There is no file classes/manifest.csv. It holds images"),
         (
