@@ -20,6 +20,7 @@ the mean widths.
 
 import argparse
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,7 +67,7 @@ def pair(
         distance = norm.ppf(area) * np.sqrt(2)
         score = distance * positive + np.sqrt(COMMON) * common + np.sqrt(1 - COMMON) * noise()
 
-        def odds(of: np.ndarray | float, distance: float = distance, factor: float = factor):
+        def odds(of: Any, distance: float = distance, factor: float = factor) -> Any:
             true = np.log(prevalence / (1 - prevalence)) + distance * of - distance**2 / 2
             return factor * true
 
@@ -89,7 +90,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(CELLS))
     parsed = parser.parse_args()
     for cell in parsed.only.split(","):
-        truth = defaultdict(float)
+        truth: defaultdict[str, float] = defaultdict(float)
         if cell == "worse":
             whole = metric_differences(
                 *pair(np.random.default_rng(10**6), 500_000, *CELLS[cell][1:])[:2],
@@ -97,23 +98,24 @@ def main() -> None:
                 pair(np.random.default_rng(0), 10, *CELLS[cell][1:])[2],
                 resamples=40,
             )
-            truth |= {
-                name: of.labels["a"].second - of.labels["a"].first for name, of in whole.items()
-            }
-        held, widths = defaultdict(list), defaultdict(list)
+            truth |= {name: whole[name].labels["a"].difference or 0.0 for name in whole}
+        held: defaultdict[str, list[bool]] = defaultdict(list)
+        widths: defaultdict[str, list[float]] = defaultdict(list)
         for seed in range(parsed.draws):
             first, second, chosen = pair(np.random.default_rng(seed), *CELLS[cell])
             for name, of in metric_differences(
                 first, second, "test", chosen, resamples=200
             ).items():
                 found = of.labels["a"]
-                if found.difference is not None and not name.startswith("youden"):
+                if found.low is None or found.high is None:
+                    continue
+                if not name.startswith("youden"):
                     held[name].append(found.low <= truth[name] <= found.high)
                     widths[name].append(found.high - found.low)
-        for name, of in held.items():
+        for name, hits in held.items():
             print(
-                f"{cell:6} {name:34} truth {truth[name]:+.3f} covered {np.mean(of):6.1%} "
-                f"width {np.mean(widths[name]):.3f} estimable {len(of) / parsed.draws:.0%}"
+                f"{cell:6} {name:34} truth {truth[name]:+.3f} covered {np.mean(hits):6.1%} "
+                f"width {np.mean(widths[name]):.3f} estimable {len(hits) / parsed.draws:.0%}"
             )
 
 

@@ -48,7 +48,9 @@ def rates(schedule: Schedule) -> np.ndarray:
     return values
 
 
-def trained(rng: np.random.Generator, images: np.ndarray, classes: np.ndarray, step_rates):
+def trained(
+    rng: np.random.Generator, images: np.ndarray, classes: np.ndarray, step_rates: np.ndarray
+) -> np.ndarray:
     """Returns the heads after training, [draws, features].
 
     Args:

@@ -13,6 +13,7 @@ from zoo_helpers import said
 
 import remedis
 from remedis.errors import UserError
+from remedis.models.bit import BiTResNet
 from remedis.zoo import resolve
 
 TINY = "scratch:1-1-1-1x0.5"
@@ -103,6 +104,7 @@ def test_adam_trains_every_variable_of_the_output_and_the_file_brings_them_back(
 
 def test_outputs_are_those_of_the_backbone():
     backbone = resolve.load_backbone(TINY, 0).backbone
+    assert isinstance(backbone, BiTResNet)
     ends = backbone.endpoints(IMAGES)
     for output in ("embedding", "pre_logits", "map"):
         layer = remedis.load_backbone(TINY, output)

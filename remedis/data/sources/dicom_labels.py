@@ -48,8 +48,10 @@ def join(
     spreadsheet.refuse(path, rows[key], missing.without_id(rows[key]), f"a {key} in every row")
     if not matched[key].any():
         # Paths of frames have no file of their own.
-        named = values["path"].str.replace(_FRAME, "", regex=True) if "path" in values else []
-        advice = similar_paths.sentence(path.parent, list(named))
+        named: list[str] = []
+        if "path" in values:
+            named = values["path"].str.replace(_FRAME, "", regex=True).tolist()
+        advice = similar_paths.sentence(path.parent, named)
         raise UserError(
             f"{path}: no {' and no '.join(values)} is that of an image; check how the values of "
             f"the column are written.{advice and ' ' + advice}"
