@@ -177,6 +177,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._guessed_values: dict[str, str] = {}
         self._prefix_is_guessed = False
+        self._no_patient = "no patient"
 
     def read(self, labels: Sequence[str] | None, allow_missing_patient_ids: bool) -> OwnTable:
         """Returns the table read; see `own_table.read`."""
@@ -349,6 +350,8 @@ class _Reader:
         except UserError as error:
             self._add(str(error))
             ids = values
+        if reading.becomes == "patient_id" and (words := missing.remark(ids)):
+            self._no_patient = f"no patient ({words})"
         ids = canonical_ids.column(ids).fillna("")
         remark = f"{ids[ids != ''].nunique():,} different"
         return ids, dataclasses.replace(reading, remark=remark)
@@ -454,7 +457,7 @@ class _Reader:
         patients = table["patient_id"]
         if not allow_missing:
             none = missing.without_id(patients)
-            self._add_rows("no patient", patients.index[none], f"add the ids, {_opt_out()}")
+            self._add_rows(self._no_patient, patients.index[none], f"add the ids, {_opt_out()}")
         known = table[patients != ""]
         for name, is_serious, advice in (
             ("split", True, "put all images of a patient into one"),
@@ -485,7 +488,8 @@ class _Reader:
             shown = [f"{first} ~ {second}" for first, second in alike]
             self._add(
                 "Patients whose ids differ only in leading zeros, '.0' or letter case: "
-                f"{some(shown, limit=_LISTED)}; if two are one patient, write the id in one way.",
+                f"{some(shown, limit=_LISTED)}; if two are one patient, write the id in one way, "
+                "for training refuses a table with both.",
                 is_serious=False,
             )
 

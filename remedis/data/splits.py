@@ -28,7 +28,7 @@ from remedis.data.units import (
     uniform,
     unit_ids,
 )
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, counted, unknown_choice
 from remedis.options import spelled
 
 # Units by which a stratum may miss its share before units are moved. A unit cannot be divided, and
@@ -268,6 +268,7 @@ def _check_filled(manifest: Manifest, demanded: Mapping[str, float], unit: str) 
     if empty:
         raise UserError(
             f"The split {empty[0]!r} came out empty: the manifest of {manifest.source} has "
-            f"{len(manifest):,} images of {manifest.table[unit].nunique():,} {NOUNS[unit]}. "
+            f"{counted(len(manifest), 'image')} of "
+            f"{counted(manifest.table[unit].nunique(), NOUNS[unit].removesuffix('s'))}. "
             "Use more data, a larger fraction for it, or another seed."
         )

@@ -115,9 +115,18 @@ def test_every_problem_is_listed_in_one_pass(write):
     assert sentences(own, False) == [
         "1 patient has several sexes: '1' (F and M); the ids of different people may be the same.",
         "Patients whose ids differ only in leading zeros, '.0' or letter case: 02 ~ 2; if two are "
-        "one patient, write the id in one way.",
+        "one patient, write the id in one way, for training refuses a table with both.",
     ]
     assert not own.is_sound
+
+
+def test_words_that_count_as_no_patient_are_named(write):
+    rows = ["a.png,nan,1", "b.png,ANON,0", "c.png,1,0"]
+    own = own_table.read(write("path,patient_id,ill", *rows), labels=["ill"])
+    assert sentences(own) == [
+        "Row 2 and 1 more have no patient ('ANON', 'nan' count as none); add the ids, or set "
+        "allow_missing_patient_ids to take every image as a patient of its own.",
+    ]
 
 
 def test_bad_values_of_labels_come_with_rows_and_counts(write):

@@ -93,7 +93,9 @@ def test_wrong_fractions(make, fractions, sentence):
 
 
 def test_wrong_demands(make):
-    with pytest.raises(UserError, match=r"The split 'validation' came out empty: .* has 1 images"):
+    with pytest.raises(
+        UserError, match=r"The split 'validation' came out empty: .* has 1 image of 1 patient\."
+    ):
         splits.assign(make(1, patient_id="p3"), THIRDS, seed=0)  # the draw of p3 is 0.14: train
     with pytest.raises(UserError) as error:
         splits.ensure(make(4, split="test"), THIRDS, seed=0)
@@ -102,7 +104,7 @@ def test_wrong_demands(make):
         "'validation'; give some a split there, leave the column `split` empty to have all "
         "assigned, or ask for no share of it."
     )
-    with pytest.raises(UserError, match=r"has 3 images of 1 slides\. Use more data"):
+    with pytest.raises(UserError, match=r"has 3 images of 1 slide\. Use more data"):
         splits.assign(make(3, slide_id="w"), THIRDS, seed=0, unit="slide_id")
     with pytest.raises(UserError, match=r"1 of 3 images have no split, the first '1.png'"):
         splits.ensure(make(3, split=["train", None, "test"]), THIRDS, seed=0)
