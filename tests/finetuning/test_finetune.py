@@ -100,6 +100,7 @@ def test_the_directory_holds_everything_and_nothing_half_written(finished):
         "predictions.parquet",
         "results.json",
         "export",
+        "report.html",
         "roc.png",
         "reliability.png",
         "training.png",
