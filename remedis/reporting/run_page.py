@@ -184,9 +184,17 @@ def _not_estimable(evaluated: Mapping[str, Any]) -> list[str]:
         for label, fields in metric["labels"].items():
             if fields["value"] is None:
                 reason = fields.get("reason") or "no reason recorded"
-                text = name.replace("_", " ").replace("/", " ")
-                found.setdefault((label, reason), []).append(text)
+                found.setdefault((label, reason), []).append(_metric_words(name))
     return [f"{label}: {', '.join(of)} ({reason})." for (label, reason), of in found.items()]
+
+
+def _metric_words(name: str) -> str:
+    """Returns the name of a metric as a reader says it: `youden/ppv` is `PPV at Youden`."""
+    kind, _, rate = name.rpartition("/")
+    rate = rate.upper() if rate in ("ppv", "npv") else rate.replace("_", " ")
+    if not kind:
+        return rate
+    return f"{rate} at {'Youden' if kind == 'youden' else kind.replace('_', ' ')}"
 
 
 def _thresholds(evaluated: Mapping[str, Any]) -> Table | None:

@@ -107,3 +107,16 @@ def test_results_of_an_earlier_version_have_a_page(tmp_path):
         for key in ("calibration_slope", "calibration_intercept"):
             del results[split]["metrics"][key]
     assert "Not recorded by this version." in run_page.page(results, "run", [], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AUROC", "AUROC"),
+        ("calibration_slope", "calibration slope"),
+        ("youden/ppv", "PPV at Youden"),
+        ("target_sensitivity/sensitivity", "sensitivity at target sensitivity"),
+    ],
+)
+def test_metrics_are_named_in_words(name, words):
+    assert run_page._metric_words(name) == words
