@@ -153,9 +153,15 @@ def recalibrate(
 
     Raises:
       UserError: labels are missing or too few, a temperature would drop an offset, thresholds that
-        are not there or of a multi_class task should be kept, or the folder exists.
+        are not there or of a multi_class task should be kept, kept thresholds get a target, a
+        target is out of its range, or the folder exists.
     """
     labels, description = exported.labels, exported.description
+    if keep_thresholds and target_sensitivity is not None:
+        raise UserError(
+            f"Both {spelled('keep_thresholds')} and {spelled('target_sensitivity')} are set: kept "
+            "thresholds have the sensitivity that they have; leave one out."
+        )
     if scored.manifest.labels != labels:
         lacking = [label for label in labels if label not in scored.manifest.labels]
         raise UserError(
@@ -207,7 +213,9 @@ def recalibrate(
         assert old_thresholds is not None
         chosen = calibration.move_thresholds(old_thresholds, labels, old, fitted)
     else:
-        target = target_sensitivity or (old_thresholds or {}).get("target") or TARGET_SENSITIVITY
+        target = target_sensitivity
+        if target is None:
+            target = (old_thresholds or {}).get("target", TARGET_SENSITIVITY)
         chosen = _thresholds(
             choose_by_log_odds(targets, fitted.log_odds(logits), labels, target),
             origin(targets, labels, source, patients),

@@ -38,6 +38,7 @@ class Exported:
             name="model",
             provenance=None,
             label_policies=None,
+            pixel_range=None,
         )
         classifier = types.SimpleNamespace(
             scale=np.ones(len(labels)), offset=np.zeros(len(labels)), calibrate=lambda *_: None
@@ -195,3 +196,17 @@ def test_bad_choices_of_judging_rows_are_refused(given, sentence):
         scored.manifest.table["split"] = np.where(np.arange(100) % 2, "odd", "even")
     with pytest.raises(UserError, match=sentence):
         recalibrate.judged_rows(scored, **given)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target_sensitivity": 0.0}, "target_sensitivity is 0; expected more than 0"),
+        ({"target_sensitivity": 0.8, "keep_thresholds": True}, "are set: kept thresholds have"),
+    ],
+)
+def test_a_target_that_cannot_be_met_is_refused(monkeypatch, options, message):
+    exported, scored = Exported(monkeypatch), site(patients=60)
+    with pytest.raises(UserError, match=message):
+        recalibrate.recalibrate(exported, scored, "platt", "out", **options)
+    assert not exported.saved
