@@ -7,7 +7,6 @@ so that the table can be corrected once.
 
 import dataclasses
 import difflib
-import os
 import pathlib
 from collections.abc import Callable, Sequence
 
@@ -15,16 +14,15 @@ import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data import canonical_ids, own_table_guesses, similar_paths
+from remedis.data import canonical_ids, own_table_guesses, own_table_problems
 from remedis.data.manifest import KNOWN, REQUIRED
+from remedis.data.own_table_problems import LISTED, Problem, and_more, opt_out
 from remedis.data.tables import columns, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING
 from remedis.data.tables.table_form import TableForm
 from remedis.errors import UserError, some
-from remedis.options import spelled
 
 _TAKEN = (*REQUIRED, *KNOWN)
-_LISTED = 5  # values, paths or patients in a sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,14 +73,6 @@ class ColumnReading:
     guessed: bool = False
     values: tuple[ValueReading, ...] = ()
     remark: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """A sentence about the table; with a serious one, no manifest is written."""
-
-    sentence: str
-    is_serious: bool = True
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -177,7 +167,7 @@ class _Reader:
         self._problems: list[Problem] = []
         self._guessed_values: dict[str, str] = {}
         self._prefix_is_guessed = False
-        self._no_patient = "no patient"
+        self._missing_words = ""  # in the column of patients
 
     def read(self, labels: Sequence[str] | None, allow_missing_patient_ids: bool) -> OwnTable:
         """Returns the table read; see `own_table.read`."""
@@ -202,10 +192,12 @@ class _Reader:
             {reading.becomes: read[reading.becomes] for reading in readings} | kept,
             index=self._text.index,
         )
-        self._check_paths(table)
-        self._check_patients(table, allow_missing_patient_ids)
+        self._problems += own_table_problems.of_paths(table, self._images)
+        self._problems += own_table_problems.of_patients(
+            table, allow_missing_patient_ids, self._missing_words
+        )
         for column in label_columns:
-            self._check_label(table[name_of[column]])
+            self._problems += own_table_problems.of_label(table[name_of[column]])
         form = dataclasses.replace(
             self._form,
             columns=stated | guessed,
@@ -270,7 +262,7 @@ class _Reader:
         if "patient_id" not in taken | set(found) and not allow_missing_patient_ids:
             self._add(
                 "No column is the patient, and images of one person can be in training and in "
-                f"test; name it: --column NAME=patient_id, {_opt_out()}; {listed}."
+                f"test; name it: --column NAME=patient_id, {opt_out()}; {listed}."
             )
         return guessed
 
@@ -350,8 +342,8 @@ class _Reader:
         except UserError as error:
             self._add(str(error))
             ids = values
-        if reading.becomes == "patient_id" and (words := missing.remark(ids)):
-            self._no_patient = f"no patient ({words})"
+        if reading.becomes == "patient_id":
+            self._missing_words = missing.remark(ids)
         ids = canonical_ids.column(ids).fillna("")
         remark = f"{ids[ids != ''].nunique():,} different"
         return ids, dataclasses.replace(reading, remark=remark)
@@ -381,7 +373,7 @@ class _Reader:
         if kind.parse in (columns.age, columns.mpp):
             pointed = columns.beside_commas(values)
             if pointed.any():
-                value = f"{values[pointed].iloc[0]!r} ({_and_more(values.index[pointed])})"
+                value = f"{values[pointed].iloc[0]!r} ({and_more(values.index[pointed])})"
                 self._add(
                     f"Column {reading.column!r} has {value}; expected {columns.COMMA_EXPECTED}."
                 )
@@ -406,107 +398,16 @@ class _Reader:
     ) -> None:
         bad.sort(key=lambda i: -counts[i])
         described = [
-            f"{distinct[i]!r} ({_and_more(values.index[codes == i])})" for i in bad[:_LISTED]
+            f"{distinct[i]!r} ({and_more(values.index[codes == i])})" for i in bad[:LISTED]
         ]
         advice = ""
         if kind.meanings:
             choices = ", ".join((*kind.meanings, table_form.UNKNOWN))
             advice = f"; correct them, or map each by --value '{distinct[bad[0]]}=...' ({choices})"
         self._add(
-            f"Column {column!r} has {some(described, len(bad), limit=_LISTED)}; expected "
+            f"Column {column!r} has {some(described, len(bad), limit=LISTED)}; expected "
             f"{kind.expected}{advice}."
         )
-
-    def _check_paths(self, table: pd.DataFrame) -> None:
-        if "path" not in table:
-            return
-        paths = table["path"]
-        self._add_rows("no path", paths.index[paths == ""], "name the file of the image")
-        twice = paths.duplicated() & (paths != "")
-        if twice.any():
-            shown = some([repr(path) for path in paths[twice].unique()], limit=_LISTED)
-            self._add_rows(
-                f"the path of an earlier row ({shown})",
-                paths.index[twice],
-                "list every image once",
-            )
-        there = np.array([path == "" or _exists(self._images, path) for path in paths], bool)
-        if there.all():
-            return
-        absent = paths[~there]
-        listed = [f"{path!r} (row {row})" for row, path in absent.items()]
-        advice = similar_paths.sentence(self._images, absent.tolist())
-        if not advice and not there[paths != ""].any():
-            advice = "Name the directory that the paths start from: --images DIR."
-        self._add(
-            f"{len(absent):,} of {len(paths):,} files do not exist in {self._images}: "
-            f"{some(listed, limit=_LISTED)}.{advice and ' ' + advice}"
-        )
-
-    def _add_rows(
-        self, what: str, rows: "pd.Index[int]", advice: str, is_serious: bool = True
-    ) -> None:
-        if len(rows):
-            has = "have" if len(rows) > 1 else "has"
-            sentence = f"{_and_more(rows)} {has} {what}; {advice}."
-            self._add(sentence[:1].upper() + sentence[1:], is_serious)
-
-    def _check_patients(self, table: pd.DataFrame, allow_missing: bool) -> None:
-        if "patient_id" not in table:
-            return
-        patients = table["patient_id"]
-        if not allow_missing:
-            none = missing.without_id(patients)
-            self._add_rows(self._no_patient, patients.index[none], f"add the ids, {_opt_out()}")
-        known = table[patients != ""]
-        for name, is_serious, advice in (
-            ("split", True, "put all images of a patient into one"),
-            ("sex", False, "the ids of different people may be the same"),
-        ):
-            if name not in table:
-                continue
-            filled = known[(known[name] != "").fillna(False)]
-            pairs = filled[["patient_id", name]].drop_duplicates()
-            several = pairs[pairs["patient_id"].duplicated(keep=False)]
-            if len(several):
-                first = several.groupby("patient_id", sort=False)[name].agg(" and ".join)
-                shown = [f"{patient!r} ({both})" for patient, both in first.items()]
-                noun = "patient has" if len(first) == 1 else "patients have"
-                plural = {"split": "splits", "sex": "sexes"}[name]
-                self._add(
-                    f"{len(first):,} {noun} several {plural}: {some(shown, limit=_LISTED)}; "
-                    f"{advice}.",
-                    is_serious,
-                )
-        unassigned = table.index[:0]
-        if "split" in table:
-            unassigned = table.index[(table["split"] == "").fillna(False)]
-        if 0 < len(unassigned) < len(table):
-            advice = "training leaves such images out unless its key complete_splits is true"
-            self._add_rows("no split, but others have one", unassigned, advice, is_serious=False)
-        if alike := canonical_ids.alike(patients[patients != ""]):
-            shown = [f"{first} ~ {second}" for first, second in alike]
-            self._add(
-                "Patients whose ids differ only in leading zeros, '.0' or letter case: "
-                f"{some(shown, limit=_LISTED)}; if two are one patient, write the id in one way, "
-                "for training refuses a table with both.",
-                is_serious=False,
-            )
-
-    def _check_label(self, values: pd.Series) -> None:
-        counts = values.value_counts()
-        for value, meaning in (("1", "positive"), ("0", "negative")):
-            if not counts.get(value):
-                self._add(f"The label {values.name!r} has no {meaning} image.", is_serious=False)
-
-
-def _opt_out() -> str:
-    option = spelled("allow_missing_patient_ids")
-    return f"or set {option} to take every image as a patient of its own"
-
-
-def _and_more(rows: "pd.Index[int]") -> str:
-    return f"row {rows[0]}" + (f" and {len(rows) - 1:,} more" if len(rows) > 1 else "")
 
 
 def _plain(value: object) -> str:
@@ -514,9 +415,3 @@ def _plain(value: object) -> str:
     if isinstance(value, float) and value == value:
         return f"{value:.10g}"
     return spreadsheet.shown(value) or "unknown"
-
-
-def _exists(root: pathlib.Path, path: str) -> bool:
-    """Returns whether a file exists, or the container of an item, `file#item`."""
-    whole = os.path.join(root, path)
-    return os.path.exists(whole) or ("#" in path and os.path.exists(whole.rpartition("#")[0]))
