@@ -89,7 +89,7 @@ def score(
     manifest = meaning.apply(manifest)
     label_policies.refuse_uncertain(manifest, "uncertain")
     if split is not None:
-        manifest = manifest.select(split)
+        manifest = _of_split(manifest, split)
     manifest, scanned = readable_images(manifest, out, max_bad_images)
     images = Fingerprints.from_manifest(manifest, scanned.set_index("path"))
     warning = seen_by(exported, manifest, images)
@@ -100,6 +100,22 @@ def score(
     if differs := run_policies.difference(meaning, run, manifest):
         notes.append(differs)
     return Scored(manifest, table, warning, images, meaning, tuple(notes))
+
+
+def _of_split(manifest: Manifest, split: str) -> Manifest:
+    """Returns the images of a split.
+
+    Raises:
+      UserError: there are none.
+    """
+    chosen = manifest.select(split)
+    if len(chosen):
+        return chosen
+    splits = ", ".join(sorted(manifest.table["split"].dropna().unique())) or "none"
+    raise UserError(
+        f"{spelled('split', split)}: no image of {manifest.source} is in this split; splits of the "
+        f"data: {splits}."
+    )
 
 
 def evaluate(
