@@ -39,7 +39,7 @@ _QUOTES = "\"'`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a\u2032\u2033"
 # Excel keeps the zeros of ="007".
 _AROUND = re.compile(rf"^(?:[{_QUOTES}\s]|=(?=\"))+|[{_QUOTES}\s]+$")
 _SPACES = re.compile(r"\s+")
-_WHOLE_NUMBER = re.compile(r"(\d+)\.0*")
+_WHOLE_NUMBER = re.compile(r"(\d+)[.,]0*")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 
 
@@ -60,7 +60,7 @@ def canonical(text: str) -> str:
 
 
 def spelling(text: str) -> str:
-    """Returns what is left of a canonical id without zeros in front, `.0` and letter case.
+    """Returns what is left of a canonical id without zeros in front, `.0` or `,0`, and letter case.
 
     Zeros in front of every number in the id are left out: `P007` and `p7` have the same spelling,
     `P001` and `P0010` have not. Two ids of the same spelling may be of one patient.

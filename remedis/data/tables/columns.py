@@ -219,10 +219,10 @@ def mpp(text: str) -> float:
 
 
 def ids(path: pathlib.Path, values: pd.Series) -> pd.Series:
-    """Returns ids as strings; those that a program wrote as decimal numbers without `.0`.
+    """Returns ids as strings; those that a program wrote as decimal numbers without `.0` or `,0`.
 
-    pandas writes 7 as 7.0 if the column has an empty value. That is undone only if all ids of the
-    column are such numbers.
+    pandas writes 7 as 7.0, or 7,0, if the column has an empty value. That is undone only if all ids
+    of the column are such numbers.
 
     Raises:
       UserError: an id is a number in powers of ten, such as 1.23457E+11, whose last digits are
@@ -238,9 +238,9 @@ def ids(path: pathlib.Path, values: pd.Series) -> pd.Series:
             "the whole id; a spreadsheet has replaced its last digits, so set the type of the "
             "column to text before saving",
         )
-    if not _any(pc.ends_with(texts, ".0")):
+    if not _any(pc.ends_with(texts, ".0")) and not _any(pc.ends_with(texts, ",0")):
         return values
-    written = pc.fill_null(pc.match_substring_regex(texts, r"^\d+\.0$"), False)
+    written = pc.fill_null(pc.match_substring_regex(texts, r"^\d+[.,]0$"), False)
     decimal = written.to_numpy(zero_copy_only=False)
     if not decimal.any() or not all(map(is_missing_id, values[~decimal].unique())):
         return values

@@ -19,6 +19,8 @@ _FOREIGN = re.compile(
     r"[^\x00-\x7f\u2010-\u203a\u20ac\u2122\xa0-\xbf]{4,}"
     r"|\w*[A-Za-z][\u201a\u0192\u201e\u2020\u2021\u02c6\u2030\u2039\u201c\u201d\u2022\u02dc\u203a]\w+"
     r"|\w*[A-Za-z][\u0160\u0152\u017d\u0178][a-z]\w*"
+    # Letters in UTF-8, of a file that two programs wrote.
+    r"|\w*\u00c3[\u0153\u0178\u201e\u00a1-\u00aa\u00ac-\u00b3\u00b5-\u00ba\u00bc-\u00bf]\w*"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _WORD = re.compile(r"[^\s,;|\"]*[^\x00-\x7f][^\s,;|\"]*")

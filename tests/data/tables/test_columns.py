@@ -121,6 +121,8 @@ def test_unknown_sexes_and_ages(write):
 
 def test_ids_that_a_program_wrote_as_numbers(write):
     assert of(write, "id", "7.0", "", "nan", "0012.0") == ["7", "", "nan", "0012"]
+    assert of(write, "id", "7,0", "", "12,0") == ["7", "", "12"]
+    assert of(write, "id", "7,0", "7,5") == ["7,0", "7,5"]
     # P8 is no number: 7.0 may be an id.
     assert of(write, "id", "7.0", "P8") == ["7.0", "P8"]
     assert of(write, "id", "1e5", "2E+cells") == ["1e5", "2E+cells"]

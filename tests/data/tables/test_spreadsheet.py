@@ -152,6 +152,18 @@ def test_other_encodings_are_not_read_as_western_european(write, name, encoding)
     assert table["name"].tolist() == [name]
 
 
+def test_a_file_of_two_encodings_is_refused(write):
+    """Read as Windows-1252, one patient would have two ids."""
+    rows = [b"name,b\n", "M\u00fcller,1\n".encode(), "M\u00fcller,0\n".encode("cp1252")]
+    with pytest.raises(
+        UserError, match=r"nor in Windows-1252, in which row 2 has 'M\u00c3\u00bcller'"
+    ):
+        spreadsheet.read_table(write(b"".join(rows)))
+    words = "S\u00c3O\n\u00abMANH\u00c3\u00bb\n\u201cAMANH\u00c3\u201d\nGr\u00f6\u00dfe\n"
+    table = spreadsheet.read_table(write(f"name\n{words}".encode("cp1252")))
+    assert table["name"].tolist() == words.split()
+
+
 def test_an_encoding_that_does_not_fit(write):
     path = write("name,b\nM\u00fcller,1\n")
     with pytest.raises(UserError, match=r"is not text in ASCII \(byte 8\); name the encoding"):
