@@ -9,10 +9,13 @@ import difflib
 import os
 import pathlib
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from remedis.data import layout_guess, source_names
+from remedis.data.tables import header
 from remedis.errors import UserError, unknown_choice
+from remedis.models.architectures import Architecture
 from remedis.options import label_list, literals, piped, spelled
 from remedis.zoo.weight_forms import EXPECTED, FORMS, OLD_FOLDER
 
@@ -20,6 +23,8 @@ from remedis.zoo.weight_forms import EXPECTED, FORMS, OLD_FOLDER
 _SHORTHAND = re.compile(r"[A-Z]\w*|[\d.x-]+")
 
 
+# Commands that take labels from the user alone: others have a model's, or need none.
+_OWN_LABELS = ("doctor", "prepare", "probe")
 # Keys of configs that name data.
 _DIRECTORIES = ("data_dir", "id_data_dir", "ood_data_dir")
 
@@ -44,8 +49,30 @@ def check_command(parsed: argparse.Namespace) -> None:
         # `embed` takes any folder of images.
         if given.get("source") == "csv" and given.get("command") != "embed":
             layout_guess.refuse_other_layout(given["data"])
+        if given.get("source") == "csv":
+            _check_table(given)
     if "image" in given and not re.match(r"\w+:", given["image"]):
         check_path(given["image"], "image file")
+
+
+def _check_table(given: Mapping[str, Any]) -> None:
+    """Raises a UserError for a table without named labels, or whose header lacks one.
+
+    Args:
+      given: arguments of a command on data of the source `csv`.
+    """
+    if "labels" not in given:
+        if given["command"] in _OWN_LABELS:
+            layout_guess.refuse_without_labels()
+    elif not given["option"]:  # which may rename columns
+        _check_labels(given["data"], label_list(given["labels"]))
+
+
+def _check_labels(data: str, labels: Sequence[str]) -> None:
+    """Raises the UserError of the reader of tables for a plain table that lacks a label."""
+    table = layout_guess.table_of(data)
+    if names := header.plain(table):
+        header.check(table, names, ("path", *labels), 1, header.to_map(table))
 
 
 def check_config(config: Any, name: str = "") -> None:
@@ -66,16 +93,22 @@ def check_config(config: Any, name: str = "") -> None:
                 layout_guess.refuse_other_layout(
                     value, lambda other: f"set {spelled(f'{name}source', other)}"
                 )
+                if config.get("labels") and not config.get("source_options"):
+                    _check_labels(value, config.labels)
         elif key == "checkpoint" and value:
             check_weights(value, spelled(f"{name}{key}"))
 
 
 def check_weights(specification: str, option: str = "") -> None:
-    """Raises a UserError for weights in a file or folder that does not exist."""
+    """Raises a UserError for an unknown architecture, or a file or folder that does not exist."""
     scheme, colon, path = specification.partition(":")
     if not colon or scheme not in (*FORMS, OLD_FOLDER):
         path = "" if _SHORTHAND.fullmatch(specification) else specification
-    elif scheme in ("random", "scratch"):
+    elif scheme == "scratch":
+        if path:
+            Architecture.parse(path)
+        return
+    elif scheme == "random":
         return
     elif scheme == "keras":
         path = path.partition(":")[2]

@@ -9,12 +9,15 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from remedis import files
 from remedis.errors import UserError, some
 from remedis.options import spelled
 
 TABLE = "manifest.csv"
+# A path that does not exist and ends so is a missing file, not a missing directory.
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".xls")
 # As the readers of these files have it.
 DICOM = re.compile(
     r"\.(?:dcm|dicom|ima)$|^(?:[a-z]{2,10}\.)?[0-9]+(?:\.[0-9]+){3,}$", re.IGNORECASE
@@ -52,6 +55,20 @@ def refuse_other_layout(data: files.Path, choose: Callable[[str], str] = choose)
     path = pathlib.Path(data)
     if not (path / TABLE).is_file() and (sentence := advice(path, choose)):
         raise UserError(f"There is no file {path / TABLE}. {sentence}")
+
+
+def table_of(data: files.Path) -> pathlib.Path:
+    """Returns the table that the source `csv` reads: the file, or that of a directory."""
+    path = pathlib.Path(data)
+    return path if path.is_file() or path.suffix.lower() in TABLE_SUFFIXES else path / TABLE
+
+
+def refuse_without_labels() -> NoReturn:
+    """Raises the UserError for a table whose label columns are not named."""
+    raise UserError(
+        "The source 'csv' needs the names of its label columns: set "
+        f"{spelled('labels', 'LABEL_A,LABEL_B')}."
+    )
 
 
 def has_only_dicom(data: files.Path) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from remedis import files
 from remedis.data import canonical_ids
-from remedis.data.tables import columns, missing, spreadsheet, table_form
+from remedis.data.tables import columns, header, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.data.tables.table_form import AS_FOUND, TableForm
 from remedis.errors import UserError, some, unknown_choice
@@ -233,8 +233,7 @@ def read_csv(
     root = pathlib.Path(root or path.parent)
     check_labels(labels)
     required = ("path", *labels)
-    advice = f"Rename a column, or map it: remedis manifest {path} proposes how."
-    table = spreadsheet.read_table(path, required, form, advice)
+    table = spreadsheet.read_table(path, required, form, header.to_map(path))
     for name in table.columns.intersection(list(canonical_ids.COLUMNS)):
         table[name] = columns.ids(path, table[name])
     if not allow_missing_patient_ids:

@@ -1,5 +1,6 @@
 """Mistakes on a command line are found before TensorFlow and pandas are loaded."""
 
+import argparse
 import subprocess
 import sys
 
@@ -25,6 +26,7 @@ assert status == 1 and not heavy and seconds < 1, (status, heavy, seconds)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "manifest.csv").touch()
+    (tmp_path / "own.csv").write_text("path,patient_id,label,Mass\n1.png,1,1,0\n")
     (tmp_path / "run").mkdir()
     for kind in ("a", "b"):
         (tmp_path / "classes" / kind).mkdir(parents=True)
@@ -39,6 +41,23 @@ def folder(tmp_path, monkeypatch):
         ("doctor manifst.csv", "manifst.csv does not exist: did you mean manifest.csv? Expected"),
         ("doctor manifest.csv --source=cvs", "Unknown source 'cvs': did you mean 'csv'?"),
         ("doctor manifest.csv --labels='a", "--labels is "),
+        ("doctor own.csv", "The source 'csv' needs the names of its label columns: set --labels="),
+        ("probe run own.csv", "The source 'csv' needs the names of its label columns: set --label"),
+        (
+            "doctor own.csv --labels=mass",
+            "own.csv, row 1: no column 'mass' (did you mean 'Mass'?); the columns are: path, "
+            "patient_id, label, Mass. Rename a column, or map it: remedis manifest own.csv prop",
+        ),
+        ("embed run own.csv --labels=no --out=e.npz", "own.csv, row 1: no column 'no'; the colum"),
+        ("evaluate run own.csv --labels=no --out=o", "own.csv, row 1: no column 'no'; the column"),
+        (
+            "finetune --config=own_data --config.data_dir=own.csv --config.labels=no --workdir=w",
+            "own.csv, row 1: no column 'no'; the columns are",
+        ),
+        (
+            "finetune --config=own_data --config.checkpoint=scratch:1-1-1-1x0.25 --workdir=w",
+            "Width 0.25 gives 16 channels; group normalisation needs a multiple of 32",
+        ),
         ("doctor manifest.csv --labels=a --out=x.pdf", "Argument --out: 'x.pdf' does not end in "),
         ("prepare data --out=o --name=n --preprocess=resize(2", "Preprocessing 'resize(2' cannot "),
         ("embed no/run manifest.csv --out=e.npz", "no/run does not exist; there is no no. Expect"),
@@ -86,6 +105,16 @@ def test_a_mistake_is_one_line_within_a_second(command, sentence, folder):
     )
     assert run.stderr.startswith(f"error: {sentence}"), run.stderr
     assert (run.returncode, run.stderr.count("\n")) == (0, 1)
+    assert not (folder / "w").exists()
+
+
+@pytest.mark.parametrize("option", ["columns=Mass=label2", "separator=comma", "values=Ja=1"])
+def test_labels_that_an_option_may_name_pass(option, folder):
+    early_checks.check_command(
+        argparse.Namespace(
+            command="doctor", data="own.csv", source="csv", labels="label2", option=[option]
+        )
+    )
 
 
 def test_paths_of_a_rehearsal_are_made_later(folder):

@@ -17,11 +17,6 @@ from collections.abc import Sequence
 from remedis import files
 from remedis.data import image_list, layout_guess, manifest
 from remedis.data.tables.table_form import TableForm
-from remedis.errors import UserError
-from remedis.options import spelled
-
-# A path that does not exist and ends so is a missing file, not a missing directory.
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".xlsx", ".xls")
 
 
 def load(
@@ -53,10 +48,7 @@ def load(
     """
     path = _table(data_dir)
     if labels is None:
-        raise UserError(
-            "The source 'csv' needs the names of its label columns: set "
-            f"{spelled('labels', 'LABEL_A,LABEL_B')}."
-        )
+        layout_guess.refuse_without_labels()
     return manifest.read_csv(
         path,
         labels,
@@ -96,8 +88,7 @@ def _table(data_dir: files.Path) -> pathlib.Path:
     Raises:
       UserError: it is not there, and the directory looks like that of another source.
     """
-    path = pathlib.Path(data_dir)
-    if path.is_file() or path.suffix.lower() in TABLE_SUFFIXES:
-        return path
-    layout_guess.refuse_other_layout(path)
-    return path / layout_guess.TABLE
+    path = layout_guess.table_of(data_dir)
+    if path != pathlib.Path(data_dir):
+        layout_guess.refuse_other_layout(data_dir)
+    return path

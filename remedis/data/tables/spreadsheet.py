@@ -6,7 +6,6 @@ shows (the header is row 1), so that every later error can name the row.
 """
 
 import csv
-import difflib
 import gzip
 import io
 import logging
@@ -22,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from remedis.data.tables import decoding, separators
+from remedis.data.tables import decoding, header, separators
 from remedis.data.tables.strings import STRING
 from remedis.data.tables.table_form import AS_FOUND, SEPARATORS, TableForm
 from remedis.errors import UserError, some, unknown_choice
@@ -110,22 +109,22 @@ def parse_table(
     separator = form.separator or stated or separators.find(path, text, wanted)
     try:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-        header = [name.strip() for name in next(lines, [])]
+        names = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
         raise UserError(f"{path} cannot be read as a CSV file: {error}.") from error
-    if not any(header):
+    if not any(names):
         raise UserError(f"{path} has no header; expected the names of its columns in row {start}.")
     if separator != "," and not form.separator:
         remark += f"{' with' if remark else 'with'} columns separated by {SEPARATORS[separator]}s"
     if remark:
         _LOG.info(f"{path}: read {remark}.")
-    header = _renamed(path, header, form.columns)
-    _check_header(path, header, required, start, advice)
-    columns = _read_plain(contents, len(header), separator) or _read_any(
-        path, text, len(header), separator, start
+    names = _renamed(path, names, form.columns)
+    header.check(path, names, required, start, advice)
+    columns = _read_plain(contents, len(names), separator) or _read_any(
+        path, text, len(names), separator, start
     )
     table = pd.DataFrame(
-        {name: values for name, values in zip(header, columns, strict=True) if name}
+        {name: values for name, values in zip(names, columns, strict=True) if name}
     )
     table.index = pd.RangeIndex(start + 1, len(table) + start + 1, name="row")
     blank = np.ones(len(table), bool)
@@ -198,25 +197,6 @@ def _read_any(path: pathlib.Path, text: str, width: int, separator: str, start: 
         ) from error
     columns = zip(*rows, strict=True) if rows else [()] * width
     return [pd.array([v.strip() for v in values], dtype=STRING) for values in columns]
-
-
-def _check_header(
-    path: pathlib.Path, header: list[str], required: Sequence[str], start: int, advice: str
-) -> None:
-    named = [name for name in header if name]
-    if repeated := sorted({name for name in named if named.count(name) > 1}):
-        raise UserError(
-            f"{path}, row {start}: the column {repeated[0]!r} appears twice; remove one."
-        )
-    if missing := [name for name in required if name not in named]:
-        by_lower = {name.lower(): name for name in named}
-        near = difflib.get_close_matches(missing[0].lower(), list(by_lower), n=1)
-        hint = f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
-        names = ", ".join(repr(name) for name in missing)
-        raise UserError(
-            f"{path}, row {start}: no column {names}{hint}; the columns are: {', '.join(named)}. "
-            f"{advice}"
-        )
 
 
 def _fitted(path: pathlib.Path, number: int, row: list[str], width: int) -> list[str]:
