@@ -175,8 +175,6 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     )
     chosen = fitted_calibration.to_json(), chosen_thresholds.to_json(), labels
     choice_notes = choice_sentences.choice_notes(*chosen)
-    for note in choice_notes:
-        _LOG.info(note)
 
     def evaluated(split: str) -> dict[str, Any]:
         return evaluate_table(

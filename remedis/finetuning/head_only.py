@@ -91,8 +91,6 @@ def fit(
         validation_groups=data.validation.table["patient_id"],
     )
     note = _note(probe, classifier.labels)
-    if not probe.chosen.all():
-        _LOG.log(logging.INFO if probe.chosen.any() else logging.WARNING, note)
     if not probe.converged:
         _LOG.warning("The solver of the probe did not converge: take its numbers with care.")
     classifier.set_head(probe.kernel, probe.bias)

@@ -64,7 +64,8 @@ def info(name_or_folder: str) -> tuple[RenderableType, dict[str, Any]]:
         raise UserError(
             f"{name_or_folder} is not a folder; expected that of a SavedModel or a run."
         )
-    raise unknown_choice("model", name_or_folder, names.NAMES)
+    unknown = unknown_choice("model", name_or_folder, names.NAMES)
+    raise UserError(f"{unknown} There is no folder of this name either.")
 
 
 def _of_record(record: records.Record) -> dict[str, str]:

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from remedis.data import source_names
 from remedis.data.checks.doctor import ERROR, NOTE, WARNING, Diagnosis
 from remedis.data.checks.doctor.diagnosis import SEVERITIES, Rows
 from remedis.errors import counted
@@ -31,7 +32,11 @@ _TEXT_COLUMNS = ("label", "split", "sex", "view", "site", "looks")  # the others
 
 def diagnosis_report(diagnosis: Diagnosis) -> RenderableType:
     """Returns tables first, then findings; the worst stand last, where a terminal shows them."""
-    heading = f"{counted(diagnosis.images, 'image')} of {diagnosis.source}"
+    # The source of a table is its path; others need the directory beside their name.
+    place = diagnosis.source
+    if place in source_names.NAMES:
+        place = f"{diagnosis.directory}, source {place}"
+    heading = f"{counted(diagnosis.images, 'image')} of {place}"
     if diagnosis.checkpoint is not None:
         heading += f", for {diagnosis.checkpoint.name}"
     lines: list[RenderableType] = [Text(heading, style="bold")]

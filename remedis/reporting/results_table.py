@@ -117,8 +117,10 @@ def subgroup_table(results: Mapping[str, Any]) -> Table:
                 style="" if area.estimable else "dim",
             )
         gaps = [values["gaps"].get(name) for name in ("auroc", "sensitivity", "specificity")]
-        cells = ["" if gap is None else _gap(gap) for gap in gaps]
-        table.add_row(Text(f"{column}: gap"), *cells, "", "", style="bold", end_section=True)
+        if any(gap is not None for gap in gaps):
+            cells = ["" if gap is None else _gap(gap) for gap in gaps]
+            table.add_row(Text(f"{column}: gap"), *cells, "", "", style="bold")
+        table.add_section()
     return table
 
 

@@ -44,9 +44,11 @@ def roc_curves(
     names = list(result.labels)
     known, score = checked(labels, scores, names)
     lines = []
-    if len(names) > 1:
+    if len(names) > 1 and result.averaged:
         number = f"{len(result.averaged)} of {len(names)} labels"
         lines.append(f"Mean AUROC of {number}: {result.mean}.")
+    elif len(names) > 1:
+        lines.append("No label has an estimable AUROC.")
     chosen = None if result.thresholds is None else result.thresholds.to_json()
     if chosen is not None and has_thresholds(chosen, names):
         data = threshold_data(chosen, names)

@@ -235,12 +235,13 @@ def _subgroups(evaluated: Mapping[str, Any]) -> list[Table]:
             [group, *(_interval(of[name]) for name in metrics), f"{of['auroc']['patients']:,}"]
             for group, of in values["groups"].items()
         ]
-        gaps = (values["gaps"].get(name) for name in metrics)
+        gaps = [values["gaps"].get(name) for name in metrics]
         cells = [
             "" if gap is None else f"{gap['value']:.3f} [{gap['low']:.3f}, {gap['high']:.3f}]"
             for gap in gaps
         ]
-        rows.append(["gap, largest minus smallest", *cells, ""])
+        if any(cells):
+            rows.append(["gap, largest minus smallest", *cells, ""])
         names = ["AUROC" if name == "auroc" else name for name in metrics]
         caption = f"By {column}, {label}; sensitivity and specificity at the Youden threshold."
         tables.append(Table(caption, [column, *names, "patients"], rows, "estimates"))

@@ -35,6 +35,8 @@ def test_info_of_a_name(capsys):
     [
         ("cxr-52x2-remedis-m", "did you mean 'cxr-152x2-remedis-m'?"),
         ("cxr_50x1_remedis_m", "did you mean 'cxr-50x1-remedis-m'?"),
+        ("nope", "cxr-50x1-remedis-s, cxr-152x2-remedis-m"),
+        ("nope", ". There is no folder of this name either."),
         (
             "no/such/folder",
             "no/such/folder is not a folder; expected that of a SavedModel or",

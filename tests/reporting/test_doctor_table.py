@@ -40,6 +40,11 @@ def printed(diagnosis: Diagnosis) -> str:
     return buffer.getvalue()
 
 
+def test_the_heading_of_a_public_layout_names_its_directory():
+    text = printed(Diagnosis("dicom", 1, (), {}, directory="/data/pacs"))
+    assert text.startswith("1 image of /data/pacs, source dicom\n")
+
+
 def test_tables_and_findings():
     text = printed(Diagnosis("my data", 1239, FINDINGS, TABLES))
     lines = [" ".join(line.split()) for line in text.splitlines()]

@@ -189,6 +189,9 @@ def test_roc_draws_no_curve_that_is_not_estimable():
     assert figure.axes[1].texts[0].get_text() == "not estimable\n" + (
         f"{result.labels['b'].patients} patients\n0 positive"
     )
+    result = evaluate(0 * labels, scores, ["a", "b"], [None] * 300, resamples=40)
+    figure = roc_curves(0 * labels, scores, result, random_weights=False)
+    assert any("No label has an estimable AUROC." in text.get_text() for text in figure.texts)
     with pytest.raises(UserError, match="2 label names for 1 columns"):
         roc_curves(labels[:, :1], scores[:, :1], result, random_weights=False)
 

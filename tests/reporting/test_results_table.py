@@ -189,6 +189,10 @@ def test_subgroups_show_the_mean_the_gap_and_what_is_not_estimable():
     assert f"{gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]" in rows["sex: gap"]
     assert "not estimable" in rows["age: 0-19"]
     assert "mean of the labels estimable in every group" in text
+    for labels in results["subgroups"].values():
+        for name in labels["mean"]["gaps"]:
+            labels["mean"]["gaps"][name] = None
+    assert "gap" not in _shown(results)
     assert "Subgroups (" in _shown(_split_results(("Edema",)))
     assert "Subgroups" not in _shown({**results, "subgroups": {}})
 

@@ -81,6 +81,17 @@ def test_the_page_has_numbers_caveats_data_and_weights(finished):
     assert "Research software, not a diagnostic device." in text
 
 
+def test_a_gap_that_is_not_estimable_has_no_row(tmp_path):
+    folder = run(tmp_path / "run")
+    test = results_of(folder)["test"]
+    for labels in test["subgroups"].values():
+        for values in labels.values():
+            values["gaps"] = dict.fromkeys(values["gaps"])
+    results_of(folder, test=test)
+    run_report.write(folder)
+    assert "gap, largest minus smallest" not in text_of(folder)[1]
+
+
 def test_a_name_of_a_label_cannot_break_the_page(tmp_path):
     folder = run(tmp_path / "run", names=("<b>&",), subgroups=False, random_weights=False)
     run_report.write(folder)

@@ -73,6 +73,7 @@ class Diagnosis:
       tables: rows of plain values by name: `splits`, `labels`, `sex`, `view`, `site`, `age`,
         `sizes`, `channels`, `bits`, `histogram`; those that the data have.
       checkpoint: the expectation that the images were compared with, if any.
+      directory: of the data.
     """
 
     source: str
@@ -80,6 +81,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     tables: Mapping[str, Rows]
     checkpoint: Expectation | None = None
+    directory: str = ""
 
     @property
     def ok(self) -> bool:

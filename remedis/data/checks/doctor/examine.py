@@ -1,5 +1,6 @@
 """The examination of a manifest: splits, leaks, labels and images, as training would read them."""
 
+import os
 from collections.abc import Mapping
 
 import pandas as pd
@@ -114,7 +115,8 @@ def diagnose(
         tables |= counts.of_images(scanned)
     if expected is not None:
         findings += _checkpoint(manifest, expected)
-    return Diagnosis(manifest.source, total, ordered(findings), tables, expected)
+    directory = os.fspath(manifest.root)
+    return Diagnosis(manifest.source, total, ordered(findings), tables, expected, directory)
 
 
 def _missing_patients(manifest: Manifest) -> Finding:
