@@ -29,6 +29,8 @@ _PREFERRED = (
     *("Arial Unicode MS", "Noto Sans", "Noto Sans Devanagari", "Nirmala UI", "Noto Sans Thai"),
     *("Leelawadee UI", "Lohit Devanagari"),
 )
+# Fonts that draw a box for every character; matplotlib 3.11 ships the second.
+_BOXES = ("LastResort", "Last Resort", ".LastResort", "Adobe Blank", "Adobe NotDef")
 _CJK = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH")
 _said: set[str] = set()
 
@@ -120,7 +122,11 @@ def _characters(path: str) -> frozenset[str]:
 @functools.lru_cache(maxsize=64)
 def _families(missing: frozenset[str]) -> tuple[tuple[str, ...], str]:
     """Returns installed fonts that have the characters, and those that no font has."""
-    installed = {entry.name: entry.fname for entry in font_manager.fontManager.ttflist}
+    installed = {
+        entry.name: entry.fname
+        for entry in font_manager.fontManager.ttflist
+        if not entry.name.startswith(_BOXES)
+    }
     names = [name for name in _PREFERRED if name in installed]
     names += sorted(name for name in installed if name not in names)
     chosen, left = [], set(missing)

@@ -1,7 +1,9 @@
 """Figures with scripts that matplotlib's own font lacks."""
 
 import logging
+from pathlib import Path
 
+import matplotlib
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
@@ -16,8 +18,10 @@ KNOT = "\u7d50\u7bc0"  # Japanese for nodule
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch):
-    """Hides the machine's own fonts and what was said before."""
-    own = [one for one in font_manager.fontManager.ttflist if one.name == "DejaVu Sans"]
+    """Hides the fonts of the machine, but not matplotlib's, and what was said before."""
+    shipped = str(Path(matplotlib.get_data_path()).resolve())
+    fonts_of_all = font_manager.fontManager.ttflist
+    own = [one for one in fonts_of_all if str(Path(one.fname).resolve()).startswith(shipped)]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     monkeypatch.setattr(fonts, "_said", set())
     fonts._families.cache_clear()
@@ -28,6 +32,10 @@ def forgotten(monkeypatch):
 @pytest.fixture
 def installed(tmp_path):
     """Installs a font whose only letters are two Japanese ones."""
+    install(tmp_path, "Knots")
+
+
+def install(folder, name):
     pen = TTGlyphPen(None)
     for move, point in (("moveTo", (0, 0)), ("lineTo", (900, 0)), ("lineTo", (450, 800))):
         getattr(pen, move)(point)
@@ -40,11 +48,11 @@ def installed(tmp_path):
     builder.setupGlyf(dict.fromkeys(names, glyph))
     builder.setupHorizontalMetrics(dict.fromkeys(names, (1000, 0)))
     builder.setupHorizontalHeader(ascent=800, descent=-200)
-    builder.setupNameTable({"familyName": "Knots", "styleName": "Regular"})
+    builder.setupNameTable({"familyName": name, "styleName": "Regular"})
     builder.setupOS2()
     builder.setupPost()
-    builder.save(tmp_path / "knots.ttf")
-    font_manager.fontManager.addfont(tmp_path / "knots.ttf")
+    builder.save(folder / f"{name}.ttf")
+    font_manager.fontManager.addfont(folder / f"{name}.ttf")
 
 
 def figure_with(text):
@@ -72,6 +80,12 @@ def test_without_a_font_one_line_says_what_to_install(tmp_path, caplog, recwarn)
     assert message.startswith("No installed font has the characters of figures in CJK (such as ")
     assert "install Noto Sans CJK" in message
     assert not [one for one in recwarn if "Glyph" in str(one.message)]
+
+
+def test_a_font_of_boxes_is_none(tmp_path, caplog):
+    install(tmp_path, "Last Resort High-Efficiency")
+    fonts.use_fonts(figure_with(KNOT))
+    assert caplog.messages[0].startswith("No installed font has the characters of figures in CJK")
 
 
 def test_a_page_leaves_the_fonts_to_the_browser(caplog):
