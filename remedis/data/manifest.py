@@ -15,7 +15,7 @@ from remedis.data import canonical_ids
 from remedis.data.tables import columns, header, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.data.tables.table_form import AS_FOUND, TableForm
-from remedis.errors import UserError, some, unknown_choice
+from remedis.errors import UserError, counted, some, unknown_choice
 from remedis.options import spelled
 
 _LOG = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Manifest:
             if name in canonical_ids.COLUMNS:
                 table[name] = _known_ids(self.source, table[name])
             elif name in _MAY_BE_UNKNOWN:
-                table[name] = missing.known_values(table[name])
+                table[name] = _known_values(self.source, table[name])
             elif name in _TEXT or isinstance(table[name].dtype, pd.StringDtype):
                 table[name] = blank_as_missing(table[name].astype(STRING))
         for name in table.columns.intersection(list(_NUMBERS)):
@@ -179,6 +179,18 @@ def _known_ids(source: str, values: pd.Series) -> pd.Series:
             f"{remark}."
         )
     return ids
+
+
+def _known_values(source: str, values: pd.Series) -> pd.Series:
+    """Returns a column of words without those for unknown; says which: `NA` may be a site."""
+    known = missing.known_values(values)
+    unknown = values.astype(STRING)[known.isna()].dropna().str.strip()
+    if words := sorted({word for word in unknown if word}):
+        _LOG.info(
+            f"{source}: column {values.name!r}: read {some([repr(word) for word in words])} as "
+            f"unknown ({counted(int(known.isna().sum()), 'image')})."
+        )
+    return known
 
 
 def beside(labels: Sequence[str], taken: Collection[str]) -> dict[str, str]:

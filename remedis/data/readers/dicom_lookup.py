@@ -52,9 +52,11 @@ class LookupTable:
         """Returns the entries of [H, W] values, rounded to integers, as float64.
 
         Values below the first mapped one give the first entry, values above the last one the last.
+        Entries above white are white.
         """
         index = np.clip(np.floor(values + 0.5) - self.first, 0, len(self.entries) - 1)
-        return self.entries[index.astype(np.int64)].astype(np.float64)
+        entries = np.minimum(self.entries, self.white).astype(np.float64)
+        return entries[index.astype(np.int64)]
 
 
 def read(item: Any, low: float, high: float, name: str) -> LookupTable:
@@ -107,9 +109,13 @@ def used_bits(entries: np.ndarray, declared: int) -> int:
 
     Args:
       entries: integers from 0 to 65535.
-      declared: bits per entry as the descriptor states them; above 8 they do not count.
+      declared: bits per entry as the descriptor states them; above 8 they do not count, unless the
+        largest entry is just one above them.
     """
-    return max(int(entries.max()).bit_length(), min(declared, _FEWEST_BITS), 1)
+    largest = int(entries.max())
+    if largest == 1 << declared and declared >= _FEWEST_BITS:
+        return declared  # one above white is a table rounded or scaled by 2^bits, not one bit more
+    return max(largest.bit_length(), min(declared, _FEWEST_BITS), 1)
 
 
 def _signed(first: int, count: int, low: float, high: float) -> int:

@@ -44,9 +44,11 @@ _SPLIT_WORDS = {
     "id_validation": "id_validation",
 }
 _SEXES = {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
-_NO_SEX = ("o", "u", "other")
+_NO_SEX = ("o", "u", "other", "d", "divers", "diverse", "x")
 _PLAIN_SEXES = frozenset(("f", "m", "female", "male", "", "o", "u", "other", "unknown"))
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+[A-Za-z]?")
+# The ages above 89 in one group, as HIPAA's Safe Harbor has them (45 CFR 164.514(b)(2)(i)(C)).
+_OLDEST_AGE = re.compile(r"(?P<from>[89]\d) ?\+|>= ?(?P<least>[89]\d)|> ?(?P<above>[89]\d)")
 # A number that Excel or pandas wrote in powers of ten, and so without its last digits.
 _SHORTENED = r"^\d(?:[.,]\d+)?[eE]\+\d+$"
 
@@ -121,8 +123,9 @@ def split(text: str) -> str:
 
 
 def sexes(path: pathlib.Path, values: pd.Series) -> pd.Series:
-    """Returns F, M or missing, from F, M, Female, Male, Woman, Man, Other, O, U or nothing.
+    """Returns F, M or missing, from F, M, Female, Male, Woman, Man, or another or no sex.
 
+    Another sex is Other, O, Diverse, Divers, D or X; U is unknown. Both are missing.
     Upper and lower case have the same meaning; so have the words of `missing` and an empty value.
 
     Raises:
@@ -149,7 +152,8 @@ def ages(path: pathlib.Path, values: pd.Series, implausible: str = "refuse") -> 
     Args:
       path: the file of the values, for errors.
       values: numbers of years, or ages with a unit as in DICOM: `058Y`, `011M`, `006W`, `013D`;
-        with a decimal point or comma; for unknown a word of `missing`.
+        with a decimal point or comma; for unknown a word of `missing`. `90+`, `>89` and `>=90`, as
+        de-identified data have them, are 90.
       implausible: `refuse` an age outside 0 to 120 years, or count it as `unknown`.
 
     Raises:
@@ -170,6 +174,9 @@ def age(text: str, implausible: str = "refuse") -> float:
     """
     if is_missing(text):
         return float("nan")
+    if oldest := _OLDEST_AGE.fullmatch(text):
+        first = oldest["from"] or oldest["least"]
+        return float(first) if first else float(oldest["above"]) + 1
     unit = YEARS_PER.get(text[-1].upper())
     years = _number(text) if unit is None else _number(text[:-1]) * unit
     if 0 <= years <= OLDEST:
@@ -295,7 +302,8 @@ def _numbers(
     """Returns a column of numbers as float64; refuses points beside decimal commas."""
 
     def is_plain(text: str) -> bool:
-        return "," not in text and not (text and is_missing(text))
+        is_number = not any(mark in text for mark in ",<>+")
+        return is_number and not (text and is_missing(text))
 
     spreadsheet.refuse(path, values, beside_commas(values), COMMA_EXPECTED)
     return spreadsheet.parsed(path, values, parse, expected, is_plain).astype("float64")

@@ -65,6 +65,10 @@ def test_white_is_that_of_the_bits_that_entries_fill(read, kind, colours, declar
         ((0, 40000), 16, 16),
         ((0, 40000), 12, 16),
         ((0, 1023), 12, 10),
+        # Rounded up, one above the largest number of the stated bits.
+        ((0, 4096), 12, 12),
+        ((0, 4097), 12, 13),
+        ((0, 256), 8, 8),
         # A table of 8 bits is taken at its word.
         ((0, 100), 8, 8),
         ((0, 15), 4, 4),

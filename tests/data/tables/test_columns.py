@@ -34,6 +34,23 @@ def test_labels_and_micrometres(write):
     np.testing.assert_array_equal(columns.mpps(path, table["mpp"]), [0.5, np.nan, 1, 2])
 
 
+def test_the_oldest_ages_are_one_group(write, caplog):
+    path = write("age\n90+\n>89\n>= 90\n41\n")
+    with caplog.at_level(logging.INFO):
+        ages = columns.ages(path, spreadsheet.read_table(path)["age"])
+    assert ages.tolist() == [90, 90, 90, 41]
+    assert "column 'age': read '90+' as 90" in caplog.text
+    path = write("age\n50+\n")
+    with pytest.raises(UserError, match=r"got '50\+'.*expected an age"):
+        columns.ages(path, spreadsheet.read_table(path)["age"])
+
+
+def test_another_sex_is_neither(write):
+    path = write("sex\nD\ndivers\nX\nf\n")
+    sexes = columns.sexes(path, spreadsheet.read_table(path)["sex"])
+    assert sexes.fillna("?").tolist() == ["?", "?", "?", "F"]
+
+
 def test_sexes_and_ages(write):
     path = write("sex,age\nMale,058Y\nf,6M\nUnknown,\nM,41\n")
     table = spreadsheet.read_table(path)
