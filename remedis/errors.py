@@ -22,9 +22,9 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     """
     names = list(choices)
     near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
-    hint = f": did you mean {near[0]!r}?" if near else "."
+    hint = f": did you mean {quoted(near[0])}?" if near else "."
     listed = ", ".join(f'"{name}"' if "," in str(name) else str(name) for name in names)
-    return UserError(f"Unknown {kind} {str(got)!r}{hint} Choose from: {listed}.")
+    return UserError(f"Unknown {kind} {quoted(got)}{hint} Choose from: {listed}.")
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:
@@ -62,6 +62,14 @@ def some(names: Sequence[object], total: int | None = None, limit: int = 5) -> s
     listed = [str(name) for name in names[:limit]]
     more = (len(names) if total is None else total) - len(listed)
     return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")
+
+
+def quoted(text: object) -> str:
+    r"""Returns a text in quotes as a file holds it: `'D:\PACS\1.dcm'`, without doubled backslashes.
+
+    Other characters are as `repr` writes them: a quote within, the end of a line.
+    """
+    return repr(str(text)).replace("\\\\", "\\")
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

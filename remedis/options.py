@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, quoted, unknown_choice
 
 _Settings = TypeVar("_Settings")
 
@@ -103,7 +103,7 @@ def quoted_items(text: str, separator: str, what: str) -> list[str]:
         rows = list(csv.reader([text], delimiter=separator, skipinitialspace=True, strict=True))
     except csv.Error as error:
         raise UserError(
-            f"{what} is {text!r}, which is not a list with {separator!r} between its parts "
+            f"{what} is {quoted(text)}, which is not a list with {separator!r} between its parts "
             f"({error}); put a part with {separator!r} into double quotes, and write a quote twice."
         ) from error
     return [part for part in (part.strip() for row in rows for part in row) if part]
@@ -152,7 +152,7 @@ def pair(text: str, what: str, expected: str) -> tuple[str, str]:
     """
     key, _, value = (piece.strip() for piece in text.rpartition("="))
     if not key or not value:
-        raise UserError(f"{what} has {text.strip()!r}; expected {expected}.")
+        raise UserError(f"{what} has {quoted(text.strip())}; expected {expected}.")
     return key, value
 
 
@@ -184,7 +184,7 @@ def pairs(
         divided = part.rpartition(sign) if at_last else part.partition(sign)
         key, _, value = (piece.strip() for piece in divided)
         if not key or not value:
-            raise UserError(f"{what} has {part!r}; expected {expected}.")
+            raise UserError(f"{what} has {quoted(part)}; expected {expected}.")
         named.append((key, value))
     return named
 
@@ -228,7 +228,7 @@ def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
     for text in filter(str.strip, texts):
         key, sign, value = (piece.strip() for piece in text.partition("="))
         if not sign or not key:
-            raise UserError(f"{what} has {text.strip()!r}; expected KEY=VALUE.")
+            raise UserError(f"{what} has {quoted(text.strip())}; expected KEY=VALUE.")
         try:
             values[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -267,12 +267,14 @@ def values_by_name(text: str, *, what: str, expected: str) -> dict[str, dict[str
         name, _, listed = (piece.strip() for piece in part.partition(":"))
         texts = _apart(listed, ",", what, expected)
         if not name or not texts:
-            raise UserError(f"{what} has {part!r}; expected {expected}.")
+            raise UserError(f"{what} has {quoted(part)}; expected {expected}.")
         if name in named:
             raise UserError(f"{what} names {name!r} twice; write all of its keys behind one colon.")
         named[name] = values = literals(texts, what)
         if len(values) < len(texts):
-            raise UserError(f"{what} has {part!r}, in which a key stands twice; write it once.")
+            raise UserError(
+                f"{what} has {quoted(part)}, in which a key stands twice; write it once."
+            )
     return named
 
 
@@ -282,7 +284,8 @@ def _apart(text: str, separator: str, what: str, expected: str) -> list[str]:
     other = {";": ",", ",": ";"}[separator]
     if not re.fullmatch(f"(?:{whole}|[;,])*", text):
         raise UserError(
-            f"{what} is {text!r}, in which a quote or a bracket is not closed; expected {expected}."
+            f"{what} is {quoted(text)}, in which a quote or a bracket is not closed; "
+            f"expected {expected}."
         )
     found = (part.strip() for part in re.findall(f"(?:{whole}|{other})+", text))
     return [part for part in found if part]

@@ -1,4 +1,4 @@
-from remedis.errors import counted, some, unknown_choice
+from remedis.errors import counted, quoted, some, unknown_choice
 
 
 def test_some():
@@ -11,6 +11,12 @@ def test_choices_with_a_comma_stand_in_quotes():
     assert str(error) == "Unknown label 'Nodul': did you mean 'Nodule, solid'? Choose from: " + (
         '"Nodule, solid", Mass.'
     )
+
+
+def test_a_text_in_quotes_keeps_its_backslashes():
+    assert quoted("D:\\PACS\\1.dcm") == "'D:\\PACS\\1.dcm'"
+    assert quoted(r"\\server\it's") == r'''"\\server\it's"'''
+    assert quoted("a\nb") == r"'a\nb'"
 
 
 def test_nouns_agree_with_their_number():

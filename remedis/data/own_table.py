@@ -20,7 +20,7 @@ from remedis.data.own_table_problems import LISTED, Problem, and_more, opt_out
 from remedis.data.tables import columns, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING
 from remedis.data.tables.table_form import TableForm
-from remedis.errors import UserError, some
+from remedis.errors import UserError, quoted, some
 
 _TAKEN = (*REQUIRED, *KNOWN)
 
@@ -226,7 +226,7 @@ class _Reader:
             if column in self._names:
                 stated[column] = name
             else:
-                self._add(f"There is no column {column!r}{self._near(column)}.")
+                self._add(f"There is no column {quoted(column)}{self._near(column)}.")
         return stated
 
     def _near(self, name: str) -> str:
@@ -235,7 +235,7 @@ class _Reader:
         wanted = own_table_guesses.simplified(name)
         near = difflib.get_close_matches(wanted, list(simple), n=1, cutoff=0.6)
         if near:
-            return f" (did you mean {simple[near[0]]!r}?)"
+            return f" (did you mean {quoted(simple[near[0]])}?)"
         return f"; the columns are: {', '.join(self._names)}"
 
     def _guessed_roles(
@@ -252,7 +252,7 @@ class _Reader:
                 continue
             needed = role == "path" or (role == "patient_id" and not allow_missing_patient_ids)
             self._add(
-                f"The columns {some([repr(c) for c in candidates])} may each be the {role}; name "
+                f"The columns {some([quoted(c) for c in candidates])} may each be the {role}; name "
                 f"one: --column '{candidates[0]}={role}'.",
                 is_serious=needed,
             )
@@ -279,7 +279,7 @@ class _Reader:
         names = list(name_of.values())
         for name in dict.fromkeys(names):
             if names.count(name) > 1:
-                both = " and ".join(repr(c) for c, n in name_of.items() if n == name)
+                both = " and ".join(quoted(c) for c, n in name_of.items() if n == name)
                 self._add(
                     f"The columns {both} would both be {name!r}; give one another name, such as "
                     f"--column '{name}={name}_before'."
@@ -333,7 +333,7 @@ class _Reader:
             self._prefix_is_guessed = bool(prefix)
             self._form = dataclasses.replace(self._form, path_prefix=prefix)
         paths = columns.paths(self._path, values, self._images, prefix)
-        remark = f"without {prefix!r} in front" if prefix else ""
+        remark = f"without {quoted(prefix)} in front" if prefix else ""
         return paths, dataclasses.replace(reading, remark=remark)
 
     def _ids(self, values: pd.Series, reading: ColumnReading) -> tuple[pd.Series, ColumnReading]:
@@ -373,9 +373,10 @@ class _Reader:
         if kind.parse in (columns.age, columns.mpp):
             pointed = columns.beside_commas(values)
             if pointed.any():
-                value = f"{values[pointed].iloc[0]!r} ({and_more(values.index[pointed])})"
+                value = f"{quoted(values[pointed].iloc[0])} ({and_more(values.index[pointed])})"
                 self._add(
-                    f"Column {reading.column!r} has {value}; expected {columns.COMMA_EXPECTED}."
+                    f"Column {quoted(reading.column)} has {value}; expected "
+                    f"{columns.COMMA_EXPECTED}."
                 )
             # Numbers are too many to list.
             known = [float(text) for text in texts if text]
@@ -398,14 +399,14 @@ class _Reader:
     ) -> None:
         bad.sort(key=lambda i: -counts[i])
         described = [
-            f"{distinct[i]!r} ({and_more(values.index[codes == i])})" for i in bad[:LISTED]
+            f"{quoted(distinct[i])} ({and_more(values.index[codes == i])})" for i in bad[:LISTED]
         ]
         advice = ""
         if kind.meanings:
             choices = ", ".join((*kind.meanings, table_form.UNKNOWN))
             advice = f"; correct them, or map each by --value '{distinct[bad[0]]}=...' ({choices})"
         self._add(
-            f"Column {column!r} has {some(described, len(bad), limit=LISTED)}; expected "
+            f"Column {quoted(column)} has {some(described, len(bad), limit=LISTED)}; expected "
             f"{kind.expected}{advice}."
         )
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from remedis.data import canonical_ids, similar_paths
 from remedis.data.tables import missing
-from remedis.errors import some
+from remedis.errors import quoted, some
 from remedis.options import spelled
 
 LISTED = 5  # values, paths or patients in a sentence
@@ -41,7 +41,7 @@ def of_paths(table: pd.DataFrame, images: pathlib.Path) -> Iterator[Problem]:
     yield from _of_rows("no path", paths.index[paths == ""], "name the file of the image")
     twice = paths.duplicated() & (paths != "")
     if twice.any():
-        shown = some([f"'{path}'" for path in paths[twice].unique()], limit=LISTED)
+        shown = some([quoted(path) for path in paths[twice].unique()], limit=LISTED)
         yield from _of_rows(
             f"the path of an earlier row ({shown})", paths.index[twice], "list every image once"
         )
@@ -49,7 +49,7 @@ def of_paths(table: pd.DataFrame, images: pathlib.Path) -> Iterator[Problem]:
     if there.all():
         return
     absent = paths[~there]
-    listed = [f"'{path}' (row {row})" for row, path in absent.items()]
+    listed = [f"{quoted(path)} (row {row})" for row, path in absent.items()]
     advice = similar_paths.sentence(images, absent.tolist())
     if not advice and not there[paths != ""].any():
         advice = "Name the directory that the paths start from: --images DIR."
@@ -126,7 +126,9 @@ def _several_per_patient(
     several = pairs[pairs["patient_id"].duplicated(keep=False)]
     if len(several):
         first = several.groupby("patient_id", sort=False)[name].agg(" and ".join)
-        shown = some([f"{patient!r} ({both})" for patient, both in first.items()], limit=LISTED)
+        shown = some(
+            [f"{quoted(patient)} ({both})" for patient, both in first.items()], limit=LISTED
+        )
         noun = "patient has" if len(first) == 1 else "patients have"
         sentence = f"{len(first):,} {noun} several {_PLURALS[name]}: {shown}; {advice}."
         yield Problem(sentence, is_serious)

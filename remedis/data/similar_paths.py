@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from remedis import files
 from remedis.data import canonical_ids
+from remedis.errors import quoted
 
 # Readers load TensorFlow, which a table that is right does not need.
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".ima", ".tif", ".tiff", ".bmp")
@@ -115,14 +116,15 @@ def described(pairs: Sequence[tuple[str, str]], total: int) -> str:
     if not pairs:
         return ""
     if total == 1:
-        return f"Did you mean {pairs[0][1]!r}?"
+        return f"Did you mean {quoted(pairs[0][1])}?"
     changes = [_change(path, found) for path, found in pairs]
     change, count = collections.Counter(changes).most_common(1)[0]
     path, found = pairs[changes.index(change)]
+    example = f"{quoted(found)} for {quoted(path)}"
     if count == total:
-        return f"All {total:,} missing files exist {change}, such as {found!r} for {path!r}."
+        return f"All {total:,} missing files exist {change}, such as {example}."
     of_total = f"{len(pairs):,} of {total:,} missing files resemble one that exists"
-    return f"Did you mean {found!r} for {path!r}? {of_total}, {count:,} of them {change}."
+    return f"Did you mean {example}? {of_total}, {count:,} of them {change}."
 
 
 def _located(path: str) -> tuple[str, str]:

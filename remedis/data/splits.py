@@ -28,7 +28,7 @@ from remedis.data.units import (
     uniform,
     unit_ids,
 )
-from remedis.errors import UserError, counted, unknown_choice
+from remedis.errors import UserError, counted, quoted, unknown_choice
 from remedis.options import spelled
 
 # Units by which a stratum may miss its share before units are moved. A unit cannot be divided, and
@@ -78,8 +78,8 @@ def ensure(
             row = int(np.argmax(split.isna().to_numpy(dtype=bool)))
             raise UserError(
                 f"{int(split.isna().sum()):,} of {len(split):,} images have no split, the first "
-                f"{manifest.table['path'].iloc[row]!r}; give every image a split, or none, or "
-                f"have the splits completed ({spelled('complete_splits')})."
+                f"{quoted(manifest.table['path'].iloc[row])}; give every image a split, or none, "
+                f"or have the splits completed ({spelled('complete_splits')})."
             )
         manifest = _completed(manifest, fractions, seed, unit, allow_missing_ids, stratify)
     present = set(manifest.table["split"].unique())

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from remedis.data.own_table import ColumnReading, OwnTable, ValueReading
+from remedis.errors import quoted
 
 _MOST_VALUES = 8
 _GUESS = "?"
@@ -19,10 +20,10 @@ def own_table_report(own: OwnTable) -> RenderableType:
     heading = Text(f"{own.path}: {name_of_images}, images in {own.images}", style="bold")
     table = Table("column", "becomes", "values", box=box.SIMPLE_HEAD)
     for column in own.columns:
-        table.add_row(*map(Text, (repr(column.column), _becomes(column), _values(own, column))))
+        table.add_row(*map(Text, (quoted(column.column), _becomes(column), _values(own, column))))
     lines: list[RenderableType] = [heading, table]
     if own.kept:
-        lines.append(Text(f"Kept as they are: {', '.join(map(repr, own.kept))}."))
+        lines.append(Text(f"Kept as they are: {', '.join(map(quoted, own.kept))}."))
     if own.has_guesses:
         lines.append(Text(f"{_GUESS} marks a guess.", style="yellow"))
     for number, problem in enumerate(own.problems, 1):
@@ -70,7 +71,7 @@ def _values(own: OwnTable, column: ColumnReading) -> str:
 
 def _value(value: ValueReading) -> str:
     if not value.meaning:
-        return f"{value.value!r} cannot be read ({value.rows:,})"
+        return f"{quoted(value.value)} cannot be read ({value.rows:,})"
     same = value.value == value.meaning
-    read = value.value if same else f"{value.value!r} as {value.meaning}"
+    read = value.value if same else f"{quoted(value.value)} as {value.meaning}"
     return f"{read}{' ' + _GUESS if value.guessed else ''} ({value.rows:,})"

@@ -64,7 +64,7 @@ def test_the_suffixes_of_dicom_files_are_known():
         (
             [r"images\a\001.png", r"images\b\x.jpg"],
             "All 2 missing files exist with / for \\, such as 'images/a/001.png' for "
-            r"'images\\a\\001.png'.",
+            r"'images\a\001.png'.",
         ),
         (
             ["a/001.png", "b/x.jpg"],

@@ -11,7 +11,7 @@ import pandas as pd
 from remedis.data import canonical_ids
 from remedis.data.checks.near_duplicates import DISTANCE, pairs
 from remedis.data.manifest import SPLITS, Manifest
-from remedis.errors import UserError, counted, some
+from remedis.errors import UserError, counted, quoted, some
 from remedis.options import spelled
 
 # Columns that are compared, and their nouns in sentences.
@@ -341,5 +341,5 @@ def _refuse_missing(manifest: Manifest, values: pd.Series, noun: str, advice: st
     if len(missing):
         raise UserError(
             f"{len(missing):,} of {len(values):,} images have no {noun}, the first "
-            f"{manifest.table['path'][missing.index[0]]!r}; {advice}."
+            f"{quoted(manifest.table['path'][missing.index[0]])}; {advice}."
         )

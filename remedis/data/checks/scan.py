@@ -14,7 +14,7 @@ from remedis.data import readers, similar_paths
 from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
 from remedis.data.manifest import Manifest
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError, counted, some
+from remedis.errors import UserError, counted, quoted, some
 from remedis.progress import progress
 
 _LOG = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ def _stat(manifest: Manifest) -> pd.DataFrame:
             status[location.file] = _status(location.file)
         file, size, mtime_ns, fault = status[location.file]
         if fault and (found := similar.find(path)) is not None:
-            fault = f"{str(fault).rstrip('.')}; did you mean {found!r}?"
+            fault = f"{str(fault).rstrip('.')}; did you mean {quoted(found)}?"
         rows.append((path, file, location.item, size, mtime_ns, fault))
     # As objects: a column of floats would round nanoseconds.
     return _typed(pd.DataFrame(rows, columns=["path", *_KEY, "stat_fault"], dtype=object))

@@ -26,7 +26,7 @@ from remedis.data.readers import dicom_image, tiff_image
 from remedis.data.sources import file_tree
 from remedis.data.tables import missing
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError, counted, some, unknown_choice
+from remedis.errors import UserError, counted, quoted, some, unknown_choice
 from remedis.options import spelled, spelled_option
 
 _LOG = logging.getLogger(__name__)
@@ -214,11 +214,12 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         compiled = re.compile(pattern)
     except re.error as error:
         raise UserError(
-            f"patient_pattern {pattern!r} is no regular expression ({error})."
+            f"patient_pattern {quoted(pattern)} is no regular expression ({error})."
         ) from error
     if not compiled.groups:
         raise UserError(
-            f"patient_pattern {pattern!r} has no group; put parentheses around the patient's id."
+            f"patient_pattern {quoted(pattern)} has no group; put parentheses around the patient's "
+            "id."
         )
     return compiled
 
@@ -243,6 +244,7 @@ def _no_patient(
             f"group finds the patient in a file's name, or {_opt_out()}."
         )
     return (
-        f"patient_pattern {pattern.pattern!r} finds no patient in {count:,} of {total:,} names in "
-        f"{root}, the first {first!r}{remark and ' (' + remark + ')'}; widen it, or {_opt_out()}."
+        f"patient_pattern {quoted(pattern.pattern)} finds no patient in {count:,} of {total:,} "
+        f"names in {root}, the first {quoted(first)}{remark and ' (' + remark + ')'}; widen it, or "
+        f"{_opt_out()}."
     )

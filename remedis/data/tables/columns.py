@@ -20,6 +20,7 @@ from remedis.data import resolutions
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.missing import is_missing, is_missing_id
 from remedis.data.tables.strings import STRING
+from remedis.errors import quoted
 
 _LOG = logging.getLogger(__name__)
 
@@ -278,7 +279,8 @@ def paths(path: pathlib.Path, values: pd.Series, root: pathlib.Path, prefix: str
         plain = values.str.replace("\\", "/", regex=False).str.replace("^(?:\\./)+", "", regex=True)
         first = values[backslashes].iloc[0]
         _LOG.info(
-            f"{path}, column {values.name!r}: read {first!r} as {plain[backslashes].iloc[0]!r}, "
+            f"{path}, column {values.name!r}: read {quoted(first)} as "
+            f"{quoted(plain[backslashes].iloc[0])}, "
             f"and so all {backslashes.sum():,} paths with backslashes."
         )
         values = values.mask(backslashes, plain).astype(STRING)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from remedis.data.tables.strings import STRING
-from remedis.errors import some
+from remedis.errors import quoted, some
 
 _VALUES = frozenset(
     (
@@ -78,9 +78,8 @@ def remark(values: pd.Series) -> str:
     texts = values[without_id(values)].dropna().str.strip().unique()
     if not (words := sorted({text for text in texts if text})):
         return ""
-    return (
-        f"{some([repr(word) for word in words])} {'count' if len(words) > 1 else 'counts'} as none"
-    )
+    verb = "count" if len(words) > 1 else "counts"
+    return f"{some([quoted(word) for word in words])} {verb} as none"
 
 
 def _among(values: pd.Series, words: frozenset[str], pattern: str = "") -> pd.Series:

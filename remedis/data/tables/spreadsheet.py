@@ -24,7 +24,7 @@ import pyarrow.csv as arrow_csv
 from remedis.data.tables import decoding, header, separators
 from remedis.data.tables.strings import STRING
 from remedis.data.tables.table_form import AS_FOUND, SEPARATORS, TableForm
-from remedis.errors import UserError, some, unknown_choice
+from remedis.errors import UserError, quoted, some, unknown_choice
 
 _LOG = logging.getLogger(__name__)
 
@@ -231,7 +231,7 @@ def refuse(path: pathlib.Path, values: pd.Series, bad: npt.ArrayLike, expected: 
     more = f" (and {count - 1:,} more rows)" if count > 1 else ""
     raise UserError(
         f"{path}, row {values.index[first]}, column {values.name!r}: got "
-        f"{values.iloc[first]!r}{more}; expected {expected}."
+        f"{quoted(values.iloc[first])}{more}; expected {expected}."
     )
 
 
@@ -269,7 +269,7 @@ def parsed(
         if odd:
             counts = np.bincount(codes, minlength=len(distinct))
             read_as = [
-                f"{distinct[i]!r} as {shown(results[i])} ({counts[i]:,} "
+                f"{quoted(distinct[i])} as {shown(results[i])} ({counts[i]:,} "
                 f"{'row' if counts[i] == 1 else 'rows'})"
                 for i in odd
             ]

@@ -163,10 +163,12 @@ def test_one_line_per_column_says_what_was_read(write, caplog):
     ]
 
 
-def test_paths_of_windows(write, tmp_path):
+def test_paths_of_windows(write, tmp_path, caplog):
+    caplog.set_level("INFO")
     path = write("path,n\n.\\img\\a.png,1\nD:\\Export\\b.png,2\nc/d.png,3\n")
     values = spreadsheet.read_table(path)["path"]
     read = columns.paths(path, values, tmp_path, "d:/export")
     assert read.tolist() == ["img/a.png", "b.png", "c/d.png"]
+    assert r"read '.\img\a.png' as 'img/a.png', and so all 2 paths" in caplog.messages[-1]
     (tmp_path / ".\\img\\a.png").touch()  # such a name is possible elsewhere
     assert columns.paths(path, values, tmp_path).tolist() == values.tolist()
