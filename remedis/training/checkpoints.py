@@ -122,4 +122,5 @@ class TrainingState:
     def _written(self) -> contextlib.AbstractContextManager[None]:
         latest = self._manager.latest_checkpoint
         where = f"the last good one is {latest}" if latest else "there was none before"
-        return writing.written(f"The checkpoint of step {int(self.step)}", f"; {where}")
+        folder = os.path.dirname(self._manager.directory)
+        return writing.written(f"The checkpoint of step {int(self.step)} in {folder}", f"; {where}")

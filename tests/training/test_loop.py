@@ -268,8 +268,9 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
         problem.train()
     kept = problem.run / "checkpoints" / "last" / "ckpt-4"
     assert str(caught.value) == (
-        "The checkpoint of step 6 cannot be written (No space left on device); the last good one "
-        f"is {kept}: make room or correct the rights, and start again."
+        f"The checkpoint of step 6 in {problem.run / 'checkpoints'} cannot be written (No space "
+        f"left on device); the last good one is {kept}: make room or correct the rights, and start "
+        "again."
     )
     monkeypatch.undo()
     again = Problem(tmp_path / "run")
