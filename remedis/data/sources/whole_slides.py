@@ -21,6 +21,7 @@ slide.
 Citation and terms: yours.
 """
 
+import logging
 import math
 import os
 import pathlib
@@ -40,6 +41,8 @@ from remedis.data.tables import columns, missing, spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, some, unknown_choice
 from remedis.options import spelled
+
+_LOG = logging.getLogger(__name__)
 
 LABELS = ("tumor",)
 TABLE = "slides.csv"
@@ -124,6 +127,11 @@ def _from_table(path: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:
     """
     rows = spreadsheet.read_table(path, ("slide", "patient_id"))
     optional = ("study_id", "site", "split", "mpp")
+    if unread := [name for name in rows if name in LABELS]:
+        _LOG.warning(
+            f"{path}, column {unread[0]!r}, is not read: a tile's label comes from the outlines in "
+            "annotations/NAME.xml."
+        )
     rows = rows.assign(**{name: "" for name in optional if name not in rows})
     # A row may name the slide with or without suffix, or by its path in the directory.
     id_of = {name: name for name in slides["slide_id"]}

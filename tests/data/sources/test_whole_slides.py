@@ -112,6 +112,16 @@ def test_wrong_tables(folder, table, sentence):
         load(folder)
 
 
+def test_labels_of_whole_slides_are_not_taken_for_those_of_tiles(tmp_path, caplog):
+    write_slide(tmp_path / "a.tif", tissue())
+    (tmp_path / "slides.csv").write_text("slide,patient_id,tumor\na.tif,1,1\n")
+    assert load(tmp_path).table["tumor"].isna().all()
+    assert caplog.messages[0].endswith(
+        "slides.csv, column 'tumor', is not read: a tile's label comes from the outlines in "
+        "annotations/NAME.xml."
+    )
+
+
 def test_patients_are_needed_or_opted_out(tmp_path):
     write_slide(tmp_path / "a.tif", tissue())
     with pytest.raises(
@@ -246,7 +256,7 @@ def test_names_that_are_not_utf_8(folder):
 def test_slides_without_tissue(folder, caplog):
     write_slide(folder / "patient_030_node_0.tif", blank(512, 512))
     assert len(load(folder)) == 12
-    assert "No tissue in 1 slides: patient_030_node_0.tif" in caplog.text
+    assert "No tissue in 1 slide: patient_030_node_0.tif" in caplog.text
     with pytest.raises(UserError, match="have no tile with a share of tissue of 1"):
         whole_slides.load(folder, mpp=0.5, size=250, tissue=1.0)
 
