@@ -64,7 +64,8 @@ def _check_table(given: Mapping[str, Any]) -> None:
     if "labels" not in given:
         if given["command"] in _OWN_LABELS:
             layout_guess.refuse_without_labels()
-    elif not given["option"]:  # which may rename columns
+    # Options may rename columns. The labels of a model are checked first against the model.
+    elif not given["option"] and "model" not in given:
         _check_labels(given["data"], label_list(given["labels"]))
 
 

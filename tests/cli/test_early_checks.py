@@ -49,7 +49,6 @@ def folder(tmp_path, monkeypatch):
             "patient_id, label, Mass. Rename a column, or map it: remedis manifest own.csv prop",
         ),
         ("embed run own.csv --labels=no --out=e.npz", "own.csv, row 1: no column 'no'; the colum"),
-        ("evaluate run own.csv --labels=no --out=o", "own.csv, row 1: no column 'no'; the column"),
         (
             "finetune --config=own_data --config.data_dir=own.csv --config.labels=no --workdir=w",
             "own.csv, row 1: no column 'no'; the columns are",

@@ -26,7 +26,6 @@ from remedis.data.slides import base_resolutions
 from remedis.data.slides.annotations import Annotations
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
-from remedis.options import spelled_option
 
 _MASK_MPP = 8.0
 _MIN_TILE_IN_MASK = 8  # pixels
@@ -217,8 +216,8 @@ def _resolution(opened: slide.Slide) -> float:
         return slide.resolution(opened)
     except Unreadable as error:
         raise Unreadable(
-            f"{str(error).rstrip('.')}; set "
-            f"{spelled_option('override_mpp', 0.25)} if its finest level has 0.25 um per pixel."
+            # Sources advise their own options before; this is for callers of `tile`.
+            f"{str(error).rstrip('.')}; set override_mpp to that of its finest level, such as 0.25."
         ) from None
 
 

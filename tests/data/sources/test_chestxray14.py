@@ -100,7 +100,7 @@ def test_two_files_of_entries(write):
         ("|Effusion", "|Efusion", r"row 2, column 'Finding Labels': got 'Cardiomegaly\|Efusion'"),
         ("Cardiomegaly|Effusion", "", "row 2, column 'Finding Labels': got ''; expected names"),
         ("058Y", "58 years", "row 2, column 'Patient Age': got '58 years'"),
-        (",M,", ",X,", "row 2, column 'Patient Gender': got 'X'"),
+        (",M,", ",Z,", "row 2, column 'Patient Gender': got 'Z'"),
     ],
 )
 def test_bad_value(write, old, new, sentence):
