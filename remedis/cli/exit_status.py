@@ -24,7 +24,7 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 # The system's message of each error number, which libraries put into the text of their errors.
 _NUMBERS = {os.strerror(number): number for number in (*FULL, *FORBIDDEN, *ABSENT)}
 # An absolute path, or one in quotes; TensorFlow ends a path with a semicolon.
-_PATH = re.compile(r"'([^'\n]+)'|(/[^\s;:,'\"]+)")
+_PATH = re.compile(r"'([^'\n]+)'|([^\s;:,'\"]*/[^\s;:,'\"]+)")
 
 
 @dataclasses.dataclass
@@ -82,7 +82,7 @@ def _about_files(error: Exception, output: Output, again: str) -> str | None:
         if number is None or (number in ABSENT and not path):
             continue
         # Files are written beside their place first, under a name that says nothing to the user.
-        if not path or ".partial" in path:
+        if not path or ".partial" in path or "incomplete." in path:
             path = output.path or path or "a file"
         reason = os.strerror(number)
         if number in ABSENT:

@@ -49,6 +49,11 @@ HDF5 = (
         (OSError(errno.ENOSPC, FULL), f"runs/own cannot be written ({FULL}); free space, and "),
         (OSError(errno.EFBIG, "too large", "x.npz"), "x.npz cannot be written (File too large); "),
         (PermissionError(errno.EACCES, "no", "x"), "x cannot be opened (Permission denied); corre"),
+        (OpError(f"own/t.npz; {FULL} [Op:X]"), f"own/t.npz cannot be written ({FULL}); free "),
+        (
+            OpError(f"out/own/incomplete.1_1.0.0/own-train.tfrecord; {FULL}"),
+            f"runs/own cannot be written ({FULL}); ",
+        ),
         (OpError(f"/data/t.npz; {FULL} [Op:X]"), f"/data/t.npz cannot be written ({FULL}); free "),
         (
             OpError("/a/b.pb; No such file or directory"),
