@@ -97,7 +97,7 @@ def advice(directory: pathlib.Path, choose: Callable[[str], str] = choose) -> st
         return ""
     for source, marks in _PUBLISHED:
         if all(any(directory.glob(mark)) for mark in marks):
-            return f"It looks like data of the source {source!r}: {choose(source)}."
+            return f"The directory looks like data of the source {source!r}: {choose(source)}."
     names = list(itertools.islice(_names(directory), _MOST_NAMES))
     files = [name for name in names if not os.path.basename(name).startswith(".")]
     images = [name for name in files if name.lower().endswith(IMAGES)]
@@ -106,31 +106,31 @@ def advice(directory: pathlib.Path, choose: Callable[[str], str] = choose) -> st
     dicom = [name for name in files if DICOM.search(os.path.basename(name))]
     slides = [name for name in files if SLIDES.search(os.path.basename(name))]
     if len(dicom) > len(images):
-        return f"It holds DICOM files, such as {dicom[0]}: {choose('dicom')}."
+        return f"The directory holds DICOM files, such as {dicom[0]}: {choose('dicom')}."
     if images:
         folders = sorted({name.split(os.sep)[0] for name in images if os.sep in name})
         if len(folders) > 1 and len(folders) > sum(os.sep not in name for name in images):
             return (
-                f"It holds images in folders ({some(folders)}): if these are classes or splits, "
+                f"The directory holds images in folders ({some(folders)}): if these are classes or splits, "
                 f"{choose('folder')}."
             )
         tables = sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt")))
         if not tables:
             return (
-                f"It holds images, such as {images[0]}, but no table: write manifest.csv with the "
+                f"The directory holds images, such as {images[0]}, but no table: write manifest.csv with the "
                 "columns path, patient_id and one per label, or sort the images into one folder "
                 f"per class and {choose('folder')}."
             )
     if slides and all(name.lower().endswith(_TIFF) for name in slides):
         return (
-            f"It holds TIFF files, such as {slides[0]}: {choose('slides')} if they are whole "
+            f"The directory holds TIFF files, such as {slides[0]}: {choose('slides')} if they are whole "
             "slides, else name them in a table."
         )
     if slides:
-        return f"It holds whole slides, such as {slides[0]}: {choose('slides')}."
+        return f"The directory holds whole slides, such as {slides[0]}: {choose('slides')}."
     if tables := sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt"))):
         named = [os.path.join(directory, table) for table in tables]
-        return f"It holds {some(tables)}: name the table, such as {named[0]}."
+        return f"The directory holds {some(tables)}: name the table, such as {named[0]}."
     return ""
 
 

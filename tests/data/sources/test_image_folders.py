@@ -42,7 +42,11 @@ FOLDERS = {
     "slides or patches": (["1.tif", "2.tif"], "TIFF files, such as 1.tif", "slides"),
     "packed": (["mine/1.0.0/dataset_info.json"], "data of the source 'tfds'", "tfds"),
     "flat": (["1.png", "2.png"], "images, such as 1.png, but no table: write manifest", "folder"),
-    "one table": (["labels.csv", "1.png"], "It holds labels.csv: name the table, such as", None),
+    "one table": (
+        ["labels.csv", "1.png"],
+        "The directory holds labels.csv: name the table, such as",
+        None,
+    ),
     "nothing": (["notes.md"], None, None),
 }
 
@@ -60,7 +64,7 @@ def test_a_folder_without_a_manifest_is_described(tmp_path, kind, labels):
     if holds is None:
         assert labels is None or message.startswith(f"There is no file {tmp_path}/manifest.csv")
         return
-    assert message.startswith(f"There is no file {tmp_path}/manifest.csv. It ")
+    assert message.startswith(f"There is no file {tmp_path}/manifest.csv. The directory ")
     assert holds in message
     assert source is None or f"set --source={source}" in message
 
