@@ -111,20 +111,20 @@ def advice(directory: pathlib.Path, choose: Callable[[str], str] = choose) -> st
         folders = sorted({name.split(os.sep)[0] for name in images if os.sep in name})
         if len(folders) > 1 and len(folders) > sum(os.sep not in name for name in images):
             return (
-                f"The directory holds images in folders ({some(folders)}): if these are classes or splits, "
-                f"{choose('folder')}."
+                f"The directory holds images in folders ({some(folders)}): if these are classes "
+                f"or splits, {choose('folder')}."
             )
         tables = sorted(name for name in files if name.lower().endswith((".csv", ".tsv", ".txt")))
         if not tables:
             return (
-                f"The directory holds images, such as {images[0]}, but no table: write manifest.csv with the "
-                "columns path, patient_id and one per label, or sort the images into one folder "
-                f"per class and {choose('folder')}."
+                f"The directory holds images, such as {images[0]}, but no table: write "
+                "manifest.csv with the columns path, patient_id and one per label, or sort the "
+                f"images into one folder per class and {choose('folder')}."
             )
     if slides and all(name.lower().endswith(_TIFF) for name in slides):
         return (
-            f"The directory holds TIFF files, such as {slides[0]}: {choose('slides')} if they are whole "
-            "slides, else name them in a table."
+            f"The directory holds TIFF files, such as {slides[0]}: {choose('slides')} if they are "
+            "whole slides, else name them in a table."
         )
     if slides:
         return f"The directory holds whole slides, such as {slides[0]}: {choose('slides')}."

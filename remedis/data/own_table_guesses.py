@@ -69,7 +69,7 @@ _LABELS = {
 _SEXES = {
     "F": "w weiblich frau femme feminin fille femenino mujer femmina vrouw v kvinne kvinna kvinde",
     "M": "mannlich mann homme masculin garcon masculino hombre maschio uomo mannelijk mand",
-    UNKNOWN: f"d divers diverse x {_LABELS[UNKNOWN]}",
+    UNKNOWN: _LABELS[UNKNOWN],
 }
 _SPLITS = {
     "train": "entrainement entrenamiento trainingsdaten trainingsset addestramento",

@@ -69,8 +69,8 @@ def folder(tmp_path, monkeypatch):
         ("calibrate run data.csv --out=o", "data.csv does not exist. Expected the table or"),
         (
             "doctor classes --labels=a",
-            "There is no file classes/manifest.csv. The directory holds images in folders (a, b): if "
-            "these are classes or splits, set --source=folder.",
+            "There is no file classes/manifest.csv. The directory holds images in folders (a, b): "
+            "if these are classes or splits, set --source=folder.",
         ),
         (
             "evaluate run classes --out=o",
@@ -78,8 +78,8 @@ def folder(tmp_path, monkeypatch):
         ),
         (
             "finetune --config=own_data --config.data_dir=classes --workdir=w",
-            "There is no file classes/manifest.csv. The directory holds images in folders (a, b): if "
-            "these are classes or splits, set config.source=folder.",
+            "There is no file classes/manifest.csv. The directory holds images in folders (a, b): "
+            "if these are classes or splits, set config.source=folder.",
         ),
         ("compare run rnu", "rnu does not exist"),
         ("augmentations no.png --out=s.png", "no.png does not exist. Expected the image file."),

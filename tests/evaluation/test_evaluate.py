@@ -409,6 +409,7 @@ def test_a_table_is_evaluated_by_split():
     assert evaluated.pop("ties") == {name: {"images": 0, "pairs": 0.0} for name in NAMES}
     assert evaluated.pop("warnings") == []
     assert evaluated.pop("label_notes") == []
+    assert evaluated.pop("choice_notes") == []
     assert evaluated == want.to_json()
     with pytest.raises(UserError, match=r"no rows of split 'train'; it has test, validation\."):
         evaluate_table(both, NAMES, "train")

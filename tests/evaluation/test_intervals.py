@@ -56,7 +56,8 @@ def test_rows_without_id_are_patients_of_their_own():
 
 def test_patients_are_numbered_by_id_whatever_the_order_and_type():
     assert patient_codes([30, 10, 20, 10]).tolist() == [2, 0, 1, 0]
-    assert patient_codes(np.array(["x", "nan", "x"])).tolist() == [1, 0, 1]
+    # A word for a missing id is no patient's: each such row is a patient of its own.
+    assert patient_codes(np.array(["x", "nan", "x", "nan"])).tolist() == [0, 1, 0, 2]
     assert patient_codes([None, None]).tolist() == [0, 1]
 
 

@@ -92,6 +92,6 @@ def test_wrong_name():
     with pytest.raises(UserError) as caught, policy("bfloat"):
         pass
     assert str(caught.value) == (
-        "Unknown value of config.precision 'bfloat': did you mean 'bfloat16'? Choose from: "
+        "Unknown value of precision 'bfloat': did you mean 'bfloat16'? Choose from: "
         "float32, bfloat16, float16."
     )

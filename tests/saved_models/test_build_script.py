@@ -78,7 +78,11 @@ def test_wrong_options_are_one_line(run, built, args):
     assert built == []
 
 
-def test_what_is_asked_for_is_built_with_the_command_as_provenance(run, built):
+def test_what_is_asked_for_is_built_with_the_command_as_provenance(
+    run, built, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b").mkdir()
     args = ["--model=path-50x1-remedis-s", "--weights=release:a b", "--out=o", "--graph=release"]
     assert run(*args) == (130, ["interrupted; the same command resumes."])
     assert built == [
@@ -108,7 +112,7 @@ def test_a_mistake_is_one_line_and_status_1_and_nothing_written(tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        "error: nothing.npz is not a file; bit: takes a BiT-{S,M}-R*.npz of "
-        "google-research/big_transfer.\n"
+        "error: nothing.npz does not exist. Expected a checkpoint folder, a run, bit:FILE.npz, "
+        "release:DIR, random:SEED, scratch:50x1, keras:DenseNet121:FILE.\n"
     )
     assert not out.exists()

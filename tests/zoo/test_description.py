@@ -158,7 +158,7 @@ def test_the_card_of_bit_weights_names_the_file_and_denies_the_release():
     ) in card_text
     assert "**This folder does not hold its weights**" in card_text
     assert "- The graph maps that range to [-1, 1] itself.\n" in card_text
-    assert "- 1,234,567 parameters in 43 tensors.\n" in card_text
+    assert "- Parameters: 1,234,567 in 43 tensors" in card_text
     assert "- terms: credentialed access with CITI training" in card_text
 
 

@@ -79,7 +79,7 @@ def test_copies_are_refused(films, seen, tmp_path, kind):
     assert sentence.endswith(
         ".png and 55 more), as copies do that were resized or encoded again (its seen.json); "
         "choose other test images, or train it without them, which a pretraining does by "
-        "--config.leave_out=RUN; if they are other images, set config.allow_similar_images."
+        "--config.leave_out=RUN; if they are other images, set allow_similar_images."
     )
     (warning,) = seen.refuse_seen(
         images, model="M", tests="test", workdir="RUN", allow_similar_images=True
