@@ -216,6 +216,7 @@ def test_all_layers_were_trained(finished, tiny_checkpoint):
         assert not np.array_equal(array, after.arrays[name]), name
 
 
+@pytest.mark.guarantee
 def test_frozen_by_name_from_a_fine_tuned_export_the_backbone_stays(
     finished, configured, tmp_path, caplog
 ):

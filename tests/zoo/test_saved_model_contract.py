@@ -74,7 +74,13 @@ def test_one_step_of_training_through_a_built_50x1_moves_it(real):
     assert real["output_moved"] > 1e-3
 
 
-@pytest.mark.parametrize("how", ["tiny", pytest.param("real", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("tiny", marks=pytest.mark.guarantee),
+        pytest.param("real", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_is_logged_warned_or_printed(request, how):
     facts = request.getfixturevalue(how)
     assert (facts["logged"], facts["warned"], facts["printed"]) == ([], [], [])
