@@ -90,7 +90,12 @@ def test_what_is_asked_for_is_built_with_the_command_as_provenance(
             "path-50x1-remedis-s",
             "release:a b",
             "o",
-            {"command": shlex.join(["build.py", *args]), "keep_graph": True, "overwrite": False},
+            {
+                "command": shlex.join(["build.py", *args]),
+                "keep_graph": True,
+                "pixel_range": "checked",
+                "overwrite": False,
+            },
         )
     ]
 
