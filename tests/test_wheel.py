@@ -11,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Lines of progress, the only ones that a job without warnings writes to standard error.
-PROGRESS = re.compile(r"[\w:.,() -]+ \d+/\d+( .*)?")
+PROGRESS = re.compile(r"[\w:.,() -]+ [\d,]+/[\d,]+( .*)?")
 
 
 def run(*command, **kwargs):
