@@ -166,6 +166,7 @@ BLOCKING = """
 
     Architecture.parse = classmethod(lambda cls, name: cls((1, 1, 1, 1), 0.5))
     builder.serving.ServedModel._callable = lambda *_, **__: None
+    builder.serving.ServedModel._serve_bytes = lambda *_: None
     builder.serving.ServedBackbone.saved_signatures = lambda _: {}
     save = tf.saved_model.save
 
