@@ -92,10 +92,10 @@ class Selection:
         few = f"fewer than {MIN_PATIENTS} positive or negative patients in validation"
         if not self.labels:
             return (
-                "No label has positive and negative images in validation: the checkpoint was "
+                "No label has positive and negative images in validation: the checkpoint is "
                 "selected by the smallest loss."
             )
-        mean = f"the checkpoint was selected by the mean AUROC of {', '.join(self.labels)}"
+        mean = f"the checkpoint is selected by the mean AUROC of {', '.join(self.labels)}"
         if not self.estimable:
             return (
                 f"Every label has {few}: {mean}, which is not estimable; the choice is unreliable."

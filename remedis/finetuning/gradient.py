@@ -59,25 +59,11 @@ def fit(
     return GradientFit(distribution, model)(settings, run, data, train_ops, eval_ops)
 
 
-_MANY = 10**9  # images and steps, for checks before the data are read
-
-
 def check_settings(settings: FinetuneSettings) -> None:
     """Raises a UserError for settings that training would fail on, with any data and model."""
     asked = settings.optimization
     checks.within(asked, {"batch_size": (1, None)})
-    size = asked.batch_size
-    durations.warmup(asked.warmup, asked.warmup_epochs, _MANY, 1, size)
-    schedule = schedules.Schedule.from_settings(
-        asked.schedule,
-        _MANY,
-        size,
-        durations.steps(asked.steps, asked.epochs, asked.examples, _MANY, size),
-        asked.learning_rate,
-        asked.learning_rate_batch,
-        asked.warmup if asked.steps else None,
-        asked.drops,
-    )
+    schedule = asked.check()
     _plan(settings, schedule, 1)
     optimizers.make(
         asked.optimizer,
@@ -96,7 +82,7 @@ def check(settings: FinetuneSettings, train: Manifest) -> None:
     It includes `check_settings`.
     """
     check_settings(settings)
-    _schedule(settings, len(train))
+    settings.optimization.for_images(len(train))
     _loss(settings, train)
     if settings.loss.balance:
         sampling.balanced(train, settings.loss.balance)
@@ -122,7 +108,7 @@ def length(
     sentences = {}
     for candidate in candidates:
         one = candidate.of(settings)
-        plan = _plan(one, _schedule(one, train), validation)
+        plan = _plan(one, one.optimization.for_images(train), validation)
         size = one.optimization.batch_size
         sentence = durations.sentence(plan.steps, size, train, plan.evaluate_every)
         sentences[sentence] = durations.warning(plan.steps, size, train)
@@ -169,7 +155,7 @@ class GradientFit:
           scores_test: False leaves the scores of the test split empty.
         """
         distribution, batch_size = self._distribution, settings.optimization.batch_size
-        schedule = _schedule(settings, len(data.train))
+        schedule = settings.optimization.for_images(len(data.train))
         _check_batch_norm(settings, self._model, distribution)
         plan = _plan(settings, schedule, len(data.validation))
         # Training and validation images are read in every epoch, test images once.
@@ -312,24 +298,6 @@ def _check_batch_norm(
             "and config.distribution to none, or freeze the backbone by "
             "config.learning_rates='head/.*=1; .*=0'."
         )
-
-
-def _schedule(settings: FinetuneSettings, images: int) -> schedules.Schedule:
-    asked = settings.optimization
-    size = asked.batch_size
-    steps = durations.steps(asked.steps, asked.epochs, asked.examples, images, size)
-    length = steps or schedules.hyperrule_steps(images, size, asked.fit_to_data)
-    return schedules.Schedule.from_settings(
-        asked.schedule,
-        images,
-        size,
-        steps,
-        asked.learning_rate,
-        asked.learning_rate_batch,
-        durations.warmup(asked.warmup, asked.warmup_epochs, length, images, size),
-        asked.drops,
-        asked.fit_to_data,
-    )
 
 
 def _plan(settings: FinetuneSettings, schedule: schedules.Schedule, validation: int) -> loop.Plan:

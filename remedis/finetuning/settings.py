@@ -13,6 +13,7 @@ from remedis.evaluation.evaluate import TOP_K
 from remedis.preprocess import Preprocess
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
+from remedis.training.schedules import ScheduleSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -102,22 +103,13 @@ class ModelSettings:
     head_stddev: float | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class OptimizationSettings:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizationSettings(ScheduleSettings):
     """Length, batches, learning rates and evaluations of a training."""
 
-    steps: int | None
-    epochs: float | None
-    examples: int | None
-    batch_size: int
     accumulate: int
     optimizer: str
-    learning_rate: float
-    learning_rate_batch: int
     learning_rates: str
-    schedule: str
-    warmup: int | None
-    drops: tuple[float, ...]
     momentum: float
     weight_decay: float
     clip_norm: float
@@ -126,8 +118,6 @@ class OptimizationSettings:
     evaluate_every: int
     checkpoint_every: int
     log_every: int
-    warmup_epochs: float | None = None
-    fit_to_data: bool = False  # as in a config of an earlier version
 
 
 @dataclasses.dataclass(frozen=True)

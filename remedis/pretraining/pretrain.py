@@ -23,7 +23,7 @@ from remedis.pretraining.collapse import CollapseDetector
 from remedis.pretraining.networks import Network
 from remedis.pretraining.observer import CollapseObserver
 from remedis.pretraining.online_probe import OnlineProbe
-from remedis.pretraining.settings import PretrainingSettings, ScheduleSettings, TrainingSettings
+from remedis.pretraining.settings import PretrainingSettings, TrainingSettings
 from remedis.pretraining.unlabelled import Unlabelled
 from remedis.training import checks, durations, loop, optimizers, schedules
 from remedis.training.checkpoints import TrainingState
@@ -134,7 +134,7 @@ def _check(settings: PretrainingSettings, run: RunDirectory, distribution: Distr
     checks.known(training, {"optimizer": optimizers.NAMES})
     checks.known(settings.schedule, {"schedule": schedules.KINDS})
     distribution.check_batch(training.batch_size, training.accumulate)
-    check_schedule(settings.schedule)
+    settings.schedule.check()
     loop.Plan(1, training.evaluate_every, training.checkpoint_every, training.log_every)
     networks.check(settings.network)
     if settings.probe is not None:
@@ -282,23 +282,7 @@ def _provenance(
     )
 
 
-def check_schedule(settings: ScheduleSettings) -> None:
-    """Raises a UserError for settings that `make_schedule` would fail on with any images."""
-    many, size = 10**9, settings.batch_size
-    durations.warmup(settings.warmup, settings.warmup_epochs, many, 1, size)
-    schedules.Schedule.from_settings(
-        settings.schedule,
-        many,
-        size,
-        durations.steps(settings.steps, settings.epochs, settings.examples, many, size),
-        settings.learning_rate,
-        settings.learning_rate_batch,
-        settings.warmup if settings.steps else None,
-        (),
-    )
-
-
-def make_schedule(settings: ScheduleSettings, images: int) -> schedules.Schedule:
+def make_schedule(settings: schedules.ScheduleSettings, images: int) -> schedules.Schedule:
     """Returns the schedule of a training on so many images.
 
     Raises:
@@ -311,15 +295,4 @@ def make_schedule(settings: ScheduleSettings, images: int) -> schedules.Schedule
             f"config.batch_size is {size:,}, but there are {images:,} images, so that a batch has "
             "to repeat some; expected at most the number of images, better far fewer."
         )
-    steps = durations.steps(settings.steps, settings.epochs, settings.examples, images, size)
-    warmup = durations.warmup(settings.warmup, settings.warmup_epochs, steps or 0, images, size)
-    return schedules.Schedule.from_settings(
-        settings.schedule,
-        images,
-        size,
-        steps,
-        settings.learning_rate,
-        settings.learning_rate_batch,
-        warmup,
-        (),
-    )
+    return settings.for_images(images)

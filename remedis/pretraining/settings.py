@@ -14,6 +14,7 @@ from remedis.finetuning.settings import DataSettings
 from remedis.preprocess import Preprocess
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
+from remedis.training.schedules import ScheduleSettings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,21 +45,6 @@ class NetworkSettings:
     learning_rates: str
     batch_size: int
     seed: int
-
-
-@dataclasses.dataclass(frozen=True)
-class ScheduleSettings:
-    """The length of the training and the learning rate."""
-
-    steps: int | None
-    epochs: float | None
-    examples: int | None
-    batch_size: int
-    schedule: str
-    learning_rate: float
-    learning_rate_batch: int
-    warmup: int | None
-    warmup_epochs: float | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +140,8 @@ class PretrainingSettings:
             config,
             unlabelled=options.settings(UnlabelledSettings, config),
             network=options.settings(NetworkSettings, config),
-            schedule=options.settings(ScheduleSettings, config),
+            # Batches never have more images than there are.
+            schedule=options.settings(ScheduleSettings, config, drops=(), fit_to_data=False),
             training=options.settings(TrainingSettings, config),
             probe=_probe(config),
         )

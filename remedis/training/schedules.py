@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from remedis.errors import UserError, unknown_choice
+from remedis.training import durations
 
 HYPERRULE, COSINE, STEP, CONSTANT = KINDS = ("hyperrule", "cosine", "step", "constant")
 HYPERRULE_DROPS = (0.3, 0.6, 0.9)  # the paper's; the authors' code has others for 500 steps
@@ -135,6 +136,62 @@ class Schedule:
             _warmup(kind, steps, warmup, batch_size),
             scaled(learning_rate, learning_rate_batch, rate_batch),
             _drops(kind, drops),
+        )
+
+
+_MANY = 10**9  # images and steps, for a check before the data are read
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScheduleSettings:
+    """The length of a training and its learning rate, under the names of a config's keys."""
+
+    steps: int | None
+    epochs: float | None
+    examples: int | None
+    batch_size: int
+    schedule: str
+    learning_rate: float
+    learning_rate_batch: int
+    warmup: int | None
+    warmup_epochs: float | None = None
+    drops: tuple[float, ...] = ()
+    fit_to_data: bool = False  # as in a config of an earlier version
+
+    def for_images(self, images: int) -> Schedule:
+        """Returns the schedule of a training on so many images.
+
+        Raises:
+          UserError: length, warm-up or learning rate are not as expected.
+        """
+        steps = self._steps(images)
+        length = steps or hyperrule_steps(images, self.batch_size, self.fit_to_data)
+        warmup = durations.warmup(self.warmup, self.warmup_epochs, length, images, self.batch_size)
+        return self._schedule(images, steps, warmup)
+
+    def check(self) -> Schedule:
+        """Returns the schedule of a training on very many images.
+
+        Raises:
+          UserError: `for_images` would raise it for any number of images.
+        """
+        durations.warmup(self.warmup, self.warmup_epochs, _MANY, 1, self.batch_size)
+        return self._schedule(_MANY, self._steps(_MANY), self.warmup if self.steps else None)
+
+    def _steps(self, images: int) -> int | None:
+        return durations.steps(self.steps, self.epochs, self.examples, images, self.batch_size)
+
+    def _schedule(self, images: int, steps: int | None, warmup: int | None) -> Schedule:
+        return Schedule.from_settings(
+            self.schedule,
+            images,
+            self.batch_size,
+            steps,
+            self.learning_rate,
+            self.learning_rate_batch,
+            warmup,
+            self.drops,
+            self.fit_to_data,
         )
 
 

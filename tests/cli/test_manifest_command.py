@@ -52,7 +52,7 @@ def test_problems_are_numbered_and_nothing_is_written(export, capsys):
     ("arguments", "sentence"),
     [
         (["--column", "Datei"], "--column has 'Datei'; expected COLUMN=NAME, such as 'Patient ID"),
-        (["--value", "Ja=yes"], "Unknown meaning of the value 'Ja': 'yes'"),
+        (["--value", "Ja=yes"], "The value 'Ja' means 'yes'; expected one of 1, 0"),
         (["--value", "Ja=1", "--value", "Ja=0"], "--value names 'Ja' twice; name it once."),
         (["--images", "none"], "--images=none: there is no such directory."),
         (["--out", "export.csv"], "--out=export.csv is the table itself; name another file."),

@@ -15,7 +15,7 @@ from remedis import options
 from remedis.data import labels, sources
 from remedis.errors import UserError
 from remedis.finetuning import data as finetuning_data
-from remedis.finetuning import finetune, gradient, rehearsal
+from remedis.finetuning import finetune, rehearsal
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.options import literals
 from remedis.preprocess import parse
@@ -142,11 +142,11 @@ def test_released_and_notebook_have_the_numbers_of_the_release(name):
 def test_the_released_schedule_follows_from_the_number_of_images():
     """model_util.py:37-61 of the released code: 100 epochs, 10 of warm-up, 0.3 x 512 / 256."""
     settings = FinetuneSettings.from_config(get("chexpert", "released"))
-    schedule = gradient._schedule(settings, 51_200)
+    schedule = settings.optimization.for_images(51_200)
     assert (schedule.kind, schedule.steps, schedule.warmup) == ("cosine", 10_000, 1_000)
     assert schedule.learning_rate == pytest.approx(0.6)
     notebook = FinetuneSettings.from_config(get("chexpert", "notebook"))
-    schedule = gradient._schedule(notebook, 51_200)
+    schedule = notebook.optimization.for_images(51_200)
     assert (schedule.kind, schedule.steps, schedule.warmup) == ("constant", 8_000, 0)
     assert schedule.learning_rate == 0.1
 

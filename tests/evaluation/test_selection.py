@@ -29,7 +29,7 @@ def test_the_labels_of_the_report_select():
     assert report.averaged == selection.labels
     assert report.mean.value == pytest.approx(selection.auroc(labels, logits))
     assert selection.sentence == (
-        "The checkpoint was selected by the mean AUROC of common; rare, absent have fewer than 5 "
+        "The checkpoint is selected by the mean AUROC of common; rare, absent have fewer than 5 "
         "positive or negative patients in validation."
     )
     assert selection.to_json()["left_out"] == ["rare", "absent"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, quoted, unknown_choice
 from remedis.options import quoted_pairs
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -59,7 +59,10 @@ class TableForm:
         meanings: dict[str, str] = {}
         for value, meaning in self.values.items():
             if meaning not in MEANINGS:
-                raise unknown_choice(f"meaning of the value {value!r}:", meaning, MEANINGS)
+                raise UserError(
+                    f"The value {quoted(value)} means {quoted(meaning)}; expected one of "
+                    f"{', '.join(MEANINGS)}."
+                )
             if meanings.setdefault(value.casefold(), meaning) != meaning:
                 raise UserError(
                     f"The value {value!r} means {meanings[value.casefold()]} and {meaning}; write "

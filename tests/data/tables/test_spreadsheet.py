@@ -189,7 +189,7 @@ def test_names_of_columns(write):
     [
         ({"separator": "dot"}, "Unknown separator 'dot'"),
         ({"encoding": "utf-9"}, "Unknown encoding 'utf-9'; expected a name such as utf-8"),
-        ({"values": "Ja=yes"}, "Unknown meaning of the value 'Ja': 'yes'"),
+        ({"values": "Ja=yes"}, "The value 'Ja' means 'yes'; expected one of 1, 0"),
         ({"values": "Ja=1; ja=0"}, "The value 'ja' means 1 and 0; write one meaning per value"),
     ],
 )
