@@ -27,6 +27,7 @@ ADDED_KEYS = frozenset(
         "eval_unmentioned",
         "eval_unlabelled",
         "fit_to_data",
+        "max_megapixels",
         "nested_resamples",
         "top_k",
         "weighting",

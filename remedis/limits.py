@@ -1,0 +1,85 @@
+"""Bounds on what is read from files, so that no file takes all memory or all time.
+
+One bound can be set: the pixels of an image. It holds for the whole process, since threads and
+TensorFlow's graphs read images. All others are far above what the files of this field need.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+from remedis.errors import UserError
+from remedis.options import spelled
+
+# Radiographs have up to 30 million pixels, mammograms up to 35. As float32 RGB, 50 million take
+# 600 MB, which is the largest allocation for one image.
+DEFAULT_MEGAPIXELS = 50.0
+# TensorFlow counts the elements of a tensor of an image with 32 bits in some kernels: 3 x 715.
+MOST_MEGAPIXELS = 700.0
+
+# A record of 100,000 images by hash is 10 MB. Parsed, the costliest JSON (nested empty lists)
+# takes 20 times its size.
+MAX_JSON_BYTES = 64 << 20
+# Unpacked. The largest table of the supported data sets has 377,110 rows and 60 MB (MIMIC-CXR).
+MAX_TABLE_BYTES = 256 << 20
+# Text in files besides the images: annotations of slides, vocabularies, READMEs of data sets.
+MAX_TEXT_BYTES = 64 << 20
+# Beside the pixels of a JPEG or PNG: profiles, previews, comments.
+_ENVELOPE_BYTES = 64 << 20
+# The costliest permitted pixel of a PNG: RGBA of 16 bits, stored without compression.
+_BYTES_PER_PIXEL = 8
+
+# Of the whole process and not of a thread: worker threads read images, too.
+_max_pixels = int(DEFAULT_MEGAPIXELS * 1e6)
+
+
+def max_pixels() -> int:
+    """Returns the largest number of pixels, height times width, that an image may have."""
+    return _max_pixels
+
+
+def max_encoded_bytes() -> int:
+    """Returns the largest size of a JPEG or PNG file, with room for `max_pixels` and metadata."""
+    return _max_pixels * _BYTES_PER_PIXEL + _ENVELOPE_BYTES
+
+
+@contextlib.contextmanager
+def megapixels(value: float | None) -> Iterator[None]:
+    """Sets the limit on the pixels of an image, of the whole process, in the block.
+
+    Args:
+      value: million pixels; the limit stays as it is if None.
+
+    Raises:
+      UserError: the value is not above 0, or is above `MOST_MEGAPIXELS`.
+    """
+    global _max_pixels
+    before = _max_pixels
+    if value is not None:
+        if not (math.isfinite(value) and 0 < value <= MOST_MEGAPIXELS):
+            raise UserError(
+                f"{spelled('max_megapixels')} is {value:g}; expected million pixels per image, "
+                f"above 0 and at most {MOST_MEGAPIXELS:g}."
+            )
+        # An image has one pixel or more.
+        _max_pixels = max(1, round(value * 1e6))
+    try:
+        yield
+    finally:
+        _max_pixels = before
+
+
+def refusal(height: int, width: int) -> str | None:
+    """Returns the sentence about an image with too many pixels; None if it is within the limit.
+
+    Args:
+      height: in pixels, as the file states it.
+      width: in pixels.
+    """
+    if height * width <= _max_pixels:
+        return None
+    return (
+        f"The image has {width:,} x {height:,} pixels, more than the limit of "
+        f"{_max_pixels / 1e6:g} megapixels; if the file is sound, make the image smaller or raise "
+        f"{spelled('max_megapixels')}."
+    )
