@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal miniature test test-guarantees test-slow test-compat lint clean
+.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-compat lint clean
 
 install: $(VENV)/installed
 
@@ -46,6 +46,10 @@ test-guarantees: $(VENV)/installed-dev test-compat
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow tests
+
+# Damaged and hostile files for every reader: REMEDIS_FUZZ_MINUTES in all, 20 if not set.
+test-fuzz: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow -s tests/fuzz
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
