@@ -1,45 +1,78 @@
-"""Files written whole or not at all, and their hashes."""
+"""Files and folders written whole or not at all, and hashes of files."""
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
 import os
 import pathlib
-import platform
+import secrets
 import shutil
 from collections.abc import Iterator
 from typing import Any
 
+from remedis import kernel_locks
 from remedis.errors import UserError
 from remedis.options import spelled
 
 Path = str | os.PathLike[str]
 
+_LONGEST_NAME = 255  # bytes, on the file systems of Linux
+# A file system without hard links answers with one of these: FAT, some network drives and FUSE.
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
+
+# Folders that may be written but not read, links, pipes, and network drives that cannot do it.
+_NO_SYNC = (errno.EACCES, errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
+
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[pathlib.Path]:
-    """Yields a temporary path beside `path`, renamed to it when the block ends without an error."""
+def whole_file(path: Path, overwrite: bool = True) -> Iterator[pathlib.Path]:
+    """Yields an empty temporary file beside `path`, renamed to it when the block ends well.
+
+    The name of the temporary file is random, so that writers of one path never meet; the last one
+    to end wins. It begins with a dot, and its suffix is that of `path`, since some writers
+    (matplotlib, pandas) choose the format by it. The bytes are on the disk before the name is: a
+    power failure leaves the old file or the new one. Files that killed writers of `path` left on
+    this machine are removed; those of other machines stay, since their writers may be alive.
+
+    Args:
+      path: of the file.
+      overwrite: whether a file that exists, or that another process writes in the meantime, is
+        replaced.
+
+    Raises:
+      UserError: `path` exists and `overwrite` is false.
+    """
     final = pathlib.Path(path)
+    if not overwrite:
+        refuse_existing(final)
     final.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two writers of one path apart; the suffix stays last, since some writers
-    # (matplotlib, pandas) choose the format by it.
-    temporary = final.with_name(f".{final.stem}.{os.getpid()}.partial{final.suffix}")
+    _remove_abandoned(final, final.suffix)
+    temporary, descriptor = _new(final, final.suffix, folder=False)
     try:
-        yield temporary
-        os.replace(temporary, final)
+        try:
+            yield temporary
+            _sync(temporary)
+            if overwrite:
+                os.replace(temporary, final)
+            else:
+                _rename_to_free(temporary, final)
+            _sync(final.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def refuse_existing(path: Path, overwrite: bool | None = None) -> None:
     """Raises a UserError if `path` exists and may not be overwritten.
 
     Args:
-      path: of a file or directory.
+      path: of a file or directory; a link that leads nowhere exists, too.
       overwrite: what the user says; None if the user has no such choice.
     """
-    if pathlib.Path(path).exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         choice = "name another path" if overwrite is None else f"set {spelled('overwrite')}"
         raise UserError(f"{path} exists already; remove it, or {choice}.")
 
@@ -48,43 +81,135 @@ def refuse_existing(path: Path, overwrite: bool | None = None) -> None:
 def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
     """Yields a temporary directory beside `path`, renamed to it when the block ends without error.
 
-    Temporary directories of killed processes of this machine are removed.
+    What `whole_file` says about names, killed writers and power failures holds here, too.
 
     Raises:
-      UserError: `path` exists and `overwrite` is false.
+      UserError: `path` exists and `overwrite` is false, at the start or at the end.
     """
     final = pathlib.Path(path)
     refuse_existing(final, overwrite)
     final.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{final.name}.partial-{platform.node()}-"
-    for abandoned in final.parent.glob(f"{glob.escape(prefix)}*"):
-        if not _runs(abandoned.name.removeprefix(prefix).removesuffix("-old")):
-            shutil.rmtree(abandoned, ignore_errors=True)
-    temporary = final.with_name(f"{prefix}{os.getpid()}")
-    temporary.mkdir()
+    _remove_abandoned(final, "")
+    temporary, descriptor = _new(final, "", folder=True)
+    old = temporary.with_name(f"{temporary.name}-old")
     try:
-        yield temporary
-        if final.exists():
-            # Renamed first: a kill must not leave half of the old directory under the final name.
-            old = temporary.with_name(f"{temporary.name}-old")
-            os.replace(final, old)
-            os.replace(temporary, final)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(temporary, final)
+        try:
+            yield temporary
+            for folder, _, names in os.walk(temporary):
+                for name in names:
+                    _sync(os.path.join(folder, name))
+                _sync(folder)
+            # A directory replaces nothing but an empty one, whatever other writers do.
+            while not _renamed(temporary, final):
+                refuse_existing(final, overwrite)
+                # A kill must not leave half of the old directory under the final name.
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(final, old)
+                _remove(old)
+            _sync(final.parent)
+        finally:
+            _remove(temporary)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(descriptor)
 
 
-def _runs(process: str) -> bool:
-    """Returns whether a process of this number runs; true for a name that is no number."""
+def _new(final: pathlib.Path, suffix: str, folder: bool) -> tuple[pathlib.Path, int]:
+    """Makes a temporary file or folder beside `final`; returns its path and a locked descriptor.
+
+    The rights are those that the user's mask gives to new files.
+    """
+    prefix = _prefix(final, suffix) + kernel_locks.reach(final.parent)
+    while True:
+        temporary = final.with_name(f"{prefix}-{secrets.token_hex(6)}{suffix}")
+        flags = os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            if folder:
+                temporary.mkdir()
+                descriptor = os.open(temporary, flags | os.O_RDONLY | os.O_DIRECTORY)
+            else:
+                # O_EXCL refuses whatever somebody else has put there, a link above all.
+                descriptor = os.open(temporary, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileNotFoundError:
+            if not final.parent.is_dir():
+                raise
+            continue
+        # Before it was locked, another writer may have taken it for abandoned and removed it.
+        taken = kernel_locks.take(descriptor) is not False
+        if taken and kernel_locks.is_at(descriptor, temporary):
+            return temporary, descriptor
+        os.close(descriptor)
+        _remove(temporary)
+
+
+def _prefix(final: pathlib.Path, suffix: str) -> str:
+    """Returns how the names of the temporary files of a path begin."""
+    most = _LONGEST_NAME - len(".partial-01234567-0123456789ab-old") - len(os.fsencode(suffix)) - 1
+    stem = os.fsencode(final.name.removesuffix(suffix))[: max(most, 0)]
+    return f".{os.fsdecode(stem)}.partial-"
+
+
+def _remove_abandoned(final: pathlib.Path, suffix: str) -> None:
+    """Removes the temporary files of a path whose writers are dead."""
+    prefix = _prefix(final, suffix) + kernel_locks.reach(final.parent)
+    for path in final.parent.glob(f"{glob.escape(prefix)}-*{glob.escape(suffix)}"):
+        with kernel_locks.claimed(path) as abandoned:
+            if abandoned:
+                _remove(path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Removes a file, or a directory with all that is in it, if it exists and as far as allowed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _rename_to_free(temporary: pathlib.Path, final: pathlib.Path) -> None:
+    """Gives a file its final name unless something has this name; then raises a UserError."""
     try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
+        os.link(temporary, final, follow_symlinks=False)
+    except FileExistsError:
+        refuse_existing(final)
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        try:
+            os.close(os.open(final, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        except FileExistsError:
+            refuse_existing(final)
+            raise
+        os.replace(temporary, final)
+
+
+def _renamed(temporary: pathlib.Path, final: pathlib.Path) -> bool:
+    """Gives a directory its final name; returns false if something has this name."""
+    try:
+        os.rename(temporary, final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
         return False
-    except (ValueError, PermissionError):
-        pass
     return True
+
+
+def _sync(path: Path) -> None:
+    """Writes what the system still holds of a file or folder to the disk, where it can.
+
+    That costs 0.3 ms per file of 2 kB on an ext4 drive of a virtual machine. Without it, XFS and
+    others may have the new name and no bytes behind it after a power failure.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,6 +26,7 @@ FLOORS = (
         "errors",
         "extras",
         "files",
+        "kernel_locks",
         "keras_registration",
         "limits",
         "options",

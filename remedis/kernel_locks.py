@@ -1,0 +1,79 @@
+"""Locks of the kernel on files and folders (`flock`), which end with the process that holds them.
+
+A process id says less: ids are used again, and containers count their own. Such a lock is known to
+all processes of one kernel, through one mount: `reach` names both.
+"""
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import os
+import pathlib
+import stat
+from collections.abc import Iterator
+
+_BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
+
+
+def reach(directory: str | os.PathLike[str]) -> str:
+    """Returns 8 characters that name the kernel and the mount of a directory.
+
+    Processes with the same characters see each other's locks on files and folders in it. Processes
+    of other hosts, and those before a restart of this one, have others. So have two mounts of one
+    network drive, whose file system may keep locks per mount.
+    """
+    text = f"{_kernel()} {os.stat(directory).st_dev}"
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def take(descriptor: int) -> bool | None:
+    """Takes the lock on an open file or folder until the descriptor is closed.
+
+    Returns:
+      True if this process has it, False if another process has it, None if the file system has no
+      such locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def is_at(descriptor: int, path: str | os.PathLike[str]) -> bool:
+    """Returns whether an open file is still the one at `path`."""
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return False
+    return os.path.samestat(status, os.fstat(descriptor))
+
+
+@contextlib.contextmanager
+def claimed(path: str | os.PathLike[str]) -> Iterator[bool]:
+    """Yields whether nobody has the lock on a file or folder; nobody can take it in the block.
+
+    False for what is no file or folder, cannot be opened, or lies where there are no such locks.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:
+        yield False
+        return
+    try:
+        kind = os.fstat(descriptor).st_mode
+        yield (stat.S_ISREG(kind) or stat.S_ISDIR(kind)) and take(descriptor) is True
+    finally:
+        os.close(descriptor)
+
+
+@functools.cache
+def _kernel() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:  # a sandbox without /proc: only this process knows that it is the same
+        return os.urandom(16).hex()
