@@ -27,6 +27,7 @@ FLOORS = (
         "extras",
         "files",
         "kernel_locks",
+        "locks",
         "keras_registration",
         "limits",
         "options",

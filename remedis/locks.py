@@ -1,0 +1,319 @@
+"""Locks on runs and outputs: one process writes a path at a time, and the others are told which.
+
+A lock is a small file that names its holder: host, process and start. The kernel's lock on this
+file says whether the holder lives (`kernel_locks`). It ends with the process, however that ends, so
+that a lock of a killed process is free at once. Between hosts the kernel's lock may not be seen:
+there the holder changes the file every few seconds, and a newcomer watches whether it changes. No
+clocks are compared.
+
+The package `filelock` was considered. Its locks are the kernel's alone, which network drives may
+keep per host, or files that stay behind when their process is killed. Neither names the holder.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import errno
+import json
+import logging
+import os
+import pathlib
+import platform
+import secrets
+import signal
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from remedis import kernel_locks
+from remedis.errors import UserError
+
+_LOG = logging.getLogger(__name__)
+
+Path = str | os.PathLike[str]
+
+# Network drives show a change after some seconds; a newcomer waits for four.
+BEAT_SECONDS, WATCHED_SECONDS = 5.0, 20.0
+# Two newcomers on hosts that do not see each other's locks may both take over an abandoned one.
+# The one whose name is in the file after this time has it.
+_CONFIRM_SECONDS = 1.0
+_BYTES = 512  # of a lock file: every beat writes as many, so that no reader meets half of one
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """The process that has a lock.
+
+    Attributes:
+      host: name of its host.
+      process: id of the process there.
+      since: when it took the lock, by the clock of its host, to be read by people.
+      reach: of `kernel_locks`: the kernel and the mount.
+      token: random, so that no two holders are equal.
+    """
+
+    host: str
+    process: int
+    since: str
+    reach: str
+    token: str
+
+    def __str__(self) -> str:
+        return f"process {self.process} on host {self.host} since {self.since}"
+
+
+def file_in(directory: Path) -> pathlib.Path:
+    """Returns the lock file of a directory that exists or that the job makes, inside it."""
+    return pathlib.Path(directory) / ".lock"
+
+
+def file_beside(path: Path) -> pathlib.Path:
+    """Returns the lock file of a file or folder that is written whole, beside it."""
+    final = pathlib.Path(os.path.abspath(path))
+    return final.with_name(f".{final.name}.lock")
+
+
+@contextlib.contextmanager
+def held(file: Path, what: object) -> Iterator[None]:
+    """Has a lock in the block; the lock file is gone afterwards.
+
+    Args:
+      file: the lock file, of `file_in` or `file_beside`; its folder is made if it is missing.
+      what: is locked, as the error message begins.
+
+    Raises:
+      UserError: another process has the lock, or the file cannot be written.
+    """
+    descriptor, own = _taken(pathlib.Path(file), what)
+    try:
+        with _beating(pathlib.Path(file), descriptor, own, what):
+            yield
+    finally:
+        if kernel_locks.is_at(descriptor, file) and _holder(_content(descriptor)) == own:
+            with contextlib.suppress(OSError):
+                os.unlink(file)
+        os.close(descriptor)
+
+
+def holder(file: Path) -> Holder | None:
+    """Returns the living process that has a lock; None if there is none.
+
+    A lock file of a dead process is removed. For one of another host this takes some seconds.
+    """
+    file = pathlib.Path(file)
+    try:
+        descriptor = _opened_to_look(file)
+    except OSError:
+        return None
+    try:
+        found = _holder(_content(descriptor))
+        free = kernel_locks.take(descriptor)
+        if free is False:
+            return _named(file) or _UNKNOWN
+        known_dead = free and found is not None and found.reach == kernel_locks.reach(file.parent)
+        if not known_dead and _changes(file):
+            return _named(file) or _UNKNOWN
+        if kernel_locks.is_at(descriptor, file):
+            with contextlib.suppress(OSError):
+                os.unlink(file)
+        return None
+    finally:
+        os.close(descriptor)
+
+
+_UNKNOWN = Holder("an unknown host", 0, "an unknown time", "", "")
+
+
+def _taken(file: pathlib.Path, what: object) -> tuple[int, Holder]:
+    """Returns the descriptor of a lock file that this process has, and what the file says."""
+    while True:
+        descriptor, made = _opened(file, what)
+        try:
+            own = _take(file, descriptor, made, what)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if own is not None:
+            return descriptor, own
+        os.close(descriptor)
+
+
+def _take(file: pathlib.Path, descriptor: int, made: bool, what: object) -> Holder | None:
+    """Takes a lock by an open file; returns None if the file is gone meanwhile."""
+    free = kernel_locks.take(descriptor)
+    if not kernel_locks.is_at(descriptor, file):
+        return None
+    found = _holder(_content(descriptor))
+    if free is False:
+        found = _named(file)
+        if found is None and not kernel_locks.is_at(descriptor, file):
+            return None  # the holder has ended
+        raise _in_use(what, found)
+    reach = kernel_locks.reach(file.parent)
+    certain = made or (free is True and found is not None and found.reach == reach)
+    if not certain:
+        if found is not None:
+            _LOG.info(
+                f"{what} was in use by {found}; waiting {WATCHED_SECONDS:.0f} s to see whether it "
+                "still is ..."
+            )
+        if _changes(file):
+            raise _in_use(what, _named(file))
+        if not kernel_locks.is_at(descriptor, file):
+            return None
+    own = Holder(
+        platform.node(),
+        os.getpid(),
+        datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
+        reach,
+        secrets.token_hex(8),
+    )
+    try:
+        os.ftruncate(descriptor, 0)
+        _write(descriptor, own, 0)
+    except OSError as error:
+        raise _unwritable(file, what, error) from error
+    if not certain:
+        time.sleep(_CONFIRM_SECONDS)
+        now = _holder(_fresh_content(file) or b"")
+        if now != own:
+            raise _in_use(what, now)
+    return own
+
+
+def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
+    """Returns the descriptor of a lock file, and whether this process made it."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with contextlib.suppress(FileExistsError):
+                return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = os.open(file, flags)
+                break
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file")
+    except OSError as error:
+        if isinstance(error, PermissionError) and (other := holder(file)) is not None:
+            raise _in_use(what, other) from error
+        raise _unwritable(file, what, error) from error
+    return descriptor, False
+
+
+@contextlib.contextmanager
+def _beating(file: pathlib.Path, descriptor: int, own: Holder, what: object) -> Iterator[None]:
+    """Changes the lock file every few seconds, for those who watch it from other hosts."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        beats = 0
+        while not ended.wait(BEAT_SECONDS):
+            now = _holder(_fresh_content(file) or b"")
+            if now not in (None, own):
+                # This process did not run for a while, such as a laptop that slept.
+                _LOG.error(f"{what} was taken over by {now}; this process stops.")
+                # As by Ctrl-C. Its main thread must not wait for a long call to end.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                return
+            beats += 1
+            with contextlib.suppress(OSError):  # a full disk, or a network that is down
+                _write(descriptor, own, beats)
+
+    thread = threading.Thread(target=beat, name="lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _changes(file: pathlib.Path) -> bool:
+    """Returns whether a lock file changes while it is watched; false if it disappears."""
+    before = _fresh_content(file)
+    # An empty file is one whose maker died at once, or has not written yet.
+    seconds = WATCHED_SECONDS if before else _CONFIRM_SECONDS
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, seconds / 20))
+        now = _fresh_content(file)
+        if now != before:
+            return now is not None
+    return False
+
+
+def _named(file: pathlib.Path) -> Holder | None:
+    """Returns whom a lock file names; waits a moment for a holder that is about to write."""
+    for _ in range(10):
+        if (found := _holder(_fresh_content(file) or b"")) is not None:
+            return found
+        time.sleep(_CONFIRM_SECONDS / 10)
+    return None
+
+
+def _fresh_content(file: pathlib.Path) -> bytes | None:
+    """Returns the content of a lock file, opened again: network drives then ask their server.
+
+    None if it cannot be opened.
+    """
+    try:
+        descriptor = _opened_to_look(file)
+    except OSError:
+        return None
+    try:
+        return _content(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _opened_to_look(file: pathlib.Path) -> int:
+    """Returns the descriptor of an existing lock file, which may be another user's."""
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        return os.open(file, os.O_RDWR | flags)  # the locks of network drives need this
+    except PermissionError:
+        return os.open(file, os.O_RDONLY | flags)
+
+
+def _content(descriptor: int) -> bytes:
+    try:
+        return os.pread(descriptor, _BYTES, 0)
+    except OSError:  # a pipe, or a network that is down
+        return b""
+
+
+def _write(descriptor: int, own: Holder, beats: int) -> None:
+    text = json.dumps({**dataclasses.asdict(own), "beats": beats})
+    os.pwrite(descriptor, text.encode().ljust(_BYTES - 1) + b"\n", 0)
+    with contextlib.suppress(OSError):  # network drives send it then; some file systems cannot
+        os.fsync(descriptor)
+
+
+def _holder(content: bytes) -> Holder | None:
+    """Returns whom a lock file names; None if it is damaged or of another program."""
+    try:
+        values: dict[str, Any] = json.loads(content)
+        found = Holder(*(values[field.name] for field in dataclasses.fields(Holder)))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    texts = (found.host, found.since, found.reach, found.token)
+    valid = isinstance(found.process, int) and all(isinstance(text, str) for text in texts)
+    return found if valid else None
+
+
+def _in_use(what: object, found: Holder | None) -> UserError:
+    return UserError(
+        f"{what} is in use by {found or 'another process'}: wait until it ends, or stop it, and "
+        "start again."
+    )
+
+
+def _unwritable(file: pathlib.Path, what: object, error: OSError) -> UserError:
+    return UserError(
+        f"{what} cannot be locked: {file} cannot be written ({error.strerror or error}); correct "
+        "the rights, or name another place."
+    )
