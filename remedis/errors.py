@@ -24,7 +24,7 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
     hint = f": did you mean {quoted(near[0])}?" if near else "."
     listed = ", ".join(f'"{name}"' if "," in str(name) else str(name) for name in names)
-    return UserError(f"Unknown {kind} {quoted(got)}{hint} Choose from: {listed}.")
+    return UserError(f"Unknown {kind} {quoted(shortened(got))}{hint} Choose from: {listed}.")
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:
@@ -62,6 +62,12 @@ def some(names: Sequence[object], total: int | None = None, limit: int = 5) -> s
     listed = [str(name) for name in names[:limit]]
     more = (len(names) if total is None else total) - len(listed)
     return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")
+
+
+def shortened(text: object, limit: int = 200) -> str:
+    """Returns a text for a message, cut to so many characters and three dots if it is longer."""
+    full = str(text)
+    return full if len(full) <= limit else f"{full[:limit]}..."
 
 
 def quoted(text: object) -> str:

@@ -28,6 +28,7 @@ FLOORS = (
         "files",
         "kernel_locks",
         "locks",
+        "json_records",
         "keras_registration",
         "limits",
         "options",

@@ -14,23 +14,56 @@ the maximum-likelihood scale is infinite and every probability is 0 or 1.
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.optimize
 import scipy.special
+from annotated_types import Gt
+from typing_extensions import NotRequired, TypedDict
 
 from remedis.errors import unknown_choice
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
 from remedis.evaluation.ranking import log_odds
+from remedis.json_records import Count
 
 METHODS = ("none", "temperature", "platt")
 # Bounds of the scale. In a small validation split the logits may be anticorrelated with the labels;
 # the best scale is then 0 or negative, and all images get the same probability or the reverse
 # order. The lower bound keeps the order of the images, and therefore the AUROC.
 SCALES = (0.01, 100.0)
+
+
+class LabelFit(TypedDict, total=False):
+    """The fit of one label."""
+
+    method: str
+    data: str
+    cases: Count
+    positives: Count
+    negatives: Count
+    prevalence: float | None
+
+
+class FittedOn(TypedDict, total=False):
+    """The cases of a fit."""
+
+    cases: Count
+    labels: dict[str, LabelFit]
+
+
+class CalibrationRecord(TypedDict):
+    """`Calibration.to_json`, and `data` where an export was calibrated again."""
+
+    method: str
+    scale: list[Annotated[float, Gt(0)]]
+    offset: list[float]
+    fitted_on: NotRequired[FittedOn]
+    left_out: NotRequired[list[str] | None]
+    task: NotRequired[str]
+    data: NotRequired[str | None]
 
 
 @dataclasses.dataclass(frozen=True)

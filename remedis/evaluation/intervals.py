@@ -10,15 +10,17 @@ each metric and its coverage.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
+from typing_extensions import NotRequired, TypedDict
 
 from remedis.data import canonical_ids
 from remedis.errors import UserError
+from remedis.json_records import Count, Expect
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -33,6 +35,29 @@ NO_VARIANCE = 1e-24
 MIN_RESAMPLES = 40
 
 Floats = npt.NDArray[np.float64]
+
+
+class _Estimate(TypedDict):
+    value: float | None
+    low: float | None
+    high: float | None
+    patients: Count
+    positives: Count
+    effective_patients: NotRequired[float | None]
+    effective_positives: NotRequired[float | None]
+    effective: NotRequired[float | None]
+    largest_patient_images: NotRequired[Count | None]
+    reason: NotRequired[str | None]
+
+
+# `Estimate.to_json`, of any version.
+EstimateRecord = Annotated[
+    _Estimate,
+    Expect(
+        "low and high where there is a value",
+        lambda of: of["value"] is None or None not in (of["low"], of["high"]),
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)

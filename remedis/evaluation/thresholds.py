@@ -24,14 +24,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.special
+from typing_extensions import NotRequired, Required, TypedDict
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, Integers, checked
 from remedis.evaluation.intervals import patient_codes
+from remedis.json_records import Count
 from remedis.options import spelled
 
 KINDS = ("youden", "target_sensitivity")
 _Gap = tuple[float, float]  # a score, and the next lower one
+
+
+Values = dict[str, float | None]  # label -> threshold
+
+
+class ChosenOn(TypedDict, total=False):
+    """The data that the thresholds of a label were chosen on."""
+
+    data: Required[str]
+    positives: Count
+    negatives: Count
+
+
+class ThresholdsRecord(TypedDict):
+    """`Thresholds.to_json`, of any version."""
+
+    youden: Values
+    target_sensitivity: Values
+    target: float
+    log_odds: NotRequired[dict[str, Values] | None]
+    chosen_on: NotRequired[dict[str, ChosenOn] | None]
 
 
 @dataclasses.dataclass(frozen=True)

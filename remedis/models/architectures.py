@@ -15,6 +15,16 @@ UNITS_OF_DEPTH = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 BIT_NAMES = ("50x1", "50x3", "101x1", "101x3", "152x2", "152x4")
 GROUPS = 32  # in every group normalisation, at every width
 
+# Bounds far above BiT's 36 units of a block and its width of 4. They keep names and files from
+# asking for networks that no machine holds.
+MAX_UNITS = 256
+MAX_WIDTH = 16
+MAX_PARAMETERS = 4_000_000_000  # 16 GB; BiT's largest, 152x4, has 0.9 thousand million
+
+# Numbers of up to nine digits: thousands of digits take long to read.
+_NUMBER = r"[0-9]{1,9}"
+_NAME = rf"({_NUMBER}|{_NUMBER}-{_NUMBER}-{_NUMBER}-{_NUMBER})x({_NUMBER}(?:\.{_NUMBER})?)"
+
 Shape = tuple[int, ...]
 
 
@@ -33,10 +43,21 @@ class Architecture:
     def __post_init__(self) -> None:
         if len(self.units) != 4 or min(self.units) < 1:
             raise UserError(f"An architecture has four blocks of units >= 1; got {self.units}.")
+        if max(self.units) > MAX_UNITS or not self.width <= MAX_WIDTH:
+            raise UserError(
+                f"An architecture has up to {MAX_UNITS} units per block and a width of up to "
+                f"{MAX_WIDTH}; got units {'-'.join(map(str, self.units))} and width "
+                f"{self.width:g}."
+            )
         if self.width <= 0 or (64 * self.width) % GROUPS:
             raise UserError(
                 f"Width {self.width} gives {64 * self.width:g} channels; group normalisation needs "
                 f"a multiple of {GROUPS}: use a width of 0.5, 1, 1.5, ..."
+            )
+        if (count := self.parameters(final_norm=True)) > MAX_PARAMETERS:
+            raise UserError(
+                f"The architecture {self.name} has {count:,} parameters, more than the "
+                f"{MAX_PARAMETERS:,} that are supported; name a smaller one."
             )
 
     @classmethod
@@ -48,7 +69,7 @@ class Architecture:
         Raises:
           UserError: the name is not of this form, or the depth or width does not exist.
         """
-        match = re.fullmatch(r"(\d+|\d+-\d+-\d+-\d+)x(\d+(?:\.\d+)?)", name)
+        match = re.fullmatch(_NAME, name)
         if match is None:
             raise unknown_choice("architecture", name, BIT_NAMES)
         depth = match[1]

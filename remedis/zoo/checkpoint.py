@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from remedis import compat, files
+from remedis import compat, files, json_records
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
 from remedis.zoo import release
-from remedis.zoo.export import DESCRIPTION, Description
+from remedis.zoo.export import DESCRIPTION, Description, DescriptionRecord
 from remedis.zoo.tensors import saved_model_variables
 from remedis.zoo.weights import Weights, check_shapes, normalise_name
 
@@ -27,10 +27,8 @@ def describe(directory: files.Path) -> Description | None:
     file = pathlib.Path(directory, DESCRIPTION)
     if not file.is_file():
         return None
-    try:
-        return Description.from_json(files.read_json(file))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{file} is damaged ({error}); build the folder again.") from error
+    values = json_records.read(file, DescriptionRecord, "build the folder again")
+    return Description.from_json(values)
 
 
 def architecture_of(description: Description) -> Architecture:

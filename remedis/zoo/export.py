@@ -2,17 +2,24 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 import keras
 import tensorflow as tf
+from annotated_types import Ge, Gt, Le, Len
+from typing_extensions import NotRequired, TypedDict
 
 import remedis
 from remedis import files, writing
-from remedis.models.applications import KERAS
+from remedis.evaluation.calibration import CalibrationRecord
+from remedis.evaluation.intervals import EstimateRecord
+from remedis.evaluation.thresholds import ThresholdsRecord
+from remedis.json_records import Count, Expect, Pair
+from remedis.models.applications import KERAS, names
+from remedis.models.architectures import MAX_UNITS, MAX_WIDTH
 from remedis.zoo import card
-from remedis.zoo.provenance import Provenance
+from remedis.zoo.provenance import Provenance, ProvenanceRecord
 from remedis.zoo.serving import ServedModel
 
 DESCRIPTION = "remedis.json"
@@ -20,6 +27,93 @@ CARD = "MODEL_CARD.md"
 # Format 1 of remedis.json calls a backbone a trunk.
 BACKBONE_KIND = "trunk"
 _KEYS = {"backbone_range": "trunk_range"}
+
+
+class PublishedRecord(TypedDict):
+    """`remedis.zoo.records.Record` as JSON."""
+
+    name: str
+    input_size: Annotated[int, Ge(1), Le(10_000)]
+    initialised_from: str
+    pretrained_on: str
+    terms: str
+    where: str
+    citation: str
+
+
+class PerformanceRecord(TypedDict):
+    """Performance of a classifier, see `remedis.evaluation.performance_summary`."""
+
+    data: str
+    images: Count
+    patients: Count
+    note: str
+    warnings: list[str]
+    labels: dict[str, dict[str, EstimateRecord]]
+    mean: dict[str, EstimateRecord]
+    averaged: list[str]
+
+
+def _labels_agree(values: Any) -> bool:
+    """Returns whether everything about labels is about those of the description."""
+    labels = values.get("labels", [])
+    if len(set(labels)) < len(labels):
+        return False
+    fitted, chosen = values.get("calibration"), values.get("thresholds")
+    if fitted and not len(labels) == len(fitted["scale"]) == len(fitted["offset"]):
+        return False
+    kinds = [chosen["youden"], chosen["target_sensitivity"]] if chosen else []
+    return all(kind.keys() == set(labels) for kind in kinds)
+
+
+class _DescriptionRecord(TypedDict):
+    kind: Literal["trunk", "classifier"]
+    name: str
+    units: Annotated[
+        list[Annotated[int, Ge(1), Le(MAX_UNITS)]],
+        Expect("four numbers, or none", lambda units: len(units) in (0, 4)),
+    ]
+    width: Annotated[float, Gt(0), Le(MAX_WIDTH)] | None
+    final_norm: bool
+    value_range: Pair
+    trunk_range: Pair | None
+    parameters: Count
+    tensors: Count
+    signatures: list[str]
+    provenance: ProvenanceRecord
+    record: NotRequired[PublishedRecord | None]
+    backbone: NotRequired[str]
+    labels: NotRequired[Annotated[list[str], Len(0, 10_000)]]
+    preprocess: NotRequired[str | None]
+    task: NotRequired[Literal["multi_label", "multi_class"]]
+    head_norm: NotRequired[bool]
+    calibration: NotRequired[CalibrationRecord | None]
+    thresholds: NotRequired[ThresholdsRecord | None]
+    label_policies: NotRequired[dict[str, str] | None]
+    performance: NotRequired[PerformanceRecord | None]
+    pixel_range: NotRequired[str | None]
+    software: NotRequired[dict[str, str]]
+
+
+# `Description.to_json`, of any version.
+DescriptionRecord = Annotated[
+    _DescriptionRecord,
+    Expect(
+        "width with units, or a network of keras.applications",
+        lambda of: (
+            of["width"] is not None
+            if of["units"]
+            else of.get("backbone", "").removeprefix(KERAS) in names()
+        ),
+    ),
+    Expect(
+        "labels and preprocess of a classifier",
+        lambda of: (
+            of["kind"] != "classifier" or (of.get("labels") and of.get("preprocess") is not None)
+        ),
+    ),
+    Expect("labels, each once, which calibration and thresholds are of", _labels_agree),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +202,8 @@ class Description:
         return {"format": 1, **{_KEYS.get(name, name): value for name, value in values.items()}}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Description":
-        """Returns the description from the values of `to_json`."""
+    def from_json(cls, values: Mapping[str, Any]) -> "Description":
+        """Returns the description from the values of `to_json`, of any version."""
         names = [field.name for field in dataclasses.fields(cls)]
         known = {n: values[_KEYS.get(n, n)] for n in names if _KEYS.get(n, n) in values}
         for key in ("units", "value_range", "backbone_range", "signatures", "labels"):

@@ -1,11 +1,28 @@
 """The origin of weights, stored in every folder and every result made with them."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
+
+from typing_extensions import NotRequired, TypedDict
+
+from remedis.json_records import Object
 
 RANDOM = "random"
 SELF_SUPERVISION = "self_supervision"
 FROZEN = "frozen_variables"  # number of backbone variables that self-supervision did not change
+
+
+class ProvenanceRecord(TypedDict):
+    """`Provenance.to_json`."""
+
+    origin: str
+    description: str
+    file: NotRequired[str | None]
+    sha256: NotRequired[str | None]
+    command: NotRequired[str | None]
+    details: NotRequired[Object]
+    parent: NotRequired["ProvenanceRecord | None"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +64,8 @@ class Provenance:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Provenance":
-        """Returns the provenance from the values of `to_json`."""
+    def from_json(cls, values: Mapping[str, Any]) -> "Provenance":
+        """Returns the provenance from the values of `to_json`, which may have further keys."""
+        known = {f.name: values[f.name] for f in dataclasses.fields(cls) if f.name in values}
         parent = values.get("parent")
-        return cls(**{**values, "parent": None if parent is None else cls.from_json(parent)})
+        return cls(**{**known, "parent": None if parent is None else cls.from_json(parent)})

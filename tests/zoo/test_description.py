@@ -90,19 +90,34 @@ def test_fields_of_a_later_version_are_ignored():
     assert Description.from_json(description.to_json() | {"later": 1}) == description
 
 
+def with_values(**changes):
+    return lambda text: json.dumps(json.loads(text) | changes)
+
+
 @pytest.mark.parametrize(
     ("damage", "said_of_it"),
     [
-        (lambda text: "", "Expecting value"),
-        (lambda text: text[:100], ""),
-        (lambda text: "[]", ""),
-        (lambda text: "null", ""),
-        (lambda text: "{}", "provenance"),
-        (lambda text: text.replace('"units"', '"UNITS"'), "units"),
-        (lambda text: text.replace('"origin"', '"ORIGIN"'), "ORIGIN"),
-        (lambda text: "\udcff", ""),
+        (lambda text: "", "it is empty"),
+        (lambda text: text[:100], "it is no JSON"),
+        (lambda text: "[]", "it is a list, expected an object"),
+        (lambda text: "null", "it is null, expected an object"),
+        (lambda text: "{}", "it has no key 'kind'"),
+        (lambda text: text.replace('"units"', '"UNITS"'), "it has no key 'units'"),
+        (lambda text: text.replace('"origin"', '"ORIGIN"'), "provenance has no key 'origin'"),
+        (lambda text: "\udcff", "it is not text in UTF-8"),
+        (with_values(units=[1, 1, 1, 10**9]), "units[3] is 1000000000, expected 256 or less"),
+        (with_values(units=[1, 1]), "units is a list, expected four numbers, or none"),
+        (with_values(width=1e9), "width is 1000000000.0, expected 16 or less"),
+        (with_values(width=None), "expected width with units"),
+        (with_values(units=[], backbone="keras:None"), "or a network of keras.applications"),
+        (with_values(labels="edema"), "labels is 'edema', expected a list"),
+        (with_values(kind="classifier"), "expected labels and preprocess of a classifier"),
+        (with_values(kind="run"), "kind is 'run', expected 'trunk' or 'classifier'"),
+        (with_values(value_range=[0]), "value_range has 1 value, expected at least 2"),
+        (with_values(trunk_range=["a", "b"]), "trunk_range[0] is 'a', expected a number"),
+        (with_values(parameters="many"), "parameters is 'many', expected a whole number"),
+        (with_values(provenance={"origin": 1, "description": ""}), "provenance.origin is 1, "),
     ],
-    ids=["empty", "cut", "list", "null", "empty dict", "no units", "other provenance", "bytes"],
 )
 def test_a_damaged_description_is_named(tmp_path, tiny_export, damage, said_of_it):
     folder = shutil.copytree(tiny_export, tmp_path / "copy")
