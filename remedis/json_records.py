@@ -250,7 +250,9 @@ def _fault(error: "ErrorDetails") -> str:
     expected = _EXPECTED.get(error["type"]) or error["msg"].removeprefix("Input should be ")
     context = error.get("ctx", {})
     limit = next((context[name] for name in _LIMITS if name in context), "")
-    expected = expected.replace("LIMIT", f"{limit:,}" if isinstance(limit, int | float) else limit)
+    expected = expected.replace(
+        "LIMIT", f"{limit:,.15g}" if isinstance(limit, int | float) else limit
+    )
     if isinstance(value, list | dict) and error["type"] in ("too_long", "too_short"):
         return f"{place or 'it'} has {counted(len(value), 'value')}, expected {expected}"
     return f"{place or 'it'} is {_shown(value)}, expected {expected}"
