@@ -5,17 +5,22 @@ TensorFlow's graphs read images. All others are far above what the files of this
 """
 
 import contextlib
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from remedis.errors import UserError
 from remedis.options import spelled
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
 # Radiographs have up to 30 million pixels, mammograms up to 35. As float32 RGB, 50 million take
 # 600 MB, which is the largest allocation for one image.
 DEFAULT_MEGAPIXELS = 50.0
-# TensorFlow counts the elements of a tensor of an image with 32 bits in some kernels: 3 x 715.
-MOST_MEGAPIXELS = 700.0
+# TensorFlow decodes fewer than 2^29 values per image (`decode_image_op.cc`): 178 million of RGB.
+MOST_MEGAPIXELS = 178.0
 
 # A record of 100,000 images by hash is 10 MB. Parsed, the costliest JSON (nested empty lists)
 # takes 20 times its size.
@@ -67,6 +72,22 @@ def megapixels(value: float | None) -> Iterator[None]:
         yield
     finally:
         _max_pixels = before
+
+
+def of_config(
+    job: Callable[Concatenate[Any, _Arguments], _Result],
+) -> Callable[Concatenate[Any, _Arguments], _Result]:
+    """Decorates a function of a config, and more, to run with the limit of the config.
+
+    A config of an earlier version lacks the key `max_megapixels`: the limit stays as it is.
+    """
+
+    @functools.wraps(job)
+    def limited(config: Any, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        with megapixels(config.get("max_megapixels")):
+            return job(config, *args, **kwargs)
+
+    return limited
 
 
 def refusal(height: int, width: int) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import remedis
+from remedis import limits
 from remedis.cli import (
     classifier_commands,
     console,
@@ -81,7 +82,10 @@ def _run(written: Sequence[str], place: exit_status.Output) -> int:
     place.path = str(getattr(parsed, "out", None) or getattr(parsed, "table_file", None) or "")
     # Standard output of `--json` is JSON alone.
     to_stderr = getattr(parsed, "json", False)
-    with console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr):
+    with (
+        console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr),
+        limits.megapixels(getattr(parsed, "max_megapixels", None)),
+    ):
         early_checks.check_command(parsed)
         status: int = parsed.run(parsed)
     return status

@@ -78,6 +78,7 @@ def _add_augmentations(commands: Any) -> None:
         help="draw the recipes of a config, such as chexpert or configs/chexpert.py:released",
     )
     add("--seed", type=int, default=0, help="of the random operations; 0")
+    shared_arguments.add_max_megapixels(augmentations)
     augmentations.set_defaults(run=_augmentations)
 
 

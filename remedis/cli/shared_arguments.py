@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from remedis import limits
 from remedis.errors import UserError
 from remedis.options import label_list, literals, pairs
 
@@ -78,12 +79,24 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="an option of the source, as in config.source_options; may be repeated",
     )
+    add_max_megapixels(parser)
     add(
         "--allow-missing-patient-ids",
         action="store_true",
         help="as config.allow_missing_patient_ids",
     )
     add("--allow-similar-ids", action="store_true", help="as config.allow_similar_ids")
+
+
+def add_max_megapixels(parser: argparse.ArgumentParser) -> None:
+    """Adds the limit on the pixels of an image, which the main command sets."""
+    parser.add_argument(
+        "--max-megapixels",
+        type=float,
+        metavar="N",
+        help="as config.max_megapixels: images with more million pixels are not decoded; "
+        f"{limits.DEFAULT_MEGAPIXELS:g}",
+    )
 
 
 def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import ml_collections
 import pandas as pd
 
-from remedis import files
+from remedis import files, limits
 from remedis.data import judged_images
 from remedis.data.manifest import Manifest
 from remedis.errors import counted
@@ -53,6 +53,7 @@ METHODS = {"finetune": best_candidate, "probe": head_only}
 
 
 @spelled_for("config")
+@limits.of_config
 def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
     """Trains a classifier and writes all files of the run into `workdir`.
 

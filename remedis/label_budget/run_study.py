@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import ml_collections
 
-from remedis import files
+from remedis import files, limits
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.label_budget import arm, cell_list, summary, tuning
@@ -38,6 +38,7 @@ def studies_of(config: ml_collections.ConfigDict, workdir: files.Path) -> list[S
 
 
 @spelled_for("config")
+@limits.of_config
 def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None) -> bool:
     """Runs the unfinished cells of a study, all of them or those of a shard.
 
@@ -92,6 +93,7 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
 
 
 @spelled_for("config")
+@limits.of_config
 def list_cells(
     config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None = None
 ) -> str:

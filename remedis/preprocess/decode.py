@@ -1,15 +1,43 @@
 """Decoding of JPEG and PNG images of 1 to 16 bits to three channels in [0, 1]."""
 
+import struct
+
 import tensorflow as tf
 
+from remedis import limits
 from remedis.preprocess.registry import three_channels
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
-# The bit depth of a PNG follows the signature (8 bytes), length and name of the header chunk (8),
-# and width and height (8). The next byte is the colour type.
-_DEPTH_OFFSET, _COLOUR_OFFSET = 24, 25
+# A PNG begins with the signature (8 bytes), length and name of the header chunk (8), width and
+# height (4 each, the higher byte first), the bit depth and the colour type.
+_SIZE_OFFSET, _DEPTH_OFFSET, _COLOUR_OFFSET = 16, 24, 25
+_TOO_LARGE = (
+    "The image has more pixels than the limit, which is set when this graph is made; height, width "
+    "and the limit on their product:"
+)
+
+
+def refusal(contents: bytes) -> str | None:
+    """Returns the sentence about a JPEG or PNG file with too many pixels, from its header alone.
+
+    Returns None for an image within the limit, and for a file that does not decode.
+    """
+    if contents.startswith(PNG_SIGNATURE):
+        header = contents[_SIZE_OFFSET:_DEPTH_OFFSET]
+        if len(header) < _DEPTH_OFFSET - _SIZE_OFFSET:
+            return None
+        width, height = struct.unpack(">II", header)
+        return limits.refusal(height, width)
+    if not contents.startswith(JPEG_SIGNATURE):
+        return None
+    try:
+        # The decoder's own reading of the header: another parser may find another size.
+        height, width, _ = tf.io.extract_jpeg_shape(contents).numpy().tolist()
+    except tf.errors.InvalidArgumentError:
+        return None
+    return limits.refusal(height, width)
 
 
 def decode_image(contents: tf.Tensor) -> tf.Tensor:
@@ -27,7 +55,8 @@ def decode_image(contents: tf.Tensor) -> tf.Tensor:
       [H, W, 3] float32 in [0, 1].
 
     Raises:
-      tf.errors.InvalidArgumentError: the bytes are empty, truncated, damaged or of another format.
+      tf.errors.InvalidArgumentError: the bytes are empty, truncated, damaged or of another format,
+        or the image has more pixels than the limit (`remedis.limits`) had when the graph was made.
     """
     return three_channels(decode_stored(contents))
 
@@ -49,19 +78,15 @@ def decode_stored(contents: tf.Tensor) -> tf.Tensor:
     is_jpeg = tf.strings.substr(head, 0, len(JPEG_SIGNATURE)) == JPEG_SIGNATURE
     # TensorFlow's kernel also accepts GIF and, by another name, BMP. No data set of radiographs or
     # patches has these formats: they are more likely a mistake.
-    assertion = tf.debugging.Assert(is_png | is_jpeg, ["Neither a JPEG nor a PNG file."])
-    with tf.control_dependencies([] if assertion is None else [assertion]):  # eagerly it is None
-        contents = tf.identity(contents)
-    # Padding gives a truncated file the depth 0, so that the decoder raises the error.
+    contents = _asserted(is_png | is_jpeg, ["Neither a JPEG nor a PNG file."], contents)
+    # Padding gives a truncated file the size and depth 0, so that the decoder raises the error.
     padded = tf.strings.join([head, b"\0" * (_COLOUR_OFFSET + 1)])
     is_deep = is_png & (tf.strings.substr(padded, _DEPTH_OFFSET, 1) == b"\x10")
-    colour = tf.strings.substr(padded, _COLOUR_OFFSET, 1)
-    is_grey = tf.cond(
-        is_png,
-        # Colour types: grey, or grey with alpha.
-        lambda: (colour == b"\x00") | (colour == b"\x04"),
-        lambda: tf.image.extract_jpeg_shape(contents)[2] == 1,
-    )
+    shape = tf.cond(is_png, lambda: _png_shape(padded), lambda: tf.io.extract_jpeg_shape(contents))
+    is_grey = shape[2] == 1
+    limit = limits.max_pixels()
+    fits = tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64) <= limit
+    contents = _asserted(fits, [_TOO_LARGE, shape[:2], limit], contents)
 
     def decoded(channels: int) -> tf.Tensor:
         return tf.cond(
@@ -70,6 +95,23 @@ def decode_stored(contents: tf.Tensor) -> tf.Tensor:
 
     image = tf.cond(is_grey, lambda: decoded(1), lambda: decoded(3))
     return tf.ensure_shape(image, [None, None, None])
+
+
+def _asserted(condition: tf.Tensor, data: list[object], contents: tf.Tensor) -> tf.Tensor:
+    """Returns `contents`, which is not used unless the condition holds."""
+    assertion = tf.debugging.Assert(condition, data)
+    with tf.control_dependencies([] if assertion is None else [assertion]):  # eagerly it is None
+        return tf.identity(contents)
+
+
+def _png_shape(padded: tf.Tensor) -> tf.Tensor:
+    """Returns height, width and channels, 1 or 3, of a PNG from its first bytes, [3] int32."""
+    size = tf.strings.substr(padded, _SIZE_OFFSET, _DEPTH_OFFSET - _SIZE_OFFSET)
+    width, height = tf.unstack(tf.io.decode_raw(size, tf.int32, little_endian=False), 2)
+    colour = tf.strings.substr(padded, _COLOUR_OFFSET, 1)
+    # Colour types: grey, or grey with alpha.
+    is_grey = (colour == b"\x00") | (colour == b"\x04")
+    return tf.stack([height, width, tf.where(is_grey, 1, 3)])
 
 
 def _decode16(contents: tf.Tensor, channels: int) -> tf.Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 
 import ml_collections
 
-from remedis import files
+from remedis import files, limits
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
 from remedis.errors import UserError
@@ -39,6 +39,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @spelled_for("config")
+@limits.of_config
 def pretrain(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str, Any]:
     """Trains a backbone on unlabelled images and writes it as a checkpoint folder, `export`.
 

@@ -15,7 +15,7 @@ from remedis.errors import UserError
 from remedis.files import Path
 from remedis.options import piped
 from remedis.preprocess import Preprocess, parse, recipes
-from remedis.preprocess.decode import decode_image
+from remedis.preprocess.decode import decode_image, refusal
 from remedis.preprocess.registry import three_channels
 from remedis.progress import progress
 from remedis.reporting.figures import GREY, write
@@ -169,7 +169,10 @@ def _read(path: str) -> Image:
     try:
         if hasattr(location.reader, "read_pixels"):
             return three_channels(tf.constant(location.read_pixels())).numpy()
-        return decode_image(tf.constant(location.read_bytes())).numpy()
+        contents = location.read_bytes()
+        if sentence := refusal(contents):
+            raise Unreadable(sentence)
+        return decode_image(tf.constant(contents)).numpy()
     except Unreadable as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     except tf.errors.InvalidArgumentError as error:

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from remedis.preprocess.decode import decode_image
+from remedis import limits
+from remedis.preprocess.decode import decode_image, refusal
 
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # per colour type of PNG: grey, RGB, grey + alpha, RGBA
 
@@ -145,3 +146,50 @@ def test_truncated_sixteen_bits(decode):
 def test_empty_and_other_formats(decode, contents):
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode(contents)
+
+
+def of_size(form: str, height: int, width: int, contents: bytes) -> bytes:
+    """Returns a file with another size in its header."""
+    if form == "PNG":
+        return contents[:16] + struct.pack(">II", width, height) + contents[24:]
+    start = contents.index(b"\xff\xc0") + 5
+    return contents[:start] + struct.pack(">HH", height, width) + contents[start + 4 :]
+
+
+@both
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_an_image_above_the_limit_is_not_decoded(decode, form, mode):
+    contents = encoded(mode, form)
+    with limits.megapixels(33 * 45 / 1e6):
+        assert decode(contents).shape == (33, 45, 3)
+    with (
+        limits.megapixels(33 * 44 / 1e6),
+        pytest.raises(tf.errors.InvalidArgumentError, match="more pixels than the limit"),
+    ):
+        decode(contents)
+    # Of a size that the decoder would allocate, or whose product needs more than 32 bits.
+    for height, width in ((20_000, 20_000), (65_500, 65_500)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="more pixels than the limit"):
+            decode(of_size(form, height, width, contents))
+
+
+@both
+@pytest.mark.parametrize("size", [(0, 5), (5, 0), (1 << 31, 1 << 31), ((1 << 32) - 1, 2)])
+def test_a_png_of_an_impossible_size(decode, size):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode(of_size("PNG", *size, encoded("L", "PNG")))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_the_sentence_about_an_image_above_the_limit(form):
+    contents = encoded("RGB", form)
+    assert refusal(contents) is None
+    large = of_size(form, 20_000, 30_000, contents)
+    assert "30,000 x 20,000 pixels, more than the limit of 50 megapixels" in refusal(large)
+    # The decoder skips bytes before a marker, and so must whoever looks for the size.
+    if form == "JPEG":
+        start = large.index(b"\xff\xc0")
+        assert refusal(large[:start] + b"\0\0\0" + large[start:]) == refusal(large)
+    for damaged in (b"", b"GIF89a", large[:20], contents[:3]):
+        assert refusal(damaged) is None

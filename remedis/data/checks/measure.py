@@ -60,6 +60,8 @@ def measure(name: str) -> Measures:
                     measures["bits"] = 8 * pixels.dtype.itemsize
                 return measures | of_pixels(pixels)
             contents = location.read_bytes()
+            if sentence := decode.refusal(contents):
+                raise readers.Unreadable(sentence)
             measures["sha256"] = hashlib.sha256(contents).hexdigest()
             is_png = contents.startswith(decode.PNG_SIGNATURE)
             if not is_png and not contents.startswith(decode.JPEG_SIGNATURE):

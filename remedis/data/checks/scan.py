@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from remedis import files
+from remedis import files, limits, regular_files
 from remedis.data import readers, similar_paths
 from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
 from remedis.data.manifest import Manifest
@@ -20,7 +20,7 @@ from remedis.progress import progress
 _LOG = logging.getLogger(__name__)
 
 # Raise it when decoding or a column changes: caches of older versions are then ignored.
-VERSION = 4
+VERSION = 5
 
 _KEY = ["file", "item", "size", "mtime_ns"]
 _BYTES = pd.ArrowDtype(pa.binary())
@@ -172,6 +172,11 @@ def _joined(table: pd.DataFrame, measured: list[pd.DataFrame]) -> pd.DataFrame:
     """Returns `table`, the result of `_stat`, with the measures of its images."""
     result = table.merge(pd.concat(measured), on=_KEY, how="left", validate="many_to_one")
     result["fault"] = result["stat_fault"].fillna(result["fault"])
+    # The measures of earlier scans are known, but the limit may be another.
+    sides = result[["height", "width"]].fillna(0).to_numpy(dtype=np.int64)
+    known = result["fault"].isna().to_numpy(dtype=bool)
+    for row in np.flatnonzero(known & (sides.prod(axis=1) > limits.max_pixels())):
+        result.loc[row, "fault"] = limits.refusal(*sides[row].tolist())
     return result[list(COLUMNS)]
 
 
@@ -184,20 +189,24 @@ def _stat(manifest: Manifest) -> pd.DataFrame:
         location = readers.locate(name)
         # A container holds many images.
         if location.file not in status:
-            status[location.file] = _status(location.file)
+            status[location.file] = _status(location)
         file, size, mtime_ns, fault = status[location.file]
-        if fault and (found := similar.find(path)) is not None:
+        if str(fault).startswith(_MISSING) and (found := similar.find(path)) is not None:
             fault = f"{str(fault).rstrip('.')}; did you mean {quoted(found)}?"
         rows.append((path, file, location.item, size, mtime_ns, fault))
     # As objects: a column of floats would round nanoseconds.
     return _typed(pd.DataFrame(rows, columns=["path", *_KEY, "stat_fault"], dtype=object))
 
 
-def _status(file: str) -> tuple[object, ...]:
+def _status(location: readers.Location) -> tuple[object, ...]:
     # Absolute, so that a cache serves programs started in any directory.
-    file = os.path.abspath(file)
+    file = os.path.abspath(location.file)
+    # A container is read in part, and may be larger.
+    most = limits.max_encoded_bytes() if location.kind == readers.FILE else None
     try:
-        status = os.stat(file)
+        status = regular_files.check_regular(file, most)
+    except (regular_files.NotRegular, IsADirectoryError) as error:
+        return file, None, None, f"The file cannot be read ({error.strerror})."
     except OSError as error:
         return file, None, None, f"{_MISSING} ({error.strerror})."
     return file, status.st_size, status.st_mtime_ns, None

@@ -14,11 +14,11 @@ called from many threads at once and raise `Unreadable`.
 
 import dataclasses
 import os
-import pathlib
 from types import ModuleType
 
 import numpy as np
 
+from remedis import limits, regular_files
 from remedis.data.readers import dicom_image, hdf5, slide, tfrecord, tiff_image
 from remedis.data.readers.unreadable import Unreadable
 
@@ -64,7 +64,7 @@ class Location:
             contents: bytes = self.reader.read_encoded(self.file, self.item)
             return contents
         try:
-            return pathlib.Path(self.file).read_bytes()
+            return regular_files.read_bytes(self.file, limits.max_encoded_bytes())
         except OSError as error:
             raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
 

@@ -5,12 +5,14 @@ import io
 import logging
 import os
 import re
+import struct
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from remedis import limits
 from remedis.data import readers
 from remedis.data.checks import near_duplicates
 from remedis.data.checks import scan as scanning
@@ -26,6 +28,15 @@ FAULTS = {
     "layers.png": "This is a TIFF file; expected JPEG or PNG.",
     "directory.png": "The file cannot be read (Is a directory).",
     "nowhere.png": "There is no such file (No such file or directory).",
+    "pipe.png": "The file cannot be read (a pipe (FIFO), expected a regular file).",
+    "zero.png": "The file cannot be read (a device, expected a regular file).",
+    "zero.dcm": "The file cannot be read (a device, expected a regular file).",
+    "zero.tif": "The file cannot be read (a device, expected a regular file).",
+    "zero.h5#0": "The file cannot be read (a device, expected a regular file).",
+    "endless.jpg": "The file cannot be read (1,099,511,627,776 bytes, expected at most "
+    "467,108,864).",
+    "large.png": "The image has 20,000 x 20,000 pixels, more than the limit of 50 megapixels; if "
+    "the file is sound, make the image smaller or raise max_megapixels.",
 }
 GOOD = ["grey.png", "grey.jpg", "deep.png", "cmyk.jpg", "rgba.png"]
 
@@ -57,9 +68,17 @@ def images(tmp_path):
         "header.png": bytes(128) + b"DICM" + bytes(50),
         "a.gif": encoded("P", "GIF"),
         "layers.png": encoded("L", "TIFF"),
+        "large.png": encoded("L", "PNG")[:16]
+        + struct.pack(">II", 20_000, 20_000)
+        + encoded("L", "PNG")[24:],
     }
     for name, data in contents.items():
         (root / name).write_bytes(data)
+    os.mkfifo(root / "pipe.png")
+    for name in ("zero.png", "zero.dcm", "zero.tif", "zero.h5"):
+        (root / name).symlink_to("/dev/zero")
+    with open(root / "endless.jpg", "wb") as file:
+        file.truncate(1 << 40)  # sparse
     return root
 
 
@@ -95,6 +114,17 @@ def test_the_cache_answers_until_a_file_changes(make, images, tmp_path, monkeypa
     assert sorted(map(os.path.basename, read[2:])) == ["cut.jpg", "rgba.png"]
     assert scanning.scan(m, cache)["fault"].notna().tolist() == [False, False, True, False]
     assert len(read) == 4
+
+
+def test_a_known_image_is_judged_by_the_limit_of_this_scan(make, images, tmp_path):
+    data, cache = make(2, root=images, path=["grey.png", "rgba.png"]), tmp_path / "scan.parquet"
+    with limits.megapixels(0.0005):
+        before = scanning.scan(data, cache)
+    assert before["fault"].str.contains("40 x 30 pixels, more than the limit of 0.0005").all()
+    assert scanning.scan(data, cache)["fault"].isna().all()
+    with limits.megapixels(0.0005):
+        assert scanning.scan(data, cache)["fault"].tolist() == before["fault"].tolist()
+    assert scanning.scan(data, cache)["fault"].isna().all()
 
 
 def test_a_damaged_cache_is_replaced(make, images, tmp_path, caplog):
