@@ -6,6 +6,7 @@ as done, not as fast. The first step is left out, since it traces functions and 
 
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -13,6 +14,8 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from remedis.visible_text import unfiltered, visible
 
 SECONDS_BETWEEN_LINES = 10.0  # at first
 _SLOWEST = 6  # times as far apart are the lines of work that lasts for hours
@@ -61,13 +64,16 @@ def progress(title: str, total: int, done: int = 0, *, even: bool = False) -> It
         if bar is not None:
             yield from _task(bar, title, pace, done)
             return
-        console = Console(stderr=True)
+        console = Console(file=unfiltered(sys.stderr))
         quiet = logging.getLogger("remedis").level > logging.INFO
         if nested or quiet or not console.is_terminal:
             yield _lines(title, pace, nested)
             return
-        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
-        with Progress(*columns, TextColumn("{task.fields[words]}"), console=console) as bar:
+        # Names in brackets are no markup of rich's.
+        title_column = TextColumn("{task.description}", markup=False)
+        words_column = TextColumn("{task.fields[words]}", markup=False)
+        columns = (title_column, BarColumn(20), MofNCompleteColumn(), words_column)
+        with Progress(*columns, console=console) as bar:
             _BAR.set(bar)
             try:
                 yield from _task(bar, title, pace, done, keep=True)
@@ -123,7 +129,7 @@ def _task(
     bar: Progress, title: str, pace: _Pace, done: int, keep: bool = False
 ) -> Iterator[Report]:
     """Yields the report of one bar; the bar of nested work goes when the work is done."""
-    task = bar.add_task(title, total=pace.total, completed=done, words="")
+    task = bar.add_task(visible(title), total=pace.total, completed=done, words="")
     last = -_SECONDS_BETWEEN_UPDATES
 
     def report(done: int, status: Words, left: Words | None = None) -> None:
@@ -132,7 +138,7 @@ def _task(
         bar.update(task, completed=done)
         if done >= pace.total or time.monotonic() - last >= _SECONDS_BETWEEN_UPDATES:
             last = time.monotonic()
-            bar.update(task, words=pace.words(done, status, left))
+            bar.update(task, words=visible(pace.words(done, status, left)))
 
     try:
         yield report

@@ -23,6 +23,7 @@ FLOORS = (
     ("models", "preprocess"),
     (
         "compat",
+        "csv_text",
         "errors",
         "extras",
         "files",
@@ -34,6 +35,7 @@ FLOORS = (
         "options",
         "progress",
         "regular_files",
+        "visible_text",
         "writing",
         "__init__",
     ),

@@ -1,4 +1,4 @@
-"""Output on the console, in any encoding; information and warnings as lines of the log.
+"""Output on the console, visible and in any encoding; information and warnings as log lines.
 
 Modules of the library log by `logging.getLogger(__name__)` and configure nothing. Commands and jobs
 show their lines within `shown`: information on standard output, warnings on standard error.
@@ -9,7 +9,10 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from types import TracebackType
+from typing import TextIO, cast
+
+from remedis.visible_text import VisibleStream, visible
 
 LIBRARY = logging.getLogger("remedis")
 PROGRESS = "remedis.progress"
@@ -49,22 +52,41 @@ codecs.register_error(_HANDLER, _plain)
 
 
 @contextlib.contextmanager
-def any_encoding() -> Iterator[None]:
-    """Lets every text be printed in the block, whatever the encoding of the console or file.
+def any_text() -> Iterator[None]:
+    """Lets every text be printed in the block, whatever it holds and the encoding of the console.
 
     The encoding may be ASCII or that of a Windows code page, and a file name may have bytes that
-    are no text at all.
+    are no text at all, or commands to a terminal (`visible_text`).
     """
-    streams = [s for s in (sys.stdout, sys.stderr) if hasattr(s, "reconfigure")]
-    before = [stream.errors for stream in streams]
-    for stream in streams:
+    streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    changed = [s for s in streams.values() if hasattr(s, "reconfigure")]
+    before = [stream.errors for stream in changed]
+    for stream in changed:
         stream.reconfigure(errors=_HANDLER)
+    shown = {
+        name: VisibleStream(stream)
+        for name, stream in streams.items()
+        if stream is not None and not isinstance(stream, VisibleStream)
+    }
+    for name, stream in shown.items():
+        setattr(sys, name, stream)
     try:
         yield
     finally:
-        for stream, errors in zip(streams, before, strict=True):
+        for name, stream in shown.items():
+            if getattr(sys, name) is stream:
+                setattr(sys, name, streams[name])
+        for stream, errors in zip(changed, before, strict=True):
             if not getattr(stream, "closed", False):
                 stream.reconfigure(errors=errors)
+
+
+def show_last_traceback(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    """Prints the traceback that ends the program; a `sys.excepthook`."""
+    with any_text():
+        sys.__excepthook__(kind, error, traceback)
 
 
 class _Lines(logging.Handler):
@@ -80,18 +102,24 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            stream: TextIO = getattr(sys, self._stream_name)
-            stream.write(f"{self.format(record)}\n")
+            stream = cast(TextIO, getattr(sys, self._stream_name))
+            stream.write(f"{visible(self.format(record), lines=True)}\n")
             stream.flush()
         except Exception:
             self.handleError(record)
 
 
 class _Format(logging.Formatter):
-    """Formats information as the bare line and the rest with its level, in lower case."""
+    """Formats information as the bare line and the rest with its level, in lower case.
+
+    A record is one line, and a traceback below it: the end of a line in a name begins no other.
+    """
 
     def __init__(self, names: bool) -> None:
         super().__init__("%(name)s: %(message)s" if names else "%(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return visible(super().formatMessage(record))
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from remedis.cli import console
 from remedis.errors import UserError
+from remedis.visible_text import visible
 
 MISTAKE = 1
 INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
@@ -51,7 +52,7 @@ def of_job(do: Callable[[], int], output: Output | None = None) -> int:
 
 
 def _status(do: Callable[[], int], output: Output, stop: str, again: str, every: bool) -> int:
-    with console.any_encoding():
+    with console.any_text():
         try:
             return do()
         except UserError as error:
@@ -69,9 +70,10 @@ def _status(do: Callable[[], int], output: Output, stop: str, again: str, every:
                 where = f"{error.filename}: " if error.filename is not None else ""
                 about_files = f"{where}{error.strerror or error}."
             if about_files is None:
+                sys.excepthook = console.show_last_traceback
                 raise
             sentence = about_files
-        print(f"error: {sentence}", file=sys.stderr)
+        print(f"error: {visible(sentence)}", file=sys.stderr)
         return MISTAKE
 
 

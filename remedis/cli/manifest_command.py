@@ -89,18 +89,19 @@ def _manifest(parsed: argparse.Namespace) -> int:
         allow_missing_patient_ids=parsed.allow_missing_patient_ids,
     )
     command = _command(parsed, own)
-    values = {**own_table_report.to_json(own), "command": command}
+    values = {**own_table_report.to_json(own), "command": "\n    ".join(command)}
     output.show_table(parsed, own_table_report.own_table_report(own), values)
     if not own.is_sound:
         count = sum(problem.is_serious for problem in own.problems)
         problems = "1 problem" if count == 1 else f"{count:,} problems"
         _LOG.error(f"Nothing was written: the table has {problems}.")
         if own.has_guesses:
-            _LOG.info(f"The guesses so far, stated:\n{command}")
+            _LOG.info("The guesses so far, stated:")
+            _log_command(command)
         return UNWELL
     if own.has_guesses and not parsed.accept_guesses:
         _LOG.warning("Nothing was written: confirm the guesses by --accept-guesses, or state them:")
-        _LOG.info(command)
+        _log_command(command)
         return UNCONFIRMED
     if parsed.out is None:
         _LOG.warning("Nothing was written: name the file by --out.")
@@ -128,8 +129,13 @@ def _pairs(texts: Sequence[str], what: str, expected: str) -> dict[str, str]:
     return found
 
 
-def _command(parsed: argparse.Namespace, own: Any) -> str:
-    """Returns the command that states all guesses, ready to be pasted into a shell."""
+def _log_command(lines: Sequence[str]) -> None:
+    for i, line in enumerate(lines):
+        _LOG.info(f"    {line}" if i else line)
+
+
+def _command(parsed: argparse.Namespace, own: Any) -> list[str]:
+    """Returns the lines of the command that states all guesses, to be pasted into a shell."""
     out = parsed.out or "manifest.csv"
     parts = [f"remedis manifest {shlex.quote(parsed.table)} --out {shlex.quote(out)}"]
 
@@ -149,4 +155,4 @@ def _command(parsed: argparse.Namespace, own: Any) -> str:
     state("--labels", label_text(own.labels) if own.labels else "")
     if parsed.allow_missing_patient_ids:
         parts.append("--allow-missing-patient-ids")
-    return " \\\n    ".join(parts)
+    return [*(f"{part} \\" for part in parts[:-1]), parts[-1]]

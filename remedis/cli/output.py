@@ -6,7 +6,7 @@ A command that prints tables takes `--json`, which prints all values for program
 """
 
 import argparse
-import csv
+import copy
 import dataclasses
 import io
 import json
@@ -14,19 +14,22 @@ import logging
 import math
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from remedis import files
+from remedis import csv_text, files
 from remedis.errors import UserError
+from remedis.visible_text import unfiltered, visible
 
 WIDTH = 110  # columns without a terminal, as in a log; the widest table needs somewhat fewer
 SUFFIXES = (".json", ".csv", ".txt", ".html")
 _LOG = logging.getLogger(__name__)
+_PLAIN = Console(file=io.StringIO())  # knows the names of styles
 
 
 def show(report: RenderableType) -> None:
@@ -38,15 +41,53 @@ def show(report: RenderableType) -> None:
     if isinstance(report, str):
         print(report)
         return
-    console = Console()
+    terminal = unfiltered(sys.stdout)
+    console = Console(file=terminal)
     if not console.is_terminal:
-        console = Console(width=max(console.width, WIDTH))
-    _print(console, report)
+        console = Console(file=terminal, width=max(console.width, WIDTH))
+    _print(console, visible_report(report))
 
 
 def line(text: str) -> Text:
     """Returns a line that is printed as it is, however long, so that a path can be copied."""
     return Text(text, no_wrap=True, overflow="ignore")
+
+
+def visible_report(report: RenderableType) -> RenderableType:
+    """Returns a report whose texts are visible (`visible_text`); each stays on its line.
+
+    Args:
+      report: texts, tables and groups of them.
+    """
+    if isinstance(report, Text):
+        return _visible_line(report)
+    if isinstance(report, Group):
+        return Group(*map(visible_report, report.renderables))
+    if isinstance(report, Table):
+        table = copy.copy(report)
+        table.title = report.title and visible_report(report.title)  # type: ignore[assignment]
+        table.columns = [
+            dataclasses.replace(
+                column,
+                header=visible_report(column.header),
+                _cells=list(map(visible_report, column.cells)),
+            )
+            for column in report.columns
+        ]
+        return table
+    assert isinstance(report, str), report
+    return visible(report)
+
+
+def _visible_line(text: Text) -> Text:
+    """Returns a text in which escapes stand for what acts, in the colours of the text."""
+    if visible(text.plain) == text.plain:
+        return text
+    characters = list(text.divide(range(1, len(text))))
+    shown = text.blank_copy()
+    for character in characters:
+        shown.append(visible(character.plain), character.get_style_at_offset(_PLAIN, 0))
+    return shown
 
 
 def add_table_arguments(parser: argparse.ArgumentParser, file_option: str = "--out") -> None:
@@ -96,6 +137,7 @@ def _table_file(path: str) -> str:
 
 def _write(path: str, report: RenderableType, values: object) -> None:
     suffix = pathlib.Path(path).suffix.lower()
+    report = visible_report(report)
     if suffix == ".json":
         text = _json(values) + "\n"
     elif suffix == ".csv":
@@ -139,17 +181,16 @@ def _csv(report: RenderableType) -> str:
     tables = list(_tables(report))
     if not tables:
         raise UserError("This report has no tables for a .csv file; name a .json or .txt file.")
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
+    rows: list[Sequence[str]] = []
     for i, table in enumerate(tables):
         if i:
-            rows.writerow([])
+            rows.append([])
         if table.title:
-            rows.writerow([_cell(table.title)])
+            rows.append([_cell(table.title)])
         if table.show_header:
-            rows.writerow([_cell(column.header) for column in table.columns])
-        rows.writerows(zip(*(map(_cell, column.cells) for column in table.columns), strict=True))
-    return text.getvalue()
+            rows.append([_cell(column.header) for column in table.columns])
+        rows += zip(*(map(_cell, column.cells) for column in table.columns), strict=True)
+    return csv_text.table(rows)
 
 
 def _tables(report: RenderableType) -> Iterator[Table]:
@@ -161,4 +202,6 @@ def _tables(report: RenderableType) -> Iterator[Table]:
 
 
 def _cell(cell: RenderableType) -> str:
+    if isinstance(cell, Group):  # of several lines
+        return "; ".join(map(_cell, cell.renderables))
     return cell.plain if isinstance(cell, Text) else Text.from_markup(str(cell)).plain

@@ -12,8 +12,9 @@ from the last checkpoint.
 from collections.abc import Sequence
 
 from absl import flags
+from rich.console import Group, RenderableType
 
-from remedis.cli import jobs
+from remedis.cli import jobs, output
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -25,7 +26,10 @@ def _run(values: flags.FlagValues) -> None:
     from remedis.pretraining.pretrain import pretrain
     from remedis.reporting import pretraining_report
 
-    jobs.train(pretrain, pretraining_report.report, values.config, values.workdir)
+    def report(workdir: str) -> RenderableType:
+        return Group(*map(output.line, pretraining_report.report(workdir)))
+
+    jobs.train(pretrain, report, values.config, values.workdir)
 
 
 JOB = jobs.Job(__doc__, _define, _run)

@@ -125,7 +125,8 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
     receipt.raise_if_leaking()
     counts = manifest.counts()
     by_split = {name: manifest.select(name) for name in SPLITS}
-    _LOG.info(_overview(manifest, counts, bad, receipt))
+    for line in _overview(manifest, counts, bad, receipt):
+        _LOG.info(line)
     for name in label_policies.JUDGED:
         for note in label_policies.notes(by_split[name], policies.evaluation):
             _LOG.info(f"  {name}: {note}")
@@ -225,8 +226,9 @@ def _check_exclusive(manifest: Manifest) -> None:
 
 def _overview(
     manifest: Manifest, counts: pd.DataFrame, bad: pd.DataFrame, receipt: leaks.Receipt
-) -> str:
-    lines = [f"Data: {manifest.source}, positives by label", counts.to_string()]
+) -> list[str]:
+    table = counts.to_string().split("\n")
+    lines = [f"Data: {manifest.source}, positives by label", *table]
     if len(bad):
         lines.append(f"{len(bad):,} bad images left out, listed in bad_images.csv.")
     limit = ", as far as could be checked" if receipt.unchecked else ""
@@ -236,4 +238,4 @@ def _overview(
         lines.append(f"  {receipt.similar_ids_sentence()}")
     if receipt.near_duplicates:
         lines.append(f"  {receipt.near_duplicates_sentence()}")
-    return "\n".join(lines)
+    return lines

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from remedis import files
+from remedis import csv_text, files
 from remedis.data import label_policies
 from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
@@ -117,7 +117,8 @@ def write(
         run.write_environment({name: one.to_json() for name, one in provenance.items()})
     files.write_json(run / "summary.json", values)
     with files.whole_file(run / "curves.csv") as temporary:
-        label_budget.curves_table(values).to_csv(temporary, index=False)
+        text = csv_text.from_frame(label_budget.curves_table(values))
+        temporary.write_text(text, encoding="utf-8")
 
 
 def check(settings: StudySettings, data: StudyData) -> None:

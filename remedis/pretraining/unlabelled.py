@@ -137,7 +137,8 @@ def prepare(settings: UnlabelledSettings, run: RunDirectory) -> Unlabelled:
     table["used"] = table["path"].isin(used.table["path"])
     summary = _summary(table, len(bad), [*_not_compared(loaded, left_out), *similar])
     files.write_json(run / "leaks.json", summary)
-    _LOG.info(_overview(summary))
+    for line in _overview(summary):
+        _LOG.info(line)
     pairs = None
     if methods.METHODS[settings.method].partners:
         pairs = Partners.from_manifest(used, settings.partners)
@@ -295,7 +296,7 @@ def _reasons(counts: Mapping[str, int]) -> str:
     return "; ".join(f"{count:,} {reason}" for reason, count in counts.items())
 
 
-def _overview(summary: Mapping[str, Any]) -> str:
+def _overview(summary: Mapping[str, Any]) -> list[str]:
     lines = [
         f"Unlabelled: {counted(summary['images'], 'image')} of "
         f"{counted(summary['patients'], 'patient')}; no label "
@@ -310,4 +311,4 @@ def _overview(summary: Mapping[str, Any]) -> str:
     if summary["bad_images"]:
         lines.append(f"  {summary['bad_images']:,} bad images left out, listed in bad_images.csv.")
     lines += [f"  Not checked: {sentence}" for sentence in summary["unchecked"]]
-    return "\n".join(lines)
+    return lines

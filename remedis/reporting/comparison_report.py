@@ -137,7 +137,8 @@ def comparison_report(compared: RunComparison) -> RenderableType:
             notes.append(Text(f"{name}: {RANDOM_WEIGHTS}", style="bold red"))
     run_a, run_b = compared.runs
     return Group(
-        Text(f"A: {run_a}\nB: {run_b}"),
+        Text(f"A: {run_a}"),
+        Text(f"B: {run_b}"),
         comparison_table(compared.comparison, f"AUROC on the {split} split"),
         *([accuracy_table(compared.accuracies, split)] if compared.accuracies else []),
         *metric_tables(compared.metrics),

@@ -16,6 +16,9 @@ from matplotlib import font_manager, ft2font
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter
+
+from remedis.visible_text import visible
 
 _LOG = logging.getLogger(__name__)
 _OWN = "DejaVu Sans"
@@ -36,12 +39,16 @@ _said: set[str] = set()
 
 
 def use_fonts(figure: Figure, quiet: bool = False) -> None:
-    """Gives the texts of a figure fonts for their characters; says once which script has none.
+    """Makes the texts of a figure visible, and gives them fonts; says which script has none.
+
+    A dollar sign in a name begins no formula of matplotlib's, and a control character or a lone
+    surrogate neither stops the drawing nor makes an SVG that is no XML.
 
     Args:
       figure: the figure, complete.
       quiet: whether nothing is said: a browser that shows the text has fonts of its own.
     """
+    _make_visible(figure)
     texts: list[Text] = figure.findobj(Text)
     # Ticks that are made while drawing take the font of their axis.
     axes = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
@@ -137,6 +144,30 @@ def _families(missing: frozenset[str]) -> tuple[tuple[str, ...], str]:
             chosen.append(name)
             left -= found
     return tuple(chosen), "".join(sorted(left))
+
+
+class _VisibleNames(Formatter):
+    """Names at the ticks of an axis, which a formatter sets again whenever the figure is drawn."""
+
+    def __init__(self, names: Formatter) -> None:
+        self._names = names
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return visible(self._names(x, pos), lines=True).replace("$", r"\$")
+
+
+def _make_visible(figure: Figure) -> None:
+    axes = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    ticks = {label for axis in axes for label in (*axis.get_ticklabels(), axis.get_offset_text())}
+    for text in figure.findobj(Text):
+        if text not in ticks:
+            text.set_text(visible(text.get_text(), lines=True))
+            text.set_parse_math(False)
+    for axis in axes:
+        formatter = axis.get_major_formatter()
+        # Numbers at ticks may be formulas of matplotlib's own, such as powers of ten.
+        if isinstance(formatter, FuncFormatter | FixedFormatter):
+            axis.set_major_formatter(_VisibleNames(formatter))
 
 
 def _set_family(axis: Axis, families: list[str]) -> None:

@@ -20,7 +20,8 @@ def own_table_report(own: OwnTable) -> RenderableType:
     heading = Text(f"{own.path}: {name_of_images}, images in {own.images}", style="bold")
     table = Table("column", "becomes", "values", box=box.SIMPLE_HEAD)
     for column in own.columns:
-        table.add_row(*map(Text, (quoted(column.column), _becomes(column), _values(own, column))))
+        values = Group(*map(Text, _values(own, column)))
+        table.add_row(Text(quoted(column.column)), Text(_becomes(column)), values)
     lines: list[RenderableType] = [heading, table]
     if own.kept:
         lines.append(Text(f"Kept as they are: {', '.join(map(quoted, own.kept))}."))
@@ -60,13 +61,14 @@ def _becomes(column: ColumnReading) -> str:
     return f"{label}{column.becomes}{' ' + _GUESS if column.guessed else ''}"
 
 
-def _values(own: OwnTable, column: ColumnReading) -> str:
+def _values(own: OwnTable, column: ColumnReading) -> list[str]:
+    """Returns lines on the values of a column."""
     if column.becomes == "path" and column.remark and own.prefix_is_guessed:
-        return f"{column.remark} {_GUESS}"
+        return [f"{column.remark} {_GUESS}"]
     shown = [_value(value) for value in column.values[:_MOST_VALUES]]
     if (more := len(column.values) - len(shown)) > 0:
         shown.append(f"and {more:,} more")
-    return "\n".join(shown) or column.remark
+    return shown or [column.remark]
 
 
 def _value(value: ValueReading) -> str:

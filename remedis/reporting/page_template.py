@@ -5,10 +5,15 @@ import re
 
 import jinja2
 
+from remedis.visible_text import visible
+
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """Returns the templates; they escape every value and refuse a value that is missing."""
+    """Returns the templates.
+
+    They escape every value, make it visible (`visible_text`), and refuse a value that is missing.
+    """
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader(
             [
@@ -21,7 +26,13 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_visible,
     )
+
+
+def _visible(value: object) -> object:
+    """Returns a value of a page without characters that XML does not allow; markup as it is."""
+    return visible(value, lines=True) if type(value) is str else value
 
 
 def unbroken(page: str) -> str:

@@ -42,11 +42,11 @@ _MEANING = {
 _PART = 5
 
 
-def report(workdir: files.Path) -> str:
-    """Writes `training.png` into the directory of a finished pretraining and returns its results.
+def report(workdir: files.Path) -> list[str]:
+    """Writes `training.png` into the directory of a finished pretraining; returns its results.
 
     Returns:
-      One sentence per line.
+      One or two sentences per line.
     """
     run = pathlib.Path(workdir)
     results = files.read_json(run / "results.json")
@@ -81,7 +81,7 @@ def report(workdir: files.Path) -> str:
         f"It started from: {results['checkpoint']['description']}",
         RESEARCH_USE,
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def loss_remark(rows: Iterable[Mapping[str, Any]]) -> str:

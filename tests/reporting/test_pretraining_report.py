@@ -29,7 +29,7 @@ def written(run, rows, best):
 
 def test_states_the_probes_results(tmp_path):
     run = written(tmp_path / "run", ROWS, best=30)
-    lines = pretraining_report.report(run).splitlines()
+    lines = pretraining_report.report(run)
     assert lines[1] == (
         "Mean AUROC of a linear probe on validation: 0.594 before, 0.683 at step 30, which is kept."
     )
@@ -44,7 +44,7 @@ def test_states_the_probes_results(tmp_path):
 def test_says_if_no_step_is_better_than_the_start(tmp_path, best, better):
     worse = [{"step": 40, "probe/linear_auroc": 0.594, "probe/knn_auroc": 0.6}]
     worse += [{"step": 50, "probe/linear_auroc": 0.55, "probe/knn_auroc": 0.7}]
-    text = pretraining_report.report(written(tmp_path / "run", ROWS + worse, best))
+    text = "\n".join(pretraining_report.report(written(tmp_path / "run", ROWS + worse, best)))
     assert ("No step has a better linear probe than the weights" in text) != better
     assert "The linear probe's AUROC chose the step and is therefore optimistic." in text
     assert ("0.558 before, not estimable at step 20" in text) == (best == 20)
@@ -52,11 +52,11 @@ def test_says_if_no_step_is_better_than_the_start(tmp_path, best, better):
 
 def test_without_a_probe_there_is_no_number_to_choose_by(tmp_path):
     rows = [{k: v for k, v in row.items() if "probe" not in k} for row in ROWS]
-    assert "AUROC" not in pretraining_report.report(written(tmp_path / "run", rows, best=30))
+    assert "AUROC" not in str(pretraining_report.report(written(tmp_path / "run", rows, best=30)))
 
 
 def test_the_words_are_explained_and_a_risen_loss_is_remarked(tmp_path):
-    text = pretraining_report.report(written(tmp_path / "run", ROWS, best=30))
+    text = "\n".join(pretraining_report.report(written(tmp_path / "run", ROWS, best=30)))
     assert "Alignment: the mean squared distance of two views of an image" in text
     assert "Effective rank" not in text  # not logged
     assert "The loss rose" not in text

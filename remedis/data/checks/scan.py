@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from remedis import files, limits, regular_files
+from remedis import csv_text, files, limits, regular_files
 from remedis.data import readers, similar_paths
 from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
 from remedis.data.manifest import Manifest
@@ -145,7 +145,7 @@ def quarantine(
         pathlib.Path(report).unlink(missing_ok=True)
         return manifest, bad
     with files.whole_file(report) as temporary:
-        bad.to_csv(temporary, index=False)
+        temporary.write_text(csv_text.from_frame(bad), encoding="utf-8")
     if len(bad) > limit * len(manifest) or len(bad) == len(manifest):
         listed = (bad["path"] + " (" + bad["fault"].str.rstrip(".") + ")").tolist()
         similar = about_missing_files(manifest.root, bad)

@@ -37,7 +37,7 @@ def curves(study: Study) -> Figure:
         random_weights=_all_random(study),
     )
     for axes, mode in zip(grid, modes, strict=True):
-        axes.set_title(mode_name(mode), fontsize=11, loc="left", parse_math=False)
+        axes.set_title(mode_name(mode), fontsize=11, loc="left")
         curve_panels.curve(axes, study, mode)
     _legend_below(figure, study, names)
     return figure
@@ -67,7 +67,7 @@ def labels(study: Study, mode: str) -> Figure:
     )
     for index, (axes, label) in enumerate(zip(grid, study["labels"], strict=True)):
         title = "\n".join(textwrap.wrap(label, 30))
-        axes.set_title(title, fontsize=10, loc="left", parse_math=False)
+        axes.set_title(title, fontsize=10, loc="left")
         curve_panels.label(axes, study, mode, label)
         if index + columns < len(study["labels"]):
             axes.set_xlabel("")
@@ -214,6 +214,3 @@ def _legend(
     random = [arm["random_weights"] for arm in study["arms"].values()]
     for text, red in zip(legend.get_texts(), [*random, *[False] * 3], strict=False):
         text.set_color(RED if red else "black")
-    # A dollar sign in a name does not start mathematics.
-    for text in (*legend.get_texts(), *figure.texts):
-        text.set_parse_math(False)

@@ -38,8 +38,8 @@ def curve(axes: Axes, study: Study, mode: str) -> None:
     _chance(axes, chance(study), 9)
     _patients(axes, study, 3.9)
     name = "\n".join(textwrap.wrap(f"labelled patients of {hospital(study)}", 48))
-    axes.set_xlabel(name, fontsize=10, parse_math=False)
-    axes.set_ylabel(study["metric"], fontsize=10, parse_math=False)
+    axes.set_xlabel(name, fontsize=10)
+    axes.set_ylabel(study["metric"], fontsize=10)
 
 
 def beside(axes: Axes, study: Study, mode: str, others: Sequence[Study]) -> None:
@@ -50,7 +50,7 @@ def beside(axes: Axes, study: Study, mode: str, others: Sequence[Study]) -> None
     _chance(axes, chance(study), 8)
     _patients(axes, study, 3.0, largest=max(max(budgets(other), default=0) for other in others))
     axes.set_xlabel("labelled patients", fontsize=9)
-    axes.set_ylabel(study["metric"], fontsize=9, parse_math=False)
+    axes.set_ylabel(study["metric"], fontsize=9)
 
 
 def _mean(axes: Axes, study: Study, mode: str) -> None:

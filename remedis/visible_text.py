@@ -1,0 +1,63 @@
+r"""Text without characters that act instead of being seen, such as `\x1b[2J` in a file's name.
+
+Names of files, labels, patients and weights come from elsewhere. A terminal obeys escape sequences
+in them, XML does not allow most control characters, UTF-8 has no lone surrogates (Python's stand-in
+for bytes of a file name that are no text), and a bidirectional override shows `gpj.exe` as
+`exe.jpg`. Each way out of the program replaces such characters once: the streams and the log
+(`remedis.cli.console`), tables (`remedis.cli.output`), bars (`remedis.progress`), figures
+(`remedis.reporting.fonts`), pages (`remedis.reporting.page_template`), and tables for spreadsheets
+and Markdown (`remedis.csv_text`, `remedis.zoo.markdown_text`).
+"""
+
+import re
+from typing import Any, TextIO
+
+# Control characters (C0, DEL, C1); Unicode's line ends; the embeddings, overrides and isolates of
+# "Trojan Source" (Boucher and Anderson, arXiv 2111.00169); lone surrogates; the byte order mark,
+# which is invisible; and two code points that are no characters, which XML 1.0 does not allow.
+_CLASS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff"
+_ACTING = re.compile(f"[{_CLASS}]")
+_ACTING_IN_LINES = re.compile(rf"(?![\n\t])[{_CLASS}]")
+
+
+def visible(text: str, lines: bool = False) -> str:
+    r"""Returns a text in which characters that act are written as Python does: `\x1b`, `\u202e`.
+
+    Args:
+      text: any text. A backslash in it stays as it is: a text is changed once only.
+      lines: whether the ends of lines and tabs are the program's own and stay.
+    """
+    return (_ACTING_IN_LINES if lines else _ACTING).sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return ascii(match[0])[1:-1]
+
+
+class VisibleStream:
+    """A text stream that makes visible what is written to it.
+
+    All else is that of the stream. `rich.Console(file=...)` takes the stream itself, since rich
+    writes colours as escape sequences: see `unfiltered`.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes a text of one or more lines."""
+        self._stream.write(visible(text, lines=True))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Writes the texts one after the other."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def unfiltered(stream: TextIO) -> TextIO:
+    """Returns the stream below a `VisibleStream`; any other stream as it is."""
+    return stream._stream if isinstance(stream, VisibleStream) else stream
