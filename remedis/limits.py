@@ -34,6 +34,9 @@ _ENVELOPE_BYTES = 64 << 20
 # The costliest permitted pixel of a PNG: RGBA of 16 bits, stored without compression.
 _BYTES_PER_PIXEL = 8
 
+# Frames of a DICOM file, each of which becomes a row of a manifest; cines have some thousands.
+MAX_FRAMES = 100_000
+
 # Of the whole process and not of a thread: worker threads read images, too.
 _max_pixels = int(DEFAULT_MEGAPIXELS * 1e6)
 
@@ -46,6 +49,11 @@ def max_pixels() -> int:
 def max_encoded_bytes() -> int:
     """Returns the largest size of a JPEG or PNG file, with room for `max_pixels` and metadata."""
     return _max_pixels * _BYTES_PER_PIXEL + _ENVELOPE_BYTES
+
+
+def max_unpacked_bytes() -> int:
+    """Returns the largest size of a deflated DICOM file, unpacked: RGB of 8 bits, and a header."""
+    return 3 * _max_pixels + (32 << 20)
 
 
 @contextlib.contextmanager

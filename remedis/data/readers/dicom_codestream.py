@@ -5,6 +5,7 @@ import struct
 from typing import Any
 
 from remedis import extras
+from remedis.data.readers.dicom_file import BoundedFile
 from remedis.data.readers.dicom_header import quietly
 from remedis.data.readers.unreadable import Unreadable
 
@@ -18,14 +19,16 @@ _FRAME_HEADERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
 
 
-def check(source: Any, frame: int, count: int, expected: tuple[int, int]) -> None:
+def check(source: Any, frame: int, count: int, expected: tuple[int, int], samples: int) -> None:
     """Refuses a frame whose codestream has another size than the DICOM header.
 
     Args:
-      source: a DICOM file with JPEG, JPEG-LS or JPEG 2000 pixels: its path, or its dataset.
+      source: a DICOM file with JPEG, JPEG-LS or JPEG 2000 pixels: open at its start, or its
+        dataset.
       frame: the frame, from 0.
       count: number of frames.
       expected: rows and columns in the DICOM header.
+      samples: values per pixel in the DICOM header.
 
     Raises:
       Unreadable: the sizes differ, or there is no codestream with a size.
@@ -33,25 +36,27 @@ def check(source: Any, frame: int, count: int, expected: tuple[int, int]) -> Non
     pydicom = extras.load("pydicom", "dicom")
     encaps = extras.load("pydicom.encaps", "dicom")
 
-    def codestream_size() -> tuple[int, int]:
-        if isinstance(source, pydicom.Dataset):
-            return size(encaps.get_frame(source.PixelData, frame, number_of_frames=count))
-        with open(source, "rb") as opened:
+    def codestream_size() -> tuple[int, int, int]:
+        data = source
+        if isinstance(source, BoundedFile):
             # Positions the file at the pixels, so that other frames are not read.
-            pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=["Rows"])
-            opened.seek(_ELEMENT_HEADER, os.SEEK_CUR)
-            return size(encaps.get_frame(opened, frame, number_of_frames=count))
+            pydicom.dcmread(source, stop_before_pixels=True, specific_tags=["Rows"])
+            source.seek(_ELEMENT_HEADER, os.SEEK_CUR)
+        else:
+            data = source.PixelData
+        return size(encaps.get_frame(data, frame, number_of_frames=count))
 
     actual = quietly(codestream_size, "The pixel data are missing, truncated or damaged.")
-    if actual != expected:
-        raise Unreadable(
-            f"The compressed image is {actual[0]}x{actual[1]}, but the DICOM header states "
-            f"{expected[0]}x{expected[1]}."
-        )
+    for found, stated in ((actual[:2], expected), (actual, (*expected, samples))):
+        if found != stated:
+            raise Unreadable(
+                f"The compressed image is {'x'.join(map(str, found))}, but the DICOM header states "
+                f"{'x'.join(map(str, stated))}."
+            )
 
 
-def size(codestream: bytes) -> tuple[int, int]:
-    """Returns rows and columns of a JPEG, JPEG-LS or JPEG 2000 codestream.
+def size(codestream: bytes) -> tuple[int, int, int]:
+    """Returns rows, columns and channels of a JPEG, JPEG-LS or JPEG 2000 codestream.
 
     Raises:
       ValueError: the codestream is of another kind or malformed.
@@ -62,7 +67,9 @@ def size(codestream: bytes) -> tuple[int, int]:
     if codestream.startswith(_JPEG_2000):
         # After the marker: length and capabilities (4 bytes), then the grid's size and its offset.
         columns, rows, left, top = struct.unpack_from(">4I", codestream, 8)
-        return rows - top, columns - left
+        # Behind the size of a tile and its offset.
+        (channels,) = struct.unpack_from(">H", codestream, 40)
+        return rows - top, columns - left, channels
     if not codestream.startswith(_JPEG):
         raise ValueError("unknown kind of codestream")
     place = 2
@@ -73,8 +80,8 @@ def size(codestream: bytes) -> tuple[int, int]:
         if code == 0xFF or code in _WITHOUT_LENGTH:
             place += 1 if code == 0xFF else 2
         elif code in _FRAME_HEADERS:
-            rows, columns = struct.unpack_from(">HH", codestream, place + 5)
-            return rows, columns
+            rows, columns, channels = struct.unpack_from(">HHB", codestream, place + 5)
+            return rows, columns, channels
         else:
             (length,) = struct.unpack_from(">H", codestream, place + 2)
             if length < 2:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from typing import Any, TypeVar
 
 from remedis import compat, extras, files
+from remedis.data.readers.dicom_file import BoundedFile, open_bounded
 from remedis.data.readers.unreadable import Unreadable
 from remedis.errors import UserError
 
@@ -42,26 +43,37 @@ def read(file: files.Path, keywords: Sequence[str]) -> Any:
       keywords: the standard's keywords of the attributes, such as `PatientID`.
 
     Returns:
-      A `pydicom.Dataset` with those of the attributes that the file has, and `file_meta`. Its
-      values may identify a patient and must not be logged.
+      A `pydicom.Dataset` with those of the attributes that the file has, `file_meta`, and
+      `file_size` in bytes, unpacked if the file is deflated. Its values may identify a patient and
+      must not be logged.
 
     Raises:
       Unreadable: the file cannot be read, or is not a DICOM file.
       UserError: pydicom is not installed.
     """
     pydicom = extras.load("pydicom", "dicom")
+    with opened(file) as bounded:
+        header = quietly(
+            lambda: pydicom.dcmread(bounded, stop_before_pixels=True, specific_tags=list(keywords)),
+            "The DICOM header is damaged.",
+        )
+        header.file_size = bounded.size
+        return header
+
+
+@contextlib.contextmanager
+def opened(file: files.Path) -> Iterator[BoundedFile]:
+    """Yields an open DICOM file.
+
+    Raises:
+      Unreadable: the file cannot be read, or is not a DICOM file.
+    """
     try:
-        with open(file, "rb") as opened:
-            start = opened.read(MARK_END)
+        with open_bounded(file) as bounded:
+            start = bounded.read(MARK_END)
             if not has_mark(start):
                 raise Unreadable(_other_file(start))
-            opened.seek(0)
-            return quietly(
-                lambda: pydicom.dcmread(
-                    opened, stop_before_pixels=True, specific_tags=list(keywords)
-                ),
-                "The DICOM header is damaged.",
-            )
+            yield bounded.rewind()
     except OSError as error:
         raise Unreadable(f"The file cannot be read ({error.strerror}).") from None
 
@@ -101,12 +113,13 @@ def quietly(work: Callable[[], _T], fault: str) -> _T:
       fault: the sentence of the error if `work` fails.
 
     Raises:
-      Unreadable: `work` raised an error; it is not chained, since it may quote the header.
+      Unreadable: `work` raised an error; it is not chained, since it may quote the header. An
+        `Unreadable`, which does not, is passed on.
     """
     with silence():
         try:
             return work()
-        except (UserError, KeyboardInterrupt, SystemExit):
+        except (Unreadable, UserError, KeyboardInterrupt, SystemExit):
             raise
         # Damaged bytes raise nearly everything: `RecursionError`, `MemoryError`, and the panic of
         # a decoder in Rust, which is not an `Exception`.

@@ -30,8 +30,9 @@ from typing import Any
 
 import numpy as np
 
-from remedis import extras
+from remedis import extras, limits
 from remedis.data.readers import dicom_codestream, dicom_grey, dicom_header, dicom_lookup
+from remedis.data.readers.dicom_file import BoundedFile
 from remedis.data.readers.dicom_header import quietly, text, value_of
 from remedis.data.readers.unreadable import Unreadable
 from remedis.errors import UserError
@@ -41,10 +42,10 @@ NAMES = re.compile(
     r"\.(?:dcm|dicom|ima)$|^(?:[a-z]{2,10}\.)?[0-9]+(?:\.[0-9]+){3,}$", re.IGNORECASE
 )
 
+# Attributes that tell how many frames a file has.
+SIZE_KEYWORDS = ("NumberOfFrames", "Rows", "Columns", "BitsAllocated")
 # Attributes that tell whether a file has an image.
 IMAGE_KEYWORDS = ("SOPClassUID", "Rows", "PhotometricInterpretation")
-# A radiograph has up to 30 million pixels; a header with far more is damaged.
-_MOST_PIXELS = 1 << 28
 _SIZES = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel")
 _NEEDED = (
     *_SIZES,
@@ -61,6 +62,15 @@ _NEEDED = (
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _PALETTE, _GREYS = "PALETTE COLOR", ("MONOCHROME1", "MONOCHROME2")
 _DAMAGED = "The DICOM header is damaged."
+_TRUNCATED = "The pixel data are missing, truncated or damaged."
+# Of an encoded frame, beside twice the pixels: no coding makes an image so much larger.
+_ENVELOPE_BYTES = 1 << 20
+# Transfer syntaxes of pixels that are not encapsulated.
+_NATIVE = tuple(f"1.2.840.10008.1.2{variant}" for variant in ("", ".1", ".1.99", ".2"))
+# A frame of encapsulated pixels is an item with a header and two bytes.
+_LEAST_ENCAPSULATED = 10
+# Values of a block of rows: those of a whole radiograph take hundreds of MB as 64-bit numbers.
+_BLOCK = 1 << 21
 # Colours that JPEG 2000 decoders convert to RGB; pydicom converts the others.
 _DECODED = ("YBR_ICT", "YBR_RCT")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", *_DECODED)
@@ -81,23 +91,42 @@ def read_pixels(file: str, item: str) -> np.ndarray:
     colours = _check(header)
     frame = _frame(header, item)
     stored = _stored(file, header, colours, frame)
-    image = _shown(header, stored, colours, frame)
-    if not np.isfinite(image).all():
-        raise Unreadable("The DICOM header leads to values that are not finite.")
-    if image.ndim == 2:
-        image = image[..., None]
-    return np.ascontiguousarray(image, dtype=np.float32)
+    channels = 1 if colours in _GREYS else 3
+    image = np.empty((*stored.shape[:2], channels), np.float32)
+    rows = max(1, _BLOCK // stored[0].size)
+    for start in range(0, len(stored), rows):
+        block = _shown(header, stored[start : start + rows], colours, frame)
+        if not np.isfinite(block).all():
+            raise Unreadable("The DICOM header leads to values that are not finite.")
+        image[start : start + rows] = block.reshape(-1, stored.shape[1], channels)
+    return image
 
 
 def frames(header: Any) -> int:
     """Returns the number of frames; 1 if the header has no `NumberOfFrames`.
 
+    Args:
+      header: as `dicom_header.read` returns it, with `SIZE_KEYWORDS`.
+
     Raises:
-      Unreadable: `NumberOfFrames` is not a number above 0.
+      Unreadable: `NumberOfFrames` is not a number above 0, or of more frames than the file can
+        hold.
     """
     count = _integer(header, "NumberOfFrames", 1)
     if count < 1:
         raise Unreadable("The DICOM header has no frames: NumberOfFrames is below 1.")
+    if count > limits.MAX_FRAMES:
+        raise Unreadable(
+            f"The DICOM header states {count:,} frames; expected at most {limits.MAX_FRAMES:,}."
+        )
+    least = _LEAST_ENCAPSULATED
+    if quietly(lambda: header.file_meta.get("TransferSyntaxUID"), _DAMAGED) in _NATIVE:
+        # One sample per pixel: the others of a colour may be halved in both directions.
+        pixels = _integer(header, "Rows") * _integer(header, "Columns")
+        least = pixels * _integer(header, "BitsAllocated") // 8
+    if count * least > header.file_size:
+        of = f"{count:,} frames" if count > 1 else "the image"
+        raise Unreadable(f"The file is too small for {of} that its DICOM header states.")
     return count
 
 
@@ -126,11 +155,8 @@ def _check(header: Any) -> str:
     for name, value in sizes.items():
         if value < 1:
             raise Unreadable(f"The DICOM header has no {name}, or it is 0.")
-    if sizes["Rows"] * sizes["Columns"] > _MOST_PIXELS:
-        raise Unreadable(
-            f"The DICOM header describes an image of {sizes['Rows']}x{sizes['Columns']} pixels, "
-            "more than any image has; it is damaged."
-        )
+    if sentence := limits.refusal(sizes["Rows"], sizes["Columns"]):
+        raise Unreadable(sentence)
     colours = text(header, "PhotometricInterpretation")
     if colours not in (*_GREYS, _PALETTE, *_COLOURS):
         raise Unreadable(
@@ -181,10 +207,8 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
         f"The pixels are coded in a way that cannot be decoded{_name(syntax)}.",
     )
     size = (_integer(header, "Rows"), _integer(header, "Columns"))
+    samples = _integer(header, "SamplesPerPixel", 1)
     compressed = decoder.is_encapsulated
-    source = _source(file, header, syntax, compressed)
-    # In grey images the bits above the stored ones may mark padding; `dicom_grey` drops them later.
-    options = {"correct_unused_bits": False} if colours in _GREYS else {}
     if colours in _DECODED and not compressed:
         raise Unreadable(f"The DICOM header states {colours} for pixels that are not compressed.")
     if compressed:
@@ -194,18 +218,30 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
                 f"Pixels coded as{_name(syntax)} need a decoder that is not installed; install it "
                 "with `pip install 'remedis[dicom]'`."
             )
+    count = frames(header)
+    most = 2 * size[0] * size[1] * samples * ((_integer(header, "BitsAllocated") + 7) // 8)
+    most += _ENVELOPE_BYTES
+    # The pixels that are checked are those that are decoded: offsets in the header may name others.
+    options: dict[str, Any] = {"extended_offsets": None}
+    # In grey images the bits above the stored ones may mark padding; `dicom_grey` drops them later.
+    if colours in _GREYS:
+        options["correct_unused_bits"] = False
+    with dicom_header.opened(file) as opened:
+        source = _source(opened.rewind(most), header, compressed, options)
         # Run-length codes state no size; they are decoded to the size in the header.
-        if syntax != extras.load("pydicom.uid", "dicom").RLELossless:
-            dicom_codestream.check(source, frame, frames(header), size)
-    stored: np.ndarray = quietly(
-        lambda: pixels.pixel_array(
-            source,
-            index=frame,
-            decoding_plugin="pylibjpeg" if compressed else "",
-            **options,
-        ),
-        "The pixel data are missing, truncated or damaged.",
-    )
+        if compressed and syntax != extras.load("pydicom.uid", "dicom").RLELossless:
+            opened.rewind(most)
+            dicom_codestream.check(source, frame, count, size, samples)
+        opened.rewind(most)
+        stored: np.ndarray = quietly(
+            lambda: pixels.pixel_array(
+                source,
+                index=frame,
+                decoding_plugin="pylibjpeg" if compressed else "",
+                **options,
+            ),
+            _TRUNCATED,
+        )
     if stored.dtype.kind == "f":
         raise Unreadable("This DICOM file has floating-point pixels, whose range is unknown.")
     expected = size if colours in (*_GREYS, _PALETTE) else (*size, 3)
@@ -217,10 +253,11 @@ def _stored(file: str, header: Any, colours: str, frame: int) -> np.ndarray:
     return stored
 
 
-def _source(file: str, header: Any, syntax: Any, compressed: bool) -> Any:
+def _source(opened: BoundedFile, header: Any, compressed: bool, options: dict[str, Any]) -> Any:
     """Returns the file, from which pydicom reads one frame of many, or its whole dataset.
 
-    pydicom refuses files without some attributes; those that are beyond doubt are added.
+    pydicom refuses files without some attributes; those that are beyond doubt are added to the
+    options.
 
     Raises:
       Unreadable: one that is needed is missing, or the file is damaged.
@@ -230,12 +267,14 @@ def _source(file: str, header: Any, syntax: Any, compressed: bool) -> Any:
     if samples > 1:
         needed.append("PlanarConfiguration")
     missing = [name for name in needed if value_of(header, name) is None]
-    if frames(header) > 1 and not syntax.is_deflated and not missing:
-        return file
-    pydicom = extras.load("pydicom", "dicom")
-    dataset = quietly(lambda: pydicom.dcmread(file, specific_tags=[*_NEEDED, *_PIXELS]), _DAMAGED)
+    source: Any = opened
+    if frames(header) == 1:
+        pydicom = extras.load("pydicom", "dicom")
+        source = quietly(
+            lambda: pydicom.dcmread(opened, specific_tags=[*_NEEDED, *_PIXELS]), _DAMAGED
+        )
     # Floating-point pixels, which are refused later, have no bits.
-    if missing and "PixelData" in dataset:
+    if missing and (source is opened or "PixelData" in source):
         bits, signed = dicom_grey.depth(header)
         if "PlanarConfiguration" in missing and not compressed:
             raise Unreadable(
@@ -243,14 +282,13 @@ def _source(file: str, header: Any, syntax: Any, compressed: bool) -> Any:
                 "is unknown; export the file again, or add the tag."
             )
         known = {
-            "BitsStored": bits,
-            "PixelRepresentation": int(signed),
-            "SamplesPerPixel": samples,
-            "PlanarConfiguration": 0,
+            "BitsStored": ("bits_stored", bits),
+            "PixelRepresentation": ("pixel_representation", int(signed)),
+            "SamplesPerPixel": ("samples_per_pixel", samples),
+            "PlanarConfiguration": ("planar_configuration", 0),
         }
-        for name in missing:
-            setattr(dataset, name, known[name])
-    return dataset
+        options |= dict(known[name] for name in missing)
+    return source
 
 
 def _shown(header: Any, stored: np.ndarray, colours: str, frame: int) -> np.ndarray:

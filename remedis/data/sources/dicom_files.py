@@ -29,7 +29,7 @@ from typing import Any
 
 import pandas as pd
 
-from remedis import files
+from remedis import files, regular_files
 from remedis.data import canonical_ids, image_list
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import KNOWN, REQUIRED, Manifest
@@ -48,7 +48,6 @@ LABELS = "labels.csv"
 _ATTRIBUTES = (
     *KEYS[1:],
     "Modality",
-    "NumberOfFrames",
     "PatientAge",
     "PatientBirthDate",
     "PatientSex",
@@ -148,7 +147,7 @@ def _find(root: pathlib.Path) -> list[str]:
 
 def _is_dicom(path: str) -> bool:
     try:
-        with open(path, "rb") as file:
+        with regular_files.open_regular(path) as file:
             return dicom_header.has_mark(file.read(dicom_header.MARK_END))
     except OSError:
         return False
@@ -218,7 +217,9 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
 def _examine(file: str) -> dict[str, Any] | str:
     """Returns the attributes of a file with an image, nothing without one, or an error's text."""
     try:
-        header = dicom_header.read(file, (*_ATTRIBUTES, *dicom_image.IMAGE_KEYWORDS))
+        header = dicom_header.read(
+            file, (*_ATTRIBUTES, *dicom_image.SIZE_KEYWORDS, *dicom_image.IMAGE_KEYWORDS)
+        )
         if not dicom_image.has_image(header):
             return {}
         value = {name: dicom_header.text(header, name) for name in _ATTRIBUTES}
