@@ -29,6 +29,8 @@ MAX_JSON_BYTES = 64 << 20
 MAX_TABLE_BYTES = 256 << 20
 # Text in files besides the images: annotations of slides, vocabularies, READMEs of data sets.
 MAX_TEXT_BYTES = 64 << 20
+# The list of the tensors of a TensorFlow checkpoint; 100 bytes per tensor.
+MAX_INDEX_BYTES = 64 << 20
 # Beside the pixels of a JPEG or PNG: profiles, previews, comments.
 _ENVELOPE_BYTES = 64 << 20
 # The costliest permitted pixel of a PNG: RGBA of 16 bits, stored without compression.

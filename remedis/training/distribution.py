@@ -123,6 +123,15 @@ class Distribution:
             return values
         return gather(self.strategy, values, self.replicas // self.workers)
 
+    def check_same(self, value: int, what: str) -> None:
+        """Raises a UserError unless all workers have the same value."""
+        values = self.gathered(np.array([value], np.int64)).tolist()
+        if len(set(values)) > 1:
+            raise UserError(
+                f"The workers differ in the {what} ({', '.join(map(str, values))}); check that all "
+                "of them read the same directory, and start them again."
+            )
+
     def wait(self) -> None:
         """Waits until all workers have reached this point."""
         self.gathered(np.zeros(1, np.float32))

@@ -122,8 +122,12 @@ def train(
         writes=distribution.chief,
     )
     if state.restore():
+        for sentence in state.damage:
+            _LOG.warning(sentence)
+        run.record_damage(state.damage)
         _LOG.info(f"Resuming from step {int(state.step)} of {plan.steps}.")
     first = int(state.step)
+    distribution.check_same(first, "step to resume from")
     run.rewrite_metrics(row for row in run.read_metrics() if row["step"] <= first)
     writer = tf.summary.create_file_writer(str(run / "tensorboard"))
 

@@ -7,7 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -17,6 +17,7 @@ from remedis.options import ADDED_KEYS, RENAMED_KEYS
 
 # Keys that change the memory or time of a run, and its numbers by no more than rounding.
 MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_dir")
+_DAMAGED = "damaged_checkpoints"  # key of environment.json
 PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
 
 
@@ -106,7 +107,11 @@ class RunDirectory:
         files.write_json(file, inputs)
 
     def write_environment(self, provenance: dict[str, Any]) -> None:
-        """Writes `environment.json`: versions, command, commit, and the weights' provenance."""
+        """Writes `environment.json`: versions, command, commit, and the weights' provenance.
+
+        The damage that earlier processes recorded stays.
+        """
+        damaged = self._environment().get(_DAMAGED)
         files.write_json(
             self / "environment.json",
             {
@@ -118,8 +123,21 @@ class RunDirectory:
                 "versions": {name: _version(name) for name in PACKAGES},
                 "git_commit": _git_commit(),
                 "checkpoint": provenance,
+                **({_DAMAGED: damaged} if damaged else {}),
             },
         )
+
+    def record_damage(self, sentences: Sequence[str]) -> None:
+        """Adds sentences about damaged checkpoints to `environment.json`."""
+        if sentences:
+            environment = self._environment()
+            environment[_DAMAGED] = [*environment.get(_DAMAGED, []), *sentences]
+            files.write_json(self / "environment.json", environment)
+
+    def _environment(self) -> dict[str, Any]:
+        """Returns the content of `environment.json`; empty before it is written."""
+        file = self / "environment.json"
+        return files.read_json(file) if file.is_file() else {}
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Returns the rows of `metrics.jsonl`, without a last line that a kill cut off."""

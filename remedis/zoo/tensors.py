@@ -1,6 +1,9 @@
 """Variables of a TensorFlow checkpoint or SavedModel by name, without building a graph."""
 
+import errno
+import glob
 import hashlib
+import math
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -8,11 +11,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from remedis import compat, files
+from remedis import compat, files, limits, regular_files
 from remedis.errors import UserError
 
 # Errors of TensorFlow for a damaged checkpoint. An IndexError means a file that is too short.
-_UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+_UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError, OSError)
 
 
 class NamedTensors(Mapping[str, np.ndarray]):
@@ -26,7 +29,7 @@ class NamedTensors(Mapping[str, np.ndarray]):
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         try:
-            self._reader = tf.train.load_checkpoint(prefix)
+            self._reader = _reader(prefix)
             shapes = self._reader.get_variable_to_shape_map()
             self._keys = compat.variable_keys(self._reader)
         except _UNREADABLE as error:
@@ -37,12 +40,15 @@ class NamedTensors(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         try:
-            return self._reader.get_tensor(self._keys[name])
+            values = self._reader.get_tensor(self._keys[name])
         except _UNREADABLE as error:
             raise UserError(
                 f"{self._prefix}: {name} cannot be read ({first_line(error)}); copy the folder "
                 "again."
             ) from error
+        if fault := not_finite(values):
+            raise UserError(f"{self._prefix}: {name} {fault}; expected finite weights.")
+        return values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -80,6 +86,63 @@ def variables_sha256(directory: files.Path) -> str:
     return digest.hexdigest()
 
 
+def _reader(prefix: str) -> "tf.train.CheckpointReader":
+    """Opens a checkpoint whose tensors are no larger than its files.
+
+    Raises:
+      Exception: one of `_UNREADABLE`.
+    """
+    # TensorFlow waits for a pipe for ever, and allocates what a tensor declares before it reads.
+    index = f"{prefix}.index"
+    if not os.path.lexists(index):
+        raise FileNotFoundError(errno.ENOENT, "its index is missing", index)
+    regular_files.check_regular(index, limits.MAX_INDEX_BYTES)
+    shards = glob.glob(f"{glob.escape(prefix)}.data-*-of-*")
+    if not shards:
+        raise FileNotFoundError(errno.ENOENT, "its data file is missing", index)
+    size = sum(regular_files.check_regular(shard).st_size for shard in shards)
+    reader = tf.train.load_checkpoint(prefix)
+    types = reader.get_variable_to_dtype_map()
+    declared = sum(
+        math.prod(shape) * max(types[key].size, 1)
+        for key, shape in reader.get_variable_to_shape_map().items()
+    )
+    if declared > size:
+        raise ValueError(f"it declares {declared:,} bytes, and its files have {size:,}")
+    return reader
+
+
+def damage(prefix: files.Path, may_be_infinite: str = "") -> str | None:
+    """Returns what is wrong with a checkpoint of TensorFlow, in words; None if it is whole.
+
+    Every value is read, which compares its checksum, and has to be finite.
+
+    Args:
+      prefix: path of the checkpoint, without suffix.
+      may_be_infinite: the name of a value that may be infinite.
+    """
+    try:
+        reader = _reader(os.fspath(prefix))
+        for key in reader.get_variable_to_shape_map():
+            values = np.asarray(reader.get_tensor(key))
+            infinite = may_be_infinite and key.startswith(may_be_infinite)
+            if not infinite and (fault := not_finite(values)):
+                return f"{key.partition('/.ATTRIBUTES')[0]} {fault}"
+    except _UNREADABLE as error:
+        return first_line(error)
+    return None
+
+
+def not_finite(values: np.ndarray) -> str | None:
+    """Returns what is wrong with numbers that are not all finite, in words; None if they are."""
+    if values.dtype.kind not in "fc" or np.isfinite(values).all():
+        return None
+    count = values.size - int(np.isfinite(values).sum())
+    return f"has NaN or infinity in {count:,} of its {values.size:,} numbers"
+
+
 def first_line(error: Exception) -> str:
     """Returns the first line of an error of TensorFlow. Its further lines are a trace."""
-    return str(error).strip().splitlines()[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

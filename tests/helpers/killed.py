@@ -17,9 +17,9 @@ import time
 
 import ml_collections
 import tensorflow as tf
-from tensorflow.python.checkpoint import checkpoint_management
 from workers import JOBS
 
+from remedis import files
 from remedis.cli import console
 from remedis.data.checks import scan
 from remedis.finetuning import finetune
@@ -60,16 +60,16 @@ def between_checkpoints() -> None:
 
 
 def while_a_checkpoint_is_written() -> None:
-    update = checkpoint_management.update_checkpoint_state_internal
+    write = files.write_text
 
-    def updated(*arguments: object, **keywords: object) -> None:
+    def written(path: files.Path, text: str) -> None:
         data = next(pathlib.Path(sys.argv[3]).rglob("ckpt-15.data-*"), None)
         if data is None:
-            return update(*arguments, **keywords)
+            return write(path, text)
         os.truncate(data, data.stat().st_size // 2)
         die()
 
-    checkpoint_management.update_checkpoint_state_internal = updated
+    files.write_text = written
 
 
 def after_the_best_was_kept() -> None:
