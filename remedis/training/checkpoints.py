@@ -114,7 +114,7 @@ class TrainingState:
         Raises:
           UserError: there are states, and none is whole.
         """
-        faults = []
+        faults: list[str] = []
         for step in _steps(self._last):
             fault = self._restored(step) or self._best_kept(step)
             if fault is None:
@@ -124,8 +124,9 @@ class TrainingState:
             faults.append(fault)
         if not faults:
             return False
+        different = "; ".join(dict.fromkeys(faults))
         raise UserError(
-            f"{self._directory} has no state to resume from: {'; '.join(dict.fromkeys(faults))}. Copy these files "
+            f"{self._directory} has no state to resume from: {different}. Copy these files "
             f"from where they are whole, or remove {self._directory}: the training then starts "
             "over, with the same end result."
         )
@@ -232,6 +233,9 @@ class TrainingState:
 
     def _write(self, checkpoint: tf.train.Checkpoint, prefix: pathlib.Path) -> None:
         with self._written():
+            # What is there is damaged. A pipe in its place would make TensorFlow wait for ever.
+            for file in prefix.parent.glob(f"{prefix.name}.*"):
+                file.unlink()
             checkpoint.write(os.fspath(prefix))
 
     def _written(self) -> contextlib.AbstractContextManager[None]:

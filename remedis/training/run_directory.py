@@ -11,14 +11,21 @@ from collections.abc import Iterable, Sequence
 from importlib import metadata
 from typing import Any
 
-from remedis import files
+from typing_extensions import NotRequired, TypedDict
+
+from remedis import files, json_records
 from remedis.errors import UserError
 from remedis.options import ADDED_KEYS, RENAMED_KEYS
 
 # Keys that change the memory or time of a run, and its numbers by no more than rounding.
 MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_dir")
-_DAMAGED = "damaged_checkpoints"  # key of environment.json
 PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
+
+
+class _EnvironmentRecord(TypedDict):
+    """The part of `environment.json` that is read again."""
+
+    damaged_checkpoints: NotRequired[list[str]]
 
 
 class RunDirectory:
@@ -111,7 +118,7 @@ class RunDirectory:
 
         The damage that earlier processes recorded stays.
         """
-        damaged = self._environment().get(_DAMAGED)
+        damaged = self._environment().get("damaged_checkpoints")
         files.write_json(
             self / "environment.json",
             {
@@ -123,7 +130,7 @@ class RunDirectory:
                 "versions": {name: _version(name) for name in PACKAGES},
                 "git_commit": _git_commit(),
                 "checkpoint": provenance,
-                **({_DAMAGED: damaged} if damaged else {}),
+                **({"damaged_checkpoints": damaged} if damaged else {}),
             },
         )
 
@@ -131,13 +138,19 @@ class RunDirectory:
         """Adds sentences about damaged checkpoints to `environment.json`."""
         if sentences:
             environment = self._environment()
-            environment[_DAMAGED] = [*environment.get(_DAMAGED, []), *sentences]
+            earlier = environment.get("damaged_checkpoints", [])
+            environment["damaged_checkpoints"] = [*earlier, *sentences]
             files.write_json(self / "environment.json", environment)
 
-    def _environment(self) -> dict[str, Any]:
-        """Returns the content of `environment.json`; empty before it is written."""
+    def _environment(self) -> _EnvironmentRecord:
+        """Returns the content of `environment.json`; empty before it is written, or if damaged."""
         file = self / "environment.json"
-        return files.read_json(file) if file.is_file() else {}
+        if not file.is_file():
+            return {}
+        try:
+            return json_records.read(file, _EnvironmentRecord, "")
+        except json_records.Damaged:
+            return {}  # it is written at every start
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Returns the rows of `metrics.jsonl`, without a last line that a kill cut off."""

@@ -56,7 +56,12 @@ def flip(file):
     file.write_bytes(content)
 
 
-DAMAGE = {"gone": pathlib.Path.unlink, "empty": lambda f: os.truncate(f, 0), "cut": cut, "flip": flip}
+DAMAGE = {
+    "gone": pathlib.Path.unlink,
+    "empty": lambda f: os.truncate(f, 0),
+    "cut": cut,
+    "flip": flip,
+}
 
 
 def names(run):
@@ -167,9 +172,11 @@ def test_lost_best_weights_of_a_later_step_are_trained_again(tmp_path):
 
 
 def test_weights_damaged_during_the_run_are_a_sentence(finished, run):
-    problem, state = train(run)
+    _, state = train(run)
     flip(run / "checkpoints" / "best" / "best-8.data-00000-of-00001")
-    with pytest.raises(UserError, match=r"best-8, the best weights so far, is damaged .* start the "):
+    with pytest.raises(
+        UserError, match=r"best-8, the best weights so far, is damaged .* start the "
+    ):
         state.restore_best()
 
 

@@ -10,6 +10,7 @@ from loop_problem import Problem, Pull, numpy_twin
 from remedis.errors import UserError
 from remedis.training import loop
 
+
 def test_is_sgd_with_momentum_and_logs_what_each_step_had(tmp_path):
     problem = Problem(tmp_path / "run")
     problem.train(evaluate_every=12)
