@@ -27,6 +27,7 @@ FLOORS = (
         "errors",
         "extras",
         "files",
+        "hdf5_files",
         "kernel_locks",
         "locks",
         "json_records",

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from remedis import files
+from remedis import files, hdf5_files
 from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree
@@ -33,6 +33,8 @@ from remedis.options import spelled
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 SIZE = 96
+# Thirty times those of PatchCamelyon; an array may declare any number without holding a value.
+_MOST_PATCHES = 10_000_000
 _STEM = "camelyonpatch_level_2_split_"
 
 
@@ -105,7 +107,9 @@ def _targets(root: pathlib.Path, name: str) -> np.ndarray:
                 f"{_STEM}{name}_x.h5; expected one per patch: download both files again."
             )
         try:
-            targets = np.asarray(array[()]).reshape(-1)
+            targets = hdf5_files.read_all(array).reshape(-1)
+        except hdf5_files.Refused as error:
+            raise UserError(f"{file.filename} cannot be used: {error}") from error
         except OSError as error:
             raise UserError(
                 f"{file.filename} is truncated or damaged; download it again."
@@ -125,7 +129,7 @@ def _open(path: pathlib.Path) -> h5py.File:
         advice = f"unpack {packed.name}" if packed.is_file() else "expected an HDF5 file"
         raise UserError(f"There is no file {path}; {advice}.")
     try:
-        return h5py.File(path, "r")
+        return hdf5_files.open_file(path)
     except OSError as error:
         raise UserError(
             f"{path} is no HDF5 file, or is truncated or damaged; download it again."
@@ -134,14 +138,23 @@ def _open(path: pathlib.Path) -> h5py.File:
 
 def _array(file: h5py.File, key: str, shape: tuple[int, ...]) -> h5py.Dataset:
     """Returns an array of a file: [rows, *shape], with one row or more."""
-    array = file.get(key)
-    if not isinstance(array, h5py.Dataset):
+    try:
+        array = hdf5_files.member(file, key)
+        if isinstance(array, h5py.Dataset):
+            hdf5_files.check_filters(array)
+    except hdf5_files.Refused as error:
+        raise UserError(f"{file.filename} cannot be used: {error}") from error
+    except KeyError:
+        array = None
+    if not isinstance(array, h5py.Dataset) or array.dtype.kind not in "biuf":
         contents = ", ".join(sorted(file)) or "nothing"
-        raise UserError(f"{file.filename} has no array {key!r}; it has {contents}.")
-    if array.shape[1:] != shape or not len(array):
+        raise UserError(f"{file.filename} has no array {key!r} of numbers; it has {contents}.")
+    # The shape of an empty dataspace is None.
+    sides: tuple[int, ...] = array.shape or ()
+    if sides[1:] != shape or not 0 < sides[0] <= _MOST_PATCHES:
         raise UserError(
-            f"{file.filename}, array {key!r}: {list(array.shape)}; expected "
-            f"[patches, {', '.join(map(str, shape))}] with one patch or more."
+            f"{file.filename}, array {key!r}: {list(sides)}; expected "
+            f"[patches, {', '.join(map(str, shape))}] with 1 to {_MOST_PATCHES:,} patches."
         )
     return array
 

@@ -1,6 +1,8 @@
 """Rows of HDF5 arrays as images."""
 
+import functools
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import h5py
@@ -126,3 +128,102 @@ def test_a_replaced_file_is_opened_again(write):
     other = write("new.h5", x=np.ones((3, 2, 2, 3), np.uint8))
     os.replace(other, path)
     assert hdf5.read_pixels(path, "2").min() == 1
+
+
+def link(target):
+    def make(file, path):
+        file["x"] = target(path)
+
+    return make
+
+
+def external(file, path):
+    file.create_dataset("x", (1, 2, 2), np.uint8, external=[("/etc/passwd", 0, 4)])
+
+
+def virtual(file, path):
+    layout = h5py.VirtualLayout((1, 2, 2), np.uint8)
+    layout[:] = h5py.VirtualSource(f"{path}-other", "x", (1, 2, 2))
+    file.create_virtual_dataset("x", layout)
+
+
+def beside_a_link(file, path):
+    file["images"] = np.zeros((1, 2, 2), np.uint8)
+    file["other"] = h5py.ExternalLink("/etc/passwd", "x")
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (external, "The array 'x' of the HDF5 file is stored in other files, and could show any"),
+        (virtual, "The array 'x' of the HDF5 file is put together from other files, and could"),
+        (link(lambda path: h5py.ExternalLink(f"{path}-other", "x")), "'x' of the HDF5 file is a "),
+        (link(lambda path: h5py.SoftLink("/y")), "'x' of the HDF5 file is a link to another place"),
+        (beside_a_link, "'other' of the HDF5 file is a link to another place, and could show"),
+    ],
+)
+def test_no_other_file_is_shown(tmp_path, make, sentence):
+    path = tmp_path / "a.h5"
+    # Opening it would wait for ever.
+    os.mkfifo(f"{path}-other")
+    with h5py.File(path, "w") as file:
+        make(file, path)
+        file["y"] = h5py.ExternalLink(f"{path}-other", "x")
+    with pytest.raises(Unreadable) as error:
+        hdf5.read_pixels(str(path), "0")
+    assert sentence in str(error.value)
+
+
+@functools.cache
+def zeros(size):
+    # The fastest level packs 228:1; the best one, 1030:1, takes seconds here.
+    packer = zlib.compressobj(1)
+    blocks = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
+    return b"".join([*blocks, packer.flush()])
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "sentence"),
+    [
+        ((9, 2**20, 2**20, 3), {}, "1,048,576 x 1,048,576 pixels, more than the limit of 50"),
+        ((2**40, 7000, 7000), {"chunks": (3, 7000, 7000)}, "has 147,000,000 bytes; expected at mo"),
+        ((9, 9000, 1000), {"chunks": (1, 9000, 1000), "compression": "lzf"}, "at most 8,388,608"),
+        ((9, 9, 9), {"chunks": (1, 9, 9), "scaleoffset": 0}, "has unusual filters; expected gzip"),
+        ((9, 300, 300), {"chunks": (9, 1, 1), "compression": "gzip"}, "more than 10,000 chunks"),
+    ],
+)
+def test_memory_is_bounded_by_what_is_declared(tmp_path, shape, options, sentence):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", shape, np.uint8, **options)
+    with pytest.raises(Unreadable) as error:
+        hdf5.read_pixels(str(path), "0")
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("filters", [{}, {"shuffle": True}, {"fletcher32": True}])
+def test_a_chunk_unpacks_to_no_more_than_is_declared(tmp_path, filters):
+    path, side = tmp_path / "a.h5", 1000
+    images = np.random.default_rng(0).integers(0, 255, (2, side, side)).astype(np.uint8)
+    with h5py.File(path, "w") as file:
+        kind = {"chunks": (1, side, side), "compression": "gzip"}
+        array = file.create_dataset("x", data=images, **kind, **filters)
+        # Without the filters behind gzip, as HDF5 writes a chunk that they do not serve.
+        mask = 0b10 if filters == {"fletcher32": True} else 0
+        array.id.write_direct_chunk((0, 0, 0), zeros(130 << 20), mask)
+    np.testing.assert_array_equal(hdf5.read_pixels(str(path), "1")[..., 0], images[1])
+    with pytest.raises(Unreadable, match="unpacks to more than the 1,000,000 bytes"):
+        hdf5.read_pixels(str(path), "0")
+
+
+def test_deflate_twice_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_chunk((1, 8, 8))
+    properties.set_deflate(9)
+    properties.set_shuffle()
+    with h5py.File(path, "w") as file:
+        space = h5py.h5s.create_simple((1, 8, 8))
+        h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_UINT8, space, properties)
+    with pytest.raises(Unreadable, match="has unusual filters"):
+        hdf5.read_pixels(str(path), "0")

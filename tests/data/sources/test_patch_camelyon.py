@@ -85,7 +85,7 @@ def test_slides_of_all_splits_or_none(write):
     [
         ({"train_x": np.zeros((4, 64, 64, 3), np.uint8)}, r"array 'x': \[4, 64, 64, 3\]; expected"),
         ({"train_x": np.zeros((4, 96, 96, 3))}, r"train_x\.h5, array 'x': float64; expected uint8"),
-        ({"valid_x": np.zeros((0, 96, 96, 3), np.uint8)}, "with one patch or more"),
+        ({"valid_x": np.zeros((0, 96, 96, 3), np.uint8)}, "with 1 to 10,000,000 patches"),
         ({"train_y": np.zeros((3, 1, 1, 1))}, r"has 3 labels for the 4 patches of .*train_x\.h5"),
         ({"test_y": np.zeros(2)}, r"test_y\.h5, array 'y': \[2\]; expected \[patches, 1, 1, 1\]"),
         ({"test_y": np.full((2, 1, 1, 1), 7)}, r"row 0 \(from 0\) of 'y': got 7; expected 0 or 1"),
