@@ -146,9 +146,11 @@ def _array(file: h5py.File, key: str, shape: tuple[int, ...]) -> h5py.Dataset:
         raise UserError(f"{file.filename} cannot be used: {error}") from error
     except KeyError:
         array = None
-    if not isinstance(array, h5py.Dataset) or array.dtype.kind not in "biuf":
+    if not isinstance(array, h5py.Dataset):
         contents = ", ".join(sorted(file)) or "nothing"
-        raise UserError(f"{file.filename} has no array {key!r} of numbers; it has {contents}.")
+        raise UserError(f"{file.filename} has no array {key!r}; it has {contents}.")
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{file.filename}, array {key!r}: {array.dtype}; expected numbers.")
     # The shape of an empty dataspace is None.
     sides: tuple[int, ...] = array.shape or ()
     if sides[1:] != shape or not 0 < sides[0] <= _MOST_PATCHES:
