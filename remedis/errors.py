@@ -21,9 +21,10 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
       choices: all valid names.
     """
     names = list(choices)
+    got = shortened(got)
     near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
     hint = f": did you mean {quoted(near[0])}?" if near else "."
-    listed = ", ".join(f'"{name}"' if "," in str(name) else str(name) for name in names)
+    listed = some([f'"{name}"' if "," in str(name) else name for name in names], limit=100)
     return UserError(f"Unknown {kind} {quoted(shortened(got))}{hint} Choose from: {listed}.")
 
 
@@ -52,14 +53,14 @@ def registered_twice(
 
 
 def some(names: Sequence[object], total: int | None = None, limit: int = 5) -> str:
-    """Returns the first few of many names as text: `a, b, c and 7 more`.
+    """Returns the first few of many names as text: `a, b, c and 7 more`; long ones are shortened.
 
     Args:
       names: the names, or the first of them.
       total: how many names there are; the length of `names` if not given.
       limit: how many names to write out.
     """
-    listed = [str(name) for name in names[:limit]]
+    listed = [shortened(name) for name in names[:limit]]
     more = (len(names) if total is None else total) - len(listed)
     return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")
 
@@ -73,9 +74,10 @@ def shortened(text: object, limit: int = 200) -> str:
 def quoted(text: object) -> str:
     r"""Returns a text in quotes as a file holds it: `'D:\PACS\1.dcm'`, without doubled backslashes.
 
-    Other characters are as `repr` writes them: a quote within, the end of a line.
+    Other characters are as `repr` writes them: a quote within, the end of a line. A long text is
+    shortened.
     """
-    return repr(str(text)).replace("\\\\", "\\")
+    return repr(shortened(text)).replace("\\\\", "\\")
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -35,9 +35,12 @@ _INVISIBLE = re.compile(
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-_QUOTES = "\"'`\u00ab\u00b4\u00bb\u2018-\u201f\u2039\u203a\u2032\u2033"
-# Excel keeps the zeros of ="007".
-_AROUND = re.compile(rf"^(?:[{_QUOTES}\s]|=(?=\"))+|[{_QUOTES}\s]+$")
+_QUOTES = (
+    "\"'`\u00ab\u00b4\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u2032\u2033"
+)
+_AROUND = _QUOTES + "".join(filter(str.isspace, map(chr, range(0x3001))))
+# Unicode's forms take quadratic time for many accents on one letter.
+MAX_CHARACTERS = 1000
 _SPACES = re.compile(r"\s+")
 _WHOLE_NUMBER = re.compile(r"(\d+)[.,]0*")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
@@ -55,7 +58,10 @@ def canonical(text: str) -> str:
         if not text.isascii():
             text = unicodedata.normalize("NFC", "".join(map(_width, text)))
         text = _INVISIBLE.sub("", text)
-        text = _SPACES.sub(" ", _AROUND.sub("", text))
+        text = text.strip(_AROUND)
+        while text.startswith('="'):  # Excel keeps the zeros of ="007"
+            text = text[2:].lstrip(_AROUND)
+        text = _SPACES.sub(" ", text)
     return text
 
 
@@ -75,8 +81,16 @@ def column(values: pd.Series) -> pd.Series:
     """Returns a column of ids in canonical form; those that name nobody are missing.
 
     These are blank ones and the words of `missing.is_missing_id`, such as `nan` and `ANON`.
+
+    Raises:
+      UserError: an id has more than `MAX_CHARACTERS`.
     """
     texts = values.astype(STRING)
+    if (longest := texts.str.len().max()) is not pd.NA and longest > MAX_CHARACTERS:
+        raise UserError(
+            f"The column {values.name!r} has an id of {longest:,} characters; expected at most "
+            f"{MAX_CHARACTERS:,}."
+        )
     odd = ~texts.str.fullmatch(_PLAIN).fillna(True).to_numpy(dtype=bool)
     if odd.any():
         spelt = {text: canonical(text) for text in texts[odd].unique()}

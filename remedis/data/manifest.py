@@ -1,5 +1,6 @@
 """The manifest: a table of images with one row per image, the common form of all data."""
 
+import collections
 import dataclasses
 import logging
 import os
@@ -15,7 +16,7 @@ from remedis.data import canonical_ids
 from remedis.data.tables import columns, header, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.data.tables.table_form import AS_FOUND, TableForm
-from remedis.errors import UserError, counted, some, unknown_choice
+from remedis.errors import UserError, counted, quoted, some, unknown_choice
 from remedis.options import spelled
 
 _LOG = logging.getLogger(__name__)
@@ -76,20 +77,26 @@ class Manifest:
                 f"The manifest of {self.source} has no column {absent[0]!r}; expected "
                 f"{', '.join(REQUIRED)} and one column per label."
             )
-        table = self.table.reset_index(drop=True)
-        for name in table.columns:
-            if name in canonical_ids.COLUMNS:
-                table[name] = _known_ids(self.source, table[name])
-            elif name in _MAY_BE_UNKNOWN:
-                table[name] = _known_values(self.source, table[name])
-            elif name in _TEXT or isinstance(table[name].dtype, pd.StringDtype):
-                table[name] = blank_as_missing(table[name].astype(STRING))
-        for name in table.columns.intersection(list(_NUMBERS)):
-            table[name] = table[name].astype("float64")
-        for name in self.labels:
-            table[name] = table[name].astype("float32")
+        # One table of all columns: each assignment to a table takes time for all of its columns.
+        columns = {
+            name: self._column(str(name), values)
+            for name, values in self.table.reset_index(drop=True).items()
+        }
+        table = pd.DataFrame(columns, index=pd.RangeIndex(len(self.table)))
         object.__setattr__(self, "table", table)
         self._check_values()
+
+    def _column(self, name: str, values: pd.Series) -> pd.Series:
+        """Returns a column with the type, the canonical ids and the missing values of its kind."""
+        if name in canonical_ids.COLUMNS:
+            return _known_ids(self.source, values)
+        if name in _MAY_BE_UNKNOWN:
+            return _known_values(self.source, values)
+        if name in _TEXT or isinstance(values.dtype, pd.StringDtype):
+            values = blank_as_missing(values.astype(STRING))
+        if name in _NUMBERS:
+            return values.astype("float64")
+        return values.astype("float32") if name in self.labels else values
 
     def _check_values(self) -> None:
         paths, splits = self.table["path"], self.table["split"]
@@ -207,13 +214,13 @@ def check_labels(labels: Sequence[str]) -> None:
     """Raises a `UserError` unless `labels` names one or more label columns, each once."""
     if isinstance(labels, str) or not labels:
         raise UserError(f"Expected a list of label columns, one or more; got {labels!r}.")
-    for label in labels:
+    for label, times in collections.Counter(labels).items():
         if label in (*REQUIRED, *KNOWN):
             raise UserError(
-                f"{label!r} cannot be a label: the manifest uses it for something else."
+                f"{quoted(label)} cannot be a label: the manifest uses it for something else."
             )
-        if list(labels).count(label) > 1:
-            raise UserError(f"The label {label!r} is listed twice.")
+        if times > 1:
+            raise UserError(f"The label {quoted(label)} is listed twice.")
 
 
 def read_csv(

@@ -17,7 +17,7 @@ from remedis import files
 from remedis.data import canonical_ids, own_table_guesses, own_table_problems
 from remedis.data.manifest import KNOWN, REQUIRED
 from remedis.data.own_table_problems import LISTED, Problem, and_more, opt_out
-from remedis.data.tables import columns, missing, spreadsheet, table_form
+from remedis.data.tables import columns, header, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING
 from remedis.data.tables.table_form import TableForm
 from remedis.errors import UserError, quoted, some
@@ -178,8 +178,9 @@ class _Reader:
         self._check_names(name_of)
         label_columns = self._label_columns(labels, name_of)
         readings, read = [], {}
+        label_set = set(label_columns)
         for column, name in name_of.items():
-            is_label = column in label_columns
+            is_label = column in label_set
             if name not in _TAKEN and not is_label:
                 continue
             is_guess = column in guessed or (is_label and labels is None)
@@ -236,7 +237,11 @@ class _Reader:
         near = difflib.get_close_matches(wanted, list(simple), n=1, cutoff=0.6)
         if near:
             return f" (did you mean {quoted(simple[near[0]])}?)"
-        return f"; the columns are: {', '.join(self._names)}"
+        return f"; {self._listed()}"
+
+    def _listed(self) -> str:
+        """Returns the end of a sentence that lists the columns."""
+        return f"the columns are: {some(self._names, limit=header.LISTED)}"
 
     def _guessed_roles(
         self, stated: dict[str, str], allow_missing_patient_ids: bool
@@ -256,7 +261,7 @@ class _Reader:
                 f"one: --column '{candidates[0]}={role}'.",
                 is_serious=needed,
             )
-        listed = f"the columns are: {', '.join(self._names)}"
+        listed = self._listed()
         if "path" not in taken | set(found):
             self._add(f"No column is the path of an image; name it: --column NAME=path; {listed}.")
         if "patient_id" not in taken | set(found) and not allow_missing_patient_ids:
@@ -276,15 +281,17 @@ class _Reader:
                 del guessed[study]
 
     def _check_names(self, name_of: dict[str, str]) -> None:
-        names = list(name_of.values())
-        for name in dict.fromkeys(names):
-            if names.count(name) > 1:
-                both = " and ".join(quoted(c) for c, n in name_of.items() if n == name)
+        columns_of: dict[str, list[str]] = {}
+        for column, name in name_of.items():
+            columns_of.setdefault(name, []).append(column)
+        for name, same in columns_of.items():
+            if len(same) > 1:
+                both = " and ".join(map(quoted, same))
                 self._add(
                     f"The columns {both} would both be {name!r}; give one another name, such as "
                     f"--column '{name}={name}_before'."
                 )
-                for column in [c for c, n in name_of.items() if n == name][1:]:
+                for column in same[1:]:
                     del name_of[column]
 
     def _label_columns(self, labels: Sequence[str] | None, name_of: dict[str, str]) -> list[str]:
@@ -296,7 +303,7 @@ class _Reader:
             if not found:
                 self._add(
                     "No column has positive and negative values and no others; name the labels: "
-                    f"--labels A,B; the columns are: {', '.join(self._names)}."
+                    f"--labels A,B; {self._listed()}."
                 )
             return found
         column_of = {name: column for column, name in name_of.items()}
@@ -307,9 +314,9 @@ class _Reader:
                 self._add(f"There is no label {label!r}{self._near(label)}.")
             elif name_of[column] in _TAKEN:
                 self._add(f"{label!r} cannot be a label: it is the {name_of[column]}.")
-            elif column not in found:
+            else:
                 found.append(column)
-        return found
+        return list(dict.fromkeys(found))
 
     def _column(
         self, column: str, name: str, is_label: bool, is_guess: bool
@@ -341,7 +348,7 @@ class _Reader:
             ids = columns.ids(self._path, values)
         except UserError as error:
             self._add(str(error))
-            ids = values
+            ids = values.str.slice(stop=canonical_ids.MAX_CHARACTERS)
         if reading.becomes == "patient_id":
             self._missing_words = missing.remark(ids)
         ids = canonical_ids.column(ids).fillna("")

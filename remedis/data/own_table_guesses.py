@@ -49,6 +49,7 @@ _NAMES = {
     "mpp": "mpp micronsperpixel umperpixel umperpx pixelsizeum",
 }
 _NAME_OF = {name: role for role, names in _NAMES.items() for name in names.split()}
+_LONGEST_PATH = 4096  # `PATH_MAX` of Linux
 _SUFFIXES = re.compile(r"\.(?:png|jpe?g|dcm|dicom|tiff?|bmp|svs|h5)$", re.IGNORECASE)
 
 _LABELS = {
@@ -77,6 +78,7 @@ _SPLITS = {
     "test": "testdaten prueba prova testset",
     UNKNOWN: _LABELS[UNKNOWN],
 }
+_LONGEST = 200  # characters of a name or word; Unicode's forms may take quadratic time
 _SIGNS = {"+": "1", "-": "0"}  # if a column has both
 _WORDS = {
     kind: {word: meaning for meaning, words in table.items() for word in words.split()}
@@ -85,7 +87,9 @@ _WORDS = {
 
 
 def simplified(text: str) -> str:
-    """Returns a text without letter case, accents, spaces and marks."""
+    """Returns a text without letter case, accents, spaces and marks; empty for a long one."""
+    if len(text) > _LONGEST:
+        return ""
     # NFKD does not divide the letter o with a stroke.
     text = text.casefold().replace("\u00f8", "o")
     letters = unicodedata.normalize("NFKD", text)
@@ -187,6 +191,7 @@ def path_prefix(paths: Sequence[str], root: pathlib.Path) -> str:
     best, most = "", 0
     tried: set[str] = set()
     sample = [path.replace("\\", "/") for path in paths[:: max(1, len(paths) // 200)]]
+    sample = [path for path in sample if len(path) < _LONGEST_PATH]
     there = sum(os.path.exists(root / path) for path in sample)
     for path in sample[:20]:
         parts = path.split("/")

@@ -18,7 +18,7 @@ T = TypeVar("T")
 OWN = (
     "path,patient_id,study_id,site,split,sex,age,mpp,view,ill\n"
     "a.png,p1,s1,A,train,F,61,0.5,PA,1\nb.png,p2,s2,B,test,M,058Y,,AP,0\n"
-    "c.png,p3,s3,B,,,6M,,LATERAL,\n"
+    "c.h5#3,p3,s3,B,,,6M,,LATERAL,\n"
 )
 HOSPITAL = (
     "Patient ID;Datei;Geschlecht;Alter;Erguss;Bemerkung\r\n"

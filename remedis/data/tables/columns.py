@@ -9,6 +9,7 @@ elsewhere.
 import logging
 import pathlib
 import re
+import string
 from collections.abc import Callable
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from remedis.data import resolutions
+from remedis.data import canonical_ids, resolutions
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.missing import is_missing, is_missing_id
 from remedis.data.tables.strings import STRING
@@ -44,6 +45,7 @@ _SPLIT_WORDS = {
     **dict.fromkeys(("test", "testing"), "test"),
     "id_validation": "id_validation",
 }
+_BETWEEN_WORDS = "_-" + string.whitespace
 _SEXES = {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M"}
 _NO_SEX = ("o", "u", "other", "d", "divers", "diverse", "x")
 _PLAIN_SEXES = frozenset(("f", "m", "female", "male", "", "o", "u", "other", "unknown"))
@@ -120,7 +122,14 @@ def split(text: str) -> str:
     """
     if is_missing(text):
         return ""
-    return _SPLIT_WORDS[re.sub(r"[\s_-]+(?:set|split)$", "", text.lower())]
+    word = text.lower()
+    for noun in ("set", "split"):
+        before = word.removesuffix(noun)
+        # A word of its own: `test set` and `test_set`, but not `testset`.
+        if before != word and before != (first := before.rstrip(_BETWEEN_WORDS)):
+            word = first
+            break
+    return _SPLIT_WORDS[word]
 
 
 def sexes(path: pathlib.Path, values: pd.Series) -> pd.Series:
@@ -234,9 +243,16 @@ def ids(path: pathlib.Path, values: pd.Series) -> pd.Series:
 
     Raises:
       UserError: an id is a number in powers of ten, such as 1.23457E+11, whose last digits are
-        lost, so that different ids may have become one.
+        lost, so that different ids may have become one; or it is too long for an id.
     """
     texts = pa.array(values.array)
+    most = canonical_ids.MAX_CHARACTERS
+    spreadsheet.refuse(
+        path,
+        values,
+        pc.fill_null(pc.greater(pc.utf8_length(texts), most), False),
+        f"an id of at most {most:,} characters",
+    )
     # Substrings first: they are searched several times faster than regular expressions.
     if _any(pc.match_substring(texts, "e+", ignore_case=True)):
         spreadsheet.refuse(

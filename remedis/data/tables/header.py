@@ -1,12 +1,14 @@
 """The header of a table: its names are checked without pandas, which takes seconds to load."""
 
+import collections
 import csv
 import difflib
 import pathlib
 from collections.abc import Sequence
 
-from remedis.errors import UserError
+from remedis.errors import UserError, quoted, some
 
+LISTED = 30  # names of columns in a sentence
 _LONGEST = 1 << 16  # bytes of a header
 _UNUSUAL = (";", "\t", "|", "\0", "\r")  # other separators, encodings and ends of lines
 
@@ -24,16 +26,18 @@ def check(
       advice: if a required column is missing; a sentence.
     """
     named = [name for name in header if name]
-    if repeated := sorted({name for name in named if named.count(name) > 1}):
-        raise UserError(f"{path}, row {row}: the column {repeated[0]!r} appears twice; remove one.")
+    if repeated := sorted(name for name, times in collections.Counter(named).items() if times > 1):
+        raise UserError(
+            f"{path}, row {row}: the column {quoted(repeated[0])} appears twice; remove one."
+        )
     if missing := [name for name in required if name not in named]:
         by_lower = {name.lower(): name for name in named}
         near = difflib.get_close_matches(missing[0].lower(), list(by_lower), n=1)
-        hint = f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
-        names = ", ".join(repr(name) for name in missing)
+        hint = f" (did you mean {quoted(by_lower[near[0]])}?)" if near else ""
+        names = some([quoted(name) for name in missing], limit=LISTED)
         raise UserError(
-            f"{path}, row {row}: no column {names}{hint}; the columns are: {', '.join(named)}. "
-            f"{advice}"
+            f"{path}, row {row}: no column {names}{hint}; the columns are: "
+            f"{some(named, limit=LISTED)}. {advice}"
         )
 
 

@@ -12,7 +12,19 @@ from remedis.errors import UserError
 
 _STATED = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
 _ROWS = 200  # rows that are looked at,
-_CHARACTERS = 200_000  # within the beginning of the text
+_BYTES = 400_000  # within the beginning of the text,
+_HEADERS = 10  # which is at least as long as so many headers
+_END = re.compile(rb"[\r\n]")
+
+
+def beginning(contents: bytes) -> str:
+    """Returns the beginning of a text that shows its separator: the header and whole rows."""
+    header = _END.search(contents)
+    size = max(_BYTES, _HEADERS * (header.end() if header else len(contents)))
+    if size >= len(contents):
+        return contents.decode()
+    last = contents.rfind(b"\n", 0, size) + 1 or contents.rfind(b"\r", 0, size) + 1
+    return contents[: last or size].decode(errors="ignore")
 
 
 def stated(text: str) -> str:
@@ -29,14 +41,12 @@ def find(path: pathlib.Path, text: str, required: Sequence[str]) -> str:
 
     Args:
       path: the file, for errors.
-      text: its contents.
+      text: its `beginning`.
       required: names of columns that the table must have.
 
     Raises:
       UserError: several separators are possible.
     """
-    if len(text) > _CHARACTERS:
-        text = text[: text.rfind("\n", 0, _CHARACTERS) + 1] or text
     headers = {mark: header for mark in SEPARATORS if len(header := _header(text, mark)) > 1}
     if not headers:
         return ","

@@ -5,6 +5,7 @@ that does not fit the header is an error. The index of a table is the row number
 shows (the header is row 1), so that every later error can name the row.
 """
 
+import array
 import csv
 import gzip
 import io
@@ -12,7 +13,7 @@ import logging
 import pathlib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from remedis.data.tables import decoding, header, separators
+from remedis import limits, regular_files
+from remedis.data.tables import decoding, header, separators, table_bounds
 from remedis.data.tables.strings import STRING
 from remedis.data.tables.table_form import AS_FOUND, SEPARATORS, TableForm
 from remedis.errors import UserError, quoted, some, unknown_choice
 
 _LOG = logging.getLogger(__name__)
+
+_BLOCK = 4 << 20  # bytes that Arrow parses at a time; a longer row is read by `_read_any`
+_FIELDS = 1_000_000  # that `_read_any` holds as strings of Python, which take 60 bytes or more
 
 
 def read_table(
@@ -62,11 +67,13 @@ def read_bytes(path: pathlib.Path) -> bytes:
     """Returns the contents of a file, decompressed if its name ends in `.gz`.
 
     Raises:
-      UserError: the file is missing, or cannot be read or decompressed.
+      UserError: the file is missing, cannot be read or decompressed, or is too large.
     """
+    most = limits.MAX_TABLE_BYTES
     try:
-        contents = path.read_bytes()
-        return gzip.decompress(contents) if path.suffix == ".gz" else contents
+        with regular_files.open_regular(path) as file:
+            source: IO[bytes] = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            contents = source.read(most + 1)
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}; expected a CSV file.") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -76,6 +83,9 @@ def read_bytes(path: pathlib.Path) -> bytes:
         ) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
+    if len(contents) > most:
+        raise table_bounds.too_large(path)
+    return contents
 
 
 def parse_table(
@@ -97,42 +107,44 @@ def parse_table(
     Raises:
       UserError: as `read_table`.
     """
-    text, remark = decoding.decode(path, contents, form.encoding)
-    stated = separators.stated(text)
+    contents, remark = decoding.decode(path, contents, form.encoding)
+    beginning = separators.beginning(contents)
+    stated = separators.stated(beginning)
     # The line of the header in the file, from 1.
     start = 2 if stated else 1
     if stated:
-        text = text.partition("\n")[2]
-    if remark or form.encoding or stated:
-        contents = text.encode()
+        beginning = beginning.partition("\n")[2]
+        contents = contents[contents.index(b"\n") + 1 :]
     wanted = _names_in_file(required, form.columns)
-    separator = form.separator or stated or separators.find(path, text, wanted)
+    separator = form.separator or stated or separators.find(path, beginning, wanted)
+    table_bounds.check(path, contents, separator)
     try:
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        lines = csv.reader(io.StringIO(beginning, newline=""), delimiter=separator, strict=True)
         names = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
         raise UserError(f"{path} cannot be read as a CSV file: {error}.") from error
     if not any(names):
         raise UserError(f"{path} has no header; expected the names of its columns in row {start}.")
+    if len(names) > table_bounds.MAX_COLUMNS:
+        raise UserError(
+            f"{path}, row {start}: {len(names):,} columns; expected at most "
+            f"{table_bounds.MAX_COLUMNS:,}."
+        )
     if separator != "," and not form.separator:
         remark += f"{' with' if remark else 'with'} columns separated by {SEPARATORS[separator]}s"
     if remark:
         _LOG.info(f"{path}: read {remark}.")
     names = _renamed(path, names, form.columns)
     header.check(path, names, required, start, advice)
-    columns = _read_plain(contents, len(names), separator) or _read_any(
-        path, text, len(names), separator, start
+    named = [place for place, name in enumerate(names) if name]
+    rows = _read_plain(contents, len(names), named, separator, start) or _read_any(
+        path, contents, len(names), named, separator, start
     )
-    table = pd.DataFrame(
-        {name: values for name, values in zip(names, columns, strict=True) if name}
-    )
-    table.index = pd.RangeIndex(start + 1, len(table) + start + 1, name="row")
-    blank = np.ones(len(table), bool)
-    for name in table:
-        blank &= (table[name] == "").to_numpy(dtype=bool)
-    if blank.all():
+    if not rows.numbers.size:
         raise UserError(f"{path} has a header but no rows; expected one row per image.")
-    return table[~blank] if blank.any() else table
+    del contents
+    columns = {names[place]: rows.pop_column() for place in named}
+    return pd.DataFrame(columns, index=rows.index(start), copy=False)
 
 
 def _names_in_file(names: Sequence[str], columns: Mapping[str, str]) -> list[str]:
@@ -158,51 +170,132 @@ def _renamed(path: pathlib.Path, header: list[str], columns: Mapping[str, str]) 
     return [columns.get(name, name) for name in header]
 
 
-def _read_plain(contents: bytes, width: int, separator: str) -> list[Any] | None:
+class _Rows:
+    """The rows that are not blank, collected in batches, and their numbers in the file."""
+
+    def __init__(self) -> None:
+        self._batches: list[list[pa.Array]] = []
+        self._numbers: list[np.ndarray] = []
+        self._last_column = 0
+        self.numbers = np.zeros(0, np.int64)
+
+    def add(self, columns: list[pa.Array], numbers: np.ndarray) -> None:
+        """Adds rows; leaves out blank ones, and spaces around values.
+
+        Args:
+          columns: the named columns, large strings without missing ones.
+          numbers: of the rows in the file, [rows] int64.
+        """
+        columns = [pc.utf8_trim_whitespace(column) for column in columns]
+        blank = np.arange(len(numbers))
+        for column in columns:
+            if not blank.size:
+                break
+            lengths = np.asarray(
+                pc.binary_length(
+                    column if blank.size == len(column) else column.take(pa.array(blank))
+                )
+            )
+            blank = blank[lengths == 0]
+        if blank.size:
+            kept = np.ones(len(numbers), bool)
+            kept[blank] = False
+            numbers = numbers[kept]
+            columns = [column.filter(pa.array(kept)) for column in columns]
+        if len(numbers):
+            self._batches.append(columns[::-1])
+            self._numbers.append(numbers)
+
+    def close(self) -> "_Rows":
+        """Ends the collection."""
+        if self._numbers:
+            self.numbers = np.concatenate(self._numbers)
+        return self
+
+    def pop_column(self) -> Any:
+        """Returns the next column, and frees its memory here."""
+        return pd.array(pa.chunked_array([batch.pop() for batch in self._batches]), dtype=STRING)
+
+    def index(self, start: int) -> pd.Index:
+        """Returns the numbers of the rows below the header, which is row `start`."""
+        count = len(self.numbers)
+        if self.numbers[-1] == start + count:
+            return pd.RangeIndex(start + 1, start + 1 + count, name="row")
+        return pd.Index(self.numbers, name="row")
+
+
+def _read_plain(
+    contents: bytes, width: int, named: Sequence[int], separator: str, start: int
+) -> _Rows | None:
     """Reads a file without quotes whose rows all fit the header, several times faster.
 
     Returns:
-      One array per column; None for any other file, which `_read_any` reads or refuses.
+      The rows; None for any other file, which `_read_any` reads or refuses.
     """
     if b'"' in contents:
         return None
+    rows, row = _Rows(), start + 1
     try:
-        table = arrow_csv.read_csv(
+        batches = arrow_csv.open_csv(
             io.BytesIO(contents),
             # Blank lines are kept, so that rows keep their numbers.
             parse_options=arrow_csv.ParseOptions(delimiter=separator, ignore_empty_lines=False),
-            read_options=arrow_csv.ReadOptions(skip_rows=1, autogenerate_column_names=True),
+            read_options=arrow_csv.ReadOptions(
+                skip_rows=1, autogenerate_column_names=True, block_size=_BLOCK
+            ),
             convert_options=arrow_csv.ConvertOptions(
-                column_types={f"f{i}": pa.string() for i in range(width)}, strings_can_be_null=False
+                column_types={f"f{i}": pa.large_string() for i in range(width)},
+                strings_can_be_null=False,
             ),
         )
+        if len(batches.schema) != width:
+            return None
+        for batch in batches:
+            rows.add([batch.column(place) for place in named], np.arange(row, row + len(batch)))
+            row += len(batch)
     except pa.ArrowInvalid:
         return None
-    if table.num_columns != width:
-        return None
-    return [pd.array(pc.utf8_trim_whitespace(column), dtype=STRING) for column in table.columns]
+    return rows.close()
 
 
-def _read_any(path: pathlib.Path, text: str, width: int, separator: str, start: int) -> list[Any]:
-    """Reads any CSV file whose header is row `start`; returns one array per column."""
-    rows = []
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _read_any(
+    path: pathlib.Path,
+    contents: bytes,
+    width: int,
+    named: Sequence[int],
+    separator: str,
+    start: int,
+) -> _Rows:
+    """Reads any CSV file whose header is row `start`."""
+    result, rows, numbers = _Rows(), [], array.array("q")
+    text = io.TextIOWrapper(io.BytesIO(contents), encoding="utf-8", newline="")
+    lines = csv.reader(text, delimiter=separator, strict=True)
+    number = start - 1
+    most = max(1, _FIELDS // width)
+
+    def add() -> None:
+        values = [[row[place] for row in rows] for place in named]
+        result.add([pa.array(column, pa.large_string()) for column in values], np.array(numbers))
+
     try:
         for number, row in enumerate(lines, start):
-            if number > start:
-                rows.append(row if len(row) == width else _fitted(path, number, row, width))
+            if number == start or not any(row):
+                continue
+            rows.append(row if len(row) == width else _fitted(path, number, row, width))
+            numbers.append(number)
+            if len(rows) >= most:
+                add()
+                del rows[:], numbers[:]
     except csv.Error as error:
         raise UserError(
-            f"{path} cannot be read as a CSV file: {error} (after row {len(rows) + start})."
+            f"{path} cannot be read as a CSV file: {error} (after row {max(number, start)})."
         ) from error
-    columns = zip(*rows, strict=True) if rows else [()] * width
-    return [pd.array([v.strip() for v in values], dtype=STRING) for values in columns]
+    add()
+    return result.close()
 
 
 def _fitted(path: pathlib.Path, number: int, row: list[str], width: int) -> list[str]:
     """Returns a row without empty fields beyond the header; refuses a row of another length."""
-    if not any(row):
-        return [""] * width
     if len(row) < width or any(row[width:]):
         raise UserError(
             f"{path}, row {number}: {len(row)} fields where the header has {width}; "

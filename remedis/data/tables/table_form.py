@@ -1,6 +1,7 @@
 """The form of a table as its owner states it: separator, encoding, names of columns and values."""
 
 import codecs
+import collections
 import dataclasses
 from collections.abc import Mapping
 
@@ -51,9 +52,8 @@ class TableForm:
             object.__setattr__(self, "separator", _separator(self.separator))
         if self.encoding:
             _check_encoding(self.encoding)
-        names = list(self.columns.values())
-        for name in names:
-            if names.count(name) > 1:
+        for name, times in collections.Counter(self.columns.values()).items():
+            if times > 1:
                 both = " and ".join(repr(c) for c, n in self.columns.items() if n == name)
                 raise UserError(f"The columns {both} are both named {name!r}; name one of them so.")
         meanings: dict[str, str] = {}
@@ -134,8 +134,10 @@ def _separator(text: str) -> str:
 def _check_encoding(name: str) -> None:
     try:
         "".encode(name)
-        codecs.lookup(name)
-    except LookupError as error:
+        if name.lower() in ("idna", "punycode"):  # encodings of names, not of files
+            raise LookupError
+        codecs.getincrementaldecoder(name)
+    except (LookupError, ValueError) as error:
         raise UserError(
             f"Unknown encoding {name!r}; expected a name such as utf-8, utf-16, cp1252, cp1250 or "
             "shift_jis."
