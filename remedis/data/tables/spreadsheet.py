@@ -13,7 +13,7 @@ import logging
 import pathlib
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -72,8 +72,8 @@ def read_bytes(path: pathlib.Path) -> bytes:
     most = limits.MAX_TABLE_BYTES
     try:
         with regular_files.open_regular(path) as file:
-            source: IO[bytes] = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
-            contents = source.read(most + 1)
+            packed = path.suffix == ".gz"
+            contents = (gzip.GzipFile(fileobj=file) if packed else file).read(most + 1)
     except FileNotFoundError as error:
         raise UserError(f"There is no file {path}; expected a CSV file.") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -267,7 +267,8 @@ def _read_any(
     start: int,
 ) -> _Rows:
     """Reads any CSV file whose header is row `start`."""
-    result, rows, numbers = _Rows(), [], array.array("q")
+    result, numbers = _Rows(), array.array("q")
+    rows: list[list[str]] = []
     text = io.TextIOWrapper(io.BytesIO(contents), encoding="utf-8", newline="")
     lines = csv.reader(text, delimiter=separator, strict=True)
     number = start - 1
