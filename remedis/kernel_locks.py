@@ -43,6 +43,12 @@ def take(descriptor: int) -> bool | None:
     return True
 
 
+def release(descriptor: int) -> None:
+    """Gives up the lock on an open file or folder."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 def is_at(descriptor: int, path: str | os.PathLike[str]) -> bool:
     """Returns whether an open file is still the one at `path`."""
     try:

@@ -34,11 +34,13 @@ _LOG = logging.getLogger(__name__)
 
 Path = str | os.PathLike[str]
 
+_own_tokens: set[str] = set()  # of the locks that this process has or had
 # Network drives show a change after some seconds; a newcomer waits for four.
 BEAT_SECONDS, WATCHED_SECONDS = 5.0, 20.0
 # Two newcomers on hosts that do not see each other's locks may both take over an abandoned one.
 # The one whose name is in the file after this time has it.
 _CONFIRM_SECONDS = 1.0
+_ATTEMPTS = 5  # against processes that look at the same moment
 _BYTES = 512  # of a lock file: every beat writes as many, so that no reader meets half of one
 
 
@@ -52,6 +54,7 @@ class Holder:
       since: when it took the lock, by the clock of its host, to be read by people.
       reach: of `kernel_locks`: the kernel and the mount.
       token: random, so that no two holders are equal.
+      subject: what the holder works on, as text to compare.
     """
 
     host: str
@@ -59,6 +62,11 @@ class Holder:
     since: str
     reach: str
     token: str
+    subject: str = ""
+
+    def is_this_process(self) -> bool:
+        """Returns whether the holder is this process."""
+        return self.token in _own_tokens
 
     def __str__(self) -> str:
         return f"process {self.process} on host {self.host} since {self.since}"
@@ -76,24 +84,30 @@ def file_beside(path: Path) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def held(file: Path, what: object) -> Iterator[None]:
+def held(file: Path, what: object, subject: str = "") -> Iterator[None]:
     """Has a lock in the block; the lock file is gone afterwards.
 
     Args:
-      file: the lock file, of `file_in` or `file_beside`; its folder is made if it is missing.
+      file: the lock file, of `file_in` or `file_beside`; its folder is made if it is missing, and
+        removed again if it is empty at the end.
       what: is locked, as the error message begins.
+      subject: of `Holder`, at most 100 characters of ASCII.
 
     Raises:
       UserError: another process has the lock, or the file cannot be written.
     """
-    descriptor, own = _taken(pathlib.Path(file), what)
+    file = pathlib.Path(file)
+    made = [folder for folder in file.parents if not folder.exists()]
+    descriptor, own = _taken(file, what, subject)
     try:
-        with _beating(pathlib.Path(file), descriptor, own, what):
+        with _beating(file, descriptor, own, what):
             yield
     finally:
-        if kernel_locks.is_at(descriptor, file) and _holder(_content(descriptor)) == own:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if kernel_locks.is_at(descriptor, file) and _holder(_content(descriptor)) == own:
                 os.unlink(file)
+                for folder in made:
+                    folder.rmdir()  # raises an error if anything is in it
         os.close(descriptor)
 
 
@@ -108,14 +122,17 @@ def holder(file: Path) -> Holder | None:
     except OSError:
         return None
     try:
-        found = _holder(_content(descriptor))
+        before = _content(descriptor)
+        found, free = _holder(before), kernel_locks.take(descriptor)
+        known_dead = found is not None and found.reach == kernel_locks.reach(file.parent)
+        if free and not known_dead:
+            kernel_locks.release(descriptor)  # who looks must not hinder who takes
+        if free is False or (not (free and known_dead) and _changes(file)):
+            named = _named(file)
+            return named or (_UNKNOWN if kernel_locks.is_at(descriptor, file) else None)
         free = kernel_locks.take(descriptor)
-        if free is False:
-            return _named(file) or _UNKNOWN
-        known_dead = free and found is not None and found.reach == kernel_locks.reach(file.parent)
-        if not known_dead and _changes(file):
-            return _named(file) or _UNKNOWN
-        if kernel_locks.is_at(descriptor, file):
+        same = kernel_locks.is_at(descriptor, file) and _content(descriptor) == before
+        if free is not False and same:
             with contextlib.suppress(OSError):
                 os.unlink(file)
         return None
@@ -126,30 +143,33 @@ def holder(file: Path) -> Holder | None:
 _UNKNOWN = Holder("an unknown host", 0, "an unknown time", "", "")
 
 
-def _taken(file: pathlib.Path, what: object) -> tuple[int, Holder]:
+def _taken(file: pathlib.Path, what: object, subject: str) -> tuple[int, Holder]:
     """Returns the descriptor of a lock file that this process has, and what the file says."""
-    while True:
+    for attempt in range(_ATTEMPTS):
         descriptor, made = _opened(file, what)
         try:
-            own = _take(file, descriptor, made, what)
+            own = _take(file, descriptor, made, what, subject)
         except BaseException:
             os.close(descriptor)
             raise
         if own is not None:
             return descriptor, own
         os.close(descriptor)
+        time.sleep(_CONFIRM_SECONDS * attempt / _ATTEMPTS)
+    raise _in_use(what, None)
 
 
-def _take(file: pathlib.Path, descriptor: int, made: bool, what: object) -> Holder | None:
-    """Takes a lock by an open file; returns None if the file is gone meanwhile."""
+def _take(
+    file: pathlib.Path, descriptor: int, made: bool, what: object, subject: str
+) -> Holder | None:
+    """Takes a lock by an open file; returns None if it has to be opened again."""
     free = kernel_locks.take(descriptor)
     if not kernel_locks.is_at(descriptor, file):
         return None
     found = _holder(_content(descriptor))
     if free is False:
-        found = _named(file)
-        if found is None and not kernel_locks.is_at(descriptor, file):
-            return None  # the holder has ended
+        if (found := _named(file)) is None:
+            return None  # the holder has ended, or somebody had a look
         raise _in_use(what, found)
     reach = kernel_locks.reach(file.parent)
     certain = made or (free is True and found is not None and found.reach == reach)
@@ -169,11 +189,14 @@ def _take(file: pathlib.Path, descriptor: int, made: bool, what: object) -> Hold
         datetime.datetime.now().astimezone().isoformat(" ", "minutes"),
         reach,
         secrets.token_hex(8),
+        subject,
     )
+    _own_tokens.add(own.token)
     try:
         os.ftruncate(descriptor, 0)
         _write(descriptor, own, 0)
     except OSError as error:
+        os.unlink(file)
         raise _unwritable(file, what, error) from error
     if not certain:
         time.sleep(_CONFIRM_SECONDS)
@@ -187,11 +210,11 @@ def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
     """Returns the descriptor of a lock file, and whether this process made it."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            with contextlib.suppress(FileExistsError):
-                return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
-            with contextlib.suppress(FileNotFoundError):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # who made file or folder removed it again
+                with contextlib.suppress(FileExistsError):
+                    return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
                 descriptor = os.open(file, flags)
                 break
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -300,7 +323,7 @@ def _holder(content: bytes) -> Holder | None:
         found = Holder(*(values[field.name] for field in dataclasses.fields(Holder)))
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    texts = (found.host, found.since, found.reach, found.token)
+    texts = (found.host, found.since, found.reach, found.token, found.subject)
     valid = isinstance(found.process, int) and all(isinstance(text, str) for text in texts)
     return found if valid else None
 
@@ -314,6 +337,6 @@ def _in_use(what: object, found: Holder | None) -> UserError:
 
 def _unwritable(file: pathlib.Path, what: object, error: OSError) -> UserError:
     return UserError(
-        f"{what} cannot be locked: {file} cannot be written ({error.strerror or error}); correct "
-        "the rights, or name another place."
+        f"{what} cannot be locked: {file} cannot be written ({error.strerror or error}); make "
+        "room or correct the rights, or name another place."
     )

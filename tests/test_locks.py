@@ -47,12 +47,12 @@ def file(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "WATCHED_SECONDS", 0.2)
     monkeypatch.setattr(locks, "_CONFIRM_SECONDS", 0.05)
     monkeypatch.setattr(locks, "BEAT_SECONDS", 0.05)
+    (tmp_path / "run").mkdir()
     return tmp_path / "run" / ".lock"
 
 
 def of_other_host(file, **changes):
     """Writes a lock file as a process on another host does; the kernel here knows nothing of it."""
-    file.parent.mkdir(exist_ok=True)
     other = locks.Holder("node7", os.getpid(), "2026-01-02 03:04+00:00", "feedbeef", "0" * 16)
     write(file, dataclasses.replace(other, **changes), 0)
 
@@ -142,7 +142,6 @@ def test_a_stopped_process_of_this_host_keeps_its_lock(file):
 def test_a_process_id_that_is_used_again_holds_nothing(file, monkeypatch):
     """The dead holder had the id of a process that lives: this one's parent."""
     monkeypatch.setattr(locks, "WATCHED_SECONDS", 100.0)
-    file.parent.mkdir()
     reach = kernel_locks.reach(file.parent)
     of_other_host(file, host=platform.node(), process=os.getppid(), reach=reach)
     with locks.held(file, "runs/a"):
@@ -251,7 +250,6 @@ def test_a_process_whose_lock_was_taken_over_stops(file, caplog):
     "content", [b"", b"\xff\x00", b"[]", b"1", b"[" * 500, b'{"host": 1, "process": "x"}']
 )
 def test_a_damaged_lock_file_is_taken_over(content, file):
-    file.parent.mkdir()
     file.write_bytes(content)
     with locks.held(file, "runs/a"):
         pass
@@ -260,7 +258,6 @@ def test_a_damaged_lock_file_is_taken_over(content, file):
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
 def test_what_is_no_file_is_a_sentence_and_stays(kind, file):
-    file.parent.mkdir()
     victim = file.parent / "victim"
     victim.write_text("precious")
     {
@@ -281,10 +278,35 @@ def test_a_file_system_that_is_read_only_is_a_sentence(file, monkeypatch):
     monkeypatch.setattr(locks.os, "open", read_only)
     expected = (
         r"^runs/a cannot be locked: .*/run/.lock cannot be written \(Read-only file system\); "
-        r"correct the rights, or name another place\.$"
+        r"make room or correct the rights, or name another place\.$"
     )
     with pytest.raises(UserError, match=expected):
         locks.held(file, "runs/a").__enter__()
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(file, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(locks.os, "pwrite", full)
+    with pytest.raises(
+        UserError, match=r"cannot be written \(No space left on device\); make room"
+    ):
+        locks.held(file, "runs/a").__enter__()
+    assert list(file.parent.glob("*")) == []
+
+
+def test_a_folder_that_was_made_for_a_lock_is_removed_if_nothing_came_into_it(tmp_path):
+    out = tmp_path / "a" / "b" / "out"
+    with locks.held(locks.file_beside(out), "out"):
+        pass
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "own").mkdir()
+    with locks.held(tmp_path / "own" / "x" / ".lock", "out"):
+        (tmp_path / "own" / "x" / "result").touch()
+    with locks.held(tmp_path / "own" / ".lock", "out"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["own", "x", "result"]
 
 
 def test_the_lock_beside_an_output(tmp_path, monkeypatch):

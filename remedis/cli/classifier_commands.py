@@ -1,14 +1,16 @@
 """The commands on trained classifiers: `evaluate`, `calibrate`, `compare`."""
 
 import argparse
+import contextlib
 import logging
 from typing import Any
 
 from rich.console import Group
 
+from remedis import locks
 from remedis.cli import output, shared_arguments
 from remedis.errors import UserError, unknown_choice
-from remedis.options import items, label_list, label_text
+from remedis.options import items, label_list, label_text, spelled
 
 _LOG = logging.getLogger(__name__)
 
@@ -129,6 +131,11 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _lock(parsed: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """Returns the lock on what the command writes."""
+    return locks.held(locks.file_beside(parsed.out), spelled("out", parsed.out))
+
+
 def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
     from remedis.inference import rescore
 
@@ -175,28 +182,30 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             "validation split that is needed; leave out DATA, or --nested-resamples."
         )
     top_k = _top_k(parsed.top_k)
-    if parsed.data is None:
-        results = rescore.reevaluate(
-            parsed.model,
-            parsed.out,
-            parsed.split or "test",
-            parsed.seed,
-            parsed.resamples,
-            parsed.weighting,
-            parsed.nested_resamples,
-            top_k,
-        )
-    else:
-        exported = exported_classifier.load(parsed.model)
-        results = rescore.evaluate(
-            exported,
-            _scored(parsed, exported, parsed.out),
-            parsed.out,
-            seed=parsed.seed,
-            resamples=parsed.resamples,
-            weighting=parsed.weighting or "images",
-            top_k=top_k or TOP_K,
-        )
+    with _lock(parsed):
+        rescore.check_out(parsed.out)
+        if parsed.data is None:
+            results = rescore.reevaluate(
+                parsed.model,
+                parsed.out,
+                parsed.split or "test",
+                parsed.seed,
+                parsed.resamples,
+                parsed.weighting,
+                parsed.nested_resamples,
+                top_k,
+            )
+        else:
+            exported = exported_classifier.load(parsed.model)
+            results = rescore.evaluate(
+                exported,
+                _scored(parsed, exported, parsed.out),
+                parsed.out,
+                seed=parsed.seed,
+                resamples=parsed.resamples,
+                weighting=parsed.weighting or "images",
+                top_k=top_k or TOP_K,
+            )
     report = results_table.results_report(
         results[results["split"]],
         random_weights=results["random_weights"],
@@ -227,21 +236,25 @@ def _calibrate(parsed: argparse.Namespace) -> int:
     from remedis.inference import recalibrate
     from remedis.reporting.recalibration_table import recalibration_table
 
-    exported = exported_classifier.load(parsed.model)
-    method = recalibrate.method_for(exported.description.task, parsed.method)
-    scored = _scored(parsed, exported, f"{parsed.out}.data")
-    judges = recalibrate.judged_rows(scored, parsed.judge_split, parsed.judge_share, parsed.seed)
-    done = recalibrate.recalibrate(
-        exported,
-        scored,
-        method,
-        parsed.out,
-        target_sensitivity=parsed.target_sensitivity,
-        keep_thresholds=parsed.keep_thresholds,
-        judges=judges,
-        resamples=parsed.resamples,
-        seed=parsed.seed,
-    )
+    with _lock(parsed):
+        refuse_existing(parsed.out)
+        exported = exported_classifier.load(parsed.model)
+        method = recalibrate.method_for(exported.description.task, parsed.method)
+        scored = _scored(parsed, exported, f"{parsed.out}.data")
+        judges = recalibrate.judged_rows(
+            scored, parsed.judge_split, parsed.judge_share, parsed.seed
+        )
+        done = recalibrate.recalibrate(
+            exported,
+            scored,
+            method,
+            parsed.out,
+            target_sensitivity=parsed.target_sensitivity,
+            keep_thresholds=parsed.keep_thresholds,
+            judges=judges,
+            resamples=parsed.resamples,
+            seed=parsed.seed,
+        )
     lines = [*scored.label_notes, *done.lines]
     tables = []
     if done.before and done.after:

@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from remedis import locks
 from remedis.cli import output, shared_arguments
 from remedis.errors import counted
-from remedis.options import items
+from remedis.options import items, spelled
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,8 +95,9 @@ def _embed(parsed: argparse.Namespace) -> int:
     from remedis.reporting.notes import RANDOM_WEIGHTS
 
     embed.check_out(parsed.out)
-    embedded = _embedded(parsed, shared_arguments.images(parsed))
-    embed.write(embedded, parsed.out)
+    with locks.held(locks.file_beside(parsed.out), spelled("out", parsed.out)):
+        embedded = _embedded(parsed, shared_arguments.images(parsed))
+        embed.write(embedded, parsed.out)
     images, channels = embedded.rows.shape
     _LOG.info(
         f"{os.fspath(parsed.out)}: embeddings of {counted(images, 'image')}, {channels:,} numbers "

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from remedis import compat, files
+from remedis import compat, files, locks
 from remedis.data import fingerprints
 from remedis.data.batches.image_loader import image_loader
 from remedis.data.batches.pipeline import PARALLEL, readable
 from remedis.data.checks import scan
 from remedis.data.manifest import UNASSIGNED, Manifest
 from remedis.errors import UserError
+from remedis.options import spelled
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
@@ -50,15 +51,24 @@ def prepare(
       The directory of the dataset's version, `out/name/1.0.0`.
 
     Raises:
-      UserError: the name is not allowed, `out` exists, or too many images are bad.
+      UserError: the name is not allowed, `out` exists or another process makes it, or too many
+        images are bad.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(
             f"{name!r} cannot be the name of a TFDS dataset; use lower-case letters, digits and "
             "underscores."
         )
-    if pathlib.Path(out).exists():
-        raise UserError(f"{out} exists already; remove it, or name another directory.")
+    with locks.held(locks.file_beside(out), spelled("out", out)):
+        if os.path.lexists(out):
+            raise UserError(f"{out} exists already; remove it, or name another directory.")
+        return _prepare(manifest, preprocess, out, name, max_bad_images)
+
+
+def _prepare(
+    manifest: Manifest, preprocess: Preprocess, out: files.Path, name: str, max_bad_images: float
+) -> pathlib.Path:
+    """Does the work of `prepare`."""
     report = pathlib.Path(f"{os.path.normpath(out)}.bad_images.csv")
     scanned = scan.scan(manifest)
     manifest, _ = scan.quarantine(manifest, scanned, max_bad_images, report)

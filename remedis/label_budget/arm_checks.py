@@ -38,7 +38,7 @@ def check_settings(settings: StudySettings, workdir: files.Path) -> None:
 
     A study with finished cells is left to `check_arms`: it may need some arms no more.
     """
-    if any(pathlib.Path(workdir, "cells").glob("*")):
+    if any(pathlib.Path(workdir, "cells").glob("[!.]*")):
         return
     missing = arm_options.missing(settings.arms, settings.pretrained_by, workdir)
     names = [name for name in settings.arms if name not in missing]

@@ -10,7 +10,7 @@ import ml_collections
 from remedis import files, limits
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
-from remedis.label_budget import arm, cell_list, summary, tuning
+from remedis.label_budget import arm, cell_list, shard_locks, summary, tuning
 from remedis.label_budget.arm_checks import check_arms, check_settings
 from remedis.label_budget.finetune_arm import FinetuneArm
 from remedis.label_budget.probe_arm import ProbeArm
@@ -56,11 +56,19 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
       Whether the study was merged.
 
     Raises:
-      UserError: config, data or checkpoints are at fault.
+      UserError: config, data or checkpoints are at fault, or other processes run the study, or this
+        shard of it.
     """
     # Before the data are read, which may take hours. `list_cells` does without: a study has to be
     # listed before the pretraining of an arm, which leaves out its test images.
     check_settings(StudySettings.from_config(config), workdir)
+    values = config.copy_and_resolve_references().to_dict()
+    with shard_locks.held(workdir, shard, values):
+        _run(config, workdir, shard)
+    return shard is None
+
+
+def _run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None) -> None:
     studies = studies_of(config, workdir)
     for sentence in studies[0].missing_arms().values():
         raise UserError(sentence)
@@ -89,7 +97,6 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
             f"Shard {shard.number}/{shard.count} is done; {others:,} cells are left to others. "
             "Without --shard the study is merged."
         )
-    return shard is None
 
 
 @spelled_for("config")

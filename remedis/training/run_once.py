@@ -1,10 +1,12 @@
 """The frame of every training job: the work is done once, by all workers, in one directory."""
 
+import contextlib
 import logging
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from remedis import files
+from remedis import files, locks
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
@@ -33,11 +35,12 @@ def run_once(
       The content of `results.json`, in all workers.
 
     Raises:
-      UserError: the directory belongs to another run, or the machine lacks what the config needs.
+      UserError: the directory belongs to another run or is in use by another process, or the
+        machine lacks what the config needs.
       WorkerLost: another worker is gone.
     """
     distribution = Distribution.from_name(distribution_name)
-    with distribution.raising_worker_lost():
+    with distribution.raising_worker_lost(), _lock(workdir, distribution):
         run = RunDirectory(workdir, config, distribution.worker)
         results_file = run.shared / "results.json"
         if results_file.is_file():
@@ -47,3 +50,15 @@ def run_once(
             work(run, distribution)
             distribution.wait()
         return files.read_json(results_file)
+
+
+def _lock(
+    workdir: files.Path, distribution: Distribution
+) -> contextlib.AbstractContextManager[None]:
+    """Returns the lock on a run's directory, which the first of several workers has for all.
+
+    A finished run needs none: its directory may be read-only.
+    """
+    if not distribution.chief or (pathlib.Path(workdir) / "results.json").is_file():
+        return contextlib.nullcontext()
+    return locks.held(locks.file_in(workdir), f"--workdir={workdir}")

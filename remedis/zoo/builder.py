@@ -6,7 +6,7 @@ import pathlib
 import shutil
 from collections.abc import Callable
 
-from remedis import files
+from remedis import files, locks
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.options import spelled
@@ -62,12 +62,27 @@ def build(
 
     Raises:
       UserError: the name or the weights are unknown, the weights do not fit the name, or the folder
-        exists.
+        exists or another process makes it.
     """
-    checkpoint_name = names.parse(name)
+    names.parse(name)
     source = resolve.parse(weights)
     directory = pathlib.Path(out) / name
-    files.refuse_existing(directory, overwrite)
+    with locks.held(locks.file_beside(directory), directory):
+        files.refuse_existing(directory, overwrite)
+        return _build(name, source, directory, command, keep_graph, pixel_range, overwrite)
+
+
+def _build(
+    name: str,
+    source: resolve.Source,
+    directory: pathlib.Path,
+    command: str | None,
+    keep_graph: bool,
+    pixel_range: str,
+    overwrite: bool,
+) -> pathlib.Path:
+    """Does the work of `build`."""
+    checkpoint_name = names.parse(name)
     architecture = Architecture.parse(checkpoint_name.architecture)
     if keep_graph:
         if source.scheme != "release":

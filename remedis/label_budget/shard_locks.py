@@ -1,0 +1,96 @@
+"""Locks of the processes that share a study: one per shard, or one on the whole study.
+
+Shards of one number divide the cells among them. Shards of another number, or the whole study,
+would compute some cells twice, in one directory, and merge what others are writing.
+"""
+
+import contextlib
+import hashlib
+import json
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from remedis import files, locks
+from remedis.errors import UserError, counted
+from remedis.label_budget.settings import Shard
+from remedis.training.run_directory import MAY_CHANGE
+
+
+@contextlib.contextmanager
+def held(workdir: files.Path, shard: Shard | None, config: dict[str, Any]) -> Iterator[None]:
+    """Has the lock of a shard in the block.
+
+    Args:
+      workdir: the study's directory.
+      shard: of this process; None for the whole study.
+      config: as plain values. Shards that run at the same time have the same, but for keys that
+        change no numbers: budgets and seeds decide which cells a shard has.
+
+    Raises:
+      UserError: another process runs this shard, or one that may not run at the same time.
+    """
+    own = shard or Shard()
+    what = f"--workdir={workdir}"
+    named = what if own.count == 1 else f"{what}, {_name(own)},"
+    digest = _digest(config)
+    with locks.held(_file(workdir, own), named, digest):
+        running = others(workdir)
+        hindering = [each for each in running if each.count != own.count]
+        if hindering:
+            first, more = hindering[0], len(hindering) - 1
+            holders = f"{_name(first)} ({running[first]})" + (f" and {more:,} more" if more else "")
+            raise UserError(
+                f"{what} is in use by {holders}, with {_finished(workdir)} so far: wait until "
+                "they end, or stop them, and start again."
+            )
+        for each, holder in running.items():
+            if holder.subject != digest:
+                raise UserError(
+                    f"{what} is in use by {_name(each)} ({holder}) with another config; processes "
+                    "that share a study need the same one."
+                )
+        yield
+
+
+def others(workdir: files.Path) -> dict[Shard, locks.Holder]:
+    """Returns the other processes that run a study, by their shards."""
+    found = {}
+    paths = [locks.file_in(workdir), *sorted(pathlib.Path(workdir).glob(".shard-*of*.lock"))]
+    for path in paths:
+        numbers = re.fullmatch(r"\.shard-(\d+)of(\d+)\.lock", path.name)
+        holder = locks.holder(path)
+        if holder is not None and not holder.is_this_process():
+            found[Shard(int(numbers[1]), int(numbers[2])) if numbers else Shard()] = holder
+    return found
+
+
+def _file(workdir: files.Path, shard: Shard) -> pathlib.Path:
+    if shard.count == 1:
+        return locks.file_in(workdir)
+    return pathlib.Path(workdir) / f".shard-{shard.number}of{shard.count}.lock"
+
+
+def _name(shard: Shard) -> str:
+    return "the whole study" if shard.count == 1 else f"shard {shard.number}/{shard.count}"
+
+
+def _digest(config: dict[str, Any]) -> str:
+    """Returns a SHA-256 of a config without the keys that change no numbers."""
+
+    def kept(values: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: kept(value) if isinstance(value, dict) else value
+            for key, value in values.items()
+            if key not in MAY_CHANGE
+        }
+
+    text = json.dumps(kept(config), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _finished(workdir: files.Path) -> str:
+    folders = [pathlib.Path(workdir), *pathlib.Path(workdir).glob("ood/*")]
+    cells = sum(len(list(folder.glob("cells/[!.]*.npz"))) for folder in folders)
+    return f"{counted(cells, 'cell')} finished"
