@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from remedis import cli
+from remedis import cli, locks
 from remedis.errors import UserError
 
 
@@ -245,6 +246,15 @@ def test_evaluate_refuses_in_one_line(
     error = capsys.readouterr().err.splitlines()
     assert sentence in error[-1]
     assert len(error) == 1
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_an_output_that_another_process_writes_is_left_to_it(command, run, data, tmp_path, capsys):
+    out = tmp_path / "new" / "out"
+    with locks.held(locks.file_beside(out), out):
+        assert _run(command, run, data, f"--out={out}") == 1
+    assert f"error: --out={out} is in use by process {os.getpid()} on" in capsys.readouterr().err
+    assert not out.parent.exists()
 
 
 def test_calibrate_writes_an_export_with_the_calibration_inside(

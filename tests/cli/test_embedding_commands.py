@@ -1,12 +1,13 @@
 """`remedis embed` and `probe`."""
 
+import os
 import re
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from remedis import cli
+from remedis import cli, locks
 from remedis.inference import predict
 
 
@@ -31,6 +32,14 @@ def test_a_folder_of_images_embeds_without_labels_and_patients(tiny_checkpoint, 
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "images" / kind / "c.png")
     assert _run("probe", *command[1:], "--labels=ill") == 1
     assert "set --source=folder" in capsys.readouterr().err
+
+
+def test_embed_leaves_a_file_that_another_process_writes_to_it(tmp_path, capsys):
+    out = tmp_path / "new" / "e.npz"
+    with locks.held(locks.file_beside(out), out):
+        assert _run("embed", "scratch:1-1-1-1x0.25", tmp_path, f"--out={out}") == 1
+    assert f"error: --out={out} is in use by process {os.getpid()} on" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
 
 
 def test_embed_through_the_store(data, tiny_checkpoint, tmp_path, capsys):

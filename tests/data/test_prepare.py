@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from remedis import files
+from remedis import files, locks
 from remedis.data import fingerprints, labels, prepare, sources
 from remedis.data.batches.pipeline import evaluation_batches
 from remedis.data.checks import scan
@@ -155,6 +155,16 @@ prepare.prepare(images, parse("resize(8)"), sys.argv[2], "killed")
 
 
 @pytest.mark.guarantee
+def test_a_directory_that_another_process_prepares_is_left_to_it(chexpert, tmp_path):
+    out = tmp_path / "out"
+    with (
+        locks.held(locks.file_beside(out), "out"),
+        pytest.raises(UserError, match=f"^out={out} is in use by process {os.getpid()} on host "),
+    ):
+        prepare.prepare(chexpert, parse("resize(8)"), out, "some_hospital")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_killed_process_leaves_no_data_set(datasets, tmp_path):
     command = [sys.executable, "-c", KILLED, datasets["csv"] / "manifest.csv", tmp_path / "out"]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL

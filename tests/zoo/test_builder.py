@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from zoo_helpers import BUILD, TINY, said
 
+from remedis import locks
 from remedis.errors import UserError
 from remedis.pretraining.networks import PROJECTION
 from remedis.zoo import builder, checkpoint, export, random_weights, tensors
@@ -91,6 +92,14 @@ def test_an_existing_folder_is_kept_unless_overwriting_is_asked_for(tmp_path, ti
     assert not (folder / "mine.txt").exists()
     assert tf.saved_model.contains_saved_model(str(folder))
     assert os.listdir(tmp_path) == [NAME]
+
+
+def test_a_folder_that_another_process_builds_is_left_to_it(tmp_path):
+    folder = tmp_path / "new" / NAME
+    with locks.held(locks.file_beside(folder), folder):
+        sentence = said(builder.build, NAME, "random:0", tmp_path / "new", overwrite=True)
+    assert sentence.startswith(f"{folder} is in use by process {os.getpid()} on host ")
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.usefixtures("tiny_names", "no_graph")
