@@ -37,7 +37,7 @@ def test_a_folder_of_images_embeds_without_labels_and_patients(tiny_checkpoint, 
 def test_embed_leaves_a_file_that_another_process_writes_to_it(tmp_path, capsys):
     out = tmp_path / "new" / "e.npz"
     with locks.held(locks.file_beside(out), out):
-        assert _run("embed", "scratch:1-1-1-1x0.25", tmp_path, f"--out={out}") == 1
+        assert _run("embed", "scratch:1-1-1-1x0.5", tmp_path, f"--out={out}") == 1
     assert f"error: --out={out} is in use by process {os.getpid()} on" in capsys.readouterr().err
     assert os.listdir(tmp_path) == []
 
