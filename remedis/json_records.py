@@ -13,6 +13,7 @@ and nesting beyond `MAX_DEPTH`.
 import dataclasses
 import functools
 import json
+import logging
 import math
 import os
 import re
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, TypeAdapter
     from pydantic_core import CoreSchema, ErrorDetails
 
+_LOG = logging.getLogger(__name__)
+
 MAX_DEPTH = 100  # a model that was trained 20 times, each time from the last, has 25
 # With values of 64 bytes each, the costliest ones, 250 MB.
 MAX_VALUES = 4_000_000
@@ -37,8 +40,10 @@ Kind = TypeVar("Kind")
 Json = Any  # null, true, false, a finite number, a text, or a list or an object of these
 Object = dict[str, Json]
 Count = Annotated[int, Ge(0), Le(10**12)]  # of images, patients, steps, parameters
-Pair = Annotated[list[float], Len(2, 2)]
-Line = Annotated[str, Len(0, 10_000)]  # a name, a path, a sentence, a specification
+Real = Annotated[float, Ge(-1e30), Le(1e30)]  # a result; no longer than a line when written out
+Pair = Annotated[list[Real], Len(2, 2)]
+Line = Annotated[str, Len(0, 10_000)]  # a sentence, a path, a specification
+Name = Annotated[str, Len(1, 1_000)]  # of a label, a split, a column
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -131,34 +136,44 @@ def checked(value: Json, kind: type[Kind], where: str, advice: str) -> Kind:
     return cast(Kind, value)  # as it is: pydantic's copy lacks the keys that it does not know
 
 
-def lines(path: Path, kind: type[Kind], advice: str) -> list[Kind]:
-    """Returns the values in a file of JSON lines, without a last line that a kill cut off.
+def lines(path: Path, kind: type[Kind]) -> list[Kind]:
+    """Returns the values in a file of JSON lines; leaves out those that cannot be read.
+
+    A kill may cut off the last line. Others are left out with a warning: a log is no reason to lose
+    the run.
 
     Args:
-      path: of the file.
+      path: of the file; without one there are no values.
       kind: of each line, as for `read`.
-      advice: as for `read`.
 
     Raises:
-      Damaged: the file is no regular file or too large, or a line before the last is no JSON or not
-        of the kind.
-      OSError: it does not exist or may not be read.
+      Damaged: the file is no regular file, or too large.
+      OSError: it may not be read.
     """
+    name, advice = os.fspath(path), "remove it"
     try:
         content = read_bytes(path, limits.MAX_JSON_BYTES)
+    except FileNotFoundError:
+        return []
     except (NotRegular, IsADirectoryError) as error:
-        raise _damaged(os.fspath(path), str(error.strerror), advice) from error
+        raise _damaged(name, str(error.strerror), advice) from error
+    found, faults = [], []
     rows = content.split(b"\n")
-    last = rows.pop()  # empty, but for a line without its end
-    found = [
-        parse(row, kind, f"{os.fspath(path)}, line {number}", advice)
-        for number, row in enumerate(rows, 1)
-        if row.strip()
-    ]
-    try:
-        return [*found, parse(last, kind, "", "")]
-    except Damaged:
-        return found
+    for number, row in enumerate(rows, 1):
+        try:
+            if row.strip():
+                found.append(parse(row, kind, f"{name}, line {number}", advice))
+        except Damaged as error:
+            if number < len(rows):
+                faults.append(str(error))
+    if faults:
+        _LOG.warning(f"{counted(len(faults), 'line')} left out: {faults[0]}")
+    return found
+
+
+def plain(value: Any) -> Json:
+    """Returns a value as it is after a trip through JSON: tuples become lists."""
+    return json.loads(json.dumps(value))
 
 
 def _parsed(text: str | bytes) -> Json:

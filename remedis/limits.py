@@ -25,6 +25,10 @@ MOST_MEGAPIXELS = 178.0
 # A record of 100,000 images by hash is 10 MB. Parsed, the costliest JSON (nested empty lists)
 # takes 20 times its size.
 MAX_JSON_BYTES = 64 << 20
+# Hashes and ids of images, in seen.json and judged.json: 265 bytes per image, a million images.
+MAX_FINGERPRINT_BYTES = 256 << 20
+# Predictions of 10 million images, and the scan of as many.
+MAX_PARQUET_BYTES = 4 << 30
 # Unpacked. The largest table of the supported data sets has 377,110 rows and 60 MB (MIMIC-CXR).
 MAX_TABLE_BYTES = 256 << 20
 # Text in files besides the images: annotations of slides, vocabularies, READMEs of data sets.

@@ -34,6 +34,7 @@ FLOORS = (
         "keras_registration",
         "limits",
         "options",
+        "parquet_files",
         "progress",
         "regular_files",
         "visible_text",

@@ -9,15 +9,19 @@ import base64
 import dataclasses
 import os
 import pathlib
-import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
 
-from remedis import files
+from annotated_types import Len
+from typing_extensions import NotRequired, TypedDict
+
+from remedis import files, json_records, limits
 from remedis.data import canonical_ids
 from remedis.data.checks import look_hashes
 from remedis.data.fingerprints import Fingerprints
+from remedis.data.stored_hashes import Sha256, StoredLook
 from remedis.errors import UserError
+from remedis.json_records import Line, Name
 
 FILE = "judged.json"
 NOTE = (
@@ -25,7 +29,22 @@ NOTE = (
     "(of the pixels where there is no such file), patient ids as in the data under `root`, and "
     "hashes by which copies that were resized or encoded again are recognised."
 )
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class JudgedSetRecord(TypedDict):
+    """One split in `judged.json`, of any version."""
+
+    split: Name
+    root: Line
+    sha256: Annotated[list[Sha256], Len(1)]
+    patient_ids: list[Line]
+    looks: NotRequired[list[StoredLook]]
+
+
+class JudgedRecord(TypedDict):
+    """`judged.json`. An empty or a shortened list must not pass for a run that judges nothing."""
+
+    sets: Annotated[list[JudgedSetRecord], Len(1)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,36 +121,22 @@ def read(directory: files.Path) -> tuple[JudgedSet, ...]:
             "judges; run the same command again with this version, which writes it (for a study "
             "--list is enough)."
         )
-    try:
-        return _parsed(files.read_json(file))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"{file} is damaged ({error}); remove it and run the same command again, which writes "
-            "it (for a study --list is enough)."
-        ) from error
+    advice = (
+        "remove it and run the same command again, which writes it (for a study --list is enough)"
+    )
+    return _parsed(json_records.read(file, JudgedRecord, advice, limits.MAX_FINGERPRINT_BYTES))
 
 
-def _parsed(content: Any) -> tuple[JudgedSet, ...]:
-    """Returns the sets of a parsed `judged.json`; raises a ValueError where it is not of its form.
-
-    An empty or a shortened list must not pass for a run that judges nothing.
-    """
-    sets = []
-    for values in content["sets"]:
-        split, root = values["split"], values["root"]
-        hashes, patients = values["sha256"], values["patient_ids"]
-        if not isinstance(hashes, list) or not hashes or not all(map(_SHA256.fullmatch, hashes)):
-            raise ValueError(f"'sha256' of {split!r} is no list of SHA-256 in hexadecimal")
-        if not isinstance(patients, list) or not all(isinstance(name, str) for name in patients):
-            raise ValueError(f"'patient_ids' of {split!r} is no list of texts")
-        if not isinstance(split, str) or not isinstance(root, str):
-            raise ValueError("'split' and 'root' are not texts")
-        # Earlier files have the ids as the data spell them.
-        spelt = sorted(set(map(canonical_ids.canonical, patients)))
-        looks = tuple(base64.b64decode(look, validate=True) for look in values.get("looks", ()))
-        if any(len(look) != look_hashes.STORED_BYTES for look in looks):
-            raise ValueError(f"'looks' of {split!r} is no list of hashes")
-        sets.append(JudgedSet(split, pathlib.Path(root), tuple(hashes), tuple(spelt), looks))
-    if not sets:
-        raise ValueError("it lists no set")
-    return tuple(sets)
+def _parsed(content: JudgedRecord) -> tuple[JudgedSet, ...]:
+    """Returns the sets of a `judged.json`."""
+    return tuple(
+        JudgedSet(
+            values["split"],
+            pathlib.Path(values["root"]),
+            tuple(values["sha256"]),
+            # Earlier files have the ids as the data spell them.
+            tuple(sorted(set(map(canonical_ids.canonical, values["patient_ids"])))),
+            tuple(base64.b64decode(look) for look in values.get("looks", ())),
+        )
+        for values in content["sets"]
+    )

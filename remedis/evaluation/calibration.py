@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.optimize
 import scipy.special
-from annotated_types import Gt
+from annotated_types import Ge, Gt, Le
 from typing_extensions import NotRequired, TypedDict
 
 from remedis.errors import unknown_choice
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.intervals import MIN_PATIENTS, patient_codes
 from remedis.evaluation.ranking import log_odds
-from remedis.json_records import Count
+from remedis.json_records import Count, Line, Name, Real
 
 METHODS = ("none", "temperature", "platt")
 # Bounds of the scale. In a small validation split the logits may be anticorrelated with the labels;
@@ -39,31 +39,31 @@ SCALES = (0.01, 100.0)
 class LabelFit(TypedDict, total=False):
     """The fit of one label."""
 
-    method: str
-    data: str
+    method: Line
+    data: Line
     cases: Count
     positives: Count
     negatives: Count
-    prevalence: float | None
+    prevalence: Annotated[float, Ge(0), Le(1)] | None
 
 
 class FittedOn(TypedDict, total=False):
     """The cases of a fit."""
 
     cases: Count
-    labels: dict[str, LabelFit]
+    labels: dict[Name, LabelFit]
 
 
 class CalibrationRecord(TypedDict):
     """`Calibration.to_json`, and `data` where an export was calibrated again."""
 
-    method: str
-    scale: list[Annotated[float, Gt(0)]]
-    offset: list[float]
+    method: Line
+    scale: list[Annotated[Real, Gt(0)]]
+    offset: list[Real]
     fitted_on: NotRequired[FittedOn]
-    left_out: NotRequired[list[str] | None]
-    task: NotRequired[str]
-    data: NotRequired[str | None]
+    left_out: NotRequired[list[Name] | None]
+    task: NotRequired[Line]
+    data: NotRequired[Line | None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,13 +4,25 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from remedis.evaluation.intervals import LEVEL, Estimate
+from typing_extensions import TypedDict
+
+from remedis.evaluation.intervals import LEVEL, Estimate, EstimateRecord
 from remedis.evaluation.thresholds import Thresholds
+from remedis.json_records import Line, Name
 
 NOTE = "Intervals hold the uncertainty of the data, not that of another training run."
 THRESHOLDS = (
     "Intervals of numbers at thresholds and of calibration are conditional on the choice of both."
 )
+
+
+class MetricRecord(TypedDict):
+    """`Metric.to_json`."""
+
+    labels: dict[Name, EstimateRecord]
+    mean: EstimateRecord
+    averaged: list[Name]
+    interval: Line
 
 
 @dataclasses.dataclass(frozen=True)

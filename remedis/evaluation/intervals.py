@@ -20,7 +20,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from remedis.data import canonical_ids
 from remedis.errors import UserError
-from remedis.json_records import Count, Expect
+from remedis.json_records import Count, Expect, Line, Real
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -33,21 +33,23 @@ MIN_PATIENTS = 5
 NO_VARIANCE = 1e-24
 # Fewer resamples than this have no draw beyond the 2.5 and 97.5 % percentiles.
 MIN_RESAMPLES = 40
+# A hundred times the default: the ends of the interval no longer move in their third decimal.
+MAX_RESAMPLES = 100_000
 
 Floats = npt.NDArray[np.float64]
 
 
 class _Estimate(TypedDict):
-    value: float | None
-    low: float | None
-    high: float | None
+    value: Real | None
+    low: Real | None
+    high: Real | None
     patients: Count
     positives: Count
-    effective_patients: NotRequired[float | None]
-    effective_positives: NotRequired[float | None]
-    effective: NotRequired[float | None]
+    effective_patients: NotRequired[Real | None]
+    effective_positives: NotRequired[Real | None]
+    effective: NotRequired[Real | None]
     largest_patient_images: NotRequired[Count | None]
-    reason: NotRequired[str | None]
+    reason: NotRequired[Line | None]
 
 
 # `Estimate.to_json`, of any version.
@@ -134,17 +136,27 @@ def patient_codes(patient_ids: Iterable[object]) -> npt.NDArray[np.intp]:
     return codes
 
 
-def patient_counts(patients: int, resamples: int, seed: int) -> npt.NDArray[np.uint16]:
-    """Returns [resamples, patients]: how often each resample draws each patient, with replacement.
-
-    Raises:
-      UserError: too few resamples for a percentile interval.
-    """
+def check_resamples(resamples: int) -> None:
+    """Raises a UserError for too few resamples for a percentile interval, or for absurdly many."""
     if resamples < MIN_RESAMPLES:
         raise UserError(
             f"{resamples} resamples are too few for an interval; at least {MIN_RESAMPLES}, "
             f"{RESAMPLES} by default."
         )
+    if resamples > MAX_RESAMPLES:
+        raise UserError(
+            f"{resamples:,} resamples are too many; at most {MAX_RESAMPLES:,}, {RESAMPLES} by "
+            "default."
+        )
+
+
+def patient_counts(patients: int, resamples: int, seed: int) -> npt.NDArray[np.uint16]:
+    """Returns [resamples, patients]: how often each resample draws each patient, with replacement.
+
+    Raises:
+      UserError: too few resamples for a percentile interval, or more than `MAX_RESAMPLES`.
+    """
+    check_resamples(resamples)
     generator = np.random.default_rng(seed)
     # Counting draws gives the multinomial counts several times faster than `multinomial` does.
     counts = np.empty((resamples, patients), dtype=np.uint16)

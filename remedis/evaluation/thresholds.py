@@ -19,30 +19,31 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.special
+from annotated_types import Gt, Le
 from typing_extensions import NotRequired, Required, TypedDict
 
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, Integers, checked
 from remedis.evaluation.intervals import patient_codes
-from remedis.json_records import Count
+from remedis.json_records import Count, Line, Name, Real
 from remedis.options import spelled
 
 KINDS = ("youden", "target_sensitivity")
 _Gap = tuple[float, float]  # a score, and the next lower one
 
 
-Values = dict[str, float | None]  # label -> threshold
+Values = dict[Name, Real | None]  # label -> threshold
 
 
 class ChosenOn(TypedDict, total=False):
     """The data that the thresholds of a label were chosen on."""
 
-    data: Required[str]
+    data: Required[Line]
     positives: Count
     negatives: Count
 
@@ -52,9 +53,9 @@ class ThresholdsRecord(TypedDict):
 
     youden: Values
     target_sensitivity: Values
-    target: float
-    log_odds: NotRequired[dict[str, Values] | None]
-    chosen_on: NotRequired[dict[str, ChosenOn] | None]
+    target: Annotated[float, Gt(0), Le(1)]
+    log_odds: NotRequired[dict[Name, Values] | None]
+    chosen_on: NotRequired[dict[Name, ChosenOn] | None]
 
 
 @dataclasses.dataclass(frozen=True)

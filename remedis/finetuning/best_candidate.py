@@ -5,7 +5,6 @@ import logging
 import pathlib
 import shutil
 
-from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.selection import Selection
 from remedis.finetuning import gradient
@@ -50,7 +49,7 @@ def fit(
         return gradient.fit(settings, run, distribution, model, data, train_ops, eval_ops)
     # `select` is part of the run's config, and the same for all candidates.
     base = dataclasses.replace(settings, select="")
-    inputs = files.read_json(run / "inputs.json")
+    inputs = run.inputs()
     result, choice = fit_best(
         base, grid, run / "candidates", inputs, distribution, model, data, train_ops, eval_ops
     )

@@ -18,7 +18,7 @@ from remedis.errors import counted
 from remedis.evaluation import calibration, choice_sentences, thresholds
 from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import check_top_k, evaluate_table
-from remedis.evaluation.intervals import MIN_RESAMPLES
+from remedis.evaluation.intervals import MAX_RESAMPLES, MIN_RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.performance_summary import performance_summary
 from remedis.finetuning import (
@@ -250,9 +250,9 @@ def _rate_warning(settings: FinetuneSettings) -> str | None:
 
 def _check(settings: FinetuneSettings) -> None:
     """Raises a UserError for settings that would otherwise fail after hours of training."""
-    checks.within(settings.report, {"resamples": (MIN_RESAMPLES, None)})
+    checks.within(settings.report, {"resamples": (MIN_RESAMPLES, MAX_RESAMPLES)})
     if settings.report.nested_resamples:
-        checks.within(settings.report, {"nested_resamples": (MIN_RESAMPLES, None)})
+        checks.within(settings.report, {"nested_resamples": (MIN_RESAMPLES, MAX_RESAMPLES)})
     checks.within(settings, {"seed": (0, 2**31 - 1)})
     checks.within(
         settings.optimization,

@@ -6,14 +6,17 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from remedis import files, options
+from typing_extensions import TypedDict
+
+from remedis import files, json_records, options
 from remedis.errors import counted
 from remedis.finetuning.settings import FinetuneSettings
+from remedis.json_records import Count, Expect, Line, Real
 from remedis.progress import progress
 from remedis.training import loop
-from remedis.training.run_directory import RunDirectory
+from remedis.training.run_directory import ADVICE, RunDirectory
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,6 +104,28 @@ class Grid:
         return f"{' x '.join(factors)} = {trainings}" if factors else f"no grid: {trainings}"
 
 
+class CandidateRecord(TypedDict):
+    """The result of one candidate; a training that diverged has no score."""
+
+    score: Real | None
+
+
+class _Choice(TypedDict):
+    names: list[Line]
+    scores: list[Real | None]
+    chosen: Count
+
+
+# `Choice.to_json`.
+ChoiceRecord = Annotated[
+    _Choice,
+    Expect(
+        "one score per name, and the index of one",
+        lambda of: len(of["names"]) == len(of["scores"]) and of["chosen"] < len(of["names"]),
+    ),
+]
+
+
 @dataclasses.dataclass(frozen=True)
 class Choice:
     """The candidates of one choice, their scores, and the chosen one.
@@ -152,7 +177,7 @@ class CandidateDirectory(RunDirectory):
 
     def score(self) -> float | None:
         """Returns the score of a finished candidate; None if it diverged."""
-        value = files.read_json(self / _RESULT)["score"]
+        value = json_records.read(self / _RESULT, CandidateRecord, ADVICE)["score"]
         return None if value is None else float(value)
 
 

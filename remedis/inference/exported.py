@@ -14,6 +14,7 @@ from remedis.data import canonical_ids
 from remedis.data.fingerprints import Fingerprints
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, some, unknown_choice
+from remedis.evaluation import predictions_file
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import predict
@@ -158,8 +159,8 @@ def seen_by(exported: ExportedClassifier, manifest: Manifest, images: Fingerprin
         found = exported.seen.compared(images, "scored")
         overlaps += found.refusals
         unknown = " ".join(found.warnings)
-    if exported.run and (file := exported.run / "predictions.parquet").is_file():
-        table = pd.read_parquet(file, columns=["patient_id", "split"])
+    if exported.run and (exported.run / predictions_file.FILE).is_file():
+        table = predictions_file.read(exported.run, columns=("patient_id", "split"))
         selected = table.loc[table["split"] == "validation", "patient_id"]
         patients = set(canonical_ids.column(selected).dropna())
         ids = set(manifest.table["patient_id"].dropna())

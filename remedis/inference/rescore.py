@@ -14,7 +14,7 @@ from remedis.data.fingerprints import Fingerprints
 from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError
-from remedis.evaluation import choice_sentences
+from remedis.evaluation import choice_sentences, predictions_file, results_record
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.evaluate import TOP_K, evaluate_table, top_k_of
 from remedis.evaluation.intervals import RESAMPLES
@@ -205,8 +205,8 @@ def reevaluate(
             raise UserError(
                 f"{folder} has no {name}: it is no finished run; name one, or data to score."
             )
-    old = files.read_json(folder / "results.json")
-    table = pd.read_parquet(folder / "predictions.parquet")
+    old = results_record.read(folder)
+    table = predictions_file.read(folder)
     before = old[old.get("split", "test")]
     chosen, labels = before["thresholds"], list(before["labels"])
     evaluated = evaluate_table(

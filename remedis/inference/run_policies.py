@@ -9,6 +9,7 @@ from remedis import files
 from remedis.data import label_policies, labels, sources
 from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import Manifest
+from remedis.training.run_directory import read_config
 from remedis.zoo import checkpoint, resolve
 
 _WORDS = {"uncertain": "uncertain", "unmentioned": "empty", "unlabelled": "images without any"}
@@ -60,7 +61,7 @@ def of_model(spec: str | files.Path) -> RunPolicies | None:
     run = path.resolve().parent
     if description is None or description.kind != "classifier" or not resolve.is_run(run):
         return None
-    config = files.read_json(run / "config.json")
+    config = read_config(run / "config.json")
     return RunPolicies.from_record(config) if "uncertain" in config else None
 
 

@@ -102,7 +102,7 @@ def prepare(
         data = hospital.finetuning.data
         _LOG.info(f"{hospital.name or data.source} ({key.upper()}):")
         prepared[key] = finetuning_data.prepare(data, settings.task, directory)
-        receipts[key] = files.read_json(directory / "leaks.json")
+        receipts[key] = leaks.read_receipt(directory / "leaks.json")
     inside, outside = prepared["id"], prepared["ood"]
     receipt = _between(
         inside, outside, _same_directory(settings), [settings.hospital(k) for k in HOSPITALS]

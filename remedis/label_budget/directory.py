@@ -1,10 +1,9 @@
 """The directory of a study, which holds the results of one study only."""
 
-import json
 import pathlib
 from typing import Any
 
-from remedis import files
+from remedis import files, json_records
 from remedis.training.run_directory import RunDirectory
 
 # Keys that may change between two starts: they decide which cells exist and how they are evaluated,
@@ -60,7 +59,7 @@ class StudyDirectory(RunDirectory):
             for key, value in config.items()
             if key not in FREE and (key not in BEFORE or value != BEFORE[key])
         }
-        super().__init__(path, json.loads(json.dumps(kept)))
+        super().__init__(path, json_records.plain(kept))
         self.models = self.path if models is None else models
 
     def _has_begun(self) -> bool:

@@ -12,7 +12,7 @@ import ml_collections
 from remedis import options
 from remedis.errors import UserError, unknown_choice
 from remedis.evaluation.evaluate import TOP_K
-from remedis.evaluation.intervals import MIN_RESAMPLES
+from remedis.evaluation.intervals import MAX_RESAMPLES, MIN_RESAMPLES
 from remedis.evaluation.label_budget import StudyMetric, check_levels
 from remedis.finetuning import losses
 from remedis.finetuning.settings import FinetuneSettings
@@ -315,7 +315,7 @@ def _check(settings: StudySettings) -> None:
         settings,
         {
             "seeds": (1, None),
-            "resamples": (MIN_RESAMPLES, None),
+            "resamples": (MIN_RESAMPLES, MAX_RESAMPLES),
             "seed": (0, 2**30),
             "validation_share": (0.05, 0.5),
             "id_trainings": (1, None),

@@ -5,13 +5,13 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.evaluation import predictions_file, results_record
 from remedis.evaluation.accuracy_difference import accuracy_differences
 from remedis.evaluation.auroc_difference import Comparison, Difference, compare_tables
 from remedis.evaluation.evaluate import top_k_of
@@ -74,9 +74,7 @@ def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
             "compare two runs with results on the same split."
         )
     split = splits[0] if splits else "test"
-    table_a, table_b = (
-        pd.read_parquet(pathlib.Path(run) / "predictions.parquet") for run in (run_a, run_b)
-    )
+    table_a, table_b = (predictions_file.read(run) for run in (run_a, run_b))
     drawn = results_a[split] if split in results_a else results_b[split]
     task = drawn.get("task", MULTI_LABEL)
     comparison = compare_tables(
@@ -274,4 +272,4 @@ def _results(run: pathlib.Path) -> Any:
             f"{run} holds no finished run: results.json or predictions.parquet is missing; name "
             "the directory that --workdir named."
         )
-    return files.read_json(run / "results.json")
+    return results_record.read(run)

@@ -1,18 +1,20 @@
 """The report of a finished pretraining: its figure as a file, and its results in words."""
 
-import json
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from matplotlib.figure import Figure
 
-from remedis import files
+from remedis import files, json_records
 from remedis.errors import counted
+from remedis.evaluation import results_record
+from remedis.json_records import Object
 from remedis.reporting import figures
 from remedis.reporting.figures import BLUE, GREEN, GREY, ORANGE
 from remedis.reporting.notes import BEGAN_RANDOM, RESEARCH_USE
 from remedis.reporting.step_curve import curve, series
+from remedis.training.run_directory import MetricsRow
 
 # Logged values: key, title of the panel and colour of the curve; `_MEANING` explains them.
 _MONITORED = (
@@ -49,8 +51,8 @@ def report(workdir: files.Path) -> list[str]:
       One or two sentences per line.
     """
     run = pathlib.Path(workdir)
-    results = files.read_json(run / "results.json")
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    results = results_record.read_pretraining(run)
+    rows = json_records.lines(run / "metrics.jsonl", cast(type[Object], MetricsRow))
     figure = progress(
         rows,
         title=f"Pretraining by {results['method']}, {run.resolve().name}",

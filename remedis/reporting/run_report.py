@@ -1,18 +1,19 @@
 """The report of a finished run: its figures and its page as files, and its tables."""
 
-import json
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
-import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from remedis import files
+from remedis import files, json_records
+from remedis.data.checks.leaks import read_receipt
+from remedis.evaluation import predictions_file, results_record
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.ranking import ranking_of
+from remedis.json_records import Object
 from remedis.reporting import (
     figures,
     reliability_plot,
@@ -24,6 +25,7 @@ from remedis.reporting import (
 )
 from remedis.reporting.svg import inline_svg
 from remedis.reporting.tuning_table import tuning_table
+from remedis.training.run_directory import MetricsRow
 
 
 def report(workdir: files.Path) -> RenderableType:
@@ -56,13 +58,14 @@ def write(workdir: files.Path) -> dict[str, Any]:
       workdir: of a run, or a directory that `remedis evaluate` wrote.
     """
     run = pathlib.Path(workdir)
-    results: dict[str, Any] = files.read_json(run / "results.json")
+    results: dict[str, Any] = results_record.read(run)
     plots = []
     for name, heading, text, figure in _figures(run, results):
         figures.write(figure, run / f"{name}.png")
         drawing = inline_svg(figure, name, f"{heading}. {text}", heading)
         plots.append(run_page.Plot(heading, text, drawing))
-    leaks = files.read_json(run / "leaks.json") if (run / "leaks.json").is_file() else None
+    receipt = run / "leaks.json"
+    leaks = read_receipt(receipt) if receipt.is_file() else None
     page = run_page.page(results, run.resolve().name, plots, leaks)
     files.write_text(run / "report.html", page)
     return results
@@ -75,7 +78,7 @@ def _figures(
     split = results.get("split", "test")
     random_weights = results["random_weights"]
     result = Result.from_json(results[split])
-    predictions = pd.read_parquet(run / "predictions.parquet")
+    predictions = predictions_file.read(run)
     predictions = predictions[predictions["split"] == split]
     labels = predictions[[f"label/{name}" for name in result.labels]].to_numpy()
     scores = predictions[[f"score/{name}" for name in result.labels]].to_numpy()
@@ -110,7 +113,7 @@ def _figures(
         )
     log = run / "metrics.jsonl"
     if log.is_file():  # a head that is solved in closed form logs no steps
-        rows = [json.loads(line) for line in log.read_text().splitlines()]
+        rows = json_records.lines(log, cast(type[Object], MetricsRow))
         yield (
             "training",
             "Training",

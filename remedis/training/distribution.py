@@ -8,15 +8,18 @@ and image, not on the worker.
 
 import contextlib
 import dataclasses
-import json
 import os
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
+from typing_extensions import TypedDict
 
+from remedis import json_records
 from remedis.errors import UserError, unknown_choice
+from remedis.json_records import Expect, Name
 
 NAMES = ("none", "mirrored", "multi_worker", "tpu")
 
@@ -28,6 +31,25 @@ LOST = (
     tf.errors.DeadlineExceededError,
     tf.errors.InternalError,
 )
+
+
+class Task(TypedDict):
+    """The place of a process."""
+
+    type: Name
+    # TensorFlow's own programs take the index as text, too.
+    index: Annotated[
+        int | str, Expect("a whole number", lambda of: re.fullmatch("[0-9]{1,9}", str(of)))
+    ]
+
+
+class TfConfig(TypedDict):
+    """The environment variable of TensorFlow's programs with several workers."""
+
+    cluster: Annotated[
+        dict[Name, list[Name]], Expect("addresses of workers", lambda of: of.get("worker"))
+    ]
+    task: Task
 
 
 class WorkerLost(UserError):
@@ -191,16 +213,20 @@ def _tpu() -> Distribution:
 
 def _place() -> tuple[int, int]:
     """Returns this worker's number and the number of workers, from TF_CONFIG."""
-    try:
-        fields = json.loads(os.environ["TF_CONFIG"])
-        workers = len(fields["cluster"]["worker"])
-        kind, index = fields["task"]["type"], int(fields["task"]["index"])
-    except (KeyError, TypeError, ValueError) as error:
+    expected = (
+        'expected text such as {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": '
+        '{"type": "worker", "index": 0}} with another index in every process'
+    )
+    if "TF_CONFIG" not in os.environ:
         raise UserError(
             "config.distribution is 'multi_worker', which needs the environment variable "
-            'TF_CONFIG, such as {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": '
-            '{"type": "worker", "index": 0}} with another index in every process.'
-        ) from error
+            f"TF_CONFIG; {expected}."
+        )
+    fields = json_records.parse(
+        os.environ["TF_CONFIG"], TfConfig, "The environment variable TF_CONFIG", expected
+    )
+    workers = len(fields["cluster"]["worker"])
+    kind, index = fields["task"]["type"], int(fields["task"]["index"])
     if kind != "worker" or not 0 <= index < workers or len(fields["cluster"]) > 1:
         raise UserError(
             f"TF_CONFIG says this is {kind} {index} of {workers} workers; expected a task of type "

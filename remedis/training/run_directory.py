@@ -9,12 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import metadata
-from typing import Any
+from typing import Annotated, Any, cast
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from remedis import files, json_records
-from remedis.errors import UserError
+from remedis.errors import UserError, shortened, some
+from remedis.json_records import Count, Expect, Line, Name, Object, Real
 from remedis.options import ADDED_KEYS, RENAMED_KEYS
 
 # Keys that change the memory or time of a run, and its numbers by no more than rounding.
@@ -22,10 +23,41 @@ MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_
 PACKAGES = ("remedis", "tensorflow", "keras", "numpy", "pandas", "scipy")
 
 
-class _EnvironmentRecord(TypedDict):
-    """The part of `environment.json` that is read again."""
+ADVICE = "remove the directory and run the same command again, or name another directory"
 
-    damaged_checkpoints: NotRequired[list[str]]
+
+class ConfigRecord(TypedDict, total=False):
+    """`config.json` of every kind of job: the keys that other code than the job's own reads."""
+
+    labels: list[Line] | None
+    checkpoint: Line | None
+    data: Line | None
+    data_dir: Line | None
+    rehearsal: Line | None
+    steps: Count | None
+    source: Line
+    uncertain: Line
+    unmentioned: Line
+    unlabelled: Line
+    eval_uncertain: Line
+    eval_unmentioned: Line
+    eval_unlabelled: Line
+
+
+class EnvironmentRecord(TypedDict, total=False):
+    """`environment.json`: what is shown again."""
+
+    command: str
+    versions: dict[Name, Line | None]
+    damaged_checkpoints: list[Line]
+
+
+# A row of `metrics.jsonl`.
+MetricsRow = Annotated[
+    dict[Name, Real | None],
+    Expect("a whole number of steps", lambda of: type(of.get("step")) is int and of["step"] >= 0),
+]
+InputsRecord = dict[Name, Line]
 
 
 class RunDirectory:
@@ -63,7 +95,7 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             existing = self / "config.json"
             if existing.is_file() and self._has_begun():
-                before = files.read_json(existing)
+                before = read_config(existing)
                 if _differs(before, config, self.path):
                     files.write_json(existing, _without(config, _later(before)))
                 return
@@ -90,7 +122,7 @@ class RunDirectory:
     def later_keys(self) -> frozenset[str]:
         """Returns the config's keys that were added after this run began; empty for a new run."""
         file = self.shared / "config.json"
-        return _later(files.read_json(file)) if file.is_file() else frozenset()
+        return _later(read_config(file)) if file.is_file() else frozenset()
 
     def pin(self, inputs: dict[str, str]) -> None:
         """Writes digests of the run's inputs to `inputs.json`, or checks that they are the same.
@@ -103,7 +135,7 @@ class RunDirectory:
         """
         file = self / "inputs.json"
         if file.is_file() and self._has_begun():
-            before = files.read_json(file)
+            before = self.inputs()
             if changed := [name for name in inputs if inputs[name] != before.get(name)]:
                 raise UserError(
                     f"--workdir={self.path} holds a run that began with other {changed[0]}: to "
@@ -112,6 +144,14 @@ class RunDirectory:
                 )
             return
         files.write_json(file, inputs)
+
+    def inputs(self) -> dict[str, str]:
+        """Returns the digests that `pin` wrote.
+
+        Raises:
+          UserError: the file is damaged.
+        """
+        return json_records.read(self / "inputs.json", InputsRecord, ADVICE)
 
     def write_environment(self, provenance: dict[str, Any]) -> None:
         """Writes `environment.json`: versions, command, commit, and the weights' provenance.
@@ -142,28 +182,19 @@ class RunDirectory:
             environment["damaged_checkpoints"] = [*earlier, *sentences]
             files.write_json(self / "environment.json", environment)
 
-    def _environment(self) -> _EnvironmentRecord:
+    def _environment(self) -> EnvironmentRecord:
         """Returns the content of `environment.json`; empty before it is written, or if damaged."""
         file = self / "environment.json"
         if not file.is_file():
             return {}
         try:
-            return json_records.read(file, _EnvironmentRecord, "")
+            return json_records.read(file, EnvironmentRecord, "")
         except json_records.Damaged:
             return {}  # it is written at every start
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Returns the rows of `metrics.jsonl`, without a last line that a kill cut off."""
-        file = self / "metrics.jsonl"
-        if not file.is_file():
-            return []
-        rows = []
-        for line in file.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return rows
+        """Returns the rows of `metrics.jsonl`, without lines that cannot be read."""
+        return json_records.lines(self / "metrics.jsonl", cast(type[Object], MetricsRow))
 
     def rewrite_metrics(self, rows: Iterable[dict[str, Any]]) -> None:
         """Replaces `metrics.jsonl`, e.g. by the rows up to the checkpoint to resume from."""
@@ -175,9 +206,18 @@ class RunDirectory:
             file.write(json.dumps(row) + "\n")
 
 
+def read_config(file: files.Path) -> dict[str, Any]:
+    """Returns the content of a `config.json`.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    return dict(json_records.read(file, ConfigRecord, ADVICE))
+
+
 def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bool:
     """Returns whether two configs differ; refuses differences that change numbers."""
-    new = json.loads(json.dumps(new))  # tuples become lists, as in the file
+    new = json_records.plain(new)  # tuples become lists, as in the file
     before, now = _flat(old), _flat(_without(new, _later(old)))
     different = sorted(
         key
@@ -188,8 +228,9 @@ def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bo
     if different:
         key = different[0]
         raise UserError(
-            f"--workdir={path} holds a run with another config: {', '.join(different)} "
-            f"differ ({key} was {before.get(key)!r}, is {now.get(key)!r}); name another directory."
+            f"--workdir={path} holds a run with another config: {some(different, limit=20)} "
+            f"differ ({key} was {shortened(repr(before.get(key)))}, is "
+            f"{shortened(repr(now.get(key)))}); name another directory."
         )
     return before != now
 

@@ -6,11 +6,14 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from remedis import files, locks
+from remedis import files, json_records, locks
+from remedis.json_records import Object
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
 _LOG = logging.getLogger(__name__)
+
+_ADVICE = "remove it and run the same command again, which writes it"
 
 Work = Callable[[RunDirectory, Distribution], None]
 
@@ -49,7 +52,7 @@ def run_once(
         else:
             work(run, distribution)
             distribution.wait()
-        return files.read_json(results_file)
+        return json_records.read(results_file, Object, _ADVICE)
 
 
 def _lock(

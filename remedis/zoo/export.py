@@ -15,7 +15,7 @@ from remedis import files, writing
 from remedis.evaluation.calibration import CalibrationRecord
 from remedis.evaluation.intervals import EstimateRecord
 from remedis.evaluation.thresholds import ThresholdsRecord
-from remedis.json_records import Count, Expect, Pair
+from remedis.json_records import Count, Expect, Line, Name, Pair
 from remedis.models.applications import KERAS, names
 from remedis.models.architectures import MAX_UNITS, MAX_WIDTH
 from remedis.zoo import card
@@ -32,26 +32,26 @@ _KEYS = {"backbone_range": "trunk_range"}
 class PublishedRecord(TypedDict):
     """`remedis.zoo.records.Record` as JSON."""
 
-    name: str
+    name: Line
     input_size: Annotated[int, Ge(1), Le(10_000)]
-    initialised_from: str
-    pretrained_on: str
-    terms: str
-    where: str
-    citation: str
+    initialised_from: Line
+    pretrained_on: Line
+    terms: Line
+    where: Line
+    citation: Line
 
 
 class PerformanceRecord(TypedDict):
     """Performance of a classifier, see `remedis.evaluation.performance_summary`."""
 
-    data: str
+    data: Line
     images: Count
     patients: Count
-    note: str
-    warnings: list[str]
-    labels: dict[str, dict[str, EstimateRecord]]
-    mean: dict[str, EstimateRecord]
-    averaged: list[str]
+    note: Line
+    warnings: list[Line]
+    labels: dict[Name, dict[Name, EstimateRecord]]
+    mean: dict[Name, EstimateRecord]
+    averaged: list[Line]
 
 
 def _labels_agree(values: Any) -> bool:
@@ -68,7 +68,7 @@ def _labels_agree(values: Any) -> bool:
 
 class _DescriptionRecord(TypedDict):
     kind: Literal["trunk", "classifier"]
-    name: str
+    name: Line
     units: Annotated[
         list[Annotated[int, Ge(1), Le(MAX_UNITS)]],
         Expect("four numbers, or none", lambda units: len(units) in (0, 4)),
@@ -79,20 +79,20 @@ class _DescriptionRecord(TypedDict):
     trunk_range: Pair | None
     parameters: Count
     tensors: Count
-    signatures: list[str]
+    signatures: list[Name]
     provenance: ProvenanceRecord
     record: NotRequired[PublishedRecord | None]
-    backbone: NotRequired[str]
-    labels: NotRequired[Annotated[list[str], Len(0, 10_000)]]
-    preprocess: NotRequired[str | None]
+    backbone: NotRequired[Line]
+    labels: NotRequired[Annotated[list[Name], Len(0, 10_000)]]
+    preprocess: NotRequired[Line | None]
     task: NotRequired[Literal["multi_label", "multi_class"]]
     head_norm: NotRequired[bool]
     calibration: NotRequired[CalibrationRecord | None]
     thresholds: NotRequired[ThresholdsRecord | None]
-    label_policies: NotRequired[dict[str, str] | None]
+    label_policies: NotRequired[dict[Name, Line] | None]
     performance: NotRequired[PerformanceRecord | None]
-    pixel_range: NotRequired[str | None]
-    software: NotRequired[dict[str, str]]
+    pixel_range: NotRequired[Line | None]
+    software: NotRequired[dict[Name, Line]]
 
 
 # `Description.to_json`, of any version.

@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import NotRequired, TypedDict
 
-from remedis.json_records import Object
+from remedis.json_records import Line, Object
 
 RANDOM = "random"
 SELF_SUPERVISION = "self_supervision"
@@ -16,10 +16,10 @@ FROZEN = "frozen_variables"  # number of backbone variables that self-supervisio
 class ProvenanceRecord(TypedDict):
     """`Provenance.to_json`."""
 
-    origin: str
-    description: str
-    file: NotRequired[str | None]
-    sha256: NotRequired[str | None]
+    origin: Line
+    description: Line
+    file: NotRequired[Line | None]
+    sha256: NotRequired[Line | None]
     command: NotRequired[str | None]
     details: NotRequired[Object]
     parent: NotRequired["ProvenanceRecord | None"]

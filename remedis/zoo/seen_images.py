@@ -28,11 +28,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import NotRequired, TypedDict
 
-from remedis import files
+from remedis import files, json_records, limits
 from remedis.data.checks import look_hashes
 from remedis.data.fingerprints import Fingerprints, beyond_chance
+from remedis.data.stored_hashes import Sha256, StoredLook
 from remedis.errors import UserError, some
+from remedis.json_records import Line, Name
 from remedis.options import spelled
 from remedis.zoo import resolve
 
@@ -46,6 +49,16 @@ _LOOK_LIKE = "images that look like"
 _KINDS = {"patient_id": "patients", "study_id": "studies"}
 
 Ids = Mapping[str, Mapping[str, frozenset[str]]]
+
+
+class SeenRecord(TypedDict):
+    """`seen.json`, of any version."""
+
+    salt: Line
+    digests: list[Sha256]
+    looks: NotRequired[list[StoredLook]]
+    ids: NotRequired[dict[Line, dict[Name, list[Line]]]]
+    complete: NotRequired[bool]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,14 +253,14 @@ class SeenImages:
         file = pathlib.Path(directory) / FILE
         if not file.is_file():
             return None
-        try:
-            return cls._parsed(files.read_json(file))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UserError(f"{file} is damaged ({error}); copy the folder again.") from error
+        values = json_records.read(
+            file, SeenRecord, "copy the folder again", limits.MAX_FINGERPRINT_BYTES
+        )
+        return cls._parsed(values)
 
     @classmethod
     def _parsed(cls, values: Mapping[str, Any]) -> "SeenImages":
-        """Returns the images of a parsed `seen.json`; that of version 0.1 has digests alone."""
+        """Returns the images of a `seen.json`; that of version 0.1 has digests alone."""
         seen = cls(str(values["salt"]), frozenset(values["digests"]))
         masked = np.frombuffer(
             b"".join(base64.b64decode(row, validate=True) for row in values.get("looks", ())),

@@ -3,15 +3,19 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from annotated_types import Len
+from typing_extensions import NotRequired, TypedDict
 
+from remedis import files, json_records
 from remedis.data import canonical_ids
 from remedis.data.checks.near_duplicates import DISTANCE, pairs
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.errors import UserError, counted, quoted, some
+from remedis.json_records import Count, Line, Name
 from remedis.options import spelled
 
 # Columns that are compared, and their nouns in sentences.
@@ -81,6 +85,50 @@ class NearDuplicates:
     splits: tuple[str, str]
     count: int
     pairs: tuple[tuple[str, str, int], ...]
+
+
+class Shared(TypedDict):
+    """Values of one column that two splits share, or that look alike."""
+
+    column: Name
+    splits: Annotated[list[Name], Len(2, 2)]
+    count: Count
+
+
+class SharedIds(TypedDict):
+    """Ids of one column that look alike."""
+
+    column: Name
+    count: Count
+
+
+class SharedLooks(TypedDict):
+    """Images of two splits that look alike."""
+
+    splits: Annotated[list[Name], Len(2, 2)]
+    count: Count
+
+
+class LeaksRecord(TypedDict):
+    """`Receipt.to_json`, of any version."""
+
+    ok: bool
+    counts: NotRequired[dict[Name, dict[Name, Count]]]
+    overlaps: list[Shared]
+    unchecked: list[Line]
+    duplicates: NotRequired[dict[Name, Count]]
+    near_duplicates: NotRequired[list[SharedLooks]]
+    similar_ids: NotRequired[list[SharedIds]]
+
+
+def read_receipt(file: files.Path) -> dict[str, Any]:
+    """Returns the content of a `leaks.json`.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    advice = "remove it and run the same command again"
+    return dict(json_records.read(file, LeaksRecord, advice))
 
 
 @dataclasses.dataclass(frozen=True)

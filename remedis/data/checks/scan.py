@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from remedis import csv_text, files, limits, regular_files
+from remedis import csv_text, files, limits, parquet_files, regular_files
 from remedis.data import readers, similar_paths
+from remedis.data.checks import look_hashes
 from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
 from remedis.data.manifest import Manifest
 from remedis.data.tables.strings import STRING
@@ -39,6 +40,12 @@ _MEASURES = {
     "phash": STRING,
     "look": _BYTES,
     "fault": STRING,
+}
+# Bytes per value.
+_PACKED = {
+    "histogram": 2 * BINS,
+    "thumbnail": THUMBNAIL * THUMBNAIL,
+    "look": len(look_hashes.CROPS) * look_hashes.BYTES,
 }
 COLUMNS = ("path", "size", "mtime_ns", *_MEASURES)
 # The cache is written after every batch of images, so that a killed scan loses little.
@@ -232,10 +239,13 @@ def _read_cache(cache: files.Path | None) -> pd.DataFrame:
     if cache is None or not pathlib.Path(cache).is_file():
         return empty
     try:
-        table = pd.read_parquet(cache)
+        table = parquet_files.read(cache, (), "it is made again")
         if "version" not in table or (table["version"] != VERSION).any():
             _LOG.warning(f"Scanning all images again: {cache} was made by another version.")
             return empty
+        for name, size in _PACKED.items():
+            if not (table[name].dropna().map(len) == size).all():
+                raise ValueError(f"values of {name} have other sizes than {size} bytes")
         return _typed(table[columns]).drop_duplicates(_KEY)
     # A damaged cache raises nearly everything, and the images themselves can still be read.
     except Exception as error:

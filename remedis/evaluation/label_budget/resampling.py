@@ -8,9 +8,8 @@ import dataclasses
 
 import numpy as np
 
-from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats
-from remedis.evaluation.intervals import LEVEL, MIN_RESAMPLES, RESAMPLES
+from remedis.evaluation.intervals import LEVEL, check_resamples
 
 _PATIENTS = 1000  # patients whose noise is drawn at once
 _UNIT_DRAWS = 200  # draws of units at once
@@ -31,11 +30,7 @@ def patient_noise(influence: Floats, resamples: int, seed: int) -> Floats:
     Raises:
       UserError: too few resamples for an interval.
     """
-    if resamples < MIN_RESAMPLES:
-        raise UserError(
-            f"{resamples} resamples are too few for an interval; at least {MIN_RESAMPLES}, "
-            f"{RESAMPLES} by default."
-        )
+    check_resamples(resamples)
     generator = np.random.default_rng(seed)
     noise = np.zeros((resamples, influence.shape[1]))
     for start in range(0, len(influence), _PATIENTS):

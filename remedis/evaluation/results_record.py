@@ -1,0 +1,256 @@
+"""The content of `results.json`, of runs and evaluations of every version, as it is read back."""
+
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le, Len
+from typing_extensions import NotRequired, Required, TypedDict
+
+from remedis import files, json_records
+from remedis.evaluation.calibration import CalibrationRecord
+from remedis.evaluation.evaluation_result import MetricRecord
+from remedis.evaluation.intervals import MAX_RESAMPLES, EstimateRecord
+from remedis.evaluation.thresholds import KINDS, ThresholdsRecord
+from remedis.json_records import Count, Expect, Line, Name, Object, Real
+from remedis.zoo.provenance import ProvenanceRecord
+
+FILE = "results.json"
+ADVICE = "remove it and run the same command again, which writes it"
+
+
+class Gap(TypedDict):
+    """The largest difference between groups."""
+
+    value: Real
+    low: Real
+    high: Real
+
+
+class Groups(TypedDict):
+    """The metrics of each group of one column, for one label or the mean."""
+
+    groups: Annotated[
+        dict[Line, dict[Name, EstimateRecord]],
+        Len(1),
+        Expect(
+            "groups of the same metrics, the AUROC among them",
+            lambda of: all("auroc" in one and list(one) == list(_first(of)) for one in of.values()),
+        ),
+    ]
+    gaps: Annotated[dict[Name, Gap | None], Expect("a gap of the AUROC", lambda of: "auroc" in of)]
+
+
+class Ties(TypedDict):
+    """Images of a label whose score another image of the other class has."""
+
+    images: Count
+
+
+class UncertainLabel(TypedDict):
+    """The AUROC of one label by what uncertain labels count as."""
+
+    patients: Count
+    ignore: EstimateRecord
+    zeros: EstimateRecord
+    ones: EstimateRecord
+
+
+class UncertainMean(TypedDict):
+    """The same of the mean over labels."""
+
+    ignore: EstimateRecord
+    zeros: EstimateRecord
+    ones: EstimateRecord
+
+
+class UncertainLabels(TypedDict):
+    """See `remedis.evaluation.uncertain_labels.three_ways`."""
+
+    labels: dict[Name, UncertainLabel]
+    mean: UncertainMean
+    averaged: list[Name]
+
+
+class Nested(TypedDict):
+    """See `remedis.evaluation.nested_bootstrap.nested_intervals`."""
+
+    note: Line
+    metrics: dict[Name, MetricRecord]
+
+
+class _Evaluated(MetricRecord):
+    left_out: list[Name]
+    metrics: dict[Name, MetricRecord]
+    thresholds: ThresholdsRecord | None
+    images: Count
+    resamples: Annotated[int, Ge(0), Le(MAX_RESAMPLES)]
+    seed: Annotated[int, Ge(0)]
+    note: Line
+    task: NotRequired[Line]
+    weighting: NotRequired[Line]
+    subgroups: NotRequired[dict[Name, Annotated[dict[Name, Groups], Len(1)]] | None]
+    ties: NotRequired[dict[Name, Ties]]
+    warnings: NotRequired[list[Line]]
+    label_notes: NotRequired[list[Line]]
+    choice_notes: NotRequired[list[Line]]
+    uncertain_labels: NotRequired[UncertainLabels]
+    nested: NotRequired[Nested | None]
+
+
+def _first(of: Mapping[Any, Any]) -> Any:
+    return next(iter(of.values()))
+
+
+def _complete(of: Mapping[str, Any]) -> bool:
+    """Returns whether everything about labels is about those of the AUROC, and nothing lacks."""
+    labels, metrics = set(of["labels"]), of["metrics"]
+    chosen, nested = of["thresholds"], of.get("nested") or {"metrics": {}}
+    named = [of, *metrics.values(), *nested["metrics"].values()]
+    if not labels or not set(of["left_out"]) <= labels or "average_precision" not in metrics:
+        return False
+    if not all(set(metric["averaged"]) <= labels for metric in named):
+        return False
+    # Accuracies of classes are one number for all.
+    if not all(not metric["labels"] or set(metric["labels"]) == labels for metric in named):
+        return False
+    if any(re.fullmatch(r"top_\d{5,}_accuracy", name) for name in metrics):
+        return False
+    rates = [f"{kind}/{rate}" for kind in KINDS for rate in ("sensitivity", "specificity")]
+    needed = [(metrics, ["average_precision", *(rates if chosen else [])])]
+    needed += [(nested["metrics"], rates if nested["metrics"] else [])]
+    if not all(
+        name in among and among[name]["labels"] for among, names in needed for name in names
+    ):
+        return False
+    return not chosen or all(set(chosen[kind]) == labels for kind in KINDS)
+
+
+# `evaluate_table`, of every version.
+EvaluatedRecord = Annotated[
+    _Evaluated, Expect("the metrics of an evaluation, all of the same labels", _complete)
+]
+
+
+class Data(TypedDict, total=False):
+    """The data of a run."""
+
+    source: Line
+    counts: dict[Name, dict[Name, Count]]
+    policies: dict[Name, dict[Name, Line]]
+    bad_images: Count
+    unchecked: list[Line]
+    seen_by_checkpoint: list[Line]
+    warning: Line
+    labels_used: bool
+    images: Count
+    patients: Count
+    sources: Object
+
+
+class Selection(TypedDict, total=False):
+    """The labels that chose the checkpoint."""
+
+    note: Line
+
+
+class Tuning(TypedDict):
+    """The candidates of `config.select`."""
+
+    names: list[Line]
+    scores: list[Real | None]
+    chosen: Count
+
+
+TuningRecord = Annotated[
+    Tuning,
+    Expect(
+        "one score per name, and the index of one",
+        lambda of: len(of["names"]) == len(of["scores"]) and of["chosen"] < len(of["names"]),
+    ),
+]
+
+
+class _Results(TypedDict, total=False):
+    random_weights: Required[bool]
+    checkpoint: ProvenanceRecord
+    title: Line
+    model: Line
+    task: Line
+    split: Name
+    data: Data
+    preprocess: dict[Name, Line | None]
+    steps: Count
+    best_step: Count
+    selection: Selection
+    tuning: TuningRecord
+    calibration: CalibrationRecord
+    thresholds: ThresholdsRecord | None
+    train: EvaluatedRecord
+    validation: EvaluatedRecord
+    test: EvaluatedRecord
+
+
+def _of_labels(of: Mapping[str, Any]) -> bool:
+    evaluated, fitted = of.get(of.get("split", "test")), of.get("calibration")
+    if evaluated is None:
+        return False
+    return not fitted or len(fitted["scale"]) == len(fitted["offset"]) == len(evaluated["labels"])
+
+
+# Of a fine-tuning run or an evaluation.
+ResultsRecord = Annotated[
+    _Results, Expect("the evaluation of a split, and a calibration of its labels", _of_labels)
+]
+
+
+# The probes of a pretraining at one step.
+ProbeRow = TypedDict(
+    "ProbeRow",
+    {"step": Count, "probe/linear_auroc": Real | None, "probe/knn_auroc": Real | None},
+)
+
+
+class _Pretraining(TypedDict):
+    name: Line
+    method: Line
+    checkpoint: ProvenanceRecord
+    data: NotRequired[Data]
+    preprocess: NotRequired[Line]
+    steps: Count
+    best_step: Count
+    probe: list[ProbeRow]
+
+
+# Of a pretraining.
+PretrainingRecord = Annotated[
+    _Pretraining,
+    Expect(
+        "the probes of best_step, if any",
+        lambda of: not of["probe"] or of["best_step"] in [row["step"] for row in of["probe"]],
+    ),
+]
+
+
+def read(folder: files.Path) -> dict[str, Any]:
+    """Returns the `results.json` of a fine-tuning run or an evaluation.
+
+    Raises:
+      UserError: the file is damaged, or that of another kind of run.
+    """
+    return _read(folder, ResultsRecord)
+
+
+def read_pretraining(folder: files.Path) -> dict[str, Any]:
+    """Returns the `results.json` of a pretraining.
+
+    Raises:
+      UserError: the file is damaged, or that of another kind of run.
+    """
+    return _read(folder, PretrainingRecord)
+
+
+def _read(folder: files.Path, kind: Any) -> dict[str, Any]:
+    values: dict[str, Any] = json_records.read(pathlib.Path(folder, FILE), kind, ADVICE)
+    return values

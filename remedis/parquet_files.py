@@ -1,0 +1,64 @@
+"""Parquet files that are read back: size and columns checked before their content is read."""
+
+import os
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from remedis import limits
+from remedis.errors import counted, quoted, shortened
+from remedis.json_records import Damaged
+from remedis.regular_files import NotRegular, Path, open_regular
+
+MAX_ROWS = 50_000_000
+MAX_CELLS = 200_000_000  # 1.6 GB as numbers
+
+
+def read(
+    path: Path, needed: Iterable[str], advice: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Returns the table in a Parquet file.
+
+    Args:
+      path: of the file.
+      needed: columns that the file must have.
+      advice: what to do about a damaged file, the end of the message.
+      columns: the columns to read; all if None.
+
+    Raises:
+      Damaged: the file is no regular file, no Parquet file, too large, or lacks a column.
+      OSError: it does not exist or may not be read.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    def damaged(fault: str) -> Damaged:
+        return Damaged(f"{os.fspath(path)} is damaged ({fault}); {advice}.")
+
+    try:
+        with open_regular(path, limits.MAX_PARQUET_BYTES) as opened:
+            file = parquet.ParquetFile(opened)
+            names, rows = file.schema_arrow.names, file.metadata.num_rows
+            if missing := [name for name in needed if name not in names]:
+                raise damaged(f"it has no column {quoted(missing[0])}")
+            read_columns = names if columns is None else columns
+            # A repeated value takes no room in a file: the size says nothing about the rows.
+            if rows > MAX_ROWS or rows * len(read_columns) > MAX_CELLS:
+                raise damaged(f"it has {counted(rows, 'row')} of {len(read_columns):,} columns")
+            return file.read(columns=columns).to_pandas()
+    except (NotRegular, IsADirectoryError) as error:
+        raise damaged(str(error.strerror)) from error
+    except (pyarrow.ArrowException, ValueError, TypeError, KeyError) as error:
+        if isinstance(error, Damaged):
+            raise
+        raise damaged(f"it is no whole Parquet file: {_first_line(error)}") from error
+    except OSError as error:
+        # Arrow raises it without a number for pages that it cannot decode.
+        if error.errno is not None:
+            raise
+        raise damaged(f"it is no whole Parquet file: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return shortened(lines[0].rstrip(".") if lines else type(error).__name__)
