@@ -65,12 +65,15 @@ class Expect:
         """Returns the schema of the kind with this expectation, as pydantic asks for it."""
         from pydantic_core import PydanticCustomError, core_schema
 
-        def check(value: Any) -> Any:
+        def check(value: Any, types: Callable[[Any], Any]) -> Any:
+            types(
+                value
+            )  # which returns a copy, in which whole numbers are floats where both may be
             if not self.holds(value):
                 raise PydanticCustomError("expect", "{expected}", {"expected": self.expected})
             return value
 
-        return core_schema.no_info_after_validator_function(check, handler(source))
+        return core_schema.no_info_wrap_validator_function(check, handler(source))
 
 
 class Damaged(UserError):

@@ -217,14 +217,10 @@ def _place() -> tuple[int, int]:
         'expected text such as {"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": '
         '{"type": "worker", "index": 0}} with another index in every process'
     )
+    needs = "config.distribution is 'multi_worker', which needs the environment variable TF_CONFIG"
     if "TF_CONFIG" not in os.environ:
-        raise UserError(
-            "config.distribution is 'multi_worker', which needs the environment variable "
-            f"TF_CONFIG; {expected}."
-        )
-    fields = json_records.parse(
-        os.environ["TF_CONFIG"], TfConfig, "The environment variable TF_CONFIG", expected
-    )
+        raise UserError(f"{needs}; {expected}.")
+    fields = json_records.parse(os.environ["TF_CONFIG"], TfConfig, f"{needs}, which", expected)
     workers = len(fields["cluster"]["worker"])
     kind, index = fields["task"]["type"], int(fields["task"]["index"])
     if kind != "worker" or not 0 <= index < workers or len(fields["cluster"]) > 1:

@@ -97,15 +97,23 @@ def test_a_directory_without_the_list_is_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
-        (("sets",), [], "it lists no set"),
-        (("sets",), 3, "object is not iterable"),
-        (("sets", 0), "test", "string indices must be"),
-        (("sets", 0, "sha256"), [], "'sha256' of 'id/test' is no list of SHA-256"),
-        (("sets", 0, "sha256"), ["abc"], "'sha256' of 'id/test' is no list of SHA-256"),
-        (("sets", 0, "sha256"), [3], "expected string"),
-        (("sets", 0, "patient_ids"), "p1", "'patient_ids' of 'id/test' is no list of texts"),
-        (("sets", 0, "looks"), ["abcd"], "'looks' of 'id/test' is no list of hashes"),
-        (("sets", 1, "root"), None, "'split' and 'root' are not texts"),
+        (("sets",), [], "sets has 0 values, expected at least 1"),
+        (("sets",), 3, "sets is 3, expected a list"),
+        (("sets", 0), "test", "sets[0] is 'test', expected an object"),
+        (("sets", 0, "sha256"), [], "sets[0].sha256 has 0 values, expected at least 1"),
+        (
+            ("sets", 0, "sha256"),
+            ["abc"],
+            "sets[0].sha256[0] is 'abc', expected 64 hexadecimal digits",
+        ),
+        (("sets", 0, "sha256"), [3], "sets[0].sha256[0] is 3, expected a text"),
+        (("sets", 0, "patient_ids"), "p1", "sets[0].patient_ids is 'p1', expected a list"),
+        (
+            ("sets", 0, "looks"),
+            ["abcd"],
+            "sets[0].looks[0] is 'abcd', expected 120 bytes in Base64",
+        ),
+        (("sets", 1, "root"), None, "sets[1].root is null, expected a text"),
     ],
 )
 def test_a_damaged_list_is_a_sentence(sets, tmp_path, path, value, fault):
@@ -140,5 +148,5 @@ def test_a_list_without_a_key_is_a_sentence(sets, tmp_path, key):
     content = json.loads(file.read_text())
     del content["sets"][1][key]
     file.write_text(json.dumps(content))
-    with pytest.raises(UserError, match=rf"is damaged \('{key}'\)"):
+    with pytest.raises(UserError, match=rf"is damaged \(sets\[1\] has no key '{key}'\)"):
         judged_images.read(tmp_path)

@@ -21,7 +21,7 @@ def written(run, rows, best):
     run.mkdir()
     probe = [row for row in rows if "probe/linear_auroc" in row]
     results = {"name": "mine", "method": "simclr", "steps": 30, "best_step": best, "probe": probe}
-    results["checkpoint"] = {"description": "RANDOM WEIGHTS (seed 0)."}
+    results["checkpoint"] = {"origin": "random", "description": "RANDOM WEIGHTS (seed 0)."}
     files.write_json(run / "results.json", results)
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return run

@@ -36,7 +36,12 @@ def finished(tmp_path_factory):
         folder,
         task="multi_label",
         test=results["test"],
-        checkpoint={"description": "RANDOM WEIGHTS (seed 0).", "sha256": "ab" * 32, "file": "x"},
+        checkpoint={
+            "origin": "random",
+            "description": "RANDOM WEIGHTS (seed 0).",
+            "sha256": "ab" * 32,
+            "file": "x",
+        },
         data={
             "source": "chexpert",
             "counts": {"train": {"images": 2000, "patients": 900, "Edema": 40}},

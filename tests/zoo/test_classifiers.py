@@ -364,7 +364,7 @@ def test_an_export_knows_what_it_has_seen_and_gives_no_content_hash_away(tmp_pat
     assert SeenImages.read(tmp_path) is None
     (folder / "seen.json").write_text('{"salt": 1}')
     assert said(SeenImages.read, folder) == (
-        f"{folder / 'seen.json'} is damaged ('digests'); copy the folder again."
+        f"{folder / 'seen.json'} is damaged (salt is 1, expected a text); copy the folder again."
     )
 
 
