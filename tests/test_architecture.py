@@ -29,6 +29,7 @@ FLOORS = (
         "files",
         "hdf5_files",
         "kernel_locks",
+        "npz_files",
         "locks",
         "json_records",
         "keras_registration",

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import pathlib
 import time
-import zipfile
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -25,6 +24,7 @@ from remedis.errors import UserError
 from remedis.models import backbone as backbones
 from remedis.models.backbone import Backbone
 from remedis.models.classifier import Classifier
+from remedis.npz_files import NpzFile, Unreadable
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
@@ -32,7 +32,6 @@ _LOG = logging.getLogger(__name__)
 
 # Maximum rows and seconds per shard. A killed process loses at most one shard.
 SHARD_ROWS, SHARD_SECONDS = 1024, 60.0
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 def key(backbone: Backbone, embedding: str, preprocess: Preprocess) -> str:
@@ -121,6 +120,12 @@ class EmbeddingStore:
                 title,
                 known,
             )
+        widths = {known[name].size for name in wanted}
+        if len(widths) > 1:
+            raise UserError(
+                f"{folder} has embeddings of {' and '.join(map(str, sorted(widths)))} numbers, and "
+                "a network gives one length; remove this directory, so that all are computed again."
+            )
         return np.stack([known[name] for name in wanted])
 
     def _compute(
@@ -142,6 +147,7 @@ class EmbeddingStore:
         with progress(title, len(manifest)) as report:
             for batch in readable(evaluation_batches(manifest, preprocess, batch_size)):
                 rows.append(np.asarray(compute(batch["image"]), np.float32))
+                _check_finite(rows[-1], manifest.table["path"].iloc[done:])
                 done += len(rows[-1])
                 late = time.monotonic() - last_shard > SHARD_SECONDS
                 if done - stored >= SHARD_ROWS or done == len(manifest) or late:
@@ -189,16 +195,26 @@ def _read(folder: pathlib.Path, wanted: set[str]) -> dict[str, np.ndarray]:
     # Names of unfinished files begin with a dot.
     for shard in sorted(folder.glob("[!.]*.npz")):
         try:
-            with np.load(shard, allow_pickle=False) as content:
-                names = content["sha256"].tolist()
+            with NpzFile(shard) as content:
+                names = content.expect("sha256", "U", (None,)).tolist()
                 if not wanted.isdisjoint(names):
-                    rows = content["embedding"]
-                    if rows.ndim != 2 or rows.dtype != np.float32:
-                        raise ValueError(f"rows of shape {rows.shape}, {rows.dtype}")
+                    rows = content.expect("embedding", "f", (len(names), None))
+                    if rows.dtype != np.float32:
+                        raise Unreadable(f"embedding has the type {rows.dtype}")
                     known.update(zip(names, rows, strict=True))
-        except _DAMAGED as error:
+        except (OSError, Unreadable) as error:
             _LOG.warning(f"{shard} is damaged ({error}); its embeddings are computed again.")
     return {name: known[name] for name in wanted.intersection(known)}
+
+
+def _check_finite(rows: np.ndarray, paths: "pd.Series[str]") -> None:
+    """Raises a UserError for an image whose embedding is NaN or infinite."""
+    wrong = ~np.isfinite(rows).all(axis=1)
+    if wrong.any():
+        raise UserError(
+            f"The network gives NaN or infinity for {paths.iloc[int(np.argmax(wrong))]}; expected "
+            "finite embeddings: check the weights, or compute in float32."
+        )
 
 
 def _write(folder: pathlib.Path, names: np.ndarray, rows: np.ndarray) -> None:

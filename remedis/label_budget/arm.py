@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from remedis import files
+from remedis import files, json_records
 from remedis.errors import UserError
 from remedis.evaluation.l2sp import Score
 from remedis.evaluation.label_budget import Cell
@@ -19,8 +19,10 @@ from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import MODES, StudySettings
-from remedis.zoo.provenance import Provenance
+from remedis.npz_files import NpzFile, Unreadable
+from remedis.zoo.provenance import Provenance, ProvenanceRecord
 
+TuningKind: Any = json_records.Object | None
 SCORES = "scores.npz"  # in the run directory of an in-distribution model
 
 
@@ -63,16 +65,29 @@ class InDistributionScores:
 
     @classmethod
     def read(cls, path: files.Path) -> "InDistributionScores":
-        """Returns the scores that `write` wrote."""
-        with np.load(pathlib.Path(path), allow_pickle=False) as content:
-            return cls(
-                content["inside"],
-                content["zero_shot"],
-                Provenance.from_json(json.loads(str(content["provenance"]))),
-                float(content["seconds"]),
-                content.get("pool"),
-                json.loads(str(content.get("tuning", "null"))),
-            )
+        """Returns the scores that `write` wrote.
+
+        Raises:
+          UserError: the file is damaged.
+        """
+        again = f"remove {_removed(path)}, so that the model is trained and scored again"
+        try:
+            with NpzFile(path) as content:
+                tuning = content.text("tuning") if "tuning" in content else "null"
+                start = json_records.parse(
+                    content.text("provenance"), ProvenanceRecord, f"provenance in {path}", again
+                )
+                scores = "f", (None, None)
+                return cls(
+                    content.expect("inside", *scores),
+                    content.expect("zero_shot", *scores),
+                    Provenance.from_json(start),
+                    float(content.expect("seconds", "fi", ())),
+                    content.expect("pool", *scores) if "pool" in content else None,
+                    json_records.parse(tuning, TuningKind, f"tuning in {path}", again),
+                )
+        except (OSError, Unreadable) as error:
+            raise UserError(f"{path} is damaged ({error}); {again}.") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +102,12 @@ class Adapted:
 
     scores: Scores
     choice: Choice
+
+
+def _removed(path: files.Path) -> pathlib.Path:
+    """Returns what to remove with a damaged file of scores: the model, if one lies beside it."""
+    file = pathlib.Path(path)
+    return file.parent if file.name == SCORES else file
 
 
 def selection(settings: StudySettings, data: StudyData, draw: Draw) -> Score:

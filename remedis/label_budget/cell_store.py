@@ -1,20 +1,25 @@
 """The cells of a study and their files; a file exists only if its cell is finished."""
 
+import contextlib
 import json
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from remedis import files
+from remedis import files, json_records
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
-from remedis.finetuning.tuning_grid import Choice
+from remedis.finetuning.tuning_grid import Choice, ChoiceRecord
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.settings import Shard
+from remedis.npz_files import NpzFile, Unreadable
 from remedis.progress import duration
 
+_OptionalChoice: Any = ChoiceRecord | None
+_AGAIN = "remove it, so that its cell is run again"
 Scores = npt.NDArray[np.float32]
 
 
@@ -41,8 +46,8 @@ class CellStore(Mapping[Cell, Scores]):
     def __getitem__(self, cell: Cell) -> Scores:
         if cell not in self._planned:
             raise KeyError(cell)
-        with np.load(self._file(cell), allow_pickle=False) as content:
-            scores = np.asarray(content["scores"])
+        with self._opened(cell) as content:
+            scores = content.expect("scores", "f", (None, None))
         if scores.shape != self._shape:
             raise UserError(
                 f"{self._file(cell)} has scores of shape {scores.shape}; the test set has "
@@ -72,19 +77,37 @@ class CellStore(Mapping[Cell, Scores]):
 
     def choice(self, cell: Cell) -> Choice | None:
         """Returns the choice of a finished cell; None for zero-shot and for version 0.1."""
-        with np.load(self._file(cell), allow_pickle=False) as content:
-            values = json.loads(str(content.get("choice", "null")))
+        with self._opened(cell) as content:
+            if "choice" not in content:
+                return None
+            values = json_records.parse(
+                content.text("choice"), _OptionalChoice, f"choice in {self._file(cell)}", _AGAIN
+            )
         return None if values is None else Choice.from_json(values)
 
     def seconds(self, cell: Cell) -> float:
         """Returns the seconds that a finished cell took."""
-        with np.load(self._file(cell), allow_pickle=False) as content:
-            return float(content["seconds"])
+        with self._opened(cell) as content:
+            return float(content.expect("seconds", "fi", ()))
 
     def unfinished(self, shard: Shard = Shard()) -> list[Cell]:  # noqa: B008, it is frozen
         """Returns the cells of a shard that are not finished, in order."""
         cells = self._planned[shard.number - 1 :: shard.count]
         return [cell for cell in cells if not self._file(cell).is_file()]
+
+    @contextlib.contextmanager
+    def _opened(self, cell: Cell) -> Iterator[NpzFile]:
+        """Yields the file of a finished cell.
+
+        Raises:
+          UserError: it cannot be read in the block.
+        """
+        file = self._file(cell)
+        try:
+            with NpzFile(file) as content:
+                yield content
+        except (OSError, Unreadable) as error:
+            raise UserError(f"{file} is damaged ({error}); {_AGAIN}.") from error
 
     @property
     def planned(self) -> int:

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import os
 import pathlib
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from remedis import files
 from remedis.errors import UserError
 from remedis.models import applications, precision
 from remedis.models.bit import BiTResNet
+from remedis.npz_files import NpzFile, Unreadable
 from remedis.options import literals
 from remedis.pretraining import methods
 from remedis.pretraining.methods.method import Method
@@ -154,17 +154,19 @@ def _load_head(method: Method, checkpoint: str) -> None:
     file = folder / PROJECTION
     head = _head(method)
     try:
-        with np.load(file, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-        trained_by = arrays.pop("method")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        with NpzFile(file) as content:
+            trained_by = content.text("method")
+            shapes = {name: header.shape for name, header in content.headers.items()}
+            del shapes["method"]
+            # Heads of equal layers are interchangeable: MICLe continues with SimCLR's.
+            fits = shapes == {name: tuple(variable.shape) for name, variable in head.items()}
+            arrays = {name: content.expect(name, "f", shapes[name]) for name in shapes if fits}
+    except (OSError, Unreadable) as error:
         raise UserError(
             f"{file} is damaged ({error}); copy the folder again, or remove the file to begin with "
             "a new head."
         ) from error
-    # Heads of equal layers are interchangeable: MICLe continues with SimCLR's.
-    shapes = {name: array.shape for name, array in arrays.items()}
-    if shapes != {name: tuple(variable.shape) for name, variable in head.items()}:
+    if not fits:
         _LOG.info(
             f"The head in {os.fspath(checkpoint)}, of {trained_by}, has other layers or widths; "
             "beginning with a new one."

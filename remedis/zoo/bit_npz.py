@@ -2,15 +2,16 @@
 
 import pathlib
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from remedis import files
-from remedis.errors import UserError
+from remedis.errors import UserError, shortened
 from remedis.models import architectures
 from remedis.models.architectures import Architecture, Shape
+from remedis.npz_files import NpzFile, Unreadable
+from remedis.regular_files import check_regular
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import BIT_RANGE, Weights, check_shapes, normalise_name
 
@@ -20,18 +21,25 @@ HEAD = ("head/conv2d/kernel", "head/conv2d/bias")
 class _Arrays(Mapping[str, np.ndarray]):
     """Arrays of an npz, read on access, so that a 152x2 is never in memory twice."""
 
-    def __init__(self, npz: np.lib.npyio.NpzFile, keys: dict[str, str]) -> None:
+    def __init__(self, npz: NpzFile, keys: dict[str, str]) -> None:
         self._npz, self._keys = npz, keys
 
     def __getitem__(self, name: str) -> np.ndarray:
         key = self._keys[name]
         try:
-            return self._npz[key].astype(np.float32, copy=False)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            assert self._npz.zip is not None
+            values = self._npz[key]
+        except Unreadable as error:
             raise UserError(
-                f"{self._npz.zip.filename}: array {key} is damaged ({error}); copy the file again."
+                f"{self._npz.path}: array {key} is damaged ({error}); copy the file again."
             ) from error
+        with np.errstate(over="ignore"):  # of float64; it is refused here
+            values = values.astype(np.float32, copy=False)
+        if not np.isfinite(values).all():
+            raise UserError(
+                f"{self._npz.path}: array {key} has NaN, infinity or numbers beyond float32; "
+                "expected finite weights: copy the file again, or take another one."
+            )
+        return values
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -90,11 +98,15 @@ def read_architecture(path: str) -> Architecture:
 
 def _file(path: str) -> pathlib.Path:
     file = pathlib.Path(path)
-    if not file.is_file():
+    if not file.exists() or file.is_dir():
         raise UserError(
             f"{path} is not a file; bit: takes a BiT-{{S,M}}-R*.npz of "
             "google-research/big_transfer."
         )
+    try:
+        check_regular(file)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     return file
 
 
@@ -108,47 +120,31 @@ def _instead(shapes: dict[str, Shape], architecture: Architecture) -> str:
     return f" (it holds those of an R{inferred.name})" if other else ""
 
 
-def _open(
-    file: pathlib.Path,
-) -> tuple[np.lib.npyio.NpzFile, dict[str, Shape], dict[str, str]]:
+def _open(file: pathlib.Path) -> tuple[NpzFile, dict[str, Shape], dict[str, str]]:
     """Returns the npz, and the shape and the key of each array by normalised name."""
     if not zipfile.is_zipfile(file):
         raise UserError(
             f"{file} is not an npz, or not the whole of one; expected a BiT-{{S,M}}-R*.npz."
         )
     try:
-        npz = np.load(file, allow_pickle=False)
-        shapes: dict[str, Shape] = {}
-        keys: dict[str, str] = {}
-        for key in npz.files:
-            shape, kind = _header(npz, key)
-            if kind != "f":
-                raise UserError(
-                    f"{file}: array {key} does not hold floating-point numbers; "
-                    "expected the float32 arrays of a BiT npz."
-                )
-            name = normalise_name(key)
-            if name in keys:
-                raise UserError(f"{file}: {key} and {keys[name]} are the same variable {name}.")
-            shapes[name], keys[name] = shape, key
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        if isinstance(error, UserError):
-            raise
+        npz = NpzFile(file)
+    except (OSError, Unreadable) as error:
         raise UserError(
             f"{file} is not an npz of plain arrays ({error}); expected a BiT-{{S,M}}-R*.npz."
         ) from error
+    shapes: dict[str, Shape] = {}
+    keys: dict[str, str] = {}
+    for key, header in npz.headers.items():
+        if header.dtype.kind != "f":
+            raise UserError(
+                f"{file}: array {shortened(key)} does not hold floating-point numbers; "
+                "expected the float32 arrays of a BiT npz."
+            )
+        name = normalise_name(key)
+        if name in keys:
+            raise UserError(
+                f"{file}: {shortened(key)} and {shortened(keys[name])} are the same variable "
+                f"{shortened(name)}."
+            )
+        shapes[name], keys[name] = header.shape, key
     return npz, shapes, keys
-
-
-def _header(npz: np.lib.npyio.NpzFile, key: str) -> tuple[Shape, str]:
-    """Returns shape and kind of an array from its header, without reading its numbers."""
-    assert npz.zip is not None
-    with npz.zip.open(f"{key}.npy") as stream:
-        version = np.lib.format.read_magic(stream)
-        reader = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = reader(stream)
-    return shape, dtype.kind

@@ -107,6 +107,54 @@ def test_a_damaged_shard_is_computed_again(tmp_path, manifest, hashes, damage, c
     assert compute.images == IMAGES - 1
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_computed_again(tmp_path, manifest, hashes, value, caplog):
+    want = _ask(tmp_path / "store", Counted(), manifest, hashes)
+    (shard,) = (tmp_path / "store" / "k").glob("*.npz")
+    with np.load(shard) as content:
+        names, rows = content["sha256"], content["embedding"].copy()
+    rows[4, 1] = value
+    np.savez(shard, sha256=names, embedding=rows)
+    np.testing.assert_array_equal(_ask(tmp_path / "store", Counted(), manifest, hashes), want)
+    assert f"{shard} is damaged (embedding has NaN or infinity); its" in caplog.text
+
+
+@pytest.mark.parametrize("rows", [np.zeros((1, 2)), np.zeros((2, 2), np.float32), "text"])
+def test_rows_that_are_none_are_computed_again(tmp_path, manifest, hashes, rows, caplog):
+    want = _ask(tmp_path / "new", Counted(), manifest, hashes)
+    (tmp_path / "store" / "k").mkdir(parents=True)
+    np.savez(tmp_path / "store" / "k" / "a.npz", sha256=[hashes[0]], embedding=rows)
+    np.testing.assert_array_equal(_ask(tmp_path / "store", Counted(), manifest, hashes), want)
+    assert "a.npz is damaged (embedding has the " in caplog.text
+
+
+def test_rows_of_another_network_are_refused(tmp_path, manifest, hashes):
+    folder = tmp_path / "store" / "k"
+    folder.mkdir(parents=True)
+    np.savez(folder / "a.npz", sha256=[hashes[0]], embedding=np.zeros((1, 5), np.float32))
+    with pytest.raises(UserError) as caught:
+        _ask(tmp_path / "store", Counted(), manifest, hashes)
+    assert str(caught.value) == (
+        f"{folder} has embeddings of 2 and 5 numbers, and a network gives one length; remove this "
+        "directory, so that all are computed again."
+    )
+
+
+def test_a_network_that_gives_nan_is_refused_with_the_image(tmp_path, manifest, hashes):
+    def compute(images):
+        rows = Counted()(images).numpy()
+        rows[1] = np.nan
+        return rows
+
+    with pytest.raises(UserError) as caught:
+        _ask(tmp_path / "store", compute, manifest, hashes)
+    assert str(caught.value) == (
+        f"The network gives NaN or infinity for {manifest.table['path'].iloc[1]}; expected finite "
+        "embeddings: check the weights, or compute in float32."
+    )
+    assert not list((tmp_path / "store").rglob("*.npz"))
+
+
 def test_what_cannot_be_is_a_sentence(tmp_path, manifest, hashes):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written to"):

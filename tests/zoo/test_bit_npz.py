@@ -1,4 +1,5 @@
 import io
+import os
 import zipfile
 
 import bit_weights
@@ -174,6 +175,25 @@ def test_arrays_that_are_no_floating_point_numbers_are_refused(arrays, written, 
     )
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_weights_that_are_not_finite_are_named(arrays, written, value):
+    arrays[GAMMA] = arrays[GAMMA].astype(np.float64)
+    arrays[GAMMA][3] = value
+    path = written(arrays)
+    sentence = said(checkpoint.build_backbone, bit_npz.read(path, TINY))
+    assert sentence == (
+        f"{path}: array resnet/{GAMMA} has NaN, infinity or numbers beyond float32; expected "
+        "finite weights: copy the file again, or take another one."
+    )
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "BiT-M-R50x1.npz")
+    assert refused(tmp_path / "BiT-M-R50x1.npz") == (
+        "FILE cannot be read (a pipe (FIFO), expected a regular file)."
+    )
+
+
 class Bomb:
     """Fails a test that unpickles it."""
 
@@ -183,7 +203,7 @@ class Bomb:
 
 def test_objects_are_refused_without_being_unpickled(arrays, written):
     path = written(arrays | {GAMMA: np.array([Bomb()] * 64, dtype=object)})
-    assert "does not hold floating-point numbers" in refused(path)
+    assert "holds neither numbers nor text" in refused(path)
 
 
 def zip_of(name, content):

@@ -1,0 +1,246 @@
+"""NPZ files: named arrays of numbers or text, checked before they are read.
+
+An NPZ file is a zip archive of NPY files. Everything that the package reads in this form passes
+through here. `numpy.load` trusts the archive: a member of some kilobytes may declare or unpack
+gigabytes. Here a member has to hold exactly the bytes that its shape needs, and is unpacked only
+if these are few, or not many times as large as in the file.
+"""
+
+import ast
+import dataclasses
+import math
+import pathlib
+import sys
+import types
+import zipfile
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from remedis.errors import counted, shortened
+from remedis.regular_files import Path, open_regular
+
+# A 152x2 has 457 arrays.
+MAX_ARRAYS = 10_000
+# Weights and embeddings shrink by a tenth when they are compressed; zeros by a thousand.
+MAX_RATIO = 100
+ALWAYS_UNPACKED = 1 << 20  # bytes; the offsets of a layer may all be zero
+_MAX_HEADER = 1_000  # bytes; 118 are usual
+_CHUNK = 1 << 20  # bytes that are unpacked at once
+_MAGIC = b"\x93NUMPY"
+_LENGTH_BYTES = {b"\1\0": 2, b"\2\0": 4}  # of a header, by version of the format
+_ENCRYPTED = 1  # bit of a member's flags
+_STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+
+
+class Unreadable(ValueError):
+    """A file is no NPZ file, is damaged, or has an array that is not as expected.
+
+    The message is the reason, without the path of the file.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """An array as its file declares it.
+
+    Attributes:
+      shape: of the array.
+      dtype: of its elements, which are no Python objects and have no fields.
+      fortran: whether the first index varies fastest.
+      start: bytes of the file before the elements.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran: bool
+    start: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the elements."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+class NpzFile(Mapping[str, np.ndarray]):
+    """The arrays of an NPZ file by name, each read from disk on access.
+
+    Attributes:
+      headers: of all arrays by name, in the order of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, and checks the headers of its arrays.
+
+        Raises:
+          OSError: the file cannot be opened, or is no regular file.
+          Unreadable: it is no NPZ file, or is damaged.
+        """
+        self.path = pathlib.Path(path)
+        self._file = open_regular(path)
+        self.headers: dict[str, Header] = {}
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        try:
+            self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self) -> None:
+        try:
+            size = self._file.seek(0, 2)
+            self._zip = zipfile.ZipFile(self._file)
+            members = self._zip.infolist()
+        # zipfile and zlib raise a dozen kinds of errors for damaged bytes; none is ours.
+        except Exception as error:
+            raise Unreadable(_reason(error)) from error
+        if len(members) > MAX_ARRAYS:
+            raise Unreadable(f"it has {len(members):,} arrays, expected at most {MAX_ARRAYS:,}")
+        if sum(member.compress_size for member in members) > size:
+            raise Unreadable("its members overlap")
+        for member in members:
+            name = member.filename.removesuffix(".npy")
+            if name == member.filename:
+                raise Unreadable(f"{shortened(name)} is no array")
+            if name in self._members:
+                raise Unreadable(f"it has two arrays called {shortened(name)}")
+            self.headers[name] = self._header(member)
+            self._members[name] = member
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Returns an array.
+
+        Raises:
+          KeyError: there is none of this name.
+          Unreadable: it is damaged, or unpacks to many times its size in the file.
+        """
+        member, header = self._members[name], self.headers[name]
+        if member.file_size > max(ALWAYS_UNPACKED, MAX_RATIO * member.compress_size):
+            raise Unreadable(
+                f"{counted(member.compress_size, 'byte')} unpack to {member.file_size:,}, more "
+                f"than {MAX_RATIO} times as many"
+            )
+        values = np.empty(header.size, np.uint8)
+        try:
+            with self._zip.open(member) as stream:
+                stream.read(header.start)
+                # The checksum is compared at the end of the member.
+                done = 0
+                while done < header.size and (chunk := stream.read(_CHUNK)):
+                    values[done : done + len(chunk)] = np.frombuffer(chunk, np.uint8)
+                    done += len(chunk)
+                if done < header.size:
+                    raise Unreadable(f"{header.size - done:,} bytes are missing")
+            if header.dtype.kind == "U":
+                characters = values.view(np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
+                # Python ends with a SystemError when it converts such a text.
+                if characters.max(initial=0) > sys.maxunicode:
+                    raise Unreadable("it has numbers that are no characters")
+            return np.ndarray(
+                header.shape, header.dtype, values, order="F" if header.fortran else "C"
+            )
+        except Unreadable:
+            raise
+        except Exception as error:
+            raise Unreadable(_reason(error)) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.headers)
+
+    def __len__(self) -> int:
+        return len(self.headers)
+
+    def __enter__(self) -> "NpzFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._zip.close()
+        self._file.close()
+
+    def expect(self, name: str, kind: str, shape: tuple[int | None, ...]) -> np.ndarray:
+        """Returns an array of an expected kind and shape, without NaN and infinity.
+
+        Args:
+          name: of the array.
+          kind: of its elements, a letter as in `numpy.dtype.kind`, or several.
+          shape: None stands for any length.
+
+        Raises:
+          Unreadable: there is no such array.
+        """
+        if name not in self.headers:
+            raise Unreadable(f"it has no array {name}")
+        header = self.headers[name]
+        fits = len(header.shape) == len(shape) and all(
+            wanted in (None, length) for wanted, length in zip(shape, header.shape, strict=True)
+        )
+        if header.dtype.kind not in kind or not fits:
+            raise Unreadable(f"{name} has the shape {header.shape} and type {header.dtype}")
+        values = self[name]
+        if header.dtype.kind == "f" and not np.isfinite(values).all():
+            raise Unreadable(f"{name} has NaN or infinity")
+        return values
+
+    def text(self, name: str) -> str:
+        """Returns an array of one text.
+
+        Raises:
+          Unreadable: there is no such array, or it holds something else.
+        """
+        return str(self.expect(name, "U", ())[()])
+
+    def _header(self, member: zipfile.ZipInfo) -> Header:
+        """Returns the header of an array.
+
+        Raises:
+          Unreadable: the member is no array of plain numbers or text, or its size is not that of
+            the array.
+        """
+        name = shortened(member.filename.removesuffix(".npy"))
+        if member.flag_bits & _ENCRYPTED:
+            raise Unreadable(f"{name} is encrypted")
+        if member.compress_type not in (_STORED, _DEFLATED):
+            raise Unreadable(f"{name} is compressed by an unknown method")
+        try:
+            with self._zip.open(member) as stream:
+                start = stream.read(len(_MAGIC) + 2)
+                length_bytes = _LENGTH_BYTES.get(start[len(_MAGIC) :])
+                if not start.startswith(_MAGIC) or length_bytes is None:
+                    raise ValueError("it does not begin as an NPY file")
+                length = int.from_bytes(stream.read(length_bytes), "little")
+                # NumPy reads as many bytes as are declared, up to 4 GiB, before it compares.
+                if length > _MAX_HEADER:
+                    raise ValueError(f"a header of {length:,} bytes")
+                fields = ast.literal_eval(stream.read(length).decode("latin1").strip())
+            header = Header(
+                tuple(map(int, fields["shape"])),
+                np.dtype(fields["descr"]),
+                fields["fortran_order"] is True,
+                len(start) + length_bytes + length,
+            )
+        except Exception as error:
+            raise Unreadable(f"array {name}: {_reason(error)}") from error
+        if header.dtype.kind not in "fiubU":
+            raise Unreadable(f"array {name} holds neither numbers nor text")
+        if min(header.shape, default=0) < 0 or header.start + header.size != member.file_size:
+            raise Unreadable(
+                f"array {name} declares the shape {shortened(str(header.shape))} and type "
+                f"{header.dtype}, and has {member.file_size - header.start:,} bytes"
+            )
+        return header
+
+
+def _reason(error: Exception) -> str:
+    """Returns the first line of an error of a library."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return shortened((str(error).strip() or type(error).__name__).splitlines()[0])
