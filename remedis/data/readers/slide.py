@@ -19,7 +19,6 @@ import collections
 import contextlib
 import functools
 import math
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -27,10 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from remedis import extras
+from remedis import extras, limits
 from remedis.data import resolutions
-from remedis.data.readers import tiff_image
+from remedis.data.readers import tiff_header, tiff_image
 from remedis.data.readers.unreadable import Unreadable
+from remedis.regular_files import check_regular, open_regular
 
 SUFFIXES = ("svs", "tif", "tiff", "ndpi", "mrxs", "scn", "vms", "vmu", "bif", "svslide")
 NAMES = re.compile(rf"\.(?:{'|'.join(SUFFIXES)})$", re.IGNORECASE)
@@ -46,7 +46,6 @@ _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e-?[0-9]+)?"
 _ITEM = re.compile(
     rf"(-?[0-9]{{1,9}}),(-?[0-9]{{1,9}}),([0-9]{{1,9}}),({_NUMBER})(?:,({_NUMBER}))?"
 )
-_MOST_PIXELS = 1 << 26
 # Per thread; tiles read in order seldom change the slide.
 _OPEN_SLIDES = 4
 # Bytes, for all threads together; OpenSlide's default is 32 MB for every open slide.
@@ -91,7 +90,7 @@ def read_pixels(file: str, item: str) -> np.ndarray:
         if x >= width or y >= height or x + span <= 0 or y + span <= 0:
             raise Unreadable(f"{item!r} lies outside of the slide, which is {width}x{height}.")
         side = math.ceil(size * scale - 1e-6)
-        if side * side > _MOST_PIXELS or size * size > _MOST_PIXELS:
+        if limits.refusal(side, side) or limits.refusal(size, size):
             raise Unreadable(
                 f"{item!r} asks for {side}x{side} pixels of the slide at once, too many: it has no "
                 f"coarser level near {mpp:g} micrometres per pixel."
@@ -192,7 +191,7 @@ def opened(file: str) -> Iterator[Any]:
     slides: collections.OrderedDict[tuple[str, int, int], Any]
     slides = _THREAD.__dict__.setdefault("slides", collections.OrderedDict())
     try:
-        status = os.stat(file)
+        status = check_regular(file)
     except OSError as error:
         raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
     # A file that was replaced must be opened again.
@@ -213,6 +212,9 @@ def opened(file: str) -> Iterator[Any]:
 
 
 def _open(openslide: Any, file: str) -> Any:
+    # GLib ends the process if the memory for a tile cannot be had.
+    with open_regular(file) as opened_file:
+        tiff_header.check(opened_file, tile_only=True)
     slide = openslide.OpenSlide(file)
     slide.set_cache(_cache())
     return slide

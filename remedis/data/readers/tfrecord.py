@@ -17,7 +17,9 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
+from remedis import limits
 from remedis.data.readers.unreadable import Unreadable
+from remedis.regular_files import open_regular
 
 NAMES = re.compile(r"\.tfrecord(-\d+-of-\d+)?$")
 _LENGTH, _CHECKSUM = 8, 4
@@ -31,12 +33,13 @@ def read_encoded(file: str, item: str) -> bytes:
     """
     offset, _, feature = item.partition(",")
     try:
-        with open(file, "rb") as shard:
+        with open_regular(file) as shard:
             shard.seek(int(offset))
             header = shard.read(_LENGTH + _CHECKSUM)
             (length,) = struct.unpack("<Q", header[:_LENGTH])
             # A length beyond the file is damaged; it must not become an allocation.
-            if length > os.fstat(shard.fileno()).st_size:
+            most = min(os.fstat(shard.fileno()).st_size, limits.max_encoded_bytes())
+            if length > most:
                 raise Unreadable(f"No record begins at byte {offset} of the file.")
             example = tf.train.Example.FromString(shard.read(length))
     except OSError as error:
@@ -58,8 +61,9 @@ def offsets(file: str) -> Iterator[int]:
     Raises:
       Unreadable: the shard ends in the middle of a record.
     """
-    size, offset = os.path.getsize(file), 0
-    with open(file, "rb") as shard:
+    offset = 0
+    with open_regular(file) as shard:
+        size = os.fstat(shard.fileno()).st_size
         while offset < size:
             shard.seek(offset)
             header = shard.read(_LENGTH)

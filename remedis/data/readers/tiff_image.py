@@ -14,12 +14,12 @@ import re
 import numpy as np
 from PIL import TiffImagePlugin
 
+from remedis import limits, regular_files
+from remedis.data.readers import tiff_header
 from remedis.data.readers.unreadable import Unreadable
 
 SUFFIXES = (".tif", ".tiff")
 NAMES = re.compile(r"\.tiff?$", re.IGNORECASE)
-# Radiographs have up to 30 million pixels, tiles of slides far fewer.
-_MOST_PIXELS = 1 << 25
 _BITS_PER_SAMPLE = 258  # the number of TIFF's tag
 _DEEP_GREY = ("I;16", "I;16L", "I;16B")
 _PLAIN = ("L", "LA", "RGB", "RGBA")
@@ -41,8 +41,11 @@ def read_pixels(file: str, item: str) -> np.ndarray:
     assert not item
     try:
         # Not through `Image.open`, which warns of large files before their size can be judged.
-        with open(file, "rb") as opened, TiffImagePlugin.TiffImageFile(opened) as image:
-            return _pixels(image, os.path.basename(file))
+        with regular_files.open_regular(file, limits.max_encoded_bytes()) as opened:
+            count = tiff_header.check(opened)
+            opened.seek(0)
+            with TiffImagePlugin.TiffImageFile(opened) as image:
+                return _pixels(image, count, os.path.basename(file))
     except Unreadable:
         raise
     except OSError as error:
@@ -54,10 +57,9 @@ def read_pixels(file: str, item: str) -> np.ndarray:
         raise Unreadable(_fault(file)) from error
 
 
-def _pixels(image: TiffImagePlugin.TiffImageFile, name: str) -> np.ndarray:
+def _pixels(image: TiffImagePlugin.TiffImageFile, count: int, name: str) -> np.ndarray:
     width, height = image.size
-    count = image.n_frames
-    if count > 1 or width * height > _MOST_PIXELS:
+    if count > 1 or limits.refusal(height, width):
         what = f"{count} images" if count > 1 else f"an image of {width}x{height} pixels"
         raise Unreadable(
             f"This TIFF file has {what} and is read as a slide: name a tile, such as "
@@ -79,7 +81,7 @@ def _pixels(image: TiffImagePlugin.TiffImageFile, name: str) -> np.ndarray:
 
 
 def _fault(file: str) -> str:
-    with open(file, "rb") as opened:
+    with regular_files.open_regular(file) as opened:
         start = opened.read(4)
     if not start:
         return "The file is empty."

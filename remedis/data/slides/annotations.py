@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from remedis import extras, files
+from remedis import extras, files, limits
 from remedis.errors import UserError
+from remedis.regular_files import read_bytes
 
 # Groups in the files of Camelyon16, of their later edition, and of Camelyon17.
 TUMOUR_GROUPS = ("Tumor", "_0", "_1", "metastases")
@@ -62,7 +63,7 @@ def read(path: files.Path) -> Annotations:
     xml = extras.load("defusedxml.ElementTree", "slides")
     path = pathlib.Path(path)
     try:
-        contents = path.read_bytes()
+        contents = read_bytes(path, limits.MAX_TEXT_BYTES)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).") from error
     try:

@@ -33,6 +33,10 @@ _MIN_SATURATION, _MAX_SATURATION = 0.05, 0.2
 _BINS = 256
 # The largest side of the blocks that a slide is read in, in pixels.
 _BLOCK = 2048
+# A slide of 26 x 76 mm has 31 million pixels of 8 micrometres, and 10 million tiles that start at
+# every 56th pixel of 0.25 micrometres.
+_MOST_MASK = 1 << 26
+_MOST_TILES = 10_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +63,9 @@ class Tissue:
           y: [n], upper edges, in pixels of the finest level.
           side: width and height of the squares, in pixels of the finest level.
         """
-        sums = np.pad(self.mask, ((1, 0), (1, 0))).astype(np.float64).cumsum(0).cumsum(1)
+        sums = np.pad(self.mask, ((1, 0), (1, 0))).astype(np.int32)
+        for axis in (0, 1):
+            np.cumsum(sums, axis, out=sums)
 
         def until(right: np.ndarray, bottom: np.ndarray) -> np.ndarray:
             """Returns the area of tissue above and left of a point, in pixels of the mask."""
@@ -120,6 +126,11 @@ def tile(
             slide.choose_level(opened, mpp, base)
             left, top, width, height = _bounds(opened)
             step, side = stride * mpp / base, size * mpp / base
+            if max(width, height) / step > _MOST_TILES or width * height / step**2 > _MOST_TILES:
+                raise Unreadable(
+                    f"The slide of {width:,} x {height:,} pixels has more than {_MOST_TILES:,} "
+                    "tiles; it is damaged, or the stride is too small."
+                )
             xs = left + np.arange(max(0, math.floor((width - side) / step + 1e-6) + 1)) * step
             ys = top + np.arange(max(0, math.floor((height - side) / step + 1e-6) + 1)) * step
             x, y = (grid.round().astype(np.int64).ravel() for grid in np.meshgrid(xs, ys))
@@ -156,6 +167,11 @@ def find_tissue(opened: slide.Slide, tile_width: float, base: float) -> Tissue:
     left, top, width, height = _bounds(opened)
     pixel = factor * downsample
     shape = (max(1, math.ceil(height / pixel - 1e-6)), max(1, math.ceil(width / pixel - 1e-6)))
+    if shape[0] * shape[1] > _MOST_MASK:
+        raise Unreadable(
+            f"The slide of {width:,} x {height:,} pixels would be {width * base / 1e4:,.0f} x "
+            f"{height * base / 1e4:,.0f} cm large, more than any slide, or its tiles are too small."
+        )
     saturation = np.zeros(shape, np.float32)
     block = max(1, _BLOCK // factor)
     for j in range(0, shape[0], block):

@@ -1,7 +1,9 @@
 """Tiles of synthetic slides, compared pixel for pixel."""
 
 import gc
+import os
 import re
+import struct
 import threading
 import types
 
@@ -245,6 +247,22 @@ def write_striped(path):
     tifffile.imwrite(path, blank(128, 128), photometric="rgb")
 
 
+def write_tile_of(side):
+    """Returns a writer of a slide whose tiles declare another size."""
+
+    def write(path):
+        write_slide(path, blank(512, 512))
+        contents = bytearray(path.read_bytes())
+        for tag in (322, 323):
+            for kind in (3, 4):
+                place = contents.find(struct.pack("<HHI", tag, kind, 1))
+                if place >= 0:
+                    contents[place : place + 12] = struct.pack("<HHII", tag, 4, 1, side)
+        path.write_bytes(contents)
+
+    return write
+
+
 def write_cut(path):
     write_slide(path, np.random.default_rng(0).integers(0, 256, (512, 512, 3)).astype(np.uint8))
     contents = path.read_bytes()
@@ -259,7 +277,9 @@ def write_cut(path):
         (lambda path: path.write_bytes(b""), "is not of a format OpenSlide reads"),
         (lambda path: path.write_bytes(b"no slide" * 99), "is not of a format OpenSlide reads"),
         (lambda path: path.write_bytes(b"II*\0" + b"\xff" * 99), "is not of a format|is truncated"),
-        (lambda path: path.mkdir(), "is not of a format OpenSlide reads|is truncated"),
+        (lambda path: path.mkdir(), r"The file cannot be read \(Is a directory\)"),
+        (os.mkfifo, r"The file cannot be read \(a pipe \(FIFO\), expected a regular file\)"),
+        (write_tile_of(60_000), "A tile of the TIFF file is too large. The image has 60,000 x 60"),
         (write_striped, "is not of a format OpenSlide reads"),
         (write_oblong, "pixels are not square: 0.25 by 0.5 micrometres"),
         (write_cut, "is truncated or damaged|is not of a format"),

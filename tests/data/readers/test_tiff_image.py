@@ -1,5 +1,8 @@
 """Small images in TIFF files against the arrays they were written from."""
 
+import io
+import struct
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +14,7 @@ from slide_helpers import blank, write_slide
 from remedis.data.batches.image_loader import image_loader
 from remedis.data.checks import scan
 from remedis.data.manifest import REQUIRED, Manifest
-from remedis.data.readers import PIXELS, locate, slide, tiff_image
+from remedis.data.readers import PIXELS, locate, slide, tiff_header, tiff_image
 from remedis.data.readers.unreadable import Unreadable
 from remedis.data.sources import folder
 
@@ -155,3 +158,52 @@ def test_patches_in_folders(tmp_path):
     assert m.table["path"].tolist() == ["normal/a.tif", "tumor/a.tif"]
     assert all(locate(path).kind == PIXELS for path in m.absolute_paths())
     assert locate(m.absolute_paths()[0]).reader is tiff_image
+
+
+def directory(entries, following=0, order="<", big=False):
+    """Returns one directory of (tag, type, count, value)."""
+    count, entry, offset = ("Q", "HHQQ", "Q") if big else ("H", "HHII", "I")
+    rows = [struct.pack(order + entry, *values) for values in entries]
+    return b"".join(
+        [struct.pack(order + count, len(rows)), *rows, struct.pack(order + offset, following)]
+    )
+
+
+TILE = [(322, 4, 1, 8_000), (323, 4, 1, 9_000)]
+
+
+@pytest.mark.parametrize(
+    ("directories", "sentence"),
+    [
+        (directory(TILE), "A tile of the TIFF file is too large. The image has 8,000 x 9,000 pix"),
+        (directory([(i, 4, 1, 0) for i in range(1_001)]), "has 1,001 entries; expected at most 1"),
+        (directory([(i, 7, 900, 8) for i in range(1_000)]), "it declares more than it holds"),
+        (
+            b"".join(directory([], 8 + 6 * (i + 1)) for i in range(10_001)),
+            "The TIFF file has more than 10,000 images",
+        ),
+    ],
+)
+def test_what_a_file_declares_is_bounded(tmp_path, directories, sentence):
+    path = tmp_path / "a.tif"
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8) + directories)
+    with pytest.raises(Unreadable) as error:
+        read(path)
+    assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_directories_of_each_form_are_checked(order, big):
+    size = 16 if big else 8
+    start = (b"II" if order == "<" else b"MM") + (
+        struct.pack(f"{order}HHHQ", 43, 8, 0, size) if big else struct.pack(f"{order}HI", 42, size)
+    )
+    one = directory([], size + len(directory([], 0, order, big)), order, big)
+    assert tiff_header.check(io.BytesIO(start + one + directory([], 0, order, big))) == 2
+    # A circle of directories ends.
+    assert tiff_header.check(io.BytesIO(start + directory([], size, order, big))) == 1
+    kind = 16 if big else 4  # as wide as the value's place
+    tile = directory([(tag, kind, 1, side) for tag, _, _, side in TILE], 0, order, big)
+    with pytest.raises(Unreadable, match="A tile of the TIFF file"):
+        tiff_header.check(io.BytesIO(start + one + tile), tile_only=True)
