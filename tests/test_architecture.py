@@ -28,6 +28,7 @@ FLOORS = (
         "extras",
         "files",
         "hdf5_files",
+        "interruption",
         "kernel_locks",
         "npz_files",
         "locks",

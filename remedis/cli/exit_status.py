@@ -13,12 +13,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 
+from remedis import interruption
 from remedis.cli import console
 from remedis.errors import UserError
 from remedis.visible_text import visible
 
 MISTAKE = 1
-INTERRUPTED = 130  # as shells have it: 128 and the number of the signal
+INTERRUPTED = 130  # by Ctrl-C, where no handler of ours is installed
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
@@ -41,24 +42,29 @@ class Output:
 
 def of_command(do: Callable[[], int], output: Output | None = None) -> int:
     """Returns the status of `do`; every error of the operating system is a user's mistake."""
-    return _status(do, output or Output(), "interrupted.", "start again", every=True)
+    return _status(do, output or Output(), ".", "start again", every=True)
 
 
 def of_job(do: Callable[[], int], output: Output | None = None) -> int:
     """Returns the status of `do`; the messages say that the same command resumes the job."""
     again = "the same command resumes from the last checkpoint"
-    stop = "interrupted; the same command resumes."
+    stop = "; the same command resumes."
     return _status(do, output or Output(), stop, again, every=False)
 
 
 def _status(do: Callable[[], int], output: Output, stop: str, again: str, every: bool) -> int:
     with console.any_text():
         try:
-            return do()
+            with interruption.handled():
+                return do()
         except UserError as error:
             sentence = str(error)
+        except interruption.Interrupted as interrupted:
+            with contextlib.suppress(OSError):  # the terminal may be closed
+                print(f"{interrupted}{stop}", file=sys.stderr, flush=True)
+            return interrupted.status
         except KeyboardInterrupt:
-            print(stop, file=sys.stderr)
+            print(f"Stopped{stop}", file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:  # the reader of the output, such as `head`, has ended
             with contextlib.suppress(OSError, ValueError):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from remedis import files
 from remedis.data import canonical_ids
+from remedis.data.scanned_files import ScannedFiles
 from remedis.data.tables import columns, header, missing, spreadsheet, table_form
 from remedis.data.tables.strings import STRING, blank_as_missing
 from remedis.data.tables.table_form import AS_FOUND, TableForm
@@ -55,6 +56,7 @@ class Manifest:
       policies: for each label, the policies for `uncertain` and `unmentioned` values.
       packed_from: name of the data set that `remedis prepare` packed the images from (see
         `fingerprints.id_space`); empty for images that are not packed.
+      scanned: the files as a scan has found them; None before it.
 
     Raises:
       UserError: a column is missing, a label or split has another value, or a path is missing or
@@ -67,6 +69,7 @@ class Manifest:
     source: str
     policies: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     packed_from: str = ""
+    scanned: ScannedFiles | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -124,6 +127,17 @@ class Manifest:
         """Returns the path of every image, joined to `root`, in order."""
         root = os.fspath(self.root)
         return [os.path.join(root, path) for path in self.table["path"]]
+
+    def check_unchanged(self, rows: npt.NDArray[np.int64] | None = None) -> None:
+        """Raises a UserError if a file is not the one that was scanned any longer.
+
+        Args:
+          rows: numbers of the images to check; None for all.
+        """
+        if self.scanned is None:
+            return
+        paths = self.absolute_paths()
+        self.scanned.check(paths if rows is None else [paths[row] for row in rows])
 
     def targets(self) -> np.ndarray:
         """Returns the labels, [rows, labels] float32: 1, 0, NaN, and -1 if kept uncertain."""

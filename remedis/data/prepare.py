@@ -155,6 +155,8 @@ def _examples(
         image = tf.clip_by_value(preprocess(load(row)), 0.0, 1.0)
         return {"png": tf.io.encode_png(tf.cast(tf.round(image * 255.0), tf.uint8))}
 
+    # AutoGraph writes Python files, which a killed process leaves behind.
+    encoded = tf.autograph.experimental.do_not_convert(encoded)
     rows = tf.data.Dataset.range(len(manifest))
     images = readable(rows.map(encoded, PARALLEL, deterministic=True).prefetch(16))
     table = manifest.table.drop(columns="split").assign(path=manifest.absolute_paths())
@@ -166,3 +168,5 @@ def _examples(
             values = {name: column[row] for name, column in columns.items()}
             yield row, {**values, feature: image["png"].numpy()}
             report(row + 1, "images")
+    # The hashes of the originals are those of the scan.
+    manifest.check_unchanged()

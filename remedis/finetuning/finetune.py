@@ -132,6 +132,8 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
     result = method.fit(settings, run, distribution, trainable, data, train_ops, eval_ops)
     if not distribution.chief:
         return
+    for split in (data.train, data.validation, data.test):
+        split.check_unchanged()
     classifier, labels = result.classifier, result.classifier.labels
     fitted_calibration = calibration.fit(
         result.validation_logits,

@@ -12,6 +12,7 @@ from scipy import special
 from remedis.data.batches import sampling
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
+from remedis.data.batches.used_images import UsedImages
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.evaluation.ranking import log_odds
@@ -201,6 +202,7 @@ class GradientFit:
             validate,
             # A forward pass is about a third of a step, which has a backward pass, too.
             evaluation_steps=len(data.validation) / batch_size / 3,
+            images=UsedImages(data.train),
         )
         classifier = exportable(self._model, settings)
         logits = self._logits if classifier is self._model.classifier else logits_of(classifier)

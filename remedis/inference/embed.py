@@ -108,7 +108,10 @@ def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tenso
             f"{spelled('embedding', 'embedding')}."
         )
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)],
+        autograph=False,  # it writes Python files, which a killed process leaves behind
+    )
     def compute(images: tf.Tensor) -> tf.Tensor:
         unpooled = backbone(images, training=False)
         return tf.reduce_mean(backbone.norm(unpooled) if normalised else unpooled, [1, 2])

@@ -96,7 +96,8 @@ class EmbeddingStore:
           title: of the progress.
 
         Raises:
-          UserError: an image has no hash or cannot be read, or the store cannot be written to.
+          UserError: an image has no hash, cannot be read or has changed since it was scanned, or
+            the store cannot be written to.
         """
         wanted = pd.Series(list(hashes), dtype=object)
         if len(wanted) != len(manifest):
@@ -151,6 +152,8 @@ class EmbeddingStore:
                 done += len(rows[-1])
                 late = time.monotonic() - last_shard > SHARD_SECONDS
                 if done - stored >= SHARD_ROWS or done == len(manifest) or late:
+                    # Stored under the hash of the scan, another image would stay there for ever.
+                    manifest.check_unchanged(np.arange(stored, done))
                     shard_names, shard_rows = names[stored:done], np.concatenate(rows)
                     _write(folder, shard_names, shard_rows)
                     known.update(zip(shard_names.tolist(), shard_rows, strict=True))

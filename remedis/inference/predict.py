@@ -36,16 +36,21 @@ def predict(
       batch_size: images per batch.
       title: of the progress bar; None for no bar.
       cache: of this manifest's images, if they are scored several times.
+
+    Raises:
+      UserError: an image cannot be read, or has changed since it was scanned.
     """
     scores, done = [], 0
     batches = readable(evaluation_batches(manifest, preprocess, batch_size, cache))
     if title is None:
-        return np.concatenate([outputs(batch["image"]) for batch in batches])
-    with progress(title, len(manifest)) as report:
-        for batch in batches:
-            scores.append(outputs(batch["image"]).numpy())
-            done += len(scores[-1])
-            report(done, "images")
+        scores = [outputs(batch["image"]).numpy() for batch in batches]
+    else:
+        with progress(title, len(manifest)) as report:
+            for batch in batches:
+                scores.append(outputs(batch["image"]).numpy())
+                done += len(scores[-1])
+                report(done, "images")
+    manifest.check_unchanged()
     return np.concatenate(scores)
 
 

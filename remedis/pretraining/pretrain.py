@@ -13,6 +13,7 @@ import ml_collections
 from remedis import files, limits
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
+from remedis.data.batches.used_images import UsedImages
 from remedis.errors import UserError
 from remedis.models import backbone as backbones
 from remedis.options import spelled_for
@@ -97,6 +98,7 @@ def _pretrain(settings: PretrainingSettings, run: RunDirectory, distribution: Di
     )
     if not distribution.chief:
         return
+    unlabelled.manifest.check_unchanged()
     best_step = int(state.best_step)
     # The initial weights may have seen more images, and the labels of the probe chose the step.
     seen = SeenImages.from_checkpoint(settings.network.checkpoint)
@@ -218,6 +220,7 @@ def _train(
         evaluation_steps=0
         if online_probe is None
         else online_probe.images / (2 * settings.batch_size) / 3,
+        images=UsedImages(unlabelled.manifest, all_rows=unlabelled.partners is not None),
     )
 
 

@@ -29,6 +29,7 @@ _OLD_BEST = "best"
 _BEST = re.compile(r"(best(?:-\d+)?)\.(?:index|data-\d+-of-\d+)")
 # Errors of TensorFlow for a checkpoint of other variables.
 _OTHER = (AssertionError, ValueError, tf.errors.OpError)
+_AWAITS_EVALUATION = "awaits_evaluation"
 
 
 class TrainingState:
@@ -42,6 +43,7 @@ class TrainingState:
       best_step: step of the best score so far, -1 before the first.
       best_score: that score, negative infinity before the first.
       damage: sentences about damaged files that `restore` did without.
+      awaits_evaluation: 1 if a signal ended the training between a step and its evaluation, else 0.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class TrainingState:
         self.step = tf.Variable(0, dtype=tf.int64, name="step")
         self.best_step = tf.Variable(-1, dtype=tf.int64, name="best_step")
         self.best_score = tf.Variable(float("-inf"), dtype=tf.float64, name="best_score")
+        self.awaits_evaluation = tf.Variable(0, dtype=tf.int64, name=_AWAITS_EVALUATION)
         self._directory = pathlib.Path(directory)
         self._last, self._bests = self._directory / "last", self._directory / "best"
         self._writes = writes
@@ -80,14 +83,17 @@ class TrainingState:
         self._best = tf.train.Checkpoint(variables=values)
         # What an evaluation sees, and so what is the best if the last step was the best.
         self._evaluated = tf.train.Checkpoint(variables=dict(averages or values))
-        self._state = tf.train.Checkpoint(
-            variables=values,
-            optimizer=slots,
-            averages=dict(averages or {}),
-            step=self.step,
-            best_step=self.best_step,
-            best_score=self.best_score,
-        )
+        parts = {
+            "variables": values,
+            "optimizer": slots,
+            "averages": dict(averages or {}),
+            "step": self.step,
+            "best_step": self.best_step,
+            "best_score": self.best_score,
+        }
+        # Version 0.1 always evaluated before it saved.
+        self._state_of_0_1 = tf.train.Checkpoint(**parts)
+        self._state = tf.train.Checkpoint(**parts, **{_AWAITS_EVALUATION: self.awaits_evaluation})
         self.damage: list[str] = []
         self._kept: dict[int, int] = {}  # best step of each state that is kept, by its step
 
@@ -185,8 +191,12 @@ class TrainingState:
         # The score is infinite before the first evaluation.
         if reason := tensors.damage(prefix, may_be_infinite="best_score"):
             return f"{prefix} is damaged or unfinished ({reason})"
+        self.awaits_evaluation.assign(0)
         try:
-            self._state.restore(os.fspath(prefix)).assert_consumed()
+            stored = {name for name, _ in tf.train.list_variables(os.fspath(prefix))}
+            has_mark = any(name.startswith(f"{_AWAITS_EVALUATION}/") for name in stored)
+            state = self._state if has_mark else self._state_of_0_1
+            state.restore(os.fspath(prefix)).assert_consumed()
         except _OTHER as error:
             return f"{prefix} is of another training ({tensors.first_line(error)})"
         if int(self.step) != step:

@@ -154,6 +154,10 @@ class Distribution:
                 "of them read the same directory, and start them again."
             )
 
+    def any(self, flag: bool) -> bool:
+        """Returns whether the flag of any worker is true; all workers get the same answer."""
+        return flag if self.workers == 1 else bool(self.gathered(np.array([flag], np.int32)).any())
+
     def wait(self) -> None:
         """Waits until all workers have reached this point."""
         self.gathered(np.zeros(1, np.float32))

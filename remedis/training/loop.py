@@ -1,5 +1,6 @@
 """The training loop, resumable at any step with the same end result."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -10,15 +11,20 @@ from typing import Any
 
 import tensorflow as tf
 
-from remedis import writing
+from remedis import interruption, writing
 from remedis.data.batches.pipeline import readable
+from remedis.data.batches.used_images import UsedImages
 from remedis.errors import UserError
 from remedis.progress import SECONDS_BETWEEN_LINES, duration, progress
 from remedis.training.checkpoints import TrainingState
+from remedis.training.distribution import WorkerLost
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Trainer
 
 _LOG = logging.getLogger(__name__)
+# A cluster tells all workers to stop, but not in the same moment.
+_SECONDS_BETWEEN_SIGNALS = 5.0
+_TRAIN = "train/"
 
 
 class Diverged(UserError):
@@ -84,12 +90,18 @@ def train(
     evaluate: Callable[[], tuple[float, dict[str, float | None]]] | None,
     observe: Callable[[int, Mapping[str, float]], None] | None = None,
     evaluation_steps: float = 0.0,
+    images: UsedImages | None = None,
 ) -> TrainingState:
     """Trains, and ends with the variables of the best evaluation.
 
     After its second step a process says how long the training will take: the first step traces
     functions, the second is timed. A step that is only timed, and not applied, would be known no
     earlier.
+
+    A signal that `interruption` handles ends the training after the step in work, with a
+    checkpoint. An evaluation in work is given up, and done first when the training resumes. Several
+    workers stop after the same step, whichever of them got the signal, and finish an evaluation,
+    since they wait for each other in it.
 
     Args:
       run: the directory for `checkpoints/`, `metrics.jsonl` and TensorBoard's events. Training
@@ -103,13 +115,17 @@ def train(
       observe: called at every logged step with its number, the loss and the scalars that the
         objective monitors; raises a UserError to end the training.
       evaluation_steps: the time of an evaluation in steps of training, for the expected time.
+      images: told the field `index` of each batch, and asked before each checkpoint whether these
+        images are unchanged; None for batches without it.
 
     Returns:
       The state at the end, with the best variables restored.
 
     Raises:
       Diverged: the loss or a weight is no longer finite.
-      UserError: an image can no longer be read, or a checkpoint cannot be written.
+      Interrupted: a signal asked for the end.
+      UserError: an image can no longer be read or has changed, or a checkpoint cannot be written.
+      WorkerLost: a signal asked another worker for the end.
     """
     learner, averages, distribution = trainer.learner, trainer.averages, trainer.distribution
     variables = {**learner.trained, **learner.statistics}
@@ -128,7 +144,12 @@ def train(
         _LOG.info(f"Resuming from step {int(state.step)} of {plan.steps}.")
     first = int(state.step)
     distribution.check_same(first, "step to resume from")
-    run.rewrite_metrics(row for row in run.read_metrics() if row["step"] <= first)
+    last_row = first + 1, False
+    if int(state.awaits_evaluation):
+        last_row = first, True  # its evaluation is repeated, and logged once more
+    run.rewrite_metrics(
+        row for row in run.read_metrics() if (row["step"], not _is_of_training(row)) < last_row
+    )
     writer = tf.summary.create_file_writer(str(run / "tensorboard"))
 
     def log(step: int, row: dict[str, Any]) -> None:
@@ -139,35 +160,68 @@ def train(
                     if value is not None:
                         tf.summary.scalar(name, value)
 
-    with progress("Training", plan.steps, first) as report:
+    def evaluated(step: int) -> str:
+        """Evaluates the current weights; returns the score in words."""
+        state.awaits_evaluation.assign(1)
+        score, values = float(step), dict[str, float | None]()
+        with averages.in_place():
+            if evaluate is not None:
+                # Another worker would wait for this one's part of the evaluation.
+                alone = distribution.workers == 1
+                with end.at_once() if alone else contextlib.nullcontext():
+                    score, values = evaluate()
+            state.offer(score)
+        state.awaits_evaluation.assign(0)
+        if evaluate is None:
+            return ""
+        log(step, values)
+        return f", validation {score:.3f}, best {float(state.best_score):.3f}"
+
+    def save() -> None:
+        if images is not None:
+            images.check()
+        with writing.written(run.path):
+            writer.flush()
+        state.save()
+
+    with progress("Training", plan.steps, first) as report, interruption.deferred() as end:
         clock, score_text = _Clock(plan, first, evaluation_steps), ""
+        if int(state.awaits_evaluation):
+            score_text = evaluated(first)
         # A run killed after its last step has no step left.
         last = first if plan.ends(first, int(state.best_step)) else plan.steps
         for step, batch in enumerate(readable(batches(first, last)), start=first + 1):
             value, rate, monitored = trainer.step(batch, step)
             state.step.assign(step)
+            if images is not None:
+                images.add(batch["index"])
             clock.stepped(step, value)
-            if plan.logs(step) or plan.checkpoints(step):
+            stops = distribution.any(end.number is not None)
+            if plan.logs(step) or plan.checkpoints(step) or stops:
                 number = float(value)
                 if not (math.isfinite(number) and state.finite()):
                     raise Diverged(_diverged(run, step, number))
             if plan.logs(step):
                 scalars = {"loss": number, **{name: float(v) for name, v in monitored.items()}}
                 row = {**scalars, "learning_rate": float(rate)}
-                log(step, {f"train/{name}": value for name, value in row.items()})
+                log(step, {f"{_TRAIN}{name}": value for name, value in row.items()})
                 if observe is not None:
                     observe(step, scalars)
             if plan.evaluates(step):
-                with averages.in_place():
-                    score, values = (float(step), {}) if evaluate is None else evaluate()
-                    state.offer(score)
-                if evaluate is not None:
-                    log(step, dict(values))
-                    score_text = f", validation {score:.3f}, best {float(state.best_score):.3f}"
-            if plan.checkpoints(step):
+                state.awaits_evaluation.assign(1)
+                if not stops:
+                    try:
+                        score_text = evaluated(step)
+                    except interruption.Interrupted:
+                        stops = True
+                    stops = distribution.any(stops or end.number is not None)
+            if plan.checkpoints(step) or stops:
+                save()
+            if stops:
                 with writing.written(run.path):
-                    writer.flush()
-                state.save()
+                    writer.close()
+                distribution.wait()  # an end tears the others from their work
+                raise _stopped(end, f"after step {step:,} of {plan.steps:,}")
             report(step, functools.partial(clock.words, step, value, score_text))
             clock.finished(step)
             if plan.ends(step, int(state.best_step)):
@@ -182,6 +236,24 @@ def train(
     if distribution.chief:
         state.restore_best()
     return state
+
+
+def _is_of_training(row: Mapping[str, Any]) -> bool:
+    """Returns whether a row of `metrics.jsonl` is of a step, not of an evaluation."""
+    return any(name.startswith(_TRAIN) for name in row)
+
+
+def _stopped(end: interruption.Deferral, where: str) -> BaseException:
+    """Returns the error for a signal to this worker, or to another one."""
+    until = time.monotonic() + _SECONDS_BETWEEN_SIGNALS
+    while end.number is None and time.monotonic() < until:
+        time.sleep(0.1)
+    if end.number is not None:
+        return interruption.Interrupted(end.number, where)
+    return WorkerLost(
+        f"Another worker was stopped by a signal {where}; all resume from the checkpoint of this "
+        "step once it is started again."
+    )
 
 
 class _Clock:

@@ -105,7 +105,8 @@ def decode_and_prepare(preprocess: Preprocess, image_bytes: tf.Tensor) -> tf.Ten
     def one(contents: tf.Tensor) -> tf.Tensor:
         return preprocess(decode_image(contents))
 
-    size = tf.function(one).get_concrete_function(tf.TensorSpec([], tf.string)).output_shapes
+    traced = tf.function(one, autograph=False)
+    size = traced.get_concrete_function(tf.TensorSpec([], tf.string)).output_shapes
     if size.is_fully_defined():
         return tf.map_fn(one, filled, fn_output_signature=tf.TensorSpec(size))[:count]
 

@@ -237,10 +237,10 @@ class ServedClassifier(ServedModel):
             lambda images: classifier.outputs(images, calibration), trainings=(False, True, None)
         )
         names = list(classifier.labels)
-        self.label_names = tf.function(lambda: tf.constant(names), input_signature=[])
+        self.label_names = _graph(lambda: tf.constant(names), input_signature=[])
         values = {kind: np.asarray(v, np.float32) for kind, v in (thresholds or {}).items()}
         self._thresholds = values
-        self.thresholds = tf.function(
+        self.thresholds = _graph(
             lambda: {kind: tf.constant(value) for kind, value in values.items()}, input_signature=[]
         )
         self._serve_bytes(preprocess, self.__call__)
@@ -250,7 +250,7 @@ class ServedClassifier(ServedModel):
 
         Without thresholds the last is left out, since a signature must return something.
         """
-        names = tf.function(lambda: {"label_names": self.label_names()}, input_signature=[])
+        names = _graph(lambda: {"label_names": self.label_names()}, input_signature=[])
         signatures = {
             "serving_default": signature(self.__call__, images="images"),
             **super().saved_signatures(),

@@ -1,5 +1,7 @@
 """The loop on a problem of two numbers, whose solution is known in closed form."""
 
+import os
+import signal
 import time
 
 import numpy as np
@@ -7,8 +9,10 @@ import pytest
 import tensorflow as tf
 from loop_problem import Problem, Pull, numpy_twin
 
+from remedis import interruption
 from remedis.errors import UserError
 from remedis.training import loop
+from remedis.training.checkpoints import TrainingState
 
 
 def test_is_sgd_with_momentum_and_logs_what_each_step_had(tmp_path):
@@ -94,6 +98,92 @@ def test_goes_on_where_it_stopped_with_the_same_end(tmp_path, stopped, ema):
     assert again.asked == [(last, 12)]
     assert again.rows() == whole.rows()
     np.testing.assert_array_equal(again.weight, whole.weight)
+
+
+def interrupted_at(problem, step, within="batch"):
+    """Has SIGTERM come while a step is in work, or while it is evaluated."""
+    evaluate, batches = problem.evaluate, problem.batches
+
+    def ask():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)  # the handler runs between two operations
+
+    def batches_with_a_signal(first, last):
+        for number, batch in enumerate(batches(first, last), start=first + 1):
+            if number == step and within == "batch":
+                ask()
+            yield batch
+
+    def evaluate_with_a_signal():
+        if len(problem.rows()) and problem.rows()[-1]["step"] == step and within == "evaluation":
+            ask()
+        return evaluate()
+
+    problem.batches, problem.evaluate = batches_with_a_signal, evaluate_with_a_signal
+
+
+@pytest.mark.parametrize(
+    ("step", "within"),
+    [(1, "batch"), (5, "batch"), (8, "batch"), (8, "evaluation"), (12, "evaluation")],
+)
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_a_signal_keeps_the_step_in_work_and_changes_no_number(tmp_path, step, within, ema):
+    whole, part = Problem(tmp_path / "whole"), Problem(tmp_path / "part")
+    whole.train(ema=ema)
+    interrupted_at(part, step, within)
+    with pytest.raises(interruption.Interrupted) as ended, interruption.handled():
+        part.train(ema=ema)
+    assert str(ended.value) == f"Stopped by SIGTERM after step {step} of 12"
+    again = Problem(tmp_path / "part")
+    state = again.train(ema=ema)
+    assert again.asked == [(step, 12)]
+    assert again.rows() == whole.rows()
+    assert int(state.best_step) == 12
+    np.testing.assert_array_equal(again.weight, whole.weight)
+
+
+def test_an_evaluation_that_was_given_up_is_logged_once(tmp_path):
+    whole, part = Problem(tmp_path / "whole"), Problem(tmp_path / "part")
+    whole.train()
+    interrupted_at(part, 8, "evaluation")
+    with pytest.raises(interruption.Interrupted), interruption.handled():
+        part.train()
+    killed = Problem(tmp_path / "part", bad_from=8)  # after the evaluation, without a checkpoint
+    with pytest.raises(UserError, match="diverged"):
+        killed.train()
+    again = Problem(tmp_path / "part")
+    again.train()
+    assert again.asked == [(8, 12)]
+    assert again.rows() == whole.rows()
+
+
+def test_patience_counts_the_evaluation_that_a_signal_gave_up(tmp_path):
+    scores = [0.5, 0.7, 0.6, 0.6]
+    part = Problem(tmp_path / "run", scores=scores[:3])
+    interrupted_at(part, 8, "evaluation")
+    with pytest.raises(interruption.Interrupted), interruption.handled():
+        part.train(evaluate_every=2, patience=2)
+    again = Problem(tmp_path / "run", scores=scores[3:])
+    assert int(again.train(evaluate_every=2, patience=2).best_step) == 4
+    assert again.asked == [(8, 8)]
+
+
+def test_a_checkpoint_of_version_0_1_resumes(tmp_path, monkeypatch):
+    prepare = TrainingState.__init__
+
+    def without_the_mark(state, *arguments, **keywords):
+        prepare(state, *arguments, **keywords)
+        state._state = state._state_of_0_1
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingState, "__init__", without_the_mark)
+        Problem(tmp_path / "run").train(steps=6, evaluate_every=6)
+    latest = TrainingState.latest(tmp_path / "run" / "checkpoints")
+    assert not [name for name, _ in tf.train.list_variables(latest) if "awaits" in name]
+    again = Problem(tmp_path / "run")
+    again.train()
+    assert again.asked == [(6, 12)]
+    np.testing.assert_allclose(again.weight, numpy_twin(12)[0], rtol=1e-5)
 
 
 def test_a_finished_training_only_brings_back_the_best(tmp_path):

@@ -1,5 +1,6 @@
 """The scan of all images before training: presence, decoding and measures, kept in a cache."""
 
+import dataclasses
 import logging
 import os
 import pathlib
@@ -14,6 +15,7 @@ from remedis.data import readers, similar_paths
 from remedis.data.checks import look_hashes
 from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
 from remedis.data.manifest import Manifest
+from remedis.data.scanned_files import ScannedFiles
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, counted, quoted, some
 from remedis.progress import progress
@@ -142,7 +144,8 @@ def quarantine(
         the list of an earlier run is removed.
 
     Returns:
-      The manifest without the bad images, and the list: `path` and `fault`, one sentence each.
+      The manifest without the bad images, which knows its files as they were scanned
+      (`Manifest.check_unchanged`), and the list: `path` and `fault`, one sentence each.
 
     Raises:
       UserError: more than `limit` of the images are bad, or all of them.
@@ -150,7 +153,7 @@ def quarantine(
     bad = scanned.loc[scanned["fault"].notna(), ["path", "fault"]].reset_index(drop=True)
     if not len(bad):
         pathlib.Path(report).unlink(missing_ok=True)
-        return manifest, bad
+        return _with_files(manifest, scanned), bad
     with files.whole_file(report) as temporary:
         temporary.write_text(csv_text.from_frame(bad), encoding="utf-8")
     if len(bad) > limit * len(manifest) or len(bad) == len(manifest):
@@ -161,7 +164,15 @@ def quarantine(
             f"{limit:.1%}. {some(listed, limit=3)}. {similar and similar + ' '}All are listed in "
             f"{report}; repair or remove them, or raise the limit."
         )
-    return manifest.without(bad["path"].tolist()), bad
+    good = scanned[scanned["fault"].isna()]
+    return _with_files(manifest.without(bad["path"].tolist()), good), bad
+
+
+def _with_files(manifest: Manifest, scanned: pd.DataFrame) -> Manifest:
+    """Returns the manifest with size and time of its files; `scanned` has its rows in its order."""
+    sizes, mtimes_ns = (scanned[name].to_numpy(dtype=np.int64) for name in ("size", "mtime_ns"))
+    seen = ScannedFiles(manifest.absolute_paths(), sizes, mtimes_ns)
+    return dataclasses.replace(manifest, scanned=seen)
 
 
 def about_missing_files(root: files.Path, bad: pd.DataFrame) -> str:
