@@ -136,6 +136,21 @@ def test_splits_outside_the_experiment_and_sites_stay(make, datasets, tmp_path):
     assert twice.packed_from == once.packed_from == fingerprints.id_space(manifest)
 
 
+def test_an_image_replaced_while_packing_leaves_no_data_set(datasets, tmp_path, monkeypatch):
+    folder = shutil.copytree(datasets["csv"], tmp_path / "data")
+    manifest = sources.load("csv", folder, ["pneumonia"])
+    encode = tf.io.encode_png
+
+    def replacing(image):
+        pathlib.Path(manifest.absolute_paths()[0]).touch()  # when the graph is made
+        return encode(image)
+
+    monkeypatch.setattr(tf.io, "encode_png", replacing)
+    with pytest.raises(UserError, match="was written again since it was scanned, on "):
+        prepare.prepare(manifest, parse("resize(8)"), tmp_path / "out", "changed")
+    assert not (tmp_path / "out").exists()
+
+
 KILLED = """
 import os, signal, sys
 from remedis.data import manifest, prepare

@@ -58,6 +58,19 @@ def _ask(store, compute, manifest, hashes, key="k"):
     return EmbeddingStore(store).embeddings(compute, key, manifest, hashes, PREPROCESS, 3)
 
 
+def test_the_embedding_of_another_image_is_not_stored_under_the_old_hash(tmp_path, manifest):
+    scanned = scan.scan(manifest)
+    images, _ = scan.quarantine(manifest, scanned, 0, tmp_path / "bad_images.csv")
+
+    def replacing(pixels):
+        Image.fromarray(np.zeros((5, 5), np.uint8)).save(tmp_path / "4.png")
+        return Counted()(pixels)
+
+    with pytest.raises(UserError, match=r"4\.png' has changed since it was scanned"):
+        _ask(tmp_path / "store", replacing, images, scanned["sha256"])
+    assert not list((tmp_path / "store").rglob("*.npz"))
+
+
 def test_each_image_is_computed_once(tmp_path, manifest, hashes):
     compute = Counted()
     first = _ask(tmp_path / "store", compute, manifest, hashes)
