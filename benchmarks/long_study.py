@@ -86,7 +86,7 @@ def measured(study: Any, workdir: pathlib.Path) -> dict[str, list[tuple[float, i
         write(store, cell, *results)
         found.setdefault(cell.mode, []).append(usage())
 
-    CellStore.write = written  # type: ignore[method-assign]
+    CellStore.write = written  # type: ignore[assignment,method-assign]
     try:
         label_budget.run(study, workdir)
     finally:
