@@ -134,10 +134,10 @@ class Manifest:
         Args:
           rows: numbers of the images to check; None for all.
         """
-        if self.scanned is None:
-            return
-        paths = self.absolute_paths()
-        self.scanned.check(paths if rows is None else [paths[row] for row in rows])
+        if self.scanned is not None:
+            paths = self.table["path"] if rows is None else self.table["path"].iloc[rows]
+            root = os.fspath(self.root)
+            self.scanned.check(os.path.join(root, path) for path in paths)
 
     def targets(self) -> np.ndarray:
         """Returns the labels, [rows, labels] float32: 1, 0, NaN, and -1 if kept uncertain."""
