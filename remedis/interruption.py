@@ -134,6 +134,16 @@ def deferred() -> Iterator[Deferral]:
         raise Interrupted(handler.number)
 
 
+def handle_again() -> None:
+    """Installs the handlers again, if this is within `handled`, after a library has replaced them.
+
+    TensorFlow's workers tell each other of SIGTERM by a handler in C++, which nothing here uses.
+    """
+    handler = _HANDLER.get()
+    if handler is not None:
+        handler.install()
+
+
 class _Handler:
     """The handler of the signals, and a thread that watches whether the process ends.
 
@@ -144,6 +154,7 @@ class _Handler:
     def __init__(self) -> None:
         self.number: int | None = None
         self.raises, self.deferred, self.raised = True, False, False
+        self._numbers: list[int] = []
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -151,23 +162,26 @@ class _Handler:
         end, told = os.pipe()
         os.set_blocking(told, False)
         watcher = threading.Thread(target=self._watch, args=(end,), daemon=True)
-        before = {
-            number: signal.signal(number, self._receive)
-            for number in SIGNALS
-            if signal.getsignal(number) not in (signal.SIG_IGN, None)
-        }
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self._numbers = [n for n in SIGNALS if before[n] not in (signal.SIG_IGN, None)]
+        self.install()
         wakeup = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
         watcher.start()
         try:
             yield
         finally:
             signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number in self._numbers:
+                signal.signal(number, before[number])
             os.write(told, _END)
             watcher.join()
             os.close(told)
             os.close(end)
+
+    def install(self) -> None:
+        """Makes this the handler of all signals that are not ignored."""
+        for number in self._numbers:
+            signal.signal(number, self._receive)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         self.number = self.number or number

@@ -107,6 +107,18 @@ def test_an_ignored_signal_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+def test_handlers_come_back_after_a_library_replaced_them():
+    def work():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        interruption.handle_again()
+        send(signal.SIGTERM)
+        time.sleep(10)
+
+    with pytest.raises(interruption.Interrupted), interruption.handled():
+        work()
+    interruption.handle_again()  # changes nothing outside
+
+
 def test_the_library_alone_changes_no_handler():
     before = signal.getsignal(signal.SIGTERM)
     with interruption.deferred() as end, end.at_once():

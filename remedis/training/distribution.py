@@ -8,16 +8,17 @@ and image, not on the worker.
 
 import contextlib
 import dataclasses
+import functools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
 from typing_extensions import TypedDict
 
-from remedis import json_records
+from remedis import interruption, json_records
 from remedis.errors import UserError, unknown_choice
 from remedis.json_records import Expect, Name
 
@@ -96,6 +97,7 @@ class Distribution:
                 f"Worker {worker} of {workers} could not join the others of TF_CONFIG "
                 f"({type(error).__name__}); start all of them, and check the addresses."
             ) from error
+        interruption.handle_again()  # TensorFlow has put a handler of SIGTERM of its own there
         return cls(strategy, worker, workers)
 
     @property
@@ -156,7 +158,21 @@ class Distribution:
 
     def any(self, flag: bool) -> bool:
         """Returns whether the flag of any worker is true; all workers get the same answer."""
-        return flag if self.workers == 1 else bool(self.gathered(np.array([flag], np.int32)).any())
+        if self.workers == 1:
+            return flag
+        # Traced once: `gathered` traces a function in each call, which takes as long as a step.
+        flags = self._sum(tf.constant(float(flag)))
+        return bool(self.strategy.experimental_local_results(flags)[0] > 0)
+
+    @functools.cached_property
+    def _sum(self) -> Callable[[tf.Tensor], Any]:
+        def on_replica(value: tf.Tensor) -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(value))
+
+        return tf.function(
+            lambda value: self.strategy.run(on_replica, args=(value,)), autograph=False
+        )
 
     def wait(self) -> None:
         """Waits until all workers have reached this point."""
