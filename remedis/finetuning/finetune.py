@@ -43,7 +43,7 @@ from remedis.training import checks, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
-from remedis.zoo import resolve, save_classifier
+from remedis.zoo import resolve, save_classifier, shared_names
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -217,7 +217,9 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         calibration=fitted_calibration.to_json(),
         seen=seen.extended(data.learnt_from()),
         label_policies={"source": settings.data.source, **settings.data.policies.to_json()},
-        performance=performance_summary(of_test, f"the test split of {data.summary['source']}"),
+        performance=performance_summary(
+            of_test, f"the test split of {shared_names.base_name(data.summary['source'])}"
+        ),
         overwrite=True,
     )
     results = {

@@ -25,7 +25,7 @@ from remedis.evaluation.thresholds import KINDS, Thresholds, choose_by_log_odds,
 from remedis.inference.exported import ExportedClassifier
 from remedis.inference.rescore import Scored
 from remedis.options import label_text, spelled
-from remedis.zoo import save_classifier
+from remedis.zoo import save_classifier, shared_names
 from remedis.zoo.pixel_range import CHECKED
 
 METHODS = tuple(name for name in calibration.METHODS if name != "none")
@@ -206,7 +206,7 @@ def recalibrate(
         left_out=(),
         task=description.task,
     )
-    source = scored.manifest.source
+    source = shared_names.base_name(scored.manifest.source)  # the export may leave the machine
     fitted = _with_old_fits(fitted, old, description.calibration, labels, source)
     old_thresholds = description.thresholds
     if keep_thresholds:

@@ -24,6 +24,7 @@ from remedis.inference import run_policies
 from remedis.inference.embed import readable_images
 from remedis.inference.exported import ExportedClassifier, seen_by
 from remedis.options import spelled
+from remedis.zoo import shared_names
 
 _LOG = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ def evaluate(
     manifest, description = scored.manifest, exported.description
     table = scored.table.assign(split="test")
     results = {
-        "title": f"{description.name} on {manifest.source}",
+        "title": f"{description.name} on {shared_names.of_absolute(manifest.source)}",
         "random_weights": description.provenance.random,
         "model": str(exported.folder),
         "checkpoint": description.provenance.to_json(),

@@ -11,6 +11,7 @@ from remedis.reporting.figures import RED
 from remedis.reporting.leak_receipt import receipt
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.page_content import Drawing, Table
+from remedis.zoo import shared_names
 
 _KINDS = {"youden": "Youden", "target_sensitivity": "target"}
 _CALIBRATION = {
@@ -256,9 +257,9 @@ def _counts(data: Mapping[str, Any]) -> Table:
         [str(split), *(f"{row[name]:,}" if name in row else "" for name in columns)]
         for split, row in counts.items()
     ]
+    source = shared_names.of_absolute(data.get("source", "not recorded"))
     return Table(
-        f"Source {data.get('source', 'not recorded')}: images, patients and positive images by "
-        "split.",
+        f"Source {source}: images, patients and positive images by split.",
         ["split", *columns],
         rows,
         "numbers",
@@ -286,7 +287,7 @@ def _weights(results: Mapping[str, Any]) -> dict[str, str]:
             found[f"{name}, file"] = f"{step.get('file')}, SHA-256 {step['sha256']}"
         step, name = step.get("parent"), f"{name}, started from"
     if results.get("model"):
-        found["model"] = str(results["model"])
+        found["model"] = shared_names.of_absolute(str(results["model"]))
     if "best_step" in results:
         found["training"] = (
             f"{results['steps']:,} steps; the weights of step {results['best_step']:,} were kept"

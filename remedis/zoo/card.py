@@ -1,4 +1,8 @@
-"""The model card of an exported folder, as Markdown."""
+"""The model card of an exported folder, as Markdown.
+
+Names and sentences of the description may come from elsewhere: they are text without markup here
+(`markdown_text`).
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,6 +11,8 @@ from remedis.evaluation.choice_sentences import calibration_sentence, fits, thre
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import KINDS
 from remedis.models.architectures import Architecture
+from remedis.zoo import markdown_text
+from remedis.zoo.markdown_text import code, row
 from remedis.zoo.provenance import Provenance
 
 NOT_A_DEVICE = "Research software, not a diagnostic device: no output of it may guide care."
@@ -33,11 +39,26 @@ _METHODS = {
 }
 
 
-def text(description: dict[str, Any]) -> str:
-    """Returns the card for the content of a `remedis.json`."""
+# The content of `seen_images.FILE`, for those to whom the folder is given.
+_SEEN = (
+    "`seen.json` lets whoever has it find out whether an image file, a copy of an image, or a "
+    "patient id was among the images that the model was trained, chosen or calibrated on. Checks "
+    "for leaks need it. The ids are hashed with a salt that stands in the file, so that short ids "
+    "can be found by trying all of them. Delete the file before the folder is given to others if "
+    "that is too much; the model works without it."
+)
+
+
+def text(description: dict[str, Any], with_seen_images: bool = False) -> str:
+    """Returns the card for the content of a `remedis.json`.
+
+    Args:
+      description: the content.
+      with_seen_images: whether the folder has a `seen.json`.
+    """
     provenance = description["provenance"]
     sections = [
-        f"# {description['name']}",
+        f"# {markdown_text.text(description['name'])}",
         _warning(provenance),
         f"> {NOT_A_DEVICE}",
         "## Weights\n\n" + _origin(provenance),
@@ -50,6 +71,8 @@ def text(description: dict[str, Any]) -> str:
         sections.append(
             "## The published checkpoint of this name\n\n" + _record(record, provenance)
         )
+    if with_seen_images:
+        sections.append("## The images it has seen\n\n" + _SEEN)
     versions = ", ".join(f"{name} {version}" for name, version in description["software"].items())
     sections.append(f"Written by {versions}; the same facts as data: `remedis.json`.")
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -76,11 +99,11 @@ def _warning(provenance: dict[str, Any]) -> str:
 def _origin(provenance: dict[str, Any]) -> str:
     lines = []
     for step in _lineage(provenance):
-        lines.append(f"- {step['description']}")
+        lines.append(f"- {markdown_text.text(step['description'])}")
         if step.get("sha256"):
-            lines.append(f"  - read from `{step['file']}`, SHA-256 `{step['sha256']}`")
+            lines.append(f"  - read from {code(step['file'])}, SHA-256 {code(step['sha256'])}")
         if step.get("command"):
-            lines.append(f"  - made by `{step['command']}`")
+            lines.append(f"  - made by {code(step['command'])}")
     return "\n".join(lines)
 
 
@@ -104,21 +127,21 @@ def _use(description: dict[str, Any]) -> str:
     else:
         lines += [
             "- `m(images)`: `probabilities`, `logits` [N, labels] and `embedding` [N, C].",
-            f"- Labels, in order: {', '.join(description['labels'])}.",
+            f"- Labels, in order: {', '.join(map(markdown_text.text, description['labels']))}.",
             "- Batch norms, if there are any, use their averages, also with `training=True`.",
         ]
     if description["preprocess"] is not None:
         how = "for this size" if description["kind"] == "trunk" else "as in training"
         lines += [
             "- `m.preprocess(image)`: decoded images [H, W, channels] or [N, H, W, channels], "
-            f"uint8 or uint16, to [N, S, S, 3], {how}: `{description['preprocess']}`.",
+            f"uint8 or uint16, to [N, S, S, 3], {how}: {code(description['preprocess'])}.",
             "- `m.serve_bytes(image_bytes)`: JPEG or PNG files, [N] strings, prepared in the same "
             "way, to "
             + ("`map` and `embedding`." if description["kind"] == "trunk" else "these outputs."),
         ]
-    lines.append(f"- Signatures: {', '.join(f'`{name}`' for name in description['signatures'])}.")
+    lines.append(f"- Signatures: {', '.join(map(code, description['signatures']))}.")
     if description["backbone"]:
-        lines.append(f"- Backbone: {description['backbone']}.")
+        lines.append(f"- Backbone: {markdown_text.text(description['backbone'])}.")
     return "\n".join([*lines, f"- Parameters: {parameters(description)}."])
 
 
@@ -160,28 +183,33 @@ def _performance(description: dict[str, Any]) -> str:
         return [Estimate.from_json(of[key]).interval for key in columns]
 
     rows = [
-        _row(label, *cells(of), f"{of['auroc']['patients']:,}", f"{of['auroc']['positives']:,}")
+        row(
+            markdown_text.text(label),
+            *cells(of),
+            f"{of['auroc']['patients']:,}",
+            f"{of['auroc']['positives']:,}",
+        )
         for label, of in measured["labels"].items()
     ]
     if len(measured["labels"]) > 1:
-        rows.append(_row(f"mean of {len(measured['averaged'])}", *cells(measured["mean"]), "", ""))
+        rows.append(row(f"mean of {len(measured['averaged'])}", *cells(measured["mean"]), "", ""))
     reasons = [
-        f"{label}: {of['auroc']['reason']}"
+        markdown_text.text(f"{label}: {of['auroc']['reason']}")
         for label, of in measured["labels"].items()
         if of["auroc"].get("reason")
     ]
     lines = [
-        f"On {measured['data']}: {measured['images']:,} images of {measured['patients']:,} "
-        "patients, with 95 % intervals by patient. The patient numbers of a row are those with a "
-        "known and with a positive label.",
+        f"On {markdown_text.text(measured['data'])}: {measured['images']:,} images of "
+        f"{measured['patients']:,} patients, with 95 % intervals by patient. The patient "
+        "numbers of a row are those with a known and with a positive label.",
         "",
-        _row("label", *columns.values(), "patients", "positive"),
-        _row("---", *("---:" for _ in columns), "---:", "---:"),
+        row("label", *columns.values(), "patients", "positive"),
+        row("---", *("---:" for _ in columns), "---:", "---:"),
         *rows,
         "",
         *([f"Not estimable: {'; '.join(reasons)}.", ""] if reasons else []),
-        *(f"**{warning}**\n" for warning in measured["warnings"]),
-        measured["note"],
+        *(f"**{markdown_text.text(warning)}**\n" for warning in measured["warnings"]),
+        markdown_text.text(measured["note"]),
     ]
     return "\n".join(lines)
 
@@ -195,14 +223,15 @@ def _meaning(description: dict[str, Any]) -> str:
     ]
     fit_of_label = fits(description["calibration"], description["labels"])
     methods = {fit["method"] for fit in fit_of_label.values()}
-    lines.append(calibration_sentence(description["calibration"], description["labels"]))
+    calibrated = calibration_sentence(description["calibration"], description["labels"])
+    lines.append(markdown_text.text(calibrated))
     if methods == {"none"}:
         lines[-1] += f" {_METHODS['none'][0].upper()}{_METHODS['none'][1:]}"
     else:
         lines += ["`logits` are raw.", "", *_table_of_fits(fit_of_label), ""]
         lines += [f"- {name}: {meaning}" for name, meaning in _METHODS.items() if name in methods]
     if chosen := description["thresholds"]:
-        lines += ["", thresholds_sentence(chosen, description["labels"])]
+        lines += ["", markdown_text.text(thresholds_sentence(chosen, description["labels"]))]
         lines += ["", *_thresholds(chosen, description["labels"]), ""]
         lines.append(
             "An image whose probability reaches the threshold counts as positive. A threshold "
@@ -237,8 +266,8 @@ def _table_of_fits(fit_of_label: Mapping[str, Mapping[str, Any]]) -> list[str]:
             *(f"{fit[key]:,}" if key in fit else "" for key in ("positives", "negatives")),
             "" if share is None else f"{share:.1%}",
         ]
-        rows.append(_row(*cells))
-    return [_row(*names), _row(*("---" for _ in names)), *rows]
+        rows.append(row(*map(markdown_text.text, cells)))
+    return [row(*names), row(*("---" for _ in names)), *rows]
 
 
 def _thresholds(chosen: dict[str, Any], labels: Sequence[str]) -> list[str]:
@@ -248,13 +277,12 @@ def _thresholds(chosen: dict[str, Any], labels: Sequence[str]) -> list[str]:
     def number(value: float | None) -> str:
         return "none" if value is None else f"{value:.4g}"
 
-    rows = [_row(label, *(number(chosen[kind][label]) for kind in kinds)) for label in labels]
+    rows = [
+        row(markdown_text.text(label), *(number(chosen[kind][label]) for kind in kinds))
+        for label in labels
+    ]
     note = ["", f"(target: {chosen['target']})"] if "target" in chosen else []
-    return [_row("label", *kinds), _row("---", *("---:" for _ in kinds)), *rows, *note]
-
-
-def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
+    return [row("label", *kinds), row("---", *("---:" for _ in kinds)), *rows, *note]
 
 
 def _record(record: dict[str, Any], provenance: dict[str, Any]) -> str:
@@ -262,5 +290,5 @@ def _record(record: dict[str, Any], provenance: dict[str, Any]) -> str:
     if provenance["origin"] != "release":
         lines.append("**This folder does not hold its weights** (see above). For reference:\n")
     for key in ("initialised_from", "pretrained_on", "terms", "where", "citation"):
-        lines.append(f"- {key.replace('_', ' ')}: {record[key]}")
+        lines.append(f"- {key.replace('_', ' ')}: {markdown_text.text(record[key])}")
     return "\n".join(lines)

@@ -18,12 +18,13 @@ from remedis.evaluation.thresholds import ThresholdsRecord
 from remedis.json_records import Count, Expect, Line, Name, Pair
 from remedis.models.applications import KERAS, names
 from remedis.models.architectures import MAX_UNITS, MAX_WIDTH
-from remedis.zoo import card
+from remedis.zoo import card, shared_names
 from remedis.zoo.provenance import Provenance, ProvenanceRecord
 from remedis.zoo.serving import ServedModel
 
 DESCRIPTION = "remedis.json"
 CARD = "MODEL_CARD.md"
+SEEN = "seen.json"  # of `seen_images`
 # Format 1 of remedis.json calls a backbone a trunk.
 BACKBONE_KIND = "trunk"
 _KEYS = {"backbone_range": "trunk_range"}
@@ -196,6 +197,15 @@ class Description:
         keras_network = self.backbone.startswith(KERAS)
         return self.backbone.removeprefix(KERAS) if keras_network else ""
 
+    def shared(self) -> "Description":
+        """Returns the description for a folder that leaves the machine (`shared_names`)."""
+        return dataclasses.replace(
+            self,
+            provenance=self.provenance.shared(),
+            calibration=shared_names.data_names(self.calibration),
+            thresholds=shared_names.data_names(self.thresholds),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain values for `from_json`."""
         values = dataclasses.asdict(self)
@@ -221,6 +231,8 @@ def save(
 ) -> pathlib.Path:
     """Writes the SavedModel, `remedis.json` and `MODEL_CARD.md`, all or nothing.
 
+    They hold base names in place of paths.
+
     Args:
       served: the object that users load.
       description: of the object.
@@ -234,8 +246,9 @@ def save(
     with writing.written(directory), files.whole_directory(directory, overwrite) as temporary:
         tf.saved_model.save(served, temporary.as_posix(), signatures=served.saved_signatures())
         (temporary / "assets").mkdir(exist_ok=True)
-        files.write_json(temporary / DESCRIPTION, description.to_json())
-        files.write_text(temporary / CARD, card.text(description.to_json()))
+        values = description.shared().to_json()
+        files.write_json(temporary / DESCRIPTION, values)
         for write in beside:
             write(temporary)
+        files.write_text(temporary / CARD, card.text(values, (temporary / SEEN).is_file()))
     return pathlib.Path(directory)

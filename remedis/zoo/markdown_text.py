@@ -13,12 +13,12 @@ _MARKUP = re.compile(
     r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])|(?<!\S)#|(?<=\w):(?=//)|(?<=www)\.|(?<=\w)@"
 )
 # What begins a list, a rule, or a line below a heading.
-_BLOCK = re.compile(r"\s*(?:[-+=]|\d+(?=[.)](?:\s|$)))")
+_BLOCK = re.compile(r"(?:[-+=]|\d+(?=[.)](?:\s|$)))")
 
 
 def text(value: object) -> str:
     """Returns a value as text within a line or a cell: no markup, no HTML, no link, one line."""
-    escaped = _MARKUP.sub(r"\\\g<0>", visible(str(value)))
+    escaped = _MARKUP.sub(r"\\\g<0>", visible(str(value)).strip())
     if begin := _BLOCK.match(escaped):
         at = begin.end() if begin[0][-1:].isdigit() else begin.end() - 1
         escaped = f"{escaped[:at]}\\{escaped[at:]}"

@@ -7,6 +7,7 @@ from typing import Any
 from typing_extensions import NotRequired, TypedDict
 
 from remedis.json_records import Line, Object
+from remedis.zoo import shared_names
 
 RANDOM = "random"
 SELF_SUPERVISION = "self_supervision"
@@ -35,7 +36,7 @@ class Provenance:
       description: one sentence for reports.
       file: base name of the file or folder that held the weights.
       sha256: hash of that file; of a SavedModel, of its variables.
-      command: the command line that made the folder.
+      command: the command line that made the folder; in a folder, with base names for paths.
       details: measurements and choices, such as the measured input range.
       parent: provenance of the weights that a training started from.
     """
@@ -47,6 +48,12 @@ class Provenance:
     command: str | None = None
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
     parent: "Provenance | None" = None
+
+    def shared(self) -> "Provenance":
+        """Returns the provenance for a file that leaves the machine (`shared_names`)."""
+        command = self.command and shared_names.command(self.command)
+        parent = self.parent and self.parent.shared()
+        return dataclasses.replace(self, command=command, parent=parent)
 
     @property
     def random(self) -> bool:

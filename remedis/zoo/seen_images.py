@@ -37,9 +37,9 @@ from remedis.data.stored_hashes import Sha256, StoredLook
 from remedis.errors import UserError, some
 from remedis.json_records import Line, Name
 from remedis.options import spelled
-from remedis.zoo import resolve
+from remedis.zoo import export, resolve
 
-FILE = "seen.json"
+FILE = export.SEEN
 NOTE = (
     "The images that the model was trained, chosen or calibrated on. 'digests': SHA-256 of the "
     "salt followed by the SHA-256 (hexadecimal) of each image file. 'looks': hashes by which "

@@ -1,11 +1,16 @@
 import dataclasses
+import html.parser
 import json
 import shutil
 
+import markdown_it
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from zoo_helpers import TINY, said
 
 from remedis import files
+from remedis.visible_text import visible
 from remedis.zoo import card, checkpoint, records
 from remedis.zoo.export import BACKBONE_KIND, DESCRIPTION, Description
 from remedis.zoo.provenance import FROZEN, SELF_SUPERVISION, Provenance
@@ -247,3 +252,93 @@ def test_only_what_was_trained_as_a_whole_is_no_longer_random(frozen, random):
     assert trained.random == random
     assert Provenance(origin="training", description="", parent=trained).random == random
     assert Provenance(origin="training", description="", parent=drawn).random
+
+
+class Tags(html.parser.HTMLParser):
+    """Collects the tags of a page, without their attributes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_comment(self, data):
+        self.tags.append("comment")
+
+
+def structure(card_text):
+    parser = markdown_it.MarkdownIt("commonmark").enable("table")
+    return Tags(parser.render(card_text)).tags
+
+
+def named(name):
+    """Returns a classifier's description in which every name and sentence is the given one."""
+    estimate = {"value": 0.8, "low": 0.7, "high": 0.9, "patients": 9, "positives": 4}
+    both = (f"{name}1", f"{name}2")
+    chosen = dict.fromkeys(both, 0.5)
+    bit = dataclasses.replace(BIT, description=name, file=name, sha256=name, command=name)
+    return dataclasses.replace(
+        classifier(dataclasses.replace(trained(bit), description=name)),
+        name=name,
+        labels=both,
+        preprocess=name,
+        backbone=name,
+        signatures=(name,),
+        calibration={
+            "method": "platt",
+            "data": name,
+            "fitted_on": {"cases": 9, "labels": {both[0]: {"method": "platt", "cases": 9}}},
+            "left_out": [both[1]],
+        },
+        thresholds={
+            "youden": chosen,
+            "target": 0.9,
+            "chosen_on": {label: {"data": name} for label in both},
+        },
+        performance={
+            "data": name,
+            "images": 9,
+            "patients": 9,
+            "labels": {
+                both[0]: {"auroc": estimate},
+                both[1]: {"auroc": {**estimate, "value": None, "reason": name}},
+            },
+            "mean": {"auroc": estimate},
+            "averaged": [both[0]],
+            "note": name,
+            "warnings": [name],
+        },
+    )
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<!-- ",
+    "a | b\n\n| c | d |\n# e\n",
+    "[x](javascript:alert(1)) ![y](http://z)",
+    "```\n***`` a ` b",
+    "\x1b[2J\u202e\ud800\n- a\n1. b",
+)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_name_changes_the_structure_of_a_card(hostile):
+    card_text = card.text(named(hostile).to_json(), with_seen_images=True)
+    assert structure(card_text) == structure(card.text(named("x").to_json(), True))
+    assert visible(card_text, lines=True) == card_text
+
+
+@given(st.text(max_size=20))
+def test_no_text_changes_the_structure_of_a_card(name):
+    assume(name.strip())
+    assert structure(text(named(name))) == structure(text(named("x")))
+
+
+def test_a_card_says_what_its_seen_images_tell():
+    values = classifier(BIT).to_json()
+    assert "Delete the file" in card.text(values, with_seen_images=True)
+    assert "seen.json" not in card.text(values)

@@ -21,6 +21,7 @@ from remedis.reporting.notes import RESEARCH_USE
 from remedis.reporting.page_content import Drawing, Table
 from remedis.reporting.page_template import environment, unbroken
 from remedis.reporting.svg import inline_svg
+from remedis.zoo import shared_names
 
 _CAVEATS = (
     "Every number of a set is that of a study of this set alone. The in-distribution models are "
@@ -76,7 +77,7 @@ def page(
             curves={mode_name(mode): _curves(studies, mode) for mode in first["modes"]},
             columns=min(len(studies), 3),
             caveats=[*caveats, *_comparisons(studies)],
-            command=first["command"],
+            command=shared_names.command(first["command"], keep_relative=True),
         )
     )
     # A line does not break between a number and its percent sign.

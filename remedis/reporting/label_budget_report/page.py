@@ -32,6 +32,7 @@ from remedis.reporting.notes import RESEARCH_USE
 from remedis.reporting.page_content import Drawing
 from remedis.reporting.page_template import environment, unbroken
 from remedis.reporting.svg import inline_svg
+from remedis.zoo import shared_names
 
 _TRAINED = {"probe": "the last layer is trained", "finetune": "all layers are trained"}
 
@@ -91,7 +92,7 @@ def page(study: Study, versions: Mapping[str, str]) -> str:
             receipt_between=data_tables.receipt_between(study),
             arms=provenance_lists.arms(study),
             caveats=_caveats(study),
-            command=study["command"],
+            command=shared_names.command(study["command"], keep_relative=True),
             method=provenance_lists.method(study, versions),
         )
     )

@@ -9,6 +9,7 @@ from remedis.reporting.label_budget_report.study_summary import (
     with_hospital,
 )
 from remedis.reporting.page_content import Arm
+from remedis.zoo import shared_names
 
 
 def arms(study: Study) -> list[Arm]:
@@ -32,7 +33,7 @@ def _lineage(provenance: Fields | None) -> dict[str, str]:
             "weights": step.get("description"),
             "file": step.get("file"),
             "SHA-256": step.get("sha256"),
-            "made by": step.get("command"),
+            "made by": shared_names.command(step.get("command") or "", keep_relative=True),
         }
         properties |= {prefix + key: str(value) for key, value in values.items() if value}
         step, prefix = step.get("parent"), f"{prefix}started from: "

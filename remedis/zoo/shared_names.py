@@ -1,0 +1,75 @@
+"""Names for files that leave the machine: the last part of a path, and no folder above it.
+
+The folders of a path name users, hospitals, projects and sometimes patients. An export holds base
+names; `environment.json` of the run that wrote it has the command in full. A page of results keeps
+relative paths, with which its command can be run again.
+"""
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_SEPARATOR = re.compile(r"[/\\]")
+_ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")
+# Between the parts of a value, such as `csv=/a; chestxray14=/b` or `("one", "two")`; other commas
+# and semicolons may stand in the name of a folder.
+_PARTS = re.compile(r"([;,]\s*)(?=[\"'(]|[\w.-]+[=:])")
+# Words before a path, such as `csv=`, `bit:` or `keras:DenseNet121:`.
+_PREFIX = re.compile(r"[(\"'\s]*(?:[\w.-]+[=:])*")
+
+
+def base_name(path: str) -> str:
+    """Returns the last part of a path, `~` for the user's own folder; other text as it is."""
+    if not _SEPARATOR.search(path):
+        return path
+    if os.path.abspath(path) == os.path.abspath(os.path.expanduser("~")):
+        return "~"
+    parts = [part for part in _SEPARATOR.split(path) if part]
+    return parts[-1] if parts else path
+
+
+def of_absolute(path: str) -> str:
+    """Returns the last part of an absolute path; a relative path and other text as it is."""
+    return base_name(path) if _ABSOLUTE.match(path) else path
+
+
+def command(line: str, keep_relative: bool = False) -> str:
+    """Returns a command line with base names in place of paths, also within options.
+
+    A line that no shell could read keeps its first word only.
+
+    Args:
+      line: the command line.
+      keep_relative: leave relative paths as they are.
+    """
+    name = of_absolute if keep_relative else base_name
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return name(line.split()[0])
+    return shlex.join(_word(word, name) for word in words)
+
+
+def data_names(values: Any) -> Any:
+    """Returns nested values with base names in place of paths under every key `data`."""
+    if isinstance(values, Mapping):
+        return {
+            key: base_name(value) if key == "data" and isinstance(value, str) else data_names(value)
+            for key, value in values.items()
+        }
+    return values
+
+
+def _word(word: str, name: Callable[[str], str]) -> str:
+    if not _SEPARATOR.search(word):
+        return word
+    option, sign, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    return option + sign + "".join(_part(part, name) for part in _PARTS.split(value))
+
+
+def _part(part: str, name: Callable[[str], str]) -> str:
+    prefix = _PREFIX.match(part)
+    assert prefix is not None  # it may be empty
+    return prefix[0] + name(part[prefix.end() :])
