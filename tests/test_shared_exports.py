@@ -52,7 +52,7 @@ def machine(tmp_path, monkeypatch):
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(socket, "gethostname", lambda: HOST)
     rng = np.random.default_rng(0)
-    for site in "ab":
+    for site in "abc":
         data = home / HOSPITAL / site
         (data / "qzvkwximages").mkdir(parents=True)
         rows = []
@@ -91,7 +91,7 @@ def test_exports_of_all_kinds_tell_no_name_of_the_machine(machine, monkeypatch):
 
     tiny = Architecture((1, 1, 1, 1), 0.5)
     monkeypatch.setattr(Architecture, "parse", classmethod(lambda cls, name: tiny))
-    site_a, site_b = (machine / HOSPITAL / site for site in "ab")
+    site_a, site_b, site_c = (machine / HOSPITAL / site for site in "abc")
     weights = machine / "BiT-M-tiny.npz"
     save_npz(weights, bit_weights(tiny) | head(tiny))
     command = called(monkeypatch, "build", f"--weights=bit:{weights}", f"--out={machine}/zoo")
@@ -99,11 +99,11 @@ def test_exports_of_all_kinds_tell_no_name_of_the_machine(machine, monkeypatch):
     check(built, "remedis build --weights=bit:BiT-M-tiny.npz --out=zoo")
 
     small = {"image_size": 32, "batch_size": 8, "steps": 4, "evaluate_every": 2, "log_every": 2}
-    called(monkeypatch, "pretrain", f"--config.data=csv={site_a}", f"--workdir={machine}/pre")
+    called(monkeypatch, "pretrain", f"--config.data=csv={site_b}", f"--workdir={machine}/pre")
     config = pretrain_own.get_config()
-    config.update(small | {"checkpoint": str(built), "data": f"csv={site_a}", "epochs": 0.0})
+    config.update(small | {"checkpoint": str(built), "data": f"csv={site_b}", "epochs": 0.0})
     pretrain(config, machine / "pre")
-    check(machine / "pre" / "export", "remedis pretrain --config.data=csv=a --workdir=pre")
+    check(machine / "pre" / "export", "remedis pretrain --config.data=csv=b --workdir=pre")
 
     called(monkeypatch, "finetune", f"--config.data_dir={site_a}", f"--workdir={machine}/run")
     config = own_data.get_config()
@@ -116,7 +116,7 @@ def test_exports_of_all_kinds_tell_no_name_of_the_machine(machine, monkeypatch):
     assert f"--config.data_dir={site_a}" in environment["command"]
 
     model = exported.load(machine / "run")
-    other = manifest.read_csv(site_b / "manifest.csv", ("square",))
+    other = manifest.read_csv(site_c / "manifest.csv", ("square",))
     scored = rescore.score(model, other, machine / "calibrated.data")
     judges = recalibrate.judged_rows(scored, share=0.4)
     recalibrate.recalibrate(

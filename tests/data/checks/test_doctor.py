@@ -468,3 +468,13 @@ def test_a_patient_who_has_most_images_is_a_warning(make, ids, sentence):
     found = examine._patient_of_most(make(len(ids), patient_id=ids))
     assert [f.severity for f in found] == ["warning"] * bool(sentence)
     assert not found or found[0].sentence.startswith(sentence)
+
+
+def test_ids_and_paths_that_a_spreadsheet_program_runs_are_a_warning(make):
+    (found,) = examine._formulas(make(3, patient_id=["@SUM(1+1)", "-12", "p-1"]))
+    assert (found.severity, found.listed) == ("warning", ("patient_id '@SUM(1+1)'",))
+    assert found.sentence.startswith(
+        "A spreadsheet program takes 1 value of the table for a formula, such as patient_id "
+        "'@SUM(1+1)', and runs what it says: do not open the table with one, or rename"
+    )
+    assert not examine._formulas(make(2, patient_id=["-12", "1"]))

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from remedis import files
-from remedis.data import splits
+from remedis import csv_text, files
+from remedis.data import canonical_ids, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.checks.doctor import appearance, counts, label_findings
 from remedis.data.checks.doctor.diagnosis import (
@@ -20,7 +20,7 @@ from remedis.data.checks.doctor.diagnosis import (
 )
 from remedis.data.manifest import SPLITS, Manifest
 from remedis.data.units import UNITS
-from remedis.errors import UserError, counted, some, unknown_choice
+from remedis.errors import UserError, counted, quoted, some, unknown_choice
 from remedis.options import spelled
 
 # The defaults of the configs for fine-tuning.
@@ -82,6 +82,7 @@ def diagnose(
     if not allow_missing_patient_ids and manifest.table["patient_id"].isna().any():
         findings.append(_missing_patients(manifest))
     findings += _patient_of_most(manifest)
+    findings += _formulas(manifest)
     manifest, about_splits = _split(manifest, fractions, seed, unit, complete_splits)
     findings += about_splits
     used = manifest.table["split"].isin(SPLITS) | manifest.table["split"].isna()
@@ -150,6 +151,33 @@ def _patient_of_most(manifest: Manifest) -> list[Finding]:
             "patient_of_most",
             f"{share} images are of one patient, {name!r}, and go into one split. If the id was "
             "written in place of real ones, restore these, or leave it empty.",
+        )
+    ]
+
+
+def _formulas(manifest: Manifest) -> list[Finding]:
+    """Returns a finding if values would be formulas in a spreadsheet program.
+
+    A manifest keeps them, since the program reads it again.
+    """
+    texts = ("path", *canonical_ids.COLUMNS)
+    found = [
+        f"{column} {quoted(value)}"
+        for column in texts
+        if column in manifest.table
+        for value in manifest.table[column].dropna().unique()
+        if csv_text.is_formula(str(value))
+    ]
+    if not found:
+        return []
+    return [
+        Finding.from_names(
+            WARNING,
+            "formulas",
+            f"A spreadsheet program takes {counted(len(found), 'value')} of the table for "
+            f"{'a formula' if len(found) == 1 else 'formulas'}, such as {found[0]}, and runs what "
+            "it says: do not open the table with one, or rename them.",
+            found,
         )
     ]
 
