@@ -212,6 +212,21 @@ def _sync(path: Path) -> None:
             raise
 
 
+def refuse_undecodable(*paths: Path) -> None:
+    """Raises a UserError that names the first path that is not UTF-8, if any.
+
+    Neither tables nor TensorFlow can hold such a path.
+    """
+    for path in paths:
+        try:
+            os.fspath(path).encode()
+        except UnicodeEncodeError:
+            # The cause is suppressed: it adds nothing to the message.
+            raise UserError(
+                f"The name {os.fspath(path)!r} is not UTF-8; rename it, so that tables can hold it."
+            ) from None
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8, whole or not at all."""
     with whole_file(path) as temporary:

@@ -25,6 +25,7 @@ FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 # The system's message of each error number, which libraries put into the text of their errors.
 _NUMBERS = {os.strerror(number): number for number in (*FULL, *FORBIDDEN, *ABSENT)}
+_LONGEST = 400  # characters of a name in a message
 # An absolute path, or one in quotes; TensorFlow ends a path with a semicolon.
 _PATH = re.compile(r"'([^'\n]+)'|([^\s;:,'\"]*/[^\s;:,'\"]+)")
 
@@ -71,7 +72,7 @@ def _status(do: Callable[[], int], output: Output, stop: str, again: str, every:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return MISTAKE
         except Exception as error:
-            about_files = _about_files(error, output, again)
+            about_files = _about_files(error, output, again) or _about_names(error)
             if about_files is None and every and isinstance(error, OSError):
                 where = f"{error.filename}: " if error.filename is not None else ""
                 about_files = f"{where}{error.strerror or error}."
@@ -98,6 +99,18 @@ def _about_files(error: Exception, output: Output, again: str) -> str | None:
         kind = "written" if number in FULL else "opened"
         remedy = "free space" if number in FULL else "correct the rights"
         return f"{path} cannot be {kind} ({reason}); {remedy}, and {again}."
+    return None
+
+
+def _about_names(error: Exception) -> str | None:
+    """Returns a sentence about a name of bytes that are no text, which a library refused.
+
+    Python holds such bytes as lone surrogates; pyarrow and TensorFlow take UTF-8 only.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, UnicodeEncodeError) and cause.reason == "surrogates not allowed":
+            name = cause.object if len(cause.object) <= _LONGEST else cause.object[cause.start :]
+            return f"The name {name[:_LONGEST]!r} is not UTF-8; rename it, and start again."
     return None
 
 

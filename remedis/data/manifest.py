@@ -59,7 +59,7 @@ class Manifest:
       scanned: the files as a scan has found them; None before it.
 
     Raises:
-      UserError: a column is missing, a label or split has another value, or a path is missing or
+      UserError: the root is not UTF-8, a column is missing, a label or split has another value, or a path is missing or
         occurs twice.
     """
 
@@ -75,6 +75,7 @@ class Manifest:
         object.__setattr__(self, "labels", tuple(self.labels))
         object.__setattr__(self, "root", pathlib.Path(self.root))
         check_labels(self.labels)
+        files.refuse_undecodable(os.path.abspath(self.root))
         if absent := [c for c in (*REQUIRED, *self.labels) if c not in self.table.columns]:
             raise UserError(
                 f"The manifest of {self.source} has no column {absent[0]!r}; expected "

@@ -84,8 +84,9 @@ class RunDirectory:
           worker: number of this process among several.
 
         Raises:
-          UserError: it cannot be written to, or belongs to another run.
+          UserError: it is not UTF-8, cannot be written to, or belongs to another run.
         """
+        files.refuse_undecodable(path)
         self.path = self.shared = pathlib.Path(path)
         if worker:
             self.path = self.shared / f".worker-{worker}"

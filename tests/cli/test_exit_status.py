@@ -128,3 +128,10 @@ def test_a_reader_that_ends_early_is_no_error():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         run.stdout.close()
         assert run.stderr.read() == b""
+
+
+def test_a_name_that_is_no_text_is_a_sentence(capsys):
+    error = UnicodeEncodeError("utf-8", "runs/\udce9", 5, 6, "surrogates not allowed")
+    sentence = r"The name 'runs/\udce9' is not UTF-8; rename it, and start again."
+    assert said(exit_status.of_job, error, capsys) == sentence
+    assert said(exit_status.of_command, caused(RuntimeError("x"), error), capsys) == sentence

@@ -80,8 +80,6 @@ def walk(root: files.Path, skipped: Collection[str] = ()) -> Iterator[str]:
 def refuse_undecodable(root: files.Path, paths: Iterable[str]) -> None:
     """Raises an error that names the first path that is not UTF-8, if any.
 
-    Neither tables nor TensorFlow can hold such a path.
-
     Args:
       root: the directory of the images.
       paths: relative to it.
@@ -89,14 +87,7 @@ def refuse_undecodable(root: files.Path, paths: Iterable[str]) -> None:
     Raises:
       UserError: the directory or a path is not UTF-8.
     """
-    for path in (os.path.abspath(root), *paths):
-        try:
-            path.encode()
-        except UnicodeEncodeError:
-            # The cause is suppressed: it adds nothing to the message.
-            raise UserError(
-                f"The name {path!r} is not UTF-8; rename it, so that tables can hold it."
-            ) from None
+    files.refuse_undecodable(os.path.abspath(root), *paths)
 
 
 def _refuse_directory(error: OSError) -> NoReturn:
