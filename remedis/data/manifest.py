@@ -59,8 +59,8 @@ class Manifest:
       scanned: the files as a scan has found them; None before it.
 
     Raises:
-      UserError: the root is not UTF-8, a column is missing, a label or split has another value, or a path is missing or
-        occurs twice.
+      UserError: the root is not UTF-8, a column is missing, a label or split has another value, or
+        a path is missing or occurs twice.
     """
 
     table: pd.DataFrame
