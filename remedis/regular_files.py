@@ -89,6 +89,15 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     return contents
 
 
+def modified_ns(status: os.stat_result) -> int:
+    """Returns when a file was modified, in nanoseconds as 64 bits hold them, to be compared.
+
+    File systems hold times up to 2446, from a clock that was set wrong; 64 bits end in 2262, and
+    then begin again with the smallest number.
+    """
+    return (status.st_mtime_ns + 2**63) % 2**64 - 2**63
+
+
 def _check(status: os.stat_result, path: Path, max_bytes: int | None) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))

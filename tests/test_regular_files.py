@@ -1,5 +1,6 @@
 import os
 import socket
+import types
 
 import pytest
 
@@ -73,3 +74,19 @@ def test_a_file_that_tells_no_size_is_bounded_while_it_is_read():
         pytest.skip("no /proc")
     with pytest.raises(NotRegular, match="expected at most 10"):
         read_bytes("/proc/self/maps", 10)
+
+
+@pytest.mark.parametrize("year", [1902, 1970, 2026, 2261])
+def test_times_are_those_of_the_file_within_64_bits(tmp_path, year):
+    nanoseconds = (year - 1970) * 31_556_952 * 10**9
+    (tmp_path / "a").touch()
+    os.utime(tmp_path / "a", ns=(nanoseconds, nanoseconds))
+    status = os.stat(tmp_path / "a")
+    assert regular_files.modified_ns(status) == status.st_mtime_ns
+
+
+def test_times_beyond_64_bits_still_differ():
+    times = [2**63 - 1, 2**63, 2**63 + 1, 3 * 2**62]
+    found = {regular_files.modified_ns(types.SimpleNamespace(st_mtime_ns=time)) for time in times}
+    assert len(found) == len(times)
+    assert all(-(2**63) <= time < 2**63 for time in found)

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -87,6 +88,25 @@ def test_a_damaged_state_is_replaced_by_the_one_before(run, finished, caplog, su
     assert sentence in caplog.messages
     assert "Resuming from step 9 of 12." in caplog.messages
     assert (run / "metrics.jsonl").read_text() == (finished[0] / "metrics.jsonl").read_text()
+
+
+def test_a_clock_that_is_set_back_changes_nothing(run, finished, monkeypatch):
+    """States are known by their steps: none is taken for older or newer, and none stays behind."""
+    shift = -1e9  # seconds
+    for file in (run / "checkpoints").rglob("ckpt-9*"):
+        os.utime(file, (file.stat().st_mtime - shift,) * 2)
+    stopped = Problem(run, bad_from=11)
+    stopped.evaluate = None
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + shift)
+    for state in (run / "checkpoints" / "last").glob("ckpt-12*"):
+        state.unlink()
+    with pytest.raises(UserError, match="the last good checkpoint is"):
+        stopped.train(ema=0.5, checkpoint_every=1, evaluate_every=100)
+    assert stopped.asked == [(9, 12)]
+    assert names(run) == {"ckpt-10.index", "ckpt-11.index", "best-8.index"}
+    problem, _ = train(run)
+    np.testing.assert_array_equal(problem.weight, finished[1])
 
 
 def test_a_damaged_state_does_not_take_the_place_of_a_sound_one(run, finished):

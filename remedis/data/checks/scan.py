@@ -227,7 +227,7 @@ def _status(location: readers.Location) -> tuple[object, ...]:
         return file, None, None, f"The file cannot be read ({error.strerror})."
     except OSError as error:
         return file, None, None, f"{_MISSING} ({error.strerror})."
-    return file, status.st_size, status.st_mtime_ns, None
+    return file, status.st_size, regular_files.modified_ns(status), None
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:

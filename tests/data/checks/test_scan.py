@@ -127,6 +127,22 @@ def test_a_known_image_is_judged_by_the_limit_of_this_scan(make, images, tmp_pat
     assert scanning.scan(data, cache)["fault"].isna().all()
 
 
+@pytest.mark.parametrize("later", [-(10**9), 0, 10**18, 10**19], ids=str)
+def test_a_clock_that_is_set_back_or_forth_hides_no_change(make, images, tmp_path, later):
+    """A file is known by size and time, whichever of two times comes first; even after 2262."""
+    cache, file = tmp_path / "scan.parquet", images / "grey.png"
+    data = make(1, root=images, path=["grey.png"])
+    os.utime(file, ns=(5 * 10**17, 5 * 10**17))
+    before = scanning.scan(data, cache)["sha256"][0]
+    os.utime(cache, ns=(4 * 10**18, 4 * 10**18))  # the cache seems newer than every image
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1  # of the checksum of the last chunk, which decoders pass over
+    file.write_bytes(content)
+    os.utime(file, ns=(later, later))
+    assert scanning.scan(data, cache)["sha256"][0] != before
+    pd.testing.assert_frame_equal(scanning.scan(data, cache), scanning.scan(data))
+
+
 def test_a_damaged_cache_is_replaced(make, images, tmp_path, caplog):
     cache = tmp_path / "scan.parquet"
     cache.write_bytes(b"PAR1 not really")
