@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from remedis import regular_files
 from remedis.data import readers
 from remedis.errors import UserError, counted, quoted
 
@@ -89,7 +90,7 @@ def _task(names: Sequence[str]) -> list[tuple[int, int]]:
         except OSError:
             found.append((_ABSENT, _ABSENT))
         else:
-            found.append((status.st_size, status.st_mtime_ns))
+            found.append((status.st_size, regular_files.modified_ns(status)))
     return found
 
 

@@ -62,6 +62,17 @@ def test_an_image_of_the_same_size_is_told_by_its_time(images):
         images.check_unchanged()
 
 
+def test_a_clock_that_was_set_wrong_is_one_like_any_other(images, tmp_path):
+    path = images.absolute_paths()[1]
+    for scanned, later in ((10**19, 10**18), (10**18, 10**19)):  # the years 2286 and 2001
+        os.utime(path, ns=(scanned, scanned))
+        again = scan.quarantine(images, scan.scan(images), 0.5, tmp_path / "bad_images.csv")[0]
+        again.check_unchanged()
+        os.utime(path, ns=(later, later))
+        with pytest.raises(UserError, match=r"1\.png' was written again since it was scanned"):
+            again.check_unchanged()
+
+
 def test_an_image_that_is_gone_is_named(images):
     os.unlink(images.absolute_paths()[5])
     with pytest.raises(UserError, match=r"5\.png' can no longer be found, though it could when it"):
