@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Row, Table
 from rich.text import Text
 
 from remedis import csv_text, files
@@ -28,6 +28,9 @@ from remedis.visible_text import unfiltered, visible
 
 WIDTH = 110  # columns without a terminal, as in a log; the widest table needs somewhat fewer
 SUFFIXES = (".json", ".csv", ".txt", ".html")
+# Of a table on the console: the first rows, and the last, one of which is often a mean.
+_FIRST_ROWS, _LAST_ROWS = 50, 3
+_LONGEST_TEXT = 2000  # characters on the console
 _LOG = logging.getLogger(__name__)
 _PLAIN = Console(file=io.StringIO())  # knows the names of styles
 
@@ -45,12 +48,40 @@ def show(report: RenderableType) -> None:
     console = Console(file=terminal)
     if not console.is_terminal:
         console = Console(file=terminal, width=max(console.width, WIDTH))
-    _print(console, visible_report(report))
+    _print(console, visible_report(brief_report(report)))
 
 
 def line(text: str) -> Text:
     """Returns a line that is printed as it is, however long, so that a path can be copied."""
     return Text(text, no_wrap=True, overflow="ignore")
+
+
+def brief_report(report: RenderableType) -> RenderableType:
+    """Returns a report for a console: long tables without the rows in their middle, long texts cut.
+
+    Hundreds of labels are hundreds of rows. Files and JSON have all of them.
+
+    Args:
+      report: texts, tables and groups of them.
+    """
+    if isinstance(report, Text) and len(report) > _LONGEST_TEXT:
+        return Text.assemble(report[:_LONGEST_TEXT], f"... ({len(report) - _LONGEST_TEXT:,} more)")
+    if isinstance(report, Group):
+        return Group(*map(brief_report, report.renderables))
+    if not isinstance(report, Table) or report.row_count <= _FIRST_ROWS + _LAST_ROWS + 1:
+        return report
+    table = copy.copy(report)
+    left_out = report.row_count - _FIRST_ROWS - _LAST_ROWS
+    marks = [Text(f"... {left_out:,} more")] + [Text("...")] * (len(report.columns) - 1)
+    table.columns = [
+        dataclasses.replace(
+            column,
+            _cells=[*column._cells[:_FIRST_ROWS], mark, *column._cells[-_LAST_ROWS:]],
+        )
+        for column, mark in zip(report.columns, marks, strict=True)
+    ]
+    table.rows = [*report.rows[:_FIRST_ROWS], Row(style="dim"), *report.rows[-_LAST_ROWS:]]
+    return Group(table, Text(f"The table has {left_out:,} more rows; files and JSON have all."))
 
 
 def visible_report(report: RenderableType) -> RenderableType:

@@ -1,6 +1,7 @@
 """Colours, panels and the note on random weights, shared by all figures, and writing to files."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -14,6 +15,8 @@ from remedis.reporting.notes import RANDOM_WEIGHTS
 # Okabe and Ito's palette, distinct with every common colour blindness (jfly.uni-koeln.de/color).
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#C00000"
 GREY = "#767676"  # the lightest grey with a contrast of 4.5 on white (WCAG 2.1)
+
+MOST_PANELS = 30
 
 
 def panels(
@@ -66,6 +69,25 @@ def panels(
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
     return figure, grid[:count]
+
+
+def labels_of_panels(positives: Mapping[str, int]) -> tuple[list[str], str]:
+    """Returns the labels that a figure shows, in their order, and a sentence if they are not all.
+
+    Hundreds of panels are neither drawn in a minute nor read. The labels with the most positive
+    patients are shown, since their estimates are the most certain.
+
+    Args:
+      positives: number of positive patients of each label.
+    """
+    names = list(positives)
+    if len(names) <= MOST_PANELS:
+        return names, ""
+    shown = set(sorted(names, key=lambda name: -positives[name])[:MOST_PANELS])
+    return (
+        [name for name in names if name in shown],
+        f"{MOST_PANELS} of {len(names):,} labels, those with the most positive patients.",
+    )
 
 
 def columns_of(count: int) -> int:

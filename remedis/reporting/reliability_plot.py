@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from remedis.evaluation.auroc import Floats, checked
 from remedis.evaluation.calibration_error import bin_count, bins
 from remedis.evaluation.evaluation_result import Result
-from remedis.reporting.figures import BLUE, GREY, columns_of, panels, unit_axes
+from remedis.reporting.figures import BLUE, GREY, columns_of, labels_of_panels, panels, unit_axes
 from remedis.reporting.fonts import wrapped
 from remedis.reporting.results_table import brief
 
@@ -43,13 +43,16 @@ def reliability_curves(
     """
     names = list(result.labels)
     known, score = checked(labels, scores, names)
+    place_of = {name: place for place, name in enumerate(names)}
+    names, left_out = labels_of_panels({n: e.positives for n, e in result.labels.items()})
+    dots = "Dots: bins of equally many images. Bars: images by probability."
     columns = columns_of(len(names))
     figure, grid = panels(
         len(names),
         columns,
         (2.9, 3.9),
         title=title,
-        subtitle="Dots: bins of equally many images. Bars: images by probability.",
+        subtitle=f"{dots} {left_out}".strip(),
         random_weights=random_weights,
     )
     errors = result.metrics["calibration_error"].labels
@@ -57,10 +60,11 @@ def reliability_curves(
         # The padding leaves room for four lines of text between title and panel.
         axes.set_title("\n".join(wrapped(name, 26)), fontsize=11, pad=56)
         unit_axes(axes)
-        use = ~np.isnan(known[:, column])
+        place = place_of[name]
+        use = ~np.isnan(known[:, place])
         text = f"ECE {errors[name].interval}" if errors[name].estimable else "not estimable"
         count = bin_count(errors[name].patients)
-        _panel(axes, known[use, column], score[use, column], count)
+        _panel(axes, known[use, place], score[use, place], count)
         axes.text(
             0.5,
             1.03,

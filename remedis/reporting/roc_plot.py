@@ -15,6 +15,7 @@ from remedis.reporting.figures import (
     GREY,
     ORANGE,
     columns_of,
+    labels_of_panels,
     panels,
     unit_axes,
 )
@@ -54,6 +55,9 @@ def roc_curves(
         data = threshold_data(chosen, names)
         target = f"square target sensitivity {chosen['target']:g}"
         lines.append(f"Thresholds{data and f' chosen on {data}'}: dot Youden, {target}.")
+    place_of = {name: place for place, name in enumerate(names)}
+    names, left_out = labels_of_panels({n: e.positives for n, e in result.labels.items()})
+    lines += [left_out] if left_out else []
     columns = columns_of(len(names))
     figure, grid = panels(
         len(names),
@@ -66,7 +70,8 @@ def roc_curves(
     for column, (axes, name) in enumerate(zip(grid, names, strict=True)):
         # Axis labels only at the edge, where they serve the whole row or column.
         bottom = column + columns >= len(names)
-        _roc_panel(axes, name, known[:, column], score[:, column], result.labels[name])
+        place = place_of[name]
+        _roc_panel(axes, name, known[:, place], score[:, place], result.labels[name])
         _mark_thresholds(axes, name, result)
         axes.set_xlabel("1 - specificity" if bottom else "", fontsize=10)
         axes.set_ylabel("sensitivity" if column % columns == 0 else "", fontsize=10)

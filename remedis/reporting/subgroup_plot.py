@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from remedis.evaluation.intervals import Estimate
-from remedis.reporting.figures import BLUE, GREY, columns_of, panels
+from remedis.reporting.figures import BLUE, GREY, columns_of, labels_of_panels, panels
 from remedis.reporting.fonts import wrapped
 
 
@@ -23,7 +23,9 @@ def subgroup_areas(
     """
     # One column of groups may lack the mean that another one has.
     names = list(dict.fromkeys(name for labels in subgroups.values() for name in labels))
-    names = [*(name for name in names if name != "mean"), *(["mean"] if "mean" in names else [])]
+    labels_alone = {name: _positives(subgroups, name) for name in names if name != "mean"}
+    shown, left_out = labels_of_panels(labels_alone)
+    names = [*shown, *(["mean"] if "mean" in names else [])]
     groups = [
         (column, group)
         for column, labels in subgroups.items()
@@ -36,13 +38,19 @@ def subgroup_areas(
         # 0.2 inches per group and per gap between columns; the rest is for title and axis.
         (3.1, 0.9 + 0.2 * (len(groups) + len(subgroups))),
         title=title,
-        subtitle="Lines: 95 % intervals. Gap: largest minus smallest.",
+        subtitle=f"Lines: 95 % intervals. Gap: largest minus smallest. {left_out}".strip(),
         random_weights=random_weights,
     )
     for index, (axes, name) in enumerate(zip(grid, names, strict=True)):
         _panel(axes, name, subgroups, index % columns == 0)
         axes.set_xlabel("AUROC" if index + columns >= len(names) else "", fontsize=10)
     return figure
+
+
+def _positives(subgroups: Mapping[str, Any], name: str) -> int:
+    """Returns the number of positive patients of a label in all groups of a column."""
+    groups = next(labels[name]["groups"] for labels in subgroups.values() if name in labels)
+    return sum(group["auroc"]["positives"] for group in groups.values())
 
 
 def _panel(axes: Axes, name: str, subgroups: Mapping[str, Any], name_groups: bool) -> None:

@@ -85,3 +85,28 @@ def test_a_file_of_another_form_is_refused_before_any_work(tmp_path, capsys):
         parsed(f"--out={tmp_path / 'a.csv'}")
     with pytest.raises(UserError, match="has no tables for a"):
         output.show_table(parsed(f"--out={tmp_path / 'b.csv'}"), Text("x"), {})
+
+
+def test_long_tables_are_shortened_on_the_console_and_whole_in_files(capsys):
+    table = Table("label", "AUROC")
+    for i in range(500):
+        table.add_row(f"finding {i}", "0.5")
+    report = Group(table, Text("left out: " + "finding, " * 1000))
+    output.show(report)
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) < 100
+    assert "finding 49 " in printed
+    assert "... 447 more" in printed
+    assert "finding 499 " in printed
+    assert "The table has 447 more rows; files and JSON have all." in printed
+    assert "... (7,010 more)" in printed
+    assert output._csv(report).count("\n") == 501
+    assert table.row_count == 500
+
+
+def test_tables_of_a_screen_are_whole(capsys):
+    table = Table("label")
+    for i in range(54):
+        table.add_row(f"finding {i}")
+    output.show(table)
+    assert "more" not in capsys.readouterr().out

@@ -15,6 +15,7 @@ from remedis.evaluation.calibration_error import bin_count
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.subgroups import subgroups
 from remedis.evaluation.thresholds import choose
+from remedis.reporting import figures
 from remedis.reporting.figures import write
 from remedis.reporting.reliability_plot import reliability_curves
 from remedis.reporting.roc_plot import roc_curves
@@ -233,3 +234,12 @@ def test_equal_figures_are_equal_files_and_leave_the_global_state_alone(tmp_path
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or not pyplot.get_fignums()
     assert matplotlib.rcParams["figure.constrained_layout.use"] is False
+
+
+def test_hundreds_of_labels_have_a_few_panels_and_a_sentence():
+    names, sentence = figures.labels_of_panels({f"l{i}": i % 100 for i in range(500)})
+    assert len(names) == figures.MOST_PANELS
+    assert names[0] == "l94"
+    assert names == sorted(names, key=lambda name: int(name[1:]))
+    assert sentence == "30 of 500 labels, those with the most positive patients."
+    assert figures.labels_of_panels({"a": 0, "b": 1}) == (["a", "b"], "")
