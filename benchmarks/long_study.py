@@ -58,7 +58,7 @@ def config(root: pathlib.Path, seeds: int) -> Any:
         budgets="0, 10, 20",
         image_size=SIZE,
         modes=("probe", "finetune"),
-        select="learning_rate=0.1",
+        select="learning_rate=0.5",
         seeds=seeds,
         id_trainings=1,
         resamples=50,

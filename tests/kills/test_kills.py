@@ -61,7 +61,7 @@ def prepared(folder):
 def embedded(folder):
     table = pd.read_parquet(folder / "out.parquet")
     rows = {"embedding": np.stack(table.pop("embedding"))}
-    return rows | {name: column.tolist() for name, column in table.items()}
+    return rows | {name: column.fillna("").tolist() for name, column in table.items()}
 
 
 def studied(folder):
@@ -140,7 +140,7 @@ def data(tmp_path_factory):
         budgets="0, 8",
         seeds=1,
         modes=("probe", "finetune"),
-        select="learning_rate=0.1",
+        select="learning_rate=0.5",
     )
     text = repr(json.dumps(config.to_dict()))
     (root / "study.py").write_text(
