@@ -3,13 +3,19 @@
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 
+from remedis.visible_text import visible
+
 
 class UserError(ValueError):
     """A mistake that the user can correct.
 
     The message is one sentence or two: the fault, its place (file, row, key), the expectation and
-    the next step. Commands print it without a traceback.
+    the next step. Commands print it without a traceback. Names in it are visible (`visible_text`),
+    also where a notebook shows it.
     """
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:

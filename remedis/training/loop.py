@@ -20,6 +20,7 @@ from remedis.training.checkpoints import TrainingState
 from remedis.training.distribution import WorkerLost
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Trainer
+from remedis.visible_text import visible
 
 _LOG = logging.getLogger(__name__)
 # A cluster tells all workers to stop, but not in the same moment.
@@ -158,7 +159,7 @@ def train(
             with writer.as_default(step=step):
                 for name, value in row.items():
                     if value is not None:
-                        tf.summary.scalar(name, value)
+                        tf.summary.scalar(visible(name), value)
 
     def evaluated(step: int) -> str:
         """Evaluates the current weights; returns the score in words."""

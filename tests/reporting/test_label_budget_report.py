@@ -15,8 +15,10 @@ from remedis.reporting.label_budget_report.estimate_tables import (
     recovery_tables,
 )
 from remedis.reporting.label_budget_report.page import page
+from remedis.visible_text import visible
 
 WILD = 'a <b>bold</b> & "quoted" name of $x_1$ that is longer than any column of a table'
+HOSTILE = WILD + "\x1b[2J\x00\ufffe\ud800\u202e $\\frac{$ |"
 SECTIONS = [
     "Answer",
     "What it means",
@@ -448,3 +450,17 @@ def test_uncertain_test_labels_have_a_table_if_there_are_any():
     assert [cells[-3:] for cells in table.rows] == [
         ["0.800 [0.700, 0.900]", "0.800 [0.700, 0.900]", "not estimable"]
     ]
+
+
+def test_hostile_names_are_visible_in_page_and_figures(tmp_path):
+    study = make_study((HOSTILE, "scratch"), ("Edema", HOSTILE), ("probe",))
+    for key in ("title", "id_name", "ood_name", "command"):
+        study[key] = HOSTILE
+    study["caveats"].append(HOSTILE)
+    (tmp_path / "summary.json").write_text(json.dumps(study))
+    write(tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert visible(text, lines=True) == text
+    assert visible(HOSTILE) in _text(ElementTree.fromstring(text))
+    for figure in (tmp_path / "figures").glob("*.svg"):
+        ElementTree.parse(figure)

@@ -7,9 +7,11 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from test_run_report import NAMES, run
 
+from remedis.cli import output
 from remedis.evaluation.intervals import Estimate
 from remedis.inference import rescore
 from remedis.reporting import run_page, run_report
+from remedis.visible_text import visible
 
 
 def results_of(folder, **changes):
@@ -104,6 +106,17 @@ def test_a_name_of_a_label_cannot_break_the_page(tmp_path):
     assert "The AUROC of <b>& on the test split is" in text
     assert "<b>&" not in page
     assert "RANDOM WEIGHTS" not in text
+
+
+def test_a_hostile_name_of_a_label_is_visible_in_page_figures_and_tables(tmp_path, capsys):
+    name = 'a\x1b[31m\x00\ufffe $x^{$ \\frac \u202eb <i>|"'
+    folder = run(tmp_path / "run", names=(name, "[/x]"), subgroups=False)
+    report = run_report.report(folder)
+    page, text = text_of(folder)
+    assert visible(page, lines=True) == page
+    assert visible(name) in text
+    output.show(report)
+    assert visible(name)[:20] in capsys.readouterr().out
 
 
 def test_an_evaluation_has_the_page_of_its_split(finished, tmp_path):
