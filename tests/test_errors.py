@@ -1,3 +1,6 @@
+import pickle
+
+from remedis import errors
 from remedis.errors import counted, quoted, some, unknown_choice
 
 
@@ -23,3 +26,9 @@ def test_nouns_agree_with_their_number():
     assert [counted(n, "image") for n in (0, 1, 2_000)] == ["0 images", "1 image", "2,000 images"]
     assert counted(2, "study", "studies") == "2 studies"
     assert counted(1, "image has", "images have") == "1 image has"
+
+
+def test_a_mistake_is_one_visible_line_wherever_it_is_shown():
+    error = errors.UserError("scan\x1b[2J\nerror: forged\ud800 is not an image.")
+    assert str(error) == r"scan\x1b[2J\nerror: forged\ud800 is not an image."
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -40,7 +40,7 @@ from remedis.models import backbone
 from remedis.models.classifier import HEAD
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
-from remedis.zoo import checkpoint, resolve, save_classifier
+from remedis.zoo import checkpoint, resolve, save_classifier, shared_names
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -231,13 +231,14 @@ def _train_in_distribution(
 
     zero_shot, pool = predicted("test"), predicted("pool")
     train = data.inside.train
+    site = shared_names.base_name(study.id.name)  # by default the end of the path of its data
     save_classifier.save(
         result.classifier,
         eval_ops,
         name=name,
         provenance=Provenance(
             origin="training",
-            description=f"Fine-tuned on {counted(len(train), 'image')} of {study.id.name}.",
+            description=f"Fine-tuned on {counted(len(train), 'image')} of {site}.",
             details={"labels": list(base.data.labels), "method": "finetune"},
             parent=trainable.provenance,
         ),
