@@ -1,6 +1,7 @@
 """Files and folders written whole or not at all, and hashes of files."""
 
 import contextlib
+import ctypes
 import errno
 import glob
 import hashlib
@@ -22,6 +23,7 @@ _LONGEST_NAME = 255  # bytes, on the file systems of Linux
 # A file system without hard links answers with one of these: FAT, some network drives and FUSE.
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 # Folders that may be written but not read, links, pipes, and network drives that cannot do it.
 _NO_SYNC = (errno.EACCES, errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -102,6 +104,8 @@ def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Pat
             # A directory replaces nothing but an empty one, whatever other writers do.
             while not _renamed(temporary, final):
                 refuse_existing(final, overwrite)
+                if _exchanged(temporary, final):
+                    break
                 # A kill must not leave half of the old directory under the final name.
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(final, old)
@@ -193,6 +197,19 @@ def _renamed(temporary: pathlib.Path, final: pathlib.Path) -> bool:
             raise
         return False
     return True
+
+
+def _exchanged(temporary: pathlib.Path, final: pathlib.Path) -> bool:
+    """Gives two paths each other's name at once; returns false where the system cannot.
+
+    Between two renamings there would be a moment without the directory, for readers and for kills.
+    """
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError):  # an older C library
+        return False
+    names = (_HERE, os.fsencode(temporary), _HERE, os.fsencode(final))
+    return bool(rename(*names, _EXCHANGE) == 0)
 
 
 def _sync(path: Path) -> None:

@@ -1,9 +1,13 @@
 import contextlib
 import errno
+import hashlib
 import os
+import pathlib
+import random
 import stat
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -168,6 +172,13 @@ def test_of_two_writers_that_must_not_replace_one_succeeds(writer, links, tmp_pa
     assert (path if path.is_file() else path / "first").read_text() == "first"
 
 
+@pytest.fixture(params=[True, False], ids=["exchange", "two renamings"])
+def exchange(request, monkeypatch):
+    if not request.param:
+        monkeypatch.setattr(files.ctypes, "CDLL", unsupported)
+
+
+@pytest.mark.usefixtures("exchange")
 def test_the_last_of_two_writers_that_may_replace_a_directory_wins(tmp_path):
     path = tmp_path / "d"
     with files.whole_directory(path, overwrite=True) as late:
@@ -177,6 +188,20 @@ def test_the_last_of_two_writers_that_may_replace_a_directory_wins(tmp_path):
     assert (os.listdir(tmp_path), os.listdir(path)) == (["d"], ["late"])
 
 
+def test_there_is_no_moment_without_a_directory_that_is_replaced(tmp_path, monkeypatch):
+    path = tmp_path / "d"
+    path.mkdir()
+    monkeypatch.setattr(os, "rename", lambda *_: unsupported_rename(path))
+    with files.whole_directory(path, overwrite=True) as temporary:
+        (temporary / "new").touch()
+    assert (os.listdir(tmp_path), os.listdir(path)) == (["d"], ["new"])
+
+
+def unsupported_rename(path: object) -> None:
+    raise OSError(errno.ENOTEMPTY, "not empty", str(path))
+
+
+@pytest.mark.usefixtures("exchange")
 def test_a_link_in_place_of_a_directory_is_replaced_and_its_target_kept(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "kept").touch()
@@ -253,3 +278,62 @@ def test_a_writer_that_meets_a_cleaner_takes_another_name(tmp_path, monkeypatch)
     with files.whole_directory(tmp_path / "d") as temporary:
         assert temporary.name not in names
     assert os.listdir(tmp_path) == ["d"]
+
+
+# A program that writes a file, a folder, and a file that must not exist, again and again.
+WRITERS = """
+import hashlib, os, random, sys
+from remedis import errors, files
+while True:
+    content = os.urandom(random.randint(0, 200_000))
+    with files.whole_file("file") as temporary:
+        temporary.write_bytes(hashlib.sha256(content).digest() + content)
+    with files.whole_directory("folder", overwrite=True) as temporary:
+        for name in "abc":
+            (temporary / name).write_bytes(content[:10])
+    try:
+        with files.whole_file("once", overwrite=False):
+            pass
+        print("made", flush=True)
+    except errors.UserError:
+        pass
+"""
+
+
+@pytest.mark.slow
+def test_writers_that_are_killed_at_any_moment_leave_whole_files_alone(tmp_path):
+    """Four writers of the same paths, one of which is killed at 100 random moments."""
+    choose = random.Random(0)
+    pipe = subprocess.PIPE
+
+    def start():
+        environment = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parents[1])}
+        command = [sys.executable, "-c", WRITERS]
+        return subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, env=environment)
+
+    def end(process):
+        process.kill()
+        out, error = process.communicate()
+        assert error == b""
+        return out.count(b"made")
+
+    running = [start() for _ in range(4)]
+    while not all((tmp_path / name).exists() for name in ("file", "folder", "once")):
+        time.sleep(0.05)
+    made = 0
+    for _ in range(100):
+        time.sleep(0.2 * choose.random())
+        content = (tmp_path / "file").read_bytes()
+        assert hashlib.sha256(content[32:]).digest() == content[:32]
+        assert sorted(os.listdir(tmp_path / "folder")) == ["a", "b", "c"]
+        made += end(running.pop(choose.randrange(4)))
+        running.append(start())
+    assert made + sum(map(end, running)) == 1
+    for writer, name in (
+        (files.whole_file, "file"),
+        (files.whole_directory, "folder"),
+        (files.whole_file, "once"),
+    ):
+        with writer(tmp_path / name, overwrite=True):
+            pass
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder", "once"]
