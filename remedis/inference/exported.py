@@ -1,7 +1,6 @@
 """Exported classifiers, loaded with TensorFlow alone, and their scores."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +18,9 @@ from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import predict
 from remedis.preprocess import Preprocess
-from remedis.zoo import checkpoint, resolve
+from remedis.zoo import checkpoint, graphs, resolve
 from remedis.zoo.export import Description
 from remedis.zoo.seen_images import FILE, SeenImages
-from remedis.zoo.tensors import first_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +128,7 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
         raise UserError(
             f"{folder} holds no classifier; expected a run, or a folder as a run exports it."
         )
-    model = _loaded(folder)
+    model = graphs.load(folder)
     parent = folder.resolve().parent
     run = parent if resolve.is_run(parent) else None
     return ExportedClassifier(folder, description, model, run, SeenImages.read(folder))
@@ -176,12 +174,3 @@ def seen_by(exported: ExportedClassifier, manifest: Manifest, images: Fingerprin
         "on them it looks better than it is."
     )
     return f"{known} {unknown}".strip()
-
-
-def _loaded(folder: pathlib.Path) -> Any:
-    try:
-        return tf.saved_model.load(os.fspath(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(
-            f"{folder} cannot be loaded ({first_line(error)}); copy the folder again."
-        ) from error

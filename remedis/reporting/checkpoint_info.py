@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, shortened, some, unknown_choice
 from remedis.options import label_text
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.run_info import is_run, property_table, run_info
@@ -93,9 +93,20 @@ def _folder_info(folder: str) -> tuple[RenderableType, dict[str, Any]]:
         release = _of_release(folder)
         return Group(property_table(release), Text(RESEARCH_USE)), dict(release)
     note = [Text(RANDOM_WEIGHTS, style="bold red")] if description.provenance.random else []
-    properties = {"folder": folder, **_of_description(description)}
+    properties = {"folder": folder, **_of_description(description), "graph": _graph(folder)}
     values = properties | {"random_weights": description.provenance.random}
     return Group(*note, property_table(properties), Text(RESEARCH_USE)), values
+
+
+def _graph(folder: str) -> str:
+    """Returns what a folder's graph can do besides computing, in words; does not load it."""
+    from remedis.zoo import graphs
+
+    reach = "reads or writes files, runs Python or uses the network"
+    if found := graphs.reaching_operations(folder):
+        listed = some([shortened(name) for name in found])
+        return f"a program for TensorFlow that {reach} ({listed}): do not load it"
+    return f"a program for TensorFlow; no operation in it {reach}"
 
 
 def _of_release(folder: str) -> dict[str, str]:

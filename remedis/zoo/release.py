@@ -9,8 +9,9 @@ import tensorflow as tf
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.models.bit import BiTResNet
+from remedis.zoo import graphs
 from remedis.zoo.provenance import Provenance
-from remedis.zoo.tensors import first_line, saved_model_variables, variables_sha256
+from remedis.zoo.tensors import saved_model_variables, variables_sha256
 from remedis.zoo.weights import RELEASE_RANGES, Weights, check_shapes, infer, normalise_name
 
 PROBE_SIZE = 64  # pixels; a small image distinguishes the ranges as well as a large one
@@ -74,15 +75,10 @@ def load_graph(directory: str) -> Any:
     """Returns the object that `tf.saved_model.load` gives for a folder.
 
     Raises:
-      UserError: the folder is damaged, or has no signature `serving_default` from one input to one
-        output.
+      UserError: as `graphs.load`, or the folder has no signature `serving_default` from one input
+        to one output.
     """
-    try:
-        loaded = tf.saved_model.load(directory)
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(
-            f"{directory} cannot be loaded ({first_line(error)}); copy the folder again."
-        ) from error
+    loaded = graphs.load(directory)
     signature = loaded.signatures.get("serving_default")
     if (
         signature is None
