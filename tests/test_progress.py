@@ -153,3 +153,13 @@ def test_an_error_in_the_work_goes_through(terminal):
         raise KeyError
     assert module._BAR.get() is None
     assert not module._OUTER.get()
+
+
+def test_a_bar_shows_hostile_names_as_they_are(terminal):
+    with progress("[/x] a\x1b]0;t\n", 2) as report:
+        report(2, "of [/y]\x1b[2J\u202e")
+    shown = terminal.getvalue()
+    assert r"[/x] a\x1b]0;t\n" in shown
+    assert r"of [/y]\x1b[2J\u202e" in shown
+    assert "\x1b]" not in shown
+    assert "\x1b[2J" not in shown

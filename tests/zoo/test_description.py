@@ -1,7 +1,9 @@
 import dataclasses
 import html.parser
 import json
+import pathlib
 import shutil
+import sys
 
 import markdown_it
 import pytest
@@ -342,3 +344,28 @@ def test_a_card_says_what_its_seen_images_tell():
     values = classifier(BIT).to_json()
     assert "Delete the file" in card.text(values, with_seen_images=True)
     assert "seen.json" not in card.text(values)
+
+
+def test_an_export_tells_no_path_of_the_machine(tiny_export):
+    places = (tiny_export.parent, pathlib.Path(__file__).parents[2], sys.prefix)
+    for file in filter(pathlib.Path.is_file, tiny_export.rglob("*")):
+        content = file.read_bytes()
+        told = [place for place in map(str, places) if place.encode() in content]
+        assert not told, (file, told)
+
+
+def test_a_written_description_and_its_card_hold_base_names():
+    command = "/home/anna/remedis finetune --config.data_dir=/data/site/b --workdir=/home/anna/r"
+    data = {"data": "/data/site/manifest.csv"}
+    described_with_paths = dataclasses.replace(
+        named("x"),
+        provenance=dataclasses.replace(trained(BIT), command=command),
+        calibration={"method": "platt", **data, "fitted_on": {"cases": 9, "labels": {"x1": data}}},
+        thresholds={"youden": {"x1": 0.5, "x2": 0.5}, "chosen_on": {"x1": data, "x2": data}},
+    )
+    shared = described_with_paths.shared()
+    written = json.dumps(shared.to_json()) + text(shared)
+    assert "anna" not in written
+    assert "site" not in written
+    assert "remedis finetune --config.data_dir=b --workdir=r" in written
+    assert "manifest.csv" in written
