@@ -3,7 +3,7 @@
     python benchmarks/long_study.py [--seeds=10]
 
 A study of two hospitals of made-up images and a tiny network runs in one process: the modes `probe`
-and `finetune`, two arms, two budgets. After every cell the resident memory, the open file
+and `finetune`, three budgets. After every cell the resident memory, the open file
 descriptors and the threads are read from /proc. The first quarter of the cells of a mode, which
 traces functions and fills caches, is left out of the slope.
 """
@@ -50,8 +50,8 @@ def config(root: pathlib.Path, seeds: int) -> Any:
     made = ood_own.get_config()
     hospitals = [write_hospital(root / name, i, 240) for i, name in enumerate(("id", "ood"))]
     made.update(
-        arms="one=scratch:1-1-1-1x0.5; two=scratch:1-1-1-1x0.5",
-        baseline="two",
+        arms="tiny=scratch:1-1-1-1x0.5",
+        baseline="tiny",
         id_data_dir=str(hospitals[0]),
         ood_data_dir=str(hospitals[1]),
         labels=("square",),
@@ -73,8 +73,9 @@ def config(root: pathlib.Path, seeds: int) -> Any:
 def usage() -> tuple[float, int, int]:
     """Returns resident MB, open file descriptors and threads of this process."""
     status = pathlib.Path("/proc/self/status").read_text()
-    values = {line.split(":")[0]: line.split()[1] for line in status.splitlines() if ":" in line}
-    return int(values["VmRSS"]) / 1024, len(os.listdir("/proc/self/fd")), int(values["Threads"])
+    values = dict(line.split(":", 1) for line in status.splitlines())
+    resident = int(values["VmRSS"].split()[0]) / 1024
+    return resident, len(os.listdir("/proc/self/fd")), int(values["Threads"])
 
 
 def measured(study: Any, workdir: pathlib.Path) -> dict[str, list[tuple[float, int, int]]]:

@@ -136,6 +136,8 @@ def data(tmp_path_factory):
         hospitals,
         TINY,
         splits,
+        arms=f"one={TINY}",
+        baseline="one",
         labels=("square",),
         budgets="0, 8",
         seeds=1,
