@@ -217,9 +217,11 @@ def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
                     return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
                 descriptor = os.open(file, flags)
                 break
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        # A second name is that of a file of the user, which must not be overwritten.
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "not a regular file")
+            raise OSError(errno.EINVAL, "not a regular file with one name")
     except OSError as error:
         if isinstance(error, PermissionError) and (other := holder(file)) is not None:
             raise _in_use(what, other) from error

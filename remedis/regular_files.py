@@ -83,7 +83,9 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
       OSError: as `open_regular`; also for a file that grows beyond the size meanwhile.
     """
     with open_regular(path, max_bytes) as opened:
-        contents = opened.read(max_bytes + 1)
+        contents: bytes | None = opened.read(max_bytes + 1)
+    if contents is None:  # a file of /proc that is regular by name, and waits for the kernel
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), os.fspath(path))
     if len(contents) > max_bytes:
         raise _too_large(path, len(contents), max_bytes)
     return contents

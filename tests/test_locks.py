@@ -256,12 +256,13 @@ def test_a_damaged_lock_file_is_taken_over(content, file):
     assert os.listdir(file.parent) == []
 
 
-@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+@pytest.mark.parametrize("kind", ["link", "second name", "fifo", "folder"])
 def test_what_is_no_file_is_a_sentence_and_stays(kind, file):
     victim = file.parent / "victim"
     victim.write_text("precious")
     {
         "link": lambda: file.symlink_to(victim),
+        "second name": lambda: file.hardlink_to(victim),
         "fifo": lambda: os.mkfifo(file),
         "folder": file.mkdir,
     }[kind]()

@@ -76,6 +76,17 @@ def test_a_file_that_tells_no_size_is_bounded_while_it_is_read():
         read_bytes("/proc/self/maps", 10)
 
 
+def test_a_file_that_would_have_to_be_waited_for_is_an_error(tmp_path, monkeypatch):
+    # As /proc/kmsg, which is regular by its status, and gives a byte only when the kernel logs.
+    end, told = os.pipe()
+    os.set_blocking(end, False)
+    monkeypatch.setattr(regular_files, "open_regular", lambda *_: os.fdopen(end, "rb"))
+    with pytest.raises(BlockingIOError) as error:
+        read_bytes(tmp_path / "x", 10)
+    assert error.value.filename == str(tmp_path / "x")
+    os.close(told)
+
+
 @pytest.mark.parametrize("year", [1902, 1970, 2026, 2261])
 def test_times_are_those_of_the_file_within_64_bits(tmp_path, year):
     nanoseconds = (year - 1970) * 31_556_952 * 10**9
