@@ -20,7 +20,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import regular_files
-from remedis.data import readers
 from remedis.errors import UserError, counted, quoted
 
 _ABSENT = -1  # no file has this size
@@ -70,6 +69,8 @@ class ScannedFiles:
 
 
 def _files_of(images: Iterable[str]) -> "pd.Index[str]":
+    from remedis.data import readers  # loads TensorFlow, which tables do not need
+
     return pd.Index([readers.locate(image).file for image in images], dtype=object)
 
 

@@ -1,6 +1,8 @@
 """Manifests: values that are refused, reading and writing, selection and counts."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -184,3 +186,8 @@ def test_counts(make):
         "unassigned": {"images": 1, "patients": 1, "studies": 1, "ill": 0},
     }
     assert list(m.counts().index) == ["train", "test", "unassigned"]
+
+
+def test_a_table_is_read_without_tensorflow():
+    code = "import sys, remedis.data.own_table\nassert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

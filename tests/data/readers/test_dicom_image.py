@@ -17,6 +17,7 @@ from remedis.data.checks import scan
 from remedis.data.manifest import REQUIRED, Manifest
 from remedis.data.readers import PIXELS, dicom_image, locate
 from remedis.data.readers.unreadable import Unreadable
+from remedis.errors import UserError
 
 TWELVE = np.arange(0, 4096, 65, dtype=np.uint16).reshape(8, 8)  # ends in 4095
 SIGNED = np.arange(-2048, 2048, 65, dtype=np.int16).reshape(8, 8)
@@ -421,3 +422,17 @@ def test_channels_are_those_stored(tmp_path):
         pixels = locate(m.absolute_paths()[row]).read_pixels()
         assert pixels.shape == (*scanned.loc[row, ["height", "width"]], channels)
         np.testing.assert_array_equal(loaded[row], pixels)
+
+
+def test_without_the_decoder_under_the_gpl(shown, monkeypatch):
+    """The extra `dicom-permissive`: run lengths are decoded, lossless JPEG is a sentence."""
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEGLosslessSV1, RLELossless
+
+    monkeypatch.delitem(get_decoder(JPEGLosslessSV1)._available, "pylibjpeg")
+    path = get_testdata_file("SC_rgb_jpeg_gdcm.dcm", download=False)
+    with pytest.raises(UserError, match=r"need a decoder .* `pip install 'remedis\[dicom\]'`"):
+        dicom_image.read_pixels(path, "")
+    ds = dataset(TWELVE, bits=12)
+    ds.compress(RLELossless)
+    close(shown(ds), TWELVE / 4095)
