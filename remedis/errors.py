@@ -73,7 +73,8 @@ def some(names: Sequence[object], total: int | None = None, limit: int = 5) -> s
 
 def shortened(text: object, limit: int = 200) -> str:
     """Returns a text for a message, cut to so many characters and three dots if it is longer."""
-    full = str(text)
+    # A lone surrogate, of a file name that is not UTF-8, cannot be written out.
+    full = str(text).encode("utf-8", "backslashreplace").decode()
     return full if len(full) <= limit else f"{full[:limit]}..."
 
 

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from remedis.errors import UserError, quoted, unknown_choice
+from remedis.errors import UserError, quoted, shortened, unknown_choice
 
 _Settings = TypeVar("_Settings")
 
@@ -33,6 +33,10 @@ ADDED_KEYS = frozenset(
         "weighting",
     }
 )
+
+# Characters of a specification or of a literal. The longest of ours has 220.
+MAX_CHARACTERS = 10_000
+MAX_OPERATIONS = 50
 
 # How each interface spells a setting, and an option of a data source.
 INTERFACES = {
@@ -199,19 +203,72 @@ def piped(specification: str) -> list[ast.expr]:
     Raises:
       UserError: the text is no such list of expressions.
     """
+    if len(specification) > MAX_CHARACTERS:
+        raise UserError(
+            f"Preprocessing {quoted(specification)} has {len(specification):,} characters; "
+            f"expected at most {MAX_CHARACTERS:,}."
+        )
     try:
         tree = ast.parse(specification.strip(), mode="eval").body
-    except (SyntaxError, ValueError) as error:  # ValueError: null bytes, before Python 3.12
-        reason = error.msg if isinstance(error, SyntaxError) else error
+    # ValueError: null bytes, before Python 3.12. Text that is nested deeply, as also a long chain
+    # of bars is, takes more stack than there is.
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        nested = isinstance(error, MemoryError | RecursionError)
+        reason = "it is nested too deeply" if nested else getattr(error, "msg", None) or error
         raise UserError(
-            f"Preprocessing {specification!r} cannot be read ({reason}); write operations with "
-            "| between them, such as 'resize(256) | random_crop(224)'."
+            f"Preprocessing {quoted(specification)} cannot be read ({reason}); write up to "
+            f"{MAX_OPERATIONS} operations with | between them, such as 'resize(256) | "
+            "random_crop(224)'."
         ) from error
     expressions: list[ast.expr] = []
     while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitOr):
         expressions.append(tree.right)
         tree = tree.left
+    check_operations(len(expressions) + 1, specification)
     return [tree, *reversed(expressions)]
+
+
+def check_operations(count: int, specification: str) -> None:
+    """Raises a UserError if a specification has more than `MAX_OPERATIONS` operations."""
+    if count > MAX_OPERATIONS:
+        raise UserError(
+            f"Preprocessing {quoted(specification)} has {count:,} operations; expected at most "
+            f"{MAX_OPERATIONS}."
+        )
+
+
+def with_size(specification: str, size: int | None, what: str) -> str:
+    """Returns a specification with the image size in place of `{size}`.
+
+    Args:
+      specification: as a config has it.
+      size: height and width, pixels; None if the config has none.
+      what: the name of the option, as its error message begins.
+
+    Raises:
+      UserError: it has something else in braces.
+    """
+    filled = specification.replace("{size}", str(size))
+    if "{" in filled or "}" in filled:
+        raise UserError(
+            f"{what} is {quoted(specification)}; the only thing in braces may be {{size}}."
+        )
+    return filled
+
+
+def literal(text: str | ast.expr) -> Any:
+    """Returns the value of a Python literal.
+
+    Raises:
+      ValueError: the text is no literal, is nested too deeply, or longer than `MAX_CHARACTERS`.
+    """
+    if isinstance(text, str) and len(text) > MAX_CHARACTERS:
+        raise ValueError(f"it has more than {MAX_CHARACTERS:,} characters")
+    try:
+        return ast.literal_eval(text)
+    # All that `literal_eval` is documented to raise.
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError("it is no number, text, tuple or list") from error
 
 
 def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
@@ -231,8 +288,8 @@ def literals(texts: Iterable[str], what: str) -> dict[str, Any]:
         if not sign or not key:
             raise UserError(f"{what} has {quoted(text.strip())}; expected KEY=VALUE.")
         try:
-            values[key] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+            values[key] = literal(value)
+        except ValueError:
             values[key] = value
     return values
 
@@ -270,7 +327,9 @@ def values_by_name(text: str, *, what: str, expected: str) -> dict[str, dict[str
         if not name or not texts:
             raise UserError(f"{what} has {quoted(part)}; expected {expected}.")
         if name in named:
-            raise UserError(f"{what} names {name!r} twice; write all of its keys behind one colon.")
+            raise UserError(
+                f"{what} names {quoted(name)} twice; write all of its keys behind one colon."
+            )
         named[name] = values = literals(texts, what)
         if len(values) < len(texts):
             raise UserError(
@@ -323,10 +382,11 @@ def grid(
                 value = -1
             if not 0 <= value < math.inf:
                 raise UserError(
-                    f"{what} has {key}={part}; expected a {number} of 0 or more, as in {example}."
+                    f"{what} has {key}={shortened(part)}; expected a {number} of 0 or more, as in "
+                    f"{example}."
                 )
             if value in found:
-                raise UserError(f"{what} has {key}={part} twice; list every value once.")
+                raise UserError(f"{what} has {key}={shortened(part)} twice; list every value once.")
             found.append(value)
         if not found:
             raise UserError(f"{what} has no value of {key}; expected {expected}.")

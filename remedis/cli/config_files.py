@@ -4,7 +4,6 @@ The configs of the project lie in `configs/` of a checkout and in `remedis/share
 installed package. All of them, and copies of them anywhere, do `from configs import common`.
 """
 
-import ast
 import contextlib
 import difflib
 import logging
@@ -19,7 +18,7 @@ import ml_collections
 
 import remedis
 from remedis.errors import UserError, unknown_choice
-from remedis.options import RENAMED_KEYS, label_list
+from remedis.options import RENAMED_KEYS, label_list, literal
 
 _LOG = logging.getLogger(__name__)
 
@@ -126,8 +125,8 @@ def write_labels(arguments: Sequence[str]) -> list[str]:
 
 
 def _literal(text: str, name: str) -> str:
-    with contextlib.suppress(ValueError, SyntaxError):
-        if isinstance(ast.literal_eval(text), str | tuple | list):
+    with contextlib.suppress(ValueError):
+        if isinstance(literal(text), str | tuple | list):
             return text
     # Not closed, as ml_collections will say.
     return text if text.lstrip()[:1] in ("(", "[") else repr(label_list(text, name))

@@ -8,6 +8,7 @@ from typing import Any
 from remedis import files
 from remedis.cli import config_files, output, shared_arguments
 from remedis.errors import UserError
+from remedis.options import with_size
 
 _LOG = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ def _recipes(written: str) -> list[str]:
     config = config_files.load(written)
     size = config.get("image_size")
     keys = ("preprocess", "train_preprocess", "eval_preprocess")
-    found = [config[key].format(size=size) for key in keys if config.get(key)]
+    found = [with_size(config[key], size, f"config.{key}") for key in keys if config.get(key)]
     if not found:
         raise UserError(f"--config={written} has none of {', '.join(keys)}.")
     return list(dict.fromkeys(found))

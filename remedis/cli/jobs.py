@@ -4,7 +4,6 @@ A job runs as `remedis NAME` and as a script of a checkout. A user's mistake on 
 one line on standard error, before TensorFlow is loaded.
 """
 
-import ast
 import contextlib
 import dataclasses
 import difflib
@@ -25,7 +24,7 @@ import remedis
 from remedis.cli import config_files, console, early_checks, exit_status, output, tensorflow_start
 from remedis.cli.config_files import FLAG
 from remedis.errors import UserError, unknown_choice
-from remedis.options import spelled_for
+from remedis.options import literal, spelled_for
 
 _NEEDED = ("weights", "workdir")  # a job refuses to start without these flags
 _HELP = ("-h", "-help", "--help", "--helpfull", "--helpshort")
@@ -266,7 +265,7 @@ def _refused(kind: type, value: str) -> str | None:
 def _tuple(value: str) -> None:
     """Raises the error of ml_collections for text that is no tuple; one word is a tuple of one."""
     if "," in value or " " in value:
-        ast.literal_eval(value)
+        literal(value)
 
 
 def _types(config: ml_collections.ConfigDict, prefix: str = "") -> Iterator[tuple[str, type]]:

@@ -30,6 +30,7 @@ KEYS: Mapping[str, type[int] | type[float]] = {
     "examples": int,
 }
 _WORDS = {"learning_rate": "learning rate", "weight_decay": "weight decay"}
+MAX_TRAININGS = 1000  # of one grid
 UNCHANGED = "step 0"  # the model that training starts from
 AS_CONFIGURED = "as configured"  # the only candidate of an empty grid
 _RESULT = "candidate.json"
@@ -85,7 +86,12 @@ class Grid:
             raise options.UserError(
                 f"{what} names {' and '.join(lengths)}, which are lengths both; name one of them."
             )
-        return cls(text, values)
+        grid = cls(text, values)
+        if len(grid) > MAX_TRAININGS:
+            raise options.UserError(
+                f"{what} asks for {len(grid):,} trainings; expected at most {MAX_TRAININGS:,}."
+            )
+        return grid
 
     def candidates(self) -> tuple[Candidate, ...]:
         """Returns all combinations, in the order of the text."""

@@ -11,8 +11,10 @@ import numpy.typing as npt
 from remedis.data.manifest import Manifest
 from remedis.data.subsets import nested_subsets
 from remedis.data.units import uniform
-from remedis.errors import UserError
+from remedis.errors import UserError, quoted
 from remedis.options import items
+
+MAX_BUDGETS = 100
 
 Mask = npt.NDArray[np.bool_]
 
@@ -64,11 +66,11 @@ def sizes(text: str, pool: int) -> dict[int, str]:
     """
     names: dict[int, str] = {0: "0"}
     for part in items(f"{text}, 100%", ","):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?) *%|(\d+)", part)
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) *%|([0-9]{1,9})", part)
         if match is None or (match[1] and float(match[1]) > 100):
             raise UserError(
-                f"config.budgets has {part!r}; expected shares from 0% to 100% and whole numbers "
-                "of patients, such as '0, 1%, 5%, 50, 100%'."
+                f"config.budgets has {quoted(part)}; expected shares from 0% to 100% and whole "
+                "numbers of patients, such as '0, 1%, 5%, 50, 100%'."
             )
         if match[2]:
             patients = int(match[2])
@@ -82,6 +84,11 @@ def sizes(text: str, pool: int) -> dict[int, str]:
                 "name fewer."
             )
         names.setdefault(patients, part)
+    if len(names) > MAX_BUDGETS:
+        raise UserError(
+            f"config.budgets names {len(names):,} numbers of patients; expected at most "
+            f"{MAX_BUDGETS}."
+        )
     return dict(sorted(names.items()))
 
 

@@ -314,11 +314,11 @@ def _check(settings: StudySettings) -> None:
     checks.within(
         settings,
         {
-            "seeds": (1, None),
+            "seeds": (1, 1000),
             "resamples": (MIN_RESAMPLES, MAX_RESAMPLES),
             "seed": (0, 2**30),
             "validation_share": (0.05, 0.5),
-            "id_trainings": (1, None),
+            "id_trainings": (1, 1000),
             "minutes": (0, None),
             "price": (0, None),
         },

@@ -14,11 +14,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from remedis.errors import UserError, registered_twice, unknown_choice
-from remedis.options import piped
+from remedis.errors import UserError, quoted, registered_twice, shortened, unknown_choice
+from remedis.options import check_operations, literal, piped
 from remedis.preprocess import recipes
 
 Operation = Callable[..., tf.Tensor]
+# Arguments of operations. Larger ones would fail in TensorFlow, or take all memory.
+_LARGEST = 1_000_000
+_MOST_VALUES = 16
+_MOST_CHARACTERS = 100
 _OPERATIONS: dict[str, Operation] = {}
 _CHANNELWISE: set[str] = set()
 
@@ -167,13 +171,14 @@ def parse(specification: str, deterministic: bool = False) -> Preprocess:
         return Preprocess(specification, ())
     nodes = piped(specification)
     expanded = [each for node in nodes for each in _expanded(node, specification)]
+    check_operations(len(expanded), specification)
     steps = tuple(_step(node, specification) for node in expanded)
     _try(steps, specification)
     for step in steps:
         if deterministic and step.random:
             raise UserError(
-                f"Preprocessing {specification!r} must give the same result every time here, but "
-                f"{step.name} is random."
+                f"Preprocessing {quoted(specification)} must give the same result every time "
+                f"here, but {step.name} is random."
             )
     text = specification if expanded == nodes else " | ".join(map(ast.unparse, expanded))
     return Preprocess(text, steps)
@@ -196,7 +201,7 @@ def _expanded(node: ast.expr, specification: str) -> list[ast.expr]:
 def _step(node: ast.expr, specification: str) -> Step:
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
         raise UserError(
-            f"Preprocessing {specification!r}: {ast.unparse(node)!r} is not an operation; write "
+            f"Preprocessing {quoted(specification)}: {_source(node)} is not an operation; write "
             "name(arguments)."
         )
     name = node.func.id
@@ -212,9 +217,41 @@ def _step(node: ast.expr, specification: str) -> Step:
     return Step(name, arguments, keywords)
 
 
+def _source(node: ast.expr) -> str:
+    try:
+        return quoted(ast.unparse(node))
+    except RecursionError:
+        return "a part of it"
+
+
 def _literals(node: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    arguments = tuple(ast.literal_eval(argument) for argument in node.args)
-    return arguments, {str(word.arg): ast.literal_eval(word.value) for word in node.keywords}
+    arguments = tuple(_bounded(literal(argument)) for argument in node.args)
+    return arguments, {str(word.arg): _bounded(literal(word.value)) for word in node.keywords}
+
+
+def _bounded(value: Any, depth: int = 2) -> Any:
+    """Returns an argument; raises a ValueError for one that no operation can mean."""
+    if isinstance(value, tuple | list) and depth and len(value) <= _MOST_VALUES:
+        for item in value:
+            _bounded(item, depth - 1)
+        return value
+    known = (
+        value is None
+        or (isinstance(value, int | float) and abs(value) <= _LARGEST)
+        or (isinstance(value, str) and len(value) <= _MOST_CHARACTERS)
+    )
+    if not known:
+        raise ValueError(
+            f"{_brief(value)} is an argument; expected numbers up to {_LARGEST:,}, a word, or "
+            f"tuples of up to {_MOST_VALUES} of them"
+        )
+    return value
+
+
+def _brief(value: object) -> str:
+    # A number of thousands of digits cannot be written.
+    too_long = isinstance(value, int) and abs(value) > _LARGEST**2
+    return "a number of many digits" if too_long else shortened(repr(value), 40)
 
 
 def _try(steps: tuple[Step, ...], specification: str) -> None:
@@ -227,7 +264,7 @@ def _try(steps: tuple[Step, ...], specification: str) -> None:
         for step in steps:
             try:
                 image = step(image, tf.constant([0, 0]) if step.random else None)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, ArithmeticError, tf.errors.OpError) as error:
                 raise _wrong_arguments(step.name, error, specification) from error
 
 
@@ -237,8 +274,8 @@ def _wrong_arguments(name: str, error: Exception, specification: str) -> UserErr
     else:
         signature = list(inspect.signature(recipes.get(name)).parameters.values())
     parameters = [str(parameter) for parameter in signature if parameter.name != "seed"]
-    reason = str(error).strip().splitlines()[0].removesuffix(".")
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
     return UserError(
-        f"Preprocessing {specification!r}: wrong arguments of {name} ({reason}); it takes "
-        f"({', '.join(parameters)})."
+        f"Preprocessing {quoted(specification)}: wrong arguments of {name} "
+        f"({shortened(reason, 300)}); it takes ({', '.join(parameters)})."
     )

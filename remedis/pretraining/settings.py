@@ -170,7 +170,7 @@ _BOUNDS: dict[str, tuple[float, float | None]] = {
     "clip_norm": (0, None),
     "max_bad_images": (0, 1),
     "cache_gb": (0, None),
-    "image_size": (1, None),
+    "image_size": (1, 7000),
 }
 
 

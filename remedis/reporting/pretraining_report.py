@@ -2,19 +2,18 @@
 
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from remedis import files, json_records
+from remedis import files
 from remedis.errors import counted
 from remedis.evaluation import results_record
-from remedis.json_records import Object
 from remedis.reporting import figures
 from remedis.reporting.figures import BLUE, GREEN, GREY, ORANGE
 from remedis.reporting.notes import BEGAN_RANDOM, RESEARCH_USE
 from remedis.reporting.step_curve import curve, series
-from remedis.training.run_directory import MetricsRow
+from remedis.training.run_directory import read_metrics
 
 # Logged values: key, title of the panel and colour of the curve; `_MEANING` explains them.
 _MONITORED = (
@@ -52,7 +51,7 @@ def report(workdir: files.Path) -> list[str]:
     """
     run = pathlib.Path(workdir)
     results = results_record.read_pretraining(run)
-    rows = json_records.lines(run / "metrics.jsonl", cast(type[Object], MetricsRow))
+    rows = read_metrics(run)
     figure = progress(
         rows,
         title=f"Pretraining by {results['method']}, {run.resolve().name}",

@@ -3,7 +3,6 @@
 Only files are read that runs of every version have, and no network: TensorFlow is not needed.
 """
 
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from remedis import files
-from remedis.errors import UserError, counted
+from remedis.errors import counted
+from remedis.evaluation import results_record
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
+from remedis.training import run_directory
 
 FINE_TUNING, PRETRAINING, STUDY, EVALUATION = (
     "fine-tuning run",
@@ -44,7 +45,9 @@ def run_info(directory: files.Path) -> tuple[RenderableType, dict[str, Any]]:
       UserError: a file of the run is damaged.
     """
     run = pathlib.Path(directory)
-    config, results = (_read(run / name) for name in ("config.json", "results.json"))
+    file = run / "config.json"
+    config = run_directory.read_config(file) if file.is_file() else {}
+    results = _results(run, config)
     kind = STUDY if (run / "summary.json").is_file() else _kind(config, results)
     finished = (run / "summary.json").is_file() if kind == STUDY else bool(results)
     export = run / "export"
@@ -52,7 +55,7 @@ def run_info(directory: files.Path) -> tuple[RenderableType, dict[str, Any]]:
         "directory": str(run),
         "kind": kind,
         "state": _state(run, config, kind, finished),
-        "command": str(_read(run / "environment.json").get("command", "")),
+        "command": run_directory.read_environment(run).get("command", ""),
         "labels": ", ".join(config.get("labels") or _labels(results)),
         **_weights(config, results),
         **_data(config, results.get("data", {})),
@@ -101,15 +104,13 @@ def property_table(values: Mapping[str, str]) -> Table:
     return table
 
 
-def _read(file: pathlib.Path) -> dict[str, Any]:
-    if not file.is_file():
+def _results(run: pathlib.Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the `results.json` of a run of any kind; nothing without one."""
+    if not (run / results_record.FILE).is_file():
         return {}
-    try:
-        return dict(files.read_json(file))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{file} is damaged ({error}); run the same command again, which writes it."
-        ) from error
+    if _kind(config, {}) == PRETRAINING:
+        return results_record.read_pretraining(run)
+    return results_record.read(run)
 
 
 def _kind(config: Mapping[str, Any], results: Mapping[str, Any]) -> str:
@@ -125,21 +126,11 @@ def _state(run: pathlib.Path, config: Mapping[str, Any], kind: str, finished: bo
         return "finished"
     if kind == STUDY:
         return "not finished: the same command resumes it, and with --list shows what is left"
-    log = run / "metrics.jsonl"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    # A killed process may leave half a line.
-    steps = [step for line in lines if (step := _step(line)) is not None]
+    steps = [row["step"] for row in run_directory.read_metrics(run)]
     if not steps:
         return "started; no step is logged yet"
     of = f" of {config['steps']:,}" if config.get("steps") else ""
     return f"not finished: step {max(steps):,}{of} is logged; the same command resumes it"
-
-
-def _step(line: str) -> int | None:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _labels(results: Mapping[str, Any]) -> list[str]:

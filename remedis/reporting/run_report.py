@@ -2,18 +2,17 @@
 
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from matplotlib.figure import Figure
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from remedis import files, json_records
+from remedis import files
 from remedis.data.checks.leaks import read_receipt
 from remedis.evaluation import predictions_file, results_record
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.ranking import ranking_of
-from remedis.json_records import Object
 from remedis.reporting import (
     figures,
     reliability_plot,
@@ -25,7 +24,7 @@ from remedis.reporting import (
 )
 from remedis.reporting.svg import inline_svg
 from remedis.reporting.tuning_table import tuning_table
-from remedis.training.run_directory import MetricsRow
+from remedis.training.run_directory import read_metrics
 
 
 def report(workdir: files.Path) -> RenderableType:
@@ -113,7 +112,7 @@ def _figures(
         )
     log = run / "metrics.jsonl"
     if log.is_file():  # a head that is solved in closed form logs no steps
-        rows = json_records.lines(log, cast(type[Object], MetricsRow))
+        rows = read_metrics(run)
         yield (
             "training",
             "Training",

@@ -1,8 +1,10 @@
 """Checks of settings that all jobs share, made before any work is done."""
 
+import math
 from collections.abc import Collection, Mapping
 
 from remedis.errors import UserError, unknown_choice
+from remedis.options import with_size
 from remedis.preprocess import Preprocess, parse
 
 
@@ -12,11 +14,11 @@ def within(settings: object, bounds: Mapping[str, tuple[float, float | None]]) -
     Args:
       settings: an object with the settings as attributes, named as the config's keys; values that
         are None are left out.
-      bounds: for each name the smallest and the largest value; None for no largest.
+      bounds: for each name the smallest and the largest value; None for any finite one.
     """
     for name, (low, high) in bounds.items():
         value = getattr(settings, name)
-        if value is not None and not low <= value <= (value if high is None else high):
+        if value is not None and not (low <= value < math.inf and (high is None or value <= high)):
             expected = f"at least {low}" if high is None else f"{low} to {high}"
             raise UserError(f"config.{name} is {value}; expected {expected}.")
 
@@ -49,10 +51,5 @@ def operations(
     Raises:
       UserError: the specification is wrong, or has something else in braces.
     """
-    try:
-        filled = specification.format(size=image_size)
-    except (KeyError, IndexError, ValueError) as error:
-        raise UserError(
-            f"config.{key} is {specification!r}; the only thing in braces may be {{size}}."
-        ) from error
+    filled = with_size(specification, image_size, f"config.{key}")
     return parse(filled, deterministic=deterministic)

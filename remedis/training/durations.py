@@ -11,6 +11,7 @@ _LOG = logging.getLogger(__name__)
 # arXiv 2002.05709, figure 9. The HyperRule, fitted to the data, has at most 500 with batches that
 # repeat no image.
 MANY_EPOCHS = 1000
+MAX_STEPS = 1_000_000_000  # thirty years at one step per second
 
 
 def steps(
@@ -50,6 +51,14 @@ def steps(
     elif examples:
         examples_seen = examples
     else:
+        examples_seen = (steps or 0) * batch_size
+    if examples_seen / batch_size > MAX_STEPS:
+        key, value = next(iter(given.items()))
+        raise UserError(
+            f"{key} is {value:g}, which is more than {MAX_STEPS:,} steps of {batch_size:,} images; "
+            "set a shorter training."
+        )
+    if not (epochs or examples):
         return steps or None
     # Rounded first: products such as 0.07 * 100 lie just above the whole number.
     return max(1, math.ceil(round(examples_seen / batch_size, 6)))

@@ -195,7 +195,7 @@ class RunDirectory:
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Returns the rows of `metrics.jsonl`, without lines that cannot be read."""
-        return json_records.lines(self / "metrics.jsonl", cast(type[Object], MetricsRow))
+        return read_metrics(self.path)
 
     def rewrite_metrics(self, rows: Iterable[dict[str, Any]]) -> None:
         """Replaces `metrics.jsonl`, e.g. by the rows up to the checkpoint to resume from."""
@@ -214,6 +214,23 @@ def read_config(file: files.Path) -> dict[str, Any]:
       UserError: the file is damaged.
     """
     return dict(json_records.read(file, ConfigRecord, ADVICE))
+
+
+def read_metrics(folder: files.Path) -> list[dict[str, Any]]:
+    """Returns the rows of the `metrics.jsonl` in a directory, without those that are damaged."""
+    return json_records.lines(pathlib.Path(folder, "metrics.jsonl"), cast(type[Object], MetricsRow))
+
+
+def read_environment(folder: files.Path) -> EnvironmentRecord:
+    """Returns the `environment.json` in a directory; nothing without one.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    file = pathlib.Path(folder, "environment.json")
+    if not file.is_file():
+        return {}
+    return json_records.read(file, EnvironmentRecord, "remove it and run the same command again")
 
 
 def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bool:

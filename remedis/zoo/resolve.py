@@ -21,7 +21,7 @@ import pathlib
 import re
 
 from remedis import files
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, quoted, shortened, unknown_choice
 from remedis.models.applications import ApplicationNetwork, names
 from remedis.models.architectures import Architecture
 from remedis.models.backbone import Backbone
@@ -126,20 +126,22 @@ def parse(spec: str | Source) -> Source:
     if colon and scheme == OLD_FOLDER:
         _LOG.warning(f"{spec}: write {argument}; the next version does not accept {scheme}:DIR.")
         return dataclasses.replace(_folder(argument), text=spec)
-    if scheme in FORMS and (colon or not pathlib.Path(spec).is_dir()):
+    if scheme in FORMS and (colon or not os.path.isdir(spec)):
         if not argument:
-            raise UserError(f"{spec!r} names nothing after the scheme; write {FORMS[scheme]}.")
-        if scheme == "random" and not argument.isdecimal():
-            raise UserError(f"{spec}: the seed must be a whole number, e.g. random:0.")
+            raise UserError(
+                f"{quoted(spec)} names nothing after the scheme; write {FORMS[scheme]}."
+            )
+        if scheme == "random" and not re.fullmatch("[0-9]{1,18}", argument):
+            raise UserError(f"{shortened(spec)}: the seed must be a whole number, e.g. random:0.")
         return Source(scheme, argument, spec)
-    if re.fullmatch(r"\w+", scheme) and colon and not pathlib.Path(spec).is_dir():
+    if re.fullmatch(r"\w+", scheme) and colon and not os.path.isdir(spec):
         raise unknown_choice("source of weights", scheme, FORMS)
     return _folder(spec)
 
 
 def is_run(path: files.Path) -> bool:
     """Returns whether a folder is the directory of a run."""
-    return pathlib.Path(path, "config.json").is_file()
+    return os.path.isfile(pathlib.Path(path, "config.json"))
 
 
 def export_folder(run_or_folder: files.Path) -> pathlib.Path:
@@ -295,13 +297,13 @@ def load_application(folder: files.Path, name: str) -> ApplicationNetwork:
 
 def _folder(text: str) -> Source:
     path = pathlib.Path(text)
-    if text and path.is_dir():
+    if text and os.path.isdir(text):
         return Source(FOLDER, os.fspath(export_folder(path)), text)
     if not text:
         raise UserError(f"No weights are named; expected {EXPECTED}.")
     meant = _nearest(text)
     hint = f": did you mean {meant}?" if meant else "."
-    raise UserError(f"{text} is not a folder{hint} Expected {EXPECTED}.")
+    raise UserError(f"{shortened(text)} is not a folder{hint} Expected {EXPECTED}.")
 
 
 def _nearest(text: str) -> str:

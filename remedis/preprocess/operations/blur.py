@@ -22,7 +22,7 @@ def gaussian_blur(
     SimCLR pads with zeros, which darkens the border.
     """
     check_probability(probability)
-    check_range("sigma", sigma, 0.01)
+    check_range("sigma", sigma, 0.01, 1000)
     decision, draw = split(seed, 2)
 
     def change() -> tf.Tensor:

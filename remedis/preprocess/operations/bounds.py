@@ -2,12 +2,21 @@
 
 import math
 
+# Pixels per side: 600 MB as float32 RGB, as much as the largest image that is read takes.
+MAX_SIDE = 7_000
+
 
 def check(name: str, value: object, low: float, high: float = math.inf) -> None:
     """Raises a ValueError unless `value` is a finite number from `low` to `high`."""
-    if not isinstance(value, int | float) or not low <= value <= high or math.isinf(value):
+    if not isinstance(value, int | float) or not low <= value <= high or value == math.inf:
         upper = "" if high == math.inf else f" to {high:g}"
         raise ValueError(f"{name} is {value!r}; expected a number from {low:g}{upper}")
+
+
+def check_size(size: object) -> None:
+    """Raises a ValueError unless `size` is a whole number of pixels from 1 to `MAX_SIDE`."""
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_SIDE:
+        raise ValueError(f"size is {size!r}; expected a number from 1 to {MAX_SIDE}")
 
 
 def check_range(name: str, bounds: object, low: float, high: float = math.inf) -> None:

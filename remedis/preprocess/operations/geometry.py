@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from remedis.preprocess.operations.bounds import check, check_probability, check_range
+from remedis.preprocess.operations.bounds import check, check_probability, check_range, check_size
 from remedis.preprocess.operations.chance import sometimes
 from remedis.preprocess.registry import channelwise
 
@@ -12,7 +12,7 @@ from remedis.preprocess.registry import channelwise
 @channelwise
 def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
     """Resizes to `size` x `size` pixels with antialiasing; the aspect ratio is not kept."""
-    check("size", size, 1)
+    check_size(size)
     resized = tf.image.resize(image, [size, size], method, antialias=True)
     return tf.clip_by_value(resized, 0.0, 1.0)  # bicubic overshoots at edges
 
@@ -27,7 +27,7 @@ def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
 @channelwise
 def random_crop(image: tf.Tensor, size: int, *, seed: tf.Tensor) -> tf.Tensor:
     """Cuts out `size` x `size` pixels at a random place; the image must be at least that large."""
-    check("size", size, 1)
+    check_size(size)
     advice = "resize before it, or crop less"
     if any(side is not None and side < size for side in image.shape[:2]):
         raise ValueError(f"the image is only {image.shape[0]} x {image.shape[1]} pixels: {advice}")
@@ -57,7 +57,7 @@ def random_resized_crop(
     of a square image is 0.478.
     """
     check_range("area", area, 0, 1)
-    check_range("aspect", aspect, 1e-3)
+    check_range("aspect", aspect, 1e-3, 1e3)
     attempts = tf.random.stateless_uniform([CROP_ATTEMPTS, 4], seed)
     top, left, height, width = tf.unstack(
         crop_rectangles(attempts, tf.shape(image)[:2], area, aspect)

@@ -10,7 +10,7 @@ and colour distortion are the same in both, and the conversion to grey within 0.
 import tensorflow as tf
 
 from remedis.preprocess.operations.blur import blurred
-from remedis.preprocess.operations.bounds import check, check_probability
+from remedis.preprocess.operations.bounds import check, check_probability, check_size
 from remedis.preprocess.operations.chance import sometimes, split
 from remedis.preprocess.registry import channelwise, three_channels
 
@@ -43,7 +43,7 @@ def released_random_crop(
         following operations get the overshoot too, and `clip()` must end them.
       seed: [2] int32.
     """
-    check("size", size, 1)
+    check_size(size)
     begin, shape = crop_box(tf.shape(image), seed)
     resized = _legacy_bicubic(tf.slice(image, begin, shape), size)
     return tf.clip_by_value(resized, 0.0, 1.0) if clip else resized
@@ -80,7 +80,7 @@ def released_central_crop(image: tf.Tensor, size: int, fraction: float = 0.875) 
     goes to the top and left. The resize is `released_resize`. The release's training code uses its
     fraction without defining it; 0.875 is that of its notebook.
     """
-    check("size", size, 1)
+    check_size(size)
     check("fraction", fraction, 0, 1)
     sides = tf.shape(image)[:2]
     shorter = tf.cast(tf.reduce_min(sides), tf.float32)
@@ -99,7 +99,7 @@ def released_resize(image: tf.Tensor, size: int) -> tf.Tensor:
     what is enlarged s-fold moves to the left and up, by (1 - 1/s) / 2 pixels of the image. The
     cubic has a = -0.75, where TensorFlow 2's and Pillow's have -0.5.
     """
-    check("size", size, 1)
+    check_size(size)
     return tf.clip_by_value(_legacy_bicubic(image, size), 0.0, 1.0)
 
 

@@ -6,10 +6,12 @@ import urllib.parse
 
 from remedis import files
 from remedis.errors import UserError
+from remedis.label_budget import summary_record
 from remedis.reporting.label_budget_report import curve_figures, overview, study_summary
 from remedis.reporting.label_budget_report.page import page
 from remedis.reporting.label_budget_report.study_summary import Study
 from remedis.reporting.svg import save
+from remedis.training import run_directory
 
 
 def write(workdir: files.Path) -> pathlib.Path:
@@ -34,7 +36,7 @@ def write(workdir: files.Path) -> pathlib.Path:
     if not sets.is_file():
         _write_page(run, report)
         return report
-    listed = files.read_json(sets)
+    listed = summary_record.read_sets(run)
     folders = {one["name"]: run / one["directory"] for one in listed["sets"]}
     studies: dict[str, Study] = {}
     links: dict[str, str] = {}
@@ -58,9 +60,8 @@ def _write_page(run: pathlib.Path, target: pathlib.Path) -> Study:
             f"{run} holds no finished study: summary.json is missing; run finetune/ood_curves.py "
             "with this --workdir first."
         )
-    study: Study = files.read_json(run / "summary.json")
-    environment = run / "environment.json"
-    installed = files.read_json(environment)["versions"] if environment.is_file() else {}
+    study: Study = summary_record.read(run)
+    installed = run_directory.read_environment(run).get("versions", {})
     versions = {name: version for name, version in installed.items() if version}
     save(curve_figures.curves(study), run / "figures", "curves")
     if study_summary.metric(study).top is None:
