@@ -216,9 +216,8 @@ def piped(specification: str) -> list[ast.expr]:
         nested = isinstance(error, MemoryError | RecursionError)
         reason = "it is nested too deeply" if nested else getattr(error, "msg", None) or error
         raise UserError(
-            f"Preprocessing {quoted(specification)} cannot be read ({reason}); write up to "
-            f"{MAX_OPERATIONS} operations with | between them, such as 'resize(256) | "
-            "random_crop(224)'."
+            f"Preprocessing {quoted(specification)} cannot be read ({reason}); write operations "
+            "with | between them, such as 'resize(256) | random_crop(224)'."
         ) from error
     expressions: list[ast.expr] = []
     while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitOr):

@@ -131,7 +131,7 @@ class Result:
             interval=area.interval,
             metrics={name: Metric.from_json(m) for name, m in fields["metrics"].items()},
             thresholds=None if chosen is None else Thresholds.from_json(chosen),
-            task=fields["task"],
+            task=fields.get("task", "multi_label"),
             weighting=fields.get("weighting", "images"),
             images=fields["images"],
             resamples=fields["resamples"],

@@ -109,8 +109,11 @@ class Answer(TypedDict):
     extrapolation: NotRequired[Extrapolation | None]
 
 
-_LATER = ("share_of_gain", "headline", "arm_above_chance", "baseline_above_chance", "ratio")
-_LATER += ("baseline_patients", "extrapolation")
+# Keys that answers of 0.1 lack.
+_LATER = (
+    *("share_of_gain", "headline", "arm_above_chance", "baseline_above_chance", "ratio"),
+    *("baseline_patients", "extrapolation"),
+)
 
 
 def _of_one_version(answer: Mapping[str, Any]) -> bool:

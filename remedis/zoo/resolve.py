@@ -15,6 +15,7 @@ A specification is one of
 """
 
 import dataclasses
+import errno
 import logging
 import os
 import pathlib
@@ -133,10 +134,23 @@ def parse(spec: str | Source) -> Source:
             )
         if scheme == "random" and not re.fullmatch("[0-9]{1,18}", argument):
             raise UserError(f"{shortened(spec)}: the seed must be a whole number, e.g. random:0.")
+        _check_path(argument)
         return Source(scheme, argument, spec)
     if re.fullmatch(r"\w+", scheme) and colon and not os.path.isdir(spec):
         raise unknown_choice("source of weights", scheme, FORMS)
     return _folder(spec)
+
+
+def _check_path(text: str) -> None:
+    """Raises a UserError for a text that the system takes for no path, such as one too long."""
+    try:
+        os.stat(text)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UserError(f"{shortened(text)} is no path ({reason.lower()}).") from error
 
 
 def is_run(path: files.Path) -> bool:
