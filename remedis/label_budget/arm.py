@@ -1,6 +1,7 @@
 """Arms of a study: the interface of all modes, and scores before and after adaptation."""
 
 import dataclasses
+import glob
 import json
 import pathlib
 from typing import Any, Protocol
@@ -142,25 +143,36 @@ def _scores_file(root: pathlib.Path, name: str, mode: str, training: int) -> pat
     return folder / SCORES if mode == "finetune" else folder.with_name(f"{name}-{mode}.npz")
 
 
+# Ends of the paths of finished scores, after the name of the arm.
+_FINISHED = [f"/{SCORES}" if mode == "finetune" else f"-{mode}.npz" for mode in MODES]
+
+
 def _of_training(folder: str, training: int) -> str:
     return f"{folder}-{training}" if training else folder
 
 
-def pin_weights(run: StudyDirectory, name: str, digest: str, training: int = 0) -> None:
+def pin_weights(
+    run: StudyDirectory, name: str, digest: str, training: int = 0, drawn: bool = False
+) -> None:
     """Records the weights that an arm starts from, or checks that they are still the same.
 
     Args:
       run: the study's directory.
       name: of the arm.
       digest: of the weights.
-      training: number of the in-distribution training. Trainings with another seed start from other
-        weights if these are drawn at random.
+      training: number of the in-distribution training.
+      drawn: whether the weights are drawn at random, so that each training has its own. All
+        trainings of other weights start from the same ones.
 
     Raises:
       UserError: finished cells of the arm started from other weights.
     """
-    file = run.models / _of_training("weights", training) / f"{name}.txt"
-    begun = any(_scores_file(run.models, name, mode, training).is_file() for mode in MODES)
+    own = training if drawn else 0
+    file = run.models / _of_training("weights", own) / f"{name}.txt"
+    trained = glob.escape(name)
+    folders = [_of_training("id", training)] if drawn else ["id", "id-*"]
+    patterns = [f"{folder}/{trained}{end}" for folder in folders for end in _FINISHED]
+    begun = any(next(run.models.glob(pattern), None) for pattern in patterns)
     if begun and file.is_file():
         if file.read_text(encoding="utf-8") != digest:
             raise UserError(

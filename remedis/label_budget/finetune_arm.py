@@ -6,11 +6,13 @@ model as it is, step 0, is the first candidate of every cell.
 """
 
 import dataclasses
+import hashlib
 import logging
 import os
 import pathlib
 import shutil
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -135,6 +137,8 @@ class FinetuneArm:
 
         def fitted(index: int, scores_test: bool) -> model.FitResult:
             fit = self._reset(settings[index], training)
+            # A killed cell resumes only from the model that it began with.
+            directories[index].pin({"weights": _digest(self._weights)})
             return fit(settings[index], directories[index], data, *operations, scores_test)
 
         def trained(index: int) -> float:
@@ -206,7 +210,7 @@ def _train_in_distribution(
     directory = RunDirectory(work, base.to_dict())
     directory.write_environment(trainable.provenance.to_json())
     weights = backbone.digest(trainable.classifier.backbone)
-    pin_weights(run, name, weights, training)
+    pin_weights(run, name, weights, training, resolve.is_random(spec))
     train_ops, eval_ops = base.images.operations()
     result, choice = best_candidate.fit_best(
         base,
@@ -272,6 +276,15 @@ def _rename(work: pathlib.Path, folder: pathlib.Path) -> None:
         if not folder.is_dir():
             raise
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _digest(weights: Mapping[str, np.ndarray]) -> str:
+    """Returns a SHA-256 of names and values of weights."""
+    sha256 = hashlib.sha256()
+    for name, values in sorted(weights.items()):
+        sha256.update(f"{name} {values.shape}\n".encode())
+        sha256.update(np.ascontiguousarray(values).tobytes())
+    return sha256.hexdigest()
 
 
 def _restore_head(trainable: model.TrainableModel, export: pathlib.Path) -> None:

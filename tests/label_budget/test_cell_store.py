@@ -1,6 +1,7 @@
 """Files of finished cells and models that are damaged are named, with what to remove."""
 
 import os
+import types
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning.tuning_grid import Choice
-from remedis.label_budget.arm import SCORES, InDistributionScores
+from remedis.label_budget.arm import SCORES, InDistributionScores, pin_weights
 from remedis.label_budget.cell_store import CellStore
 from remedis.zoo.provenance import Provenance
 
@@ -82,3 +83,20 @@ def test_damaged_scores_of_a_model_say_what_to_remove(tmp_path, values):
             InDistributionScores.read(file)
         assert str(file) in str(caught.value)
         assert f"; remove {removed}, so that" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "finished", ["id/one/scores.npz", "id-1/one/scores.npz", "id/one-probe.npz"]
+)
+def test_a_checkpoint_replaced_between_two_trainings_is_refused(tmp_path, finished):
+    run = types.SimpleNamespace(models=tmp_path)
+    pin_weights(run, "one", "first")
+    pin_weights(run, "one", "second", training=1)  # nothing is finished yet
+    (tmp_path / finished).parent.mkdir(parents=True)
+    (tmp_path / finished).touch()
+    for training in (0, 1, 2):
+        pin_weights(run, "one", "second", training)
+        with pytest.raises(UserError, match="arm 'one' has other weights than the finished cells"):
+            pin_weights(run, "one", "third", training)
+    pin_weights(run, "on", "third")  # another arm
+    pin_weights(run, "one", "third", training=3, drawn=True)  # each training draws its own
