@@ -1,0 +1,41 @@
+"""Shards of an embedding store: damaged ones are computed again, and no number is ever wrong."""
+
+import io
+import pathlib
+
+import harness
+import numpy as np
+import pytest
+
+HASHES = [f"{i:064x}" for i in range(4)]
+ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+def seeds() -> tuple[bytes, ...]:
+    stream = io.BytesIO()
+    np.savez(stream, sha256=np.array(HASHES), embedding=ROWS)
+    return (stream.getvalue(),)
+
+
+def read(contents: bytes, folder: pathlib.Path) -> None:
+    from remedis.inference import embedding_store
+
+    (folder / "shard.npz").write_bytes(contents)
+    for name, row in embedding_store._read(folder, set(HASHES)).items():
+        # A splice of two shards is a shard; its rows have one length and finite numbers.
+        assert np.isfinite(row).all()
+        assert name in HASHES
+
+
+TARGETS = {"store": harness.Target(seeds=seeds, read=read)}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds(name, tmp_path):
+    harness.check_seeds(TARGETS[name], tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+def test_fuzz(name, attack):
+    attack(name)
