@@ -6,6 +6,14 @@ A study of two hospitals of made-up images and a tiny network runs in one proces
 and `finetune`, three budgets. After every cell the resident memory, the open file
 descriptors and the threads are read from /proc. The first quarter of the cells of a mode, which
 traces functions and fills caches, is left out of the slope.
+
+With --seeds=5, on 2 busy cores; before garbage was collected after each fine-tuned cell, the mode
+`finetune` grew by 2,882 kB per cell:
+
+| mode | cells | MB at first | MB at last | kB per cell | files | threads |
+|---|---|---|---|---|---|---|
+| probe | 16 | 857 | 858 | 0 | 7 to 7 | 13 to 13 |
+| finetune | 16 | 1203 | 1267 | 769 | 7 to 7 | 13 to 13 |
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Runs the unfinished cells of a study, and merges the finished ones."""
 
+import gc
 import logging
 import shutil
 import time
@@ -149,6 +150,10 @@ def _run_cell(study: Study, prepared_arm: arm.Arm, cell: Cell) -> None:
         seconds = time.monotonic() - start
         study.cells.write(cell, adapted.scores, seconds, adapted.choice)
     shutil.rmtree(study.run / "work" / str(cell), ignore_errors=True)
+    if cell.mode == "finetune":
+        # Each training traces its own input pipelines, in reference cycles of megabytes that
+        # Python, which counts objects, collects too late (benchmarks/long_study.py).
+        gc.collect()
 
 
 def _by_arm(
