@@ -6,6 +6,7 @@ import difflib
 import pathlib
 from collections.abc import Sequence
 
+from remedis import regular_files
 from remedis.errors import UserError, quoted, some
 
 LISTED = 30  # names of columns in a sentence
@@ -47,7 +48,7 @@ def plain(path: pathlib.Path) -> list[str]:
     `spreadsheet.read_table` reads the others, and has the last word on all.
     """
     try:
-        with open(path, "rb") as file:
+        with regular_files.open_regular(path) as file:
             first = file.readline(_LONGEST)
         line = first.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
         fields = next(csv.reader([line], strict=True), [])

@@ -108,6 +108,7 @@ def parse_table(
       UserError: as `read_table`.
     """
     contents, remark = decoding.decode(path, contents, form.encoding)
+    table_bounds.check_lines(path, contents)
     beginning = separators.beginning(contents)
     stated = separators.stated(beginning)
     # The line of the header in the file, from 1.

@@ -26,7 +26,7 @@ def too_large(path: pathlib.Path) -> UserError:
 
 
 def check(path: pathlib.Path, contents: bytes, separator: str) -> None:
-    """Refuses a table with too many lines or fields, or with a line that is too long.
+    """Refuses a table with too many lines or fields.
 
     Args:
       path: the file, for errors.
@@ -51,11 +51,18 @@ def check(path: pathlib.Path, contents: bytes, separator: str) -> None:
             f"separated by {SEPARATORS[separator]}s; expected at most {MAX_FIELDS:,}. Leave out "
             "columns and rows that are not needed, or divide the table."
         )
-    _check_lines(path, contents)
 
 
-def _check_lines(path: pathlib.Path, contents: bytes) -> None:
-    """Refuses a line of more than `MAX_LINE_BYTES`."""
+def check_lines(path: pathlib.Path, contents: bytes) -> None:
+    """Refuses a line of more than `MAX_LINE_BYTES`; called before anything is parsed.
+
+    Args:
+      path: the file, for errors.
+      contents: its text in UTF-8.
+
+    Raises:
+      UserError: a line is longer.
+    """
     start = 0
     while len(contents) - start > MAX_LINE_BYTES:
         stop = start + MAX_LINE_BYTES

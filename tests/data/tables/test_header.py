@@ -1,5 +1,7 @@
 """Headers that are read without pandas, and those that are left to the reader of tables."""
 
+import os
+
 import pytest
 
 from remedis.data.tables import header
@@ -42,3 +44,8 @@ def test_any_other_header_is_left_to_the_reader_of_tables(contents, tmp_path):
 
 def test_no_file_has_no_header(tmp_path):
     assert header.plain(tmp_path / "no.csv") == []
+
+
+def test_a_pipe_is_left_to_the_reader_of_tables(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    assert header.plain(tmp_path / "a.csv") == []  # does not wait

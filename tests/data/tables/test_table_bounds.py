@@ -63,6 +63,14 @@ def test_bounds(write, monkeypatch, bound, value, contents, sentence):
         spreadsheet.read_table(write(contents))
 
 
+def test_a_header_that_is_too_long_is_not_parsed(write, monkeypatch):
+    # 200 million commas took 4 GB and minutes.
+    monkeypatch.setattr(table_bounds, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(separators, "find", None)
+    with pytest.raises(UserError, match="row 1: a line of more than"):
+        spreadsheet.read_table(write(HEAD.strip() + b"," * 200))
+
+
 def test_a_quote_that_is_never_closed(write):
     with pytest.raises(
         UserError, match=r"field larger than field limit \(131072\) \(after row 3\)"
