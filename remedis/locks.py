@@ -218,10 +218,10 @@ def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
                 descriptor = os.open(file, flags)
                 break
         status = os.fstat(descriptor)
-        # A second name is that of a file of the user, which must not be overwritten.
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        # What has a second name or is larger is a file of the user, not to be overwritten.
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_size > _BYTES:
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "not a regular file with one name")
+            raise OSError(errno.EINVAL, "it is something else than a lock file")
     except OSError as error:
         if isinstance(error, PermissionError) and (other := holder(file)) is not None:
             raise _in_use(what, other) from error

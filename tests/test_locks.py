@@ -63,7 +63,8 @@ def write(file, holder, beats):
     os.close(descriptor)
 
 
-def test_of_two_processes_the_second_is_told_about_the_first(file):
+def test_of_two_processes_the_second_is_told_about_the_first(file, monkeypatch):
+    monkeypatch.setattr(locks, "WATCHED_SECONDS", 100.0)
     with process(file) as (first, said):
         assert said == "held"
         expected = (
@@ -74,7 +75,7 @@ def test_of_two_processes_the_second_is_told_about_the_first(file):
         begin = time.monotonic()
         with pytest.raises(UserError, match=f"^{expected}$"), locks.held(file, "runs/a"):
             pass
-        assert time.monotonic() - begin < 0.3  # nothing to watch on this host
+        assert time.monotonic() - begin < 50  # nothing to watch on this host
         with process(file) as (_, said):
             assert re.fullmatch(f"UserError {expected}", said)
         assert locks.holder(file).process == first.pid
@@ -256,7 +257,7 @@ def test_a_damaged_lock_file_is_taken_over(content, file):
     assert os.listdir(file.parent) == []
 
 
-@pytest.mark.parametrize("kind", ["link", "second name", "fifo", "folder"])
+@pytest.mark.parametrize("kind", ["link", "second name", "fifo", "folder", "large"])
 def test_what_is_no_file_is_a_sentence_and_stays(kind, file):
     victim = file.parent / "victim"
     victim.write_text("precious")
@@ -265,11 +266,14 @@ def test_what_is_no_file_is_a_sentence_and_stays(kind, file):
         "second name": lambda: file.hardlink_to(victim),
         "fifo": lambda: os.mkfifo(file),
         "folder": file.mkdir,
+        "large": lambda: file.write_bytes(b"precious" * 100),
     }[kind]()
     with pytest.raises(UserError, match=r"runs/a cannot be locked: .*\.lock cannot be written"):
         locks.held(file, "runs/a").__enter__()
     assert victim.read_text() == "precious"
     assert file.is_symlink() or file.exists()
+    if kind == "large":
+        assert file.read_bytes() == b"precious" * 100
 
 
 def test_a_file_system_that_is_read_only_is_a_sentence(file, monkeypatch):
