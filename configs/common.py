@@ -40,7 +40,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.balance = ""  # a label or column; training sees its values equally often
     config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
     # Images.
-    config.max_megapixels = 50.0  # of an image; larger ones are unreadable and are not decoded
+    config.max_megapixels = 40.0  # of an image; larger ones are unreadable and are not decoded
     config.image_size = 448
     config.train_preprocess = "resize({size})"
     config.eval_preprocess = "resize({size})"

@@ -57,7 +57,7 @@ def pretraining() -> ml_collections.ConfigDict:
     config.allow_missing_patient_ids = False
     config.allow_similar_ids = False  # P007, P7 and p007 are different patients; else refused
     config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
-    config.max_megapixels = 50.0  # of an image; larger ones are unreadable and are not decoded
+    config.max_megapixels = 40.0  # of an image; larger ones are unreadable and are not decoded
     config.image_size = 224
     config.preprocess = "contrastive_cxr({size})"  # of each of the two views
     config.cache_gb = 1.0  # memory for decoded images; changes speed, never numbers

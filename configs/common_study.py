@@ -97,7 +97,7 @@ def ood(
     config.extrapolate = False  # beyond the number of labelled patients, by a power law
     config.resamples = 1000  # of test patients and seeds, for intervals
     config.caveats = ()  # sentences of yours on the data, for the report
-    config.max_megapixels = 50.0  # of an image; larger ones are unreadable and are not decoded
+    config.max_megapixels = 40.0  # of an image; larger ones are unreadable and are not decoded
     # Keys that both sides share.
     for key in ("labels", "image_size", "eval_preprocess", "head_norm"):
         config[key] = inside[key]

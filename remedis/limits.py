@@ -16,9 +16,9 @@ from remedis.options import spelled
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-# Radiographs have up to 30 million pixels, mammograms up to 35. As float32 RGB, 50 million take
-# 600 MB, which is the largest allocation for one image.
-DEFAULT_MEGAPIXELS = 50.0
+# Radiographs and mammograms have up to 30 million pixels. Decoding and resizing 40 million of RGB
+# in 16 bits takes 0.8 GB beside TensorFlow's own 0.7 GB (benchmarks/hostile_files.py).
+DEFAULT_MEGAPIXELS = 40.0
 # TensorFlow decodes fewer than 2^29 values per image (`decode_image_op.cc`): 178 million of RGB.
 MOST_MEGAPIXELS = 178.0
 

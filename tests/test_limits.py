@@ -7,12 +7,12 @@ from remedis.errors import UserError
 
 
 def test_the_limit_holds_in_the_block_only():
-    assert limits.max_pixels() == 50_000_000
+    assert limits.max_pixels() == 40_000_000
     with limits.megapixels(0.002):
         assert limits.max_pixels() == 2_000
         with limits.megapixels(None):
             assert limits.max_pixels() == 2_000
-    assert limits.max_pixels() == 50_000_000
+    assert limits.max_pixels() == 40_000_000
 
 
 @pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf, 179])

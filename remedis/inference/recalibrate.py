@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from remedis import files
+from remedis import files, limits
 from remedis.data import canonical_ids
 from remedis.data.fingerprints import Fingerprints
 from remedis.errors import UserError, counted, unknown_choice
@@ -233,21 +233,26 @@ def recalibrate(
     classifier.calibrate(np.asarray(fitted.scale), np.asarray(fitted.offset))
     images = scored.fingerprints.table[choosing].reset_index(drop=True)
     fitted_images = Fingerprints(images, scored.fingerprints.id_space)
-    save_classifier.save(
-        classifier,
-        preprocess,
-        name=description.name,
-        provenance=description.provenance,
-        directory=out,
-        thresholds=chosen,
-        calibration=new_calibration,
-        seen=exported.seen and exported.seen.extended(fitted_images),
-        label_policies=description.label_policies,
-        pixel_range=description.pixel_range or CHECKED,
-        performance=performance_summary(judged["after"], f"images of {source} that chose nothing")
-        if judged
-        else None,
-    )
+    # The new export decodes the same files as the old one; one of an earlier version has no limit.
+    most = description.max_pixels
+    with limits.megapixels(None if most is None else most / 1e6):
+        save_classifier.save(
+            classifier,
+            preprocess,
+            name=description.name,
+            provenance=description.provenance,
+            directory=out,
+            thresholds=chosen,
+            calibration=new_calibration,
+            seen=exported.seen and exported.seen.extended(fitted_images),
+            label_policies=description.label_policies,
+            pixel_range=description.pixel_range or CHECKED,
+            performance=performance_summary(
+                judged["after"], f"images of {source} that chose nothing"
+            )
+            if judged
+            else None,
+        )
     after = fitted.probabilities(logits)
     lines = [
         f"{out}: calibrated by {fitted.method} on {counted(fitted.fitted_on['cases'], 'patient')}."

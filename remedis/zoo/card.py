@@ -135,14 +135,20 @@ def _use(description: dict[str, Any]) -> str:
         lines += [
             "- `m.preprocess(image)`: decoded images [H, W, channels] or [N, H, W, channels], "
             f"uint8 or uint16, to [N, S, S, 3], {how}: {code(description['preprocess'])}.",
-            "- `m.serve_bytes(image_bytes)`: JPEG or PNG files, [N] strings, prepared in the same "
-            "way, to "
+            f"- `m.serve_bytes(image_bytes)`: JPEG or PNG files{_up_to(description)}, [N] strings, "
+            "prepared in the same way, to "
             + ("`map` and `embedding`." if description["kind"] == "trunk" else "these outputs."),
         ]
     lines.append(f"- Signatures: {', '.join(map(code, description['signatures']))}.")
     if description["backbone"]:
         lines.append(f"- Backbone: {markdown_text.text(description['backbone'])}.")
     return "\n".join([*lines, f"- Parameters: {parameters(description)}."])
+
+
+def _up_to(description: Mapping[str, Any]) -> str:
+    """Returns the size of the files that `serve_bytes` decodes, if it has a limit."""
+    most = description.get("max_pixels")
+    return "" if most is None else f" of up to {most / 1e6:g} megapixels"
 
 
 def parameters(description: Mapping[str, Any]) -> str:

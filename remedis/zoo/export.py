@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Len
 from typing_extensions import NotRequired, TypedDict
 
 import remedis
-from remedis import files, writing
+from remedis import files, limits, writing
 from remedis.evaluation.calibration import CalibrationRecord
 from remedis.evaluation.intervals import EstimateRecord
 from remedis.evaluation.thresholds import ThresholdsRecord
@@ -93,6 +93,7 @@ class _DescriptionRecord(TypedDict):
     label_policies: NotRequired[dict[Name, Line] | None]
     performance: NotRequired[PerformanceRecord | None]
     pixel_range: NotRequired[Line | None]
+    max_pixels: NotRequired[Annotated[int, Ge(1), Le(round(limits.MOST_MEGAPIXELS * 1e6))] | None]
     software: NotRequired[dict[Name, Line]]
 
 
@@ -158,6 +159,9 @@ class Description:
       pixel_range: `checked` if the graph refuses pixels that cannot be in [0, 1], `any` if it takes
         every finite value, as asked for; None in folders of earlier versions, whose graphs refuse
         values beyond 8 only.
+      max_pixels: the largest number of pixels of a JPEG or PNG file that `serve_bytes` decodes; it
+        refuses larger ones by their header. None without `serve_bytes`, and in folders of earlier
+        versions, which decode files of any size.
       software: versions that wrote the folder.
     """
 
@@ -183,6 +187,7 @@ class Description:
     label_policies: dict[str, str] | None = None
     performance: dict[str, Any] | None = None
     pixel_range: str | None = None
+    max_pixels: int | None = None
     software: dict[str, str] = dataclasses.field(
         default_factory=lambda: {
             "remedis": remedis.__version__,

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable
 
-from remedis import files
+from remedis import files, limits
 from remedis.models.bit import BiTResNet
 from remedis.preprocess import Preprocess, parse
 from remedis.zoo import export, serving
@@ -64,6 +64,7 @@ def save(
         record=None if record is None else dataclasses.asdict(record),
         preprocess=None if preprocess is None else preprocess.specification,
         pixel_range=pixel_range,
+        max_pixels=None if preprocess is None else limits.max_pixels(),
     )
     return export.save(served, description, directory, overwrite, beside)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from remedis import files
+from remedis import files, limits
 from remedis.errors import UserError
 from remedis.models.backbone import Backbone
 from remedis.models.bit import BiTResNet
@@ -96,6 +96,7 @@ def save(
         label_policies=dict(label_policies) if label_policies else None,
         performance=dict(performance) if performance else None,
         pixel_range=pixel_range,
+        max_pixels=limits.max_pixels(),
     )
     if seen is not None and not isinstance(seen, SeenImages):
         seen = SeenImages.from_hashes(seen)

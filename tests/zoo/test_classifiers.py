@@ -16,7 +16,7 @@ from rich.console import Console
 from small_application import small_application  # noqa: F401
 from zoo_helpers import TINY, relative_error, said
 
-from remedis import compat
+from remedis import compat, limits
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
@@ -24,6 +24,7 @@ from remedis.reporting import checkpoint_info
 from remedis.zoo import checkpoint, resolve, save_classifier, serving
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
+from remedis.zoo.served_preprocessing import decode_and_prepare
 
 LABELS = ("normal", "benign", "malignant")
 IMAGES = tf.constant(np.random.RandomState(0).uniform(size=(2, 40, 36, 3)), tf.float32)
@@ -385,3 +386,15 @@ def test_variables_that_are_not_there_are_named(of_keras):
             f"{folder} does not hold the head remedis.json describes: misshapen head/dense/kernel "
             "[64,3] instead of [64,4], head/dense/bias [3] instead of [4]."
         )
+
+
+def test_encoded_images_above_the_limit_of_the_export_are_not_decoded():
+    small, large = (tf.io.encode_png(np.zeros((30, side, 1), np.uint8)) for side in (30, 40))
+    with limits.megapixels(0.001):
+        served = tf.function(
+            lambda files: decode_and_prepare(parse("resize(8)", deterministic=True), files),
+            input_signature=[tf.TensorSpec([None], tf.string)],
+        ).get_concrete_function()
+    assert served(tf.stack([small])).shape == (1, 8, 8, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more pixels than the limit"):
+        served(tf.stack([small, large]))

@@ -34,8 +34,8 @@ FAULTS = {
     "zero.tif": "The file cannot be read (a device, expected a regular file).",
     "zero.h5#0": "The file cannot be read (a device, expected a regular file).",
     "endless.jpg": "The file cannot be read (1,099,511,627,776 bytes, expected at most "
-    "467,108,864).",
-    "large.png": "The image has 20,000 x 20,000 pixels, more than the limit of 50 megapixels; if "
+    "387,108,864).",
+    "large.png": "The image has 20,000 x 20,000 pixels, more than the limit of 40 megapixels; if "
     "the file is sound, make the image smaller or raise max_megapixels.",
 }
 GOOD = ["grey.png", "grey.jpg", "deep.png", "cmyk.jpg", "rgba.png"]

@@ -104,7 +104,7 @@ WRONG = {
     "grey of three samples": (lambda: grey(SamplesPerPixel=3), "3 samples per pixel, but MONO"),
     "huge": (
         lambda: grey(Rows=65535, Columns=65535),
-        "65,535 x 65,535 pixels, more than the limit of 50 megapixels",
+        "65,535 x 65,535 pixels, more than the limit of 40 megapixels",
     ),
     "more rows than pixels": (lambda: grey(Rows=9), DAMAGED),
     "no pixels": (lambda: without("PixelData"), DAMAGED),
