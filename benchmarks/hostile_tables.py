@@ -6,6 +6,16 @@ Each table is written to a temporary folder and read in a child, which prints it
 that of the interpreter and its packages, the seconds, and the result or the first words of the
 error. MB are 10^6 bytes; the bytes are those of the file.
 
+    table                        read as         bytes   peak   seconds
+    400 MB of newlines, gzip     table         388,932    399       1.0   refused
+    20,000 columns               table       1,049,150    345       0.8
+    20,000 columns               manifest    1,049,150    483      10.5
+    a quote never closed         table      72,000,261    192       0.2   refused
+    260 MB of sound rows         table     259,494,965    955       2.3
+    9 million blank lines        table       9,000,032    133       1.0
+    16 million quoted fields     table      63,600,020    543       6.7
+
+Packages alone take 118 MB. Seconds are of the processor.
 """
 
 import argparse
@@ -61,7 +71,7 @@ def read(path: pathlib.Path, way: str) -> None:
     from remedis.data.tables import spreadsheet
     from remedis.errors import UserError
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     start = time.process_time()
     try:
         if way == "table":
@@ -72,9 +82,14 @@ def read(path: pathlib.Path, way: str) -> None:
     except UserError as error:
         result = str(error).replace(str(path), "FILE")[:60] + "..."
     seconds = time.process_time() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    megabytes = [round(kilobytes * 1024 / 1e6) for kilobytes in (before, peak)]
-    print(f"{megabytes[1]:>5} MB ({megabytes[0]} before)  {seconds:5.1f} s  {result}", flush=True)
+    print(f"{peak():>5} MB ({before} before)  {seconds:5.1f} s  {result}", flush=True)
+
+
+def peak() -> int:
+    """Returns the peak memory of this process in MB; that of `getrusage` includes its parent's."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    kilobytes = int(status.partition("VmHWM:")[2].split()[0])
+    return round(kilobytes * 1024 / 1e6)
 
 
 def main() -> None:
