@@ -56,7 +56,8 @@ def drawn(draw: st.DrawFn) -> bytes:
     npy = b"\x93NUMPY" + version + size + header + draw(st.binary(max_size=64))
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", draw(st.sampled_from([0, 8, 12, 14]))) as archive:
-        archive.writestr(draw(st.sampled_from(["a.npy", "../a.npy", "/a.npy", "x\0y.npy", "a"])), npy)
+        names = ["a.npy", "../a.npy", "/a.npy", "x\0y.npy", "a"]
+        archive.writestr(draw(st.sampled_from(names)), npy)
     return stream.getvalue()
 
 
