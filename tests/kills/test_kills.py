@@ -44,8 +44,8 @@ class Case:
 
 
 def built(folder):
-    found = checkpoint.load_backbone(folder / "out" / "cxr-50x1-remedis-m")
-    variables = {k: v.numpy() for k, v in found.backbone.named_variables().items()}
+    backbone = checkpoint.load_backbone(folder / "out" / "cxr-50x1-remedis-m")
+    variables = {k: v.numpy() for k, v in backbone.named_variables().items()}
     record = json.loads((folder / "out" / "cxr-50x1-remedis-m" / "remedis.json").read_text())
     record["provenance"].pop("command")
     return variables | {"record": record}
