@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 import zlib
 from collections.abc import Callable
 
@@ -368,6 +369,51 @@ def _pipe(folder: pathlib.Path) -> Reading:
 def _device(folder: pathlib.Path) -> Reading:
     (folder / "a.png").symlink_to("/dev/zero")
     return scanned(folder / "a.png")
+
+
+# As the readers of weights, embeddings and scores do, without the time that TensorFlow takes.
+_ARRAY = """
+import sys
+from remedis.npz_files import NpzFile
+try:
+    with NpzFile(sys.argv[1]) as opened:
+        opened["embedding"]
+except (OSError, ValueError) as error:
+    sys.exit(f"error: {error}")
+"""
+
+
+def npz(file: pathlib.Path, head: bytes, size: int) -> Reading:
+    """Returns the reading of an npz of one array, whose bytes after its head are 0."""
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive,
+        archive.open("embedding.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(head)
+        for start in range(0, size, _MB):
+            member.write(bytes(min(_MB, size - start)))
+    return Reading(file, ("-c", _ARRAY, str(file)))
+
+
+def npy(shape: tuple[int, ...]) -> bytes:
+    """Returns the head of an array of float32."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
+
+
+@bomb("npz with 1 GiB of zeros")
+def _packed_array(folder: pathlib.Path) -> Reading:
+    return npz(folder / "a.npz", npy((1 << 18, 1 << 10)), 1 << 30)
+
+
+@bomb("npz with a header of 2 GiB")
+def _packed_header(folder: pathlib.Path) -> Reading:
+    return npz(folder / "a.npz", b"\x93NUMPY\2\0" + struct.pack("<I", 1 << 31), 1 << 31)
+
+
+@bomb("npz that declares 4 PB")
+def _declared_array(folder: pathlib.Path) -> Reading:
+    return npz(folder / "a.npz", npy((10**9, 10**6)), 8)
 
 
 def _written(file: pathlib.Path, contents: bytes) -> pathlib.Path:
