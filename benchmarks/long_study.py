@@ -12,8 +12,8 @@ With --seeds=5, on 2 busy cores; before garbage was collected after each fine-tu
 
 | mode | cells | MB at first | MB at last | kB per cell | files | threads |
 |---|---|---|---|---|---|---|
-| probe | 16 | 857 | 858 | 0 | 7 to 7 | 13 to 13 |
-| finetune | 16 | 1203 | 1267 | 769 | 7 to 7 | 13 to 13 |
+| probe | 16 | 853 | 853 | 4 | 7 to 7 | 13 to 13 |
+| finetune | 16 | 1233 | 1268 | 131 | 7 to 7 | 13 to 13 |
 """
 
 import argparse
