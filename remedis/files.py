@@ -11,9 +11,9 @@ import pathlib
 import secrets
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from remedis import kernel_locks
+from remedis import json_records, kernel_locks
 from remedis.errors import UserError
 from remedis.options import spelled
 
@@ -256,8 +256,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Returns what a JSON file holds."""
-    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    """Returns what a JSON file of any kind holds; code of the package names the kind.
+
+    Raises:
+      UserError: the file is damaged.
+    """
+    return json_records.read(path, cast(type[Any], Any), "write it again")
 
 
 def sha256(path: Path) -> str:

@@ -30,7 +30,7 @@ from typing_extensions import NotRequired, Required, TypedDict
 from remedis.errors import UserError
 from remedis.evaluation.auroc import Floats, Integers, checked
 from remedis.evaluation.intervals import patient_codes
-from remedis.json_records import Count, Line, Name, Real
+from remedis.json_records import Count, Expect, Line, Name, Real
 from remedis.options import spelled
 
 KINDS = ("youden", "target_sensitivity")
@@ -48,14 +48,24 @@ class ChosenOn(TypedDict, total=False):
     negatives: Count
 
 
-class ThresholdsRecord(TypedDict):
-    """`Thresholds.to_json`, of any version."""
-
+class _Thresholds(TypedDict):
     youden: Values
     target_sensitivity: Values
     target: Annotated[float, Gt(0), Le(1)]
     log_odds: NotRequired[dict[Name, Values] | None]
     chosen_on: NotRequired[dict[Name, ChosenOn] | None]
+
+
+def _of_same_labels(of: Mapping[str, Any]) -> bool:
+    log_odds = of.get("log_odds") or {}
+    others = [of["target_sensitivity"], *log_odds.values()]
+    return all(other.keys() == of["youden"].keys() for other in others) and (
+        not log_odds or set(KINDS) <= set(log_odds)
+    )
+
+
+# `Thresholds.to_json`, of any version.
+ThresholdsRecord = Annotated[_Thresholds, Expect("thresholds of the same labels", _of_same_labels)]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -253,3 +253,38 @@ def test_registering_a_name_twice_names_both_places():
 
 def test_names_are_sorted():
     assert ", ".join(registry.names()) == OPERATIONS
+
+
+@pytest.mark.parametrize(
+    ("specification", "fault"),
+    [
+        (
+            " | ".join(["flip_left_right()"] * 3000),
+            "has 59,997 characters; expected at most 10,000",
+        ),
+        (" | ".join(["clip()"] * 51), "has 51 operations; expected at most 50"),
+        (" | ".join(["contrastive_cxr(32)"] * 9), "has 72 operations; expected at most 50"),
+        ("(" * 5000, "cannot be read ("),
+        ("-" * 9000 + "1", "cannot be read (it is nested too deeply)"),
+        ("resize(8)\0", "cannot be read ("),
+        (f"resize({'9' * 5000})", "cannot be read ("),
+        (f"resize({'9' * 4000})", "(a number of many digits is an argument; expected numbers up"),
+        ("resize(7001)", "(size is 7001; expected a number from 1 to 7000)"),
+        ("resize(8.5)", "(size is 8.5; expected a number from 1 to 7000)"),
+        ("resize(1000000000)", "(1000000000 is an argument; expected numbers up to 1,000,000, "),
+        ("rotate(1e308)", "(1e+308 is an argument; "),
+        ("rotate(1e999)", "(inf is an argument; "),
+        ("rotate(nan)", "(it is no number, text, tuple or list)"),
+        ("rotate(1+2j)", "((1+2j) is an argument; "),
+        ("resize([[[[8]]]])", "([8] is an argument; "),
+        (
+            f"resize(8, {'x' * 200!r})",
+            "('xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... is an argument; ",
+        ),
+    ],
+)
+def test_an_absurd_specification_is_refused_in_a_short_sentence(specification, fault):
+    with pytest.raises(UserError) as caught:
+        parse(specification)
+    assert fault in str(caught.value)
+    assert len(str(caught.value)) < 700
