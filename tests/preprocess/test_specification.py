@@ -276,7 +276,7 @@ def test_names_are_sorted():
         ("rotate(1e999)", "(inf is an argument; "),
         ("rotate(nan)", "(it is no number, text, tuple or list)"),
         ("rotate(1+2j)", "((1+2j) is an argument; "),
-        ("resize([[[[8]]]])", "([8] is an argument; "),
+        ("resize([[[[8]]]])", "([[8]] is an argument; "),
         (
             f"resize(8, {'x' * 200!r})",
             "('xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... is an argument; ",
