@@ -338,6 +338,9 @@ def _in_use(what: object, found: Holder | None) -> UserError:
 
 
 def _unwritable(file: pathlib.Path, what: object, error: OSError) -> UserError:
+    above = next((folder for folder in file.parents if os.path.lexists(folder)), file.parent)
+    if not above.is_dir():
+        return UserError(f"{what} cannot be written: {above} is no folder; name another place.")
     return UserError(
         f"{what} cannot be locked: {file} cannot be written ({error.strerror or error}); make "
         "room or correct the rights, or name another place."

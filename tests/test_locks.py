@@ -276,6 +276,14 @@ def test_what_is_no_file_is_a_sentence_and_stays(kind, file):
         assert file.read_bytes() == b"precious" * 100
 
 
+def test_a_file_above_is_named(tmp_path):
+    above = tmp_path / "0.png"
+    above.write_bytes(b"")
+    expected = f"^out cannot be written: {above} is no folder; name another place\\.$"
+    with pytest.raises(UserError, match=expected):
+        locks.held(locks.file_beside(above / "deep" / "out"), "out").__enter__()
+
+
 def test_a_file_system_that_is_read_only_is_a_sentence(file, monkeypatch):
     def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system")
