@@ -394,6 +394,7 @@ def test_encoded_images_above_the_limit_of_the_export_are_not_decoded():
         served = tf.function(
             lambda files: decode_and_prepare(parse("resize(8)", deterministic=True), files),
             input_signature=[tf.TensorSpec([None], tf.string)],
+            autograph=False,
         ).get_concrete_function()
     assert served(tf.stack([small])).shape == (1, 8, 8, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="more pixels than the limit"):
