@@ -1,6 +1,6 @@
-"""Ends of a command by a signal: after the step in work where the work keeps one, else at once.
+"""Signals that stop a command: a training stops after the current step, other work at once.
 
-A cluster that takes a machine back sends SIGTERM, and SIGKILL 30 to 120 seconds later. Ctrl-C sends
+A cluster that pre-empts a job sends SIGTERM, and SIGKILL 30 to 120 seconds later. Ctrl-C sends
 SIGINT. A closed terminal sends SIGHUP, except to a program that `nohup` started.
 
 Commands and jobs run within `handled`; the library installs no handler, so programs and notebooks
@@ -23,10 +23,10 @@ from remedis.errors import UserError
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )
-# Python raises in the main thread, which may be inside a library for long, or swallow what is
-# raised in a callback. Half of the shortest time that clusters grant leaves room for the rest.
+# Python raises in the main thread, which may stay inside a library call for long; a library may
+# also swallow what is raised in a callback. Clusters grant at least twice this time.
 PATIENCE_SECONDS = 15.0
-_NOTE_SECONDS = 2.0  # steps that end sooner need no line that they will end
+_NOTE_SECONDS = 2.0  # a step that ends sooner is not announced
 _TICK_SECONDS = 0.5
 _END = b"\0"  # no signal has the number 0
 _SHOW_CURSOR = b"\x1b[?25h"  # progress bars hide it
@@ -57,23 +57,19 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Deferral:
-    """The end of a work that stops between two steps.
-
-    Attributes:
-      number: of the signal that asks for the end; None as long as there was none.
-    """
+    """The request of a signal to stop, which the work in `deferred` looks up after every step."""
 
     def __init__(self, handler: "_Handler | None") -> None:
         self._handler = handler
 
     @property
     def number(self) -> int | None:
-        """The number of the signal that asks for the end; None if there was none."""
+        """The number of the signal that asks for the stop; None if there was none."""
         return None if self._handler is None else self._handler.number
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Lets a signal raise `Interrupted` in the block, for a part that is not kept."""
+        """Lets a signal raise `Interrupted` in the block, for work that need not be finished."""
         if self._handler is None:
             yield
             return
@@ -88,11 +84,11 @@ class Deferral:
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """Ends the work in the block by `Interrupted` at the first signal, and the process at a second.
+    """Raises `Interrupted` in the block at the first signal, and ends the process at the second.
 
-    In a block of `deferred` the first signal is noted only. A signal that is ignored, such as
-    SIGHUP under `nohup`, stays ignored. The handlers of before are restored. Outside the main
-    thread, where Python allows no handlers, nothing changes.
+    In a block of `deferred` the first signal is only recorded. A signal that is ignored, such as
+    SIGHUP under `nohup`, stays ignored. The previous handlers are restored at the end. Outside the
+    main thread, where Python allows no handlers, nothing changes.
 
     Raises:
       Interrupted: at a signal.
@@ -116,10 +112,10 @@ def handled() -> Iterator[None]:
 
 @contextlib.contextmanager
 def deferred() -> Iterator[Deferral]:
-    """Has the first signal noted in the block, which is to look for it after every step.
+    """Records the first signal in the block, which checks `Deferral.number` after every step.
 
     Raises:
-      Interrupted: at the end of a block that did not look.
+      Interrupted: at the end of a block that did not check.
     """
     handler = _HANDLER.get()
     if handler is None:
@@ -137,7 +133,8 @@ def deferred() -> Iterator[Deferral]:
 def handle_again() -> None:
     """Installs the handlers again, if this is within `handled`, after a library has replaced them.
 
-    TensorFlow's workers tell each other of SIGTERM by a handler in C++, which nothing here uses.
+    TensorFlow's strategy of several workers installs a handler of SIGTERM in C++, which nothing
+    here needs.
     """
     handler = _HANDLER.get()
     if handler is not None:
@@ -147,8 +144,8 @@ def handle_again() -> None:
 class _Handler:
     """The handler of the signals, and a thread that watches whether the process ends.
 
-    The thread is told of a signal by the C code of Python at once. The handler runs in the main
-    thread between two operations, one of which may be a step of TensorFlow that takes a minute.
+    Python's C code notifies the thread of a signal at once. The handler runs in the main thread
+    between two bytecode instructions, one of which may be a TensorFlow step that takes a minute.
     """
 
     def __init__(self) -> None:
@@ -207,8 +204,8 @@ class _Handler:
                 if not noted and time.monotonic() - begun > _NOTE_SECONDS:
                     noted = True
                     _LOG.warning(
-                        f"{signal.Signals(first).name}: stops after the step in work and keeps a "
-                        "checkpoint; a second signal ends at once, without."
+                        f"{signal.Signals(first).name}: stops after the current step, with a "
+                        "checkpoint; a second signal stops at once, without one."
                     )
             elif first is not None:
                 waited += _TICK_SECONDS
@@ -217,7 +214,7 @@ class _Handler:
 
 
 def _end_process(number: int) -> None:
-    """Ends the process without a word from the main thread, as SIGKILL would."""
+    """Ends the process with one line, whatever the main thread is doing."""
     line = f"{Interrupted(number)}.\n".encode()
     with contextlib.suppress(OSError):
         os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + line)

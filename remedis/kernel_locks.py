@@ -1,7 +1,7 @@
 """Locks of the kernel on files and folders (`flock`), which end with the process that holds them.
 
-A process id says less: ids are used again, and containers count their own. Such a lock is known to
-all processes of one kernel, through one mount: `reach` names both.
+A process id is no substitute: ids are reused, and each container has its own. All processes of one
+kernel see such a lock through one mount: `reach` names both.
 """
 
 import contextlib
@@ -19,9 +19,9 @@ _BOOT_ID = pathlib.Path("/proc/sys/kernel/random/boot_id")
 def reach(directory: str | os.PathLike[str]) -> str:
     """Returns 8 characters that name the kernel and the mount of a directory.
 
-    Processes with the same characters see each other's locks on files and folders in it. Processes
-    of other hosts, and those before a restart of this one, have others. So have two mounts of one
-    network drive, whose file system may keep locks per mount.
+    Processes with the same characters see each other's locks on files and folders in it. Other
+    hosts, and this host before a restart, have other characters. So have two mounts of one network
+    drive, whose file system may keep locks per mount.
     """
     text = f"{_kernel()} {os.stat(directory).st_dev}"
     return hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -60,9 +60,10 @@ def is_at(descriptor: int, path: str | os.PathLike[str]) -> bool:
 
 @contextlib.contextmanager
 def claimed(path: str | os.PathLike[str]) -> Iterator[bool]:
-    """Yields whether nobody has the lock on a file or folder; nobody can take it in the block.
+    """Yields whether the lock on a file or folder was free; this process then holds it in the block.
 
-    False for what is no file or folder, cannot be opened, or lies where there are no such locks.
+    Yields False for anything but a file or folder, for one that cannot be opened, and on file
+    systems without such locks.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -81,5 +82,5 @@ def claimed(path: str | os.PathLike[str]) -> Iterator[bool]:
 def _kernel() -> str:
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:  # a sandbox without /proc: only this process knows that it is the same
+    except OSError:  # a sandbox without /proc: no other process shares this value
         return os.urandom(16).hex()

@@ -1,13 +1,14 @@
 """Locks on runs and outputs: one process writes a path at a time, and the others are told which.
 
 A lock is a small file that names its holder: host, process and start. The kernel's lock on this
-file says whether the holder lives (`kernel_locks`). It ends with the process, however that ends, so
-that a lock of a killed process is free at once. Between hosts the kernel's lock may not be seen:
-there the holder changes the file every few seconds, and a newcomer watches whether it changes. No
-clocks are compared.
+file (`kernel_locks`) shows whether the holder is alive. The kernel releases it when the process
+ends for any reason, so that the lock of a killed process is free at once. Another host may not see
+the kernel's lock. The holder therefore changes the file every few seconds (a heartbeat), and a
+process on another host watches whether it changes. No clocks are compared.
 
-The package `filelock` was considered. Its locks are the kernel's alone, which network drives may
-keep per host, or files that stay behind when their process is killed. Neither names the holder.
+The package `filelock` does not suffice. Its locks are either the kernel's alone, which network
+drives may keep per host, or files that remain when their process is killed. Neither names the
+holder.
 """
 
 import contextlib
@@ -35,13 +36,13 @@ _LOG = logging.getLogger(__name__)
 Path = str | os.PathLike[str]
 
 _own_tokens: set[str] = set()  # of the locks that this process has or had
-# Network drives show a change after some seconds; a newcomer waits for four.
+# Network drives show a change after some seconds; a newcomer waits for four heartbeats.
 BEAT_SECONDS, WATCHED_SECONDS = 5.0, 20.0
 # Two newcomers on hosts that do not see each other's locks may both take over an abandoned one.
 # The one whose name is in the file after this time has it.
 _CONFIRM_SECONDS = 1.0
-_ATTEMPTS = 5  # against processes that look at the same moment
-_BYTES = 512  # of a lock file: every beat writes as many, so that no reader meets half of one
+_ATTEMPTS = 5  # other processes may look at the same moment
+_BYTES = 512  # of a lock file: of constant size, so that no reader sees a partial write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,12 +86,12 @@ def file_beside(path: Path) -> pathlib.Path:
 
 @contextlib.contextmanager
 def held(file: Path, what: object, subject: str = "") -> Iterator[None]:
-    """Has a lock in the block; the lock file is gone afterwards.
+    """Holds a lock in the block, and removes the lock file at its end.
 
     Args:
       file: the lock file, of `file_in` or `file_beside`; its folder is made if it is missing, and
         removed again if it is empty at the end.
-      what: is locked, as the error message begins.
+      what: the thing that is locked; the error message begins with it.
       subject: of `Holder`, at most 100 characters of ASCII.
 
     Raises:
@@ -112,9 +113,10 @@ def held(file: Path, what: object, subject: str = "") -> Iterator[None]:
 
 
 def holder(file: Path) -> Holder | None:
-    """Returns the living process that has a lock; None if there is none.
+    """Returns the running process that has a lock; None if there is none.
 
-    A lock file of a dead process is removed. For one of another host this takes some seconds.
+    The lock file of a process that has ended is removed. If it was on another host, this takes
+    `WATCHED_SECONDS`.
     """
     file = pathlib.Path(file)
     try:
@@ -126,7 +128,7 @@ def holder(file: Path) -> Holder | None:
         found, free = _holder(before), kernel_locks.take(descriptor)
         known_dead = found is not None and found.reach == kernel_locks.reach(file.parent)
         if free and not known_dead:
-            kernel_locks.release(descriptor)  # who looks must not hinder who takes
+            kernel_locks.release(descriptor)  # a look must not keep another process from taking it
         if free is False or (not (free and known_dead) and _changes(file)):
             named = _named(file)
             return named or (_UNKNOWN if kernel_locks.is_at(descriptor, file) else None)
@@ -169,7 +171,7 @@ def _take(
     found = _holder(_content(descriptor))
     if free is False:
         if (found := _named(file)) is None:
-            return None  # the holder has ended, or somebody had a look
+            return None  # the holder has ended, or another process had a look
         raise _in_use(what, found)
     reach = kernel_locks.reach(file.parent)
     certain = made or (free is True and found is not None and found.reach == reach)
@@ -212,16 +214,16 @@ def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
     try:
         while True:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # who made file or folder removed it again
+            with contextlib.suppress(FileNotFoundError):  # its maker removed the folder again
                 with contextlib.suppress(FileExistsError):
                     return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
                 descriptor = os.open(file, flags)
                 break
         status = os.fstat(descriptor)
-        # What has a second name or is larger is a file of the user, not to be overwritten.
+        # A file that has a hard link or is larger belongs to the user, and is not overwritten.
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_size > _BYTES:
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "it is something else than a lock file")
+            raise OSError(errno.EINVAL, "it is not a lock file")
     except OSError as error:
         if isinstance(error, PermissionError) and (other := holder(file)) is not None:
             raise _in_use(what, other) from error
@@ -231,7 +233,7 @@ def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
 
 @contextlib.contextmanager
 def _beating(file: pathlib.Path, descriptor: int, own: Holder, what: object) -> Iterator[None]:
-    """Changes the lock file every few seconds, for those who watch it from other hosts."""
+    """Changes the lock file every few seconds, for processes that watch it from other hosts."""
     ended = threading.Event()
 
     def beat() -> None:
@@ -239,9 +241,9 @@ def _beating(file: pathlib.Path, descriptor: int, own: Holder, what: object) -> 
         while not ended.wait(BEAT_SECONDS):
             now = _holder(_fresh_content(file) or b"")
             if now not in (None, own):
-                # This process did not run for a while, such as a laptop that slept.
+                # This process was suspended, for example on a laptop that slept.
                 _LOG.error(f"{what} was taken over by {now}; this process stops.")
-                # As by Ctrl-C. Its main thread must not wait for a long call to end.
+                # As Ctrl-C does: it also interrupts a long system call of the main thread.
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
                 return
             beats += 1
@@ -260,7 +262,7 @@ def _beating(file: pathlib.Path, descriptor: int, own: Holder, what: object) -> 
 def _changes(file: pathlib.Path) -> bool:
     """Returns whether a lock file changes while it is watched; false if it disappears."""
     before = _fresh_content(file)
-    # An empty file is one whose maker died at once, or has not written yet.
+    # A file is empty if its maker was killed at once, or has not written yet.
     seconds = WATCHED_SECONDS if before else _CONFIRM_SECONDS
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
@@ -272,7 +274,7 @@ def _changes(file: pathlib.Path) -> bool:
 
 
 def _named(file: pathlib.Path) -> Holder | None:
-    """Returns whom a lock file names; waits a moment for a holder that is about to write."""
+    """Returns the holder that a lock file names; waits a second for one that is about to write."""
     for _ in range(10):
         if (found := _holder(_fresh_content(file) or b"")) is not None:
             return found
@@ -319,7 +321,7 @@ def _write(descriptor: int, own: Holder, beats: int) -> None:
 
 
 def _holder(content: bytes) -> Holder | None:
-    """Returns whom a lock file names; None if it is damaged or of another program."""
+    """Returns the holder that a lock file names; None if it is damaged or of another program."""
     try:
         values: dict[str, Any] = json.loads(content)
         found = Holder(*(values[field.name] for field in dataclasses.fields(Holder)))

@@ -1,8 +1,7 @@
 """Files of users, opened only if they are regular files, and read only up to a size.
 
-A pipe blocks whoever opens it, and a device such as `/dev/zero` has no end. Each reader of a file
-that a user names, or that a table names, opens it here or calls `check_regular` before another
-library opens it.
+Opening a pipe blocks, and a device such as `/dev/zero` has no end. Each reader of a file that a
+user or a table names opens it here, or calls `check_regular` before another library opens it.
 """
 
 import errno
@@ -23,9 +22,9 @@ _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class NotRegular(OSError):
-    """A path names something that is no regular file, or a file larger than is expected there.
+    """A path names something other than a regular file, or a file that is too large.
 
-    It is an `OSError`, so that code that reports unreadable files reports this one, too. `strerror`
+    It is an `OSError`, so that code that reports unreadable files reports this one too. `strerror`
     is the reason without the path, such as "a pipe (FIFO), expected a regular file"; `str` is one
     sentence with the path.
     """
@@ -60,8 +59,8 @@ def open_regular(path: Path, max_bytes: int | None = None) -> BinaryIO:
     Raises:
       OSError: as `check_regular`, and for a file that may not be read.
     """
-    # Before opening, since opening a device can have an effect; and after it, since the path may
-    # name another file by then.
+    # Checked before opening, since opening a device can have an effect, and after it, since the
+    # path may name another file by then.
     check_regular(path, max_bytes)
     descriptor = os.open(path, _FLAGS)
     try:
@@ -84,7 +83,7 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
     """
     with open_regular(path, max_bytes) as opened:
         contents: bytes | None = opened.read(max_bytes + 1)
-    if contents is None:  # a file of /proc that is regular by name, and waits for the kernel
+    if contents is None:  # a file of /proc has no data yet
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), os.fspath(path))
     if len(contents) > max_bytes:
         raise _too_large(path, len(contents), max_bytes)
@@ -92,10 +91,9 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
 
 
 def modified_ns(status: os.stat_result) -> int:
-    """Returns when a file was modified, in nanoseconds as 64 bits hold them, to be compared.
+    """Returns the time of modification of a file in nanoseconds as int64, for comparison only.
 
-    File systems hold times up to 2446, from a clock that was set wrong; 64 bits end in 2262, and
-    then begin again with the smallest number.
+    File systems hold times up to the year 2446, and int64 ends in 2262. Later times wrap around.
     """
     return (status.st_mtime_ns + 2**63) % 2**64 - 2**63
 

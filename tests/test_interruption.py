@@ -1,4 +1,4 @@
-"""Signals end a block, a process, or only the step in work."""
+"""Signals end a block, a process, or a training after the current step."""
 
 import os
 import signal

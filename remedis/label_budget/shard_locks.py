@@ -1,7 +1,7 @@
 """Locks of the processes that share a study: one per shard, or one on the whole study.
 
-Shards of one number divide the cells among them. Shards of another number, or the whole study,
-would compute some cells twice, in one directory, and merge what others are writing.
+Shards of the same count divide the cells among them. Shards of another count, or the whole study,
+would compute some cells twice in one directory, and merge cells that others are writing.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from remedis.training.run_directory import MAY_CHANGE
 
 @contextlib.contextmanager
 def held(workdir: files.Path, shard: Shard | None, config: dict[str, Any]) -> Iterator[None]:
-    """Has the lock of a shard in the block.
+    """Holds the lock of a shard in the block.
 
     Args:
       workdir: the study's directory.
       shard: of this process; None for the whole study.
-      config: as plain values. Shards that run at the same time have the same, but for keys that
-        change no numbers: budgets and seeds decide which cells a shard has.
+      config: as plain values. Shards that run at the same time need the same config, except keys
+        that change no numbers, since budgets and seeds decide which cells a shard has.
 
     Raises:
       UserError: another process runs this shard, or one that may not run at the same time.

@@ -99,8 +99,8 @@ def train(
     functions, the second is timed. A step that is only timed, and not applied, would be known no
     earlier.
 
-    A signal that `interruption` handles ends the training after the step in work, with a
-    checkpoint. An evaluation in work is given up, and done first when the training resumes. Several
+    A signal that `interruption` handles stops the training after the current step, with a
+    checkpoint. An unfinished evaluation is dropped, and repeated when the training resumes. Several
     workers stop after the same step, whichever of them got the signal, and finish an evaluation,
     since they wait for each other in it.
 
@@ -124,9 +124,9 @@ def train(
 
     Raises:
       Diverged: the loss or a weight is no longer finite.
-      Interrupted: a signal asked for the end.
+      Interrupted: a signal stopped the training.
       UserError: an image can no longer be read or has changed, or a checkpoint cannot be written.
-      WorkerLost: a signal asked another worker for the end.
+      WorkerLost: a signal stopped another worker.
     """
     learner, averages, distribution = trainer.learner, trainer.averages, trainer.distribution
     variables = {**learner.trained, **learner.statistics}
@@ -221,7 +221,7 @@ def train(
             if stops:
                 with writing.written(run.path):
                     writer.close()
-                distribution.wait()  # an end tears the others from their work
+                distribution.wait()  # the end of one worker breaks the work of others
                 raise _stopped(end, f"after step {step:,} of {plan.steps:,}")
             report(step, functools.partial(clock.words, step, value, score_text))
             clock.finished(step)
