@@ -1,13 +1,14 @@
-"""JSON that is read: from files, from columns of other files, from variables.
+"""JSON records, checked when they are read from files, arrays and environment variables.
 
-Everything that the package reads as JSON passes through here. A kind of record is described by a
-`TypedDict` beside the code that writes it. The values are checked against it without conversion:
-`1` is no text, `"1"` is no number, `true` is no number. Keys that the kind does not name may have
-any value, since later versions add keys; keys of earlier versions are optional in their kinds.
+The package reads all JSON here, except lock files, which `remedis.locks` ignores if they are
+damaged. A `TypedDict` beside the code that writes a kind of record describes it. Values are checked
+without conversion: `1` is not a text, and neither `"1"` nor `true` is a number. Keys that the kind
+does not name may have any value, since later versions add keys. Keys that earlier versions lack are
+optional.
 
-Refused for all kinds are files that are no regular files, beyond a size or a number of values;
-text that is not UTF-8 or not JSON; NaN and infinite numbers; a key that stands twice in an object;
-and nesting beyond `MAX_DEPTH`.
+Every kind refuses files that are not regular, too large or of too many values; text that is not
+UTF-8 or not JSON; NaN and infinite numbers; objects with a duplicate key; and nesting beyond
+`MAX_DEPTH`.
 """
 
 import dataclasses
@@ -32,15 +33,15 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-MAX_DEPTH = 100  # a model that was trained 20 times, each time from the last, has 25
-# With values of 64 bytes each, the costliest ones, 250 MB.
+MAX_DEPTH = 100  # a model that was trained 20 times, each time from the one before, has 25
+# 250 MB of the costliest values, 64 bytes each.
 MAX_VALUES = 4_000_000
 
 Kind = TypeVar("Kind")
 Json = Any  # null, true, false, a finite number, a text, or a list or an object of these
 Object = dict[str, Json]
 Count = Annotated[int, Ge(0), Le(10**12)]  # of images, patients, steps, parameters
-Real = Annotated[float, Ge(-1e30), Le(1e30)]  # a result; no longer than a line when written out
+Real = Annotated[float, Ge(-1e30), Le(1e30)]  # a result
 Pair = Annotated[list[Real], Len(2, 2)]
 Line = Annotated[str, Len(0, 10_000)]  # a sentence, a path, a specification
 Name = Annotated[str, Len(1, 1_000)]  # of a label, a split, a column
@@ -49,11 +50,11 @@ _SHOWN = 60  # characters of a value in a message
 
 @dataclasses.dataclass(frozen=True)
 class Expect:
-    """What a kind expects beyond the types of its keys, in `Annotated[KIND, Expect(...)]`.
+    """An expectation beyond the types of the keys, in `Annotated[KIND, Expect(...)]`.
 
     Attributes:
       expected: the expectation as a noun phrase, for the message.
-      holds: tells whether a value, which is of the types, meets it.
+      holds: returns whether a value, whose types are right, meets it.
     """
 
     expected: str
@@ -66,9 +67,8 @@ class Expect:
         from pydantic_core import PydanticCustomError, core_schema
 
         def check(value: Any, types: Callable[[Any], Any]) -> Any:
-            types(
-                value
-            )  # which returns a copy, in which whole numbers are floats where both may be
+            # Its result is left out: it is a copy, in which some whole numbers became floats.
+            types(value)
             if not self.holds(value):
                 raise PydanticCustomError("expect", "{expected}", {"expected": self.expected})
             return value
@@ -77,7 +77,7 @@ class Expect:
 
 
 class Damaged(UserError):
-    """A record that cannot be read, or is of another form than its kind."""
+    """A record cannot be read, or is not of its kind."""
 
 
 def read(path: Path, kind: type[Kind], advice: str, max_bytes: int | None = None) -> Kind:
@@ -131,8 +131,8 @@ def checked(value: Json, kind: type[Kind], where: str, advice: str) -> Kind:
     try:
         _adapter(cast(Any, kind)).validate_python(value, strict=True)
     except ValidationError as error:
-        # Names of files that are not UTF-8 are texts with lone surrogates, which our writers
-        # escape: pydantic takes them for no texts.
+        # Names of files that are not UTF-8 have lone surrogates, which our writers escape. Pydantic
+        # does not accept them as text.
         faults = [e for e in error.errors(include_url=False) if e["type"] != "string_unicode"]
         if faults:
             raise _damaged(where, _fault(faults[0]), advice) from error
@@ -142,11 +142,11 @@ def checked(value: Json, kind: type[Kind], where: str, advice: str) -> Kind:
 def lines(path: Path, kind: type[Kind]) -> list[Kind]:
     """Returns the values in a file of JSON lines; leaves out those that cannot be read.
 
-    A kill may cut off the last line. Others are left out with a warning: a log is no reason to lose
-    the run.
+    A kill may truncate the last line, which is left out silently, and others with a warning: a
+    damaged log does not end the run.
 
     Args:
-      path: of the file; without one there are no values.
+      path: of the file; there are no values if it does not exist.
       kind: of each line, as for `read`.
 
     Raises:
@@ -175,7 +175,7 @@ def lines(path: Path, kind: type[Kind]) -> list[Kind]:
 
 
 def plain(value: Any) -> Json:
-    """Returns a value as it is after a trip through JSON: tuples become lists."""
+    """Returns a value as it is after writing and reading JSON: tuples become lists."""
     return json.loads(json.dumps(value))
 
 
@@ -184,8 +184,8 @@ def _parsed(text: str | bytes) -> Json:
     decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
     if not decoded.strip():
         raise ValueError("it is empty")
-    # Before parsing, which takes up to 30 times the size of the text. Separators inside of texts
-    # count as well: none of our records comes near.
+    # Checked before parsing, which takes up to 30 times the size of the text. Separators within
+    # texts count as well; no record of ours comes near the limit.
     if sum(map(decoded.count, ",[{")) > MAX_VALUES:
         raise ValueError(f"it has more than {MAX_VALUES:,} values")
     value = json.loads(
@@ -204,12 +204,12 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(values) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key {_short(twice)} stands twice")
+        raise ValueError(f"the key {_short(twice)} occurs twice")
     return values
 
 
 def _no_number(name: str) -> Json:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _finite(text: str) -> float:
@@ -220,7 +220,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    # Longer ones are no numbers of ours, and thousands of digits take long to read and to write.
+    # No record has longer ones, and thousands of digits take long to read and to write.
     if len(text) > 20 or abs(value := int(text)) >= 1 << 64:
         raise ValueError(f"the number {_brief(text)} is too large")
     return value
@@ -248,7 +248,7 @@ def _syntax_fault(error: Exception) -> str:
         return f"it is nested more than {MAX_DEPTH} levels deep"
     if isinstance(error, json.JSONDecodeError):
         fault = f"{error.msg[0].lower()}{error.msg[1:]}"
-        return f"it is no JSON, {fault} in line {error.lineno}, column {error.colno}"
+        return f"it is not JSON, {fault} in line {error.lineno}, column {error.colno}"
     return str(error)
 
 

@@ -60,7 +60,7 @@ def is_at(descriptor: int, path: str | os.PathLike[str]) -> bool:
 
 @contextlib.contextmanager
 def claimed(path: str | os.PathLike[str]) -> Iterator[bool]:
-    """Yields whether the lock on a file or folder was free; this process then holds it in the block.
+    """Yields whether the lock on a file or folder was free; then this process has it in the block.
 
     Yields False for anything but a file or folder, for one that cannot be opened, and on file
     systems without such locks.

@@ -1,9 +1,9 @@
 """NPZ files: named arrays of numbers or text, checked before they are read.
 
-An NPZ file is a zip archive of NPY files. Everything that the package reads in this form passes
-through here. `numpy.load` trusts the archive: a member of some kilobytes may declare or unpack
-gigabytes. Here a member has to hold exactly the bytes that its shape needs, and is unpacked only
-if these are few, or not many times as large as in the file.
+An NPZ file is a zip archive of NPY files. The package reads all of them here. `numpy.load` trusts
+the archive: a member of some kilobytes may declare or unpack gigabytes. Here a member must hold
+exactly the bytes that its shape needs, and must not be larger than `ALWAYS_UNPACKED` or `MAX_RATIO`
+times its compressed size, whichever is more.
 """
 
 import ast
@@ -34,7 +34,7 @@ _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 
 class Unreadable(ValueError):
-    """A file is no NPZ file, is damaged, or has an array that is not as expected.
+    """A file is not an NPZ file, is damaged, or has an array that is not as expected.
 
     The message is the reason, without the path of the file.
     """
@@ -46,7 +46,7 @@ class Header:
 
     Attributes:
       shape: of the array.
-      dtype: of its elements, which are no Python objects and have no fields.
+      dtype: of its elements; never Python objects or fields.
       fortran: whether the first index varies fastest.
       start: bytes of the file before the elements.
     """
@@ -74,7 +74,7 @@ class NpzFile(Mapping[str, np.ndarray]):
 
         Raises:
           OSError: the file cannot be opened, or is no regular file.
-          Unreadable: it is no NPZ file, or is damaged.
+          Unreadable: it is not an NPZ file, or is damaged.
         """
         self.path = pathlib.Path(path)
         self._file = open_regular(path)
@@ -91,7 +91,7 @@ class NpzFile(Mapping[str, np.ndarray]):
             size = self._file.seek(0, 2)
             self._zip = zipfile.ZipFile(self._file)
             members = self._zip.infolist()
-        # zipfile and zlib raise a dozen kinds of errors for damaged bytes; none is ours.
+        # zipfile and zlib raise a dozen kinds of errors for damaged bytes.
         except Exception as error:
             raise Unreadable(_reason(error)) from error
         if len(members) > MAX_ARRAYS:
@@ -101,7 +101,7 @@ class NpzFile(Mapping[str, np.ndarray]):
         for member in members:
             name = member.filename.removesuffix(".npy")
             if name == member.filename:
-                raise Unreadable(f"{shortened(name)} is no array")
+                raise Unreadable(f"{shortened(name)} is not an array")
             if name in self._members:
                 raise Unreadable(f"it has two arrays called {shortened(name)}")
             self.headers[name] = self._header(member)
@@ -112,7 +112,7 @@ class NpzFile(Mapping[str, np.ndarray]):
 
         Raises:
           KeyError: there is none of this name.
-          Unreadable: it is damaged, or unpacks to many times its size in the file.
+          Unreadable: it is damaged, or unpacks to more than `MAX_RATIO` times its size.
         """
         member, header = self._members[name], self.headers[name]
         if member.file_size > max(ALWAYS_UNPACKED, MAX_RATIO * member.compress_size):
@@ -133,7 +133,7 @@ class NpzFile(Mapping[str, np.ndarray]):
                     raise Unreadable(f"{header.size - done:,} bytes are missing")
             if header.dtype.kind == "U":
                 characters = values.view(np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
-                # Python ends with a SystemError when it converts such a text.
+                # Converting such a text raises a SystemError in Python.
                 if characters.max(initial=0) > sys.maxunicode:
                     raise Unreadable("it has numbers that are no characters")
             return np.ndarray(
@@ -175,7 +175,8 @@ class NpzFile(Mapping[str, np.ndarray]):
           shape: None stands for any length.
 
         Raises:
-          Unreadable: there is no such array.
+          Unreadable: there is no such array, or it is of another kind or shape, damaged or not
+            finite.
         """
         if name not in self.headers:
             raise Unreadable(f"it has no array {name}")
@@ -202,8 +203,8 @@ class NpzFile(Mapping[str, np.ndarray]):
         """Returns the header of an array.
 
         Raises:
-          Unreadable: the member is no array of plain numbers or text, or its size is not that of
-            the array.
+          Unreadable: the member is not an array of plain numbers or text, or has another size
+            than the array.
         """
         name = shortened(member.filename.removesuffix(".npy"))
         if member.flag_bits & _ENCRYPTED:

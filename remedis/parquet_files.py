@@ -26,7 +26,7 @@ def read(
       columns: the columns to read; all if None.
 
     Raises:
-      Damaged: the file is no regular file, no Parquet file, too large, or lacks a column.
+      Damaged: the file is not a regular file, not a Parquet file, too large, or lacks a column.
       OSError: it does not exist or may not be read.
     """
     import pyarrow
@@ -42,7 +42,7 @@ def read(
             if missing := [name for name in needed if name not in names]:
                 raise damaged(f"it has no column {quoted(missing[0])}")
             read_columns = names if columns is None else columns
-            # A repeated value takes no room in a file: the size says nothing about the rows.
+            # Repeated values take no space in the file, so that its size does not bound the rows.
             if rows > MAX_ROWS or rows * len(read_columns) > MAX_CELLS:
                 raise damaged(f"it has {counted(rows, 'row')} of {len(read_columns):,} columns")
             return file.read(columns=columns).to_pandas()
@@ -51,12 +51,12 @@ def read(
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError) as error:
         if isinstance(error, Damaged):
             raise
-        raise damaged(f"it is no whole Parquet file: {_first_line(error)}") from error
+        raise damaged(f"it is not a complete Parquet file: {_first_line(error)}") from error
     except OSError as error:
-        # Arrow raises it without a number for pages that it cannot decode.
+        # Arrow raises one without an `errno` for pages that it cannot decode.
         if error.errno is not None:
             raise
-        raise damaged(f"it is no whole Parquet file: {_first_line(error)}") from error
+        raise damaged(f"it is not a complete Parquet file: {_first_line(error)}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -55,20 +55,20 @@ def test_a_good_record_passes_as_it_is(text):
 BAD = {
     "empty": ("", "it is empty"),
     "blank": (" \n", "it is empty"),
-    "half": (valid()[:20], "it is no JSON, "),
+    "half": (valid()[:20], "it is not JSON, "),
     "binary": (b"\x89PNG\r\n\x1a\n\0", "it is not text in UTF-8"),
     "UTF-16": (valid().encode("utf-16"), "it is not text in UTF-8"),
-    "null bytes": ("\0" * 10, "it is no JSON, expecting value in line 1, column 1"),
-    "two records": (valid() + valid(), "it is no JSON, extra data in line 1"),
+    "null bytes": ("\0" * 10, "it is not JSON, expecting value in line 1, column 1"),
+    "two records": (valid() + valid(), "it is not JSON, extra data in line 1"),
     "a list": ("[1]", "it is a list, expected an object"),
     "null": ("null", "it is null, expected an object"),
     "a record of another kind": ('{"score": 1}', "it has no key 'units'"),
-    "NaN": (valid(later=float("nan")), "NaN is no number in JSON"),
-    "infinity": (valid(later=float("-inf")), "-Infinity is no number in JSON"),
+    "NaN": (valid(later=float("nan")), "NaN is not a number in JSON"),
+    "infinity": (valid(later=float("-inf")), "-Infinity is not a number in JSON"),
     "an overflow": ('{"a": 1e999}', "the number 1e999 is too large"),
     "500 digits": ('{"a": ' + "9" * 500 + "}", f"the number {'9' * 60}... is too large"),
     "50,000 digits": ('{"a": ' + "9" * 50_000 + "}", f"the number {'9' * 60}... is too large"),
-    "a key twice": ('{"units": [1], "units": [2]}', "the key 'units' stands twice"),
+    "a key twice": ('{"units": [1], "units": [2]}', "the key 'units' occurs twice"),
     "deep lists": ("[" * 200 + "]" * 200, "it is nested more than 100 levels deep"),
     "endless lists": ("[" * 100_000, "it is nested more than 100 levels deep"),
     "deep objects": ('{"a":' * 9_000 + "1" + "}" * 9_000, "it is nested more than 100 levels"),
@@ -132,4 +132,4 @@ def test_lines_leave_out_what_cannot_be_read(tmp_path, caplog):
     file.write_bytes(valid().encode() + b'\n{"units"\n\xff\n[]\n' + valid(width=4).encode())
     assert [row["width"] for row in json_records.lines(file, Whole)] == [1, 4]
     (said,) = caplog.messages
-    assert said.startswith(f"3 lines left out: {file}, line 2 is damaged (it is no JSON, ")
+    assert said.startswith(f"3 lines left out: {file}, line 2 is damaged (it is not JSON, ")

@@ -99,7 +99,7 @@ def test_archives_that_are_not_of_arrays(tmp_path):
     twice = [("x.npy", npy()), ("x.npy", npy())]
     with pytest.warns(UserWarning, match="Duplicate name"):
         assert reason(path, zip_of(twice)) == "it has two arrays called x"
-    assert reason(path, zip_of([("readme.txt", b"")])) == "readme.txt is no array"
+    assert reason(path, zip_of([("readme.txt", b"")])) == "readme.txt is not an array"
     assert reason(path, b"") == "File is not a zip file"
     many = zip_of([(f"{i}.npy", b"") for i in range(MAX_ARRAYS + 1)])
     assert reason(path, many) == "it has 10,001 arrays, expected at most 10,000"

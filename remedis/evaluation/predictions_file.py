@@ -1,4 +1,4 @@
-"""The table of predictions of a run, as its file is read back."""
+"""Reading of `predictions.parquet`, the table of predictions of a run or an evaluation."""
 
 import pathlib
 from collections.abc import Sequence
@@ -48,5 +48,5 @@ def read(folder: files.Path, columns: Sequence[str] | None = None) -> pd.DataFra
 def _is_text(column: "pd.Series[str]") -> bool:
     if pd.api.types.is_string_dtype(column.dtype) and column.dtype != object:
         return True
-    # A column without a single id is read as one of numbers or of nothing.
+    # A column without any id is read with the type of numbers or of null.
     return bool(column.dropna().map(lambda value: isinstance(value, str)).all())

@@ -1,4 +1,4 @@
-"""The content of `results.json`, of runs and evaluations of every version, as it is read back."""
+"""Kinds of `results.json` of runs and evaluations, of every version, and their reading."""
 
 import pathlib
 import re
@@ -49,7 +49,7 @@ class Ties(TypedDict):
 
 
 class UncertainLabel(TypedDict):
-    """The AUROC of one label by what uncertain labels count as."""
+    """The AUROC of one label for each policy of uncertain labels."""
 
     patients: Count
     ignore: EstimateRecord
@@ -58,7 +58,7 @@ class UncertainLabel(TypedDict):
 
 
 class UncertainMean(TypedDict):
-    """The same of the mean over labels."""
+    """The mean AUROC over labels for each policy of uncertain labels."""
 
     ignore: EstimateRecord
     zeros: EstimateRecord
@@ -104,7 +104,7 @@ def _first(of: Mapping[Any, Any]) -> Any:
 
 
 def _complete(of: Mapping[str, Any]) -> bool:
-    """Returns whether everything about labels is about those of the AUROC, and nothing lacks."""
+    """Returns whether all parts have the labels of the AUROC, and reports miss no part."""
     labels, metrics = set(of["labels"]), of["metrics"]
     chosen, nested = of["thresholds"], of.get("nested") or {"metrics": {}}
     named = [of, *metrics.values(), *nested["metrics"].values()]
@@ -112,7 +112,7 @@ def _complete(of: Mapping[str, Any]) -> bool:
         return False
     if not all(set(metric["averaged"]) <= labels for metric in named):
         return False
-    # Accuracies of classes are one number for all.
+    # Top-k accuracies have no labels: they are one number for all classes.
     if not all(not metric["labels"] or set(metric["labels"]) == labels for metric in named):
         return False
     if any(re.fullmatch(r"top_\d{5,}_accuracy", name) for name in metrics):

@@ -1,4 +1,4 @@
-"""The content of a study's `summary.json` and `ood_sets.json`, of every version, as read back."""
+"""Kinds of a study's `summary.json` and `ood_sets.json`, of every version, and their reading."""
 
 import pathlib
 import re
@@ -137,7 +137,7 @@ class Paired(TypedDict):
 
 
 class Recovered(TypedDict):
-    """The share of the gap that is recovered with so many patients."""
+    """The share of the gap that an arm recovers with a number of patients."""
 
     patients: Count
     share: Interval | None
@@ -193,7 +193,7 @@ class Primary(TypedDict):
 
 
 class Uncertain(TypedDict):
-    """The AUROC of an arm by what uncertain labels count as."""
+    """The AUROC of an arm for each policy of uncertain labels."""
 
     arm: Name
     mode: Name

@@ -50,8 +50,8 @@ READERS = {
 }
 CONTENTS = {
     "": "it is empty",
-    '{"labels": ["Ede': "it is no JSON, unterminated string starting at in line 1, column 13",
-    "\0" * 9: "it is no JSON, expecting value in line 1, column 1",
+    '{"labels": ["Ede': "it is not JSON, unterminated string starting at in line 1, column 13",
+    "\0" * 9: "it is not JSON, expecting value in line 1, column 1",
     "[1, 2]": "it is a list, expected an object",
 }
 

@@ -105,7 +105,7 @@ def with_values(**changes):
     ("damage", "said_of_it"),
     [
         (lambda text: "", "it is empty"),
-        (lambda text: text[:100], "it is no JSON"),
+        (lambda text: text[:100], "it is not JSON"),
         (lambda text: "[]", "it is a list, expected an object"),
         (lambda text: "null", "it is null, expected an object"),
         (lambda text: "{}", "it has no key 'kind'"),
