@@ -14,11 +14,12 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from remedis.visible_text import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Fullwidth forms count in East Asian versions. Quotes and blanks before a sign may be dropped.
 _FORMULA = re.compile(r"(?:^|(?<=;))(?=[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20])")
@@ -31,7 +32,9 @@ def cell(value: object) -> str:
 
     None and NaN are empty.
     """
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+    # `pd.NA` by its text: pandas takes seconds to load, and `remedis --help` has no table.
+    is_na = not isinstance(value, str) and str(value) == "<NA>"
+    if value is None or is_na or (isinstance(value, float) and value != value):
         return ""
     text = visible(str(value))
     return text if _NUMBERS.fullmatch(text) else _FORMULA.sub("'", text)
@@ -49,6 +52,6 @@ def table(rows: Iterable[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def from_frame(frame: pd.DataFrame) -> str:
+def from_frame(frame: "pd.DataFrame") -> str:
     """Returns a data frame as CSV, without its index, with cells as `cell` has them."""
     return table([list(frame.columns), *frame.itertuples(index=False, name=None)])

@@ -1,5 +1,7 @@
 import csv
 import io
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -76,3 +78,8 @@ def test_every_cell_is_read_back_as_one_and_begins_no_formula(rows):
                 begin = part.lstrip(' "')[:1]
                 assert begin not in ("@", "=") or not begin
                 assert begin not in ("+", "-") or not csv_text.is_formula(cell)
+
+
+def test_commands_without_a_table_load_no_pandas():
+    script = "import sys, remedis.cli; sys.exit('pandas' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
