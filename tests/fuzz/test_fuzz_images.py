@@ -50,7 +50,8 @@ def dicoms() -> list[bytes]:
     grey = dataset(DEEP >> 4, bits=12)
     kinds = [grey, dataset(NOISE), dataset(np.stack([DEEP, DEEP]), NumberOfFrames=2)]
     for syntax in (uids.RLELossless, uids.JPEG2000Lossless):
-        kinds.append(dataset(DEEP >> 4, bits=12))
+        # OpenJPEG encodes no image with a side below 32 pixels.
+        kinds.append(dataset(np.tile(DEEP >> 4, (2, 3)), bits=12))
         kinds[-1].compress(syntax)
     kinds.append(dataset(DEEP))
     kinds[-1].file_meta.TransferSyntaxUID = uids.DeflatedExplicitVRLittleEndian
