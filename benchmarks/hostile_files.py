@@ -6,6 +6,14 @@ Each file is made in a temporary folder, most of them small, and read as a user 
 the bytes of the file, seconds, the peak memory in MB of the process that reads it, and what it
 says. TensorFlow alone takes 0.7 GB, as the first row shows. Scanned images share a
 process, whose peak is reset before each of them, until one kills it.
+
+| file | bytes | seconds | peak MB | sentence |
+|---|---|---|---|---|
+| sound PNG of 8 x 8 | 69 | 0.5 | 730 | read |
+| sound PNG of 40 megapixels, RGB of 8 bits | 116,702 | 8.2 | 988 | read |
+| the same: decoded and resized for training | 116,702 | 15.9 | 1,342 | read |
+| PNG of 20,000 x 20,000 | 388,871 | 0.5 | 725 | more than the limit of 40 megapixels |
+| PNG with 2 GB of packed text and profile | 2,087,387 | 0.9 | 736 | read |
 """
 
 import argparse
