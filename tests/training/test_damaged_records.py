@@ -102,7 +102,7 @@ def test_a_log_loses_only_the_lines_that_cannot_be_read(tmp_path, caplog):
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"text", bytes(5000), b"PAR1" + bytes(99)])
 def test_damaged_predictions_are_a_sentence(tmp_path, content):
     (tmp_path / "predictions.parquet").write_bytes(content)
-    with pytest.raises(UserError, match=r"predictions\.parquet is damaged \(it is no whole Parq"):
+    with pytest.raises(UserError, match=r"predictions\.parquet is damaged \(it is not a complete "):
         predictions_file.read(tmp_path)
 
 
