@@ -1,12 +1,12 @@
-"""CSV for people: cells of which a spreadsheet program makes no formula.
+"""CSV for spreadsheet programs: cells that could be formulas are escaped.
 
 A spreadsheet program runs a cell that begins with `=`, `+`, `-` or `@`, also in the middle of a
-text with a semicolon where semicolons separate cells, as in a German Excel. A patient id, a label
-or a file name may hold such a text, for instance one that sends the table elsewhere. An apostrophe
-in front makes it text (OWASP, "CSV Injection").
+text after a semicolon where semicolons separate cells, as in a German Excel. A patient id, a label
+or a file name may hold such a formula, for instance one that sends the table to a server. An
+apostrophe in front makes it text (OWASP, "CSV Injection").
 
 Reports are written this way: tables of results, `curves.csv`, `bad_images.csv`. A manifest is not:
-the program reads it again, and an id or path with an apostrophe would be another one.
+the program reads it again, and an id or path with an apostrophe would be a different one.
 `remedis doctor` warns of such ids and paths.
 """
 
@@ -28,7 +28,7 @@ _NUMBERS = re.compile(r"[-+]?[\d.,]+(?:e[-+]?\d+)?(?: ?%)?(?: [\[(][-+\d., %]+[\
 
 
 def cell(value: object) -> str:
-    """Returns the text of a cell: visible, on one line, and no formula; numbers stay as they are.
+    """Returns the text of a cell on one line, escaped (`visible`), never a formula; numbers stay.
 
     None and NaN are empty.
     """
@@ -41,7 +41,7 @@ def cell(value: object) -> str:
 
 
 def is_formula(text: str) -> bool:
-    """Returns whether a spreadsheet program may take a text for a formula."""
+    """Returns whether a spreadsheet program may run a text as a formula."""
     return cell(text) != visible(text)
 
 

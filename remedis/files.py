@@ -24,7 +24,7 @@ _LONGEST_NAME = 255  # bytes, on the file systems of Linux
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL)
 
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
-# Folders that may be written but not read, links, pipes, and network drives that cannot do it.
+# Folders without read permission, links, pipes, and network drives that do not support it.
 _NO_SYNC = (errno.EACCES, errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -32,11 +32,11 @@ _NO_SYNC = (errno.EACCES, errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.EOPNOTSU
 def whole_file(path: Path, overwrite: bool = True) -> Iterator[pathlib.Path]:
     """Yields an empty temporary file beside `path`, renamed to it when the block ends well.
 
-    The name of the temporary file is random, so that writers of one path never meet; the last one
-    to end wins. It begins with a dot, and its suffix is that of `path`, since some writers
-    (matplotlib, pandas) choose the format by it. The bytes are on the disk before the name is: a
-    power failure leaves the old file or the new one. Files that killed writers of `path` left on
-    this machine are removed; those of other machines stay, since their writers may be alive.
+    The name of the temporary file is random, so that writers of one path do not collide; the last
+    one to end wins. It begins with a dot, and its suffix is that of `path`, since some writers
+    (matplotlib, pandas) choose the format by it. The bytes are flushed to the disk before the
+    rename: a power failure leaves the old file or the new one. Files of killed writers of `path`
+    on this machine are removed; those of other machines stay, since their writers may be alive.
 
     Args:
       path: of the file.
@@ -71,8 +71,8 @@ def refuse_existing(path: Path, overwrite: bool | None = None) -> None:
     """Raises a UserError if `path` exists and may not be overwritten.
 
     Args:
-      path: of a file or directory; a link that leads nowhere exists, too.
-      overwrite: what the user says; None if the user has no such choice.
+      path: of a file or directory; a broken symbolic link exists, too.
+      overwrite: the user's choice; None if the user has none.
     """
     if os.path.lexists(path) and not overwrite:
         choice = "name another path" if overwrite is None else f"set {spelled('overwrite')}"
@@ -101,7 +101,7 @@ def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Pat
                 for name in names:
                     _sync(os.path.join(folder, name))
                 _sync(folder)
-            # A directory replaces nothing but an empty one, whatever other writers do.
+            # A rename replaces an empty directory only, whatever other writers do.
             while not _renamed(temporary, final):
                 refuse_existing(final, overwrite)
                 if _exchanged(temporary, final):
@@ -120,7 +120,7 @@ def whole_directory(path: Path, overwrite: bool = False) -> Iterator[pathlib.Pat
 def _new(final: pathlib.Path, suffix: str, folder: bool) -> tuple[pathlib.Path, int]:
     """Makes a temporary file or folder beside `final`; returns its path and a locked descriptor.
 
-    The rights are those that the user's mask gives to new files.
+    Its permissions follow the user's umask.
     """
     prefix = _prefix(final, suffix) + kernel_locks.reach(final.parent)
     while True:
@@ -131,13 +131,13 @@ def _new(final: pathlib.Path, suffix: str, folder: bool) -> tuple[pathlib.Path, 
                 temporary.mkdir()
                 descriptor = os.open(temporary, flags | os.O_RDONLY | os.O_DIRECTORY)
             else:
-                # O_EXCL refuses whatever somebody else has put there, a link above all.
+                # O_EXCL refuses what another user has put there, a symbolic link above all.
                 descriptor = os.open(temporary, flags | os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         except FileNotFoundError:
             if not final.parent.is_dir():
                 raise
             continue
-        # Before it was locked, another writer may have taken it for abandoned and removed it.
+        # Another writer may have removed it as abandoned before it was locked.
         taken = kernel_locks.take(descriptor) is not False
         if taken and kernel_locks.is_at(descriptor, temporary):
             return temporary, descriptor
@@ -202,7 +202,7 @@ def _renamed(temporary: pathlib.Path, final: pathlib.Path) -> bool:
 def _exchanged(temporary: pathlib.Path, final: pathlib.Path) -> bool:
     """Gives two paths each other's name at once; returns false where the system cannot.
 
-    Between two renamings there would be a moment without the directory, for readers and for kills.
+    Between two renames there would be no directory, for readers and after a kill.
     """
     try:
         rename = ctypes.CDLL(None).renameat2
@@ -213,7 +213,7 @@ def _exchanged(temporary: pathlib.Path, final: pathlib.Path) -> bool:
 
 
 def _sync(path: Path) -> None:
-    """Writes what the system still holds of a file or folder to the disk, where it can.
+    """Flushes a file or folder to the disk (`fsync`), where the file system supports it.
 
     That costs 0.3 ms per file of 2 kB on an ext4 drive of a virtual machine. Without it, XFS and
     others may have the new name and no bytes behind it after a power failure.

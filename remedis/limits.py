@@ -1,7 +1,7 @@
 """Bounds on what is read from files, so that no file takes all memory or all time.
 
-One bound can be set: the pixels of an image. It holds for the whole process, since threads and
-TensorFlow's graphs read images. All others are far above what the files of this field need.
+One bound can be set: the number of pixels of an image. It applies to the whole process, since
+threads and TensorFlow's graphs read images. All others are far above the needs of this field.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ MAX_TEXT_BYTES = 64 << 20
 MAX_INDEX_BYTES = 64 << 20
 # The graph of a SavedModel, without its variables: 2 MB for a 50x1.
 MAX_GRAPH_BYTES = 64 << 20
-# Beside the pixels of a JPEG or PNG: profiles, previews, comments.
+# Besides the pixels of a JPEG or PNG: profiles, previews, comments.
 _ENVELOPE_BYTES = 64 << 20
 # The costliest permitted pixel of a PNG: RGBA of 16 bits, stored without compression.
 _BYTES_PER_PIXEL = 8
@@ -66,7 +66,7 @@ def max_unpacked_bytes() -> int:
 
 @contextlib.contextmanager
 def megapixels(value: float | None) -> Iterator[None]:
-    """Sets the limit on the pixels of an image, of the whole process, in the block.
+    """Sets the limit on the pixels of an image in the block, for the whole process.
 
     Args:
       value: million pixels; the limit stays as it is if None.
@@ -93,7 +93,7 @@ def megapixels(value: float | None) -> Iterator[None]:
 def of_config(
     job: Callable[Concatenate[Any, _Arguments], _Result],
 ) -> Callable[Concatenate[Any, _Arguments], _Result]:
-    """Decorates a function of a config, and more, to run with the limit of the config.
+    """Decorates a function whose first argument is a config to run with the limit of the config.
 
     A config of an earlier version lacks the key `max_megapixels`: the limit stays as it is.
     """

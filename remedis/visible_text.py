@@ -1,9 +1,9 @@
-r"""Text without characters that act instead of being seen, such as `\x1b[2J` in a file's name.
+r"""Escapes for control characters and other invisible ones, such as `\x1b[2J` in a file's name.
 
-Names of files, labels, patients and weights come from elsewhere. A terminal obeys escape sequences
-in them, XML does not allow most control characters, UTF-8 has no lone surrogates (Python's stand-in
-for bytes of a file name that are no text), and a bidirectional override shows `gpj.exe` as
-`exe.jpg`. Each way out of the program replaces such characters once: the streams and the log
+Names of files, labels, patients and weights are untrusted. A terminal executes escape sequences in
+them, XML does not allow most control characters, UTF-8 has no lone surrogates (by which Python
+represents bytes of a file name that are not UTF-8), and a bidirectional override shows `gpj.exe` as
+`exe.jpg`. Each output of the program escapes such characters once: the streams and the log
 (`remedis.cli.console`), tables (`remedis.cli.output`), bars (`remedis.progress`), figures
 (`remedis.reporting.fonts`), pages (`remedis.reporting.page_template`), and tables for spreadsheets
 and Markdown (`remedis.csv_text`, `remedis.zoo.markdown_text`).
@@ -21,11 +21,11 @@ _ACTING_IN_LINES = re.compile(rf"(?![\n\t])[{_CLASS}]")
 
 
 def visible(text: str, lines: bool = False) -> str:
-    r"""Returns a text in which characters that act are written as Python does: `\x1b`, `\u202e`.
+    r"""Returns a text with control characters and the like escaped as in Python: `\x1b`, `\u202e`.
 
     Args:
-      text: any text. A backslash in it stays as it is: a text is changed once only.
-      lines: whether the ends of lines and tabs are the program's own and stay.
+      text: any text. A backslash in it stays, so that escaping twice changes nothing.
+      lines: whether line breaks and tabs are the program's own, and stay.
     """
     return (_ACTING_IN_LINES if lines else _ACTING).sub(_escaped, text)
 
@@ -35,10 +35,10 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 class VisibleStream:
-    """A text stream that makes visible what is written to it.
+    """A text stream that applies `visible` to what is written to it.
 
-    All else is that of the stream. `rich.Console(file=...)` takes the stream itself, since rich
-    writes colours as escape sequences: see `unfiltered`.
+    All other attributes are those of the stream. `rich.Console(file=...)` takes the stream itself,
+    since rich writes colours as escape sequences: see `unfiltered`.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,13 +1,12 @@
-"""Image files as a scan has found them, compared with what they are later.
+"""Size and time of image files at the scan, compared with those at a later time.
 
-Training reads every image again in every epoch. A file that is replaced meanwhile has other pixels
-than those that were scanned, hashed and compared between the splits. Size and time of modification
-tell, as they do for `make` and `rsync`: reading all images a second time would take as long as
-training on them.
+Training reads every image again in every epoch. A file that is replaced in the meantime has other
+pixels than those that were scanned, hashed and compared between the splits. Size and time of
+modification reveal this, as they do for `make` and `rsync`. Hashing all images a second time would
+take as long as an epoch.
 
-An image in a cache in memory may still be the scanned one after its file is replaced. It is refused
-all the same: the cache does not know which of the two it read, and a resumed run would read the
-other.
+A cache in memory may still hold the scanned image after its file is replaced. It is refused all the
+same: the cache does not know which of the two it read, and a resumed run would read the new one.
 """
 
 import os
@@ -28,7 +27,7 @@ _PER_TASK, _THREADS = 500, 16
 
 
 class ScannedFiles:
-    """Size and time of modification of files, as they were when they were scanned."""
+    """Size and time of modification of files at the scan."""
 
     def __init__(
         self, images: Iterable[str], sizes: npt.ArrayLike, mtimes_ns: npt.ArrayLike
@@ -48,7 +47,7 @@ class ScannedFiles:
         )
 
     def check(self, images: Iterable[str]) -> None:
-        """Compares the files of images with the scan; images that were not scanned are passed over.
+        """Compares the files of images with the scan; skips images that were not scanned.
 
         Args:
           images: paths, spelled as those of the scan.
@@ -99,15 +98,15 @@ def _sentence(
     name: str, before: npt.NDArray[np.int64], now: npt.NDArray[np.int64], others: int
 ) -> str:
     if now[0] == _ABSENT:
-        fault = "can no longer be found, though it could when it was scanned"
+        fault = "is missing, but was there when it was scanned"
     elif now[0] != before[0]:
         fault = f"has changed since it was scanned, from {before[0]:,} to {now[0]:,} bytes"
     else:
-        fault = f"was written again since it was scanned, on {_time(now[1])}"
-    more = f" (so it is with {counted(others, 'other file')})" if others else ""
+        fault = f"was rewritten after it was scanned, on {_time(now[1])}"
+    more = f" (as well as {counted(others, 'other file')})" if others else ""
     return (
         f"{quoted(name)} {fault}{more}: the results would not be those of the checked images. "
-        "Bring the scanned images back and start the same command again, which scans what "
+        "Restore the scanned images and start the same command again, which scans what "
         "changed; to use other images, start in another directory."
     )
 

@@ -1,4 +1,4 @@
-"""Markdown: names and sentences from elsewhere as text that has no markup.
+"""Markdown: names and sentences of others, escaped so that they have no markup.
 
 GitHub Flavored Markdown 0.29 is the grammar: backslash escapes (6.1), code spans (6.3), raw HTML
 (6.10), autolinks (6.9), tables (4.10).
@@ -12,7 +12,7 @@ from remedis.visible_text import visible
 _MARKUP = re.compile(
     r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])|(?<!\S)#|(?<=\w):(?=//)|(?<=www)\.|(?<=\w)@"
 )
-# What begins a list, a rule, or a line below a heading.
+# Beginnings of a list, a rule, or the line below a heading.
 _BLOCK = re.compile(r"(?:[-+=]|\d+(?=[.)](?:\s|$)))")
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 _SEPARATOR = re.compile(r"[/\\]")
 _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")
-# Between the parts of a value, such as `csv=/a; chestxray14=/b` or `("one", "two")`; other commas
-# and semicolons may stand in the name of a folder.
+# Separators of the parts of a value, such as `csv=/a; chestxray14=/b` or `("one", "two")`; other
+# commas and semicolons may be part of the name of a folder.
 _PARTS = re.compile(r"([;,]\s*)(?=[\"'(]|[\w.-]+[=:])")
 # Words before a path, such as `csv=`, `bit:` or `keras:DenseNet121:`.
 _PREFIX = re.compile(r"[(\"'\s]*(?:[\w.-]+[=:])*")
@@ -38,7 +38,7 @@ def of_absolute(path: str) -> str:
 def command(line: str, keep_relative: bool = False) -> str:
     """Returns a command line with base names in place of paths, also within options.
 
-    A line that no shell could read keeps its first word only.
+    Of a line that is not valid shell syntax, only the first word is kept.
 
     Args:
       line: the command line.

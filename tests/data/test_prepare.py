@@ -146,7 +146,7 @@ def test_an_image_replaced_while_packing_leaves_no_data_set(datasets, tmp_path, 
         return encode(image)
 
     monkeypatch.setattr(tf.io, "encode_png", replacing)
-    with pytest.raises(UserError, match="was written again since it was scanned, on "):
+    with pytest.raises(UserError, match="was rewritten after it was scanned, on "):
         prepare.prepare(manifest, parse("resize(8)"), tmp_path / "out", "changed")
     assert not (tmp_path / "out").exists()
 

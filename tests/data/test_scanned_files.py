@@ -1,4 +1,4 @@
-"""Files that are replaced, written again or removed after the scan."""
+"""Files that are replaced, rewritten or removed after the scan."""
 
 import os
 
@@ -42,7 +42,7 @@ def test_another_image_is_refused_by_name(images):
         images.check_unchanged()
     assert str(refused.value) == (
         f"'{path}' has changed since it was scanned, from {sizes[0]} to {sizes[1]} bytes: the "
-        "results would not be those of the checked images. Bring the scanned images back and start "
+        "results would not be those of the checked images. Restore the scanned images and start "
         "the same command again, which scans what changed; to use other images, start in another "
         "directory."
     )
@@ -54,11 +54,9 @@ def test_an_image_of_the_same_size_is_told_by_its_time(images):
         path = images.absolute_paths()[row]
         after = images.scanned._status[row, 1] + 1  # a nanosecond
         os.utime(path, ns=(after, after))
-    with pytest.raises(
-        UserError, match=r"1\.png' was written again since it was scanned, on \d{4}"
-    ):
+    with pytest.raises(UserError, match=r"1\.png' was rewritten after it was scanned, on \d{4}"):
         images.check_unchanged()
-    with pytest.raises(UserError, match=r"\(so it is with 1 other file\)"):
+    with pytest.raises(UserError, match=r"\(as well as 1 other file\)"):
         images.check_unchanged()
 
 
@@ -69,13 +67,13 @@ def test_a_clock_that_was_set_wrong_is_one_like_any_other(images, tmp_path):
         again = scan.quarantine(images, scan.scan(images), 0.5, tmp_path / "bad_images.csv")[0]
         again.check_unchanged()
         os.utime(path, ns=(later, later))
-        with pytest.raises(UserError, match=r"1\.png' was written again since it was scanned"):
+        with pytest.raises(UserError, match=r"1\.png' was rewritten after it was scanned"):
             again.check_unchanged()
 
 
 def test_an_image_that_is_gone_is_named(images):
     os.unlink(images.absolute_paths()[5])
-    with pytest.raises(UserError, match=r"5\.png' can no longer be found, though it could when it"):
+    with pytest.raises(UserError, match=r"5\.png' is missing, but was there when it was scanned"):
         images.check_unchanged()
 
 
