@@ -13,6 +13,9 @@ JPEG_SIGNATURE = b"\xff\xd8\xff"
 # A PNG begins with the signature (8 bytes), length and name of the header chunk (8), width and
 # height (4 each, the higher byte first), the bit depth and the colour type.
 _SIZE_OFFSET, _DEPTH_OFFSET, _COLOUR_OFFSET = 16, 24, 25
+# The marker cannot be in compressed data, where a byte of 0 follows FF. Encoders write 1 to some 20
+# scans; the decoder goes over the whole image for each of them.
+_SCAN, _MOST_SCANS = b"\xff\xda", 200
 _TOO_LARGE = (
     "The image has more pixels than the limit, which is set when this graph is made; height, width "
     "and the limit on their product:"
@@ -20,9 +23,9 @@ _TOO_LARGE = (
 
 
 def refusal(contents: bytes) -> str | None:
-    """Returns the sentence about a JPEG or PNG file with too many pixels, from its header alone.
+    """Returns the sentence about a JPEG or PNG file with too many pixels or scans.
 
-    Returns None for an image within the limit, and for a file that does not decode.
+    The file is not decoded. Returns None for an image within the limits, and for a damaged file.
     """
     if contents.startswith(PNG_SIGNATURE):
         header = contents[_SIZE_OFFSET:_DEPTH_OFFSET]
@@ -32,6 +35,11 @@ def refusal(contents: bytes) -> str | None:
         return limits.refusal(height, width)
     if not contents.startswith(JPEG_SIGNATURE):
         return None
+    if (scans := contents.count(_SCAN)) > _MOST_SCANS:
+        return (
+            f"The JPEG file has {scans:,} scans; expected at most {_MOST_SCANS}: save the image "
+            "again."
+        )
     try:
         # The decoder's own reading of the header: another parser may find another size.
         height, width, _ = tf.io.extract_jpeg_shape(contents).numpy().tolist()

@@ -193,3 +193,12 @@ def test_the_sentence_about_an_image_above_the_limit(form):
         assert refusal(large[:start] + b"\0\0\0" + large[start:]) == refusal(large)
     for damaged in (b"", b"GIF89a", large[:20], contents[:3]):
         assert refusal(damaged) is None
+
+
+def test_a_jpeg_of_very_many_scans():
+    contents = encoded("RGB", "JPEG", progressive=True)
+    scan = contents[contents.rindex(b"\xff\xda") : -2]
+    assert refusal(contents + scan * 150) is None
+    assert refusal(contents + scan * 250).endswith(
+        "scans; expected at most 200: save the image again."
+    )
