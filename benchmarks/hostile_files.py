@@ -54,7 +54,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
-# Children have no more memory than this, lest a bomb takes that of the machine.
+# Memory limit of child processes, so that a bomb does not take that of the machine.
 LIMIT = 4 << 30
 _MB = 1 << 20
 _ENVIRONMENT = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -1,9 +1,9 @@
-"""HDF5 files of users, opened so that they give only their own contents, in bounded memory.
+"""HDF5 files of users, read in bounded memory and without reading other files.
 
-An HDF5 file can show parts of any other file of the machine as its own array: by external storage,
-by an external link, and by a virtual data set. Such arrays are refused before the other file is
-opened. A compressed chunk is unpacked by HDF5 to whatever its stream says, not to the size that the
-file declares.
+An HDF5 file can present parts of any other file of the machine as its own array: by external
+storage, an external link or a virtual data set. Such arrays are refused before the other file is
+opened. HDF5 unpacks a compressed chunk to the size that its stream has, not to the size that the
+file declares; chunks are therefore checked first.
 """
 
 import itertools
@@ -19,7 +19,7 @@ from remedis.regular_files import check_regular
 
 Path = str | os.PathLike[str]
 
-# Of one chunk, unpacked: HDF5 reads whole chunks. Chunks of h5py's own choice have up to 1 MB.
+# Of one chunk, unpacked: HDF5 reads whole chunks. By default h5py makes chunks of up to 1 MB.
 MAX_CHUNK_BYTES = 128 << 20
 # Reading an lzf chunk takes up to 90 times its size, if its stream says so.
 _MAX_LZF_BYTES = 8 << 20
@@ -39,7 +39,7 @@ _PIPELINES = [
 
 
 class Refused(ValueError):
-    """A part of an HDF5 file is not read, since it could be another file or take all memory.
+    """A part of an HDF5 file is not read: it could show another file, or take all memory.
 
     The message is a sentence about the array, without the name of the file.
     """
@@ -92,7 +92,7 @@ def _refuse_elsewhere(array: h5py.Dataset, name: str) -> None:
     if properties.get_external_count():
         kind = "is stored in other files"
     elif properties.get_layout() == h5py.h5d.VIRTUAL:
-        kind = "is put together from other files"
+        kind = "is a view of other files"
     else:
         return
     raise Refused(
@@ -102,7 +102,7 @@ def _refuse_elsewhere(array: h5py.Dataset, name: str) -> None:
 
 
 def check_filters(array: h5py.Dataset) -> None:
-    """Checks that the chunks of an array, and what their filters unpack, can be bounded.
+    """Checks that the size of an array's chunks, packed and unpacked, can be bounded.
 
     Raises:
       Refused: the chunks are too large, or have filters of other kinds or in another order than
@@ -136,7 +136,7 @@ def check_chunks(array: h5py.Dataset, row: int) -> None:
       row: index along the first axis.
 
     Raises:
-      Refused: a chunk unpacks to more, or the row has very many chunks.
+      Refused: a chunk unpacks to more, or the row has more than `_MOST_CHUNKS`.
       OSError: the file is damaged.
     """
     if array.chunks is None or array.compression != "gzip":

@@ -103,9 +103,9 @@ def _about_files(error: Exception, output: Output, again: str) -> str | None:
 
 
 def _about_names(error: Exception) -> str | None:
-    """Returns a sentence about a name of bytes that are no text, which a library refused.
+    """Returns a sentence about a name that is not UTF-8, which a library refused.
 
-    Python holds such bytes as lone surrogates; pyarrow and TensorFlow take UTF-8 only.
+    Python represents its bytes by lone surrogates; pyarrow and TensorFlow accept UTF-8 only.
     """
     for cause in _causes(error):
         if isinstance(cause, UnicodeEncodeError) and cause.reason == "surrogates not allowed":

@@ -1,4 +1,4 @@
-"""Hashes of images as `seen.json` and `judged.json` store them, for the kinds of these files."""
+"""Types of the hashes of images in the records `seen.json` and `judged.json`."""
 
 import base64
 import binascii

@@ -42,7 +42,7 @@ class TrainingState:
       step: steps done.
       best_step: step of the best score so far, -1 before the first.
       best_score: that score, negative infinity before the first.
-      damage: sentences about damaged files that `restore` did without.
+      damage: sentences about damaged files that `restore` skipped.
       awaits_evaluation: 1 if a signal ended the training between a step and its evaluation, else 0.
     """
 
@@ -81,7 +81,7 @@ class TrainingState:
             for variable in optimizer.variables
         }
         self._best = tf.train.Checkpoint(variables=values)
-        # What an evaluation sees, and so what is the best if the last step was the best.
+        # The variables that an evaluation uses: the best ones if the last step was the best.
         self._evaluated = tf.train.Checkpoint(variables=dict(averages or values))
         parts = {
             "variables": values,
@@ -109,16 +109,16 @@ class TrainingState:
         return all(bool(tf.reduce_all(tf.math.is_finite(value))) for value in self._values)
 
     def restore(self) -> bool:
-        """Restores the last state that is whole, with the best variables at its time.
+        """Restores the latest undamaged state, with the best variables at its time.
 
-        Damaged files are listed in `damage`. TensorFlow's file `checkpoint` is not read: it may
-        name files of another directory.
+        `damage` lists damaged files. TensorFlow's file `checkpoint` is not read: it may name files
+        of another directory.
 
         Returns:
           Whether there is a state.
 
         Raises:
-          UserError: there are states, and none is whole.
+          UserError: all states are damaged.
         """
         faults: list[str] = []
         for step in _steps(self._last):
@@ -133,8 +133,8 @@ class TrainingState:
         different = "; ".join(dict.fromkeys(faults))
         raise UserError(
             f"{self._directory} has no state to resume from: {different}. Copy these files "
-            f"from where they are whole, or remove {self._directory}: the training then starts "
-            "over, with the same end result."
+            f"from a backup, or remove {self._directory}: the training then starts over, with "
+            "the same final result."
         )
 
     def save(self) -> None:
@@ -243,7 +243,7 @@ class TrainingState:
 
     def _write(self, checkpoint: tf.train.Checkpoint, prefix: pathlib.Path) -> None:
         with self._written():
-            # What is there is damaged. A pipe in its place would make TensorFlow wait for ever.
+            # Existing files are damaged. A pipe among them would make TensorFlow wait forever.
             for file in prefix.parent.glob(f"{prefix.name}.*"):
                 file.unlink()
             checkpoint.write(os.fspath(prefix))

@@ -116,8 +116,8 @@ def train(
       observe: called at every logged step with its number, the loss and the scalars that the
         objective monitors; raises a UserError to end the training.
       evaluation_steps: the time of an evaluation in steps of training, for the expected time.
-      images: told the field `index` of each batch, and asked before each checkpoint whether these
-        images are unchanged; None for batches without it.
+      images: collects the field `index` of each batch, and checks before each checkpoint that these
+        images are unchanged; None for batches without this field.
 
     Returns:
       The state at the end, with the best variables restored.

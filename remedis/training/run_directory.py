@@ -45,7 +45,7 @@ class ConfigRecord(TypedDict, total=False):
 
 
 class EnvironmentRecord(TypedDict, total=False):
-    """`environment.json`: what is shown again."""
+    """`environment.json`: the keys that are read again."""
 
     command: str
     versions: dict[Name, Line | None]

@@ -2,8 +2,8 @@
 
 A SavedModel is a program that TensorFlow runs. TensorFlow advises to look for operations that read
 or write files before loading one (its SECURITY.md, and `saved_model_cli scan`). An image network
-needs none, so a folder that has some is refused. This is no sandbox: an operation that is not
-listed may still be at fault.
+needs none, so a folder that has some is refused. This is not a sandbox: an operation that is
+not listed may still be vulnerable.
 """
 
 import os
@@ -23,7 +23,7 @@ from remedis.zoo.tensors import first_line, saved_model_variables
 
 # Names of TensorFlow's operations that read or write files, run Python or exchange tensors with
 # other processes. `saved_model_cli scan` lists WriteFile, ReadFile and PrintV2, which can append to
-# a file. Operations of data sets and tables are here since files are what they read.
+# a file. Operations of data sets and tables are here since they read files.
 _REACHING = re.compile(
     r"File|Save|Restore|MergeV2Checkpoints|Reader|Record|TextLine|LMDB|Sql|CSVDataset|Snapshot|"
     r"CacheDataset|LoadDataset|LoadAndRemap|DataService|Summary|Print|PyFunc|^Debug|^Remote|"
@@ -55,7 +55,7 @@ def reaching_operations(directory: files.Path) -> tuple[str, ...]:
     except (OSError, DecodeError) as error:
         raise UserError(_unloadable(directory, error)) from error
     graphs = message.meta_graphs
-    # Otherwise TensorFlow takes it for a graph of TensorFlow 1, and also runs what is outside of
+    # Otherwise TensorFlow treats it as a graph of TensorFlow 1, and also runs operations outside of
     # functions.
     if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
         raise UserError(

@@ -92,7 +92,7 @@ def _reader(prefix: str) -> "tf.train.CheckpointReader":
     Raises:
       Exception: one of `_UNREADABLE`.
     """
-    # TensorFlow waits for a pipe for ever, and allocates what a tensor declares before it reads.
+    # TensorFlow waits forever for a pipe, and allocates what a tensor declares before it reads.
     index = f"{prefix}.index"
     if not os.path.lexists(index):
         raise FileNotFoundError(errno.ENOENT, "its index is missing", index)
@@ -113,7 +113,7 @@ def _reader(prefix: str) -> "tf.train.CheckpointReader":
 
 
 def damage(prefix: files.Path, may_be_infinite: str = "") -> str | None:
-    """Returns what is wrong with a checkpoint of TensorFlow, in words; None if it is whole.
+    """Returns what is wrong with a checkpoint of TensorFlow, in words; None if it is undamaged.
 
     Every value is read, which compares its checksum, and has to be finite.
 

@@ -153,8 +153,8 @@ def test_without_a_sound_state_the_files_are_named(run):
     assert str(caught.value) == (
         f"{run}/checkpoints has no state to resume from: {last}/ckpt-12 is damaged or unfinished "
         f"(its data file is missing); {last}/ckpt-9 is damaged or unfinished (its index is "
-        f"missing). Copy these files from where they are whole, or remove {run}/checkpoints: the "
-        "training then starts over, with the same end result."
+        f"missing). Copy these files from a backup, or remove {run}/checkpoints: the training "
+        "then starts over, with the same final result."
     )
 
 

@@ -1,4 +1,4 @@
-"""The images that a training has used since its last checkpoint, compared with the scan."""
+"""Checks that the images of a training are those of the scan, before each checkpoint."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +9,12 @@ from remedis.data.manifest import Manifest
 class UsedImages:
     """Collects the images of each step, and checks that they are those that were scanned.
 
-    Checked before each checkpoint, they keep it free of other images: a run that is refused
-    resumes from it once the scanned images are back. The cost is that of one look at a file per
-    image that was read.
+    The check before each checkpoint keeps other images out of it: a run that is refused resumes
+    from the last one once the scanned images are restored. The cost is one `stat` per image read.
     """
 
     def __init__(self, manifest: Manifest, *, all_rows: bool = False) -> None:
-        """Begins without an image.
+        """Starts without images.
 
         Args:
           manifest: of the training images.

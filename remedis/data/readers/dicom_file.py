@@ -1,4 +1,4 @@
-"""DICOM files, opened so that no file makes pydicom read or unpack more than an image needs.
+"""DICOM files of which pydicom reads and unpacks no more than an image needs.
 
 pydicom reads private elements of undefined length into memory to find their end, and unpacks a
 deflated file whole. Elements of defined length that are not asked for are skipped.
@@ -14,8 +14,8 @@ from remedis import files, limits
 from remedis.data.readers.unreadable import Unreadable
 from remedis.regular_files import open_regular
 
-# Of what is read besides pixels. Headers have some kB; those of 10,000 frames with settings of
-# their own have 20 MB.
+# Read besides the pixels. Most headers have some kB; one of 10,000 frames with attributes per frame
+# has 20 MB.
 HEADER_BYTES = 32 << 20
 # pydicom needs up to 10 microseconds per read, and two reads per element.
 _MOST_READS = 1_000_000
@@ -27,7 +27,7 @@ _DEFLATED, _EXPLICIT = b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.1\0"
 
 
 class BoundedFile:
-    """A DICOM file for pydicom, of which only so much is read.
+    """A DICOM file for pydicom, with a limit on the bytes and the number of reads.
 
     Attributes:
       size: bytes of the file, unpacked if it was deflated.
@@ -52,10 +52,10 @@ class BoundedFile:
         """Returns the next bytes.
 
         Raises:
-          Unreadable: more bytes or reads than are allowed, or all of the rest is asked for, as
-            pydicom does only to unpack it.
+          Unreadable: the limit on bytes or reads is exceeded, or `size` is negative (all of the
+            rest), which pydicom asks for only to unpack a file.
         """
-        # A length that the file does not have is a truncated file, which pydicom finds.
+        # If the file is shorter, it is truncated, and pydicom says so.
         size = min(size, max(0, self.size - self._opened.tell()))
         self._bytes -= size
         self._reads -= 1
@@ -87,7 +87,7 @@ class BoundedFile:
 
 
 def open_bounded(file: files.Path) -> BoundedFile:
-    """Opens a DICOM file; one whose dataset is deflated becomes a file in memory that is not.
+    """Opens a DICOM file; a deflated one is unpacked in memory.
 
     Raises:
       Unreadable: a deflated dataset is damaged or too large.
@@ -109,7 +109,7 @@ def open_bounded(file: files.Path) -> BoundedFile:
 
 
 def _unpacked(opened: BinaryIO, size: int) -> bytes | None:
-    """Returns the contents of a deflated file as those of one that is not; None for others."""
+    """Returns the unpacked contents of a deflated file, as explicit VR; None for other files."""
     start = opened.read(_PREAMBLE)
     meta = start
     deflated = False

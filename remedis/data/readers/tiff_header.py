@@ -1,4 +1,4 @@
-"""The directories of a TIFF file, checked before a library allocates what they declare."""
+"""Checks of the directories of a TIFF file, before a library allocates what they declare."""
 
 import dataclasses
 import io
@@ -8,7 +8,7 @@ from typing import BinaryIO
 from remedis import limits
 from remedis.data.readers.unreadable import Unreadable
 
-# More than any scanner or microscope writes; each takes a library time, a stack some more.
+# More than any scanner or microscope writes; a library takes time for each.
 MOST_DIRECTORIES = 10_000
 _MOST_ENTRIES = 1_000  # per directory; TIFF itself has some 100 tags
 _TILE_SIZE = (322, 323)  # the tags of a tile's width and height
@@ -35,8 +35,8 @@ def check(opened: BinaryIO, tile_only: bool = False) -> int:
 
     Args:
       opened: the file; its position changes.
-      tile_only: check sizes of tiles alone; the other values may be where the standard has none, as
-        in Hamamatsu's files of more than 4 GB.
+      tile_only: check sizes of tiles alone; files of slides may break the standard otherwise, as
+        Hamamatsu's do above 4 GB.
 
     Raises:
       Unreadable: a tile has more pixels than the limit of an image, or there are more directories,

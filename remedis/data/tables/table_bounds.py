@@ -1,6 +1,6 @@
 """Bounds on a table, so that a small file does not take all memory or all time.
 
-They are far above the tables of this field: MIMIC-CXR, the largest, has 377,110 rows of 12 columns.
+MIMIC-CXR, the largest table of the supported data sets, has 377,110 rows of 12 columns.
 """
 
 import pathlib
@@ -10,10 +10,10 @@ from remedis.data.tables.table_form import SEPARATORS
 from remedis.errors import UserError
 
 MAX_LINES = 10_000_000
-# At 8 bytes for the place of each text, 400 MB.
+# 400 MB, at 8 bytes per field for the offset of its text.
 MAX_FIELDS = 50_000_000
 MAX_COLUMNS = 100_000
-# As wide as a table of the most columns may be, with 160 bytes each.
+# 160 bytes per column of a table with `MAX_COLUMNS`.
 MAX_LINE_BYTES = 16 << 20
 
 
@@ -71,6 +71,6 @@ def check_lines(path: pathlib.Path, contents: bytes) -> None:
             row = contents.count(b"\n", 0, start) + 1
             raise UserError(
                 f"{path}, row {row}: a line of more than {MAX_LINE_BYTES / 2**20:.0f} MiB; the "
-                "file is damaged or not a table, save or download it again."
+                "file is damaged or not a table; save or download it again."
             )
         start = last + 1

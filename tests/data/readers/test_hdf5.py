@@ -156,7 +156,7 @@ def beside_a_link(file, path):
     ("make", "sentence"),
     [
         (external, "The array 'x' of the HDF5 file is stored in other files, and could show any"),
-        (virtual, "The array 'x' of the HDF5 file is put together from other files, and could"),
+        (virtual, "The array 'x' of the HDF5 file is a view of other files, and could"),
         (link(lambda path: h5py.ExternalLink(f"{path}-other", "x")), "'x' of the HDF5 file is a "),
         (link(lambda path: h5py.SoftLink("/y")), "'x' of the HDF5 file is a link to another place"),
         (beside_a_link, "'other' of the HDF5 file is a link to another place, and could show"),
