@@ -87,6 +87,21 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     return found
 
 
+def check_members(group: h5py.Group) -> None:
+    """Checks that neither a group nor any group in it has parts of another file.
+
+    Raises:
+      Refused: as `member`.
+    """
+    waiting, seen = [group], set()
+    while waiting:
+        current = waiting.pop()
+        address = h5py.h5o.get_info(current.id).addr
+        if address not in seen:  # hard links may form a cycle
+            seen.add(address)
+            waiting += [found for _, found in members(current) if isinstance(found, h5py.Group)]
+
+
 def _refuse_elsewhere(array: h5py.Dataset, name: str) -> None:
     properties = array.id.get_create_plist()
     if properties.get_external_count():

@@ -9,23 +9,26 @@ by one constant per channel. It does not with a file, and neither does this modu
 with Keras' `weights=None` fit; Keras' ImageNet file sees images with about half the contrast.
 """
 
+import contextlib
 import os
 import pathlib
 import warnings
 import zipfile
 from collections.abc import Iterable
+from typing import Any
 
 import h5py
 import keras
 import numpy as np
 
-from remedis import files
+from remedis import files, hdf5_files
 from remedis.errors import UserError
 from remedis.models.applications import ApplicationNetwork
 from remedis.zoo import random_weights
 from remedis.zoo.provenance import RANDOM, Provenance
 from remedis.zoo.tensors import first_line
 
+_INSIDE_KERAS = "model.weights.h5"
 SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
 # Errors of Keras and h5py for damaged files, and for files of other networks or other things.
 _UNREADABLE = (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
@@ -55,7 +58,8 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
     """Returns a network with the weights of a file.
 
     Raises:
-      UserError: there is no network of that name, no such file, or it holds other weights.
+      UserError: there is no network of that name, no such file, or it holds other weights, or parts
+        of another file.
     """
     network = ApplicationNetwork(application)
     file = weights_file(application, path)
@@ -69,7 +73,10 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
         # Marks variables that the file lacks, since some readers of Keras skip them silently.
         variable.assign(np.full(variable.shape, np.nan, np.float32))
     try:
+        _check_alone(file)
         _load(network.network, file)
+    except hdf5_files.Refused as error:
+        raise UserError(f"{file} cannot be used: {error}") from error
     except _UNREADABLE as error:
         raise UserError(
             f"{file} does not hold the weights of Keras' {application} ({first_line(error)}); name "
@@ -102,6 +109,16 @@ def weights_file(application: str, path: files.Path) -> pathlib.Path:
     if not file.is_file():
         raise UserError(f"{file} is not a file; expected the weights of a {application}.")
     return file
+
+
+def _check_alone(file: pathlib.Path) -> None:
+    """Checks that an HDF5 file, or the one in a `.keras` file, has no parts of another file."""
+    with contextlib.ExitStack() as stack:
+        opened: Any = file
+        if zipfile.is_zipfile(file):
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            opened = stack.enter_context(archive.open(_INSIDE_KERAS))
+        hdf5_files.check_members(stack.enter_context(h5py.File(opened, "r")))
 
 
 def _load(network: keras.Model, file: pathlib.Path) -> None:

@@ -1,6 +1,7 @@
 """Networks of Keras, BiT backbones and folders as backbones, and the files that are refused."""
 
 import shutil
+import zipfile
 
 import h5py
 import keras
@@ -123,6 +124,25 @@ def test_a_file_that_lacks_numbers_is_refused(saved, tmp_path):
         f"{file} has no numbers, or NaN, for 1 of the 10 variables of Keras' SmallNet, such as "
         "batch_normalization/moving_mean; save the weights again."
     )
+
+
+@pytest.mark.parametrize("name", ["bare.weights.h5", "bare_weights.h5", "bare.keras"])
+def test_a_file_with_weights_from_another_file_is_refused(saved, tmp_path, name):
+    file = tmp_path / name
+    inside = tmp_path / "model.weights.h5"
+    source = "bare.weights.h5" if name.endswith(".keras") else name
+    shutil.copy(saved[0] / source, inside)
+    with h5py.File(inside, "r+") as opened:
+        group = next(value for value in opened.values() if isinstance(value, h5py.Group))
+        group["cycle"] = group
+        group.create_dataset("stolen", (4,), np.uint8, external=[("/etc/hostname", 0, 4)])
+    if name.endswith(".keras"):
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.write(inside, inside.name)
+    else:
+        inside.rename(file)
+    sentence = said(resolve.load_backbone, f"keras:SmallNet:{file}", seed=0)
+    assert sentence.startswith(f"{file} cannot be used: The array 'stolen' of the HDF5 file is ")
 
 
 @pytest.mark.parametrize("name", ["top.weights.h5", "top.keras", "top_model.h5"])
