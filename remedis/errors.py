@@ -71,6 +71,13 @@ def some(names: Sequence[object], total: int | None = None, limit: int = 5) -> s
     return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")
 
 
+def first_line(error: BaseException) -> str:
+    """Returns the reason that a library's error gives, without further lines such as a trace."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def shortened(text: object, limit: int = 200) -> str:
     """Returns a text for a message, cut to so many characters and three dots if it is longer."""
     # A lone surrogate, of a file name that is not UTF-8, cannot be written out.

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from remedis.errors import counted, shortened
+from remedis.errors import counted, first_line, shortened
 from remedis.regular_files import Path, open_regular
 
 # A 152x2 has 457 arrays.
@@ -241,7 +241,4 @@ class NpzFile(Mapping[str, np.ndarray]):
 
 
 def _reason(error: Exception) -> str:
-    """Returns the first line of an error of a library."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return shortened((str(error).strip() or type(error).__name__).splitlines()[0])
+    return shortened(first_line(error))

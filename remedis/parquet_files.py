@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from remedis import limits
-from remedis.errors import counted, quoted, shortened
+from remedis.errors import counted, first_line, quoted, shortened
 from remedis.json_records import Damaged
 from remedis.regular_files import NotRegular, Path, open_regular
 
@@ -51,14 +51,13 @@ def read(
     except (pyarrow.ArrowException, ValueError, TypeError, KeyError) as error:
         if isinstance(error, Damaged):
             raise
-        raise damaged(f"it is not a complete Parquet file: {_first_line(error)}") from error
+        raise damaged(f"it is not a complete Parquet file: {_reason(error)}") from error
     except OSError as error:
         # Arrow raises one without an `errno` for pages that it cannot decode.
         if error.errno is not None:
             raise
-        raise damaged(f"it is not a complete Parquet file: {_first_line(error)}") from error
+        raise damaged(f"it is not a complete Parquet file: {_reason(error)}") from error
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return shortened(lines[0].rstrip(".") if lines else type(error).__name__)
+def _reason(error: Exception) -> str:
+    return shortened(first_line(error).rstrip("."))

@@ -14,7 +14,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from remedis.errors import UserError, quoted, registered_twice, shortened, unknown_choice
+from remedis.errors import (
+    UserError,
+    first_line,
+    quoted,
+    registered_twice,
+    shortened,
+    unknown_choice,
+)
 from remedis.options import check_operations, literal, piped
 from remedis.preprocess import recipes
 
@@ -274,7 +281,7 @@ def _wrong_arguments(name: str, error: Exception, specification: str) -> UserErr
     else:
         signature = list(inspect.signature(recipes.get(name)).parameters.values())
     parameters = [str(parameter) for parameter in signature if parameter.name != "seed"]
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
+    reason = first_line(error).removesuffix(".")
     return UserError(
         f"Preprocessing {quoted(specification)}: wrong arguments of {name} "
         f"({shortened(reason, 300)}); it takes ({', '.join(parameters)})."

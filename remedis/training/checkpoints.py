@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from remedis import files, writing
-from remedis.errors import UserError
+from remedis.errors import UserError, first_line
 from remedis.zoo import tensors
 
 _LOG = logging.getLogger(__name__)
@@ -198,7 +198,7 @@ class TrainingState:
             state = self._state if has_mark else self._state_of_0_1
             state.restore(os.fspath(prefix)).assert_consumed()
         except _OTHER as error:
-            return f"{prefix} is of another training ({tensors.first_line(error)})"
+            return f"{prefix} is of another training ({first_line(error)})"
         if int(self.step) != step:
             return f"{prefix} is the state of step {int(self.step)}"
         return None

@@ -22,11 +22,10 @@ import keras
 import numpy as np
 
 from remedis import files, hdf5_files
-from remedis.errors import UserError
+from remedis.errors import UserError, first_line
 from remedis.models.applications import ApplicationNetwork
 from remedis.zoo import random_weights
 from remedis.zoo.provenance import RANDOM, Provenance
-from remedis.zoo.tensors import first_line
 
 _INSIDE_KERAS = "model.weights.h5"
 SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")

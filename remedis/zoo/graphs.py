@@ -18,8 +18,8 @@ from tensorflow.core.framework import function_pb2, node_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from remedis import files, limits, regular_files
-from remedis.errors import UserError, shortened, some
-from remedis.zoo.tensors import first_line, saved_model_variables
+from remedis.errors import UserError, first_line, shortened, some
+from remedis.zoo.tensors import saved_model_variables
 
 # Names of TensorFlow's operations that read or write files, run Python or exchange tensors with
 # other processes. `saved_model_cli scan` lists WriteFile, ReadFile and PrintV2, which can append to

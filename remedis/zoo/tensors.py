@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from remedis import compat, files, limits, regular_files
-from remedis.errors import UserError
+from remedis.errors import UserError, first_line
 
 # Errors of TensorFlow for a damaged checkpoint. An IndexError means a file that is too short.
 _UNREADABLE = (tf.errors.OpError, ValueError, RuntimeError, IndexError, OSError)
@@ -139,10 +139,3 @@ def not_finite(values: np.ndarray) -> str | None:
         return None
     count = values.size - int(np.isfinite(values).sum())
     return f"has NaN or infinity in {count:,} of its {values.size:,} numbers"
-
-
-def first_line(error: Exception) -> str:
-    """Returns the first line of an error of TensorFlow. Its further lines are a trace."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
