@@ -29,9 +29,8 @@ process, whose peak is reset before each of them, until one kills it.
 | TIFF of 300,000 directories | 5,400,008 | 0.1 | 842 | more than 10,000 images |
 | TFRecord of 2^60 bytes | 1,099,511,627,776 | 0.1 | 842 | no record begins at byte 0 |
 
-The machine was shared by 20 processes on 2 cores. Most of the seconds of 2^31 - 1 frames are those
-of loading TensorFlow. A PNG with far more pixels than its header states is unpacked to its end, in
-little memory.
+Seconds are those of 2 busy cores; most of those of 2^31 - 1 frames are the loading of TensorFlow. A
+PNG with far more pixels than its header states is unpacked to its end, in little memory.
 """
 
 import argparse

@@ -6,14 +6,14 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from typing_extensions import TypedDict
 
 from remedis import files, json_records, options
 from remedis.errors import counted
 from remedis.finetuning.settings import FinetuneSettings
-from remedis.json_records import Count, Expect, Line, Real
+from remedis.json_records import Real
 from remedis.progress import progress
 from remedis.training import loop
 from remedis.training.run_directory import ADVICE, RunDirectory
@@ -114,22 +114,6 @@ class CandidateRecord(TypedDict):
     """The result of one candidate; a training that diverged has no score."""
 
     score: Real | None
-
-
-class _Choice(TypedDict):
-    names: list[Line]
-    scores: list[Real | None]
-    chosen: Count
-
-
-# `Choice.to_json`.
-ChoiceRecord = Annotated[
-    _Choice,
-    Expect(
-        "one score per name, and the index of one",
-        lambda of: len(of["names"]) == len(of["scores"]) and of["chosen"] < len(of["names"]),
-    ),
-]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from remedis import files, json_records
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
-from remedis.finetuning.tuning_grid import Choice, ChoiceRecord
+from remedis.evaluation.results_record import TuningRecord
+from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.settings import Shard
 from remedis.npz_files import NpzFile, Unreadable
 from remedis.progress import duration
 
-_OptionalChoice: Any = ChoiceRecord | None
+_OptionalChoice: Any = TuningRecord | None
 _AGAIN = "remove it, so that its cell is run again"
 Scores = npt.NDArray[np.float32]
 
