@@ -53,10 +53,10 @@ codecs.register_error(_HANDLER, _plain)
 
 @contextlib.contextmanager
 def any_text() -> Iterator[None]:
-    """Lets every text be printed in the block, whatever it holds and the encoding of the console.
+    """Makes every text printable in the block, in any encoding of the console.
 
     The encoding may be ASCII or that of a Windows code page, and a file name may have bytes that
-    are no text at all, or commands to a terminal (`visible_text`).
+    are not UTF-8, or escape sequences for a terminal (`visible_text`).
     """
     streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
     changed = [s for s in streams.values() if hasattr(s, "reconfigure")]
