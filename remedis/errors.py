@@ -18,6 +18,10 @@ class UserError(ValueError):
         return visible(super().__str__())
 
 
+class Damaged(UserError):
+    """A record or a table of ours cannot be read, or is not of its kind."""
+
+
 def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     """Returns the error for a name that is not among `choices`, with the nearest right one.
 

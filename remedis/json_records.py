@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 from annotated_types import Ge, Le, Len
 
 from remedis import limits
-from remedis.errors import UserError, counted, quoted, shortened
+from remedis.errors import Damaged, counted, quoted, shortened
 from remedis.regular_files import NotRegular, Path, read_bytes
 
 if TYPE_CHECKING:
@@ -74,10 +74,6 @@ class Expect:
             return value
 
         return core_schema.no_info_wrap_validator_function(check, handler(source))
-
-
-class Damaged(UserError):
-    """A record cannot be read, or is not of its kind."""
 
 
 def read(path: Path, kind: type[Kind], advice: str, max_bytes: int | None = None) -> Kind:

@@ -33,7 +33,7 @@ _ENCRYPTED = 1  # bit of a member's flags
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 
-class Unreadable(ValueError):
+class DamagedNpz(ValueError):
     """A file is not an NPZ file, is damaged, or has an array that is not as expected.
 
     The message is the reason, without the path of the file.
@@ -74,7 +74,7 @@ class NpzFile(Mapping[str, np.ndarray]):
 
         Raises:
           OSError: the file cannot be opened, or is no regular file.
-          Unreadable: it is not an NPZ file, or is damaged.
+          DamagedNpz: it is not an NPZ file, or is damaged.
         """
         self.path = pathlib.Path(path)
         self._file = open_regular(path)
@@ -93,17 +93,17 @@ class NpzFile(Mapping[str, np.ndarray]):
             members = self._zip.infolist()
         # zipfile and zlib raise a dozen kinds of errors for damaged bytes.
         except Exception as error:
-            raise Unreadable(_reason(error)) from error
+            raise DamagedNpz(_reason(error)) from error
         if len(members) > MAX_ARRAYS:
-            raise Unreadable(f"it has {len(members):,} arrays, expected at most {MAX_ARRAYS:,}")
+            raise DamagedNpz(f"it has {len(members):,} arrays, expected at most {MAX_ARRAYS:,}")
         if sum(member.compress_size for member in members) > size:
-            raise Unreadable("its members overlap")
+            raise DamagedNpz("its members overlap")
         for member in members:
             name = member.filename.removesuffix(".npy")
             if name == member.filename:
-                raise Unreadable(f"{shortened(name)} is not an array")
+                raise DamagedNpz(f"{shortened(name)} is not an array")
             if name in self._members:
-                raise Unreadable(f"it has two arrays called {shortened(name)}")
+                raise DamagedNpz(f"it has two arrays called {shortened(name)}")
             self.headers[name] = self._header(member)
             self._members[name] = member
 
@@ -112,11 +112,11 @@ class NpzFile(Mapping[str, np.ndarray]):
 
         Raises:
           KeyError: there is none of this name.
-          Unreadable: it is damaged, or unpacks to more than `MAX_RATIO` times its size.
+          DamagedNpz: it is damaged, or unpacks to more than `MAX_RATIO` times its size.
         """
         member, header = self._members[name], self.headers[name]
         if member.file_size > max(ALWAYS_UNPACKED, MAX_RATIO * member.compress_size):
-            raise Unreadable(
+            raise DamagedNpz(
                 f"{counted(member.compress_size, 'byte')} unpack to {member.file_size:,}, more "
                 f"than {MAX_RATIO} times as many"
             )
@@ -130,19 +130,19 @@ class NpzFile(Mapping[str, np.ndarray]):
                     values[done : done + len(chunk)] = np.frombuffer(chunk, np.uint8)
                     done += len(chunk)
                 if done < header.size:
-                    raise Unreadable(f"{header.size - done:,} bytes are missing")
+                    raise DamagedNpz(f"{header.size - done:,} bytes are missing")
             if header.dtype.kind == "U":
                 characters = values.view(np.dtype(np.uint32).newbyteorder(header.dtype.byteorder))
                 # Converting such a text raises a SystemError in Python.
                 if characters.max(initial=0) > sys.maxunicode:
-                    raise Unreadable("it has numbers that are no characters")
+                    raise DamagedNpz("it has numbers that are no characters")
             return np.ndarray(
                 header.shape, header.dtype, values, order="F" if header.fortran else "C"
             )
-        except Unreadable:
+        except DamagedNpz:
             raise
         except Exception as error:
-            raise Unreadable(_reason(error)) from error
+            raise DamagedNpz(_reason(error)) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.headers)
@@ -175,27 +175,27 @@ class NpzFile(Mapping[str, np.ndarray]):
           shape: None stands for any length.
 
         Raises:
-          Unreadable: there is no such array, or it is of another kind or shape, damaged or not
+          DamagedNpz: there is no such array, or it is of another kind or shape, damaged or not
             finite.
         """
         if name not in self.headers:
-            raise Unreadable(f"it has no array {name}")
+            raise DamagedNpz(f"it has no array {name}")
         header = self.headers[name]
         fits = len(header.shape) == len(shape) and all(
             wanted in (None, length) for wanted, length in zip(shape, header.shape, strict=True)
         )
         if header.dtype.kind not in kind or not fits:
-            raise Unreadable(f"{name} has the shape {header.shape} and type {header.dtype}")
+            raise DamagedNpz(f"{name} has the shape {header.shape} and type {header.dtype}")
         values = self[name]
         if header.dtype.kind == "f" and not np.isfinite(values).all():
-            raise Unreadable(f"{name} has NaN or infinity")
+            raise DamagedNpz(f"{name} has NaN or infinity")
         return values
 
     def text(self, name: str) -> str:
         """Returns an array of one text.
 
         Raises:
-          Unreadable: there is no such array, or it holds something else.
+          DamagedNpz: there is no such array, or it holds something else.
         """
         return str(self.expect(name, "U", ())[()])
 
@@ -203,14 +203,14 @@ class NpzFile(Mapping[str, np.ndarray]):
         """Returns the header of an array.
 
         Raises:
-          Unreadable: the member is not an array of plain numbers or text, or has another size
+          DamagedNpz: the member is not an array of plain numbers or text, or has another size
             than the array.
         """
         name = shortened(member.filename.removesuffix(".npy"))
         if member.flag_bits & _ENCRYPTED:
-            raise Unreadable(f"{name} is encrypted")
+            raise DamagedNpz(f"{name} is encrypted")
         if member.compress_type not in (_STORED, _DEFLATED):
-            raise Unreadable(f"{name} is compressed by an unknown method")
+            raise DamagedNpz(f"{name} is compressed by an unknown method")
         try:
             with self._zip.open(member) as stream:
                 start = stream.read(len(_MAGIC) + 2)
@@ -229,11 +229,11 @@ class NpzFile(Mapping[str, np.ndarray]):
                 len(start) + length_bytes + length,
             )
         except Exception as error:
-            raise Unreadable(f"array {name}: {_reason(error)}") from error
+            raise DamagedNpz(f"array {name}: {_reason(error)}") from error
         if header.dtype.kind not in "fiubU":
-            raise Unreadable(f"array {name} holds neither numbers nor text")
+            raise DamagedNpz(f"array {name} holds neither numbers nor text")
         if min(header.shape, default=0) < 0 or header.start + header.size != member.file_size:
-            raise Unreadable(
+            raise DamagedNpz(
                 f"array {name} declares the shape {shortened(str(header.shape))} and type "
                 f"{header.dtype}, and has {member.file_size - header.start:,} bytes"
             )

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from remedis import limits
-from remedis.errors import counted, first_line, quoted, shortened
-from remedis.json_records import Damaged
+from remedis.errors import Damaged, counted, first_line, quoted, shortened
 from remedis.regular_files import NotRegular, Path, open_regular
 
 MAX_ROWS = 50_000_000

@@ -9,7 +9,8 @@ from annotated_types import Ge, Le, Len
 from typing_extensions import NotRequired, TypedDict
 
 from remedis import json_records
-from remedis.json_records import Damaged, Expect, Line
+from remedis.errors import Damaged
+from remedis.json_records import Expect, Line
 
 
 class Part(TypedDict):

@@ -1,4 +1,4 @@
-"""Arrays come back as they were written; whatever else a file holds is an `Unreadable`."""
+"""Arrays come back as they were written; whatever else a file holds is a `DamagedNpz`."""
 
 import io
 import os
@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from remedis.npz_files import MAX_ARRAYS, MAX_RATIO, NpzFile, Unreadable
+from remedis.npz_files import MAX_ARRAYS, MAX_RATIO, DamagedNpz, NpzFile
 from remedis.regular_files import NotRegular
 
 ARRAYS = {
@@ -41,7 +41,7 @@ def npy(descr="<f4", shape="(2,)", data=b"\0" * 8, fortran=False, version=(1, 0)
 def reason(path, content, name=None):
     """Returns why a file, or an array of it, cannot be read."""
     path.write_bytes(content)
-    with pytest.raises(Unreadable) as caught, NpzFile(path) as opened:  # noqa: PT012
+    with pytest.raises(DamagedNpz) as caught, NpzFile(path) as opened:  # noqa: PT012
         if name is not None:
             opened[name]
     assert "\n" not in str(caught.value)
@@ -154,7 +154,7 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path):
         try:
             with NpzFile(path) as opened:
                 read = {name: opened[name].tolist() for name in opened}
-        except Unreadable:
+        except DamagedNpz:
             outcomes.add("noticed")
         else:
             outcomes.add("harmless")
@@ -178,10 +178,10 @@ def test_expectations(tmp_path):
             (("nan", "f", (2,)), "nan has NaN or infinity"),
             (("infinite", "f", (1, 1)), "infinite has NaN or infinity"),
         ):
-            with pytest.raises(Unreadable) as caught:
+            with pytest.raises(DamagedNpz) as caught:
                 opened.expect(*arguments)
             assert str(caught.value) == expected
-        with pytest.raises(Unreadable, match="names has the shape"):
+        with pytest.raises(DamagedNpz, match="names has the shape"):
             opened.text("names")
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from remedis import files, parquet_files
-from remedis.errors import quoted
-from remedis.json_records import Damaged
+from remedis.errors import Damaged, quoted
 
 FILE = "predictions.parquet"
 _TEXTS = ("split", "patient_id")

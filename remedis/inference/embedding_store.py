@@ -24,7 +24,7 @@ from remedis.errors import UserError
 from remedis.models import backbone as backbones
 from remedis.models.backbone import Backbone
 from remedis.models.classifier import Classifier
-from remedis.npz_files import NpzFile, Unreadable
+from remedis.npz_files import DamagedNpz, NpzFile
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
@@ -203,9 +203,9 @@ def _read(folder: pathlib.Path, wanted: set[str]) -> dict[str, np.ndarray]:
                 if not wanted.isdisjoint(names):
                     rows = content.expect("embedding", "f", (len(names), None))
                     if rows.dtype != np.float32:
-                        raise Unreadable(f"embedding has the type {rows.dtype}")
+                        raise DamagedNpz(f"embedding has the type {rows.dtype}")
                     known.update(zip(names, rows, strict=True))
-        except (OSError, Unreadable) as error:
+        except (OSError, DamagedNpz) as error:
             _LOG.warning(f"{shard} is damaged ({error}); its embeddings are computed again.")
     return {name: known[name] for name in wanted.intersection(known)}
 

@@ -20,7 +20,7 @@ from remedis.label_budget.cell_store import Scores
 from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import MODES, StudySettings
-from remedis.npz_files import NpzFile, Unreadable
+from remedis.npz_files import DamagedNpz, NpzFile
 from remedis.zoo.provenance import Provenance, ProvenanceRecord
 
 TuningKind: Any = json_records.Object | None
@@ -87,7 +87,7 @@ class InDistributionScores:
                     content.expect("pool", *scores) if "pool" in content else None,
                     json_records.parse(tuning, TuningKind, f"tuning in {path}", again),
                 )
-        except (OSError, Unreadable) as error:
+        except (OSError, DamagedNpz) as error:
             raise UserError(f"{path} is damaged ({error}); {again}.") from error
 
 

@@ -16,7 +16,7 @@ from remedis.evaluation.results_record import TuningRecord
 from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.settings import Shard
-from remedis.npz_files import NpzFile, Unreadable
+from remedis.npz_files import DamagedNpz, NpzFile
 from remedis.progress import duration
 
 _OptionalChoice: Any = TuningRecord | None
@@ -107,7 +107,7 @@ class CellStore(Mapping[Cell, Scores]):
         try:
             with NpzFile(file) as content:
                 yield content
-        except (OSError, Unreadable) as error:
+        except (OSError, DamagedNpz) as error:
             raise UserError(f"{file} is damaged ({error}); {_AGAIN}.") from error
 
     @property

@@ -15,7 +15,7 @@ from remedis import files
 from remedis.errors import UserError
 from remedis.models import applications, precision
 from remedis.models.bit import BiTResNet
-from remedis.npz_files import NpzFile, Unreadable
+from remedis.npz_files import DamagedNpz, NpzFile
 from remedis.options import literals
 from remedis.pretraining import methods
 from remedis.pretraining.methods.method import Method
@@ -161,7 +161,7 @@ def _load_head(method: Method, checkpoint: str) -> None:
             # Heads of equal layers are interchangeable: MICLe continues with SimCLR's.
             fits = shapes == {name: tuple(variable.shape) for name, variable in head.items()}
             arrays = {name: content.expect(name, "f", shapes[name]) for name in shapes if fits}
-    except (OSError, Unreadable) as error:
+    except (OSError, DamagedNpz) as error:
         raise UserError(
             f"{file} is damaged ({error}); copy the folder again, or remove the file to begin with "
             "a new head."

@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 from typing_extensions import TypedDict
 
 from remedis import files, json_records
-from remedis.errors import UserError, shortened, some
+from remedis.errors import Damaged, UserError, shortened, some
 from remedis.json_records import Count, Expect, Line, Name, Object, Real
 from remedis.options import ADDED_KEYS, RENAMED_KEYS
 
@@ -190,7 +190,7 @@ class RunDirectory:
             return {}
         try:
             return json_records.read(file, EnvironmentRecord, "")
-        except json_records.Damaged:
+        except Damaged:
             return {}  # it is written at every start
 
     def read_metrics(self) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from remedis import files
 from remedis.errors import UserError, shortened
 from remedis.models import architectures
 from remedis.models.architectures import Architecture, Shape
-from remedis.npz_files import NpzFile, Unreadable
+from remedis.npz_files import DamagedNpz, NpzFile
 from remedis.regular_files import check_regular
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import BIT_RANGE, Weights, check_shapes, normalise_name
@@ -28,7 +28,7 @@ class _Arrays(Mapping[str, np.ndarray]):
         key = self._keys[name]
         try:
             values = self._npz[key]
-        except Unreadable as error:
+        except DamagedNpz as error:
             raise UserError(
                 f"{self._npz.path}: array {key} is damaged ({error}); copy the file again."
             ) from error
@@ -128,7 +128,7 @@ def _open(file: pathlib.Path) -> tuple[NpzFile, dict[str, Shape], dict[str, str]
         )
     try:
         npz = NpzFile(file)
-    except (OSError, Unreadable) as error:
+    except (OSError, DamagedNpz) as error:
         raise UserError(
             f"{file} is not an npz of plain arrays ({error}); expected a BiT-{{S,M}}-R*.npz."
         ) from error
