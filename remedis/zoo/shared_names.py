@@ -16,15 +16,18 @@ _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")
 # Separators of the parts of a value, such as `csv=/a; chestxray14=/b` or `("one", "two")`; other
 # commas and semicolons may be part of the name of a folder.
 _PARTS = re.compile(r"([;,]\s*)(?=[\"'(]|[\w.-]+[=:])")
+# The folder of a user: its name is that of a person.
+_HOME = re.compile(r"(?:[A-Za-z]:)?[/\\](?:home|Users)[/\\][^/\\]+[/\\]?|/root", re.IGNORECASE)
 # Words before a path, such as `csv=`, `bit:` or `keras:DenseNet121:`.
 _PREFIX = re.compile(r"[(\"'\s]*(?:[\w.-]+[=:])*")
 
 
 def base_name(path: str) -> str:
-    """Returns the last part of a path, `~` for the user's own folder; other text as it is."""
+    """Returns the last part of a path, `~` for the folder of a user; other text as it is."""
     if not _SEPARATOR.search(path):
         return path
-    if os.path.abspath(path) == os.path.abspath(os.path.expanduser("~")):
+    own = os.path.abspath(os.path.expanduser("~"))
+    if os.path.abspath(path) == own or _HOME.fullmatch(os.path.normpath(path)):
         return "~"
     parts = [part for part in _SEPARATOR.split(path) if part]
     return parts[-1] if parts else path

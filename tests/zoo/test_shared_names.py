@@ -38,6 +38,15 @@ def test_the_user_s_own_folder_has_no_name(monkeypatch):
     assert shared_names.command("/x/remedis --workdir=/home/alice/") == "remedis '--workdir=~'"
 
 
+@pytest.mark.parametrize(
+    "folder", ["/home/anna", "/home//anna/", "/Users/anna", r"D:\Users\anna", "/root", "/root/."]
+)
+def test_the_folder_of_another_user_has_no_name(folder):
+    assert shared_names.base_name(folder) == "~"
+    assert "anna" not in shared_names.command(shlex.join([f"--out={folder}", f"--d=csv={folder}"]))
+    assert shared_names.base_name("/home/anna/run") == "run"
+
+
 def test_a_line_that_no_shell_could_read_keeps_its_program():
     assert shared_names.command("/x/remedis 'unfinished /home/alice") == "remedis"
 
