@@ -17,9 +17,10 @@ from remedis.evaluation import predictions_file
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import predict
+from remedis.options import label_text
 from remedis.preprocess import Preprocess
 from remedis.zoo import checkpoint, graphs, resolve
-from remedis.zoo.export import Description
+from remedis.zoo.export import DESCRIPTION, Description
 from remedis.zoo.seen_images import FILE, SeenImages
 
 
@@ -120,7 +121,7 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
     """Returns the classifier of an exported folder, or of a run's `export`.
 
     Raises:
-      UserError: there is none.
+      UserError: there is none, or its graph is not that of the classifier it describes.
     """
     folder = resolve.export_folder(run_or_folder)
     description = checkpoint.describe(folder)
@@ -129,9 +130,29 @@ def load(run_or_folder: files.Path) -> ExportedClassifier:
             f"{folder} holds no classifier; expected a run, or a folder as a run exports it."
         )
     model = graphs.load(folder)
+    _check_graph(folder, description, model)
     parent = folder.resolve().parent
     run = parent if resolve.is_run(parent) else None
     return ExportedClassifier(folder, description, model, run, SeenImages.read(folder))
+
+
+def _check_graph(folder: pathlib.Path, description: Description, model: Any) -> None:
+    """Raises a UserError if a loaded object is not the classifier that its folder describes."""
+    lacking = [name for name in ("label_names", "preprocess") if not hasattr(model, name)]
+    if "serving_default" not in getattr(model, "signatures", ()):
+        lacking.append("serving_default")
+    if lacking:
+        raise UserError(
+            f"{folder} has the {DESCRIPTION} of a classifier, but its graph has no {lacking[0]}: "
+            "the files are of different folders; copy the whole folder again."
+        )
+    found = tuple(name.decode() for name in model.label_names().numpy())
+    if found != description.labels:
+        raise UserError(
+            f"{folder} has a graph of the labels {label_text(found)}, but its {DESCRIPTION} is of "
+            f"{label_text(description.labels)}: the files are of different folders; copy the whole "
+            "folder again."
+        )
 
 
 def seen_by(exported: ExportedClassifier, manifest: Manifest, images: Fingerprints) -> str:
