@@ -168,7 +168,8 @@ def _take(
     free = kernel_locks.take(descriptor)
     if not kernel_locks.is_at(descriptor, file):
         return None
-    found = _holder(_content(descriptor))
+    content = _content(descriptor)
+    found = _holder(content)
     if free is False:
         if (found := _named(file)) is None:
             return None  # the holder has ended, or another process had a look
@@ -180,6 +181,11 @@ def _take(
             _LOG.info(
                 f"{what} was in use by {found}; waiting {WATCHED_SECONDS:.0f} s to see whether it "
                 "still is ..."
+            )
+        elif content:
+            _LOG.info(
+                f"{file} names no process; waiting {WATCHED_SECONDS:.0f} s to see whether one on "
+                "another host changes it ..."
             )
         if _changes(file):
             raise _in_use(what, _named(file))
@@ -219,9 +225,7 @@ def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
                     return os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o666), True
                 descriptor = os.open(file, flags)
                 break
-        status = os.fstat(descriptor)
-        # A file that has a hard link or is larger belongs to the user, and is not overwritten.
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_size > _BYTES:
+        if _foreign(os.fstat(descriptor)):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "it is not a lock file")
     except OSError as error:
@@ -229,6 +233,17 @@ def _opened(file: pathlib.Path, what: object) -> tuple[int, bool]:
             raise _in_use(what, other) from error
         raise _unwritable(file, what, error) from error
     return descriptor, False
+
+
+def _foreign(status: os.stat_result) -> str:
+    """Returns what a file is that belongs to the user and is not overwritten; else nothing."""
+    if stat.S_ISLNK(status.st_mode):
+        return "a symbolic link"
+    if not stat.S_ISREG(status.st_mode):
+        return "no regular file"
+    if status.st_nlink > 1:
+        return "a file with a second name (a hard link)"
+    return "a larger file than a lock" if status.st_size > _BYTES else ""
 
 
 @contextlib.contextmanager
@@ -343,6 +358,12 @@ def _unwritable(file: pathlib.Path, what: object, error: OSError) -> UserError:
     above = next((folder for folder in file.parents if os.path.lexists(folder)), file.parent)
     if not above.is_dir():
         return UserError(f"{what} cannot be written: {above} is no folder; name another place.")
+    with contextlib.suppress(OSError):
+        if kind := _foreign(os.lstat(file)):
+            return UserError(
+                f"{what} cannot be locked: {file} is {kind}, expected a lock file or none; remove "
+                "it, or name another place."
+            )
     return UserError(
         f"{what} cannot be locked: {file} cannot be written ({error.strerror or error}); make "
         "room or correct the rights, or name another place."

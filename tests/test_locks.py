@@ -250,25 +250,44 @@ def test_a_process_whose_lock_was_taken_over_stops(file, caplog):
 @pytest.mark.parametrize(
     "content", [b"", b"\xff\x00", b"[]", b"1", b"[" * 500, b'{"host": 1, "process": "x"}']
 )
-def test_a_damaged_lock_file_is_taken_over(content, file):
+def test_a_damaged_lock_file_is_taken_over(content, file, caplog):
+    caplog.set_level("INFO")
     file.write_bytes(content)
     with locks.held(file, "runs/a"):
         pass
+    waiting = (
+        f"{file} names no process; waiting 0 s to see whether one on another host changes it ..."
+    )
+    assert caplog.messages == [waiting] * bool(content)
     assert os.listdir(file.parent) == []
 
 
-@pytest.mark.parametrize("kind", ["link", "second name", "fifo", "folder", "large"])
-def test_what_is_no_file_is_a_sentence_and_stays(kind, file):
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("link", "a symbolic link"),
+        ("loop", "a symbolic link"),
+        ("second name", r"a file with a second name \(a hard link\)"),
+        ("fifo", "no regular file"),
+        ("folder", "no regular file"),
+        ("large", "a larger file than a lock"),
+    ],
+)
+def test_what_is_no_lock_file_is_a_sentence_and_stays(kind, named, file):
     victim = file.parent / "victim"
     victim.write_text("precious")
     {
         "link": lambda: file.symlink_to(victim),
+        "loop": lambda: file.symlink_to(file),
         "second name": lambda: file.hardlink_to(victim),
         "fifo": lambda: os.mkfifo(file),
         "folder": file.mkdir,
         "large": lambda: file.write_bytes(b"precious" * 100),
     }[kind]()
-    with pytest.raises(UserError, match=r"runs/a cannot be locked: .*\.lock cannot be written"):
+    expected = (
+        rf"^runs/a cannot be locked: .*\.lock is {named}, expected a lock file or none; remove"
+    )
+    with pytest.raises(UserError, match=expected):
         locks.held(file, "runs/a").__enter__()
     assert victim.read_text() == "precious"
     assert file.is_symlink() or file.exists()
