@@ -32,18 +32,19 @@ _PIECE = 1 << 20  # bytes that are decoded at a time: text of Python may take 4 
 _OVERLAP = 64  # bytes that two pieces share in searches
 # Bytes without a meaning in Windows-1252.
 _NOT_WINDOWS = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+_GZIP = "compressed by gzip but not named .gz"
 # First bytes of files that are no text, with what they are.
 _OTHERS = {
     b"PK\x03\x04": "a workbook of Excel or LibreOffice",
     b"\xd0\xcf\x11\xe0": "a workbook of Excel",
     b"PAR1": "a Parquet file",
-    b"\x1f\x8b": "compressed by gzip but not named .gz",
+    b"\x1f\x8b": _GZIP,
     b"BZh": "compressed by bzip2",
     b"\xfd7zXZ\0": "compressed by xz",
     b"\x28\xb5\x2f\xfd": "compressed by Zstandard",
 }
 _ADVICE = {
-    "compressed by gzip but not named .gz": "add .gz to its name",
+    _GZIP: "add .gz to its name",
     "a Parquet file": "write it as a CSV file",
     **dict.fromkeys(
         (f"compressed by {method}" for method in ("bzip2", "xz", "Zstandard")),
@@ -68,6 +69,10 @@ def decode(path: pathlib.Path, contents: bytes, encoding: str = "") -> tuple[byt
     """
     for start, kind in _OTHERS.items():
         if contents.startswith(start):
+            if kind == _GZIP and path.suffix == ".gz":
+                raise UserError(
+                    f"{path} is compressed twice by gzip; unpack it once and try again."
+                )
             advice = _ADVICE.get(kind, "save it as CSV (UTF-8)")
             raise UserError(f"{path} is {kind}, not a CSV file; {advice}.")
     if encoding or (found := _utf16(contents)):

@@ -1,5 +1,6 @@
 """CSV files: strict, with row numbers, the same with the fast and the general reader."""
 
+import gzip
 import logging
 
 import pytest
@@ -75,6 +76,13 @@ def test_malformed(write, contents, sentence):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match=r"There is no file .*b\.csv; expected a CSV file\."):
         spreadsheet.read_table(tmp_path / "b.csv")
+
+
+def test_a_table_that_is_compressed_twice(tmp_path):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(gzip.compress(b"a,b\n1,2\n")))
+    with pytest.raises(UserError, match=r"a\.csv\.gz is compressed twice by gzip; unpack it once"):
+        spreadsheet.read_table(path)
 
 
 PEOPLE = "name,age\nM\u00fcller,1\n\u00c9mile,2\n"
