@@ -62,7 +62,8 @@ class SimilarFiles:
                     # A looser comparison must agree in more of the path.
                     least = count + 1
                     break
-                if found is not None:
+                # A link to nowhere, perhaps the missing path itself, is listed but is no file.
+                if found is not None and os.path.isfile(os.path.join(self._root, found)):
                     return found + item
         return None
 

@@ -91,6 +91,12 @@ def test_the_sentence_names_one_change_once(root, paths, expected):
     assert sentence(root, paths) == expected
 
 
+def test_a_link_to_nowhere_is_not_meant(root):
+    (root / "loop.png").symlink_to("loop.png")
+    (root / "gone.png").symlink_to("nowhere.png")
+    assert sentence(root, ["loop.png", "sub/loop.png", "gone.png"]) == ""
+
+
 def test_tables_of_windows_are_read(root):
     table = root / "manifest.csv"
     rows = [r"images\a\001.png,p,1", r"images\a\1.png,p,1", "images/b/x.jpg,q,0"]

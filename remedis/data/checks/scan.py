@@ -1,6 +1,7 @@
 """The scan of all images before training: presence, decoding and measures, kept in a cache."""
 
 import dataclasses
+import errno
 import logging
 import os
 import pathlib
@@ -223,10 +224,11 @@ def _status(location: readers.Location) -> tuple[object, ...]:
     most = limits.max_encoded_bytes() if location.kind == readers.FILE else None
     try:
         status = regular_files.check_regular(file, most)
-    except (regular_files.NotRegular, IsADirectoryError) as error:
-        return file, None, None, f"The file cannot be read ({error.strerror})."
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         return file, None, None, f"{_MISSING} ({error.strerror})."
+    except OSError as error:
+        reason = "a loop of symbolic links" if error.errno == errno.ELOOP else error.strerror
+        return file, None, None, f"The file cannot be read ({reason})."
     return file, status.st_size, regular_files.modified_ns(status), None
 
 

@@ -28,6 +28,7 @@ FAULTS = {
     "layers.png": "This is a TIFF file; expected JPEG or PNG.",
     "directory.png": "The file cannot be read (Is a directory).",
     "nowhere.png": "There is no such file (No such file or directory).",
+    "loop.png": "The file cannot be read (a loop of symbolic links).",
     "pipe.png": "The file cannot be read (a pipe (FIFO), expected a regular file).",
     "zero.png": "The file cannot be read (a device, expected a regular file).",
     "zero.dcm": "The file cannot be read (a device, expected a regular file).",
@@ -75,6 +76,7 @@ def images(tmp_path):
     for name, data in contents.items():
         (root / name).write_bytes(data)
     os.mkfifo(root / "pipe.png")
+    (root / "loop.png").symlink_to("loop.png")
     for name in ("zero.png", "zero.dcm", "zero.tif", "zero.h5"):
         (root / name).symlink_to("/dev/zero")
     with open(root / "endless.jpg", "wb") as file:
