@@ -53,14 +53,20 @@ def refuse_other_layout(data: files.Path, choose: Callable[[str], str] = choose)
       choose: turns the name of a source into how to choose it.
     """
     path = pathlib.Path(data)
-    if not (path / TABLE).is_file() and (sentence := advice(path, choose)):
+    if not has_table(path) and (sentence := advice(path, choose)):
         raise UserError(f"There is no file {path / TABLE}. {sentence}")
 
 
 def table_of(data: files.Path) -> pathlib.Path:
     """Returns the table that the source `csv` reads: the file, or that of a directory."""
     path = pathlib.Path(data)
-    return path if path.is_file() or path.suffix.lower() in TABLE_SUFFIXES else path / TABLE
+    is_file = path.exists() and not path.is_dir()
+    return path if is_file or path.suffix.lower() in TABLE_SUFFIXES else path / TABLE
+
+
+def has_table(directory: pathlib.Path) -> bool:
+    """Returns whether a directory has a table, also one that its reader refuses, such as a pipe."""
+    return os.path.lexists(directory / TABLE)
 
 
 def refuse_without_labels() -> NoReturn:
@@ -74,7 +80,7 @@ def refuse_without_labels() -> NoReturn:
 def has_only_dicom(data: files.Path) -> bool:
     """Returns whether a directory has no table, and no images but DICOM files."""
     path = pathlib.Path(data)
-    if not path.is_dir() or (path / TABLE).is_file():
+    if not path.is_dir() or has_table(path):
         return False
     kinds = {_kind(name) for name in _names(path)}
     return "dicom" in kinds and "image" not in kinds

@@ -75,7 +75,7 @@ def load_images(
       UserError: as `image_list.read_csv` and `image_list.below` raise it.
     """
     directory = pathlib.Path(data_dir)
-    if directory.is_dir() and not (directory / layout_guess.TABLE).is_file():
+    if directory.is_dir() and not layout_guess.has_table(directory):
         return image_list.below(directory)
     path = _table(data_dir)
     form = TableForm.of_texts(columns, values, separator, encoding, path_prefix)

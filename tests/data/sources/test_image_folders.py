@@ -1,5 +1,7 @@
 """Folders given to the source `csv`: what they hold is said, and images alone embed."""
 
+import os
+
 import dicom_helpers
 import numpy as np
 import pytest
@@ -151,6 +153,17 @@ def test_a_folder_without_images(tmp_path):
         sources.load_images("csv", tmp_path, {})
     with pytest.raises(UserError, match=r"There is no file .*nowhere/manifest\.csv"):
         sources.load_images("csv", tmp_path / "nowhere", {})
+
+
+def test_a_table_that_is_a_pipe_is_named_as_one(tmp_path):
+    image(tmp_path / "1.png")
+    os.mkfifo(tmp_path / "manifest.csv")
+    sentence = r"manifest\.csv cannot be read \(a pipe \(FIFO\), expected a regular file\)"
+    for data in (tmp_path, tmp_path / "manifest.csv"):
+        with pytest.raises(UserError, match=sentence):
+            sources.load("csv", data, ("a",))
+        with pytest.raises(UserError, match=sentence):
+            sources.load_images("csv", data, {})
 
 
 def test_pretraining_names_its_own_key(tmp_path):
