@@ -82,10 +82,13 @@ class Reading:
 BOMBS: dict[str, Callable[[pathlib.Path], Reading]] = {}
 
 
-def bomb(name: str) -> Callable[[Callable[[pathlib.Path], Reading]], object]:
+_Maker = Callable[[pathlib.Path], Reading]
+
+
+def bomb(name: str) -> Callable[[_Maker], _Maker]:
     """Registers a function that makes a file in an empty folder and says how it is read."""
 
-    def register(make: Callable[[pathlib.Path], Reading]) -> object:
+    def register(make: _Maker) -> _Maker:
         BOMBS[name] = make
         return make
 
@@ -452,6 +455,8 @@ class Images:
 
     def measure(self, reading: Reading, seconds: float) -> tuple[float, float, str]:
         """Returns seconds, peak memory in MB and what the process says of an image."""
+        if reading.operations:  # TensorFlow keeps the memory that an earlier image took
+            self.close()
         if self._process is None:
             self._process = subprocess.Popen(
                 [sys.executable, __file__, "--serve"],
@@ -466,7 +471,7 @@ class Images:
         answer = self._ask(json.dumps([reading.path, reading.operations]), seconds)
         if answer:
             took, peak, said = json.loads(answer)
-            if reading.operations:  # memory of a pipeline stays with the process
+            if reading.operations:
                 self.close()
             return took, peak, said
         status = self.close()
@@ -510,7 +515,7 @@ def serve() -> None:
     for line in sys.stdin:
         path, operations = json.loads(line)
         row = dict.fromkeys(REQUIRED) | {"path": path, "x": 1.0}
-        manifest = Manifest(pd.DataFrame([row]), ("x",), "/", "csv")
+        manifest = Manifest(pd.DataFrame([row]), ("x",), pathlib.Path("/"), "csv")
         # Resets the peak (man 5 proc).
         pathlib.Path("/proc/self/clear_refs").write_text("5")
         begin = time.monotonic()
@@ -526,7 +531,7 @@ def serve() -> None:
             said = f"{type(error).__name__}: {error}".splitlines()[0]
         took = time.monotonic() - begin
         status = pathlib.Path("/proc/self/status").read_text()
-        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+        peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
         print(json.dumps([took, peak, said]), flush=True)
 
 
@@ -563,9 +568,10 @@ def _limit() -> None:
 
 
 def _sentence(written: str) -> str:
-    """Returns what a process says of the file: the finding that names it, or the last line."""
-    lines = written.strip().splitlines() or ["nothing"]
-    named = [line for line in lines if "a.png (" in line or "a.dcm (" in line]
+    """Returns what a process says of the file: the line that names it, or the last line."""
+    lines = [line.strip(' ,"') for line in written.splitlines() if line.strip()] or ["nothing"]
+    # `doctor` writes JSON, one string per line.
+    named = [line for line in lines if re.search(r"\ba\.(png|dcm)( \(|: )", line)]
     return re.sub(r"\s+", " ", re.sub(r"/tmp/\S+/", "", (named or lines[-1:])[0]))
 
 

@@ -175,10 +175,12 @@ def test_an_image_above_the_limit_is_not_decoded(decode, form, mode):
 
 
 @both
-@pytest.mark.parametrize("size", [(0, 5), (5, 0), (1 << 31, 1 << 31), ((1 << 32) - 1, 2)])
-def test_a_png_of_an_impossible_size(decode, size):
+@pytest.mark.parametrize(
+    ("height", "width"), [(0, 5), (5, 0), (1 << 31, 1 << 31), ((1 << 32) - 1, 2)]
+)
+def test_a_png_of_an_impossible_size(decode, height, width):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode(of_size("PNG", *size, encoded("L", "PNG")))
+        decode(of_size("PNG", height, width, encoded("L", "PNG")))
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
