@@ -87,19 +87,23 @@ def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
     return found
 
 
-def check_members(group: h5py.Group) -> None:
-    """Checks that neither a group nor any group in it has parts of another file.
+def arrays(group: h5py.Group) -> Iterator[h5py.Dataset]:
+    """Yields the arrays of a group and of all groups in it, each once.
 
     Raises:
       Refused: as `member`.
     """
     waiting, seen = [group], set()
     while waiting:
-        current = waiting.pop()
-        address = h5py.h5o.get_info(current.id).addr
-        if address not in seen:  # hard links may form a cycle
+        for _, found in members(waiting.pop()):
+            address = h5py.h5o.get_info(found.id).addr
+            if address in seen:  # hard links may form a cycle
+                continue
             seen.add(address)
-            waiting += [found for _, found in members(current) if isinstance(found, h5py.Group)]
+            if isinstance(found, h5py.Group):
+                waiting.append(found)
+            elif isinstance(found, h5py.Dataset):
+                yield found
 
 
 def _refuse_elsewhere(array: h5py.Dataset, name: str) -> None:
@@ -180,6 +184,39 @@ def check_chunks(array: h5py.Dataset, row: int) -> None:
             )
 
 
+def check_numbers(array: h5py.Dataset, most: int) -> None:
+    """Checks that all values of an array can be read in bounded memory and time.
+
+    Args:
+      array: of any size.
+      most: bytes of the array that are permitted.
+
+    Raises:
+      Refused: the array holds no numbers, is larger, has more than `_MOST_CHUNKS` chunks, or is
+        refused by `check_filters` or `check_chunks`.
+      OSError: the file is damaged.
+    """
+    if array.dtype.kind not in "biuf":
+        raise Refused(f"The array {array.name!r} of the HDF5 file holds no numbers.")
+    # `array.nbytes` overflows.
+    size = math.prod(array.shape or ()) * array.dtype.itemsize
+    if size > most:
+        raise Refused(
+            f"The array {array.name!r} of the HDF5 file has {size:,} bytes; expected at most "
+            f"{most:,}."
+        )
+    check_filters(array)
+    if array.chunks is None:
+        return
+    sides = zip(array.shape, array.chunks, strict=True)
+    if math.prod(math.ceil(side / step) for side, step in sides) > _MOST_CHUNKS:
+        raise Refused(
+            f"The array {array.name!r} of the HDF5 file has more than {_MOST_CHUNKS:,} chunks; "
+            "repack the file without chunks."
+        )
+    _check_all_chunks(array)
+
+
 def read_all(array: h5py.Dataset) -> np.ndarray:
     """Returns all values of an array that `check_filters` accepted.
 
@@ -188,10 +225,14 @@ def read_all(array: h5py.Dataset) -> np.ndarray:
       OSError: the file is damaged.
     """
     if array.chunks is not None:
-        for row in range(0, len(array), array.chunks[0]):
-            check_chunks(array, row)
+        _check_all_chunks(array)
     values: np.ndarray = array[()]
     return values
+
+
+def _check_all_chunks(array: h5py.Dataset) -> None:
+    for row in range(0, len(array), array.chunks[0]):
+        check_chunks(array, row)
 
 
 def _chunk_bytes(array: h5py.Dataset) -> int:

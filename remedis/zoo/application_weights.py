@@ -28,7 +28,14 @@ from remedis.zoo import random_weights
 from remedis.zoo.provenance import RANDOM, Provenance
 
 _INSIDE_KERAS = "model.weights.h5"
-SUFFIXES = (".weights.h5", ".h5", ".hdf5", ".keras")
+_ARCHIVE = ".keras"
+SUFFIXES = (".weights.h5", ".h5", ".hdf5", _ARCHIVE)
+# The largest network of Keras, ConvNeXt-XL, has 1.4 GB of weights; Adam keeps as much twice.
+_MOST_BYTES = 8 << 30
+# The largest array, in the top of VGG16, has 411 MB.
+_MOST_ARRAY_BYTES = 1 << 30
+# EfficientNet-B7 has 1,040 arrays, and Adam two for each that is trained.
+_MOST_ARRAYS = 10_000
 # Errors of Keras and h5py for damaged files, and for files of other networks or other things.
 _UNREADABLE = (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
 
@@ -57,8 +64,8 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
     """Returns a network with the weights of a file.
 
     Raises:
-      UserError: there is no network of that name, no such file, or it holds other weights, or parts
-        of another file.
+      UserError: there is no network of that name, no such file, or it holds other weights, parts
+        of another file, or far more than weights.
     """
     network = ApplicationNetwork(application)
     file = weights_file(application, path)
@@ -72,7 +79,7 @@ def read(application: str, path: files.Path) -> tuple[ApplicationNetwork, Proven
         # Marks variables that the file lacks, since some readers of Keras skip them silently.
         variable.assign(np.full(variable.shape, np.nan, np.float32))
     try:
-        _check_alone(file)
+        _check(file)
         _load(network.network, file)
     except hdf5_files.Refused as error:
         raise UserError(f"{file} cannot be used: {error}") from error
@@ -110,18 +117,37 @@ def weights_file(application: str, path: files.Path) -> pathlib.Path:
     return file
 
 
-def _check_alone(file: pathlib.Path) -> None:
-    """Checks that an HDF5 file, or the one in a `.keras` file, has no parts of another file."""
+def _check(file: pathlib.Path) -> None:
+    """Checks that Keras reads a file in bounded memory and time, and no part of another file.
+
+    Raises:
+      hdf5_files.Refused: it would not.
+    """
+    size = file.stat().st_size
+    if size > _MOST_BYTES:
+        raise hdf5_files.Refused(f"It has {size:,} bytes; expected at most {_MOST_BYTES:,}.")
     with contextlib.ExitStack() as stack:
         opened: Any = file
-        if zipfile.is_zipfile(file):
+        # By the name, as Keras decides. Bytes may be both a zip archive and an HDF5 file.
+        if file.name.endswith(_ARCHIVE):
             archive = stack.enter_context(zipfile.ZipFile(file))
-            opened = stack.enter_context(archive.open(_INSIDE_KERAS))
-        hdf5_files.check_members(stack.enter_context(h5py.File(opened, "r")))
+            member = archive.getinfo(_INSIDE_KERAS)
+            if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+                raise hdf5_files.Refused(
+                    f"Its {_INSIDE_KERAS} is compressed or encrypted, as Keras never saves it; "
+                    "save the weights again."
+                )
+            opened = stack.enter_context(archive.open(member))
+        # Each alone: at most one is in memory besides the network, and not every one is read.
+        found = hdf5_files.arrays(stack.enter_context(h5py.File(opened, "r")))
+        for count, array in enumerate(found, 1):
+            if count > _MOST_ARRAYS:
+                raise hdf5_files.Refused(f"It has more than {_MOST_ARRAYS:,} arrays.")
+            hdf5_files.check_numbers(array, _MOST_ARRAY_BYTES)
 
 
 def _load(network: keras.Model, file: pathlib.Path) -> None:
-    if not zipfile.is_zipfile(file):
+    if not file.name.endswith(_ARCHIVE):
         with h5py.File(file, "r") as opened:
             group = opened.get("model_weights", opened)
             if "layer_names" in group.attrs:
@@ -142,7 +168,7 @@ def _load_by_layer(network: keras.Model, group: h5py.Group) -> None:
     stored = []
     for layer in _texts(group.attrs["layer_names"]):
         names = _texts(group[layer].attrs["weight_names"])
-        stored.append((layer, [np.asarray(group[layer][name]) for name in names]))
+        stored.append((layer, [group[layer][name] for name in names]))
     stored = [(layer, arrays) for layer, arrays in stored if arrays]
     layers = [layer for layer in network.layers if layer.weights]
     if len(stored) < len(layers):
@@ -155,7 +181,7 @@ def _load_by_layer(network: keras.Model, group: h5py.Group) -> None:
             expected = ", ".join(map(str, shapes))
             raise ValueError(f"its layer {name} has {stored_shapes} for {layer.name}, {expected}")
         for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
+            variable.assign(np.asarray(array))
 
 
 def _texts(names: Iterable[str | bytes]) -> list[str]:

@@ -1,7 +1,9 @@
 """Networks of Keras, BiT backbones and folders as backbones, and the files that are refused."""
 
+import os
 import shutil
 import zipfile
+import zlib
 
 import h5py
 import keras
@@ -143,6 +145,63 @@ def test_a_file_with_weights_from_another_file_is_refused(saved, tmp_path, name)
         inside.rename(file)
     sentence = said(resolve.load_backbone, f"keras:SmallNet:{file}", seed=0)
     assert sentence.startswith(f"{file} cannot be used: The array 'stolen' of the HDF5 file is ")
+
+
+def bomb_chunk(file):
+    array = file.create_dataset("bomb", (1_000,), "u1", chunks=(1_000,), compression="gzip")
+    array.id.write_direct_chunk((0,), zlib.compress(np.random.default_rng(0).bytes(1 << 20)))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda file: file.create_dataset("bomb", (1 << 60,), "f8", chunks=(8,)), "9,223,372,036"),
+        (
+            lambda file: file.create_dataset("bomb", (1 << 30,), "u1", chunks=(1 << 28,)),
+            "A chunk of",
+        ),
+        (lambda file: file.create_dataset("bomb", (20_000,), "u1", chunks=(1,)), "10,000 chunks"),
+        (bomb_chunk, "unpacks to more than the 1,000 bytes"),
+        (lambda file: file.create_dataset("bomb", (9,), h5py.string_dtype()), "holds no numbers"),
+    ],
+)
+@pytest.mark.parametrize("name", ["bare.weights.h5", "bare_weights.h5", "bare.keras"])
+def test_a_file_with_far_more_than_weights_is_refused(saved, tmp_path, name, make, sentence):
+    file, inside = tmp_path / name, tmp_path / "model.weights.h5"
+    shutil.copy(saved[0] / name.replace(".keras", ".weights.h5"), inside)
+    with h5py.File(inside, "r+") as opened:
+        make(opened.create_group("deep"))
+    if name.endswith(".keras"):
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.write(inside, inside.name)
+    else:
+        inside.rename(file)
+    found = said(resolve.load_backbone, f"keras:SmallNet:{file}", seed=0)
+    assert found.startswith(f"{file} cannot be used: ")
+    assert sentence in found
+
+
+def test_files_that_are_too_large_or_packed_are_refused(saved, tmp_path):
+    file = shutil.copy(saved[0] / "bare.weights.h5", tmp_path / "a.weights.h5")
+    os.truncate(file, 9 << 30)  # sparse
+    assert said(resolve.load_backbone, f"keras:SmallNet:{file}", seed=0) == (
+        f"{file} cannot be used: It has 9,663,676,416 bytes; expected at most 8,589,934,592."
+    )
+    packed = tmp_path / "a.keras"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(saved[0] / "bare.weights.h5", "model.weights.h5")
+    assert "is compressed or encrypted" in said(
+        resolve.load_backbone, f"keras:SmallNet:{packed}", seed=0
+    )
+
+
+def test_bytes_that_are_both_hdf5_and_zip_are_checked_as_what_keras_reads(saved, tmp_path):
+    file = shutil.copy(saved[0] / "bare.weights.h5", tmp_path / "a.weights.h5")
+    with h5py.File(file, "r+") as opened:
+        opened.create_dataset("stolen", (4,), np.uint8, external=[("/etc/hostname", 0, 4)])
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.write(saved[0] / "bare.weights.h5", "model.weights.h5")
+    assert "'stolen'" in said(resolve.load_backbone, f"keras:SmallNet:{file}", seed=0)
 
 
 @pytest.mark.parametrize("name", ["top.weights.h5", "top.keras", "top_model.h5"])
