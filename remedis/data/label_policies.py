@@ -131,7 +131,7 @@ def keep_found(manifest: Manifest) -> Manifest:
     """
     labels.refuse_decided(manifest)
     found = {FOUND + label: manifest.table[label] for label in manifest.labels}
-    return dataclasses.replace(manifest, table=manifest.table.assign(**found))
+    return manifest.with_columns(found)
 
 
 def decide(
@@ -158,8 +158,7 @@ def decide(
     if rows is None:
         return decided
     values = np.where(rows[:, None], decided.targets(), manifest.targets())
-    table = manifest.table.assign(**{name: values[:, i] for i, name in enumerate(names)})
-    return dataclasses.replace(manifest, table=table)
+    return manifest.with_columns({name: values[:, i] for i, name in enumerate(names)})
 
 
 def refuse_uncertain(manifest: Manifest, option: str) -> None:
@@ -180,7 +179,7 @@ def refuse_uncertain(manifest: Manifest, option: str) -> None:
 def as_found(manifest: Manifest) -> Manifest:
     """Returns a manifest of `keep_found` with its labels as they were found."""
     found = {label: manifest.table[FOUND + label] for label in manifest.labels}
-    return dataclasses.replace(manifest, table=manifest.table.assign(**found), policies={})
+    return manifest.with_columns(found, policies={})
 
 
 def decide_by_split(

@@ -1,6 +1,5 @@
 """Label names of the data sets in one vocabulary, and policies for uncertain and unknown values."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -58,7 +57,7 @@ def apply_policies(
         replaced values of a label, so that the original ones are lost.
     """
     refuse_decided(manifest)
-    table = manifest.table.copy()
+    decided = {}
     record = dict(manifest.policies)
     texts = {"uncertain": uncertain, "unmentioned": unmentioned}
     if unlabelled is not None:
@@ -66,7 +65,7 @@ def apply_policies(
     chosen = {kind: _per_label(text, manifest.labels, kind) for kind, text in texts.items()}
     nothing = without_labels(manifest) & (unlabelled is not None)
     for label in manifest.labels:
-        values = table[label].to_numpy(copy=True)
+        values = manifest.table[label].to_numpy(copy=True)
         empty = np.isnan(values)
         masks = {
             "uncertain": values == -1,
@@ -75,9 +74,9 @@ def apply_policies(
         }
         for kind, policy in chosen.items():
             _replace(values, masks[kind], policy[label])
-        table[label] = values
+        decided[label] = values
         record[label] = {kind: policy[label] for kind, policy in chosen.items()}
-    return dataclasses.replace(manifest, table=table, policies=record)
+    return manifest.with_columns(decided, policies=record)
 
 
 def refuse_decided(manifest: Manifest) -> None:

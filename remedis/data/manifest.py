@@ -1,11 +1,13 @@
 """The manifest: a table of images with one row per image, the common form of all data."""
 
 import collections
+import copy
 import dataclasses
 import logging
 import os
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -146,7 +148,40 @@ class Manifest:
 
     def subset(self, mask: npt.ArrayLike) -> "Manifest":
         """Returns the rows where `mask` ([rows] bool) is true, in order, numbered from 0."""
-        return dataclasses.replace(self, table=self.table[np.asarray(mask, dtype=bool)])
+        return self._derived(table=self.table[np.asarray(mask, dtype=bool)].reset_index(drop=True))
+
+    def with_columns(
+        self, columns: Mapping[str, Any], policies: Mapping[str, Mapping[str, str]] | None = None
+    ) -> "Manifest":
+        """Returns the manifest with some columns replaced or added.
+
+        Args:
+          columns: values by name, one per row or one for all rows.
+          policies: those of the new manifest; as before if None.
+
+        Raises:
+          UserError: as for a new manifest.
+        """
+        given = pd.DataFrame(dict(columns), index=self.table.index)
+        checked = {str(name): self._column(str(name), values) for name, values in given.items()}
+        changes = {} if policies is None else {"policies": policies}
+        derived = self._derived(table=self.table.assign(**checked), **changes)
+        derived._check_values()
+        return derived
+
+    def with_scanned(self, scanned: ScannedFiles) -> "Manifest":
+        """Returns the manifest with what a scan saw of its files."""
+        return self._derived(scanned=scanned)
+
+    def _derived(self, **changes: Any) -> "Manifest":
+        """Returns a copy with other values, whose columns have had their checks.
+
+        A new manifest brings each column into its form, which takes minutes for wide tables.
+        """
+        derived = copy.copy(self)
+        for name, value in changes.items():
+            object.__setattr__(derived, name, value)
+        return derived
 
     def select(self, split: str) -> "Manifest":
         """Returns the rows of one split; possibly none."""

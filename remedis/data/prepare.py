@@ -1,6 +1,5 @@
 """Packing of a manifest's images, decoded and resized once, into shards that TFDS can read."""
 
-import dataclasses
 import os
 import pathlib
 import re
@@ -121,8 +120,7 @@ def _with_originals(manifest: Manifest, hashes: "pd.Series[str]") -> Manifest:
     """Returns the manifest with the hash of each original; that of a packed image stays."""
     original = manifest.table["path"].map(hashes)
     original = fingerprints.originals(manifest.table).fillna(original)
-    table = manifest.table.assign(**{fingerprints.ORIGINAL: original})
-    return dataclasses.replace(manifest, table=table)
+    return manifest.with_columns({fingerprints.ORIGINAL: original})
 
 
 def _image_feature(manifest: Manifest) -> str:

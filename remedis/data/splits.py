@@ -11,7 +11,6 @@ keep every patient in its split, write the manifest with its splits and let
 `ensure(..., complete=True)` assign the new patients.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -257,9 +256,7 @@ def _intervals(
 
 
 def _with_split(manifest: Manifest, split: np.ndarray) -> Manifest:
-    return dataclasses.replace(
-        manifest, table=manifest.table.assign(split=pd.array(split, dtype=STRING))
-    )
+    return manifest.with_columns({"split": pd.array(split, dtype=STRING)})
 
 
 def _check_filled(manifest: Manifest, demanded: Mapping[str, float], unit: str) -> None:

@@ -205,8 +205,7 @@ def _of_sites(
                 f"the sites {', '.join(sorted(known.dropna().unique())) or '(none)'}."
             )
     chosen = manifest.subset(known.isin(sites).to_numpy(dtype=bool, na_value=False))
-    chosen = dataclasses.replace(chosen, table=chosen.table.assign(split=None))
-    manifests.write_csv(chosen, target)
+    manifests.write_csv(chosen.with_columns({"split": None}), target)
     return hospital.with_data(source="csv", source_options="", data_dir=os.fspath(target))
 
 

@@ -1,6 +1,5 @@
 """The scan of all images before training: presence, decoding and measures, kept in a cache."""
 
-import dataclasses
 import errno
 import logging
 import os
@@ -173,7 +172,7 @@ def _with_files(manifest: Manifest, scanned: pd.DataFrame) -> Manifest:
     """Returns the manifest with size and time of its files; `scanned` has its rows in its order."""
     sizes, mtimes_ns = (scanned[name].to_numpy(dtype=np.int64) for name in ("size", "mtime_ns"))
     seen = ScannedFiles(manifest.absolute_paths(), sizes, mtimes_ns)
-    return dataclasses.replace(manifest, scanned=seen)
+    return manifest.with_scanned(seen)
 
 
 def about_missing_files(root: files.Path, bad: pd.DataFrame) -> str:
