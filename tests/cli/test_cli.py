@@ -198,10 +198,15 @@ def test_info_of_an_unfinished_run(run, capsys):
 def test_info_of_a_pretraining(run, capsys):
     parent = {"origin": "bit", "description": "BiT-M.", "parent": None}
     results = {
+        "name": "cxr-50x1-remedis-m",
         "method": "simclr",
+        "steps": 9,
         "checkpoint": {"origin": "trained", "description": "SimCLR on films.", "parent": parent},
         "data": {"labels_used": False, "images": 5, "patients": 3, "sources": {"csv": {}}},
-        "probe": [{"step": 0, "probe/knn_auroc": 0.5}, {"step": 9, "probe/knn_auroc": 0.75}],
+        "probe": [
+            {"step": step, "probe/linear_auroc": None, "probe/knn_auroc": auroc}
+            for step, auroc in ((0, 0.5), (9, 0.75))
+        ],
         "best_step": 9,
     }
     (run / "results.json").write_text(json.dumps(results))

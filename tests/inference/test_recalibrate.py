@@ -39,6 +39,7 @@ class Exported:
             provenance=None,
             label_policies=None,
             pixel_range=None,
+            max_pixels=None,
         )
         classifier = types.SimpleNamespace(
             scale=np.ones(len(labels)), offset=np.zeros(len(labels)), calibrate=lambda *_: None
