@@ -612,8 +612,8 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
         ),
         ({"ood": {"schedule": "cosin"}}, "Unknown value of config.ood.schedule 'cosin': did you"),
         ({"ood": {"class_weights": "all"}}, "Unknown value of config.ood.class_weights 'all'."),
-        ({"seeds": 0}, "config.seeds is 0; expected at least 1."),
-        ({"id_trainings": 0}, "config.id_trainings is 0; expected at least 1."),
+        ({"seeds": 0}, "config.seeds is 0; expected 1 to 1000."),
+        ({"id_trainings": 0}, "config.id_trainings is 0; expected 1 to 1000."),
         (
             {"ood": {"eval_uncertain": "maybe"}},
             "Unknown policy in config.ood.eval_uncertain 'maybe'. Choose from: ignore, zeros",
