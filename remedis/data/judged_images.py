@@ -115,7 +115,7 @@ def read(directory: files.Path) -> tuple[JudgedSet, ...]:
       UserError: the file is not there, or is damaged.
     """
     file = pathlib.Path(directory) / FILE
-    if not file.is_file():
+    if not os.path.lexists(file):
         raise UserError(
             f"{os.fspath(directory)} has no {FILE}, which lists the images that a run or a study "
             "judges; run the same command again with this version, which writes it (for a study "

@@ -1,6 +1,7 @@
 """Exported classifiers, loaded with TensorFlow alone, and their scores."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -178,7 +179,7 @@ def seen_by(exported: ExportedClassifier, manifest: Manifest, images: Fingerprin
         found = exported.seen.compared(images, "scored")
         overlaps += found.refusals
         unknown = " ".join(found.warnings)
-    if exported.run and (exported.run / predictions_file.FILE).is_file():
+    if exported.run and os.path.lexists(exported.run / predictions_file.FILE):
         table = predictions_file.read(exported.run, columns=("patient_id", "split"))
         selected = table.loc[table["split"] == "validation", "patient_id"]
         patients = set(canonical_ids.column(selected).dropna())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -202,7 +203,7 @@ def reevaluate(
     """
     folder = pathlib.Path(run)
     for name in ("results.json", "predictions.parquet"):
-        if not (folder / name).is_file():
+        if not os.path.lexists(folder / name):
             raise UserError(
                 f"{folder} has no {name}: it is no finished run; name one, or data to score."
             )

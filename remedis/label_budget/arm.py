@@ -3,6 +3,7 @@
 import dataclasses
 import glob
 import json
+import os
 import pathlib
 from typing import Any, Protocol
 
@@ -21,8 +22,10 @@ from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import MODES, StudySettings
 from remedis.npz_files import DamagedNpz, NpzFile
+from remedis.regular_files import NotRegular, read_bytes
 from remedis.zoo.provenance import Provenance, ProvenanceRecord
 
+_MOST_DIGEST = 1_000  # bytes
 TuningKind: Any = json_records.Object | None
 SCORES = "scores.npz"  # in the run directory of an in-distribution model
 
@@ -151,6 +154,17 @@ def _of_training(folder: str, training: int) -> str:
     return f"{folder}-{training}" if training else folder
 
 
+def _pinned(file: pathlib.Path) -> str:
+    """Returns the digest in a file of `weights/`; a UserError if it is no regular file."""
+    try:
+        return read_bytes(file, _MOST_DIGEST).decode(errors="replace")
+    except (NotRegular, IsADirectoryError) as error:
+        raise UserError(
+            f"{file} is damaged ({error.strerror}); remove it if the arm still starts from the "
+            "weights of its finished cells."
+        ) from error
+
+
 def pin_weights(
     run: StudyDirectory, name: str, digest: str, training: int = 0, drawn: bool = False
 ) -> None:
@@ -173,8 +187,8 @@ def pin_weights(
     folders = [_of_training("id", training)] if drawn else ["id", "id-*"]
     patterns = [f"{folder}/{trained}{end}" for folder in folders for end in _FINISHED]
     begun = any(next(run.models.glob(pattern), None) for pattern in patterns)
-    if begun and file.is_file():
-        if file.read_text(encoding="utf-8") != digest:
+    if begun and os.path.lexists(file):
+        if _pinned(file) != digest:
             raise UserError(
                 f"The checkpoint of the arm {name!r} has other weights than the finished cells "
                 "started from; bring the old ones back, or start the study in a new directory."

@@ -149,7 +149,7 @@ def _load_head(method: Method, checkpoint: str) -> None:
       UserError: the file is damaged.
     """
     folder = resolve.parse(checkpoint).folder
-    if folder is None or not (folder / PROJECTION).is_file():
+    if folder is None or not os.path.lexists(folder / PROJECTION):
         return
     file = folder / PROJECTION
     head = _head(method)

@@ -1,6 +1,7 @@
 """The comparison of two finished runs: differences of their metrics, intervals and p."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -267,7 +268,7 @@ def p_value(value: float | None) -> str:
 
 
 def _results(run: pathlib.Path) -> Any:
-    if not (run / "results.json").is_file() or not (run / "predictions.parquet").is_file():
+    if not all(os.path.lexists(run / name) for name in ("results.json", "predictions.parquet")):
         raise UserError(
             f"{run} holds no finished run: results.json or predictions.parquet is missing; name "
             "the directory that --workdir named."

@@ -3,6 +3,7 @@
 Only files are read that runs of every version have, and no network: TensorFlow is not needed.
 """
 
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +32,7 @@ def is_run(directory: files.Path) -> bool:
     """Returns whether a directory is that of a run, a study or an evaluation."""
     if pathlib.Path(directory, "saved_model.pb").is_file():
         return False
-    return any(pathlib.Path(directory, name).is_file() for name in _FILES)
+    return any(os.path.lexists(pathlib.Path(directory, name)) for name in _FILES)
 
 
 def run_info(directory: files.Path) -> tuple[RenderableType, dict[str, Any]]:
@@ -46,7 +47,7 @@ def run_info(directory: files.Path) -> tuple[RenderableType, dict[str, Any]]:
     """
     run = pathlib.Path(directory)
     file = run / "config.json"
-    config = run_directory.read_config(file) if file.is_file() else {}
+    config = run_directory.read_config(file) if os.path.lexists(file) else {}
     results = _results(run, config)
     kind = STUDY if (run / "summary.json").is_file() else _kind(config, results)
     finished = (run / "summary.json").is_file() if kind == STUDY else bool(results)
@@ -106,7 +107,7 @@ def property_table(values: Mapping[str, str]) -> Table:
 
 def _results(run: pathlib.Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the `results.json` of a run of any kind; nothing without one."""
-    if not (run / results_record.FILE).is_file():
+    if not os.path.lexists(run / results_record.FILE):
         return {}
     if _kind(config, {}) == PRETRAINING:
         return results_record.read_pretraining(run)

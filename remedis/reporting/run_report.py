@@ -1,5 +1,6 @@
 """The report of a finished run: its figures and its page as files, and its tables."""
 
+import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -64,7 +65,7 @@ def write(workdir: files.Path) -> dict[str, Any]:
         drawing = inline_svg(figure, name, f"{heading}. {text}", heading)
         plots.append(run_page.Plot(heading, text, drawing))
     receipt = run / "leaks.json"
-    leaks = read_receipt(receipt) if receipt.is_file() else None
+    leaks = read_receipt(receipt) if os.path.lexists(receipt) else None
     page = run_page.page(results, run.resolve().name, plots, leaks)
     files.write_text(run / "report.html", page)
     return results
@@ -111,7 +112,7 @@ def _figures(
             ),
         )
     log = run / "metrics.jsonl"
-    if log.is_file():  # a head that is solved in closed form logs no steps
+    if os.path.lexists(log):  # a head that is solved in closed form logs no steps
         rows = read_metrics(run)
         yield (
             "training",

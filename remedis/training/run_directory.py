@@ -95,13 +95,13 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             existing = self / "config.json"
-            if existing.is_file() and self._has_begun():
+            if os.path.lexists(existing) and self._has_begun():
                 before = read_config(existing)
                 if _differs(before, config, self.path):
                     files.write_json(existing, _without(config, _later(before)))
                 return
             # A kill may leave a file that was being written; those begin with a dot.
-            if not existing.is_file() and any(
+            if not os.path.lexists(existing) and any(
                 not p.name.startswith(".") for p in self.path.iterdir()
             ):
                 raise UserError(
@@ -118,12 +118,14 @@ class RunDirectory:
 
     def _has_begun(self) -> bool:
         """Returns whether the directory has results or checkpoints."""
-        return (self / "results.json").is_file() or any(self.path.glob("checkpoints/last/ckpt-*"))
+        return os.path.lexists(self / "results.json") or any(
+            self.path.glob("checkpoints/last/ckpt-*")
+        )
 
     def later_keys(self) -> frozenset[str]:
         """Returns the config's keys that were added after this run began; empty for a new run."""
         file = self.shared / "config.json"
-        return _later(read_config(file)) if file.is_file() else frozenset()
+        return _later(read_config(file)) if os.path.lexists(file) else frozenset()
 
     def pin(self, inputs: dict[str, str]) -> None:
         """Writes digests of the run's inputs to `inputs.json`, or checks that they are the same.
@@ -135,7 +137,7 @@ class RunDirectory:
           UserError: training began with other inputs.
         """
         file = self / "inputs.json"
-        if file.is_file() and self._has_begun():
+        if os.path.lexists(file) and self._has_begun():
             before = self.inputs()
             if changed := [name for name in inputs if inputs[name] != before.get(name)]:
                 raise UserError(
@@ -186,7 +188,7 @@ class RunDirectory:
     def _environment(self) -> EnvironmentRecord:
         """Returns the content of `environment.json`; empty before it is written, or if damaged."""
         file = self / "environment.json"
-        if not file.is_file():
+        if not os.path.lexists(file):
             return {}
         try:
             return json_records.read(file, EnvironmentRecord, "")
@@ -228,7 +230,7 @@ def read_environment(folder: files.Path) -> EnvironmentRecord:
       UserError: the file is damaged.
     """
     file = pathlib.Path(folder, "environment.json")
-    if not file.is_file():
+    if not os.path.lexists(file):
         return {}
     return json_records.read(file, EnvironmentRecord, "remove it and run the same command again")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +47,7 @@ def run_once(
     with distribution.raising_worker_lost(), _lock(workdir, distribution):
         run = RunDirectory(workdir, config, distribution.worker)
         results_file = run.shared / "results.json"
-        if results_file.is_file():
+        if os.path.lexists(results_file):
             _LOG.info(f"{run.shared} is finished; its results are in {results_file}.")
             when_finished(run)
         else:
@@ -62,6 +63,6 @@ def _lock(
 
     A finished run needs none: its directory may be read-only.
     """
-    if not distribution.chief or (pathlib.Path(workdir) / "results.json").is_file():
+    if not distribution.chief or os.path.lexists(pathlib.Path(workdir, "results.json")):
         return contextlib.nullcontext()
     return locks.held(locks.file_in(workdir), f"--workdir={workdir}")

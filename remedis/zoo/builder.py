@@ -2,11 +2,12 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 import shutil
 from collections.abc import Callable
 
-from remedis import files, locks
+from remedis import files, locks, regular_files
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.options import spelled
@@ -109,7 +110,12 @@ def _build(
 
 def _copies(folder: pathlib.Path) -> list[Callable[[pathlib.Path], object]]:
     """Returns functions that each copy one of the files beside an export's weights."""
-    existing = [folder / name for name in BESIDE if (folder / name).is_file()]
+    existing = [folder / name for name in BESIDE if os.path.lexists(folder / name)]
+    for file in existing:
+        try:
+            regular_files.check_regular(file)
+        except regular_files.NotRegular as error:
+            raise UserError(str(error)) from error
     return [functools.partial(shutil.copy, file) for file in existing]
 
 

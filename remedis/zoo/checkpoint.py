@@ -1,6 +1,7 @@
 """Reads checkpoint folders, our own and those of the original release as downloaded."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping
 
@@ -25,7 +26,7 @@ def describe(directory: files.Path) -> Description | None:
     """
     saved_model_variables(directory)  # raises for a folder that is no SavedModel
     file = pathlib.Path(directory, DESCRIPTION)
-    if not file.is_file():
+    if not os.path.lexists(file):
         return None
     values = json_records.read(file, DescriptionRecord, "build the folder again")
     return Description.from_json(values)

@@ -21,6 +21,7 @@ MB for 200,000 images of 67,000 patients and 100,000 studies, written and read i
 import base64
 import dataclasses
 import hashlib
+import os
 import pathlib
 import secrets
 from collections.abc import Iterable, Mapping
@@ -251,7 +252,7 @@ class SeenImages:
           UserError: the file is damaged.
         """
         file = pathlib.Path(directory) / FILE
-        if not file.is_file():
+        if not os.path.lexists(file):
             return None
         values = json_records.read(
             file, SeenRecord, "copy the folder again", limits.MAX_FINGERPRINT_BYTES

@@ -100,3 +100,7 @@ def test_a_checkpoint_replaced_between_two_trainings_is_refused(tmp_path, finish
             pin_weights(run, "one", "third", training)
     pin_weights(run, "on", "third")  # another arm
     pin_weights(run, "one", "third", training=3, drawn=True)  # each training draws its own
+    (tmp_path / "weights" / "one.txt").unlink()
+    os.mkfifo(tmp_path / "weights" / "one.txt")
+    with pytest.raises(UserError, match=r"one\.txt is damaged \(a pipe"):
+        pin_weights(run, "one", "second")

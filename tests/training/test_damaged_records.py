@@ -1,7 +1,9 @@
 """Files of runs that an earlier version or a kill left half-written: one sentence per file."""
 
 import json
+import os
 import pathlib
+import re
 
 import pytest
 
@@ -11,6 +13,7 @@ from remedis.errors import UserError
 from remedis.evaluation import predictions_file, results_record
 from remedis.finetuning.tuning_grid import CandidateDirectory
 from remedis.label_budget import summary_record
+from remedis.reporting import run_info
 from remedis.training import run_directory
 from remedis.training.run_directory import RunDirectory
 
@@ -27,6 +30,15 @@ def begun(folder):
 
 def pin(folder):
     RunDirectory(begun(folder), CONFIG).pin({"data": "a"})
+
+
+def no_regular_file(path, place):
+    """Puts a pipe or a link to a device there; returns how it is named."""
+    if place == "pipe":
+        os.mkfifo(path)
+        return "a pipe (FIFO), expected a regular file"
+    path.symlink_to("/dev/zero")
+    return "a device, expected a regular file"
 
 
 READERS = {
@@ -66,6 +78,21 @@ def test_a_half_written_record_is_a_sentence(tmp_path, name, content):
         read(tmp_path)
     fault = CONTENTS[content]
     assert str(caught.value) == f"{tmp_path / name} is damaged ({fault}); {advice}."
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("place", ["pipe", "device"])
+def test_a_record_that_is_no_regular_file_is_not_absent(tmp_path, name, place):
+    read, advice = READERS[name]
+    begun(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    fault = no_regular_file(tmp_path / name, place)
+    with pytest.raises(UserError) as caught:
+        read(tmp_path)
+    assert str(caught.value) == f"{tmp_path / name} is damaged ({fault}); {advice}."
+    if name in ("config.json", "results.json"):
+        with pytest.raises(UserError, match=re.escape(fault)):
+            run_info.run_info(tmp_path)
 
 
 @pytest.mark.parametrize(

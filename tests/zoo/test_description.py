@@ -1,6 +1,7 @@
 import dataclasses
 import html.parser
 import json
+import os
 import pathlib
 import shutil
 import sys
@@ -16,6 +17,7 @@ from remedis.visible_text import visible
 from remedis.zoo import card, checkpoint, records
 from remedis.zoo.export import BACKBONE_KIND, DESCRIPTION, Description
 from remedis.zoo.provenance import FROZEN, SELF_SUPERVISION, Provenance
+from remedis.zoo.seen_images import FILE, SeenImages
 
 RANDOM = Provenance("random", "RANDOM WEIGHTS (seed 0): never trained on anything.")
 BIT = Provenance(
@@ -135,6 +137,20 @@ def test_a_damaged_description_is_named(tmp_path, tiny_export, damage, said_of_i
     assert sentence.endswith("); build the folder again.")
     assert said_of_it in sentence
     assert said(checkpoint.load_backbone, folder) == sentence
+
+
+@pytest.mark.parametrize(
+    ("put", "kind"),
+    [(os.mkfifo, "a pipe (FIFO)"), (lambda file: file.symlink_to("/dev/zero"), "a device")],
+)
+def test_a_record_that_is_no_regular_file_is_not_absent(tmp_path, tiny_export, put, kind):
+    folder = shutil.copytree(tiny_export, tmp_path / "copy")
+    (folder / DESCRIPTION).unlink()
+    assert checkpoint.describe(folder) is None
+    for read, file in ((checkpoint.describe, DESCRIPTION), (SeenImages.read, FILE)):
+        put(folder / file)
+        sentence = said(read, folder)
+        assert sentence.startswith(f"{folder / file} is damaged ({kind}, expected a regular file")
 
 
 def test_a_description_of_another_backbone_is_noticed(tmp_path, tiny_export):

@@ -1,5 +1,6 @@
 """The files of the report, written into the directory of the study."""
 
+import os
 import pathlib
 import re
 import urllib.parse
@@ -33,7 +34,7 @@ def write(workdir: files.Path) -> pathlib.Path:
     run = pathlib.Path(workdir)
     report = run / "report.html"
     sets = run / "ood_sets.json"
-    if not sets.is_file():
+    if not os.path.lexists(sets):
         _write_page(run, report)
         return report
     listed = summary_record.read_sets(run)
@@ -55,7 +56,7 @@ def write(workdir: files.Path) -> pathlib.Path:
 
 def _write_page(run: pathlib.Path, target: pathlib.Path) -> Study:
     """Writes the page of one set and its figures; returns the content of its `summary.json`."""
-    if not (run / "summary.json").is_file():
+    if not os.path.lexists(run / "summary.json"):
         raise UserError(
             f"{run} holds no finished study: summary.json is missing; run finetune/ood_curves.py "
             "with this --workdir first."
