@@ -11,6 +11,7 @@ directory with another config than the recipe's is refused.
 
 import argparse
 import dataclasses
+import json
 import pathlib
 import shlex
 import subprocess
@@ -138,7 +139,7 @@ def run(job: Job, directory: str, seed: int, workdir: pathlib.Path) -> pathlib.P
     path = workdir / f"{job.name}-{seed}"
     clock = path.with_suffix(".seconds.json")
     finished = (path / "results.json").is_file()
-    before = files.read_json(clock) if clock.is_file() else 0.0
+    before = json.loads(clock.read_text()) if clock.is_file() else 0.0
     print(f"{path.name} ...", flush=True)
     start = time.monotonic()
     output = path.with_suffix(".log")
@@ -155,7 +156,7 @@ def run(job: Job, directory: str, seed: int, workdir: pathlib.Path) -> pathlib.P
 
 def floor_row(recipe: Recipe, run: pathlib.Path, workdir: pathlib.Path) -> str:
     """Returns the row of the floor, a classifier of thumbnails, on the data of a run."""
-    config = ml_collections.ConfigDict(files.read_json(run / "config.json"))
+    config = ml_collections.ConfigDict(json.loads((run / "config.json").read_text()))
     directory = RunDirectory(workdir / f"{recipe.data[1]}-floor", config.to_dict())
     splits = data.prepare(options.settings(DataSettings, config), config.task, directory)
     logits = thumbnails.logits(splits.train, splits.validation, splits.test)
@@ -176,9 +177,9 @@ def row(recipe: Recipe, runs: list[pathlib.Path]) -> str:
     scores = np.stack([ranking_of(test, [label.removeprefix("label/")]).values for test in tests])
     areas = [auroc(test[[label]], of)[0, 0] for test, of in zip(tests, scores, strict=True)]
     mean = auroc_over_runs(tests[0][[label]], scores, patient_codes(tests[0]["patient_id"]))
-    seconds = [files.read_json(path.with_suffix(".seconds.json")) for path in runs]
+    seconds = [json.loads(path.with_suffix(".seconds.json").read_text()) for path in runs]
     # The text above the table says that all runs start from random weights.
-    assert all(files.read_json(path / "results.json")["random_weights"] for path in runs)
+    assert all(json.loads((path / "results.json").read_text())["random_weights"] for path in runs)
     return (
         f"| {recipe.data[1]}, {label.removeprefix('label/')} | {recipe.description} | "
         f"{mean.interval} | {min(areas):.3f} to {max(areas):.3f}, {len(runs)} | "

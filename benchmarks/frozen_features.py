@@ -1,5 +1,6 @@
 """Linear probes on frozen features of the images of a label-budget study, compared in a table."""
 
+import json
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,6 @@ import pandas as pd
 import results
 import thumbnails
 
-from remedis import files
 from remedis.data.manifest import Manifest
 from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 from remedis.evaluation.linear_probe import linear_probe
@@ -55,7 +55,7 @@ class FrozenFeatures:
         from configs import ood_own
 
         # The study's directory does not record the keys that its cells do not depend on.
-        settings = files.read_json(workdir / "study" / "config.json")
+        settings = json.loads((workdir / "study" / "config.json").read_text())
         config = ml_collections.ConfigDict({**ood_own.get_config().to_dict(), **settings})
         config.id_name, config.ood_name = "kermany", "nih64"
         config.modes = ("probe",)

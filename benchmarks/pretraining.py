@@ -10,6 +10,7 @@ read their frozen features. Finished runs are not repeated, and a run that was k
 """
 
 import dataclasses
+import json
 import pathlib
 import shlex
 import subprocess
@@ -21,7 +22,6 @@ import results
 import transfer
 from frozen_features import FrozenFeatures
 
-from remedis import files
 from remedis.preprocess import parse
 
 SIZE = 64
@@ -202,7 +202,7 @@ def effects(differences: frozen_features.Differences) -> str:
 
 def _data(workdir: pathlib.Path, runs: Sequence[Pretraining]) -> list[str]:
     """Returns the paragraph about the data and the tasks of a table."""
-    outcomes = [files.read_json(workdir / run.name / "results.json") for run in runs]
+    outcomes = [json.loads((workdir / run.name / "results.json").read_text()) for run in runs]
     (images,) = {outcome["data"]["images"] for outcome in outcomes}
     (patients,) = {outcome["data"]["patients"] for outcome in outcomes}
     steps = sorted({outcome["steps"] for outcome in outcomes})

@@ -9,6 +9,7 @@ The exit status is 1 if the interval of a method's difference does not lie above
 
 import argparse
 import dataclasses
+import json
 import pathlib
 import shlex
 import sys
@@ -19,7 +20,7 @@ import finetuning_recipes
 import numpy as np
 import results
 
-from remedis import files, options, synthetic
+from remedis import options, synthetic
 from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.finetuning import data
@@ -125,8 +126,8 @@ def measure(methods: Sequence[str], seeds: int, workdir: pathlib.Path) -> dict[s
             assert seen is not None
             assert not seen.count(held_out)
             cells[_cell(method, seed)] = scores(str(path / "export"), seed, splits)
-            seconds[method].append(files.read_json(path.with_suffix(".seconds.json")))
-            run = files.read_json(path / "results.json")
+            seconds[method].append(json.loads(path.with_suffix(".seconds.json").read_text()))
+            run = json.loads((path / "results.json").read_text())
     patients = splits.test.table["patient_id"]
     test_set = LabelledTestSet(splits.test.labels, splits.test.targets(), patients)
     return {

@@ -10,6 +10,7 @@ study that was killed resumes. `--print` only prints the command of the study.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import shlex
@@ -23,7 +24,6 @@ import pandas as pd
 import results
 import thumbnails
 
-from remedis import files
 from remedis.evaluation.intervals import Estimate, patient_codes
 from remedis.evaluation.repeated_runs import auroc_over_runs
 from remedis.reporting.figures import write as write_figure
@@ -261,7 +261,7 @@ def main() -> None:
     process = subprocess.run([sys.executable, *study], cwd=ROOT, check=False)
     if process.returncode:
         raise SystemExit(process.returncode)
-    summary = files.read_json(parsed.workdir / "study" / "summary.json")
+    summary = json.loads((parsed.workdir / "study" / "summary.json").read_text())
     shown = shlex.join(["python", *study]).replace(str(parsed.workdir), "DIR")
     if parsed.out is None:
         print(section(summary, measured_floors(parsed.workdir), shown, "curves.png"))

@@ -11,9 +11,9 @@ import pathlib
 import secrets
 import shutil
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
-from remedis import json_records, kernel_locks
+from remedis import kernel_locks
 from remedis.errors import UserError
 from remedis.options import spelled
 
@@ -253,15 +253,6 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Writes indented JSON, whole or not at all; NaN is refused, since it is not JSON."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Returns what a JSON file of any kind holds; code of the package names the kind.
-
-    Raises:
-      UserError: the file is damaged.
-    """
-    return json_records.read(path, cast(type[Any], Any), "write it again")
 
 
 def sha256(path: Path) -> str:

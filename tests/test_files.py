@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from json_file import read_json
 
 from remedis import files, kernel_locks
 from remedis.errors import UserError
@@ -25,7 +26,7 @@ def test_a_file_is_whole_or_not_there(tmp_path):
         fail()
     assert list(tmp_path.iterdir()) == []
     files.write_json(tmp_path / "a.json", {"x": 1})
-    assert files.read_json(tmp_path / "a.json") == {"x": 1}
+    assert read_json(tmp_path / "a.json") == {"x": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 

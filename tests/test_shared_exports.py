@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from bit_weights import head, save_npz
 from bit_weights import weights as bit_weights
+from json_file import read_json
 from PIL import Image
 
-from remedis import files
 from remedis.zoo import export
 
 USER, HOST, HOSPITAL = "anna-qzvkwxuser", "host-qzvkwxname", "Klinik qzvkwx, Nord"
@@ -75,7 +75,7 @@ def called(monkeypatch, *words):
 
 def check(folder, command):
     assert told(folder, str(folder.parent), "Meier_") == set()
-    assert files.read_json(folder / export.DESCRIPTION)["provenance"]["command"] == command
+    assert read_json(folder / export.DESCRIPTION)["provenance"]["command"] == command
     assert command in (folder / export.CARD).read_text(encoding="utf-8")
 
 
@@ -112,7 +112,7 @@ def test_exports_of_all_kinds_tell_no_name_of_the_machine(machine, monkeypatch):
     finetune(config, machine / "run")
     run_command = "remedis finetune --config.data_dir=a --workdir=run"
     check(machine / "run" / "export", run_command)
-    environment = files.read_json(machine / "run" / "environment.json")
+    environment = read_json(machine / "run" / "environment.json")
     assert f"--config.data_dir={site_a}" in environment["command"]
 
     model = exported.load(machine / "run")

@@ -5,9 +5,10 @@ import importlib
 
 import pytest
 import rehearsals
+from json_file import read_json
 
 from configs import camelyon16, common, pretrain_cxr
-from remedis import files, label_budget
+from remedis import label_budget
 from remedis.data import judged_images, sources
 from remedis.errors import UserError
 from remedis.label_budget import rehearsal
@@ -187,7 +188,7 @@ def test_two_centres_can_be_two_sets(tiny_checkpoint, tmp_path):
         further_ood_options="centre 1: sites=1",
     )
     assert label_budget.run(config, tmp_path)
-    found = [files.read_json(tmp_path / of / "summary.json") for of in (".", "ood/centre 1")]
+    found = [read_json(tmp_path / of / "summary.json") for of in (".", "ood/centre 1")]
     assert [study["data"]["ood"]["name"] for study in found] == ["centre 2", "centre 1"]
     assert found[0]["id"] == found[1]["id"]
     assert found[0]["points"] != found[1]["points"]
@@ -242,7 +243,7 @@ def test_the_other_hospital_hurts_and_labels_heal(name, tmp_path):
     config.update(arms="narrow=scratch:1-1-1-1x0.5", budgets="100%", seeds=2, seed=5)
     config.id_trainings = 1
     assert label_budget.run(config, tmp_path)
-    summary = files.read_json(tmp_path / "summary.json")
+    summary = read_json(tmp_path / "summary.json")
     assert [gap["mode"] for gap in summary["gap"]] == ["probe", "finetune"]
     for gap in summary["gap"]:
         everyone = gap["recovered"][-1]["share"]

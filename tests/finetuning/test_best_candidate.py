@@ -4,9 +4,9 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 
 from configs import own_data
-from remedis import files
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.finetuning import best_candidate
@@ -101,7 +101,7 @@ def test_the_best_candidate_on_validation_is_kept_and_the_first_of_equal_ones(fi
     }
     assert fitted("learning_rate=0.003,0.03,0.3").summary["tuning"]["chosen"] == 1
     assert FakeFit.trained == (0.003, 0.03, 0.3)  # finished ones are not repeated
-    inputs = files.read_json(tmp_path / "candidates" / "candidate-2" / "inputs.json")
+    inputs = read_json(tmp_path / "candidates" / "candidate-2" / "inputs.json")
     assert inputs == {"data": "d", "weights": "w"}
 
 

@@ -2,9 +2,9 @@ import dataclasses
 import functools
 
 import pytest
+from json_file import read_json
 
 from configs import own_data
-from remedis import files
 from remedis.errors import UserError
 from remedis.finetuning import tuning_grid
 from remedis.finetuning.settings import FinetuneSettings
@@ -135,7 +135,7 @@ def test_candidates_that_all_diverged_have_no_score_and_no_checkpoints(tmp_path)
     scores = (loop.Diverged("a"), loop.Diverged("b"))
     assert train_candidates(made, training(made, scores, [])) == [None, None]
     assert not any((d / "checkpoints").exists() for d in made)
-    assert files.read_json(made[0] / "candidate.json") == {"score": None}
+    assert read_json(made[0] / "candidate.json") == {"score": None}
 
 
 def test_other_faults_of_a_training_are_not_hidden(tmp_path):

@@ -4,10 +4,11 @@ import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 from PIL import Image
 
 from configs import ood_own
-from remedis import files, label_budget
+from remedis import label_budget
 from remedis.label_budget.cell_store import CellStore
 
 PATIENTS = 44
@@ -32,7 +33,7 @@ def write_hospital(root, seed, dark):
 
 def summary_of(workdir):
     """The summary of a study without dates and durations."""
-    found = files.read_json(workdir / "summary.json")
+    found = read_json(workdir / "summary.json")
     return {k: v for k, v in found.items() if k not in ("created", "minutes", "command")}
 
 

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 from scipy.special import softmax
 
 from remedis import files
@@ -39,12 +40,12 @@ def test_numbers_are_those_of_the_run_or_as_asked(run, tmp_path, capsys):
     assert accuracies(kept) == {"accuracy", "balanced_accuracy", "top_2_accuracy"}
     asked = ["evaluate", str(run), "--out", str(tmp_path / "asked"), "--resamples=40"]
     assert main([*asked, "--top-k=4,3"]) == 0
-    results = files.read_json(tmp_path / "asked" / "results.json")
+    results = read_json(tmp_path / "asked" / "results.json")
     named = {"top_3_accuracy", "top_4_accuracy"}
     assert accuracies(results) == {"accuracy", "balanced_accuracy"} | named
     assert "Top-4 accuracy (true class among the 4 most" in capsys.readouterr().out
     # A run of an earlier version has the accuracy alone.
-    old = files.read_json(run / "results.json")
+    old = read_json(run / "results.json")
     for name in ("balanced_accuracy", "top_2_accuracy"):
         del old["test"]["metrics"][name]
     files.write_json(run / "results.json", old)

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 from small_study import PATIENTS, run_killed, summary_of, write_hospital
 
 from remedis import files, label_budget
@@ -69,7 +70,7 @@ def test_the_first_set_is_as_alone_and_a_further_one_is_as_a_first(
     changes = {"ood_data_dir": str(north), "ood_name": "north", "title": "Squares: north"}
     assert label_budget.run(study_config(**{**one, **changes}), other)
     assert contents(both / "ood" / "north") == contents(other)
-    assert files.read_json(both / "ood_sets.json") == {
+    assert read_json(both / "ood_sets.json") == {
         "title": "Squares",
         "sets": [
             {"name": "ood", "directory": "."},
@@ -202,7 +203,7 @@ def test_test_sets_that_overlap_are_warned_of_and_named(
         "of each other."
     )
     assert sentence in caplog.text
-    assert files.read_json(tmp_path / "run" / "ood_sets.json")["overlaps"] == [sentence]
+    assert read_json(tmp_path / "run" / "ood_sets.json")["overlaps"] == [sentence]
 
 
 def test_a_further_set_with_images_of_training_is_refused(
@@ -214,7 +215,7 @@ def test_a_further_set_with_images_of_training_is_refused(
     config = study_config(further_ood=f"leaking={tmp_path / 'leaking'}")
     with pytest.raises(LeakError, match=r"^leaking: .*'ID train' and 'OOD pool' share .* identica"):
         label_budget.run(config, tmp_path / "leak")
-    assert not files.read_json(tmp_path / "leak/ood/leaking/data/leaks.json")["ok"]
+    assert not read_json(tmp_path / "leak/ood/leaking/data/leaks.json")["ok"]
     assert not (tmp_path / "leak" / "cells").exists()
     # An arm that has seen a further test set is refused, too.
     folder = tmp_path / "pretrained"

@@ -4,10 +4,11 @@ import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 from PIL import Image
 from small_study import run_killed, small_config, summary_of
 
-from remedis import files, label_budget
+from remedis import label_budget
 from remedis.errors import UserError
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.run_study import studies_of
@@ -110,7 +111,7 @@ def test_fine_tuning_adapts_classes(metric, study_config, tmp_path):
     tuning = found["tuning"]["finetune"]["arms"]["one"]
     assert all(0 <= one["score"] <= 1 for one in tuning["ood"] if one["score"] is not None)
     assert set(tuning["id"][0]["scores"]) == {"learning_rate=0.2", "learning_rate=1.6"}
-    description = files.read_json(tmp_path / "id" / "one" / "export" / "remedis.json")
+    description = read_json(tmp_path / "id" / "one" / "export" / "remedis.json")
     assert description["task"] == "multi_class"
 
 

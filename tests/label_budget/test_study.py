@@ -9,6 +9,7 @@ import bit_weights
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 from small_study import PATIENTS, run_killed, summary_of
 from zoo_helpers import TINY
 
@@ -44,7 +45,7 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
     assert found["data"]["ood"]["counts"]["pool"]["patients"] == 24
     assert found["data"]["ood"]["counts"]["test"]["patients"] == 20
     assert found["data"]["id"]["leaks"]["ok"]
-    assert found["between"] == files.read_json(tmp_path / "data" / "leaks.json")
+    assert found["between"] == read_json(tmp_path / "data" / "leaks.json")
     assert found["between"]["ok"]
     said = found["caveats"]
     assert "Films of hospital B are darker." in said
@@ -190,7 +191,7 @@ def test_fine_tuning_resumes_where_it_was_killed(
     assert seen.count(outside) == 0
 
     shutil.copytree(alone / "id", killed / "id")
-    files.write_json(killed / "config.json", files.read_json(alone / "config.json"))
+    files.write_json(killed / "config.json", read_json(alone / "config.json"))
     original, calls = finetune_arm.gradient.exportable, []
 
     def dying(*arguments):
@@ -378,9 +379,7 @@ def test_a_study_of_version_0_1_resumes_without_a_grid(study_config, tmp_path):
     config = study_config(select="", budgets="0", seeds=1)
     config.id.learning_rate = config.ood.learning_rate = 0.003
     study = studies_of(config, tmp_path)[0]
-    assert not {"select", "id_trainings", "primary"} & set(
-        files.read_json(study.run / "config.json")
-    )
+    assert not {"select", "id_trainings", "primary"} & set(read_json(study.run / "config.json"))
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells" / "one-probe-0-0.npz").touch()
     assert studies_of(config, tmp_path)[0].cells.unfinished()
@@ -591,7 +590,7 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
     changes = planted(two_hospitals, tmp_path, plant)
     with pytest.raises(LeakError, match=r"'ID train' and 'OOD pool' share .* identical images"):
         label_budget.run(study_config(**changes), tmp_path / "run")
-    assert not files.read_json(tmp_path / "run" / "data" / "leaks.json")["ok"]
+    assert not read_json(tmp_path / "run" / "data" / "leaks.json")["ok"]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import pathlib
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 from PIL import Image
 
 from configs import ood_own
-from remedis import files
 from remedis.data.checks.leaks import LeakError
 from remedis.label_budget import data
 from remedis.label_budget.directory import StudyDirectory
@@ -51,7 +51,7 @@ def prepared(root, workdir, allow_similar_images=False, **ids):
         part.splits = {"train": 0.5, "validation": 0.25, "test": 0.25}
         part.allow_similar_images = allow_similar_images
     data.prepare(StudySettings.from_config(config), StudyDirectory(workdir, {}))
-    return files.read_json(workdir / "data" / "leaks.json")
+    return read_json(workdir / "data" / "leaks.json")
 
 
 def test_a_patient_in_two_sites_is_found_in_every_spelling(root, tmp_path):
@@ -62,7 +62,7 @@ def test_a_patient_in_two_sites_is_found_in_every_spelling(root, tmp_path):
     ids = {f"p{i}": f"P{i - PATIENTS // 2:03d}" for i in range(PATIENTS // 2, PATIENTS)}
     with pytest.raises(LeakError, match=r"1[0-9] pairs of patient_id: p\d+ ~ P0\d+, .*; write"):
         prepared(root, tmp_path / "two", **ids)
-    receipt = files.read_json(tmp_path / "two" / "data" / "leaks.json")
+    receipt = read_json(tmp_path / "two" / "data" / "leaks.json")
     assert (receipt["ok"], receipt["allow_similar_ids"]) == (False, False)
     assert receipt["similar_ids"][0]["column"] == "patient_id"
 
@@ -76,7 +76,7 @@ def test_copies_of_id_images_in_the_ood_data_are_refused(root, tmp_path):
         image.resize((60, 60)).save(root / f"{i + PATIENTS // 2}.png")
     with pytest.raises(LeakError, match=r"images looks? the same but in different spl"):
         prepared(root, tmp_path / "refused")
-    receipt = files.read_json(tmp_path / "refused" / "data" / "leaks.json")
+    receipt = read_json(tmp_path / "refused" / "data" / "leaks.json")
     assert {tuple(near["splits"]) for near in receipt["near_duplicates"]} == {
         ("ID train", "OOD pool"),
         ("ID train", "OOD test"),

@@ -10,6 +10,7 @@ import markdown_it
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from json_file import read_json
 from zoo_helpers import TINY, said
 
 from remedis import files
@@ -80,7 +81,7 @@ def text(description):
 )
 def test_a_description_is_the_same_after_a_trip_through_json(tmp_path, description):
     files.write_json(tmp_path / DESCRIPTION, description.to_json())
-    values = files.read_json(tmp_path / DESCRIPTION)
+    values = read_json(tmp_path / DESCRIPTION)
     assert values["format"] == 1
     read = Description.from_json(values)
     # JSON has no tuples.
@@ -155,7 +156,7 @@ def test_a_record_that_is_no_regular_file_is_not_absent(tmp_path, tiny_export, p
 
 def test_a_description_of_another_backbone_is_noticed(tmp_path, tiny_export):
     folder = shutil.copytree(tiny_export, tmp_path / "copy")
-    values = files.read_json(folder / DESCRIPTION)
+    values = read_json(folder / DESCRIPTION)
     files.write_json(folder / DESCRIPTION, values | {"units": [1, 2, 1, 1]})
     assert said(checkpoint.read, folder).startswith(
         f"{folder} does not hold the backbone remedis.json describes: missing "

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from json_file import read_json
 from PIL import Image
 
 from remedis import files
@@ -154,7 +155,7 @@ def test_the_file_keeps_everything_and_shows_no_id_or_hash(films, seen, tmp_path
     # The same images under another salt have nothing in common with this file.
     other = SeenImages.from_images(images)
     other.write(tmp_path)
-    again, before = files.read_json(tmp_path / "seen.json"), json.loads(text)
+    again, before = read_json(tmp_path / "seen.json"), json.loads(text)
     for key in ("digests", "looks"):
         assert not set(again[key]) & set(before[key])
     assert not set(again["ids"]) & set(before["ids"])
@@ -179,7 +180,7 @@ def test_a_file_of_an_earlier_version_says_what_it_does_not_know(films, tmp_path
 @pytest.mark.parametrize("looks", ["abc", ["!"], ["AAAA"], 3])
 def test_damaged_looks_are_a_sentence(seen, tmp_path, looks):
     seen.write(tmp_path)
-    values = files.read_json(tmp_path / "seen.json") | {"looks": looks}
+    values = read_json(tmp_path / "seen.json") | {"looks": looks}
     files.write_json(tmp_path / "seen.json", values)
     with pytest.raises(UserError, match=r"seen\.json is damaged \("):
         SeenImages.read(tmp_path)
