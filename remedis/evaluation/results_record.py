@@ -103,33 +103,57 @@ def _first(of: Mapping[Any, Any]) -> Any:
     return next(iter(of.values()))
 
 
-def _complete(of: Mapping[str, Any]) -> bool:
-    """Returns whether all parts have the labels of the AUROC, and reports miss no part."""
-    labels, metrics = set(of["labels"]), of["metrics"]
-    chosen, nested = of["thresholds"], of.get("nested") or {"metrics": {}}
-    named = [of, *metrics.values(), *nested["metrics"].values()]
-    if not labels or not set(of["left_out"]) <= labels or "average_precision" not in metrics:
-        return False
-    if not all(set(metric["averaged"]) <= labels for metric in named):
-        return False
-    # Top-k accuracies have no labels: they are one number for all classes.
-    if not all(not metric["labels"] or set(metric["labels"]) == labels for metric in named):
-        return False
-    if any(re.fullmatch(r"top_\d{5,}_accuracy", name) for name in metrics):
-        return False
+def _named(of: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Returns every mean over labels: that of the AUROC, of the metrics and of nested intervals."""
+    return [of, *of["metrics"].values(), *_nested(of).values()]
+
+
+def _nested(of: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (of.get("nested") or {"metrics": {}})["metrics"]
+    return found
+
+
+def _has_rates(of: Mapping[str, Any]) -> bool:
     rates = [f"{kind}/{rate}" for kind in KINDS for rate in ("sensitivity", "specificity")]
-    needed = [(metrics, ["average_precision", *(rates if chosen else [])])]
-    needed += [(nested["metrics"], rates if nested["metrics"] else [])]
-    if not all(
-        name in among and among[name]["labels"] for among, names in needed for name in names
-    ):
-        return False
-    return not chosen or all(set(chosen[kind]) == labels for kind in KINDS)
+    among = [of["metrics"]] * bool(of["thresholds"]) + [_nested(of)] * bool(_nested(of))
+    return all(name in metrics and metrics[name]["labels"] for metrics in among for name in rates)
 
 
-# `evaluate_table`, of every version.
+# `evaluate_table`, of every version. Reports need all of this.
 EvaluatedRecord = Annotated[
-    _Evaluated, Expect("the metrics of an evaluation, all of the same labels", _complete)
+    _Evaluated,
+    Expect(
+        "labels, those that are left out among them",
+        lambda of: of["labels"] and set(of["left_out"]) <= set(of["labels"]),
+    ),
+    Expect(
+        "the average precision of the labels",
+        lambda of: of["metrics"].get("average_precision", {}).get("labels"),
+    ),
+    Expect(
+        "metrics that are averaged over labels of the AUROC",
+        lambda of: all(set(metric["averaged"]) <= set(of["labels"]) for metric in _named(of)),
+    ),
+    Expect(
+        "metrics of the labels of the AUROC",
+        # Top-k accuracies have no labels: they are one number for all classes.
+        lambda of: all(
+            not metric["labels"] or set(metric["labels"]) == set(of["labels"])
+            for metric in _named(of)
+        ),
+    ),
+    Expect(
+        "top-k accuracies for a k of at most 9999",
+        lambda of: not any(re.fullmatch(r"top_\d{5,}_accuracy", name) for name in of["metrics"]),
+    ),
+    Expect("a sensitivity and a specificity of each kind of threshold", _has_rates),
+    Expect(
+        "thresholds of the labels of the AUROC",
+        lambda of: (
+            not of["thresholds"]
+            or all(set(of["thresholds"][kind]) == set(of["labels"]) for kind in KINDS)
+        ),
+    ),
 ]
 
 
