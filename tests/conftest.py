@@ -2,6 +2,7 @@ import importlib.util
 import logging
 import os
 import pathlib
+import signal
 import sys
 import types
 from collections.abc import Callable
@@ -21,6 +22,15 @@ pytest_plugins = ("small_run",)
 
 # The level that jobs and commands show, so that `caplog` sees what a user sees.
 logging.getLogger("remedis").setLevel(logging.INFO)
+
+# A shell ignores some signals for programs in the background; those of tests would inherit that.
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGTERM, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 # The files that take longest, first: the last worker to finish should not have one to itself.
 LONG = (
