@@ -16,6 +16,9 @@ _SIZE_OFFSET, _DEPTH_OFFSET, _COLOUR_OFFSET = 16, 24, 25
 # The marker cannot be in compressed data, where a byte of 0 follows FF. Encoders write 1 to some 20
 # scans; the decoder goes over the whole image for each of them.
 _SCAN, _MOST_SCANS = b"\xff\xda", 200
+_TOO_MANY_SCANS = (
+    f"The JPEG file has more scans than expected, {_MOST_SCANS}; save the image again."
+)
 _TOO_LARGE = (
     "The image has more pixels than the limit, which is set when this graph is made; height, width "
     "and the limit on their product:"
@@ -64,7 +67,8 @@ def decode_image(contents: tf.Tensor) -> tf.Tensor:
 
     Raises:
       tf.errors.InvalidArgumentError: the bytes are empty, truncated, damaged or of another format,
-        or the image has more pixels than the limit (`remedis.limits`) had when the graph was made.
+        or the image has more scans than encoders write, or more pixels than the limit
+        (`remedis.limits`) had when the graph was made.
     """
     return three_channels(decode_stored(contents))
 
@@ -87,6 +91,8 @@ def decode_stored(contents: tf.Tensor) -> tf.Tensor:
     # TensorFlow's kernel also accepts GIF and, by another name, BMP. No data set of radiographs or
     # patches has these formats: they are more likely a mistake.
     contents = _asserted(is_png | is_jpeg, ["Neither a JPEG nor a PNG file."], contents)
+    scans = tf.cond(is_jpeg, lambda: _scans(contents), lambda: 0)
+    contents = _asserted(scans <= _MOST_SCANS, [_TOO_MANY_SCANS], contents)
     # Padding gives a truncated file the size and depth 0, so that the decoder raises the error.
     padded = tf.strings.join([head, b"\0" * (_COLOUR_OFFSET + 1)])
     is_deep = is_png & (tf.strings.substr(padded, _DEPTH_OFFSET, 1) == b"\x10")
@@ -103,6 +109,13 @@ def decode_stored(contents: tf.Tensor) -> tf.Tensor:
 
     image = tf.cond(is_grey, lambda: decoded(1), lambda: decoded(3))
     return tf.ensure_shape(image, [None, None, None])
+
+
+def _scans(contents: tf.Tensor) -> tf.Tensor:
+    """Returns the number of scans of a JPEG file, counted up to one more than permitted."""
+    # Unbounded, the parts of a hostile file would take ten times its size.
+    most = _MOST_SCANS + 1
+    return tf.size(tf.strings.split(contents[None], _SCAN, maxsplit=most).values) - 1
 
 
 def _asserted(condition: tf.Tensor, data: list[object], contents: tf.Tensor) -> tf.Tensor:

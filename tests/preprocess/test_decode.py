@@ -197,10 +197,16 @@ def test_the_sentence_about_an_image_above_the_limit(form):
         assert refusal(damaged) is None
 
 
-def test_a_jpeg_of_very_many_scans():
+@both
+def test_a_jpeg_of_very_many_scans(decode):
     contents = encoded("RGB", "JPEG", progressive=True)
     scan = contents[contents.rindex(b"\xff\xda") : -2]
-    assert refusal(contents + scan * 150) is None
-    assert refusal(contents + scan * 250).endswith(
-        "scans; expected at most 200: save the image again."
+    present = contents.count(b"\xff\xda")
+    most, more = (contents[:-2] + scan * (count - present) + b"\xff\xd9" for count in (200, 201))
+    assert refusal(most) is None
+    assert decode(most).shape == (33, 45, 3)
+    assert refusal(more) == (
+        "The JPEG file has 201 scans; expected at most 200: save the image again."
     )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more scans than expected, 200; save"):
+        decode(more)
