@@ -3,34 +3,47 @@
 python benchmarks/hostile_files.py [--only=TEXT]
 
 Each file is made in a temporary folder, most of them small, and read as a user would. The table has
-the bytes of the file, seconds, the peak memory in MB of the process that reads it, and what it
-says. TensorFlow alone takes 0.7 GB, as the first row shows. Scanned images share a
-process, whose peak is reset before each of them, until one kills it.
+the bytes of the file, seconds, the peak memory in MB (2^20 bytes) of the process that reads it, and
+what it says, shortened. TensorFlow alone takes 700 MB, as the first row shows. Scanned images share
+a process, whose peak is reset before each of them. Every image for training has
+a process of its own, since TensorFlow keeps the memory of an earlier one.
 
 | file | bytes | seconds | peak MB | sentence |
 |---|---|---|---|---|
-| sound PNG of 8 x 8 | 69 | 0.5 | 730 | read |
-| sound PNG of 40 megapixels, RGB of 8 bits | 116,702 | 8.2 | 988 | read |
-| the same: decoded and resized for training | 116,702 | 15.9 | 1,342 | read |
-| PNG of 20,000 x 20,000 | 388,871 | 0.5 | 725 | more than the limit of 40 megapixels |
-| PNG with 2 GB of packed text and profile | 2,087,387 | 0.9 | 736 | read |
-| PNG of 8 x 8 with 2 GB of pixels | 2,087,325 | 28.2 | 740 | read |
+| sound PNG of 8 x 8 | 69 | 0.1 | 730 | read |
+| sound PNG of 40 megapixels, RGB of 8 bits: doctor | 116,702 | 1.2 | 989 | read |
+| the same: decoded and resized for training | 116,702 | 3.1 | 1,326 | read |
+| sound PNG of 40 megapixels, RGB of 16 bits: for training | 233,320 | 4.2 | 1,445 | read |
+| sound PNG of 40 megapixels, grey of 16 bits: for training | 77,822 | 3.1 | 978 | read |
+| sound DICOM of 40 megapixels, grey of 16 bits: for training | 79,992,316 | 6.1 | 1,061 | read |
+| PNG of 20,000 x 20,000 | 388,871 | 0.1 | 725 | more than the limit of 40 megapixels |
+| the same, decoded without a scan before | 388,871 | 1.4 | 734 | more pixels than the limit |
+| PNG with 2 GB of packed text and profile | 2,087,387 | 0.2 | 736 | read |
+| PNG of 8 x 8 with 2 GB of pixels | 2,087,325 | 22.6 | 740 | read |
 | PNG of 1 TB, sparse | 1,099,511,627,776 | 0.1 | 730 | expected at most 387,108,864 bytes |
-| DICOM, 2^31 - 1 frames | 8,516 | 34.6 | 777 | expected at most 100,000 frames |
-| DICOM of 6,000 x 6,000 without pixels | 316 | 0.8 | 809 | the file is too small |
-| DICOM, deflated, 4 GB unpacked | 4,174,669 | 2.0 | 1,072 | more than 146 MB unpacked |
-| DICOM with 1.8 GB of private data | 1,800,008,528 | 0.4 | 801 | more than 32 MB besides pixels |
-| the same, of defined length | 1,800,008,520 | 0.1 | 801 | read |
-| DICOM, run lengths of 6 GB for 64 x 64 | 209,715,604 | 0.1 | 801 | far larger than the image |
-| DICOM, run lengths, 60 times as long | 167,772,564 | 0.4 | 1,208 | missing, truncated or damaged |
-| HDF5 row of 3 TiB | 1,400 | 0.0 | 820 | more than the limit of 40 megapixels |
-| HDF5 chunk of 2 GB in gzip | 2,091,804 | 0.0 | 820 | unpacks to more than is declared |
-| TIFF whose strip has 2 GB | 2,087,390 | 0.5 | 866 | read |
-| TIFF of 300,000 directories | 5,400,008 | 0.1 | 842 | more than 10,000 images |
-| TFRecord of 2^60 bytes | 1,099,511,627,776 | 0.1 | 842 | no record begins at byte 0 |
+| JPEG of 25 megapixels with 3,000 scans | 132,108 | 0.2 | 730 | expected at most 200 scans |
+| DICOM, 2^31 - 1 frames | 8,516 | 83.3 | 777 | expected at most 100,000 frames |
+| DICOM of 6,000 x 6,000 without pixels | 316 | 3.1 | 781 | the file is too small |
+| DICOM, deflated, 4 GB unpacked | 4,174,669 | 0.8 | 1,045 | more than 146 MB unpacked |
+| DICOM with 1.8 GB of private data | 1,800,008,528 | 0.3 | 774 | more than 32 MB besides pixels |
+| the same, of defined length | 1,800,008,520 | 0.1 | 774 | read |
+| DICOM, run lengths of 6 GB for 64 x 64 | 209,715,604 | 0.3 | 774 | far larger than the image |
+| DICOM, run lengths, 60 times as long | 167,772,564 | 1.6 | 1,181 | missing, truncated or damaged |
+| HDF5 row of 3 TiB | 1,400 | 0.2 | 793 | more than the limit of 40 megapixels |
+| HDF5 chunk of 2 GB in gzip | 2,091,804 | 0.1 | 794 | unpacks to more than is declared |
+| TIFF whose strip has 2 GB | 2,087,390 | 0.2 | 839 | read |
+| TIFF of 300,000 directories | 5,400,008 | 0.1 | 816 | more than 10,000 images |
+| slide with a tile of 50,000 x 50,000 | 2,087,402 | 0.0 | 818 | above the limit of 40 megapixels |
+| TFRecord of 2^60 bytes | 1,099,511,627,776 | 0.1 | 818 | no record begins at byte 0 |
+| pipe | 0 | 18.7 | 736 | a pipe (FIFO), expected a regular file |
+| /dev/zero | 0 | 0.0 | 818 | a device, expected a regular file |
+| npz with 1 GiB of zeros | 1,043,867 | 0.7 | 36 | unpacks to more than 100 times as many |
+| npz with a header of 2 GiB | 2,087,440 | 0.6 | 36 | a header of 2,147,483,648 bytes |
+| npz that declares 4 PB | 217 | 0.8 | 36 | declares far more than its 8 bytes |
 
-Seconds are those of 2 busy cores; most of those of 2^31 - 1 frames are the loading of TensorFlow. A
-PNG with far more pixels than its header states is unpacked to its end, in little memory.
+Seconds are those of 2 busy cores; most of those of 2^31 - 1 frames and of the pipe are the loading
+of TensorFlow. A PNG with far more pixels than its header states is unpacked to its end, in little
+memory.
 """
 
 import argparse

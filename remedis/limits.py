@@ -17,7 +17,8 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 # Radiographs and mammograms have up to 30 million pixels. Decoding and resizing 40 million of RGB
-# in 8 bits takes 0.6 GB besides TensorFlow's own 0.7 GB (benchmarks/hostile_files.py).
+# takes 0.6 GB in 8 bits and 0.7 GB in 16 bits, besides TensorFlow's own 0.7 GB; grey takes a third
+# (benchmarks/hostile_files.py).
 DEFAULT_MEGAPIXELS = 40.0
 # TensorFlow decodes fewer than 2^29 values per image (`decode_image_op.cc`): 178 million of RGB.
 MOST_MEGAPIXELS = 178.0
