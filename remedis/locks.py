@@ -258,8 +258,11 @@ def _beating(file: pathlib.Path, descriptor: int, own: Holder, what: object) -> 
             if now not in (None, own):
                 # This process was suspended, for example on a laptop that slept.
                 _LOG.error(f"{what} was taken over by {now}; this process stops.")
-                # As Ctrl-C does: it also interrupts a long system call of the main thread.
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                # As Ctrl-C does: it also interrupts a long system call of the main thread. A shell
+                # ignores it for programs in the background.
+                ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+                number = signal.SIGTERM if ignored else signal.SIGINT
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
                 return
             beats += 1
             with contextlib.suppress(OSError):  # a full disk, or a network that is down

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from remedis import kernel_locks, locks
+from remedis import interruption, kernel_locks, locks
 from remedis.errors import UserError
 
 # A program that holds the lock sys.argv[1] until its standard input ends.
@@ -233,16 +233,22 @@ def test_without_locks_of_the_kernel_the_beat_decides(file, monkeypatch):
         pass
 
 
-def test_a_process_whose_lock_was_taken_over_stops(file, caplog):
+@pytest.mark.parametrize("in_background", [False, True])
+def test_a_process_whose_lock_was_taken_over_stops(in_background, file, caplog):
     """A laptop that slept, or a network that was down, while another host took over."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if in_background else None
 
     def sleep():
         with locks.held(file, "runs/a"):
             of_other_host(file)
             time.sleep(60)
 
-    with pytest.raises(KeyboardInterrupt):
-        sleep()
+    try:
+        with pytest.raises(KeyboardInterrupt), interruption.handled():
+            sleep()
+    finally:
+        if in_background:
+            signal.signal(signal.SIGINT, before)
     assert "runs/a was taken over by process" in caplog.text
     assert json.loads(file.read_bytes())["host"] == "node7"  # not removed: it is the other's
 
