@@ -225,7 +225,9 @@ def _of_labels(of: Mapping[str, Any]) -> bool:
 
 # Of a fine-tuning run or an evaluation.
 ResultsRecord = Annotated[
-    _Results, Expect("the evaluation of a split, and a calibration of its labels", _of_labels)
+    _Results,
+    Expect("the evaluation of a split, and a calibration of its labels", _of_labels),
+    Expect("steps beside best_step", lambda of: "best_step" not in of or "steps" in of),
 ]
 
 

@@ -42,7 +42,7 @@ class PublishedRecord(TypedDict):
     citation: Line
 
 
-class PerformanceRecord(TypedDict):
+class _Performance(TypedDict):
     """Performance of a classifier, see `remedis.evaluation.performance_summary`."""
 
     data: Line
@@ -53,6 +53,18 @@ class PerformanceRecord(TypedDict):
     labels: dict[Name, dict[Name, EstimateRecord]]
     mean: dict[Name, EstimateRecord]
     averaged: list[Line]
+
+
+def _same_metrics(of: Any) -> bool:
+    """Returns whether all labels have the metrics of the mean, AUROC among them."""
+    metrics = of["mean"].keys()
+    return "auroc" in metrics and all(label.keys() == metrics for label in of["labels"].values())
+
+
+PerformanceRecord = Annotated[
+    _Performance,
+    Expect("the same metrics for all labels and their mean, with auroc", _same_metrics),
+]
 
 
 def _labels_agree(values: Any) -> bool:

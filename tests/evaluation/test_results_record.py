@@ -6,7 +6,7 @@ import pytest
 
 from remedis import json_records
 from remedis.errors import Damaged
-from remedis.evaluation.results_record import EvaluatedRecord
+from remedis.evaluation.results_record import EvaluatedRecord, ResultsRecord
 
 ESTIMATE = {"value": 0.8, "low": 0.7, "high": 0.9, "patients": 18, "positives": 9}
 
@@ -78,3 +78,10 @@ def test_rates_of_nested_intervals_are_needed_too():
     with pytest.raises(Damaged, match="expected a sensitivity and a specificity"):
         check(values)
     assert check(values | {"nested": None, "thresholds": None})
+
+
+def test_the_step_that_was_kept_needs_the_number_of_steps():
+    run = {"random_weights": False, "split": "test", "test": evaluated(), "best_step": 4}
+    json_records.checked(run | {"steps": 8}, ResultsRecord, "results.json", "remove it")
+    with pytest.raises(Damaged, match="expected steps beside best_step"):
+        json_records.checked(run, ResultsRecord, "results.json", "remove it")
