@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 from remedis.visible_text import visible
 
+# Names in a message come from files and may have any length; a page of text is not read.
+LONGEST_MESSAGE = 2_500
+
 
 class UserError(ValueError):
     """A mistake that the user can correct.
 
     The message is one sentence or two: the fault, its place (file, row, key), the expectation and
     the next step. Commands print it without a traceback. Names in it are visible (`visible_text`),
-    also where a notebook shows it.
+    also where a notebook shows it, and the middle of a very long one is left out (`of_a_page`).
     """
 
     def __str__(self) -> str:
-        return visible(super().__str__())
+        return of_a_page(visible(super().__str__()))
 
 
 class Damaged(UserError):
@@ -87,6 +90,15 @@ def shortened(text: object, limit: int = 200) -> str:
     # A lone surrogate, of a file name that is not UTF-8, cannot be written out.
     full = str(text).encode("utf-8", "backslashreplace").decode()
     return full if len(full) <= limit else f"{full[:limit]}..."
+
+
+def of_a_page(message: str) -> str:
+    """Returns a message of at most `LONGEST_MESSAGE` characters, with three dots in its middle.
+
+    Its beginning says what is wrong and where, and its end what to do.
+    """
+    half = (LONGEST_MESSAGE - len(" ... ")) // 2
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:half]} ... {message[-half:]}"
 
 
 def quoted(text: object) -> str:

@@ -26,6 +26,7 @@ MAX_ARRAYS = 10_000
 MAX_RATIO = 100
 ALWAYS_UNPACKED = 1 << 20  # bytes; the offsets of a layer may all be zero
 _MAX_HEADER = 1_000  # bytes; 118 are usual
+_MOST_OF_NOTHING = 10**6  # elements of an array without bytes, where a length of 0 counts as 1
 _CHUNK = 1 << 20  # bytes that are unpacked at once
 _MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {b"\1\0": 2, b"\2\0": 4}  # of a header, by version of the format
@@ -236,6 +237,11 @@ class NpzFile(Mapping[str, np.ndarray]):
             raise DamagedNpz(
                 f"array {name} declares the shape {shortened(str(header.shape))} and type "
                 f"{header.dtype}, and has {member.file_size - header.start:,} bytes"
+            )
+        # Of an array without bytes, the file bounds no length.
+        if not header.size and math.prod(max(n, 1) for n in header.shape) > _MOST_OF_NOTHING:
+            raise DamagedNpz(
+                f"array {name} has no bytes and the shape {shortened(str(header.shape))}"
             )
         return header
 

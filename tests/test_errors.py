@@ -32,3 +32,13 @@ def test_a_mistake_is_one_visible_line_wherever_it_is_shown():
     error = errors.UserError("scan\x1b[2J\nerror: forged\ud800 is not an image.")
     assert str(error) == r"scan\x1b[2J\nerror: forged\ud800 is not an image."
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_the_middle_of_a_very_long_message_is_left_out():
+    name = "a" * 10_000
+    message = str(errors.UserError(f"The column {name!r} is empty; fill it."))
+    assert len(message) <= errors.LONGEST_MESSAGE
+    assert message.startswith("The column 'aaa")
+    assert " ... " in message
+    assert message.endswith("aaa' is empty; fill it.")
+    assert str(errors.UserError("b" * errors.LONGEST_MESSAGE)) == "b" * errors.LONGEST_MESSAGE

@@ -76,6 +76,10 @@ def test_both_versions_of_the_format(tmp_path, version):
         (npy(shape="(3,)"), "array x declares the shape (3,) and type float32, and has 8 bytes"),
         (npy(shape="(1,)"), "array x declares the shape (1,) and type float32, and has 8 bytes"),
         (npy(shape=f"({10**12}, {10**12})"), "array x declares the shape (1000000000000, 100000"),
+        (
+            npy(shape=f"({10**9}, 0)", data=b""),
+            "array x has no bytes and the shape (1000000000, 0)",
+        ),
         (npy(shape="(-1, -2)"), "array x declares the shape (-1, -2) and type float32"),
         (npy(shape="2"), "array x: "),
         (npy(shape="(" * 900), "array x: "),

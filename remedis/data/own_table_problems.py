@@ -13,7 +13,7 @@ import pandas as pd
 
 from remedis.data import canonical_ids, similar_paths
 from remedis.data.tables import missing
-from remedis.errors import quoted, some
+from remedis.errors import of_a_page, quoted, some
 from remedis.options import spelled
 
 LISTED = 5  # values, paths or patients in a sentence
@@ -26,6 +26,9 @@ class Problem:
 
     sentence: str
     is_serious: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", of_a_page(self.sentence))
 
 
 def of_paths(table: pd.DataFrame, images: pathlib.Path) -> Iterator[Problem]:

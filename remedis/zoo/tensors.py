@@ -101,7 +101,10 @@ def _reader(prefix: str) -> "tf.train.CheckpointReader":
     if not shards:
         raise FileNotFoundError(errno.ENOENT, "its data file is missing", index)
     size = sum(regular_files.check_regular(shard).st_size for shard in shards)
-    reader = tf.train.load_checkpoint(prefix)
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+    except MemoryError as error:  # of a block whose size is damaged
+        raise ValueError("it declares more than fits into memory") from error
     types = reader.get_variable_to_dtype_map()
     declared = sum(
         math.prod(shape) * max(types[key].size, 1)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from loop_problem import Problem
 
 from remedis.errors import UserError
+from remedis.zoo import tensors
 
 SCORES = {4: 0.3, 8: 0.9, 12: 0.5}  # of validation, by step
 
@@ -88,6 +89,15 @@ def test_a_damaged_state_is_replaced_by_the_one_before(run, finished, caplog, su
     assert sentence in caplog.messages
     assert "Resuming from step 9 of 12." in caplog.messages
     assert (run / "metrics.jsonl").read_text() == (finished[0] / "metrics.jsonl").read_text()
+
+
+def test_a_block_of_a_damaged_size_is_damage(run, monkeypatch):
+    def allocate(_):
+        raise MemoryError("std::bad_alloc")
+
+    monkeypatch.setattr(tensors.tf.train, "load_checkpoint", allocate)
+    state = run / "checkpoints" / "last" / "ckpt-12"
+    assert tensors.damage(state) == "it declares more than fits into memory"
 
 
 def test_a_clock_that_is_set_back_changes_nothing(run, finished, monkeypatch):
