@@ -114,9 +114,15 @@ class Calibration:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Calibration":
-        """Returns the calibration from the `fields` of `to_json`."""
-        known = {field.name: fields[field.name] for field in dataclasses.fields(cls)}
-        return cls(**known | {k: tuple(known[k]) for k in ("scale", "offset", "left_out")})
+        """Returns the calibration from the `fields` of `to_json`; earlier versions had fewer."""
+        return cls(
+            method=fields["method"],
+            scale=tuple(fields["scale"]),
+            offset=tuple(fields["offset"]),
+            fitted_on=fields.get("fitted_on") or {},
+            left_out=tuple(fields.get("left_out") or ()),
+            task=fields.get("task", "multi_label"),
+        )
 
 
 def fit(

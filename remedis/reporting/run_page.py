@@ -165,7 +165,8 @@ def _performance_notes(results: Mapping[str, Any], evaluated: Mapping[str, Any])
 
 
 def _calibration(evaluated: Mapping[str, Any]) -> Table | None:
-    columns = {key: text for key, text in _CALIBRATION.items() if key in evaluated["metrics"]}
+    found = evaluated["metrics"]
+    columns = {k: text for k, text in _CALIBRATION.items() if k in found and found[k]["labels"]}
     if not columns:
         return None
     return Table(

@@ -134,6 +134,13 @@ def test_none_changes_nothing_and_json_restores_it():
     platt = calibration.fit(logits, y, ("a", "b"), "platt")
     text = json.dumps(platt.to_json(), allow_nan=False)
     assert calibration.Calibration.from_json(json.loads(text)) == platt
+    shortest = {"method": "platt", "scale": [1.5], "offset": [0.1], "left_out": None}
+    assert calibration.Calibration.from_json(shortest).to_json() == {
+        **shortest,
+        "fitted_on": {},
+        "left_out": [],
+        "task": "multi_label",
+    }
 
 
 def test_the_same_images_reach_moved_thresholds():
