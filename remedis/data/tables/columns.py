@@ -7,6 +7,7 @@ elsewhere.
 """
 
 import logging
+import os
 import pathlib
 import re
 import string
@@ -291,7 +292,8 @@ def paths(path: pathlib.Path, values: pd.Series, root: pathlib.Path, prefix: str
         either slash.
     """
     backslashes = values.str.contains("\\", regex=False).fillna(False).to_numpy(dtype=bool)
-    if backslashes.any() and not (root / values[backslashes].iloc[0]).exists():
+    # Unlike Path.exists, this takes names that are too long for any file.
+    if backslashes.any() and not os.path.exists(root / values[backslashes].iloc[0]):
         plain = values.str.replace("\\", "/", regex=False).str.replace("^(?:\\./)+", "", regex=True)
         first = values[backslashes].iloc[0]
         _LOG.info(

@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from remedis.data.tables import columns, spreadsheet
@@ -172,3 +173,9 @@ def test_paths_of_windows(write, tmp_path, caplog):
     assert r"read '.\img\a.png' as 'img/a.png', and so all 2 paths" in caplog.messages[-1]
     (tmp_path / ".\\img\\a.png").touch()  # such a name is possible elsewhere
     assert columns.paths(path, values, tmp_path).tolist() == values.tolist()
+
+
+def test_a_path_may_be_longer_than_any_file_may_have(tmp_path):
+    values = pd.Series(["D:\\" + "a" * 5_000, "b.png"], name="path", dtype="string")
+    read = columns.paths(tmp_path / "manifest.csv", values, tmp_path)
+    assert read.tolist() == ["D:/" + "a" * 5_000, "b.png"]
