@@ -2,7 +2,8 @@
 
 Inputs come from hypothesis, so a failure is reduced to a small input before it is saved. They run
 in a child with a limit on memory, on processor time per input and on waiting, so that a crash of
-native code, a hang and an exhausted memory are found too. A target stands in `test_fuzz_NAME.py`:
+native code, a hang and an exhausted memory are found too. A target stands in `NAME_targets.py`, and
+NAME in `test_fuzz.py`:
 
     TARGETS = {
         "csv": harness.Target(
@@ -11,19 +12,10 @@ native code, a hang and an exhausted memory are found too. A target stands in `t
         ),
     }
 
-    @pytest.mark.parametrize("name", TARGETS)
-    def test_seeds(name, tmp_path):
-        harness.check_seeds(TARGETS[name], tmp_path)
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("name", TARGETS)
-    def test_fuzz(name, attack):
-        attack(name)
-
 `make test-fuzz` runs all targets; `REMEDIS_FUZZ_MINUTES` (20) is the time of all together, and
 `REMEDIS_FUZZ_SEED` repeats the draws of a run. Failing inputs are saved in `runs/fuzz/`, and
 
-    python tests/fuzz/harness.py test_fuzz_NAME TARGET --input FILE
+    python tests/fuzz/harness.py NAME_targets TARGET --input FILE
 
 reads one of them without limits. Make it a quick test of the reader.
 """
@@ -58,9 +50,8 @@ FOUND = ROOT / "runs" / "fuzz"
 
 ROUND = 200  # examples that hypothesis draws at a time; it keeps a record of all of them
 IMPORTS = 180.0  # seconds until the first input: imports, seeds
-WAITS = (
-    25.0  # seconds beyond a target's, for an input that uses no processor or stays in native code
-)
+# Seconds beyond a target's, for an input that uses no processor or stays in native code.
+WAITS = 25.0
 _EXIT_FOUND = 3
 
 

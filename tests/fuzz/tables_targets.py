@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import harness
-import pytest
 from hypothesis import strategies as st
 
 from remedis.data import manifest, own_table
@@ -191,15 +190,3 @@ TARGETS = {
         drawn=tables().map(lambda contents: gzip.compress(contents, 1, mtime=0)),
     ),
 }
-
-
-def test_seeds_are_read(tmp_path):
-    for name, contents in enumerate(SEEDS):
-        (tmp_path / f"{name}.csv").write_bytes(contents)
-        assert len(spreadsheet.read_table(tmp_path / f"{name}.csv")) >= 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_fuzz(name, attack):
-    attack(name)

@@ -4,7 +4,6 @@ import pathlib
 import re
 
 import harness
-import pytest
 from hypothesis import strategies as st
 
 PREPROCESSING = (
@@ -174,14 +173,3 @@ TARGETS = {
         drawn=lists.map(encoded),
     ),
 }
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_seeds(name, tmp_path):
-    harness.check_seeds(TARGETS[name], tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_fuzz(name, attack):
-    attack(name)

@@ -5,7 +5,6 @@ import pathlib
 import tempfile
 
 import harness
-import pytest
 
 PARTS = ("index", "data-00000-of-00001")
 
@@ -64,14 +63,3 @@ TARGETS = {
     "checkpoint": harness.Target(seeds=checkpoint_seeds, read=read_checkpoint),
     "graph": harness.Target(seeds=graph_seeds, read=read_graph),
 }
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_seeds(name, tmp_path):
-    harness.check_seeds(TARGETS[name], tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_fuzz(name, attack):
-    attack(name)

@@ -5,7 +5,6 @@ import pathlib
 from typing import Any
 
 import harness
-import pytest
 from hypothesis import strategies as st
 
 SHA = "ab" * 32
@@ -323,14 +322,3 @@ TARGETS = {
     "TF_CONFIG": target(TF_CONFIG, read_tf_config),
     "predictions.parquet": harness.Target(seeds=lambda: [table()], read=read_table),
 }
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_seeds(name, tmp_path):
-    harness.check_seeds(TARGETS[name], tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_fuzz(name, attack):
-    attack(name)

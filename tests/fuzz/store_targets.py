@@ -5,7 +5,6 @@ import pathlib
 
 import harness
 import numpy as np
-import pytest
 
 HASHES = [f"{i:064x}" for i in range(4)]
 ROWS = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -28,14 +27,3 @@ def read(contents: bytes, folder: pathlib.Path) -> None:
 
 
 TARGETS = {"store": harness.Target(seeds=seeds, read=read)}
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_seeds(name, tmp_path):
-    harness.check_seeds(TARGETS[name], tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_fuzz(name, attack):
-    attack(name)

@@ -6,7 +6,6 @@ import zipfile
 
 import harness
 import numpy as np
-import pytest
 from hypothesis import strategies as st
 
 from remedis.npz_files import NpzFile
@@ -91,14 +90,3 @@ TARGETS = {
     ),
     "bit": harness.Target(seeds=bit_seeds, read=read_bit),
 }
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_seeds(name, tmp_path):
-    harness.check_seeds(TARGETS[name], tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_fuzz(name, attack):
-    attack(name)

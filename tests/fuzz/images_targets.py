@@ -9,7 +9,6 @@ import h5py
 import harness
 import numpy as np
 import pydicom
-import pytest
 from dicom_helpers import dataset
 from PIL import Image
 
@@ -112,14 +111,3 @@ TARGETS = {
         ("tfrecord", tfrecords, reading("a.tfrecord", "#0,image")),
     )
 }
-
-
-@pytest.mark.parametrize("name", TARGETS)
-def test_seeds(name, tmp_path):
-    harness.check_seeds(TARGETS[name], tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
-def test_fuzz(name, attack):
-    attack(name)
