@@ -16,7 +16,7 @@ from PIL import Image
 
 from remedis.zoo import export
 
-USER, HOST, HOSPITAL = "anna-qzvkwxuser", "host-qzvkwxname", "Klinik qzvkwx, Nord"
+USER, HOST, HOSPITAL = "alice-qzvkwxuser", "host-qzvkwxname", "Klinik qzvkwx, Nord"
 REPOSITORY = str(pathlib.Path(__file__).parents[1])
 
 

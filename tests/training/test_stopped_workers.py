@@ -1,4 +1,4 @@
-"""Signals to a job: alone, to all workers, to one of two workers."""
+"""Signals to a job: alone, to all workers, to one of two workers; and a worker that is killed."""
 
 import json
 import os
@@ -36,8 +36,8 @@ def start(squares, tiny_checkpoint, tmp_path):
     }
     processes = []
 
-    def started(run: pathlib.Path, worker: int | None = None) -> subprocess.Popen:
-        own = keys if worker is None else keys | {"distribution": "multi_worker"}
+    def started(run: pathlib.Path, worker: int | None = None, **changes: int) -> subprocess.Popen:
+        own = keys | changes | ({} if worker is None else {"distribution": "multi_worker"})
         task = {"type": "worker", "index": worker}
         place = {"cluster": {"worker": addresses}, "task": task}
         with open(tmp_path / f"{run.name}-{worker}.log", "a") as log:
@@ -123,3 +123,23 @@ def test_one_worker_of_two_is_stopped_and_waited_for(start, tmp_path, stopped):
     assert codes == [0, 0], logs
     assert "Another worker was stopped by a signal" in logs[1 - stopped]
     assert f"Resuming from step {step} of {STEPS}." in logs[0]
+
+
+@pytest.mark.guarantee
+@pytest.mark.parametrize("lost", [1, 0])
+def test_a_killed_worker_is_waited_for(start, tmp_path, lost):
+    run = tmp_path / "run"
+    workers = [start(run, worker, checkpoint_every=5) for worker in (0, 1)]
+    until = time.monotonic() + 300
+    while not saved_steps(run):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    workers[lost].kill()
+    workers[lost].wait()
+    time.sleep(2)
+    workers[lost] = start(run, lost, checkpoint_every=5)
+    codes = [worker.wait(timeout=400) for worker in workers]
+    logs = [(tmp_path / f"run-{i}.log").read_text() for i in range(2)]
+    assert codes == [0, 0], logs
+    assert "Resuming from step" in logs[0]
+    assert json.loads((run / "results.json").read_text())["steps"] == STEPS

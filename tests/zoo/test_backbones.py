@@ -128,21 +128,28 @@ def test_a_file_that_lacks_numbers_is_refused(saved, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", ["bare.weights.h5", "bare_weights.h5", "bare.keras"])
-def test_a_file_with_weights_from_another_file_is_refused(saved, tmp_path, name):
-    file = tmp_path / name
-    inside = tmp_path / "model.weights.h5"
-    source = "bare.weights.h5" if name.endswith(".keras") else name
-    shutil.copy(saved[0] / source, inside)
+def changed_weights(saved, folder, name, change):
+    """Returns a file of weights in the format of a name, after a change of its HDF5 groups."""
+    file, inside = folder / name, folder / "model.weights.h5"
+    shutil.copy(saved[0] / name.replace(".keras", ".weights.h5"), inside)
     with h5py.File(inside, "r+") as opened:
-        group = next(value for value in opened.values() if isinstance(value, h5py.Group))
-        group["cycle"] = group
-        group.create_dataset("stolen", (4,), np.uint8, external=[("/etc/hostname", 0, 4)])
+        change(opened)
     if name.endswith(".keras"):
         with zipfile.ZipFile(file, "w") as archive:
             archive.write(inside, inside.name)
     else:
         inside.rename(file)
+    return file
+
+
+@pytest.mark.parametrize("name", ["bare.weights.h5", "bare_weights.h5", "bare.keras"])
+def test_a_file_with_weights_from_another_file_is_refused(saved, tmp_path, name):
+    def steal(opened):
+        group = next(value for value in opened.values() if isinstance(value, h5py.Group))
+        group["cycle"] = group
+        group.create_dataset("stolen", (4,), np.uint8, external=[("/etc/hostname", 0, 4)])
+
+    file = changed_weights(saved, tmp_path, name, steal)
     sentence = said(resolve.load_backbone, f"keras:SmallNet:{file}", seed=0)
     assert sentence.startswith(f"{file} cannot be used: The array 'stolen' of the HDF5 file is ")
 
@@ -167,15 +174,7 @@ def bomb_chunk(file):
 )
 @pytest.mark.parametrize("name", ["bare.weights.h5", "bare_weights.h5", "bare.keras"])
 def test_a_file_with_far_more_than_weights_is_refused(saved, tmp_path, name, make, sentence):
-    file, inside = tmp_path / name, tmp_path / "model.weights.h5"
-    shutil.copy(saved[0] / name.replace(".keras", ".weights.h5"), inside)
-    with h5py.File(inside, "r+") as opened:
-        make(opened.create_group("deep"))
-    if name.endswith(".keras"):
-        with zipfile.ZipFile(file, "w") as archive:
-            archive.write(inside, inside.name)
-    else:
-        inside.rename(file)
+    file = changed_weights(saved, tmp_path, name, lambda opened: make(opened.create_group("deep")))
     found = said(resolve.load_backbone, f"keras:SmallNet:{file}", seed=0)
     assert found.startswith(f"{file} cannot be used: ")
     assert sentence in found

@@ -372,7 +372,7 @@ def test_an_export_tells_no_path_of_the_machine(tiny_export):
 
 
 def test_a_written_description_and_its_card_hold_base_names():
-    command = "/home/anna/remedis finetune --config.data_dir=/data/site/b --workdir=/home/anna/r"
+    command = "/home/alice/remedis finetune --config.data_dir=/data/site/b --workdir=/home/alice/r"
     data = {"data": "/data/site/manifest.csv"}
     described_with_paths = dataclasses.replace(
         named("x"),
@@ -382,7 +382,7 @@ def test_a_written_description_and_its_card_hold_base_names():
     )
     shared = described_with_paths.shared()
     written = json.dumps(shared.to_json()) + text(shared)
-    assert "anna" not in written
+    assert "alice" not in written
     assert "site" not in written
     assert "remedis finetune --config.data_dir=b --workdir=r" in written
     assert "manifest.csv" in written
