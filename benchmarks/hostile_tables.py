@@ -2,20 +2,29 @@
 
     python benchmarks/hostile_tables.py [NAME ...]
 
-Each table is written to a temporary folder and read in a child, which prints its peak memory, with
-that of the interpreter and its packages, the seconds, and the result or the first words of the
-error. MB are 10^6 bytes; the bytes are those of the file.
+Each table is written to a temporary folder and read in a child, which prints its peak memory, that
+of the interpreter and its packages before it reads (`first`), the seconds of the processor, and the
+result or the first words of the error. MB are 10^6 bytes; the bytes are those of the file.
 
-    table                        read as         bytes   peak   seconds
-    400 MB of newlines, gzip     table         388,932    399       1.0   refused
-    20,000 columns               table       1,049,150    345       0.8
-    20,000 columns               manifest    1,049,150    483      10.5
-    a quote never closed         table      72,000,261    192       0.2   refused
-    260 MB of sound rows         table     259,494,965    955       2.3
-    9 million blank lines        table       9,000,032    133       1.0
-    16 million quoted fields     table      63,600,020    543       6.7
-
-Packages alone take 118 MB. Seconds are of the processor.
+    table                       read as        bytes     MB first     s  result
+    400 MB of newlines, gzip    table        388,932    399   118   1.0  FILE is too large: it ha...
+    400 MB of rows, gzip        table        776,528    391   118   0.6  FILE is too large: it ha...
+    100 MB of newlines          table    100,000,260    219   118   0.2  FILE has 100,000,021 lin...
+    50 MB of carriage returns   table     50,000,260    169   118   0.2  FILE has 50,000,021 line...
+    30 million blank rows       table     90,000,260    210   118   0.2  FILE has 30,000,021 line...
+    9 million blank rows        table     27,000,260    435   118   1.3  20 rows of 3 columns
+    9 million blank lines       table      9,000,032    132   118   1.0  1 rows of 3 columns
+    20,000 columns              table      1,049,150    345   118   0.9  20 rows of 20,003 columns
+    20,000 columns              manifest   1,049,150    484   118  10.3  1 problems
+    40,000 columns              table      2,109,150    566   118   1.7  20 rows of 40,003 columns
+    40,000 columns              manifest   2,109,150    829   118  20.1  1 problems
+    10 million separators       table     10,000,261    236   118   0.3  20 rows of 3 columns
+    a header of separators      table     10,000,241    359   118   1.2  FILE has no header; expe...
+    a field of 200 MB           table    200,000,265    319   118   0.4  FILE, row 22: a line of ...
+    a quote never closed        table     72,000,261    192   118   0.2  FILE cannot be read as a...
+    a long word in Windows-1252 table     15,000,030    174   118   1.0  FILE cannot be read as a...
+    260 MB of sound rows        table    259,494,965  1,016   118   2.4  5,000,000 rows of 3 columns
+    16 million quoted fields    table     63,600,020    543   118   6.8  5,300,000 rows of 3 columns
 """
 
 import argparse
@@ -80,9 +89,9 @@ def read(path: pathlib.Path, way: str) -> None:
         else:
             result = f"{len(own_table.read(path).problems)} problems"
     except UserError as error:
-        result = str(error).replace(str(path), "FILE")[:60] + "..."
+        result = str(error).replace(str(path), "FILE")[:24] + "..."
     seconds = time.process_time() - start
-    print(f"{peak():>5} MB ({before} before)  {seconds:5.1f} s  {result}", flush=True)
+    print(f"{peak():>6,} {before:>5} {seconds:>5.1f}  {result}", flush=True)
 
 
 def peak() -> int:
@@ -101,6 +110,7 @@ def main() -> None:
     if args.read:
         read(pathlib.Path(args.read[0]), args.read[1])
         return
+    print(f"{'table':27} {'read as':8} {'bytes':>11} {'MB':>6} {'first':>5} {'s':>5}  result")
     for name in args.names or BOMBS:
         with tempfile.TemporaryDirectory() as folder:
             contents = BOMBS[name]()
@@ -109,7 +119,7 @@ def main() -> None:
             size = len(contents)
             del contents
             for way in ("table", "manifest") if "columns" in name else ("table",):
-                print(f"{name:28} {way:8} {size:>11,} bytes ", end="", flush=True)
+                print(f"{name:27} {way:8} {size:>11,} ", end="", flush=True)
                 subprocess.run([sys.executable, __file__, "--read", str(path), way], check=False)
 
 

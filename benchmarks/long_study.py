@@ -7,8 +7,7 @@ and `finetune`, three budgets. After every cell the resident memory, the open fi
 descriptors and the threads are read from /proc. The first quarter of the cells of a mode, which
 traces functions and fills caches, is left out of the slope.
 
-With --seeds=5, on 2 busy cores; before garbage was collected after each fine-tuned cell, the mode
-`finetune` grew by 2,882 kB per cell:
+With --seeds=5:
 
 | mode | cells | MB at first | MB at last | kB per cell | files | threads |
 |---|---|---|---|---|---|---|

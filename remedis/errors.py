@@ -38,7 +38,7 @@ def unknown_choice(kind: str, got: object, choices: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
     hint = f": did you mean {quoted(near[0])}?" if near else "."
     listed = some([f'"{name}"' if "," in str(name) else name for name in names], limit=100)
-    return UserError(f"Unknown {kind} {quoted(shortened(got))}{hint} Choose from: {listed}.")
+    return UserError(f"Unknown {kind} {quoted(got)}{hint} Choose from: {listed}.")
 
 
 def check_at_least(name: str, value: int, minimum: int) -> None:

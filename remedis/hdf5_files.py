@@ -21,7 +21,7 @@ Path = str | os.PathLike[str]
 
 # Of one chunk, unpacked: HDF5 reads whole chunks. By default h5py makes chunks of up to 1 MB.
 MAX_CHUNK_BYTES = 128 << 20
-# Reading an lzf chunk takes up to 90 times its size, if its stream says so.
+# Reading an lzf chunk takes many times its size, if its stream says so.
 _MAX_LZF_BYTES = 8 << 20
 _MOST_CHUNKS = 10_000  # per image
 # Deflate packs at most 1032:1 (zlib.net/zlib_tech.html): a smaller chunk needs no check.
@@ -197,7 +197,10 @@ def check_numbers(array: h5py.Dataset, most: int) -> None:
       OSError: the file is damaged.
     """
     if array.dtype.kind not in "biuf":
-        raise Refused(f"The array {array.name!r} of the HDF5 file holds no numbers.")
+        raise Refused(
+            f"The array {array.name!r} of the HDF5 file holds no numbers, as weights "
+            "do; save them again."
+        )
     # `array.nbytes` overflows.
     size = math.prod(array.shape or ()) * array.dtype.itemsize
     if size > most:

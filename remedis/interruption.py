@@ -20,9 +20,7 @@ from types import FrameType
 
 from remedis.errors import UserError
 
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
-)
+SIGNALS: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # Python raises in the main thread, which may stay inside a library call for long; a library may
 # also swallow what is raised in a callback. Clusters grant at least twice this time.
 PATIENCE_SECONDS = 15.0

@@ -180,7 +180,7 @@ def _parsed(text: str | bytes) -> Json:
     decoded = text if isinstance(text, str) else text.decode("utf-8-sig")
     if not decoded.strip():
         raise ValueError("it is empty")
-    # Checked before parsing, which takes up to 30 times the size of the text. Separators within
+    # Checked before parsing, which takes many times the size of the text. Separators within
     # texts count as well; no record of ours comes near the limit.
     if sum(map(decoded.count, ",[{")) > MAX_VALUES:
         raise ValueError(f"it has more than {MAX_VALUES:,} values")

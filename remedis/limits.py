@@ -23,8 +23,8 @@ DEFAULT_MEGAPIXELS = 40.0
 # TensorFlow decodes fewer than 2^29 values per image (`decode_image_op.cc`): 178 million of RGB.
 MOST_MEGAPIXELS = 178.0
 
-# A record of 100,000 images by hash is 10 MB. Parsed, the costliest JSON (nested empty lists)
-# takes 20 times its size.
+# A record of 100,000 images by hash is 10 MB. Parsed, JSON of many small
+# values takes far more memory than its text: `json_records.MAX_VALUES` bounds these.
 MAX_JSON_BYTES = 64 << 20
 # Hashes and ids of images, in seen.json and judged.json: 265 bytes per image, a million images.
 MAX_FINGERPRINT_BYTES = 256 << 20

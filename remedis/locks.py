@@ -30,6 +30,7 @@ from typing import Any
 
 from remedis import kernel_locks
 from remedis.errors import UserError
+from remedis.options import spelled
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,6 +83,11 @@ def file_beside(path: Path) -> pathlib.Path:
     """Returns the lock file of a file or folder that is written whole, beside it."""
     final = pathlib.Path(os.path.abspath(path))
     return final.with_name(f".{final.name}.lock")
+
+
+def of_output(out: Path) -> contextlib.AbstractContextManager[None]:
+    """Has the lock of what a command writes to `--out`."""
+    return held(file_beside(out), spelled("out", out))
 
 
 @contextlib.contextmanager

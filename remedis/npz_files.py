@@ -119,7 +119,7 @@ class NpzFile(Mapping[str, np.ndarray]):
         if member.file_size > max(ALWAYS_UNPACKED, MAX_RATIO * member.compress_size):
             raise DamagedNpz(
                 f"{counted(member.compress_size, 'byte')} unpack to {member.file_size:,}, more "
-                f"than {MAX_RATIO} times as many"
+                f"than 1 MiB and {MAX_RATIO} times as many"
             )
         values = np.empty(header.size, np.uint8)
         try:
@@ -186,7 +186,11 @@ class NpzFile(Mapping[str, np.ndarray]):
             wanted in (None, length) for wanted, length in zip(shape, header.shape, strict=True)
         )
         if header.dtype.kind not in kind or not fits:
-            raise DamagedNpz(f"{name} has the shape {header.shape} and type {header.dtype}")
+            lengths = ", ".join("any" if n is None else str(n) for n in shape)
+            raise DamagedNpz(
+                f"{name} has the shape {header.shape} and type {header.dtype}, expected the shape "
+                f"({lengths}) and a type of kind {kind}"
+            )
         values = self[name]
         if header.dtype.kind == "f" and not np.isfinite(values).all():
             raise DamagedNpz(f"{name} has NaN or infinity")

@@ -43,7 +43,10 @@ def read(
             read_columns = names if columns is None else columns
             # Repeated values take no space in the file, so that its size does not bound the rows.
             if rows > MAX_ROWS or rows * len(read_columns) > MAX_CELLS:
-                raise damaged(f"it has {counted(rows, 'row')} of {len(read_columns):,} columns")
+                raise damaged(
+                    f"it has {counted(rows, 'row')} of {len(read_columns):,} columns, expected at "
+                    f"most {MAX_ROWS:,} rows and {MAX_CELLS:,} values"
+                )
             return file.read(columns=columns).to_pandas()
     except (NotRegular, IsADirectoryError) as error:
         raise damaged(str(error.strerror)) from error

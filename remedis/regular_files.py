@@ -17,8 +17,8 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
-# Without O_NONBLOCK, opening a pipe waits for a writer. Windows lacks the flag, and such files.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# Without O_NONBLOCK, opening a pipe waits for a writer.
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK
 
 
 class NotRegular(OSError):

@@ -41,7 +41,10 @@ def test_every_promise_names_its_tests():
 @pytest.mark.parametrize(("path", "name"), sorted(set(TESTS.findall(SECURITY))))
 def test_the_tests_that_are_named_exist(path, name):
     tree = ast.parse((ROOT / path).read_text())
-    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    found = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert name in found
+    slow = "pytest.mark.slow" in map(ast.unparse, found[name].decorator_list)
+    assert slow == path.startswith("tests/fuzz/")
 
 
 def test_no_module_opens_connections():

@@ -1,16 +1,15 @@
 """The commands on trained classifiers: `evaluate`, `calibrate`, `compare`."""
 
 import argparse
-import contextlib
 import logging
 from typing import Any
 
 from rich.console import Group
 
-from remedis import locks
+from remedis import files, locks
 from remedis.cli import output, shared_arguments
 from remedis.errors import UserError, unknown_choice
-from remedis.options import items, label_list, label_text, spelled
+from remedis.options import items, label_list, label_text
 
 _LOG = logging.getLogger(__name__)
 
@@ -131,11 +130,6 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _lock(parsed: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
-    """Returns the lock on what the command writes."""
-    return locks.held(locks.file_beside(parsed.out), spelled("out", parsed.out))
-
-
 def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
     from remedis.inference import rescore
 
@@ -173,7 +167,6 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     from remedis.inference import rescore
     from remedis.reporting import results_table, run_report
 
-    rescore.check_out(parsed.out)
     if parsed.weighting not in (None, *WEIGHTINGS):
         raise unknown_choice("value of --weighting", parsed.weighting, WEIGHTINGS)
     if parsed.data is not None and parsed.nested_resamples:
@@ -182,7 +175,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
             "validation split that is needed; leave out DATA, or --nested-resamples."
         )
     top_k = _top_k(parsed.top_k)
-    with _lock(parsed):
+    with locks.of_output(parsed.out):
         rescore.check_out(parsed.out)
         if parsed.data is None:
             results = rescore.reevaluate(
@@ -228,16 +221,13 @@ def _top_k(text: str | None) -> tuple[int, ...] | None:
 
 
 def _calibrate(parsed: argparse.Namespace) -> int:
-    from remedis.files import refuse_existing
+    with locks.of_output(parsed.out):
+        files.refuse_existing(parsed.out)
 
-    refuse_existing(parsed.out)
+        from remedis.inference import exported as exported_classifier
+        from remedis.inference import recalibrate
+        from remedis.reporting.recalibration_table import recalibration_table
 
-    from remedis.inference import exported as exported_classifier
-    from remedis.inference import recalibrate
-    from remedis.reporting.recalibration_table import recalibration_table
-
-    with _lock(parsed):
-        refuse_existing(parsed.out)
         exported = exported_classifier.load(parsed.model)
         method = recalibrate.method_for(exported.description.task, parsed.method)
         scored = _scored(parsed, exported, f"{parsed.out}.data")

@@ -12,7 +12,7 @@ from rich.text import Text
 from remedis import locks
 from remedis.cli import output, shared_arguments
 from remedis.errors import counted
-from remedis.options import items, spelled
+from remedis.options import items
 
 _LOG = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def _embed(parsed: argparse.Namespace) -> int:
     from remedis.reporting.notes import RANDOM_WEIGHTS
 
     embed.check_out(parsed.out)
-    with locks.held(locks.file_beside(parsed.out), spelled("out", parsed.out)):
+    with locks.of_output(parsed.out):
         embedded = _embedded(parsed, shared_arguments.images(parsed))
         embed.write(embedded, parsed.out)
     images, channels = embedded.rows.shape

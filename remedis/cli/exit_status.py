@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from remedis import interruption
 from remedis.cli import console
-from remedis.errors import UserError
+from remedis.errors import UserError, quoted
 from remedis.visible_text import visible
 
 MISTAKE = 1
@@ -25,7 +25,6 @@ FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 # The system's message of each error number, which libraries put into the text of their errors.
 _NUMBERS = {os.strerror(number): number for number in (*FULL, *FORBIDDEN, *ABSENT)}
-_LONGEST = 400  # characters of a name in a message
 # An absolute path, or one in quotes; TensorFlow ends a path with a semicolon.
 _PATH = re.compile(r"'([^'\n]+)'|([^\s;:,'\"]*/[^\s;:,'\"]+)")
 
@@ -109,8 +108,7 @@ def _about_names(error: Exception) -> str | None:
     """
     for cause in _causes(error):
         if isinstance(cause, UnicodeEncodeError) and cause.reason == "surrogates not allowed":
-            name = cause.object if len(cause.object) <= _LONGEST else cause.object[cause.start :]
-            return f"The name {name[:_LONGEST]!r} is not UTF-8; rename it, and start again."
+            return f"The name {quoted(cause.object)} is not UTF-8; rename it, and start again."
     return None
 
 

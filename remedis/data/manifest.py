@@ -90,7 +90,7 @@ class Manifest:
         }
         table = pd.DataFrame(columns, index=pd.RangeIndex(len(self.table)))
         object.__setattr__(self, "table", table)
-        self._check_values()
+        self._check_values(("path", "split", *self.labels))
 
     def _column(self, name: str, values: pd.Series) -> pd.Series:
         """Returns a column with the type, the canonical ids and the missing values of its kind."""
@@ -104,23 +104,28 @@ class Manifest:
             return values.astype("float64")
         return values.astype("float32") if name in self.labels else values
 
-    def _check_values(self) -> None:
-        paths, splits = self.table["path"], self.table["split"]
-        self._refuse("path", paths.isna(), "the path of an image")
-        self._refuse("path", paths.duplicated(), "every path once")
-        known = (*SPLITS, ID_VALIDATION)
-        self._refuse("split", splits.notna() & ~splits.isin(known), f"{', '.join(known)} or none")
-        for label in self.labels:
-            values = self.table[label]
-            bad = values.notna() & ~values.isin(LABEL_VALUES)
-            self._refuse(label, bad, "1, 0, -1 (uncertain) or NaN (unknown)")
+    def _check_values(self, names: Collection[str]) -> None:
+        """Checks the values of some columns."""
+        for name in names:
+            values = self.table[name]
+            if name == "path":
+                self._refuse(name, values.isna(), "the path of an image")
+                self._refuse(name, values.duplicated(), "every path once")
+            elif name == "split":
+                known = (*SPLITS, ID_VALIDATION)
+                bad = values.notna() & ~values.isin(known)
+                self._refuse(name, bad, f"{', '.join(known)} or none")
+            elif name in self.labels:
+                bad = values.notna() & ~values.isin(LABEL_VALUES)
+                self._refuse(name, bad, "1, 0, -1 (uncertain) or NaN (unknown)")
 
     def _refuse(self, column: str, bad: pd.Series, expected: str) -> None:
         if bad.any():
             row = int(np.argmax(bad.to_numpy(dtype=bool)))
+            value = self.table[column].iloc[row]
             raise UserError(
                 f"The manifest of {self.source}, row {row} (from 0), column {column!r}: got "
-                f"{self.table[column].iloc[row]!r}; expected {expected}."
+                f"{quoted(value) if isinstance(value, str) else value}; expected {expected}."
             )
 
     def __len__(self) -> int:
@@ -156,7 +161,8 @@ class Manifest:
         """Returns the manifest with some columns replaced or added.
 
         Args:
-          columns: values by name, one per row or one for all rows.
+          columns: values by name, one per row or one for all rows. With other paths, the images
+            count as not scanned.
           policies: those of the new manifest; as before if None.
 
         Raises:
@@ -164,9 +170,11 @@ class Manifest:
         """
         given = pd.DataFrame(dict(columns), index=self.table.index)
         checked = {str(name): self._column(str(name), values) for name, values in given.items()}
-        changes = {} if policies is None else {"policies": policies}
+        changes: dict[str, Any] = {} if policies is None else {"policies": policies}
+        if "path" in checked:
+            changes["scanned"] = None
         derived = self._derived(table=self.table.assign(**checked), **changes)
-        derived._check_values()
+        derived._check_values(checked)
         return derived
 
     def with_scanned(self, scanned: ScannedFiles) -> "Manifest":

@@ -17,7 +17,6 @@ from remedis.data.batches.pipeline import PARALLEL, readable
 from remedis.data.checks import scan
 from remedis.data.manifest import UNASSIGNED, Manifest
 from remedis.errors import UserError
-from remedis.options import spelled
 from remedis.preprocess import Preprocess
 from remedis.progress import progress
 
@@ -58,9 +57,8 @@ def prepare(
             f"{name!r} cannot be the name of a TFDS dataset; use lower-case letters, digits and "
             "underscores."
         )
-    with locks.held(locks.file_beside(out), spelled("out", out)):
-        if os.path.lexists(out):
-            raise UserError(f"{out} exists already; remove it, or name another directory.")
+    with locks.of_output(out):
+        files.refuse_existing(out)
         return _prepare(manifest, preprocess, out, name, max_bad_images)
 
 

@@ -91,12 +91,15 @@ def decode_stored(contents: tf.Tensor) -> tf.Tensor:
     # TensorFlow's kernel also accepts GIF and, by another name, BMP. No data set of radiographs or
     # patches has these formats: they are more likely a mistake.
     contents = _asserted(is_png | is_jpeg, ["Neither a JPEG nor a PNG file."], contents)
-    scans = tf.cond(is_jpeg, lambda: _scans(contents), lambda: 0)
-    contents = _asserted(scans <= _MOST_SCANS, [_TOO_MANY_SCANS], contents)
     # Padding gives a truncated file the size and depth 0, so that the decoder raises the error.
     padded = tf.strings.join([head, b"\0" * (_COLOUR_OFFSET + 1)])
     is_deep = is_png & (tf.strings.substr(padded, _DEPTH_OFFSET, 1) == b"\x10")
-    shape = tf.cond(is_png, lambda: _png_shape(padded), lambda: tf.io.extract_jpeg_shape(contents))
+    shape, scans = tf.cond(
+        is_png,
+        lambda: (_png_shape(padded), 0),
+        lambda: (tf.io.extract_jpeg_shape(contents), _scans(contents)),
+    )
+    contents = _asserted(scans <= _MOST_SCANS, [_TOO_MANY_SCANS], contents)
     is_grey = shape[2] == 1
     limit = limits.max_pixels()
     fits = tf.cast(shape[0], tf.int64) * tf.cast(shape[1], tf.int64) <= limit

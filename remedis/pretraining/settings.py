@@ -12,6 +12,7 @@ import ml_collections
 from remedis import options
 from remedis.finetuning.settings import DataSettings
 from remedis.preprocess import Preprocess
+from remedis.preprocess.operations.bounds import MAX_SIDE
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
 from remedis.training.schedules import ScheduleSettings
@@ -170,7 +171,7 @@ _BOUNDS: dict[str, tuple[float, float | None]] = {
     "clip_norm": (0, None),
     "max_bad_images": (0, 1),
     "cache_gb": (0, None),
-    "image_size": (1, 7000),
+    "image_size": (1, MAX_SIDE),
 }
 
 

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from remedis.errors import UserError, shortened, some, unknown_choice
+from remedis.errors import UserError, some, unknown_choice
 from remedis.options import label_text
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.run_info import is_run, property_table, run_info
@@ -90,7 +90,8 @@ def _folder_info(folder: str) -> tuple[RenderableType, dict[str, Any]]:
 
     description = checkpoint.describe(folder)
     if description is None:
-        release = _of_release(folder)
+        graph = _graph(folder)
+        release = {**_of_release(folder), "graph": graph}
         return Group(property_table(release), Text(RESEARCH_USE)), dict(release)
     note = [Text(RANDOM_WEIGHTS, style="bold red")] if description.provenance.random else []
     properties = {"folder": folder, **_of_description(description), "graph": _graph(folder)}
@@ -104,7 +105,7 @@ def _graph(folder: str) -> str:
 
     reach = "reads or writes files, runs Python or uses the network"
     if found := graphs.reaching_operations(folder):
-        listed = some([shortened(name) for name in found])
+        listed = some(found)
         return f"a program for TensorFlow that {reach} ({listed}): do not load it"
     return f"a program for TensorFlow; no operation in it {reach}"
 

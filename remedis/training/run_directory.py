@@ -204,8 +204,16 @@ class RunDirectory:
         files.write_text(self / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
 
     def append_metrics(self, row: dict[str, Any]) -> None:
-        """Appends one row to `metrics.jsonl`."""
-        with open(self / "metrics.jsonl", "a", encoding="utf-8") as file:
+        """Appends one row to `metrics.jsonl`.
+
+        Raises:
+          OSError: the file cannot be written, or is a symbolic link.
+        """
+
+        def opener(path: str, flags: int) -> int:
+            return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+        with open(self / "metrics.jsonl", "a", encoding="utf-8", opener=opener) as file:
             file.write(json.dumps(row) + "\n")
 
 

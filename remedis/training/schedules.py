@@ -170,13 +170,13 @@ class ScheduleSettings:
         return self._schedule(images, steps, warmup)
 
     def check(self) -> Schedule:
-        """Returns the schedule of a training on very many images.
+        """Returns the schedule of a training on very many images, as long as one on a single image.
 
         Raises:
           UserError: `for_images` would raise it for any number of images.
         """
         durations.warmup(self.warmup, self.warmup_epochs, _MANY, 1, self.batch_size)
-        return self._schedule(_MANY, self._steps(_MANY), self.warmup if self.steps else None)
+        return self._schedule(_MANY, self._steps(1), self.warmup if self.steps else None)
 
     def _steps(self, images: int) -> int | None:
         return durations.steps(self.steps, self.epochs, self.examples, images, self.batch_size)

@@ -37,7 +37,10 @@ _MOST_ARRAY_BYTES = 1 << 30
 # EfficientNet-B7 has 1,040 arrays, and Adam two for each that is trained.
 _MOST_ARRAYS = 10_000
 # Errors of Keras and h5py for damaged files, and for files of other networks or other things.
-_UNREADABLE = (ValueError, OSError, KeyError, TypeError, AttributeError, zipfile.BadZipFile)
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, KeyError, TypeError, AttributeError, RuntimeError),
+    zipfile.BadZipFile,
+)
 
 
 def draw(application: str, seed: int) -> tuple[ApplicationNetwork, Provenance]:
@@ -142,7 +145,9 @@ def _check(file: pathlib.Path) -> None:
         found = hdf5_files.arrays(stack.enter_context(h5py.File(opened, "r")))
         for count, array in enumerate(found, 1):
             if count > _MOST_ARRAYS:
-                raise hdf5_files.Refused(f"It has more than {_MOST_ARRAYS:,} arrays.")
+                raise hdf5_files.Refused(
+                    f"It has more than {_MOST_ARRAYS:,} arrays; save the weights of one network."
+                )
             hdf5_files.check_numbers(array, _MOST_ARRAY_BYTES)
 
 

@@ -150,7 +150,9 @@ def _check_path(text: str) -> None:
     except (OSError, ValueError) as error:
         if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
             reason = getattr(error, "strerror", None) or str(error)
-            raise UserError(f"{shortened(text)} is no path ({reason.lower()}).") from error
+            raise UserError(
+                f"{shortened(text)} is not a path ({reason.lower()}); name another."
+            ) from error
 
 
 def is_run(path: files.Path) -> bool:

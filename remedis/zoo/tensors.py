@@ -47,7 +47,10 @@ class NamedTensors(Mapping[str, np.ndarray]):
                 "again."
             ) from error
         if fault := not_finite(values):
-            raise UserError(f"{self._prefix}: {name} {fault}; expected finite weights.")
+            raise UserError(
+                f"{self._prefix}: {name} {fault}; expected finite weights: copy the folder again, "
+                "or take other weights."
+            )
         return values
 
     def __iter__(self) -> Iterator[str]:

@@ -173,6 +173,26 @@ def test_select_subset_without(make):
         m.select("tran")
 
 
+def test_other_columns(make):
+    whole = make(2, ill=[1.0, 0.0])
+    scanned = object()
+    other = whole.with_scanned(scanned).with_columns({"split": "test", "ill": [0.0, np.nan]})
+    assert other.table["split"].tolist() == ["test", "test"]
+    np.testing.assert_array_equal(other.targets(), np.float32([[0], [np.nan]]))
+    assert whole.table["split"].isna().all()
+    np.testing.assert_array_equal(whole.targets(), np.float32([[1], [0]]))
+    assert other.scanned is scanned
+    assert other.with_columns({"path": ["c", "d"]}).scanned is None
+    assert other.with_columns({"note": 1}, policies={"ill": {}}).policies == {"ill": {}}
+    for columns, expected in (
+        ({"split": ["train", "dev"]}, "row 1 .from 0., column 'split': got 'dev'"),
+        ({"path": "a"}, "row 1 .from 0., column 'path': got 'a'; expected every path once"),
+        ({"ill": 2.0}, "row 0 .from 0., column 'ill': got 2.0"),
+    ):
+        with pytest.raises(UserError, match=expected):
+            other.with_columns(columns)
+
+
 def test_counts(make):
     m = make(
         6,

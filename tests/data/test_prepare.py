@@ -90,7 +90,7 @@ def test_every_record_is_scanned(packed):
 
 
 def test_an_existing_directory_and_a_wrong_name_are_refused(chexpert, packed):
-    with pytest.raises(UserError, match="out exists already; remove it, or name another directory"):
+    with pytest.raises(UserError, match="out exists already; remove it, or name another path"):
         prepare.prepare(chexpert, parse(""), packed, "packed")
     with pytest.raises(UserError, match="'CheXpert-small' cannot be the name of a TFDS dataset"):
         prepare.prepare(chexpert, parse(""), packed / "new", "CheXpert-small")

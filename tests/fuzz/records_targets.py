@@ -188,8 +188,8 @@ def read_description(contents: bytes, _: pathlib.Path) -> None:
     card.text(described.to_json())
     if described.thresholds:
         Thresholds.from_json(described.thresholds).for_labels(described.labels).arrays()
-    if described.calibration and "task" in described.calibration:
-        Calibration.from_json({"fitted_on": {}, "left_out": [], **described.calibration})
+    if described.calibration:
+        Calibration.from_json(described.calibration)
 
 
 def read_results(contents: bytes, folder: pathlib.Path) -> None:

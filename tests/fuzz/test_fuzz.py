@@ -7,7 +7,9 @@ import random
 import harness
 import pytest
 
-FILES = ("checkpoints", "images", "npz", "records", "specifications", "store", "tables")
+FILES = (
+    *("checkpoints", "images", "keras", "npz", "records", "specifications", "store", "tables"),
+)
 TARGETS = [
     pytest.param(module, name, id=f"{file}-{name}")
     for file in FILES

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -6,7 +7,7 @@ import tensorflow as tf
 
 from remedis.errors import UserError
 from remedis.training import durations
-from remedis.training.schedules import KINDS, Rate, Schedule, hyperrule_mixup
+from remedis.training.schedules import KINDS, Rate, Schedule, ScheduleSettings, hyperrule_mixup
 
 
 def schedule(kind="hyperrule", **changes):
@@ -208,3 +209,21 @@ def test_fitting_to_data_changes_no_length_that_is_given():
     for changes in ({"steps": 7}, {"steps": 7, "kind": "cosine"}):
         assert schedule(fit_to_data=True, **changes) == schedule(**changes)
     assert schedule(fit_to_data=True, learning_rate_batch=0).learning_rate == 0.003
+
+
+@pytest.mark.parametrize("epochs", [0.1, 1.0, 10.0, 100.0, 1e9])
+def test_any_number_of_epochs_passes_the_check_before_the_images_are_known(epochs):
+    asked = ScheduleSettings(
+        steps=None,
+        epochs=epochs,
+        examples=None,
+        batch_size=8,
+        schedule="cosine",
+        learning_rate=0.1,
+        learning_rate_batch=0,
+        warmup=None,
+    )
+    asked.check()
+    assert asked.for_images(8).steps == max(1, round(epochs))
+    with pytest.raises(UserError, match="more than 1,000,000,000 steps of 8 images"):
+        dataclasses.replace(asked, epochs=epochs * 1e11).check()

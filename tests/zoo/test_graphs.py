@@ -181,7 +181,7 @@ def test_variables_that_are_not_finite_are_named(tmp_path, value):
     folder = saved(tmp_path / "model", value=value)
     assert said(graphs.load, folder) == (
         f"{folder}/variables/variables: scale has NaN or infinity in 1 of its 1 numbers; expected "
-        "finite weights."
+        "finite weights: copy the folder again, or take other weights."
     )
 
 

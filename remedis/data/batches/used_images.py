@@ -10,7 +10,8 @@ class UsedImages:
     """Collects the images of each step, and checks that they are those that were scanned.
 
     The check before each checkpoint keeps other images out of it: a run that is refused resumes
-    from the last one once the scanned images are restored. The cost is one `stat` per image read.
+    from the last one once the scanned images are restored. The cost is one `stat` per image read,
+    or with `all_rows` one per image of the manifest for each checkpoint.
     """
 
     def __init__(self, manifest: Manifest, *, all_rows: bool = False) -> None:
