@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-compat lint clean
+.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-compat lint docs clean
 
 install: $(VENV)/installed
 
@@ -56,9 +56,13 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The documentation site in site/, to be opened as site/index.html. A warning is an error.
+docs: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 # A folder built here, loaded by the oldest TensorFlow the contract names.
 test-compat: $(VENV)/installed
 	tests/compat/run $(BIN)/python $(PYTHON)
 
 clean:
-	rm -rf $(VENV) .venv-tf212 build *.egg-info
+	rm -rf $(VENV) .venv-tf212 build site *.egg-info

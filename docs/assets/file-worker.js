@@ -1,0 +1,1 @@
+// Stand-in for `Worker` on pages opened from the file system.
