@@ -1,5 +1,14 @@
 """Camelyon16 as published: whole slides of sentinel lymph nodes, cut into tiles.
 
+Layout:
+    CAMELYON16/
+        training/normal/normal_001.tif
+        training/tumor/tumor_001.tif
+        training/lesion_annotations/tumor_001.xml
+        testing/images/test_001.tif
+        testing/lesion_annotations/test_001.xml
+        testing/reference.csv
+
 Input: the download as it is, either `training/{normal,tumor}/*.tif`, `testing/images/*.tif` and
 `testing/reference.csv`, with outlines in `training/lesion_annotations/*.xml` and
 `testing/lesion_annotations/*.xml` (the zip files unpacked), or the later edition's
@@ -18,9 +27,21 @@ a patient: Cancers 14:5424, 2022, table 1, counts 399 slides of 399 cases.
 Splits: the official ones. normal and tumor are train, test is test: 270 and 129 slides. Validation
 is a share of train, by patient. The publishers removed normal_086, which shows tumour and is now
 tumor_111, and test_049, a duplicate; they are left out of older downloads.
+
+Counts:
+    | split | slides |
+    |-------|--------|
+    | train |    270 |
+    | test  |    129 |
+
+Get it: the challenge's page (camelyon17.grand-challenge.org, "Data") names where the CAMELYON data
+are: the GigaScience database, the AWS Registry of Open Data and others.
 Citation: Ehteshami Bejnordi et al., JAMA 318(22):2199-2210, 2017; Litjens et al., GigaScience
 7(6):giy065, 2018.
-Terms: CC0.
+Terms: CC0, as that page says.
+
+Check it:
+    remedis doctor /data/CAMELYON16 --source=camelyon16 --option=tiles_per_slide=50
 """
 
 import csv

@@ -1,5 +1,11 @@
 """Camelyon17 as published: whole slides of lymph nodes from five hospitals, cut into tiles.
 
+Layout:
+    CAMELYON17/
+        training/center_0/patient_000_node_0.tif
+        training/stage_labels.csv
+        training/lesion_annotations/patient_004_node_4.xml
+
 Input: the download as it is, with the zip files unpacked: `patient_017_node_2.tif` anywhere in the
 directory (`training/center_0/`, or `images/` in the later edition), `stage_labels.csv` (or
 `stages.csv`) in it or in `training/`, and outlines in `lesion_annotations/*.xml` or
@@ -16,8 +22,13 @@ patients. Patients are artificial: the challenge mixed lymph nodes of several re
 not known. Neither splits nor intervals can go by real patients.
 Splits: none official for the training patients; to be assigned, by patient. Camelyon17-WILDS
 (`wilds_camelyon17`) has the 50 outlined slides as patches, split by hospital.
+Get it: the challenge's page (camelyon17.grand-challenge.org, "Data") names where the CAMELYON data
+are: the GigaScience database, the AWS Registry of Open Data and others.
 Citation: Bandi et al., IEEE TMI 38(2):550-560, 2019; Litjens et al., GigaScience 7(6):giy065, 2018.
-Terms: CC0.
+Terms: CC0, as that page says.
+
+Check it:
+    remedis doctor /data/CAMELYON17 --source=camelyon17 --option=tiles_per_slide=50
 """
 
 import logging

@@ -1,5 +1,14 @@
 """ChestX-ray14: chest radiographs of the NIH Clinical Center, findings mined from reports.
 
+Layout:
+    ChestX-ray14/
+        Data_Entry_2017_v2020.csv
+        BBox_List_2017.csv
+        train_val_list.txt
+        test_list.txt
+        images_001/images/00000001_000.png
+        images_012/images/00030805_000.png
+
 Input: 112,120 frontal PNG radiographs, 1024x1024, of 30,805 patients, in `images_001..012/images`,
 in `images`, or beside the file of entries.
 Labels: 14 findings and "No Finding"; 1 or 0, since the entry of an image lists all its findings.
@@ -11,8 +20,27 @@ validation is carved out of train by patient. Otherwise none: to be assigned.
 Files: `Data_Entry_2017*.csv`, of 2017 or the corrected one of 2020. The header has unquoted commas,
 rows may end in a comma, ages may read `058Y`: all are read as published.
 Boxes: `BBox_List_2017.csv`: 984 boxes drawn by hand around 8 findings on 880 images; see `boxes`.
+
+Counts:
+    | entries of 2020, images |         |
+    |-------------------------|---------|
+    | all                     | 112,120 |
+    | No Finding              |  60,361 |
+    | Pleural Effusion        |  13,317 |
+    | Atelectasis             |  11,559 |
+    | Consolidation           |   4,667 |
+    | Cardiomegaly            |   2,776 |
+    | Edema                   |   2,303 |
+    | train_val_list.txt      |  86,524 |
+    | test_list.txt           |  25,596 |
+
+Get it: from the NIH Clinical Center's folder `ChestXray-NIHCC` (nihcc.app.box.com), which also has
+the two lists of the official splits.
 Citation: Wang et al., ChestX-ray8, CVPR 2017, arXiv 1705.02315.
-Terms: NIH Clinical Center, which asks for a link, citation and credit.
+Terms: NIH Clinical Center, which asks for a link, citation and credit; read them in its folder.
+
+Check it:
+    remedis doctor /data/ChestX-ray14 --source=chestxray14
 """
 
 import os

@@ -1,5 +1,12 @@
 """CheXpert: chest radiographs with labels mined from reports; v1.0, full size or small.
 
+Layout:
+    CheXpert-v1.0-small/
+        train.csv
+        valid.csv
+        train/patient00001/study1/view1_frontal.jpg
+        valid/patient64541/study1/view1_frontal.jpg
+
 Input: JPEG radiographs, frontal and lateral, in `train/` and `valid/` beside `train.csv` and
 `valid.csv`, or in the folders of the download in batches: `CheXpert-v1.0 batch 1 (validate & csv)`
 with both tables and `valid/`, and `CheXpert-v1.0 batch 2 (train 1)` to `batch 4 (train 3)` with the
@@ -14,8 +21,23 @@ Metadata: patient, study (`patient/study`, since the numbers of studies restart 
 sex, age, and view: AP, PA, LL or RL if recorded, otherwise "frontal"; "lateral".
 Splits: `valid.csv` is the test split, `train.csv` train; validation is carved out of train by
 patient.
+
+Counts:
+    | train.csv, images    |      1 |      0 |     -1 |   empty |
+    |----------------------|--------|--------|--------|---------|
+    | Atelectasis          | 33,376 |  1,328 | 33,739 | 154,971 |
+    | Cardiomegaly         | 27,000 | 11,116 |  8,087 | 177,211 |
+    | Consolidation        | 14,783 | 28,097 | 27,742 | 152,792 |
+    | Edema                | 52,246 | 20,726 | 12,984 | 137,458 |
+    | Pleural Effusion     | 86,187 | 35,396 | 11,628 |  90,203 |
+
+Get it: after registration and acceptance of its agreement, from Stanford's page of CheXpert
+(stanfordmlgroup.github.io/competitions/chexpert), as `CheXpert-v1.0` or `CheXpert-v1.0-small`.
 Citation: Irvin et al., CheXpert, 2019, arXiv 1901.07031.
-Terms: Stanford's agreement; no redistribution.
+Terms: Stanford's agreement, which you accept before the download; no redistribution. Read it there.
+
+Check it:
+    remedis doctor /data/CheXpert-v1.0-small --source=chexpert
 """
 
 import os

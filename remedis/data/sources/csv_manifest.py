@@ -1,5 +1,11 @@
 r"""Your own images: a CSV file with one row per image, no code.
 
+Layout:
+    mine/
+        manifest.csv
+        images/a1.png
+        images/a2.dcm
+
 Input: JPEG, PNG or DICOM files anywhere, or items of containers (`file#item`, see
 `remedis.data.readers`). `path` is absolute or relative to the directory of the CSV file.
 Labels: the columns that you name: 1, 0, -1 for uncertain, nothing for unknown.
@@ -8,7 +14,11 @@ Metadata: `patient_id` (required, unless you opt out), and `study_id`, `site`, `
 Splits: the column `split` (train, validation, test) if there is one; otherwise to be assigned.
 Form: commas, semicolons, tabs or vertical bars; UTF-8, UTF-16 or Windows-1252; other names of
 columns and other values if you map them (`remedis manifest TABLE` proposes how).
+Get it: export a table with one row per image; `remedis manifest TABLE` writes it in this form.
 Citation and terms: yours.
+
+Check it:
+    remedis doctor /data/mine --labels=pneumonia
 """
 
 import pathlib

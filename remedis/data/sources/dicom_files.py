@@ -1,5 +1,11 @@
 """Your own DICOM files, in a directory and those below it, with a table of labels.
 
+Layout:
+    dicom/
+        labels.csv
+        2021/film_1.dcm
+        2021/CR.1.2.840.113.5
+
 Input: DICOM files with a name that the reader knows (`remedis.data.readers.dicom_image`), one row
 per frame. Files without an image, such as reports, are left out and counted. Links to directories
 are followed.
@@ -7,7 +13,7 @@ Labels: the columns of `labels.csv`: 1, 0, -1 for uncertain, nothing for unknown
 matched to images by the first of the columns `path` (relative to the directory), `SOPInstanceUID`,
 `StudyInstanceUID` and `PatientID` that names one. Images without a row have unknown labels, and are
 counted.
-Metadata, from the headers: patient (PatientID), study (StudyInstanceUID), sex, age in years
+Metadata: from the headers, patient (PatientID), study (StudyInstanceUID), sex, age in years
 (PatientAge, otherwise from the dates of birth and study; unknown if neither is plausible), view
 (ViewPosition), modality. The site is not read: names of institutions in headers are
 arbitrary, so you name the site.
@@ -15,7 +21,12 @@ Splits: none: to be assigned, by patient.
 Privacy: only these attributes of a header are read, and none is ever printed or logged. The
 manifest holds them: identifiers as they are in the files, but no names and no dates. Pixels may
 have text burnt in, which is not checked here.
+Get it: export the files from your archive (PACS), with what identifies a person removed as your
+rules ask.
 Citation and terms: yours.
+
+Check it:
+    remedis doctor /data/dicom --source=dicom
 """
 
 import datetime

@@ -1,4 +1,11 @@
-"""Your own images sorted into folders: `split/class/*`, or `class/*`; no code and no table.
+r"""Your own images sorted into folders: `split/class/*`, or `class/*`; no code and no table.
+
+Layout:
+    sorted/
+        train/normal/person12_1.png
+        train/pneumonia/person17_2.png
+        test/normal/person31_1.png
+        test/pneumonia/person40_3.png
 
 Input: `.png`, `.jpg` and `.jpeg` files, small `.tif` and `.tiff` files, and DICOM files with a name
 that the reader knows (`remedis.data.readers.dicom_image`), in the folder of their class or below
@@ -9,7 +16,11 @@ With two classes you may name one, such as ("pneumonia",): then there is only th
 Metadata: the patient, if a pattern finds it in the names of files. The same id in two classes is
 the same patient.
 Splits: folders `train`, `test`, and `val`, `valid` or `validation`. Without them: to be assigned.
+Get it: sort your images, or links to them, into a folder per class.
 Citation and terms: yours.
+
+Check it:
+    remedis doctor /data/sorted --source=folder --option='patient_pattern=person(\d+)_'
 """
 
 import logging

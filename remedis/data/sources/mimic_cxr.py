@@ -1,5 +1,12 @@
 """MIMIC-CXR-JPG 2.0.0 and 2.1.0: chest radiographs, labels mined from reports.
 
+Layout:
+    mimic-cxr-jpg-2.0.0/
+        mimic-cxr-2.0.0-metadata.csv.gz
+        mimic-cxr-2.0.0-split.csv.gz
+        mimic-cxr-2.0.0-chexpert.csv.gz
+        files/p10/p10000032/s50414267/IMAGE.jpg
+
 Input: 377,110 JPEG radiographs of 227,835 studies of 65,379 patients of an emergency department, in
 `files/p10/p10000032/s50414267/<image>.jpg`; tables `mimic-cxr-2.0.0-{metadata,split,chexpert}`,
 as `.csv.gz` or unpacked as `.csv`, which has precedence. Version 2.1.0 has the same tables under
@@ -17,8 +24,21 @@ recorded) are part of `all` only; the number of images left out is logged.
 Splits: the official ones, by patient: 368,960 / 2,991 / 5,159 images in train, validation (called
 `validate` there) and test. To use a part of the data set, shorten the table of metadata:
 images and studies that it does not list are skipped in the other tables.
+
+Counts:
+    | split      |  images |
+    |------------|---------|
+    | train      | 368,960 |
+    | validation |   2,991 |
+    | test       |   5,159 |
+
+Get it: from PhysioNet, "MIMIC-CXR-JPG", DOI 10.13026/jsn5-t979 (version 2.1.0), with credentialed
+access: a course in research with human data, and the agreement.
 Citation: Johnson et al., MIMIC-CXR-JPG, 2019, arXiv 1901.07042.
-Terms: PhysioNet, credentialed access; see the agreement there.
+Terms: PhysioNet's agreement for credentialed data; read it at the DOI.
+
+Check it:
+    remedis doctor /data/mimic-cxr-jpg-2.0.0 --source=mimic_cxr
 """
 
 import logging

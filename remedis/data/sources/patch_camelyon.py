@@ -1,5 +1,12 @@
 """PatchCamelyon (PCam): patches of lymph nodes from the slides of Camelyon16.
 
+Layout:
+    pcam/
+        camelyonpatch_level_2_split_train_x.h5
+        camelyonpatch_level_2_split_train_y.h5
+        camelyonpatch_level_2_split_train_meta.csv
+        (the same of valid and test; the _meta.csv of all three, or none)
+
 Input: 327,680 patches, 96x96 RGB, at 10x, in HDF5 files: arrays `x` [patches, 96, 96, 3] uint8 and
 `y` [patches, 1, 1, 1] in `camelyonpatch_level_2_split_{train,valid,test}_{x,y}.h5`, unpacked from
 the published `.h5.gz` files. The path of a patch is `<file>#<row>`.
@@ -11,8 +18,21 @@ Splits: the authors', train / validation / test: 262,144 / 32,768 / 32,768 patch
 with tumour. Their documentation says that no slide is in two splits. The leak gate can check this
 if `_meta.csv` names the slides, and can never check patients. Within a split many patches share a
 slide: intervals that take patches as independent are too narrow.
+
+Counts:
+    | split      | patches | with tumour |
+    |------------|---------|-------------|
+    | train      | 262,144 |        half |
+    | validation |  32,768 |        half |
+    | test       |  32,768 |        half |
+
+Get it: its authors list the files in the README of github.com/basveeling/pcam. Unpack them with
+`gunzip`.
 Citation: Veeling et al., 2018, arXiv 1806.03962; Ehteshami Bejnordi et al., JAMA 318(22), 2017.
-Terms: CC0.
+Terms: CC0, as the README says.
+
+Check it:
+    remedis doctor /data/pcam --source=patch_camelyon --allow-missing-patient-ids
 """
 
 import pathlib

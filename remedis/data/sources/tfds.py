@@ -1,5 +1,12 @@
 """Image data sets prepared by TensorFlow Datasets (TFDS) on this machine or by `remedis prepare`.
 
+Layout:
+    packed/
+        my_hospital/1.0.0/
+            dataset_info.json
+            features.json
+            my_hospital-train.tfrecord-00000-of-00004
+
 Input: the directory of a prepared data set (`<data_dir>/<name>/<version>`), with TFRecords as
 shards. Nothing is downloaded or prepared here, and no code of the data set is needed. Images are
 uint8 or uint16; float32 images, whose range is not recorded, are refused.
@@ -10,7 +17,12 @@ Metadata: features with the names of a manifest's columns (`patient_id`, `sex`, 
 `original_sha256`, by which `remedis prepare` keeps the hashes of the files that it packs.
 Splits: train, validation (or valid, val) and test of the data set; images of other splits have
 none.
+Get it: `remedis prepare` writes one from any source; or prepare a data set of TFDS on a machine with
+access to it, and copy the directory.
 Citation and terms: those of the data set, in `dataset_info.json`.
+
+Check it:
+    remedis doctor /data/packed --source=tfds
 """
 
 import pathlib

@@ -1,5 +1,12 @@
 """Your own whole slides, cut into tiles.
 
+Layout:
+    slides/
+        slides.csv
+        patient_017_node_2.tif
+        patient_018_node_0.svs
+        annotations/patient_017_node_2.xml
+
 Input: slides (`remedis.data.readers.slide` lists the formats) in a directory and those below it,
 except directories named `masks`; links to directories are followed. Each slide is cut into tiles of
 `size` pixels at `mpp` micrometres per pixel; the tiles that show tissue become rows (the rules are
@@ -18,7 +25,11 @@ Without that file, names like
 that of the tiles.
 Splits: the column `split` of `slides.csv` if there is one; otherwise to be assigned, by patient or
 slide.
+Get it: copy the files of your scanner, and the outlines of ASAP beside them.
 Citation and terms: yours.
+
+Check it:
+    remedis doctor /data/slides --source=slides --option=tiles_per_slide=50
 """
 
 import logging

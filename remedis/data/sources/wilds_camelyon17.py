@@ -1,5 +1,10 @@
 """Camelyon17 as packed by WILDS, v1.0: patches of lymph nodes from five centres.
 
+Layout:
+    camelyon17_v1.0/
+        metadata.csv
+        patches/patient_004_node_4/patch_patient_004_node_4_x_3328_y_21792.png
+
 Input: 96x96 PNG patches (with an alpha channel that has no meaning) in `patches/`, listed in
 `metadata.csv`.
 Labels: `tumor`, 1 or 0.
@@ -10,9 +15,22 @@ centres are train, except the patches of the file's split 1: these are `id_valid
 from the centres of training and is not used in experiments here. 302,436 / 33,560 / 34,904 / 85,054
 patches in train, id_validation, validation, test; 50 slides, 10 per centre. WILDS reports accuracy.
 Other centres may be left out instead; only the official choice compares with published numbers.
+
+Counts:
+    | split         | centres | patches |
+    |---------------|---------|---------|
+    | train         | 0, 3, 4 | 302,436 |
+    | id_validation | 0, 3, 4 |  33,560 |
+    | validation    | 1       |  34,904 |
+    | test          | 2       |  85,054 |
+
+Get it: from the WILDS benchmark (wilds.stanford.edu), as the data set `camelyon17`, version 1.0.
 Citation: Koh et al., WILDS, 2021, arXiv 2012.07421; Litjens et al., CAMELYON, GigaScience
 7(6):giy065, 2018.
-Terms: CC0 (CAMELYON).
+Terms: CC0 (CAMELYON); read those of WILDS' packing there.
+
+Check it:
+    remedis doctor /data/camelyon17_v1.0 --source=wilds_camelyon17
 """
 
 from collections.abc import Sequence
