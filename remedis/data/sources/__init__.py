@@ -155,15 +155,24 @@ def same_empty_labels(first: str, second: str) -> bool:
     return first == second or {first, second} <= MINED_FROM_REPORTS
 
 
-def options_of(name: str) -> tuple[str, ...]:
-    """Returns the names of a source's options, such as `allow_missing_patient_ids`.
+def loader(name: str) -> Source:
+    """Returns the function that loads a source; its module's docstring is the datasheet.
 
     Raises:
       UserError: the source is unknown.
     """
     if name not in _SOURCES:
         raise unknown_choice("source", name, NAMES)
-    parameters = inspect.signature(_SOURCES[name]).parameters
+    return _SOURCES[name]
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """Returns the names of a source's options, such as `allow_missing_patient_ids`.
+
+    Raises:
+      UserError: the source is unknown.
+    """
+    parameters = inspect.signature(loader(name)).parameters
     return tuple(p for p in parameters if p not in ("data_dir", "labels"))
 
 

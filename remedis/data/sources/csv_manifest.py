@@ -6,6 +6,11 @@ Layout:
         images/a1.png
         images/a2.dcm
 
+    manifest.csv:
+    path,patient_id,split,pneumonia
+    images/a1.png,P1,train,1
+    images/a2.dcm,P2,test,0
+
 Input: JPEG, PNG or DICOM files anywhere, or items of containers (`file#item`, see
 `remedis.data.readers`). `path` is absolute or relative to the directory of the CSV file.
 Labels: the columns that you name: 1, 0, -1 for uncertain, nothing for unknown.
@@ -45,7 +50,8 @@ def load(
     Args:
       data_dir: the directory or the file.
       labels: names of the label columns; required, since the file does not tell which they are.
-      allow_missing_patient_ids: see `remedis.data.manifest.read_csv`.
+      allow_missing_patient_ids: accept rows without a patient. Splits then treat each image as a
+        patient of its own, and leaks by patient cannot be found.
       columns: names of a manifest's columns, such as `Patient ID=patient_id; Datei=path`.
       values: meanings of values, such as `Ja=1; Nein=0; unklar=-1; W=F; unbekannt=unknown`.
       separator: of the columns: comma, semicolon, tab or pipe; found from the file if empty.

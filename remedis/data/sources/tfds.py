@@ -17,7 +17,7 @@ Metadata: features with the names of a manifest's columns (`patient_id`, `sex`, 
 `original_sha256`, by which `remedis prepare` keeps the hashes of the files that it packs.
 Splits: train, validation (or valid, val) and test of the data set; images of other splits have
 none.
-Get it: `remedis prepare` writes one from any source; or prepare a data set of TFDS on a machine with
+Get it: `remedis prepare` writes one from any source; or prepare a data set of TFDS where you have
 access to it, and copy the directory.
 Citation and terms: those of the data set, in `dataset_info.json`.
 

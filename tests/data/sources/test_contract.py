@@ -1,7 +1,6 @@
 """The contract of every source, on data in the layout of its data set."""
 
 import dataclasses
-import inspect
 import os
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 import pytest
 
 from configs import chexpert, common
+from docs.generate import source_pages
 from remedis.data import label_policies, labels, manifest, sources, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.sources import NAMES, load, load_with, options_of
@@ -112,10 +112,12 @@ def test_unknown_label_option_and_directory(name, datasets, tmp_path):
         load(name, tmp_path, labels=LABELS.get(name), **options)
 
 
-def test_the_module_is_a_datasheet(name):
-    sheet = inspect.getmodule(sources._SOURCES[name]).__doc__
-    for heading in ("Input", "Labels", "Metadata", "Splits", "Citation", "erms"):
-        assert heading in sheet
+def test_the_module_is_a_datasheet_of_which_a_page_is_made(name):
+    _, sheet = source_pages.sheet(name)
+    for heading in ("Layout", "Input", "Labels", "Metadata", "Splits", "Get it", "Terms"):
+        assert sheet[heading]
+    root = sheet["Layout"].split()[0]
+    assert f"/data/{root.rstrip('/')}" in sheet["Check it"]
 
 
 @pytest.mark.parametrize(
