@@ -30,6 +30,9 @@ def generate(names: tuple[str, ...]) -> dict[str, str | bytes]:
     """
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))  # mkdocs runs this file by its path, outside any package
+    from remedis.cli import tensorflow_start
+
+    tensorflow_start.hush()
     files: dict[str, str | bytes] = {}
     for name in names:
         for path, content in importlib.import_module(f"docs.generate.{name}").pages().items():
