@@ -19,7 +19,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = pathlib.Path(__file__).parents[2]
-GENERATORS = ("root_documents", "source_pages")
+GENERATORS = ("root_documents", "source_pages", "numbers_figures", "example_report")
 
 
 def generate(names: tuple[str, ...]) -> dict[str, str | bytes]:

@@ -31,6 +31,21 @@ def save(figure: Figure, directory: files.Path, name: str) -> None:
                 figure.savefig(temporary, metadata=metadata)
 
 
+def standalone(figure: Figure, name: str) -> str:
+    """Returns the figure as the text of an SVG file, whose letters are paths: it needs no font.
+
+    Args:
+      figure: the figure.
+      name: seed of the ids within the file.
+    """
+    fonts.use_fonts(figure, quiet=True)
+    _lay_out(figure)
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}), fonts.no_glyph_warnings():
+        figure.savefig(buffer, format="svg", metadata=_SVG)
+    return buffer.getvalue()
+
+
 def inline_svg(figure: Figure, name: str, alt: str, caption: str) -> Drawing:
     """Returns the figure as inline SVG, which scales with the page.
 
