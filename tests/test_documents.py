@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 DOCUMENTS = (
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/architecture.md",
     "docs/experiments.md",
     "docs/fidelity.md",
     "docs/release.md",

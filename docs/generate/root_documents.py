@@ -17,8 +17,7 @@ LINK = re.compile(r"\[([^][]*)\]\(([^()\s#]+)(#[^()\s]*)?\)")
 def with_links_of_the_site(text: str) -> str:
     """Returns Markdown of the root with links that are relative to `docs/`.
 
-    A link with the name of a document, such as `SECURITY.md`, gets the page's name. A link to a
-    file that is no page of the site, such as a program, becomes its path.
+    A link to a file that is no page of the site, such as a program, becomes its path.
 
     Raises:
         ValueError: a link leads to a file that does not exist.
@@ -32,8 +31,7 @@ def with_links_of_the_site(text: str) -> str:
         if not (ROOT / path).exists():
             raise ValueError(f"A document links to {target}, which does not exist.")
         if path in PAGES:
-            name = label.removesuffix(".md").capitalize() if label == target else label
-            return f"[{name}]({PAGES[path]}{anchor})"
+            return f"[{label}]({PAGES[path]}{anchor})"
         if path.startswith("docs/"):
             return f"[{label}]({path.removeprefix('docs/')}{anchor})"
         return f"`{path}`"

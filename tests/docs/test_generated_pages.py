@@ -29,7 +29,7 @@ def test_an_unknown_generator_is_refused_with_the_choices():
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        ("see [SECURITY.md](SECURITY.md).", "see [Security](security.md)."),
+        ("see the [policy](SECURITY.md).", "see the [policy](security.md)."),
         ("the [rules](CONTRIBUTING.md#words)", "the [rules](contributing.md#words)"),
         ("[results](docs/results.md#x)", "[results](results.md#x)"),
         ("![a plot](docs/rehearsal.png)", "![a plot](rehearsal.png)"),
