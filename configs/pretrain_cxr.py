@@ -23,7 +23,8 @@ for norms and biases. `:released` has the release's own.
 The augmentations are compared by one run each, and the runs by `configs/ood_cxr.py:augmentations`:
 
     python pretrain/pretrain.py --config=configs/pretrain_cxr.py:no_blur \
-        --workdir=runs/pretrain-cxr-no-blur ...
+        --workdir=runs/pretrain-cxr-no-blur --config.checkpoint=bit:BiT-M-R50x1.npz \
+        --config.data=chexpert=/data/CheXpert-v1.0-small
 
 Arguments, several as `:micle,50x1`: a method, `:simclr`, `:micle` (two images of one patient as the
 two views), `:moco`, `:relic` or `:barlow_twins`, each with its own optimizer, rates, decay and

@@ -63,6 +63,9 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+_KINDS = {"f": "floating-point numbers", "i": "integers", "U": "text"}
+
+
 class NpzFile(Mapping[str, np.ndarray]):
     """The arrays of an NPZ file by name, each read from disk on access.
 
@@ -172,7 +175,7 @@ class NpzFile(Mapping[str, np.ndarray]):
 
         Args:
           name: of the array.
-          kind: of its elements, a letter as in `numpy.dtype.kind`, or several.
+          kind: of its elements, a letter as in `numpy.dtype.kind`, or several: f, i or U.
           shape: None stands for any length.
 
         Raises:
@@ -187,9 +190,10 @@ class NpzFile(Mapping[str, np.ndarray]):
         )
         if header.dtype.kind not in kind or not fits:
             lengths = ", ".join("any" if n is None else str(n) for n in shape)
+            kinds = " or ".join(_KINDS[letter] for letter in kind)
             raise DamagedNpz(
                 f"{name} has the shape {header.shape} and type {header.dtype}, expected the shape "
-                f"({lengths}) and a type of kind {kind}"
+                f"({lengths}) and {kinds}"
             )
         values = self[name]
         if header.dtype.kind == "f" and not np.isfinite(values).all():

@@ -138,7 +138,7 @@ def test_few_bytes_that_unpack_to_many(tmp_path):
     assert len(bomb) < 20_000
     message = reason(path, bomb, "x")
     assert message.endswith(
-        f" bytes unpack to {len(content):,}, more than {MAX_RATIO} times as many"
+        f" bytes unpack to {len(content):,}, more than 1 MiB and {MAX_RATIO} times as many"
     )
     # The header alone unpacks a few bytes, so that a wrong file is named as what it is.
     with NpzFile(path) as opened:
@@ -173,11 +173,20 @@ def test_expectations(tmp_path):
     with NpzFile(path) as opened:
         for arguments, expected in (
             (("none", "f", ()), "it has no array none"),
-            (("seconds", "i", ()), "seconds has the shape () and type float64"),
-            (("seconds", "f", (None,)), "seconds has the shape () and type float64"),
+            (
+                ("seconds", "Ui", ()),
+                "seconds has the shape () and type float64, expected the shape () and text or "
+                "integers",
+            ),
+            (
+                ("seconds", "f", (None,)),
+                "seconds has the shape () and type float64, expected the shape (any) and "
+                "floating-point numbers",
+            ),
             (
                 ("weights/kernel", "f", (3, 3)),
-                "weights/kernel has the shape (3, 4) and type float32",
+                "weights/kernel has the shape (3, 4) and type float32, expected the shape (3, 3) "
+                "and floating-point numbers",
             ),
             (("nan", "f", (2,)), "nan has NaN or infinity"),
             (("infinite", "f", (1, 1)), "infinite has NaN or infinity"),

@@ -46,7 +46,7 @@ def _define(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_bool(
-        "any_pixel_range",
+        "any-pixel-range",
         False,
         "Do not refuse images whose values cannot be in [0, 1]. The folder records it.",
         flag_values=values,
@@ -66,6 +66,7 @@ def _run(values: flags.FlagValues) -> None:
 
     sizes = [Architecture.parse(names.parse(name).architecture).parameters(True) for name in models]
     begin = time.monotonic()
+    any_range = values["any-pixel-range"].value
     with progress("Building", len(models)) as report:
         for done, name in enumerate(models, start=1):
             start = time.monotonic()
@@ -76,7 +77,7 @@ def _run(values: flags.FlagValues) -> None:
                 values.out,
                 command=shlex.join(sys.argv),
                 keep_graph=values.graph == "release",
-                pixel_range=pixel_range.ANY if values.any_pixel_range else pixel_range.CHECKED,
+                pixel_range=pixel_range.ANY if any_range else pixel_range.CHECKED,
                 overwrite=values.overwrite,
             )
             seconds = time.monotonic() - start

@@ -180,6 +180,7 @@ def test_a_directory_that_another_process_prepares_is_left_to_it(chexpert, tmp_p
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.guarantee
 def test_a_killed_process_leaves_no_data_set(datasets, tmp_path):
     command = [sys.executable, "-c", KILLED, datasets["csv"] / "manifest.csv", tmp_path / "out"]
     assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL

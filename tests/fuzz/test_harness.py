@@ -3,6 +3,8 @@
 import harness
 import pytest
 
+pytestmark = pytest.mark.guarantee
+
 FAULTS = {
     "raising": "IndexError: no body",
     "looping": "more than 0.3 s",
@@ -29,7 +31,6 @@ def test_a_failing_input_is_reduced_and_saved(tmp_path):
     assert 3 < len(contents) < 20
 
 
-@pytest.mark.guarantee
 @pytest.mark.parametrize("name", [name for name in FAULTS if name != "raising"])
 def test_every_fault_is_found(name, tmp_path, monkeypatch):
     monkeypatch.setattr(harness, "WAITS", 3.0)

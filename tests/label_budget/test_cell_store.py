@@ -39,9 +39,17 @@ def test_a_cell_comes_back(cells):
     ("values", "read", "fault"),
     [
         ({"scores": np.full((3, 2), np.nan)}, "__getitem__", "(scores has NaN or infinity)"),
-        ({"scores": np.array("x")}, "__getitem__", "(scores has the shape () and type <U1)"),
+        (
+            {"scores": np.array("x")},
+            "__getitem__",
+            "(scores has the shape () and type <U1, expected ",
+        ),
         ({"seconds": np.array(np.nan)}, "seconds", "(seconds has NaN or infinity)"),
-        ({"seconds": np.array("1")}, "seconds", "(seconds has the shape () and type <U1)"),
+        (
+            {"seconds": np.array("1")},
+            "seconds",
+            "(seconds has the shape () and type <U1, expected ",
+        ),
         ({"choice": "{"}, "choice", "choice in "),
         ({"choice": "[]"}, "choice", "choice in "),
         (

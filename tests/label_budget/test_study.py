@@ -432,6 +432,7 @@ class FakeArm:
         return Adapted(scores, Choice(names, (0.5, 0.6, None), 1))
 
 
+@pytest.mark.guarantee
 def test_draws_start_from_several_in_distribution_trainings_in_turn(
     study_config, tmp_path, monkeypatch
 ):

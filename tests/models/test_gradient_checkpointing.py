@@ -138,6 +138,7 @@ def test_without_training_there_is_nothing_of_it_in_the_graph():
     assert operations(True) == operations(False)
 
 
+@pytest.mark.guarantee
 def test_exports_and_evaluations_never_use_it():
     def operations(gradient_checkpointing):
         model = backbone(gradient_checkpointing)

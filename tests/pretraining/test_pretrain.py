@@ -118,6 +118,7 @@ def test_a_finished_run_is_not_repeated(pretrained, pretraining, caplog):
     assert "is finished" in caplog.text
 
 
+@pytest.mark.guarantee
 def test_an_interrupted_run_with_a_probe_resumes(pretraining, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

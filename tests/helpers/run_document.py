@@ -1,0 +1,163 @@
+"""Runs the commands and statements that a document shows, in order, in one process.
+
+    python tests/helpers/run_document.py DOCUMENT FOLDER
+
+The folder is made: it has the scripts of the checkout, and what `document_data` makes in the places
+that the document names. Trainings are shortened by further options, and large networks replaced by
+a tiny one; everything else is run as it is written. The process ends at the first failure, with
+status 1 and the place in the document.
+"""
+
+import importlib
+import os
+import pathlib
+import re
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import document_commands
+import ml_collections
+from document_commands import ROOT, Block
+
+from remedis.cli import tensorflow_start
+
+tensorflow_start.hush()  # before TensorFlow is imported
+
+import document_data  # noqa: E402
+
+# Appended to the options of a job. Length: see `_LENGTH`.
+SHORT = {
+    "finetune": (
+        *("--config.image_size=32", "--config.batch_size=8", "--config.accumulate=1"),
+        *("--config.steps=2", "--config.resamples=40"),
+    ),
+    "pretrain": (
+        *("--config.image_size=32", "--config.batch_size=8", "--config.accumulate=1"),
+        *("--config.steps=2",),
+    ),
+    "ood-curves": (
+        *("--config.image_size=32", "--config.budgets=0, 50%", "--config.seeds=2"),
+        *("--config.id_trainings=1", "--config.resamples=40"),
+        *("--config.select=learning_rate=0.1",),
+        *(
+            f"--config.{side}.{key}"
+            for side in ("id", "ood")
+            for key in ("steps=2", "batch_size=8")
+        ),
+    ),
+}
+# Keys that state the length of a training; one of them may be set.
+_LENGTH = re.compile(r"--config\.(?:id\.|ood\.)?(?:steps|epochs|examples|warmup|warmup_epochs)=")
+_ABOUT_DATA = re.compile(r"^(?:id\.|ood\.)?(?:labels|source_options|splits\.\w+|stratify)$")
+_NETWORK = re.compile(r"\bscratch:[\w.-]+")
+_DATA = re.compile(r"(?<![\w/.])/data(?=/)")
+
+
+def main() -> int:
+    """Runs a document; see the docstring of this file."""
+    document, world = sys.argv[1], pathlib.Path(sys.argv[2])
+    _furnish(world)
+    os.chdir(world)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in document_commands.blocks(document):
+        document_data.make(block.text, world)
+        print(f"===== {document}, line {block.line}", flush=True)
+        try:
+            run(block, world, names)
+        except BaseException as error:
+            traceback.print_exc()
+            print(f"FAILED {document}, line {block.line}: {type(error).__name__}: {error}")
+            return 1
+    return 0
+
+
+def run(block: Block, world: pathlib.Path, names: dict[str, object]) -> None:
+    """Runs a block of a document; `names` are those that its statements define and use."""
+    if block.language == "python":
+        text = _DATA.sub(f"{world}/data", block.text)
+        exec(compile(text, f"line {block.line}", "exec"), names)
+        return
+    for words in document_commands.commands(block):
+        print("$", *words, flush=True)
+        run_command([_DATA.sub(f"{world}/data", word) for word in words])
+
+
+def run_command(written: Sequence[str]) -> None:
+    """Runs one command, if it is of this project.
+
+    Raises:
+      AssertionError: it ends with another status than 0.
+    """
+    from remedis.cli import UNWELL
+    from remedis.cli import main as remedis
+
+    words = document_commands.ours(written)
+    if words is None:
+        print("(not a command of this project)")
+        return
+    if words[0] in SHORT:
+        words = shortened(words)
+    if words[0] == "build":
+        folder = pathlib.Path("saved_models") / _option(words, "--model")
+        assert folder.is_dir(), "documents build what `document_data` has made"
+        return
+    status = remedis(words)
+    # Findings on made-up data are no failure.
+    assert status == 0 or (words[0] == "doctor" and status == UNWELL), f"status {status}"
+
+
+def shortened(words: Sequence[str]) -> list[str]:
+    """Returns the words of a job's command with options that make it short."""
+    options = SHORT[words[0]]
+    keys = tuple(option.partition("=")[0] + "=" for option in options)
+    kept = [word for word in words if not word.startswith(keys) and not _LENGTH.match(word)]
+    kept = [_NETWORK.sub(f"scratch:{document_data.TINY}", word) for word in kept]
+    return [*kept, *of_rehearsal(kept), *options]
+
+
+def of_rehearsal(words: Sequence[str]) -> list[str]:
+    """Returns options for what made-up data lack, unless the words of a job's command have them.
+
+    They do not show all labels, and their slides are small: the rehearsal of the config knows.
+    """
+    name, _, argument = _option(words, "--config").partition(":")
+    module = importlib.import_module(f"configs.{pathlib.Path(name).stem}")
+    usual = _flat(module.get_config(argument or None))
+    made_up = _flat(module.get_config(f"{argument},rehearsal" if argument else "rehearsal"))
+    return [
+        f"--config.{key}={value}"
+        for key, value in made_up.items()
+        if _ABOUT_DATA.search(key) and value != usual.get(key)
+        if not any(word.startswith(f"--config.{key}=") for word in words)
+    ]
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
+    """Returns the values of a config by their keys with dots."""
+    values: dict[str, object] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping | ml_collections.ConfigDict):
+            values |= _flat(value, f"{prefix}{key}.")
+        else:
+            values[f"{prefix}{key}"] = value
+    return values
+
+
+def _option(words: Sequence[str], name: str) -> str:
+    [value] = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+    return value
+
+
+def _furnish(world: pathlib.Path) -> None:
+    """Makes the working directory, with the scripts and configs of the checkout."""
+    world.mkdir(parents=True)
+    for name in ("configs", "finetune", "pretrain", "docs"):
+        (world / name).symlink_to(ROOT / name)
+    (world / "saved_models").mkdir()
+    (world / "saved_models" / "build.py").symlink_to(ROOT / "saved_models" / "build.py")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
