@@ -1,5 +1,6 @@
 """The built documentation site, once for all tests of it."""
 
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -23,10 +24,28 @@ class Site(NamedTuple):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Site:
-    """Returns the site after a strict build, which ends with an error at the first warning."""
-    folder = tmp_path_factory.mktemp("documentation") / "site"
+    """Returns the site after a strict build, which ends with an error at the first warning.
+
+    Processes that test together share one build.
+    """
+    temporary = tmp_path_factory.getbasetemp()
+    shared = temporary.parent if "PYTEST_XDIST_WORKER" in os.environ else temporary
+    folder, log = shared / "documentation" / "site", shared / "documentation" / "printed.txt"
+    folder.parent.mkdir(exist_ok=True)
+    with (shared / "documentation.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+        if not log.exists():
+            log.write_text(_build(folder), encoding="utf-8")
+    # The server's page for addresses that do not exist: nothing links to it.
+    paths = [path for path in sorted(folder.rglob("*.html")) if path.name != "404.html"]
+    pages = {str(path.relative_to(folder)): read_page(path) for path in paths}
+    return Site(folder, pages, log.read_text(encoding="utf-8"))
+
+
+def _build(folder: pathlib.Path) -> str:
+    """Builds the site, and returns what the build printed."""
     build = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "-d", str(folder)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(folder)],
         cwd=ROOT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "REMEDIS_DOCS": ""},
         stdout=subprocess.PIPE,
@@ -34,9 +53,4 @@ def site(tmp_path_factory) -> Site:
         text=True,
     )
     assert build.returncode == 0, build.stdout
-    # Nothing links to the server's page for addresses that do not exist. The example of a report is
-    # what a run writes, and no page of the site.
-    others = ("404.html", "example-report.html")
-    paths = [path for path in sorted(folder.rglob("*.html")) if path.name not in others]
-    pages = {str(path.relative_to(folder)): read_page(path) for path in paths}
-    return Site(folder, pages, build.stdout)
+    return build.stdout

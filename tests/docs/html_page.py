@@ -12,8 +12,12 @@ LOADED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-
 
 @dataclasses.dataclass
 class Page:
-    """Parts of one HTML page."""
+    """Parts of one HTML page.
 
+    A page that a generator wrote as HTML, such as a report, has no part of the theme.
+    """
+
+    themed: bool = True
     links: list[str] = dataclasses.field(default_factory=list)  # href of every <a>
     ids: set[str] = dataclasses.field(default_factory=set)
     images: list[dict[str, str]] = dataclasses.field(default_factory=list)  # attributes
@@ -23,12 +27,12 @@ class Page:
 
 
 class _Reader(html.parser.HTMLParser):
-    def __init__(self) -> None:
+    def __init__(self, themed: bool) -> None:
         super().__init__()
-        self.page = Page()
+        self.page = Page(themed)
         self.heading: list[str] | None = None
         self.in_style = False
-        self.in_content = False
+        self.in_content = not themed
 
     def handle_starttag(self, tag, attrs):
         values = {name: value or "" for name, value in attrs}
@@ -57,7 +61,7 @@ class _Reader(html.parser.HTMLParser):
             self.page.headings.append((int(tag[1]), "".join(self.heading).strip()))
             self.heading = None
         self.in_style &= tag != "style"
-        self.in_content &= tag != "article"
+        self.in_content &= tag != "article" or not self.page.themed
 
     def handle_data(self, data):
         if self.in_style:
@@ -68,8 +72,9 @@ class _Reader(html.parser.HTMLParser):
 
 def read_page(path: pathlib.Path) -> Page:
     """Returns the parts of an HTML file."""
-    reader = _Reader()
-    reader.feed(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    reader = _Reader(themed="data-md-color-scheme" in text)
+    reader.feed(text)
     return reader.page
 
 
