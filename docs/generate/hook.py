@@ -11,6 +11,7 @@ generators only; other pages of the navigation that do not exist are then placeh
 import importlib
 import os
 import pathlib
+import re
 import sys
 from typing import Any
 
@@ -20,6 +21,10 @@ from mkdocs.structure.files import File, Files
 
 ROOT = pathlib.Path(__file__).parents[2]
 GENERATORS = ("root_documents", "source_pages", "numbers_figures", "example_report")
+
+# Blocks of code are no match: they have tags inside.
+_INLINE_CODE = re.compile(r"<code>([^<]*)</code>")
+_OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z]\w*")
 
 
 def generate(names: tuple[str, ...]) -> dict[str, str | bytes]:
@@ -92,6 +97,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         for path in set(named_pages(config.nav)) - set(pages):
             files.append(File.generated(config, path, content=f"# {path}\n\nNot generated.\n"))
     return files
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Keeps the names of options in running text on one line.
+
+    Browsers break lines after hyphens, and `--` at the end of a line hides what it belongs to.
+    """
+
+    def unbroken(code: re.Match[str]) -> str:
+        text = _OPTION.sub(r'<span class="unbroken">\g<0></span>', code[1])
+        return f"<code>{text}</code>"
+
+    return _INLINE_CODE.sub(unbroken, html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

@@ -26,6 +26,13 @@ def test_an_unknown_generator_is_refused_with_the_choices():
         hook.chosen("root_documents,roots")
 
 
+def test_options_in_running_text_stay_on_one_line():
+    html = "<p><code>a-b --config.x=-1</code></p><pre><code><span>--x</span></code></pre>"
+    assert hook.on_page_content(html) == html.replace(
+        "--config", '<span class="unbroken">--config</span>'
+    )
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
