@@ -80,5 +80,5 @@ def read_page(path: pathlib.Path) -> Page:
 
 def addresses_in_css(text: str) -> list[str]:
     """Returns what a style sheet loads: the addresses of `url()` and of `@import`."""
-    found = re.findall(r"""(?:url\(\s*|@import\s+)["']?([^"')\s;]+)""", text)
+    found = re.findall(r"""(?:url\(\s*|@import\s+(?!url))["']?([^"')\s;]+)""", text)
     return [address for address in found if not address.startswith("data:")]
