@@ -20,7 +20,14 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 ROOT = pathlib.Path(__file__).parents[2]
-GENERATORS = ("root_documents", "source_pages", "numbers_figures", "example_report")
+GENERATORS = (
+    "root_documents",
+    "records",
+    "run_files",
+    "source_pages",
+    "numbers_figures",
+    "example_report",
+)
 
 # Blocks of code are no match: they have tags inside.
 _INLINE_CODE = re.compile(r"<code>([^<]*)</code>")

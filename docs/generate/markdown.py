@@ -1,5 +1,6 @@
 """Markdown of generated pages: tables, code and the prose of docstrings."""
 
+import html
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -8,6 +9,11 @@ from collections.abc import Iterable, Sequence
 def code(text: object) -> str:
     """Returns text as a code span for a cell of a table or a line; empty for no text."""
     return f"`{text}`" if str(text) else ""
+
+
+def breakable(name: str) -> str:
+    """Returns a path or another long name as code that breaks after its separators."""
+    return f"<code>{re.sub(r'(?<=[./_-])(?=.)', '<wbr>', html.escape(name))}</code>"
 
 
 def cell(text: str) -> str:

@@ -32,7 +32,16 @@ NOTE = (
 
 
 class JudgedSetRecord(TypedDict):
-    """One split in `judged.json`, of any version."""
+    """One split in `judged.json`, of any version.
+
+    Attributes:
+      split: name of the split, such as `test`; of a study `id/validation`, `id/test` or `ood/test`.
+      root: absolute path of the data's directory: the same patient id elsewhere may be of another
+        patient.
+      sha256: SHA-256 of each image file, each once; of the pixels where there is no such file.
+      patient_ids: ids of the patients, each once.
+      looks: hashes by which copies that were resized or encoded again are recognised.
+    """
 
     split: Name
     root: Line
@@ -42,8 +51,14 @@ class JudgedSetRecord(TypedDict):
 
 
 class JudgedRecord(TypedDict):
-    """`judged.json`. An empty or a shortened list must not pass for a run that judges nothing."""
+    """`judged.json`. An empty or a shortened list must not pass for a run that judges nothing.
 
+    Attributes:
+      note: a sentence on the content.
+      sets: one per split that chooses a model or tests it.
+    """
+
+    note: NotRequired[Line]
     sets: Annotated[list[JudgedSetRecord], Len(1)]
 
 

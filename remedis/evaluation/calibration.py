@@ -37,7 +37,17 @@ SCALES = (0.01, 100.0)
 
 
 class LabelFit(TypedDict, total=False):
-    """The fit of one label."""
+    """The fit of one label.
+
+    Attributes:
+      method: `none` where scale and offset are 1 and 0, else the method that fitted them.
+      data: name of the data of the fit, where the calibration of an export was fitted again; the
+        validation split if absent.
+      cases: patients whose label is known; images, if patients are unknown.
+      positives: patients with a positive image; images likewise.
+      negatives: patients with a negative image; images likewise.
+      prevalence: share of the images that are positive. None without images.
+    """
 
     method: Line
     data: Line
@@ -48,14 +58,28 @@ class LabelFit(TypedDict, total=False):
 
 
 class FittedOn(TypedDict, total=False):
-    """The cases of a fit."""
+    """The cases of a fit.
+
+    Attributes:
+      cases: patients with any known label; images, if patients are unknown.
+      labels: label -> its fit.
+    """
 
     cases: Count
     labels: dict[Name, LabelFit]
 
 
 class CalibrationRecord(TypedDict):
-    """`Calibration.to_json`, and `data` where an export was calibrated again."""
+    """`Calibration.to_json`, and `data` where an export was calibrated again.
+
+    Attributes:
+      scale: one value per label, in the order of the labels. Above 1 makes probabilities more
+        extreme, below 1 less.
+      offset: one value per label, in the order of the labels. It shifts the log odds.
+      fitted_on: the patients behind the fit.
+      data: name of the data of the fit, where an export was calibrated again. The validation split
+        if absent.
+    """
 
     method: Line
     scale: list[Annotated[Real, Gt(0)]]

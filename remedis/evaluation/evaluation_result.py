@@ -78,7 +78,7 @@ class Result:
         balanced_accuracy and top_3_accuracy of multi_class; youden/sensitivity, /specificity,
         /ppv, /npv and the same for target_sensitivity if there are thresholds.
       thresholds: thresholds of these metrics.
-      task: multi_label or multi_class.
+      task: `multi_label` or `multi_class`.
       weighting: of the AUROC, `images` or `patients`, as for `evaluate`.
       images: number of images scored.
       resamples: number of resamples, the same ones for all labels and metrics.

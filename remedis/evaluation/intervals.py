@@ -40,6 +40,8 @@ Floats = npt.NDArray[np.float64]
 
 
 class _Estimate(TypedDict):
+    """`Estimate.to_json`, of any version."""
+
     value: Real | None
     low: Real | None
     high: Real | None
@@ -52,7 +54,6 @@ class _Estimate(TypedDict):
     reason: NotRequired[Line | None]
 
 
-# `Estimate.to_json`, of any version.
 EstimateRecord = Annotated[
     _Estimate,
     Expect(

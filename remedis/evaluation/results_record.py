@@ -1,187 +1,112 @@
-"""Kinds of `results.json` of runs and evaluations, of every version, and their reading."""
+"""Kinds of `results.json` of runs and evaluations, of every version, and their reading.
+
+The page "Fields of results.json" is made from the `Attributes`, as `evaluated_record` describes.
+"""
 
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le, Len
+from annotated_types import Ge, Le
 from typing_extensions import NotRequired, Required, TypedDict
 
 from remedis import files, json_records
 from remedis.evaluation.calibration import CalibrationRecord
-from remedis.evaluation.evaluation_result import MetricRecord
-from remedis.evaluation.intervals import MAX_RESAMPLES, EstimateRecord
-from remedis.evaluation.thresholds import KINDS, ThresholdsRecord
-from remedis.json_records import Count, Expect, Line, Name, Object, Real
+from remedis.evaluation.evaluated_record import EvaluatedRecord
+from remedis.evaluation.thresholds import ThresholdsRecord
+from remedis.json_records import Count, Expect, Line, Name, Real
 from remedis.zoo.provenance import ProvenanceRecord
 
 FILE = "results.json"
 ADVICE = "remove it and run the same command again, which writes it"
 
 
-class Gap(TypedDict):
-    """The largest difference between groups."""
+class MeaningRecord(TypedDict):
+    """`remedis.data.label_policies.Meaning.to_json`."""
 
-    value: Real
-    low: Real
-    high: Real
-
-
-class Groups(TypedDict):
-    """The metrics of each group of one column, for one label or the mean."""
-
-    groups: Annotated[
-        dict[Line, dict[Name, EstimateRecord]],
-        Len(1),
-        Expect(
-            "groups of the same metrics, the AUROC among them",
-            lambda of: all("auroc" in one and list(one) == list(_first(of)) for one in of.values()),
-        ),
-    ]
-    gaps: Annotated[dict[Name, Gap | None], Expect("a gap of the AUROC", lambda of: "auroc" in of)]
-
-
-class Ties(TypedDict):
-    """Images of a label whose score another image of the other class has."""
-
-    images: Count
-
-
-class UncertainLabel(TypedDict):
-    """The AUROC of one label for each policy of uncertain labels."""
-
-    patients: Count
-    ignore: EstimateRecord
-    zeros: EstimateRecord
-    ones: EstimateRecord
-
-
-class UncertainMean(TypedDict):
-    """The mean AUROC over labels for each policy of uncertain labels."""
-
-    ignore: EstimateRecord
-    zeros: EstimateRecord
-    ones: EstimateRecord
-
-
-class UncertainLabels(TypedDict):
-    """See `remedis.evaluation.uncertain_labels.three_ways`."""
-
-    labels: dict[Name, UncertainLabel]
-    mean: UncertainMean
-    averaged: list[Name]
-
-
-class Nested(TypedDict):
-    """See `remedis.evaluation.nested_bootstrap.nested_intervals`."""
-
-    note: Line
-    metrics: dict[Name, MetricRecord]
-
-
-class _Evaluated(MetricRecord):
-    left_out: list[Name]
-    metrics: dict[Name, MetricRecord]
-    thresholds: ThresholdsRecord | None
-    images: Count
-    resamples: Annotated[int, Ge(0), Le(MAX_RESAMPLES)]
-    seed: Annotated[int, Ge(0)]
-    note: Line
-    task: NotRequired[Line]
-    weighting: NotRequired[Line]
-    subgroups: NotRequired[dict[Name, Annotated[dict[Name, Groups], Len(1)]] | None]
-    ties: NotRequired[dict[Name, Ties]]
-    warnings: NotRequired[list[Line]]
-    label_notes: NotRequired[list[Line]]
-    choice_notes: NotRequired[list[Line]]
-    uncertain_labels: NotRequired[UncertainLabels]
-    nested: NotRequired[Nested | None]
-
-
-def _first(of: Mapping[Any, Any]) -> Any:
-    return next(iter(of.values()))
-
-
-def _named(of: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Returns every mean over labels: that of the AUROC, of the metrics and of nested intervals."""
-    return [of, *of["metrics"].values(), *_nested(of).values()]
-
-
-def _nested(of: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (of.get("nested") or {"metrics": {}})["metrics"]
-    return found
-
-
-def _has_rates(of: Mapping[str, Any]) -> bool:
-    rates = [f"{kind}/{rate}" for kind in KINDS for rate in ("sensitivity", "specificity")]
-    among = [of["metrics"]] * bool(of["thresholds"]) + [_nested(of)] * bool(_nested(of))
-    return all(name in metrics and metrics[name]["labels"] for metrics in among for name in rates)
-
-
-# `evaluate_table`, of every version. Reports need all of this.
-EvaluatedRecord = Annotated[
-    _Evaluated,
-    Expect(
-        "labels, those that are left out among them",
-        lambda of: of["labels"] and set(of["left_out"]) <= set(of["labels"]),
-    ),
-    Expect(
-        "the average precision of the labels",
-        lambda of: of["metrics"].get("average_precision", {}).get("labels"),
-    ),
-    Expect(
-        "metrics that are averaged over labels of the AUROC",
-        lambda of: all(set(metric["averaged"]) <= set(of["labels"]) for metric in _named(of)),
-    ),
-    Expect(
-        "metrics of the labels of the AUROC",
-        # Top-k accuracies have no labels: they are one number for all classes.
-        lambda of: all(
-            not metric["labels"] or set(metric["labels"]) == set(of["labels"])
-            for metric in _named(of)
-        ),
-    ),
-    Expect(
-        "top-k accuracies for a k of at most 9999",
-        lambda of: not any(re.fullmatch(r"top_\d{5,}_accuracy", name) for name in of["metrics"]),
-    ),
-    Expect("a sensitivity and a specificity of each kind of threshold", _has_rates),
-    Expect(
-        "thresholds of the labels of the AUROC",
-        lambda of: (
-            not of["thresholds"]
-            or all(set(of["thresholds"][kind]) == set(of["labels"]) for kind in KINDS)
-        ),
-    ),
-]
+    uncertain: Line
+    unmentioned: Line
+    unlabelled: Line
 
 
 class Data(TypedDict, total=False):
-    """The data of a run."""
+    """The data of a fine-tuning run or an evaluation.
+
+    Attributes:
+      source: the directory or the table of the data, as it was given.
+      counts: split -> `images`, `patients`, `studies` (if known), and the images that are positive
+        for each label.
+      policies: label -> what its `uncertain` and `unmentioned` values counted as, in training.
+      evaluation_policies: what label values other than 1 and 0 count as in validation and test.
+      label_notes: split -> sentences on labels that are not plainly 1 or 0. Runs only.
+      bad_images: number of images that were left out, since they cannot be read. Runs only.
+      unchecked: sentences on leaks between splits that could not be looked for. Runs only.
+      seen_by_checkpoint: sentences on test images that the checkpoint may have been trained on.
+        Runs only.
+      warning: a sentence if the model has seen some of the images, or may have; else empty.
+        Evaluations only.
+    """
 
     source: Line
     counts: dict[Name, dict[Name, Count]]
     policies: dict[Name, dict[Name, Line]]
+    evaluation_policies: MeaningRecord
+    label_notes: dict[Name, list[Line]]
     bad_images: Count
     unchecked: list[Line]
     seen_by_checkpoint: list[Line]
     warning: Line
-    labels_used: bool
-    images: Count
-    patients: Count
-    sources: Object
+
+
+class ScheduleRecord(TypedDict, total=False):
+    """The length and the learning rate of a training.
+
+    Attributes:
+      kind: `hyperrule`, `cosine`, `step` or `constant`.
+      steps: length of the training, in steps.
+      warmup: steps at the start in which the rate rises from 0.
+      learning_rate: after the warm-up.
+      drops: shares of the steps after which the rate falls to a tenth.
+      mixup: parameter of the beta distribution of MixUp; 0 without MixUp.
+    """
+
+    kind: Line
+    steps: Count
+    warmup: Count
+    learning_rate: Real
+    drops: list[Annotated[float, Ge(0), Le(1)]]
+    mixup: Real
 
 
 class Selection(TypedDict, total=False):
-    """The labels that chose the checkpoint."""
+    """The labels that chose the checkpoint, or the penalties of a linear probe.
 
+    Attributes:
+      labels: labels whose mean AUROC on validation chose. Empty if the loss chose.
+      left_out: labels with fewer than 5 positive or negative patients in validation.
+      estimable: whether the AUROC of any label is estimable on validation. If not, the choice is
+        unreliable.
+      note: the same as a sentence.
+    """
+
+    labels: list[Name]
+    left_out: list[Name]
+    estimable: bool
     note: Line
 
 
 class Tuning(TypedDict):
-    """The candidates of `config.select`."""
+    """The candidates of `config.select`.
 
+    Attributes:
+      grid: the text of `config.select`.
+      names: candidates, in the order in which ties are broken.
+      scores: of each candidate on validation, higher is better: the mean AUROC, or minus the loss.
+        None for a training that diverged.
+      chosen: index of the chosen candidate, from 0.
+    """
+
+    grid: NotRequired[Line]
     names: list[Line]
     scores: list[Real | None]
     chosen: Count
@@ -196,7 +121,48 @@ TuningRecord = Annotated[
 ]
 
 
+class Probe(TypedDict, total=False):
+    """The solution of a linear probe.
+
+    Attributes:
+      penalties: label -> strength of the L2 penalty that was chosen.
+      converged: whether the solver found the minimum. If not, take the numbers with care.
+    """
+
+    penalties: dict[Name, Real]
+    converged: bool
+
+
 class _Results(TypedDict, total=False):
+    """The result of a fine-tuning run or an evaluation.
+
+    Attributes:
+      random_weights: whether the model started from weights that were never trained. Its numbers
+        then say nothing about pretraining.
+      checkpoint: the weights that a run started from, or the model that was evaluated.
+      title: of the report. Evaluations only.
+      model: folder of the exported classifier. Evaluations of a model on data only.
+      task: `multi_label`, one yes or no per label, or `multi_class`, one class per image.
+      split: the split that was evaluated; the result has its name. Evaluations only.
+      data: the images and labels.
+      preprocess: specification of the image operations: `train` and `evaluation` of a run,
+        `evaluation` of an evaluation.
+      schedule: of the training. Absent after a linear probe (`method=probe`).
+      steps: training steps that were made. Absent after a linear probe.
+      best_step: the step whose weights were kept, chosen on validation. Absent after a linear
+        probe.
+      selection: what chose the weights on validation.
+      probe: of a linear probe (`method=probe`) only.
+      tuning: absent unless `config.select` names several candidates.
+      calibration: the map from logits to probabilities, fitted on validation. Absent in an
+        evaluation of a model on data; `choice_notes` name it there.
+      thresholds: chosen on validation, as in the result of each split.
+      train: of the training split. No run of this version writes it.
+      validation: of the validation split. It chose the weights, so its numbers look better than
+        they are.
+      test: of the test split: the numbers to report.
+    """
+
     random_weights: Required[bool]
     checkpoint: ProvenanceRecord
     title: Line
@@ -205,9 +171,11 @@ class _Results(TypedDict, total=False):
     split: Name
     data: Data
     preprocess: dict[Name, Line | None]
+    schedule: ScheduleRecord
     steps: Count
     best_step: Count
     selection: Selection
+    probe: Probe
     tuning: TuningRecord
     calibration: CalibrationRecord
     thresholds: ThresholdsRecord | None
@@ -231,18 +199,73 @@ ResultsRecord = Annotated[
 ]
 
 
+class UnlabelledSource(TypedDict, total=False):
+    """The images of one source.
+
+    Attributes:
+      images: number of images that are used.
+      patients: number of their patients.
+      left_out: reason -> number of images that are not used.
+    """
+
+    images: Count
+    patients: Count
+    left_out: dict[Line, Count]
+
+
+class UnlabelledData(TypedDict, total=False):
+    """The images of a pretraining, also in its `leaks.json`.
+
+    Attributes:
+      labels_used: false: no label takes part in the training.
+      images: number of images that are used.
+      patients: number of their patients, as far as these are known.
+      sources: name of the source -> its images.
+      bad_images: number of images that were left out, since they cannot be read.
+      unchecked: sentences on test images that may be among the images.
+    """
+
+    labels_used: bool
+    images: Count
+    patients: Count
+    sources: dict[Name, UnlabelledSource]
+    bad_images: Count
+    unchecked: list[Line]
+
+
 # The probes of a pretraining at one step.
 ProbeRow = TypedDict(
     "ProbeRow",
     {"step": Count, "probe/linear_auroc": Real | None, "probe/knn_auroc": Real | None},
 )
+ProbeRow.__doc__ = """The probes of a pretraining at one step.
+
+    Attributes:
+      step: of the training; 0 before it.
+      probe/linear_auroc: mean AUROC on validation of a logistic regression on the features.
+      probe/knn_auroc: mean AUROC on validation of the nearest neighbours of the features.
+    """
 
 
 class _Pretraining(TypedDict):
+    """The result of a pretraining.
+
+    Attributes:
+      name: of the export.
+      method: the self-supervised method, such as `simclr`.
+      checkpoint: the weights that the training started from.
+      data: the images.
+      preprocess: specification of the image operations that make the two views of an image.
+      steps: training steps that were made.
+      best_step: the step whose weights were exported: the best by the probe, or the last without
+        one.
+      probe: what the probe measured, per step. Empty without `config.probe`.
+    """
+
     name: Line
     method: Line
     checkpoint: ProvenanceRecord
-    data: NotRequired[Data]
+    data: NotRequired[UnlabelledData]
     preprocess: NotRequired[Line]
     steps: Count
     best_step: Count

@@ -41,7 +41,13 @@ Values = dict[Name, Real | None]  # label -> threshold
 
 
 class ChosenOn(TypedDict, total=False):
-    """The data that the thresholds of a label were chosen on."""
+    """The data that the thresholds of a label were chosen on.
+
+    Attributes:
+      data: name of the data, such as `validation`.
+      positives: patients with a positive image.
+      negatives: patients with a negative image.
+    """
 
     data: Required[Line]
     positives: Count
@@ -49,6 +55,12 @@ class ChosenOn(TypedDict, total=False):
 
 
 class _Thresholds(TypedDict):
+    """`Thresholds.to_json`, of any version.
+
+    Attributes:
+      chosen_on: label -> the data that its thresholds were chosen on. None if not recorded.
+    """
+
     youden: Values
     target_sensitivity: Values
     target: Annotated[float, Gt(0), Le(1)]
@@ -64,7 +76,6 @@ def _of_same_labels(of: Mapping[str, Any]) -> bool:
     )
 
 
-# `Thresholds.to_json`, of any version.
 ThresholdsRecord = Annotated[_Thresholds, Expect("thresholds of the same labels", _of_same_labels)]
 
 

@@ -111,7 +111,11 @@ class Grid:
 
 
 class CandidateRecord(TypedDict):
-    """The result of one candidate; a training that diverged has no score."""
+    """The result of one candidate.
+
+    Attributes:
+      score: on validation, higher is better. None for a training that diverged.
+    """
 
     score: Real | None
 

@@ -1,4 +1,8 @@
-"""Kinds of a study's `summary.json` and `ood_sets.json`, of every version, and their reading."""
+"""Kinds of a study's `summary.json` and `ood_sets.json`, of every version, and their reading.
+
+The page "Fields of summary.json" is made from the `Attributes`, as
+`remedis.evaluation.evaluated_record` describes.
+"""
 
 import pathlib
 import re
@@ -10,8 +14,22 @@ from typing_extensions import NotRequired, TypedDict
 
 from remedis import files, json_records
 from remedis.data.checks.leaks import LeaksRecord
-from remedis.evaluation.intervals import MAX_RESAMPLES, EstimateRecord
+from remedis.evaluation.intervals import MAX_RESAMPLES
 from remedis.json_records import Count, Expect, Line, Name, Real
+from remedis.label_budget.study_numbers import (
+    Answer,
+    Gap,
+    InDistribution,
+    Level,
+    Paired,
+    Placebo,
+    Point,
+    Primary,
+    Reference,
+    Share,
+    Uncertain,
+    of_one_version,
+)
 from remedis.zoo.provenance import ProvenanceRecord
 
 FILE = "summary.json"
@@ -20,193 +38,17 @@ _ADVICE = (
     "remove it and run finetune/ood_curves.py with this --workdir again, which writes it from the "
     "finished cells"
 )
-Share = Annotated[float, Ge(0), Le(1)]
 Metric = Annotated[Line, Expect("a metric of studies", lambda of: not re.search("[0-9]{6}", of))]
 
 
-class Interval(TypedDict):
-    """A number with its interval; null where there is none, or where it is open."""
-
-    value: Real | None
-    low: Real | None
-    high: Real | None
-
-
-class Ends(TypedDict):
-    """A number with both ends of its interval."""
-
-    value: Real
-    low: Real
-    high: Real
-
-
-class Point(TypedDict):
-    """An arm at one number of patients."""
-
-    arm: Name
-    mode: Name
-    patients: Count
-    images: Count
-    mean: EstimateRecord
-    labels: dict[Name, EstimateRecord]
-    per_seed: NotRequired[list[Real | None]]
-
-
-class Reference(TypedDict):
-    """The baseline with all patients."""
-
-    mode: Name
-    arm: Name
-    patients: Count
-    mean: EstimateRecord
-    above_chance: NotRequired[bool]
-
-
-class InDistribution(TypedDict):
-    """An arm at the first hospital."""
-
-    arm: Name
-    mode: Name
-    mean: EstimateRecord
-
-
-class Extrapolation(TypedDict):
-    """Patients beyond those that were measured, or why there is no such number."""
-
-    patients: Interval | None
-    missing: Line | None
-
-
-class Cost(TypedDict, total=False):
-    """Cost of labelling."""
-
-    minutes: Real | None
-    price: Real | None
-
-
-class Answer(TypedDict):
-    """What an arm needs to reach a level; version 0.1 has `extrapolated` and no `fold_missing`."""
-
-    arm: Name
-    mode: Name
-    target: Line
-    level: Real | None
-    patients: Interval | None
-    status: Line
-    at_least: Real | None
-    share_reached: Share | None
-    fold: Interval | None
-    extrapolated: NotRequired[bool]
-    cost: NotRequired[Cost | None]
-    share_of_gain: NotRequired[Real | None]
-    headline: NotRequired[bool]
-    level_lowered: NotRequired[bool]
-    arm_above_chance: NotRequired[bool]
-    baseline_above_chance: NotRequired[bool]
-    baseline_patients: NotRequired[Interval | None]
-    ratio: NotRequired[Interval | None]
-    fold_missing: NotRequired[Line | None]
-    extrapolation: NotRequired[Extrapolation | None]
-
-
-# Keys that answers of 0.1 lack.
-_LATER = (
-    *("share_of_gain", "headline", "arm_above_chance", "baseline_above_chance", "ratio"),
-    *("baseline_patients", "extrapolation"),
-)
-
-
-def _of_one_version(answer: Mapping[str, Any]) -> bool:
-    """Returns whether an answer has the keys of this version, or those of 0.1."""
-    if "fold_missing" in answer:
-        return all(key in answer for key in _LATER)
-    return "extrapolated" in answer
-
-
-class Paired(TypedDict):
-    """The difference of two arms."""
-
-    mode: Name
-    patients: Count
-    arm: Name
-    against: Name
-    difference: Interval
-    p: Share | None
-    p_adjusted: NotRequired[Share | None]
-    primary: NotRequired[bool]
-
-
-class Recovered(TypedDict):
-    """The share of the gap that an arm recovers with a number of patients."""
-
-    patients: Count
-    share: Interval | None
-    missing: NotRequired[Line | None]
-
-
-class Gap(TypedDict):
-    """The loss of an arm from the first hospital to the second."""
-
-    arm: Name
-    mode: Name
-    id: EstimateRecord
-    zero_shot: EstimateRecord
-    gap: Interval
-    recovered: list[Recovered]
-
-
-class Level(TypedDict):
-    """A level to reach."""
-
-    mode: Name
-    arm: Name
-    share_of_gain: Real
-    headline: bool
-    level: Interval
-    gain: Interval
-    above_chance: bool
-    gains: bool
-
-
-class Placebo(TypedDict):
-    """Ratios of arms that are the same."""
-
-    mode: Name
-    arm: Name
-    splits: Count
-    ratio: Interval | None
-    share_twofold: Share | None
-    share_multiples: Share | None
-    missing: Line | None
-
-
-class Primary(TypedDict):
-    """The comparison that the config states."""
-
-    arm: Name
-    against: Name
-    mode: Name
-    patients: Count
-    labels: list[Name]
-    difference: Interval
-    p: Share | None
-
-
-class Uncertain(TypedDict):
-    """The AUROC of an arm for each policy of uncertain labels."""
-
-    arm: Name
-    mode: Name
-    patients: Count
-    images: Count
-    labels: list[Name]
-    ignore: EstimateRecord
-    zeros: EstimateRecord
-    ones: EstimateRecord
-
-
 class CandidateOfCells(TypedDict):
-    """How often a candidate was chosen."""
+    """How often a candidate was chosen.
+
+    Attributes:
+      candidate: its name; `step 0` is the model before it adapts.
+      score: mean over the cells of its score on validation. None if no cell could rank it.
+      chosen: number of cells that chose it.
+    """
 
     candidate: Line
     score: Real | None
@@ -214,7 +56,14 @@ class CandidateOfCells(TypedDict):
 
 
 class Training(TypedDict):
-    """The choice of the settings of one in-distribution training."""
+    """The choice of the settings of one in-distribution training.
+
+    Attributes:
+      training: its number, from 0.
+      penalties: label -> chosen penalty, of a probe.
+      chosen: name of the chosen candidate, of fine-tuning.
+      scores: candidate -> score on validation, of fine-tuning. None for one that diverged.
+    """
 
     training: Count
     penalties: NotRequired[dict[Name, Real]]
@@ -223,7 +72,15 @@ class Training(TypedDict):
 
 
 class TunedArm(TypedDict):
-    """The choices of an arm."""
+    """The choices of an arm.
+
+    Attributes:
+      ood: the candidates in the cells, which adapt at the second hospital.
+      cells: number of these cells.
+      unranked: cells in which validation could not rank the candidates.
+      unrecorded: cells of an earlier version, which kept no record.
+      id: the trainings at the first hospital.
+    """
 
     ood: list[CandidateOfCells]
     cells: Count
@@ -233,8 +90,17 @@ class TunedArm(TypedDict):
 
 
 class TuningOfMode(TypedDict):
-    """The tuning of all arms in one mode."""
+    """The tuning of all arms in one mode.
 
+    Attributes:
+      grid: the text of `config.select`, or the penalties of probes.
+      budget: number of candidates, as a sentence. It is the same for every arm.
+      candidates: their names.
+      arms: arm -> its choices.
+      rule: how a candidate is chosen, as sentences.
+    """
+
+    grid: NotRequired[str]
     budget: Line
     candidates: list[Line]
     arms: dict[Name, TunedArm]
@@ -242,7 +108,13 @@ class TuningOfMode(TypedDict):
 
 
 class StudyArm(TypedDict):
-    """An arm of a study."""
+    """An arm of a study.
+
+    Attributes:
+      checkpoint: as the config names it.
+      random_weights: whether its weights were never trained before the study.
+      provenance: of its weights.
+    """
 
     checkpoint: Line
     random_weights: bool
@@ -250,7 +122,16 @@ class StudyArm(TypedDict):
 
 
 class Hospital(TypedDict):
-    """The data of one hospital."""
+    """The data of one hospital.
+
+    Attributes:
+      name: of the hospital, as reports show it.
+      source: kind of the data, such as `chexpert` or `csv`.
+      counts: split -> `images`, `patients`, `studies` (if known), and the images that are positive
+        for each label.
+      leaks: the comparison of its splits.
+      label_notes: sentences on what uncertain and empty labels of its test set count as.
+    """
 
     name: Line
     source: Line
@@ -263,14 +144,27 @@ class Hospital(TypedDict):
 
 
 class Hospitals(TypedDict):
-    """The data of both hospitals."""
+    """The data of both hospitals.
+
+    Attributes:
+      id: the first, where models are trained (in distribution).
+      ood: the second, where they adapt (out of distribution).
+    """
 
     id: Hospital
     ood: Hospital
 
 
 class BudgetOfStudy(TypedDict):
-    """A number of labelled patients."""
+    """A number of labelled patients.
+
+    Attributes:
+      budget: its text in `config.budgets`, such as `10%`.
+      patients: labelled patients.
+      images: their images, mean over the draws.
+      positives: label -> patients with a positive image, mean over the draws.
+      left_out: why no model was trained for it. None if some were.
+    """
 
     budget: Name
     patients: Count
@@ -280,13 +174,59 @@ class BudgetOfStudy(TypedDict):
 
 
 class Cells(TypedDict):
-    """Numbers of trained models."""
+    """Numbers of trained models.
+
+    Attributes:
+      done: finished models.
+      planned: all models of the study.
+    """
 
     done: Count
     planned: Count
 
 
 class _Summary(TypedDict):
+    """The result of a study.
+
+    Attributes:
+      title: of the report.
+      rehearsal: whether the images are made up. The numbers then say nothing about medicine.
+      command: the command line, with full paths.
+      created: date, as YYYY-MM-DD.
+      labels: of the test set, in the order of the outputs.
+      task: `multi_label` or `multi_class`.
+      metric: name of the metric of all curves: `mean AUROC`, or such as `top-3 accuracy`.
+      chance: the metric of scores that say nothing, at the second hospital.
+      id_chance: the same at the first hospital.
+      interval: how the intervals are made, as a phrase.
+      seeds: draws of patients per budget.
+      resamples: draws of patients and seeds behind the intervals of answers.
+      baseline: name of the arm that the others are compared with.
+      modes: how arms adapt: `probe`, `finetune` or both.
+      arms: arm -> its checkpoint.
+      trainings: mode -> trainings of each arm at the first hospital.
+      too_few_seeds: whether there are too few seeds for any multiple.
+      data: of both hospitals.
+      between: the comparison of the images of both hospitals.
+      budgets: numbers of labelled patients.
+      points: the learning curves.
+      id: the arms at the first hospital.
+      reference: the baseline with all patients, per mode.
+      levels: what there is to reach.
+      answers: patients that an arm needs, per arm, mode and level. The headline answers are those
+        with `headline`.
+      placebo: how often two equal arms would seem to differ, per mode.
+      primary: the comparison of `config.primary`. None without one.
+      paired: differences of all pairs of arms.
+      adjustment: method of `p_adjusted`.
+      gap: the loss from the first hospital to the second, and its recovery.
+      uncertain_labels: the AUROC per policy of uncertain test labels. Empty without such labels.
+      tuning: mode -> how settings were chosen.
+      caveats: sentences that whoever quotes the numbers has to know.
+      cells: numbers of trained models.
+      minutes: computing time of all models together.
+    """
+
     title: Line
     command: str
     created: Line
@@ -303,7 +243,7 @@ class _Summary(TypedDict):
     points: list[Point]
     id: list[InDistribution]
     reference: list[Reference]
-    answers: list[Annotated[Answer, Expect("an answer of one version", _of_one_version)]]
+    answers: list[Annotated[Answer, Expect("an answer of one version", of_one_version)]]
     paired: list[Paired]
     gap: list[Gap]
     caveats: list[Line]
@@ -345,7 +285,12 @@ SummaryRecord = Annotated[
 
 
 class SetRecord(TypedDict):
-    """A set of a study."""
+    """An out-of-distribution set of a study.
+
+    Attributes:
+      name: of the set.
+      directory: of its `summary.json`, relative to the study's directory.
+    """
 
     name: Name
     directory: Annotated[
@@ -358,7 +303,14 @@ class SetRecord(TypedDict):
 
 
 class SetsRecord(TypedDict):
-    """`ood_sets.json`."""
+    """The out-of-distribution sets of a study that has several.
+
+    Attributes:
+      title: of the study's report; empty for one made from the names of the sets.
+      sets: the sets, the first one first.
+      overlaps: sentences on test images and patients that two sets have in common.
+      caveats: those of the config.
+    """
 
     title: Line
     sets: Annotated[list[SetRecord], Len(1)]

@@ -45,10 +45,30 @@ class ConfigRecord(TypedDict, total=False):
 
 
 class EnvironmentRecord(TypedDict, total=False):
-    """`environment.json`: the keys that are read again."""
+    """`environment.json`.
+
+    Attributes:
+      command: the command line, with full paths.
+      directory: in which it was called.
+      python: its version.
+      platform: the operating system.
+      processors: their number.
+      versions: package -> version. None if it is not installed.
+      git_commit: of the code that ran, with `+changes` if files differ from it. None outside of a
+        repository.
+      checkpoint: provenance of the weights that the training started from; of a study, one per arm.
+      damaged_checkpoints: sentences on checkpoints of this run that could not be read, and were
+        replaced by the one before. Absent if there are none.
+    """
 
     command: str
+    directory: str
+    python: Line
+    platform: Line
+    processors: Count | None
     versions: dict[Name, Line | None]
+    git_commit: Line | None
+    checkpoint: Object
     damaged_checkpoints: list[Line]
 
 

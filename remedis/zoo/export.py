@@ -31,9 +31,15 @@ _KEYS = {"backbone_range": "trunk_range"}
 
 
 class PublishedRecord(TypedDict):
-    """`remedis.zoo.records.Record` as JSON."""
+    """`remedis.zoo.records.Record.to_json`."""
 
     name: Line
+    architecture: NotRequired[Line]
+    value_range: NotRequired[Pair]
+    channels: NotRequired[Count]
+    map_channels: NotRequired[Count]
+    parameters: NotRequired[Count]
+    tensors: NotRequired[Count]
     input_size: Annotated[int, Ge(1), Le(10_000)]
     initialised_from: Line
     pretrained_on: Line
@@ -43,7 +49,18 @@ class PublishedRecord(TypedDict):
 
 
 class _Performance(TypedDict):
-    """Performance of a classifier, see `remedis.evaluation.performance_summary`."""
+    """Performance of a classifier on data that chose nothing.
+
+    Attributes:
+      data: name of the data.
+      images: number of images.
+      patients: number of patients.
+      note: a sentence on what the intervals contain.
+      warnings: sentences for whoever quotes the numbers.
+      labels: label -> metric -> number.
+      mean: metric -> mean over the `averaged` labels.
+      averaged: labels in the mean AUROC.
+    """
 
     data: Line
     images: Count
@@ -80,6 +97,22 @@ def _labels_agree(values: Any) -> bool:
 
 
 class _DescriptionRecord(TypedDict):
+    """`Description.to_json`, of any version.
+
+    Attributes:
+      format: version of this format, 1.
+      kind: `trunk`, a backbone, or `classifier`, a backbone with a head.
+      trunk_range: values that the graph maps 0 and 1 to before the first convolution. None for a
+        release's own graph and for networks of `keras.applications`.
+      calibration: of a classifier's probabilities. None if it was not calibrated.
+      thresholds: of a classifier's probabilities. None if none were chosen.
+      label_policies: of a classifier, what labels counted as: the `source` of the data, and the
+        config's keys of label policies. None in folders of earlier versions.
+      performance: of a classifier, on data that chose nothing. None if it was not measured.
+      software: package -> version that wrote the folder.
+    """
+
+    format: NotRequired[Count]
     kind: Literal["trunk", "classifier"]
     name: Line
     units: Annotated[
@@ -109,7 +142,6 @@ class _DescriptionRecord(TypedDict):
     software: NotRequired[dict[Name, Line]]
 
 
-# `Description.to_json`, of any version.
 DescriptionRecord = Annotated[
     _DescriptionRecord,
     Expect(

@@ -15,7 +15,14 @@ FROZEN = "frozen_variables"  # number of backbone variables that self-supervisio
 
 
 class ProvenanceRecord(TypedDict):
-    """`Provenance.to_json`."""
+    """`Provenance.to_json`.
+
+    Attributes:
+      details: measurements and choices; the keys depend on `origin`. `random`: `seed`. `bit`:
+        `head_classes`. `release`: `range_measured` and `relative_error_by_range`. `keras`:
+        `application`. `self_supervision`: `method`, `images`, `patients`, and `frozen_variables`,
+        the number of variables that did not change. `training`: `labels` and `method`.
+    """
 
     origin: Line
     description: Line

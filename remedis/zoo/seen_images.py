@@ -53,8 +53,18 @@ Ids = Mapping[str, Mapping[str, frozenset[str]]]
 
 
 class SeenRecord(TypedDict):
-    """`seen.json`, of any version."""
+    """`seen.json`, of any version.
 
+    Attributes:
+      note: a sentence on the content.
+      salt: drawn for every model, 32 hexadecimal digits.
+      digests: one per image file: SHA-256 of the salt and the file's own SHA-256.
+      looks: one per image: hashes by which copies are recognised, under a mask of the salt.
+      ids: digest of the data set -> `patient_id` or `study_id` -> salted hashes of the ids.
+      complete: whether looks and ids of all images are there. Earlier versions recorded none.
+    """
+
+    note: NotRequired[Line]
     salt: Line
     digests: list[Sha256]
     looks: NotRequired[list[StoredLook]]

@@ -6,7 +6,8 @@ import pytest
 
 from remedis import json_records
 from remedis.errors import Damaged
-from remedis.evaluation.results_record import EvaluatedRecord, ResultsRecord
+from remedis.evaluation.evaluated_record import EvaluatedRecord
+from remedis.evaluation.results_record import ResultsRecord
 
 ESTIMATE = {"value": 0.8, "low": 0.7, "high": 0.9, "patients": 18, "positives": 9}
 

@@ -88,29 +88,57 @@ class NearDuplicates:
 
 
 class Shared(TypedDict):
-    """Values of one column that two splits share, or that look alike."""
+    """Values of one column that two splits share.
+
+    Attributes:
+      column: `patient_id`, `study_id`, `slide_id` or `sha256` (of the image).
+      splits: the two splits.
+      count: number of distinct shared values.
+      ids: the first 20 of them; for `sha256` the two paths, as `first = second`.
+    """
 
     column: Name
     splits: Annotated[list[Name], Len(2, 2)]
     count: Count
+    ids: NotRequired[list[str]]
 
 
 class SharedIds(TypedDict):
-    """Ids of one column that look alike."""
+    """Ids of one column that differ only in leading zeros, a trailing `.0` or letter case.
+
+    Attributes:
+      column: `patient_id`, `study_id` or `slide_id`.
+      count: number of pairs of such ids.
+      pairs: the first 20 pairs.
+    """
 
     column: Name
     count: Count
+    pairs: NotRequired[list[list[str]]]
 
 
 class SharedLooks(TypedDict):
-    """Images of two splits that look alike."""
+    """Images of two splits that look alike.
+
+    Attributes:
+      splits: the two splits.
+      count: number of pairs of images.
+      pairs: the 20 nearest pairs: the two paths, and the number of bits in which their perceptual
+        hashes differ.
+    """
 
     splits: Annotated[list[Name], Len(2, 2)]
     count: Count
+    pairs: NotRequired[list[list[str | int]]]
 
 
 class LeaksRecord(TypedDict):
-    """`Receipt.to_json`, of any version."""
+    """`Receipt.to_json`, of any version.
+
+    Attributes:
+      ok: whether no leak was found in what could be checked.
+      counts: split -> `images`, `patients`, `studies` and `slides`, as far as known.
+    """
 
     ok: bool
     counts: NotRequired[dict[Name, dict[Name, Count]]]
@@ -118,7 +146,11 @@ class LeaksRecord(TypedDict):
     unchecked: list[Line]
     duplicates: NotRequired[dict[Name, Count]]
     near_duplicates: NotRequired[list[SharedLooks]]
+    near_distance: NotRequired[Count]
+    refuse_near_duplicates: NotRequired[bool]
+    near_complete: NotRequired[bool]
     similar_ids: NotRequired[list[SharedIds]]
+    allow_similar_ids: NotRequired[bool]
 
 
 def read_receipt(file: files.Path) -> dict[str, Any]:

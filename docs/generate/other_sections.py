@@ -1,0 +1,107 @@
+"""The page "Fields of other records": exports, checks, environment and candidates."""
+
+from docs.generate.sections import Page, Section
+from remedis.data import judged_images
+from remedis.data.checks import leaks
+from remedis.finetuning import tuning_grid
+from remedis.training import run_directory
+from remedis.zoo import export, seen_images
+
+PATH = "reference/records.md"
+ROOTS = (
+    export.DescriptionRecord,
+    run_directory.EnvironmentRecord,
+    leaks.LeaksRecord,
+    judged_images.JudgedRecord,
+    seen_images.SeenRecord,
+    tuning_grid.CandidateRecord,
+)
+
+
+def page() -> Page:
+    """Returns the page."""
+    return Page(
+        PATH,
+        "Fields of other records",
+        "The JSON files beside `results.json` in a run, and those in an export. [Files of a run]"
+        "(run-files.md) says which files there are and who reads them; how to read the tables is "
+        "said [on the page of results.json](results.md#reading).",
+        ROOTS,
+        _sections(),
+    )
+
+
+def _sections() -> list[Section]:
+    return [
+        Section(
+            export.DescriptionRecord,
+            "description",
+            "remedis.json: what an export is",
+            text="In every folder of a model. The model card `MODEL_CARD.md` says the same in "
+            "words.",
+        ),
+        Section(
+            export.PerformanceRecord,
+            "performance",
+            "The performance of a classifier",
+            "`performance`",
+            level=3,
+        ),
+        Section(
+            export.PublishedRecord,
+            "published checkpoint",
+            "The published checkpoint of this name",
+            "`record`",
+            level=3,
+        ),
+        Section(
+            seen_images.SeenRecord,
+            "seen images",
+            "seen.json: the images that a model has seen",
+            text="In the export of a run. Whoever has this file can find out whether an image, a "
+            "copy of it, or an id of a patient is among those that the model was trained, chosen "
+            "or calibrated on. Delete it before you share the export if that is too much: see "
+            "[Security](../security.md).",
+        ),
+        Section(
+            judged_images.JudgedRecord,
+            "judged images",
+            "judged.json: the images that a run is tested on",
+            text="In a run or a study. A later pretraining leaves these images and patients out "
+            "(`config.leave_out`). It holds ids of patients: it is not for sharing.",
+        ),
+        Section(judged_images.JudgedSetRecord, "judged set", "One split", "`sets`", level=3),
+        Section(
+            leaks.LeaksRecord,
+            "leaks",
+            "leaks.json: whether splits share patients or images",
+            text="In a fine-tuning run; of a study in `data/id/`, `data/ood/` and, of both "
+            "hospitals, in `data/`. The `leaks.json` of a pretraining is "
+            "[another one](results.md#unlabelled-data).",
+        ),
+        Section(leaks.Shared, "shared values", "Shared patients or images", "`overlaps`", level=3),
+        Section(
+            leaks.SharedLooks, "similar images", "Similar images", "`near_duplicates`", level=3
+        ),
+        Section(leaks.SharedIds, "similar ids", "Similar ids", "`similar_ids`", level=3),
+        Section(
+            run_directory.EnvironmentRecord,
+            "environment",
+            "environment.json: how a run was made",
+            text="It has full paths: it is not for sharing.",
+        ),
+        Section(
+            tuning_grid.CandidateRecord,
+            "candidate",
+            "candidate.json: one candidate of `config.select`",
+            text="In `candidate-0/` and so on of a run, or of a model of a study.",
+        ),
+        Section(
+            None,
+            "inputs",
+            "inputs.json: what a run began with",
+            text="By name, SHA-256 digests of the inputs: `data` (images, labels and splits), "
+            "`weights`, of a pretraining also `probe`, of a study its data and settings. A run "
+            "that is called again with other inputs stops.",
+        ),
+    ]

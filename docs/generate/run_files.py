@@ -1,0 +1,59 @@
+"""The page "Files of a run"."""
+
+from docs.generate import markdown
+from docs.generate.column_list import TABLES, Table
+from docs.generate.file_list import FOLDERS, SHARING, Folder
+
+PATH = "reference/run-files.md"
+_INTRODUCTION = """Every command writes into the folder that you name, and nowhere else. This page
+says what each file is, who reads it, and whether it may leave the hospital. Read `report.html`
+first; the numbers behind it are in `results.json`.
+
+In paths, words in capitals stand for any name. Files that begin with a dot are being written, or
+are locks of a running job. A file may be removed only if you do not want to resume the run.
+
+*Share* says whether a file may be given away:
+"""
+
+
+def pages() -> dict[str, str | bytes]:
+    """Returns the page."""
+    sharing = "\n".join(f"- *{word}*: {meaning}." for word, meaning in SHARING.items())
+    parts = [
+        "# Files of a run",
+        _INTRODUCTION + "\n" + sharing,
+        "The weights of any trained model may reveal something of the images that trained it. "
+        "[Security](../security.md) says what the software promises.",
+        *map(_folder, FOLDERS),
+        "## Columns of tables { #columns }",
+        "Parquet and CSV files are tables; an NPZ file holds arrays, and `numpy.load` reads it.",
+        *map(_table, TABLES),
+    ]
+    return {PATH: "\n\n".join(parts) + "\n"}
+
+
+def _folder(folder: Folder) -> str:
+    parts = [f"## {folder.title} {{ #{folder.anchor} }}", folder.text]
+    for group, entries in folder.groups.items():
+        rows = [
+            (
+                f"{markdown.breakable(one.path)}<br><small>Share: {one.sharing}</small>",
+                f"{one.content[0].upper()}{one.content[1:]}.<br>"
+                f"<small>Read by {one.reader}</small>",
+            )
+            for one in entries
+        ]
+        parts += [f"### {group}"] * bool(group) + [markdown.table(("File", "What it is"), rows)]
+    return "\n\n".join(parts)
+
+
+def _table(of: Table) -> str:
+    rows = [
+        (
+            f"`{one.name}`<br><small>{one.kind}{', optional' if one.optional else ''}</small>",
+            f"{one.meaning[0].upper()}{one.meaning[1:]}",
+        )
+        for one in of.columns
+    ]
+    table = markdown.table(("Column", "Meaning"), rows)
+    return f"### {of.title} {{ #{of.anchor} }}\n\n{of.text}\n\n{table}"
