@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from remedis.errors import counted
 from remedis.reporting.page_content import Receipt
 
-_UNITS = {"patient_id": "patients", "study_id": "studies", "slide_id": "slides", "sha256": "images"}
+_UNITS = {"patient_id": "patient", "study_id": "study", "slide_id": "slide", "sha256": "image"}
+_PLURALS = {"study": "studies"}
 
 
 def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:
@@ -13,23 +15,33 @@ def receipt(leaks: Mapping[str, Any] | None) -> Receipt | None:
     if leaks is None:
         return None
     lines = [
-        f"{o['count']:,} {_UNITS.get(o['column'], o['column'])} in both {' and '.join(o['splits'])}"
+        f"{_counted(o['count'], o['column'])} in both {' and '.join(o['splits'])}"
         for o in leaks["overlaps"]
     ]
     lines += [
-        f"{one['count']:,} pairs of {_UNITS.get(one['column'], one['column'])} may be one of each, "
+        f"{counted(one['count'], 'pair')} of {_plural(one['column'])} may be one of each, "
         "written in two ways"
         for one in leaks.get("similar_ids", ())
     ]
     lines += leaks["unchecked"]
     lines += [
-        f"{n['count']:,} pairs of images that look the same in {' and '.join(n['splits'])}: "
-        "a person must look at them"
+        f"{counted(n['count'], 'pair')} of images that look the same in "
+        f"{' and '.join(n['splits'])}: a person must look at them"
         for n in leaks.get("near_duplicates", ())
     ]
     lines += [
-        f"{count:,} images of {split} identical to another image of {split} (allowed)"
+        f"{counted(count, 'image')} of {split} identical to another image of {split} (allowed)"
         for split, count in leaks.get("duplicates", {}).items()
         if count
     ]
     return Receipt(leaks["ok"], lines)
+
+
+def _counted(number: int, column: str) -> str:
+    """Returns a number of what a column identifies, such as `1 study` or `2 patients`."""
+    unit = _UNITS.get(column, column)
+    return counted(number, unit, _PLURALS.get(unit, ""))
+
+
+def _plural(column: str) -> str:
+    return _counted(2, column).partition(" ")[2]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from remedis.errors import counted
 from remedis.evaluation.choice_sentences import has_thresholds
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import KINDS
@@ -267,12 +268,16 @@ def _counts(data: Mapping[str, Any]) -> Table:
     )
 
 
+_ONE_OR_MORE = (("image", "was"), ("images", "were"))
+
+
 def _data_notes(data: Mapping[str, Any], evaluated: Mapping[str, Any]) -> list[str]:
     notes = []
-    if data.get("bad_images"):
-        notes.append(f"{data['bad_images']:,} images could not be read and were left out.")
+    if bad := data.get("bad_images"):
+        ends = (f"{of} could not be read and {verb} left out" for of, verb in _ONE_OR_MORE)
+        notes.append(f"{counted(bad, *ends)}.")
     if ties := {n: of for n, of in evaluated.get("ties", {}).items() if of["images"]}:
-        places = ", ".join(f"{n}: {of['images']:,} images" for n, of in ties.items())
+        places = ", ".join(f"{n}: {counted(of['images'], 'image')}" for n, of in ties.items())
         notes.append(f"Images whose score another image of the other class has, too: {places}.")
     return notes
 

@@ -176,7 +176,7 @@ def test_every_finding_of_the_leak_gate_is_a_line():
     receipt = data_tables.receipt(leaks)
     assert not receipt.passed
     text = "\n".join(receipt.lines)
-    assert "1 images in both train and test" in text
+    assert "1 image in both train and test" in text
     assert "20 pairs of patients may be one of each, written in two ways" in text
     assert "2 pairs of images that look the same in train and test" in text
     assert "4 images of train identical to another image of train (allowed)" in text

@@ -58,7 +58,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree, table_checks
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError
+from remedis.errors import UserError, counted
 
 ENTRIES = "Data_Entry_2017*.csv"
 LISTS = {"train_val_list.txt": "train", "test_list.txt": "test"}
@@ -235,7 +235,8 @@ def _official(root: pathlib.Path, names: pd.Series) -> pd.Series | None:
     if splits.isna().any():
         unlisted = names[splits.isna()]
         raise UserError(
-            f"{len(unlisted):,} images of the entries are in neither {' nor '.join(LISTS)} of "
+            f"{counted(len(unlisted), 'image of the entries is', 'images of the entries are')} in "
+            f"neither {' nor '.join(LISTS)} of "
             f"{root}, the first {unlisted.iloc[0]}; complete the lists, or remove both."
         )
     return splits

@@ -193,12 +193,12 @@ PLANTED = {
     "uncertain": (
         {"ill": [-1.0] + [float(i % 2) for i in range(1, PATIENTS)]},
         "note",
-        "Labels are uncertain (-1) for ill: 1 images; the policy uncertain decides",
+        "Labels are uncertain (-1) for ill: 1 image; the policy uncertain decides",
     ),
     "unknown": (
         {"ill": [np.nan] + [float(i % 2) for i in range(1, PATIENTS)]},
         "note",
-        "Labels are unknown for ill: 1 images; the policy unmentioned decides",
+        "Labels are unknown for ill: 1 image; the policy unmentioned decides",
     ),
     "unchecked": ({"study_id": None}, "note", "Leaks by study could not be checked for 60 of 60"),
 }
@@ -373,7 +373,7 @@ def test_labels_without_written_negatives(cohort):
         "negative patients (validation 0, test 0; 5" in finding(left_out, "few_patients").sentence
     )
     assert finding(left_out, "left_out").sentence.startswith(
-        "Validation and test leave out 15 images of 15 patients that have no label at all"
+        "Validation and test leave out 15 images of 15 patients without any label"
     )
     ignored = doctor.diagnose(blank, 5, unmentioned="ignore")
     assert finding(ignored, "unlearnable").severity == "error"

@@ -77,9 +77,7 @@ def test_official_lists(write):
     (directory / "test_list.txt").write_text(NAMES[2])
     assert chestxray14.load(directory).table["split"].tolist() == ["train", "train", "test"]
     (directory / "test_list.txt").write_text("other.png")
-    with pytest.raises(
-        UserError, match=r"1 images of the entries are in neither .* 00000002_000.p"
-    ):
+    with pytest.raises(UserError, match=r"1 image of the entries is in neither .* 00000002_000.p"):
         chestxray14.load(directory)
     (directory / "test_list.txt").write_text("\n".join(NAMES[1:]))
     with pytest.raises(UserError, match=r"00000001_001\.png is in train_val_list.txt and in test"):

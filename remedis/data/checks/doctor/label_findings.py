@@ -6,7 +6,7 @@ from remedis.data import label_policies
 from remedis.data.checks.doctor.diagnosis import ERROR, NOTE, WARNING, Finding, Rows
 from remedis.data.label_policies import LabelPolicies
 from remedis.data.manifest import Manifest
-from remedis.errors import some
+from remedis.errors import counted, some
 from remedis.options import spelled
 
 POLICY = "ignore"  # the default of the configs for fine-tuning
@@ -65,9 +65,10 @@ def left_out(
         Finding(
             NOTE,
             "left_out",
-            f"Validation and test leave out {count['images']:,} images of {count['patients']:,} "
-            f"patients that have no label at all ({spelled('eval_unlabelled')}). If "
-            "their findings are all absent, name the policy 'zeros'.",
+            f"Validation and test leave out {counted(count['images'], 'image')} of "
+            f"{counted(count['patients'], 'patient')} without any label "
+            f"({spelled('eval_unlabelled')}). If their findings are all absent, name the policy "
+            "'zeros'.",
         )
     ]
 
@@ -153,13 +154,13 @@ def _notes(names: Sequence[str], label_counts: Rows) -> list[Finding]:
         totals = dict.fromkeys(names, 0)
         for row in label_counts:
             totals[row["label"]] += row[value]
-        if listed := [f"{label}: {count:,}" for label, count in totals.items() if count]:
+        if listed := [f"{label}: {counted(n, 'image')}" for label, n in totals.items() if n]:
             policy = spelled("uncertain" if value == "uncertain" else "unmentioned")
             result.append(
                 Finding(
                     NOTE,
                     value,
-                    f"Labels are {name} for {some(listed)} images; the policy {policy} decides "
+                    f"Labels are {name} for {some(listed)}; the policy {policy} decides "
                     "how they count.",
                 )
             )
