@@ -1,23 +1,87 @@
 """Foundation models for medical imaging: build, load, fine-tune, evaluate.
 
-`remedis.load_backbone` gives a Keras layer with the weights of a checkpoint. Importing the package
-loads neither TensorFlow nor Keras.
+    import remedis
+
+    folder = remedis.build("cxr-50x1-remedis-m", "bit:BiT-M-R50x1.npz")
+    config = remedis.load_config("own_data", checkpoint=folder, data_dir="/data/mine")
+    run = remedis.finetune(config, "runs/mine")
+    run.table()
+
+The functions do what the commands do. Importing the package loads neither TensorFlow nor Keras nor
+pandas; the first use of a function does. Nothing is printed: warnings and progress are records of
+the logger `remedis`.
 
 Research software. Nothing it makes is a diagnostic device.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from remedis import keras_registration
+from remedis.errors import UserError
+
+if TYPE_CHECKING:
+    from remedis import synthetic
+    from remedis.api.embeddings import embed
+    from remedis.api.labelled_data import load_manifest
+    from remedis.api.named_checkpoints import build, describe, list_models
+    from remedis.api.run_records import Run, Study, load_run, load_study
+    from remedis.api.trained_classifiers import calibrate, evaluate
+    from remedis.api.training_jobs import finetune, load_config, ood_curves, pretrain
+    from remedis.data.manifest import Manifest
+    from remedis.inference.embed import Embedded
+    from remedis.inference.recalibrate import Recalibrated
+    from remedis.zoo.backbone_layer import BackboneLayer, load_backbone
 
 __version__ = "0.2.0"
-__all__ = ["BackboneLayer", "__version__", "load_backbone"]
+__all__ = [
+    "BackboneLayer",
+    "Embedded",
+    "Manifest",
+    "Recalibrated",
+    "Run",
+    "Study",
+    "UserError",
+    "__version__",
+    "build",
+    "calibrate",
+    "describe",
+    "embed",
+    "evaluate",
+    "finetune",
+    "list_models",
+    "load_backbone",
+    "load_config",
+    "load_manifest",
+    "load_run",
+    "load_study",
+    "ood_curves",
+    "pretrain",
+    "synthetic",
+]
 
 # The module of each name that is loaded on its first use.
 _LAZY = {
     "BackboneLayer": "remedis.zoo.backbone_layer",
+    "Embedded": "remedis.inference.embed",
+    "Manifest": "remedis.data.manifest",
+    "Recalibrated": "remedis.inference.recalibrate",
+    "Run": "remedis.api.run_records",
+    "Study": "remedis.api.run_records",
+    "build": "remedis.api.named_checkpoints",
+    "calibrate": "remedis.api.trained_classifiers",
+    "describe": "remedis.api.named_checkpoints",
+    "embed": "remedis.api.embeddings",
+    "evaluate": "remedis.api.trained_classifiers",
+    "finetune": "remedis.api.training_jobs",
+    "list_models": "remedis.api.named_checkpoints",
     "load_backbone": "remedis.zoo.backbone_layer",
+    "load_config": "remedis.api.training_jobs",
+    "load_manifest": "remedis.api.labelled_data",
+    "load_run": "remedis.api.run_records",
+    "load_study": "remedis.api.run_records",
+    "ood_curves": "remedis.api.training_jobs",
+    "pretrain": "remedis.api.training_jobs",
 }
 
 keras_registration.register()
@@ -26,8 +90,10 @@ keras_registration.register()
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
+    if name == "synthetic":
+        return importlib.import_module("remedis.synthetic")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *__all__})

@@ -36,7 +36,6 @@ ADDED_KEYS = frozenset(
 
 # Characters of a specification or of a literal. The longest of ours has 220.
 MAX_CHARACTERS = 10_000
-MAX_OPERATIONS = 50
 
 # How each interface spells a setting, and an option of a data source.
 INTERFACES = {
@@ -44,19 +43,24 @@ INTERFACES = {
     "command": ("--{hyphenated}", "--option {assignment}"),
     "config": ("config.{name}", "config.source_options={quoted}"),
 }
-# Of the whole process and not of a thread: worker threads write messages, too.
-_interface = "python"
+# Of the whole process and not of a thread: worker threads write messages, too. The first is
+# entered by a command or by the public API, the last by the code that takes a config.
+_interfaces: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
 def spelled_for(interface: str) -> Iterator[None]:
     """Has `spelled` and `spelled_option` write for one of `INTERFACES` in the block."""
-    global _interface
-    before, _interface = _interface, interface
+    global _interfaces
+    before, _interfaces = _interfaces, (*_interfaces, interface)
     try:
         yield
     finally:
-        _interface = before
+        _interfaces = before
+
+
+def _interface() -> str:
+    return _interfaces[-1] if _interfaces else "python"
 
 
 def spelled(name: str, value: object = None) -> str:
@@ -67,11 +71,42 @@ def spelled(name: str, value: object = None) -> str:
 
     Args:
       name: of the argument or the config key, with underscores.
-      value: the value to write behind it, such as `resize(224)`; the name alone if not given.
+      value: the value to write behind it, such as `resize(224)` or a list of labels; the name
+        alone if not given.
     """
-    form, _ = INTERFACES[_interface]
+    form, _ = INTERFACES[_interface()]
     written = form.format(name=name, hyphenated=name.replace("_", "-"))
-    return written if value is None else f"{written}={shlex.quote(str(value))}"
+    return written if value is None else f"{written}={_written(value, _interface())}"
+
+
+def spelled_argument(name: str, value: object) -> str:
+    """Returns an argument of a job that no config holds, as the user has to write it.
+
+    That is `--workdir=runs/a` on a command line, and `workdir='runs/a'` in Python.
+
+    Args:
+      name: of the argument, with underscores.
+      value: its value.
+    """
+    of_python = _interfaces[:1] == ("python",)
+    argument = name if of_python else f"--{name.replace('_', '-')}"
+    return f"{argument}={_written(value, 'python' if of_python else 'command')}"
+
+
+def _written(value: object, interface: str) -> str:
+    """Returns a value as Python or a shell takes it; a text that is a number stays one."""
+    if interface == "python":
+        if isinstance(value, list | tuple):
+            return repr(list(value))
+        text = str(value)
+        try:
+            float(text)
+        except ValueError:
+            return text if isinstance(value, bool) else quoted(text)
+        return text
+    if isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
+    return shlex.quote(str(value))
 
 
 def spelled_option(name: str, value: object = True) -> str:
@@ -84,10 +119,10 @@ def spelled_option(name: str, value: object = True) -> str:
       name: of the option.
       value: an example of its value.
     """
-    _, form = INTERFACES[_interface]
+    _, form = INTERFACES[_interface()]
     assignment = f"{name}={value}"
-    quoted = f"'{assignment}'" if "'" not in assignment else shlex.quote(assignment)
-    return form.format(option=name, assignment=shlex.quote(assignment), quoted=quoted)
+    in_quotes = f"'{assignment}'" if "'" not in assignment else shlex.quote(assignment)
+    return form.format(option=name, assignment=shlex.quote(assignment), quoted=in_quotes)
 
 
 def items(text: str, separator: str = ";") -> list[str]:
@@ -192,67 +227,6 @@ def pairs(
             raise UserError(f"{what} has {quoted(part)}; expected {expected}.")
         named.append((key, value))
     return named
-
-
-def piped(specification: str) -> list[ast.expr]:
-    """Returns the expressions between the bars of a specification of preprocessing.
-
-    Args:
-      specification: such as `resize(256) | random_crop(224)`.
-
-    Raises:
-      UserError: the text is no such list of expressions.
-    """
-    if len(specification) > MAX_CHARACTERS:
-        raise UserError(
-            f"Preprocessing {quoted(specification)} has {len(specification):,} characters; "
-            f"expected at most {MAX_CHARACTERS:,}."
-        )
-    try:
-        tree = ast.parse(specification.strip(), mode="eval").body
-    # ValueError: null bytes, before Python 3.12. Text that is nested deeply, as also a long chain
-    # of bars is, takes more stack than there is.
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        nested = isinstance(error, MemoryError | RecursionError)
-        reason = "it is nested too deeply" if nested else getattr(error, "msg", None) or error
-        raise UserError(
-            f"Preprocessing {quoted(specification)} cannot be read ({reason}); write operations "
-            "with | between them, such as 'resize(256) | random_crop(224)'."
-        ) from error
-    expressions: list[ast.expr] = []
-    while isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitOr):
-        expressions.append(tree.right)
-        tree = tree.left
-    check_operations(len(expressions) + 1, specification)
-    return [tree, *reversed(expressions)]
-
-
-def check_operations(count: int, specification: str) -> None:
-    """Raises a UserError if a specification has more than `MAX_OPERATIONS` operations."""
-    if count > MAX_OPERATIONS:
-        raise UserError(
-            f"Preprocessing {quoted(specification)} has {count:,} operations; expected at most "
-            f"{MAX_OPERATIONS}."
-        )
-
-
-def with_size(specification: str, size: int | None, what: str) -> str:
-    """Returns a specification with the image size in place of `{size}`.
-
-    Args:
-      specification: as a config has it.
-      size: height and width, pixels; None if the config has none.
-      what: the name of the option, as its error message begins.
-
-    Raises:
-      UserError: it has something else in braces.
-    """
-    filled = specification.replace("{size}", str(size))
-    if "{" in filled or "}" in filled:
-        raise UserError(
-            f"{what} is {quoted(specification)}; the only thing in braces may be {{size}}."
-        )
-    return filled
 
 
 def literal(text: str | ast.expr) -> Any:

@@ -4,9 +4,9 @@ Names of files, labels, patients and weights are untrusted. A terminal executes 
 them, XML does not allow most control characters, UTF-8 has no lone surrogates (by which Python
 represents bytes of a file name that are not UTF-8), and a bidirectional override shows `gpj.exe` as
 `exe.jpg`. Each output of the program escapes such characters: the streams and the log
-(`remedis.cli.console`), tables (`remedis.cli.output`), bars (`remedis.progress`), figures
-(`remedis.reporting.fonts`), pages (`remedis.reporting.page_template`), and tables for spreadsheets
-and Markdown (`remedis.csv_text`, `remedis.zoo.markdown_text`).
+(`remedis.cli.console`), tables (`remedis.reporting.report_text`), bars (`remedis.progress`),
+figures (`remedis.reporting.fonts`), pages (`remedis.reporting.page_template`), and tables for
+spreadsheets and Markdown (`remedis.csv_text`, `remedis.zoo.markdown_text`).
 """
 
 import re

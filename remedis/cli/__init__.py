@@ -13,9 +13,9 @@ import remedis
 from remedis import limits
 from remedis.cli import (
     classifier_commands,
+    command_checks,
     console,
     data_commands,
-    early_checks,
     embedding_commands,
     exit_status,
     manifest_command,
@@ -86,7 +86,7 @@ def _run(written: Sequence[str], place: exit_status.Output) -> int:
         console.shown(parsed.quiet, parsed.verbose, information_on_stderr=to_stderr),
         limits.megapixels(getattr(parsed, "max_megapixels", None)),
     ):
-        early_checks.check_command(parsed)
+        command_checks.check_command(parsed)
         status: int = parsed.run(parsed)
     return status
 

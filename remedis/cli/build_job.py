@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from remedis.cli import early_checks, jobs
+from remedis.api import early_checks
+from remedis.cli import jobs
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
 from remedis.progress import duration, progress

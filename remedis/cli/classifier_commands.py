@@ -6,10 +6,9 @@ from typing import Any
 
 from rich.console import Group
 
-from remedis import files, locks
 from remedis.cli import output, shared_arguments
-from remedis.errors import UserError, unknown_choice
-from remedis.options import items, label_list, label_text
+from remedis.errors import UserError
+from remedis.options import items, label_list
 
 _LOG = logging.getLogger(__name__)
 
@@ -130,82 +129,44 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _scored(parsed: argparse.Namespace, exported: Any, out: str) -> Any:
-    from remedis.inference import rescore
-
-    if parsed.labels is not None:
-        exported.check_labels(label_list(parsed.labels))
-    try:
-        manifest = shared_arguments.manifest(parsed, exported.labels)
-    except UserError as error:
-        if parsed.labels is not None:
-            raise
-        raise UserError(
-            f"{error} The model scores {label_text(exported.labels)}; if the data lack some of "
-            "these, name the others: --labels=A,B."
-        ) from error
-    return rescore.score(
-        exported,
-        manifest,
-        out,
-        source=parsed.source,
-        policies=shared_arguments.named_policies(parsed),
-        split=getattr(parsed, "split", None),
-        batch_size=parsed.batch_size,
-        max_bad_images=parsed.max_bad_images,
-    )
+def _data(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Returns what the functions of the API take about the data and their labels."""
+    return {
+        "labels": None if parsed.labels is None else label_list(parsed.labels),
+        "source": parsed.source,
+        "options": shared_arguments.source_options(parsed),
+        **shared_arguments.named_policies(parsed),
+        "batch_size": parsed.batch_size,
+        "max_bad_images": parsed.max_bad_images,
+        "seed": parsed.seed,
+        "resamples": parsed.resamples,
+    }
 
 
 def _evaluate(parsed: argparse.Namespace) -> int:
     if parsed.data and parsed.manifest:
         raise UserError(f"Both DATA={parsed.data} and --manifest={parsed.manifest}: name one.")
-    parsed.data = parsed.data or parsed.manifest
-
-    from remedis.evaluation.estimates import WEIGHTINGS
-    from remedis.evaluation.evaluate import TOP_K
-    from remedis.inference import exported as exported_classifier
-    from remedis.inference import rescore
-    from remedis.reporting import results_table, run_report
-
-    if parsed.weighting not in (None, *WEIGHTINGS):
-        raise unknown_choice("value of --weighting", parsed.weighting, WEIGHTINGS)
-    if parsed.data is not None and parsed.nested_resamples:
-        raise UserError(
-            f"--nested-resamples with DATA={parsed.data}: only a run's stored predictions hold the "
-            "validation split that is needed; leave out DATA, or --nested-resamples."
-        )
     top_k = _top_k(parsed.top_k)
-    with locks.of_output(parsed.out):
-        rescore.check_out(parsed.out)
-        if parsed.data is None:
-            results = rescore.reevaluate(
-                parsed.model,
-                parsed.out,
-                parsed.split or "test",
-                parsed.seed,
-                parsed.resamples,
-                parsed.weighting,
-                parsed.nested_resamples,
-                top_k,
-            )
-        else:
-            exported = exported_classifier.load(parsed.model)
-            results = rescore.evaluate(
-                exported,
-                _scored(parsed, exported, parsed.out),
-                parsed.out,
-                seed=parsed.seed,
-                resamples=parsed.resamples,
-                weighting=parsed.weighting or "images",
-                top_k=top_k or TOP_K,
-            )
-    report = results_table.results_report(
-        results[results["split"]],
-        random_weights=results["random_weights"],
-        title=results["title"],
+
+    from remedis.api.trained_classifiers import evaluate
+    from remedis.reporting import results_table
+
+    run = evaluate(
+        parsed.model,
+        parsed.data or parsed.manifest,
+        parsed.out,
+        **_data(parsed),
+        split=parsed.split,
+        weighting=parsed.weighting,
+        top_k=top_k,
+        nested_resamples=parsed.nested_resamples,
     )
-    output.show_table(parsed, report, results)
-    run_report.write(parsed.out)
+    report = results_table.results_report(
+        run.results[run.results["split"]],
+        random_weights=run.results["random_weights"],
+        title=run.results["title"],
+    )
+    output.show_table(parsed, report, run.results)
     _LOG.info(f"Predictions, results and plots are in {parsed.out}; read report.html.")
     return 0
 
@@ -221,31 +182,21 @@ def _top_k(text: str | None) -> tuple[int, ...] | None:
 
 
 def _calibrate(parsed: argparse.Namespace) -> int:
-    with locks.of_output(parsed.out):
-        files.refuse_existing(parsed.out)
+    from remedis.api.trained_classifiers import calibrate
+    from remedis.reporting.recalibration_table import recalibration_table
 
-        from remedis.inference import exported as exported_classifier
-        from remedis.inference import recalibrate
-        from remedis.reporting.recalibration_table import recalibration_table
-
-        exported = exported_classifier.load(parsed.model)
-        method = recalibrate.method_for(exported.description.task, parsed.method)
-        scored = _scored(parsed, exported, f"{parsed.out}.data")
-        judges = recalibrate.judged_rows(
-            scored, parsed.judge_split, parsed.judge_share, parsed.seed
-        )
-        done = recalibrate.recalibrate(
-            exported,
-            scored,
-            method,
-            parsed.out,
-            target_sensitivity=parsed.target_sensitivity,
-            keep_thresholds=parsed.keep_thresholds,
-            judges=judges,
-            resamples=parsed.resamples,
-            seed=parsed.seed,
-        )
-    lines = [*scored.label_notes, *done.lines]
+    done = calibrate(
+        parsed.model,
+        parsed.data,
+        parsed.out,
+        **_data(parsed),
+        method=parsed.method,
+        target_sensitivity=parsed.target_sensitivity,
+        keep_thresholds=parsed.keep_thresholds,
+        judge_split=parsed.judge_split,
+        judge_share=parsed.judge_share,
+    )
+    lines = list(done.lines)
     tables = []
     if done.before and done.after:
         tables.append(recalibration_table(done.before, done.after))

@@ -6,9 +6,10 @@ import os
 from typing import Any
 
 from remedis import files
-from remedis.cli import config_files, output, shared_arguments
+from remedis.api import config_files
+from remedis.cli import output, shared_arguments
 from remedis.errors import UserError
-from remedis.options import with_size
+from remedis.specifications import with_size
 
 _LOG = logging.getLogger(__name__)
 

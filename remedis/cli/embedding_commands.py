@@ -9,10 +9,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from remedis import locks
 from remedis.cli import output, shared_arguments
 from remedis.errors import counted
-from remedis.options import items
+from remedis.options import items, label_list
 
 _LOG = logging.getLogger(__name__)
 
@@ -91,13 +90,22 @@ def _embedded(parsed: argparse.Namespace, manifest: Any, **gate: Any) -> Any:
 
 
 def _embed(parsed: argparse.Namespace) -> int:
-    from remedis.inference import embed
+    from remedis.api.embeddings import embed
     from remedis.reporting.notes import RANDOM_WEIGHTS
 
-    embed.check_out(parsed.out)
-    with locks.of_output(parsed.out):
-        embedded = _embedded(parsed, shared_arguments.images(parsed))
-        embed.write(embedded, parsed.out)
+    embedded = embed(
+        parsed.checkpoint,
+        parsed.data,
+        labels=None if parsed.labels is None else label_list(parsed.labels),
+        source=parsed.source,
+        options=shared_arguments.source_options(parsed),
+        preprocess=parsed.preprocess,
+        embedding=parsed.embedding,
+        store=parsed.store,
+        batch_size=parsed.batch_size,
+        max_bad_images=parsed.max_bad_images,
+        out=parsed.out,
+    )
     images, channels = embedded.rows.shape
     _LOG.info(
         f"{os.fspath(parsed.out)}: embeddings of {counted(images, 'image')}, {channels:,} numbers "

@@ -21,8 +21,9 @@ from ml_collections import config_flags
 from rich.console import RenderableType
 
 import remedis
-from remedis.cli import config_files, console, early_checks, exit_status, output, tensorflow_start
-from remedis.cli.config_files import FLAG
+from remedis.api import config_files, early_checks
+from remedis.api.config_files import FLAG
+from remedis.cli import config_options, console, exit_status, output, tensorflow_start
 from remedis.errors import UserError, unknown_choice
 from remedis.options import literal, spelled_for
 
@@ -139,7 +140,7 @@ def restart(reason: BaseException) -> NoReturn:
 
 def _define_config(values: flags.FlagValues, arguments: list[str]) -> list[str]:
     """Defines `--config`; returns the arguments with the file's path and new names of keys."""
-    arguments = config_files.write_labels(config_files.rename_options(arguments))
+    arguments = config_options.write_labels(config_options.rename_options(arguments))
     named = _config_argument(arguments)
     if named is not None:
         at, written = named

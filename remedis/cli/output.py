@@ -6,9 +6,7 @@ A command that prints tables takes `--json`, which prints all values for program
 """
 
 import argparse
-import copy
 import dataclasses
-import io
 import json
 import logging
 import math
@@ -19,20 +17,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Row, Table
+from rich.table import Table
 from rich.text import Text
 
 from remedis import csv_text, files
 from remedis.errors import UserError
-from remedis.visible_text import unfiltered, visible
+from remedis.reporting import report_text
+from remedis.visible_text import unfiltered
 
-WIDTH = 110  # columns without a terminal, as in a log; the widest table needs somewhat fewer
 SUFFIXES = (".json", ".csv", ".txt", ".html")
-# Of a table on the console: the first rows, and the last, one of which is often a mean.
-_FIRST_ROWS, _LAST_ROWS = 50, 3
-_LONGEST_TEXT = 2000  # characters on the console
 _LOG = logging.getLogger(__name__)
-_PLAIN = Console(file=io.StringIO())  # knows the names of styles
 
 
 def show(report: RenderableType) -> None:
@@ -47,78 +41,14 @@ def show(report: RenderableType) -> None:
     terminal = unfiltered(sys.stdout)
     console = Console(file=terminal)
     if not console.is_terminal:
-        console = Console(file=terminal, width=max(console.width, WIDTH))
-    _print(console, visible_report(brief_report(report)))
+        console = Console(file=terminal, width=max(console.width, report_text.WIDTH))
+    report = report_text.visible_report(report_text.brief_report(report))
+    report_text.print_report(console, report)
 
 
 def line(text: str) -> Text:
     """Returns a line that is printed as it is, however long, so that a path can be copied."""
     return Text(text, no_wrap=True, overflow="ignore")
-
-
-def brief_report(report: RenderableType) -> RenderableType:
-    """Returns a report for a console: long tables without the rows in their middle, long texts cut.
-
-    Hundreds of labels are hundreds of rows. Files and JSON have all of them.
-
-    Args:
-      report: texts, tables and groups of them.
-    """
-    if isinstance(report, Text) and len(report) > _LONGEST_TEXT:
-        return Text.assemble(report[:_LONGEST_TEXT], f"... ({len(report) - _LONGEST_TEXT:,} more)")
-    if isinstance(report, Group):
-        return Group(*map(brief_report, report.renderables))
-    if not isinstance(report, Table) or report.row_count <= _FIRST_ROWS + _LAST_ROWS + 1:
-        return report
-    table = copy.copy(report)
-    left_out = report.row_count - _FIRST_ROWS - _LAST_ROWS
-    marks = [Text(f"... {left_out:,} more")] + [Text("...")] * (len(report.columns) - 1)
-    table.columns = [
-        dataclasses.replace(
-            column,
-            _cells=[*column._cells[:_FIRST_ROWS], mark, *column._cells[-_LAST_ROWS:]],
-        )
-        for column, mark in zip(report.columns, marks, strict=True)
-    ]
-    table.rows = [*report.rows[:_FIRST_ROWS], Row(style="dim"), *report.rows[-_LAST_ROWS:]]
-    return Group(table, Text(f"The table has {left_out:,} more rows; files and JSON have all."))
-
-
-def visible_report(report: RenderableType) -> RenderableType:
-    """Returns a report whose texts are visible (`visible_text`); each stays on its line.
-
-    Args:
-      report: texts, tables and groups of them.
-    """
-    if isinstance(report, Text):
-        return _visible_line(report)
-    if isinstance(report, Group):
-        return Group(*map(visible_report, report.renderables))
-    if isinstance(report, Table):
-        table = copy.copy(report)
-        table.title = report.title and visible_report(report.title)  # type: ignore[assignment]
-        table.columns = [
-            dataclasses.replace(
-                column,
-                header=visible_report(column.header),
-                _cells=list(map(visible_report, column.cells)),
-            )
-            for column in report.columns
-        ]
-        return table
-    assert isinstance(report, str), report
-    return visible(report)
-
-
-def _visible_line(text: Text) -> Text:
-    """Returns a text in which escapes stand for what acts, in the colours of the text."""
-    if visible(text.plain) == text.plain:
-        return text
-    characters = list(text.divide(range(1, len(text))))
-    shown = text.blank_copy()
-    for character in characters:
-        shown.append(visible(character.plain), character.get_style_at_offset(_PLAIN, 0))
-    return shown
 
 
 def add_table_arguments(parser: argparse.ArgumentParser, file_option: str = "--out") -> None:
@@ -168,24 +98,16 @@ def _table_file(path: str) -> str:
 
 def _write(path: str, report: RenderableType, values: object) -> None:
     suffix = pathlib.Path(path).suffix.lower()
-    report = visible_report(report)
     if suffix == ".json":
         text = _json(values) + "\n"
     elif suffix == ".csv":
-        text = _csv(report)
+        text = _csv(report_text.visible_report(report))
+    elif suffix == ".html":
+        text = report_text.page_html(report)
     else:
-        console = Console(record=True, width=WIDTH, file=io.StringIO())
-        _print(console, report)
-        # No fonts from elsewhere: a report is read without a network, too.
-        html = suffix == ".html"
-        text = console.export_html(inline_styles=True) if html else console.export_text()
+        text = report_text.whole_text(report)
     with files.whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _print(console: Console, report: RenderableType) -> None:
-    # Lines that must not be wrapped, such as those with paths, may be longer than the width.
-    console.print(report, highlight=False, crop=False)
 
 
 def _json(values: object) -> str:

@@ -106,9 +106,21 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
       parsed: with the arguments of `add_source`, and `data`.
       labels: the label columns if --labels is not given.
     """
-    options = literals(parsed.option, "--option")
     if parsed.labels is not None:
         labels = label_list(parsed.labels)
+    options = source_options(parsed)
+    from remedis.data import sources
+
+    return sources.load_with(parsed.source, parsed.data, labels, options)
+
+
+def source_options(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Returns the options of the source of the command line.
+
+    Args:
+      parsed: with the arguments of `add_source`.
+    """
+    options = literals(parsed.option, "--option")
     # TensorFlow, which comes with the sources, takes seconds to load.
     from remedis.data import sources
 
@@ -116,21 +128,7 @@ def manifest(parsed: argparse.Namespace, labels: Sequence[str] | None = None) ->
     name = "allow_missing_patient_ids"
     if parsed.allow_missing_patient_ids and name in sources.options_of(parsed.source):
         options[name] = True
-    return sources.load_with(parsed.source, parsed.data, labels, options)
-
-
-def images(parsed: argparse.Namespace) -> Any:
-    """Returns the images of the data of the command line, for what needs no label and no patient.
-
-    Args:
-      parsed: with the arguments of `add_source`, and `data`.
-    """
-    if parsed.labels is not None:
-        return manifest(parsed)
-    options = literals(parsed.option, "--option")
-    from remedis.data import sources
-
-    return sources.load_images(parsed.source, parsed.data, options)
+    return options
 
 
 def add_backbone(parser: argparse.ArgumentParser) -> None:

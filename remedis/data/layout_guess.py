@@ -73,7 +73,7 @@ def refuse_without_labels() -> NoReturn:
     """Raises the UserError for a table whose label columns are not named."""
     raise UserError(
         "The source 'csv' needs the names of its label columns: set "
-        f"{spelled('labels', 'LABEL_A,LABEL_B')}."
+        f"{spelled('labels', ('LABEL_A', 'LABEL_B'))}."
     )
 
 

@@ -39,7 +39,7 @@ _NUMBERS = ("age", "mpp", "any_label")
 
 
 # Tables have no plain equality, so manifests are compared by identity.
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Manifest:
     """Images with their patients, splits and labels.
 
@@ -59,6 +59,8 @@ class Manifest:
       packed_from: name of the data set that `remedis prepare` packed the images from (see
         `fingerprints.id_space`); empty for images that are not packed.
       scanned: the files as a scan has found them; None before it.
+      layout: name of the source that read the data, in `sources.NAMES`; empty for a manifest that
+        was made in another way.
 
     Raises:
       UserError: the root is not UTF-8, a column is missing, a label or split has another value, or
@@ -72,6 +74,7 @@ class Manifest:
     policies: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     packed_from: str = ""
     scanned: ScannedFiles | None = None
+    layout: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.labels))
@@ -131,6 +134,14 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.table)
 
+    def __repr__(self) -> str:
+        known = self.table["patient_id"].nunique()
+        patients = counted(known, "patient") if known else "unknown patients"
+        return (
+            f"<Manifest of {self.source}: {counted(len(self), 'image')} of {patients}, labels "
+            f"{some(self.labels)}>"
+        )
+
     def absolute_paths(self) -> list[str]:
         """Returns the path of every image, joined to `root`, in order."""
         root = os.fspath(self.root)
@@ -176,6 +187,10 @@ class Manifest:
         derived = self._derived(table=self.table.assign(**checked), **changes)
         derived._check_values(checked)
         return derived
+
+    def with_layout(self, layout: str) -> "Manifest":
+        """Returns the manifest with the name of the source that read the data."""
+        return self._derived(layout=layout)
 
     def with_scanned(self, scanned: ScannedFiles) -> "Manifest":
         """Returns the manifest with what a scan saw of its files."""

@@ -4,14 +4,12 @@ import dataclasses
 import logging
 import os
 import pathlib
-import shlex
-import sys
 from typing import Any
 
 import ml_collections
 import pandas as pd
 
-from remedis import files, limits
+from remedis import files, invocation, limits
 from remedis.data import judged_images
 from remedis.data.manifest import Manifest
 from remedis.errors import counted
@@ -313,7 +311,7 @@ def _provenance(settings: FinetuneSettings, start: Provenance, train: Manifest) 
             f"{what} on {counted(len(train), 'image')} of {patients} "
             f"from {settings.data.source}{f', learning rates {rates}' if rates else ''}."
         ),
-        command=shlex.join(sys.argv),
+        command=invocation.command(),
         details={"labels": list(settings.data.labels), "method": settings.method},
         parent=start,
     )

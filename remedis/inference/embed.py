@@ -17,7 +17,7 @@ from remedis import files
 from remedis.data.checks import scan
 from remedis.data.image_list import UNLABELLED
 from remedis.data.manifest import Manifest, beside
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, counted, unknown_choice
 from remedis.inference.embedding_store import EmbeddingStore, key
 from remedis.inference.predict import IDS
 from remedis.models.backbone import Backbone
@@ -32,7 +32,7 @@ SEED = 0  # of random weights
 _LOG = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Embedded:
     """Images and their embeddings.
 
@@ -47,6 +47,13 @@ class Embedded:
     scanned: pd.DataFrame
     rows: np.ndarray
     provenance: Provenance
+
+    def __repr__(self) -> str:
+        images, channels = self.rows.shape
+        return (
+            f"<Embedded: {counted(images, 'image')}, {channels:,} numbers each; weights: "
+            f"{self.provenance.description}>"
+        )
 
 
 def embed(

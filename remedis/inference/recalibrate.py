@@ -6,6 +6,7 @@ same images positive as before, with whatever sensitivity that has at the site.
 """
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,15 +38,17 @@ class Recalibrated:
     """The result of a calibration to a site.
 
     Attributes:
+      folder: the new export.
       lines: that report it.
       before: the evaluation of the classifier as it was, on images that chose nothing; None without
         such images. As of `evaluate_table`.
       after: the evaluation of the new classifier on the same images.
     """
 
+    folder: pathlib.Path
     lines: tuple[str, ...]
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
+    before: dict[str, Any] | None = dataclasses.field(default=None, repr=False)
+    after: dict[str, Any] | None = dataclasses.field(default=None, repr=False)
 
 
 def method_for(task: str, asked: str | None) -> str:
@@ -281,7 +284,7 @@ def recalibrate(
             f"with {spelled('judge_share', 0.5)}."
         )
     )
-    return Recalibrated(tuple(lines), **judged)
+    return Recalibrated(pathlib.Path(out), tuple(lines), **judged)
 
 
 def _with_old_fits(

@@ -15,6 +15,7 @@ from typing import Any
 from remedis import files, locks
 from remedis.errors import UserError, counted
 from remedis.label_budget.settings import Shard
+from remedis.options import spelled_argument
 from remedis.training.run_directory import MAY_CHANGE
 
 
@@ -32,7 +33,7 @@ def held(workdir: files.Path, shard: Shard | None, config: dict[str, Any]) -> It
       UserError: another process runs this shard, or one that may not run at the same time.
     """
     own = shard or Shard()
-    what = f"--workdir={workdir}"
+    what = spelled_argument("workdir", workdir)
     named = what if own.count == 1 else f"{what}, {_name(own)},"
     digest = _digest(config)
     with locks.held(_file(workdir, own), named, digest):

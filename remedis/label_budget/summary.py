@@ -1,14 +1,12 @@
 """Statistics of the finished cells, written to `summary.json` and `curves.csv`."""
 
 import datetime
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from remedis import csv_text, files
+from remedis import csv_text, files, invocation
 from remedis.data import label_policies
 from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
@@ -66,7 +64,7 @@ def write(
     values = {
         "title": settings.title or f"How many labelled patients of {settings.ood.name} are needed?",
         "rehearsal": bool(settings.rehearsal),
-        "command": shlex.join(sys.argv),
+        "command": invocation.command(),
         "created": datetime.date.today().isoformat(),
         "labels": list(data.test.labels),
         "task": settings.task,

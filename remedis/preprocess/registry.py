@@ -22,8 +22,9 @@ from remedis.errors import (
     shortened,
     unknown_choice,
 )
-from remedis.options import check_operations, literal, piped
+from remedis.options import literal
 from remedis.preprocess import recipes
+from remedis.specifications import check_operations, piped
 
 Operation = Callable[..., tf.Tensor]
 # Arguments of operations. Larger ones would fail in TensorFlow, or take all memory.

@@ -4,13 +4,11 @@ import dataclasses
 import logging
 import os
 import pathlib
-import shlex
-import sys
 from typing import Any
 
 import ml_collections
 
-from remedis import files, limits
+from remedis import files, invocation, limits
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.pipeline import training_batches
 from remedis.data.batches.used_images import UsedImages
@@ -275,7 +273,7 @@ def _provenance(
             f"{', in a rehearsal' if settings.rehearsal else ''}; it started from: "
             f"{network.provenance.description}"
         ),
-        command=shlex.join(sys.argv),
+        command=invocation.command(),
         details={
             "method": method,
             "images": images,

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from remedis.data.readers import Unreadable, locate
 from remedis.errors import UserError
 from remedis.files import Path
-from remedis.options import piped
 from remedis.preprocess import Preprocess, parse, recipes
 from remedis.preprocess.decode import decode_image, refusal
 from remedis.preprocess.registry import three_channels
 from remedis.progress import progress
 from remedis.reporting.figures import GREY, write
+from remedis.specifications import piped
 
 _MIN_SIDE = 160  # pixels of the image
 

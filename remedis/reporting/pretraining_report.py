@@ -58,6 +58,14 @@ def report(workdir: files.Path) -> list[str]:
         random_weights=_began_random(results["checkpoint"]),
     )
     figures.write(figure, run / "training.png")
+    return sentences(run)
+
+
+def sentences(workdir: files.Path) -> list[str]:
+    """Returns the results of a finished pretraining, one or two sentences per line."""
+    run = pathlib.Path(workdir)
+    results = results_record.read_pretraining(run)
+    rows = read_metrics(run)
     lines = [f"{results['method']}, {counted(results['steps'], 'step')}."]
     if results["probe"]:
         first, *_ = results["probe"]

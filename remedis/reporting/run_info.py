@@ -105,6 +105,19 @@ def property_table(values: Mapping[str, str]) -> Table:
     return table
 
 
+def kind_and_results(directory: files.Path) -> tuple[str, dict[str, Any]]:
+    """Returns the kind of a finished run or evaluation, and the content of its `results.json`.
+
+    Raises:
+      UserError: a file of the run is damaged.
+    """
+    run = pathlib.Path(directory)
+    file = run / "config.json"
+    config = run_directory.read_config(file) if os.path.lexists(file) else {}
+    results = _results(run, config)
+    return _kind(config, results), results
+
+
 def _results(run: pathlib.Path, config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the `results.json` of a run of any kind; nothing without one."""
     if not os.path.lexists(run / results_record.FILE):

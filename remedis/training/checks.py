@@ -4,8 +4,8 @@ import math
 from collections.abc import Collection, Mapping
 
 from remedis.errors import UserError, unknown_choice
-from remedis.options import with_size
 from remedis.preprocess import Preprocess, parse
+from remedis.specifications import with_size
 
 
 def within(settings: object, bounds: Mapping[str, tuple[float, float | None]]) -> None:

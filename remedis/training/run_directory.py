@@ -4,19 +4,17 @@ import json
 import os
 import pathlib
 import platform
-import shlex
 import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 from typing import Annotated, Any, cast
 
 from typing_extensions import TypedDict
 
-from remedis import files, json_records
+from remedis import files, invocation, json_records
 from remedis.errors import Damaged, UserError, shortened, some
 from remedis.json_records import Count, Expect, Line, Name, Object, Real
-from remedis.options import ADDED_KEYS, RENAMED_KEYS
+from remedis.options import ADDED_KEYS, RENAMED_KEYS, spelled_argument
 
 # Keys that change the memory or time of a run, and its numbers by no more than rounding.
 MAY_CHANGE = ("cache_gb", "gradient_checkpointing", "distribution", "embeddings_dir")
@@ -125,13 +123,14 @@ class RunDirectory:
                 not p.name.startswith(".") for p in self.path.iterdir()
             ):
                 raise UserError(
-                    f"--workdir={self.path} holds files but no config.json, so it is not a run; "
-                    "name a new or empty directory."
+                    f"{spelled_argument('workdir', self.path)} holds files but no config.json, so "
+                    "it is not a run; name a new or empty directory."
                 )
             (self / "bad_images.csv").unlink(missing_ok=True)  # it may be of other data
             files.write_json(existing, config)
         except OSError as error:
-            raise UserError(f"--workdir={self.path} cannot be written to: {error}.") from error
+            directory = spelled_argument("workdir", self.path)
+            raise UserError(f"{directory} cannot be written to: {error}.") from error
 
     def __truediv__(self, name: str) -> pathlib.Path:
         return self.path / name
@@ -161,9 +160,9 @@ class RunDirectory:
             before = self.inputs()
             if changed := [name for name in inputs if inputs[name] != before.get(name)]:
                 raise UserError(
-                    f"--workdir={self.path} holds a run that began with other {changed[0]}: to "
-                    "resume would mix the two, and training images might be tested on; bring the "
-                    "old ones back, or name another directory."
+                    f"{spelled_argument('workdir', self.path)} holds a run that began with other "
+                    f"{changed[0]}: to resume would mix the two, and training images might be "
+                    "tested on; bring the old ones back, or name another directory."
                 )
             return
         files.write_json(file, inputs)
@@ -185,7 +184,7 @@ class RunDirectory:
         files.write_json(
             self / "environment.json",
             {
-                "command": shlex.join(sys.argv),
+                "command": invocation.command(),
                 "directory": os.getcwd(),
                 "python": platform.python_version(),
                 "platform": platform.platform(),
@@ -276,8 +275,8 @@ def _differs(old: dict[str, Any], new: dict[str, Any], path: pathlib.Path) -> bo
     if different:
         key = different[0]
         raise UserError(
-            f"--workdir={path} holds a run with another config: {some(different, limit=20)} "
-            f"differ ({key} was {shortened(repr(before.get(key)))}, is "
+            f"{spelled_argument('workdir', path)} holds a run with another config: "
+            f"{some(different, limit=20)} differ ({key} was {shortened(repr(before.get(key)))}, is "
             f"{shortened(repr(now.get(key)))}); name another directory."
         )
     return before != now

@@ -9,6 +9,7 @@ from typing import Any
 
 from remedis import files, json_records, locks
 from remedis.json_records import Object
+from remedis.options import spelled_argument
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 
@@ -65,4 +66,4 @@ def _lock(
     """
     if not distribution.chief or os.path.lexists(pathlib.Path(workdir, "results.json")):
         return contextlib.nullcontext()
-    return locks.held(locks.file_in(workdir), f"--workdir={workdir}")
+    return locks.held(locks.file_in(workdir), spelled_argument("workdir", workdir))

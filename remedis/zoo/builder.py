@@ -88,7 +88,8 @@ def _build(
     if keep_graph:
         if source.scheme != "release":
             raise UserError(
-                "The graph of the release (--graph=release) goes with weights of release:DIR only."
+                f"The graph of the release ({spelled('graph', 'release')}) goes with weights of "
+                "release:DIR only."
             )
         served, description = _with_own_graph(name, source.argument, pixel_range)
         provenance = dataclasses.replace(description.provenance, command=command)

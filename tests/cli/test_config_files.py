@@ -10,7 +10,8 @@ import ml_collections
 import pytest
 from absl import flags
 
-from remedis.cli import config_files, jobs
+from remedis.api import config_files
+from remedis.cli import jobs
 from remedis.errors import UserError
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"

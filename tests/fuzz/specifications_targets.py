@@ -131,7 +131,7 @@ def read_weights(contents: bytes, _: pathlib.Path) -> None:
 
 
 def read_lists(contents: bytes, _: pathlib.Path) -> None:
-    from remedis import options
+    from remedis import options, specifications
     from remedis.errors import UserError
     from remedis.finetuning.tuning_grid import Grid
     from remedis.label_budget import budgets
@@ -146,7 +146,7 @@ def read_lists(contents: bytes, _: pathlib.Path) -> None:
         lambda text: options.quoted_pairs(text, what="x", expected=expected),
         lambda text: options.values_by_name(text, what="x", expected=expected),
         lambda text: budgets.sizes(text, 1000),
-        lambda text: options.with_size(text, 224, "x"),
+        lambda text: specifications.with_size(text, 224, "x"),
     ):
         said = ""
         try:

@@ -76,7 +76,7 @@ def test_a_wrong_name_is_refused(tmp_path):
 def test_the_graph_of_anything_but_a_release_cannot_be_kept(tmp_path):
     sentence = said(builder.build, NAME, "random:0", tmp_path, keep_graph=True)
     assert sentence == (
-        "The graph of the release (--graph=release) goes with weights of release:DIR only."
+        "The graph of the release (graph='release') goes with weights of release:DIR only."
     )
 
 

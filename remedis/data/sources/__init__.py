@@ -100,7 +100,7 @@ def load_with(
       UserError: as `load`.
     """
     _check_options(name, options)
-    return _SOURCES[name](data_dir, labels, **options)
+    return _SOURCES[name](data_dir, labels, **options).with_layout(name)
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -135,7 +135,7 @@ def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> 
     if name == "csv" and not options and layout_guess.has_only_dicom(data_dir):
         name = "dicom"
     if name == "folder" and not options.get("patient_pattern") and folder.lacks_classes(data_dir):
-        return image_list.below(data_dir)
+        return image_list.below(data_dir).with_layout(name)
     if "allow_missing_patient_ids" in options_of(name):
         options = {**options, "allow_missing_patient_ids": True}
     without_labels: dict[str, Source] = {
@@ -147,7 +147,8 @@ def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> 
         return load_with(name, data_dir, None, options)
     _check_options(name, options)
     taken = inspect.signature(without_labels[name]).parameters
-    return without_labels[name](data_dir, **{k: v for k, v in options.items() if k in taken})
+    chosen = {option: value for option, value in options.items() if option in taken}
+    return without_labels[name](data_dir, **chosen).with_layout(name)
 
 
 def same_empty_labels(first: str, second: str) -> bool:

@@ -1,75 +1,69 @@
-"""Checks of a command line that take milliseconds, before TensorFlow and pandas take seconds.
+"""Checks of paths and names that take milliseconds, before TensorFlow and pandas take seconds.
 
-They find what a user mistypes most: paths, the name of a source, and the syntax of labels, options
-and preprocessing. What they let pass is checked again where it is used.
+They find what a user mistypes most: paths, the name of a source, labels that a table lacks. What
+they let pass is checked again where it is used.
 """
 
-import argparse
 import difflib
 import os
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from remedis import files
 from remedis.data import layout_guess, source_names
 from remedis.data.tables import header
 from remedis.errors import UserError, unknown_choice
 from remedis.models.architectures import Architecture
-from remedis.options import label_list, literals, piped, spelled
+from remedis.options import spelled
 from remedis.zoo.weight_forms import EXPECTED, FORMS, OLD_FOLDER
 
 # What may stand for a folder by mistake, such as DenseNet121 and 50x1; `resolve` has advice.
 _SHORTHAND = re.compile(r"[A-Z]\w*|[\d.x-]+")
-
-
-# Commands that take labels from the user alone: others have a model's, or need none.
-_OWN_LABELS = ("doctor", "prepare", "probe")
 # Keys of configs that name data.
 _DIRECTORIES = ("data_dir", "id_data_dir", "ood_data_dir")
 
 
-def check_command(parsed: argparse.Namespace) -> None:
-    """Raises a UserError for what is certainly wrong in the arguments of a command."""
-    given = {name: value for name, value in vars(parsed).items() if value is not None}
-    if "source" in given and given["source"] not in source_names.NAMES:
-        raise unknown_choice("source", given["source"], source_names.NAMES)
-    if "labels" in given:
-        label_list(given["labels"])
-    literals(given.get("option", []), "--option")
-    if "preprocess" in given:
-        piped(given["preprocess"])
-    if "checkpoint" in given:
-        check_weights(given["checkpoint"])
-    for name in ("model", "run_a", "run_b"):
-        if name in given:
-            check_path(given[name], "directory of a run or a model")
-    if "data" in given:
-        check_path(given["data"], "table or directory of data")
-        # `embed` takes any folder of images.
-        if given.get("source") == "csv" and given.get("command") != "embed":
-            layout_guess.refuse_other_layout(given["data"])
-        if given.get("source") == "csv":
-            _check_table(given)
-    if "image" in given and not re.match(r"\w+:", given["image"]):
-        check_path(given["image"], "image file")
-
-
-def _check_table(given: Mapping[str, Any]) -> None:
-    """Raises a UserError for a table without named labels, or whose header lacks one.
+def check_data(
+    data: files.Path,
+    source: str,
+    labels: Sequence[str] | None,
+    options: Collection[str] = (),
+    *,
+    needs_labels: bool = True,
+    any_folder: bool = False,
+) -> None:
+    """Raises a UserError for data that certainly cannot be read.
 
     Args:
-      given: arguments of a command on data of the source `csv`.
+      data: a table, or the directory of the data.
+      source: name of the source.
+      labels: the label columns that are asked for; None if they are not named.
+      options: names of options of the source, which may rename columns.
+      needs_labels: whether a table needs named labels.
+      any_folder: whether any folder of images will do.
     """
-    if "labels" not in given:
-        if given["command"] in _OWN_LABELS:
+    check_source(source)
+    check_path(data, "table or directory of data")
+    if source != "csv":
+        return
+    if not any_folder:
+        layout_guess.refuse_other_layout(data)
+    if labels is None:
+        if needs_labels:
             layout_guess.refuse_without_labels()
-    # Options may rename columns. The labels of a model are checked first against the model.
-    elif not given["option"] and "model" not in given:
-        _check_labels(given["data"], label_list(given["labels"]))
+    elif not options:
+        _check_labels(data, labels)
 
 
-def _check_labels(data: str, labels: Sequence[str]) -> None:
+def check_source(name: str) -> None:
+    """Raises a UserError for the name of a source that there is not."""
+    if name not in source_names.NAMES:
+        raise unknown_choice("source", name, source_names.NAMES)
+
+
+def _check_labels(data: files.Path, labels: Sequence[str]) -> None:
     """Raises the UserError of the reader of tables for a plain table that lacks a label."""
     table = layout_guess.table_of(data)
     if names := header.plain(table):
@@ -117,13 +111,13 @@ def check_weights(specification: str, option: str = "") -> None:
         raise _absent(path, f"expected {EXPECTED}", option)
 
 
-def check_path(path: str, expected: str, option: str = "") -> None:
+def check_path(path: files.Path, expected: str, option: str = "") -> None:
     """Raises a UserError, with the nearest name beside it, for a path that does not exist."""
     if not os.path.exists(path):
         raise _absent(path, f"expected the {expected}", option)
 
 
-def _absent(path: str, expected: str, option: str) -> UserError:
+def _absent(path: files.Path, expected: str, option: str) -> UserError:
     where = f"{option} is {path}, which" if option else path
     first = pathlib.Path(path)
     while not first.parent.exists():

@@ -7,7 +7,8 @@ import sys
 import ml_collections
 import pytest
 
-from remedis.cli import early_checks
+from remedis.api import early_checks
+from remedis.cli import command_checks
 from remedis.data import source_names, sources
 from remedis.errors import UserError
 
@@ -112,7 +113,7 @@ def test_a_mistake_is_one_line_within_a_second(command, sentence, folder):
 
 @pytest.mark.parametrize("option", ["columns=Mass=label2", "separator=comma", "values=Ja=1"])
 def test_labels_that_an_option_may_name_pass(option, folder):
-    early_checks.check_command(
+    command_checks.check_command(
         argparse.Namespace(
             command="doctor", data="own.csv", source="csv", labels="label2", option=[option]
         )

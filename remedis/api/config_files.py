@@ -4,21 +4,19 @@ The configs of the project lie in `configs/` of a checkout and in `remedis/share
 installed package. All of them, and copies of them anywhere, do `from configs import common`.
 """
 
-import contextlib
 import difflib
 import logging
 import os
 import pathlib
-import re
 import runpy
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import ml_collections
 
 import remedis
 from remedis.errors import UserError, unknown_choice
-from remedis.options import RENAMED_KEYS, label_list, literal
+from remedis.options import RENAMED_KEYS
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,11 +37,12 @@ def names() -> list[str]:
     return [file.stem for file in files if "def get_config(" in file.read_text(encoding="utf-8")]
 
 
-def find(written: str) -> str:
+def find(written: str, option: str = f"--{FLAG}") -> str:
     """Returns the path of the config that `--config=NAME` or `--config=FILE` names.
 
     Args:
       written: a name, or a path with a directory or the ending `.py`; without `:argument`.
+      option: what the user writes it behind, for messages.
 
     Raises:
       UserError: there is no such config.
@@ -57,8 +56,8 @@ def find(written: str) -> str:
         error = unknown_choice("config", written, names())
         raise UserError(f"{error} A file of yours is written with its ending: my/config.py.")
     near = difflib.get_close_matches(file.stem, names(), n=1)
-    hint = f"; did you mean --{FLAG}={near[0]}, which comes with remedis?" if near else "."
-    raise UserError(f"--{FLAG}={written}: there is no such file{hint} Name {EITHER}.")
+    hint = f"; did you mean {option}={near[0]}, which comes with remedis?" if near else "."
+    raise UserError(f"{option}={written}: there is no such file{hint} Name {EITHER}.")
 
 
 def make_importable(file: str) -> None:
@@ -74,62 +73,32 @@ def make_importable(file: str) -> None:
         sys.path.insert(0, parent)
 
 
-def load(written: str) -> ml_collections.ConfigDict:
+def load(written: str, option: str = f"--{FLAG}") -> ml_collections.ConfigDict:
     """Returns the config that `NAME`, `FILE`, `NAME:argument` or `FILE:argument` names.
 
+    Args:
+      written: the name or file.
+      option: what the user writes it behind, for messages.
+
     Raises:
-      UserError: there is no such config, or its argument is wrong.
+      UserError: there is no such config, it makes none, or its argument is wrong.
     """
     name, _, argument = written.partition(":")
-    file = find(name)
+    file = find(name, option)
     make_importable(file)
-    get_config = runpy.run_path(file)["get_config"]
+    get_config = runpy.run_path(file).get("get_config")
+    if get_config is None:
+        raise UserError(
+            f"{option}={written}: the file has no function get_config; expected one that returns a "
+            "ConfigDict, as in the configs that come with remedis."
+        )
     config: ml_collections.ConfigDict = get_config(*([argument] if argument else []))
+    if not isinstance(config, ml_collections.ConfigDict):
+        raise UserError(
+            f"{option}={written}: get_config() returned {type(config).__name__}; expected a "
+            "ConfigDict."
+        )
     return config
-
-
-def rename_options(arguments: Sequence[str]) -> list[str]:
-    """Returns a command line in which old names of keys are replaced; warns of each."""
-    old = "|".join(map(re.escape, RENAMED_KEYS))
-    key = re.compile(rf"(--?(?:no)?{FLAG}\.)((?:\w+\.)*)({old})(=.*)?", re.DOTALL)
-    renamed = []
-    for argument in arguments:
-        if match := key.fullmatch(argument):
-            flag, within, name, value = match.groups()
-            _warn(within, name)
-            argument = f"{flag}{within}{RENAMED_KEYS[name]}{value or ''}"
-        renamed.append(argument)
-    return renamed
-
-
-def write_labels(arguments: Sequence[str]) -> list[str]:
-    """Returns a command line in which lists of labels are Python literals.
-
-    `--config.labels=Nodule,Mass` and `--config.labels='"Nodule, solid",Mass'` are allowed beside
-    `--config.labels='("Nodule", "Mass")'`, the form of ml_collections; `stratify` is alike.
-
-    Raises:
-      UserError: a quote is not closed.
-    """
-    flag = re.compile(rf"--?{FLAG}\.(?:\w+\.)*(?:labels|stratify)")
-    written = list(arguments)
-    for i, argument in enumerate(written):
-        name, sign, text = argument.partition("=")
-        if not flag.fullmatch(name):
-            continue
-        if sign:
-            written[i] = f"{name}={_literal(text, name)}"
-        elif i + 1 < len(written):
-            written[i + 1] = _literal(written[i + 1], name)
-    return written
-
-
-def _literal(text: str, name: str) -> str:
-    with contextlib.suppress(ValueError):
-        if isinstance(literal(text), str | tuple | list):
-            return text
-    # Not closed, as ml_collections will say.
-    return text if text.lstrip()[:1] in ("(", "[") else repr(label_list(text, name))
 
 
 def rename_keys(
@@ -144,7 +113,7 @@ def rename_keys(
     """
     for old, new in RENAMED_KEYS.items():
         if old in config:
-            _warn(within, old)
+            warn_of_old_key(within, old)
             with config.unlocked():
                 if f"{within}{new}" not in overridden:
                     config[new] = config[old]
@@ -154,7 +123,13 @@ def rename_keys(
             rename_keys(value, overridden, f"{within}{key}.")
 
 
-def _warn(within: str, old: str) -> None:
+def warn_of_old_key(within: str, old: str) -> None:
+    """Warns that the name of a key is that of an earlier version.
+
+    Args:
+      within: keys that lead to it, such as `id.`.
+      old: its name.
+    """
     _LOG.warning(
         f"config.{within}{old} is now called config.{within}{RENAMED_KEYS[old]}; the old name "
         "works in this version and not in the next."

@@ -1,0 +1,44 @@
+"""Checks of a command line that take milliseconds, before TensorFlow and pandas take seconds.
+
+Those of paths and names are `api.early_checks`, which Python's functions have, too; these add the
+syntax of labels, options and preprocessing.
+"""
+
+import argparse
+import re
+
+from remedis.api import early_checks
+from remedis.options import label_list, literals
+from remedis.specifications import piped
+
+# Commands that take labels from the user alone: others have a model's, or need none.
+_OWN_LABELS = ("doctor", "prepare", "probe")
+
+
+def check_command(parsed: argparse.Namespace) -> None:
+    """Raises a UserError for what is certainly wrong in the arguments of a command."""
+    given = {name: value for name, value in vars(parsed).items() if value is not None}
+    if "source" in given:
+        early_checks.check_source(given["source"])
+    labels = label_list(given["labels"]) if "labels" in given else None
+    literals(given.get("option", []), "--option")
+    if "preprocess" in given:
+        piped(given["preprocess"])
+    if "checkpoint" in given:
+        early_checks.check_weights(given["checkpoint"])
+    for name in ("model", "run_a", "run_b"):
+        if name in given:
+            early_checks.check_path(given[name], "directory of a run or a model")
+    if "data" in given:
+        early_checks.check_data(
+            given["data"],
+            given.get("source", "csv"),
+            # The labels of a model are checked first against the model.
+            None if "model" in given else labels,
+            given.get("option", ()),
+            needs_labels=given.get("command") in _OWN_LABELS,
+            # `embed` takes any folder of images.
+            any_folder=given.get("command") == "embed",
+        )
+    if "image" in given and not re.match(r"\w+:", given["image"]):
+        early_checks.check_path(given["image"], "image file")
