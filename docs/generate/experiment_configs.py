@@ -7,7 +7,7 @@ from typing import Any
 
 import ml_collections
 
-from remedis.cli import config_files
+from remedis.api import config_files
 
 # An argument as the docstring of its config names it; tests/configs/test_arguments.py checks that
 # a docstring names all of them and no others.
