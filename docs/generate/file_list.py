@@ -72,7 +72,8 @@ EXPORT = Folder(
     "The folder of a model",
     "`export/` of a run, and what `remedis build` and `remedis calibrate` write. Every command "
     "that takes a model takes this folder, and so do `hub.load` and `tf.saved_model.load`. It has "
-    "base names instead of paths.",
+    "base names instead of paths. `remedis calibrate --out=OUT` keeps the check of its images in "
+    "`OUT.data/`.",
     {
         "": (
             Entry(
