@@ -12,6 +12,7 @@ from typing import NoReturn
 import remedis
 from remedis import limits
 from remedis.cli import (
+    checklist_command,
     classifier_commands,
     command_checks,
     console,
@@ -127,7 +128,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     output.add_table_arguments(info)
     info.set_defaults(run=_info)
-    for module in (manifest_command, data_commands, embedding_commands, classifier_commands):
+    for module in (
+        manifest_command,
+        data_commands,
+        embedding_commands,
+        classifier_commands,
+        checklist_command,
+    ):
         module.add(commands)
     for command in commands.choices.values():
         # Without a default, an option before the command keeps its value.

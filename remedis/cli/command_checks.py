@@ -26,7 +26,7 @@ def check_command(parsed: argparse.Namespace) -> None:
         piped(given["preprocess"])
     if "checkpoint" in given:
         early_checks.check_weights(given["checkpoint"])
-    for name in ("model", "run_a", "run_b"):
+    for name in ("model", "run_a", "run_b", "run_folder"):
         if name in given:
             early_checks.check_path(given[name], "directory of a run or a model")
     if "data" in given:

@@ -70,6 +70,15 @@ def add_table_arguments(parser: argparse.ArgumentParser, file_option: str = "--o
     )
 
 
+def show_json(values: object) -> None:
+    """Prints values as JSON, and nothing else.
+
+    Args:
+      values: as for `show_table`.
+    """
+    print(_json(values))
+
+
 def show_table(parsed: argparse.Namespace, report: RenderableType, values: object) -> None:
     """Prints a report or its values, and writes them if the command line asks for a file.
 
@@ -79,7 +88,7 @@ def show_table(parsed: argparse.Namespace, report: RenderableType, values: objec
       values: the same for programs: dicts, lists, dataclasses, numbers, text.
     """
     if parsed.json:
-        print(_json(values))
+        show_json(values)
     else:
         show(report)
     if parsed.table_file is not None:

@@ -1,0 +1,1 @@
+"""Reporting checklists, filled from the records of a run."""

@@ -1,0 +1,262 @@
+"""Reporting checklists: every answer is resolved in the run, and none claims more than it holds."""
+
+import json
+import re
+import shutil
+
+import markdown_it
+import numpy as np
+import pandas as pd
+import pytest
+from ood_example import make_study
+from test_run_report import NAMES, run
+
+from remedis.evaluation.performance_summary import performance_summary
+from remedis.reporting.checklists import document, records
+from remedis.zoo import markdown_text, shared_names
+
+HOSTILE = "# <b>|`x`| ![a](http://b)"
+# Of the main items and their parts as published; the label has none, its entries are ours.
+PUBLISHED = {
+    "claim": [str(number) for number in range(1, 45)],
+    "tripod-ai": [
+        *("1", "2", "3a", "3b", "3c", "4", "5a", "5b", "6a", "6b", "6c", "7", "8a", "8b", "8c"),
+        *("9a", "9b", "9c", "10", "11", *(f"12{part}" for part in "abcdefg"), "13", "14", "15"),
+        *("16", "17", *(f"18{part}" for part in "abcdef"), "19", "20a", "20b", "20c", "21", "22"),
+        *("23a", "23b", "24", "25", "26", "27a", "27b", "27c"),
+    ],
+    "stard-ai": [
+        *map(str, range(1, 15)),
+        *("15a", "15b", "15c", "15d", "16a", "16b", "16c", "17a", "17b"),
+        *map(str, range(18, 26)),
+        *("26a", "26b"),
+        *map(str, range(27, 40)),
+        *("40a", "40b"),
+    ],
+}
+OURS = r"95 %|\(-1\)|v2|SHA-256"  # numbers in our own words
+POLICIES = {"uncertain": "ignore", "unmentioned": "zeros", "unlabelled": "zeros"}
+PROVENANCE = {
+    "origin": "bit",
+    "description": "BiT-M, supervised on ImageNet-21k.",
+    "file": "/home/someone/BiT-M-R50x1.npz",
+    "sha256": "ab" * 32,
+}
+
+
+def write_json(folder, **contents):
+    for name, value in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(value))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A fine-tuning run with every record, one label that is not estimable and a hostile name."""
+    names = (NAMES[0], HOSTILE)
+    folder = run(tmp_path_factory.mktemp("checklists") / "run", names=names, random_weights=False)
+    results = json.loads((folder / "results.json").read_text())
+    results["test"]["labels"][HOSTILE] |= {"value": None, "low": None, "high": None}
+    results["test"]["labels"][HOSTILE]["reason"] = "3 positive patients, 5 are needed"
+    results["test"] |= {"left_out": [HOSTILE], "label_notes": ["Without any label: 2 images."]}
+    results["test"]["choice_notes"] = ["Thresholds were chosen on the validation split."]
+    counts = {"images": 200, "patients": 100, names[0]: 80, HOSTILE: 70}
+    results |= {
+        "task": "multi_label",
+        "checkpoint": PROVENANCE,
+        "data": {
+            "source": "csv",
+            "counts": {"train": counts, "validation": counts, "test": counts},
+            "policies": {names[0]: POLICIES, HOSTILE: POLICIES | {"uncertain": "ones"}},
+            "evaluation_policies": POLICIES,
+            "bad_images": 2,
+            "seen_by_checkpoint": ["The weights do not say which images they have seen."],
+        },
+        "preprocess": {"train": "resize(32) | rotate(10)", "evaluation": "resize(32)"},
+        "schedule": {"kind": "cosine", "warmup": 1, "learning_rate": 0.05, "drops": [0.3, 0.6]},
+        "steps": 20,
+        "best_step": 10,
+        "selection": {"note": "The checkpoint was selected by the mean AUROC."},
+        "tuning": {"names": ["rate 1", "rate 2"], "scores": [0.71, None], "chosen": 0},
+        "thresholds": results["test"]["thresholds"],
+    }
+    config = {
+        "labels": list(names),
+        "method": "finetune",
+        "optimizer": "sgd",
+        "learning_rate": 0.003,
+        "batch_size": 32,
+        "class_weights": "balanced",
+        "head_stddev": None,
+        "head_norm": True,
+        "splits": {"train": 0.7, "validation": 0.1, "test": 0.2},
+        "split_unit": "patient_id",
+        "split_seed": 3,
+        "seed": 1,
+    }
+    leaks = {"ok": True, "overlaps": [], "unchecked": ["No image has a study id."]}
+    environment = {
+        "command": "finetune.py --config=configs/own_data.py --workdir=/home/someone/run",
+        "versions": {"remedis": "0.2.0", "tensorflow": "2.21.0"},
+        "python": "3.11.7",
+        "git_commit": "ab12" * 10,
+        "processors": 2,
+    }
+    write_json(folder, results=results, config=config, leaks=leaks, environment=environment)
+    write_description(folder / "export", results)
+    return folder
+
+
+def write_description(folder, results, **changes):
+    folder.mkdir()
+    data = "the test split of csv"
+    labels = list(results["test"]["labels"])
+    values = {
+        "kind": "classifier",
+        "name": "run",
+        "units": [3, 4, 6, 3],
+        "width": 1.0,
+        "final_norm": True,
+        "value_range": [0.0, 1.0],
+        "trunk_range": None,
+        "parameters": 23510597,
+        "tensors": 153,
+        "signatures": ["serving_default"],
+        "provenance": PROVENANCE,
+        "labels": labels,
+        "preprocess": "resize(32)",
+        "task": "multi_label",
+        "performance": performance_summary(results["test"], data),
+        "calibration": {"method": "platt", "scale": [1.0, 1.0], "offset": [0.0, 0.1]},
+        "thresholds": results["test"]["thresholds"],
+        "software": {"remedis": "0.2.0"},
+    }
+    values["calibration"]["data"] = "site_b"
+    write_json(folder, remedis=values | changes)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    summary = make_study(("one", HOSTILE, "scratch"))
+    write_json(folder, summary=summary, config={"arms": "one=a", "image_size": 32})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluation(finished, tmp_path_factory):
+    """As `remedis evaluate RUN DATA` writes it."""
+    folder = tmp_path_factory.mktemp("evaluation") / "theirs"
+    folder.mkdir()
+    shutil.copy(finished / "predictions.parquet", folder)
+    results = json.loads((finished / "results.json").read_text())
+    kept = {key: results[key] for key in ("random_weights", "checkpoint", "task", "test")}
+    kept |= {"model": "/data/run/export", "split": "test", "title": "run on theirs"}
+    kept["data"] = {"source": "/data/theirs", "warning": "3 images were seen in training."}
+    write_json(folder, results=kept)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """A run of version 0.1: no notes, no policies of evaluation, no schedule, no export."""
+    folder = run(tmp_path_factory.mktemp("old") / "run", subgroups=False)
+    results = json.loads((folder / "results.json").read_text())
+    for split in ("validation", "test"):
+        for key in ("choice_notes", "label_notes", "ties", "warnings", "weighting", "subgroups"):
+            del results[split][key]
+        results[split]["metrics"]["brier"]["labels"] = {}  # one number for all
+    write_json(folder, results=results)
+    return folder
+
+
+KINDS = ("finished", "study", "evaluation", "old", "export")
+
+
+@pytest.fixture(params=KINDS)
+def folder(request, finished):
+    return (
+        finished / "export" if request.param == "export" else request.getfixturevalue(request.param)
+    )
+
+
+def inside(folder, file, keys):
+    """Returns a value of a run, read without the library's readers."""
+    if file == "predictions.parquet":
+        return of_predictions(pd.read_parquet(folder / file), keys)
+    value = json.loads((folder / file).read_text())
+    for key in keys:
+        value = value[key]
+    return value
+
+
+def of_predictions(table, keys):
+    if keys == ("rows",):
+        return len(table)
+    split, what, *rest = keys
+    rows = table[table["split"] == split]
+    if what == "age":
+        return getattr(rows["age"].dropna(), rest[0])()
+    return rows[rows[what] == rest[0]]["patient_id"].nunique()
+
+
+def calls(folder, keys):
+    """Returns the number of calls by hand: scores in single precision against the threshold."""
+    split, _, label, call = keys
+    results = json.loads((folder / "results.json").read_text())
+    rows = pd.read_parquet(folder / "predictions.parquet")
+    rows = rows[rows["split"] == split]
+    cut = np.float32(results[split]["thresholds"]["youden"][label])
+    called = rows[f"score/{label}"].to_numpy(np.float32) >= cut
+    truth = rows[f"label/{label}"].to_numpy() == 1
+    right = {"true": called == truth, "false": called != truth}[call.split()[0]]
+    return int((right & (called == call.endswith("positive"))).sum())
+
+
+def check_field(folder, field):
+    if field.is_name:
+        if field.file.endswith(".json"):
+            inside(folder, field.file, field.keys)
+        assert field.shown == markdown_text.text(field.keys[-1])
+        return
+    if len(field.keys) == 4 and field.keys[1] == "calls":
+        value = calls(folder, field.keys)
+    else:
+        value = inside(folder, field.file, field.keys)
+    assert field.value == value, field.place
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        for text in map(str, value if isinstance(value, list) else [value]):
+            shown = (
+                markdown_text.text(text),
+                markdown_text.code(text),
+                markdown_text.text(shared_names.of_absolute(text)),
+                markdown_text.code(shared_names.command(text, keep_relative=True)),
+            )
+            assert any(form in field.shown for form in shown), (field.place, field.shown)
+        return
+    number = field.shown.replace(",", "")
+    decimals = len(number.partition(".")[2])
+    assert abs(float(number) - value) <= 0.5 * 10**-decimals + 1e-12, (field.place, field.shown)
+
+
+@pytest.mark.parametrize("name", document.GUIDELINES)
+def test_every_answer_is_resolved_in_the_run(folder, name):
+    run_records = records.read(folder)
+    answers = document.filled(document.guideline(name), run_records)
+    assert sum(document.counts(answers).values()) == len(answers)
+    for item, answer in answers.items():
+        assert answer.said or answer.author, item.id
+        for sentence in answer.said:
+            assert sentence.sources
+            for field in sentence.fields:
+                check_field(folder, field)
+                at = any(field.place.startswith(source) for source in sentence.sources)
+                assert at or field.is_name, (field.place, sentence.sources)
+            for field in sentence.cites:
+                assert inside(folder, field.file, field.keys) == field.value
+            ours = "".join(part for part in sentence.parts if isinstance(part, str))
+            assert not re.search(r"\d", re.sub(OURS, "", ours)), ours
+    text = document.text(document.guideline(name), run_records, answers)
+    page = markdown_it.MarkdownIt("commonmark").enable("table").render(text)
+    assert not re.search("<(b|a|img) ?", page)
+    assert "someone" not in text
+    json.dumps(document.values(document.guideline(name), run_records, answers), allow_nan=False)
