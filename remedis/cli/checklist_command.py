@@ -34,14 +34,14 @@ def add(commands: Any) -> None:
 
 
 def _checklist(parsed: argparse.Namespace) -> int:
-    from remedis.reporting.checklists import document, records
+    from remedis.reporting.checklists import cited_records, document
 
     of = document.guideline(parsed.guideline)
     if parsed.out and not parsed.out.lower().endswith(".md"):
         raise UserError(f"--out={parsed.out} does not end in .md; the document is Markdown.")
     if parsed.out and os.path.isdir(parsed.out):
         raise UserError(f"--out={parsed.out} is a directory; expected a file to write.")
-    run = records.read(parsed.run_folder)
+    run = cited_records.read(parsed.run_folder)
     answers = document.filled(of, run)
     text = document.text(of, run, answers)
     if parsed.out:

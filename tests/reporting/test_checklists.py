@@ -12,7 +12,7 @@ from ood_example import make_study
 from test_run_report import NAMES, run
 
 from remedis.evaluation.performance_summary import performance_summary
-from remedis.reporting.checklists import document, records
+from remedis.reporting.checklists import cited_records, document
 from remedis.zoo import markdown_text, shared_names
 
 HOSTILE = "# <b>|`x`| ![a](http://b)"
@@ -240,7 +240,7 @@ def check_field(folder, field):
 
 @pytest.mark.parametrize("name", document.GUIDELINES)
 def test_every_answer_is_resolved_in_the_run(folder, name):
-    run_records = records.read(folder)
+    run_records = cited_records.read(folder)
     answers = document.filled(document.guideline(name), run_records)
     assert sum(document.counts(answers).values()) == len(answers)
     for item, answer in answers.items():

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-from remedis.reporting.checklists.records import Field, Records
+from remedis.reporting.checklists.cited_records import Field, Records
 from remedis.zoo import markdown_text
 
 # Text of ours in Markdown without numbers of a run, a field, or several of these.

@@ -13,7 +13,7 @@ from remedis.reporting.checklists.answers import (
     together,
     write,
 )
-from remedis.reporting.checklists.records import (
+from remedis.reporting.checklists.cited_records import (
     CONFIG,
     DESCRIPTION,
     LEAKS,

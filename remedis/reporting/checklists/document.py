@@ -8,8 +8,8 @@ from typing import Any
 from remedis.errors import unknown_choice
 from remedis.reporting.checklists import claim, model_facts_label, stard_ai, tripod_ai
 from remedis.reporting.checklists.answers import AUTHOR, PARTLY, RUN, Answer
+from remedis.reporting.checklists.cited_records import Records
 from remedis.reporting.checklists.guideline import Guideline, Item
-from remedis.reporting.checklists.records import Records
 from remedis.reporting.notes import RESEARCH_USE
 from remedis.zoo import markdown_text
 

@@ -11,7 +11,7 @@ from remedis.reporting.checklists.answers import (
     together,
     write,
 )
-from remedis.reporting.checklists.records import RESULTS, Records, place
+from remedis.reporting.checklists.cited_records import RESULTS, Records, place
 
 NO_GROUPS = (
     "The data have no column sex, age, view or site, so that no subgroup was evaluated: add such "

@@ -3,7 +3,7 @@
 import dataclasses
 
 from remedis.reporting.checklists.answers import Answer, Fact, together, write
-from remedis.reporting.checklists.records import Records
+from remedis.reporting.checklists.cited_records import Records
 
 NOT_RECORDED = "This run has no record of it: write it yourself."
 

@@ -1,7 +1,7 @@
 """What a run records about its labels: their names, and what uncertain and empty ones count as."""
 
 from remedis.reporting.checklists.answers import Answer, Part, name, say, several, table, together
-from remedis.reporting.checklists.records import (
+from remedis.reporting.checklists.cited_records import (
     CONFIG,
     DESCRIPTION,
     EXPORT,

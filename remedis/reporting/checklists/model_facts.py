@@ -1,7 +1,7 @@
 """What a run records about its model: architecture, input, output, and how it is run."""
 
 from remedis.reporting.checklists.answers import Answer, counted, name, say, together
-from remedis.reporting.checklists.records import CONFIG, EXPORT, RESULTS, SUMMARY, Records
+from remedis.reporting.checklists.cited_records import CONFIG, EXPORT, RESULTS, SUMMARY, Records
 from remedis.reporting.run_info import FINE_TUNING, PRETRAINING, STUDY
 
 

@@ -10,7 +10,14 @@ from remedis.evaluation.ranking import ranking_of
 from remedis.evaluation.ratios import operating_point
 from remedis.evaluation.thresholds import Thresholds, compared
 from remedis.reporting.checklists.answers import Answer, Part, counted, name, say, table, write
-from remedis.reporting.checklists.records import PREDICTIONS, RESULTS, Field, Keys, Records, shown
+from remedis.reporting.checklists.cited_records import (
+    PREDICTIONS,
+    RESULTS,
+    Field,
+    Keys,
+    Records,
+    shown,
+)
 
 _MOST_ROWS = 40  # of a table in the document; the file has all
 _GROUPS = ("sex", "view", "site")

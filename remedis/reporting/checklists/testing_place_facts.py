@@ -12,7 +12,7 @@ from remedis.reporting.checklists.answers import (
     together,
     write,
 )
-from remedis.reporting.checklists.records import EXPORT, RESULTS, SUMMARY, Records, place
+from remedis.reporting.checklists.cited_records import EXPORT, RESULTS, SUMMARY, Records, place
 from remedis.reporting.run_info import PRETRAINING, STUDY
 
 _MOST_ROWS = 60
