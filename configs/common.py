@@ -1,4 +1,10 @@
-"""The keys of fine-tuning configs with their defaults, and the arguments these configs take."""
+"""The keys of fine-tuning configs with their defaults, and the arguments these configs take.
+
+The meaning of a key is in the comment behind it or above it, here and in `common_pretraining` and
+`common_study`. `or adamw, lars: update rule` names the other values before the meaning. A comment
+such as `Data.` begins a group of keys. The reference of configs in the documentation is made of
+these comments, by `docs/generate/config_keys.py`.
+"""
 
 from collections.abc import Mapping
 
@@ -14,91 +20,112 @@ def finetuning() -> ml_collections.ConfigDict:
     """Returns every key of a fine-tuning run with its default; configs change some of them."""
     config = ml_collections.ConfigDict()
     # Start.
-    config.checkpoint = ""  # a folder, a run, or another form of remedis/zoo/resolve.py
-    config.architecture = ""  # the checkpoint must have it, such as 50x1; empty for any
+    config.checkpoint = ""  # weights: a folder, a run or others of remedis/zoo/resolve.py
+    config.architecture = ""  # which the checkpoint must have, such as 50x1; empty for any
     config.rehearsal = ""  # layout of data to make up in the run directory; empty for real data
     # Data.
-    config.source = ""  # a name in remedis.data.sources
-    config.source_options = ""  # such as 'views=all; test_centres=(2, 3)'; see the source's file
-    config.data_dir = ""
-    config.labels = ()
-    config.uncertain = "ignore"  # ignore, zeros or ones; 'zeros; Edema=ones' for exceptions
-    config.unmentioned = "ignore"  # empty labels of training
-    # Labels of validation and test; empty for the policy of training.
+    config.source = ""  # layout of the data: a name in remedis.data.sources
+    config.source_options = ""  # options of the source, such as 'views=all; test_centres=(2, 3)'
+    config.data_dir = ""  # directory of the data, in the layout of the source
+    config.labels = ()  # label columns, in the order of the outputs
+    # or zeros, ones: what labels of -1 count as in training; 'zeros; Edema=ones' for exceptions
+    config.uncertain = "ignore"
+    config.unmentioned = "ignore"  # or zeros, ones: what empty labels count as in training
+    # or zeros, ones: what labels of -1 count as in validation and test; empty for the policy of
+    # training
     config.eval_uncertain = "ignore"
-    config.eval_unmentioned = ""  # empty labels of images that have another label
-    config.eval_unlabelled = "ignore"  # images without any label; zeros: negative for every label
+    # or ignore, zeros, ones: what empty labels of images with another label count as in validation
+    # and test; empty for the policy of training
+    config.eval_unmentioned = ""
+    # or zeros, ones: what the labels of images without any label count as in validation and test;
+    # empty for the policy of training
+    config.eval_unlabelled = "ignore"
+    # Shares of the images without a split. Where a test split is official, its share is 0.
     config.splits = ml_collections.ConfigDict({"train": 0.7, "validation": 0.1, "test": 0.2})
-    config.split_seed = 0
-    config.split_unit = "patient_id"  # or slide_id
+    config.split_seed = 0  # seed of the assignment of splits
+    config.split_unit = "patient_id"  # or slide_id: what is on one side of a split as a whole
     config.stratify = ()  # labels or columns of few values; assigned splits keep their shares
     config.complete_splits = False  # assign images without a split though others have one
-    config.allow_missing_patient_ids = False
-    config.allow_similar_ids = False  # P007, P7 and p007 are different patients; else refused
+    config.allow_missing_patient_ids = False  # take an image without one as its own patient
+    config.allow_similar_ids = False  # accept P007, P7 and p007 as different patients; else refused
     config.refuse_near_duplicates = False  # stop if images of two splits look the same
-    config.allow_similar_images = False  # else stop if many test images look like seen ones
+    # Go on though many test images look like those that the weights have seen; else the run stops.
+    config.allow_similar_images = False
     config.balance = ""  # a label or column; training sees its values equally often
     config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
     # Images.
-    config.max_megapixels = 40.0  # of an image; larger ones are unreadable and are not decoded
-    config.image_size = 448
-    config.train_preprocess = "resize({size})"
-    config.eval_preprocess = "resize({size})"
-    config.cache_gb = 1.0  # memory for decoded images; changes speed, never numbers
+    config.max_megapixels = 40.0  # largest image in million pixels; larger ones are unreadable
+    config.image_size = 448  # pixels of the side of an image, {size} in the operations
+    config.train_preprocess = "resize({size})"  # operations on an image of training
+    config.eval_preprocess = "resize({size})"  # the same of validation and test; none is random
+    config.cache_gb = 1.0  # memory in GB for decoded images; changes speed, never numbers
     # Model.
-    config.task = "multi_label"  # or multi_class: exactly one of the labels is 1
-    config.method = "finetune"  # or probe: the head alone, solved exactly on stored embeddings
-    config.head_norm = True
-    # Of the normal numbers that the head's first weights are; unset: zeros, as in BiT.
+    # or multi_class: labels are independent of each other; of classes exactly one is 1
+    config.task = "multi_label"
+    # or probe: what is trained: all layers, or the head alone, solved exactly on stored embeddings
+    config.method = "finetune"
+    config.head_norm = True  # a group norm and ReLU between backbone and head, as in BiT
+    # Standard deviation of the head's first weights, normal numbers; unset: zeros, as in BiT.
     config.head_stddev = config_dict.placeholder(float)
-    config.precision = "float32"  # or bfloat16, float16: of the activations in training
+    config.precision = "float32"  # or bfloat16, float16: numbers of activations in training
     config.gradient_checkpointing = False  # recompute activations instead of keeping them
-    # Length: at most one of these is set (0 counts as unset); else the schedule has its own. That
-    # of `hyperrule` is 500 steps of 512 images below 20,000 images (remedis/training/schedules.py).
-    config.steps = config_dict.placeholder(int)
-    config.epochs = config_dict.placeholder(float)
-    config.examples = config_dict.placeholder(int)
-    # Few images: the schedule's own length and its rate count with at most the images there are,
-    # such as 500 epochs of 38 images; a training shorter than evaluate_every is evaluated 10 times.
+    # Length. At most one of steps, epochs and examples is set (0 counts as unset); otherwise the
+    # schedule has its own. That of `hyperrule` is 500 steps of 512 images below 20,000 images
+    # (remedis/training/schedules.py).
+    config.steps = config_dict.placeholder(int)  # optimizer steps
+    config.epochs = config_dict.placeholder(float)  # passes over the training images
+    config.examples = config_dict.placeholder(int)  # images, each counted as often as it is used
+    # With few images, the schedule's own length and its rate count with at most the images that
+    # there are, such as 500 epochs of 38 images; a training shorter than evaluate_every is
+    # evaluated 10 times.
     config.fit_to_data = True  # False: as in version 0.1
     # Values of learning_rate, weight_decay and one of steps, epochs, examples, such as
     # 'learning_rate=0.003,0.03; weight_decay=0,0.0001': every combination is trained, in place of
     # the values of these keys, and validation chooses. Among equal scores the first named wins.
     config.select = ""
     # Training.
-    config.batch_size = 32  # of all workers together
-    config.accumulate = 1  # micro-batches per step
-    config.optimizer = "sgd"  # or adamw, lars, released_lars
-    config.learning_rate = 0.003  # at a batch of `learning_rate_batch`; scales with the batch
-    config.learning_rate_batch = 512  # 0: the rate does not scale
-    config.learning_rates = ""  # factors by name: 'head/.*=10; block[12]/.*=0'; 0 freezes
-    config.schedule = "hyperrule"  # or cosine, step, constant
-    config.warmup = config_dict.placeholder(int)  # steps; unset: the schedule's own
-    config.warmup_epochs = config_dict.placeholder(float)  # the same in epochs
+    config.batch_size = 32  # images per step, of all workers together
+    config.accumulate = 1  # micro-batches per step, to save memory; gradients are the whole batch's
+    # or adamw, lars, released_lars: update rule; released_lars as in REMEDIS' released code
+    config.optimizer = "sgd"
+    config.learning_rate = 0.003  # rate at a batch of `learning_rate_batch`; scales with the batch
+    config.learning_rate_batch = 512  # batch that the rate is meant for; 0: the rate does not scale
+    # Factors of the rate by name of the weights: 'head/.*=10; block[12]/.*=0'; 0 freezes.
+    config.learning_rates = ""
+    # or cosine, step, constant: course of the learning rate; hyperrule is that of BiT
+    config.schedule = "hyperrule"
+    config.warmup = config_dict.placeholder(int)  # steps of warm-up; unset: the schedule's own
+    config.warmup_epochs = config_dict.placeholder(float)  # length of warm-up in epochs
     config.drops = (0.3, 0.6, 0.9)  # shares of a step schedule after which the rate is a tenth
-    config.momentum = 0.9
-    config.weight_decay = 0.0  # norms and biases do not decay; in released_lars, group norms do
+    config.momentum = 0.9  # momentum of sgd and both kinds of lars
+    # Decay of weights, except norms and biases; released_lars decays group norms too.
+    config.weight_decay = 0.0
     config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
     config.ema = 0.0  # decay of the averaged weights, which are evaluated and kept; 0: none
     config.patience = 0  # training ends after this many evaluations without a better one; 0: never
-    config.class_weights = "none"  # or balanced: positives weigh as much as negatives
-    config.focal_gamma = 0.0  # of the focal loss; 0 for cross-entropy
-    config.mixup = config_dict.placeholder(float)  # alpha; unset: the schedule's own
-    config.seed = 0
-    config.distribution = "none"  # or mirrored, multi_worker, tpu
+    # or balanced: weights of the loss; balanced: positives weigh as much as negatives, per label
+    config.class_weights = "none"
+    config.focal_gamma = 0.0  # gamma of the focal loss; 0 for cross-entropy
+    config.mixup = config_dict.placeholder(float)  # alpha of MixUp; unset: the schedule's own
+    config.seed = 0  # seed of the order of images, augmentation and first weights
+    # or mirrored, multi_worker, tpu: devices: one, all of a machine, several machines, a TPU
+    config.distribution = "none"
     config.embeddings_dir = ""  # store of a probe's embeddings; empty: in the run directory
     # Intervals, in steps.
-    config.evaluate_every = 100
-    config.checkpoint_every = 100
-    config.log_every = 10
+    config.evaluate_every = 100  # between evaluations on validation; the best weights are kept
+    config.checkpoint_every = 100  # between checkpoints, from which a stopped training resumes
+    config.log_every = 10  # between lines of metrics
     # Report.
-    config.calibration = "platt"  # or temperature, none; multi_class has temperature for platt
-    config.target_sensitivity = 0.9  # of one of the two thresholds chosen on validation
-    config.resamples = 1000  # of the patients, for intervals
-    # Of the AUROC: images, or patients: each has the same weight, shared equally by its images.
+    # or temperature, none: fit of probabilities on validation; multi_class has no platt
+    config.calibration = "platt"
+    config.target_sensitivity = 0.9  # sensitivity of one of the two thresholds chosen on validation
+    config.resamples = 1000  # resamples of the patients, for intervals
+    # or patients: what has equal weight in the AUROC; images of a patient share that of the patient
     config.weighting = "images"
-    config.top_k = (1, 3)  # of multi_class: top-k accuracies, true class among the k most probable
-    config.nested_resamples = 0  # 200: also intervals with the choice of threshold and calibration
+    # The k of top-k accuracies, of multi_class: the true class is among the k most probable.
+    config.top_k = (1, 3)
+    # Resamples of intervals that contain the choice of thresholds and calibration; 200 suffice.
+    config.nested_resamples = 0
     return config
 
 

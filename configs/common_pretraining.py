@@ -46,58 +46,66 @@ def pretraining() -> ml_collections.ConfigDict:
     """
     config = ml_collections.ConfigDict()
     # Start.
-    config.checkpoint = ""  # bit:FILE.npz, a folder, or another form of remedis/zoo/resolve.py
-    config.architecture = ""  # the checkpoint must have it, such as 50x1; empty for any
+    config.checkpoint = ""  # weights: bit:FILE.npz, a folder or others of remedis/zoo/resolve.py
+    config.architecture = ""  # which the checkpoint must have, such as 50x1; empty for any
     config.rehearsal = ""  # layout of images to make up in the run directory; empty for real ones
-    # Images; their labels are not used.
+    # Images. Their labels are not used.
     config.data = ""  # a directory per source: 'csv=/data/mine; chestxray14=/data/ChestX-ray14'
-    config.source_options = ""  # such as 'chexpert: views=all'; see the source's file
-    config.leave_out = ""  # 'FILE.csv; DIRECTORY': lists of images, and runs or studies
-    config.leave_out_splits = ("validation", "test")  # of sources that have splits
-    config.allow_missing_patient_ids = False
-    config.allow_similar_ids = False  # P007, P7 and p007 are different patients; else refused
+    config.source_options = ""  # options by source, such as 'chexpert: views=all'
+    # Images to leave out, 'FILE.csv; DIRECTORY': of lists, and judged ones of runs or studies.
+    config.leave_out = ""
+    config.leave_out_splits = ("validation", "test")  # splits to leave out, where a source has any
+    config.allow_missing_patient_ids = False  # take an image without one as its own patient
+    config.allow_similar_ids = False  # accept P007, P7 and p007 as different patients; else refused
     config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
-    config.max_megapixels = 40.0  # of an image; larger ones are unreadable and are not decoded
-    config.image_size = 224
-    config.preprocess = "contrastive_cxr({size})"  # of each of the two views
-    config.cache_gb = 1.0  # memory for decoded images; changes speed, never numbers
+    config.max_megapixels = 40.0  # largest image in million pixels; larger ones are unreadable
+    config.image_size = 224  # pixels of the side of a view, {size} in the operations
+    config.preprocess = "contrastive_cxr({size})"  # operations on each of the two views
+    config.cache_gb = 1.0  # memory in GB for decoded images; changes speed, never numbers
     # Method.
-    config.method = "simclr"  # or micle, moco, relic, barlow_twins
-    config.method_options = ""  # such as 'temperature=0.2; widths=(512, 128)'; see its file
-    config.partners = "patient_id"  # or study_id; MICLe's second view shares it
-    config.precision = "float32"  # or bfloat16, float16: of the activations in training
+    # or micle, moco, relic, barlow_twins: self-supervision (remedis/pretraining/methods)
+    config.method = "simclr"
+    config.method_options = ""  # of the method, such as 'temperature=0.2; widths=(512, 128)'
+    config.partners = "patient_id"  # or study_id: what MICLe's two images share
+    config.precision = "float32"  # or bfloat16, float16: numbers of activations in training
     config.gradient_checkpointing = False  # recompute activations instead of keeping them
-    # Length: exactly one of these is set; 0 counts as unset.
-    config.steps = config_dict.placeholder(int)
-    config.epochs = config_dict.placeholder(float)
-    config.examples = config_dict.placeholder(int)
+    # Length. Exactly one of steps, epochs and examples is set; 0 counts as unset.
+    config.steps = config_dict.placeholder(int)  # optimizer steps
+    config.epochs = config_dict.placeholder(float)  # passes over the images
+    config.examples = config_dict.placeholder(int)  # images, each counted as often as it is used
     # Training.
-    config.batch_size = 512  # of all workers together
+    config.batch_size = 512  # images per step, of all workers together
     config.accumulate = 1  # micro-batches per step; every image still meets all others
-    config.optimizer = "lars"  # or released_lars, sgd, adamw
-    config.learning_rate = 0.3  # at a batch of `learning_rate_batch`; scales with the batch
-    config.learning_rate_batch = 256  # 0: the rate does not scale
-    config.learning_rates = ""  # factors by name: 'projection/.*=10; block[12]/.*=0'; 0 freezes
-    config.schedule = "cosine"  # or constant
-    config.warmup = config_dict.placeholder(int)  # steps
-    config.warmup_epochs = config_dict.placeholder(float)  # the same in epochs
-    config.momentum = 0.9
-    config.weight_decay = 1e-6  # norms and biases do not decay; in released_lars, group norms do
+    # or released_lars, sgd, adamw: update rule; released_lars as in REMEDIS' released code
+    config.optimizer = "lars"
+    config.learning_rate = 0.3  # rate at a batch of `learning_rate_batch`; scales with the batch
+    config.learning_rate_batch = 256  # batch that the rate is meant for; 0: the rate does not scale
+    # Factors of the rate by name of the weights: 'projection/.*=10; block[12]/.*=0'; 0 freezes.
+    config.learning_rates = ""
+    config.schedule = "cosine"  # or constant: course of the learning rate
+    config.warmup = config_dict.placeholder(int)  # steps of warm-up
+    config.warmup_epochs = config_dict.placeholder(float)  # length of warm-up in epochs
+    config.momentum = 0.9  # momentum of sgd and both kinds of lars
+    # Decay of weights, except norms and biases; released_lars decays group norms too.
+    config.weight_decay = 1e-6
     config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
-    config.seed = 0
-    config.distribution = "none"  # or mirrored, multi_worker, tpu
-    config.stop_on_collapse = True
+    config.seed = 0  # seed of the order of images, views and first weights
+    # or mirrored, multi_worker, tpu: devices: one, all of a machine, several machines, a TPU
+    config.distribution = "none"
+    config.stop_on_collapse = True  # end the run if embeddings of all images become alike
     # Intervals, in steps.
-    config.evaluate_every = 500
-    config.checkpoint_every = 500
-    config.log_every = 10
+    config.evaluate_every = 500  # between evaluations by the online probe
+    config.checkpoint_every = 500  # between checkpoints, from which a stopped training resumes
+    config.log_every = 10  # between lines of metrics
     config.fit_to_data = True  # a training shorter than evaluate_every has 10 probes, or fewer
-    # Online probe: a linear probe on labelled images, which chooses the checkpoint that is kept.
-    # Without config.probe.source there is no probe, and the last checkpoint is kept.
+    # Online probe. A linear probe on labelled images chooses the checkpoint that is kept. Without
+    # config.probe.source there is no probe, and the last checkpoint is kept.
     defaults = finetuning()
+    # Labelled images of the probe; the keys of fine-tuning with the same names.
     config.probe = ml_collections.ConfigDict({key: defaults[key] for key in PROBE})
-    # Name of the checkpoint.
-    config.name = ""  # such as cxr-50x1-remedis-m; empty for the name of the run's directory
+    # Export.
+    # Name of the checkpoint, such as cxr-50x1-remedis-m; empty for that of the run's directory.
+    config.name = ""
     return config
 
 

@@ -41,10 +41,12 @@ def ood(
         preprocessing and the norm of the head are those of `inside`: the study has them once.
     """
     config = ml_collections.ConfigDict()
-    config.title = ""  # of the report; empty: made from config.ood_name
+    # Start.
+    config.title = ""  # title of the report; empty: made from config.ood_name
     config.rehearsal = ""  # pair of hospitals to make up in the run directory; empty for real data
     # Comparison.
-    config.arms = ""  # 'NAME=CHECKPOINT; ...': a folder, bit:FILE.npz, scratch:50x1 or keras:...
+    # Checkpoints, 'NAME=CHECKPOINT; ...': a folder, bit:FILE.npz, scratch:50x1 or keras:...
+    config.arms = ""
     config.baseline = ""  # name of the arm that the others are compared with
     # Settings of memory that differ between arms, such as 'remedis: gradient_checkpointing=True,
     # accumulate=16'; no other keys: arms have everything else in common.
@@ -53,24 +55,26 @@ def ood(
     config.pretrained_by = ""
     config.modes = ("probe", "finetune")  # ways to adapt an arm: one of them, or both
     # Data.
-    # Names in the report; empty: names of the folders, config.id_data_dir and config.ood_data_dir.
+    # Name of the in-distribution data in the report; empty: that of the folder.
     config.id_name = inside.source
+    # Name of the out-of-distribution data in the report; empty: that of the folder.
     config.ood_name = outside.source
-    config.id_data_dir = ""
-    config.ood_data_dir = ""
+    config.id_data_dir = ""  # directory of the in-distribution data
+    config.ood_data_dir = ""  # directory of the out-of-distribution data
     # Further OOD sets, 'hospital B=/data/b; hospital C=/data/c': each is judged like the first one,
     # config.ood, from the same in-distribution models. Options are the keys in which a set differs
     # from config.ood: 'hospital B: sites=1; hospital C: source=mimic_cxr, batch_size=16'.
     config.further_ood = ""
-    config.further_ood_options = ""
-    config.id_sites = ""  # such as '0, 3, 4': images of these alone, split again; empty for all
-    config.ood_sites = ""
-    # Budgets: numbers of labelled patients of the OOD data; none and all are always among them.
-    config.budgets = "0, 1%, 5%, 10%, 20%, 33%, 50%, 100%"  # shares, or numbers
-    config.seeds = 10  # draws of the patients
-    config.validation_share = 0.25  # of a budget's patients; they choose the model
-    config.seed = 0
-    # Tuning: every combination is trained, for every arm alike, in distribution and in every cell;
+    config.further_ood_options = ""  # 'NAME: KEY=VALUE, KEY=VALUE; ...', see config.further_ood
+    config.id_sites = ""  # sites, such as '0, 3, 4': their images alone, split again; empty for all
+    config.ood_sites = ""  # the same of the out-of-distribution data
+    # Budgets. Numbers of labelled patients of the OOD data; none and all are always among them.
+    config.budgets = "0, 1%, 5%, 10%, 20%, 33%, 50%, 100%"  # shares of the patients, or numbers
+    config.seeds = 10  # draws of the patients, per budget
+    config.validation_share = 0.25  # share of a budget's patients that choose the model
+    config.seed = 0  # seed of the draws and the trainings
+    # Tuning.
+    # Every combination is trained, for every arm alike, in distribution and in every cell;
     # validation chooses, in cells beside the unchanged in-distribution model. Keys: learning_rate,
     # weight_decay, and one of steps, epochs, examples. Among equal scores the first named wins.
     # The rates go from BiT's for pretrained weights, 0.003, to that for random weights in
@@ -80,7 +84,8 @@ def ood(
     # Trainings per fine-tuned arm on ID data, with other seeds; budgets start from them in turn.
     # Intervals contain their variance. A study has many more cells: two more cost little.
     config.id_trainings = 3
-    # Labels: multi_label, or multi_class: exactly one of the labels is 1.
+    # Judgement.
+    # or multi_class: labels are independent of each other; of classes exactly one is 1
     config.task = "multi_label"
     # By which arms are compared and chosen: auroc, the mean over the labels (of classes: each
     # against the rest); or, of multi_class, top_3_accuracy, top_1_accuracy and so on.
@@ -88,17 +93,17 @@ def ood(
     # Questions.
     # Levels to reach: shares of what the baseline gains from no labels to all; first the headline.
     config.levels = (0.8, 0.5, 0.9)
-    config.target = config_dict.placeholder(float)  # of the metric: one more level to reach
+    config.target = config_dict.placeholder(float)  # value of the metric: one more level to reach
     # 'ARM, MODE, BUDGET[, LABEL+LABEL]': the comparison with the baseline that is stated before
     # results are known, such as 'remedis, finetune, 10%'. The p-values of all others are adjusted.
     config.primary = ""
-    config.minutes = config_dict.placeholder(float)  # of an expert's time per labelled patient
-    config.price = config_dict.placeholder(float)  # per labelled patient
-    config.extrapolate = False  # beyond the number of labelled patients, by a power law
-    config.resamples = 1000  # of test patients and seeds, for intervals
+    config.minutes = config_dict.placeholder(float)  # minutes of an expert per labelled patient
+    config.price = config_dict.placeholder(float)  # price per labelled patient
+    config.extrapolate = False  # extend curves by a power law beyond the labelled patients
+    config.resamples = 1000  # resamples of test patients and seeds, for intervals
     config.caveats = ()  # sentences of yours on the data, for the report
-    config.max_megapixels = 40.0  # of an image; larger ones are unreadable and are not decoded
-    # Keys that both sides share.
+    config.max_megapixels = 40.0  # largest image in million pixels; larger ones are unreadable
+    # Sides.
     for key in ("labels", "image_size", "eval_preprocess", "head_norm"):
         config[key] = inside[key]
         inside[key] = outside[key] = config.get_ref(key)

@@ -5,10 +5,21 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
+# Parts of comments and helps that are code: examples in quotes, keys, placeholders, options.
+_QUOTED = re.compile(r"(?<!\w)'([^']+)'(?!\w)")
+_NAMES = re.compile(r"\bconfig(?:\.\w+)+|\{\w+\}|(?<!\S)--[a-z][\w-]*(?:=[\w.]+)?")
 
-def code(text: object) -> str:
-    """Returns text as a code span for a cell of a table or a line; empty for no text."""
-    return f"`{text}`" if str(text) else ""
+
+def with_code(text: str) -> str:
+    """Returns text of a comment or a help with examples, keys and options as code spans."""
+    parts = re.split(r"(`[^`]+`)", _QUOTED.sub(r"`\1`", text))
+    parts[::2] = [_NAMES.sub(r"`\g<0>`", part) for part in parts[::2]]
+    return "".join(parts)
+
+
+def sentence(text: str) -> str:
+    """Returns text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def breakable(name: str) -> str:
@@ -18,7 +29,9 @@ def breakable(name: str) -> str:
 
 def cell(text: str) -> str:
     """Returns text for a cell of a table: one line, no bar that would end the cell."""
-    return " ".join(text.split()).replace("|", "\\|")
+    parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
+    parts[::2] = [part.replace("|", "\\|") for part in parts[::2]]  # code may have bars
+    return "".join(parts)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -40,8 +53,7 @@ def prose(text: str) -> str:
     begins with `python ` or `remedis `, is a fence of the shell's language.
     """
     parts = []
-    text = text[:1].upper() + text[1:]
-    for block in re.split(r"\n\s*\n(?=    )|\n\s*\n(?!    )", text.strip("\n")):
+    for block in re.split(r"\n\s*\n", sentence(text.strip("\n"))):
         if not block.startswith("    "):
             parts.append(block + "\n")
             continue

@@ -131,7 +131,7 @@ def _options(name: str) -> str:
     types = typing.get_type_hints(sources.loader(name))
     rows = [
         (
-            markdown.code(option),
+            f"`{option}`",
             _type(types[option]),
             _default(signature[option].default),
             meanings[option],
@@ -150,19 +150,22 @@ def _options(name: str) -> str:
     )
 
 
+TYPES = {bool: "True or False", int: "whole number", float: "number", str: "text"}
+
+
 def _type(kind: Any) -> str:
     """Returns the name of an option's type: a plain one, a sequence, or one that may be None."""
     inner = [one for one in typing.get_args(kind) if one is not type(None)]
-    name: str = (inner[0] if inner else kind).__name__
+    name = TYPES[inner[0] if inner else kind]
     is_sequence = typing.get_origin(kind) is collections.abc.Sequence
-    return f"tuple of {name}" if is_sequence else name
+    return "numbers, such as (1, 2)" if is_sequence else name
 
 
 def _default(value: object) -> str:
     if value is None or value == "":
         return "not set"
     shown = f"{value:.4g}" if isinstance(value, float) else repr(value).replace("'", "")
-    return markdown.code(shown)
+    return f"`{shown}`"
 
 
 def _use(name: str, experiments: list[str]) -> str:
@@ -170,7 +173,7 @@ def _use(name: str, experiments: list[str]) -> str:
     parts = ["## Use it"]
     if experiments:
         listed = ", ".join(
-            f"[`{one}`](../reference/configs.md#{anchor(one)})" for one in experiments
+            f"[`{one}`](../reference/configs/{one.partition(':')[0]}.md)" for one in experiments
         )
         parts.append(f"Configs with this source: {listed}.")
         rehearsals = [f"{one}{',' if ':' in one else ':'}rehearsal" for one in experiments]
@@ -189,11 +192,6 @@ def _use(name: str, experiments: list[str]) -> str:
             "`--config=own_data:rehearsal` have the layout of the source [csv](csv.md)."
         )
     return "\n\n".join(parts)
-
-
-def anchor(experiment: str) -> str:
-    """Returns the anchor of a config on the page of configs."""
-    return experiment.partition(":")[0]
 
 
 def experiments_by_source() -> dict[str, list[str]]:
@@ -258,7 +256,21 @@ names the owner, the terms and what to cite.
 | one per label | 1, 0, -1 for uncertain, empty for unknown |
 | `sex`, `age`, `view`, `slide_id`, `mpp` | if the data have them; results also per value |
 
-Images without a split are divided by patient (`config.splits`). What uncertain and empty labels
-count as is said by `config.uncertain` and `config.unmentioned`
-([Configs](../reference/configs.md)).
+Images without a split are divided by patient (`config.splits`).
+
+`config.uncertain` and `config.unmentioned` say what uncertain and empty labels count as in
+training. In validation and test, uncertain labels are ignored (`config.eval_uncertain`) and images
+without any label are left out and counted (`config.eval_unlabelled`); an empty label of an image
+that has others counts as in training, unless `config.eval_unmentioned` says otherwise. `evaluate`,
+`calibrate` and `probe` inherit these policies from the model's run, or say how theirs differ.
+[Configs](../reference/configs.md) has the values of these keys.
+
+## Faster reading
+
+`remedis prepare` decodes and resizes all images once. The result is a data set of the source
+[`tfds`](tfds.md):
+
+```sh
+remedis prepare /data/mine --labels=pneumonia --preprocess='resize(512)' --out=packed --name=mine
+```
 """

@@ -30,7 +30,7 @@ tumor_111, and test_049, a duplicate; they are left out of older downloads.
 
 Counts:
     | split | slides |
-    |-------|--------|
+    |-------|-------:|
     | train |    270 |
     | test  |    129 |
 

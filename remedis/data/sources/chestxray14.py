@@ -23,7 +23,7 @@ Boxes: `BBox_List_2017.csv`: 984 boxes drawn by hand around 8 findings on 880 im
 
 Counts:
     | entries of 2020, images |         |
-    |-------------------------|---------|
+    |-------------------------|--------:|
     | all                     | 112,120 |
     | No Finding              |  60,361 |
     | Pleural Effusion        |  13,317 |

@@ -27,7 +27,7 @@ images and studies that it does not list are skipped in the other tables.
 
 Counts:
     | split      |  images |
-    |------------|---------|
+    |------------|--------:|
     | train      | 368,960 |
     | validation |   2,991 |
     | test       |   5,159 |

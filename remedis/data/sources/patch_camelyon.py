@@ -21,7 +21,7 @@ slide: intervals that take patches as independent are too narrow.
 
 Counts:
     | split      | patches | with tumour |
-    |------------|---------|-------------|
+    |------------|--------:|------------:|
     | train      | 262,144 |        half |
     | validation |  32,768 |        half |
     | test       |  32,768 |        half |

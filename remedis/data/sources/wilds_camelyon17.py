@@ -18,7 +18,7 @@ Other centres may be left out instead; only the official choice compares with pu
 
 Counts:
     | split         | centres | patches |
-    |---------------|---------|---------|
+    |---------------|---------|--------:|
     | train         | 0, 3, 4 | 302,436 |
     | id_validation | 0, 3, 4 |  33,560 |
     | validation    | 1       |  34,904 |
