@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(written: Sequence[str], place: exit_status.Output) -> int:
     with console.shown():
-        parsed = _parser().parse_args(list(map(_hyphenated, written)))
+        parsed = parser().parse_args(list(map(_hyphenated, written)))
     place.path = str(getattr(parsed, "out", None) or getattr(parsed, "table_file", None) or "")
     # Standard output of `--json` is JSON alone.
     to_stderr = getattr(parsed, "json", False)
@@ -102,16 +102,17 @@ def _hyphenated(argument: str) -> str:
     return f"{new}{sign}{value}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command line: one subparser per command, and one per job."""
+    main_parser = _Parser(
         prog="remedis",
         description="Foundation models for medical imaging. Research software, not a diagnostic "
         "device.",
     )
     version = f"remedis {remedis.__version__}"
-    parser.add_argument("--version", action="version", version=version)
-    _add_verbosity(parser, default=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    main_parser.add_argument("--version", action="version", version=version)
+    _add_verbosity(main_parser, default=False)
+    commands = main_parser.add_subparsers(dest="command", required=True, metavar="command")
     listing = commands.add_parser(
         "list", help="lists the published checkpoints, where they are and how to read them"
     )
@@ -141,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_verbosity(command, default=argparse.SUPPRESS)
     for name, (_, summary) in JOBS.items():
         commands.add_parser(name, help=summary, add_help=False)
-    return parser
+    return main_parser
 
 
 def _add_verbosity(parser: argparse.ArgumentParser, default: bool | str) -> None:

@@ -67,12 +67,7 @@ def main(job: Job, arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
-    values = flags.FlagValues()
-    flags.DEFINE_bool("quiet", False, "Print warnings and results only.", flag_values=values)
-    flags.DEFINE_bool(
-        "verbose", False, "Print debugging lines too, with names of loggers.", flag_values=values
-    )
-    job.define(values)
+    values = own_flags(job)
     if "--version" in arguments:
         print(f"remedis {remedis.__version__}")
         return 0
@@ -90,6 +85,17 @@ def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
             early_checks.check_config(values.config)
         job.run(values)
     return 0
+
+
+def own_flags(job: Job) -> flags.FlagValues:
+    """Returns the flags of a job without `--config`."""
+    values = flags.FlagValues()
+    flags.DEFINE_bool("quiet", False, "Print warnings and results only.", flag_values=values)
+    flags.DEFINE_bool(
+        "verbose", False, "Print debugging lines too, with names of loggers.", flag_values=values
+    )
+    job.define(values)
+    return values
 
 
 def _usage(values: flags.FlagValues) -> str:

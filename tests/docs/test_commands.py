@@ -108,7 +108,7 @@ def parse(words):
     """Parses a command of this project; raises a UserError for a wrong one."""
     name, rest = words[0], words[1:]
     if name not in cli.JOBS:
-        cli._parser().parse_args(words)
+        cli.parser().parse_args(words)
         return
     job = job_of(name)
     values = flags.FlagValues()
@@ -128,7 +128,7 @@ def options_of(name):
         values = flags.FlagValues()
         job_of(name).define(values)
         return {"--config", "--quiet", "--verbose", "--help", *(f"--{flag}" for flag in values)}
-    [commands] = [a for a in cli._parser()._actions if hasattr(a, "choices") and a.choices]
+    [commands] = [a for a in cli.parser()._actions if hasattr(a, "choices") and a.choices]
     if name not in commands.choices:
         raise UserError(f"there is no command {name}")
     return set(commands.choices[name]._option_string_actions)

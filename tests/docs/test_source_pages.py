@@ -56,7 +56,7 @@ def test_a_page_has_all_of_its_datasheet_and_every_option(pages, name):
 def test_the_command_that_checks_a_source_has_options_that_exist(name):
     _, sheet = source_pages.sheet(name)
     program, *words = shlex.split(sheet["Check it"])
-    parsed = cli._parser().parse_args(words)
+    parsed = cli.parser().parse_args(words)
     assert (program, parsed.command, parsed.source) == ("remedis", "doctor", name)
     sources._check_options(name, options.literals(parsed.option, "--option"))
 
