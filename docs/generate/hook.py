@@ -25,6 +25,9 @@ GENERATORS = (
     "records",
     "run_files",
     "source_pages",
+    "config_pages",
+    "operation_pages",
+    "command_pages",
     "numbers_figures",
     "example_report",
 )

@@ -72,6 +72,17 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_OPERATIONS))
 
 
+def get(name: str) -> Operation:
+    """Returns the operation with a name.
+
+    Raises:
+      UserError: there is no such operation.
+    """
+    if name not in _OPERATIONS:
+        raise unknown_choice("preprocessing operation", name, names())
+    return _OPERATIONS[name]
+
+
 @dataclasses.dataclass(frozen=True)
 class Step:
     """One operation with its arguments."""

@@ -121,7 +121,7 @@ def contact_sheet(
             f"The image is {image.shape[1]} x {image.shape[0]} pixels; the contact sheet needs "
             f"at least {_MIN_SIDE} x {_MIN_SIDE}: resize it, or take another image."
         )
-    rows = [row for text in specifications for row in _with_steps(text)] or _everything()
+    rows = [row for text in specifications for row in with_steps(text)] or _everything()
     width = 2 * _MARGIN + (_COLUMNS + 1) * (_CELL + _GAP)
     height = _HEAD + len(rows) * (_CELL + _LABEL) + 2 * _MARGIN
     figure = Figure(figsize=(width, height))
@@ -131,7 +131,7 @@ def contact_sheet(
     headings = ("original", *(f"seed {seed + column}" for column in range(_COLUMNS)))
     for column, heading in enumerate(headings):
         _text(figure, column, _HEAD - 0.12, heading, weight="bold")
-    original = _smaller(image)
+    original = smaller(image)
     with progress("Drawing operations", len(rows)) as report:
         for row, specification in enumerate(rows):
             top = _HEAD + row * (_CELL + _LABEL)
@@ -139,10 +139,10 @@ def contact_sheet(
             _text(figure, 0, top + 0.38, _shortened(specification), family="monospace")
             _draw(figure, 0, top + _LABEL, original)
             for column in range(_COLUMNS if preprocess.random else 1):
-                result = _apply(preprocess, image, seed + column)
+                result = applied(preprocess, image, seed + column)
                 size = f"{result.shape[1]} x {result.shape[0]}"
                 note = size if result.shape != image.shape else ""
-                _draw(figure, column + 1, top + _LABEL, _smaller(result), note)
+                _draw(figure, column + 1, top + _LABEL, smaller(result), note)
             report(row + 1, "")
     return figure
 
@@ -153,7 +153,7 @@ def _everything() -> list[str]:
     return [*EXAMPLES, *(f"{name}()" for name in names)]
 
 
-def _with_steps(specification: str) -> list[str]:
+def with_steps(specification: str) -> list[str]:
     """Returns the beginnings of a specification, after one operation, two, ..., and all of it."""
     steps = [ast.unparse(step) for step in piped(parse(specification).specification)]
     return [*(" | ".join(steps[:n]) for n in range(1, len(steps))), specification]
@@ -179,12 +179,13 @@ def _read(path: str) -> Image:
         raise UserError(f"{path} cannot be read: it is not a complete JPEG or PNG file.") from error
 
 
-def _apply(preprocess: Preprocess, image: Image, seed: int) -> Image:
+def applied(preprocess: Preprocess, image: Image, seed: int) -> Image:
+    """Returns an image [H, W, 3] float32 in [0, 1] after a specification, drawn from a seed."""
     pixels: Image = preprocess(tf.constant(image), tf.constant([seed, 0])).numpy()
     return pixels
 
 
-def _smaller(image: Image) -> Image:
+def smaller(image: Image) -> Image:
     """Returns the image with its longer side at most `_PIXELS`."""
     longest = max(image.shape[:2])
     if longest <= _PIXELS:

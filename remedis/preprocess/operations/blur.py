@@ -20,6 +20,12 @@ def gaussian_blur(
     The kernel is a tenth of the image's height wide, as in SimCLR (Chen et al. 2020, arXiv
     2002.05709, appendix A). At the border, the part of the kernel inside the image is renormalised.
     SimCLR pads with zeros, which darkens the border.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      probability: of the change, 0 to 1.
+      sigma: smallest and largest width of the Gaussian in pixels, each 0.01 to 1000.
+      seed: [2] int32.
     """
     check_probability(probability)
     check_range("sigma", sigma, 0.01, 1000)

@@ -9,7 +9,13 @@ from remedis.preprocess.registry import channelwise, operation
 
 @channelwise
 def brightness(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
-    """Multiplies by a factor uniform in [1 - strength, 1 + strength], then clips."""
+    """Multiplies by a factor uniform in [1 - strength, 1 + strength], then clips.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      strength: largest change of the factor, 0 to 1.
+      seed: [2] int32.
+    """
     check("strength", strength, 0, 1)
     factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
     return tf.clip_by_value(image * factor, 0.0, 1.0)
@@ -20,6 +26,11 @@ def contrast(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor
     """Scales differences from the mean of each channel, then clips.
 
     The factor is uniform in [1 - strength, 1 + strength].
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      strength: largest change of the factor, 0 to 1.
+      seed: [2] int32.
     """
     check("strength", strength, 0, 1)
     factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
@@ -32,6 +43,11 @@ def saturation(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tens
     """Multiplies the saturation of HSV by a factor uniform in [1 - strength, 1 + strength].
 
     Saturations above 1 become 1. Grey images do not change.
+
+    Args:
+      image: [H, W, 3] float32 in [0, 1].
+      strength: largest change of the factor, 0 to 1.
+      seed: [2] int32.
     """
     check("strength", strength, 0, 1)
     factor = tf.random.stateless_uniform([], seed, 1 - strength, 1 + strength)
@@ -43,6 +59,11 @@ def hue(image: tf.Tensor, strength: float, *, seed: tf.Tensor) -> tf.Tensor:
     """Shifts the hue of HSV by a share of the colour circle uniform in [-strength, strength].
 
     A strength of 0.5 reaches every hue. Grey images do not change.
+
+    Args:
+      image: [H, W, 3] float32 in [0, 1].
+      strength: largest shift as a share of the colour circle, 0 to 0.5.
+      seed: [2] int32.
     """
     check("strength", strength, 0, 0.5)
     shift = tf.random.stateless_uniform([], seed, -strength, strength)
@@ -58,6 +79,12 @@ def colour_distortion(
     Their strengths are 0.8, 0.8, 0.8 and 0.2 times `strength`; each clips to [0, 1]. This is the
     colour jitter of SimCLR (Chen et al. 2020, arXiv 2002.05709, appendix A) and of the code
     released with REMEDIS (data_util.py:155-212), where `grey` follows it.
+
+    Args:
+      image: [H, W, 3] float32 in [0, 1].
+      strength: scale of all four changes, 0 to 1.25.
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
     """
     check("strength", strength, 0, 1.25)
     check_probability(probability)
@@ -83,7 +110,13 @@ def colour_distortion(
 
 @operation
 def grey(image: tf.Tensor, probability: float = 0.2, *, seed: tf.Tensor) -> tf.Tensor:
-    """With a probability, replaces each colour by its luminance."""
+    """With a probability, replaces each colour by its luminance.
+
+    Args:
+      image: [H, W, 3] float32 in [0, 1].
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
+    """
     check_probability(probability)
     return sometimes(
         lambda: tf.repeat(luminance(image)[..., None], 3, axis=-1), image, probability, seed
@@ -105,6 +138,12 @@ def solarise(
     """With a probability, replaces values of `threshold` and above by their negative, 1 - value.
 
     BYOL (Grill et al. 2020, arXiv 2006.07733) and Barlow Twins have this augmentation.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      threshold: smallest value that is replaced, 0 to 1.
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
     """
     check("threshold", threshold, 0, 1)
     check_probability(probability)

@@ -11,7 +11,14 @@ from remedis.preprocess.registry import channelwise
 
 @channelwise
 def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
-    """Resizes to `size` x `size` pixels with antialiasing; the aspect ratio is not kept."""
+    """Resizes to `size` x `size` pixels with antialiasing; the aspect ratio is not kept.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      size: height and width of the result in pixels, 1 to 7000.
+      method: interpolation, a name that `tf.image.resize` knows: `bicubic`, `bilinear`, `nearest`,
+          `area`, `lanczos3` and others.
+    """
     check_size(size)
     resized = tf.image.resize(image, [size, size], method, antialias=True)
     return tf.clip_by_value(resized, 0.0, 1.0)  # bicubic overshoots at edges
@@ -19,14 +26,25 @@ def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
 
 @channelwise
 def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
-    """Keeps the central `fraction` of height and width."""
+    """Keeps the central `fraction` of height and width.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      fraction: share of height and of width that is kept, above 0, to 1.
+    """
     check("fraction", fraction, 0, 1)
     return tf.image.central_crop(image, fraction)
 
 
 @channelwise
 def random_crop(image: tf.Tensor, size: int, *, seed: tf.Tensor) -> tf.Tensor:
-    """Cuts out `size` x `size` pixels at a random place; the image must be at least that large."""
+    """Cuts out `size` x `size` pixels at a random place; the image must be at least that large.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      size: height and width of the result in pixels, 1 to 7000.
+      seed: [2] int32.
+    """
     check_size(size)
     advice = "resize before it, or crop less"
     if any(side is not None and side < size for side in image.shape[:2]):
@@ -55,6 +73,13 @@ def random_resized_crop(
     that does not fit into the image is drawn again. After `CROP_ATTEMPTS` failures, the crop is the
     largest central rectangle with a ratio in `aspect`. With the default arguments, the mean share
     of a square image is 0.478.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      size: height and width of the result in pixels, 1 to 7000.
+      area: smallest and largest share of the image's area, each 0 to 1.
+      aspect: smallest and largest ratio of width to height, each 0.001 to 1000.
+      seed: [2] int32.
     """
     check_range("area", area, 0, 1)
     check_range("aspect", aspect, 1e-3, 1e3)
@@ -104,14 +129,26 @@ def crop_rectangles(
 
 @channelwise
 def flip_left_right(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
-    """With a probability, mirrors the image. A mirrored chest has its heart on the wrong side."""
+    """With a probability, mirrors the image. A mirrored chest has its heart on the wrong side.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
+    """
     check_probability(probability)
     return sometimes(lambda: tf.reverse(image, [1]), image, probability, seed)
 
 
 @channelwise
 def flip_up_down(image: tf.Tensor, probability: float = 0.5, *, seed: tf.Tensor) -> tf.Tensor:
-    """With a probability, mirrors the image top to bottom."""
+    """With a probability, mirrors the image top to bottom.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
+    """
     check_probability(probability)
     return sometimes(lambda: tf.reverse(image, [0]), image, probability, seed)
 
@@ -122,6 +159,10 @@ def quarter_turns(image: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
 
     It suits images without a preferred orientation, such as patches of a slide. Height and width
     are exchanged in half of the cases.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      seed: [2] int32.
     """
     turns = tf.random.stateless_uniform([], seed, 0, 4, tf.int32)
     turned = tf.switch_case(
@@ -142,6 +183,11 @@ def rotate(image: tf.Tensor, degrees: float, *, seed: tf.Tensor) -> tf.Tensor:
     """Rotates about the centre by an angle uniform in [-degrees, degrees]; corners become black.
 
     Sampling is bilinear. Positive angles rotate counter-clockwise.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      degrees: largest angle, 0 to 180.
+      seed: [2] int32.
     """
     check("degrees", degrees, 0, 180)
     radians = degrees * math.pi / 180

@@ -20,6 +20,11 @@ def histogram_equalisation(
     scaled so that the darkest level present becomes 0 and the brightest 1, as in OpenCV and Pillow;
     the formula of Gonzalez and Woods would raise a black background by its share of the image. The
     result is grey. An image with a single level does not change.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
     """
     check_probability(probability)
     return sometimes(lambda: equalised(image), image, probability, seed)

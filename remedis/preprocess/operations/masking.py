@@ -20,6 +20,13 @@ def cut_out(
 
     The centre is uniform over the pixels of the image, so that a part of the rectangle may lie
     outside (DeVries and Taylor 2017, arXiv 1708.04552).
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      fraction: height and width of the rectangle, as a share of the image's, 0 to 1.
+      value: grey level of the rectangle, 0 to 1.
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
     """
     check("fraction", fraction, 0, 1)
     check("value", value, 0, 1)

@@ -33,6 +33,13 @@ def stain_jitter(
     al. 2018 (IEEE Trans. Med. Imaging 37:2126-2136); the values are ours, and 0.2 is strong. Unlike
     there, negative amounts are kept, so that strength 0 changes nothing. Values below 1/255 count
     as 1/255.
+
+    Args:
+      image: [H, W, 3] float32 in [0, 1].
+      scale: largest change of the factor of an amount, 0 to 1.
+      shift: largest number added to an amount, in optical density, 0 to 1.
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
     """
     check("scale", scale, 0, 1)
     check("shift", shift, 0, 1)

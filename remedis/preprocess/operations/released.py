@@ -37,7 +37,7 @@ def released_random_crop(
 
     Args:
       image: [H, W, C] float32.
-      size: height and width of the result in pixels.
+      size: height and width of the result in pixels, 1 to 7000.
       clip: whether the bicubic's overshoot is clipped here. The release clips after the next
         operation on colours, or at the end (data_util.py:151, 211 and 575); with False, the
         following operations get the overshoot too, and `clip()` must end them.
@@ -79,6 +79,11 @@ def released_central_crop(image: tf.Tensor, size: int, fraction: float = 0.875) 
     (data_util.py:215-284): the aspect ratio is kept, and the long side loses more. An odd remainder
     goes to the top and left. The resize is `released_resize`. The release's training code uses its
     fraction without defining it; 0.875 is that of its notebook.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      size: height and width of the result in pixels, 1 to 7000.
+      fraction: side of the square as a share of the image's shorter side, 0 to 1.
     """
     check_size(size)
     check("fraction", fraction, 0, 1)
@@ -98,6 +103,10 @@ def released_resize(image: tf.Tensor, size: int) -> tf.Tensor:
     shrunk by a factor s thus moves to the right and down, by (1 - 1/s) / 2 pixels of the result;
     what is enlarged s-fold moves to the left and up, by (1 - 1/s) / 2 pixels of the image. The
     cubic has a = -0.75, where TensorFlow 2's and Pillow's have -0.5.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      size: height and width of the result in pixels, 1 to 7000.
     """
     check_size(size)
     return tf.clip_by_value(_legacy_bicubic(image, size), 0.0, 1.0)
@@ -113,7 +122,11 @@ def _legacy_bicubic(image: tf.Tensor, size: int) -> tf.Tensor:
 
 @channelwise
 def clip(image: tf.Tensor) -> tf.Tensor:
-    """Clips to [0, 1], after operations that did not."""
+    """Clips to [0, 1], after operations that did not.
+
+    Args:
+      image: [H, W, C] float32.
+    """
     return tf.clip_by_value(image, 0.0, 1.0)
 
 
@@ -129,6 +142,11 @@ def released_histogram_equalisation(
     levels in bins of 255/256 and looks them up by their whole part. Its grey weights add up to
     0.9999, so that level k of an 8-bit grey image gets the value of level k - 1, and an image of
     one level becomes black.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
     """
     check_probability(probability)
     return sometimes(lambda: _equalised(image), image, probability, seed)
@@ -159,6 +177,11 @@ def released_gaussian_blur(
     [0.1, 2.0] pixels (data_util.py:364-402, 454-474 and 497-525). The zeros darken the border;
     `gaussian_blur` does not. In the release, all images of a batch have the same sigma per view;
     here, as everywhere in this package, each image has its own, with the same law.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      probability: of the change, 0 to 1.
+      seed: [2] int32.
     """
     check_probability(probability)
     decision, draw = split(seed, 2)
