@@ -58,7 +58,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 def summaries() -> list[tuple[str, str]]:
     """Returns what every command does, as `remedis --help` says it."""
     return [
-        (f"[`{choice.dest}`](#{choice.dest})", markdown.sentence(choice.help or ""))
+        (f"[`{choice.dest}`](#{choice.dest})", markdown.sentence(markdown.with_code(choice.help or "")))
         for choice in _subparsers()._choices_actions
     ]
 
