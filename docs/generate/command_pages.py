@@ -58,7 +58,10 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 def summaries() -> list[tuple[str, str]]:
     """Returns what every command does, as `remedis --help` says it."""
     return [
-        (f"[`{choice.dest}`](#{choice.dest})", markdown.sentence(markdown.with_code(choice.help or "")))
+        (
+            f"[`{choice.dest}`](#{choice.dest})",
+            markdown.sentence(markdown.with_code(choice.help or "")),
+        )
         for choice in _subparsers()._choices_actions
     ]
 
@@ -186,7 +189,7 @@ def _configs_of(name: str) -> list[str]:
 
 
 def _flag_row(flag: flags.Flag, job: str) -> tuple[str, str, str]:
-    if not flag.help:
+    if flag.help in ("", "(no help available)"):  # absl writes the latter
         raise ValueError(
             f"The option --{flag.name} of {job!r} has no meaning; write it in the definition of "
             f"the flag in remedis/cli/{cli.JOBS[job][0]}.py."

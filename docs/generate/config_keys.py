@@ -10,7 +10,7 @@ from collections.abc import Iterator
 # `Data.` alone or before text: a group of keys. Its text tells about all of them.
 _GROUP = re.compile(r"([A-Z]\w*(?:,? \w+){0,2})\.(?: |$)")
 # `or adamw, lars: update rule`: the other values of a key before its meaning.
-_CHOICES = re.compile(r"or (\w+(?:, \w+)*): ")
+_CHOICES = re.compile(r"or (\w+(?:, \w+)*):(?: |$)")
 
 
 @dataclasses.dataclass(frozen=True)

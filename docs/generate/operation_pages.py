@@ -1,11 +1,13 @@
 """The page on preprocessing operations and recipes, with a picture of each."""
 
+import ast
 import inspect
 import re
 from typing import Any
 
 from docs.generate import docstrings, markdown, operation_pictures
-from remedis.preprocess import parse, recipes, registry
+from remedis.options import piped
+from remedis.preprocess import recipes, registry
 from remedis.reporting import contact_sheet
 
 # Modules of operations in the order of the page, and the titles of their sections.
@@ -30,7 +32,11 @@ def pages() -> dict[str, str | bytes]:
         text.append(f"## {title}")
         for name in operations(module):
             text += operation(name, examples[name])
-            pictures[f"{PATH}/{name}.webp"] = operation_pictures.of_operation(examples[name])
+            images = [operation_pictures.patch()]
+            if module != "pathology":
+                images.insert(0, operation_pictures.radiograph())
+            picture = operation_pictures.of_operation(examples[name], images)
+            pictures[f"{PATH}/{name}.webp"] = picture
     text += ["## Recipes", RECIPES]
     for name in recipes.names():
         specification = recipes.expanded(name)
@@ -73,14 +79,19 @@ def example_by_operation() -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for example in contact_sheet.EXAMPLES:
-        for step in reversed(parse(example).steps):
-            found.setdefault(step.name, example)
+        for name in steps(example):
+            found.setdefault(name, example)
     if missing := set(registry.names()) - set(found):
         raise ValueError(
             f"The operation {sorted(missing)[0]!r} has no example; add one to EXAMPLES in "
             "remedis/reporting/contact_sheet.py."
         )
     return found
+
+
+def steps(specification: str) -> list[str]:
+    """Returns the names of the operations of a specification, without tracing them."""
+    return [ast.unparse(node).partition("(")[0] for node in piped(specification)]
 
 
 def operation(name: str, example: str) -> list[str]:
@@ -102,7 +113,7 @@ def operation(name: str, example: str) -> list[str]:
         needed = parameter.default is parameter.empty
         default = "needed" if needed else f"`{_shown(parameter.default)}`"
         rows.append((f"`{parameter.name}`", default, meanings[parameter.name]))
-    is_random = parse(example).random
+    is_random = "seed" in inspect.signature(function).parameters
     summary, body = description(function)
     changes = summary[:1].lower() + summary[1:].rstrip(".")
     draws = f"{operation_pictures.DRAWS} draws" if is_random else "the result"
@@ -150,8 +161,8 @@ def recipe(name: str, specification: str) -> list[str]:
     chain = specification.replace(" | ", " |\n")
     summary, body = description(function)
     image = "patch" if _is_of_patches(name) else "radiograph"
-    steps = ", ".join(step.name for step in parse(specification).steps)
-    alt = f"A made-up {image} before the recipe {name} and after each of its steps: {steps}"
+    listed = ", ".join(steps(specification))
+    alt = f"A made-up {image} before the recipe {name} and after each of its steps: {listed}"
     return [
         f"### {name}",
         summary.replace("Returns our", "Our").replace("Returns the", "The"),

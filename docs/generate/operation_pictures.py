@@ -26,6 +26,7 @@ ACROSS = 5  # pictures side by side of a recipe
 _CELL = 1.45  # inches of a picture
 _LINE = 0.24  # inches of the text above a row
 _DPI = 100
+_MOST_SEEDS = 20
 
 
 @functools.cache
@@ -47,48 +48,59 @@ def patch() -> Image:
     return (drawn / np.float32(255)).astype(np.float32)
 
 
-def of_operation(specification: str) -> bytes:
-    """Returns a picture of an operation: per made-up image the original, and what it becomes.
+def of_operation(specification: str, images: Sequence[Image]) -> bytes:
+    """Returns a picture of an operation: each image before it, and what it becomes.
 
-    An image that stays as it is, such as a grey one whose hue is shifted, has no row.
+    An image that stays as it is, such as a grey one whose hue is shifted, has no row. The draws are
+    the first ones of which one changes an image: with a probability of 0.5, several may not.
     """
     preprocess = parse(specification)
     draws = DRAWS if preprocess.random else 1
-    rows = []
-    for image in (radiograph(), patch()):
-        results = [contact_sheet.applied(preprocess, image, seed) for seed in range(draws)]
-        if not all(_same(result, image) for result in results):
-            rows.append([image, *results])
-    names = ["before", *(f"draw {draw + 1}" for draw in range(draws))]
-    return drawn([names if draws > 1 else ["before", "after"]] * len(rows), rows)
+    for first in range(_MOST_SEEDS):
+        rows = []
+        for image in images:
+            seeds = range(first, first + draws)
+            results = [contact_sheet.applied(preprocess, image, seed) for seed in seeds]
+            if not all(_same(result, image) for result in results):
+                rows.append([image, *results])
+        if rows:
+            break
+    else:
+        raise ValueError(f"{specification!r} changes no image; take a stronger example.")
+    after = [f"draw {draw + 1}" for draw in range(draws)] if draws > 1 else ["after"]
+    return drawn([["before", *after]] * len(rows), rows, to_scale=True)
 
 
 def of_recipe(specification: str, image: Image) -> bytes:
     """Returns a picture of a recipe: an image before it and after each step, for two draws."""
-    names = [
-        "before",
-        *(step.name.removeprefix("released_") for step in parse(specification).steps),
-    ]
+    names = [step.name.removeprefix("released_") for step in parse(specification).steps]
     chain = [parse(text) for text in contact_sheet.with_steps(specification)]
     titles, rows = [], []
     for seed in range(2 if any(step.random for step in chain) else 1):
         images = [image, *(contact_sheet.applied(step, image, seed) for step in chain)]
+        captions = [f"before, {image.shape[1]} px"]
+        for name, earlier, later in zip(names, images, images[1:], strict=False):
+            is_resized = earlier.shape != later.shape
+            captions.append(f"{name}, {later.shape[1]} px" if is_resized else name)
         for first in range(0, len(images), ACROSS):
-            titles.append(names[first : first + ACROSS])
+            titles.append(captions[first : first + ACROSS])
             rows.append(images[first : first + ACROSS])
-    return drawn(titles, rows)
+    return drawn(titles, rows, to_scale=False)
 
 
 def _same(result: Image, image: Image) -> bool:
     return result.shape == image.shape and bool(np.abs(result - image).max() < 1 / 255)
 
 
-def drawn(titles: Sequence[Sequence[str]], rows: Sequence[Sequence[Image]]) -> bytes:
+def drawn(
+    titles: Sequence[Sequence[str]], rows: Sequence[Sequence[Image]], *, to_scale: bool
+) -> bytes:
     """Returns rows of images with a title above each, as a WebP file.
 
     Args:
       titles: per row, one per image.
-      rows: images [H, W, 3] float32 in [0, 1]; smaller ones are drawn smaller.
+      rows: images [H, W, 3] float32 in [0, 1].
+      to_scale: whether images of fewer pixels are drawn smaller.
     """
     width, height = max(map(len, rows)) * _CELL, len(rows) * (_CELL + _LINE)
     figure = Figure(figsize=(width, height), facecolor="white")
@@ -96,15 +108,17 @@ def drawn(titles: Sequence[Sequence[str]], rows: Sequence[Sequence[Image]]) -> b
     for i, (names, images) in enumerate(zip(titles, rows, strict=True)):
         top = i * (_CELL + _LINE)
         for j, (name, image) in enumerate(zip(names, images, strict=True)):
-            figure.text((j * _CELL + 0.04) / width, 1 - (top + 0.17) / height, name, fontsize=8)
-            sides = [side / largest * (_CELL - 0.06) for side in image.shape[:2]]
+            figure.text((j * _CELL + 0.04) / width, 1 - (top + 0.17) / height, name, fontsize=7)
+            unit = (_CELL - 0.06) / (largest if to_scale else max(image.shape[:2]))
+            down, across = image.shape[0] * unit, image.shape[1] * unit
             left, up = j * _CELL + 0.03, top + _LINE
             axes = figure.add_axes(
-                (left / width, 1 - (up + sides[0]) / height, sides[1] / width, sides[0] / height)
+                (left / width, 1 - (up + down) / height, across / width, down / height)
             )
-            axes.imshow(contact_sheet.smaller(image), interpolation="antialiased", vmin=0, vmax=1)
+            pixels = np.clip(contact_sheet.smaller(image), 0, 1)  # bicubic overshoots
+            axes.imshow(pixels, interpolation="antialiased")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_color(GREY)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="webp", dpi=_DPI, pil_kwargs={"quality": 80})
+    figure.savefig(buffer, format="webp", dpi=_DPI, pil_kwargs={"quality": 70})
     return buffer.getvalue()

@@ -6,9 +6,13 @@ import pytest
 
 from configs import common, common_pretraining, common_study
 from docs.generate import config_keys, config_pages, experiment_configs, markdown
-from remedis.data import label_policies
-from remedis.errors import UserError
-from remedis.training import optimizers, schedules
+from remedis.cli import config_files
+from remedis.data import labels
+from remedis.evaluation import calibration, estimates
+from remedis.models import precision
+from remedis.models.tasks import TASKS
+from remedis.pretraining import methods
+from remedis.training import distribution, optimizers, schedules
 
 SOURCE = """
 def keys():
@@ -55,23 +59,29 @@ def test_every_key_is_on_the_page_with_its_default_and_meaning(keys_page, kind, 
         assert re.match(r"[A-Z`]\S*.{3,}", meaning), key
 
 
-def test_choices_are_those_of_the_code(keys_page):
-    choices = {
-        key.name: key.others
-        for group in config_keys.groups(
-            (config_pages.config_files.folder() / "common.py").read_text(),
-            "finetuning",
-            "common.py",
-        )
-        for key in group.keys
-    }
-    config = common.finetuning()
-    assert {config.optimizer, *choices["optimizer"]} == set(optimizers.NAMES)
-    assert {config.schedule, *choices["schedule"]} == set(schedules.KINDS)
-    for value in (config.uncertain, *choices["uncertain"]):
-        label_policies.LabelPolicies.from_config({**config, "uncertain": value})
-    with pytest.raises(UserError, match="zeros"):
-        label_policies.LabelPolicies.from_config({**config, "uncertain": "negative"})
+@pytest.mark.parametrize(
+    ("kind", "key", "choices"),
+    [
+        ("finetune", "optimizer", optimizers.NAMES),
+        ("finetune", "schedule", schedules.KINDS),
+        ("finetune", "uncertain", set(labels.POLICIES) - {"keep"}),  # keep: in Python only
+        ("finetune", "eval_unmentioned", {"", *labels.POLICIES} - {"keep"}),
+        ("finetune", "precision", precision.POLICIES),
+        ("finetune", "calibration", calibration.METHODS),
+        ("finetune", "weighting", estimates.WEIGHTINGS),
+        ("finetune", "task", TASKS),
+        ("finetune", "distribution", distribution.NAMES),
+        ("pretrain", "distribution", distribution.NAMES),
+        ("pretrain", "optimizer", optimizers.NAMES),
+        ("pretrain", "method", methods.METHODS),
+    ],
+)
+def test_choices_are_those_of_the_code(kind, key, choices):
+    module, function = config_pages.KINDS[kind]
+    source = (config_files.folder() / f"{module}.py").read_text()
+    groups = config_keys.groups(source, function, module)
+    (found,) = (one for group in groups for one in group.keys if one.name == key)
+    assert {config_pages.defaults(kind)[key], *found.others} == set(choices)
 
 
 def test_every_config_has_a_page_a_row_and_all_of_its_arguments(keys_page):

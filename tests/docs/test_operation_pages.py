@@ -78,8 +78,9 @@ def pair(value: float, least: float) -> tuple[float, ...]:
 
 
 def test_pictures_are_small_and_the_same_every_time():
-    first = operation_pictures.of_operation("hue(0.2)")
-    assert first == operation_pictures.of_operation("hue(0.2)")
+    images = [operation_pictures.radiograph(), operation_pictures.patch()]
+    first = operation_pictures.of_operation("hue(0.2)", images)
+    assert first == operation_pictures.of_operation("hue(0.2)", images)
     assert len(first) < LARGEST_FILE
     # Hue changes the patch alone: one row of the original and three draws.
     with Image.open(io.BytesIO(first)) as picture:
