@@ -73,11 +73,15 @@ def of_operation(specification: str, images: Sequence[Image]) -> bytes:
 
 def of_recipe(specification: str, image: Image) -> bytes:
     """Returns a picture of a recipe: an image before it and after each step, for two draws."""
-    names = [step.name.removeprefix("released_") for step in parse(specification).steps]
-    chain = [parse(text) for text in contact_sheet.with_steps(specification)]
+    preprocess = parse(specification)
+    names = [step.name.removeprefix("released_") for step in preprocess.steps]
     titles, rows = [], []
-    for seed in range(2 if any(step.random for step in chain) else 1):
-        images = [image, *(contact_sheet.applied(step, image, seed) for step in chain)]
+    for draw in range(2 if preprocess.random else 1):
+        seed, pixels = tf.constant([draw, 0]), tf.constant(image)
+        images = [image]
+        for step in range(len(names)):
+            pixels = preprocess(pixels, seed, step, step + 1)
+            images.append(three_channels(pixels).numpy())
         captions = [f"before, {image.shape[1]} px"]
         for name, earlier, later in zip(names, images, images[1:], strict=False):
             is_resized = earlier.shape != later.shape

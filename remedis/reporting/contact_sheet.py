@@ -121,7 +121,7 @@ def contact_sheet(
             f"The image is {image.shape[1]} x {image.shape[0]} pixels; the contact sheet needs "
             f"at least {_MIN_SIDE} x {_MIN_SIDE}: resize it, or take another image."
         )
-    rows = [row for text in specifications for row in with_steps(text)] or _everything()
+    rows = [row for text in specifications for row in _with_steps(text)] or _everything()
     width = 2 * _MARGIN + (_COLUMNS + 1) * (_CELL + _GAP)
     height = _HEAD + len(rows) * (_CELL + _LABEL) + 2 * _MARGIN
     figure = Figure(figsize=(width, height))
@@ -153,7 +153,7 @@ def _everything() -> list[str]:
     return [*EXAMPLES, *(f"{name}()" for name in names)]
 
 
-def with_steps(specification: str) -> list[str]:
+def _with_steps(specification: str) -> list[str]:
     """Returns the beginnings of a specification, after one operation, two, ..., and all of it."""
     steps = [ast.unparse(step) for step in piped(parse(specification).specification)]
     return [*(" | ".join(steps[:n]) for n in range(1, len(steps))), specification]
