@@ -14,7 +14,8 @@ from absl import flags
 import remedis
 from docs.generate import markdown
 from remedis import cli, interruption
-from remedis.cli import config_files, exit_status, jobs, manifest_command
+from remedis.api import config_files
+from remedis.cli import exit_status, jobs, manifest_command
 
 # Variables that the package reads or sets; `variables_read` finds their names in its source.
 VARIABLES = {

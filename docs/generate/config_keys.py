@@ -92,7 +92,8 @@ def _key(name: str, comments: list[str], place: str) -> Key:
 
 def _comments(source: str) -> tuple[dict[int, str], dict[int, str]]:
     """Returns comments by line: those behind code, and those alone on a line."""
-    behind, alone = {}, {}
+    behind: dict[int, str] = {}
+    alone: dict[int, str] = {}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             is_alone = token.line.lstrip().startswith("#")

@@ -9,7 +9,7 @@ import ml_collections
 
 from configs import common, common_pretraining, common_study
 from docs.generate import config_keys, docstrings, experiment_configs, markdown
-from remedis.cli import config_files
+from remedis.api import config_files
 from remedis.pretraining import methods
 from remedis.zoo import resolve
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from docs.generate import docstrings, markdown, operation_pictures
-from remedis.options import piped
 from remedis.preprocess import recipes, registry
 from remedis.reporting import contact_sheet
+from remedis.specifications import piped
 
 # Modules of operations in the order of the page, and the titles of their sections.
 SECTIONS = {

@@ -6,7 +6,7 @@ import pytest
 
 from configs import common, common_pretraining, common_study
 from docs.generate import config_keys, config_pages, experiment_configs, markdown
-from remedis.cli import config_files
+from remedis.api import config_files
 from remedis.data import labels
 from remedis.evaluation import calibration, estimates
 from remedis.models import precision
