@@ -99,11 +99,13 @@ def test_the_page_on_keras_has_the_table_of_the_notebook():
 
 def test_log_lines_of_tensorflow_and_styles_are_not_on_a_page():
     line = "I0000 00:00:1795846479.056374   17487 port.cc:153] oneDNN custom operations are on."
-    output = nbformat.v4.new_output("stream", name="stderr", text=f"{line}\nheld back\n")
+    lines = f"{line}\nINFO:tensorflow:Assets written to: /tmp/x\nheld "
+    output = nbformat.v4.new_output("stream", name="stderr", text=lines)
+    rest = nbformat.v4.new_output("stream", name="stderr", text="back\n")
     table = nbformat.v4.new_output(
         "execute_result", data={"text/html": '<style scoped>a</style><table border="1"></table>'}
     )
-    cell = nbformat.v4.new_code_cell("f()", outputs=[output, table])
+    cell = nbformat.v4.new_code_cell("f()", outputs=[output, rest, table])
     found = [content for _, content in pages._outputs(cell)]
     assert found[0] == "```text\nheld back\n```\n"
     assert (

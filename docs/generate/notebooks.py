@@ -6,9 +6,10 @@ pages have no outputs.
 
 import base64
 import io
+import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from docs.generate import markdown
@@ -17,6 +18,7 @@ from remedis.cli.tensorflow_start import pass_on
 
 FOLDER = "notebooks"
 _ERRORS = 3  # of TensorFlow's log lines, those below an error are left out
+_INFORMATION = re.compile(r"^INFO:tensorflow:.*\n?", re.MULTILINE)
 _HIDDEN = re.compile(r"<style.*?</style>\s*", re.DOTALL)
 _INDEX = """# Notebooks
 
@@ -101,11 +103,17 @@ def page(notebook: Any, name: str, pictures: dict[str, bytes]) -> str:
 
 def _outputs(cell: Any) -> Iterator[tuple[str, str]]:
     """Yields the type and the content of every output: Markdown, or a picture in base 64."""
-    for output in cell.get("outputs", ()):
-        if output.output_type == "stream":
-            if text := _without_log_lines(output.text):
+    for name, group in itertools.groupby(cell.get("outputs", ()), lambda of: of.get("name", "")):
+        if name:  # a stream, which may come in pieces
+            if text := _without_log_lines("".join(output.text for output in group)):
                 yield "text/plain", markdown.fence(text)
             continue
+        yield from _shown(group)
+
+
+def _shown(outputs: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yields the type and the content of outputs that are no streams."""
+    for output in outputs:
         data = output.get("data", {})
         if "image/png" in data:
             yield "image/png", data["image/png"]
@@ -118,9 +126,9 @@ def _outputs(cell: Any) -> Iterator[tuple[str, str]]:
 
 
 def _without_log_lines(text: str) -> str:
-    """Returns what a cell printed without the log lines of TensorFlow's libraries."""
+    """Returns what a cell printed without the log lines of TensorFlow and its libraries."""
     kept = io.BytesIO()
-    pass_on(io.BytesIO(text.encode()), kept, _ERRORS)
+    pass_on(io.BytesIO(_INFORMATION.sub("", text).encode()), kept, _ERRORS)
     return kept.getvalue().decode().strip("\n")
 
 

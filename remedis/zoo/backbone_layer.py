@@ -275,7 +275,7 @@ def load_backbone(
 
     Args:
       weights: a folder (ours, a run, an export, the release as downloaded), `bit:FILE.npz`,
-        `random:SEED`, `scratch:50x1` or `keras:DenseNet121:FILE`, see `zoo.resolve`.
+        `random:SEED`, `scratch:50x1` (random weights) or `keras:DenseNet121:FILE`.
       output: `embedding` [N, C], `pre_logits` [N, C] or `map` [N, h, w, C], see `BackboneLayer`.
       trainable: whether Keras trains the layer.
       architecture: such as `50x1`: what the backbone must be. `random:SEED` needs it.

@@ -174,7 +174,7 @@ def test_a_directory_that_another_process_prepares_is_left_to_it(chexpert, tmp_p
     out = tmp_path / "out"
     with (
         locks.held(locks.file_beside(out), "out"),
-        pytest.raises(UserError, match=f"^out={out} is in use by process {os.getpid()} on host "),
+        pytest.raises(UserError, match=f"^out='{out}' is in use by process {os.getpid()} on host "),
     ):
         prepare.prepare(chexpert, parse("resize(8)"), out, "some_hospital")
     assert os.listdir(tmp_path) == []

@@ -210,7 +210,7 @@ def test_tables_hold_ids_labels_and_embeddings(tmp_path, manifest):
         assert arrays["patient_id"][3] == "p3"
         np.testing.assert_array_equal(arrays["ill"], manifest.targets()[:, 0])
         assert set(arrays) == {*embed.IDS, "sha256", "ill", "embedding"}
-    with pytest.raises(UserError, match=r"out=e.csv: expected a file that ends with .parquet or"):
+    with pytest.raises(UserError, match=r"out='e.csv': expected a file that ends with .parquet or"):
         embed.write(made, "e.csv")
 
 

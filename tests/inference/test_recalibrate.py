@@ -185,10 +185,10 @@ def test_patients_are_on_one_side_only():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"split": "tset"}, "judge_split=tset: 0 of 100 images would judge, and both sides need"),
+        ({"split": "tset"}, "judge_split='tset': 0 of 100 images would judge, and both sides need"),
         ({"share": 1.5}, "judge_share=1.5: expected a share of patients between 0 and 1"),
         ({"share": 0.5, "split": "test"}, "Both judge_split and judge_share are set"),
-        ({"split": "odd"}, "judge_split=odd: 50 patients, such as p0, are in this split and in"),
+        ({"split": "odd"}, "judge_split='odd': 50 patients, such as p0, are in this split and in"),
     ],
 )
 def test_bad_choices_of_judging_rows_are_refused(given, sentence):

@@ -22,5 +22,5 @@ def test_a_split_without_images_names_those_of_the_data(monkeypatch, tmp_path, s
     with pytest.raises(UserError) as error:
         rescore.score(exported, manifest, tmp_path / "scan", split="test")
     assert str(error.value) == (
-        f"split=test: no image of site.csv is in this split; splits of the data: {found}."
+        f"split='test': no image of site.csv is in this split; splits of the data: {found}."
     )

@@ -276,13 +276,13 @@ def test_a_missing_file_or_a_folder_is_refused(tmp_path, path):
             "path-50x1-remedis-s",
             21_843,
             "BiT-M-tiny.npz has a head of 21,843 classes, which is BiT-M's; expected BiT-S for "
-            "path-50x1-remedis-s: use model=path-50x1-remedis-m.",
+            "path-50x1-remedis-s: use model='path-50x1-remedis-m'.",
         ),
         (
             "cxr-50x1-remedis-m",
             1_000,
             "BiT-M-tiny.npz has a head of 1,000 classes, which is BiT-S's; expected BiT-M for "
-            "cxr-50x1-remedis-m: use model=cxr-50x1-remedis-s.",
+            "cxr-50x1-remedis-m: use model='cxr-50x1-remedis-s'.",
         ),
     ],
 )

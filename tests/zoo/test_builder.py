@@ -56,7 +56,7 @@ def test_random_arrays_do_not_depend_on_the_order_of_reading():
         ),
         (
             "scratch:152x2",
-            "scratch:152x2 is of the architecture 152x2, but model=cxr-50x1-remedis-m asks for "
+            "scratch:152x2 is of the architecture 152x2, but model='cxr-50x1-remedis-m' asks for "
             "50x1; name other weights, or change model.",
         ),
     ],
@@ -146,7 +146,7 @@ def test_a_folder_of_bit_m_is_refused_for_bit_s(tmp_path, tiny_export):
 
 def test_a_folder_of_another_architecture_is_refused(tmp_path, tiny_export):
     assert said(builder.build, NAME, str(tiny_export), tmp_path) == (
-        f"{tiny_export} is of the architecture 1-1-1-1x0.5, but model={NAME} asks for 50x1; name "
+        f"{tiny_export} is of the architecture 1-1-1-1x0.5, but model='{NAME}' asks for 50x1; name "
         "other weights, or change model."
     )
 
