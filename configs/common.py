@@ -27,6 +27,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.source = ""  # layout of the data: a name in remedis.data.sources
     config.source_options = ""  # options of the source, such as 'views=all; test_centres=(2, 3)'
     config.data_dir = ""  # directory of the data, in the layout of the source
+    config.data_terms = ""  # licence or agreement of your own data, for the model card
     config.labels = ()  # label columns, in the order of the outputs
     # or zeros, ones: what labels of -1 count as in training; 'zeros; Edema=ones' for exceptions
     config.uncertain = "ignore"

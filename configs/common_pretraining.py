@@ -51,6 +51,7 @@ def pretraining() -> ml_collections.ConfigDict:
     config.rehearsal = ""  # layout of images to make up in the run directory; empty for real ones
     # Images. Their labels are not used.
     config.data = ""  # a directory per source: 'csv=/data/mine; chestxray14=/data/ChestX-ray14'
+    config.data_terms = ""  # licence or agreement of your own data, for the model card
     config.source_options = ""  # options by source, such as 'chexpert: views=all'
     # Images to leave out, 'FILE.csv; DIRECTORY': of lists, and judged ones of runs or studies.
     config.leave_out = ""

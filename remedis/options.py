@@ -23,6 +23,7 @@ ADDED_KEYS = frozenset(
     {
         "allow_similar_ids",
         "allow_similar_images",
+        "data_terms",
         "eval_uncertain",
         "eval_unmentioned",
         "eval_unlabelled",

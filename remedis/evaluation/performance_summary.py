@@ -14,22 +14,26 @@ METRICS = (
 )
 
 
-def performance_summary(evaluated: Mapping[str, Any], data: str) -> dict[str, Any]:
+def performance_summary(
+    evaluated: Mapping[str, Any], data: str, source: str = ""
+) -> dict[str, Any]:
     """Returns the numbers of an evaluation that a model card needs, as JSON takes them.
 
     Args:
       evaluated: of `evaluate_table`.
       data: name of the data and their split, such as `the test split of nih`.
+      source: name of the source, of published data; empty for others.
 
     Returns:
-      `data`, `images`, `patients`, `note` and `warnings`; `labels`, name -> metric -> estimate,
-      with `auroc` and those of `METRICS` that the evaluation has; `mean`, the same of the mean over
-      the labels that are estimable, whose names are in `averaged`.
+      `data`, `source`, `images`, `patients`, `note` and `warnings`; `labels`, name -> metric ->
+      estimate, with `auroc` and those of `METRICS` that the evaluation has; `mean`, the same of the
+      mean over the labels that are estimable, whose names are in `averaged`.
     """
     metrics = {name: of for name, of in evaluated["metrics"].items() if name in METRICS}
     metrics = {"auroc": evaluated} | metrics
     return {
         "data": data,
+        "source": source,
         "images": evaluated["images"],
         "patients": max(
             (of["patients"] for of in [*evaluated["labels"].values(), evaluated["mean"]]), default=0

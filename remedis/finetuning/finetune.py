@@ -41,7 +41,7 @@ from remedis.training import checks, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
-from remedis.zoo import resolve, save_classifier, shared_names
+from remedis.zoo import licences, resolve, save_classifier, shared_names
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -216,7 +216,9 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         seen=seen.extended(data.learnt_from()),
         label_policies={"source": settings.data.source, **settings.data.policies.to_json()},
         performance=performance_summary(
-            of_test, f"the test split of {shared_names.base_name(data.summary['source'])}"
+            of_test,
+            f"the test split of {shared_names.base_name(data.summary['source'])}",
+            licences.published(settings.data.source, settings.data.data_terms),
         ),
         overwrite=True,
     )
@@ -312,6 +314,10 @@ def _provenance(settings: FinetuneSettings, start: Provenance, train: Manifest) 
             f"from {settings.data.source}{f', learning rates {rates}' if rates else ''}."
         ),
         command=invocation.command(),
-        details={"labels": list(settings.data.labels), "method": settings.method},
+        details={
+            "labels": list(settings.data.labels),
+            "method": settings.method,
+            licences.DATA: [licences.data_record(settings.data.source, settings.data.data_terms)],
+        },
         parent=start,
     )

@@ -12,6 +12,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo import builder, names
+from remedis.zoo.licences import MADE_UP
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def prepared(settings: FinetuneSettings, run: RunDirectory) -> FinetuneSettings:
         raise unknown_choice("layout of made-up data", layout, LAYOUTS)
     if not settings.data.data_dir:
         data_dir = str(LAYOUTS[layout](folder / "data"))
-        data = dataclasses.replace(settings.data, data_dir=data_dir)
+        data = dataclasses.replace(settings.data, data_dir=data_dir, data_terms=MADE_UP)
         settings = dataclasses.replace(settings, data=data)
         _LOG.info(f"Rehearsal: made-up data in {data_dir}.")
     if not settings.model.checkpoint:

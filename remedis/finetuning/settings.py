@@ -14,6 +14,7 @@ from remedis.preprocess import Preprocess
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
 from remedis.training.schedules import ScheduleSettings
+from remedis.zoo import licences
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,11 +38,15 @@ class DataSettings:
     refuse_near_duplicates: bool
     max_bad_images: float
     # With the defaults for a config of an earlier version, in which evaluation follows training.
+    data_terms: str = ""
     allow_similar_ids: bool = False
     allow_similar_images: bool = False
     eval_uncertain: str = ""
     eval_unmentioned: str = ""
     eval_unlabelled: str = ""
+
+    def __post_init__(self) -> None:
+        licences.check_terms(self.data_terms)
 
     @property
     def policies(self) -> LabelPolicies:

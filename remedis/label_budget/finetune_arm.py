@@ -42,7 +42,7 @@ from remedis.models import backbone
 from remedis.models.classifier import HEAD
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
-from remedis.zoo import checkpoint, resolve, save_classifier, shared_names
+from remedis.zoo import checkpoint, licences, resolve, save_classifier, shared_names
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -243,7 +243,11 @@ def _train_in_distribution(
         provenance=Provenance(
             origin="training",
             description=f"Fine-tuned on {counted(len(train), 'image')} of {site}.",
-            details={"labels": list(base.data.labels), "method": "finetune"},
+            details={
+                "labels": list(base.data.labels),
+                "method": "finetune",
+                licences.DATA: [licences.data_record(base.data.source, base.data.data_terms)],
+            },
             parent=trainable.provenance,
         ),
         directory=directory / "export",

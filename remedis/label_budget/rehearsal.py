@@ -13,6 +13,7 @@ from remedis.errors import unknown_choice
 from remedis.finetuning.rehearsal import LAYOUTS, made_once
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import HospitalSettings, StudySettings
+from remedis.zoo.licences import MADE_UP
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,8 +75,9 @@ def _further(
 
 
 def _with_directory(hospital: HospitalSettings, directory: pathlib.Path) -> HospitalSettings:
-    named = hospital.finetuning.data.data_dir
-    return hospital.with_data(data_dir=named or os.path.abspath(directory))
+    if hospital.finetuning.data.data_dir:
+        return hospital
+    return hospital.with_data(data_dir=os.path.abspath(directory), data_terms=MADE_UP)
 
 
 def _chest(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:

@@ -30,7 +30,7 @@ from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
 from remedis.training.step import Learner, Trainer
-from remedis.zoo import names, resolve, save_backbone
+from remedis.zoo import licences, names, resolve, save_backbone
 from remedis.zoo.provenance import FROZEN, RANDOM, SELF_SUPERVISION, Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -278,6 +278,10 @@ def _provenance(
             "method": method,
             "images": images,
             "patients": patients,
+            licences.DATA: [
+                licences.data_record(name, settings.unlabelled.data_terms)
+                for name in unlabelled.summary["sources"]
+            ],
             FROZEN: len(set(network.backbone.named_variables()) - set(network.trained)),
         },
         parent=network.provenance,

@@ -16,6 +16,7 @@ from remedis.preprocess.operations.bounds import MAX_SIDE
 from remedis.training import checks
 from remedis.training.run_directory import RunDirectory
 from remedis.training.schedules import ScheduleSettings
+from remedis.zoo import licences
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,10 @@ class UnlabelledSettings:
     max_bad_images: float
     method: str
     partners: str
+    data_terms: str = ""
+
+    def __post_init__(self) -> None:
+        licences.check_terms(self.data_terms)
 
 
 @dataclasses.dataclass(frozen=True)

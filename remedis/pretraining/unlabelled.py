@@ -22,6 +22,7 @@ from remedis.pretraining import collect, leave_out, methods
 from remedis.pretraining.leave_out import LeftOut
 from remedis.pretraining.settings import PretrainingSettings, UnlabelledSettings
 from remedis.training.run_directory import RunDirectory
+from remedis.zoo.licences import MADE_UP
 
 _LOG = logging.getLogger(__name__)
 
@@ -83,7 +84,9 @@ def rehearsed(settings: PretrainingSettings, run: RunDirectory) -> PretrainingSe
     directory = LAYOUTS[layout](run.shared / "rehearsal" / "data")
     _LOG.info(f"Rehearsal: made-up data in {directory}.")
     if not unlabelled.data:
-        unlabelled = dataclasses.replace(unlabelled, data=f"{layout}={directory}")
+        unlabelled = dataclasses.replace(
+            unlabelled, data=f"{layout}={directory}", data_terms=MADE_UP
+        )
     if probe is not None and not probe.data.data_dir:
         labelled = dataclasses.replace(probe.data, data_dir=str(directory))
         probe = dataclasses.replace(probe, data=labelled)

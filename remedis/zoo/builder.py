@@ -155,6 +155,7 @@ def _with_own_graph(
         record=dataclasses.asdict(records.RECORDS[name]),
         preprocess=preprocess.specification,
         pixel_range=pixel_range,
+        map_channels=architecture.map_channels,
     )
 
 

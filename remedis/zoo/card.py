@@ -1,4 +1,4 @@
-"""The model card of an exported folder, as Markdown.
+"""The model card of an exported folder: YAML front matter, then Markdown.
 
 Names and sentences of the description may come from elsewhere: they are text without markup here
 (`markdown_text`).
@@ -11,7 +11,7 @@ from remedis.evaluation.choice_sentences import calibration_sentence, fits, thre
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import KINDS
 from remedis.models.architectures import Architecture
-from remedis.zoo import markdown_text
+from remedis.zoo import card_front_matter, licences, markdown_text
 from remedis.zoo.markdown_text import code, row
 from remedis.zoo.provenance import Provenance
 
@@ -40,6 +40,7 @@ _METHODS = {
 
 
 # The content of `seen_images.FILE`, for those to whom the folder is given.
+_SEEN_TITLE = "## The images it has seen"
 _SEEN = (
     "`seen.json` lets whoever has it find out whether an image file, a copy of an image, or a "
     "patient id was among the images that the model was trained, chosen or calibrated on. Checks "
@@ -58,7 +59,7 @@ def text(description: dict[str, Any], with_seen_images: bool = False) -> str:
     """
     provenance = description["provenance"]
     sections = [
-        f"# {markdown_text.text(description['name'])}",
+        card_front_matter.text(description) + f"\n# {markdown_text.text(description['name'])}",
         _warning(provenance),
         f"> {NOT_A_DEVICE}",
         "## Weights\n\n" + _origin(provenance),
@@ -71,11 +72,33 @@ def text(description: dict[str, Any], with_seen_images: bool = False) -> str:
         sections.append(
             "## The published checkpoint of this name\n\n" + _record(record, provenance)
         )
+    sections.append("## Licences\n\n" + _licences(description))
     if with_seen_images:
-        sections.append("## The images it has seen\n\n" + _SEEN)
+        sections.append(f"{_SEEN_TITLE}\n\n{_SEEN}")
     versions = ", ".join(f"{name} {version}" for name, version in description["software"].items())
     sections.append(f"Written by {versions}; the same facts as data: `remedis.json`.")
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def without_seen_images(card: str) -> str:
+    """Returns a card, which may have been edited, without the section on `seen.json`."""
+    return card.replace(f"{_SEEN_TITLE}\n\n{_SEEN}\n\n", "")
+
+
+def _licences(description: Mapping[str, Any]) -> str:
+    """Returns the licence chain: one line per link, newest first."""
+    chain = description.get("licences") or licences.chain(
+        Provenance.from_json(description["provenance"])
+    )
+    lines = [f"- {link['kind']}: {markdown_text.text(licences.sentence(link))}" for link in chain]
+    return "\n".join(
+        [
+            "The terms of every link bind whoever uses or shares this model. What is not checked "
+            "must be read before.",
+            "",
+            *lines,
+        ]
+    )
 
 
 def _lineage(provenance: dict[str, Any]) -> list[dict[str, Any]]:

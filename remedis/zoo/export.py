@@ -18,12 +18,14 @@ from remedis.evaluation.thresholds import ThresholdsRecord
 from remedis.json_records import Count, Expect, Line, Name, Pair
 from remedis.models.applications import KERAS, names
 from remedis.models.architectures import MAX_UNITS, MAX_WIDTH
-from remedis.zoo import card, shared_names
+from remedis.zoo import bundle_metadata, card, licences, shared_names
+from remedis.zoo.licences import LicenceRecord
 from remedis.zoo.provenance import Provenance, ProvenanceRecord
 from remedis.zoo.serving import ServedModel
 
 DESCRIPTION = "remedis.json"
 CARD = "MODEL_CARD.md"
+METADATA = "metadata.json"  # of `bundle_metadata`; nothing reads it back
 SEEN = "seen.json"  # of `seen_images`
 # Format 1 of remedis.json calls a backbone a trunk.
 BACKBONE_KIND = "trunk"
@@ -63,6 +65,7 @@ class _Performance(TypedDict):
     """
 
     data: Line
+    source: NotRequired[Line]
     images: Count
     patients: Count
     note: Line
@@ -139,6 +142,8 @@ class _DescriptionRecord(TypedDict):
     performance: NotRequired[PerformanceRecord | None]
     pixel_range: NotRequired[Line | None]
     max_pixels: NotRequired[Annotated[int, Ge(1), Le(round(limits.MOST_MEGAPIXELS * 1e6))] | None]
+    map_channels: NotRequired[Count | None]
+    licences: NotRequired[list[LicenceRecord] | None]
     software: NotRequired[dict[Name, Line]]
 
 
@@ -206,6 +211,8 @@ class Description:
       max_pixels: the largest number of pixels of a JPEG or PNG file that `serve_bytes` decodes; it
         refuses larger ones by their header. None without `serve_bytes`, and in folders of earlier
         versions, which decode files of any size.
+      map_channels: channels of the map and of the embedding; None in folders of earlier versions.
+      licences: the licence chain, see `remedis.zoo.licences`; None in folders of earlier versions.
       software: versions that wrote the folder.
     """
 
@@ -232,6 +239,8 @@ class Description:
     performance: dict[str, Any] | None = None
     pixel_range: str | None = None
     max_pixels: int | None = None
+    map_channels: int | None = None
+    licences: list[LicenceRecord] | None = None
     software: dict[str, str] = dataclasses.field(
         default_factory=lambda: {
             "remedis": remedis.__version__,
@@ -247,12 +256,18 @@ class Description:
         return self.backbone.removeprefix(KERAS) if keras_network else ""
 
     def shared(self) -> "Description":
-        """Returns the description for a folder that leaves the machine (`shared_names`)."""
+        """Returns the description for a folder that leaves the machine (`shared_names`).
+
+        It has the licence chain.
+        """
+        calibration = shared_names.data_names(self.calibration)
+        other_place = str((calibration or {}).get("data", ""))
         return dataclasses.replace(
             self,
             provenance=self.provenance.shared(),
-            calibration=shared_names.data_names(self.calibration),
+            calibration=calibration,
             thresholds=shared_names.data_names(self.thresholds),
+            licences=licences.chain(self.provenance, other_place),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -278,7 +293,7 @@ def save(
     overwrite: bool = False,
     beside: Iterable[Callable[[pathlib.Path], object]] = (),
 ) -> pathlib.Path:
-    """Writes the SavedModel, `remedis.json` and `MODEL_CARD.md`, all or nothing.
+    """Writes the SavedModel, `remedis.json`, `metadata.json` and `MODEL_CARD.md`, all or nothing.
 
     They hold base names in place of paths.
 
@@ -297,6 +312,7 @@ def save(
         (temporary / "assets").mkdir(exist_ok=True)
         values = description.shared().to_json()
         files.write_json(temporary / DESCRIPTION, values)
+        files.write_json(temporary / METADATA, bundle_metadata.metadata(values))
         for write in beside:
             write(temporary)
         files.write_text(temporary / CARD, card.text(values, (temporary / SEEN).is_file()))

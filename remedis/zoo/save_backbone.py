@@ -65,6 +65,7 @@ def save(
         preprocess=None if preprocess is None else preprocess.specification,
         pixel_range=pixel_range,
         max_pixels=None if preprocess is None else limits.max_pixels(),
+        map_channels=architecture.map_channels,
     )
     return export.save(served, description, directory, overwrite, beside)
 

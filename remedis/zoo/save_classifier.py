@@ -97,6 +97,7 @@ def save(
         performance=dict(performance) if performance else None,
         pixel_range=pixel_range,
         max_pixels=limits.max_pixels(),
+        map_channels=backbone.map_channels,
     )
     if seen is not None and not isinstance(seen, SeenImages):
         seen = SeenImages.from_hashes(seen)

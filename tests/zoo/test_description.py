@@ -15,7 +15,7 @@ from zoo_helpers import TINY, said
 
 from remedis import files
 from remedis.visible_text import visible
-from remedis.zoo import card, checkpoint, records
+from remedis.zoo import card, card_front_matter, checkpoint, records
 from remedis.zoo.export import BACKBONE_KIND, DESCRIPTION, Description
 from remedis.zoo.provenance import FROZEN, SELF_SUPERVISION, Provenance
 from remedis.zoo.seen_images import FILE, SeenImages
@@ -67,7 +67,7 @@ def classifier(parent):
 
 
 def text(description):
-    return card.text(description.to_json())
+    return card_front_matter.without(card.text(description.to_json()))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ class Tags(html.parser.HTMLParser):
 
 def structure(card_text):
     parser = markdown_it.MarkdownIt("commonmark").enable("table")
-    return Tags(parser.render(card_text)).tags
+    return Tags(parser.render(card_front_matter.without(card_text))).tags
 
 
 def named(name):

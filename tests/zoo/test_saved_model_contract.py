@@ -9,6 +9,7 @@ from remedis.models.architectures import Architecture
 
 FILES = {
     "MODEL_CARD.md",
+    "metadata.json",
     "assets",
     "fingerprint.pb",
     "remedis.json",
@@ -160,4 +161,5 @@ def test_random_weights_say_so_in_both_files(real_export):
     assert (description["parameters"], description["tensors"]) == (23_500_352, 151)
     assert "--weights=random:0" in description["provenance"]["command"]
     card = (real_export / "MODEL_CARD.md").read_text()
-    assert card.startswith("# cxr-50x1-remedis-m\n\n> **RANDOM WEIGHTS.**")
+    assert '  - "random-weights"\n' in card
+    assert "\n---\n\n# cxr-50x1-remedis-m\n\n> **RANDOM WEIGHTS.**" in card
