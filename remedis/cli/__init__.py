@@ -21,6 +21,7 @@ from remedis.cli import (
     exit_status,
     manifest_command,
     output,
+    pack_command,
     tensorflow_start,
 )
 from remedis.cli.data_commands import UNWELL
@@ -135,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
         embedding_commands,
         classifier_commands,
         checklist_command,
+        pack_command,
     ):
         module.add(commands)
     for command in commands.choices.values():
