@@ -1,6 +1,7 @@
 """The command `manifest`: a user's own table to a manifest."""
 
 import argparse
+import json
 import logging
 import os
 import shlex
@@ -59,6 +60,20 @@ def add(commands: Any) -> None:
         action="store_true",
         help="as config.allow_missing_patient_ids",
     )
+    add(
+        "--croissant",
+        metavar="FILE.json",
+        help="also describe the manifest in Croissant 1.0: its structure, no value of it; without "
+        "--out, TABLE must be a manifest and is described",
+    )
+    add(
+        "--about",
+        action="append",
+        default=[],
+        metavar="KEY=TEXT",
+        help="of --croissant: license, citation, creator, url, date_published, name, description "
+        "or version of the data; unknown if not given; may be repeated",
+    )
     output.add_table_arguments(manifest, "--table")
     manifest.set_defaults(run=_manifest)
 
@@ -70,6 +85,9 @@ def _manifest(parsed: argparse.Namespace) -> int:
         raise UserError(f"--out={parsed.out} is the table itself; name another file.")
     if parsed.images is not None and not os.path.isdir(parsed.images):
         raise UserError(f"--images={parsed.images}: there is no such directory.")
+    about = _about(parsed)
+    if parsed.croissant is not None and parsed.out is None:
+        return _describe(parsed, about)
     from remedis.data import own_table
     from remedis.data.tables import table_form
     from remedis.reporting import own_table_report
@@ -109,9 +127,69 @@ def _manifest(parsed: argparse.Namespace) -> int:
     own_table.write(own, parsed.out)
     _LOG.info(f"{parsed.out}: {counted(len(own.table), 'image')}, labels {label_text(own.labels)}.")
     labels = shlex.quote(label_text(own.labels))
+    if parsed.croissant is not None:
+        _write_croissant(parsed.croissant, parsed.out, own.labels, about)
     opt_out = " --allow-missing-patient-ids" if parsed.allow_missing_patient_ids else ""
     _LOG.info(f"Next: remedis doctor {shlex.quote(parsed.out)} --labels={labels}{opt_out}")
     return 0
+
+
+def _about(parsed: argparse.Namespace) -> dict[str, str]:
+    """Returns the pairs of `--about`; checks them and `--croissant` before any work."""
+    about: dict[str, str] = {}
+    for text in parsed.about:
+        key, _, value = text.partition("=")  # a value, such as an address, may hold the sign
+        if not key or not value:
+            raise UserError(f"--about={text}: expected KEY=TEXT, such as license=CC-BY-4.0.")
+        if key in about:
+            raise UserError(f"--about names {key!r} twice; name it once.")
+        about[key] = value
+    if parsed.croissant is None:
+        if about:
+            raise UserError("--about goes with --croissant=FILE.json only.")
+        return about
+    if not parsed.croissant.endswith((".json", ".jsonld")):
+        raise UserError(f"--croissant={parsed.croissant}: expected a name that ends in .json.")
+    from remedis.data import croissant
+
+    croissant.check_about(about)
+    return about
+
+
+def _describe(parsed: argparse.Namespace, about: dict[str, str]) -> int:
+    """Describes a table that is a manifest already."""
+    if parsed.labels is None:
+        raise UserError(
+            "--croissant without --out describes a manifest: name its label columns by --labels."
+        )
+    from remedis.data import manifest
+
+    labels = label_list(parsed.labels)
+    manifest.read_csv(
+        parsed.table,
+        labels,
+        parsed.images,
+        allow_missing_patient_ids=parsed.allow_missing_patient_ids,
+    )
+    values = _write_croissant(parsed.croissant, parsed.table, labels, about)
+    if parsed.json:
+        print(json.dumps(values))
+    return 0
+
+
+def _write_croissant(
+    out: str, manifest: str, labels: Sequence[str], about: dict[str, str]
+) -> dict[str, Any]:
+    from remedis.data import croissant
+
+    values = croissant.write(out, manifest, labels, about)
+    _LOG.info(f"{out}: {manifest} in Croissant 1.0.")
+    if missing := [key for key in croissant.ASKED_FOR if key not in about]:
+        examples = " ".join(f"--about={key}=..." for key in missing)
+        _LOG.warning(f"{out}: Croissant also asks for {', '.join(missing)}: {examples}")
+    if not croissant.beside(out, manifest):
+        _LOG.warning(f"{out}: readers look for {os.path.basename(manifest)} beside it; copy it.")
+    return values
 
 
 def _pairs(texts: Sequence[str], what: str, expected: str) -> dict[str, str]:
