@@ -64,9 +64,9 @@ def test_no_module_runs_data():
 
 
 def extras() -> dict[str, list[str]]:
-    """Returns the packages of each extra, from the licence table of README.md."""
-    readme = (ROOT / "README.md").read_text()
-    section = readme.partition("## Licences of the extras")[2].partition("\n## ")[0]
+    """Returns the packages of each extra, from the table in docs/licences.md."""
+    page = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    section = page.partition("## Licences of the extras")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([\w-]+)` \| (.+) \| (.+) \|$", section, re.MULTILINE)
     return {name: [packages, licences] for name, packages, licences in rows}
 
@@ -79,7 +79,7 @@ def packages_of(extra: str) -> list[str]:
     return [name for name in names if name != "remedis"]
 
 
-@pytest.mark.parametrize("extra", ["dicom-permissive", "dicom", "slides"])
+@pytest.mark.parametrize("extra", ["dicom-permissive", "dicom", "slides", "docs"])
 def test_licences_are_those_of_the_installed_packages(extra):
     listed, licences = extras()[extra]
     for package in packages_of(extra):
@@ -99,9 +99,21 @@ def test_licences_are_those_of_the_installed_packages(extra):
         if copyleft:
             assert re.search(rf"\b{copyleft}-", licences), (package, text)
         else:
-            kinds = {"MIT": "MIT", "BSD": "BSD", "PSF": "PSF", "Python Software": "PSF"}
+            kinds = {
+                "MIT": "MIT",
+                "BSD": "BSD",
+                "PSF": "PSF",
+                "Python Software": "PSF",
+                "ISC": "ISC",
+            }
             assert [kind for word, kind in kinds.items() if word in text and kind in licences], text
 
 
 def test_the_permissive_extra_has_no_copyleft():
     assert "GPL" not in extras()["dicom-permissive"][1]
+
+
+def test_every_extra_is_listed_with_its_licences():
+    tomllib = pytest.importorskip("tomllib")
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(extras()) == set(listed["optional-dependencies"]) - {"dev"}
