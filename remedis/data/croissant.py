@@ -1,8 +1,8 @@
 """The description of a manifest in Croissant 1.0, a format for data sets in machine learning.
 
 Source: Croissant Format Specification 1.0, docs.mlcommons.org/croissant/docs/croissant-spec.html.
-The file has the structure of the manifest (columns, meanings, digest) and no value of it, so that it
-names no patient and no image.
+The file has the structure of the manifest (columns, meanings, digest) and no value of it: it names
+no patient and no image.
 """
 
 import datetime

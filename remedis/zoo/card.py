@@ -4,6 +4,7 @@ Names and sentences of the description may come from elsewhere: they are text wi
 (`markdown_text`).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,7 +47,8 @@ _SEEN = (
     "patient id was among the images that the model was trained, chosen or calibrated on. Checks "
     "for leaks need it. The ids are hashed with a salt that stands in the file, so that short ids "
     "can be found by trying all of them. Delete the file before the folder is given to others if "
-    "that is too much; the model works without it."
+    "that is too much, or give them the archive of `remedis pack`, which leaves it out; the model "
+    "works without it."
 )
 
 
@@ -82,7 +84,7 @@ def text(description: dict[str, Any], with_seen_images: bool = False) -> str:
 
 def without_seen_images(card: str) -> str:
     """Returns a card, which may have been edited, without the section on `seen.json`."""
-    return card.replace(f"{_SEEN_TITLE}\n\n{_SEEN}\n\n", "")
+    return re.sub(rf"^{_SEEN_TITLE}\n\n[^\n]*\n\n", "", card, count=1, flags=re.MULTILINE)
 
 
 def _licences(description: Mapping[str, Any]) -> str:

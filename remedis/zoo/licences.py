@@ -111,16 +111,16 @@ PUBLISHED: Mapping[str, LicenceRecord] = {
         (
             "camelyon16",
             "Camelyon16",
-            NOT_CHECKED,
-            "",
-            "https://camelyon16.grand-challenge.org/; the README of PatchCamelyon says CC0",
+            READ,
+            "CC0",
+            "https://camelyon17.grand-challenge.org/Data/, which is about both",
         ),
         (
             "camelyon17",
             "Camelyon17",
-            NOT_CHECKED,
-            "",
-            "https://camelyon17.grand-challenge.org/; the source of WILDS says CC0",
+            READ,
+            "CC0",
+            "https://camelyon17.grand-challenge.org/Data/",
         ),
     )
 }

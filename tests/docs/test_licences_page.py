@@ -1,5 +1,6 @@
 """The tables of docs/licences.md are those of `remedis.zoo.licences`."""
 
+import importlib
 import pathlib
 import re
 
@@ -36,6 +37,15 @@ def test_the_table_of_weights_is_that_of_the_package():
     assert [row[1:] for row in rows("Weights")[:3]] == [
         [terms(link), link["where"]] for link in links
     ]
+
+
+def test_the_datasheets_of_the_sources_say_the_same():
+    for source, link in licences.PUBLISHED.items():
+        module = importlib.import_module(f"remedis.data.sources.{source}")
+        (said,) = re.findall(r"^Terms: (.+)$", module.__doc__, re.MULTILINE)
+        assert ("CC0" in said) == (link["terms"] == "CC0"), source
+        if link["status"] == licences.NOT_CHECKED:
+            assert "read it" in said.lower(), source
 
 
 def test_the_states_are_those_of_a_link():
