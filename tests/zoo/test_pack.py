@@ -11,7 +11,7 @@ import tarfile
 import threading
 
 import pytest
-from zoo_helpers import said
+from zoo_helpers import TINY, said
 
 from remedis.zoo import card, checkpoint, licences, pack
 from remedis.zoo.seen_images import FILE, SeenImages
@@ -204,7 +204,7 @@ def test_tf_hub_loads_the_unpacked_folder_and_the_archive_from_a_server(folder, 
     try:
         for handle in (copy, address):
             done = loaded(handle)
-            assert "(1, 2, 2, 64)" in done.stdout, done.stderr
+            assert f"(1, 2, 2, {TINY.map_channels})" in done.stdout, done.stderr
     finally:
         server.shutdown()
     # From the cache, without the server.
