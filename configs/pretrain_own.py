@@ -1,14 +1,19 @@
 r"""Self-supervised pretraining on your own images: a directory with `manifest.csv`, no labels.
 
+The first command lists the images that a study will test on, and the second leaves them out:
+
+    python finetune/ood_curves.py --config=configs/ood_own.py --workdir=runs/ood-mine \
+        --config.arms='remedis=saved_models/cxr-50x1-remedis-m; scratch=scratch:50x1' \
+        --config.baseline=scratch --config.labels='("pneumonia",)' \
+        --config.id_data_dir=/data/theirs --config.ood_data_dir=/data/mine --list
     python pretrain/pretrain.py --config=configs/pretrain_own.py --workdir=runs/pretrain-mine \
         --config.checkpoint=saved_models/cxr-50x1-remedis-m --config.data=csv=/data/mine \
         --config.leave_out=runs/ood-mine
 
 `manifest.csv` has the columns `path` (relative to the directory) and `patient_id`. Of its other
 columns only `split` is used: validation and test are left out. The test images of a run or a study
-named in `config.leave_out`, and images listed in a CSV file named there, are left out, too; a study
-that has not run yet has a directory after `finetune/ood_curves.py --list`. Several directories, or
-published data beside yours: `--config.data='csv=/data/a; csv=/data/b'`.
+named in `config.leave_out`, and images listed in a CSV file named there, are left out, too. Several
+directories, or published data beside yours: `--config.data='csv=/data/a; csv=/data/b'`.
 
 A probe on a few labelled images monitors the training and chooses the checkpoint that is kept:
 

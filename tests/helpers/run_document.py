@@ -27,30 +27,21 @@ tensorflow_start.hush()  # before TensorFlow is imported
 
 import document_data  # noqa: E402
 
-# Appended to the options of a job. Length: see `_LENGTH`.
+# Appended to the options of a job.
+_SMALL = ("batch_size=8", "accumulate=1", "steps=2", "epochs=0", "examples=0", "warmup_epochs=0")
 SHORT = {
-    "finetune": (
-        *("--config.image_size=32", "--config.batch_size=8", "--config.accumulate=1"),
-        *("--config.steps=2", "--config.resamples=40"),
-    ),
-    "pretrain": (
-        *("--config.image_size=32", "--config.batch_size=8", "--config.accumulate=1"),
-        *("--config.steps=2",),
-    ),
+    "finetune": ("image_size=32", "resamples=40", *_SMALL),
+    "pretrain": ("image_size=32", *_SMALL),
     "ood-curves": (
-        *("--config.image_size=32", "--config.budgets=0, 50%", "--config.seeds=2"),
-        *("--config.id_trainings=1", "--config.resamples=40"),
-        *("--config.select=learning_rate=0.1",),
-        *(
-            f"--config.{side}.{key}"
-            for side in ("id", "ood")
-            for key in ("steps=2", "batch_size=8")
-        ),
+        *("image_size=32", "budgets=0, 50%", "seeds=2", "id_trainings=1", "resamples=40"),
+        "select=learning_rate=1",
+        *(f"{side}.{key}" for side in ("id", "ood") for key in _SMALL),
     ),
 }
 # Keys that state the length of a training; one of them may be set.
 _LENGTH = re.compile(r"--config\.(?:id\.|ood\.)?(?:steps|epochs|examples|warmup|warmup_epochs)=")
-_ABOUT_DATA = re.compile(r"^(?:id\.|ood\.)?(?:labels|source_options|splits\.\w+|stratify)$")
+# A study has the labels of both sides once.
+_ABOUT_DATA = re.compile(r"^(?:labels|(?:id\.|ood\.)?(?:source_options|splits\.\w+|stratify))$")
 _NETWORK = re.compile(r"\bscratch:[\w.-]+")
 _DATA = re.compile(r"(?<![\w/.])/data(?=/)")
 
@@ -110,7 +101,7 @@ def run_command(written: Sequence[str]) -> None:
 
 def shortened(words: Sequence[str]) -> list[str]:
     """Returns the words of a job's command with options that make it short."""
-    options = SHORT[words[0]]
+    options = [f"--config.{option}" for option in SHORT[words[0]]]
     keys = tuple(option.partition("=")[0] + "=" for option in options)
     kept = [word for word in words if not word.startswith(keys) and not _LENGTH.match(word)]
     kept = [_NETWORK.sub(f"scratch:{document_data.TINY}", word) for word in kept]
