@@ -13,7 +13,9 @@ The first command lists the images that a study will test on, and the second lea
 `manifest.csv` has the columns `path` (relative to the directory) and `patient_id`. Of its other
 columns only `split` is used: validation and test are left out. The test images of a run or a study
 named in `config.leave_out`, and images listed in a CSV file named there, are left out, too. Several
-directories, or published data beside yours: `--config.data='csv=/data/a; csv=/data/b'`.
+directories, or published data beside yours: `--config.data='csv=/data/a; csv=/data/b'`. A directory
+of images without a table is enough if no patients are known: add
+`--config.allow_missing_patient_ids`.
 
 A probe on a few labelled images monitors the training and chooses the checkpoint that is kept:
 

@@ -77,6 +77,27 @@ def refuse_without_labels() -> NoReturn:
     )
 
 
+def has_only_images(data: files.Path) -> bool:
+    """Returns whether a directory holds images but no table, and is not of a published data set.
+
+    Where neither labels nor patients are needed, such a folder is all that is needed.
+    """
+    path = pathlib.Path(data)
+    if not path.is_dir() or has_table(path) or _published(path):
+        return False
+    names = list(itertools.islice(_names(path), _MOST_NAMES))
+    tables = any(name.lower().endswith(TABLE_SUFFIXES) for name in names)
+    return not tables and any(name.lower().endswith(IMAGES) for name in names)
+
+
+def _published(directory: pathlib.Path) -> str:
+    """Returns the source whose published data set a directory looks like; empty for none."""
+    for source, marks in _PUBLISHED:
+        if all(any(directory.glob(mark)) for mark in marks):
+            return source
+    return ""
+
+
 def has_only_dicom(data: files.Path) -> bool:
     """Returns whether a directory has no table, and no images but DICOM files."""
     path = pathlib.Path(data)
@@ -101,9 +122,8 @@ def advice(directory: pathlib.Path, choose: Callable[[str], str] = choose) -> st
     """
     if not directory.is_dir():
         return ""
-    for source, marks in _PUBLISHED:
-        if all(any(directory.glob(mark)) for mark in marks):
-            return f"The directory looks like data of the source {source!r}: {choose(source)}."
+    if source := _published(directory):
+        return f"The directory looks like data of the source {source!r}: {choose(source)}."
     names = list(itertools.islice(_names(directory), _MOST_NAMES))
     files = [name for name in names if not os.path.basename(name).startswith(".")]
     images = [name for name in files if name.lower().endswith(IMAGES)]

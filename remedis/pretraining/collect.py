@@ -19,6 +19,8 @@ def load(
 
     The second directory of the source `csv` is called `csv-2`, and so on.
 
+    The source `csv` takes a folder of images without a table, too.
+
     Args:
       data: `config.data`, such as `csv=/data/mine; chestxray14=/data/ChestX-ray14`.
       source_options: `config.source_options`, such as `chexpert: views=all`.
@@ -83,7 +85,9 @@ def _load(
 ) -> Manifest:
     """Returns the images of one directory."""
     if source == "csv" and not options:
-        # The source `csv` requires labels.
+        # The source `csv` requires labels. A folder of images is enough here.
+        if layout_guess.has_only_images(directory):
+            return image_list.below(directory)
         layout_guess.refuse_other_layout(
             directory, lambda other: f"write {other}={directory} into config.data"
         )

@@ -334,6 +334,24 @@ def test_images_without_a_patient_need_the_opt_out(prepared, mine):
     assert "1 of 24 images have no patient_id" in data.summary["unchecked"][0]
 
 
+def test_a_folder_of_images_needs_no_table(prepared, mine):
+    (mine / "manifest.csv").rename(mine / "export.csv")
+    with pytest.raises(UserError, match=r"holds export.csv: name the table, such as"):
+        prepared(f"csv={mine}", allow_missing_patient_ids=True)
+    (mine / "export.csv").unlink()
+    with pytest.raises(UserError, match=r"24 of 24 images of .* have no patient_id.*or set"):
+        prepared(f"csv={mine}")
+    assert len(prepared(f"csv={mine}", allow_missing_patient_ids=True).manifest) == 2 * PATIENTS
+
+
+def test_a_folder_of_a_published_data_set_is_not_taken_for_images(prepared, tmp_path):
+    folder = tmp_path / "chexpert"
+    (folder / "CheXpert-v1.0-small").mkdir(parents=True)
+    Image.new("L", (8, 8)).save(folder / "CheXpert-v1.0-small" / "1.png")
+    with pytest.raises(UserError, match="write chexpert="):
+        prepared(f"csv={folder}", allow_missing_patient_ids=True)
+
+
 def test_micle_without_any_patient(prepared, mine):
     pd.read_csv(mine / "manifest.csv")[["path"]].to_csv(mine / "manifest.csv", index=False)
     with pytest.raises(UserError, match=r"None of the 24 images .* has a patient_id.*set method"):
