@@ -7,6 +7,7 @@ here, so that they agree.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from remedis.evaluation.calibration import SCALES
 from remedis.evaluation.intervals import MIN_PATIENTS
 from remedis.evaluation.thresholds import KINDS
 from remedis.options import label_text
@@ -65,7 +66,28 @@ def calibration_sentence(calibration: Mapping[str, Any] | None, labels: Sequence
     if without:
         unfitted = {label: of_label[label] for label in without}
         parts.append(f"those of {label_text(without)} are not calibrated{_uncalibrated(unfitted)}")
-    return "; ".join(parts) + "."
+    return " ".join(filter(None, ["; ".join(parts) + ".", flat_sentence(calibration, labels)]))
+
+
+def flat_sentence(calibration: Mapping[str, Any] | None, labels: Sequence[str]) -> str:
+    """Returns which labels' scores hardly count after the fit; empty if there are none.
+
+    The fit's scale is then the smallest that is allowed: without that bound it would be 0, the same
+    probability for every image, or turn the order of the images around.
+
+    Args:
+      calibration: as for `fits`.
+      labels: names of the labels.
+    """
+    scales = (calibration or {}).get("scale") or ()
+    # Files have the scale with all its digits; the optimizer stops just at its bound.
+    flat = [n for n, scale in zip(labels, scales, strict=False) if scale < 1.01 * SCALES[0]]
+    if not flat:
+        return ""
+    return (
+        f"The scores of {label_text(flat)} do not tell positive from negative images of these "
+        "patients: the fit gives all images nearly the same probability, the share of positives."
+    )
 
 
 def thresholds_sentence(chosen: Mapping[str, Any] | None, labels: Sequence[str]) -> str:

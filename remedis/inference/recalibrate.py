@@ -270,6 +270,7 @@ def recalibrate(
             f"{label}: scale {fitted.scale[i]:.3f}, offset {fitted.offset[i]:.3f}; Brier score "
             f"{brier[0]:.4f} -> {brier[1]:.4f} on these cases; {_counts(counts[label])}."
         )
+    lines += filter(None, [choice_sentences.flat_sentence(new_calibration, labels)])
     lines.append(
         "Thresholds were kept: the same images reach them as before."
         if keep_thresholds

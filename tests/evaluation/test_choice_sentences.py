@@ -57,6 +57,20 @@ def test_the_sentences_say_what_was_not_possible_for_each_label_and_why(split):
     )
 
 
+def test_scores_that_say_nothing_are_named(split):
+    labels, logits = split
+    turned = labels, np.stack([-logits[:, 0], *logits.T[1:]], axis=1)
+    fitted, _, names = chosen_on(turned, names=("common",))
+    assert fitted["scale"] == [pytest.approx(calibration.SCALES[0])]
+    assert calibration_sentence(fitted, names).endswith(
+        "of the validation split. The scores of common do not tell positive from negative images "
+        "of these patients: the fit gives all images nearly the same probability, the share of "
+        "positives."
+    )
+    assert choice_sentences.flat_sentence(chosen_on(split)[0], NAMES) == ""
+    assert choice_sentences.flat_sentence(None, NAMES) == ""
+
+
 @pytest.mark.parametrize(
     ("names", "method", "of_calibration", "of_thresholds"),
     [
