@@ -29,7 +29,9 @@ def make(text: str, world: pathlib.Path) -> None:
     """
     for place, make_place in PLACES.items():
         path = world / place.lstrip("/").replace("DIR", document_commands.EXAMPLES["DIR"])
-        if re.search(rf"(?<![\w/.-]){re.escape(place)}(?![\w-])", text) and not path.exists():
+        named = re.search(rf"(?<![\w/.-]){re.escape(place)}(?![\w-])", text)
+        made_by_text = re.search(rf"--workdir={re.escape(place)}(?![\w-])", text)
+        if named and not made_by_text and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             make_place(path)
 
@@ -100,7 +102,23 @@ def _release(folder: pathlib.Path) -> None:
 
 
 def _export(file: pathlib.Path) -> None:
-    write_export(file.parent, image_size=SIZE)
+    table = write_export(file.parent, patients=_PATIENTS, image_size=SIZE)
+    table.write_bytes(table.read_bytes().replace(b"Erguss", LABEL.encode()))
+
+
+def _run(directory: pathlib.Path) -> None:
+    """Trains a run on the images of a hospital, the head alone."""
+    from configs import own_data
+    from remedis.finetuning.finetune import finetune
+    from remedis.reporting import run_report
+
+    data = directory.parent / f"{directory.name}-data"
+    hospital(1)(data)
+    config = own_data.get_config("head_only")
+    config.update(data_dir=str(data), labels=(LABEL,), image_size=32, resamples=40)
+    config.checkpoint = f"scratch:{TINY}"
+    finetune(config, directory)
+    run_report.report(directory)
 
 
 def _radiograph(file: pathlib.Path) -> None:
@@ -170,4 +188,6 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "densenet121_weights_tf_dim_ordering_tf_kernels.h5": _densenet,
     "export.csv": _export,
     "radiograph.png": _radiograph,
+    "runs/mine": _run,
+    "runs/mine-head": _run,
 }

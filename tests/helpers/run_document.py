@@ -92,11 +92,14 @@ def run_command(written: Sequence[str]) -> None:
         words = shortened(words)
     if words[0] == "build":
         folder = pathlib.Path("saved_models") / _option(words, "--model")
-        assert folder.is_dir(), "documents build what `document_data` has made"
+        document_data.make(os.fspath(folder), pathlib.Path.cwd())
+        assert folder.is_dir(), "documents build what `document_data` makes"
         return
     status = remedis(words)
-    # Findings on made-up data are no failure.
-    assert status == 0 or (words[0] == "doctor" and status == UNWELL), f"status {status}"
+    # Findings on made-up data are no failure, nor is a table that is shown and not written.
+    shown = words[0] == "manifest" and not any(word.startswith("--out") for word in words)
+    accepted = {"doctor": {0, UNWELL}, "manifest": {1 if shown else 0}}.get(words[0], {0})
+    assert status in accepted, f"status {status}"
 
 
 def shortened(words: Sequence[str]) -> list[str]:
