@@ -104,10 +104,12 @@ def loss_remark(rows: Iterable[Mapping[str, Any]]) -> str:
     first, last = float(losses[:count].mean()), float(losses[-count:].mean())
     if len(losses) < 2 or not last > first:
         return ""
+    compared = "the first and the last logged value"
+    if count > 1:
+        compared = f"means of the first and the last {count:,} logged values"
     return (
-        f"The loss rose from {first:.3f} to {last:.3f} (means of the first and the last "
-        f"{count:,} logged values): the network did not learn its task; use a smaller learning "
-        "rate, a longer warm-up or more steps."
+        f"The loss rose from {first:.3f} to {last:.3f} ({compared}): the network did not learn its "
+        "task; use a smaller learning rate, a longer warm-up or more steps."
     )
 
 
