@@ -1,5 +1,6 @@
 """Reporting checklists: every answer is resolved in the run, and none claims more than it holds."""
 
+import functools
 import json
 import re
 import shutil
@@ -11,8 +12,10 @@ import pytest
 from ood_example import make_study
 from test_run_report import NAMES, run
 
+from remedis import cli
 from remedis.evaluation.performance_summary import performance_summary
 from remedis.reporting.checklists import cited_records, document
+from remedis.reporting.checklists.answers import AUTHOR, PARTLY, RUN
 from remedis.zoo import markdown_text, shared_names
 
 HOSTILE = "# <b>|`x`| ![a](http://b)"
@@ -137,7 +140,7 @@ def write_description(folder, results, **changes):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    summary = make_study(("one", HOSTILE, "scratch"))
+    summary = make_study(("one", HOSTILE, "scratch"), (NAMES[0],))
     write_json(folder, summary=summary, config={"arms": "one=a", "image_size": 32})
     return folder
 
@@ -183,10 +186,15 @@ def inside(folder, file, keys):
     """Returns a value of a run, read without the library's readers."""
     if file == "predictions.parquet":
         return of_predictions(pd.read_parquet(folder / file), keys)
-    value = json.loads((folder / file).read_text())
+    value = content(folder / file)
     for key in keys:
         value = value[key]
     return value
+
+
+@functools.cache
+def content(file):
+    return json.loads(file.read_text())
 
 
 def of_predictions(table, keys):
@@ -257,6 +265,175 @@ def test_every_answer_is_resolved_in_the_run(folder, name):
             assert not re.search(r"\d", re.sub(OURS, "", ours)), ours
     text = document.text(document.guideline(name), run_records, answers)
     page = markdown_it.MarkdownIt("commonmark").enable("table").render(text)
-    assert not re.search("<(b|a|img) ?", page)
+    assert not re.search(r"<(b|a|img)\b", page)
     assert "someone" not in text
     json.dumps(document.values(document.guideline(name), run_records, answers), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "entries"), [("claim", 44), ("tripod-ai", 52), ("stard-ai", 48), ("model-facts", 17)]
+)
+def test_the_items_are_those_published_and_each_is_there_once(name, entries):
+    of = document.guideline(name)
+    ids = [item.id for item in of.items]
+    assert len(set(ids)) == len(ids) == entries
+    assert ids == PUBLISHED.get(name, ids)
+    assert of.citation in (text := " ".join([of.citation, of.numbering]))
+    assert "not read" in text  # the articles themselves could not be read
+
+
+def answer(folder, name, id):
+    of = document.guideline(name)
+    item = next(item for item in of.items if item.id == id)
+    found = item.answer(cited_records.read(folder))
+    return found.state, " ".join(sentence.text for sentence in found.said), " ".join(found.author)
+
+
+# Items that ask for a test elsewhere.
+EXTERNAL = [("claim", "33"), ("stard-ai", "29"), ("model-facts", "external")]
+
+
+@pytest.mark.parametrize(("name", "id"), EXTERNAL)
+def test_a_run_claims_no_external_test(finished, name, id):
+    state, text, author = answer(finished, name, id)
+    assert (state, text) == (AUTHOR, "")
+    assert "remedis evaluate" in author
+
+
+def test_an_evaluation_elsewhere_leaves_to_the_author_whether_it_is_external(evaluation):
+    state, text, author = answer(evaluation, "claim", "33")
+    assert state == PARTLY
+    assert text.startswith("A model that was trained before is scored, unchanged, on theirs: ")
+    assert "State whether these data are of another place" in author
+    assert answer(evaluation, "claim", "32")[0] == AUTHOR  # whether internal is not known either
+    assert "3 images were seen in training." in answer(evaluation, "claim", "20")[1]
+
+
+def test_a_study_tests_at_the_place_that_it_names(study):
+    state, text, _ = answer(study, "claim", "33")
+    assert state == PARTLY
+    assert "which the study names as another place than" in text
+
+
+def test_random_weights_and_made_up_data_are_said(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text()) | {"random_weights": True}
+    config = json.loads((folder / "config.json").read_text()) | {"rehearsal": "chexpert"}
+    write_json(folder, results=results, config=config)
+    for id in ("37", "38", "40"):
+        assert "RANDOM WEIGHTS" in answer(folder, "claim", id)[1]
+        assert "RANDOM WEIGHTS" not in answer(finished, "claim", id)[1]
+    for id in ("7", "35", "37", "40"):
+        assert "MADE-UP DATA" in answer(folder, "claim", id)[1]
+    text = document.text(
+        (of := document.guideline("claim")),
+        (records := cited_records.read(folder)),
+        document.filled(of, records),
+    )
+    assert "MADE-UP DATA" in text[: text.index("## Title")]
+
+
+def test_a_number_that_is_not_estimable_has_its_reason(finished):
+    for name, id in (("claim", "37"), ("tripod-ai", "23a"), ("stard-ai", "31")):
+        _, text, _ = answer(finished, name, id)
+        assert "not estimable (3 positive patients, 5 are needed)" in text
+
+
+def test_without_results_on_test_images_there_is_no_performance(finished, tmp_path):
+    description = json.loads((finished / "export/remedis.json").read_text())
+    write_description(tmp_path / "export", json.loads((finished / "results.json").read_text()))
+    write_json(tmp_path / "export", remedis=description | {"performance": None})
+    for name, id in (("claim", "37"), ("claim", "38"), ("tripod-ai", "23a"), ("stard-ai", "31")):
+        state, text, author = answer(tmp_path / "export", name, id)
+        assert (state, text) == (AUTHOR, "")
+        assert "no results on labelled test images" in author
+
+
+def test_the_validation_split_is_no_internal_test(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "again")
+    (folder / "config.json").unlink()
+    results = json.loads((folder / "results.json").read_text()) | {"split": "validation"}
+    del results["test"]
+    write_json(folder, results=results)
+    state, _, author = answer(folder, "claim", "32")
+    assert state == PARTLY
+    assert "This split chose the model" in author
+
+
+def test_missing_subgroups_and_sites_are_for_the_author(old):
+    for name, id in (("tripod-ai", "23b"), ("model-facts", "subgroups")):
+        state, _, author = answer(old, name, id)
+        assert state == AUTHOR
+        assert "have no column" in author
+
+
+def test_the_document_begins_with_the_counts(finished):
+    of = document.guideline("stard-ai")
+    records = cited_records.read(finished)
+    answers = document.filled(of, records)
+    states = [item.answer(records).state for item in of.items]
+    text = document.text(of, records, answers)
+    assert text.startswith("# STARD-AI, 2025")
+    counts = tuple(states.count(state) for state in (RUN, PARTLY, AUTHOR))
+    assert sum(counts) == 48
+    assert min(counts) > 0
+    assert "{} answered from the run, {} partly, {} for the author.".format(*counts) in text
+    assert document.values(of, records, answers)["counts"] == document.counts(answers)
+    for item in of.items:
+        assert f"### {item.id}. {item.subject}\n" in text
+
+
+def test_a_few_places_within_one_object_are_named_one_by_one():
+    few = ["a.json: x.b", "a.json: x.c"]
+    assert document.shortened(few) == few
+    assert document.shortened([*few, "a.json: x.d[0]", 'a.json: x["e f"]']) == ["a.json: x"]
+    assert document.shortened(["a.json: x", "a.json: x.c.d", "a.json: xy"]) == [
+        "a.json: x",
+        "a.json: xy",
+    ]
+
+
+def command(capsys, *arguments):
+    status = cli.main(["checklist", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_the_command_writes_the_document_and_prints_the_counts(finished, tmp_path, capsys):
+    out = tmp_path / "claim.md"
+    status, printed, _ = command(capsys, finished, "--for=claim", f"--out={out}")
+    assert status == 0
+    assert "44 entries" in printed
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("# CLAIM")
+    status, printed, _ = command(capsys, finished, "--for=claim")
+    assert printed.strip() == text.strip()
+    _, printed, _ = command(capsys, finished, "--for=claim", "--json")
+    assert [item["id"] for item in json.loads(printed)["items"]] == PUBLISHED["claim"]
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "message"),
+    [
+        ({"config": {}, "results": {}}, ["--for=clam"], "Unknown guideline 'clam': did you mean"),
+        ({}, ["--for=claim"], "is no run: it has no config.json, results.json, summary.json"),
+        ({"config": {"labels": ["a"]}}, ["--for=claim"], "is not finished: it has no results.json"),
+        ({"config": {"arms": "a=b"}}, ["--for=claim"], "is not finished: it has no summary.json"),
+        ({"results": {"test": 1}}, ["--for=claim"], "results.json is damaged"),
+        ({"config": {}}, ["--for=claim", "--out=a.docx"], "does not end in .md"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path, capsys, files, arguments, message):
+    write_json(tmp_path, **files)
+    status, printed, error = command(capsys, tmp_path, *arguments)
+    assert status == 1
+    assert message in error
+    assert "Traceback" not in error
+    assert not printed
+
+
+def test_a_backbone_and_a_folder_that_is_not_there_are_refused(finished, tmp_path, capsys):
+    assert "does not exist" in command(capsys, tmp_path / "absent", "--for=claim")[2]
+    results = json.loads((finished / "results.json").read_text())
+    write_description(tmp_path / "backbone", results, kind="trunk")
+    assert "is a backbone" in command(capsys, tmp_path / "backbone", "--for=claim")[2]

@@ -198,7 +198,7 @@ _ITEMS = (
         "35",
         _RESULTS,
         "How many patients or examinations were included and excluded?",
-        (data_facts.counts, data_facts.left_out),
+        (data_facts.made_up, data_facts.counts, data_facts.left_out),
         "Draw the flow from the source to these numbers, with each reason for exclusion.",
     ),
     Item(

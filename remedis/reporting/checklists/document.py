@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from remedis.errors import unknown_choice
-from remedis.reporting.checklists import claim, model_facts_label, stard_ai, tripod_ai
+from remedis.reporting.checklists import (
+    claim,
+    data_facts,
+    model_facts_label,
+    stard_ai,
+    training_facts,
+    tripod_ai,
+)
 from remedis.reporting.checklists.answers import AUTHOR, PARTLY, RUN, Answer
 from remedis.reporting.checklists.cited_records import Records
 from remedis.reporting.checklists.guideline import Guideline, Item
@@ -69,6 +76,8 @@ def text(of: Guideline, records: Records, answers: Mapping[Item, Answer]) -> str
         "Paste an answer only if you can stand for it; replace every line that begins with "
         "**Author** by your text.",
     ]
+    lines += [f"> **{sentence.text}**" for sentence in data_facts.made_up(records).said]
+    lines += [f"> **{sentence.text}**" for sentence in training_facts.random_weights(records).said]
     section = ""
     for item, answer in answers.items():
         if item.section != section:

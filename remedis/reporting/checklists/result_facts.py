@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from remedis.evaluation.thresholds import KINDS
+from remedis.reporting.checklists import data_facts
 from remedis.reporting.checklists.answers import (
     Answer,
     Part,
@@ -126,7 +127,8 @@ def _tested_on(records: Records) -> Answer:
         warnings = list(records.each(RESULTS, records.split, "warnings"))
     found = together([found, *(say("WARNING: ", warning) for warning in warnings)])
     random = records.filled(RESULTS, "random_weights")
-    return say("RANDOM WEIGHTS: nothing here was pretrained.", cites=[random]) + found
+    random_weights = say("RANDOM WEIGHTS: nothing here was pretrained.", cites=[random])
+    return together([data_facts.made_up(records), random_weights, found])
 
 
 def not_tested(records: Records) -> Answer:

@@ -218,7 +218,7 @@ _ITEMS = (
         "24",
         _RESULTS,
         "Flow of participants, as a diagram.",
-        (data_facts.counts, data_facts.left_out),
+        (data_facts.made_up, data_facts.counts, data_facts.left_out),
         "Draw the diagram from the source to these numbers.",
     ),
     Item(

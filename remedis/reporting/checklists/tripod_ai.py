@@ -282,7 +282,7 @@ _ITEMS = (
         "20a",
         _RESULTS,
         "Flow of participants, with and without the outcome.",
-        (data_facts.counts, data_facts.left_out),
+        (data_facts.made_up, data_facts.counts, data_facts.left_out),
         "Draw the flow from the source to these numbers.",
     ),
     Item(
