@@ -39,7 +39,7 @@ miniature: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not guarantee" tests
 
-# The promises of the README that take minutes to test: killed and resumed runs, two workers, a lost
+# The promises of the documents that take minutes to test: killed and resumed runs, two workers, a lost
 # one, every config's rehearsal, the installed wheel, and TensorFlow 2.12.
 test-guarantees: $(VENV)/installed-dev test-compat
 	$(BIN)/python -m pytest -n 2 --dist load -m guarantee --durations=20 tests

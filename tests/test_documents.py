@@ -26,6 +26,14 @@ def test_changelog_and_citation_have_the_version_of_the_package():
     assert changelog[1] == citation[1] == remedis.__version__
 
 
+def test_the_readme_is_one_screen_and_its_links_lead_to_files_of_the_repository():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 80
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert {"docs/quickstart.md", "docs/results.md"} <= set(links)
+    assert not [link for link in links if not (ROOT / link).is_file()]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_that_a_document_names_exists(document):
     paths = {path for path in PATHS.findall((ROOT / document).read_text()) if "NAME" not in path}

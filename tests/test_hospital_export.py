@@ -1,4 +1,4 @@
-"""A hospital's export becomes a trained, reported model with three commands, as the README says.
+"""A hospital's export becomes a trained, reported model with three commands, as docs/faq.md says.
 
 The export has semicolons, a byte order mark, `Patient ID` with leading zeros, Ja, Nein and unklar,
 paths of Windows, dates, and ages with a decimal comma.

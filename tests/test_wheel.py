@@ -77,6 +77,15 @@ def test_the_wheel_has_the_configs_and_nothing_beside_the_package(installed, com
     assert f"Configs of this version: {', '.join(names)}." in printed
 
 
+def test_the_text_for_a_package_index_has_no_links_into_the_repository(installed):
+    (metadata,) = installed.glob("remedis-*.dist-info/METADATA")
+    headers, _, text = metadata.read_text().partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in headers
+    assert text.startswith("# REMEDIS, working")
+    assert "`docs/quickstart.md`" in text
+    assert not re.findall(r"\]\((?!https:)", text)
+
+
 TINY = "scratch:1-1-1-1x0.5"
 FEW_STEPS = ("steps=2", "evaluate_every=2", "checkpoint_every=2")
 
