@@ -73,13 +73,14 @@ EXPORT = Folder(
     "`export/` of a run, and what `remedis build` and `remedis calibrate` write. Every command "
     "that takes a model takes this folder, and so do `hub.load` and `tf.saved_model.load`. It has "
     "base names instead of paths. `remedis calibrate --out=OUT` keeps the check of its images in "
-    "`OUT.data/`.",
+    "`OUT.data/`. `remedis pack` makes one archive of the folder to share, without `seen.json`.",
     {
         "": (
             Entry(
                 "remedis.json", "what it is: [its fields](records.md#description)", COMMANDS, YES
             ),
             Entry("MODEL_CARD.md", "the same in words, with the performance", YOU, YES),
+            Entry("metadata.json", "the same in the form of MONAI bundles", "MONAI's tools", YES),
             Entry("saved_model.pb", "graph of the SavedModel", "TensorFlow", YES),
             Entry("variables/variables.FILES", "the weights", "TensorFlow", YES),
             Entry("fingerprint.pb", "hashes that TensorFlow writes", "TensorFlow", YES),

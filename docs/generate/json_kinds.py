@@ -48,8 +48,9 @@ def schema(kind: Any) -> Schema:
             continue
         of = meanings(classes[name])
         part["description"] = summary(classes[name])
-        for field, value in part["properties"].items():
-            value["description"] = of[field]
+        part["properties"] = {
+            field: {**part["properties"][field], "description": text} for field, text in of.items()
+        }
     plain: Schema = _without_noise(made)
     return plain
 
@@ -85,7 +86,7 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def meanings(kind: type) -> dict[str, str]:
-    """Returns the meaning of each field of a `TypedDict`, in the order of the fields, as Markdown.
+    """Returns the meaning of each field of a `TypedDict` as Markdown.
 
     Raises:
       Undocumented: a field has none, or the docstring names a field that the kind does not have.
@@ -108,7 +109,9 @@ def meanings(kind: type) -> dict[str, str]:
             f"The field {missing[0]!r} of {kind.__module__}.{kind.__name__} has no meaning; write "
             f"one, `{missing[0]}: ...`, into the section `Attributes:` of its docstring."
         )
-    return {field: _markdown(known[field]) for field in _hints(kind)}
+    # A docstring that describes all fields has them in the order in which they are read.
+    order = own if own.keys() == known.keys() else _hints(kind)
+    return {field: _markdown(known[field]) for field in order}
 
 
 def summary(kind: type) -> str:

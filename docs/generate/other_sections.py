@@ -5,7 +5,7 @@ from remedis.data import judged_images
 from remedis.data.checks import leaks
 from remedis.finetuning import tuning_grid
 from remedis.training import run_directory
-from remedis.zoo import export, seen_images
+from remedis.zoo import export, licences, seen_images
 
 PATH = "reference/records.md"
 ROOTS = (
@@ -52,6 +52,15 @@ def _sections() -> list[Section]:
             "published checkpoint",
             "The published checkpoint of this name",
             "`record`",
+            level=3,
+        ),
+        Section(
+            licences.LicenceRecord,
+            "licence",
+            "One link of the licence chain",
+            "`licences`",
+            text="From the code over the weights to the data. [Licences](../licences.md) says what "
+            "the links mean.",
             level=3,
         ),
         Section(

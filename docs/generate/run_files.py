@@ -10,7 +10,7 @@ says what each file is, who reads it, and whether it may leave the hospital. Rea
 first; the numbers behind it are in `results.json`.
 
 In paths, words in capitals stand for any name. Files that begin with a dot are being written, or
-are locks of a running job. A file may be removed only if you do not want to resume the run.
+are locks of a running job. Do not remove files of a run that you may want to resume.
 
 *Share* says whether a file may be given away:
 """

@@ -257,8 +257,9 @@ def recalibrate(
             else None,
         )
     after = fitted.probabilities(logits)
-    of_patients = counted(fitted.fitted_on["cases"], "patient")
-    lines = [f"{out}: calibrated by {choice_sentences.METHODS[fitted.method]} on {of_patients}."]
+    lines = [
+        f"{out}: calibrated by {fitted.method} on {counted(fitted.fitted_on['cases'], 'patient')}."
+    ]
     for i, label in enumerate(labels):
         if label in few and description.task == "multi_label":
             lines.append(f"{label}: unchanged, too few patients: {_counts(counts[label])}.")

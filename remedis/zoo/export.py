@@ -55,6 +55,7 @@ class _Performance(TypedDict):
 
     Attributes:
       data: name of the data.
+      source: name of the data source, of published data; empty for others.
       images: number of images.
       patients: number of patients.
       note: a sentence on what the intervals contain.

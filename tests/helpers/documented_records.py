@@ -27,8 +27,8 @@ KINDS: dict[str, Any] = {
     "environment.json": EnvironmentRecord,
     "candidate.json": CandidateRecord,
 }
-# Their keys are names, which `reference/records.md` and `reference/configs.md` explain.
-OTHERS = ("config.json", "inputs.json", "left_out.json")
+# Their keys are names, which other pages explain; `metadata.json` has the form of MONAI bundles.
+OTHERS = ("config.json", "inputs.json", "left_out.json", "metadata.json")
 Fields = set[tuple[str, str]]  # name of the kind, name of the field
 
 
