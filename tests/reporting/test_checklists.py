@@ -16,7 +16,7 @@ from remedis import cli
 from remedis.evaluation.performance_summary import performance_summary
 from remedis.reporting.checklists import cited_records, document
 from remedis.reporting.checklists.answers import AUTHOR, PARTLY, RUN
-from remedis.zoo import markdown_text, shared_names
+from remedis.zoo import licences, markdown_text, shared_names
 
 HOSTILE = "# <b>|`x`| ![a](http://b)"
 # Of the main items and their parts as published; the label has none, its entries are ours.
@@ -333,6 +333,32 @@ def test_random_weights_and_made_up_data_are_said(finished, tmp_path):
     assert "MADE-UP DATA" in text[: text.index("## Title")]
 
 
+def test_an_export_of_a_rehearsal_says_so(finished, tmp_path):
+    details = {"data": [{"source": "chexpert", "terms": licences.MADE_UP}]}
+    provenance = PROVENANCE | {"parent": PROVENANCE | {"details": details}}
+    results = json.loads((finished / "results.json").read_text())
+    write_description(tmp_path / "export", results, provenance=provenance)
+    assert "MADE-UP DATA" in answer(tmp_path / "export", "claim", "37")[1]
+    assert "MADE-UP DATA" not in answer(finished / "export", "claim", "37")[1]
+
+
+def test_the_terms_that_bind_a_model_are_named(finished, tmp_path):
+    links = [licences.CODE, dict(licences.BIT)]
+    results = json.loads((finished / "results.json").read_text())
+    write_description(tmp_path / "export", results, licences=links)
+    _, text, _ = answer(tmp_path / "export", "claim", "43")
+    assert "Terms of the code remedis: Apache-2.0 (read, LICENSE of this package)." in text
+    assert "Terms of the weights BiT: not named (not checked, " in text
+
+
+# Of an evaluation, what only the run that trained the model knows is not answered as a whole.
+@pytest.mark.parametrize("id", ["19", "20", "22", "25"])
+def test_an_evaluation_leaves_training_to_the_author(evaluation, id):
+    state, _, author = answer(evaluation, "claim", id)
+    assert state != RUN
+    assert re.search("the run that trained the model|do not hold", author)
+
+
 def test_a_number_that_is_not_estimable_has_its_reason(finished):
     for name, id in (("claim", "37"), ("tripod-ai", "23a"), ("stard-ai", "31")):
         _, text, _ = answer(finished, name, id)
@@ -364,7 +390,7 @@ def test_missing_subgroups_and_sites_are_for_the_author(old):
     for name, id in (("tripod-ai", "23b"), ("model-facts", "subgroups")):
         state, _, author = answer(old, name, id)
         assert state == AUTHOR
-        assert "have no column" in author
+        assert "hold no results" in author
 
 
 def test_the_document_begins_with_the_counts(finished):
@@ -381,6 +407,9 @@ def test_the_document_begins_with_the_counts(finished):
     assert document.values(of, records, answers)["counts"] == document.counts(answers)
     for item in of.items:
         assert f"### {item.id}. {item.subject}\n" in text
+    label = document.guideline("model-facts")
+    text = document.text(label, records, document.filled(label, records))
+    assert f"### {label.items[0].subject}\n" in text
 
 
 def test_a_few_places_within_one_object_are_named_one_by_one():

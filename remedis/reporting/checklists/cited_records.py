@@ -14,7 +14,7 @@ from remedis.evaluation import predictions_file, results_record
 from remedis.reporting import run_info
 from remedis.reporting.run_info import PRETRAINING, STUDY
 from remedis.training import run_directory
-from remedis.zoo import markdown_text, shared_names
+from remedis.zoo import licences, markdown_text, shared_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,6 +162,14 @@ class Records:
         for file in (CONFIG, SUMMARY):
             if self.value(file, "rehearsal"):
                 return self.field(file, "rehearsal")
+        for file, key in ((RESULTS, "checkpoint"), (self.description, "provenance")):
+            keys: Keys = (key,)
+            while self.value(file, *keys):
+                for i in range(len(self.value(file, *keys, "details", licences.DATA) or ())):
+                    terms = self.field(file, *keys, "details", licences.DATA, i, "terms")
+                    if terms is not None and terms.value == licences.MADE_UP:
+                        return terms
+                keys = (*keys, "parent")
         return None
 
     @property

@@ -32,8 +32,8 @@ _MOST_ROWS = 40  # of a table in the document; the file has all
 def made_up(records: Records) -> Answer:
     """Returns that the data are made up, if they are."""
     return say(
-        "MADE-UP DATA: the run is a rehearsal. Its images are drawn by a program, and no number of "
-        "it is about patients.",
+        "MADE-UP DATA: this is a rehearsal. Its images are drawn by a program, and none of its "
+        "numbers is about patients.",
         cites=[records.made_up],
     )
 
@@ -171,7 +171,10 @@ def partition(records: Records) -> Answer:
         for share in records.each(CONFIG, "splits")
     ]
     if not shares:
-        return Answer()
+        return write(
+            "State how images were assigned to partitions: take it from the run that trained the "
+            "model."
+        )
     return together(
         [
             say(
@@ -199,6 +202,11 @@ def disjoint(records: Records) -> Answer:
         places += [(SUMMARY, ("between",))] if records.value(SUMMARY, "between") else []
     else:
         places = [(LEAKS, ())] if records.value(LEAKS) else []
+    if not places:
+        return write(
+            "State at which level partitions are disjoint: take it from `leaks.json` of the run "
+            "that trained the model, and say how overlap with these test images was excluded."
+        )
     unit = records.field(CONFIG, "split_unit")
     found = say("Unit of the splits, where they are drawn: ", unit, ".")
     return together([found, *(_receipt(records, file, keys) for file, keys in places)])

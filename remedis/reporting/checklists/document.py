@@ -66,10 +66,10 @@ def text(of: Guideline, records: Records, answers: Mapping[Item, Answer]) -> str
       records: of the run.
       answers: of `filled`.
     """
-    run = markdown_text.text(records.folder.resolve().name)
+    run = markdown_text.code(records.folder.resolve().name)
     lines = [
         f"# {of.title}",
-        f"Filled from the {records.kind} {run}. {RESEARCH_USE}",
+        f"Filled from {run} ({records.kind}). {RESEARCH_USE}",
         summary(of, answers),
         f"Guideline: {of.citation} The questions are worded here. {of.numbering}",
         "Each answer names the file and the field that it is from, below the run's directory. "
@@ -88,7 +88,8 @@ def text(of: Guideline, records: Records, answers: Mapping[Item, Answer]) -> str
 
 
 def _item(item: Item, answer: Answer) -> list[str]:
-    lines = [f"### {item.id}. {item.subject}", f"*{_MARKS[answer.state]}.*"]
+    number = f"{item.id}. " if item.id[0].isdigit() else ""  # of a label, ids are names of ours
+    lines = [f"### {number}{item.subject}", f"*{_MARKS[answer.state]}.*"]
     lines += [sentence.text for sentence in answer.said]
     lines += [f"**Author:** {sentence}" for sentence in answer.author]
     if sources := shortened(source for sentence in answer.said for source in sentence.sources):

@@ -14,8 +14,9 @@ from remedis.reporting.checklists.answers import (
 from remedis.reporting.checklists.cited_records import RESULTS, Records, place
 
 NO_GROUPS = (
-    "The data have no column sex, age, view or site, so that no subgroup was evaluated: add such "
-    "columns to the data, or state why subgroups were not examined."
+    "The records hold no results of subgroups: `remedis evaluate` computes them where the data "
+    "have columns sex, age, view or site with several values; else state why groups were not "
+    "examined."
 )
 _RATES = ("auroc", "sensitivity", "specificity")
 
@@ -65,8 +66,8 @@ def _groups(records: Records, column: str, label: str) -> Answer:
 
 
 NO_SITES = (
-    "The data have no column site with several values, so that hospitals were not compared: add "
-    "it, or say that the data are of one place."
+    "The records hold no results per site: `remedis evaluate` computes them where the data have a "
+    "column site with several values; else say that the data are of one place."
 )
 
 

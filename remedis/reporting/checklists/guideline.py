@@ -5,7 +5,7 @@ import dataclasses
 from remedis.reporting.checklists.answers import Answer, Fact, together, write
 from remedis.reporting.checklists.cited_records import Records
 
-NOT_RECORDED = "This run has no record of it: write it yourself."
+NOT_RECORDED = "The run has no record of it. Write what the item asks for: "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Item:
         found = together(fact(records) for fact in self.facts)
         if self.author:
             found += write(self.author)
-        return found if found.said or found.author else write(NOT_RECORDED)
+        return found if found.said or found.author else write(f"{NOT_RECORDED}{self.subject}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a run records about its model: architecture, input, output, and how it is run."""
 
-from remedis.reporting.checklists.answers import Answer, counted, name, say, together
+from remedis.reporting.checklists.answers import Answer, counted, name, say, together, write
 from remedis.reporting.checklists.cited_records import CONFIG, EXPORT, RESULTS, SUMMARY, Records
 from remedis.reporting.run_info import FINE_TUNING, PRETRAINING, STUDY
 
@@ -33,6 +33,12 @@ def model(records: Records) -> Answer:
             weights = records.field(SUMMARY, "arms", arm, "checkpoint")
             named = name(SUMMARY, "arms", arm)
             found.append(say("Arm ", named, ": ", weights and weights.base_name(), "."))
+    if records.kind == STUDY:
+        missing = "State the architecture of each arm: the summary of a study names its weights."
+        return together(found) + write(missing)
+    if not units and not records.filled(file, "backbone"):
+        missing = "State the architecture of the backbone and its number of parameters: "
+        return together(found) + write(f"{missing}these records do not hold them.")
     return together(found)
 
 

@@ -25,6 +25,7 @@ from remedis.reporting.checklists.cited_records import (
     Records,
     place,
 )
+from remedis.reporting.run_info import STUDY
 
 _MOST_ROWS = 40  # of a table in the document; the file has all
 _NAMES = {
@@ -133,6 +134,11 @@ def _tested_on(records: Records) -> Answer:
 
 def not_tested(records: Records) -> Answer:
     """Returns that there are no results on labelled test images, if so."""
+    if records.kind == STUDY:
+        return write(
+            "A study chooses no thresholds: take sensitivity and specificity from a run of the arm "
+            "that you report."
+        )
     return Answer() if labels_of(records) else write(NO_TEST)
 
 
@@ -195,7 +201,7 @@ def operating_points(records: Records) -> Answer:
 
 def _chosen_on(records: Records) -> Part:
     """Returns the data on which thresholds were chosen, as far as it is recorded."""
-    data = {str(f.value): f for f in _origins(records)}
+    data = {str(f.value): f for f in reversed(_origins(records))}
     return ["chosen on ", several(data.values())] if data else "whose origin is not recorded"
 
 

@@ -118,8 +118,13 @@ _OF_STEPS = set(_SETTINGS) - {"method", "class_weights", "balance", "distributio
 def training(records: Records) -> Answer:
     """Returns settings and length of the training."""
     if records.kind == STUDY:
-        return together(_settings(records, side) for side in ("id", "ood"))
+        tried = say("Values that were tried: ", records.filled(CONFIG, "select"), ".")
+        return together([tried, *(_settings(records, side) for side in ("id", "ood"))])
     found = [_settings(records, "")]
+    if not found[0].said:
+        found.append(
+            write("Take the settings of the training from the run that trained the model.")
+        )
     if records.value(RESULTS, "schedule"):
         found.append(
             say(
@@ -300,4 +305,27 @@ def availability(records: Records) -> Answer:
     if records.kind == FINE_TUNING:
         kind = records.field(records.description, "kind")
         found.append(say("The trained model is in `export/` of the run.", cites=[kind]))
+    return together([*found, _terms(records)])
+
+
+def _terms(records: Records) -> Answer:
+    """Returns the terms of code, weights and data that went into the model, as recorded."""
+    found = []
+    for i in range(len(records.value(records.description, "licences") or ())):
+        at = (records.description, "licences", i)
+        terms, where = (records.filled(*at, key) for key in ("terms", "where"))
+        found.append(
+            say(
+                "Terms of the ",
+                records.field(*at, "kind"),
+                " ",
+                records.field(*at, "name"),
+                ": ",
+                terms or "not named",
+                " (",
+                records.field(*at, "status"),
+                [", ", where] if where else "",
+                ").",
+            )
+        )
     return together(found)
