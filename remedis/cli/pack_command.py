@@ -49,13 +49,14 @@ def _pack(parsed: argparse.Namespace) -> int:
     ]
     if packed.seen is not None:
         lines.append(packing.WITH_SEEN if packed.seen else packing.LEFT_OUT_SEEN)
-    others = [name for name in packed.left_out if name != "seen.json"]
-    if others:
-        lines.append(f"Left out, since they are no part of an export: {some(others)}.")
+    if strange := [name for name in packed.left_out if name != "seen.json"]:
+        lines.append(f"Left out, since they are no part of an export: {some(strange)}.")
     open_links = licences.unchecked(packed.licences)
-    if open_links:
+    if unstated := [link["name"] for link in open_links if licences.is_unstated(link)]:
+        lines.append(f"No terms are stated for {some(unstated)}: state them in MODEL_CARD.md.")
+    if others := [link for link in open_links if not licences.is_unstated(link)]:
         lines.append("Before you share it, read the terms that nobody has checked:")
-        lines += [f"  {link['kind']}: {licences.sentence(link)}" for link in open_links]
+        lines += [f"  {link['kind']}: {licences.sentence(link)}" for link in others]
     properties = {
         "archive": str(packed.archive),
         "model": packed.name,

@@ -246,7 +246,9 @@ def _rate_warning(settings: FinetuneSettings) -> str | None:
     rates = Grid.parse(settings.select).values.get("learning_rate", (asked.learning_rate,))
     fault = scratch_rates.fault(asked, rates)
     return fault and (
-        f"config.checkpoint is {checkpoint}, whose weights are random, but {fault}; raise "
+        # A base name: the card of the export repeats the sentence.
+        f"config.checkpoint is {shared_names.base_name(checkpoint)}, whose weights are random, but "
+        f"{fault}; raise "
         "config.learning_rate or those of config.select, or take the result for that of a model "
         "that hardly trained."
     )

@@ -187,12 +187,17 @@ def unchecked(links: Sequence[LicenceRecord]) -> list[LicenceRecord]:
     return [link for link in links if link["status"] == NOT_CHECKED]
 
 
+def is_unstated(link: LicenceRecord) -> bool:
+    """Returns whether the terms are those of whoever trained the model, who did not state them."""
+    return link["status"] == NOT_CHECKED and link["where"] == _TRAINERS
+
+
 def sentence(link: LicenceRecord) -> str:
     """Returns a link as one line of text without its kind, such as `CheXpert: not checked, ...`."""
     if link["status"] == NOT_CHECKED:
         known = f"{link['terms']}; " if link["terms"] else ""
-        if link["where"] == _TRAINERS:
-            return f"{link['name']}: {known}not stated: ask {_TRAINERS}"
+        if is_unstated(link):
+            return f"{link['name']}: {known}not stated by {_TRAINERS}"
         return f"{link['name']}: {known}not checked: read it at {link['where']}"
     if link["status"] == STATED:
         return f"{link['name']}: {link['terms']} (stated by {_TRAINERS})"

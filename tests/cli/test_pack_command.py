@@ -4,6 +4,7 @@ import pytest
 
 from remedis import cli
 from remedis.zoo import licences, pack
+from remedis.zoo.provenance import Provenance
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def packed(tmp_path, monkeypatch):
             left_out=("notes.txt", "seen.json"),
             seen=with_seen,
             handle="OWNER/run-1/TensorFlow2/default/1",
-            licences=[licences.CODE, licences.BIT],
+            licences=[*licences.chain(Provenance("training", "x")), licences.BIT],
         )
 
     monkeypatch.setattr(pack, "pack", fake)
@@ -42,6 +43,7 @@ def test_the_command_says_how_to_load_and_what_to_check(packed, tmp_path, capsys
     assert "OWNER/run-1/TensorFlow2/default/1" in flat
     assert "seen.json is left out" in flat
     assert "no part of an export: notes.txt." in flat
+    assert "No terms are stated for the trained weights, the training images: state them" in flat
     assert "weights: BiT: not checked: read it at https://github.com" in flat
 
 

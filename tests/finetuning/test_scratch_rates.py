@@ -7,6 +7,7 @@ from configs import common, ood_own, own_data
 from remedis.finetuning import finetune, scratch_rates
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.label_budget.settings import StudySettings
+from remedis.zoo import resolve
 
 
 def settings(**changes):
@@ -99,3 +100,12 @@ def test_the_default_grid_of_studies_spans_pretrained_and_random_weights(arg):
         assert min(rates) == common.finetuning().learning_rate
         assert max(rates) == scratch_rates.FROM_SCRATCH["sgd"][0]
         assert all(b / a < 10 for a, b in itertools.pairwise(rates))
+
+
+def test_the_sentence_names_no_folder_above_the_checkpoint(monkeypatch):
+    # It is in the card of the export.
+    monkeypatch.setattr(resolve, "is_random", lambda _: True)
+    config = own_data.get_config()
+    config.checkpoint = "/home/alice/ward 3/cxr-50x1-remedis-m"
+    warning = finetune._rate_warning(FinetuneSettings.from_config(config))
+    assert warning.startswith("config.checkpoint is cxr-50x1-remedis-m, whose weights are random, ")
