@@ -21,7 +21,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     # Start.
     config.checkpoint = ""  # weights: a folder, a run or others of remedis/zoo/resolve.py
-    config.architecture = ""  # which the checkpoint must have, such as 50x1; empty for any
+    config.architecture = ""  # backbone that the checkpoint must have, such as 50x1; empty for any
     config.rehearsal = ""  # layout of data to make up in the run directory; empty for real data
     # Data.
     config.source = ""  # layout of the data: a name in remedis.data.sources

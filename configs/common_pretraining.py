@@ -47,7 +47,7 @@ def pretraining() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     # Start.
     config.checkpoint = ""  # weights: bit:FILE.npz, a folder or others of remedis/zoo/resolve.py
-    config.architecture = ""  # which the checkpoint must have, such as 50x1; empty for any
+    config.architecture = ""  # backbone that the checkpoint must have, such as 50x1; empty for any
     config.rehearsal = ""  # layout of images to make up in the run directory; empty for real ones
     # Images. Their labels are not used.
     config.data = ""  # a directory per source: 'csv=/data/mine; chestxray14=/data/ChestX-ray14'

@@ -125,7 +125,7 @@ def operation(name: str, example: str) -> list[str]:
         markdown.prose(body) if body else "",
         markdown.table(("argument", "default", "meaning"), rows) if rows else "",
         f"![{alt}](operations/{name}.webp)",
-        f"`{example}`. Source: `{function.__module__.replace('.', '/')}.py`.",
+        f"Example: `{example}`. Source: `{function.__module__.replace('.', '/')}.py`.",
     ]
 
 

@@ -11,7 +11,6 @@ from docs.generate import docstrings, operation_pages, operation_pictures
 from remedis.errors import UserError
 from remedis.preprocess import parse, recipes, registry
 
-LARGEST_FILE = 60_000  # bytes
 # The end of a meaning: "0 to 1.", "each 0 to 1.", "above 0, to 1." or "1 or more."
 RANGE = re.compile(r"(each |above |)(\d[\d.]*)(?:,? to (\d[\d.]*)| or more)\.$")
 WITHOUT_RANGE = ("method", "clip")
@@ -81,7 +80,7 @@ def test_pictures_are_small_and_the_same_every_time():
     images = [operation_pictures.radiograph(), operation_pictures.patch()]
     first = operation_pictures.of_operation("hue(0.2)", images)
     assert first == operation_pictures.of_operation("hue(0.2)", images)
-    assert len(first) < LARGEST_FILE
+    assert len(first) < operation_pictures.LARGEST_FILE
     # Hue changes the patch alone: one row of the original and three draws.
     with Image.open(io.BytesIO(first)) as picture:
         assert picture.width > 2 * picture.height
@@ -95,7 +94,7 @@ def test_pictures_are_small_and_the_same_every_time():
 @pytest.mark.guarantee
 def test_every_picture_is_small():
     for path, content in operation_pages.pages().items():
-        assert not path.endswith(".webp") or len(content) < LARGEST_FILE, path
+        assert not path.endswith(".webp") or len(content) < operation_pictures.LARGEST_FILE, path
 
 
 def test_an_argument_without_a_meaning_is_an_error(monkeypatch):

@@ -70,8 +70,8 @@ def random_resized_crop(
     The law of the rectangle is that of torchvision's `RandomResizedCrop`, an "Inception crop"
     (Szegedy et al. 2015, arXiv 1409.4842, section 6): the share of the image's area is uniform in
     `area`, the ratio of width to height log-uniform in `aspect`, the place uniform. A rectangle
-    that does not fit into the image is drawn again. After `CROP_ATTEMPTS` failures, the crop is the
-    largest central rectangle with a ratio in `aspect`. With the default arguments, the mean share
+    that does not fit into the image is drawn again. After 10 failures, the crop is the largest
+    central rectangle with a ratio in `aspect`. With the default arguments, the mean share
     of a square image is 0.478.
 
     Args:
