@@ -116,8 +116,7 @@ def operation(name: str, example: str) -> list[str]:
     is_random = "seed" in inspect.signature(function).parameters
     summary, body = description(function)
     changes = summary[:1].lower() + summary[1:].rstrip(".")
-    draws = f"{operation_pictures.DRAWS} draws" if is_random else "the result"
-    alt = f"Made-up images before and after {example}, {draws}: {changes}".replace("`", "")
+    alt = f"Made-up images before and after {example}: {changes}".replace("`", "")
     return [
         f"### {name}",
         markdown.fence(f"{name}({', '.join(map(_parameter, arguments(function)))})"),

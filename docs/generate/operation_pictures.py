@@ -72,7 +72,10 @@ def of_operation(specification: str, images: Sequence[Image]) -> bytes:
             break
     else:
         raise ValueError(f"{specification!r} changes no image; take a stronger example.")
-    after = [f"draw {draw + 1}" for draw in range(draws)] if draws > 1 else ["after"]
+    if all(_same(result, row[1]) for row in rows for result in row[2:]):
+        rows = [row[:2] for row in rows]  # not random, or random only in whether it is applied
+    after = [f"draw {draw + 1}" for draw in range(len(rows[0]) - 1)]
+    after = after if len(after) > 1 else ["after"]
     return drawn([["before", *after]] * len(rows), rows, to_scale=True)
 
 
