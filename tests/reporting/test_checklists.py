@@ -342,6 +342,18 @@ def test_an_export_of_a_rehearsal_says_so(finished, tmp_path):
     assert "MADE-UP DATA" not in answer(finished / "export", "claim", "37")[1]
 
 
+def test_an_export_and_a_study_say_that_weights_began_random(finished, study, tmp_path):
+    provenance = PROVENANCE | {"origin": "training", "parent": PROVENANCE | {"origin": "random"}}
+    results = json.loads((finished / "results.json").read_text())
+    write_description(tmp_path / "export", results, provenance=provenance)
+    for id in ("24", "37", "38", "40"):
+        assert "RANDOM WEIGHTS" in answer(tmp_path / "export", "claim", id)[1]
+        assert "RANDOM WEIGHTS" not in answer(finished / "export", "claim", id)[1]
+    text = answer(study, "claim", "37")[1]
+    assert "no pretrained checkpoint went into arm scratch." in text
+    assert "went into arm one." not in text
+
+
 def test_the_terms_that_bind_a_model_are_named(finished, tmp_path):
     links = [licences.CODE, dict(licences.BIT)]
     results = json.loads((finished / "results.json").read_text())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from remedis.evaluation.thresholds import KINDS
-from remedis.reporting.checklists import data_facts
+from remedis.reporting.checklists import data_facts, training_facts
 from remedis.reporting.checklists.answers import (
     Answer,
     Part,
@@ -127,9 +127,7 @@ def _tested_on(records: Records) -> Answer:
         )
         warnings = list(records.each(RESULTS, records.split, "warnings"))
     found = together([found, *(say("WARNING: ", warning) for warning in warnings)])
-    random = records.filled(RESULTS, "random_weights")
-    random_weights = say("RANDOM WEIGHTS: nothing here was pretrained.", cites=[random])
-    return together([data_facts.made_up(records), random_weights, found])
+    return together([data_facts.made_up(records), training_facts.random_weights(records), found])
 
 
 def not_tested(records: Records) -> Answer:
@@ -272,12 +270,7 @@ def metrics(records: Records) -> Answer:
         rows.append(["AUROC", interval])
     for metric in records.evaluated.get("metrics") or ():
         interval = records.field(RESULTS, records.split, "metrics", metric, "interval")
-        kind, _, rate = metric.rpartition("/")
-        words = _NAMES.get(metric)
-        if kind in _THRESHOLDS and rate in _RATES:
-            words = f"{_HEADS[_RATES.index(rate)]} at {_THRESHOLDS[kind]} threshold"
-        shown: Part = words or name(RESULTS, records.split, "metrics", metric)
-        rows.append([shown, interval])
+        rows.append([_words(metric, name(RESULTS, records.split, "metrics", metric)), interval])
     if not rows:
         return _metric_names(records)
     caption = "Metrics, and how the interval of each is computed:"
@@ -288,12 +281,22 @@ def metrics(records: Records) -> Answer:
     return found
 
 
+def _words(metric: str, as_named: Field) -> Part:
+    """Returns the name of a metric as a reader says it; the run's own name of an unknown one."""
+    kind, _, rate = metric.rpartition("/")
+    if kind in _THRESHOLDS and rate in _RATES:
+        return f"{_HEADS[_RATES.index(rate)]} at {_THRESHOLDS[kind]} threshold"
+    return _NAMES.get(metric) or as_named
+
+
 def _metric_names(records: Records) -> Answer:
     if records.kind != EXPORT:
         return say("Metric: ", records.field("summary.json", "metric"), ".")
-    mean = records.value(DESCRIPTION, "performance", "mean") or ()
-    names = [name(DESCRIPTION, "performance", "mean", metric) for metric in mean]
-    return say("Metrics: ", several(names) if names else None, ".")
+    keys = ("performance", "mean")
+    mean = records.value(DESCRIPTION, *keys) or ()
+    names = [_words(metric, name(DESCRIPTION, *keys, metric)) for metric in mean]
+    cites = [records.field(DESCRIPTION, *keys)] if names else [None]
+    return say("Metrics: ", several(names), ".", cites=cites)
 
 
 def uncertainty(records: Records) -> Answer:

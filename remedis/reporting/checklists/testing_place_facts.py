@@ -1,6 +1,6 @@
 """Whether a run tests inside or outside of the data that it was trained on."""
 
-from remedis.reporting.checklists import result_facts
+from remedis.reporting.checklists import data_facts, result_facts, training_facts
 from remedis.reporting.checklists.answers import (
     Answer,
     Part,
@@ -128,5 +128,12 @@ def _of_study_outside(records: Records) -> Answer:
 def results(records: Records) -> Answer:
     """Returns the performance of a run, an evaluation or an export; of a study, at both places."""
     if records.kind == STUDY:
-        return together([_of_study_inside(records), _of_study_outside(records)])
+        return together(
+            [
+                data_facts.made_up(records),
+                training_facts.random_weights(records),
+                _of_study_inside(records),
+                _of_study_outside(records),
+            ]
+        )
     return result_facts.performance(records)

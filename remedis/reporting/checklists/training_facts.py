@@ -23,7 +23,7 @@ from remedis.reporting.checklists.cited_records import (
     place,
 )
 from remedis.reporting.run_info import FINE_TUNING, STUDY
-from remedis.zoo.provenance import FROZEN
+from remedis.zoo.provenance import FROZEN, Provenance
 
 _MOST_STEPS = 10  # of a lineage of weights
 
@@ -37,15 +37,34 @@ def weights(records: Records) -> Answer:
             for arm in arms
         )
     if records.kind == EXPORT:
-        return _lineage(records, records.description, ("provenance",))
+        lineage = _lineage(records, records.description, ("provenance",))
+        return random_weights(records) + lineage
     lineage = _lineage(records, RESULTS, ("checkpoint",))
     return together([random_weights(records), lineage, _start(records)])
 
 
 def random_weights(records: Records) -> Answer:
     """Returns that no pretrained weights went into the run, if so."""
+    words = "RANDOM WEIGHTS: no pretrained checkpoint went into "
     random = records.filled(RESULTS, "random_weights")
-    return say("RANDOM WEIGHTS: no pretrained checkpoint went into this model.", cites=[random])
+    if records.kind == EXPORT:
+        random = _first_origin(records)
+    arms = [
+        say(f"{words}arm ", name(SUMMARY, "arms", arm), ".", cites=[untrained])
+        for arm in records.value(SUMMARY, "arms") or ()
+        if (untrained := records.filled(SUMMARY, "arms", arm, "random_weights"))
+    ]
+    return together([say(f"{words}this model.", cites=[random]), *arms])
+
+
+def _first_origin(records: Records) -> Field | None:
+    """Returns the origin of an export's first weights if a training began with random ones."""
+    keys: Keys = ("provenance",)
+    if not Provenance.from_json(records.value(records.description, *keys)).random:
+        return None
+    while records.value(records.description, *keys, "parent"):
+        keys = (*keys, "parent")
+    return records.field(records.description, *keys, "origin")
 
 
 def _lineage(records: Records, file: str, keys: Keys, arm: Field | None = None) -> Answer:
