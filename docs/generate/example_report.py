@@ -4,12 +4,10 @@ The page shows the tables that a run prints; the whole report is a page of its o
 """
 
 import functools
-import io
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import rich.console
 import scipy.special
 from scipy.stats import norm
 
@@ -19,13 +17,12 @@ from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.ranking import ranking_of
 from remedis.evaluation.thresholds import choose_by_log_odds
-from remedis.reporting import reliability_plot, results_table, roc_plot, run_page
+from remedis.reporting import reliability_plot, report_text, results_table, roc_plot, run_page
 from remedis.reporting.svg import inline_svg
 
 # Label -> one patient of how many has it, and the AUROC.
 LABELS = {"effusion": (4, 0.88), "edema": (6, 0.80), "fracture": (83, 0.75)}
 NAMES = list(LABELS)
-WIDTH = 100  # characters of the printed tables
 
 
 def pages() -> dict[str, str | bytes]:
@@ -88,11 +85,9 @@ def _predictions() -> pd.DataFrame:
 
 def printed() -> str:
     """Returns the tables as a run prints them."""
-    console = rich.console.Console(file=io.StringIO(), width=WIDTH, color_system=None)
     _, evaluated = _evaluated()
-    console.print(results_table.results_report(evaluated, random_weights=True, title="Test split"))
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip()
+    report = results_table.results_report(evaluated, random_weights=True, title="Test split")
+    return "\n".join(line.rstrip() for line in report_text.text(report).splitlines()).strip()
 
 
 def report() -> str:
@@ -134,6 +129,7 @@ def report() -> str:
     results = {
         "title": "Example of a report: made-up predictions of a made-up hospital",
         "random_weights": True,
+        "checkpoint": {"description": "None: a program drew the predictions."},
         "data": {"source": "made up", "counts": counts},
         "test": evaluated,
     }

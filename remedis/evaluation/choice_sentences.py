@@ -7,12 +7,14 @@ here, so that they agree.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from remedis.errors import counted
 from remedis.evaluation.calibration import SCALES
 from remedis.evaluation.intervals import MIN_PATIENTS
 from remedis.evaluation.thresholds import KINDS
 from remedis.options import label_text
 
 VALIDATION = "the validation split"
+METHODS = {"platt": "Platt's method", "temperature": "temperature scaling"}
 
 
 def fits(calibration: Mapping[str, Any] | None, labels: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -60,7 +62,8 @@ def calibration_sentence(calibration: Mapping[str, Any] | None, labels: Sequence
     parts: list[str] = []
     for (method, data), members in groups.items():
         patients = max((of_label[label].get("cases", 0) for label in members), default=0)
-        on = f"by {method} on {f'{patients:,} patients of ' if patients else ''}{data}"
+        of_patients = f"{counted(patients, 'patient')} of " if patients else ""
+        on = f"by {METHODS.get(method, method)} on {of_patients}{data}"
         which = "" if alone else f" of {label_text(members)}"
         parts.append(f"{'those' if parts else 'The probabilities'}{which} are calibrated {on}")
     if without:

@@ -257,9 +257,8 @@ def recalibrate(
             else None,
         )
     after = fitted.probabilities(logits)
-    lines = [
-        f"{out}: calibrated by {fitted.method} on {counted(fitted.fitted_on['cases'], 'patient')}."
-    ]
+    of_patients = counted(fitted.fitted_on["cases"], "patient")
+    lines = [f"{out}: calibrated by {choice_sentences.METHODS[fitted.method]} on {of_patients}."]
     for i, label in enumerate(labels):
         if label in few and description.task == "multi_label":
             lines.append(f"{label}: unchanged, too few patients: {_counts(counts[label])}.")

@@ -5,7 +5,8 @@ import dataclasses
 import io
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Row, Table
+from rich.measure import Measurement
+from rich.table import Column, Row, Table
 from rich.text import Text
 
 from remedis.visible_text import visible
@@ -13,6 +14,7 @@ from remedis.visible_text import visible
 WIDTH = 110  # columns without a terminal, as in a log; the widest table needs somewhat fewer
 # Of a table on the console: the first rows, and the last, one of which is often a mean.
 _FIRST_ROWS, _LAST_ROWS = 50, 3
+_BETWEEN = 3  # characters between two columns
 _LONGEST_TEXT = 2000  # characters on the console
 _PLAIN = Console(file=io.StringIO())  # knows the names of styles
 # The page around a report brings fonts and colours.
@@ -47,9 +49,36 @@ def _recorded(report: RenderableType) -> Console:
 
 
 def print_report(console: Console, report: RenderableType) -> None:
-    """Prints a report on a console of rich's."""
+    """Prints a report on a console of rich's.
+
+    A table whose columns do not fit into a narrow terminal is wider than it, up to `WIDTH`: rich
+    would drop the names of its rows.
+    """
     # Lines that must not be wrapped, such as those with paths, may be longer than the width.
-    console.print(report, highlight=False, crop=False)
+    console.print(_kept_whole(console, report), highlight=False, crop=False)
+
+
+def _kept_whole(console: Console, report: RenderableType) -> RenderableType:
+    if isinstance(report, Group):
+        return Group(*(_kept_whole(console, part) for part in report.renderables))
+    if not isinstance(report, Table) or console.width >= WIDTH:
+        return report
+    needed = sum(_least_width(console, column) + _BETWEEN for column in report.columns)
+    if needed <= console.width:
+        return report
+    table = copy.copy(report)
+    table.width = min(needed, WIDTH)
+    return table
+
+
+def _least_width(console: Console, column: Column) -> int:
+    """Returns the characters below which numbers of a column would be cut."""
+    if column.overflow == "fold":
+        return column.min_width or 1
+    options = console.options.update(max_width=WIDTH)
+    sizes = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+    of_cells = max(size.maximum if column.no_wrap else size.minimum for size in sizes)
+    return max(of_cells, column.min_width or 0)
 
 
 def brief_report(report: RenderableType) -> RenderableType:

@@ -161,7 +161,7 @@ def results_report(
     report += map(Text, effective_notes(results["labels"]))
     if results.get("weighting") == "patients":
         report.append(Text(PATIENTS_OF_EQUAL_WEIGHT))
-    report += map(Text, _other_means(results, {"average_precision": "average precision"}))
+    report += map(Text, other_means(results, {"average_precision": "average precision"}))
     report += map(Text, results.get("label_notes", ()))
     report += map(Text, results.get("choice_notes", ()))
     if "uncertain_labels" in results:
@@ -177,7 +177,7 @@ def results_report(
     if has_thresholds(results["thresholds"], results["labels"]):
         report += ["", operating_table(results)]
         names = {name: text.replace(":", "") for name, text in _points(results).items()}
-        report += map(Text, _other_means(results, names))
+        report += map(Text, other_means(results, names))
     if nested := results.get("nested"):
         report += ["", operating_table(results, nested=True)]
         for name, text in _MEANS.items():
@@ -215,6 +215,22 @@ def effective_notes(labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
             images = fields["largest_patient_images"]
             notes.append(f"{name}: {', '.join(uneven)}; one patient has {images} images.")
     return notes
+
+
+def other_means(results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[str]:
+    """Returns a sentence for each set of labels that differs from the mean AUROC's.
+
+    Args:
+      results: as for `results_table`.
+      metrics: the words for each metric's name.
+    """
+    if len(results["labels"]) == 1:
+        return []
+    means: dict[str, list[str]] = {}
+    for name, text in metrics.items():
+        if apart := _apart(results, results["metrics"][name]):
+            means.setdefault(apart, []).append(text)
+    return [f"Mean {apart}: {', '.join(texts)}." for apart, texts in means.items()]
 
 
 def _of_classes(results: Mapping[str, Any]) -> dict[str, str]:
@@ -286,22 +302,6 @@ def _apart(results: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
         "without": [name for name in of_auroc if name not in of_metric],
     }
     return "; ".join(f"{word} {', '.join(names)}" for word, names in differences.items() if names)
-
-
-def _other_means(results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[str]:
-    """Returns a sentence for each set of labels that differs from the mean AUROC's.
-
-    Args:
-      results: as for `results_table`.
-      metrics: the words for each metric's name.
-    """
-    if len(results["labels"]) == 1:
-        return []
-    means: dict[str, list[str]] = {}
-    for name, text in metrics.items():
-        if apart := _apart(results, results["metrics"][name]):
-            means.setdefault(apart, []).append(text)
-    return [f"Mean {apart}: {', '.join(texts)}." for apart, texts in means.items()]
 
 
 def _rows(results: Mapping[str, Any], metrics: Iterable[str]) -> Iterable[Row]:

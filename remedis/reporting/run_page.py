@@ -151,6 +151,7 @@ def _performance(evaluated: Mapping[str, Any]) -> Table:
 
 
 def _performance_notes(results: Mapping[str, Any], evaluated: Mapping[str, Any]) -> list[str]:
+    found = evaluated["metrics"]
     notes = [
         *evaluated.get("label_notes", ()),
         *results_table.effective_notes(evaluated["labels"]),
@@ -159,7 +160,9 @@ def _performance_notes(results: Mapping[str, Any], evaluated: Mapping[str, Any])
     ]
     if evaluated.get("weighting") == "patients":
         notes.append(results_table.PATIENTS_OF_EQUAL_WEIGHT)
-    for name, of in evaluated["metrics"].items():
+    of_labels = {name: _metric_words(name) for name, of in found.items() if of["labels"]}
+    notes += results_table.other_means(evaluated, of_labels)
+    for name, of in found.items():
         if not of["labels"]:  # of exclusive classes: one number for all
             notes.append(f"{name.replace('_', ' ')}: {_interval(of['mean'])}.")
     return [note for note in notes if note]

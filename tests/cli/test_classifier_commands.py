@@ -272,7 +272,7 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
     assert _run("calibrate", run, site, "--keep-thresholds", f"--out={out}") == 0  # by platt
     printed = capsys.readouterr().out
     assert "Thresholds were kept: the same images reach them as before." in printed
-    assert "calibrated by platt on 40 patients" in printed
+    assert "calibrated by Platt's method on 40 patients" in printed
     calibration = json.loads((out / "remedis.json").read_text())["calibration"]
     assert calibration["method"] == "platt"
     of_ill = calibration["fitted_on"]["labels"]["ill"]
@@ -355,8 +355,8 @@ def test_a_label_with_too_few_cases_keeps_its_fit_and_says_whose_it_is(run, monk
     ill = calibration["fitted_on"]["labels"]["ill"]
     assert (ill["cases"], ill["data"], ill["method"]) == (40, "hospital C", "platt")
     assert choice_sentences.calibration_sentence(calibration, labels) == (
-        "The probabilities of ill are calibrated by platt on 40 patients of hospital C; those of "
-        "well are calibrated by platt on 900 patients of the validation split."
+        "The probabilities of ill are calibrated by Platt's method on 40 patients of hospital C; "
+        "those of well are calibrated by Platt's method on 900 patients of the validation split."
     )
     assert saved["seen"].count(["a", "b", "c"]) == 2
 

@@ -45,10 +45,10 @@ def chosen_on(split, method="platt", names=NAMES):
 def test_the_sentences_say_what_was_not_possible_for_each_label_and_why(split):
     of_calibration, of_thresholds = choice_sentences.choice_notes(*chosen_on(split))
     assert of_calibration == (
-        "The probabilities of common are calibrated by platt on 30 patients of the validation "
-        "split; those of rare, absent, always are not calibrated (too few patients, 5 of each "
-        "class are needed: rare has 2 positive, 28 negative, absent has 0 positive, 30 negative, "
-        "always has 30 positive, 0 negative)."
+        "The probabilities of common are calibrated by Platt's method on 30 patients of the "
+        "validation split; those of rare, absent, always are not calibrated (too few patients, 5 "
+        "of each class are needed: rare has 2 positive, 28 negative, absent has 0 positive, 30 "
+        "negative, always has 30 positive, 0 negative)."
     )
     assert of_thresholds == (
         "Thresholds of common, rare were chosen on the validation split; there is none of absent "
@@ -84,8 +84,8 @@ def test_scores_that_say_nothing_are_named(split):
         (
             ("common",),
             "temperature",
-            "The probabilities are calibrated by temperature on 30 patients of the validation "
-            "split.",
+            "The probabilities are calibrated by temperature scaling on 30 patients of the "
+            "validation split.",
             "Thresholds were chosen on the validation split.",
         ),
         (

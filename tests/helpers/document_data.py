@@ -67,6 +67,7 @@ def hospital(
 
 
 def _checkpoint(folder: pathlib.Path) -> None:
+    from remedis.preprocess import parse
     from remedis.zoo import random_weights, save_backbone
     from remedis.zoo.checkpoint import build_backbone
 
@@ -76,6 +77,7 @@ def _checkpoint(folder: pathlib.Path) -> None:
         name=folder.name,
         provenance=weights.provenance,
         directory=folder,
+        preprocess=parse("resize(64)", deterministic=True),  # that of a built folder is resize(448)
     )
 
 

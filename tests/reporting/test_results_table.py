@@ -13,7 +13,7 @@ from remedis.evaluation.evaluate import evaluate, evaluate_table
 from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import choose
-from remedis.reporting import results_table
+from remedis.reporting import report_text, results_table
 from remedis.reporting.results_table import brief, results_report
 
 LONG = "A finding with a name far longer than any column of a table could ever hold [x/y]"
@@ -84,6 +84,17 @@ def _shown(results, width=100):
     report = results_report(results, random_weights=False)
     Console(file=stream, width=width).print(report, highlight=False)
     return stream.getvalue()
+
+
+def test_a_narrow_terminal_shows_every_name_and_number():
+    stream = io.StringIO()
+    report = results_report(_split_results(), random_weights=False)
+    report_text.print_report(Console(file=stream, width=60), report)
+    narrow = stream.getvalue()
+    assert "…" not in narrow
+    for name in ("sex: F", "sex: M", "sex: gap"):
+        (row,) = (line for line in narrow.splitlines() if name in line)
+        assert row.count("[") == row.count("]") == 3
 
 
 @pytest.mark.parametrize("names", [("Edema",), ("Edema", "Fracture"), ("Edema", "Fracture", LONG)])

@@ -317,9 +317,9 @@ def test_the_card_says_what_the_numbers_mean(of_keras):
     assert "- platt: scale and offset were fitted. Among images like those of the fit, with" in card
     assert "- none: they follow the definition and the prevalence of the training labels" in card
     sentence = (
-        "The probabilities of normal are calibrated by platt on 1,200 patients of hospital B; "
-        "those of malignant are calibrated by platt on 900 patients of hospital A; those of benign "
-        "are not calibrated."
+        "The probabilities of normal are calibrated by Platt's method on 1,200 patients of "
+        "hospital B; those of malignant are calibrated by Platt's method on 900 patients of "
+        "hospital A; those of benign are not calibrated."
     )
     assert sentence in card
     assert "Thresholds were chosen on the validation split." in card
@@ -338,9 +338,9 @@ def test_info_shows_backbone_task_calibration_and_thresholds(of_keras):
     assert "backbone keras:SmallNet" in printed
     assert "task multi_class" in printed
     assert (
-        "probabilities The probabilities of normal are calibrated by platt on 1,200 patients of "
-        "hospital B; those of malignant are calibrated by platt on 900 patients of hospital A; "
-        "those of benign are not calibrated."
+        "probabilities The probabilities of normal are calibrated by Platt's method on 1,200 "
+        "patients of hospital B; those of malignant are calibrated by Platt's method on 900 "
+        "patients of hospital A; those of benign are not calibrated."
     ) in printed
     assert "thresholds Thresholds were chosen on the validation split." in printed
     assert "threshold youden normal 0.25, benign none, malignant 0.3333" in printed
