@@ -196,12 +196,14 @@ RUN = Folder(
         "The training": (
             *_COURSE,
             Entry(
-                "candidate-N/candidate.json",
+                "candidates/candidate-N/candidate.json",
                 "score of one candidate of `config.select`: [its field](records.md#candidate)",
                 RESUME,
                 YES,
             ),
-            Entry("candidate-N/FILES", "its training, with files as above", RESUME, PATHS),
+            Entry(
+                "candidates/candidate-N/FILES", "its training, with files as above", RESUME, PATHS
+            ),
             Entry(
                 "embeddings/KEY/SHARD.npz",
                 "embeddings of the images, of a linear probe: [its arrays](#store)",
@@ -284,6 +286,7 @@ STUDY = Folder(
             Entry("data/HOSPITAL/leaks.json", "the same of one hospital's splits", YOU, PATIENTS),
             Entry("data/HOSPITAL/FILES", "the checks of its images", RESUME, PATIENTS),
             Entry("weights/ARM.txt", "digest of the arm's checkpoint", RESUME, YES),
+            Entry("weights-N/ARM.txt", "the same of further trainings of the arm", RESUME, YES),
         ),
         "The models": (
             Entry("cells/CELL.npz", "scores of one cell: [its arrays](#cells)", RESUME, PATIENTS),

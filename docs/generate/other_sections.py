@@ -103,7 +103,8 @@ def _sections() -> list[Section]:
             tuning_grid.CandidateRecord,
             "candidate",
             "candidate.json: one candidate of `config.select`",
-            text="In `candidate-0/` and so on of a run, or of a model of a study.",
+            text="In `candidates/candidate-0/` and so on of a run; in `id/ARM/candidate-0/` of a "
+            "study. A run with `config.select` has the files of its trainings there.",
         ),
         Section(
             None,

@@ -21,7 +21,8 @@ class ProvenanceRecord(TypedDict):
       details: measurements and choices; the keys depend on `origin`. `random`: `seed`. `bit`:
         `head_classes`. `release`: `range_measured` and `relative_error_by_range`. `keras`:
         `application`. `self_supervision`: `method`, `images`, `patients`, and `frozen_variables`,
-        the number of variables that did not change. `training`: `labels` and `method`.
+        the number of variables that did not change. `training`: `labels` and `method`. Both of
+        these: `data`, the `source` and stated `terms` of each data set.
     """
 
     origin: Line

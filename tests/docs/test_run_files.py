@@ -18,7 +18,7 @@ from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
 from remedis.evaluation.results_record import PretrainingRecord, ResultsRecord, UnlabelledData
 from remedis.label_budget import study_numbers
-from remedis.zoo import export, records
+from remedis.zoo import export, licences, records
 
 # Of a run that is going on, and of rehearsals, which `tests/configs` runs.
 ELSEWHERE = {"work/FILES", "rehearsal/FILES"}
@@ -138,7 +138,7 @@ def test_every_column_is_documented_and_every_documented_one_found(runs):
         column_list.PREDICTIONS,
         kinds_of_columns(pd.read_parquet(root / "tuned/predictions.parquet")),
     )
-    check_columns(column_list.SCAN, kinds_of_columns(pd.read_parquet(root / "tuned/scan.parquet")))
+    check_columns(column_list.SCAN, kinds_of_columns(pd.read_parquet(root / "plain/scan.parquet")))
     check_columns(
         column_list.BAD_IMAGES, kinds_of_columns(pd.read_csv(root / "tuned/bad_images.csv"))
     )
@@ -149,7 +149,7 @@ def test_every_column_is_documented_and_every_documented_one_found(runs):
         assert set(arrays) == set(embedded)
     rows = [
         row
-        for run in ("tuned", "pretrained")
+        for run in ("plain", "pretrained")
         for row in pd.read_json(root / run / "metrics.jsonl", lines=True).to_dict("records")
     ]
     logged = pd.DataFrame(rows)
@@ -176,6 +176,8 @@ def test_every_field_is_found_in_a_run(runs):
                 found |= read_fields(file)
     found |= fields_of(leaking_receipt(), leaks.LeaksRecord)
     found |= fields_of(published(), export.PublishedRecord)
+    for link in licences.PUBLISHED.values():
+        found |= fields_of(link, licences.LicenceRecord)
     every = set()
     for kind in (*KINDS.values(), PretrainingRecord, ResultsRecord, UnlabelledData):
         every |= every_field(kind)

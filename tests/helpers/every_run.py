@@ -48,7 +48,8 @@ def write_data(root: pathlib.Path) -> pathlib.Path:
 def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
     """Runs every job and command on made-up data in `root`; returns the folders that they leave."""
     data = write_data(root / "data")
-    runs = {
+    runs: dict[str, dict[str, Any]] = {
+        "plain": {},
         "tuned": {"select": "learning_rate=0.1,1", "nested_resamples": 50},
         "probe": {"method": "probe"},
     }
