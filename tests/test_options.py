@@ -18,6 +18,7 @@ from remedis.options import (
     pairs,
     source_options,
     spelled,
+    spelled_argument,
     spelled_for,
     spelled_option,
     values_by_name,
@@ -150,6 +151,23 @@ def test_messages_spell_a_setting_as_the_user_writes_it(interface, key, value, o
         thread.join()
         assert found == [key]
     assert spelled("split_unit") == "split_unit"
+
+
+def test_values_are_those_of_a_shell_or_of_python():
+    assert spelled("labels", ("A", "B")) == "labels=['A', 'B']"
+    assert spelled("share", 0.5) == spelled("share", "0.5") == "share=0.5"
+    assert spelled("folder", pathlib.Path("C:\\a")) == r"folder='C:\a'"
+    with spelled_for("command"):
+        assert spelled("labels", ("A", "B C")) == "--labels='A,B C'"
+
+
+def test_an_argument_of_a_job_is_that_of_its_caller():
+    assert spelled_argument("workdir", "a b") == "--workdir='a b'"  # as the commands say
+    for interface, expected in (("python", "workdir='a b'"), ("config", "--workdir='a b'")):
+        # The code that takes a config spells its keys in both.
+        with spelled_for(interface), spelled_for("config"):
+            assert spelled_argument("workdir", "a b") == expected
+            assert spelled("steps") == "config.steps"
 
 
 def test_no_message_that_a_command_reaches_names_a_config_key_by_itself():

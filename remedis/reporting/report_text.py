@@ -43,7 +43,8 @@ def whole_text(report: RenderableType) -> str:
 
 
 def _recorded(report: RenderableType) -> Console:
-    console = Console(record=True, width=WIDTH, file=io.StringIO())
+    # In a notebook, rich would show what is printed here, too.
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_jupyter=False)
     print_report(console, visible_report(report))
     return console
 

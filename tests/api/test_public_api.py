@@ -88,9 +88,31 @@ def test_every_docstring_says_what_a_user_needs(name):
     assert "returns" in text.lower()
 
 
+def test_the_api_page_documents_every_name_and_no_other():
+    page = (ROOT.parent / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^::: remedis\.(\w+)$", page, re.MULTILINE)
+    assert sorted(documented) == sorted(set(remedis.__all__) - {"__version__"})
+    linked = set(re.findall(r"\(#remedis\.(\w+)\)", page))
+    assert set(FUNCTIONS) <= linked
+    assert linked <= set(documented)
+
+
+def test_a_report_is_shown_once_in_a_notebook(capsys):
+    """Rich displays what it prints if it finds itself in a notebook."""
+    script = (
+        "import rich.console; rich.console._is_jupyter = lambda: True; "
+        "from remedis.reporting import report_text; "
+        "report_text.notebook_html('text')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+
+
 def options_of(command):
     """The options of a command by the name of their value, without those of its output."""
-    parser = cli._parser()
+    parser = cli.parser()
     (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     actions = commands.choices[command]._actions
     output = {"help", "json", "table_file", "quiet", "verbose"}
