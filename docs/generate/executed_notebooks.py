@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -48,6 +49,12 @@ def executed(path: pathlib.Path, cache: pathlib.Path = CACHE) -> nbformat.Notebo
         return nbformat.read(target, as_version=4)
 
 
+def cached(path: pathlib.Path, cache: pathlib.Path = CACHE) -> nbformat.NotebookNode | None:
+    """Returns a notebook with its outputs, if the cache has this state of it; executes nothing."""
+    target = cache / f"{path.stem}-{_state(path)}.ipynb"
+    return nbformat.read(target, as_version=4) if target.is_file() else None
+
+
 def _execute(notebook: nbformat.NotebookNode) -> None:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
@@ -59,7 +66,9 @@ def _execute(notebook: nbformat.NotebookNode) -> None:
         client = nbclient.NotebookClient(
             notebook, timeout=SECONDS, kernel_name="python3", resources=resources
         )
-        client.execute(env=environment | {"TMPDIR": folder})
+        # What its libraries write to the terminal is no output of the notebook.
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        client.execute(env=environment | {"TMPDIR": folder}, **silent)
 
 
 def _state(path: pathlib.Path) -> str:

@@ -1,7 +1,8 @@
 """A page per notebook, with its outputs, and the page that lists them.
 
-Plots are files beside the page. With `REMEDIS_DOCS_NOTEBOOKS=skip` nothing is executed, and the
-pages have no outputs.
+Plots are files beside the page. `make docs` sets `REMEDIS_DOCS_NOTEBOOKS=run`, which executes the
+notebooks that the cache lacks: minutes. Other builds use what the cache has, and else show notebooks
+without outputs.
 """
 
 import base64
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from docs.generate import markdown
-from docs.generate.executed_notebooks import NOTEBOOKS, executed
+from docs.generate.executed_notebooks import NOTEBOOKS, cached, executed
 from remedis.cli.tensorflow_start import pass_on
 
 FOLDER = "notebooks"
@@ -41,11 +42,11 @@ def pages() -> dict[str, str | bytes]:
     """Returns the page of every notebook, its plots and the notebook itself, and the list."""
     import nbformat
 
-    skip = os.environ.get("REMEDIS_DOCS_NOTEBOOKS") == "skip"
+    run = os.environ.get("REMEDIS_DOCS_NOTEBOOKS") == "run"
     made: dict[str, str | bytes] = {}
     rows = []
     for path in NOTEBOOKS:
-        notebook = nbformat.read(path, as_version=4) if skip else executed(path)
+        notebook = executed(path) if run else cached(path) or nbformat.read(path, as_version=4)
         title, question = introduction(notebook)
         rows.append((f"[{title}]({path.stem}.md)", question))
         made[f"{FOLDER}/{path.name}"] = path.read_bytes()
@@ -81,7 +82,12 @@ def page(notebook: Any, name: str, pictures: dict[str, bytes]) -> str:
         ValueError: a plot has no text that says what it shows, `alt` in the metadata of its cell.
     """
     first, *cells = notebook.cells
-    note = f"This page shows what [the notebook]({name}.ipynb) printed when it was run."
+    ran = any(cell.get("outputs") for cell in cells)
+    note = (
+        f"This page shows what [the notebook]({name}.ipynb) printed when it was run."
+        if ran
+        else f"[The notebook]({name}.ipynb) was not run for this page: outputs are missing."
+    )
     parts = [first.source, note]
     for number, cell in enumerate(cells, start=1):
         if cell.cell_type == "markdown":
