@@ -30,6 +30,7 @@ GENERATORS = (
     "command_pages",
     "numbers_figures",
     "example_report",
+    "notebooks",
 )
 
 # Blocks of code are no match: they have tags inside.

@@ -1,8 +1,8 @@
 """A page per notebook, with its outputs, and the page that lists them.
 
 Plots are files beside the page. `make docs` sets `REMEDIS_DOCS_NOTEBOOKS=run`, which executes the
-notebooks that the cache lacks: minutes. Other builds use what the cache has, and else show notebooks
-without outputs.
+notebooks that the cache lacks: minutes. Other builds use what the cache has, and else show
+notebooks without outputs.
 """
 
 import base64
