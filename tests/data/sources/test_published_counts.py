@@ -6,6 +6,8 @@ patients is made up.
 
 import dataclasses
 import gzip
+import pathlib
+import re
 
 import h5py
 import numpy as np
@@ -14,7 +16,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pytest
 
-from remedis.data import labels
+from docs.generate import source_pages
+from remedis.data import labels, sources
 from remedis.data.sources import (
     chestxray14,
     chexpert,
@@ -309,3 +312,11 @@ def test_wilds_camelyon17(tmp_path):
     }
     assert table["slide_id"].nunique() == 50
     assert (table.groupby("site")["slide_id"].nunique() == 10).all()
+
+
+def test_every_published_count_of_a_datasheet_is_tested_here():
+    tested = pathlib.Path(__file__).read_text().replace("_", ",")
+    for name in sources.NAMES:
+        _, sheet = source_pages.sheet(name)
+        for count in re.findall(r"\d+,[\d,]*\d", sheet.get("Counts", "")):
+            assert count in tested, name
