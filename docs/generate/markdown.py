@@ -17,6 +17,22 @@ def with_code(text: str) -> str:
     return "".join(parts)
 
 
+# References in docstrings, which a page links to.
+_ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5})")
+_DOI = re.compile(r"DOI (10\.\d+/[\w.-]*\w)")
+_ADDRESS = re.compile(r"(?<![\w/.@-])(?:[\w-]+\.)+(?:io|com|org|edu)(?:/[\w./-]*\w)?(?![\w/])")
+
+
+def with_links(text: str) -> str:
+    """Returns prose with links: arXiv numbers, DOIs and addresses without their scheme."""
+    parts = re.split(r"(`[^`]+`)", text)
+    for i in range(0, len(parts), 2):
+        part = _ADDRESS.sub(r"[\g<0>](https://\g<0>)", parts[i])
+        part = _ARXIV.sub(r"[\g<0>](https://arxiv.org/abs/\1)", part)
+        parts[i] = _DOI.sub(r"[\g<0>](https://doi.org/\1)", part)
+    return "".join(parts)
+
+
 def sentence(text: str) -> str:
     """Returns text that begins with a capital letter."""
     return text[:1].upper() + text[1:]

@@ -121,7 +121,7 @@ def operation(name: str, example: str) -> list[str]:
         f"### {name}",
         markdown.fence(f"{name}({', '.join(map(_parameter, arguments(function)))})"),
         f"{summary} {'Random: a draw per image and epoch.' if is_random else 'Not random.'}",
-        markdown.prose(body) if body else "",
+        markdown.with_links(markdown.prose(body)) if body else "",
         markdown.table(("argument", "default", "meaning"), rows) if rows else "",
         f"![{alt}](operations/{name}.webp)",
         f"Example: `{example}`. Source: `{function.__module__.replace('.', '/')}.py`.",
@@ -167,7 +167,7 @@ def recipe(name: str, specification: str) -> list[str]:
         summary.replace("Returns our", "Our").replace("Returns the", "The"),
         f"`{name}({size})` stands for",
         markdown.fence(chain),
-        markdown.prose(body) if body else "",
+        markdown.with_links(markdown.prose(body)) if body else "",
         f"![{alt}](operations/{name}.webp)",
     ]
 

@@ -100,7 +100,9 @@ def page(name: str, experiments: list[str]) -> str:
         if heading == "Citation":
             parts.append(_options(name))
         title = "How to make it" if name in OWN and heading == "Get it" else title
-        parts += [f"## {title}", markdown.prose(found[heading])]
+        text = markdown.prose(found[heading])
+        is_fence = heading in ("Layout", "Check it")
+        parts += [f"## {title}", text if is_fence else markdown.with_links(text)]
         if heading == "Check it":
             parts += [CHECK, _use(name, experiments)]
     if name in OWN:

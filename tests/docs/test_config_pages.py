@@ -153,6 +153,13 @@ def test_tables_and_code_of_comments():
         "as `config.id.steps`, `0, 3`; the arm's"
     )
     assert markdown.with_code("by --accept-guesses only") == "by `--accept-guesses` only"
+    assert markdown.with_links(
+        "arXiv 1901.07042, `arXiv 1.2`; DOI 10.13026/jsn5-t979 (a-b.io/c)."
+    ) == (
+        "[arXiv 1901.07042](https://arxiv.org/abs/1901.07042), `arXiv 1.2`; "
+        "[DOI 10.13026/jsn5-t979](https://doi.org/10.13026/jsn5-t979) "
+        "([a-b.io/c](https://a-b.io/c))."
+    )
     assert markdown.cell("a | `b | c`\n d") == "a \\| `b | c` d"
     assert markdown.table(("x",), [("1",)]) == "| x |\n| --- |\n| 1 |\n"
     assert markdown.prose("a\n\n    remedis list\n\n    x = 1\n\nb") == (

@@ -16,12 +16,16 @@ pytestmark = pytest.mark.guarantee  # the build takes longer than a quick test
 # Hosts that a page may link to. Nothing is loaded from them, and no test asks them.
 HOSTS = {
     "arxiv.org",
+    "camelyon17.grand-challenge.org",
     "doi.org",
     "github.com",
     "keepachangelog.com",
+    "nihcc.app.box.com",
     "physionet.org",
     "semver.org",
     "squidfunk.github.io",
+    "stanfordmlgroup.github.io",
+    "wilds.stanford.edu",
 }
 ADDRESS = re.compile(r"https?://|//")
 
