@@ -444,7 +444,7 @@ def test_the_command_writes_the_document_and_prints_the_counts(finished, tmp_pat
     out = tmp_path / "claim.md"
     status, printed, _ = command(capsys, finished, "--for=claim", f"--out={out}")
     assert status == 0
-    assert "44 entries" in printed
+    assert printed.startswith("CLAIM, update of 2024 (44 items): ")
     text = out.read_text(encoding="utf-8")
     assert text.startswith("# CLAIM")
     status, printed, _ = command(capsys, finished, "--for=claim")

@@ -52,10 +52,7 @@ def counts(answers: Mapping[Item, Answer]) -> dict[str, int]:
 def summary(of: Guideline, answers: Mapping[Item, Answer]) -> str:
     """Returns the counts as a sentence."""
     found = counts(answers)
-    return (
-        f"{of.title}: {len(answers)} entries; {found[RUN]} {RUN}, {found[PARTLY]} {PARTLY}, "
-        f"{found[AUTHOR]} {AUTHOR}."
-    )
+    return f"{of.title}: {found[RUN]} {RUN}, {found[PARTLY]} {PARTLY}, {found[AUTHOR]} {AUTHOR}."
 
 
 def text(of: Guideline, records: Records, answers: Mapping[Item, Answer]) -> str:

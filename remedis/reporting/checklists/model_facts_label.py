@@ -135,7 +135,7 @@ _ITEMS = (
 
 GUIDELINE = Guideline(
     name="model-facts",
-    title="Model Facts label, 2020",
+    title="Model Facts label, 2020 (17 entries)",
     citation="Sendak MP, Gao M, Brajer N, Balu S. Presenting machine learning model information to "
     "clinical end users with model facts labels. npj Digital Medicine 3:41 (2020), DOI "
     "10.1038/s41746-020-0253-3.",
