@@ -17,6 +17,7 @@ from remedis.data.tables import header
 from remedis.errors import UserError, unknown_choice
 from remedis.models.architectures import Architecture
 from remedis.options import spelled
+from remedis.zoo import run_export
 from remedis.zoo.weight_forms import EXPECTED, FORMS, OLD_FOLDER
 
 # What may stand for a folder by mistake, such as DenseNet121 and 50x1; `resolve` has advice.
@@ -109,6 +110,12 @@ def check_weights(specification: str, option: str = "") -> None:
         path = path.partition(":")[2]
     if path and not os.path.exists(path):
         raise _absent(path, f"expected {EXPECTED}", option)
+
+
+def check_model(model: files.Path) -> None:
+    """Raises a UserError for a model that does not exist, or a run that has none yet."""
+    check_path(model, "directory of a run or a model")
+    run_export.export_folder(model)
 
 
 def check_path(path: files.Path, expected: str, option: str = "") -> None:

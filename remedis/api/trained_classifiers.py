@@ -219,7 +219,10 @@ def _check(
 ) -> None:
     labelled_data.check_labels(labels)
     labelled_data.check_alone(data, labels, source, options)
-    early_checks.check_path(model, "directory of a run or a model")
+    if data is None:  # stored predictions are evaluated
+        early_checks.check_path(model, "directory of a run or a model")
+    else:
+        early_checks.check_model(model)
     if data is not None and not isinstance(data, Manifest):
         # The labels of a model are checked first against the model.
         early_checks.check_data(data, source, None, options or (), needs_labels=False)

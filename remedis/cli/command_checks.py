@@ -29,6 +29,8 @@ def check_command(parsed: argparse.Namespace) -> None:
     for name in ("model", "run_a", "run_b", "run_folder"):
         if name in given:
             early_checks.check_path(given[name], "directory of a run or a model")
+    if "model" in given and ("data" in given or "manifest" in given):
+        early_checks.check_model(given["model"])  # without data, stored predictions are evaluated
     if "data" in given:
         early_checks.check_data(
             given["data"],

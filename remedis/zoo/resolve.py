@@ -36,6 +36,8 @@ from remedis.zoo import (
     release,
 )
 from remedis.zoo.provenance import Provenance
+from remedis.zoo.run_export import export_folder
+from remedis.zoo.run_export import is_run as is_run
 from remedis.zoo.weight_forms import EXPECTED, FORMS, OLD_FOLDER
 from remedis.zoo.weights import Weights
 
@@ -153,25 +155,6 @@ def _check_path(text: str) -> None:
             raise UserError(
                 f"{shortened(text)} is not a path ({reason.lower()}); name another."
             ) from error
-
-
-def is_run(path: files.Path) -> bool:
-    """Returns whether a folder is the directory of a run."""
-    return os.path.isfile(pathlib.Path(path, "config.json"))
-
-
-def export_folder(run_or_folder: files.Path) -> pathlib.Path:
-    """Returns the exported folder of a run; any other folder as it is.
-
-    Raises:
-      UserError: the run has no export yet.
-    """
-    path = pathlib.Path(run_or_folder)
-    if not is_run(path):
-        return path
-    if not (path / "export").is_dir():
-        raise UserError(f"{path} is a run that has no export yet; let it finish first.")
-    return path / "export"
 
 
 def check(spec: str | Source, architecture: str = "", option: str | None = None) -> None:

@@ -29,6 +29,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "manifest.csv").touch()
     (tmp_path / "own.csv").write_text("path,patient_id,label,Mass\n1.png,1,1,0\n")
     (tmp_path / "run").mkdir()
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "config.json").touch()
     for kind in ("a", "b"):
         (tmp_path / "classes" / kind).mkdir(parents=True)
         (tmp_path / "classes" / kind / "1.png").touch()
@@ -67,6 +69,7 @@ def folder(tmp_path, monkeypatch):
             "evaluate rum manifest.csv --out=o",
             "rum does not exist. Expected the directory of a",
         ),
+        ("evaluate begun own.csv --out=o", "begun is a run that has no export yet; let it finish"),
         ("calibrate run data.csv --out=o", "data.csv does not exist. Expected the table or"),
         (
             "doctor classes --labels=a",
