@@ -224,8 +224,6 @@ def other_means(results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[
       results: as for `results_table`.
       metrics: the words for each metric's name.
     """
-    if len(results["labels"]) == 1:
-        return []
     means: dict[str, list[str]] = {}
     for name, text in metrics.items():
         if apart := _apart(results, results["metrics"][name]):
@@ -292,10 +290,11 @@ def _apart(results: Mapping[str, Any], metric: Mapping[str, Any]) -> str:
     """Returns how the labels of a metric's mean differ from those of the mean AUROC.
 
     Returns:
-      `with A, B; without C`; empty if the labels are the same, or if the metric has no mean.
+      `with A, B; without C`; empty if the labels are the same, if the metric has no mean, or if
+      there is one label, which is not the mean of others.
     """
     of_metric, of_auroc = metric["averaged"], results["averaged"]
-    if not of_metric:
+    if not of_metric or len(results["labels"]) == 1:
         return ""
     differences = {
         "with": [name for name in of_metric if name not in of_auroc],

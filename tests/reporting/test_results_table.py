@@ -86,6 +86,19 @@ def _shown(results, width=100):
     return stream.getvalue()
 
 
+def test_the_only_label_is_no_part_of_a_mean():
+    """Its AUROC is not estimable and its Brier score is: there is nothing else to average."""
+    labels, scores = np.zeros((20, 1)), np.full((20, 1), 0.1)
+    labels[:2] = 1
+    table = pd.DataFrame(
+        {"patient_id": np.arange(20), "split": "test", "label/Edema": labels[:, 0]}
+    )
+    table["score/Edema"] = scores[:, 0]
+    text = _shown(evaluate_table(table, ["Edema"], "test", resamples=40))
+    assert "Mean Brier score: 0." in text
+    assert "(with Edema)" not in text
+
+
 def test_a_narrow_terminal_shows_every_name_and_number():
     stream = io.StringIO()
     report = results_report(_split_results(), random_weights=False)
