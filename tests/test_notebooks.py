@@ -103,7 +103,8 @@ def test_log_lines_of_tensorflow_and_styles_are_not_on_a_page():
     output = nbformat.v4.new_output("stream", name="stderr", text=lines)
     rest = nbformat.v4.new_output("stream", name="stderr", text="back\n")
     table = nbformat.v4.new_output(
-        "execute_result", data={"text/html": '<style scoped>a</style><table border="1"></table>'}
+        "execute_result",
+        data={"text/html": '<style scoped>a</style><table border="1" class="dataframe"></table>'},
     )
     cell = nbformat.v4.new_code_cell("f()", outputs=[output, rest, table])
     found = [content for _, content in pages._outputs(cell)]

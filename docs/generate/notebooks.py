@@ -140,5 +140,6 @@ def _without_log_lines(text: str) -> str:
 
 def _html(text: str) -> str:
     """Returns the HTML of an output as a block that scrolls by itself on a narrow screen."""
-    plain = _HIDDEN.sub("", text).replace(' border="1"', "").strip()
+    # The site styles tables without attributes.
+    plain = _HIDDEN.sub("", text).replace(' border="1" class="dataframe"', "").strip()
     return f'<div class="notebook-output" style="overflow-x: auto">\n{plain}\n</div>'
