@@ -359,8 +359,8 @@ def test_the_terms_that_bind_a_model_are_named(finished, tmp_path):
     results = json.loads((finished / "results.json").read_text())
     write_description(tmp_path / "export", results, licences=links)
     _, text, _ = answer(tmp_path / "export", "claim", "43")
-    assert "Terms of the code remedis: Apache-2.0 (read, LICENSE of this package)." in text
-    assert "Terms of the weights BiT: not named (not checked, " in text
+    assert "Terms of remedis (code): Apache-2.0 (read, LICENSE of this package)." in text
+    assert "Terms of BiT (weights): not named (not checked, " in text
 
 
 # Of an evaluation, what only the run that trained the model knows is not answered as a whole.
@@ -428,6 +428,8 @@ def test_a_few_places_within_one_object_are_named_one_by_one():
     few = ["a.json: x.b", "a.json: x.c"]
     assert document.shortened(few) == few
     assert document.shortened([*few, "a.json: x.d[0]", 'a.json: x["e f"]']) == ["a.json: x"]
+    lists = [f"a.json: x[{i}].{key}" for i in range(3) for key in "bcd"]
+    assert document.shortened(lists) == ["a.json: x"]
     assert document.shortened(["a.json: x", "a.json: x.c.d", "a.json: xy"]) == [
         "a.json: x",
         "a.json: xy",

@@ -99,13 +99,13 @@ def shortened(sources: Iterable[str]) -> list[str]:
 
     Places at or below another one of them are left out.
     """
+    given: list[str] = []
     places = list(dict.fromkeys(sources))
-    inside = Counter(_outer(place) for place in places)
-    places = list(
-        dict.fromkeys(
-            _outer(place) if inside[_outer(place)] > _MOST_WITHIN else place for place in places
-        )
-    )
+    while places != given:
+        given = places
+        inside = Counter(map(_outer, places))
+        outer = (_outer(of) if inside[_outer(of)] > _MOST_WITHIN else of for of in places)
+        places = list(dict.fromkeys(outer))
     return [
         place
         for place in places

@@ -311,7 +311,7 @@ _ITEMS = (
         "40a",
         _OTHER,
         "Availability of data and code, and restrictions.",
-        (training_facts.code,),
+        (training_facts.code, training_facts.availability),
         "Say where data and code can be had, and what restricts their use.",
     ),
     Item(

@@ -147,11 +147,11 @@ def training(records: Records) -> Answer:
     if records.value(RESULTS, "schedule"):
         found.append(
             say(
-                "The rate rises linearly for ",
+                "After a linear warm-up of ",
                 counted(records.field(RESULTS, "schedule", "warmup"), "step"),
-                " to ",
+                " the rate is ",
                 records.field(RESULTS, "schedule", "learning_rate"),
-                ", then follows the schedule ",
+                " and follows the schedule ",
                 records.field(RESULTS, "schedule", "kind"),
                 ".",
             )
@@ -309,11 +309,19 @@ def compute(records: Records) -> Answer:
 def code(records: Records) -> Answer:
     """Returns the command of the run, and the version of the code."""
     command = records.filled(ENVIRONMENT, "command")
-    return say("The run was made by: ", command and command.command(), ".") + availability(records)
+    return say("The run was made by: ", command and command.command(), ".") + _version(records)
 
 
 def availability(records: Records) -> Answer:
-    """Returns the version of the code, and where the trained model is."""
+    """Returns the version of the code, where the trained model is, and the terms that bind it."""
+    found = [_version(records)]
+    if records.kind == FINE_TUNING:
+        kind = records.field(records.description, "kind")
+        found.append(say("The trained model is in `export/` of the run.", cites=[kind]))
+    return together([*found, _terms(records)])
+
+
+def _version(records: Records) -> Answer:
     commit = records.field(ENVIRONMENT, "git_commit")
     software = (ENVIRONMENT, "versions") if records.contents.get(ENVIRONMENT) else None
     place_of_version = software or (records.description, "software")
@@ -321,10 +329,7 @@ def availability(records: Records) -> Answer:
         say("Version of the package remedis: ", records.field(*place_of_version, "remedis"), "."),
         say("Commit of the code: ", commit and commit.code(), "."),
     ]
-    if records.kind == FINE_TUNING:
-        kind = records.field(records.description, "kind")
-        found.append(say("The trained model is in `export/` of the run.", cites=[kind]))
-    return together([*found, _terms(records)])
+    return together(found)
 
 
 def _terms(records: Records) -> Answer:
@@ -335,11 +340,11 @@ def _terms(records: Records) -> Answer:
         terms, where = (records.filled(*at, key) for key in ("terms", "where"))
         found.append(
             say(
-                "Terms of the ",
-                records.field(*at, "kind"),
-                " ",
+                "Terms of ",
                 records.field(*at, "name"),
-                ": ",
+                " (",
+                records.field(*at, "kind"),
+                "): ",
                 terms or "not named",
                 " (",
                 records.field(*at, "status"),
