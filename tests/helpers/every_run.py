@@ -60,15 +60,15 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
     pretrain(_pretraining(data), root / "pretrained")
     pretraining_report.report(root / "pretrained")
     study = _study(root, data)
-    tuned, of_embeddings = root / "tuned", [BAD, "--preprocess=resize(32)"]
+    tuned, resized = root / "tuned", "--preprocess=resize(32)"
     _command("evaluate", tuned, data, f"--out={root / 'evaluated'}", BAD, "--resamples=50")
     nested = ["--resamples=50", "--nested-resamples=50"]
     _command("evaluate", tuned, f"--out={root / 'again'}", *nested)
     _command("calibrate", tuned, data, f"--out={root / 'calibrated'}", BAD, "--judge-share=0.5")
     for name in ("embedded.parquet", "embedded.npz"):
-        to = [f"--out={root / name}", f"--store={root / 'store'}", *of_embeddings]
+        to = [f"--out={root / name}", f"--store={root / 'store'}", BAD, resized]
         _command("embed", CHECKPOINT, data, f"--labels={','.join(LABELS)}", *to)
-    _command("prepare", data, f"--out={root / 'packed'}", "--name=own", *of_embeddings)
+    _command("prepare", data, f"--out={root / 'packed'}", "--name=own", resized)
     damaged = RunDirectory(tuned, _config(data, **runs["tuned"]).to_dict())
     damaged.record_damage(["A checkpoint is damaged."])
     return [
