@@ -95,6 +95,7 @@ SCAN = Table(
         Column("phash", "text", "perceptual hash, by which similar images are found"),
         Column("look", "bytes", "hashes by which copies are found"),
         Column("fault", "text", "what is wrong with the image, one sentence; empty if nothing is"),
+        Column("version", "whole number", "of the check; rows of another version are made again"),
     ),
 )
 BAD_IMAGES = Table(
