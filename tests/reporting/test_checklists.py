@@ -405,6 +405,18 @@ def test_missing_subgroups_and_sites_are_for_the_author(old):
         assert "hold no results" in author
 
 
+@pytest.mark.parametrize("probes", [True, False])
+def test_a_pretraining_claims_no_results(tmp_path, probes):
+    row = {"step": 10, "probe/linear_auroc": 0.6, "probe/knn_auroc": 0.5}
+    results = {"name": "pre", "method": "simclr", "checkpoint": PROVENANCE, "steps": 20}
+    results |= {"best_step": 10, "probe": [row] * probes, "data": {"labels_used": probes}}
+    write_json(tmp_path, results=results, config={"method_options": "", "method": "simclr"})
+    chosen = answer(tmp_path, "claim", "26")
+    assert ("the best on the validation split" in chosen[1]) == probes
+    for id in ("27", "28", "32", "33", "37", "38"):
+        assert answer(tmp_path, "claim", id)[:2] == (AUTHOR, "")
+
+
 def test_the_document_begins_with_the_counts(finished):
     of = document.guideline("stard-ai")
     records = cited_records.read(finished)

@@ -207,7 +207,9 @@ def _penalties(records: Records) -> Answer:
 def selection(records: Records) -> Answer:
     """Returns how the final model was chosen, and among how many."""
     found = [say(records.field(RESULTS, "selection", "note"))]
-    best = records.field(RESULTS, "best_step")
+    # A pretraining without labels has no probes that choose a step.
+    judged = records.evaluated or records.value(RESULTS, "probe")
+    best = records.field(RESULTS, "best_step") if judged else None
     found.append(
         say(
             "Kept are the weights of step ",
@@ -248,7 +250,7 @@ def selection(records: Records) -> Answer:
 def ensembling(records: Records) -> Answer:
     """Returns that one model is evaluated."""
     one = records.field(CONFIG, "method") or records.field(RESULTS, "model")
-    if records.kind == STUDY or one is None:
+    if one is None or not records.evaluated:
         return Answer()
     return say("Not applicable: the scores are those of one model, not of several.", cites=[one])
 
