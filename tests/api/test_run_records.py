@@ -35,7 +35,7 @@ def test_a_run_has_every_number_of_its_result(finished):
         *(None, None),
     )
     table = loaded.table().set_index(["metric", "label"])
-    assert set(table.index.levels[0]) == {"auroc", *result["test"]["metrics"]}
+    assert set(table.index.get_level_values("metric")) == {"auroc", *result["test"]["metrics"]}
     for metric, of in {"auroc": result["test"], **result["test"]["metrics"]}.items():
         for label, estimate in {**of["labels"], "mean": of["mean"]}.items():
             row = table.loc[(metric, label)]
