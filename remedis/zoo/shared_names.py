@@ -5,6 +5,8 @@ names; `environment.json` of the run that wrote it has the command in full. A pa
 relative paths, with which its command can be run again.
 """
 
+import ast
+import contextlib
 import os
 import re
 import shlex
@@ -18,6 +20,9 @@ _ABSOLUTE = re.compile(r"[/\\~]|[A-Za-z]:[/\\]")
 _PARTS = re.compile(r"([;,]\s*)(?=[\"'(]|[\w.-]+[=:])")
 # The folder of a user: its name is that of a person.
 _HOME = re.compile(r"(?:[A-Za-z]:)?[/\\](?:home|Users)[/\\][^/\\]+[/\\]?|/root", re.IGNORECASE)
+# A call of the public API, as `remedis.invocation` writes it: texts and names of types.
+_TEXT = r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\""""
+_CALL = re.compile(rf"remedis\.\w+\((?:(?:{_TEXT}|\w+)(?:, (?!\))|(?=\))))*\)")
 # Words before a path, such as `csv=`, `bit:` or `keras:DenseNet121:`.
 _PREFIX = re.compile(r"[(\"'\s]*(?:[\w.-]+[=:])*")
 
@@ -41,13 +46,17 @@ def of_absolute(path: str) -> str:
 def command(line: str, keep_relative: bool = False) -> str:
     """Returns a command line with base names in place of paths, also within options.
 
-    Of a line that is not valid shell syntax, only the first word is kept.
+    A call such as `remedis.build('NAME', 'random:0')` has them in its texts. Of a line that is not
+    valid shell syntax, only the first word is kept.
 
     Args:
       line: the command line.
       keep_relative: leave relative paths as they are.
     """
     name = of_absolute if keep_relative else base_name
+    if _CALL.fullmatch(line):
+        with contextlib.suppress(ValueError, SyntaxError):  # an escape that Python does not have
+            return re.sub(_TEXT, lambda text: repr(_word(ast.literal_eval(text[0]), name)), line)
     try:
         words = shlex.split(line)
     except ValueError:

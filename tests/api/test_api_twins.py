@@ -48,7 +48,7 @@ def test_the_record_of_a_run_names_the_call(twins):
     environment = json.loads((by_python.folder / "environment.json").read_text())
     assert environment["command"] == f"remedis.finetune(ConfigDict, '{by_python.folder}')"
     assert by_python.export is not None
-    assert remedis.describe(by_python.export)["made by"] == environment["command"]
+    assert remedis.describe(by_python.export)["made by"] == "remedis.finetune(ConfigDict, 'python')"
     assert "remedis.finetune(" not in remedis.describe(by_command.folder)["command"]
 
 

@@ -81,3 +81,21 @@ def test_data_are_named_without_their_folders():
         "chosen_on": {"data": named, "x/y": named},
     }
     assert shared_names.data_names(None) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "shared"),
+    [
+        ("remedis.finetune(ConfigDict, '/home/bob/runs/x')", "remedis.finetune(ConfigDict, 'x')"),
+        ("remedis.build('cxr', 'bit:/d/a b.npz')", "remedis.build('cxr', 'bit:a b.npz')"),
+        ('remedis.build("/o\'h/x")', "remedis.build('x')"),
+        ("remedis.list_models()", "remedis.list_models()"),
+    ],
+)
+def test_a_call_of_the_public_api_has_base_names(call, shared):
+    assert shared_names.command(call) == shared
+
+
+@pytest.mark.parametrize("call", ["remedis.x('a' /home/bob/y)", r"remedis.x('/home/bob\U')"])
+def test_what_only_looks_like_a_call_names_no_folder_either(call):
+    assert "bob" not in shared_names.command(call)
