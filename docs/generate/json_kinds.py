@@ -206,8 +206,8 @@ def type_text(value: Schema, link: Callable[[str], str]) -> str:
 def _number(value: Schema, noun: str) -> str:
     low, high = value.get("minimum"), value.get("maximum")
     if low is not None and high is not None:
-        return f"{noun} {low:,g} to {high:,g}"
+        return f"{noun} {low:,.12g} to {high:,.12g}"
     if value.get("exclusiveMinimum") is not None:
         above = f"{noun} above {value['exclusiveMinimum']:g}"
-        return above if high is None else f"{above}, to {high:g}"
-    return f"{noun} from {low:,g}" if low else noun
+        return above if high is None else f"{above}, to {high:,.12g}"
+    return f"{noun} from {low:,.12g}" if low else noun

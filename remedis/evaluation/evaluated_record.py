@@ -152,8 +152,9 @@ class _Evaluated(MetricRecord):
         the model, learning rates of an untrained network.
       label_notes: sentences on what uncertain and empty labels count as.
       choice_notes: sentences on the data that chose calibration and thresholds.
-      uncertain_labels: absent without uncertain labels.
-      nested: absent unless `config.nested_resamples` (`--nested-resamples`) asks for it.
+      uncertain_labels: the AUROC under each policy of uncertain labels. Absent without such labels.
+      nested: intervals that contain the choice of calibration and thresholds. Absent unless
+        `config.nested_resamples` (`--nested-resamples`) asks for them.
     """
 
     metric: NotRequired[Line]

@@ -147,13 +147,14 @@ class _Results(TypedDict, total=False):
       data: the images and labels.
       preprocess: specification of the image operations: `train` and `evaluation` of a run,
         `evaluation` of an evaluation.
-      schedule: of the training. Absent after a linear probe (`method=probe`).
+      schedule: length and learning rate of the training. Absent after a linear probe
+        (`method=probe`).
       steps: training steps that were made. Absent after a linear probe.
       best_step: the step whose weights were kept, chosen on validation. Absent after a linear
         probe.
       selection: what chose the weights on validation.
-      probe: of a linear probe (`method=probe`) only.
-      tuning: absent unless `config.select` names several candidates.
+      probe: penalties of a linear probe (`method=probe`). Absent after other trainings.
+      tuning: the candidates and the choice among them. Absent unless `config.select` names several.
       calibration: the map from logits to probabilities, fitted on validation. Absent in an
         evaluation of a model on data; `choice_notes` name it there.
       thresholds: chosen on validation, as in the result of each split.
