@@ -107,6 +107,8 @@ def shortened(words: Sequence[str]) -> list[str]:
     options = [f"--config.{option}" for option in SHORT[words[0]]]
     keys = tuple(option.partition("=")[0] + "=" for option in options)
     kept = [word for word in words if not word.startswith(keys) and not _LENGTH.match(word)]
+    # A published name names an architecture.
+    kept = [word for word in kept if not word.startswith("--config.name=")]
     kept = [_NETWORK.sub(f"scratch:{document_data.TINY}", word) for word in kept]
     return [*kept, *of_rehearsal(kept), *options]
 
