@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from remedis import files
 
-HEAD = """# Results on real images
+HEAD = """# Measured results
 
 Research software; nothing here is evidence of clinical use. Each section names the command that
 writes it; the data are not part of this repository.

@@ -1,4 +1,4 @@
-"""The floors that `docs/architecture.md` lists are those that the imports are checked against."""
+"""The layers that `docs/architecture.md` lists are those that the imports are checked against."""
 
 import pathlib
 import re
@@ -8,8 +8,8 @@ from tests.test_architecture import FLOORS, LIBRARY
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "architecture.md"
 
 
-def test_the_page_lists_the_floors_that_are_tested():
-    table = PAGE.read_text(encoding="utf-8").split("## Floors")[1].split("\n\n")[2]
+def test_the_page_lists_the_layers_that_are_tested():
+    table = PAGE.read_text(encoding="utf-8").split("## Layers of imports")[1].split("\n\n")[2]
     listed = [set(re.findall(r"`(\w+)`", row.split("|")[2])) for row in table.splitlines()[2:]]
     packages = {path.parent.name for path in LIBRARY.glob("*/__init__.py")}
     tested = [set(floor) & packages for floor in FLOORS]
