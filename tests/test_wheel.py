@@ -81,7 +81,7 @@ def test_the_text_for_a_package_index_has_no_links_into_the_repository(installed
     (metadata,) = installed.glob("remedis-*.dist-info/METADATA")
     headers, _, text = metadata.read_text().partition("\n\n")
     assert "Description-Content-Type: text/markdown" in headers
-    assert text.startswith("# REMEDIS, working")
+    assert text.startswith("# REMEDIS in TensorFlow")
     assert "`docs/quickstart.md`" in text
     assert not re.findall(r"\]\((?!https:)", text)
 
