@@ -195,7 +195,7 @@ Written by `python benchmarks/finetuning_recipes.py --kermany=DIR --nih64=DIR --
 Every run below starts from **random weights**; no pretrained weights were available. The runs show
 that the recipes finish on real files and report the result. They say nothing about REMEDIS' weights
 and reproduce no published number. The images are 64 pixels wide. A recipe whose interval does not
-lie above the floor has not shown that it learnt more than thumbnails tell.
+lie above the floor has not shown that it learnt more than thumbnails show.
 
 - `kermany`: children, one hospital, normal or pneumonia.
 - `nih64`: 1,000 images of 264 adults in ChestX-ray14's layout, without the official split; the

@@ -205,6 +205,15 @@ def floor_sentences(from_floor: Differences) -> str:
     return f"{text} For {unknown} it is not estimable." if unknown else text
 
 
+def _touches_zero(difference: Difference) -> bool:
+    """Returns whether an end of the interval is 0 to three decimals."""
+    return any(abs(difference[end] or 0.0) < 5e-4 for end in ("low", "high"))
+
+
 def _listed(keys: Sequence[tuple[str, str]], differences: Differences) -> str:
-    named = (f"{arm} ({task}: {results.number(differences[arm, task], '+')})" for arm, task in keys)
+    named = (
+        f"{arm} ({task}: {results.number(differences[arm, task], '+')}"
+        f"{', barely' if _touches_zero(differences[arm, task]) else ''})"
+        for arm, task in keys
+    )
     return ", ".join(named) or "none"

@@ -132,9 +132,10 @@ def methods(workdir: pathlib.Path) -> list[str]:
         f"{EPOCHS} epochs with SGD at a learning rate of "
         f"{', '.join(f'{run.rate} (`{run.name}`)' for run in METHODS)}. The views are "
         f"`{MILD.format(size=SIZE)}`. In the tasks `nih64, N patients`, the labelled patients are "
-        "drawn 10 times from one pool, and a quarter of them chooses the penalty; intervals cover "
-        "test patients and draws. In the other tasks there is one probe, whose penalty the "
-        "validation split chooses; intervals cover test patients. None covers how much another "
+        f"drawn 10 times from one pool ({transfer.SEEDS} times for the floor of the study above, "
+        "which therefore differs), and a quarter of them chooses the penalty; intervals cover test "
+        "patients and draws. In the other tasks there is one probe, whose penalty the validation "
+        "split chooses; intervals cover test patients. None covers how much another "
         "pool, another pretraining or other initial weights would change the numbers.",
         "",
         *_data(workdir, METHODS),

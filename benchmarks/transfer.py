@@ -150,7 +150,7 @@ def section(
         "--out=docs/results.md`, which runs the study below if it is given the same arms, "
         "baseline, modes and budgets.",
         "",
-        f"![AUROC on test patients of {here} by labelled patients]({figure})",
+        f"![{_seen(study, here)}]({figure})",
         "",
         "Arms: "
         + "; ".join(
@@ -202,6 +202,21 @@ def section(
     return "\n".join([*lines, "", "```sh", shown, "```"])
 
 
+def _seen(study: Mapping[str, Any], here: str) -> str:
+    """Returns what the figure shows, in words."""
+    curves: dict[str, list[Mapping[str, Any]]] = {}
+    for point in study["points"]:
+        curves.setdefault(f"{point['mode']}, {point['arm']}", []).append(point)
+    ends = {
+        name: [three_decimals(point["mean"]).partition(" [")[0] for point in (of[0], of[-1])]
+        for name, of in curves.items()
+    }
+    last = max(point["patients"] for point in study["points"])
+    return f"AUROC on test patients of {here} from 0 to {last:,} labelled patients: " + "; ".join(
+        f"{name} {first} to {second}" for name, (first, second) in ends.items()
+    )
+
+
 def above_floor(points: Sequence[Mapping[str, Any]], floor: float) -> str:
     """Returns a sentence: how many points' intervals lie above a floor, below it and around it.
 
@@ -213,10 +228,10 @@ def above_floor(points: Sequence[Mapping[str, Any]], floor: float) -> str:
     above = sum(mean["low"] > floor for mean in means)
     below = sum(mean["high"] is not None and mean["high"] < floor for mean in means)
     counts = {
-        "above it": above,
-        "below it": below,
-        "on both sides of it": len(means) - above - below,
-        "not estimable": len(points) - len(means),
+        "lie above it": above,
+        "lie below it": below,
+        "include it": len(means) - above - below,
+        "are not estimable": len(points) - len(means),
     }
     found = ", ".join(f"{count} {where}" for where, count in counts.items() if count)
     return f"Intervals of the {len(points)} points against the OOD floor of {floor:.3f}: {found}."

@@ -32,14 +32,14 @@ def finetuning() -> ml_collections.ConfigDict:
     # or zeros, ones: what labels of -1 count as in training; 'zeros; Edema=ones' for exceptions
     config.uncertain = "ignore"
     config.unmentioned = "ignore"  # or zeros, ones: what empty labels count as in training
-    # or zeros, ones: what labels of -1 count as in validation and test; empty for the policy of
-    # training
+    # or zeros, ones, empty: what labels of -1 count as in validation and test; empty for the policy
+    # of training
     config.eval_uncertain = "ignore"
     # or ignore, zeros, ones: what empty labels of images with another label count as in validation
     # and test; empty for the policy of training
     config.eval_unmentioned = ""
-    # or zeros, ones: what the labels of images without any label count as in validation and test;
-    # empty for the policy of training
+    # or zeros, ones, empty: what the labels of images without any label count as in validation and
+    # test; empty for the policy of training
     config.eval_unlabelled = "ignore"
     # Shares of the images without a split. Where a test split is official, its share is 0.
     config.splits = ml_collections.ConfigDict({"train": 0.7, "validation": 0.1, "test": 0.2})

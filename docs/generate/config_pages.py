@@ -114,9 +114,14 @@ def _row(key: config_keys.Key, config: ml_collections.ConfigDict) -> tuple[str, 
     shown = "see below" if is_part else written(value)
     kind = "shares" if key.name == "splits" else TYPES[config.get_type(key.name)]
     if key.others:
-        kind = ", ".join([written(value), *(f"`{other}`" for other in key.others)])
+        kind = ", ".join([written(value), *(_choice(other) for other in key.others)])
     meaning = markdown.sentence(linked(key.meaning)).removesuffix(".")
     return f"`{key.name}`", shown, kind, meaning
+
+
+def _choice(other: str) -> str:
+    """Returns a choice in code font; `empty` is a word, not a value."""
+    return other if other == "empty" else f"`{other}`"
 
 
 def _checkpoints() -> list[str]:

@@ -129,7 +129,7 @@ def report() -> str:
     results = {
         "title": "Example of a report: made-up predictions of a made-up hospital",
         "random_weights": True,
-        "checkpoint": {"description": "None: a program drew the predictions."},
+        "checkpoint": {"description": "A program drew the predictions; no network took part."},
         "data": {"source": "made up", "counts": counts},
         "test": evaluated,
     }

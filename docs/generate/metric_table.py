@@ -87,7 +87,8 @@ METHODS = {
     "Wilson's.",
     estimates.LINE: "The variance is a sandwich by patient, and the interval that of Student's t.",
     estimates.NORM: "Resamples of patients. The value is biased upwards by noise, and the interval "
-    "corrects for this: it holds the truth in at least 95 % of samples.",
+    "corrects for this. It is made to hold the truth in at least 95 % of samples where patients "
+    "have similar numbers of images; measured: 86.5 % where a few patients have very many.",
 }
 LABELS = ("pneumonia", "effusion", "fracture")
 

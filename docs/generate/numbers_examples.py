@@ -158,7 +158,7 @@ def _clusters() -> dict[str, str]:
     by_patient, by_image = clusters()
     return {
         "uneven": f"(9 x 1 + 100)² / (9 x 1² + 100²) = {sum(sizes)}² / 10,009 = {uneven:.1f}",
-        "even": f"with 11 images each they count as {even:.0f}",
+        "even": f"With 11 images each, they would count as {even:.0f}",
         "too few": f"`{shortage(3, 3.0, 1, 3, 'positive ')}`",
         "shortage": f"`{shortage(10, uneven, 100, 109, 'positive ')}`",
         "by patient": f"By patient: {_brief(by_patient)}",
@@ -227,9 +227,10 @@ def _calibration() -> dict[str, str]:
     error = 0.8 * np.sqrt(count * 0.2 * 0.8 / 200)
     found["bins"] = f"200 patients have {count} bins"
     halved = scipy.special.expit(0.5 * scipy.special.logit([0.02, 0.98]))
-    found["slope"] = f"2 % should be {halved[0]:.1%}, and 98 % should be {halved[1]:.1%}".replace(
-        "%", " %"
-    ).replace("  ", " ")
+    found["slope"] = (
+        f"2\u00a0% should be {halved[0] * 100:.1f}\u00a0%, and 98\u00a0% should be "
+        f"{halved[1] * 100:.1f}\u00a0%"
+    )
     found["error of none"] = f"a perfectly calibrated model has an error of about {error:.2f}"
     found["brier"] = f"the Brier score of always saying 20 % is {0.2 * 0.8:.2f}"
     return found

@@ -1,6 +1,7 @@
 """The figures of the page "What the numbers mean", drawn from its examples."""
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.interpolate import PchipInterpolator
@@ -44,8 +45,10 @@ def width() -> Figure:
         1, 1, (6.0, 3.2), title="More patients, narrower intervals", random_weights=False
     )
     found = numbers_examples.widths()
-    _bars(axes, list(found.values()), [f"{patients:,}" for patients in found], BLUE)
-    axes.set_xlabel("patients, a fifth of them positive", fontsize=10)
+    places = np.log2(list(found))
+    _bars(axes, list(found.values()), [f"{patients:,}" for patients in found], BLUE, places)
+    axes.set_xlim(places[0] - 0.7, places[-1] + 0.7)
+    axes.set_xlabel("patients, a fifth of them positive (logarithmic scale)", fontsize=10)
     return figure
 
 
@@ -56,8 +59,8 @@ def clustered() -> Figure:
     )
     by_patient, by_image = numbers_examples.clusters()
     names = ["by patient (this project)", "by image (too narrow)"]
-    _bars(axes, [by_patient], names[:1], BLUE)
-    _bars(axes, [by_image], names[1:], ORANGE, first=1)
+    _bars(axes, [by_patient], names[:1], BLUE, np.array([0.0]))
+    _bars(axes, [by_image], names[1:], ORANGE, np.array([1.0]))
     axes.set_xticks([0, 1], names)
     axes.set_xlim(-0.6, 1.6)
     return figure
@@ -90,16 +93,28 @@ def levels() -> Figure:
 
 
 def _bars(
-    axes: Axes, estimates: list[Estimate], names: list[str], colour: str, first: int = 0
+    axes: Axes,
+    estimates: list[Estimate],
+    names: list[str],
+    colour: str,
+    places: npt.NDArray[np.float64],
 ) -> None:
-    """Draws values with intervals side by side, from position `first` on."""
-    places = np.arange(len(estimates)) + first
+    """Draws values with intervals side by side, at `places` of the x axis."""
     values, low, high = (
         np.array([getattr(of, end) for of in estimates], np.float64)
         for end in ("value", "low", "high")
     )
     axes.errorbar(places, values, [values - low, high - values], fmt="o", color=colour, capsize=5)
     axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+    axes.text(
+        0.99,
+        0.505,
+        "chance",
+        color=GREY,
+        fontsize=9,
+        ha="right",
+        transform=axes.get_yaxis_transform(),
+    )
     axes.set_ylim(0.35, 1.0)
     axes.set_xticks(places, names)
     axes.set_ylabel("AUROC, 95 % interval", fontsize=10)

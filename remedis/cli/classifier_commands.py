@@ -43,8 +43,8 @@ def _add_evaluate(commands: Any) -> None:
     add(
         "--weighting",
         metavar="NAME",
-        help="of the AUROC: images, each with the same weight, or patients, each with the same "
-        "weight that its images share; images (a run: as before)",
+        help="weights in the AUROC: 'images' gives every image of a class the same weight, "
+        "'patients' every patient, divided among the patient's images; images (a run: as before)",
     )
     add(
         "--top-k",

@@ -64,7 +64,7 @@ class ScheduleRecord(TypedDict, total=False):
     Attributes:
       kind: `hyperrule`, `cosine`, `step` or `constant`.
       steps: length of the training, in steps.
-      warmup: steps at the start in which the rate rises from 0.
+      warmup: steps at the start in which the rate rises from a first share to its full value.
       learning_rate: after the warm-up.
       drops: shares of the steps after which the rate falls to a tenth.
       mixup: parameter of the beta distribution of MixUp; 0 without MixUp.
@@ -140,7 +140,7 @@ class _Results(TypedDict, total=False):
       random_weights: whether the model started from weights that were never trained. Its numbers
         then say nothing about pretraining.
       checkpoint: the weights that a run started from, or the model that was evaluated.
-      title: of the report. Evaluations only.
+      title: title of the report. Evaluations only.
       model: folder of the exported classifier. Evaluations of a model on data only.
       task: `multi_label`, one yes or no per label, or `multi_class`, one class per image.
       split: the split that was evaluated; the result has its name. Evaluations only.

@@ -269,7 +269,8 @@ def _provenance(
         origin=SELF_SUPERVISION,
         description=(
             f"Self-supervised by {method}, {steps:,} steps of {settings.training.batch_size} "
-            f"images, on {images:,} unlabelled images of {patients or 'unknown'} patients"
+            f"images, on {images:,} unlabelled images of "
+            f"{format(patients, ',') if patients else 'unknown'} patients"
             f"{', in a rehearsal' if settings.rehearsal else ''}; it started from: "
             f"{network.provenance.description}"
         ),

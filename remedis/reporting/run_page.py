@@ -212,7 +212,7 @@ def _thresholds(evaluated: Mapping[str, Any]) -> Table | None:
         row = [label]
         for kind in KINDS:
             value = chosen[kind].get(label)
-            row.append("none" if value is None else f"{value:.4g}")
+            row.append("none" if value is None else f"{value:#.4g}")
             row += [
                 _interval(evaluated["metrics"][f"{kind}/{rate}"]["labels"][label])
                 for rate in ("sensitivity", "specificity")

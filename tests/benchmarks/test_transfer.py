@@ -66,13 +66,13 @@ def test_both_arms_have_the_same_rates_to_choose_from(benchmark, tmp_path):
     [
         (
             [(0.6, 0.7), (0.5, 0.7), (0.4, 0.55), (0.593, 0.9)],
-            "Intervals of the 4 points against the OOD floor of 0.592: 2 above it, 1 below it, 1 "
-            "on both sides of it.",
+            "Intervals of the 4 points against the OOD floor of 0.592: 2 lie above it, 1 lie below "
+            "it, 1 include it.",
         ),
         (
             [(None, None), (0.592, 0.592)],
-            "Intervals of the 2 points against the OOD floor of 0.592: 1 on both sides of it, 1 "
-            "not estimable.",
+            "Intervals of the 2 points against the OOD floor of 0.592: 1 include it, 1 are not "
+            "estimable.",
         ),
     ],
 )

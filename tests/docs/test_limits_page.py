@@ -58,7 +58,7 @@ def documented(path: str) -> str:
             "turned by 2 degrees | 42.3% | 91.0%",
         ),
         (
-            "cut by 10 % or cut on two sides are not recognised",
+            "cut by 10 % on every side or cut on two sides are not recognised",
             "remedis/data/checks/look_hashes.py",
             "cut by 10 % on every side | 0.0% | 0.0%",
         ),

@@ -78,7 +78,7 @@ def test_the_page_has_numbers_caveats_data_and_weights(finished):
         assert Estimate.from_json(results["metrics"][name]["labels"]["Edema"]).interval in text
     assert "Edema: AUROC (3 positive patients, 5 are needed)." in text
     assert "The probabilities are not calibrated." in text
-    assert f"{results['thresholds']['youden']['Edema']:.4g}" in text
+    assert f"{results['thresholds']['youden']['Edema']:#.4g}" in text
     assert "2 images could not be read and were left out." in text
     assert "2,000" in text
     assert "Leak gate passed" in text

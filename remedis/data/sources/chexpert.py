@@ -15,8 +15,8 @@ patient. Both sizes have the same rows, and the directory may have any name. 223
 64,540 patients in `train.csv`, 191,027 of them frontal; 234 images in `valid.csv`.
 Labels: 14, of which "No Finding" and "Support Devices" are no diseases. A label is 1, 0, -1 if the
 report is uncertain, or empty if the report does not mention the finding. These values stay as they
-are: the policies of `remedis.data.labels` decide what they count as. `any_label` is 0 for a row
-without any of the 14.
+are: the policies of `remedis.data.label_policies` decide what they count as. `any_label` is 0 for a
+row without any of the 14.
 Metadata: patient, study (`patient/study`, since the numbers of studies restart for every patient),
 sex, age, and view: AP, PA, LL or RL if recorded, otherwise "frontal"; "lateral".
 Splits: `valid.csv` is the test split, `train.csv` train; validation is carved out of train by
@@ -31,8 +31,8 @@ Counts:
     | Edema                | 52,246 | 20,726 | 12,984 | 137,458 |
     | Pleural Effusion     | 86,187 | 35,396 | 11,628 |  90,203 |
 
-Get it: after registration and acceptance of its agreement, from Stanford's page of CheXpert
-(stanfordmlgroup.github.io/competitions/chexpert), as `CheXpert-v1.0` or `CheXpert-v1.0-small`.
+Get it: register, accept the agreement, and download `CheXpert-v1.0` or `CheXpert-v1.0-small` from
+Stanford's page of CheXpert (stanfordmlgroup.github.io/competitions/chexpert).
 Citation: Irvin et al., CheXpert, 2019, arXiv 1901.07031.
 Terms: Stanford's agreement, which you accept before the download; no redistribution. Read it there.
 

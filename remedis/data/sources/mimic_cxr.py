@@ -16,7 +16,7 @@ the same images: give one directory.
 Labels: the 14 of CheXpert's labeller, one value per study, which all its images share. A label is
 1, 0, -1 if the report is uncertain, or empty if the report does not mention the finding; the few
 studies without labels have empty ones, and 0 in `any_label`. The policies of
-`remedis.data.labels` decide what these values count as.
+`remedis.data.label_policies` decide what these values count as.
 Metadata: patient, study, and view as recorded. Sex and age are in other files (of MIMIC-IV), and
 unknown here.
 Views: PA and AP are frontal, LATERAL and LL are lateral. Other views (oblique, decubitus, nothing
