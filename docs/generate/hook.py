@@ -36,6 +36,9 @@ GENERATORS = (
 # Blocks of code are no match: they have tags inside.
 _INLINE_CODE = re.compile(r"<code>([^<]*)</code>")
 _OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z]\w*")
+# Such as 0.93 [0.53, 0.99], +0.1 [-0.2, +0.4] and 80 %, outside tags.
+_INTERVAL = r"[+-]?[\d.]+ \[[+-]?[\d.]+, [+-]?[\d.]+\]"
+_NUMBER = re.compile(rf"(?:{_INTERVAL}|\b\d[\d.]* %)(?![^<>]*>)")
 
 
 def generate(names: tuple[str, ...]) -> dict[str, str | bytes]:
@@ -111,7 +114,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Keeps the names of options in running text on one line.
+    """Keeps names of options in running text, intervals and percentages on one line.
 
     Browsers break lines after hyphens, and `--` at the end of a line hides what it belongs to.
     """
@@ -120,7 +123,8 @@ def on_page_content(html: str, **_: Any) -> str:
         text = _OPTION.sub(r'<span class="unbroken">\g<0></span>', code[1])
         return f"<code>{text}</code>"
 
-    return _INLINE_CODE.sub(unbroken, html)
+    html = _INLINE_CODE.sub(unbroken, html)
+    return _NUMBER.sub(r'<span class="unbroken">\g<0></span>', html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:

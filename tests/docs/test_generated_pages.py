@@ -33,6 +33,13 @@ def test_options_in_running_text_stay_on_one_line():
     )
 
 
+@pytest.mark.parametrize("number", ["0.93 [0.53, 0.99]", "+0.1 [-0.2, +0.4]", "-1 [-2, 0]", "80 %"])
+def test_an_interval_and_a_percentage_stay_on_one_line(number):
+    html = '<p>It is {}, <img alt="' + number + '"></p>'
+    page = hook.on_page_content(html.format(number))
+    assert page == html.format(f'<span class="unbroken">{number}</span>')
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
