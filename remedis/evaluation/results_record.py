@@ -146,7 +146,7 @@ class _Results(TypedDict, total=False):
       split: the split that was evaluated; the result has its name. Evaluations only.
       data: the images and labels.
       preprocess: specification of the image operations: `train` and `evaluation` of a run,
-        `evaluation` of an evaluation.
+        `evaluation` of an evaluation. A linear probe embeds training images as they are evaluated.
       schedule: length and learning rate of the training. Absent after a linear probe
         (`method=probe`).
       steps: training steps that were made. Absent after a linear probe.

@@ -227,7 +227,11 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         "checkpoint": start.to_json(),
         "task": settings.model.task,
         "data": {**data.summary, "seen_by_checkpoint": list(warnings)},
-        "preprocess": {"train": train_ops.specification, "evaluation": eval_ops.specification},
+        "preprocess": {
+            # A probe embeds training images as they are evaluated.
+            "train": (eval_ops if settings.method == "probe" else train_ops).specification,
+            "evaluation": eval_ops.specification,
+        },
         **result.summary,
         "calibration": fitted_calibration.to_json(),
         "thresholds": chosen_thresholds.to_json(),

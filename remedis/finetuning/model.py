@@ -111,8 +111,11 @@ def build(
         for name, variable in classifier.named_variables().items()
         if name not in unused
     }
+    probe = settings.method == "probe"
+    if probe:
+        _LOG.log(log_level, "Fitting the head; the backbone does not change.")
     factors = learning_rate_factors.factors_of_trained(
-        settings.optimization.learning_rates, variables, log_level
+        settings.optimization.learning_rates, variables, logging.DEBUG if probe else log_level
     )
     classifier.backbone.freeze(set(variables) - set(factors))
     return TrainableModel(classifier, factors, loaded.provenance)

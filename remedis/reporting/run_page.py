@@ -301,6 +301,10 @@ def _weights(results: Mapping[str, Any]) -> dict[str, str]:
         found["training"] = (
             f"{results['steps']:,} steps; the weights of step {results['best_step']:,} were kept"
         )
-    for stage, text in results.get("preprocess", {}).items():
+    prepared = dict(results.get("preprocess", {}))
+    if results.get("probe") and "evaluation" in prepared:
+        # Older runs name operations that a probe does not use.
+        prepared["train"] = prepared["evaluation"]
+    for stage, text in prepared.items():
         found[f"preprocessing, {stage}"] = text
     return found

@@ -239,7 +239,7 @@ def assert_backbone_is_that_of(export, other):
 
 
 def test_a_probe_is_solved_on_stored_embeddings_and_exported(
-    finished, configured, squares, tmp_path
+    finished, configured, squares, tmp_path, caplog
 ):
     export, store = finished[0] / "export", tmp_path / "store"
     changes = {"checkpoint": str(export), "method": "probe", "embeddings_dir": str(store)}
@@ -248,6 +248,10 @@ def test_a_probe_is_solved_on_stored_embeddings_and_exported(
     assert_backbone_is_that_of(export, run / "export")
     assert results["test"]["mean"]["value"] > 0.9
     assert results["probe"]["converged"]
+    prepared = results["preprocess"]
+    assert prepared["train"] == prepared["evaluation"] != finished[1]["preprocess"]["train"]
+    assert "Fitting the head; the backbone does not change." in caplog.messages
+    assert "Training " not in caplog.text
     assert not (run / "checkpoints").exists()
     # The export computes from pixels the same as the probe from embeddings.
     model = tf.saved_model.load(str(run / "export"))

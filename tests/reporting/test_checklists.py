@@ -398,6 +398,17 @@ def test_the_validation_split_is_no_internal_test(finished, tmp_path):
     assert "This split chose the model" in author
 
 
+def test_a_probe_has_no_augmentation(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    results["probe"] = {"penalties": {NAMES[0]: 1.0}, "converged": True}
+    write_json(folder, results=results)
+    of, records = document.guideline("claim"), cited_records.read(folder)
+    text = document.text(of, records, document.filled(of, records))
+    assert "Training prepares each image by `resize(32)`" in text
+    assert "rotate" not in text
+
+
 def test_missing_subgroups_and_sites_are_for_the_author(old):
     for name, id in (("tripod-ai", "23b"), ("model-facts", "subgroups")):
         state, _, author = answer(old, name, id)

@@ -281,7 +281,9 @@ def seen_before(records: Records) -> Answer:
 def preprocessing(records: Records) -> Answer:
     """Returns the operations on images, in training and in evaluation."""
     found: list[Answer] = []
-    for use, word in (("train", "Training"), ("evaluation", "Evaluation")):
+    # A probe embeds training images as they are evaluated; older runs name others.
+    train = "evaluation" if records.value(RESULTS, "probe") else "train"
+    for use, word in ((train, "Training"), ("evaluation", "Evaluation")):
         spec = records.field(RESULTS, "preprocess", use)
         found.append(say(f"{word} prepares each image by ", spec and spec.code(), "."))
     if isinstance(records.value(RESULTS, "preprocess"), str):

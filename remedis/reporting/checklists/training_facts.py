@@ -164,8 +164,10 @@ def training(records: Records) -> Answer:
         found.append(say("Images are mixed in pairs (MixUp, alpha ", mixup, ")."))
     steps = records.field(RESULTS, "steps")
     found.append(say("The training took ", counted(steps, "step"), "."))
-    spec = records.field(RESULTS, "preprocess", "train")
-    found.append(say("Augmentation: ", spec and spec.code(), "."))
+    # Older runs name operations that a probe does not use.
+    if records.value(CONFIG, "method") != "probe" and not records.value(RESULTS, "probe"):
+        spec = records.field(RESULTS, "preprocess", "train")
+        found.append(say("Augmentation: ", spec and spec.code(), "."))
     found.append(_penalties(records))
     found.append(say("Method of pretraining: ", records.field(RESULTS, "method"), "."))
     return together(found)
