@@ -48,6 +48,7 @@ def width() -> Figure:
     places = np.log2(list(found))
     _bars(axes, list(found.values()), [f"{patients:,}" for patients in found], BLUE, places)
     axes.set_xlim(places[0] - 0.7, places[-1] + 0.7)
+    _chance(axes)
     axes.set_xlabel("patients, a fifth of them positive (logarithmic scale)", fontsize=10)
     return figure
 
@@ -61,6 +62,7 @@ def clustered() -> Figure:
     names = ["by patient (this project)", "by image (too narrow)"]
     _bars(axes, [by_patient], names[:1], BLUE, np.array([0.0]))
     _bars(axes, [by_image], names[1:], ORANGE, np.array([1.0]))
+    _chance(axes)
     axes.set_xticks([0, 1], names)
     axes.set_xlim(-0.6, 1.6)
     return figure
@@ -105,6 +107,13 @@ def _bars(
         for end in ("value", "low", "high")
     )
     axes.errorbar(places, values, [values - low, high - values], fmt="o", color=colour, capsize=5)
+    axes.set_ylim(0.35, 1.0)
+    axes.set_xticks(places, names)
+    axes.set_ylabel("AUROC, 95 % interval", fontsize=10)
+
+
+def _chance(axes: Axes) -> None:
+    """Draws the AUROC of chance as a dashed line with its name."""
     axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.text(
         0.99,
@@ -115,6 +124,3 @@ def _bars(
         ha="right",
         transform=axes.get_yaxis_transform(),
     )
-    axes.set_ylim(0.35, 1.0)
-    axes.set_xticks(places, names)
-    axes.set_ylabel("AUROC, 95 % interval", fontsize=10)

@@ -79,7 +79,7 @@ class Result:
         /ppv, /npv and the same for target_sensitivity if there are thresholds.
       thresholds: thresholds of these metrics.
       task: `multi_label` or `multi_class`.
-      weighting: of the AUROC, `images` or `patients`, as for `evaluate`.
+      weighting: weights in the AUROC, `images` or `patients`, as for `evaluate`.
       images: number of images scored.
       resamples: number of resamples, the same ones for all labels and metrics.
       seed: seed of the resamples.

@@ -283,8 +283,9 @@ def norm_interval(
 
     If x is the truth and e the noise, |x + e| <= |x| + |e|: the value minus the 97.5 % quantile of
     |e| is at most the truth in 97.5 % of samples. The upper end adds the variation of the value
-    itself, to a value that is already biased upwards. So the interval covers at least 95 %, and it
-    contains 0 as often as it should.
+    itself, to a value that is already biased upwards. So the interval covers at least 95 % as
+    far as resamples vary as samples do (`remedis.evaluation.estimates` has what was measured), and
+    it contains 0 as often as it should.
 
     Args:
       value: the norm, not negative.

@@ -158,10 +158,10 @@ class _Results(TypedDict, total=False):
       calibration: the map from logits to probabilities, fitted on validation. Absent in an
         evaluation of a model on data; `choice_notes` name it there.
       thresholds: chosen on validation, as in the result of each split.
-      train: of the training split. No run of this version writes it.
-      validation: of the validation split. It chose the weights, so its numbers look better than
-        they are.
-      test: of the test split: the numbers to report.
+      train: result of the training split. No run of this version writes it.
+      validation: result of the validation split. It chose the weights, so its numbers look better
+        than they are.
+      test: result of the test split: the numbers to report.
     """
 
     random_weights: Required[bool]
@@ -242,7 +242,7 @@ ProbeRow = TypedDict(
 ProbeRow.__doc__ = """The probes of a pretraining at one step.
 
     Attributes:
-      step: of the training; 0 before it.
+      step: training step; 0 before the training.
       probe/linear_auroc: mean AUROC on validation of a logistic regression on the features.
       probe/knn_auroc: mean AUROC on validation of the nearest neighbours of the features.
     """
@@ -252,7 +252,7 @@ class _Pretraining(TypedDict):
     """The result of a pretraining.
 
     Attributes:
-      name: of the export.
+      name: name of the export.
       method: the self-supervised method, such as `simclr`.
       checkpoint: the weights that the training started from.
       data: the images.

@@ -34,8 +34,8 @@ Counts:
     | train_val_list.txt      |  86,524 |
     | test_list.txt           |  25,596 |
 
-Get it: from the NIH Clinical Center's folder (nihcc.app.box.com/v/ChestXray-NIHCC), which also has
-the two lists of the official splits.
+Get it: download it from the NIH Clinical Center's folder (nihcc.app.box.com/v/ChestXray-NIHCC),
+which also has the two lists of the official splits.
 Citation: Wang et al., ChestX-ray8, CVPR 2017, arXiv 1705.02315.
 Terms: NIH Clinical Center, which asks for a link, citation and credit; read them in its folder.
 

@@ -32,8 +32,8 @@ Counts:
     | validation |   2,991 |
     | test       |   5,159 |
 
-Get it: from PhysioNet, "MIMIC-CXR-JPG", DOI 10.13026/jsn5-t979 (version 2.1.0), with credentialed
-access: a course in research with human data, and the agreement.
+Get it: download it from PhysioNet, "MIMIC-CXR-JPG", DOI 10.13026/jsn5-t979 (version 2.1.0). The
+credentialed access needs a course in research with human data, and the agreement.
 Citation: Johnson et al., MIMIC-CXR-JPG, 2019, arXiv 1901.07042.
 Terms: PhysioNet's agreement for credentialed data; read it at the DOI.
 

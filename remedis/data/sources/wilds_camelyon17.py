@@ -24,7 +24,8 @@ Counts:
     | validation    | 1       |  34,904 |
     | test          | 2       |  85,054 |
 
-Get it: from the WILDS benchmark (wilds.stanford.edu), as the data set `camelyon17`, version 1.0.
+Get it: download the data set `camelyon17`, version 1.0, of the WILDS benchmark
+(wilds.stanford.edu).
 Citation: Koh et al., WILDS, 2021, arXiv 2012.07421; Litjens et al., CAMELYON, GigaScience
 7(6):giy065, 2018.
 Terms: CC0 (CAMELYON); read those of WILDS' packing there.
