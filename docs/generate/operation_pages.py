@@ -172,7 +172,7 @@ def recipe(name: str, specification: str) -> list[str]:
     ]
 
 
-INTRODUCTION = """# Preprocessing operations
+INTRODUCTION = """# Image operations
 
 Preprocessing is text: operations in their order, with arguments, separated by bars. A config names
 it in `train_preprocess` and `eval_preprocess`, where `{size}` stands for `config.image_size`.
