@@ -162,7 +162,9 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/pcam": _published(synthetic.write_patch_camelyon),
     "/data/CAMELYON16": _published(synthetic.write_camelyon16),
     "/data/CAMELYON17": _published(synthetic.write_camelyon17),
-    "/data/camelyon17_v1.0": _published(synthetic.write_wilds_camelyon17),
+    "/data/camelyon17_v1.0": _published(
+        synthetic.write_wilds_camelyon17, slides_per_centre=16, patches_per_slide=6
+    ),
     "/data/slides": _published(synthetic.write_camelyon16, slides=4, test_slides=2),
     "/data/tcga": _published(synthetic.write_camelyon16, slides=4, test_slides=2, seed=1),
     "/data/skin": _published(synthetic.write_skin, **_RADIOGRAPHS),
