@@ -141,7 +141,8 @@ def test_build_has_the_flags_of_its_command():
 
     values = flags.FlagValues()
     build_job.JOB.define(values)
+    options = {name.replace("-", "_"): values[name] for name in values}
     parameters = inspect.signature(remedis.build).parameters
-    assert set(parameters) == set(values) - {"all"}
+    assert set(parameters) == set(options) - {"all"}
     for name in ("out", "graph", "any_pixel_range", "overwrite"):
-        assert parameters[name].default == values[name].default
+        assert parameters[name].default == options[name].default
