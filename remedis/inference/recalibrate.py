@@ -7,7 +7,7 @@ same images positive as before, with whatever sensitivity that has at the site.
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from remedis.errors import UserError, counted, unknown_choice
 from remedis.evaluation import calibration, choice_sentences
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.evaluate import evaluate_table
+from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.performance_summary import performance_summary
 from remedis.evaluation.thresholds import KINDS, Thresholds, choose_by_log_odds, origin
 from remedis.inference.exported import ExportedClassifier
@@ -267,7 +268,7 @@ def recalibrate(
         brier = [np.mean((p[known, i] - targets[known, i]) ** 2) for p in (before, after)]
         lines.append(
             f"{label}: scale {fitted.scale[i]:.3f}, offset {fitted.offset[i]:.3f}; Brier score "
-            f"{brier[0]:.4f} -> {brier[1]:.4f} on these cases; {_counts(counts[label])}."
+            f"{brier[0]:.4f} -> {brier[1]:.4f} on these patients; {_counts(counts[label])}."
         )
     lines += filter(None, [choice_sentences.flat_sentence(new_calibration, labels)])
     lines.append(
@@ -276,7 +277,7 @@ def recalibrate(
         else notes[1]
     )
     lines.append(
-        "Numbers on the cases that chose calibration and thresholds look better than they are."
+        "Numbers on the patients who chose calibration and thresholds look better than they are."
         + (
             ""
             if judged
@@ -284,6 +285,8 @@ def recalibrate(
             f"with {spelled('judge_share', 0.5)}."
         )
     )
+    if judged:
+        lines += _judgements(scored.table[judges], judged["after"], labels)
     return Recalibrated(pathlib.Path(out), tuple(lines), **judged)
 
 
@@ -393,5 +396,37 @@ def _judged(
     }
 
 
-def _counts(cases: Mapping[str, Any]) -> str:
-    return f"{cases['positives']:,} positive, {cases['negatives']:,} negative"
+def _judgements(
+    rows: pd.DataFrame, after: Mapping[str, Any], labels: Sequence[str]
+) -> Iterator[str]:
+    """Yields the Brier score that needs no model, and the labels that the model may not rank.
+
+    Args:
+      rows: the images that chose nothing.
+      after: the evaluation of the new classifier on them.
+      labels: names of the labels.
+    """
+    for label in labels:
+        share = rows[f"label/{label}"].mean()  # of the known labels
+        if np.isfinite(share):
+            # The constant p with the lowest Brier score: p (1-p)^2 + (1-p) p^2 = p (1-p).
+            yield (
+                f"{label}: of the images of the other patients, {share:.1%} are positive; this "
+                f"share as the probability of all has a Brier score of {share * (1 - share):.4f}."
+            )
+        area = Estimate.from_json(after["labels"][label])
+        if area.low is not None and area.low <= 0.5:
+            yield (
+                f"{label}: the AUROC of the other patients, {area.interval}, is not above 0.5: the "
+                "scores may not rank images here, and then no calibration helps."
+            )
+
+
+def _counts(patients: Mapping[str, Any]) -> str:
+    """Returns how many patients have images of each class; a patient may have both."""
+    positives, negatives = patients["positives"], patients["negatives"]
+    both = positives + negatives - patients["cases"]
+    return (
+        f"{counted(positives, 'patient')} with a positive image, {negatives:,} with a negative one"
+        + (f", {both:,} of them with both" if both else "")
+    )

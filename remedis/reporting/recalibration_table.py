@@ -11,7 +11,7 @@ from remedis.reporting.results_table import brief, empty
 
 
 def recalibration_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
-    """Returns sensitivity, specificity, Brier score and calibration line of each label.
+    """Returns AUROC, rates, Brier score and calibration line of each label.
 
     Args:
       before: evaluation of the classifier as it was, of `evaluate_table`.
@@ -35,6 +35,10 @@ def recalibration_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> 
         "calibration_intercept": "calibration intercept (0 is best)",
     }
     for label in after["labels"]:
+        areas = [brief(Estimate.from_json(of["labels"][label])) for of in (before, after)]
+        # A temperature of exclusive classes may change the order of the images of one class.
+        same = " (unchanged)" if areas[0] == areas[1] else ""
+        table.add_row(Text(label), f"AUROC{same}", *areas)
         for position, (metric, text) in enumerate(words.items()):
             cells = [
                 brief(Estimate.from_json(of["metrics"][metric]["labels"][label]))
@@ -42,6 +46,5 @@ def recalibration_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> 
                 else "none"
                 for of in (before, after)
             ]
-            name = label if not position else ""
-            table.add_row(Text(name), text, *cells, end_section=position == len(words) - 1)
+            table.add_row("", text, *cells, end_section=position == len(words) - 1)
     return table

@@ -187,6 +187,9 @@ def results_report(
         report.append(Text(nested["note"], style="dim"))
     if results.get("subgroups"):
         report += ["", subgroup_table(results)]
+        for column, labels in results["subgroups"].items():
+            values = labels["mean"] if "mean" in labels else next(iter(labels.values()))
+            report += map(Text, group_reasons(column, values["groups"]))
     report.append(Text(results["note"], style="dim"))
     if random_weights:
         report.append(Text(RANDOM_WEIGHTS, style="bold red"))
@@ -215,6 +218,23 @@ def effective_notes(labels: Mapping[str, Mapping[str, Any]]) -> list[str]:
             images = fields["largest_patient_images"]
             notes.append(f"{name}: {', '.join(uneven)}; one patient has {images} images.")
     return notes
+
+
+def group_reasons(column: str, groups: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns why groups have no AUROC; groups with the same reason share a sentence.
+
+    Args:
+      column: of the subgroups, such as `sex`.
+      groups: name -> metric -> fields of its estimate.
+    """
+    reasons: dict[str, list[str]] = {}
+    for group, metrics in groups.items():
+        if metrics["auroc"]["value"] is None and metrics["auroc"].get("reason"):
+            reasons.setdefault(metrics["auroc"]["reason"], []).append(str(group))
+    return [
+        f"Not estimable for {column} {', '.join(names)}: {reason}."
+        for reason, names in reasons.items()
+    ]
 
 
 def other_means(results: Mapping[str, Any], metrics: Mapping[str, str]) -> list[str]:

@@ -76,6 +76,7 @@ def page(
             target=f"{(evaluated['thresholds'] or {}).get('target', 0):g}",
             plots=plots,
             subgroups=_subgroups(evaluated),
+            subgroup_notes=_subgroup_notes(evaluated),
             counts=_counts(data),
             data_notes=_data_notes(data, evaluated),
             has_receipt=leaks is not None,
@@ -252,6 +253,17 @@ def _subgroups(evaluated: Mapping[str, Any]) -> list[Table]:
         caption = f"By {column}, {label}; sensitivity and specificity at the Youden threshold."
         tables.append(Table(caption, [column, *names, "patients"], rows, "estimates"))
     return tables
+
+
+def _subgroup_notes(evaluated: Mapping[str, Any]) -> list[str]:
+    """Returns why groups of these tables are not estimable."""
+    return [
+        note
+        for column, labels in (evaluated.get("subgroups") or {}).items()
+        for note in results_table.group_reasons(
+            column, labels["mean" if "mean" in labels else next(iter(labels))]["groups"]
+        )
+    ]
 
 
 def _counts(data: Mapping[str, Any]) -> Table:

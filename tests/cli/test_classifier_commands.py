@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -292,7 +293,8 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
     brier = [np.mean((table["score/ill"] - table["label/ill"]) ** 2) for table in tables]
     assert (
         f"ill: scale {calibration['scale'][0]:.3f}, offset {calibration['offset'][0]:.3f}; Brier "
-        f"score {brier[0]:.4f} -> {brier[1]:.4f} on these cases; 20 positive, 20 negative."
+        f"score {brier[0]:.4f} -> {brier[1]:.4f} on these patients; "
+        "20 patients with a positive image, 20 with a negative one."
     ) in printed
     if calibration["scale"][0] > 0:
         moved = json.loads((out / "remedis.json").read_text())["thresholds"]["youden"]["ill"]
@@ -304,6 +306,10 @@ def test_calibrate_writes_an_export_with_the_calibration_inside(
     printed = capsys.readouterr().out
     assert "Thresholds were chosen on " in printed
     assert "sensitivity (target 0.8)" in printed
+    assert re.search(r"ill +AUROC \(unchanged\) +0\.\d\d \[", printed)
+    share = re.search(r"other patients, ([\d.]+)% are positive; .* of (0\.\d+)\.", printed)
+    p = float(share[1]) / 100
+    assert float(share[2]) == pytest.approx(p * (1 - p), abs=1e-3)
     thresholds = json.loads((chosen / "remedis.json").read_text())["thresholds"]
     assert thresholds["target"] == 0.8
     assert thresholds["chosen_on"]["ill"]["positives"] < 20

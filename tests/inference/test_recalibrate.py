@@ -109,6 +109,21 @@ def test_new_thresholds_meet_the_target_where_the_old_ones_call_everything_posit
     assert "Thresholds were chosen on site.csv." in done.lines
     brier = [of["metrics"]["brier"]["mean"]["value"] for of in (done.before, done.after)]
     assert brier[1] < 0.1 < brier[0]
+    share = scored.table.loc[judges, "label/ill"].mean()
+    assert f"{share:.1%} are positive" in done.lines[-1]
+    assert done.lines[-1].endswith(f"has a Brier score of {share * (1 - share):.4f}.")
+
+
+def test_scores_that_do_not_rank_other_patients_are_said(monkeypatch):
+    exported, scored = Exported(monkeypatch), site(4, 100)
+    noise = np.random.default_rng(0).normal(size=len(scored.table))
+    for kind in ("logit", "log_odds"):
+        scored.table[f"{kind}/ill"] = noise
+    scored.table["score/ill"] = expit(noise)
+    judges = recalibrate.judged_rows(scored, split="test")
+    done = recalibrate.recalibrate(exported, scored, "platt", "out", judges=judges, resamples=60)
+    assert done.lines[-1].startswith("ill: the AUROC of the other patients, 0.")
+    assert "is not above 0.5: the scores may not rank images here" in done.lines[-1]
 
 
 def test_kept_thresholds_call_the_same_images(monkeypatch):

@@ -212,6 +212,8 @@ def test_subgroups_show_the_mean_the_gap_and_what_is_not_estimable():
     gap = mean["gaps"]["auroc"]
     assert f"{gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]" in rows["sex: gap"]
     assert "not estimable" in rows["age: 0-19"]
+    reason = results["subgroups"]["age"]["mean"]["groups"]["0-19"]["auroc"]["reason"]
+    assert f"Not estimable for age 0-19: {reason}" in " ".join(text.split())
     assert "mean of the labels estimable in every group" in text
     for labels in results["subgroups"].values():
         for name in labels["mean"]["gaps"]:

@@ -108,8 +108,9 @@ _ITEMS = (
         "14",
         _REFERENCE,
         "How was the reference standard obtained?",
-        (label_facts.labels, label_facts.label_policies),
-        "Define each label: who or what assigned it, from which information, by which rule.",
+        (label_facts.labels,),
+        "Define each label: who or what assigned it, from which information, by which rule. Item "
+        "12 says what uncertain and empty labels count as.",
     ),
     Item(
         "15",
@@ -240,7 +241,8 @@ _ITEMS = (
         "Other information",
         "Where are protocol and technical details?",
         (training_facts.code,),
-        "Say where the protocol can be read, and publish the run's config.json and results.json.",
+        "Say where the protocol can be read. Publish the run's config.json and results.json after "
+        "you have read them: they have names of folders.",
     ),
     Item(
         "43",

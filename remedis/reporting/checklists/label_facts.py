@@ -1,5 +1,7 @@
 """What a run records about its labels: their names, and what uncertain and empty ones count as."""
 
+from collections.abc import Iterable
+
 from remedis.reporting.checklists.answers import Answer, Part, name, say, several, table, together
 from remedis.reporting.checklists.cited_records import (
     CONFIG,
@@ -7,6 +9,7 @@ from remedis.reporting.checklists.cited_records import (
     EXPORT,
     RESULTS,
     SUMMARY,
+    Field,
     Records,
     place,
 )
@@ -17,6 +20,17 @@ _KINDS = {
     "uncertain": "uncertain (-1)",
     "unmentioned": "empty beside others",
     "unlabelled": "empty for every label",
+}
+_SUBJECTS = {
+    "uncertain": "an uncertain label (-1)",
+    "unmentioned": "an empty label beside others",
+    "unlabelled": "an empty label of an image without any",
+}
+_POLICIES = {
+    "ignore": "is left out",
+    "zeros": "counts as negative",
+    "ones": "counts as positive",
+    "keep": "stays uncertain",
 }
 
 
@@ -64,20 +78,11 @@ def _training_policies(records: Records) -> Answer:
     kinds = list(dict.fromkeys(kind for of in policies.values() for kind in of))
     if len({tuple(sorted(of.items())) for of in policies.values()}) == 1:
         first = next(iter(policies))
-        words: list[Part] = [
-            [f"{_KINDS.get(str(policy.keys[-1]), policy.keys[-1])}: ", policy]
-            for policy in records.each(RESULTS, "data", "policies", first)
-        ]
-        return say(
-            "In training, label values other than positive and negative count, for every label, "
-            "as: ",
-            several(words),
-            ".",
-        )
+        return _policies("In training", records.each(RESULTS, "data", "policies", first))
     rows = [
         [
             name(RESULTS, "data", "policies", label),
-            *(records.field(RESULTS, "data", "policies", label, kind) for kind in kinds),
+            *(_POLICIES.get(records.value(RESULTS, "data", "policies", label, k)) for k in kinds),
         ]
         for label in list(policies)[:_MOST_ROWS]
     ]
@@ -85,16 +90,26 @@ def _training_policies(records: Records) -> Answer:
         ["label", *(_KINDS.get(kind, kind) for kind in kinds)],
         rows,
         [place(RESULTS, ("data", "policies"))],
-        "In training, label values other than positive and negative count as this table says.",
+        "What labels other than positive and negative count as in training:",
     )
 
 
 def _evaluation_policies(records: Records) -> Answer:
-    words: list[Part] = [
-        [f"{_KINDS.get(str(policy.keys[-1]), policy.keys[-1])}: ", policy]
-        for policy in records.each(RESULTS, "data", "evaluation_policies")
-    ]
-    return say("Where labels judge a model they count as: ", several(words) if words else None, ".")
+    return _policies("In evaluation", records.each(RESULTS, "data", "evaluation_policies"))
+
+
+def _policies(where: str, policies: Iterable[Field]) -> Answer:
+    """Returns what each kind of label counts as; policies that differ by label stay as they are."""
+    words: list[Part] = []
+    cites = []
+    for policy in policies:
+        kind = _SUBJECTS.get(str(policy.keys[-1]), str(policy.keys[-1]))
+        if policy.value in _POLICIES:
+            words.append(f"{kind} {_POLICIES[policy.value]}")
+            cites.append(policy)
+        else:
+            words.append([f"{kind} counts as: ", policy])
+    return say(f"{where}, ", several(words) if words else None, ".", cites=cites)
 
 
 def _described_policies(records: Records) -> Answer:

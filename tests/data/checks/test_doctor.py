@@ -99,9 +99,20 @@ def test_unreadable_images_are_compared_with_the_limit(bad, limit, severity, sen
 
 def test_copies_in_two_splits_are_a_leak_and_not_listed_as_copies_of_their_split(cohort):
     diagnosis = doctor.diagnose(cohort({"3.png": radiograph(4), "5.png": radiograph(50)}), 5)
-    assert finding(diagnosis, "duplicates").sentence.startswith("1 image repeats another")
+    assert finding(diagnosis, "duplicates").sentence == (
+        "1 image repeats another of the same split: 4.png = 3.png. It counts double: remove it, "
+        "unless that is meant."
+    )
     assert finding(diagnosis, "duplicates").listed == ("4.png",)
     assert "leak" in codes(diagnosis)
+
+
+def test_copies_are_found_also_where_splits_are_wrong(cohort):
+    fractions = {"train": 0.999, "validation": 0.0005, "test": 0.0005}
+    data = cohort({"3.png": radiograph(4)}, split=[None] * PATIENTS)
+    diagnosis = doctor.diagnose(data, 5, fractions)
+    assert "splits" in codes(diagnosis)
+    assert "another of the same split: 4.png = 3.png." in finding(diagnosis, "duplicates").sentence
 
 
 def test_the_clean_cohort_fits_its_checkpoint(cohort):

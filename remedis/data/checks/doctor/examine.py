@@ -95,6 +95,7 @@ def diagnose(
         findings.append(_unreadable(scanned[bad], total, max_bad_images, similar))
     manifest = manifest.without(scanned["path"][bad].tolist())
     scanned = scanned[~bad].reset_index(drop=True)
+    findings += _copies(manifest, scanned.set_index("path")["sha256"])
     tables = counts.of_manifest(manifest) if len(manifest) else {}
     if len(manifest):
         findings += _leaks(manifest, scanned, allow_similar_ids)
@@ -260,24 +261,31 @@ def _leaks(manifest: Manifest, scanned: pd.DataFrame, allow_similar_ids: bool) -
         pairs = [f"{a} ~ {b} ({d} bits)" for n in receipt.near_duplicates for a, b, d in n.pairs]
         sentence = receipt.near_duplicates_sentence()
         findings.append(Finding.from_names(WARNING, "near_duplicates", sentence, pairs))
-    if count := sum(receipt.duplicates.values()):
-        findings.append(
-            Finding.from_names(
-                WARNING,
-                "duplicates",
-                f"{counted(count, 'image repeats', 'images repeat')} another of their split; "
-                "they count double. Remove them, unless that is meant.",
-                _repeated(manifest, by_path["sha256"]),
-            )
-        )
     return findings + [Finding(NOTE, "unchecked", sentence) for sentence in receipt.unchecked]
 
 
-def _repeated(manifest: Manifest, hashes: "pd.Series[str]") -> "pd.Series[str]":
-    """Returns the paths of the images that repeat an earlier one of their split."""
+def _copies(manifest: Manifest, hashes: "pd.Series[str]") -> list[Finding]:
+    """Returns a finding if images repeat an earlier one of the same split, or both have none."""
     content = manifest.table["path"].map(hashes)
-    repeated = manifest.table.assign(sha256=content).duplicated(["split", "sha256"])
-    return manifest.table["path"][repeated & content.notna()]
+    table = manifest.table[["path", "split"]].assign(sha256=content)[content.notna()]
+    repeated = table.duplicated(["split", "sha256"])
+    if not repeated.any():
+        return []
+    first = table.groupby(["split", "sha256"], dropna=False)["path"].transform("first")
+    repeats = table["path"][repeated].tolist()
+    pairs = [f"{a} = {b}" for a, b in zip(repeats, first[repeated], strict=True)]
+    counts_double = (
+        "It counts double: remove it" if len(repeats) == 1 else ("They count double: remove them")
+    )
+    return [
+        Finding.from_names(
+            WARNING,
+            "duplicates",
+            f"{counted(len(repeats), 'image repeats', 'images repeat')} another of the same split: "
+            f"{some(pairs)}. {counts_double}, unless that is meant.",
+            repeats,
+        )
+    ]
 
 
 def _checkpoint(manifest: Manifest, expected: Expectation) -> list[Finding]:
