@@ -21,6 +21,16 @@ class UserError(ValueError):
         return of_a_page(visible(super().__str__()))
 
 
+class UnknownLabel(UserError):
+    """A data set lacks a label.
+
+    Attributes:
+      known: names of the labels that it has.
+    """
+
+    known: tuple[str, ...] = ()
+
+
 class Damaged(UserError):
     """A record or a table of ours cannot be read, or is not of its kind."""
 

@@ -1,6 +1,7 @@
 """Trained classifiers on other data: evaluation and calibration."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from remedis.api import early_checks, labelled_data
 from remedis.api.run_records import Run, load_run
 from remedis.data import sources
 from remedis.data.manifest import Manifest
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UnknownLabel, UserError, quoted, unknown_choice
 from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import TOP_K, check_top_k
 from remedis.inference import exported as exported_classifier
@@ -19,6 +20,8 @@ from remedis.inference.recalibrate import Recalibrated
 from remedis.inference.rescore import Scored
 from remedis.options import label_text, spelled
 from remedis.reporting import run_report
+
+_LOG = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -275,12 +278,39 @@ def _read(
     """Returns the images of a path, by default with all labels of the classifier."""
     if labels is not None:
         exported.check_labels(tuple(labels))
+    wanted = tuple(labels or exported.labels)
     try:
-        return sources.load_with(source, data, labels or exported.labels, options or {})
+        return sources.load_with(source, data, wanted, options or {})
     except UserError as error:
+        if isinstance(error, UnknownLabel) and (named := _in_other_case(wanted, error.known)):
+            return _renamed(sources.load_with(source, data, named, options or {}), wanted)
         if labels is not None:
             raise
         raise UserError(
             f"{error} The model scores {label_text(exported.labels)}; if the data lack some of "
             f"these, name the others: {spelled('labels', ('A', 'B'))}."
         ) from error
+
+
+def _in_other_case(wanted: Sequence[str], known: Sequence[str]) -> tuple[str, ...] | None:
+    """Returns the names of a data set for labels that differ in case at most.
+
+    Args:
+      wanted: labels of a classifier.
+      known: labels of the data set.
+
+    Returns:
+      None if a label is none of the data set's, or several, or another label's name too.
+    """
+    found = [[name for name in known if name.casefold() == of.casefold()] for of in wanted]
+    names = tuple(same[0] for same in found if len(same) == 1)
+    return names if len(set(names)) == len(wanted) else None
+
+
+def _renamed(manifest: Manifest, labels: tuple[str, ...]) -> Manifest:
+    """Returns a manifest whose labels have other names, which the log says."""
+    for name, label in zip(manifest.labels, labels, strict=True):
+        if name != label:
+            _LOG.info(f"The label {quoted(name)} of the data is {quoted(label)} of the model.")
+    names = dict(zip(manifest.labels, labels, strict=True))
+    return dataclasses.replace(manifest, table=manifest.table.rename(columns=names), labels=labels)

@@ -10,7 +10,7 @@ from remedis.data.label_names import CHEXPERT as CHEXPERT
 from remedis.data.label_names import FIVE_CONDITIONS as FIVE_CONDITIONS
 from remedis.data.label_names import MIMIC_CXR as MIMIC_CXR
 from remedis.data.manifest import Manifest, check_labels
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UnknownLabel, UserError, unknown_choice
 from remedis.options import pairs
 
 POLICIES = ("ignore", "zeros", "ones", "keep")
@@ -32,7 +32,9 @@ def choose_labels(labels: Sequence[str] | None, known: Sequence[str]) -> tuple[s
     check_labels(labels)
     for label in labels:
         if label not in known:
-            raise unknown_choice("label", label, known)
+            error = UnknownLabel(*unknown_choice("label", label, known).args)
+            error.known = tuple(known)
+            raise error
     return tuple(labels)
 
 

@@ -37,7 +37,7 @@ def recalibration_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> 
     for label in after["labels"]:
         areas = [brief(Estimate.from_json(of["labels"][label])) for of in (before, after)]
         # A temperature of exclusive classes may change the order of the images of one class.
-        same = " (unchanged)" if areas[0] == areas[1] else ""
+        same = " (unchanged)" if areas[0] == areas[1] != "not estimable" else ""
         table.add_row(Text(label), f"AUROC{same}", *areas)
         for position, (metric, text) in enumerate(words.items()):
             cells = [
