@@ -122,8 +122,8 @@ def test_scores_that_do_not_rank_other_patients_are_said(monkeypatch):
     scored.table["score/ill"] = expit(noise)
     judges = recalibrate.judged_rows(scored, split="test")
     done = recalibrate.recalibrate(exported, scored, "platt", "out", judges=judges, resamples=60)
-    assert done.lines[-1].startswith("ill: the AUROC of the other patients, 0.")
-    assert "is not above 0.5: the scores may not rank images here" in done.lines[-1]
+    assert done.lines[-1].startswith("ill: the interval of the AUROC on the other patients, 0.")
+    assert "is not wholly above 0.5: the scores may not rank images here" in done.lines[-1]
 
 
 def test_kept_thresholds_call_the_same_images(monkeypatch):
