@@ -285,7 +285,7 @@ def recalibrate(
             f"with {spelled('judge_share', 0.5)}."
         )
     )
-    if judged:
+    if judges is not None and judged:
         lines += _judgements(scored.table[judges], judged["after"], labels)
     return Recalibrated(pathlib.Path(out), tuple(lines), **judged)
 
