@@ -417,9 +417,9 @@ def _judgements(
         area = Estimate.from_json(after["labels"][label])
         if area.low is not None and area.low <= 0.5:
             yield (
-                f"{label}: the interval of the AUROC on the other patients, {area.interval}, is not "
-                "wholly above 0.5: the scores may not rank images here, and then no calibration "
-                "helps."
+                f"{label}: the interval of the AUROC on the other patients, {area.interval}, is "
+                "not wholly above 0.5: the scores may not rank images here, and then no "
+                "calibration helps."
             )
 
 
