@@ -206,6 +206,10 @@ class Manifest:
             object.__setattr__(derived, name, value)
         return derived
 
+    def with_known_label(self) -> "Manifest":
+        """Returns the rows of which at least one label is known."""
+        return self.subset(~np.isnan(self.targets()).all(axis=1))
+
     def select(self, split: str) -> "Manifest":
         """Returns the rows of one split; possibly none."""
         if split not in (*SPLITS, ID_VALIDATION):

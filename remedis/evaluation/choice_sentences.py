@@ -14,6 +14,7 @@ from remedis.evaluation.thresholds import KINDS
 from remedis.options import label_text
 
 VALIDATION = "the validation split"
+OF_ITS_RUN = f"{VALIDATION} of the model's own run"  # beside other data, which have splits, too
 METHODS = {"platt": "Platt's method", "temperature": "temperature scaling"}
 
 
@@ -126,6 +127,20 @@ def choice_notes(
 ) -> list[str]:
     """Returns both sentences, for a report."""
     return [calibration_sentence(calibration, labels), thresholds_sentence(chosen, labels)]
+
+
+def of_its_run(
+    calibration: Mapping[str, Any] | None, chosen: Mapping[str, Any] | None, labels: Sequence[str]
+) -> tuple[list[str], dict[str, dict[str, Any]]]:
+    """Returns `choice_notes` and the origins of thresholds, to stand beside results on other data.
+
+    The validation split is named as that of the run that trained the model.
+    """
+    notes = choice_notes(calibration, chosen, labels)
+    origins = {label: _origin(chosen, label) for label in labels} if chosen else {}
+    for origin in origins.values():
+        origin["data"] = OF_ITS_RUN if origin["data"] == VALIDATION else origin["data"]
+    return [note.replace(VALIDATION, OF_ITS_RUN) for note in notes], origins
 
 
 def threshold_data(chosen: Mapping[str, Any], labels: Sequence[str]) -> str:

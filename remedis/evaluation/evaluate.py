@@ -114,6 +114,7 @@ def evaluate(
         images=len(known),
         resamples=resamples,
         seed=seed,
+        labelled_images=int((~np.isnan(known)).any(axis=1).sum()),
     )
 
 

@@ -162,6 +162,7 @@ class _Evaluated(MetricRecord):
     metrics: dict[Name, MetricRecord]
     thresholds: ThresholdsRecord | None
     images: Count
+    labelled_images: NotRequired[Count]
     resamples: Annotated[int, Ge(0), Le(MAX_RESAMPLES)]
     seed: Annotated[int, Ge(0)]
     note: Line

@@ -6,6 +6,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
+from remedis.errors import counted
 from remedis.evaluation.intervals import LEVEL, Estimate, EstimateRecord
 from remedis.evaluation.thresholds import Thresholds
 from remedis.json_records import Line, Name
@@ -61,6 +62,19 @@ class Metric:
         )
 
 
+def images_of_patients(images: int, labelled: int | None, patients: str) -> str:
+    """Returns `93 images of 50 patients`, or `90 of 93 images with a known label, of 49 patients`.
+
+    Args:
+      images: their number.
+      labelled: those of them with a known label; None if it is not recorded.
+      patients: the text of the patients with a known label.
+    """
+    if labelled is None or labelled == images:
+        return f"{counted(images, 'image')} of {patients}"
+    return f"{labelled:,} of {counted(images, 'image')} with a known label, of {patients}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Result:
     """The AUROC of each label and their mean, and further metrics.
@@ -81,6 +95,8 @@ class Result:
       task: `multi_label` or `multi_class`.
       weighting: weights in the AUROC, `images` or `patients`, as for `evaluate`.
       images: number of images scored.
+      labelled_images: those of them with a known label, which the numbers are computed from. None
+        of older versions.
       resamples: number of resamples, the same ones for all labels and metrics.
       seed: seed of the resamples.
     """
@@ -97,6 +113,7 @@ class Result:
     images: int
     resamples: int
     seed: int
+    labelled_images: int | None = None
 
     def __str__(self) -> str:
         lines = [f"{name}: {estimate}" for name, estimate in self.labels.items()]
@@ -114,6 +131,7 @@ class Result:
             "task": self.task,
             "weighting": self.weighting,
             "images": self.images,
+            **({} if self.labelled_images is None else {"labelled_images": self.labelled_images}),
             "resamples": self.resamples,
             "seed": self.seed,
             "note": NOTE if self.thresholds is None else f"{NOTE} {THRESHOLDS}",
@@ -136,4 +154,5 @@ class Result:
             images=fields["images"],
             resamples=fields["resamples"],
             seed=fields["seed"],
+            labelled_images=fields.get("labelled_images"),
         )

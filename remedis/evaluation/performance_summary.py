@@ -25,16 +25,19 @@ def performance_summary(
       source: name of the source, of published data; empty for others.
 
     Returns:
-      `data`, `source`, `images`, `patients`, `note` and `warnings`; `labels`, name -> metric ->
-      estimate, with `auroc` and those of `METRICS` that the evaluation has; `mean`, the same of the
-      mean over the labels that are estimable, whose names are in `averaged`.
+      `data`, `source`, `images`, `labelled_images` (absent in older evaluations), `patients`,
+      `note` and `warnings`; `labels`, name -> metric -> estimate, with `auroc` and those of
+      `METRICS` that the evaluation has; `mean`, the same of the mean over the labels that are
+      estimable, whose names are in `averaged`.
     """
+    labelled = evaluated.get("labelled_images")
     metrics = {name: of for name, of in evaluated["metrics"].items() if name in METRICS}
     metrics = {"auroc": evaluated} | metrics
     return {
         "data": data,
         "source": source,
         "images": evaluated["images"],
+        **({"labelled_images": labelled} if labelled is not None else {}),
         "patients": max(
             (of["patients"] for of in [*evaluated["labels"].values(), evaluated["mean"]]), default=0
         ),

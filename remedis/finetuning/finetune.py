@@ -16,6 +16,7 @@ from remedis.errors import counted
 from remedis.evaluation import calibration, choice_sentences, thresholds
 from remedis.evaluation.estimates import WEIGHTINGS
 from remedis.evaluation.evaluate import check_top_k, evaluate_table
+from remedis.evaluation.evaluation_result import images_of_patients
 from remedis.evaluation.intervals import MAX_RESAMPLES, MIN_RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.performance_summary import performance_summary
@@ -311,12 +312,13 @@ def _provenance(settings: FinetuneSettings, start: Provenance, train: Manifest) 
     """Returns the provenance of the trained model."""
     what = "A linear probe" if settings.method == "probe" else "Fine-tuned"
     rates = settings.optimization.learning_rates
-    ids = train.table["patient_id"]
+    known = train.with_known_label()
+    ids = known.table["patient_id"]
     patients = counted(ids.nunique(), "patient") if ids.notna().all() else "unknown patients"
     return Provenance(
         origin="training",
         description=(
-            f"{what} on {counted(len(train), 'image')} of {patients} "
+            f"{what} on {images_of_patients(len(train), len(known), patients)} "
             f"from {settings.data.source}{f', learning rates {rates}' if rates else ''}."
         ),
         command=invocation.command(),

@@ -374,7 +374,7 @@ def _judged(
         **{f"score/{label}": scores[:, i] for i, label in enumerate(labels)},
         **{f"log_odds/{label}": odds[:, i] for i, label in enumerate(labels)},
     )
-    old_notes = choice_sentences.choice_notes(
+    old_notes, _ = choice_sentences.of_its_run(
         description.calibration, description.thresholds, labels
     )
     return {

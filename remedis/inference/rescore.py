@@ -137,6 +137,12 @@ def evaluate(
     """
     manifest, description = scored.manifest, exported.description
     table = scored.table.assign(split="test")
+    notes, origins = choice_sentences.of_its_run(
+        description.calibration, description.thresholds, manifest.labels
+    )
+    thresholds = exported.thresholds(manifest.labels)
+    if thresholds is not None:
+        thresholds = dataclasses.replace(thresholds, chosen_on=origins)
     results = {
         "title": f"{description.name} on {shared_names.of_absolute(manifest.source)}",
         "random_weights": description.provenance.random,
@@ -157,15 +163,13 @@ def evaluate(
             manifest.labels,
             "test",
             task=_task(description.task, manifest.labels, exported.labels),
-            thresholds=exported.thresholds(manifest.labels),
+            thresholds=thresholds,
             seed=seed,
             resamples=resamples,
             weighting=weighting,
             top_k=top_k,
             label_notes=scored.label_notes,
-            choice_notes=choice_sentences.choice_notes(
-                description.calibration, description.thresholds, manifest.labels
-            ),
+            choice_notes=notes,
         ),
     }
     _write(out, table, results)

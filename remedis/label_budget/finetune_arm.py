@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from remedis import files
-from remedis.errors import counted
+from remedis.evaluation.evaluation_result import images_of_patients
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning import best_candidate, gradient, model
 from remedis.finetuning.data import RunData
@@ -235,6 +235,7 @@ def _train_in_distribution(
 
     zero_shot, pool = predicted("test"), predicted("pool")
     train = data.inside.train
+    known = len(train.with_known_label())
     site = shared_names.base_name(study.id.name)  # by default the end of the path of its data
     save_classifier.save(
         result.classifier,
@@ -242,7 +243,7 @@ def _train_in_distribution(
         name=name,
         provenance=Provenance(
             origin="training",
-            description=f"Fine-tuned on {counted(len(train), 'image')} of {site}.",
+            description=f"Fine-tuned on {images_of_patients(len(train), known, site)}.",
             details={
                 "labels": list(base.data.labels),
                 "method": "finetune",

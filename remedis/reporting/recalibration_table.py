@@ -6,6 +6,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from remedis.errors import counted
+from remedis.evaluation.evaluation_result import images_of_patients
 from remedis.evaluation.intervals import Estimate
 from remedis.reporting.results_table import brief, empty
 
@@ -17,10 +19,9 @@ def recalibration_table(before: Mapping[str, Any], after: Mapping[str, Any]) -> 
       before: evaluation of the classifier as it was, of `evaluate_table`.
       after: evaluation of the calibrated one, on the same images.
     """
-    patients = after["mean"]["patients"]
-    table = empty(
-        f"On {after['images']:,} images of {patients:,} other patients [95 % interval]", "label"
-    )
+    patients = counted(after["mean"]["patients"], "other patient")
+    behind = images_of_patients(after["images"], after.get("labelled_images"), patients)
+    table = empty(f"On {behind} [95 % interval]", "label")
     table.add_column("metric", no_wrap=True)
     table.add_column("before", no_wrap=True)
     table.add_column("after", no_wrap=True)

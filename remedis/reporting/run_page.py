@@ -51,6 +51,12 @@ def page(
     split = results.get("split", "test")
     evaluated = results[split]
     data = results.get("data", {})
+    tested = f"the {split} split"
+    if results.get("model") and data.get("source"):
+        # All images of the data were scored, whatever split they are assigned to.
+        tested = shared_names.of_absolute(data["source"])
+    labelled = evaluated.get("labelled_images", evaluated["images"])
+    known = "" if labelled == evaluated["images"] else f", {labelled:,} with a known label"
     seen = [*data.get("seen_by_checkpoint", ()), data.get("warning", "")]
     warnings = [
         *([f"{RANDOM_WEIGHTS}."] if results["random_weights"] else []),
@@ -62,11 +68,11 @@ def page(
         .render(
             red=RED,
             research_use=RESEARCH_USE,
-            title=results.get("title") or f"{name}: results on the {split} split",
-            what=f"{evaluated['images']:,} images of the {split} split. Brackets hold 95 % "
+            title=results.get("title") or f"{name}: results on {tested}",
+            what=f"{counted(evaluated['images'], 'image')} of {tested}{known}. Brackets hold 95 % "
             "intervals, which count patients, not images.",
             warnings=warnings,
-            headline=_headline(evaluated, split),
+            headline=_headline(evaluated, tested),
             performance=_performance(evaluated),
             performance_notes=_performance_notes(results, evaluated),
             calibration=_calibration(evaluated),
@@ -97,7 +103,7 @@ def _in_words(fields: Mapping[str, Any]) -> str:
     return f"{of.value:.3f} (95 % interval {of.low:.3f} to {of.high:.3f})"
 
 
-def _headline(evaluated: Mapping[str, Any], split: str) -> list[str]:
+def _headline(evaluated: Mapping[str, Any], tested: str) -> list[str]:
     """Returns the answer in sentences: AUROC, and what the thresholds achieve."""
     labels = list(evaluated["labels"])
     alone = len(labels) == 1
@@ -105,9 +111,9 @@ def _headline(evaluated: Mapping[str, Any], split: str) -> list[str]:
     what = f"The AUROC of {labels[0]}" if alone else "The mean AUROC"
     of_labels = "" if alone else f" of {len(evaluated['averaged'])} of {len(labels)} labels"
     if mean["value"] is None:
-        return [f"{what} is not estimable on the {split} split: {mean.get('reason') or 'no data'}."]
+        return [f"{what} is not estimable on {tested}: {mean.get('reason') or 'no data'}."]
     sentences = [
-        f"{what}{of_labels} on the {split} split is {_in_words(mean)}, from {mean['patients']:,} "
+        f"{what}{of_labels} on {tested} is {_in_words(mean)}, from {mean['patients']:,} "
         f"patients, {mean['positives']:,} of them positive."
     ]
     for kind, word in _KINDS.items():

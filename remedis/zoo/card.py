@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from remedis.errors import counted
 from remedis.evaluation.choice_sentences import calibration_sentence, fits, thresholds_sentence
+from remedis.evaluation.evaluation_result import images_of_patients
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import KINDS
 from remedis.models.architectures import Architecture
@@ -229,10 +231,12 @@ def _performance(description: dict[str, Any]) -> str:
         for label, of in measured["labels"].items()
         if of["auroc"].get("reason")
     ]
+    patients = counted(measured["patients"], "patient")
+    labelled = measured.get("labelled_images")
+    behind = images_of_patients(measured["images"], labelled, patients)
     lines = [
-        f"On {markdown_text.text(measured['data'])}: {measured['images']:,} images of "
-        f"{measured['patients']:,} patients, with 95 % intervals by patient. The patient "
-        "numbers of a row are those with a known and with a positive label.",
+        f"On {markdown_text.text(measured['data'])}: {behind}, with 95 % intervals by patient. The "
+        "patient numbers of a row are those with a known and with a positive label.",
         "",
         row("label", *columns.values(), "patients", "positive"),
         row("---", *("---:" for _ in columns), "---:", "---:"),

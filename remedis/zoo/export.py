@@ -56,8 +56,9 @@ class _Performance(TypedDict):
     Attributes:
       data: name of the data.
       source: name of the data source, of published data; empty for others.
-      images: number of images.
-      patients: number of patients.
+      images: number of images scored.
+      labelled_images: those of them with a known label.
+      patients: number of patients with a known label.
       note: a sentence on what the intervals contain.
       warnings: sentences for whoever quotes the numbers.
       labels: label -> metric -> number.
@@ -68,6 +69,7 @@ class _Performance(TypedDict):
     data: Line
     source: NotRequired[Line]
     images: Count
+    labelled_images: NotRequired[Count]
     patients: Count
     note: Line
     warnings: list[Line]

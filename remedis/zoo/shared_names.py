@@ -1,5 +1,8 @@
 """Names for files that leave the machine: the last part of a path, and no folder above it.
 
+A table `manifest.csv` is named with its own folder, `klinik/manifest.csv`: by its last part alone,
+the data of two hospitals would have one name.
+
 The folders of a path name users, hospitals, projects and sometimes patients. An export holds base
 names; `environment.json` of the run that wrote it has the command in full. A page of results keeps
 relative paths, with which its command can be run again.
@@ -23,19 +26,32 @@ _HOME = re.compile(r"(?:[A-Za-z]:)?[/\\](?:home|Users)[/\\][^/\\]+[/\\]?|/root",
 # A call of the public API, as `remedis.invocation` writes it: texts and names of types.
 _TEXT = r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\""""
 _CALL = re.compile(rf"remedis\.\w+\((?:(?:{_TEXT}|\w+)(?:, (?!\))|(?=\))))*\)")
+_TABLE = "manifest.csv"  # the usual name of a table, which says nothing
 # Words before a path, such as `csv=`, `bit:` or `keras:DenseNet121:`.
 _PREFIX = re.compile(r"[(\"'\s]*(?:[\w.-]+[=:])*")
 
 
 def base_name(path: str) -> str:
-    """Returns the last part of a path, `~` for the folder of a user; other text as it is."""
+    """Returns the last part of a path, `~` for the folder of a user; other text as it is.
+
+    `manifest.csv` keeps the name of its folder, unless that is the folder of a user.
+    """
     if not _SEPARATOR.search(path):
         return path
-    own = os.path.abspath(os.path.expanduser("~"))
-    if os.path.abspath(path) == own or _HOME.fullmatch(os.path.normpath(path)):
+    if _is_home(path):
         return "~"
     parts = [part for part in _SEPARATOR.split(path) if part]
+    if parts[-1:] == [_TABLE] and len(parts) > 1:
+        folder = parts[-2]
+        nameless = not folder.strip(".") or folder.startswith("~") or folder.endswith(":")
+        if not nameless and not _is_home(path[: path.rindex(_TABLE)]):
+            return f"{folder}/{_TABLE}"
     return parts[-1] if parts else path
+
+
+def _is_home(path: str) -> bool:
+    own = os.path.abspath(os.path.expanduser("~"))
+    return os.path.abspath(path) == own or bool(_HOME.fullmatch(os.path.normpath(path)))
 
 
 def of_absolute(path: str) -> str:

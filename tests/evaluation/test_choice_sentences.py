@@ -160,3 +160,16 @@ def test_an_evaluation_carries_the_sentences_and_prints_no_empty_table(split):
     text = " ".join(stream.getvalue().split())
     assert all(note in text for note in notes)
     assert "At thresholds" not in text
+
+
+def test_beside_other_data_the_validation_split_is_that_of_the_models_run():
+    calibration = {"method": "platt", "scale": [1.0], "offset": [0.0]}
+    chosen = {"youden": {"a": 0.5}, "target_sensitivity": {"a": 0.4}, "target": 0.9}
+    notes, origins = choice_sentences.of_its_run(calibration, chosen, ["a"])
+    ends = "on the validation split of the model's own run."
+    assert len(notes) == 2
+    assert all(note.endswith(ends) for note in notes)
+    assert origins == {"a": {"data": "the validation split of the model's own run"}}
+    chosen["chosen_on"] = {"a": {"data": "site.csv", "cases": 3}}
+    _, origins = choice_sentences.of_its_run(calibration, chosen, ["a"])
+    assert origins == chosen["chosen_on"]

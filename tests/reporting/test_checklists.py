@@ -409,6 +409,19 @@ def test_a_probe_has_no_augmentation(finished, tmp_path):
     assert "rotate" not in text
 
 
+def test_images_without_a_known_label_are_not_behind_the_numbers(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    results = json.loads((folder / "results.json").read_text())
+    images = results["test"]["images"]
+    results["test"]["labelled_images"] = images - 3
+    write_json(folder, results=results)
+    (folder / "export").rename(tmp_path / "old")
+    write_description(folder / "export", results)
+    for of, id in ((folder, "32"), (folder, "37"), (folder / "export", "37")):
+        assert f"{images - 3} of them with a known label" in answer(of, "claim", id)[1]
+        assert "with a known label" not in answer(finished, "claim", id)[1]
+
+
 def test_missing_subgroups_and_sites_are_for_the_author(old):
     for name, id in (("tripod-ai", "23b"), ("model-facts", "subgroups")):
         state, _, author = answer(old, name, id)

@@ -72,6 +72,30 @@ def test_the_whole_lineage_is_shared():
     assert last.shared().command is None
 
 
+@pytest.mark.parametrize(
+    ("path", "shared"),
+    [
+        ("/data/alice/klinik/manifest.csv", "klinik/manifest.csv"),
+        ("klinik/manifest.csv", "klinik/manifest.csv"),
+        (r"C:\data\klinik\manifest.csv", "klinik/manifest.csv"),
+        ("/home/alice/manifest.csv", "manifest.csv"),
+        (r"C:\Users\alice\manifest.csv", "manifest.csv"),
+        (r"C:\manifest.csv", "manifest.csv"),
+        ("~/manifest.csv", "manifest.csv"),
+        ("~alice/manifest.csv", "manifest.csv"),
+        ("../manifest.csv", "manifest.csv"),
+        ("/manifest.csv", "manifest.csv"),
+        ("/data/klinik/table.csv", "table.csv"),
+    ],
+)
+def test_a_manifest_is_named_with_its_folder(path, shared):
+    assert shared_names.base_name(path) == shared
+    assert shared_names.base_name(shared) == shared
+    command = shared_names.command(shlex.join([f"--config.data_dir={path}"]))
+    # The drive of Windows stays before a name in a command.
+    assert command.replace("C:", "").strip("'") == f"--config.data_dir={shared}"
+
+
 def test_data_are_named_without_their_folders():
     label = {"data": "/home/alice/manifest.csv", "cases": 3}
     chosen = {"youden": {"data": 0.3}, "chosen_on": {"data": label, "x/y": label}}

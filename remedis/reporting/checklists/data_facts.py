@@ -16,6 +16,7 @@ from remedis.reporting.checklists.answers import (
 from remedis.reporting.checklists.cited_records import (
     CONFIG,
     DESCRIPTION,
+    EXPORT,
     LEAKS,
     RESULTS,
     SUMMARY,
@@ -74,6 +75,27 @@ def _pretraining_sources(records: Records) -> Answer:
         several(given) if given else None,
         ".",
     )
+
+
+def with_known_label(records: Records) -> list[Part]:
+    """Returns how many of the evaluated images have a known label, unless all have."""
+    of_export = records.kind == EXPORT
+    at = (DESCRIPTION, "performance") if of_export else (RESULTS, records.split)
+    images, labelled = (records.field(*at, key) for key in ("images", "labelled_images"))
+    if images is None or labelled is None or labelled.value == images.value:
+        return []
+    return [", ", labelled, " of them with a known label"]
+
+
+def tested_place(records: Records) -> list[Part]:
+    """Returns the name of the evaluated split, or of the data that an exported model is scored on.
+
+    All images of the latter are evaluated, whatever split they are assigned to.
+    """
+    data = records.field(RESULTS, "data", "source")
+    if records.value(RESULTS, "model") and data:
+        return [data.base_name()]
+    return ["the ", name(RESULTS, records.split), " split"]
 
 
 def counts(records: Records) -> Answer:

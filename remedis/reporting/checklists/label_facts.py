@@ -13,6 +13,7 @@ from remedis.reporting.checklists.cited_records import (
     Records,
     place,
 )
+from remedis.reporting.checklists.data_facts import tested_place
 
 _MOST_ROWS = 40  # of a table in the document; the file has all
 # What a label value counts as, in the words of `remedis.data.label_policies`.
@@ -58,7 +59,7 @@ def label_policies(records: Records) -> Answer:
     """Returns what uncertain and missing labels count as, in training and in evaluation."""
     found = [_training_policies(records), _evaluation_policies(records)]
     found += [
-        say("On the ", name(RESULTS, records.split), " split: ", note)
+        say("On ", *tested_place(records), ": ", note)
         for note in records.each(RESULTS, records.split, "label_notes")
     ]
     for side in ("id", "ood"):

@@ -107,12 +107,14 @@ def _tested_on(records: Records) -> Answer:
     """Returns on what the numbers below are, and every warning about them."""
     if records.kind == EXPORT:
         data = records.field(DESCRIPTION, "performance", "data")
+        known = data_facts.with_known_label(records)
         found = say(
             "Numbers with their 95 % intervals, on ",
             data,
             ": ",
             counted(records.field(DESCRIPTION, "performance", "images"), "image"),
-            " of ",
+            *known,
+            ", of " if known else " of ",
             counted(records.field(DESCRIPTION, "performance", "patients"), "patient"),
             ".",
         )
@@ -121,9 +123,10 @@ def _tested_on(records: Records) -> Answer:
         found = say(
             "Numbers with their 95 % intervals, on ",
             counted(records.field(RESULTS, records.split, "images"), "image"),
-            " of the ",
-            name(RESULTS, records.split),
-            " split.",
+            " of ",
+            *data_facts.tested_place(records),
+            *data_facts.with_known_label(records),
+            ".",
         )
         warnings = list(records.each(RESULTS, records.split, "warnings"))
     found = together([found, *(say("WARNING: ", warning) for warning in warnings)])

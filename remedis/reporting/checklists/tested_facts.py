@@ -18,6 +18,7 @@ from remedis.reporting.checklists.cited_records import (
     Records,
     shown,
 )
+from remedis.reporting.checklists.data_facts import tested_place
 
 _MOST_ROWS = 40  # of a table in the document; the file has all
 _GROUPS = ("sex", "view", "site")
@@ -172,10 +173,10 @@ def test_size_alone(records: Records) -> Answer:
     """Returns the number of test patients and of positive ones."""
     keys = (records.split, "mean")
     return say(
-        "The ",
-        name(RESULTS, records.split),
-        " split has ",
+        "Tested are ",
         counted(records.field(RESULTS, *keys, "patients"), "patient"),
+        " of ",
+        *tested_place(records),
         " with a known label, ",
         records.field(RESULTS, *keys, "positives"),
         " of them positive for at least one.",

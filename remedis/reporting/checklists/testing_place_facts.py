@@ -38,6 +38,7 @@ def internal(records: Records) -> Answer:
         name(RESULTS, records.split),
         " split of the data that it was trained on: ",
         counted(records.field(RESULTS, records.split, "images"), "image"),
+        *data_facts.with_known_label(records),
         ".",
     )
     if records.split != "test":
@@ -58,6 +59,7 @@ def external(records: Records) -> Answer:
             data and data.base_name(),
             ": ",
             counted(records.field(RESULTS, records.split, "images"), "image"),
+            *data_facts.with_known_label(records),
             ".",
         ) + write(
             "State whether these data are of another place than the training data, and how they "
