@@ -384,7 +384,6 @@ def test_a_written_description_and_its_card_hold_base_names():
     written = json.dumps(shared.to_json()) + text(shared)
     assert "alice" not in written
     # A manifest alone keeps the name of its folder.
-    assert "data/" not in written
     assert "site" not in written.replace("site/manifest.csv", "")
     assert "remedis finetune --config.data_dir=b --workdir=r" in written
     assert "manifest.csv" in written
