@@ -154,6 +154,18 @@ def _published(write: Callable[..., pathlib.Path], **options: object) -> Callabl
     return write_to
 
 
+def slides(seed: int) -> Callable[[pathlib.Path], None]:
+    """Returns a function that writes a folder of slides with the table of their patients."""
+
+    def write(folder: pathlib.Path) -> None:
+        _published(synthetic.write_camelyon16, slides=4, test_slides=2, seed=seed)(folder)
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.tif"))
+        rows = {"slide": names, "patient_id": [f"p{i}" for i in range(len(names))]}
+        pd.DataFrame(rows).to_csv(folder / "slides.csv", index=False)
+
+    return write
+
+
 _RADIOGRAPHS = {"image_size": SIZE}
 PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/CheXpert-v1.0-small": _published(synthetic.write_chexpert, **_RADIOGRAPHS),
@@ -165,8 +177,8 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/camelyon17_v1.0": _published(
         synthetic.write_wilds_camelyon17, slides_per_centre=16, patches_per_slide=6
     ),
-    "/data/slides": _published(synthetic.write_camelyon16, slides=4, test_slides=2),
-    "/data/tcga": _published(synthetic.write_camelyon16, slides=4, test_slides=2, seed=1),
+    "/data/slides": slides(0),
+    "/data/tcga": slides(1),
     "/data/skin": _published(synthetic.write_skin, **_RADIOGRAPHS),
     "/data/skin_there": _published(synthetic.write_skin, seed=1, **_RADIOGRAPHS),
     "/data/skin_here": _published(
