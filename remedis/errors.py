@@ -13,8 +13,8 @@ class UserError(ValueError):
     """A mistake that the user can correct.
 
     The message is one sentence or two: the fault, its place (file, row, key), the expectation and
-    the next step. Commands print it without a traceback. Names in it are visible (`visible_text`),
-    also where a notebook shows it, and the middle of a very long one is left out (`of_a_page`).
+    the next step. Commands print it without a traceback. Control characters in a name are written
+    out, and the middle of a very long message is left out.
     """
 
     def __str__(self) -> str:

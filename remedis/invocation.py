@@ -11,7 +11,17 @@ _call = ""
 
 def command() -> str:
     """Returns the command line of this process, or the call that `called` names."""
-    return _call or shlex.join(sys.argv)
+    return _call or shlex.join([_program(sys.argv[0]), *sys.argv[1:]])
+
+
+def _program(path: str) -> str:
+    """Returns the name to start a program by; `python -m remedis.cli` has the path of a module."""
+    own = os.path.dirname(os.path.abspath(__file__))
+    return "remedis" if path in (_main(own), _main(os.path.join(own, "cli"))) else path
+
+
+def _main(package: str) -> str:
+    return os.path.join(package, "__main__.py")
 
 
 @contextlib.contextmanager

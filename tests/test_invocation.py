@@ -20,3 +20,11 @@ def test_records_name_the_command_line_or_the_call(monkeypatch):
     with pytest.raises(KeyError), invocation.called("embed"):
         raise KeyError
     assert invocation.command() == line
+
+
+def test_a_module_that_python_runs_is_named_as_the_command(monkeypatch):
+    main = pathlib.Path(invocation.__file__).with_name("cli") / "__main__.py"
+    monkeypatch.setattr(sys, "argv", [str(main), "build", "--all"])
+    assert invocation.command() == "remedis build --all"
+    monkeypatch.setattr(sys, "argv", ["finetune/finetune.py", "--workdir=a"])
+    assert invocation.command() == "finetune/finetune.py --workdir=a"

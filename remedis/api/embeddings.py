@@ -1,6 +1,7 @@
 """Embeddings of images by any checkpoint, and their table."""
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from remedis.specifications import piped
 
 
 def embed(
-    checkpoint: files.Path,
+    checkpoint: str | os.PathLike[str],
     data: Manifest | files.Path,
     *,
     labels: Sequence[str] | None = None,

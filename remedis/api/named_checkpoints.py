@@ -1,5 +1,6 @@
 """Checkpoints: the published ones by name, the building of folders, facts on any of them."""
 
+import os
 import pathlib
 from typing import Any
 
@@ -21,7 +22,7 @@ def list_models() -> list[str]:
     return list(names.NAMES)
 
 
-def describe(name_or_folder: files.Path) -> dict[str, Any]:
+def describe(name_or_folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Returns what is known about a checkpoint or a run, as `remedis info` prints it.
 
     Args:
@@ -40,7 +41,7 @@ def describe(name_or_folder: files.Path) -> dict[str, Any]:
 
 def build(
     model: str,
-    weights: files.Path,
+    weights: str | os.PathLike[str],
     out: files.Path = "saved_models",
     *,
     graph: str = "ours",

@@ -19,7 +19,13 @@ from remedis.evaluation.evaluation_result import Result
 from remedis.evaluation.intervals import Estimate
 from remedis.label_budget import summary_record
 from remedis.reporting import pretraining_report, report_text, results_table, run_info
-from remedis.reporting.label_budget_report import answer_sentences, lay_summary, old_summaries
+from remedis.reporting.label_budget_report import (
+    answer_sentences,
+    estimate_tables,
+    lay_summary,
+    old_summaries,
+    placebo,
+)
 from remedis.reporting.notes import RESEARCH_USE
 from remedis.training.run_directory import read_metrics
 
@@ -90,7 +96,8 @@ class Run:
         Returns:
           Of a classifier: metric, label (`mean` for the mean over labels), value, low and high
           (95 % interval), patients, positives, and the reason if a number is not estimable, whose
-          value is then missing. Of a pretraining: the AUROC of the probes on validation, by step.
+          value is then missing. Of a pretraining: the AUROC of the probes on validation, by step;
+          empty if its config has no labelled data to probe with (`config.probe.source`).
         """
         if self._pretraining:
             return pd.DataFrame(self.results["probe"])
@@ -156,12 +163,23 @@ class Study:
         return page if page.is_file() else None
 
     def answers(self) -> list[str]:
-        """Returns what makes the numbers provisional, then the answers, as the report says them."""
+        """Returns the warnings of the report, and its section "Answer".
+
+        Warnings say what makes the numbers provisional. Behind them stand one line per mode, with
+        its placebo, the primary comparison if the config states one, and that this is research
+        software.
+        """
         study = old_summaries.completed(self.summary)
         sentences = list(lay_summary.warnings(study))
-        for mode, answers in answer_sentences.paragraphs(study).items():
-            sentences.append(f"{mode}: {' '.join(answers)}")
-        return [*(sentences or [answer_sentences.NO_ANSWER]), RESEARCH_USE]
+        paragraphs, placebos = answer_sentences.paragraphs(study), placebo.sentences(study)
+        for mode, answers in paragraphs.items():
+            beside = [placebos[mode]] if mode in placebos else []
+            sentences.append(f"{mode}: {' '.join([*answers, *beside])}")
+        if not paragraphs:
+            sentences.append(answer_sentences.NO_ANSWER)
+        if study["primary"] is not None:
+            sentences.append(estimate_tables.primary_sentence(study))
+        return [*sentences, RESEARCH_USE]
 
     def __repr__(self) -> str:
         return f"<Study {self.folder}: arms {', '.join(self.summary['arms'])}>"

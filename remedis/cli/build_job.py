@@ -7,13 +7,12 @@ remedis build --all --weights=random:0     # for rehearsal; the folder's record 
 """
 
 import logging
-import shlex
-import sys
 import time
 from collections.abc import Sequence
 
 from absl import flags
 
+from remedis import invocation
 from remedis.api import early_checks
 from remedis.cli import jobs
 from remedis.errors import UserError
@@ -65,6 +64,9 @@ def _run(values: flags.FlagValues) -> None:
     # Imported late, so that a wrong flag is reported at once.
     from remedis.zoo import builder, checkpoint, pixel_range
 
+    for name in models:
+        builder.check(name, values.weights)
+
     sizes = [Architecture.parse(names.parse(name).architecture).parameters(True) for name in models]
     begin = time.monotonic()
     any_range = values["any-pixel-range"].value
@@ -76,7 +78,7 @@ def _run(values: flags.FlagValues) -> None:
                 name,
                 values.weights,
                 values.out,
-                command=shlex.join(sys.argv),
+                command=invocation.command(),
                 keep_graph=values.graph == "release",
                 pixel_range=pixel_range.ANY if any_range else pixel_range.CHECKED,
                 overwrite=values.overwrite,
@@ -84,10 +86,10 @@ def _run(values: flags.FlagValues) -> None:
             seconds = time.monotonic() - start
             description = checkpoint.describe(folder)
             assert description is not None
-            _LOG.info(f"{folder}: {description.provenance.description} ({seconds:.0f} s)")
             # By parameters: the largest model takes many times as long as the smallest.
             expected = (time.monotonic() - begin) * sum(sizes[done:]) / sum(sizes[:done])
             report(done, "models", f"about {duration(expected)} left")
+            _LOG.info(f"{folder}: {description.provenance.description} ({seconds:.0f} s)")
 
 
 JOB = jobs.Job(__doc__, _define, _run, configured=False)

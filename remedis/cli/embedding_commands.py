@@ -107,9 +107,11 @@ def _embed(parsed: argparse.Namespace) -> int:
         out=parsed.out,
     )
     images, channels = embedded.rows.shape
+    different = embedded.scanned["sha256"].nunique()
+    copies = f" ({different:,} different)" if different < images else ""
     _LOG.info(
-        f"{os.fspath(parsed.out)}: embeddings of {counted(images, 'image')}, {channels:,} numbers "
-        "each."
+        f"{os.fspath(parsed.out)}: embeddings of {counted(images, 'image')}{copies}, {channels:,} "
+        "numbers each."
     )
     if embedded.provenance.random:
         print(RANDOM_WEIGHTS)

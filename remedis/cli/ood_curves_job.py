@@ -8,14 +8,13 @@ machines that see one directory, share the work by `--shard=1/4`, `--shard=2/4`,
 done, the command without it merges their results.
 """
 
-import logging
-from collections.abc import Sequence
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
 
 from absl import flags
 
 from remedis.cli import jobs
-
-_LOG = logging.getLogger(__name__)
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -41,7 +40,25 @@ def _run(values: flags.FlagValues) -> None:
         return
     prepare_process()
     if label_budget.run(values.config, values.workdir, shard):
-        _LOG.info(f"Report: {label_budget_report.write(values.workdir)}")
+        report = label_budget_report.write(values.workdir)
+        print(*_answers(values.workdir), f"Report: {report}", sep="\n")
+
+
+def _answers(workdir: str) -> Iterator[str]:
+    """Yields the answers of a finished study; those of several sets with the name of each."""
+    from remedis.api.run_records import load_study
+    from remedis.label_budget import summary_record
+
+    folder = pathlib.Path(workdir)
+    if not os.path.lexists(folder / summary_record.SETS):
+        yield from load_study(folder).answers()
+        return
+    *sets, last = summary_record.read_sets(folder)["sets"]
+    for one in sets:
+        yield f"Out-of-distribution set {one['name']}:"
+        yield from load_study(folder / one["directory"]).answers()[:-1]  # the last is for all
+    yield f"Out-of-distribution set {last['name']}:"
+    yield from load_study(folder / last["directory"]).answers()
 
 
 JOB = jobs.Job(__doc__, _define, _run)

@@ -42,7 +42,7 @@ class Recalibrated:
       folder: the new export.
       lines: that report it.
       before: the evaluation of the classifier as it was, on images that chose nothing; None without
-        such images. As of `evaluate_table`.
+        such images. Its keys are those of an evaluation in `results.json`.
       after: the evaluation of the new classifier on the same images.
     """
 

@@ -187,7 +187,5 @@ def time_left(
     unknown = [mode for mode, seconds in expected.items() if None in seconds]
     total = sum(sum(filter(None, s)) for mode, s in expected.items() if mode not in unknown)
     sentences = [] if len(unknown) == len(expected) else [f"about {duration(total)}"]
-    sentences += [
-        f"for {mode} no time can be told before its first cells are finished" for mode in unknown
-    ]
+    sentences += [f"for {mode} the time is known after the first cells" for mode in unknown]
     return "; ".join(sentences)

@@ -71,13 +71,13 @@ class Architecture:
         """
         match = re.fullmatch(_NAME, name)
         if match is None:
-            raise unknown_choice("architecture", name, BIT_NAMES)
+            raise _unknown(name)
         depth = match[1]
         if "-" in depth:
             a, b, c, d = map(int, depth.split("-"))
             return cls((a, b, c, d), float(match[2]))
         if int(depth) not in UNITS_OF_DEPTH:
-            raise unknown_choice("architecture", name, BIT_NAMES)
+            raise _unknown(name)
         return cls(UNITS_OF_DEPTH[int(depth)], float(match[2]))
 
     @property
@@ -140,6 +140,11 @@ class Architecture:
     def parameters(self, final_norm: bool) -> int:
         """Returns the number of scalars in all variables."""
         return sum(math.prod(shape) for shape in self.shapes(final_norm).values())
+
+
+def _unknown(name: str) -> UserError:
+    listed = str(unknown_choice("architecture", name, BIT_NAMES)).removesuffix(".")
+    return UserError(f"{listed}, or units per block and width, such as 1-1-1-1x0.5.")
 
 
 def infer(shapes: dict[str, Shape]) -> tuple[Architecture, bool]:

@@ -258,8 +258,8 @@ def _not_compared(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut]) -
     """Returns a sentence per list whose patient ids cannot be compared with those of the data."""
     roots = [manifest.root for manifest in loaded.values()]
     return [
-        f"{listed.name} is compared by images alone: its data directory {listed.directory} "
-        "is in no directory of config.data, so that equal patient ids may be of different patients."
+        f"Patients of {listed.name} cannot be recognised in config.data, which is in another "
+        "folder; only the images were compared."
         for listed in left_out
         if listed.patients and not any(map(listed.knows, roots))
     ]

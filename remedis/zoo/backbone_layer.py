@@ -75,8 +75,15 @@ class BackboneLayer(keras.layers.Layer):
       output_name: one of `OUTPUTS`.
       pixel_range: `checked`, or `any` for a layer that takes every finite pixel value.
       checkpoint: name of the checkpoint that the weights were loaded from; it is no path.
-      provenance: of these weights. Training them in Keras does not change it.
+      provenance: of these weights, None without any. Training them in Keras does not change it: a
+        file saved after a training still names what the weights began as.
     """
+
+    backbone: Backbone
+    output_name: str
+    pixel_range: str
+    checkpoint: str
+    provenance: Provenance | None
 
     def __init__(
         self,
@@ -119,7 +126,6 @@ class BackboneLayer(keras.layers.Layer):
         self.output_name, self.pixel_range, self.checkpoint = output, pixel_range, checkpoint
         self.provenance = None if provenance is None else Provenance.from_json(provenance)
         with _policy(self.dtype_policy):
-            self.backbone: Backbone
             if not architecture.startswith(KERAS):
                 # Without the norm that the output does not depend on, every variable trains.
                 self.backbone = BiTResNet(

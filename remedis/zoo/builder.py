@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from remedis import files, locks, regular_files
 from remedis.errors import UserError
+from remedis.models import applications
 from remedis.models.architectures import Architecture
 from remedis.options import spelled
 from remedis.zoo import (
@@ -67,10 +68,31 @@ def build(
     """
     names.parse(name)
     source = resolve.parse(weights)
+    check(name, weights)
     directory = pathlib.Path(out) / name
     with locks.held(locks.file_beside(directory), directory):
         files.refuse_existing(directory, overwrite)
         return _build(name, source, directory, command, keep_graph, pixel_range, overwrite)
+
+
+def check(name: str, weights: str) -> None:
+    """Raises a UserError for weights that do not exist or do not fit the name; reads none.
+
+    Args:
+      name: one of the eight checkpoint names.
+      weights: as for `build`.
+    """
+    source, asked = resolve.parse(weights), names.parse(name).architecture
+    found = resolve.named_architecture(source, asked, spelled("model", name))
+    if not found or found in applications.names():
+        return  # the reader of the weights says more
+    if found not in (asked, *names.ARCHITECTURES):
+        raise UserError(
+            f"{source.text} is of the architecture {found}, and checkpoints to build are "
+            f"{' or '.join(names.ARCHITECTURES)}; for a small folder, take the export of a "
+            "pretraining of one step that begins with scratch:1-1-1-1x0.5."
+        )
+    resolve.check(source, asked, spelled("model", name))
 
 
 def _build(

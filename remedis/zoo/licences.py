@@ -196,6 +196,8 @@ def sentence(link: LicenceRecord) -> str:
     """Returns a link as one line of text without its kind, such as `CheXpert: not checked, ...`."""
     if link["status"] == NOT_CHECKED:
         known = f"{link['terms']}; " if link["terms"] else ""
+        if is_unstated(link) and link["kind"] == "weights":
+            return f"{link['name']}: no licence stated yet"
         if is_unstated(link):
             return f"{link['name']}: {known}not stated by {_TRAINERS}"
         return f"{link['name']}: {known}not checked: read it at {link['where']}"
@@ -217,9 +219,8 @@ def _of_step(step: Provenance) -> Iterator[LicenceRecord]:
     elif step.origin == "release":
         yield from _of_release(step.file or "")
     else:
-        trained = "pretrained" if step.origin == SELF_SUPERVISION else "trained"
-        name = f"the {trained} weights"
-        yield _link("weights", name, NOT_CHECKED, "", _TRAINERS)
+        kind = "pretraining" if step.origin == SELF_SUPERVISION else "training"
+        yield _link("weights", f"the weights made by this {kind}", NOT_CHECKED, "", _TRAINERS)
         yield from _of_data(step.details.get(DATA))
 
 

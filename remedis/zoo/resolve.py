@@ -7,7 +7,10 @@ A specification is one of
 - `bit:FILE.npz`: one of BiT's published files, trained on natural images;
 - `release:DIR`: a folder of the REMEDIS release as downloaded;
 - `random:SEED`: weights drawn from a seed, of the architecture that is asked for;
-- `scratch:50x1`: a BiT backbone with weights drawn from the run's seed;
+- `scratch:50x1`: a BiT backbone with weights drawn from the run's seed. Smaller ones for trials are
+  `scratch:50x0.5` (half the width) and `scratch:1-1-1-1x0.5` (one unit per block, the smallest).
+  What follows the colon is BLOCKSxWIDTH, the blocks as a depth (50, 101 or 152) or as the units of
+  the four blocks;
 - `keras:DenseNet121:FILE`: a network of `keras.applications` with the user's weights. Without a
   file its weights are drawn from the run's seed.
 

@@ -97,6 +97,8 @@ def test_a_study_has_its_curves_and_its_answers_in_words(tmp_path):
     answers = study.answers()
     assert answers[-1] == RESEARCH_USE
     assert any(answer.startswith("Linear probe: ") for answer in answers)
+    assert "Placebo" in "".join(answers)
+    assert answers[-2].startswith("Primary comparison, as stated in the config: ")
     assert str(study) == "\n".join(answers)
     assert study._repr_html_().count("<p>") == len(answers)
     assert study.report is None

@@ -43,7 +43,8 @@ def test_the_command_says_how_to_load_and_what_to_check(packed, tmp_path, capsys
     assert "OWNER/run-1/TensorFlow2/default/1" in flat
     assert "seen.json is left out" in flat
     assert "no part of an export: notes.txt." in flat
-    assert "No terms are stated for the trained weights, the training images: state them" in flat
+    said = "No terms are stated for the weights made by this training, the training images: state"
+    assert said in flat
     assert "weights: BiT: not checked: read it at https://github.com" in flat
 
 

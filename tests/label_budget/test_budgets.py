@@ -167,7 +167,7 @@ def test_time_left_is_told_by_arm_and_mode(tmp_path):
     )
     cells = CellStore(tmp_path, planned, (4, 2))
     homes = {c: None for c in planned if not c.patients}
-    nothing = "for {} no time can be told before its first cells are finished".format
+    nothing = "for {} the time is known after the first cells".format
     assert time_left(cells, planned, homes) == f"{nothing('probe')}; {nothing('finetune')}"
     own = {(c.arm, c.mode): [d for d in planned if d[:2] == c[:2] and d.patients] for c in planned}
     assert {len(found) for found in own.values()} == {2}

@@ -287,9 +287,9 @@ def test_a_summary_of_an_earlier_version_is_shown():
 @pytest.mark.parametrize(
     ("changes", "warning"),
     [
-        ({"seeds": 1, "too_few_seeds": True}, "TOO FEW: 1 seed is too few. Intervals are so wide"),
-        ({"seeds": 4, "too_few_seeds": True}, "TOO FEW: 4 seeds are too few. Intervals are so"),
-        ({"too_few_seeds": True}, "TOO FEW: 2 trainings per arm are too few."),
+        ({"seeds": 1, "too_few_seeds": True}, "TOO FEW: 1 seed is too few, so that every "),
+        ({"seeds": 4, "too_few_seeds": True}, "TOO FEW: 4 seeds are too few, so that every "),
+        ({"too_few_seeds": True}, "TOO FEW: 2 trainings per arm are too few, so"),
         ({"rehearsal": True}, "REHEARSAL: the images are drawn by a program."),
         ({"cells": {"done": 7, "planned": 480}}, "UNFINISHED: 7 of 480 cells are done; numbers"),
     ],
@@ -326,6 +326,13 @@ def test_the_primary_comparison_has_a_verdict(changes, words):
     assert primary_sentence(study) == (
         "Primary comparison, as stated in the config: AUROC of remedis minus scratch (Linear "
         f"probe, 31 (10 %) labelled patients, {words}"
+    )
+
+
+def test_a_verdict_from_too_few_seeds_is_provisional():
+    sentence = primary_sentence(_small(seeds=3, too_few_seeds=True))
+    assert sentence.endswith(
+        "remedis has the higher AUROC; this is provisional, since 3 seeds are too few."
     )
 
 

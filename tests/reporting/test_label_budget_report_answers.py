@@ -270,7 +270,9 @@ def test_too_few_seeds_give_no_multiple(seeds, reason):
     assert sentences == [
         f"{SURE}, and scratch needs 91 (61 to 122). No multiple is given: {reason}."
     ]
-    assert lay_summary.warnings(study)[-1].startswith(f"TOO FEW: {reason}. Intervals are so wide")
+    assert lay_summary.warnings(study)[-1].startswith(
+        f"TOO FEW: {reason}, so that every comparison"
+    )
 
 
 def test_a_first_budget_of_some_patients_is_named():

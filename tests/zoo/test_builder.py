@@ -146,8 +146,9 @@ def test_a_folder_of_bit_m_is_refused_for_bit_s(tmp_path, tiny_export):
 
 def test_a_folder_of_another_architecture_is_refused(tmp_path, tiny_export):
     assert said(builder.build, NAME, str(tiny_export), tmp_path) == (
-        f"{tiny_export} is of the architecture 1-1-1-1x0.5, but model='{NAME}' asks for 50x1; name "
-        "other weights, or change model."
+        f"{tiny_export} is of the architecture 1-1-1-1x0.5, and checkpoints to build are 50x1 or "
+        "152x2; for a small folder, take the export of a pretraining of one step that begins with "
+        "scratch:1-1-1-1x0.5."
     )
 
 

@@ -22,9 +22,9 @@ def test_the_chain_goes_back_to_the_source():
     model = on(on(release, ("wilds_camelyon17", ""), origin=SELF_SUPERVISION), ("csv", ""))
     assert named(model) == [
         ("code", "remedis"),
-        ("weights", "the trained weights"),
+        ("weights", "the weights made by this training"),
         ("data", "images of the source csv"),
-        ("weights", "the pretrained weights"),
+        ("weights", "the weights made by this pretraining"),
         ("data", "Camelyon17-WILDS"),
         ("weights", "REMEDIS release path-50x1-remedis-m"),
         ("data", "TCGA slides"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from remedis.evaluation.label_budget.distribution_gap import NOT_SHOWN, UNCHANGED
 from remedis.reporting.comparison_report import p_value
+from remedis.reporting.label_budget_report.answer_sentences import too_few
 from remedis.reporting.label_budget_report.number_format import (
     NOT_ESTIMABLE,
     Fields,
@@ -144,6 +145,8 @@ def primary_sentence(study: Study) -> str:
         verdict = "no difference is shown"
     p = p_value(primary["p"])
     p = f"p {p[0]} {p[1:]}" if p.startswith("<") else f"p = {p}"
+    if study["too_few_seeds"]:
+        verdict += f"; this is provisional, since {too_few(study)}"
     return f"{text}: {difference(value)}, {p}: {verdict}."
 
 

@@ -96,8 +96,8 @@ def warnings(study: Study) -> list[str]:
         found.append(f"UNFINISHED: {done:,} of {planned:,} cells are done; numbers will change.")
     if study["too_few_seeds"]:
         found.append(
-            f"TOO FEW: {too_few(study)}. Intervals are so wide that they say little, and no "
-            "multiple is given."
+            f"TOO FEW: {too_few(study)}, so that every comparison is provisional: intervals are "
+            "too wide to say much, and no multiple is given."
         )
     return found
 
