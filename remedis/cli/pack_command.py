@@ -54,6 +54,11 @@ def _pack(parsed: argparse.Namespace) -> int:
     open_links = licences.unchecked(packed.licences)
     if unstated := [link["name"] for link in open_links if licences.is_unstated(link)]:
         lines.append(f"No terms are stated for {some(unstated)}: state them in MODEL_CARD.md.")
+    if any(link["kind"] == "data" and licences.is_unstated(link) for link in open_links):
+        lines.append(
+            "Stated as config.data_terms of the training, terms of its data stand in "
+            "remedis.json, too."
+        )
     if others := [link for link in open_links if not licences.is_unstated(link)]:
         lines.append("Before you share it, read the terms that nobody has checked:")
         lines += [f"  {link['kind']}: {licences.sentence(link)}" for link in others]

@@ -82,11 +82,12 @@ def check(name: str, weights: str) -> None:
       name: one of the eight checkpoint names.
       weights: as for `build`.
     """
-    source, asked = resolve.parse(weights), names.parse(name).architecture
+    source = resolve.parse(weights)
+    asked = Architecture.parse(names.parse(name).architecture).name
     found = resolve.named_architecture(source, asked, spelled("model", name))
     if not found or found in applications.names():
         return  # the reader of the weights says more
-    if found not in (asked, *names.ARCHITECTURES):
+    if found not in {Architecture.parse(one).name for one in names.ARCHITECTURES}:
         raise UserError(
             f"{source.text} is of the architecture {found}, and checkpoints to build are "
             f"{' or '.join(names.ARCHITECTURES)}; for a small folder, take the export of a "

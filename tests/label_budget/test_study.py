@@ -161,7 +161,10 @@ def test_two_processes_at_once_make_the_same_study(two_hospitals, tiny_checkpoin
     assert "7 of 7 cells are finished, 0 to do." in said(started("shared", "--list"))
     merged = said(started("shared"))
     assert "7 of 7 cells are finished; 0 to do here." in merged
-    assert f"Report: {tmp_path / 'shared' / 'report.html'}" in merged
+    *answers, report = merged.splitlines()
+    assert report == f"Report: {tmp_path / 'shared' / 'report.html'}"
+    assert answers[-1] == "Research software, not a diagnostic device."
+    assert any(line.startswith("TOO FEW: 2 seeds are too few, so that") for line in answers)
     said(started("alone"))
     assert summary_of(tmp_path / "shared") == summary_of(tmp_path / "alone")
     shared, alone = (tmp_path / name / "curves.csv" for name in ("shared", "alone"))
