@@ -166,8 +166,10 @@ def test_a_table_that_is_a_pipe_is_named_as_one(tmp_path):
             sources.load_images("csv", data, {})
 
 
-def test_pretraining_names_its_own_key(tmp_path):
+def test_pretraining_takes_folders_of_classes_as_images(tmp_path):
     for name in ("a/1.png", "b/1.png"):
         image(tmp_path / name)
-    with pytest.raises(UserError, match=r"classes or splits, write folder=.* into config\.data\."):
+    with pytest.raises(UserError, match=r"2 of 2 images of csv=.* have no patient_id, the first"):
         collect.load(f"csv={tmp_path}")
+    loaded = collect.load(f"csv={tmp_path}", allow_missing_patient_ids=True)["csv"]
+    assert loaded.table["path"].tolist() == ["a/1.png", "b/1.png"]
