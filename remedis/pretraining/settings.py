@@ -104,6 +104,7 @@ class ProbeSettings:
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings under their keys in `config.probe`."""
         data = dataclasses.asdict(self.data)
+        del data["data_terms"]  # no label of the probe enters the model
         return {**data, "task": self.task, "eval_preprocess": self.eval_preprocess}
 
 

@@ -12,6 +12,7 @@ from typing_extensions import NotRequired, TypedDict
 
 from remedis.errors import UserError
 from remedis.json_records import Line
+from remedis.options import spelled
 from remedis.zoo import names, records
 from remedis.zoo.provenance import SELF_SUPERVISION, Provenance
 
@@ -134,8 +135,9 @@ def check_terms(terms: str) -> None:
     """Raises a UserError for stated terms that are no short line."""
     if len(terms) > _LONGEST or len(terms.splitlines()) > 1:
         raise UserError(
-            f"config.data_terms has {len(terms):,} characters in {len(terms.splitlines()):,} lines;"
-            f" expected one line of at most {_LONGEST}, such as 'CC BY 4.0, https://...'."
+            f"{spelled('data_terms')} has {len(terms):,} characters in "
+            f"{len(terms.splitlines()):,} lines; expected one line of at most {_LONGEST}, such as "
+            "'CC BY 4.0, https://...'."
         )
 
 

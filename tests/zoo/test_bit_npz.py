@@ -300,5 +300,5 @@ def test_a_refused_file_leaves_nothing_behind(tmp_path, arrays, written):
     path = written(arrays)
     out = tmp_path / "out"
     sentence = said(builder.build, "cxr-50x1-remedis-m", f"bit:{path}", out)
-    assert "does not hold the weights of a BiT R50x1" in sentence
+    assert "is of the architecture 1-1-1-1x0.5, and checkpoints to build are 50x1" in sentence
     assert not out.exists()

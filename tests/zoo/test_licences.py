@@ -92,7 +92,7 @@ def test_card_and_description_have_the_chain():
 @pytest.mark.parametrize("terms", ["a\nb", "x" * 501, "a\u2028b"])
 def test_terms_are_one_short_line(terms):
     licences.check_terms("CC BY 4.0, https://example.org")
-    assert said(licences.check_terms, terms).startswith("config.data_terms has ")
+    assert said(licences.check_terms, terms).startswith("data_terms has ")
 
 
 # The mandatory keys of the MONAI Bundle Specification, without the two of other frameworks.
