@@ -51,6 +51,7 @@ def main() -> int:
     document, world = sys.argv[1], pathlib.Path(sys.argv[2])
     _furnish(world)
     os.chdir(world)
+    sys.path.append(str(ROOT))  # for `configs`
     names: dict[str, object] = {"__name__": "__main__"}
     for block in document_commands.blocks(document):
         document_data.make(block.text, world)
