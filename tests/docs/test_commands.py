@@ -89,6 +89,8 @@ def test_commands_in_sentences_exist(document):
     [
         document
         for document in DOCUMENTS
+        # Its commands need each other's results, in the order in which benchmarks run them.
+        if document != "docs/results.md"
         if any(document_commands.ours(words) for words in shown(document))
         or any(block.language == "python" for block in document_commands.blocks(document))
     ],

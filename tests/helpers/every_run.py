@@ -68,7 +68,14 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
     for name in ("embedded.parquet", "embedded.npz"):
         to = [f"--out={root / name}", f"--store={root / 'store'}", BAD, resized]
         _command("embed", CHECKPOINT, data, f"--labels={','.join(LABELS)}", *to)
-    _command("prepare", data, f"--out={root / 'packed'}", "--name=own", resized)
+    _command(
+        "prepare",
+        data,
+        f"--labels={','.join(LABELS)}",
+        f"--out={root / 'packed'}",
+        "--name=own",
+        resized,
+    )
     damaged = RunDirectory(tuned, _config(data, **runs["tuned"]).to_dict())
     damaged.record_damage(["A checkpoint is damaged."])
     return [
