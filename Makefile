@@ -58,7 +58,7 @@ lint: $(VENV)/installed-dev
 
 # The documentation site in site/, to be opened as site/index.html. A warning is an error.
 docs: $(VENV)/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	REMEDIS_DOCS_NOTEBOOKS=run NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # A folder built here, loaded by the oldest TensorFlow the contract names.
 test-compat: $(VENV)/installed

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from remedis.api.embeddings import embed
     from remedis.api.labelled_data import load_manifest
     from remedis.api.named_checkpoints import build, describe, list_models
+    from remedis.api.named_configs import load_config
     from remedis.api.run_records import Run, Study, load_run, load_study
     from remedis.api.trained_classifiers import calibrate, evaluate
-    from remedis.api.training_jobs import finetune, load_config, ood_curves, pretrain
+    from remedis.api.training_jobs import finetune, ood_curves, pretrain
     from remedis.data.manifest import Manifest
     from remedis.inference.embed import Embedded
     from remedis.inference.recalibrate import Recalibrated
@@ -76,7 +77,7 @@ _LAZY = {
     "finetune": "remedis.api.training_jobs",
     "list_models": "remedis.api.named_checkpoints",
     "load_backbone": "remedis.zoo.backbone_layer",
-    "load_config": "remedis.api.training_jobs",
+    "load_config": "remedis.api.named_configs",
     "load_manifest": "remedis.api.labelled_data",
     "load_run": "remedis.api.run_records",
     "load_study": "remedis.api.run_records",

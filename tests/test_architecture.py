@@ -179,6 +179,7 @@ def test_configs_end_at_the_edge(module):
 
 EDGE = {
     "remedis.api.config_files",
+    "remedis.api.named_configs",
     "remedis.api.training_jobs",
     "remedis.finetuning.finetune",
     "remedis.finetuning.settings",

@@ -28,6 +28,10 @@ class Column:
         return re.fullmatch("".join(parts), name) is not None
 
 
+def _of_pretraining(name: str, meaning: str) -> Column:
+    return Column(name, "number", f"of a pretraining: {meaning}", optional=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     """The columns of a file.
@@ -118,48 +122,15 @@ METRICS = Table(
         Column("train/learning_rate", "number", "of the head", optional=True),
         Column("validation/auroc", "number", "mean over labels; `null` without one", optional=True),
         Column("validation/loss", "number", "mean over images and labels", optional=True),
-        Column(
-            "probe/linear_auroc",
-            "number",
-            "of a pretraining: mean AUROC of a logistic regression on the features",
-            optional=True,
+        _of_pretraining("probe/linear_auroc", "mean AUROC of a linear probe"),
+        _of_pretraining("probe/knn_auroc", "mean AUROC of the nearest neighbours"),
+        _of_pretraining("train/alignment", "mean squared distance of two views, 0 to 4"),
+        _of_pretraining("train/uniformity", "how the outputs fill the sphere; lower is more even"),
+        _of_pretraining("train/instance_top1", "share of images whose other view is found, 0 to 1"),
+        _of_pretraining(
+            "train/embedding_std", "spread of the outputs; near 0 the network has collapsed"
         ),
-        Column(
-            "probe/knn_auroc",
-            "number",
-            "of a pretraining: mean AUROC of the nearest neighbours",
-            optional=True,
-        ),
-        Column(
-            "train/alignment",
-            "number",
-            "of a pretraining: mean squared distance of two views of an image, 0 to 4",
-            optional=True,
-        ),
-        Column(
-            "train/uniformity",
-            "number",
-            "of a pretraining: how evenly outputs fill the sphere; lower is more even",
-            optional=True,
-        ),
-        Column(
-            "train/instance_top1",
-            "number",
-            "of a pretraining: share of images whose other view is found, 0 to 1",
-            optional=True,
-        ),
-        Column(
-            "train/embedding_std",
-            "number",
-            "of a pretraining: spread of the outputs; near 0 the network has collapsed",
-            optional=True,
-        ),
-        Column(
-            "train/effective_rank",
-            "number",
-            "of a pretraining: how many directions the features use",
-            optional=True,
-        ),
+        _of_pretraining("train/effective_rank", "how many directions the features use"),
     ),
 )
 CURVES = Table(

@@ -12,9 +12,8 @@ from typing import Any
 from absl import flags
 
 import remedis
-from docs.generate import markdown
+from docs.generate import experiment_configs, markdown
 from remedis import cli, interruption
-from remedis.api import config_files
 from remedis.cli import exit_status, jobs, manifest_command
 
 # Variables that the package reads or sets; `variables_read` finds their names in its source.
@@ -180,13 +179,8 @@ def _for_the_site(text: str) -> str:
 
 
 def _configs_of(name: str) -> list[str]:
-    prefix = {"pretrain": "pretrain_", "ood-curves": "ood_"}
-    others = tuple(prefix.values())
-    return [
-        config
-        for config in config_files.names()
-        if (config.startswith(prefix[name]) if name in prefix else not config.startswith(others))
-    ]
+    configs = experiment_configs.names()
+    return [c for c in configs if experiment_configs.kind(experiment_configs.load(c)) == name]
 
 
 def _flag_row(flag: flags.Flag, job: str) -> tuple[str, str, str]:

@@ -72,8 +72,9 @@ EXPORT = Folder(
     "The folder of a model",
     "`export/` of a run, and what `remedis build` and `remedis calibrate` write. Every command "
     "that takes a model takes this folder, and so do `hub.load` and `tf.saved_model.load`. It has "
-    "base names instead of paths. `remedis calibrate --out=OUT` keeps the check of its images in "
-    "`OUT.data/`. `remedis pack` makes one archive of the folder to share, without `seen.json`.",
+    "base names instead of paths (of a `manifest.csv` also the name of its folder). `remedis "
+    "calibrate --out=OUT` keeps the check of its images in `OUT.data/`. `remedis pack` makes one "
+    "archive of the folder to share, without `seen.json`.",
     {
         "": (
             Entry(

@@ -4,7 +4,7 @@
 path below `docs/` and the content of every page and image that it makes. Generated files are not
 written into `docs/`.
 
-The environment variable `REMEDIS_DOCS`, a list such as `root_documents,catalogue`, runs these
+The environment variable `REMEDIS_DOCS`, a list such as `root_documents,records`, runs these
 generators only; other pages of the navigation that do not exist are then placeholders.
 """
 

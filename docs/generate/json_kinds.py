@@ -17,13 +17,15 @@ from typing import Any
 import typing_extensions
 from pydantic import TypeAdapter
 
+from docs.generate import markdown
+
 Schema = dict[str, Any]
 
 _TO_JSON = re.compile(r"`([\w.]+)\.to_json`")
 _FIELD = re.compile(r"^(?P<name>\S+): (?P<text>.*)$")
 # Bounds of `json_records` that only say that a value is not absurd.
 _WIDE = {"maximum": (1e30, 10**12), "minimum": (-1e30,)}
-_LENGTHS = ("maxLength", "minLength", "propertyNames", "title")
+_LENGTHS = ("maxLength", "minLength", "title")
 
 
 class Undocumented(Exception):
@@ -149,7 +151,7 @@ def _writer(kind: type) -> type | None:
 def _markdown(text: str) -> str:
     """Returns the text of a docstring for a reader of JSON."""
     text = re.sub(r"\bNone\b", "`null`", text).replace(" -> ", " → ")
-    return f"{text[0].upper()}{text[1:]}"
+    return markdown.sentence(text)
 
 
 def _without_noise(value: Any) -> Any:

@@ -11,7 +11,7 @@ from docs.generate import (
 )
 from remedis.evaluation.results_record import ResultsRecord
 
-SCHEMA = "reference/results.schema.json"
+SCHEMA = f"reference/{results_sections.SCHEMA}"
 
 
 def site_pages() -> list[sections.Page]:

@@ -68,7 +68,7 @@ def _introduction() -> str:
 def _example() -> str:
     made = metric_table.example()
     shown = {name: made["labels"][name] for name in ("pneumonia", "fracture")}
-    return f"```json\n{json.dumps(shown, indent=2)}\n```"
+    return markdown.fence(json.dumps(shown, indent=2), "json")
 
 
 def _sections() -> list[Section]:

@@ -12,12 +12,13 @@ keeps the check of its images in `OUT.data/`, and `prepare --out=DIR` lists bad 
 `DIR.bad_images.csv`. This page says what each file is, who reads it, and whether it may leave the
 hospital. Read `report.html` first; the numbers behind it are in `results.json`.
 
-Everything in a run directory except `export/` may name patients. Never share the directory.
+Many files of a run directory name patients, so never share the directory. *Share* says which single
+files may be given away.
 
 In paths, words in capitals stand for any name. Files that begin with a dot are being written, or
 are locks of a running job. Do not remove files of a run that you may want to resume.
 
-*Share* says whether a file may be given away:
+The words under *Share* mean:
 """
 
 
@@ -43,8 +44,7 @@ def _folder(folder: Folder) -> str:
         rows = [
             (
                 f"{markdown.breakable(one.path)}<br><small>Share: {one.sharing}</small>",
-                f"{one.content[0].upper()}{one.content[1:]}.<br>"
-                f"<small>Read by {one.reader}</small>",
+                f"{markdown.sentence(one.content)}.<br><small>Read by {one.reader}</small>",
             )
             for one in entries
         ]
@@ -56,7 +56,7 @@ def _table(of: Table) -> str:
     rows = [
         (
             f"`{one.name}`<br><small>{one.kind}{', optional' if one.optional else ''}</small>",
-            f"{one.meaning[0].upper()}{one.meaning[1:]}",
+            markdown.sentence(one.meaning),
         )
         for one in of.columns
     ]

@@ -33,7 +33,7 @@ class Section:
     @property
     def anchor(self) -> str:
         """Name of the section in addresses."""
-        return self.noun.replace(" ", "-").replace("`", "").lower()
+        return self.noun.replace(" ", "-").lower()
 
 
 @dataclasses.dataclass(frozen=True)

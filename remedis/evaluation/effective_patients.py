@@ -117,7 +117,8 @@ def shortage(counted: int, effective: float, largest: float, images: float, kind
     if enough(effective):
         return ""
     if counted < MIN_PATIENTS:
-        return f"{counted} {kind}patients, {MIN_PATIENTS} are needed"
+        plural = "patient" if counted == 1 else "patients"
+        return f"{counted} {kind}{plural}, {MIN_PATIENTS} are needed"
     return (
         f"{counted} {kind}patients count as {effective:.1f} because one has {largest:.0f} of "
         f"{images:.0f} images, {MIN_PATIENTS} are needed"

@@ -39,6 +39,7 @@ def test_names_and_facts_need_no_tensorflow():
     script = (
         "import sys, remedis; "
         "print(remedis.describe(remedis.list_models()[0])['input']); "
+        "print(remedis.load_config('chexpert:rehearsal', batch_size=8).batch_size); "
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Every command that a document shows is right, and runs.
+"""Every command that a document shows is right, and all but `build` run.
 
 The quick tests parse each command by the parser of its program. The last test runs those of this
 project, as `tests/helpers/run_document.py` says.

@@ -94,7 +94,7 @@ def test_numbers_of_settings_are_the_defaults():
     trainings = 3 * rates * (study.id_trainings + shares * study.seeds)
     assert round(trainings, -2) == 900
     assert "three arms with ten seeds and four rates is about 900 fine-tunings" in PAGE
-    assert (448 / 64) ** 2 == 49
+    assert f"448 pixels has {(448 // 64) ** 2} times the pixels of one of 64" in PAGE
 
 
 def test_every_file_that_the_page_names_exists():

@@ -58,6 +58,7 @@ def test_the_gate_allows_for_rounding():
     ("counted", "effective", "sentence"),
     [
         (4, 4.0, "4 positive patients, 5 are needed"),
+        (1, 1.0, "1 positive patient, 5 are needed"),
         (
             10,
             1.187,

@@ -4,7 +4,8 @@
 
 The folder is made: it has the scripts of the checkout, and what `document_data` makes in the places
 that the document names. Trainings are shortened by further options, and large networks replaced by
-a tiny one; everything else is run as it is written. The process ends at the first failure, with
+a tiny one. `build` is not run: `document_data` makes its folder. Everything else is run as it is
+written. The process ends at the first failure, with
 status 1 and the place in the document.
 """
 

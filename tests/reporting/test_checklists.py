@@ -278,8 +278,8 @@ def test_the_items_are_those_published_and_each_is_there_once(name, entries):
     ids = [item.id for item in of.items]
     assert len(set(ids)) == len(ids) == entries
     assert ids == PUBLISHED.get(name, ids)
-    assert of.citation in (text := " ".join([of.citation, of.numbering]))
-    assert "not read" in text  # the articles themselves could not be read
+    assert of.citation
+    assert "not read" in of.numbering  # the articles themselves could not be read
 
 
 def answer(folder, name, id):
