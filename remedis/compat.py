@@ -35,6 +35,23 @@ def variable_index(optimizer: keras.optimizers.Optimizer, variable: tf.Variable)
     return optimizer._get_variable_index(variable)
 
 
+def set_op_determinism(enabled: bool) -> None:
+    """Sets whether operations of TensorFlow must be deterministic in this process.
+
+    The public `tf.config.experimental.enable_op_determinism` cannot be taken back.
+    """
+    from tensorflow.python.framework import config
+
+    (config.enable_op_determinism if enabled else config.disable_op_determinism)()
+
+
+def op_determinism() -> bool:
+    """Returns whether operations of TensorFlow must be deterministic; no public name tells it."""
+    from tensorflow.python.framework import config
+
+    return bool(config.is_op_determinism_enabled())
+
+
 def variable_keys(reader: tf.train.CheckpointReader) -> dict[str, str]:
     """Returns the key of every variable in a TensorFlow 2 checkpoint by the variable's name.
 

@@ -44,6 +44,21 @@ def test_keras_knows_the_position_of_the_variable_it_updates(strategy):
         np.testing.assert_array_equal(variable, -1)
 
 
+def test_determinism_of_operations_is_set_and_taken_back():
+    before = compat.op_determinism()
+    tf.random.set_seed(None)
+    try:
+        compat.set_op_determinism(True)
+        assert compat.op_determinism()
+        with pytest.raises(RuntimeError, match="seed"):
+            tf.random.normal([1])
+        compat.set_op_determinism(False)
+        assert not compat.op_determinism()
+        tf.random.normal([1])
+    finally:
+        compat.set_op_determinism(before)
+
+
 def test_the_object_graph_of_a_checkpoint_holds_the_names_of_variables(tmp_path):
     module = tf.Module()
     module.parts = [tf.Variable(1.0, name="first/kernel"), tf.Variable([2.0], name="second/kernel")]

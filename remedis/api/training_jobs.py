@@ -13,7 +13,7 @@ from remedis.finetuning import finetune as finetuning
 from remedis.options import spelled_for
 from remedis.pretraining import pretrain as pretraining
 from remedis.reporting import label_budget_report, pretraining_report, run_report
-from remedis.training.determinism import prepare_process
+from remedis.training import determinism
 from remedis.training.distribution import is_chief
 
 
@@ -28,8 +28,8 @@ def finetune(
     Args:
       config: of `load_config`.
       workdir: the run's directory; all files of it are written there, `report.html` among them.
-      repeatable: whether TensorFlow of this whole process computes the same bits each time, which
-        makes every unseeded random operation of TensorFlow an error.
+      repeatable: whether TensorFlow computes the same bits each time. While the job runs, every
+        unseeded random operation of the process is an error.
 
     Returns:
       The finished run.
@@ -110,6 +110,5 @@ def _started(
     with spelled_for("python"), invocation.called(function, config, workdir):
         with spelled_for("config"):
             early_checks.check_config(config)
-        if repeatable:
-            prepare_process()
-        yield
+        with determinism.prepared() if repeatable else contextlib.nullcontext():
+            yield

@@ -126,14 +126,14 @@ def train(
       workdir: its directory.
     """
     # Imported late, so that a wrong flag is reported at once.
-    from remedis.training.determinism import prepare_process
+    from remedis.training import determinism
     from remedis.training.distribution import WorkerLost, is_chief
 
-    prepare_process()
-    try:
-        work(config, workdir)
-    except WorkerLost as lost:
-        restart(lost)
+    with determinism.prepared():
+        try:
+            work(config, workdir)
+        except WorkerLost as lost:
+            restart(lost)
     if is_chief(config.distribution):
         output.show(report(workdir))
 

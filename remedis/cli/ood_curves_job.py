@@ -32,14 +32,15 @@ def _run(values: flags.FlagValues) -> None:
     from remedis import label_budget
     from remedis.label_budget.settings import Shard
     from remedis.reporting import label_budget_report
-    from remedis.training.determinism import prepare_process
+    from remedis.training import determinism
 
     shard = None if values.shard is None else Shard.parse(values.shard)
     if values["list"].value:
         print(label_budget.list_cells(values.config, values.workdir, shard))
         return
-    prepare_process()
-    if label_budget.run(values.config, values.workdir, shard):
+    with determinism.prepared():
+        finished = label_budget.run(values.config, values.workdir, shard)
+    if finished:
         report = label_budget_report.write(values.workdir)
         print(*_answers(values.workdir), f"Report: {report}", sep="\n")
 

@@ -1,8 +1,12 @@
 """TensorFlow settings for the process of a job: determinism and a caching allocator."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import tensorflow as tf
+
+from remedis import compat
 
 # Limit of the allocator below, MiB: in effect none. TensorFlow's default, 64 GiB, is less than the
 # memory of a large machine.
@@ -17,6 +21,22 @@ def prepare_process() -> None:
     """
     _make_repeatable()
     _keep_memory()
+
+
+@contextlib.contextmanager
+def prepared() -> Iterator[None]:
+    """Prepares the process for the block alone; TensorFlow is as before afterwards.
+
+    The allocator stays: TensorFlow chooses it once.
+    """
+    determinism = compat.op_determinism()
+    optimizer = tf.config.optimizer.get_experimental_options()
+    prepare_process()
+    try:
+        yield
+    finally:
+        compat.set_op_determinism(determinism)
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **optimizer})
 
 
 def _make_repeatable() -> None:

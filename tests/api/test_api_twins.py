@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import remedis
+from remedis import compat
 from remedis.cli import finetune_job, main
 
 pytestmark = pytest.mark.guarantee  # two trainings
@@ -28,6 +29,7 @@ def twins(tmp_path_factory, squares, tiny_checkpoint):
     changes = {**SMALL, "checkpoint": tiny_checkpoint, "data_dir": squares}
     config = remedis.load_config("own_data", labels=["square", "sometimes"], **changes)
     run = remedis.finetune(config, folder / "python")
+    assert not compat.op_determinism()  # TensorFlow of the process is as before
     flags = [f"--config.{key}={value}" for key, value in changes.items()]
     command = ["--config=own_data", f"--workdir={folder / 'command'}", *flags]
     assert finetune_job.main([*command, "--config.labels=square,sometimes"]) == 0

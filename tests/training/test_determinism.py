@@ -3,6 +3,10 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
+
+from remedis import compat
+from remedis.training import determinism
 
 # Allocates and frees 64 MB in each step; prints the pages that the system handed out.
 STEPS = """
@@ -42,3 +46,19 @@ def pages(**variables: str) -> int:
 def test_memory_is_kept_unless_the_user_has_said_otherwise():
     # A factor, since pages may be small or huge.
     assert 10 * pages() < pages(TF_CPU_ALLOCATOR_USE_BFC="0")
+
+
+def test_after_a_prepared_block_tensorflow_is_as_before():
+    """A notebook that has trained goes on with Keras, whose initializers have no seed."""
+    optimizer = tf.config.optimizer.get_experimental_options()
+
+    def fail():
+        assert compat.op_determinism()
+        assert tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
+        raise KeyError
+
+    with pytest.raises(KeyError), determinism.prepared():
+        fail()
+    assert not compat.op_determinism()
+    after = tf.config.optimizer.get_experimental_options()
+    assert after == {"disable_meta_optimizer": False, **optimizer}
