@@ -43,8 +43,8 @@ def _pack(parsed: argparse.Namespace) -> int:
     folder = packed.archive.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     to, archive = shlex.quote(folder), shlex.quote(str(packed.archive))
     lines = [
-        f"Load it: mkdir {to} && tar -xzf {archive} -C {to}, then hub.load({folder!r}). hub.load "
-        "takes no archive from a disk; over http(s):// it does.",
+        f"Load it: mkdir {to} && tar -xzf {archive} -C {to}, then hub.load({folder!r}). From a "
+        "disk, hub.load takes folders only; from http(s):// it takes the archive.",
         f"On Kaggle Models: {packed.handle}; OWNER is your account, and you choose the rest.",
     ]
     if packed.seen is not None:
@@ -56,8 +56,8 @@ def _pack(parsed: argparse.Namespace) -> int:
         lines.append(f"No terms are stated for {some(unstated)}: state them in MODEL_CARD.md.")
     if any(link["kind"] == "data" and licences.is_unstated(link) for link in open_links):
         lines.append(
-            "Stated as config.data_terms of the training, terms of its data stand in "
-            "remedis.json, too."
+            "If you set config.data_terms when you train, the terms of your data are in "
+            "remedis.json as well."
         )
     if others := [link for link in open_links if not licences.is_unstated(link)]:
         lines.append("Before you share it, read the terms that nobody has checked:")

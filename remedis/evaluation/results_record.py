@@ -83,7 +83,8 @@ class Selection(TypedDict, total=False):
 
     Attributes:
       labels: labels whose mean AUROC on validation chose. Empty if the loss chose.
-      left_out: labels with fewer than 5 positive or negative patients in validation.
+      left_out: labels with fewer than 5 effective positive or negative patients in
+        validation.
       estimable: whether the AUROC of any label is estimable on validation. If not, the choice is
         unreliable.
       note: the same as a sentence.

@@ -89,7 +89,7 @@ class Selection:
     @property
     def sentence(self) -> str:
         """What selected the checkpoint."""
-        few = f"fewer than {MIN_PATIENTS} positive or negative patients in validation"
+        few = f"fewer than {MIN_PATIENTS} effective positive or negative patients in validation"
         if not self.labels:
             return (
                 "No label has positive and negative images in validation: the checkpoint is "

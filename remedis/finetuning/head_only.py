@@ -121,6 +121,6 @@ def _note(probe: LinearProbe, labels: tuple[str, ...]) -> str:
         return "The penalties of the probe were chosen by the AUROC on validation."
     return (
         f"The penalty of the probe is the default, {DEFAULT_PENALTY:g}, for {', '.join(default)}: "
-        f"fewer than {MIN_PATIENTS} positive or negative patients in validation, or one class only "
-        "in training."
+        f"validation has fewer than {MIN_PATIENTS} effective patients with or without the label, "
+        "or training has one class only."
     )

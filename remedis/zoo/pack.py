@@ -23,8 +23,8 @@ from remedis.zoo.export import CARD, DESCRIPTION, METADATA, SEEN, Description
 SUFFIXES = (".tar.gz", ".tgz")
 LEFT_OUT_SEEN = (
     f"{SEEN} is left out: it would let its receiver find out whether an image or a patient was "
-    "among the images of the training. Without it, the receiver's checks for leaks say that they "
-    "know nothing: tell them which data the model has seen. --with-seen includes it."
+    "among the images of the training. Without it, the receiver's commands cannot tell "
+    "which images the model has seen: tell the receiver yourself. --with-seen includes it."
 )
 WITH_SEEN = (
     f"{SEEN} is included: whoever has the archive can find out whether an image, a copy of one or "

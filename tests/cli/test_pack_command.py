@@ -45,7 +45,7 @@ def test_the_command_says_how_to_load_and_what_to_check(packed, tmp_path, capsys
     assert "no part of an export: notes.txt." in flat
     said = "No terms are stated for the weights made by this training, the training images: state"
     assert said in flat
-    assert "Stated as config.data_terms of the training, terms of its data stand in" in flat
+    assert "If you set config.data_terms when you train, the terms of your data are in" in flat
     assert "weights: BiT: not checked: read it at https://github.com" in flat
 
 

@@ -30,7 +30,7 @@ def test_the_labels_of_the_report_select():
     assert report.mean.value == pytest.approx(selection.auroc(labels, logits))
     assert selection.sentence == (
         "The checkpoint is selected by the mean AUROC of common; rare, absent have fewer than 5 "
-        "positive or negative patients in validation."
+        "effective positive or negative patients in validation."
     )
     assert selection.to_json()["left_out"] == ["rare", "absent"]
 
@@ -52,7 +52,7 @@ def test_without_an_estimable_label_the_choice_says_so():
     selection = Selection.of(labels, NAMES, patients)
     assert (selection.labels, selection.estimable) == (("common", "rare"), False)
     assert selection.auroc(labels, logits) == pytest.approx(auroc(labels, logits)[0, :2].mean())
-    assert selection.sentence.startswith("Every label has fewer than 5 positive or negative pat")
+    assert selection.sentence.startswith("Every label has fewer than 5 effective positive or n")
     assert selection.sentence.endswith("which is not estimable; the choice is unreliable.")
 
 

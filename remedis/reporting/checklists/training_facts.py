@@ -199,7 +199,7 @@ def _penalties(records: Records) -> Answer:
         return Answer()
     return say(
         "The head is a logistic regression on stored embeddings, solved to the optimum; penalty "
-        "chosen on validation per label: ",
+        "per label: ",
         several(found[:20]),
         ".",
         sources=[place(RESULTS, ("probe", "penalties"))],
