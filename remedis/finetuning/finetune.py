@@ -57,9 +57,8 @@ def finetune(config: ml_collections.ConfigDict, workdir: files.Path) -> dict[str
     """Trains a classifier and writes all files of the run into `workdir`.
 
     A killed run resumes when it is called again with the same config and directory. It ends with
-    the numbers of an undisturbed run, bit for bit if the process called
-    `determinism.prepare_process`. A finished run is not repeated. The first of several workers
-    writes; all return the same.
+    the numbers of an undisturbed run, bit for bit within `determinism.prepared`. A finished run is
+    not repeated. The first of several workers writes; all return the same.
 
     Args:
       config: as the files in `configs/` make them.

@@ -16,8 +16,8 @@ LIMIT = 1 << 24
 def prepare_process() -> None:
     """Makes TensorFlow bitwise reproducible on this machine, and lets it reuse freed memory.
 
-    A job calls it before anything is computed. The library does not, since every unseeded random
-    operation of the process becomes an error.
+    Call it before anything is computed, in a process that does nothing else: every unseeded random
+    operation becomes an error. Jobs use `prepared`, which takes that back.
     """
     _make_repeatable()
     _keep_memory()
