@@ -15,7 +15,7 @@ FLOORS = (
     ("cli",),
     ("api",),
     ("reporting",),
-    ("export", "serving", "text", "mil", "suite"),
+    ("conversion", "serving", "text", "mil", "suite"),
     ("label_budget",),
     ("finetuning", "pretraining"),
     ("inference",),
@@ -70,6 +70,7 @@ OPTIONAL = {
     "timm",
     "torch",
     "uvicorn",
+    "zarr",
 }
 
 
