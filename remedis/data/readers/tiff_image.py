@@ -44,7 +44,8 @@ def read_pixels(file: str, item: str) -> np.ndarray:
         with regular_files.open_regular(file, limits.max_encoded_bytes()) as opened:
             count = tiff_header.check(opened)
             opened.seek(0)
-            with TiffImagePlugin.TiffImageFile(opened) as image:
+            image = TiffImagePlugin.TiffImageFile(opened)
+            with image:  # its `__enter__` has the type of any image in Pillow 12
                 return _pixels(image, count, os.path.basename(file))
     except Unreadable:
         raise
