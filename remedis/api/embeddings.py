@@ -10,6 +10,7 @@ from remedis.api import early_checks, labelled_data
 from remedis.data import sources
 from remedis.data.manifest import Manifest
 from remedis.inference import embed as _embed
+from remedis.inference import embedding_file
 from remedis.inference.embed import Embedded
 from remedis.specifications import piped
 
@@ -50,7 +51,8 @@ def embed(
       batch_size: images per batch.
       max_bad_images: the largest share of unreadable images that is accepted, in [0, 1].
       max_megapixels: larger images are unreadable; 40 by default.
-      out: a `.parquet` or `.npz` file to write, with ids, labels and embeddings.
+      out: a `.parquet`, `.npz`, `.h5` or `.zarr` file to write, with ids, labels, embeddings and a
+        record of the checkpoint.
 
     Returns:
       The result: `rows` is [images, C] float32, in the order of `manifest`, which lacks unreadable
@@ -62,7 +64,7 @@ def embed(
     """
     _check(checkpoint, data, labels, source, options, preprocess)
     if out is not None:
-        _embed.check_out(out)
+        embedding_file.check_out(out)
     with (
         limits.megapixels(max_megapixels),
         contextlib.nullcontext() if out is None else locks.of_output(out),

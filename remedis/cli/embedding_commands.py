@@ -32,7 +32,9 @@ def _add_embed(commands: Any) -> None:
     _add_checkpoint(embed)
     shared_arguments.add_data(embed)
     shared_arguments.add_backbone(embed)
-    embed.add_argument("--out", required=True, metavar="FILE", help="name.parquet or name.npz")
+    embed.add_argument(
+        "--out", required=True, metavar="FILE", help="name.parquet, .npz, .h5 or .zarr"
+    )
     embed.set_defaults(run=_embed)
 
 

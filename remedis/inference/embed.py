@@ -3,31 +3,31 @@
 import dataclasses
 import logging
 import pathlib
-import zipfile
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
 import tensorflow as tf
 
-from remedis import files
+import remedis
+from remedis import files, json_records
 from remedis.data.checks import scan
 from remedis.data.image_list import UNLABELLED
 from remedis.data.manifest import Manifest, beside
 from remedis.errors import UserError, counted, unknown_choice
+from remedis.inference import embedding_file, embedding_formats
+from remedis.inference.embedding_file import EmbeddingFile, EmbeddingRecord
 from remedis.inference.embedding_store import EmbeddingStore, key
 from remedis.inference.predict import IDS
+from remedis.models import backbone as backbones
 from remedis.models.backbone import Backbone
 from remedis.options import spelled
-from remedis.preprocess import parse
-from remedis.zoo import checkpoint, resolve
+from remedis.preprocess import Preprocess, parse
+from remedis.zoo import checkpoint, resolve, shared_names
 from remedis.zoo.provenance import Provenance
+from remedis.zoo.resolve import LoadedBackbone
 
 EMBEDDINGS = ("embedding", "pre_logits")
-SUFFIXES = (".parquet", ".npz")
 SEED = 0  # of random weights
 _LOG = logging.getLogger(__name__)
 
@@ -41,12 +41,14 @@ class Embedded:
       scanned: the rows of `scan.scan` for these images, in their order.
       rows: embeddings, [images, C] float32.
       provenance: of the weights.
+      record: what a file says about these embeddings.
     """
 
     manifest: Manifest
     scanned: pd.DataFrame
     rows: np.ndarray
     provenance: Provenance
+    record: EmbeddingRecord
 
     def __repr__(self) -> str:
         images, channels = self.rows.shape
@@ -97,7 +99,34 @@ def embed(
         operations,
         batch_size,
     )
-    return Embedded(manifest, scanned, rows, loaded.provenance)
+    record = record_of(spec, loaded, embedding, operations)
+    return Embedded(manifest, scanned, rows, loaded.provenance, record)
+
+
+def record_of(
+    spec: str, loaded: LoadedBackbone, embedding: str, preprocess: Preprocess
+) -> EmbeddingRecord:
+    """Returns the record of embeddings that are not in a file yet.
+
+    Args:
+      spec: of the backbone.
+      loaded: the backbone.
+      embedding: its kind.
+      preprocess: the evaluation part.
+    """
+    provenance = loaded.provenance.shared()
+    return {
+        "checkpoint": shared_names.base_name(spec),
+        "weights": backbones.digest(loaded.backbone),
+        "provenance": json_records.plain(provenance.to_json()),
+        "random_weights": provenance.random,
+        "embedding": embedding,
+        "preprocess": preprocess.specification,
+        "version": remedis.__version__,
+        "columns": [],
+        "labels": [],
+        "rows": "",
+    }
 
 
 def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -149,48 +178,25 @@ def readable_images(
     return readable, scanned[scanned["fault"].isna()].reset_index(drop=True)
 
 
-def check_out(path: files.Path) -> None:
-    """Raises a UserError unless the suffix of `path` is that of a table."""
-    if pathlib.Path(path).suffix not in SUFFIXES:
-        raise UserError(
-            f"{spelled('out', path)}: expected a file that ends with {' or '.join(SUFFIXES)}."
-        )
+def write(embedded: Embedded, path: files.Path) -> EmbeddingFile:
+    """Writes ids, labels as they are in the manifest, hashes and embeddings, with their record.
 
+    A Parquet file has one row per image, with lists of C float32 in the column `embedding`. The
+    other formats have the same columns as arrays, `embedding` as [images, C]; missing text is empty
+    there. A label that has the name of another column, such as `embedding`, is in
+    `label/embedding`.
 
-def write(embedded: Embedded, path: files.Path) -> None:
-    """Writes ids, labels as they are in the manifest, hashes and embeddings.
-
-    A parquet file has one row per image, with lists of C float32 in the column `embedding`. An NPZ
-    file has the same columns as arrays, `embedding` as [images, C]; missing text is empty there. A
-    label that has the name of another column, such as `embedding`, is in `label/embedding`.
+    Raises:
+      UserError: as `embedding_file.write`.
     """
-    check_out(path)
     labels = [label for label in embedded.manifest.labels if label != UNLABELLED]
-    names = beside(labels, ("sha256", "embedding"))
-    table = embedded.manifest.table[[*IDS, *names]].rename(columns=names)
-    table.insert(len(IDS), "sha256", embedded.scanned["sha256"].to_numpy())
-    with files.whole_file(path) as temporary:
-        if temporary.suffix == ".npz":
-            columns: dict[str, Any] = {"embedding": embedded.rows}
-            for name, column in table.items():
-                is_text = name in (*IDS, "sha256")
-                columns[str(name)] = (
-                    column.fillna("").to_numpy(dtype=str) if is_text else column.to_numpy()
-                )
-            _write_npz(temporary, columns)
-            return
-        values = pa.array(embedded.rows.ravel())
-        lists = pa.FixedSizeListArray.from_arrays(values, embedded.rows.shape[1])
-        wide = pa.Table.from_pandas(table, preserve_index=False).append_column("embedding", lists)
-        pyarrow.parquet.write_table(wide, temporary)
-
-
-def _write_npz(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes arrays as `np.savez` does, which takes no array called `file`."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, array, allow_pickle=False)
+    names = beside(labels, ("sha256", embedding_formats.EMBEDDING, embedding_formats.RECORD))
+    known = embedded.manifest.table
+    ids = [name for name in (*IDS, "slide_id") if name in known]
+    table = known[[*ids, *names]].rename(columns=names)
+    table.insert(len(ids), "sha256", embedded.scanned["sha256"].to_numpy())
+    record: EmbeddingRecord = {**embedded.record, "labels": list(names.values())}
+    return embedding_file.write(path, table, embedded.rows, record)
 
 
 def _own_preprocess(spec: str) -> str:

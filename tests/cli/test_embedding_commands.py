@@ -56,7 +56,7 @@ def test_embed_through_the_store(data, tiny_checkpoint, tmp_path, capsys):
     assert "Embedding " not in capsys.readouterr().err  # nothing was left to compute
     np.testing.assert_array_equal(np.load(second)["embedding"], first)
     assert _run(*command, "--preprocess=resize(16)", "--out=e.csv") == 1
-    assert "expected a file that ends with .parquet or .npz" in capsys.readouterr().err
+    assert "expected a file that ends with .parquet, .npz, .h5 or .zarr" in capsys.readouterr().err
 
 
 def test_probe_prints_intervals_by_patient(data, tiny_checkpoint, tmp_path, capsys):

@@ -9,6 +9,7 @@ import dicom_helpers
 import numpy as np
 import pandas as pd
 import pytest
+from embedding_records import record
 from PIL import Image
 
 import remedis
@@ -140,7 +141,9 @@ def test_labels_may_have_any_of_these_names(tmp_path):
     assert packed.labels == tuple(LABELS)
     np.testing.assert_array_equal(packed.targets(), loaded.targets())
     rows = np.arange(8, dtype=np.float32).reshape(4, 2)
-    embedded = embed.Embedded(loaded, scan.scan(loaded), rows, Provenance("training", "a test"))
+    embedded = embed.Embedded(
+        loaded, scan.scan(loaded), rows, Provenance("training", "a test"), record()
+    )
     embed.write(embedded, tmp_path / "rows.parquet")
     written = pd.read_parquet(tmp_path / "rows.parquet")
     np.testing.assert_array_equal(np.stack(written["embedding"]), rows)

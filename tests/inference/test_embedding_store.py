@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 import tensorflow as tf
+from embedding_records import record
 from PIL import Image
 
 from remedis.data.checks import scan
@@ -199,7 +200,9 @@ def test_the_key_is_of_all_that_decides_the_numbers():
 
 def test_tables_hold_ids_labels_and_embeddings(tmp_path, manifest):
     rows = np.arange(2 * IMAGES, dtype=np.float32).reshape(IMAGES, 2)
-    made = embed.Embedded(manifest, scan.scan(manifest), rows, Provenance("random", "Drawn."))
+    made = embed.Embedded(
+        manifest, scan.scan(manifest), rows, Provenance("random", "Drawn."), record()
+    )
     embed.write(made, tmp_path / "e.parquet")
     table = pyarrow.parquet.read_table(tmp_path / "e.parquet").to_pandas()
     np.testing.assert_array_equal(np.stack(table["embedding"]), rows)
@@ -209,8 +212,10 @@ def test_tables_hold_ids_labels_and_embeddings(tmp_path, manifest):
         np.testing.assert_array_equal(arrays["embedding"], rows)
         assert arrays["patient_id"][3] == "p3"
         np.testing.assert_array_equal(arrays["ill"], manifest.targets()[:, 0])
-        assert set(arrays) == {*embed.IDS, "sha256", "ill", "embedding"}
-    with pytest.raises(UserError, match=r"out='e.csv': expected a file that ends with .parquet or"):
+        assert set(arrays) == {*embed.IDS, "sha256", "ill", "embedding", "record"}
+    with pytest.raises(
+        UserError, match=r"out='e.csv': expected a file that ends with .parquet, .npz"
+    ):
         embed.write(made, "e.csv")
 
 
