@@ -212,6 +212,8 @@ def statuses() -> list[tuple[str, str]]:
         "or space. One line on standard error says what, where and what to do. (An error of the "
         "program itself has this status too, and a traceback.)",
         cli.UNWELL: "`doctor` has found errors in the data, or `manifest` in a table.",
+        exit_status.INCOMPLETE: "The work is done, but some images cannot be read: "
+        "`OUT.bad_images.csv` beside the output lists them, each with its fault.",
     }
     assert manifest_command.UNCONFIRMED == exit_status.MISTAKE
     rows = [(f"`{status}`", meaning) for status, meaning in table.items()]

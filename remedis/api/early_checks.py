@@ -58,6 +58,20 @@ def check_data(
         _check_labels(data, labels)
 
 
+def check_images(data: files.Path | Sequence[files.Path], source: str) -> None:
+    """Raises a UserError for paths of images that certainly cannot be read.
+
+    Args:
+      data: folders, files, globs, items of containers; or what the source takes.
+      source: name of the source.
+    """
+    check_source(source)
+    for path in [data] if isinstance(data, str | os.PathLike) else data:
+        # Globs and items, `scans/*.png` and `a.h5#3`, are judged where they are read.
+        if not re.search(r"[*?\[#]", os.fspath(path)):
+            check_path(path, "folder, file or table of images")
+
+
 def check_source(name: str) -> None:
     """Raises a UserError for the name of a source that there is not."""
     if name not in source_names.NAMES:

@@ -31,7 +31,9 @@ def check_command(parsed: argparse.Namespace) -> None:
             early_checks.check_path(given[name], "directory of a run or a model")
     if "model" in given and ("data" in given or "manifest" in given):
         early_checks.check_model(given["model"])  # without data, stored predictions are evaluated
-    if "data" in given:
+    if isinstance(given.get("data"), list):  # paths of images
+        early_checks.check_images(given["data"], given.get("source", "csv"))
+    elif "data" in given:
         early_checks.check_data(
             given["data"],
             given.get("source", "csv"),

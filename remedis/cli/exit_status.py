@@ -8,17 +8,21 @@ program itself keeps its traceback.
 import contextlib
 import dataclasses
 import errno
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 
-from remedis import interruption
+from remedis import files, interruption
 from remedis.cli import console
-from remedis.errors import UserError, quoted
+from remedis.errors import UserError, counted, quoted
 from remedis.visible_text import visible
 
+_LOG = logging.getLogger(__name__)
+
 MISTAKE = 1
+INCOMPLETE = 3  # the work is done but for files that cannot be read; 2 is `data_commands.UNWELL`
 INTERRUPTED = 130  # by Ctrl-C, where no handler of ours is installed
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -50,6 +54,20 @@ def of_job(do: Callable[[], int], output: Output | None = None) -> int:
     again = "the same command resumes from the last checkpoint"
     stop = "; the same command resumes."
     return _status(do, output or Output(), stop, again, every=False)
+
+
+def of_images(unreadable: int, report: files.Path) -> int:
+    """Returns the status of a command that goes on without unreadable images; says their number.
+
+    Args:
+      unreadable: number of images.
+      report: the file that lists them.
+    """
+    if not unreadable:
+        return 0
+    images = counted(unreadable, "image is unreadable and", "images are unreadable and")
+    _LOG.warning(f"{images} left out; {report} lists them. Exit status {INCOMPLETE}.")
+    return INCOMPLETE
 
 
 def _status(do: Callable[[], int], output: Output, stop: str, again: str, every: bool) -> int:

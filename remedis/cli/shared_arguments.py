@@ -67,18 +67,39 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
 
 
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Adds images without labels and patients, by any number of paths; `images` loads them."""
+    add = parser.add_argument
+    add(
+        "data",
+        nargs="+",
+        metavar="DATA",
+        help="images: folders (searched at any depth), files, globs in quotes, whole slides, a "
+        "manifest, or the directory of a data set by --source",
+    )
+    add("--source", default="csv", metavar="NAME", help="layout of the data, as config.source; csv")
+    _add_option(parser)
+    add_max_megapixels(parser)
+
+
+def images(parsed: argparse.Namespace) -> Any:
+    """Returns the manifest of the images of the command line; no column needs to be a label.
+
+    Args:
+      parsed: with the arguments of `add_images`.
+    """
+    options = literals(parsed.option, "--option")
+    from remedis.data import sources
+
+    return sources.load_images(parsed.source, parsed.data, options)
+
+
 def add_source(parser: argparse.ArgumentParser) -> None:
     """Adds the source of the data, its labels and its options."""
     add = parser.add_argument
     add("--source", default="csv", metavar="NAME", help="layout of the data, as config.source; csv")
     add("--labels", metavar="A,B", help="label columns; csv needs them, others have their own")
-    add(
-        "--option",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="an option of the source, as in config.source_options; may be repeated",
-    )
+    _add_option(parser)
     add_max_megapixels(parser)
     add(
         "--allow-missing-patient-ids",
@@ -86,6 +107,16 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         help="as config.allow_missing_patient_ids",
     )
     add("--allow-similar-ids", action="store_true", help="as config.allow_similar_ids")
+
+
+def _add_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the source, as in config.source_options; may be repeated",
+    )
 
 
 def add_max_megapixels(parser: argparse.ArgumentParser) -> None:
@@ -131,8 +162,13 @@ def source_options(parsed: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def add_backbone(parser: argparse.ArgumentParser) -> None:
-    """Adds the embedding, the preprocessing before it and the store it is kept in."""
+def add_backbone(parser: argparse.ArgumentParser, limited: bool = True) -> None:
+    """Adds the embedding, the preprocessing before it and the store it is kept in.
+
+    Args:
+      parser: of the command.
+      limited: as for `add_batches`.
+    """
     add = parser.add_argument
     add(
         "--preprocess",
@@ -147,19 +183,26 @@ def add_backbone(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="directory that keeps embeddings, so that none is computed twice; ./embeddings",
     )
-    add_batches(parser)
+    add_batches(parser, limited)
 
 
-def add_batches(parser: argparse.ArgumentParser) -> None:
-    """Adds the batch size and the limit on bad images."""
+def add_batches(parser: argparse.ArgumentParser, limited: bool = True) -> None:
+    """Adds the batch size and the limit on bad images.
+
+    Args:
+      parser: of the command.
+      limited: whether there is a limit without the option. What needs no labels goes on with the
+        readable images, and ends with `exit_status.INCOMPLETE`.
+    """
     add = parser.add_argument
     add("--batch-size", type=positive, default=32, metavar="N", help="images per batch; 32")
     add(
         "--max-bad-images",
         type=float,
-        default=0.01,
+        default=0.01 if limited else None,
         metavar="SHARE",
-        help="as config.max_bad_images: share of unreadable images that stops the command; 0.01",
+        help="as config.max_bad_images: share of unreadable images that stops the command; "
+        + ("0.01" if limited else "without it the others go on, with exit status 3"),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from remedis.data import image_list, layout_guess, sources
 from remedis.data.manifest import Manifest
+from remedis.data.sources import named_images
 from remedis.errors import UserError, unknown_choice
 from remedis.options import literals, pairs
 
@@ -87,7 +88,7 @@ def _load(
     if source == "csv" and not options:
         # The source `csv` requires labels. A folder of images is enough here.
         if layout_guess.has_only_images(directory):
-            return image_list.below(directory)
+            return named_images.load([pathlib.Path(directory)])
         layout_guess.refuse_other_layout(
             directory, lambda other: f"write {other}={directory} into config.data"
         )

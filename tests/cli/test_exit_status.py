@@ -135,3 +135,13 @@ def test_a_name_that_is_no_text_is_a_sentence(capsys):
     sentence = r"The name 'runs/\udce9' is not UTF-8; rename it, and start again."
     assert said(exit_status.of_job, error, capsys) == sentence
     assert said(exit_status.of_command, caused(RuntimeError("x"), error), capsys) == sentence
+
+
+def test_unreadable_images_are_counted_in_the_last_line(caplog):
+    assert exit_status.of_images(0, "out.csv.bad_images.csv") == 0
+    assert not caplog.records
+    assert exit_status.of_images(1, "out.csv.bad_images.csv") == exit_status.INCOMPLETE == 3
+    assert exit_status.of_images(1200, "b.csv") == 3
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0].startswith("1 image is unreadable and left out; out.csv.bad_images.csv lists")
+    assert said[1].startswith("1,200 images are unreadable and left out; b.csv lists them.")

@@ -1,5 +1,6 @@
 """The scan of all images before training: presence, decoding and measures, kept in a cache."""
 
+import dataclasses
 import errno
 import logging
 import os
@@ -150,12 +151,9 @@ def quarantine(
     Raises:
       UserError: more than `limit` of the images are bad, or all of them.
     """
-    bad = scanned.loc[scanned["fault"].notna(), ["path", "fault"]].reset_index(drop=True)
+    bad = _listed(scanned, report)
     if not len(bad):
-        pathlib.Path(report).unlink(missing_ok=True)
         return _with_files(manifest, scanned), bad
-    with files.whole_file(report) as temporary:
-        temporary.write_text(csv_text.from_frame(bad), encoding="utf-8")
     if len(bad) > limit * len(manifest) or len(bad) == len(manifest):
         listed = (bad["path"] + " (" + bad["fault"].str.rstrip(".") + ")").tolist()
         similar = about_missing_files(manifest.root, bad)
@@ -166,6 +164,70 @@ def quarantine(
         )
     good = scanned[scanned["fault"].isna()]
     return _with_files(manifest.without(bad["path"].tolist()), good), bad
+
+
+def _listed(scanned: pd.DataFrame, report: files.Path) -> pd.DataFrame:
+    """Returns `path` and `fault` of bad images; writes the list, or removes that of earlier."""
+    bad = scanned.loc[scanned["fault"].notna(), ["path", "fault"]].reset_index(drop=True)
+    if not len(bad):
+        pathlib.Path(report).unlink(missing_ok=True)
+    else:
+        files.write_text(report, csv_text.from_frame(bad))
+    return bad
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Readable:
+    """The images of a manifest that can be read, and the others.
+
+    Attributes:
+      manifest: the images that can be read; it knows its files as they were scanned.
+      scanned: the rows of `scan` for these images, in their order.
+      bad: `path` and `fault` of the others, one sentence each.
+    """
+
+    manifest: Manifest
+    scanned: pd.DataFrame
+    bad: pd.DataFrame
+
+
+def bad_images_file(out: files.Path) -> pathlib.Path:
+    """Returns the file that lists unreadable images beside an output: `OUT.bad_images.csv`."""
+    path = pathlib.Path(out)
+    return path.with_name(f"{path.name}.bad_images.csv")
+
+
+def readable(
+    manifest: Manifest,
+    report: files.Path,
+    cache: files.Path | None = None,
+    limit: float | None = None,
+) -> Readable:
+    """Returns the images that can be read, for what needs no labels and goes on with the rest.
+
+    Args:
+      manifest: the images.
+      report: CSV file that lists unreadable images, as for `quarantine`.
+      cache: as for `scan`.
+      limit: the largest share of unreadable images that is accepted; None for any below all.
+
+    Raises:
+      UserError: there are no images, none can be read, or more than `limit` cannot.
+    """
+    if not len(manifest):
+        raise UserError(f"{manifest.source} has no images.")
+    scanned = scan(manifest, cache)
+    good = scanned["fault"].isna()
+    if limit is None and not good.any():
+        _listed(scanned, report)
+        first = scanned["fault"].iloc[0].rstrip(".")
+        raise UserError(
+            f"None of the {counted(len(manifest), 'image')} of {manifest.source} can be read: "
+            f"{scanned['path'].iloc[0]} ({first}). All are listed in {report}; repair or replace "
+            "them."
+        )
+    kept, bad = quarantine(manifest, scanned, 1.0 if limit is None else limit, report)
+    return Readable(kept, scanned[good].reset_index(drop=True), bad)
 
 
 def _with_files(manifest: Manifest, scanned: pd.DataFrame) -> Manifest:

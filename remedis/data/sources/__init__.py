@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from remedis import files
-from remedis.data import image_list, layout_guess
+from remedis.data import layout_guess
 from remedis.data.manifest import Manifest
 from remedis.data.sources import (
     camelyon16,
@@ -19,13 +19,16 @@ from remedis.data.sources import (
     csv_manifest,
     dicom_files,
     folder,
+    image_paths,
     mimic_cxr,
+    named_images,
     patch_camelyon,
     tfds,
     whole_slides,
     wilds_camelyon17,
 )
-from remedis.errors import UserError, registered_twice, unknown_choice
+from remedis.errors import UserError, registered_twice, some, unknown_choice
+from remedis.options import spelled
 
 Source = Callable[..., Manifest]
 _SOURCES: dict[str, Source] = {}
@@ -59,6 +62,9 @@ NAMES = tuple(sorted(_SOURCES))
 # Sources whose empty label means that a report does not mention the finding. Elsewhere it is
 # unknown.
 MINED_FROM_REPORTS = frozenset({"chexpert", "mimic_cxr"})
+
+# Sources that take files of images, too.
+_OF_FILES = ("csv", "dicom", "folder", "slides")
 
 # The types of options as messages name them.
 _TYPE_NAMES: dict[Any, str] = {
@@ -117,38 +123,67 @@ def _check_options(name: str, options: Mapping[str, Any]) -> None:
             )
 
 
-def load_images(name: str, data_dir: files.Path, options: Mapping[str, Any]) -> Manifest:
+def load_images(
+    name: str, data: files.Path | Sequence[files.Path], options: Mapping[str, Any]
+) -> Manifest:
     """Returns the images of a data set for what needs neither labels nor patients.
 
-    Labels are those of the data set where they need no naming. The source `csv` takes a folder of
-    images too, of which DICOM files are read as `dicom` does; `dicom` takes a folder without a
-    table of labels, and `folder` one without classes.
+    Labels are those of the data set where they need no naming. The sources `csv`, `dicom`, `folder`
+    and `slides` take folders, globs and files, one or several: no table and no classes are needed.
+    DICOM files have the ids of their headers, whole slides become tiles, and files that cannot be
+    read stay in the manifest.
 
     Args:
       name: one of `NAMES`.
-      data_dir: the directory of the data set.
+      data: the directory of the data set, or paths of images.
       options: further options of the source, see `options_of`.
 
     Raises:
-      UserError: as `load`.
+      UserError: as `load`; there is nothing at a path; or it is not for this source.
     """
-    if name == "csv" and not options and layout_guess.has_only_dicom(data_dir):
-        name = "dicom"
-    if name == "folder" and not options.get("patient_pattern") and folder.lacks_classes(data_dir):
-        return image_list.below(data_dir).with_layout(name)
     if "allow_missing_patient_ids" in options_of(name):
         options = {**options, "allow_missing_patient_ids": True}
-    without_labels: dict[str, Source] = {
-        "csv": csv_manifest.load_images,
-        "dicom": dicom_files.load_images,
-    }
-    labels_file = pathlib.Path(data_dir) / dicom_files.LABELS
-    if name not in without_labels or (name == "dicom" and labels_file.is_file()):
-        return load_with(name, data_dir, None, options)
+    paths = image_paths.matching(data)
+    if len(paths) == 1 and (manifest := _of_data_set(name, paths[0], options)):
+        return manifest.with_layout(name)
+    if name not in _OF_FILES:
+        raise UserError(
+            f"The source {name!r} takes the directory of one data set, but got {some(paths)}; name "
+            f"one, or set {spelled('source', 'csv')} to take the files as images."
+        )
     _check_options(name, options)
-    taken = inspect.signature(without_labels[name]).parameters
-    chosen = {option: value for option, value in options.items() if option in taken}
-    return without_labels[name](data_dir, **chosen).with_layout(name)
+    return named_images.load(paths, name, options).with_layout(name)
+
+
+def _of_data_set(name: str, path: pathlib.Path, options: Mapping[str, Any]) -> Manifest | None:
+    """Returns the images that a data set describes; None for a path of images alone."""
+    if name == "csv":
+        has_table = (
+            layout_guess.has_table(path) if path.is_dir() else not image_paths.is_image(path)
+        )
+        if has_table:
+            return _without_labels(csv_manifest.load_images, name, path, options)
+        return dicom_files.load_images(path) if layout_guess.has_only_dicom(path) else None
+    if name not in _OF_FILES:
+        return load_with(name, path, None, options)
+    if not path.is_dir():
+        return None
+    if name == "dicom" and not (path / dicom_files.LABELS).is_file():
+        return _without_labels(dicom_files.load_images, name, path, options)
+    if name == "folder" and not options.get("patient_pattern") and folder.lacks_classes(path):
+        return None
+    if name == "slides" and named_images.has_unreadable_slide(path):
+        return None
+    return load_with(name, path, None, options)
+
+
+def _without_labels(
+    load: Source, name: str, path: pathlib.Path, options: Mapping[str, Any]
+) -> Manifest:
+    """Returns what a function loads that takes some of the options of a source."""
+    _check_options(name, options)
+    taken = inspect.signature(load).parameters
+    return load(path, **{option: value for option, value in options.items() if option in taken})
 
 
 def same_empty_labels(first: str, second: str) -> bool:

@@ -85,14 +85,11 @@ def load_images(
 ) -> manifest.Manifest:
     """Returns the images of a table without their labels; patients may be unknown.
 
-    The arguments are those of `load`. A directory without a table gives the images below it.
+    The arguments are those of `load`.
 
     Raises:
-      UserError: as `image_list.read_csv` and `image_list.below` raise it.
+      UserError: there is no table, or as `image_list.read_csv`.
     """
-    directory = pathlib.Path(data_dir)
-    if directory.is_dir() and not layout_guess.has_table(directory):
-        return image_list.below(directory)
     path = _table(data_dir)
     form = TableForm.of_texts(columns, values, separator, encoding, path_prefix)
     return image_list.read_csv(path, path.parent / images, form)

@@ -96,7 +96,8 @@ def load(
     paths = _paths(root)
     rows = _read_labels(root / LABELS)
     chosen = choose_labels(labels, tuple(str(column) for column in rows if column not in KEYS))
-    table = _table(root, paths, skip_unreadable)
+    table = frames(root, paths, "skip" if skip_unreadable else "refuse")
+    _refuse_empty(root, table)
     _check_patients(root, table, allow_missing_patient_ids)
     found = dicom_labels.join(root / LABELS, table, rows, chosen)
     # A label may have the name of a column that only this module uses.
@@ -110,14 +111,21 @@ def load_images(
 ) -> Manifest:
     """Returns the images of a directory of DICOM files without labels; patients may be unknown.
 
-    The arguments are those of `load`; no table of labels is read.
+    The arguments are those of `load`; no table of labels is read. A file whose header cannot be
+    read stays, unless it is to be skipped: the scan of the images gives the reason.
 
     Raises:
-      UserError: as `load`, but for labels and patients.
+      UserError: as `load`, but for labels, patients and headers.
     """
     root = pathlib.Path(data_dir)
-    table = _table(root, _paths(root), skip_unreadable)
+    table = frames(root, _paths(root), "skip" if skip_unreadable else "keep")
+    _refuse_empty(root, table)
     return image_list.of_table(table.assign(site=site), root, "dicom")
+
+
+def _refuse_empty(root: pathlib.Path, table: pd.DataFrame) -> None:
+    if not len(table):
+        raise UserError(f"{root} does not hold DICOM files with an image in them.")
 
 
 def _paths(root: pathlib.Path) -> list[str]:
@@ -184,11 +192,17 @@ def _read_labels(path: pathlib.Path) -> pd.DataFrame:
     return rows
 
 
-def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> pd.DataFrame:
-    """Returns one row per frame with the attributes of its header.
+def frames(root: pathlib.Path, paths: Sequence[str], unreadable: str) -> pd.DataFrame:
+    """Returns one row per frame with the attributes of its header; files without one are counted.
+
+    Args:
+      root: directory that the paths are relative to.
+      paths: of DICOM files.
+      unreadable: what becomes of a file whose header cannot be read: `refuse` raises an error,
+        `skip` leaves it out, `keep` gives it a row without attributes.
 
     Raises:
-      UserError: a header cannot be read and `skip_unreadable` is not set, or no file has an image.
+      UserError: a header cannot be read, and `unreadable` is `refuse`.
     """
     rows: list[dict[str, Any]] = []
     bad, without_image = [], []
@@ -201,6 +215,8 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
             report(done, "DICOM files")
             if isinstance(outcome, str):
                 bad.append(f"{path} ({outcome.rstrip('.')})")
+                if unreadable == "keep":
+                    rows.append({"path": path, "file": path})
             elif not outcome:
                 without_image.append(path)
             else:
@@ -212,16 +228,14 @@ def _table(root: pathlib.Path, paths: Sequence[str], skip_unreadable: bool) -> p
             f"{counted(len(without_image), 'DICOM file holds', 'DICOM files hold')} no image: "
             f"{some(without_image)}."
         )
-    if bad and not skip_unreadable:
+    if bad and unreadable == "refuse":
         raise UserError(
             f"{len(bad):,} of {len(paths):,} DICOM files of {root} cannot be read: "
             f"{some(bad, limit=3)}; repair or remove them, or set "
             f"{spelled_option('skip_unreadable')}."
         )
-    if bad:
+    if bad and unreadable == "skip":
         _LOG.warning(f"Left out, since they cannot be read: {some(bad, limit=len(bad))}.")
-    if not rows:
-        raise UserError(f"{root} does not hold DICOM files with an image in them.")
     return pd.DataFrame(rows)
 
 

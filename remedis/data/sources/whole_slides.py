@@ -32,12 +32,13 @@ Check it:
     remedis doctor /data/slides --source=slides --option=tiles_per_slide=50
 """
 
+import dataclasses
 import logging
 import math
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -57,12 +58,26 @@ _LOG = logging.getLogger(__name__)
 
 LABELS = ("tumor",)
 TABLE = "slides.csv"
+SKIPPED = ("masks",)  # names of directories beside those of outlines
 UNANNOTATED = ("ignore", "negative")
 _CAMELYON17 = re.compile(r"patient_(\d+)_node_(\d+)")
 
 
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """Some slides of a directory; their outlines are not read.
+
+    Attributes:
+      root: the directory, of which `slides.csv` counts.
+      names: files of the slides, relative to it.
+    """
+
+    root: pathlib.Path
+    names: Sequence[str]
+
+
 def load(
-    data_dir: files.Path,
+    data_dir: files.Path | Chosen,
     labels: Sequence[str] | None = None,
     mpp: float = 0.5,
     size: int = 224,
@@ -79,7 +94,7 @@ def load(
     """Returns the manifest of the tiles of a directory of slides.
 
     Args:
-      data_dir: the directory with the slides.
+      data_dir: the directory with the slides, or some of its slides.
       labels: `tumor`, the only one.
       mpp: micrometres per pixel of the tiles.
       size: width and height of the tiles in pixels.
@@ -102,15 +117,33 @@ def load(
     chosen = choose_labels(labels, LABELS)
     if unannotated not in UNANNOTATED:
         raise unknown_choice("choice for slides without annotations", unannotated, UNANNOTATED)
-    root = pathlib.Path(data_dir)
+    root, slides, outlines = _found(data_dir)
     given = Given(slide_mpp, override_known_mpp, override_mpp)
     wanted = Tiling(mpp, size, stride, tissue, centre, given, tiles_per_slide)
-    slides = _described(root, slide_tiles.find(root, skipped=("masks",)))
     _check_patients(root, slides, allow_missing_patient_ids)
-    slides = slide_tiles.with_outlines(root, slides, slide_tiles.find_outlines(root))
+    slides = slide_tiles.with_outlines(root, slides, outlines)
     known = slides["outlines"].notna() | (unannotated == "negative")
     slides["rest"] = known.map({True: 0.0, False: math.nan})
     return Manifest(slide_tiles.cut(root, slides, wanted, root / TABLE), chosen, root, "slides")
+
+
+def _found(
+    data_dir: files.Path | Chosen,
+) -> tuple[pathlib.Path, pd.DataFrame, Mapping[str, pathlib.Path]]:
+    """Returns the directory, its slides as `_described` gives them, and files of outlines."""
+    if isinstance(data_dir, Chosen):
+        root = data_dir.root
+        ids = [pathlib.Path(name).stem for name in data_dir.names]
+        slides = pd.DataFrame({"file": data_dir.names, "slide_id": ids})
+        slide_tiles.refuse_same_name(root, slides)
+        if not (root / TABLE).is_file():
+            return root, _described(root, slides), {}
+        # The table has a row for every slide of the directory.
+        slides = _described(root, slide_tiles.find(root, skipped=SKIPPED))
+        return root, slides[slides["file"].isin(data_dir.names)].reset_index(drop=True), {}
+    root = pathlib.Path(data_dir)
+    slides = _described(root, slide_tiles.find(root, skipped=SKIPPED))
+    return root, slides, slide_tiles.find_outlines(root)
 
 
 def _described(root: pathlib.Path, slides: pd.DataFrame) -> pd.DataFrame:

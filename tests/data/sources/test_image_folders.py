@@ -92,7 +92,8 @@ def test_images_of_a_folder_need_no_labels_and_no_patients(tmp_path, names, capl
     loaded = sources.load_images("csv", tmp_path, {})
     assert loaded.table["path"].tolist() == sorted(names)
     assert loaded.labels == (image_list.UNLABELLED,)
-    assert loaded.table["patient_id"].isna().all()
+    known = loaded.table["path"][loaded.table["patient_id"].notna()]
+    assert known.tolist() == [name for name in names if name.endswith(".dcm")]
     assert "skipped 1 file without" in caplog.text
 
 
