@@ -32,10 +32,11 @@ class _Head(keras.layers.Layer):
             self.norm.build(input_shape)
         self.dense.build((None, input_shape[-1]))
 
+    def normalised(self, unpooled: tf.Tensor) -> tf.Tensor:
+        return tf.cast(unpooled if self.norm is None else self.norm(unpooled), tf.float32)
+
     def embedding(self, unpooled: tf.Tensor) -> tf.Tensor:
-        if self.norm is not None:
-            unpooled = self.norm(unpooled)
-        return tf.reduce_mean(tf.cast(unpooled, tf.float32), [1, 2])
+        return tf.reduce_mean(self.normalised(unpooled), [1, 2])
 
     def call(self, unpooled: tf.Tensor) -> tf.Tensor:
         return self.dense(self.embedding(unpooled))
@@ -116,6 +117,14 @@ class Classifier(keras.Model):
 
     def _normalised(self, unpooled: tf.Tensor) -> tf.Tensor:
         return unpooled if self._backbone_norm is None else self._backbone_norm(unpooled)
+
+    def head_map(self, unpooled: tf.Tensor) -> tf.Tensor:
+        """Returns the map that the head averages over space, [N, h, w, C] float32.
+
+        Args:
+          unpooled: the backbone's map.
+        """
+        return self.head.normalised(self._normalised(unpooled))
 
     def outputs(
         self, images: tf.Tensor, calibration: Sequence[tf.Tensor] | None = None

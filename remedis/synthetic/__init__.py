@@ -13,6 +13,7 @@ from remedis.synthetic.chexpert import write_chexpert
 from remedis.synthetic.findings import CONDITIONS
 from remedis.synthetic.fundus import write_fundus
 from remedis.synthetic.histology import CENTRES, CentreStyle
+from remedis.synthetic.lesion_boxes import write_lesion_boxes
 from remedis.synthetic.mammograms import write_mammograms
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
@@ -36,6 +37,7 @@ __all__ = [
     "write_chestxray14",
     "write_chexpert",
     "write_fundus",
+    "write_lesion_boxes",
     "write_mammograms",
     "write_mimic_cxr",
     "write_patch_camelyon",

@@ -63,6 +63,7 @@ from remedis.errors import UserError, counted
 ENTRIES = "Data_Entry_2017*.csv"
 LISTS = {"train_val_list.txt": "train", "test_list.txt": "test"}
 BOXES = "BBox_List_2017.csv"
+SIDE = 1024  # pixels of the images that boxes were drawn on
 _DIRECTORIES = ("ChestX-ray14",)
 _COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age")
 _VIEWS = ("PA", "AP", "")
@@ -130,14 +131,33 @@ def boxes(data_dir: files.Path) -> pd.DataFrame:
       UserError: there is no such file, or it is not as published.
     """
     root = file_tree.find_root(data_dir, BOXES, _DIRECTORIES, "ChestX-ray14's boxes")
-    path = root / BOXES
+    result = read_boxes(root / BOXES)
+    result["name"] = _locate(root, result["name"])
+    return result.rename(columns={"name": "path"})
+
+
+def lists_boxes(path: pathlib.Path) -> bool:
+    """Returns whether a file has the header of the published boxes."""
+    header, _, _ = spreadsheet.read_bytes(path).partition(b"\n")
+    return header.startswith(b"Image Index") and all(c.encode() in header for c in _BOX_COLUMNS)
+
+
+def read_boxes(path: pathlib.Path) -> pd.DataFrame:
+    """Returns the boxes of `BBox_List_2017.csv`, as `boxes`, with the image's file name as `name`.
+
+    Args:
+      path: the file.
+
+    Raises:
+      UserError: the file is not as published.
+    """
     raw = _read_boxes(path)
-    result = pd.DataFrame({"path": _locate(root, raw["Image Index"])})
+    result = pd.DataFrame({"name": raw["Image Index"]})
     expected = f"one of {', '.join(_BOX_LABELS)}"
     label = spreadsheet.parsed(path, raw["Finding Label"], _BOX_LABELS.__getitem__, expected)
     result["label"] = label.astype(STRING)
     for column, name in _BOX_COLUMNS.items():
-        result[name] = spreadsheet.parsed(path, raw[column], _pixels, "pixels, 0 or more")
+        result[name] = spreadsheet.parsed(path, raw[column], pixels, "pixels, 0 or more")
         if name in ("width", "height"):
             spreadsheet.refuse(path, raw[column], result[name] == 0, f"a {name} above 0")
     return result.reset_index(drop=True)
@@ -152,9 +172,14 @@ def _read_boxes(path: pathlib.Path) -> pd.DataFrame:
     return spreadsheet.parse_table(path, header + newline + rows, required)
 
 
-def _pixels(text: str) -> float:
-    if 0 <= (pixels := float(text)) < float("inf"):
-        return pixels
+def pixels(text: str) -> float:
+    """Returns a number of pixels, 0 or more.
+
+    Raises:
+      ValueError: the text is none.
+    """
+    if 0 <= (number := float(text)) < float("inf"):
+        return number
     raise ValueError
 
 
