@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from remedis import synthetic
     from remedis.api.embeddings import embed
     from remedis.api.labelled_data import load_manifest
+    from remedis.api.model_exports import export
     from remedis.api.named_checkpoints import build, describe, list_models
     from remedis.api.named_configs import load_config
     from remedis.api.run_records import Run, Study, load_run, load_study
     from remedis.api.trained_classifiers import calibrate, evaluate
     from remedis.api.training_jobs import finetune, ood_curves, pretrain
+    from remedis.conversion.convert import Converted
     from remedis.data.manifest import Manifest
     from remedis.inference.embed import Embedded
     from remedis.inference.recalibrate import Recalibrated
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 __all__ = [
     "BackboneLayer",
+    "Converted",
     "Embedded",
     "Manifest",
     "Recalibrated",
@@ -49,6 +52,7 @@ __all__ = [
     "describe",
     "embed",
     "evaluate",
+    "export",
     "finetune",
     "list_models",
     "load_backbone",
@@ -64,6 +68,7 @@ __all__ = [
 # The module of each name that is loaded on its first use.
 _LAZY = {
     "BackboneLayer": "remedis.zoo.backbone_layer",
+    "Converted": "remedis.conversion.convert",
     "Embedded": "remedis.inference.embed",
     "Manifest": "remedis.data.manifest",
     "Recalibrated": "remedis.inference.recalibrate",
@@ -74,6 +79,7 @@ _LAZY = {
     "describe": "remedis.api.named_checkpoints",
     "embed": "remedis.api.embeddings",
     "evaluate": "remedis.api.trained_classifiers",
+    "export": "remedis.api.model_exports",
     "finetune": "remedis.api.training_jobs",
     "list_models": "remedis.api.named_checkpoints",
     "load_backbone": "remedis.zoo.backbone_layer",

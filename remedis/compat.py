@@ -75,6 +75,38 @@ def variable_keys(reader: tf.train.CheckpointReader) -> dict[str, str]:
     }
 
 
+def frozen_graph(function: Any) -> tuple[Any, list[str], list[str]]:
+    """Returns the graph of a traced function with its variables as constants, folded.
+
+    `tf.lite` freezes by the same function, which has no public name; neither have the optimisations
+    of graphs (Grappler), which TensorFlow runs by itself when it executes one. Only those run here
+    whose results other programs know as well.
+
+    Args:
+      function: a `ConcreteFunction`.
+
+    Returns:
+      The `GraphDef`, and the names of its input and output tensors, in their order.
+    """
+    from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
+    from tensorflow.python.framework import convert_to_constants
+    from tensorflow.python.grappler import tf_optimizer
+    from tensorflow.python.training import saver
+
+    frozen = convert_to_constants.convert_variables_to_constants_v2(function)
+    inputs, outputs = ([tensor.name for tensor in side] for side in (frozen.inputs, frozen.outputs))
+    graph = saver.export_meta_graph(graph_def=frozen.graph.as_graph_def(), graph=frozen.graph)
+    kept = meta_graph_pb2.CollectionDef()
+    kept.node_list.value.extend([*inputs, *outputs])
+    graph.collection_def["train_op"].CopyFrom(kept)
+    config = config_pb2.ConfigProto()
+    rewriting = config.graph_options.rewrite_options
+    rewriting.optimizers.extend(["pruning", "constfold", "dependency", "pruning"])
+    rewriting.meta_optimizer_iterations = rewriting.TWO
+    rewriting.min_graph_nodes = -1  # also the smallest graphs
+    return tf_optimizer.OptimizeGraph(config, graph), inputs, outputs
+
+
 def numbered_from_zero(variables: Iterable[str]) -> dict[str, str]:
     """Returns names of variables that do not depend on what else the process has built.
 

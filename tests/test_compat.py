@@ -147,3 +147,24 @@ def test_tfds_prints_its_notices_through_the_methods_that_are_overridden():
     for name in ("_log_download_bytes", "_log_download_done"):
         assert name in vars(compat.WithoutDownloadNotices)
         assert callable(getattr(tfds.core.DatasetBuilder, name))
+
+
+def test_a_graph_is_frozen_and_what_is_constant_is_computed():
+    variable = tf.Variable([4.0, 9.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def scaled(x):
+        return {"b": x * tf.sqrt(variable), "a": x}
+
+    graph, inputs, outputs = compat.frozen_graph(scaled.get_concrete_function())
+    assert {node.op for node in graph.node} == {"Placeholder", "Const", "Mul", "Identity"}
+
+    @tf.function
+    def imported(x):
+        return tf.graph_util.import_graph_def(
+            graph, input_map={inputs[0]: x}, return_elements=outputs, name=""
+        )
+
+    a, b = imported(tf.constant([[1.0, 2.0]]))
+    np.testing.assert_array_equal(a, [[1.0, 2.0]])
+    np.testing.assert_array_equal(b, [[2.0, 6.0]])

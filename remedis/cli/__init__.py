@@ -19,6 +19,7 @@ from remedis.cli import (
     data_commands,
     embedding_commands,
     exit_status,
+    export_command,
     manifest_command,
     output,
     pack_command,
@@ -136,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
         embedding_commands,
         classifier_commands,
         checklist_command,
+        export_command,
         pack_command,
     ):
         module.add(commands)

@@ -7,7 +7,7 @@ syntax of labels, options and preprocessing.
 import argparse
 import re
 
-from remedis.api import early_checks
+from remedis.api import early_checks, model_exports
 from remedis.options import label_list, literals
 from remedis.specifications import piped
 
@@ -29,6 +29,10 @@ def check_command(parsed: argparse.Namespace) -> None:
     for name in ("model", "run_a", "run_b", "run_folder"):
         if name in given:
             early_checks.check_path(given[name], "directory of a run or a model")
+    if "to" in given:
+        model_exports.check(given["model"], given["to"], given["out"], given["overwrite"])
+        if "images" in given:
+            early_checks.check_path(given["images"], "images", "--images")
     if "model" in given and ("data" in given or "manifest" in given):
         early_checks.check_model(given["model"])  # without data, stored predictions are evaluated
     if isinstance(given.get("data"), list):  # paths of images

@@ -311,12 +311,22 @@ def save(
       UserError: the folder exists and `overwrite` is false, or it cannot be written.
     """
     with writing.written(directory), files.whole_directory(directory, overwrite) as temporary:
-        tf.saved_model.save(served, temporary.as_posix(), signatures=served.saved_signatures())
-        (temporary / "assets").mkdir(exist_ok=True)
-        values = description.shared().to_json()
-        files.write_json(temporary / DESCRIPTION, values)
-        files.write_json(temporary / METADATA, bundle_metadata.metadata(values))
-        for write in beside:
-            write(temporary)
-        files.write_text(temporary / CARD, card.text(values, (temporary / SEEN).is_file()))
+        fill(served, description, temporary, beside)
     return pathlib.Path(directory)
+
+
+def fill(
+    served: ServedModel,
+    description: Description,
+    directory: pathlib.Path,
+    beside: Iterable[Callable[[pathlib.Path], object]] = (),
+) -> None:
+    """Writes what `save` writes into an empty folder; a kill leaves some of the files."""
+    tf.saved_model.save(served, directory.as_posix(), signatures=served.saved_signatures())
+    (directory / "assets").mkdir(exist_ok=True)
+    values = description.shared().to_json()
+    files.write_json(directory / DESCRIPTION, values)
+    files.write_json(directory / METADATA, bundle_metadata.metadata(values))
+    for write in beside:
+        write(directory)
+    files.write_text(directory / CARD, card.text(values, (directory / SEEN).is_file()))

@@ -3,7 +3,7 @@
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,11 +61,7 @@ def save(
       UserError: the folder exists and `overwrite` is false, or it cannot be written.
     """
     labels, backbone = classifier.labels, classifier.backbone
-    chosen = {
-        kind: [math.nan if values[label] is None else values[label] for label in labels]
-        for kind, values in (thresholds or {}).items()
-        if isinstance(values, Mapping) and kind not in ("log_odds", "chosen_on")
-    }
+    chosen = served_thresholds(thresholds or {}, labels)
     served = ServedClassifier(classifier, preprocess, chosen, pixel_range)
     variables = classifier.named_variables().values()
     bit = backbone if isinstance(backbone, BiTResNet) else None
@@ -103,6 +99,22 @@ def save(
         seen = SeenImages.from_hashes(seen)
     beside = () if seen is None else (seen.write,)
     return export.save(served, description, directory, overwrite, beside)
+
+
+def served_thresholds(
+    thresholds: Mapping[str, Any], labels: Sequence[str]
+) -> dict[str, list[float]]:
+    """Returns per kind one threshold per label, as a served classifier has them; NaN for none.
+
+    Args:
+      thresholds: as `save` takes them.
+      labels: in the order of the outputs.
+    """
+    return {
+        kind: [math.nan if values[label] is None else values[label] for label in labels]
+        for kind, values in thresholds.items()
+        if isinstance(values, Mapping) and kind not in ("log_odds", "chosen_on")
+    }
 
 
 def load(directory: files.Path) -> tuple[Classifier, Preprocess, Description]:

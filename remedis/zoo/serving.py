@@ -5,7 +5,7 @@ It is TF Hub's Reusable SavedModel interface: `__call__` with and without `train
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -233,10 +233,25 @@ class ServedClassifier(ServedModel):
         )
         # Constants, not variables: a user's own training of the export does not change them.
         calibration = [tf.constant(np.asarray(v)) for v in (classifier.scale, classifier.offset)]
-        self.__call__ = self._callable(
-            lambda images: classifier.outputs(images, calibration), trainings=(False, True, None)
+        self._serve(
+            lambda images: classifier.outputs(images, calibration),
+            preprocess,
+            classifier.labels,
+            thresholds,
+            trainings=(False, True, None),
         )
-        names = list(classifier.labels)
+
+    def _serve(
+        self,
+        outputs: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+        preprocess: Preprocess,
+        labels: Sequence[str],
+        thresholds: Mapping[str, npt.ArrayLike] | None,
+        trainings: tuple[bool | None, ...],
+    ) -> None:
+        """Adds the methods around `outputs`, the network from images to outputs by name."""
+        self.__call__ = self._callable(outputs, trainings)
+        names = list(labels)
         self.label_names = _graph(lambda: tf.constant(names), input_signature=[])
         values = {kind: np.asarray(v, np.float32) for kind, v in (thresholds or {}).items()}
         self._thresholds = values

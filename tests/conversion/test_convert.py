@@ -1,0 +1,168 @@
+"""What every format shares: the check, the record, all or nothing, wrong input."""
+
+import dataclasses
+import sys
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+from zoo_helpers import said
+
+import remedis
+from remedis.conversion import agreement, convert, formats
+from remedis.conversion.agreement import AgreementRecord, OutputDifference
+from remedis.conversion.formats import Format
+from remedis.conversion.model_parts import CALIBRATION, PARTS
+
+
+def fake(monkeypatch, suffix, change=lambda outputs: outputs, **more):
+    """Registers a format that stores nothing, and whose engine is the source with a change."""
+
+    references = []
+
+    def write(source, path):
+        references.append(source.reference)
+        (path if suffix else path / "model").write_text("x")
+        return {"opset": 18}
+
+    def run(path):
+        return lambda images: change(dict(references[-1](images)))
+
+    module = types.SimpleNamespace(write=write, run=run)
+    monkeypatch.setitem(sys.modules, "remedis.conversion.fake_format", module)
+    entry = Format("fake", "", "fake_format", suffix, travels=(CALIBRATION,), **more)
+    monkeypatch.setitem(formats.FORMATS, "fake", entry)
+
+
+@pytest.mark.parametrize("suffix", ["", ".fake"])
+def test_an_export_has_a_record_of_its_source_and_of_what_stays_behind(
+    folders, ready, monkeypatch, tmp_path, suffix
+):
+    fake(monkeypatch, suffix)
+    out = tmp_path / f"model{suffix}"
+    done = remedis.export(folders["classifier"], "fake", out)
+    record = convert.read(out)
+    assert record == done.record
+    assert done.random_weights
+    assert record["format"] == "fake"
+    assert record["facts"] == {"opset": 18}
+    assert record["travels"] == [CALIBRATION]
+    assert record["left_behind"] == [part for part in PARTS if part != CALIBRATION]
+    assert record["description"]["labels"] == ["effusion", "mass, 2 cm"]
+    kinds = [(one["images"], one["count"]) for one in record["agreement"]]
+    assert kinds == [(agreement.RANDOM, 3), (agreement.MADE_UP, agreement.COUNT)]
+    assert str(tmp_path) not in done.record_path.read_text()
+    assert "exists already" in said(remedis.export, folders["classifier"], "fake", out)
+    remedis.export(folders["backbone"], "fake", out, overwrite=True)
+    assert convert.read(out)["kind"] == "backbone"
+    assert len(list(tmp_path.iterdir())) == (2 if suffix else 1)
+
+
+def off(name, how):
+    return lambda outputs: {**outputs, name: how(outputs[name])}
+
+
+WRONG = {
+    "far": off("logits", lambda values: values + 1e-3 * np.abs(values).max()),
+    "nan": off("probabilities", lambda values: values * np.nan),
+    "short": off("logits", lambda values: values[:1, :1]),
+    "absent": lambda outputs: {"logits": outputs["logits"]},
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("suffix", ["", ".fake"])
+def test_an_export_with_other_outputs_is_not_written(
+    folders, ready, monkeypatch, tmp_path, suffix, change
+):
+    fake(monkeypatch, suffix, change)
+    sentence = said(remedis.export, folders["classifier"], "fake", tmp_path / f"m{suffix}")
+    assert "is not written: on random pixels its " in sentence
+    assert not list(tmp_path.iterdir())
+
+
+def test_differences_are_those_of_the_worst_image_beside_the_largest_value(sources):
+    source = sources["backbone"]
+    shifted = {"map": 0.0, "embedding": 2.0}
+
+    def run(images):
+        return {name: v + shifted[name] for name, v in source.reference(images).items()}
+
+    small = dataclasses.replace(
+        source, reference=lambda images: {k: np.full((1,), 8.0) for k in shifted}
+    )
+    found = agreement.measure(
+        small,
+        lambda images: {"map": np.full((1,), 8.0), "embedding": np.full((1,), 6.0)},
+        True,
+        None,
+    )
+    for record in found:
+        assert record["outputs"]["map"] == {"absolute": 0.0, "relative": 0.0}
+        assert record["outputs"]["embedding"] == {"absolute": 2.0, "relative": 0.25}
+    apart = agreement.measure(source, run, False, None)[0]
+    assert apart["count"] == 2  # one size only
+    assert apart["outputs"]["embedding"]["absolute"] == pytest.approx(2.0, rel=1e-5)
+
+
+def test_rounding_of_tiny_outputs_is_accepted():
+    tiny: OutputDifference = {"absolute": 5e-7, "relative": 0.5}
+    large: OutputDifference = {"absolute": 2e-6, "relative": 0.5}
+    record: AgreementRecord = {"images": "x", "count": 1, "outputs": {"logits": tiny}}
+    agreement.check([record], 1e-4, "a")
+    record["outputs"]["logits"] = large
+    assert said(agreement.check, [record], 1e-4, "a.b (c)").startswith("a.b (c) is not written: ")
+
+
+def test_images_of_the_user_are_used_and_unreadable_ones_are_named(
+    folders, ready, monkeypatch, tmp_path, caplog
+):
+    fake(monkeypatch, ".fake")
+    images = tmp_path / "images"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        pixels = rng.integers(0, 256, (20 + i, 30), np.uint8)
+        Image.fromarray(pixels).save(images / f"{i}.png")
+    (images / "bad.png").write_bytes(b"no")
+    done = remedis.export(folders["backbone"], "fake", tmp_path / "a.fake", images=images)
+    last = done.record["agreement"][-1]
+    assert (last["images"], last["count"]) == (agreement.REAL, 3)
+    assert "cannot be read: bad.png (" in caplog.text
+    for i in range(3):
+        (images / f"{i}.png").unlink()
+    sentence = said(remedis.export, folders["backbone"], "fake", tmp_path / "b.fake", images=images)
+    assert sentence.startswith("images: none of 1 image can be read: bad.png (")
+
+
+def test_wrong_arguments_have_one_sentence(folders, monkeypatch, tmp_path):
+    model = folders["backbone"]
+    assert "Unknown format 'frozzen': did you mean 'frozen'?" in said(
+        remedis.export, model, "frozzen", tmp_path / "m"
+    )
+    fake(monkeypatch, ".fake", extra="onnx", needs=("no_such_package",))
+    for wrong in ("m", ".fake", "m.fake.txt"):
+        sentence = said(remedis.export, model, "fake", tmp_path / wrong)
+        assert sentence.endswith("expected a name that ends with .fake for the format fake.")
+    assert "pip install 'remedis[onnx]'" in said(remedis.export, model, "fake", tmp_path / "m.fake")
+    assert "no does not exist" in said(remedis.export, "no", "frozen", tmp_path / "m")
+    file = model / "remedis.json"
+    assert "is a file; expected the directory" in said(
+        remedis.export, file, "frozen", tmp_path / "m"
+    )
+    assert "is not a SavedModel" in said(remedis.export, tmp_path, "frozen", tmp_path / "m")
+    assert "source and its options are of images" in said(
+        remedis.export, model, "frozen", tmp_path / "m", source="dicom"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_another_program_is_sent_to_build(folders, tmp_path):
+    copy = tmp_path / "theirs"
+    copy.mkdir()
+    for path in folders["backbone"].iterdir():
+        if path.name != "remedis.json":
+            (copy / path.name).symlink_to(path)
+    sentence = said(remedis.export, copy, "frozen", tmp_path / "m")
+    assert "has no remedis.json: only folders that remedis wrote are exported." in sentence
