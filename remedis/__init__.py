@@ -23,6 +23,7 @@ from remedis.errors import UserError
 if TYPE_CHECKING:
     from remedis import synthetic
     from remedis.api.embeddings import embed
+    from remedis.api.image_predictions import predict
     from remedis.api.labelled_data import load_manifest
     from remedis.api.model_exports import export
     from remedis.api.named_checkpoints import build, describe, list_models
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from remedis.conversion.convert import Converted
     from remedis.data.manifest import Manifest
     from remedis.inference.embed import Embedded
+    from remedis.inference.predictions import Predictions
     from remedis.inference.recalibrate import Recalibrated
     from remedis.zoo.backbone_layer import BackboneLayer, load_backbone
 
@@ -42,6 +44,7 @@ __all__ = [
     "Converted",
     "Embedded",
     "Manifest",
+    "Predictions",
     "Recalibrated",
     "Run",
     "Study",
@@ -61,6 +64,7 @@ __all__ = [
     "load_run",
     "load_study",
     "ood_curves",
+    "predict",
     "pretrain",
     "synthetic",
 ]
@@ -71,6 +75,7 @@ _LAZY = {
     "Converted": "remedis.conversion.convert",
     "Embedded": "remedis.inference.embed",
     "Manifest": "remedis.data.manifest",
+    "Predictions": "remedis.inference.predictions",
     "Recalibrated": "remedis.inference.recalibrate",
     "Run": "remedis.api.run_records",
     "Study": "remedis.api.run_records",
@@ -88,6 +93,7 @@ _LAZY = {
     "load_run": "remedis.api.run_records",
     "load_study": "remedis.api.run_records",
     "ood_curves": "remedis.api.training_jobs",
+    "predict": "remedis.api.image_predictions",
     "pretrain": "remedis.api.training_jobs",
 }
 

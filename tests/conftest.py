@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "helpers"))
 # The configs import what they share as `configs.common`, as the jobs let them.
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
-pytest_plugins = ("small_run",)
+pytest_plugins = ("small_export", "small_run")
 
 # The level that jobs and commands show, so that `caplog` sees what a user sees.
 logging.getLogger("remedis").setLevel(logging.INFO)

@@ -23,6 +23,7 @@ from remedis.cli import (
     manifest_command,
     output,
     pack_command,
+    predict_command,
     tensorflow_start,
 )
 from remedis.cli.data_commands import UNWELL
@@ -136,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
         data_commands,
         embedding_commands,
         classifier_commands,
+        predict_command,
         checklist_command,
         export_command,
         pack_command,

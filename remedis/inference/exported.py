@@ -4,8 +4,9 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import tensorflow as tf
 
@@ -52,6 +53,20 @@ class _InGraph(Preprocess):
         return self.prepare(pixels)[0]
 
 
+class Outputs(NamedTuple):
+    """Outputs of a classifier, each [rows, labels].
+
+    Attributes:
+      logits: before calibration.
+      probabilities: after it.
+      log_odds: of the probabilities, computed from logits: they do not saturate.
+    """
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+    log_odds: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True)
 class ExportedClassifier:
     """An exported classifier, loaded with TensorFlow alone.
@@ -88,8 +103,21 @@ class ExportedClassifier:
 
     def score(self, manifest: Manifest, batch_size: int) -> pd.DataFrame:
         """Returns the table of predictions; labels are some of the classifier's, in any order."""
-        self.check_labels(manifest.labels)
-        columns = [self.labels.index(label) for label in manifest.labels]
+        return predict.table(manifest, *self.outputs(manifest, manifest.labels, batch_size))
+
+    def outputs(self, manifest: Manifest, labels: tuple[str, ...], batch_size: int) -> Outputs:
+        """Returns what the classifier gives for every image; the manifest's labels do not count.
+
+        Args:
+          manifest: the images, at least one.
+          labels: some of the classifier's, in any order.
+          batch_size: images per batch.
+
+        Raises:
+          UserError: a label is not the classifier's, or an image cannot be read.
+        """
+        self.check_labels(labels)
+        columns = [self.labels.index(label) for label in labels]
         signature = self.model.signatures["serving_default"]
 
         def outputs(images: tf.Tensor) -> tf.Tensor:
@@ -100,9 +128,7 @@ class ExportedClassifier:
         scores = predict.predict(outputs, manifest, prepare, batch_size, "Scoring")
         # Classes need the logits of all labels, also of those that are left out.
         log_odds = self.calibration().log_odds(scores[:, 0])
-        return predict.table(
-            manifest, scores[:, 0, columns], scores[:, 1, columns], log_odds[:, columns]
-        )
+        return Outputs(scores[:, 0, columns], scores[:, 1, columns], log_odds[:, columns])
 
     def calibration(self) -> Calibration:
         """Returns the map from logits to probabilities that is inside the SavedModel."""

@@ -75,9 +75,18 @@ def table(
     targets = manifest.targets()
     for i, name in enumerate(manifest.labels):
         columns[f"label/{name}"] = targets[:, i]
-        columns[f"score/{name}"] = probabilities[:, i].astype(np.float32)
-        columns[f"logit/{name}"] = logits[:, i]
-        columns[f"log_odds/{name}"] = log_odds[:, i].astype(np.float64)
+        columns |= score_columns(name, logits[:, i], probabilities[:, i], log_odds[:, i])
         if FOUND + name in manifest.table:
             columns[f"found/{name}"] = manifest.table[FOUND + name]
     return pd.DataFrame(columns)
+
+
+def score_columns(
+    label: str, logits: np.ndarray, probabilities: np.ndarray, log_odds: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns the columns of one label's scores, each [rows], as `table` has them."""
+    return {
+        f"score/{label}": probabilities.astype(np.float32),
+        f"logit/{label}": logits,
+        f"log_odds/{label}": log_odds.astype(np.float64),
+    }
