@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-compat lint docs clean
+.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-compat test-timm lint docs clean
 
 install: $(VENV)/installed
 
@@ -64,5 +64,9 @@ docs: $(VENV)/installed-dev
 test-compat: $(VENV)/installed
 	tests/compat/run $(BIN)/python $(PYTHON)
 
+# Exports in BiT's layout, loaded by timm in an environment of its own with PyTorch.
+test-timm: $(VENV)/installed
+	tests/timm/run $(BIN)/python $(PYTHON)
+
 clean:
-	rm -rf $(VENV) .venv-tf212 build site *.egg-info
+	rm -rf $(VENV) .venv-tf212 .venv-timm build site *.egg-info

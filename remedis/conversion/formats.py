@@ -105,6 +105,29 @@ FORMATS = {
             suffix="",
             travels=PARTS,
         ),
+        Format(
+            "npz",
+            "weights in BiT's layout, for timm and bit:FILE.npz",
+            "bit_npz_format",
+            suffix=".npz",
+            travels=PARTS,
+        ),
+        Format(
+            "keras",
+            "a Keras 3 model that trains in fit",
+            "keras_format",
+            suffix=".keras",
+            travels=PARTS,
+        ),
+        Format(
+            "mlflow",
+            "an MLflow folder (pyfunc) that takes encoded images, with MedImageInsight's requests",
+            "mlflow_format",
+            suffix="",
+            travels=PARTS,
+            extra="mlflow",
+            needs=("mlflow",),
+        ),
     )
 }
 

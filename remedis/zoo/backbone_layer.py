@@ -304,19 +304,40 @@ def load_backbone(
     if source.scheme == resolve.FOLDER:
         description = describe(source.argument)
     folder = source.folder
-    found = loaded.backbone
+    return layer_of(
+        loaded.backbone,
+        loaded.provenance,
+        output=output,
+        pixel_range=pixel_range or (description and description.pixel_range) or CHECKED,
+        checkpoint=description.name if description else (folder.resolve().name if folder else ""),
+        trainable=trainable,
+        name=name,
+        dtype=dtype,
+    )
+
+
+def layer_of(
+    found: Backbone, provenance: Provenance, output: str = "embedding", **arguments: Any
+) -> BackboneLayer:
+    """Returns a layer with the weights of a backbone.
+
+    Args:
+      found: the backbone.
+      provenance: of its weights.
+      output: one of `OUTPUTS`.
+      **arguments: of the constructor of `BackboneLayer`.
+
+    Raises:
+      UserError: the backbone has no such output.
+    """
     bit = found if isinstance(found, BiTResNet) else None
     layer = BackboneLayer(
         architecture=found.architecture_name,
         final_norm=found.norm is not None,
         backbone_range=bit.backbone_range if bit else None,
         output=output,
-        pixel_range=pixel_range or (description and description.pixel_range) or CHECKED,
-        checkpoint=description.name if description else (folder.resolve().name if folder else ""),
-        provenance=loaded.provenance.to_json(),
-        trainable=trainable,
-        name=name,
-        dtype=dtype,
+        provenance=provenance.to_json(),
+        **arguments,
     )
     values = found.named_variables()
     for key, variable in layer.backbone.named_variables().items():

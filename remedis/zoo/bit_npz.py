@@ -1,4 +1,7 @@
-"""BiT's published weights, the files `BiT-{S,M}-R{50x1,...}.npz`."""
+"""Weights in BiT's layout: its files `BiT-{S,M}-R{50x1,...}.npz`, and exports of this package.
+
+An export has one more array, `remedis.json`: a text with what the layout cannot say.
+"""
 
 import pathlib
 import zipfile
@@ -6,12 +9,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from remedis import files
+from remedis import files, json_records
 from remedis.errors import UserError, shortened
 from remedis.models import architectures
 from remedis.models.architectures import Architecture, Shape
 from remedis.npz_files import DamagedNpz, NpzFile
 from remedis.regular_files import check_regular
+from remedis.zoo.export import DESCRIPTION, Description, DescriptionRecord
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import BIT_RANGE, Weights, check_shapes, normalise_name
 
@@ -51,7 +55,8 @@ class _Arrays(Mapping[str, np.ndarray]):
 def read(path: str, architecture: Architecture) -> Weights:
     """Returns the backbone in a BiT npz, after a check of the name and shape of every array.
 
-    The head is checked and left out, since its classes are those of natural images.
+    The head is checked and left out. In an export of this package, the record in the file says what
+    the weights are, and whether the final norm belongs to the backbone.
 
     Raises:
       UserError: there is no such file, it is no npz, or some arrays are missing, unexpected,
@@ -66,6 +71,16 @@ def read(path: str, architecture: Architecture) -> Weights:
         expected[HEAD[1]] = (classes or 1,)
     what = f"the weights of a BiT R{architecture.name}{_instead(shapes, architecture)}"
     check_shapes(shapes, expected, path, what)
+    recorded = description(npz)
+    if recorded is not None:
+        names = architecture.shapes(recorded.final_norm)
+        return Weights(
+            arrays=_Arrays(npz, {name: keys[name] for name in names}),
+            architecture=architecture,
+            final_norm=recorded.final_norm,
+            backbone_range=recorded.backbone_range or BIT_RANGE,
+            provenance=recorded.provenance,
+        )
     return Weights(
         arrays=_Arrays(npz, {name: key for name, key in keys.items() if name not in HEAD}),
         architecture=architecture,
@@ -81,6 +96,22 @@ def read(path: str, architecture: Architecture) -> Weights:
             details={"head_classes": classes},
         ),
     )
+
+
+def description(npz: NpzFile) -> Description | None:
+    """Returns the record in an export of this package; None for another file.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    if DESCRIPTION not in npz.headers:
+        return None
+    where, advice = f"{npz.path}, array {DESCRIPTION}", "copy the file again"
+    try:
+        text = npz.text(DESCRIPTION)
+    except DamagedNpz as error:
+        raise UserError(f"{where} is damaged ({error}); {advice}.") from error
+    return Description.from_json(json_records.parse(text, DescriptionRecord, where, advice))
 
 
 def read_architecture(path: str) -> Architecture:
@@ -135,6 +166,8 @@ def _open(file: pathlib.Path) -> tuple[NpzFile, dict[str, Shape], dict[str, str]
     shapes: dict[str, Shape] = {}
     keys: dict[str, str] = {}
     for key, header in npz.headers.items():
+        if key == DESCRIPTION:
+            continue
         if header.dtype.kind != "f":
             raise UserError(
                 f"{file}: array {shortened(key)} does not hold floating-point numbers; "

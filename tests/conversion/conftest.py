@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import zoo_helpers
+from memory_source import pictures, source_in_memory  # noqa: F401
 
 from remedis.conversion import source_model
 from remedis.models.classifier import Classifier
