@@ -83,6 +83,30 @@ def progress(title: str, total: int, done: int = 0, *, even: bool = False) -> It
         _OUTER.set(nested)
 
 
+class Speed:
+    """Steps per second of this process since its first report, which is left out of the mean."""
+
+    def __init__(self, unit: str) -> None:
+        """Takes the unit of the steps, such as `images`."""
+        self._unit = unit
+        self._since: tuple[int, float] | None = None
+
+    def words(self, done: int) -> str:
+        """Returns the unit and the speed: `images, 35 per second`; the unit alone at first."""
+        now = time.monotonic()
+        if self._since is None:
+            self._since = done, now
+        steps, start = self._since
+        if done <= steps or now <= start:
+            return self._unit
+        speed = (done - steps) / (now - start)
+        return (
+            f"{self._unit}, {speed:,.0f} per second"
+            if speed >= 10
+            else (f"{self._unit}, {speed:.2g} per second")
+        )
+
+
 def duration(seconds: float) -> str:
     """Returns for example `40 s`, `12 min`, `3.5 h` or `2.5 days`."""
     if seconds < 90:

@@ -35,18 +35,17 @@ def check_command(parsed: argparse.Namespace) -> None:
             early_checks.check_path(given["images"], "images", "--images")
     if "model" in given and ("data" in given or "manifest" in given):
         early_checks.check_model(given["model"])  # without data, stored predictions are evaluated
-    if isinstance(given.get("data"), list):  # paths of images
-        early_checks.check_images(given["data"], given.get("source", "csv"))
-    elif "data" in given:
+    data = given.get("data")
+    if isinstance(data, list) and (labels is None or len(data) > 1):  # paths of images
+        early_checks.check_images(data, given.get("source", "csv"))
+    elif data is not None:
         early_checks.check_data(
-            given["data"],
+            data[0] if isinstance(data, list) else data,
             given.get("source", "csv"),
             # The labels of a model are checked first against the model.
             None if "model" in given else labels,
             given.get("option", ()),
             needs_labels=given.get("command") in _OWN_LABELS,
-            # `embed` takes any folder of images.
-            any_folder=given.get("command") == "embed",
         )
     if "image" in given and not re.match(r"\w+:", given["image"]):
         early_checks.check_path(given["image"], "image file")

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from remedis.cli import output, shared_arguments
+from remedis.cli import exit_status, output, shared_arguments
 from remedis.errors import counted
 from remedis.options import items, label_list
 
@@ -26,12 +26,21 @@ def _add_embed(commands: Any) -> None:
     embed = commands.add_parser(
         "embed",
         help="computes the embedding of every image",
-        description="Computes the embedding of every image and writes a table: ids, labels, "
-        "embeddings. DATA may be a folder of images, without labels and patients.",
+        description="Computes the embedding of every image and writes a file: ids, labels, "
+        "embeddings, and a record of the checkpoint. The images need neither labels nor patients. "
+        "A second run computes new images only.",
     )
     _add_checkpoint(embed)
-    shared_arguments.add_data(embed)
-    shared_arguments.add_backbone(embed)
+    shared_arguments.add_images(embed)
+    embed.add_argument(
+        "--labels", metavar="A,B", help="label columns of one table, to be copied to the file"
+    )
+    embed.add_argument(
+        "--allow-missing-patient-ids",
+        action="store_true",
+        help="with --labels: as config.allow_missing_patient_ids",
+    )
+    shared_arguments.add_backbone(embed, limited=False)
     embed.add_argument(
         "--out", required=True, metavar="FILE", help="name.parquet, .npz, .h5 or .zarr"
     )
@@ -93,6 +102,7 @@ def _embedded(parsed: argparse.Namespace, manifest: Any, **gate: Any) -> Any:
 
 def _embed(parsed: argparse.Namespace) -> int:
     from remedis.api.embeddings import embed
+    from remedis.data.checks import scan
     from remedis.reporting.notes import RANDOM_WEIGHTS
 
     embedded = embed(
@@ -117,7 +127,7 @@ def _embed(parsed: argparse.Namespace) -> int:
     )
     if embedded.provenance.random:
         print(RANDOM_WEIGHTS)
-    return 0
+    return exit_status.of_images(len(embedded.bad), scan.bad_images_file(parsed.out))
 
 
 def _probe(parsed: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ from remedis.zoo.resolve import LoadedBackbone
 
 EMBEDDINGS = ("embedding", "pre_logits")
 SEED = 0  # of random weights
+BAD_IMAGES, SCAN = "bad_images.csv", "scan.parquet"  # in a store
 _LOG = logging.getLogger(__name__)
 
 
@@ -42,6 +43,7 @@ class Embedded:
       rows: embeddings, [images, C] float32.
       provenance: of the weights.
       record: what a file says about these embeddings.
+      bad: `path` and `fault` of the images that cannot be read.
     """
 
     manifest: Manifest
@@ -49,6 +51,9 @@ class Embedded:
     rows: np.ndarray
     provenance: Provenance
     record: EmbeddingRecord
+    bad: pd.DataFrame = dataclasses.field(
+        default_factory=lambda: pd.DataFrame({"path": [], "fault": []})
+    )
 
     def __repr__(self) -> str:
         images, channels = self.rows.shape
@@ -66,7 +71,8 @@ def embed(
     preprocess: str | None = None,
     embedding: str = "embedding",
     batch_size: int = 32,
-    max_bad_images: float = 0.01,
+    max_bad_images: float | None = 0.01,
+    bad_images: files.Path | None = None,
     gate: Callable[[Manifest, pd.DataFrame], None] = lambda *_: None,
 ) -> Embedded:
     """Returns the embeddings of a manifest's images; computes those that the store lacks.
@@ -74,13 +80,14 @@ def embed(
     Args:
       spec: of the backbone, as `resolve.load_backbone` takes it.
       manifest: the images.
-      store: directory of the store; bad images are listed in it, too.
+      store: directory of the store.
       preprocess: specification; None for that of an exported classifier, or a resize to the input
         size of a published checkpoint.
       embedding: `embedding`, the spatial mean of the map, or `pre_logits`, the spatial mean after
         the backbone's final norm.
       batch_size: images per batch.
-      max_bad_images: largest share of unreadable images that is accepted.
+      max_bad_images: largest share of unreadable images that is accepted; None for any below all.
+      bad_images: file that lists unreadable images; in the store if None.
       gate: raises an error if the images, with their scan, must not be embedded.
 
     Raises:
@@ -89,7 +96,11 @@ def embed(
     operations = parse(preprocess or _own_preprocess(spec), deterministic=True)
     loaded = resolve.load_backbone(spec, SEED, option="")
     compute = pooled(loaded.backbone, embedding)
-    manifest, scanned = readable_images(manifest, store, max_bad_images)
+    folder = pathlib.Path(store)
+    readable = scan.readable(
+        manifest, bad_images or folder / BAD_IMAGES, folder / SCAN, max_bad_images
+    )
+    manifest, scanned = readable.manifest, readable.scanned
     gate(manifest, scanned)
     rows = EmbeddingStore(store).embeddings(
         compute,
@@ -100,7 +111,7 @@ def embed(
         batch_size,
     )
     record = record_of(spec, loaded, embedding, operations)
-    return Embedded(manifest, scanned, rows, loaded.provenance, record)
+    return Embedded(manifest, scanned, rows, loaded.provenance, record, readable.bad)
 
 
 def record_of(
@@ -171,10 +182,10 @@ def readable_images(
     if not len(manifest):
         raise UserError(f"{manifest.source} has no images.")
     folder = pathlib.Path(directory)
-    scanned = scan.scan(manifest, folder / "scan.parquet")
-    readable, bad = scan.quarantine(manifest, scanned, limit, folder / "bad_images.csv")
+    scanned = scan.scan(manifest, folder / SCAN)
+    readable, bad = scan.quarantine(manifest, scanned, limit, folder / BAD_IMAGES)
     if len(bad):
-        _LOG.info(f"{len(bad):,} bad images left out, listed in {folder / 'bad_images.csv'}.")
+        _LOG.info(f"{len(bad):,} bad images left out, listed in {folder / BAD_IMAGES}.")
     return readable, scanned[scanned["fault"].isna()].reset_index(drop=True)
 
 

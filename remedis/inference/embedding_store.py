@@ -20,13 +20,13 @@ from remedis import files
 from remedis.data.batches.pipeline import evaluation_batches, readable
 from remedis.data.checks import scan
 from remedis.data.manifest import Manifest
-from remedis.errors import UserError
+from remedis.errors import UserError, counted
 from remedis.models import backbone as backbones
 from remedis.models.backbone import Backbone
 from remedis.models.classifier import Classifier
 from remedis.npz_files import DamagedNpz, NpzFile
 from remedis.preprocess import Preprocess
-from remedis.progress import progress
+from remedis.progress import Speed, progress
 
 _LOG = logging.getLogger(__name__)
 
@@ -145,6 +145,11 @@ class EmbeddingStore:
         done = stored = 0
         rows: list[np.ndarray] = []
         last_shard = time.monotonic()
+        if known:
+            _LOG.info(
+                f"{title} {counted(len(manifest), 'new image')}; {len(known):,} known before."
+            )
+        speed = Speed("images")
         with progress(title, len(manifest)) as report:
             for batch in readable(evaluation_batches(manifest, preprocess, batch_size)):
                 rows.append(np.asarray(compute(batch["image"]), np.float32))
@@ -158,7 +163,7 @@ class EmbeddingStore:
                     _write(folder, shard_names, shard_rows)
                     known.update(zip(shard_names.tolist(), shard_rows, strict=True))
                     stored, rows, last_shard = done, [], time.monotonic()
-                report(done, "images")
+                report(done, speed.words(done))
 
 
 def of_head(

@@ -84,7 +84,7 @@ CASES = [
         "embed",
         ("scratch:1-1-1-1x0.5", "."),
         {"out": "a.csv"},
-        "out='a.csv': expected a file that ends with .parquet or .npz.",
+        "out='a.csv': expected a file that ends with .parquet, .npz, .h5 or .zarr.",
     ),
     ("load_config", ("chexprt",), {}, "Unknown config 'chexprt': did you mean 'chexpert'?"),
     ("load_config", ("no.py",), {}, "name=no.py: there is no such file. Name a config by name,"),

@@ -8,7 +8,8 @@ import pandas as pd
 from PIL import Image
 
 from remedis import cli, locks
-from remedis.inference import predict
+from remedis.cli import exit_status
+from remedis.inference import embedding_file, predict
 
 
 def _run(*arguments):
@@ -94,3 +95,40 @@ def test_probe_takes_uncertain_labels_for_training_alone(data, tiny_checkpoint, 
     printed = capsys.readouterr().out
     assert re.search(r"^ *ill .* 10 +7 *$", printed, re.MULTILINE)
     assert "Uncertain labels, of 2 images of 2 patients, count as positive." in printed
+
+
+def test_a_folder_that_grew_embeds_only_the_new_images_and_lists_the_unreadable(
+    tiny_checkpoint, tmp_path, capsys
+):
+    folder, out = tmp_path / "images", tmp_path / "e.h5"
+    folder.mkdir()
+
+    def add(name, grey):
+        Image.fromarray(np.full((32, 32), grey, np.uint8)).save(folder / name)
+
+    command = ["embed", tiny_checkpoint, folder, f"--store={tmp_path / 's'}", f"--out={out}"]
+    add("a.png", 0)
+    add("c.png", 90)
+    assert _run(*command, "--preprocess=resize(16)") == 0
+    first = embedding_file.read(out)
+    add("b.png", 200)
+    (folder / "bad.png").write_text("no image")
+    capsys.readouterr()
+    # One path more, which is named already.
+    command.insert(3, folder / "a.png")
+    assert _run(*command, "--preprocess=resize(16)") == exit_status.INCOMPLETE == 3
+    printed = "".join(capsys.readouterr())
+    assert "Embedding 1 new image; 2 known before." in printed
+    assert "1 image is unreadable and left out" in printed
+    listed = pd.read_csv(tmp_path / "e.h5.bad_images.csv")
+    assert listed["path"].tolist() == ["bad.png"]
+    second = embedding_file.read(out)
+    assert second.table["path"].tolist() == ["a.png", "b.png", "c.png"]
+    np.testing.assert_array_equal(second.rows[[0, 2]], first.rows)
+    assert second.record["weights"] == first.record["weights"]
+    assert second.record["checkpoint"] == tiny_checkpoint.name
+    assert second.record["random_weights"]
+    assert str(tmp_path) not in str(second.record)
+    assert _run(*command, "--preprocess=resize(16)", "--max-bad-images=0.1") == 1
+    assert _run(*command, "--labels=ill") == 1
+    assert "--labels needs one table or data set, and got 2 paths" in capsys.readouterr().err
