@@ -76,6 +76,29 @@ PREDICTIONS = Table(
         Column("found/NAME", "number", "label as found, before policies: -1 uncertain"),
     ),
 )
+PREDICTED = Table(
+    "predicted",
+    "FILE.parquet or FILE.csv of remedis predict",
+    "One row per image, without labels. LABEL is the name of a label. What made the table is in "
+    "the metadata of a Parquet file under `remedis`, and in `FILE.csv.json` beside a CSV file.",
+    (
+        *_IDS[:4],
+        Column("split", "text", "as in the data; empty if unknown"),
+        Column("slide_id", "text", "of a tile: its slide", optional=True),
+        Column("sha256", "text", "of the encoded image"),
+        Column("score/LABEL", "number", "calibrated probability, 0 to 1"),
+        Column("logit/LABEL", "number", "output of the network, before calibration"),
+        Column("log_odds/LABEL", "number", "log odds of the probability"),
+        Column(
+            "decision/KIND/LABEL",
+            "whole number",
+            "1 if the probability reaches the threshold KIND, `youden` or `target_sensitivity`, 0 "
+            "below; empty if the label has none; absent if the model has none",
+            optional=True,
+        ),
+        Column("predicted_class", "text", "the most probable of exclusive classes", optional=True),
+    ),
+)
 SCAN = Table(
     "scan",
     "scan.parquet",
@@ -204,6 +227,7 @@ SCORES = Table(
 )
 TABLES = (
     PREDICTIONS,
+    PREDICTED,
     SCAN,
     BAD_IMAGES,
     METRICS,

@@ -5,12 +5,13 @@ from docs.generate.column_list import TABLES, Table
 from docs.generate.file_list import FOLDERS, SHARING, Folder
 
 PATH = "reference/run-files.md"
-_INTRODUCTION = """Every command writes into the folder or the file that you name, with four
+_INTRODUCTION = """Every command writes into the folder or the file that you name, with five
 exceptions: `build` writes into `./saved_models` unless `--out` names another folder, commands that
 embed images keep a store in `./embeddings` unless `--store` names another, `calibrate --out=OUT`
-keeps the check of its images in `OUT.data/`, and `prepare --out=DIR` lists bad images in
-`DIR.bad_images.csv`. This page says what each file is, who reads it, and whether it may leave the
-hospital. Read `report.html` first; the numbers behind it are in `results.json`.
+keeps the check of its images in `OUT.data/`, `prepare --out=DIR` lists bad images in
+`DIR.bad_images.csv`, and commands that need no labels list them in `OUT.bad_images.csv`. This page
+says what each file is, who reads it, and whether it may leave the hospital. Read `report.html`
+first; the numbers behind it are in `results.json`.
 
 Many files of a run directory name patients, so never share the directory. *Share* says which single
 files may be given away.

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import remedis
+from docs.generate import column_list
 from remedis import cli
 from remedis.cli import exit_status
 from remedis.data import sources
@@ -78,6 +79,14 @@ def test_scores_are_those_of_the_saved_model_alone(predicted, small_export, imag
     assert not table.columns.astype(str).str.startswith("label/").any()
     assert repr(result) == "<Predictions: 6 images, 2 labels; model: run>"
     assert result.random
+
+
+def test_every_column_is_documented(predicted):
+    known = column_list.PREDICTED.columns
+    for name in predicted[1].table:
+        assert any(one.matches(str(name)) for one in known), name
+    for one in known:
+        assert one.optional or any(one.matches(str(name)) for name in predicted[1].table), one.name
 
 
 def test_the_record_names_the_weights_and_what_was_done(predicted, small_export):
