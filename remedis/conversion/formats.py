@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from remedis import extras, files
-from remedis.conversion.model_parts import PARTS
+from remedis.conversion.model_parts import CALIBRATION, LABELS, PARTS, THRESHOLDS
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled
 
@@ -104,6 +104,31 @@ FORMATS = {
             "frozen_format",
             suffix="",
             travels=PARTS,
+        ),
+        Format(
+            "onnx",
+            "a file for ONNX Runtime and many other programs",
+            "onnx_format",
+            suffix=".onnx",
+            travels=(CALIBRATION, THRESHOLDS, LABELS),
+            extra="onnx",
+            needs=("onnx", "onnxruntime", "tf2onnx"),
+        ),
+        Format(
+            "openvino",
+            "a folder for OpenVINO, the engine for Intel's processors",
+            "openvino_format",
+            suffix="",
+            travels=(CALIBRATION, THRESHOLDS, LABELS),
+            extra="openvino",
+            needs=("openvino",),
+        ),
+        Format(
+            "litert",
+            "a file for LiteRT (TensorFlow Lite) on phones and small devices",
+            "litert_format",
+            suffix=".tflite",
+            travels=(CALIBRATION,),
         ),
         Format(
             "npz",

@@ -12,7 +12,7 @@ from remedis.zoo.served_images import IMAGES
 INPUT = "images"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # TensorFlow keeps functions by their hash
 class FrozenGraph:
     """A graph without variables.
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import json
+import math
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +18,7 @@ from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess, parse
 from remedis.zoo import checkpoint, graphs, resolve, save_classifier
 from remedis.zoo.export import DESCRIPTION, Description
+from remedis.zoo.save_classifier import served_thresholds
 
 BACKBONE, CLASSIFIER = "backbone", "classifier"
 # By kind: the outputs of every format, and their meaning.
@@ -80,6 +83,22 @@ class SourceModel:
         }
         return tuple(part for part, there in has.items() if there)
 
+    def metadata(self) -> dict[str, str]:
+        """Returns what formats with metadata have about the model; lists and dicts as JSON."""
+        description = self.description.shared()
+        thresholds = served_thresholds(description.thresholds or {}, self.labels)
+        values = {
+            "name": description.name,
+            "kind": self.kind,
+            "provenance": description.provenance.description,
+            "weights": self.backbone_weights,
+            "preprocessing": description.preprocess or "",
+            "task": description.task if self.labels else "",
+            "labels": json.dumps(self.labels) if self.labels else "",
+            "thresholds": json.dumps(_without_nan(thresholds)) if thresholds else "",
+        }
+        return {name: value for name, value in values.items() if value}
+
     def outputs(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the outputs of the network, without the checks of a SavedModel.
 
@@ -92,6 +111,13 @@ class SourceModel:
             unpooled = self.backbone(images, training=False)
             named = {"map": unpooled, "embedding": tf.reduce_mean(unpooled, [1, 2])}
         return {name: named[name] for name in OUTPUTS[self.kind]}
+
+
+def _without_nan(thresholds: Mapping[str, Sequence[float]]) -> dict[str, list[float | None]]:
+    return {
+        kind: [None if math.isnan(value) else value for value in values]
+        for kind, values in thresholds.items()
+    }
 
 
 def load(model: files.Path) -> SourceModel:

@@ -11,20 +11,18 @@ import remedis
 from remedis.cli import main
 from remedis.conversion.frozen_graph import freeze
 from remedis.inference import exported
-from remedis.zoo import checkpoint
+from remedis.zoo import checkpoint, serving
+
+pytestmark = pytest.mark.guarantee
 
 
 @pytest.fixture(scope="module")
-def frozen(folders, sources, tmp_path_factory):
+def frozen(folders, tmp_path_factory):
     """Frozen folders by kind."""
     root = tmp_path_factory.mktemp("frozen")
-    from remedis.conversion import source_model
-    from remedis.zoo import serving
-
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(serving, "REFUSED", ())
         patched.setattr(serving, "WIDENED", ())
-        patched.setattr(source_model, "load", lambda folder: sources[folder.name])
         for kind, folder in folders.items():
             remedis.export(folder, "frozen", root / kind)
     return {kind: root / kind for kind in folders}
@@ -76,7 +74,7 @@ def test_it_cannot_be_trained_or_exported_again(frozen, tmp_path):
     assert "does not hold the backbone remedis.json describes" in sentence
 
 
-def test_the_command_prints_the_differences(folders, ready, few_traces, tmp_path, capsys):
+def test_the_command_prints_the_differences(folders, few_traces, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["export", str(folders["classifier"]), "--to=frozen", f"--out={out}"]) == 0
     printed = capsys.readouterr().out
@@ -85,3 +83,13 @@ def test_the_command_prints_the_differences(folders, ready, few_traces, tmp_path
         assert name in printed
     assert main(["export", str(folders["classifier"]), "--to=frozen", f"--out={out}"]) == 1
     assert f"{out} exists already; remove it, or set --overwrite." in capsys.readouterr().err
+
+
+def test_a_folder_of_another_program_is_sent_to_build(folders, tmp_path):
+    copy = tmp_path / "theirs"
+    copy.mkdir()
+    for path in folders["backbone"].iterdir():
+        if path.name != "remedis.json":
+            (copy / path.name).symlink_to(path)
+    sentence = said(remedis.export, copy, "frozen", tmp_path / "m")
+    assert "has no remedis.json: only folders that remedis wrote are exported." in sentence
