@@ -23,6 +23,7 @@ from remedis.errors import UserError
 if TYPE_CHECKING:
     from remedis import synthetic
     from remedis.api.embeddings import embed
+    from remedis.api.explanations import Explained, explain
     from remedis.api.image_predictions import predict
     from remedis.api.labelled_data import load_manifest
     from remedis.api.model_exports import export
@@ -43,6 +44,7 @@ __all__ = [
     "BackboneLayer",
     "Converted",
     "Embedded",
+    "Explained",
     "Manifest",
     "Predictions",
     "Recalibrated",
@@ -55,6 +57,7 @@ __all__ = [
     "describe",
     "embed",
     "evaluate",
+    "explain",
     "export",
     "finetune",
     "list_models",
@@ -74,6 +77,7 @@ _LAZY = {
     "BackboneLayer": "remedis.zoo.backbone_layer",
     "Converted": "remedis.conversion.convert",
     "Embedded": "remedis.inference.embed",
+    "Explained": "remedis.api.explanations",
     "Manifest": "remedis.data.manifest",
     "Predictions": "remedis.inference.predictions",
     "Recalibrated": "remedis.inference.recalibrate",
@@ -84,6 +88,7 @@ _LAZY = {
     "describe": "remedis.api.named_checkpoints",
     "embed": "remedis.api.embeddings",
     "evaluate": "remedis.api.trained_classifiers",
+    "explain": "remedis.api.explanations",
     "export": "remedis.api.model_exports",
     "finetune": "remedis.api.training_jobs",
     "list_models": "remedis.api.named_checkpoints",

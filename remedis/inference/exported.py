@@ -90,6 +90,11 @@ class ExportedClassifier:
         """Names of the labels, in the order of the outputs, as the SavedModel gives them."""
         return tuple(name.decode() for name in self.model.label_names().numpy())
 
+    @property
+    def preprocess(self) -> Preprocess:
+        """The preprocessing of the SavedModel, from images [H, W, C] float32 in [0, 1]."""
+        return _InGraph(str(self.description.preprocess), (), self.model.preprocess)
+
     def thresholds(self, labels: tuple[str, ...]) -> Thresholds | None:
         """Returns the thresholds of some of the labels, if the classifier has any."""
         chosen = self.description.thresholds
@@ -124,8 +129,7 @@ class ExportedClassifier:
             scores = signature(images=images)
             return tf.stack([scores["logits"], scores["probabilities"]], axis=1)
 
-        prepare = _InGraph(str(self.description.preprocess), (), self.model.preprocess)
-        scores = predict.predict(outputs, manifest, prepare, batch_size, "Scoring")
+        scores = predict.predict(outputs, manifest, self.preprocess, batch_size, "Scoring")
         # Classes need the logits of all labels, also of those that are left out.
         log_odds = self.calibration().log_odds(scores[:, 0])
         return Outputs(scores[:, 0, columns], scores[:, 1, columns], log_odds[:, columns])

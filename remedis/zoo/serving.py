@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from remedis.models import activation_maps
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
-from remedis.zoo.pixel_range import CHECKED
+from remedis.zoo.pixel_range import CHECKED, assert_in_graph
 from remedis.zoo.served_images import IMAGES, Outputs, checked, on_any_number, refused
 from remedis.zoo.served_preprocessing import IMAGE_BYTES, decode_and_prepare, prepare_pixels
 
@@ -212,9 +213,10 @@ class ServedClassifier(ServedModel):
 
     Probabilities are calibrated, logits are raw. `training=True` is accepted and changes nothing:
     batch norms of an exported backbone use their averages. `preprocess` prepares decoded images as
-    in training, and `serve_bytes` gives the outputs of encoded ones. `label_names()` gives the
-    labels in the order of the outputs. `thresholds()` gives, per kind, the smallest probability
-    [labels] that counts as positive, NaN where there is none.
+    in training, and `serve_bytes` gives the outputs of encoded ones. `heat_maps(images, labels)`
+    shows where it looks, see `activation_maps.heat_maps`; `labels` are positions, one per image or
+    one for all. `label_names()` gives the labels in the order of the outputs. `thresholds()` gives,
+    per kind, the smallest probability [labels] that counts as positive, NaN where there is none.
     """
 
     def __init__(
@@ -239,6 +241,23 @@ class ServedClassifier(ServedModel):
             classifier.labels,
             thresholds,
             trainings=(False, True, None),
+        )
+
+        def explained(images: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+            last = len(classifier.labels) - 1
+            known = tf.reduce_all((labels >= 0) & (labels <= last))
+            message = f"labels are positions from 0 to {last}; got"
+            with tf.control_dependencies([assert_in_graph(known, [message, labels])]):
+                return activation_maps.heat_maps(
+                    classifier, checked(images, pixel_range), tf.identity(labels)
+                )
+
+        self.heat_maps = _graph(
+            explained,
+            input_signature=[
+                tf.TensorSpec(IMAGES.shape, IMAGES.dtype, name="images"),
+                tf.TensorSpec(None, tf.int32, name="labels"),
+            ],
         )
 
     def _serve(

@@ -43,6 +43,8 @@ CASES = [
         {"graph": "release"},
         "The graph of the release (graph='release') goes with weights of release:DIR only.",
     ),
+    ("explain", ("no/run", ".", "out"), {}, "no/run"),
+    ("explain", ("run", "no/images", "out"), {}, "no/images"),
     ("load_backbone", ("no/folder",), {}, "no/folder"),
     ("load_manifest", ("no.csv", ["ill"]), {}, "no.csv does not exist."),
     (
