@@ -22,6 +22,7 @@ from remedis.errors import UserError
 
 if TYPE_CHECKING:
     from remedis import synthetic
+    from remedis.api.embedding_search import find_duplicates, find_outliers, search
     from remedis.api.embeddings import embed
     from remedis.api.explanations import Explained, explain
     from remedis.api.image_predictions import predict
@@ -34,21 +35,27 @@ if TYPE_CHECKING:
     from remedis.api.training_jobs import finetune, ood_curves, pretrain
     from remedis.conversion.convert import Converted
     from remedis.data.manifest import Manifest
+    from remedis.inference.duplicate_images import DuplicateImages
     from remedis.inference.embed import Embedded
+    from remedis.inference.outlying_images import OutlyingImages
     from remedis.inference.predictions import Predictions
     from remedis.inference.recalibrate import Recalibrated
+    from remedis.inference.similar_images import SimilarImages
     from remedis.zoo.backbone_layer import BackboneLayer, load_backbone
 
 __version__ = "0.2.0"
 __all__ = [
     "BackboneLayer",
     "Converted",
+    "DuplicateImages",
     "Embedded",
     "Explained",
     "Manifest",
+    "OutlyingImages",
     "Predictions",
     "Recalibrated",
     "Run",
+    "SimilarImages",
     "Study",
     "UserError",
     "__version__",
@@ -59,6 +66,8 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "find_duplicates",
+    "find_outliers",
     "finetune",
     "list_models",
     "load_backbone",
@@ -69,6 +78,7 @@ __all__ = [
     "ood_curves",
     "predict",
     "pretrain",
+    "search",
     "synthetic",
 ]
 
@@ -76,12 +86,15 @@ __all__ = [
 _LAZY = {
     "BackboneLayer": "remedis.zoo.backbone_layer",
     "Converted": "remedis.conversion.convert",
+    "DuplicateImages": "remedis.inference.duplicate_images",
     "Embedded": "remedis.inference.embed",
     "Explained": "remedis.api.explanations",
     "Manifest": "remedis.data.manifest",
+    "OutlyingImages": "remedis.inference.outlying_images",
     "Predictions": "remedis.inference.predictions",
     "Recalibrated": "remedis.inference.recalibrate",
     "Run": "remedis.api.run_records",
+    "SimilarImages": "remedis.inference.similar_images",
     "Study": "remedis.api.run_records",
     "build": "remedis.api.named_checkpoints",
     "calibrate": "remedis.api.trained_classifiers",
@@ -90,6 +103,8 @@ _LAZY = {
     "evaluate": "remedis.api.trained_classifiers",
     "explain": "remedis.api.explanations",
     "export": "remedis.api.model_exports",
+    "find_duplicates": "remedis.api.embedding_search",
+    "find_outliers": "remedis.api.embedding_search",
     "finetune": "remedis.api.training_jobs",
     "list_models": "remedis.api.named_checkpoints",
     "load_backbone": "remedis.zoo.backbone_layer",
@@ -100,6 +115,7 @@ _LAZY = {
     "ood_curves": "remedis.api.training_jobs",
     "predict": "remedis.api.image_predictions",
     "pretrain": "remedis.api.training_jobs",
+    "search": "remedis.api.embedding_search",
 }
 
 keras_registration.register()

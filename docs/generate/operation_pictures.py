@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from remedis.data import image_pixels
 from remedis.preprocess import parse
 from remedis.preprocess.registry import three_channels
 from remedis.reporting import contact_sheet
@@ -130,7 +131,9 @@ def drawn(
             axes = figure.add_axes(
                 (left / width, 1 - (up + down) / height, across / width, down / height)
             )
-            pixels = np.clip(contact_sheet.smaller(image), 0, 1)  # bicubic overshoots
+            pixels = np.clip(
+                image_pixels.smaller(image, contact_sheet.PIXELS), 0, 1
+            )  # bicubic overshoots
             axes.imshow(pixels, interpolation="antialiased")
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_color(GREY)

@@ -25,6 +25,7 @@ from remedis.cli import (
     output,
     pack_command,
     predict_command,
+    search_command,
     tensorflow_start,
 )
 from remedis.cli.data_commands import UNWELL
@@ -137,6 +138,7 @@ def parser() -> argparse.ArgumentParser:
         manifest_command,
         data_commands,
         embedding_commands,
+        search_command,
         classifier_commands,
         explain_command,
         predict_command,

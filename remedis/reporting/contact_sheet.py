@@ -5,17 +5,14 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from remedis.data.readers import Unreadable, locate
+from remedis.data import image_pixels
+from remedis.data.image_pixels import Image
 from remedis.errors import UserError
 from remedis.files import Path
 from remedis.preprocess import Preprocess, parse, recipes
-from remedis.preprocess.decode import decode_image, refusal
-from remedis.preprocess.registry import three_channels
 from remedis.progress import progress
 from remedis.reporting.figures import GREY, write
 from remedis.specifications import piped
@@ -60,9 +57,7 @@ _GAP = 0.08  # inches between cells
 _MARGIN = 0.15  # inches at the sides
 _HEAD = 0.95  # inches above the rows
 _LONGEST = 110  # characters above a row
-_PIXELS = 340  # the longer side of a drawn image; print does not show more
-
-Image = NDArray[np.float32]
+PIXELS = 340  # the longer side of a drawn image; print does not show more
 
 
 def write_contact_sheet(
@@ -91,7 +86,9 @@ def write_contact_sheet(
         )
     name = pathlib.Path(image).name
     title = f"Preprocessing of {name}"
-    return write(contact_sheet(_read(str(image)), seed, specifications, title=title), out)
+    return write(
+        contact_sheet(image_pixels.read(str(image)), seed, specifications, title=title), out
+    )
 
 
 def contact_sheet(
@@ -131,7 +128,7 @@ def contact_sheet(
     headings = ("original", *(f"seed {seed + column}" for column in range(_COLUMNS)))
     for column, heading in enumerate(headings):
         _text(figure, column, _HEAD - 0.12, heading, weight="bold")
-    original = smaller(image)
+    original = image_pixels.smaller(image, PIXELS)
     with progress("Drawing operations", len(rows)) as report:
         for row, specification in enumerate(rows):
             top = _HEAD + row * (_CELL + _LABEL)
@@ -142,7 +139,7 @@ def contact_sheet(
                 result = applied(preprocess, image, seed + column)
                 size = f"{result.shape[1]} x {result.shape[0]}"
                 note = size if result.shape != image.shape else ""
-                _draw(figure, column + 1, top + _LABEL, smaller(result), note)
+                _draw(figure, column + 1, top + _LABEL, image_pixels.smaller(result, PIXELS), note)
             report(row + 1, "")
     return figure
 
@@ -164,34 +161,10 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"... {text[-_LONGEST:]}"
 
 
-def _read(path: str) -> Image:
-    location = locate(path)
-    try:
-        if hasattr(location.reader, "read_pixels"):
-            return three_channels(tf.constant(location.read_pixels())).numpy()
-        contents = location.read_bytes()
-        if sentence := refusal(contents):
-            raise Unreadable(sentence)
-        return decode_image(tf.constant(contents)).numpy()
-    except Unreadable as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-    except tf.errors.InvalidArgumentError as error:
-        raise UserError(f"{path} cannot be read: it is not a complete JPEG or PNG file.") from error
-
-
 def applied(preprocess: Preprocess, image: Image, seed: int) -> Image:
     """Returns an image [H, W, 3] float32 in [0, 1] after a specification, drawn from a seed."""
     pixels: Image = preprocess(tf.constant(image), tf.constant([seed, 0])).numpy()
     return pixels
-
-
-def smaller(image: Image) -> Image:
-    """Returns the image with its longer side at most `_PIXELS`."""
-    longest = max(image.shape[:2])
-    if longest <= _PIXELS:
-        return image
-    sides = [max(1, round(side * _PIXELS / longest)) for side in image.shape[:2]]
-    return np.clip(tf.image.resize(image, sides, "area").numpy(), 0, 1)
 
 
 def _draw(figure: Figure, column: int, top: float, image: Image, note: str = "") -> None:

@@ -7,6 +7,7 @@ from matplotlib.image import imread
 from PIL import Image
 from pydicom import data
 
+from remedis.data import image_pixels
 from remedis.errors import UserError
 from remedis.preprocess import parse, recipes, registry
 from remedis.reporting import contact_sheet
@@ -116,7 +117,7 @@ def test_mistakes(image, out, sentence, tmp_path):
 
 
 def test_a_grey_dicom_file_is_drawn_in_grey():
-    image = contact_sheet._read(str(data.get_testdata_file("CT_small.dcm", download=False)))
+    image = image_pixels.read(str(data.get_testdata_file("CT_small.dcm", download=False)))
     assert image.shape == (128, 128, 3)
     assert (image == image[..., :1]).all()
 
