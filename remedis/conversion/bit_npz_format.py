@@ -20,6 +20,7 @@ from scipy.special import expit, softmax
 from remedis.conversion.formats import Run
 from remedis.conversion.source_model import SourceModel
 from remedis.errors import UserError
+from remedis.models import architectures
 from remedis.models.architectures import GROUPS
 from remedis.models.bit import BiTResNet
 from remedis.models.group_norm import group_norm_relu
@@ -39,7 +40,7 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
     its beta 0. It belongs to the layout and not to the map.
 
     Returns:
-      The model of timm that loads the file, the pixel values that it expects for black and white,
+      The model of timm that loads the file, the range of pixel values that the network takes there,
       and whether the head and a trained norm are inside.
 
     Raises:
@@ -61,9 +62,11 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
     with path.open("wb") as file:  # with a path, NumPy adds a suffix to names that have another
         np.savez(file, **arrays)
     name = backbone.architecture_name
+    known = name in architectures.BIT_NAMES
+    black, white = backbone.backbone_range
     return {
-        "timm_model": f"resnetv2_{name}_bit",
-        "black_and_white": list(backbone.backbone_range),
+        "timm_model": f"resnetv2_{name}_bit" if known else "none of this size",
+        "pixel_range": f"[{black:g}, {white:g}]",
         "head": bit_npz.HEAD[0] in values,
         "trained_norm": backbone.final_norm or source.classifier is not None,
     }

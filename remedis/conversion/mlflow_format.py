@@ -6,11 +6,13 @@ load it without this package.
 """
 
 import base64
+import contextlib
+import logging
 import pathlib
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,23 +20,30 @@ import pandas as pd
 import tensorflow as tf
 
 from remedis import extras
-from remedis.conversion import mlflow_scoring
+from remedis.conversion import agreement, mlflow_scoring
 from remedis.conversion.formats import Run
 from remedis.conversion.source_model import SourceModel
 from remedis.errors import UserError
+from remedis.preprocess.decode import from_pixels
 from remedis.zoo.export import CARD, DESCRIPTION
 
 # The name of the module in the folder: it must not be that of another model's code.
 MODULE = "remedis_mlflow_scoring"
+LARGEST_DIFFERENCE = 1e-4  # of an answer from the source, as a share of the largest value
 # A run's export may hold more files, such as those about its data; they stay where they are.
 _FILES = ("saved_model.pb", "fingerprint.pb", "variables", "assets", DESCRIPTION, CARD)
 
 
 def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
-    """Writes the folder; returns the packages that a server needs.
+    """Writes the folder, and asks the model in it for the features of two images.
+
+    Returns:
+      The packages that a server needs, and the difference of the answer from the source, as a share
+      of the largest value.
 
     Raises:
-      UserError: the model has no recorded preprocessing, so that it takes no encoded images.
+      UserError: the model has no recorded preprocessing, so that it takes no encoded images; or the
+        answer differs.
     """
     if source.preprocess is None:
         raise UserError(
@@ -42,9 +51,6 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
             "expected a run's export, or a folder that remedis build makes."
         )
     mlflow = extras.load("mlflow", "mlflow")
-    types = extras.load("mlflow.types.schema", "mlflow")
-    columns = [types.ColSpec("string", "image"), types.ColSpec("string", "text", required=False)]
-    params = [types.ParamSpec("get_scaling_factor", "boolean", False)]
     versions = {
         "mlflow-skinny": mlflow.__version__,
         "numpy": np.__version__,
@@ -52,41 +58,34 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
         "tensorflow": tf.__version__,
     }
     requirements = [f"{name}=={version}" for name, version in versions.items()]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _quiet():
         model = pathlib.Path(folder, "model")
-        model.mkdir()
-        for name in _FILES:
-            if (source.folder / name).is_dir():
-                shutil.copytree(source.folder / name, model / name)
-            elif (source.folder / name).exists():
-                shutil.copyfile(source.folder / name, model / name)
+        _copy(source.folder, model)
         code = pathlib.Path(folder, f"{MODULE}.py")
         shutil.copyfile(str(mlflow_scoring.__file__), code)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pandas, about MLflow's own code
-            mlflow.pyfunc.save_model(
-                path,
-                loader_module=MODULE,
-                data_path=str(model),
-                code_paths=[str(code)],
-                signature=mlflow.models.ModelSignature(
-                    inputs=types.Schema(columns), params=types.ParamSchema(params)
-                ),
-                pip_requirements=requirements,
-                input_example=_example(),
-            )
-    return {"requirements": requirements}
-
-
-def _example() -> pd.DataFrame:
-    """Returns a request of one grey image, which MLflow stores as an example."""
-    image = tf.io.encode_png(np.full((64, 64, 1), 128, np.uint8)).numpy()
-    return pd.DataFrame({"image": [base64.b64encode(image).decode()], "text": [""]})
+        mlflow.pyfunc.save_model(
+            path,
+            loader_module=MODULE,
+            data_path=str(model),
+            code_paths=[str(code)],
+            signature=_signature(mlflow),
+            pip_requirements=requirements,
+            input_example=_rows(np.full((1, 64, 64, 1), 128, np.uint8)),
+        )
+        difference = _request_difference(source, mlflow.pyfunc.load_model(str(path)))
+    if not difference <= LARGEST_DIFFERENCE:
+        raise UserError(
+            f"{source.folder} is not exported: the answer to a request differs from the source by "
+            f"{difference:.2g} of the largest value, expected at most {LARGEST_DIFFERENCE:g}; try "
+            "other versions of mlflow and tensorflow."
+        )
+    return {"requirements": ", ".join(requirements), "request_difference": f"{difference:.1e}"}
 
 
 def run(path: pathlib.Path) -> Run:
     """Returns the outputs of the SavedModel inside a written folder, as MLflow loads it."""
-    model = extras.load("mlflow", "mlflow").pyfunc.load_model(str(path)).get_raw_model()
+    with _quiet():
+        model = extras.load("mlflow", "mlflow").pyfunc.load_model(str(path)).get_raw_model()
 
     def outputs(images: np.ndarray) -> dict[str, np.ndarray]:
         found = model(tf.constant(images))
@@ -95,3 +94,52 @@ def run(path: pathlib.Path) -> Run:
         return {name: value.numpy() for name, value in found.items()}
 
     return outputs
+
+
+def _copy(folder: pathlib.Path, model: pathlib.Path) -> None:
+    model.mkdir()
+    for name in _FILES:
+        if (folder / name).is_dir():
+            shutil.copytree(folder / name, model / name)
+        elif (folder / name).exists():
+            shutil.copyfile(folder / name, model / name)
+
+
+def _signature(mlflow: Any) -> Any:
+    types = extras.load("mlflow.types.schema", "mlflow")
+    columns = [types.ColSpec("string", "image"), types.ColSpec("string", "text", required=False)]
+    params = [types.ParamSpec("get_scaling_factor", "boolean", False)]
+    return mlflow.models.ModelSignature(
+        inputs=types.Schema(columns), params=types.ParamSchema(params)
+    )
+
+
+def _rows(pixels: np.ndarray) -> pd.DataFrame:
+    """Returns a request for images [N, H, W, 1 or 3] uint8."""
+    files = [tf.io.encode_png(image).numpy() for image in pixels]
+    return pd.DataFrame({"image": [base64.b64encode(file).decode() for file in files], "text": ""})
+
+
+def _request_difference(source: SourceModel, loaded: Any) -> float:
+    """Returns the difference between an answer and the source, as a share of its largest value."""
+    assert source.preprocess is not None
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 80, 3), np.uint8)
+    answer = np.asarray(loaded.predict(_rows(pixels))["image_features"])
+    prepared = [source.preprocess(from_pixels(tf.constant(image))) for image in pixels]
+    expected = source.reference(np.stack(prepared))["embedding"]
+    absolute, largest = agreement.difference(expected, answer)
+    return absolute / largest if largest else absolute
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back what MLflow reports of its own work, and warnings of pandas about its code."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

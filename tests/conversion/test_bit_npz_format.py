@@ -37,8 +37,8 @@ def test_the_file_has_the_arrays_of_bit_and_one_text(written):
     assert record["calibration"]["method"] == "platt"
     assert record["preprocess"] == "resize(32)"
     assert facts == {
-        "timm_model": "resnetv2_1-1-1-1x0.5_bit",
-        "black_and_white": [0.0, 1.0],
+        "timm_model": "none of this size",
+        "pixel_range": "[0, 1]",
         "head": True,
         "trained_norm": True,
     }

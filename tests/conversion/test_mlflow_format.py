@@ -148,6 +148,21 @@ def test_the_folder_computes_what_the_source_computes(folder, pictures):
 
 
 @pytest.mark.guarantee
+def test_an_answer_that_differs_is_refused(sources, tmp_path, monkeypatch):
+    def offset(path):
+        scorer = mlflow_scoring._load_pyfunc(f"{path}/data/model")
+        predict = scorer.predict
+        monkeypatch.setattr(
+            scorer, "predict", lambda t: {"image_features": np.add(predict(t)["image_features"], 1)}
+        )
+        return scorer
+
+    monkeypatch.setattr("mlflow.pyfunc.load_model", offset)
+    sentence = said(mlflow_format.write, sources["classifier"], tmp_path / "out")
+    assert "the answer to a request differs from the source by" in sentence
+
+
+@pytest.mark.guarantee
 def test_mlflow_serves_the_folder_without_this_package(folder, tmp_path):
     source, path = folder
     with socket.socket() as free:

@@ -82,7 +82,7 @@ def main(folder: pathlib.Path) -> None:
                 images=images,
                 labels=np.array(list(model.labels), "U"),
                 timm_model=np.array(facts["timm_model"]),
-                black_and_white=np.array(facts["black_and_white"], np.float32),
+                black_and_white=np.array(model.description.backbone_range, np.float32),
                 **{f"output_{key}": value for key, value in model.reference(images).items()},
             )
 
