@@ -127,6 +127,8 @@ def finetuning() -> ml_collections.ConfigDict:
     config.top_k = (1, 3)
     # Resamples of intervals that contain the choice of thresholds and calibration; 200 suffice.
     config.nested_resamples = 0
+    # Test patients whose embeddings lie in the export without ids, to find drift later; 0: none.
+    config.reference_patients = 200
     return config
 
 

@@ -30,6 +30,7 @@ ADDED_KEYS = frozenset(
         "fit_to_data",
         "max_megapixels",
         "nested_resamples",
+        "reference_patients",
         "top_k",
         "weighting",
     }

@@ -60,8 +60,10 @@ def machine(tmp_path, monkeypatch):
             pixels = rng.integers(0, 120, (32, 32), dtype=np.uint8)
             pixels[5 : 5 + 12 * (i % 2), 5:17] = 240
             Image.fromarray(pixels).save(data / f"qzvkwximages/Meier_{i}.png")
-            rows.append((f"qzvkwximages/Meier_{i}.png", f"qzvkwx{site}{i // 2:05}", i % 2))
-        table = pd.DataFrame(rows, columns=["path", "patient_id", "square"])
+            clinic = f"qzvkwx clinic {i // 2 % 2}"
+            row = f"qzvkwximages/Meier_{i}.png", f"qzvkwx{site}{i // 2:05}", i % 2, clinic
+            rows.append(row)
+        table = pd.DataFrame(rows, columns=["path", "patient_id", "square", "site"])
         table.to_csv(data / "manifest.csv", index=False)
     monkeypatch.chdir(home / HOSPITAL)
     return home
@@ -112,6 +114,8 @@ def test_exports_of_all_kinds_tell_no_name_of_the_machine(machine, monkeypatch):
     finetune(config, machine / "run")
     run_command = "remedis finetune --config.data_dir=a --workdir=run"
     check(machine / "run" / "export", run_command)
+    for name in ("run.json", "reference.npz"):
+        assert (machine / "run/export" / name).is_file()
     environment = read_json(machine / "run" / "environment.json")
     assert f"--config.data_dir={site_a}" in environment["command"]
 
@@ -123,3 +127,12 @@ def test_exports_of_all_kinds_tell_no_name_of_the_machine(machine, monkeypatch):
         model, scored, "platt", machine / "calibrated", judges=judges, resamples=50
     )
     check(machine / "calibrated", run_command)
+    record = read_json(machine / "calibrated/run.json")
+    assert record["config"]["data_dir"] == "a"
+    assert record["config"]["checkpoint"] == "pre"
+    assert record["data"] == "images of c/manifest.csv that chose nothing"
+    assert record["test"]["labels"]["square"]["patients"]
+    assert "site" in read_json(machine / "run/results.json")["test"]["subgroups"]
+    assert (machine / "calibrated/reference.npz").read_bytes() == (
+        machine / "run/export/reference.npz"
+    ).read_bytes()

@@ -225,6 +225,17 @@ SCORES = Table(
         Column("tuning", "text", "JSON: [its settings](study-summary.md#training)"),
     ),
 )
+REFERENCE = Table(
+    "reference",
+    "reference.npz of an export",
+    "Embeddings and logits of some test patients, one image each, in random order and without ids.",
+    (
+        Column("embedding", "list of numbers", "[patients, channels] float32"),
+        Column("logits", "list of numbers", "[patients, labels] float32, before calibration"),
+        Column("data", "text", "name of the data"),
+        Column("population", "number", "patients that these were drawn from"),
+    ),
+)
 TABLES = (
     PREDICTIONS,
     PREDICTED,
@@ -236,4 +247,5 @@ TABLES = (
     STORE,
     CELLS,
     SCORES,
+    REFERENCE,
 )

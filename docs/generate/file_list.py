@@ -74,7 +74,7 @@ EXPORT = Folder(
     "that takes a model takes this folder, and so do `hub.load` and `tf.saved_model.load`. It has "
     "base names instead of paths (of a `manifest.csv` also the name of its folder). `remedis "
     "calibrate --out=OUT` keeps the check of its images in `OUT.data/`. `remedis pack` makes one "
-    "archive of the folder to share, without `seen.json`.",
+    "archive of the folder to share, without `seen.json` and `reference.npz`.",
     {
         "": (
             Entry(
@@ -91,6 +91,20 @@ EXPORT = Folder(
                 "[its fields](records.md#seen-images)",
                 "jobs and `remedis evaluate`, which warn of known images",
                 DECIDE,
+            ),
+            Entry(
+                "run.json",
+                "of a fine-tuning run and its calibrations: settings, leak check and results, "
+                "without paths and ids: [its fields](records.md#run-record)",
+                "`remedis evaluate`, which shows the drift, you",
+                YES,
+            ),
+            Entry(
+                "reference.npz",
+                "embeddings and logits of some test patients, without ids "
+                "(`config.reference_patients`): [its arrays](#reference)",
+                "`remedis evaluate`, which shows the drift",
+                PATIENTS,
             ),
             Entry(
                 "projection.npz",

@@ -5,7 +5,7 @@ from remedis.data import judged_images
 from remedis.data.checks import leaks
 from remedis.finetuning import tuning_grid
 from remedis.training import run_directory
-from remedis.zoo import export, licences, seen_images
+from remedis.zoo import export, licences, run_record, seen_images
 
 PATH = "reference/records.md"
 ROOTS = (
@@ -13,6 +13,7 @@ ROOTS = (
     run_directory.EnvironmentRecord,
     leaks.LeaksRecord,
     judged_images.JudgedRecord,
+    run_record.RunRecord,
     seen_images.SeenRecord,
     tuning_grid.CandidateRecord,
 )
@@ -61,6 +62,24 @@ def _sections() -> list[Section]:
             "`licences`",
             text="From the code over the weights to the data. [Licences](../licences.md) says what "
             "the links mean.",
+            level=3,
+        ),
+        Section(
+            run_record.RunRecord,
+            "run record",
+            "run.json: the run that made a classifier",
+            text="In the export of a fine-tuning run, and in what `remedis calibrate` makes of it. "
+            "`remedis.json` has calibration, thresholds and the licence chain. `remedis evaluate` "
+            "shows these results beside new ones.",
+        ),
+        Section(
+            run_record.LeakCounts, "leak counts", "The leak check in numbers", "`leaks`", level=3
+        ),
+        Section(
+            run_record.SharedCount,
+            "shared count",
+            "What two splits share, in numbers",
+            "`leaks.shared`",
             level=3,
         ),
         Section(

@@ -4,7 +4,14 @@ import json
 
 from docs.generate import markdown, metric_table
 from docs.generate.sections import Page, Section
-from remedis.evaluation import calibration, evaluated_record, results_record, thresholds
+from remedis.evaluation import (
+    calibration,
+    drift_record,
+    estimate_drift,
+    evaluated_record,
+    results_record,
+    thresholds,
+)
 from remedis.evaluation.effective_patients import shortage
 from remedis.evaluation.evaluation_result import MetricRecord
 from remedis.evaluation.intervals import EstimateRecord
@@ -195,6 +202,42 @@ def _sections() -> list[Section]:
             f"in {SPLIT}: `nested`",
             text="The other intervals take calibration and thresholds as given. These also "
             "contain that another validation split would have chosen others.",
+        ),
+        Section(
+            drift_record.DriftRecord,
+            "drift",
+            "Drift: the model now beside what it was",
+            "`drift`",
+            text="Of an evaluation of a model on data. [Evaluate a model on another hospital]"
+            "(../how-to/evaluate-elsewhere.md#drift) says how to read it.",
+        ),
+        Section(
+            drift_record.DistanceRecord,
+            "distance",
+            "A distance with its permutation test",
+            "`drift.embeddings`",
+            level=3,
+        ),
+        Section(
+            drift_record.ScoreDriftRecord,
+            "score drift",
+            "The drift of one label's scores",
+            "`drift.scores.NAME`",
+            level=3,
+        ),
+        Section(
+            drift_record.MetricDriftRecord,
+            "metric drift",
+            "One metric then and now",
+            "`drift.metrics.NAME.METRIC`",
+            level=3,
+        ),
+        Section(
+            estimate_drift.DifferenceRecord,
+            "difference",
+            "The difference of a metric",
+            "`drift.metrics.NAME.METRIC.difference`",
+            level=3,
         ),
         Section(results_record.Data, "data", "The data", "`data`"),
         Section(

@@ -149,7 +149,7 @@ def _evaluate(parsed: argparse.Namespace) -> int:
     top_k = _top_k(parsed.top_k)
 
     from remedis.api.trained_classifiers import evaluate
-    from remedis.reporting import results_table
+    from remedis.reporting import drift_table, results_table
 
     run = evaluate(
         parsed.model,
@@ -166,7 +166,8 @@ def _evaluate(parsed: argparse.Namespace) -> int:
         random_weights=run.results["random_weights"],
         title=run.results["title"],
     )
-    output.show_table(parsed, report, run.results)
+    drift = drift_table.drift_tables(run.results["drift"]) if "drift" in run.results else ()
+    output.show_table(parsed, Group(report, *drift), run.results)
     _LOG.info(f"Predictions, results and plots are in {parsed.out}; read report.html.")
     return 0
 

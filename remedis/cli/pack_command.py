@@ -22,7 +22,8 @@ def add(commands: Any) -> None:
         help="packs a checkpoint, an export or a run's export as one .tar.gz to share",
         description="Packs a folder that remedis wrote as one .tar.gz, its files at the root, as "
         "TF Hub and Kaggle Models take it. The same folder gives the same bytes. seen.json, by "
-        "which images and patients of the training can be recognised, is left out.",
+        "which images and patients of the training can be recognised, and reference.npz, "
+        "embeddings of single test patients, are left out.",
     )
     pack.add_argument(
         "model", metavar="FOLDER", help="of a checkpoint or an export, or a run's directory"
@@ -30,6 +31,11 @@ def add(commands: Any) -> None:
     add = pack.add_argument
     add("--out", required=True, metavar="FILE", help="archive to write, name.tar.gz")
     add("--with-seen", action="store_true", help="include seen.json; read SECURITY.md first")
+    add(
+        "--with-reference",
+        action="store_true",
+        help="include reference.npz, by which drift is found later; read SECURITY.md first",
+    )
     output.add_table_arguments(pack, "--table")
     pack.set_defaults(run=_pack)
 
@@ -39,7 +45,7 @@ def _pack(parsed: argparse.Namespace) -> int:
     from remedis.zoo import licences
     from remedis.zoo import pack as packing
 
-    packed = packing.pack(parsed.model, parsed.out, parsed.with_seen)
+    packed = packing.pack(parsed.model, parsed.out, parsed.with_seen, parsed.with_reference)
     folder = packed.archive.name.removesuffix(".gz").removesuffix(".tgz").removesuffix(".tar")
     to, archive = shlex.quote(folder), shlex.quote(str(packed.archive))
     lines = [
@@ -49,7 +55,9 @@ def _pack(parsed: argparse.Namespace) -> int:
     ]
     if packed.seen is not None:
         lines.append(packing.WITH_SEEN if packed.seen else packing.LEFT_OUT_SEEN)
-    if strange := [name for name in packed.left_out if name != "seen.json"]:
+    if packed.reference is not None:
+        lines.append(packing.WITH_REFERENCE if packed.reference else packing.LEFT_OUT_REFERENCE)
+    if strange := [n for n in packed.left_out if n not in ("seen.json", "reference.npz")]:
         lines.append(f"Left out, since they are no part of an export: {some(strange)}.")
     open_links = licences.unchecked(packed.licences)
     if unstated := [link["name"] for link in open_links if licences.is_unstated(link)]:

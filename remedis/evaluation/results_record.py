@@ -12,6 +12,7 @@ from typing_extensions import NotRequired, Required, TypedDict
 
 from remedis import files, json_records
 from remedis.evaluation.calibration import CalibrationRecord
+from remedis.evaluation.drift_record import DriftRecord
 from remedis.evaluation.evaluated_record import EvaluatedRecord
 from remedis.evaluation.thresholds import ThresholdsRecord
 from remedis.json_records import Count, Expect, Line, Name, Real
@@ -159,6 +160,7 @@ class _Results(TypedDict, total=False):
       calibration: the map from logits to probabilities, fitted on validation. Absent in an
         evaluation of a model on data; `choice_notes` name it there.
       thresholds: chosen on validation, as in the result of each split.
+      drift: the model on these data beside what it was. Evaluations of a model on data only.
       train: result of the training split. No run of this version writes it.
       validation: result of the validation split. It chose the weights, so its numbers look better
         than they are.
@@ -181,6 +183,7 @@ class _Results(TypedDict, total=False):
     tuning: TuningRecord
     calibration: CalibrationRecord
     thresholds: ThresholdsRecord | None
+    drift: DriftRecord
     train: EvaluatedRecord
     validation: EvaluatedRecord
     test: EvaluatedRecord

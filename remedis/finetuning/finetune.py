@@ -1,6 +1,7 @@
 """Fine-tuning: from a checkpoint, data and a config to results and a model to deploy."""
 
 import dataclasses
+import functools
 import logging
 import os
 import pathlib
@@ -22,6 +23,7 @@ from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.performance_summary import performance_summary
 from remedis.finetuning import (
     best_candidate,
+    drift_reference,
     gradient,
     head_only,
     losses,
@@ -42,7 +44,7 @@ from remedis.training import checks, optimizers, schedules
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.run_once import run_once
-from remedis.zoo import licences, resolve, save_classifier, shared_names
+from remedis.zoo import licences, resolve, run_record, save_classifier, shared_names
 from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
@@ -205,6 +207,11 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
             seed=settings.seed,
             resamples=settings.report.nested_resamples,
         )
+    tested = f"the test split of {shared_names.base_name(data.summary['source'])}"
+    sample = drift_reference.sampled(
+        classifier, result.test_logits, data.test, eval_ops, settings, tested
+    )
+    record = run_record.of_run(run.shared, settings.to_dict(), tested, of_test)
     save_classifier.save(
         classifier,
         eval_ops,
@@ -217,10 +224,11 @@ def _finetune(settings: FinetuneSettings, run: RunDirectory, distribution: Distr
         label_policies={"source": settings.data.source, **settings.data.policies.to_json()},
         performance=performance_summary(
             of_test,
-            f"the test split of {shared_names.base_name(data.summary['source'])}",
+            tested,
             licences.published(settings.data.source, settings.data.data_terms),
         ),
         overwrite=True,
+        beside=[functools.partial(run_record.write, record), *([sample.write] if sample else [])],
     )
     results = {
         "random_weights": start.random,
@@ -263,6 +271,7 @@ def _check(settings: FinetuneSettings) -> None:
     checks.within(settings.report, {"resamples": (MIN_RESAMPLES, MAX_RESAMPLES)})
     if settings.report.nested_resamples:
         checks.within(settings.report, {"nested_resamples": (MIN_RESAMPLES, MAX_RESAMPLES)})
+    checks.within(settings.report, {"reference_patients": (0, drift_reference.MOST)})
     checks.within(settings, {"seed": (0, 2**31 - 1)})
     checks.within(
         settings.optimization,

@@ -145,6 +145,7 @@ class ReportSettings:
     weighting: str = "images"
     nested_resamples: int = 0
     top_k: tuple[int, ...] = TOP_K
+    reference_patients: int = 0  # of a config of an earlier version
 
 
 @dataclasses.dataclass(frozen=True)

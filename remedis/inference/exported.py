@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
@@ -121,18 +122,54 @@ class ExportedClassifier:
         Raises:
           UserError: a label is not the classifier's, or an image cannot be read.
         """
+        return self._outputs(manifest, labels, batch_size, np.empty(0, np.intp))[0]
+
+    def score_and_embed(
+        self, manifest: Manifest, batch_size: int, rows: npt.NDArray[np.intp]
+    ) -> tuple[pd.DataFrame, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Returns the table of predictions, and embeddings and logits of some of the images.
+
+        Args:
+          manifest: the images; labels are some of the classifier's, in any order.
+          batch_size: images per batch.
+          rows: [n], ascending numbers of the images whose embeddings are kept.
+
+        Returns:
+          The table; embeddings [n, C]; and logits [n, all labels of the classifier].
+        """
+        outputs, embeddings, logits = self._outputs(manifest, manifest.labels, batch_size, rows)
+        return predict.table(manifest, *outputs), embeddings, logits
+
+    def _outputs(
+        self,
+        manifest: Manifest,
+        labels: tuple[str, ...],
+        batch_size: int,
+        rows: npt.NDArray[np.intp],
+    ) -> tuple[Outputs, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         self.check_labels(labels)
         columns = [self.labels.index(label) for label in labels]
         signature = self.model.signatures["serving_default"]
+        done, kept = 0, []
 
         def outputs(images: tf.Tensor) -> tf.Tensor:
+            nonlocal done
             scores = signature(images=images)
+            # Batches come in the order of the rows. Embeddings of all images might not fit.
+            here = rows[(rows >= done) & (rows < done + len(images))] - done
+            if len(here):
+                kept.append(scores["embedding"].numpy()[here])
+            done += len(images)
             return tf.stack([scores["logits"], scores["probabilities"]], axis=1)
 
         scores = predict.predict(outputs, manifest, self.preprocess, batch_size, "Scoring")
         # Classes need the logits of all labels, also of those that are left out.
         log_odds = self.calibration().log_odds(scores[:, 0])
-        return Outputs(scores[:, 0, columns], scores[:, 1, columns], log_odds[:, columns])
+        return (
+            Outputs(scores[:, 0, columns], scores[:, 1, columns], log_odds[:, columns]),
+            np.concatenate(kept) if kept else np.empty((0, 0), np.float32),
+            scores[rows, 0],
+        )
 
     def calibration(self) -> Calibration:
         """Returns the map from logits to probabilities that is inside the SavedModel."""

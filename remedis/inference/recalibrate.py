@@ -6,8 +6,9 @@ same images positive as before, with whatever sensitivity that has at the site.
 """
 
 import dataclasses
+import functools
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,11 @@ from remedis.evaluation.evaluate import evaluate_table
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.performance_summary import performance_summary
 from remedis.evaluation.thresholds import KINDS, Thresholds, choose_by_log_odds, origin
+from remedis.inference.drift import Before
 from remedis.inference.exported import ExportedClassifier
 from remedis.inference.rescore import Scored
 from remedis.options import label_text, spelled
-from remedis.zoo import save_classifier, shared_names
+from remedis.zoo import run_record, save_classifier, shared_names
 from remedis.zoo.pixel_range import CHECKED
 
 METHODS = tuple(name for name in calibration.METHODS if name != "none")
@@ -256,6 +258,7 @@ def recalibrate(
             )
             if judged
             else None,
+            beside=_bundle(scored.before, f"images of {source} that chose nothing", judged),
         )
     after = fitted.probabilities(logits)
     of_patients = counted(fitted.fitted_on["cases"], "patient")
@@ -288,6 +291,23 @@ def recalibrate(
     if judges is not None and judged:
         lines += _judgements(scored.table[judges], judged["after"], labels)
     return Recalibrated(pathlib.Path(out), tuple(lines), **judged)
+
+
+def _bundle(
+    before: Before, data: str, judged: Mapping[str, Any]
+) -> list[Callable[[pathlib.Path], object]]:
+    """Returns functions that write the run's record and sample into the new export.
+
+    Logits and embeddings are those of before. The results are not: calibration and thresholds are
+    others.
+    """
+    writers: list[Callable[[pathlib.Path], object]] = []
+    if before.record is not None:
+        record = run_record.recalibrated(before.record, data, judged.get("after"))
+        writers.append(functools.partial(run_record.write, record))
+    if before.sample is not None:
+        writers.append(before.sample.write)
+    return writers
 
 
 def _with_old_fits(

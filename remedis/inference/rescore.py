@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
@@ -22,6 +24,7 @@ from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.thresholds import Thresholds
 from remedis.inference import run_policies
+from remedis.inference.drift import Before, drift
 from remedis.inference.embed import readable_images
 from remedis.inference.exported import ExportedClassifier, seen_by
 from remedis.options import spelled
@@ -41,6 +44,9 @@ class Scored:
       fingerprints: what recognises the images, in the same order.
       meaning: what labels other than 1 and 0 count as.
       label_notes: sentences about it, and about how it differs from that of the classifier's run.
+      before: what the export holds of its run, for the drift.
+      embeddings: [n, C] of the images that `before` compares; [0, 0] if there are none.
+      logits: [n, all labels of the classifier] of the same images, before calibration.
     """
 
     manifest: Manifest
@@ -49,6 +55,13 @@ class Scored:
     fingerprints: Fingerprints
     meaning: Meaning = dataclasses.field(default_factory=Meaning)
     label_notes: tuple[str, ...] = ()
+    before: Before = dataclasses.field(default_factory=Before)
+    embeddings: npt.NDArray[np.float32] = dataclasses.field(
+        default_factory=lambda: np.empty((0, 0), np.float32)
+    )
+    logits: npt.NDArray[np.float32] = dataclasses.field(
+        default_factory=lambda: np.empty((0, 0), np.float32)
+    )
 
 
 def check_out(out: files.Path) -> None:
@@ -92,16 +105,21 @@ def score(
     label_policies.refuse_uncertain(manifest, "uncertain")
     if split is not None:
         manifest = _of_split(manifest, split)
+    before = Before.of_export(exported)
     manifest, scanned = readable_images(manifest, out, max_bad_images)
     images = Fingerprints.from_manifest(manifest, scanned.set_index("path"))
     warning = seen_by(exported, manifest, images)
     if warning:
         _LOG.warning(warning)
-    table = exported.score(manifest, batch_size)
+    table, embeddings, logits = exported.score_and_embed(
+        manifest, batch_size, before.rows(manifest.table["patient_id"])
+    )
     notes = [*label_policies.notes(manifest, meaning)]
     if differs := run_policies.difference(meaning, run, manifest):
         notes.append(differs)
-    return Scored(manifest, table, warning, images, meaning, tuple(notes))
+    return Scored(
+        manifest, table, warning, images, meaning, tuple(notes), before, embeddings, logits
+    )
 
 
 def _of_split(manifest: Manifest, split: str) -> Manifest:
@@ -143,6 +161,19 @@ def evaluate(
     thresholds = exported.thresholds(manifest.labels)
     if thresholds is not None:
         thresholds = dataclasses.replace(thresholds, chosen_on=origins)
+    evaluated = evaluate_table(
+        table,
+        manifest.labels,
+        "test",
+        task=_task(description.task, manifest.labels, exported.labels),
+        thresholds=thresholds,
+        seed=seed,
+        resamples=resamples,
+        weighting=weighting,
+        top_k=top_k,
+        label_notes=scored.label_notes,
+        choice_notes=notes,
+    )
     results = {
         "title": f"{description.name} on {shared_names.of_absolute(manifest.source)}",
         "random_weights": description.provenance.random,
@@ -158,18 +189,9 @@ def evaluate(
         },
         "preprocess": {"evaluation": description.preprocess},
         "split": "test",
-        "test": evaluate_table(
-            table,
-            manifest.labels,
-            "test",
-            task=_task(description.task, manifest.labels, exported.labels),
-            thresholds=thresholds,
-            seed=seed,
-            resamples=resamples,
-            weighting=weighting,
-            top_k=top_k,
-            label_notes=scored.label_notes,
-            choice_notes=notes,
+        "test": evaluated,
+        "drift": drift(
+            exported, scored.before, manifest.labels, evaluated, scored.embeddings, scored.logits
         ),
     }
     _write(out, table, results)
@@ -250,7 +272,7 @@ def reevaluate(
         _LOG.warning(warning)
         evaluated["warnings"].insert(0, warning)
     results = {
-        **{key: value for key, value in old.items() if key not in SPLITS},
+        **{key: value for key, value in old.items() if key not in (*SPLITS, "drift")},
         "title": f"{folder.name}, {split} split",
         "data": {**old.get("data", {}), "warning": warning},
         "split": split,

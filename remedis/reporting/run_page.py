@@ -7,7 +7,7 @@ from remedis.errors import counted
 from remedis.evaluation.choice_sentences import has_thresholds
 from remedis.evaluation.intervals import Estimate
 from remedis.evaluation.thresholds import KINDS
-from remedis.reporting import page_template, results_table
+from remedis.reporting import drift_table, page_template, results_table
 from remedis.reporting.figures import RED
 from remedis.reporting.leak_receipt import receipt
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
@@ -81,6 +81,8 @@ def page(
             thresholds=_thresholds(evaluated),
             target=f"{(evaluated['thresholds'] or {}).get('target', 0):g}",
             plots=plots,
+            drift=drift_table.page_tables(results["drift"]) if "drift" in results else [],
+            drift_notes=drift_table.notes(results["drift"]) if "drift" in results else [],
             subgroups=_subgroups(evaluated),
             subgroup_notes=_subgroup_notes(evaluated),
             counts=_counts(data),

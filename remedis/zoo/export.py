@@ -27,6 +27,8 @@ DESCRIPTION = "remedis.json"
 CARD = "MODEL_CARD.md"
 METADATA = "metadata.json"  # of `bundle_metadata`; nothing reads it back
 SEEN = "seen.json"  # of `seen_images`
+RUN_RECORD = "run.json"  # of `run_record`
+REFERENCE = "reference.npz"  # of `reference_sample`
 # Format 1 of remedis.json calls a backbone a trunk.
 BACKBONE_KIND = "trunk"
 _KEYS = {"backbone_range": "trunk_range"}

@@ -18,7 +18,15 @@ from typing import BinaryIO
 from remedis import files, limits, regular_files
 from remedis.errors import UserError
 from remedis.zoo import card, checkpoint, licences, resolve
-from remedis.zoo.export import CARD, DESCRIPTION, METADATA, SEEN, Description
+from remedis.zoo.export import (
+    CARD,
+    DESCRIPTION,
+    METADATA,
+    REFERENCE,
+    RUN_RECORD,
+    SEEN,
+    Description,
+)
 
 SUFFIXES = (".tar.gz", ".tgz")
 LEFT_OUT_SEEN = (
@@ -30,7 +38,24 @@ WITH_SEEN = (
     f"{SEEN} is included: whoever has the archive can find out whether an image, a copy of one or "
     "a patient id was among the images of the training."
 )
-_FILES = ("saved_model.pb", "fingerprint.pb", DESCRIPTION, METADATA, CARD, "projection.npz")
+LEFT_OUT_REFERENCE = (
+    f"{REFERENCE} is left out: it holds embeddings of single test patients, without ids. Without "
+    "it, `remedis evaluate` cannot tell the receiver whether images and scores have drifted. "
+    "--with-reference includes it."
+)
+WITH_REFERENCE = (
+    f"{REFERENCE} is included: it holds embeddings of single test patients, without ids. Whoever "
+    "has the archive and an image can find out whether the image is among them."
+)
+_FILES = (
+    "saved_model.pb",
+    "fingerprint.pb",
+    DESCRIPTION,
+    METADATA,
+    CARD,
+    RUN_RECORD,
+    "projection.npz",
+)
 _VARIABLES = re.compile(r"variables/variables\.(index|data-\d{5}-of-\d{5})")
 _LEVEL = 6  # of compression: 9 takes far longer, and weights shrink by a tenth at most
 _DIRECTORIES = ("assets", "variables")
@@ -48,6 +73,7 @@ class Packed:
       members: names of the files in it.
       left_out: names of files and folders in the packed folder that are not in it.
       seen: whether `seen.json` is in it; None if the folder has none.
+      reference: the same of `reference.npz`.
       handle: `OWNER/model/TensorFlow2/VARIATION/VERSION`, as Kaggle Models names it.
       licences: the licence chain of the model.
     """
@@ -59,17 +85,21 @@ class Packed:
     members: tuple[str, ...]
     left_out: tuple[str, ...]
     seen: bool | None
+    reference: bool | None
     handle: str
     licences: Sequence[licences.LicenceRecord]
 
 
-def pack(folder: files.Path, out: files.Path, with_seen: bool = False) -> Packed:
+def pack(
+    folder: files.Path, out: files.Path, with_seen: bool = False, with_reference: bool = False
+) -> Packed:
     """Packs an export of this package into an archive, whole or not at all.
 
     Args:
       folder: of a backbone or a classifier, or the directory of a run, which stands for its export.
       out: the archive, `.tar.gz` or `.tgz`.
       with_seen: include `seen.json`, which allows tests of membership (SECURITY.md).
+      with_reference: include `reference.npz`, embeddings of single patients (SECURITY.md).
 
     Raises:
       UserError: `out` exists or has another ending, the folder is no export of this package, or one
@@ -87,13 +117,13 @@ def pack(folder: files.Path, out: files.Path, with_seen: bool = False) -> Packed
             "folder from it first: remedis build --weights=release:DIR, and read its terms."
         )
     names = sorted(_names(path))
-    has_seen = os.path.lexists(path / SEEN)
-    if has_seen and with_seen:
-        names = sorted([*names, SEEN])
+    asked = {SEEN: with_seen, REFERENCE: with_reference}
+    included = {name: asked[name] for name in asked if os.path.lexists(path / name)}
+    names = sorted([*names, *(name for name, wanted in included.items() if wanted)])
     for name in names:
         _check_inside(path, name)
     with files.whole_file(out, overwrite=False) as temporary, open(temporary, "wb") as file:
-        _write(file, path, names, keep_seen=with_seen or not has_seen)
+        _write(file, path, names, keep_seen=included.get(SEEN, True))
     present = {p.relative_to(path).as_posix() for p in path.rglob("*")}
     return Packed(
         archive=out,
@@ -102,14 +132,15 @@ def pack(folder: files.Path, out: files.Path, with_seen: bool = False) -> Packed
         bytes=out.stat().st_size,
         members=tuple(names),
         left_out=tuple(sorted(present - {*names, *_DIRECTORIES})),
-        seen=with_seen if has_seen else None,
+        seen=included.get(SEEN),
+        reference=included.get(REFERENCE),
         handle=f"OWNER/{_slug(description)}/TensorFlow2/default/1",
         licences=description.licences or licences.chain(description.provenance),
     )
 
 
 def _names(folder: pathlib.Path) -> Iterator[str]:
-    """Yields the names of an export's files, but `seen.json`."""
+    """Yields the names of an export's files but those that only an option includes."""
     yield from (name for name in _FILES if os.path.lexists(folder / name))
     for path in folder.glob("variables/*"):
         name = path.relative_to(folder).as_posix()

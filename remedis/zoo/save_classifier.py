@@ -3,7 +3,7 @@
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def save(
     performance: Mapping[str, Any] | None = None,
     pixel_range: str = CHECKED,
     overwrite: bool = False,
+    beside: Iterable[Callable[[pathlib.Path], object]] = (),
 ) -> pathlib.Path:
     """Writes a classifier as a SavedModel with its description and its card.
 
@@ -56,6 +57,7 @@ def save(
       performance: measured on data that chose nothing, of `performance_summary`.
       pixel_range: `checked`, or `any` for a graph that takes every finite pixel value.
       overwrite: replace an existing folder.
+      beside: functions that each write one more file into the folder they are given.
 
     Raises:
       UserError: the folder exists and `overwrite` is false, or it cannot be written.
@@ -97,8 +99,8 @@ def save(
     )
     if seen is not None and not isinstance(seen, SeenImages):
         seen = SeenImages.from_hashes(seen)
-    beside = () if seen is None else (seen.write,)
-    return export.save(served, description, directory, overwrite, beside)
+    more = [*([] if seen is None else [seen.write]), *beside]
+    return export.save(served, description, directory, overwrite, more)
 
 
 def served_thresholds(

@@ -80,6 +80,11 @@ def command(line: str, keep_relative: bool = False) -> str:
     return shlex.join(_word(word, name) for word in words)
 
 
+def setting(text: str) -> str:
+    """Returns a value of a config with base names in place of paths, also of several."""
+    return _word(text, base_name)
+
+
 def data_names(values: Any) -> Any:
     """Returns nested values with base names in place of paths under every key `data`."""
     if isinstance(values, Mapping):

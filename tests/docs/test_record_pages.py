@@ -108,7 +108,7 @@ def test_every_field_of_a_real_run_is_on_the_pages(finished):
     found = [file for file in run.rglob("*.json") if read_fields(file)]
     assert {file.name for file in found} == {
         *("results.json", "leaks.json", "judged.json", "environment.json"),
-        *("remedis.json", "seen.json"),
+        *("remedis.json", "run.json", "seen.json"),
     }
     for task in ("multi_label", "multi_class"):
         fields_of(json.loads(json.dumps(metric_table.example(task))), EvaluatedRecord)

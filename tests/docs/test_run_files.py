@@ -18,7 +18,7 @@ from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
 from remedis.evaluation.results_record import PretrainingRecord, ResultsRecord, UnlabelledData
 from remedis.label_budget import study_numbers
-from remedis.zoo import export, licences, records
+from remedis.zoo import export, licences, records, run_record
 
 # Of a run that is going on, and of rehearsals, which `tests/configs` runs.
 ELSEWHERE = {"work/FILES", "rehearsal/FILES"}
@@ -171,6 +171,7 @@ def test_every_column_is_documented_and_every_documented_one_found(runs):
         (column_list.CELLS, "cells/*.npz"),
         (column_list.SCORES, "id/*-probe.npz"),
         (column_list.SCORES, "id/*/scores.npz"),
+        (column_list.REFERENCE, "../plain/export/reference.npz"),
     ):
         with np.load(next(of_study.glob(pattern))) as arrays:
             names = {name: kind_of_array(arrays[name]) for name in arrays}
@@ -185,6 +186,7 @@ def test_every_field_is_found_in_a_run(runs):
             if "rehearsal" not in file.parts and "1.0.0" not in file.parts:
                 found |= read_fields(file)
     found |= fields_of(leaking_receipt(), leaks.LeaksRecord)
+    found |= fields_of(run_record._leaks(leaking_receipt()), run_record.LeakCounts)
     found |= fields_of(published(), export.PublishedRecord)
     for link in licences.PUBLISHED.values():
         found |= fields_of(link, licences.LicenceRecord)

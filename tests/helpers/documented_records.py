@@ -14,6 +14,7 @@ from remedis.finetuning.tuning_grid import CandidateRecord
 from remedis.label_budget.summary_record import SetsRecord, SummaryRecord
 from remedis.training.run_directory import EnvironmentRecord
 from remedis.zoo.export import DescriptionRecord
+from remedis.zoo.run_record import RunRecord
 from remedis.zoo.seen_images import SeenRecord
 
 KINDS: dict[str, Any] = {
@@ -22,6 +23,7 @@ KINDS: dict[str, Any] = {
     "ood_sets.json": SetsRecord,
     "remedis.json": DescriptionRecord,
     "seen.json": SeenRecord,
+    "run.json": RunRecord,
     "judged.json": JudgedRecord,
     "leaks.json": LeaksRecord,
     "environment.json": EnvironmentRecord,

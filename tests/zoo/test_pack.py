@@ -52,7 +52,7 @@ def test_the_archive_has_the_files_at_its_root_and_tells_nothing_of_the_machine(
     packed = pack.pack(folder, tmp_path / "cxr.tar.gz")
     assert packed.sha256 == hashlib.sha256(packed.archive.read_bytes()).hexdigest()
     assert packed.bytes == packed.archive.stat().st_size
-    assert (packed.left_out, packed.seen) == ((), None)
+    assert (packed.left_out, packed.seen, packed.reference) == ((), None, None)
     assert packed.handle == "OWNER/cxr-50x1-remedis-m/TensorFlow2/default/1"
     assert licences.unchecked(packed.licences)
     with tarfile.open(packed.archive) as archive:
@@ -93,6 +93,19 @@ def test_images_of_the_training_stay_at_home_unless_asked_for(folder, tmp_path):
     assert (included.seen, included.left_out) == (True, ())
     assert (copy / FILE).read_bytes() == (folder / FILE).read_bytes()
     assert "## The images it has seen" in (copy / "MODEL_CARD.md").read_text()
+
+
+def test_embeddings_of_patients_stay_at_home_unless_asked_for(folder, tmp_path):
+    (folder / "run.json").write_text("{}")
+    (folder / "reference.npz").write_bytes(b"embeddings")
+    without = pack.pack(folder, tmp_path / "a.tar.gz", with_seen=True)
+    assert (without.reference, without.seen) == (False, None)
+    assert without.left_out == ("reference.npz",)
+    assert "run.json" in without.members
+    included = pack.pack(folder, tmp_path / "b.tar.gz", with_reference=True)
+    assert (included.reference, included.left_out) == (True, ())
+    copy = unpacked(included.archive, tmp_path / "b")
+    assert (copy / "reference.npz").read_bytes() == b"embeddings"
 
 
 def test_a_card_that_was_edited_keeps_its_words(folder, tmp_path):
