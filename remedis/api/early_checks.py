@@ -67,6 +67,7 @@ def check_images(data: files.Path | Sequence[files.Path], source: str) -> None:
     """
     check_source(source)
     for path in [data] if isinstance(data, str | os.PathLike) else data:
+        layout_guess.refuse_empty(path)
         # Globs and items, `scans/*.png` and `a.h5#3`, are judged where they are read.
         if not re.search(r"[*?\[#]", os.fspath(path)):
             check_path(path, "folder, file or table of images")

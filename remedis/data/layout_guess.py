@@ -77,6 +77,12 @@ def refuse_without_labels() -> NoReturn:
     )
 
 
+def refuse_empty(path: files.Path) -> None:
+    """Raises a UserError for an empty path, as of an unset variable, which would mean `.`."""
+    if not os.fspath(path):
+        raise UserError("A path of images is empty; name a folder, a glob or files.")
+
+
 def has_only_images(data: files.Path) -> bool:
     """Returns whether a directory holds images but no table, and is not of a published data set.
 

@@ -152,6 +152,7 @@ def test_unreadable_images_are_listed_and_the_status_says_so(
     [
         ({"labels": "il"}, "error: Unknown label of .* 'il': did you mean 'ill'"),
         ({"data": "none"}, "none does not exist"),
+        ({"data": ""}, "A path of images is empty; name a folder, a glob or files"),
         ({"data": "*.png"}, r"No file matches '.*\*\.png'"),
         ({"out": "scores.txt"}, r"--out=.*scores\.txt: expected a file that ends with \.parquet"),
         ({"source": "csf"}, "Unknown source 'csf': did you mean 'csv'"),
@@ -164,7 +165,7 @@ def test_a_wrong_command_is_one_sentence(changed, sentence, small_export, tmp_pa
         f"--{name}={given[name]}" for name in ("labels", "source", "option") if name in given
     ]
     Image.new("L", (8, 8)).save(tmp_path / "a.jpg")
-    data = [tmp_path / given["data"], tmp_path / "a.jpg"]
+    data = [given["data"] and tmp_path / given["data"], tmp_path / "a.jpg"]
     out = tmp_path / given["out"]
     assert _run("predict", small_export, *data, f"--out={out}", *options) == exit_status.MISTAKE
     said = capsys.readouterr().err

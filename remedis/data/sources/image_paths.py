@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Collection, Sequence
 
 from remedis import files
-from remedis.data import readers
+from remedis.data import layout_guess, readers
 from remedis.data.readers import dicom_image, slide, tiff_image
 from remedis.data.sources import file_tree
 from remedis.errors import UserError, quoted, some
@@ -38,13 +38,14 @@ def matching(data: files.Path | Sequence[files.Path]) -> list[pathlib.Path]:
     """Returns paths with each glob, such as `scans/**/*.png`, replaced by what it matches, sorted.
 
     Raises:
-      UserError: there is no path, or nothing matches a glob.
+      UserError: there is no path, one is empty, or nothing matches a glob.
     """
     given = [data] if isinstance(data, str | os.PathLike) else list(data)
     if not given:
-        raise UserError("No path of an image is given; name a folder, a glob or files.")
+        layout_guess.refuse_empty("")
     paths: list[pathlib.Path] = []
     for text in (os.fspath(path) for path in given):
+        layout_guess.refuse_empty(text)
         if os.path.lexists(text) or not glob.has_magic(text):
             paths.append(pathlib.Path(text))
             continue
@@ -129,7 +130,8 @@ def _kind(name: str, all_slides: bool) -> int:
 
 
 def _refuse_absent(path: pathlib.Path) -> None:
-    if not os.path.exists(readers.locate(os.fspath(path)).file):
+    # A link to nowhere exists: the scan lists it with the unreadable images.
+    if not os.path.lexists(readers.locate(os.fspath(path)).file):
         raise UserError(
             f"There is no file or folder {path}; expected images there. A glob in quotes, such as "
             "'scans/**/*.png', names files by a pattern."

@@ -52,9 +52,11 @@ def load(
     if not found.images and not found.slides:
         raise image_paths.no_images(found)
     if found.others:
+        is_table = any(name.lower().endswith(".csv") for name in found.others)
+        alone = " A table is read if it is the only path." if is_table and len(paths) > 1 else ""
         _LOG.warning(
             f"{found.root}: skipped {counted(len(found.others), 'file')} without the name of an "
-            f"image: {some(found.others, limit=_LISTED)}."
+            f"image: {some(found.others, limit=_LISTED)}.{alone}"
         )
     tables = [pd.DataFrame({"path": encoded})]
     if dicom:

@@ -92,10 +92,21 @@ def test_several_frames_of_a_dicom_file_and_items_of_containers(tree):
     assert paths([f"{tree}/a/box.h5#1", f"{tree}/a/1.png"]) == ["1.png", "box.h5#1"]
 
 
+def test_a_table_beside_images_is_not_read_and_a_link_to_nowhere_stays(tree, caplog):
+    (tree / "a" / "own.csv").write_text("path\n1.png\n")
+    (tree / "a" / "gone.png").symlink_to("nowhere.png")
+    given = sorted((tree / "a").iterdir())  # as a shell expands a/*
+    loaded = sources.load_images("csv", given, {})
+    assert loaded.table["path"].tolist() == ["1.png", "gone.png", "x/2.jpg"]
+    assert "own.csv. A table is read if it is the only path." in caplog.text
+    assert paths(tree / "a" / "own.csv") == ["1.png"]
+
+
 @pytest.mark.parametrize(
     ("data", "source", "sentence"),
     [
-        ([], "csv", "No path of an image is given; name a folder"),
+        ([], "csv", "A path of images is empty; name a folder, a glob or files"),
+        ("", "csv", "A path of images is empty; name a folder, a glob or files"),
         ("{}/*.bmp", "csv", r"No file matches '.*\*\.bmp'; correct the glob"),
         (["{}/a", "{}/c"], "csv", "There is no file or folder .*/c; expected images there"),
         (["{}/a/1.png", "{}/c.h5#1"], "csv", r"There is no file or folder .*c\.h5#1"),
