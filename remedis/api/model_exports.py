@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from remedis import files, limits, locks
 from remedis.api import early_checks
 from remedis.conversion import formats
-from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.options import spelled
 
 if TYPE_CHECKING:
     from remedis.conversion.convert import Converted
+    from remedis.data.manifest import Manifest  # loads pandas
 
 
 def export(
@@ -20,7 +20,7 @@ def export(
     to: str,
     out: files.Path,
     *,
-    images: Manifest | files.Path | None = None,
+    images: "Manifest | files.Path | None" = None,
     source: str = "csv",
     options: Mapping[str, Any] | None = None,
     max_megapixels: float | None = None,
@@ -54,7 +54,7 @@ def export(
             f"{spelled('source')} and its options are of {spelled('images')}, which is not given; "
             "name the images, or leave them out."
         )
-    if images is not None and not isinstance(images, Manifest):
+    if isinstance(images, str | os.PathLike):
         early_checks.check_data(
             images, source, None, options or (), needs_labels=False, any_folder=True
         )
@@ -63,7 +63,7 @@ def export(
     from remedis.data import sources
 
     with limits.megapixels(max_megapixels), locks.of_output(out):
-        if images is not None and not isinstance(images, Manifest):
+        if isinstance(images, str | os.PathLike):
             images = sources.load_images(source, images, dict(options or {}))
         return convert.convert(model, to, out, images, overwrite)
 

@@ -36,7 +36,9 @@ def check_command(parsed: argparse.Namespace) -> None:
     if "model" in given and ("data" in given or "manifest" in given):
         early_checks.check_model(given["model"])  # without data, stored predictions are evaluated
     data = given.get("data")
-    if isinstance(data, list) and (labels is None or len(data) > 1):  # paths of images
+    # Labels beside a model are those of the model, and not of the data.
+    of_data = labels is not None and "model" not in given
+    if isinstance(data, list) and (not of_data or len(data) > 1):  # paths of images
         early_checks.check_images(data, given.get("source", "csv"))
     elif data is not None:
         early_checks.check_data(
