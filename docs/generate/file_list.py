@@ -354,4 +354,26 @@ PACKED = Folder(
         )
     },
 )
-FOLDERS = (RUN, EXPORT, PRETRAINING, EVALUATION, STUDY, STORE, PACKED)
+EXPORTED = Folder(
+    "exported",
+    "An export to another program",
+    "`remedis export MODEL --to=frozen --out=DIR` writes these files into DIR. [Other formats]"
+    "(../how-to/export.md) are one file with `FILE.export.json` beside it, or a folder with "
+    "`export.json` inside.",
+    {
+        "": (
+            Entry(
+                "export.json",
+                "differences from the source, and what is inside: [its fields](records.md#export)",
+                YOU,
+                YES,
+            ),
+            *(
+                entry
+                for entry in EXPORT.entries
+                if entry.path not in ("seen.json", "projection.npz")
+            ),
+        )
+    },
+)
+FOLDERS = (RUN, EXPORT, PRETRAINING, EVALUATION, STUDY, STORE, PACKED, EXPORTED)

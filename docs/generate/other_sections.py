@@ -1,6 +1,7 @@
 """The page "Fields of other records": exports, checks, environment and candidates."""
 
 from docs.generate.sections import Page, Section
+from remedis.conversion import agreement, convert
 from remedis.data import judged_images
 from remedis.data.checks import leaks
 from remedis.finetuning import tuning_grid
@@ -16,6 +17,7 @@ ROOTS = (
     run_record.RunRecord,
     seen_images.SeenRecord,
     tuning_grid.CandidateRecord,
+    convert.ExportRecord,
 )
 
 
@@ -132,5 +134,26 @@ def _sections() -> list[Section]:
             text="By name, SHA-256 digests of the inputs: `data` (images, labels and splits), "
             "`weights`, of a pretraining also `probe`, of a study its data and settings. A run "
             "that is called again with other inputs stops.",
+        ),
+        Section(
+            convert.ExportRecord,
+            "export",
+            "export.json: how an export agrees with its source",
+            text="In the folder that `remedis export` writes, or beside its file as "
+            "`FILE.export.json`.",
+        ),
+        Section(
+            agreement.AgreementRecord,
+            "agreement",
+            "The differences on one kind of images",
+            "`agreement`",
+            level=3,
+        ),
+        Section(
+            agreement.OutputDifference,
+            "output difference",
+            "The difference of one output",
+            "`agreement[].outputs`",
+            level=3,
         ),
     ]

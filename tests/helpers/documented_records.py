@@ -7,6 +7,7 @@ from typing import Any
 from docs.generate import json_kinds
 from docs.generate.json_kinds import Schema
 from remedis import json_records
+from remedis.conversion.convert import ExportRecord
 from remedis.data.checks.leaks import LeaksRecord
 from remedis.data.judged_images import JudgedRecord
 from remedis.evaluation.results_record import PretrainingRecord, ResultsRecord, UnlabelledData
@@ -28,6 +29,7 @@ KINDS: dict[str, Any] = {
     "leaks.json": LeaksRecord,
     "environment.json": EnvironmentRecord,
     "candidate.json": CandidateRecord,
+    "export.json": ExportRecord,
 }
 # Their keys are names, which other pages explain; `metadata.json` has the form of MONAI bundles.
 OTHERS = ("config.json", "inputs.json", "left_out.json", "metadata.json")

@@ -76,6 +76,7 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
         "--name=own",
         resized,
     )
+    _command("export", tuned, "--to=frozen", f"--out={root / 'exported'}")
     damaged = RunDirectory(tuned, _config(data, **runs["tuned"]).to_dict())
     damaged.record_damage(["A checkpoint is damaged."])
     return [
@@ -87,6 +88,7 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
         (file_list.STUDY, study),
         (file_list.STORE, root / "store"),
         (file_list.PACKED, root / "packed"),
+        (file_list.EXPORTED, root / "exported"),
     ]
 
 
