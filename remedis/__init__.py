@@ -22,6 +22,7 @@ from remedis.errors import UserError
 
 if TYPE_CHECKING:
     from remedis import synthetic
+    from remedis.api.embedding_archives import embed_archive
     from remedis.api.embedding_search import find_duplicates, find_outliers, search
     from remedis.api.embeddings import embed
     from remedis.api.explanations import Explained, explain
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from remedis.data.manifest import Manifest
     from remedis.inference.duplicate_images import DuplicateImages
     from remedis.inference.embed import Embedded
+    from remedis.inference.embedding_archive import EmbeddedArchive
     from remedis.inference.outlying_images import OutlyingImages
     from remedis.inference.predictions import Predictions
     from remedis.inference.recalibrate import Recalibrated
@@ -49,6 +51,7 @@ __all__ = [
     "Converted",
     "DuplicateImages",
     "Embedded",
+    "EmbeddedArchive",
     "Explained",
     "Manifest",
     "OutlyingImages",
@@ -63,6 +66,7 @@ __all__ = [
     "calibrate",
     "describe",
     "embed",
+    "embed_archive",
     "evaluate",
     "explain",
     "export",
@@ -89,6 +93,7 @@ _LAZY = {
     "DuplicateImages": "remedis.inference.duplicate_images",
     "Embedded": "remedis.inference.embed",
     "Explained": "remedis.api.explanations",
+    "EmbeddedArchive": "remedis.inference.embedding_archive",
     "Manifest": "remedis.data.manifest",
     "OutlyingImages": "remedis.inference.outlying_images",
     "Predictions": "remedis.inference.predictions",
@@ -100,6 +105,7 @@ _LAZY = {
     "calibrate": "remedis.api.trained_classifiers",
     "describe": "remedis.api.named_checkpoints",
     "embed": "remedis.api.embeddings",
+    "embed_archive": "remedis.api.embedding_archives",
     "evaluate": "remedis.api.trained_classifiers",
     "explain": "remedis.api.explanations",
     "export": "remedis.api.model_exports",

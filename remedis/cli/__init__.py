@@ -83,8 +83,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(written: Sequence[str], place: exit_status.Output) -> int:
+    written, further = _apart(written)
     with console.shown():
         parsed = parser().parse_args(list(map(_hyphenated, written)))
+    if further:
+        parsed.runner_options = further
     place.path = str(getattr(parsed, "out", None) or getattr(parsed, "table_file", None) or "")
     # Standard output of `--json` is JSON alone.
     to_stderr = getattr(parsed, "json", False)
@@ -95,6 +98,15 @@ def _run(written: Sequence[str], place: exit_status.Output) -> int:
         command_checks.check_command(parsed)
         status: int = parsed.run(parsed)
     return status
+
+
+def _apart(written: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns a command line and the options of a Beam runner, which follow `--`."""
+    line = list(written)
+    end = line.index("--") if "--" in line else len(line)
+    if any(part.partition("=")[0] == "--runner" for part in line[:end]):
+        return line[:end], line[end + 1 :]
+    return line, []
 
 
 def _hyphenated(argument: str) -> str:

@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from remedis.cli import exit_status, output, shared_arguments
-from remedis.errors import counted
-from remedis.options import items, label_list
+from remedis.errors import UserError, counted
+from remedis.options import items, label_list, spelled
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,9 +42,31 @@ def _add_embed(commands: Any) -> None:
     )
     shared_arguments.add_backbone(embed, limited=False)
     embed.add_argument(
-        "--out", required=True, metavar="FILE", help="name.parquet, .npz, .h5 or .zarr"
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="name.parquet, .npz, .h5 or .zarr; with --runner, a folder",
     )
+    _add_runner(embed)
     embed.set_defaults(run=_embed)
+
+
+def _add_runner(embed: argparse.ArgumentParser) -> None:
+    embed.add_argument(
+        "--runner",
+        metavar="NAME",
+        help="for archives of millions of images: a runner of Apache Beam, such as DirectRunner. "
+        "DATA is then one directory, --out a folder, and Beam's options follow --, as in -- "
+        "--direct_num_workers=4",
+    )
+    embed.add_argument(
+        "--images-per-file",
+        type=shared_arguments.positive,
+        default=1024,
+        metavar="N",
+        help="with --runner: images per file of the folder; 1024",
+    )
+    embed.set_defaults(runner_options=[])
 
 
 def _add_probe(commands: Any) -> None:
@@ -101,6 +123,8 @@ def _embedded(parsed: argparse.Namespace, manifest: Any, **gate: Any) -> Any:
 
 
 def _embed(parsed: argparse.Namespace) -> int:
+    if parsed.runner is not None:
+        return _embed_archive(parsed)
     from remedis.api.embeddings import embed
     from remedis.data.checks import scan
     from remedis.reporting.notes import RANDOM_WEIGHTS
@@ -128,6 +152,48 @@ def _embed(parsed: argparse.Namespace) -> int:
     if embedded.provenance.random:
         print(RANDOM_WEIGHTS)
     return exit_status.of_images(len(embedded.bad), scan.bad_images_file(parsed.out))
+
+
+def _embed_archive(parsed: argparse.Namespace) -> int:
+    given = {
+        "labels": parsed.labels,
+        "option": parsed.option,
+        "max_bad_images": parsed.max_bad_images,
+        "source": None if parsed.source == "csv" else parsed.source,
+    }
+    if named := [name for name, value in given.items() if value]:
+        raise UserError(
+            f"{spelled(named[0])} does not go with {spelled('runner', parsed.runner)}, which takes "
+            "the images of one directory; leave one of them out."
+        )
+    if len(parsed.data) > 1:
+        raise UserError(
+            f"{spelled('runner', parsed.runner)} takes one directory, and got "
+            f"{counted(len(parsed.data), 'path')}; name the directory that holds all images."
+        )
+    from remedis.api.embedding_archives import embed_archive
+    from remedis.data.checks import scan
+    from remedis.reporting.notes import RANDOM_WEIGHTS
+
+    embedded = embed_archive(
+        parsed.checkpoint,
+        parsed.data[0],
+        parsed.out,
+        runner=parsed.runner,
+        runner_options=parsed.runner_options,
+        preprocess=parsed.preprocess,
+        embedding=parsed.embedding,
+        batch_size=parsed.batch_size,
+        images_per_file=parsed.images_per_file,
+        max_megapixels=parsed.max_megapixels,
+    )
+    _LOG.info(
+        f"{os.fspath(parsed.out)}: embeddings of {counted(embedded.images, 'image')} "
+        f"({embedded.new:,} new), {embedded.channels:,} numbers each, in rows/*.parquet."
+    )
+    if embedded.record["random_weights"]:
+        print(RANDOM_WEIGHTS)
+    return exit_status.of_images(embedded.unreadable, scan.bad_images_file(parsed.out))
 
 
 def _probe(parsed: argparse.Namespace) -> int:

@@ -93,7 +93,7 @@ def embed(
     Raises:
       UserError: checkpoint or preprocessing are at fault, or too many images are unreadable.
     """
-    operations = parse(preprocess or _own_preprocess(spec), deterministic=True)
+    operations = parse(preprocess or own_preprocess(spec), deterministic=True)
     loaded = resolve.load_backbone(spec, SEED, option="")
     compute = pooled(loaded.backbone, embedding)
     folder = pathlib.Path(store)
@@ -210,8 +210,12 @@ def write(embedded: Embedded, path: files.Path) -> EmbeddingFile:
     return embedding_file.write(path, table, embedded.rows, record)
 
 
-def _own_preprocess(spec: str) -> str:
-    """Returns the preprocessing that a checkpoint's description names."""
+def own_preprocess(spec: str) -> str:
+    """Returns the preprocessing that a checkpoint's description names.
+
+    Raises:
+      UserError: it names none.
+    """
     folder = resolve.parse(spec).folder
     description = None if folder is None else checkpoint.describe(folder)
     if description is not None and description.preprocess:

@@ -98,6 +98,12 @@ CASES = [
     ("search", ("e.npz", 0), {"out": "a.png"}, "out='a.png': expected a page to write, such as"),
     ("find_duplicates", ("no.npz",), {}, "There is no file no.npz;"),
     ("find_outliers", ("no.h5",), {}, "There is no file no.h5;"),
+    (
+        "embed_archive",
+        ("scratch:1-1-1-1x0.5", "no", "out"),
+        {},
+        "no is no directory; expected the directory of the images, which runner='DirectRunner'",
+    ),
     ("load_config", ("chexprt",), {}, "Unknown config 'chexprt': did you mean 'chexpert'?"),
     ("load_config", ("no.py",), {}, "name=no.py: there is no such file. Name a config by name,"),
     ("load_config", ("none.py",), {}, "name=none.py: the file has no function get_config;"),

@@ -120,13 +120,16 @@ def options_of(command):
     return {action.dest: action for action in actions if action.dest not in output}
 
 
+_OF_ARCHIVES = ("runner", "images_per_file")  # arguments of `embed_archive`
+
+
 @pytest.mark.parametrize("command", ["embed", "evaluate", "calibrate"])
 def test_a_function_has_the_arguments_and_the_defaults_of_its_command(command):
     parameters = inspect.signature(getattr(remedis, command)).parameters
     options = options_of(command)
     options["options"] = options.pop("option")
     # In Python these are options of the source, parts of data, or None for a result without file.
-    for name in ("allow_missing_patient_ids", "allow_similar_ids", "manifest"):
+    for name in ("allow_missing_patient_ids", "allow_similar_ids", "manifest", *_OF_ARCHIVES):
         options.pop(name, None)
     assert set(parameters) == set(options)
     for name, action in options.items():

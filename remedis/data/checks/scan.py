@@ -58,7 +58,9 @@ _MISSING = "There is no such file"
 _PER_TASK = 16
 
 
-def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
+def scan(
+    manifest: Manifest, cache: files.Path | None = None, *, quiet: bool = False
+) -> pd.DataFrame:
     """Reads, hashes, decodes and measures every image of a manifest.
 
     Args:
@@ -66,6 +68,7 @@ def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
       cache: a parquet file that remembers the measures by path, size and time of modification. It
         is made if absent and replaced if unreadable or of an older version; its entries of other
         manifests stay.
+      quiet: whether nothing is said about the number of images.
 
     Returns:
       One row per image, in the order of the manifest. Unknown values are missing.
@@ -92,7 +95,9 @@ def scan(manifest: Manifest, cache: files.Path | None = None) -> pd.DataFrame:
     measured = [known]
     if not len(new):
         return _joined(table, measured)
-    _LOG.info(f"Scanning {counted(len(new), 'image')}; {len(table) - len(new):,} known before.")
+    if not quiet:
+        known_before = len(table) - len(new)
+        _LOG.info(f"Scanning {counted(len(new), 'image')}; {known_before:,} known before.")
     done = 0
     with (
         progress("Scanning", len(new)) as report,
