@@ -182,9 +182,9 @@ CURVES = Table(
 )
 EMBEDDINGS = Table(
     "embeddings",
-    "FILE.parquet or FILE.npz of remedis embed",
-    "One row per image. An NPZ file has the columns as arrays, with empty text where there is "
-    "none.",
+    "FILE of remedis embed",
+    "One row per image. NPZ, HDF5 and Zarr files have the columns as arrays, with empty text where "
+    "there is none.",
     (
         *_IDS[:4],
         Column("split", "text", "as in the data; empty if unknown"),

@@ -340,6 +340,19 @@ STORE = Folder(
         )
     },
 )
+EMBEDDED_ARCHIVE = Folder(
+    "archive-of-embeddings",
+    "An archive of embeddings",
+    "`remedis embed CHECKPOINT DATA --out=DIR --runner=NAME` writes DIR, in parts.",
+    {
+        "": (
+            Entry("archive.json", "checkpoint and preprocessing", "`remedis embed`", YES),
+            Entry("lists/PART.txt", "paths of images, NUL behind each", RESUME, PATHS),
+            Entry("rows/PART.parquet", "embeddings: [its columns](#embeddings)", YOU, PATIENTS),
+            Entry("unreadable/PART.csv", "unreadable images, each with its fault", YOU, PATHS),
+        )
+    },
+)
 PACKED = Folder(
     "packed",
     "Packed images",
@@ -376,4 +389,4 @@ EXPORTED = Folder(
         )
     },
 )
-FOLDERS = (RUN, EXPORT, PRETRAINING, EVALUATION, STUDY, STORE, PACKED, EXPORTED)
+FOLDERS = (RUN, EXPORT, PRETRAINING, EVALUATION, STUDY, STORE, EMBEDDED_ARCHIVE, PACKED, EXPORTED)

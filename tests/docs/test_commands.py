@@ -110,7 +110,7 @@ def parse(words):
     """Parses a command of this project; raises a UserError for a wrong one."""
     name, rest = words[0], words[1:]
     if name not in cli.JOBS:
-        cli.parser().parse_args(words)
+        cli.parser().parse_args(cli._apart(words)[0])
         return
     job = job_of(name)
     values = flags.FlagValues()

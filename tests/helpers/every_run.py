@@ -10,10 +10,12 @@ import pandas as pd
 from PIL import Image
 from small_study import small_config
 
+import remedis
 from configs import own_data, pretrain_own
 from docs.generate import file_list
 from docs.generate.file_list import Folder
 from remedis import cli, label_budget
+from remedis.cli import exit_status
 from remedis.finetuning.finetune import finetune
 from remedis.pretraining.pretrain import pretrain
 from remedis.reporting import label_budget_report, pretraining_report, run_report
@@ -67,7 +69,12 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
     _command("calibrate", tuned, data, f"--out={root / 'calibrated'}", BAD, "--judge-share=0.5")
     for name in ("embedded.parquet", "embedded.npz"):
         to = [f"--out={root / name}", f"--store={root / 'store'}", BAD, resized]
-        _command("embed", CHECKPOINT, data, f"--labels={','.join(LABELS)}", *to)
+        incomplete = exit_status.INCOMPLETE  # one image is bad
+        _command("embed", CHECKPOINT, data, f"--labels={','.join(LABELS)}", *to, status=incomplete)
+    # Without a file to write, the store lists the bad image.
+    remedis.embed(CHECKPOINT, data, store=root / "store", preprocess="resize(32)")
+    to = [f"--out={root / 'archive'}", "--runner=DirectRunner", resized]
+    _command("embed", CHECKPOINT, data, *to, status=incomplete)
     _command(
         "prepare",
         data,
@@ -87,6 +94,7 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
         *((file_list.EVALUATION, root / name) for name in ("evaluated", "again")),
         (file_list.STUDY, study),
         (file_list.STORE, root / "store"),
+        (file_list.EMBEDDED_ARCHIVE, root / "archive"),
         (file_list.PACKED, root / "packed"),
         (file_list.EXPORTED, root / "exported"),
     ]
@@ -167,5 +175,5 @@ def _study(root: pathlib.Path, data: pathlib.Path) -> pathlib.Path:
     return study
 
 
-def _command(*arguments: object) -> None:
-    assert cli.main([str(argument) for argument in arguments]) == 0
+def _command(*arguments: object, status: int = 0) -> None:
+    assert cli.main([str(argument) for argument in arguments]) == status
