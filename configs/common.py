@@ -52,6 +52,9 @@ def finetuning() -> ml_collections.ConfigDict:
     config.refuse_near_duplicates = False  # stop if images of two splits look the same
     # Go on though many test images look like those that the weights have seen; else the run stops.
     config.allow_similar_images = False
+    # Images that never train, 'FILE.csv; DIRECTORY': of lists, of ChestX-ray14's file of boxes, and
+    # judged ones of runs. The other images of their patients do not train either.
+    config.leave_out = ""
     config.balance = ""  # a label or column; training sees its values equally often
     config.max_bad_images = 0.01  # largest share of unreadable images; more stop the run
     # Images.

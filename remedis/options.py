@@ -28,6 +28,7 @@ ADDED_KEYS = frozenset(
         "eval_unmentioned",
         "eval_unlabelled",
         "fit_to_data",
+        "leave_out",
         "max_megapixels",
         "nested_resamples",
         "reference_patients",

@@ -5,16 +5,17 @@ import hashlib
 import logging
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from remedis import files
-from remedis.data import fingerprints, label_policies, sources, splits
+from remedis.data import fingerprints, label_policies, leave_out, sources, splits
 from remedis.data.checks import leaks, scan
 from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
 from remedis.data.label_policies import LabelPolicies
 from remedis.data.manifest import SPLITS, Manifest
-from remedis.errors import UserError
+from remedis.errors import UserError, counted
 from remedis.finetuning.settings import DataSettings
 from remedis.options import source_options
 from remedis.training.run_directory import RunDirectory
@@ -113,6 +114,7 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
         manifest, scanned, settings.max_bad_images, run / "bad_images.csv"
     )
     by_path = scanned.set_index("path")
+    manifest = _without_left_out(manifest, by_path, settings.leave_out, run)
     receipt = leaks.check(
         manifest,
         by_path["sha256"],
@@ -159,6 +161,27 @@ def prepare(settings: DataSettings, task: str, run: RunDirectory) -> RunData:
             "unchecked": list(receipt.unchecked),
         },
     )
+
+
+def _without_left_out(
+    manifest: Manifest, by_path: pd.DataFrame, names: str, run: RunDirectory
+) -> Manifest:
+    """Returns the images without those of training and validation that `config.leave_out` names.
+
+    Test images stay: nothing learns from them.
+    """
+    if not names.strip():
+        return manifest
+    known = Fingerprints.from_manifest(manifest, by_path)
+    mask = np.zeros(len(manifest), bool)
+    for listed in leave_out.read(names, run / "scan.parquet"):
+        mask |= listed.among(manifest, known)
+    learnt = manifest.table["split"].isin(("train", "validation")).to_numpy(dtype=bool)
+    _LOG.info(
+        f"config.leave_out keeps {counted(int((mask & learnt).sum()), 'image')} from training and "
+        f"validation; {int((mask & ~learnt).sum()):,} of the test split stay."
+    )
+    return manifest.subset(~(mask & learnt))
 
 
 def _check_learnable(train: Manifest) -> None:

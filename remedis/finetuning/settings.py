@@ -44,6 +44,7 @@ class DataSettings:
     eval_uncertain: str = ""
     eval_unmentioned: str = ""
     eval_unlabelled: str = ""
+    leave_out: str = ""
 
     def __post_init__(self) -> None:
         licences.check_terms(self.data_terms)

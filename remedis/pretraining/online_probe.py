@@ -10,6 +10,7 @@ import tensorflow as tf
 from remedis import files
 from remedis.data import canonical_ids
 from remedis.data.batches.cache import ImageCache
+from remedis.data.leave_out import LeftOut
 from remedis.errors import UserError
 from remedis.evaluation.auroc import mean_auroc
 from remedis.evaluation.linear_probe import linear_probe
@@ -19,7 +20,6 @@ from remedis.inference import predict
 from remedis.models.bit import BiTResNet
 from remedis.preprocess import Preprocess
 from remedis.pretraining import two_view_objective
-from remedis.pretraining.leave_out import LeftOut
 from remedis.pretraining.settings import ProbeSettings
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory

@@ -11,15 +11,15 @@ from typing import Any
 import pandas as pd
 
 from remedis import files
-from remedis.data import canonical_ids, image_list
+from remedis.data import canonical_ids, image_list, leave_out
 from remedis.data.batches.partners import Partners
 from remedis.data.checks import scan
 from remedis.data.fingerprints import ORIGINAL, Fingerprints, originals
+from remedis.data.leave_out import LeftOut
 from remedis.data.manifest import ID_VALIDATION, SPLITS, Manifest
 from remedis.errors import UserError, counted, unknown_choice
 from remedis.finetuning.rehearsal import LAYOUTS
-from remedis.pretraining import collect, leave_out, methods
-from remedis.pretraining.leave_out import LeftOut
+from remedis.pretraining import collect, methods
 from remedis.pretraining.settings import PretrainingSettings, UnlabelledSettings
 from remedis.training.run_directory import RunDirectory
 from remedis.zoo.licences import MADE_UP
@@ -154,7 +154,7 @@ def _check_comparable(loaded: Mapping[str, Manifest], left_out: Sequence[LeftOut
     """Raises a UserError if a list has only patient ids, and no loaded data set has such ids."""
     roots = [manifest.root for manifest in loaded.values()]
     for listed in left_out:
-        if not listed.hashes and not any(map(listed.knows, roots)):
+        if not (listed.hashes or listed.names) and not any(map(listed.knows, roots)):
             raise UserError(
                 f"config.leave_out names {listed.name}, which lists patients but no images and "
                 "lies in no directory of config.data, so the hospital of its patient ids is "
@@ -171,7 +171,7 @@ def _with_source(name: str, manifest: Manifest) -> pd.DataFrame:
 
 
 def _listed(manifest: Manifest, splits: Collection[str], left_out: Sequence[LeftOut]) -> pd.Series:
-    """Returns why each image is left out by its split or patient id, [rows]; empty if it is not."""
+    """Returns why each image is left out by split, patient id or file name, [rows]; else empty."""
     table = manifest.table
     why = pd.Series("", table.index, dtype=object)
     for split in splits:
@@ -180,6 +180,7 @@ def _listed(manifest: Manifest, splits: Collection[str], left_out: Sequence[Left
         if listed.knows(manifest.root):
             of_patients = table["patient_id"].isin(listed.patients)
             why[of_patients & (why == "")] = f"of patients in {listed.name}"
+        why[listed.named(manifest) & (why == "")] = f"in {listed.name}"
     return why
 
 

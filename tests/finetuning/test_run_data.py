@@ -175,3 +175,34 @@ def test_empty_rows_that_mean_negative_are_not_left_out_in_silence(prepared):
         prepared(positives_alone, unmentioned="zeros")
     found = prepared(positives_alone, unmentioned="zeros", eval_unlabelled="zeros")
     assert set(found.test.table["square"]) == {0, 1}
+
+
+def test_images_with_boxes_never_train_if_left_out(prepared, root, tmp_path, caplog):
+    """By the file's hash, or by the file names of ChestX-ray14's boxes; with their patients."""
+    everything = prepared()
+    where = {
+        path: name
+        for name in ("train", "validation", "test")
+        for path in getattr(everything, name).table["path"]
+    }
+    chosen = [next(path for path in where if where[path] == name) for name in ("train", "test")]
+    own = root / "boxes.csv"
+    rows = [f"{path},square,1,1,5,5\n" for path in chosen for _ in range(2)]
+    own.write_text("path,label,x,y,width,height\n" + "".join(rows))
+    published = tmp_path / "BBox_List_2017.csv"
+    rows = [f"{path},Mass,1,1,5,5,,,\n" for path in chosen]
+    published.write_text("Image Index,Finding Label,Bbox [x,y,w,h],,,\n" + "".join(rows))
+    for file in (own, published):
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            found = prepared(leave_out=str(file))
+        patient = everything.train.table.set_index("path")["patient_id"][chosen[0]]
+        left = everything.train.table["patient_id"] == patient
+        assert left.sum() == 2  # the listed image and the other one of its patient
+        assert set(found.train.table["path"]) == set(everything.train.table["path"][~left])
+        assert len(found.test) == len(everything.test)  # nothing learns from them
+        assert (
+            "keeps 2 images from training and validation; 2 of the test split stay" in caplog.text
+        )
+    with pytest.raises(UserError, match=r"names no\.csv, which is not there"):
+        prepared(leave_out="no.csv")

@@ -167,6 +167,15 @@ def slides(seed: int) -> Callable[[pathlib.Path], None]:
 
 
 _RADIOGRAPHS = {"image_size": SIZE}
+
+
+def _boxes(file: pathlib.Path) -> None:
+    """Lists a box for every third image of the hospital beside it."""
+    names = sorted(image.name for image in file.parent.glob("*.png"))[::3]
+    rows = "".join(f"{name},{LABEL},8,8,16,16\n" for name in names)
+    file.write_text(f"path,label,x,y,width,height\n{rows}")
+
+
 PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/CheXpert-v1.0-small": _published(synthetic.write_chexpert, **_RADIOGRAPHS),
     "/data/ChestX-ray14": _published(synthetic.write_chestxray14, **_RADIOGRAPHS),
@@ -187,6 +196,7 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/fundus": _published(synthetic.write_fundus, **_RADIOGRAPHS),
     "/data/mammography": _published(synthetic.write_mammograms, **_RADIOGRAPHS),
     "/data/mine": hospital(1),
+    "/data/mine/boxes.csv": _boxes,
     "/data/theirs": hospital(2),
     "/data/other_site": hospital(3),
     "/data/few_of_other_site": hospital(4),

@@ -11,9 +11,9 @@ import tensorflow as tf
 import tensorflow_hub as hub
 from job_processes import metric_rows, run_alone_and_together, run_killed
 
+from remedis.data import leave_out
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
-from remedis.pretraining import leave_out
 from remedis.pretraining.online_probe import OnlineProbe
 from remedis.pretraining.pretrain import make_schedule, pretrain
 from remedis.pretraining.settings import PretrainingSettings

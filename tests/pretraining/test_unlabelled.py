@@ -11,7 +11,7 @@ from PIL import Image
 
 from configs import common, common_pretraining, ood_own
 from remedis import synthetic
-from remedis.data import judged_images
+from remedis.data import judged_images, leave_out
 from remedis.errors import UserError
 from remedis.finetuning import data as supervised
 from remedis.finetuning.settings import DataSettings
@@ -20,7 +20,7 @@ from remedis.label_budget import set_list
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
 from remedis.options import settings
-from remedis.pretraining import leave_out, unlabelled
+from remedis.pretraining import unlabelled
 from remedis.pretraining.settings import PretrainingSettings, UnlabelledSettings
 from remedis.training.run_directory import RunDirectory
 

@@ -1,6 +1,7 @@
-"""The images and patients that a pretraining must not see, as `config.leave_out` names them."""
+"""The images and patients that a training must not see, as `config.leave_out` names them."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -9,10 +10,12 @@ import numpy.typing as npt
 
 from remedis import files
 from remedis.data import canonical_ids, image_list, judged_images
+from remedis.data.boxes import COORDINATES
 from remedis.data.checks import look_hashes, scan
 from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
+from remedis.data.sources import chestxray14
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError
 from remedis.options import items
@@ -24,7 +27,7 @@ _EXPECTED = (
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """Images and patients of one data directory that a pretraining must not see.
+    """Images and patients of one data directory that a training must not see.
 
     Attributes:
       name: the path in `config.leave_out` that names them.
@@ -33,6 +36,7 @@ class LeftOut:
         images were made from.
       patients: canonical patient ids; an equal id in other data may be of another patient.
       looks: the hashes `look_hashes.STORED` of the images, 120 bytes each.
+      names: file names of images, where no more is known of them (ChestX-ray14's boxes).
     """
 
     name: str
@@ -40,6 +44,7 @@ class LeftOut:
     hashes: frozenset[str] = frozenset()
     patients: frozenset[str] = frozenset()
     looks: frozenset[bytes] = frozenset()
+    names: frozenset[str] = frozenset()
 
     def knows(self, root: pathlib.Path) -> bool:
         """Returns whether the patient ids are those of the data under `root`."""
@@ -49,6 +54,11 @@ class LeftOut:
         """Returns which images are listed: by their hash, or as copies that look alike."""
         stored = look_hashes.unpacked(sorted(self.looks), len(look_hashes.STORED))
         return images.having(set(self.hashes)) | (images.alike(stored).stored >= 0)
+
+    def named(self, images: Manifest) -> npt.NDArray[np.bool_]:
+        """Returns which images of a manifest are listed by their file names; [rows] bool."""
+        names = images.table["path"].map(os.path.basename)
+        return np.asarray(names.isin(self.names), dtype=bool)
 
     def among(self, images: Manifest, known: Fingerprints) -> npt.NDArray[np.bool_]:
         """Returns which images of a manifest are left out; [rows] bool.
@@ -61,7 +71,7 @@ class LeftOut:
           known: their fingerprints, in the same order.
         """
         table = images.table
-        listed = self.listed(known)
+        listed = self.listed(known) | self.named(images)
         patients = set(table["patient_id"][listed].dropna())
         if self.knows(images.root):
             patients |= self.patients
@@ -72,8 +82,9 @@ def read(text: str, cache: files.Path) -> list[LeftOut]:
     """Returns the images and patients that `config.leave_out` names: `PATH; PATH; ...`.
 
     A CSV file lists images by `path`, absolute or relative to the file, or patients by
-    `patient_id`, or both; every row counts. Of the directory of a run or a study only
-    `judged.json` is read; a study that has not run yet has it after `--list`.
+    `patient_id`, or both; every row counts. ChestX-ray14's `BBox_List_2017.csv` lists the images
+    with boxes by their file names. Of the directory of a run or a study only `judged.json` is read;
+    a study that has not run yet has it after `--list`.
 
     Args:
       text: the paths.
@@ -96,6 +107,8 @@ def read(text: str, cache: files.Path) -> list[LeftOut]:
 
 
 def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
+    if chestxray14.lists_boxes(path):
+        return LeftOut(name, path.parent, names=frozenset(chestxray14.read_boxes(path)["name"]))
     table = spreadsheet.read_table(path)
     patients: frozenset[str] = frozenset()
     if "patient_id" in table:
@@ -107,7 +120,10 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
                 f"{', '.join(map(str, table))}; {_EXPECTED}."
             )
         return LeftOut(name, path.parent, patients=patients)
-    images = image_list.read_csv(path)
+    if {"label", *COORDINATES} <= set(table):  # boxes: an image may have several
+        images = image_list.of_table(table[["path"]].drop_duplicates(), path.parent, str(path))
+    else:
+        images = image_list.read_csv(path)
     scanned = scan.scan(images, cache).set_index("path")
     hashes = scanned["sha256"]
     if unreadable := hashes[hashes.isna()].index.tolist():
