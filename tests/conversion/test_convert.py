@@ -135,6 +135,16 @@ def test_images_of_the_user_are_used_and_unreadable_ones_are_named(
     assert sentence.startswith("images: none of 1 image can be read: bad.png (")
 
 
+def test_an_output_that_cannot_be_written_is_named(ready, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    for suffix in ("", ".fake"):
+        fake(monkeypatch, suffix)
+        out = tmp_path / "file" / f"model{suffix}"
+        sentence = said(remedis.export, ready["backbone"], "fake", out)
+        assert str(out) in sentence
+        assert "cannot be written" in sentence
+
+
 def test_wrong_arguments_have_one_sentence(sources, monkeypatch, tmp_path):
     model = sources["backbone"].folder
     assert "Unknown format 'frozzen': did you mean 'frozen'?" in said(

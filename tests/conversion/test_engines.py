@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import small_application
+from small_application import small_application as small_application_fixture  # noqa: F401
 
 from remedis.conversion import formats
+from remedis.models.applications import ApplicationNetwork
 
 LABELS = ["effusion", "mass, 2 cm"]
 SLOW = pytest.mark.guarantee
@@ -72,3 +75,20 @@ def test_outputs_are_those_of_the_source_at_any_size_and_batch(sources, tmp_path
         assert json.loads(found["thresholds"]) == thresholds
     else:
         assert "labels" not in found
+
+
+@SLOW
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_networks_of_keras_are_exported_too(source_in_memory, tmp_path, name):
+    backbone = ApplicationNetwork(small_application.NAME)
+    source = source_in_memory(backbone=backbone, task="multi_class")
+    chosen = formats.get(name)
+    path = tmp_path / f"model{chosen.suffix}"
+    if not chosen.suffix:
+        path.mkdir()
+    chosen.write(source, path)
+    images = np.random.default_rng(4).random((3, 40, 64, 3), np.float32)
+    got, expected = chosen.run(path)(images), source.reference(images)
+    for key, values in expected.items():
+        np.testing.assert_allclose(got[key], values, atol=5e-5 * np.abs(values).max(), rtol=0)
+    np.testing.assert_allclose(got["probabilities"].sum(1), 1, atol=1e-5)
