@@ -215,7 +215,7 @@ def _warnings(file: EmbeddingFile) -> list[str]:
 
 
 def _share(share: LabelShare) -> str:
-    """Returns `pneumonia: 8 of 10 neighbours with a known label; in the file 3,883 of 5,232`."""
+    """Returns how often a label is positive among neighbours and in the file, as a sentence."""
     return (
         f"{share.label}: {share.positive:,} of {share.known:,} neighbours where it is known; in "
         f"the whole file {share.file_positive:,} of {share.file_known:,} "
