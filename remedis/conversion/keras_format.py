@@ -6,6 +6,7 @@ has the labels, thresholds and preprocessing; Keras passes it over, and does not
 """
 
 import json
+import logging
 import pathlib
 import zipfile
 from collections.abc import Mapping
@@ -16,11 +17,12 @@ import numpy as np
 import tensorflow as tf
 
 from remedis.conversion.formats import Run
+from remedis.conversion.quiet import quiet
 from remedis.conversion.source_model import SourceModel
 from remedis.models.architectures import GROUPS
 from remedis.models.classifier import Classifier
 from remedis.models.group_norm import EPSILON
-from remedis.zoo.backbone_layer import layer_of
+from remedis.zoo import backbone_layer
 from remedis.zoo.export import DESCRIPTION
 from remedis.zoo.pixel_range import CHECKED
 
@@ -29,7 +31,8 @@ _ACTIVATION = {"multi_label": "sigmoid", "multi_class": "softmax"}
 
 def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
     """Writes the model; returns the names of its outputs and the number of what trains."""
-    model = build(source)
+    with quiet(backbone_layer.__name__, logging.ERROR):  # of random weights, as the command says
+        model = build(source)
     model.save(path)
     with zipfile.ZipFile(path, "a") as file:
         # A date of its own would make two exports of one model differ.
@@ -46,7 +49,7 @@ def build(source: SourceModel) -> keras.Model:
     layer without variables.
     """
     images = keras.Input((None, None, 3), name="images")
-    unpooled = layer_of(
+    unpooled = backbone_layer.layer_of(
         source.backbone,
         source.description.provenance,
         output="map",
@@ -86,7 +89,8 @@ def _logits(classifier: Classifier, unpooled: Any, embedding: Any) -> Any:
 
 def run(path: pathlib.Path) -> Run:
     """Returns the outputs of a written file as a function of images."""
-    model = keras.saving.load_model(path)
+    with quiet(backbone_layer.__name__, logging.ERROR):
+        model = keras.saving.load_model(path)
 
     def outputs(images: np.ndarray) -> dict[str, np.ndarray]:
         found = model(tf.constant(images), training=False)

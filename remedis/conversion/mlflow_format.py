@@ -6,13 +6,10 @@ load it without this package.
 """
 
 import base64
-import contextlib
-import logging
 import pathlib
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ import tensorflow as tf
 from remedis import extras
 from remedis.conversion import agreement, mlflow_scoring
 from remedis.conversion.formats import Run
+from remedis.conversion.quiet import quiet
 from remedis.conversion.source_model import SourceModel
 from remedis.errors import UserError
 from remedis.preprocess.decode import from_pixels
@@ -58,7 +56,7 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
         "tensorflow": tf.__version__,
     }
     requirements = [f"{name}=={version}" for name, version in versions.items()]
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet("mlflow"):
         model = pathlib.Path(folder, "model")
         _copy(source.folder, model)
         code = pathlib.Path(folder, f"{MODULE}.py")
@@ -84,7 +82,7 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
 
 def run(path: pathlib.Path) -> Run:
     """Returns the outputs of the SavedModel inside a written folder, as MLflow loads it."""
-    with _quiet():
+    with quiet("mlflow"):
         model = extras.load("mlflow", "mlflow").pyfunc.load_model(str(path)).get_raw_model()
 
     def outputs(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -129,17 +127,3 @@ def _request_difference(source: SourceModel, loaded: Any) -> float:
     expected = source.reference(np.stack(prepared))["embedding"]
     absolute, largest = agreement.difference(expected, answer)
     return absolute / largest if largest else absolute
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps back what MLflow reports of its own work, and warnings of pandas about its code."""
-    logger = logging.getLogger("mlflow")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

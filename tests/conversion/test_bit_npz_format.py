@@ -69,7 +69,7 @@ def test_the_file_is_read_as_weights_with_its_own_origin(written):
     assert isinstance(loaded.backbone, BiTResNet)
     assert loaded.backbone.backbone_range == (0.0, 1.0)
     assert loaded.provenance.description == "Trained for a test."
-    assert loaded.provenance.origin == "self_supervision"
+    assert loaded.provenance.origin == "training"
 
 
 def test_a_backbone_without_a_final_norm_gets_a_neutral_one_and_loses_it_again(

@@ -20,6 +20,13 @@ def written(source_in_memory, tmp_path_factory):
     return source, path, keras_format.write(source, path)
 
 
+def test_random_weights_are_said_once_by_the_command(written, caplog):
+    # Otherwise the layers of the model and of the loaded file say it, too.
+    _, path, _ = written
+    keras_format.run(path)
+    assert not caplog.records
+
+
 def agrees(found, expected):
     assert found.keys() == expected.keys()
     for name, values in expected.items():

@@ -15,7 +15,8 @@ from remedis.preprocess import parse
 from remedis.zoo.export import BACKBONE_KIND, Description
 from remedis.zoo.provenance import Provenance
 
-PROVENANCE = Provenance("self_supervision", "Trained for a test.", details={"images": 7})
+RANDOM = Provenance("random", "RANDOM WEIGHTS (seed 0): never trained on anything.")
+PROVENANCE = Provenance("training", "Trained for a test.", parent=RANDOM)
 
 
 def head_of(classifier, seed=1):
