@@ -28,6 +28,7 @@ OTHERS = {
     r"(\S*/)?twine ": "uploads",
     r"(\S*/)?cffconvert ": "is not installed here",
     r"(rm|unzip|mkdir|cp|scp|tar|curl) ": "of the system",
+    r"mlflow models serve ": "is a server, which tests/conversion asks",
     r"pre-commit ": "of another program",
 }
 
