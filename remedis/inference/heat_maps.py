@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from remedis.errors import UserError, unknown_choice
+from remedis.errors import UserError, first_line, unknown_choice
 from remedis.inference.exported import ExportedClassifier
 from remedis.models import activation_maps
 from remedis.models.activation_maps import CAM, HEAD, METHODS, STRIDES
@@ -79,11 +79,18 @@ def of_export(exported: ExportedClassifier) -> Compute:
     built again from their variables.
 
     Raises:
-      UserError: the export has no `heat_maps`, and its variables are not those of its description.
+      UserError: the export has no `heat_maps`, and no variables to build its network from.
     """
     if hasattr(exported.model, "heat_maps"):
         return exported.model.heat_maps  # type: ignore[no-any-return]
-    classifier, _, _ = save_classifier.load(exported.folder)
+    try:
+        classifier, _, _ = save_classifier.load(exported.folder)
+    except UserError as error:
+        raise UserError(
+            f"{exported.folder} has no heat_maps in its graph, and its network cannot be built "
+            f"again from its variables ({first_line(error).rstrip('.')}); explain the run or the "
+            "export that it was made from."
+        ) from error
     return of_classifier(classifier)
 
 

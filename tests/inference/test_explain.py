@@ -103,6 +103,14 @@ def test_an_export_of_an_earlier_version_is_explained_from_its_variables(loaded)
         assert kind.stride == 32
 
 
+def test_an_export_without_variables_is_refused(export, loaded, tmp_path):
+    """As a frozen one is, whose weights are constants."""
+    (tmp_path / "remedis.json").write_bytes((export / "remedis.json").read_bytes())
+    frozen = dataclasses.replace(loaded, model=types.SimpleNamespace(), folder=tmp_path)
+    with pytest.raises(UserError, match=r"has no heat_maps in its graph, .*; explain the run"):
+        heat_maps.of_export(frozen)
+
+
 def test_a_folder_of_images_becomes_files_and_a_page(export, loaded, images, tmp_path):
     (images / "notes.txt").write_text("not an image")
     done = remedis.explain(export, images, tmp_path / "out", sanity_images=2)
