@@ -11,16 +11,16 @@ from remedis.reporting import page_content, results_table
 
 _METRICS = {
     "auroc": "AUROC",
-    "calibration_slope": "calibration slope, 1 is best",
-    "calibration_intercept": "calibration intercept, 0 is best",
+    "calibration_slope": "calibration slope (1)",
+    "calibration_intercept": "calibration intercept (0)",
 }
 _METRIC_HEADER = ("metric", "then", "now", "difference")
-_DISTANCE_HEADER = ("what", "then", "now", "distance", "by chance up to", "p-value")
+_DISTANCE_HEADER = ("what", "mean then", "mean now", "distance", "by chance up to", "p-value")
 READING = (
     "Distance: 0 if the patients then and now are alike, 1 if they have nothing in common; chance "
     "alone exceeds the limit once in 20 times. Of scores, it is the largest difference of the "
-    "shares of patients above one score, and then and now are mean probabilities; their p-values "
-    "are adjusted for the number of labels. A large distance says that something changed, not that "
+    "shares of patients above one score; the means are probabilities, and p-values are adjusted "
+    "for the number of labels. A large distance says that something changed, not that "
     "the model became worse; a small one of few patients does not say that nothing did."
 )
 
@@ -29,7 +29,7 @@ def page_tables(drift: Mapping[str, Any]) -> list[page_content.Table]:
     """Returns the tables for a page: metrics, then distances, as far as there are any."""
     tables: list[tuple[str, tuple[str, ...], list[list[str]]]] = [
         (
-            f"Then ({drift['before']}) and now, with 95 % intervals.",
+            f"Then ({drift['before']}) and now, with 95 % intervals; (best value).",
             _METRIC_HEADER,
             _metric_rows(drift),
         ),
