@@ -180,10 +180,10 @@ def _shown(work: Work, names: Sequence[str]) -> Iterator[None]:
             last = False
             while not last:
                 last = ended.wait(_SECONDS_BETWEEN_COUNTS)
-                for name in left.difference(_unfinished(out, sorted(left))):
-                    left.discard(name)
-                    done += sizes[name]
-                report(done, speed.words(done))
+                if new := left.difference(_unfinished(out, sorted(left))):
+                    left.difference_update(new)
+                    done += sum(sizes[name] for name in new)
+                    report(done, speed.words(done))
 
         counter = threading.Thread(target=count, daemon=True)
         counter.start()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -132,3 +133,23 @@ def test_a_folder_that_grew_embeds_only_the_new_images_and_lists_the_unreadable(
     assert _run(*command, "--preprocess=resize(16)", "--max-bad-images=0.1") == 1
     assert _run(*command, "--labels=ill") == 1
     assert "--labels needs one table or data set, and got 2 paths" in capsys.readouterr().err
+
+
+def test_what_does_not_go_with_a_runner_is_said_before_any_work(tmp_path, capsys, monkeypatch):
+    command = ["embed", "scratch:1-1-1-1x0.5", tmp_path, "--out=o", "--preprocess=resize(16)"]
+
+    def refused(sentence, *more):
+        assert _run(*command, *more) == 1
+        assert sentence in capsys.readouterr().err
+
+    runner = "--runner=DirectRunner"
+    refused(f"--labels does not go with {runner}, which takes the", runner, "--labels=ill")
+    refused("--source does not go with", runner, "--source=slides")
+    refused("--max-bad-images does not go with", runner, "--max-bad-images=0.1")
+    command.insert(3, tmp_path)
+    refused(f"{runner} takes one directory, and got 2 paths; name the", runner)
+    del command[3]
+    refused("does not begin with --; write --NAME=VALUE", runner, "--", "direct_num_workers=2")
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
+    refused("pip install 'remedis[beam]'", runner)
+    assert not (tmp_path / "o").exists()
