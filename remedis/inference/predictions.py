@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Any
 
@@ -133,11 +134,13 @@ def _record(exported: ExportedClassifier) -> dict[str, Any]:
 
 
 def check_out(path: files.Path) -> None:
-    """Raises a UserError unless the suffix of `path` is that of a table."""
+    """Raises a UserError for a suffix that is not that of a table, or a directory."""
     if pathlib.Path(path).suffix not in SUFFIXES:
         raise UserError(
             f"{spelled('out', path)}: expected a file that ends with {' or '.join(SUFFIXES)}."
         )
+    if os.path.isdir(path):
+        raise UserError(f"{spelled('out', path)} is a directory; name a file to write.")
 
 
 def record_file(path: files.Path) -> pathlib.Path:

@@ -185,6 +185,17 @@ def test_a_backbone_and_a_damaged_export_are_refused(tiny_checkpoint, small_expo
         remedis.predict(damaged, tmp_path)
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_images_are_read(
+    small_export, images, tmp_path
+):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UserError, match=r"folder\.csv' is a directory; name a file to write"):
+        remedis.predict(small_export, images, out=tmp_path / "folder.csv")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be written: .*file is no folder"):
+        remedis.predict(small_export, images, out=tmp_path / "file" / "scores.csv")
+
+
 def test_exclusive_classes_have_the_most_probable_one(small_export, images):
     loaded = exported.load(small_export)
     exclusive = dataclasses.replace(loaded.description, task="multi_class")
