@@ -6,9 +6,6 @@ from types import ModuleType
 
 from remedis.errors import UserError
 
-# Variables of the environment to be set before an import, unless the user has set them.
-_BEFORE = {"mlflow": {"MLFLOW_DISABLE_TELEMETRY": "true"}}  # or it reports its use to its makers
-
 
 def load(module: str, extra: str) -> ModuleType:
     """Returns a module of an optional package.
@@ -20,8 +17,8 @@ def load(module: str, extra: str) -> ModuleType:
     Raises:
       UserError: the package is not installed; says how to install it.
     """
-    for name, value in _BEFORE.get(module.partition(".")[0], {}).items():
-        os.environ.setdefault(name, value)
+    if module.partition(".")[0] == "mlflow":  # it would report its use to its makers
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
         return importlib.import_module(module)
     except ImportError as error:

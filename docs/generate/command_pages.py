@@ -22,6 +22,10 @@ VARIABLES = {
     "information, 2 warnings too, 3 errors too. 3 if it is not set.",
     "TF_CONFIG": "The workers of `config.distribution=multi_worker`, as TensorFlow defines it; "
     "needed there only.",
+    "MLFLOW_DISABLE_TELEMETRY": "MLflow reports its use to its makers unless this is true; set to "
+    "true before MLflow is imported, if it is not set.",
+    "REMEDIS_IMAGE_FOLDER": "Folder below which an exported MLflow model may read image files that "
+    "a request names; without it, such a request is refused.",
     "TF_CPU_ALLOCATOR_USE_BFC": "1 lets TensorFlow keep memory that a step has freed on a CPU; "
     "jobs set it to 1 if it is not set.",
     "TF_CPU_BFC_MEM_LIMIT_IN_MB": "Limit of that memory; jobs set it to 16,777,216 if it is not "

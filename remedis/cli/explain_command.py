@@ -101,6 +101,7 @@ def _explain(parsed: argparse.Namespace) -> int:
         parts += [_table(each) for each in heat_map_page.localisation_tables(done.localisation)]
     if done.curve:
         parts.append(_table(heat_map_page.curve_table(done.curve)))
+        parts.append(Text(heat_map_page.sanity_sentence(done.curve)))
     if done.random_weights:
         parts.append(Text(RANDOM_WEIGHTS))
     output.show_table(parsed, Group(*parts), done.record)

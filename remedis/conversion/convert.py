@@ -50,7 +50,7 @@ class ExportRecord(TypedDict):
 
 @dataclasses.dataclass(frozen=True)
 class Converted:
-    """A finished export.
+    """A model that was exported, and where it lies.
 
     Attributes:
       path: of the file or folder.

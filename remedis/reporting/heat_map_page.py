@@ -18,6 +18,8 @@ from remedis.reporting.page_content import Table
 
 MOST_CARDS = 60
 LONGEST = 360  # pixels of a picture on the page
+# A rank correlation beyond this is not near 0: the maps have kept part of their order.
+KEPT = 0.2
 
 _METHODS = {
     "cam": "CAM: exact for this network, whose head is linear on the mean of its last map. The "
@@ -93,7 +95,10 @@ def page(
             warnings=[f"{RANDOM_WEIGHTS}."] if random_weights else [],
             reading=_READING,
             notes=notes,
-            answer=[answer(each) for each in localisation[-1:]],
+            answer=[
+                *(answer(each) for each in localisation[-1:]),
+                *([sanity_sentence(curve)] if curve else []),
+            ],
             tables=localisation_tables(localisation),
             curve=curve_table(curve) if curve else None,
             gallery=f"{shown} pictures; each is a file in overlays/ at the image's own size.",
@@ -123,6 +128,25 @@ def answer(judged: Localisation) -> str:
     if not_better:
         found += f" It is not shown to be more than: {', '.join(not_better)}."
     return found
+
+
+def sanity_sentence(curve: Sequence[Step]) -> str:
+    """Returns whether the maps depend on what the network has learnt, in words.
+
+    Args:
+      curve: of the sanity check, from the trained weights to those that are shuffled everywhere.
+    """
+    left = curve[-1].rank_correlation
+    found = (
+        "With all weights shuffled, the rank correlation to the trained network's maps is "
+        f"{left:.2f}: "
+    )
+    if abs(left) <= KEPT:
+        return found + "the maps show what the network has learnt."
+    return (
+        f"{found}not near 0, so that the maps show in part what any network sees in these images, "
+        "and not what this one has learnt."
+    )
 
 
 def localisation_tables(localisation: Sequence[Localisation]) -> list[Table]:
