@@ -5,6 +5,7 @@ from remedis.conversion import agreement, convert
 from remedis.data import judged_images
 from remedis.data.checks import leaks
 from remedis.finetuning import tuning_grid
+from remedis.inference import embedding_archive
 from remedis.training import run_directory
 from remedis.zoo import export, licences, run_record, seen_images
 
@@ -18,6 +19,7 @@ ROOTS = (
     seen_images.SeenRecord,
     tuning_grid.CandidateRecord,
     convert.ExportRecord,
+    embedding_archive.ArchiveRecord,
 )
 
 
@@ -134,6 +136,12 @@ def _sections() -> list[Section]:
             text="By name, SHA-256 digests of the inputs: `data` (images, labels and splits), "
             "`weights`, of a pretraining also `probe`, of a study its data and settings. A run "
             "that is called again with other inputs stops.",
+        ),
+        Section(
+            embedding_archive.ArchiveRecord,
+            "archive",
+            "archive.json: how an archive of embeddings was made",
+            text="In the folder that `remedis embed --runner` writes.",
         ),
         Section(
             convert.ExportRecord,

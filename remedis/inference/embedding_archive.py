@@ -36,10 +36,17 @@ _FUTILE_STARTS = 3
 _SECONDS_BETWEEN_COUNTS = 2.0
 
 
-class _ArchiveRecord(TypedDict):
+class ArchiveRecord(TypedDict):
     """`archive.json`: what an `EmbeddingRecord` says of all files of rows.
 
     Attributes:
+      checkpoint: its base name, as the user named it.
+      weights: SHA-256 of the weights of the network.
+      provenance: of the weights.
+      random_weights: whether they are random.
+      embedding: `embedding` or `pre_logits`.
+      preprocess: the operations on each image.
+      version: of this package.
       data: base name of the directory of the images.
     """
 
@@ -142,7 +149,7 @@ def _start(out: pathlib.Path, record: EmbeddingRecord, data: str) -> None:
     """
     path = out / RECORD
     values: dict[str, Any] = {**record, "data": data}
-    values = {key: values[key] for key in _ArchiveRecord.__annotations__}
+    values = {key: values[key] for key in ArchiveRecord.__annotations__}
     if not path.exists():
         if out.exists() and any(out.iterdir()):
             raise UserError(
@@ -150,7 +157,7 @@ def _start(out: pathlib.Path, record: EmbeddingRecord, data: str) -> None:
             )
         files.write_json(path, values)
         return
-    before = dict(json_records.read(path, _ArchiveRecord, "name a new directory"))
+    before = dict(json_records.read(path, ArchiveRecord, "name a new directory"))
     for key in ("weights", "embedding", "preprocess", "version", "data"):
         if before[key] != values[key]:
             raise UserError(

@@ -12,6 +12,7 @@ from remedis.data.checks.leaks import LeaksRecord
 from remedis.data.judged_images import JudgedRecord
 from remedis.evaluation.results_record import PretrainingRecord, ResultsRecord, UnlabelledData
 from remedis.finetuning.tuning_grid import CandidateRecord
+from remedis.inference.embedding_archive import ArchiveRecord
 from remedis.label_budget.summary_record import SetsRecord, SummaryRecord
 from remedis.training.run_directory import EnvironmentRecord
 from remedis.zoo.export import DescriptionRecord
@@ -30,6 +31,7 @@ KINDS: dict[str, Any] = {
     "environment.json": EnvironmentRecord,
     "candidate.json": CandidateRecord,
     "export.json": ExportRecord,
+    "archive.json": ArchiveRecord,
 }
 # Their keys are names, which other pages explain; `metadata.json` has the form of MONAI bundles.
 OTHERS = ("config.json", "inputs.json", "left_out.json", "metadata.json")
