@@ -97,7 +97,8 @@ def explain(
         with `path`, `label`, `x`, `y`, `width` and `height`. Then only images with boxes are
         explained, and only for the findings of their boxes.
       tolerance: of the pointing game, as a share of the image's longer side.
-      sanity_images: number of images of the sanity check with randomised weights; 0 for none.
+      sanity_images: number of images of the sanity check with randomised weights; 0 for none. The
+        maps of randomised weights are then not judged by the boxes either.
       source: layout of paths.
       options: of the source, for paths.
       batch_size: images per batch.

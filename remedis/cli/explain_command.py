@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
     add = explain.add_argument
     add("model", metavar="RUN_OR_MODEL", help="a run's directory, or an exported classifier's")
     shared_arguments.add_images(explain)
-    add("--labels", metavar="A,B", help="labels to explain; all of the classifier's")
+    add("--labels", metavar="A,B", help="labels to explain; all if not given")
     add(
         "--method",
         default="cam",
@@ -62,7 +62,8 @@ def add(commands: Any) -> None:
         type=int,
         default=16,
         metavar="N",
-        help="images of the sanity check with randomised weights; 16, 0 for none",
+        help="images of the sanity check with randomised weights; 16. 0 for none, and for no "
+        "comparison with randomised weights by boxes",
     )
     add("--seed", type=int, default=0, help="of randomised weights and resamples; 0")
     add("--resamples", type=int, default=1000, metavar="N", help="behind intervals; 1000")

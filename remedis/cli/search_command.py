@@ -52,7 +52,11 @@ def add(commands: Any) -> None:
         metavar="K",
         help="neighbours of a query, or which neighbour of an outlier; 10",
     )
-    add("--checkpoint", metavar="CHECKPOINT", help="that made EMBEDDINGS; it embeds an image file")
+    add(
+        "--checkpoint",
+        metavar="CHECKPOINT",
+        help="the checkpoint that made EMBEDDINGS, to embed an image file that is not in it",
+    )
     add("--other-patients", action="store_true", help="leave out images of the query's patient")
     add("--engine", metavar="NAME", help="exact, or faiss (an extra): the same answer; exact")
     add(

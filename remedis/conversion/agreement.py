@@ -97,9 +97,10 @@ def check(records: Sequence[AgreementRecord], tolerance: float, what: str) -> No
         for name, found in record["outputs"].items():
             if found["relative"] > tolerance and found["absolute"] > ROUNDING:
                 raise UserError(
-                    f"{what} is not written: on {record['images']} its {name} differ from the "
-                    f"source by {found['relative']:.2g} of the largest value, expected at most "
-                    f"{tolerance:g}; try other versions of the packages of the format."
+                    f"{what} is not written: on {record['images']} its output {name} differs from "
+                    f"the source by {found['relative']:.2g} of the largest value, expected at most "
+                    f"{tolerance:g}; install the versions of constraints.txt, or name another "
+                    "format."
                 )
 
 

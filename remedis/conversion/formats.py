@@ -41,7 +41,7 @@ class Format:
       suffix: of the file; empty for a folder.
       travels: those of `model_parts.PARTS` that a program finds inside the export. The others are
         in its record only.
-      extra: of `setup.py`; empty if TensorFlow suffices.
+      extra: of `pyproject.toml`; empty if TensorFlow suffices.
       needs: modules of the extra.
       any_size: whether images of any height and width are taken.
       tolerance: the largest difference between an output of the export and of its source, as a

@@ -75,7 +75,7 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
         raise UserError(
             f"{source.folder} is not exported: the answer to a request differs from the source by "
             f"{difference:.2g} of the largest value, expected at most {LARGEST_DIFFERENCE:g}; try "
-            "other versions of mlflow and tensorflow."
+            "the versions of constraints.txt."
         )
     return {"requirements": ", ".join(requirements), "request_difference": f"{difference:.1e}"}
 

@@ -161,8 +161,8 @@ def _start(out: pathlib.Path, record: EmbeddingRecord, data: str) -> None:
     for key in ("weights", "embedding", "preprocess", "version", "data"):
         if before[key] != values[key]:
             raise UserError(
-                f"{out} has embeddings whose {key} is {before[key]}, and not {values[key]}; name "
-                "another directory."
+                f"{out} was made with {key} {before[key]}, and not {values[key]}; name another "
+                "directory."
             )
 
 
@@ -226,6 +226,6 @@ def _finished(
     if not rows:
         raise UserError(
             f"None of the {counted(listed, 'image')} of {work.root} can be read; {bad_images} "
-            "lists them."
+            "lists them: repair or replace them."
         )
     return EmbeddedArchive(out, rows, listed - rows, new, channels, bad_images, record)

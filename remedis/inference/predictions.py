@@ -40,8 +40,9 @@ class Predictions:
         the classifier has thresholds; `predicted_class` if classes are exclusive.
       labels: of the columns, in their order.
       bad: `path` and `fault` of the images that cannot be read.
-      record: what made the table: name of the model, SHA-256 of its weights, provenance, task,
-        preprocessing, calibration and thresholds.
+      record: what made the table: name of the model, SHA-256 of the files of its variables (not
+        that of a file of embeddings), provenance, task, preprocessing, calibration and
+        thresholds.
     """
 
     table: pd.DataFrame

@@ -4,7 +4,11 @@ from remedis.errors import UserError
 from remedis.inference.embedding_file import EmbeddingFile
 
 # Keys of a record that the numbers depend on, in words.
-_FACTS = {"weights": "weights", "embedding": "kind of embedding", "preprocess": "preprocessing"}
+_FACTS = {
+    "weights": "the weights",
+    "embedding": "the kind of embedding",
+    "preprocess": "the preprocessing",
+}
 
 
 def check_same(file: EmbeddingFile, other: EmbeddingFile) -> None:
@@ -18,8 +22,9 @@ def check_same(file: EmbeddingFile, other: EmbeddingFile) -> None:
                 for of, value in ((file, mine), (other, theirs))
             )
             raise UserError(
-                f"{other.path} has another {words} ({others}) than {file.path} ({ours}), so that "
-                f"its embeddings cannot be compared; embed its images as those of {file.path}."
+                f"{other.path} and {file.path} differ in {words} ({others} and {ours}), so that "
+                f"their embeddings cannot be compared; embed the images of {other.path} as those "
+                f"of {file.path}."
             )
 
 

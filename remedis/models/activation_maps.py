@@ -6,8 +6,8 @@ network did before that map is not resolved: a position of the map sees far more
 the cell it is drawn in.
 
 Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391) and Grad-CAM++ (Chattopadhay et al. 2018, arXiv
-1710.11063) weigh the channels of any intermediate map by gradients of the logit. They have no such
-property.
+1710.11063) weight the channels of any intermediate map by gradients of the logit. They do
+not add up to the logit.
 """
 
 import tensorflow as tf

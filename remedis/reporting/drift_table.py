@@ -18,10 +18,11 @@ _METRIC_HEADER = ("metric", "then", "now", "difference")
 _DISTANCE_HEADER = ("what", "mean then", "mean now", "distance", "by chance up to", "p-value")
 READING = (
     "Distance: 0 if the patients then and now are alike, 1 if they have nothing in common; chance "
-    "alone exceeds the limit once in 20 times. Of scores, it is the largest difference of the "
-    "shares of patients above one score; the means are probabilities, and p-values are adjusted "
-    "for the number of labels. A large distance says that something changed, not that "
-    "the model became worse; a small one of few patients does not say that nothing did."
+    "alone exceeds the limit of a row once in 20 times. Of scores, it is the largest difference of "
+    "the shares of patients above one score; the means are probabilities. With several labels, "
+    "read the p-values, which are adjusted for their number. A large distance says that something "
+    "changed, not that the model became worse; a small one of few patients does not say "
+    "that nothing did."
 )
 
 

@@ -24,8 +24,8 @@ KEPT = 0.2
 _METHODS = {
     "cam": "CAM: exact for this network, whose head is linear on the mean of its last map. The "
     "mean of the map over its cells, plus the bias, is the logit; values are in its units.",
-    "grad_cam": "Grad-CAM: channels weighed by the mean gradient of the logit, rectified.",
-    "grad_cam++": "Grad-CAM++: channels weighed by its positive gradients, rectified.",
+    "grad_cam": "Grad-CAM: channels weighted by the mean gradient of the logit, rectified.",
+    "grad_cam++": "Grad-CAM++: channels weighted by positive gradients of the logit, rectified.",
 }
 _READING = (
     "A map shows what moved the number, not what the finding is. A cell of the map has seen far "
@@ -156,9 +156,9 @@ def localisation_tables(localisation: Sequence[Localisation]) -> list[Table]:
     tables = []
     for caption, kind in (
         ("Pointing game: share of cases whose largest value is in a box", "pointing"),
-        ("Hits of the heat maps more than those of others, in pairs", "pointing_gain"),
+        ("Pointing game: heat maps minus each of the others, paired by case", "pointing_gain"),
         ("IoU of the map's largest values with the boxes", "iou"),
-        ("IoU of the heat maps more than that of others, in pairs", "iou_gain"),
+        ("IoU: heat maps minus each of the others, paired by case", "iou_gain"),
     ):
         names = list(getattr(localisation[0], kind))
         rows = [

@@ -144,7 +144,7 @@ def test_what_does_not_go_with_a_runner_is_a_sentence(archive, tmp_path):
     (tmp_path / "none").mkdir()
     refused("none has no images; name another directory", data=tmp_path / "none")
     # The directory has now embeddings of another directory's images.
-    refused("has embeddings whose data is none, and not images; name another directory")
+    refused("was made with data none, and not images; name another directory")
 
 
 def command(root, out, *more):
