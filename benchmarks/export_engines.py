@@ -3,11 +3,12 @@
     python benchmarks/export_engines.py --out=docs/how-to/export.md [--quick] [--rounds=5]
 
 Two models are exported: a 50x1 backbone with random weights, and a classifier on such a backbone,
-whose head was fine-tuned on made-up radiographs (weights say nothing of a speed or a difference of
-engines). Every engine computes the same batches in turn, A B C A B C, so that other work on the
-machine touches all alike. Printed is, per engine, the fastest of its rounds in images per second,
-and the processor seconds per image, which other work disturbs less. `--out` writes the table into
-the section `engines` of the document. `--quick` takes a tiny network, for a test of the benchmark.
+whose head was fine-tuned on made-up radiographs. The speed does not depend on the weights;
+differences from the source may be others with trained weights. Every engine computes the same
+batches in turn, A B C A B C, so that other work on the machine touches all alike. Printed is, per
+engine, the fastest of its rounds in images per second, and the processor seconds per image, which
+other work disturbs less. `--out` writes the table into the section `engines` of the document.
+`--quick` takes a tiny network, for a test of the benchmark.
 
 Formats without an engine of their own are exported and compared only: `npz` holds weights, and
 `mlflow` a SavedModel behind a server.

@@ -28,7 +28,7 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
 def run(path: pathlib.Path) -> Run:
     """Returns the outputs of the file, as LiteRT computes them on the processor."""
     with warnings.catch_warnings():
-        # It moves to a package of its own, which not every TensorFlow from 2.18 on goes with.
+        # The interpreter moves to another package, which does not fit every TensorFlow of ours.
         warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter", UserWarning)
         interpreter = tf.lite.Interpreter(os.fspath(path), num_threads=os.cpu_count())
     signature = interpreter.get_signature_runner()

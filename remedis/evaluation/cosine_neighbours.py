@@ -181,7 +181,7 @@ def _by_faiss(
     searched = faiss.IndexFlatIP(index.shape[1])
     for first in range(0, len(index), CHUNK):
         searched.add(directions(index[first : first + CHUNK]).astype(np.float32))
-    # As many more as the largest group has, which is left out, and a few for ties.
+    # A query's own group is left out afterwards: as many more as it has, and a few for ties.
     left_out = np.isin(groups, query_groups[query_groups >= 0])
     largest = int(np.bincount(groups[left_out]).max()) if left_out.any() else 0
     count = min(len(index), k + largest + 16)

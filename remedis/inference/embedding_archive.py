@@ -31,7 +31,7 @@ from remedis.zoo.provenance import ProvenanceRecord
 _LOG = logging.getLogger(__name__)
 
 RECORD = "archive.json"
-# Each time with what is left, as long as a part was finished since the last one.
+# Starts in a row that finish no part: another one would not either.
 _FUTILE_STARTS = 3
 _SECONDS_BETWEEN_COUNTS = 2.0
 
