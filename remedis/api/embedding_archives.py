@@ -13,6 +13,8 @@ from remedis.inference.embedding_archive import EmbeddedArchive
 from remedis.options import spelled
 from remedis.specifications import piped
 
+IMAGES_PER_FILE = 1024
+
 
 def embed_archive(
     checkpoint: str | os.PathLike[str],
@@ -24,7 +26,7 @@ def embed_archive(
     preprocess: str | None = None,
     embedding: str = "embedding",
     batch_size: int = 32,
-    images_per_file: int = 1024,
+    images_per_file: int = IMAGES_PER_FILE,
     max_megapixels: float | None = None,
 ) -> EmbeddedArchive:
     """Writes the embeddings of all images below a directory, on the workers of a runner of Beam.

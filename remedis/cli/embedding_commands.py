@@ -56,13 +56,11 @@ def _add_runner(embed: argparse.ArgumentParser) -> None:
         "--runner",
         metavar="NAME",
         help="for archives of millions of images: a runner of Apache Beam, such as DirectRunner. "
-        "DATA is then one directory, --out a folder, and Beam's options follow --, as in -- "
-        "--direct_num_workers=4",
+        "DATA is then one directory, --out a folder, and Beam's own options follow after --",
     )
     embed.add_argument(
         "--images-per-file",
         type=shared_arguments.positive,
-        default=1024,
         metavar="N",
         help="with --runner: images per file of the folder; 1024",
     )
@@ -125,6 +123,11 @@ def _embedded(parsed: argparse.Namespace, manifest: Any, **gate: Any) -> Any:
 def _embed(parsed: argparse.Namespace) -> int:
     if parsed.runner is not None:
         return _embed_archive(parsed)
+    if parsed.images_per_file is not None:
+        raise UserError(
+            f"{spelled('images_per_file')} is for the folder that {spelled('runner')} writes; name "
+            "a runner, such as DirectRunner, or leave the option out."
+        )
     from remedis.api.embeddings import embed
     from remedis.data.checks import scan
     from remedis.reporting.notes import RANDOM_WEIGHTS
@@ -159,6 +162,8 @@ def _embed_archive(parsed: argparse.Namespace) -> int:
         "labels": parsed.labels,
         "option": parsed.option,
         "max_bad_images": parsed.max_bad_images,
+        "allow_missing_patient_ids": parsed.allow_missing_patient_ids,
+        "store": None if parsed.store == shared_arguments.STORE else parsed.store,
         "source": None if parsed.source == "csv" else parsed.source,
     }
     if named := [name for name, value in given.items() if value]:
@@ -171,7 +176,7 @@ def _embed_archive(parsed: argparse.Namespace) -> int:
             f"{spelled('runner', parsed.runner)} takes one directory, and got "
             f"{counted(len(parsed.data), 'path')}; name the directory that holds all images."
         )
-    from remedis.api.embedding_archives import embed_archive
+    from remedis.api.embedding_archives import IMAGES_PER_FILE, embed_archive
     from remedis.data.checks import scan
     from remedis.reporting.notes import RANDOM_WEIGHTS
 
@@ -184,7 +189,7 @@ def _embed_archive(parsed: argparse.Namespace) -> int:
         preprocess=parsed.preprocess,
         embedding=parsed.embedding,
         batch_size=parsed.batch_size,
-        images_per_file=parsed.images_per_file,
+        images_per_file=parsed.images_per_file or IMAGES_PER_FILE,
         max_megapixels=parsed.max_megapixels,
     )
     _LOG.info(

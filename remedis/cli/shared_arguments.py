@@ -8,6 +8,7 @@ from remedis import limits
 from remedis.errors import UserError
 from remedis.options import label_list, literals, pairs
 
+STORE = "embeddings"
 DEFAULT_SPLITS = "train=0.7,validation=0.1,test=0.2"
 
 
@@ -179,7 +180,7 @@ def add_backbone(parser: argparse.ArgumentParser, limited: bool = True) -> None:
     add("--embedding", default="embedding", help="embedding, or pre_logits: after the final norm")
     add(
         "--store",
-        default="embeddings",
+        default=STORE,
         metavar="DIR",
         help="directory that keeps embeddings, so that none is computed twice; ./embeddings",
     )

@@ -18,7 +18,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.sources import chestxray14
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError
-from remedis.options import items
+from remedis.options import items, spelled
 
 _EXPECTED = (
     "expected CSV files with a column 'path' or 'patient_id', and directories of runs or studies"
@@ -102,7 +102,9 @@ def read(text: str, cache: files.Path) -> list[LeftOut]:
         elif path.is_file():
             left_out.append(_from_csv(name, path, cache))
         else:
-            raise UserError(f"config.leave_out names {name}, which is not there; {_EXPECTED}.")
+            raise UserError(
+                f"{spelled('leave_out')} names {name}, which is not there; {_EXPECTED}."
+            )
     return left_out
 
 
@@ -116,7 +118,7 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
     if "path" not in table:
         if not patients:
             raise UserError(
-                f"config.leave_out names {name}, which has the columns "
+                f"{spelled('leave_out')} names {name}, which has the columns "
                 f"{', '.join(map(str, table))}; {_EXPECTED}."
             )
         return LeftOut(name, path.parent, patients=patients)
@@ -128,8 +130,8 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
     hashes = scanned["sha256"]
     if unreadable := hashes[hashes.isna()].index.tolist():
         raise UserError(
-            f"config.leave_out names {name}, but {len(unreadable):,} of its {len(images):,} images "
-            f"cannot be read and so not be recognised, the first {unreadable[0]!r}; correct the "
+            f"{spelled('leave_out')} names {name}, but {len(unreadable):,} of its "
+            f"{len(images):,} images cannot be read and so not be recognised, the first {unreadable[0]!r}; correct the "
             "paths, which are absolute or relative to the file."
         )
     known = Fingerprints.from_manifest(images, scanned)
@@ -141,7 +143,7 @@ def _judged(directory: pathlib.Path) -> Sequence[JudgedSet]:
     try:
         return judged_images.read(directory)
     except UserError as error:
-        raise UserError(f"config.leave_out: {error}") from error
+        raise UserError(f"{spelled('leave_out')}: {error}") from error
 
 
 def _from_judged(name: str, sets: Sequence[JudgedSet]) -> list[LeftOut]:

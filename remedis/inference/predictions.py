@@ -40,9 +40,8 @@ class Predictions:
         the classifier has thresholds; `predicted_class` if classes are exclusive.
       labels: of the columns, in their order.
       bad: `path` and `fault` of the images that cannot be read.
-      record: what made the table: name of the model, SHA-256 of the files of its variables (not
-        that of a file of embeddings), provenance, task, preprocessing, calibration and
-        thresholds.
+      record: what made the table: name of the model, SHA-256 of its graph and variables,
+        provenance, task, preprocessing, calibration and thresholds.
     """
 
     table: pd.DataFrame
@@ -122,7 +121,7 @@ def _record(exported: ExportedClassifier) -> dict[str, Any]:
     description = exported.description
     return {
         "model": description.name,
-        "weights": tensors.variables_sha256(exported.folder),
+        "model_sha256": tensors.model_sha256(exported.folder),
         "random_weights": description.provenance.random,
         "provenance": description.provenance.shared().to_json(),
         "labels": list(exported.labels),

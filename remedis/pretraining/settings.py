@@ -105,6 +105,7 @@ class ProbeSettings:
         """Returns the settings under their keys in `config.probe`."""
         data = dataclasses.asdict(self.data)
         del data["data_terms"]  # no label of the probe enters the model
+        del data["leave_out"]  # that of the pretraining holds for the probe, too
         return {**data, "task": self.task, "eval_preprocess": self.eval_preprocess}
 
 

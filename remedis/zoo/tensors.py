@@ -89,6 +89,16 @@ def variables_sha256(directory: files.Path) -> str:
     return digest.hexdigest()
 
 
+def model_sha256(directory: files.Path) -> str:
+    """Returns the SHA-256 of the hashes of a SavedModel's graph and variable shards.
+
+    A frozen model has its weights in the graph. Two exports of one network differ in it.
+    """
+    digest = hashlib.sha256(bytes.fromhex(files.sha256(pathlib.Path(directory, "saved_model.pb"))))
+    digest.update(bytes.fromhex(variables_sha256(directory)))
+    return digest.hexdigest()
+
+
 def _reader(prefix: str) -> "tf.train.CheckpointReader":
     """Opens a checkpoint whose tensors are no larger than its files.
 

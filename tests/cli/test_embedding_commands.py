@@ -146,6 +146,8 @@ def test_what_does_not_go_with_a_runner_is_said_before_any_work(tmp_path, capsys
     refused(f"--labels does not go with {runner}, which takes the", runner, "--labels=ill")
     refused("--source does not go with", runner, "--source=slides")
     refused("--max-bad-images does not go with", runner, "--max-bad-images=0.1")
+    refused("--store does not go with", runner, "--store=mine")
+    refused("--images-per-file is for the folder that --runner writes", "--images-per-file=8")
     command.insert(3, tmp_path)
     refused(f"{runner} takes one directory, and got 2 paths; name the", runner)
     del command[3]

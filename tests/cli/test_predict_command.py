@@ -93,7 +93,7 @@ def test_the_record_names_the_weights_and_what_was_done(predicted, small_export)
     out, result = predicted
     stored = json.loads(pyarrow.parquet.read_schema(out).metadata[predictions.RECORD])
     assert stored == json.loads(json.dumps(result.record))
-    assert stored["weights"] == tensors.variables_sha256(small_export / "export")
+    assert stored["model_sha256"] == tensors.model_sha256(small_export / "export")
     assert stored["calibration"]["scale"] == [0.5, 2.0]
     assert stored["preprocess"] == "resize(16)"
     assert str(out.parent.parent) not in json.dumps(stored)
@@ -117,7 +117,7 @@ def test_csv_has_the_same_numbers_and_the_command_the_same_rows(
             np.testing.assert_allclose(got, want, rtol=1e-5)
     assert table.columns.get_loc("score/well") < table.columns.get_loc("score/ill")
     stored = json.loads((out.parent / "scores.csv.json").read_text())
-    assert stored["weights"] == predicted[1].record["weights"]
+    assert stored["model_sha256"] == predicted[1].record["model_sha256"]
     before = out.read_bytes()
     # The labels are the model's: a folder alone needs no table beside them.
     assert _run("predict", small_export, images, "--labels=well,ill", f"--out={out}") == 0

@@ -69,7 +69,7 @@ def test_every_config_is_locked_and_can_be_read(name, arg):
 def test_keys_that_mean_the_same_are_called_the_same_and_mean_it():
     ours, theirs = common_pretraining.pretraining(), common.finetuning()
     own = {
-        *("data", "leave_out", "leave_out_splits", "preprocess", "method_options", "partners"),
+        *("data", "leave_out_splits", "preprocess", "method_options", "partners"),
         *("stop_on_collapse", "probe", "name"),
     }
     assert set(ours) - set(theirs) == own
