@@ -28,7 +28,6 @@ from remedis.evaluation.intervals import (
     patient_counts,
     percentile_interval,
     unseen_interval,
-    unseen_share,
     wilson_interval,
 )
 
@@ -186,8 +185,11 @@ def difference(
 ) -> Estimate:
     """Returns the mean of paired differences of numbers in [0, 1], with an interval by patient.
 
-    The interval is that of the percentiles of resampled patients. Where all cases have the same
-    difference, resamples know nothing: the interval is then that of a share that did not vary.
+    The interval is the wider of two. Percentiles of resampled patients alone are too narrow if few
+    patients, or a few with many images, carry the difference: of 5 to 40 such patients, they find a
+    gain where there is none in up to 8 % of draws instead of 2.5 %, and 4 hits that others miss of
+    5 patients are enough. The other is that of `share` for (difference + 1) / 2, which lies in
+    [0, 1]: it has Student's quantile, and knows how little a difference says that did not vary.
 
     Args:
       values: [cases].
@@ -196,38 +198,25 @@ def difference(
       resamples: draws of the patients.
       seed: of the draws.
     """
-    known = ~(np.isnan(values) | np.isnan(others))
-    deltas = (values - others)[known]
+    deltas = values - others
+    halved = share((deltas + 1) / 2, patients)
+    if halved.low is None or halved.high is None:
+        return halved
+    known = ~np.isnan(deltas)
+    deltas = deltas[known]
     _, codes = np.unique(
         patient_codes(np.array(list(patients), object)[known]), return_inverse=True
     )
-    sizes = np.bincount(codes) if len(codes) else np.zeros(0)
-    count = len(sizes)
-    effective = float(effective_number(sizes)) if count else 0.0
-    largest = float(sizes.max(initial=0))
-    if reason := shortage(count, effective, largest, float(len(deltas)), ""):
-        return Estimate(
-            None, None, None, count, count, effective, effective, effective, None, reason
-        )
+    sizes, sums = np.bincount(codes), np.bincount(codes, deltas)
     mean = float(deltas.mean())
-    sums = np.bincount(codes, deltas)
-    draws = patient_counts(count, resamples, seed).astype(float)
+    draws = patient_counts(len(sizes), resamples, seed).astype(float)
     interval = percentile_interval(draws @ sums / (draws @ sizes))
     assert interval is not None
-    low, high = interval
-    if np.ptp(deltas) < 1e-12:
-        unseen = float(unseen_share(effective))
-        low, high = mean - (mean + 1) * unseen, mean + (1 - mean) * unseen
-    return Estimate(
-        mean,
-        min(low, mean),
-        max(high, mean),
-        count,
-        count,
-        effective,
-        effective,
-        effective,
-        int(largest),
+    return dataclasses.replace(
+        halved,
+        value=mean,
+        low=min(interval[0], 2 * halved.low - 1, mean),
+        high=max(interval[1], 2 * halved.high - 1, mean),
     )
 
 
