@@ -55,10 +55,27 @@ class OutlyingImages:
         return pd.concat([ranked, file.table.iloc[order].reset_index(drop=True)], axis=1)
 
     def notes(self) -> list[str]:
-        """Returns sentences on what the two files have in common."""
-        if self.other is None:
-            return []
+        """Returns sentences on unknown patients, and on what the two files have in common."""
         found = []
+        if images := int(patient_ids(self.file).isna().sum()):
+            found.append(
+                f"{counted(images, 'image')} of {self.file.path} without a patient id: each counts "
+                "as a patient of its own, so that several of one patient are each other's nearest "
+                "neighbours and their scores too low."
+            )
+        if self.other is None:
+            return found
+        if found:
+            found[0] += (
+                " The AUROC is then too high and its interval too narrow, even for another file "
+                "of the same hospital."
+            )
+        elif images := int(patient_ids(self.other).isna().sum()):
+            found.append(
+                f"{counted(images, 'image')} of {self.other.path} without a patient id: each "
+                "counts as a patient of its own, so that the interval of the AUROC may be too "
+                "narrow."
+            )
         tables = self.file.table, self.other.table
         pair = f"of {self.other.path} are in {self.file.path}, too"
         if all("sha256" in table for table in tables):

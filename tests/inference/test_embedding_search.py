@@ -148,6 +148,29 @@ def test_outliers_of_another_file_and_what_both_have_in_common(tmp_path):
     np.testing.assert_array_equal(alone.own[alone.table["row"]], alone.table["score"])
 
 
+def test_unknown_patients_are_said_where_they_tell_a_hospital_from_itself(tmp_path):
+    """Images of one patient are each other's neighbours if nobody knows that they are."""
+    rng = np.random.default_rng(0)
+
+    def of_hospital(name, ids):
+        people = 3 + rng.normal(size=(20, 1, 32))
+        rows = (people + 0.3 * rng.normal(size=(20, 6, 32))).reshape(120, 32).astype(np.float32)
+        patients = [f"{name}{i // 6}" if ids else pd.NA for i in range(120)]
+        return write(tmp_path / f"{name}{ids}.npz", rows, patient_id=text(patients))
+
+    known, unknown = of_hospital("a", True), of_hospital("b", False)
+    assert find_outliers(known, of_hospital("c", True), k=5).auroc.low < 0.5
+    wrong = find_outliers(unknown, known, k=5)
+    assert wrong.auroc.value > 0.95
+    assert wrong.auroc.low > 0.8
+    assert wrong.notes()[0].startswith("120 images of")
+    assert "without a patient id" in wrong.notes()[0]
+    assert "AUROC is then too high" in wrong.notes()[0]
+    assert "interval of the AUROC may be too narrow" in find_outliers(known, unknown, k=5).notes()[0]
+    (alone,) = find_outliers(unknown, k=5).notes()
+    assert alone.endswith("their scores too low.")
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
