@@ -107,10 +107,12 @@ def check(records: Sequence[AgreementRecord], tolerance: float, what: str) -> No
 def difference(expected: np.ndarray, got: np.ndarray) -> tuple[float, float]:
     """Returns the greatest absolute difference, and the greatest absolute expected value.
 
-    The difference is infinite where shapes differ or a value is not finite.
+    The difference is infinite where shapes differ or a value of either is not finite; the value is
+    then the greatest finite one.
     """
-    if expected.shape != got.shape or not np.isfinite(got).all():
-        return np.inf, float(np.abs(expected).max(initial=0.0))
+    finite = np.isfinite(expected)
+    if expected.shape != got.shape or not (finite.all() and np.isfinite(got).all()):
+        return np.inf, float(np.abs(expected[finite]).max(initial=0.0))
     exact = expected.astype(np.float64)
     apart = np.abs(exact - got).max(initial=0.0)
     return float(apart), float(np.abs(exact).max(initial=0.0))

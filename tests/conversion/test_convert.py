@@ -104,6 +104,20 @@ def test_differences_are_those_of_the_worst_image_beside_the_largest_value(sourc
     assert apart["outputs"]["embedding"]["absolute"] == pytest.approx(2.0, rel=1e-5)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_export_never_agrees_with_numbers_that_are_none(bad):
+    """An output of the source with NaN or infinity: no difference is at most the tolerance."""
+    expected = np.array([[1.0, bad, 3.0]])
+    for got in (np.ones((1, 3)), expected, np.ones((1, 2))):
+        assert agreement.difference(expected, got) == (np.inf, 3.0)
+    source = types.SimpleNamespace(reference=lambda images: {"logits": images})
+    images = iter([np.ones((1, 3)), expected])
+    record = agreement._differences(
+        source, lambda images: {"logits": np.ones((1, 3))}, agreement._Batches("x", images)
+    )
+    assert "x its logits differ" in said(agreement.check, [record], 1e-4, "a")
+
+
 def test_rounding_of_tiny_outputs_is_accepted():
     tiny: OutputDifference = {"absolute": 5e-7, "relative": 0.5}
     large: OutputDifference = {"absolute": 2e-6, "relative": 0.5}
