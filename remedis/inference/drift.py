@@ -99,6 +99,11 @@ def drift(
             f"The export has no results of its own ({run_record.FILE}): AUROC and calibration have "
             "nothing beside them."
         )
+    elif _weighting(test) != _weighting(evaluated):
+        found["notes"].append(
+            f"The AUROC then has equal weights of {_weighting(test)}, the AUROC now of "
+            f"{_weighting(evaluated)}: they are two metrics and do not stand beside each other."
+        )
     if sample is None:
         found["notes"].append(
             f"The export has no patients to compare with ({reference_sample.FILE}): the drift of "
@@ -140,11 +145,15 @@ def _distance(test: Permuted) -> DistanceRecord:
 def _metrics(
     before: Mapping[str, Any], now: Mapping[str, Any], labels: Sequence[str]
 ) -> dict[str, dict[str, MetricDriftRecord]]:
-    """Returns the metrics that both evaluations have, by label."""
+    """Returns the metrics that both evaluations have, by label.
+
+    An AUROC with equal weights of patients is another metric than one of images.
+    """
+    names = METRICS if _weighting(before) == _weighting(now) else METRICS[1:]
     found: dict[str, dict[str, MetricDriftRecord]] = {}
     for label in labels:
         of_label: dict[str, MetricDriftRecord] = {}
-        for name in METRICS:
+        for name in names:
             old, new = (_estimate(of, name, label) for of in (before, now))
             if old is not None and new is not None:
                 difference = estimate_drift(old, new)
@@ -157,3 +166,7 @@ def _metrics(
 def _estimate(evaluated: Mapping[str, Any], metric: str, label: str) -> Any:
     of = evaluated if metric == "auroc" else evaluated["metrics"].get(metric, {"labels": {}})
     return of["labels"].get(label)
+
+
+def _weighting(evaluated: Mapping[str, Any]) -> str:
+    return str(evaluated.get("weighting", "images"))

@@ -158,14 +158,14 @@ def calibration(scale=1.0, offset=0.0):
     return Calibration("platt", fitted_on={}, left_out=(), task="multi_label", **pair)
 
 
-def evaluation(rng, noise):
+def evaluation(rng, noise, weighting="images"):
     labels = rng.random((200, 2)) < 0.5
     table = pd.DataFrame({"patient_id": [f"p{i // 2}" for i in range(200)], "split": "test"})
     for i, name in enumerate("ab"):
         table[f"label/{name}"] = labels[:, i].astype(float)
         table[f"log_odds/{name}"] = rng.normal(size=200) * noise + 2 * labels[:, i] - 1
         table[f"score/{name}"] = 1 / (1 + np.exp(-table[f"log_odds/{name}"]))
-    return evaluate_table(table, ("a", "b"), "test", resamples=50)
+    return evaluate_table(table, ("a", "b"), "test", resamples=50, weighting=weighting)
 
 
 def record(test=None):
@@ -225,6 +225,20 @@ def test_a_worse_model_is_below_what_it_was():
     for metric in same.values():
         assert metric["difference"]["value"] == 0
         assert metric["difference"]["low"] < 0 < metric["difference"]["high"]
+
+
+def test_an_auroc_of_patients_does_not_stand_beside_one_of_images():
+    images, patients = (
+        evaluation(np.random.default_rng(3), 1.0, weighting) for weighting in ("images", "patients")
+    )
+    of = found(Before(record(images), sample()), test=patients)
+    assert set(of["metrics"]["b"]) == {"calibration_slope", "calibration_intercept"}
+    assert "AUROC then has equal weights of images, the AUROC now of patients" in of["notes"][0]
+    old = {name: value for name, value in images.items() if name != "weighting"}
+    for test in (images, old):  # of a version without weightings
+        of = found(Before(record(test), sample()), test=images)
+        assert "auroc" in of["metrics"]["b"]
+        assert not any("weights of" in note for note in of["notes"])
 
 
 def test_metrics_that_are_not_estimable_have_no_difference():
