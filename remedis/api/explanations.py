@@ -249,9 +249,11 @@ class _Work:
         if self._boxes is None or (image.row, label) not in self._boxes:
             return None
         height, width = image.pixels.shape[:2]
-        patient = self._images.table["patient_id"].iloc[image.row]
+        patient, path = self._images.table[["patient_id", "path"]].iloc[image.row]
+        if pd.isna(patient):  # several findings of one image are of one patient
+            patient = f"image {path}"
         drawn = box_files.in_pixels(self._boxes[image.row, label], height, width)
-        return Case(label, None if pd.isna(patient) else patient, height, width, drawn)
+        return Case(label, patient, height, width, drawn)
 
     def _draw(
         self, folder: pathlib.Path, image: ExplainedImage, label: str, case: Case | None

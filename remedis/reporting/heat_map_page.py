@@ -117,12 +117,20 @@ def page(
 
 def answer(judged: Localisation) -> str:
     """Returns whether the maps point better than the floors, in words."""
+    pointing = judged.pointing[MAPS]
+    if not pointing.estimable:
+        return (
+            "How often the largest value of the map is in a box is not estimable from "
+            f"{counted(judged.cases, 'case')}: {pointing.reason}."
+        )
     better: list[str] = []
     not_better: list[str] = []
     for name, gain in judged.pointing_gain.items():
         (better if gain.low is not None and gain.low > 0 else not_better).append(name)
-    hits = f"The largest value of the map is in a box in {_interval(judged.pointing[MAPS])}"
-    found = f"{hits} of {counted(judged.cases, 'case')}."
+    found = (
+        "The largest value of the map is in a box, or as near as the tolerance, in a share of "
+        f"{pointing.interval} of {counted(judged.cases, 'case')}."
+    )
     if better:
         found += f" This is more than: {', '.join(better)}."
     if not_better:
@@ -175,7 +183,8 @@ def curve_table(curve: Sequence[Step]) -> Table:
     """Returns the table of the sanity check."""
     return Table(
         "Similarity to the maps of the trained weights, as weights are shuffled from the head down "
-        "(Adebayo et al. 2018). It must fall to about 0.",
+        "(Adebayo et al. 2018). The rank correlation must fall to about 0, the SSIM to that of "
+        "maps with nothing in common, 0.1 to 0.2 for coarse ones.",
         ["weights shuffled down to", "rank correlation", "SSIM"],
         [[step.randomised, f"{step.rank_correlation:.2f}", f"{step.ssim:.2f}"] for step in curve],
         "numbers",

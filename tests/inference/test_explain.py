@@ -13,12 +13,16 @@ import tensorflow as tf
 from PIL import Image
 
 import remedis
+from remedis.api import explanations
 from remedis.cli import main
 from remedis.errors import UserError
+from remedis.evaluation.intervals import Estimate, patient_codes
+from remedis.evaluation.localisation import MAPS, Localisation
 from remedis.inference import exported, heat_maps, weight_randomisation
 from remedis.models import activation_maps
 from remedis.models.classifier import Classifier
 from remedis.preprocess import parse
+from remedis.reporting import heat_map_page
 from remedis.zoo import resolve, save_classifier
 
 LABELS = ("Mass", "Edema")
@@ -187,6 +191,25 @@ def test_boxes_choose_images_and_judge_maps(export, images, tmp_path):
     assert "an image counts as its own patient" in page
 
 
+def test_findings_of_one_image_are_of_one_patient_even_if_nobody_knows_whom():
+    table = pd.DataFrame({"path": ["a.png", "b.png", "c.png"], "patient_id": [None, None, "p"]})
+    drawn = pd.DataFrame({"row": [0, 0, 1, 2], "label": ["Mass", "Edema", "Mass", "Mass"]})
+    drawn = drawn.assign(x=0.0, y=0.0, width=9.0, height=9.0, image_width=9.0, image_height=9.0)
+    images = types.SimpleNamespace(table=table)
+    work = explanations._Work(None, None, images, LABELS, drawn, 0.03, 1)
+
+    def patient(row, label):
+        pixels = np.zeros((9, 9, 3))
+        return work._case(types.SimpleNamespace(row=row, pixels=pixels), label).patient
+
+    first, second, other, known = (
+        patient(row, label) for row, label in ((0, "Mass"), (0, "Edema"), (1, "Mass"), (2, "Mass"))
+    )
+    assert len(set(patient_codes([first, second, other, known]))) == 3
+    assert first == second
+    assert known == "p"
+
+
 def test_the_command_goes_on_without_unreadable_images(export, images, tmp_path, capsys):
     (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n nothing")
     out = tmp_path / "out"
@@ -260,6 +283,23 @@ def test_randomisation_reaches_every_weight_and_follows_its_seed(export):
     list(weight_randomisation.cascade(again, 0))
     for name, variable in again.named_variables().items():
         np.testing.assert_array_equal(variable.numpy(), after[name])
+
+
+def test_the_answer_says_what_a_hit_is_and_what_is_not_estimable():
+    few = Estimate(None, None, None, 3, 3, reason="3 patients, 5 are needed")
+    share, gain = Estimate(0.9, 0.8, 0.95, 40, 40), Estimate(0.5, 0.3, 0.7, 40, 40)
+    none = Estimate(0.1, -0.1, 0.3, 40, 40)
+    judged = Localisation("", 40, {MAPS: share}, {}, {"a": gain, "b": none}, {})
+    assert heat_map_page.answer(judged) == (
+        "The largest value of the map is in a box, or as near as the tolerance, in a share of "
+        "0.900 [0.800, 0.950] of 40 cases. This is more than: a. It is not shown to be more "
+        "than: b."
+    )
+    judged = Localisation("", 3, {MAPS: few}, {}, {"a": few}, {})
+    assert heat_map_page.answer(judged) == (
+        "How often the largest value of the map is in a box is not estimable from 3 cases: "
+        "3 patients, 5 are needed."
+    )
 
 
 def test_similarity_of_equal_opposite_and_constant_maps():
