@@ -166,7 +166,9 @@ def test_unknown_patients_are_said_where_they_tell_a_hospital_from_itself(tmp_pa
     assert wrong.notes()[0].startswith("120 images of")
     assert "without a patient id" in wrong.notes()[0]
     assert "AUROC is then too high" in wrong.notes()[0]
-    assert "interval of the AUROC may be too narrow" in find_outliers(known, unknown, k=5).notes()[0]
+    assert (
+        "interval of the AUROC may be too narrow" in find_outliers(known, unknown, k=5).notes()[0]
+    )
     (alone,) = find_outliers(unknown, k=5).notes()
     assert alone.endswith("their scores too low.")
 
