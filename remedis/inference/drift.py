@@ -21,6 +21,7 @@ from remedis.evaluation.intervals import patient_codes
 from remedis.evaluation.permutations import MIN_PATIENTS, Permuted, one_per_patient
 from remedis.evaluation.score_drift import score_drift
 from remedis.inference.exported import ExportedClassifier
+from remedis.options import spelled
 from remedis.zoo import reference_sample, run_record
 from remedis.zoo.reference_sample import ReferenceSample
 from remedis.zoo.run_record import RunRecord
@@ -71,6 +72,7 @@ def drift(
     evaluated: Mapping[str, Any],
     embeddings: npt.NDArray[np.float32],
     logits: npt.NDArray[np.float32],
+    unknown: int = 0,
 ) -> DriftRecord:
     """Returns the drift of a classifier on new images.
 
@@ -81,6 +83,7 @@ def drift(
       evaluated: the new evaluation, of `evaluate_table`.
       embeddings: [n, C] of the new images of `before.rows`.
       logits: [n, all labels of the classifier] of the same, before calibration.
+      unknown: how many of these images have no patient id.
     """
     record, sample = before.record, before.sample
     test = record["test"] if record else None
@@ -102,7 +105,8 @@ def drift(
     elif _weighting(test) != _weighting(evaluated):
         found["notes"].append(
             f"The AUROC then has equal weights of {_weighting(test)}, the AUROC now of "
-            f"{_weighting(evaluated)}: they are two metrics and do not stand beside each other."
+            f"{_weighting(evaluated)}: they are two metrics. "
+            f"{spelled('weighting', _weighting(test))} compares them."
         )
     if sample is None:
         found["notes"].append(
@@ -121,6 +125,13 @@ def drift(
         f"of {len(sample):,} of {counted(sample.population, 'patient')} of {sample.data}, one "
         "random image per patient. Patients in both make a drift harder to find."
     )
+    if unknown:
+        found["notes"].append(
+            f"{counted(unknown, 'image has', 'images have')} no patient id and "
+            f"{'counts' if unknown == 1 else 'count'} as {counted(unknown, 'patient')}: if several "
+            "are of one patient, p-values are too small, and distances above chance need not mean "
+            "that anything changed."
+        )
     found["embeddings"] = _distance(embedding_drift(sample.embeddings, embeddings, seed=SEED))
     columns = [exported.labels.index(label) for label in labels]
     calibration = exported.calibration()

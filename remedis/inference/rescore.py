@@ -174,6 +174,8 @@ def evaluate(
         label_notes=scored.label_notes,
         choice_notes=notes,
     )
+    patients = manifest.table["patient_id"]
+    compared = patients.iloc[scored.before.rows(patients)]
     results = {
         "title": f"{description.name} on {shared_names.of_absolute(manifest.source)}",
         "random_weights": description.provenance.random,
@@ -191,7 +193,13 @@ def evaluate(
         "split": "test",
         "test": evaluated,
         "drift": drift(
-            exported, scored.before, manifest.labels, evaluated, scored.embeddings, scored.logits
+            exported,
+            scored.before,
+            manifest.labels,
+            evaluated,
+            scored.embeddings,
+            scored.logits,
+            int(compared.isna().sum()),
         ),
     }
     _write(out, table, results)

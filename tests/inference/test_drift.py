@@ -227,6 +227,56 @@ def test_a_worse_model_is_below_what_it_was():
         assert metric["difference"]["low"] < 0 < metric["difference"]["high"]
 
 
+def test_patients_that_nobody_knows_are_said():
+    """Their images are no independent patients: the permutation test then finds what is not there.
+
+    15 patients with 10 images each, of the population of the reference.
+    """
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(100, 8)).astype(np.float32)
+    images = np.repeat(rng.normal(size=(15, 8)), 10, axis=0) + 0.2 * rng.normal(size=(150, 8))
+    before = Before(None, ReferenceSample(reference, reference[:, :2], "then", 100))
+    p_values = {}
+    for ids in (pd.Series([f"p{i // 10}" for i in range(150)]), pd.Series([None] * 150)):
+        rows = before.rows(ids)
+        unknown = int(ids.iloc[rows].isna().sum())
+        of = drift(
+            classifier(calibration()), before, ("b",), evaluation(rng, 1.0), images[rows],
+            images[rows, :2], unknown,
+        )  # fmt: skip
+        p_values[unknown] = of["embeddings"]["p_value"]
+        said = [note for note in of["notes"] if "150 images have no patient id" in note]
+        assert len(said) == (unknown > 0)
+    assert p_values[150] < 0.05 < p_values[0]
+
+
+@pytest.mark.parametrize(("known", "expected"), [(True, 0), (False, 40)])
+def test_an_evaluation_counts_the_patients_that_nobody_knows(
+    known, expected, monkeypatch, tmp_path
+):
+    found = []
+    monkeypatch.setattr(rescore, "drift", lambda *arguments: found.append(arguments[-1]))
+    monkeypatch.setattr(rescore, "evaluate_table", lambda *_, **__: {})
+    monkeypatch.setattr(rescore, "_write", lambda *_: None)
+    plain = types.SimpleNamespace(to_json=dict, random=False)
+    description = types.SimpleNamespace(
+        name="m", provenance=plain, task="multi_label", preprocess="", calibration=None,
+        thresholds=None,
+    )  # fmt: skip
+    exported = types.SimpleNamespace(
+        description=description, labels=("b",), folder="e", thresholds=lambda labels: None
+    )
+    ids = [f"p{i // 2}" if known else None for i in range(40)]
+    data = types.SimpleNamespace(
+        table=pd.DataFrame({"patient_id": ids}), labels=("b",), source="x", policies={},
+        counts=pd.DataFrame,
+    )  # fmt: skip
+    before = Before(None, sample())
+    scored = rescore.Scored(data, pd.DataFrame(), "", None, meaning=plain, before=before)
+    rescore.evaluate(exported, scored, tmp_path)
+    assert found == [expected]
+
+
 def test_an_auroc_of_patients_does_not_stand_beside_one_of_images():
     images, patients = (
         evaluation(np.random.default_rng(3), 1.0, weighting) for weighting in ("images", "patients")
