@@ -99,8 +99,9 @@ def of_duplicates(found: DuplicateImages) -> SearchReport:
     table, groups = found.table, found.groups
     answer = [
         f"{counted(len(groups), 'group')} with {counted(len(table), 'image')} of "
-        f"{len(found.file.rows):,} have a cosine similarity of {found.similarity:g} or more; "
-        f"without all but the first of each group, {int(found.kept.sum()):,} images are left."
+        f"{len(found.file.rows):,}, each a chain of pairs with a cosine similarity of "
+        f"{found.similarity:g} or more; without all but the first of each group, "
+        f"{counted(int(found.kept.sum()), 'image is', 'images are')} left."
     ]
     if copies := found.same_files():
         answer.append(f"{counted(copies, 'image is', 'images are')} the same file as another.")

@@ -13,6 +13,7 @@ from remedis.inference import embedding_file, outlying_images, similar_images
 from remedis.inference.duplicate_images import find_duplicates
 from remedis.inference.outlying_images import find_outliers
 from remedis.inference.similar_images import LabelShare, search
+from remedis.reporting import search_report
 
 ROWS = embedding_records.rows(12, 6)
 
@@ -193,3 +194,16 @@ def test_files_without_patients_are_searched(tmp_path):
     assert similar_images.patient_ids(file).isna().all()
     assert len(outlying_images.find_outliers(file, k=2).own) == 12
     assert len(search(file, [0], 4).table) == 4
+
+
+def test_a_group_is_said_to_be_a_chain(tmp_path):
+    """Each image is like the next, and the last is not like the first."""
+    angles = np.deg2rad(np.arange(0, 60, 2))
+    file = write(tmp_path / "e.npz", np.stack([np.cos(angles), np.sin(angles)], 1).astype("f4"))
+    found = find_duplicates(file, 0.999)
+    assert len(found.groups) == 1
+    assert found.table["similarity"].min() < 0.6
+    assert search_report.of_duplicates(found).answer[0] == (
+        "1 group with 30 images of 30, each a chain of pairs with a cosine similarity of 0.999 or "
+        "more; without all but the first of each group, 1 image is left."
+    )
