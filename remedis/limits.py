@@ -36,8 +36,10 @@ MAX_TABLE_BYTES = 256 << 20
 MAX_TEXT_BYTES = 64 << 20
 # The list of the tensors of a TensorFlow checkpoint; 100 bytes per tensor.
 MAX_INDEX_BYTES = 64 << 20
-# The graph of a SavedModel, without its variables: 2 MB for a 50x1.
+# The graph of a SavedModel, without its variables and constants: 2 MB for a 50x1.
 MAX_GRAPH_BYTES = 64 << 20
+# With the constants of a frozen graph: no protocol buffer can be larger.
+MAX_FROZEN_BYTES = (2 << 30) - 1
 # Besides the pixels of a JPEG or PNG: profiles, previews, comments.
 _ENVELOPE_BYTES = 64 << 20
 # The costliest permitted pixel of a PNG: RGBA of 16 bits, stored without compression.

@@ -131,8 +131,8 @@ def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
     if unreadable := hashes[hashes.isna()].index.tolist():
         raise UserError(
             f"{spelled('leave_out')} names {name}, but {len(unreadable):,} of its "
-            f"{len(images):,} images cannot be read and so not be recognised, the first {unreadable[0]!r}; correct the "
-            "paths, which are absolute or relative to the file."
+            f"{len(images):,} images cannot be read and so not be recognised, the first "
+            f"{unreadable[0]!r}; correct the paths, which are absolute or relative to the file."
         )
     known = Fingerprints.from_manifest(images, scanned)
     looks = frozenset(look_hashes.packed(known.looks()[1]))

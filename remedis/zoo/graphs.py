@@ -17,8 +17,9 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import function_pb2, node_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from remedis import files, limits, regular_files
+from remedis import files, regular_files
 from remedis.errors import UserError, first_line, shortened, some
+from remedis.zoo import graph_file
 from remedis.zoo.tensors import saved_model_variables
 
 # Names of TensorFlow's operations that read or write files, run Python or exchange tensors with
@@ -51,7 +52,7 @@ def reaching_operations(directory: files.Path) -> tuple[str, ...]:
     file = pathlib.Path(directory, "saved_model.pb")
     message = saved_model_pb2.SavedModel()
     try:
-        message.ParseFromString(regular_files.read_bytes(file, limits.MAX_GRAPH_BYTES))
+        message.ParseFromString(graph_file.read(file))
     except (OSError, DecodeError) as error:
         raise UserError(_unloadable(directory, error)) from error
     graphs = message.meta_graphs
