@@ -19,7 +19,7 @@ from remedis.label_budget import data as label_budget_data
 from remedis.label_budget import set_list
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
-from remedis.options import settings
+from remedis.options import settings, spelled_for
 from remedis.pretraining import unlabelled
 from remedis.pretraining.settings import PretrainingSettings, UnlabelledSettings
 from remedis.training.run_directory import RunDirectory
@@ -57,7 +57,8 @@ def prepared(tmp_path):
         config = common_pretraining.pretraining()
         config.update(data=data_, **changes)
         unlabelled_settings = settings(UnlabelledSettings, config)
-        return unlabelled.prepare(unlabelled_settings, RunDirectory(tmp_path / "run", {}))
+        with spelled_for("config"):  # as jobs do
+            return unlabelled.prepare(unlabelled_settings, RunDirectory(tmp_path / "run", {}))
 
     return prepare
 
