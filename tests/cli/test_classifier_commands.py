@@ -231,6 +231,7 @@ def test_an_output_that_another_process_writes_is_left_to_it(command, run, data,
     assert not out.parent.exists()
 
 
+@pytest.mark.guarantee
 def test_calibrate_writes_an_export_with_the_calibration_inside(
     run, site, tmp_path, capsys, monkeypatch
 ):

@@ -115,7 +115,7 @@ def test_an_export_never_agrees_with_numbers_that_are_none(bad):
     record = agreement._differences(
         source, lambda images: {"logits": np.ones((1, 3))}, agreement._Batches("x", images)
     )
-    assert "x its logits differ" in said(agreement.check, [record], 1e-4, "a")
+    assert "x its output logits differs" in said(agreement.check, [record], 1e-4, "a")
 
 
 def test_rounding_of_tiny_outputs_is_accepted():

@@ -19,6 +19,7 @@ def run(tmp_path, tiny_checkpoint):
     return tmp_path / "run"
 
 
+@pytest.mark.guarantee
 def test_a_config_takes_a_run(run, configured, tmp_path):
     one, other = (
         finetune(configured(checkpoint=str(checkpoint), method="probe"), tmp_path / name)

@@ -94,6 +94,7 @@ def test_a_study_from_nothing_to_its_report(study_config, tmp_path, caplog):
         label_budget.run(config, tmp_path)
 
 
+@pytest.mark.guarantee
 def test_killed_or_shared_out_it_is_the_same_study(study_config, tmp_path, monkeypatch):
     alone, killed, shared = (tmp_path / name for name in ("alone", "killed", "shared"))
     config = study_config()

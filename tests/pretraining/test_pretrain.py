@@ -280,7 +280,13 @@ def test_a_loss_that_is_not_a_number_is_a_sentence(pretraining, tmp_path):
         pretrain(config, tmp_path / "run")
 
 
-@pytest.mark.parametrize("how", [pytest.param("rate", marks=pytest.mark.slow), "constant"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("rate", marks=pytest.mark.slow),
+        pytest.param("constant", marks=pytest.mark.guarantee),
+    ],
+)
 def test_a_planted_collapse_is_reported_within_50_steps(pretraining, tmp_path, how):
     changes = {"steps": 50, "evaluate_every": 50, "checkpoint_every": 10, "stop_on_collapse": True}
     if how == "rate":

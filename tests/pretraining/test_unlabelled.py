@@ -355,7 +355,9 @@ def test_a_folder_of_a_published_data_set_is_not_taken_for_images(prepared, tmp_
 
 def test_micle_without_any_patient(prepared, mine):
     pd.read_csv(mine / "manifest.csv")[["path"]].to_csv(mine / "manifest.csv", index=False)
-    with pytest.raises(UserError, match=r"None of the 24 images .* has a patient_id.*set method"):
+    with pytest.raises(
+        UserError, match=r"None of the 24 images .* has a patient_id.*set config.method"
+    ):
         prepared(f"csv={mine}", allow_missing_patient_ids=True, method="micle")
 
 

@@ -43,7 +43,7 @@ def judged(hits):
 def test_the_answer_names_what_the_maps_beat_and_what_they_do_not():
     # All lesions lie in one corner: the average box finds each of them, the centre none.
     said = heat_map_page.answer(judged([1.0] * 39 + [0.0]))
-    assert "is in a box in 0.975 [" in said
+    assert "or as near as the tolerance, in a share of 0.975 [" in said
     assert "of 40 cases." in said
     assert f"This is more than: {CENTRE}." in said
     assert "It is not shown to be more than: " in said

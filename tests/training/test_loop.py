@@ -271,6 +271,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(tmp_path, mon
     assert again.asked == [(4, 12)]
 
 
+@pytest.mark.guarantee
 def test_too_little_memory_is_a_sentence(tmp_path):
     class Large(Pull):
         def total(self, batch):
