@@ -81,9 +81,11 @@ def _differences(agreement: Any) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     table.add_column("absolute", justify="right")
     table.add_column("relative", justify="right")
+    table.add_column("of one rounding", justify="right")
     for record in agreement:
         images = f"{record['images']} ({record['count']})"
         for name, found in record["outputs"].items():
-            table.add_row(images, name, f"{found['absolute']:.1e}", f"{found['relative']:.1e}")
+            numbers = [f"{found[key]:.1e}" for key in ("absolute", "relative", "rounding")]
+            table.add_row(images, name, *numbers)
             images = ""
     return table

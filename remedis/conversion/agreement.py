@@ -25,6 +25,10 @@ COUNT = 8  # images of each kind but random pixels
 DEFAULT_SIZE = 224  # pixels, of models without recorded preprocessing
 # Below this a difference is rounding, however small the output is.
 ROUNDING = 1e-6
+# A difference of this many times `OutputDifference.rounding` is rounding, too: engines round after
+# each of some 50 layers, which add up. In a 50x1 of random weights, timm in float32 is up to 1.8e-4
+# away from timm in float64, and one rounding of the pixels changes the map by 2e-5.
+ROUNDINGS = 10.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -34,10 +38,13 @@ class OutputDifference(TypedDict):
     Attributes:
       absolute: the greatest absolute difference.
       relative: the same as a share of the greatest absolute value of the source.
+      rounding: how far the source itself moves if every pixel is replaced by a neighbouring number
+        of float32, as the same share. It says how well the output is defined.
     """
 
     absolute: Real
     relative: Real
+    rounding: Real
 
 
 class AgreementRecord(TypedDict):
@@ -90,16 +97,18 @@ def check(records: Sequence[AgreementRecord], tolerance: float, what: str) -> No
 
     Args:
       records: the differences.
-      tolerance: the largest relative difference that is accepted.
+      tolerance: the largest relative difference that is accepted, where `ROUNDINGS` roundings are
+        not more.
       what: the export, for the message.
     """
     for record in records:
         for name, found in record["outputs"].items():
-            if found["relative"] > tolerance and found["absolute"] > ROUNDING:
+            accepted = max(tolerance, ROUNDINGS * found["rounding"])
+            if found["relative"] > accepted and found["absolute"] > ROUNDING:
                 raise UserError(
                     f"{what} is not written: on {record['images']} its output {name} differs from "
                     f"the source by {found['relative']:.2g} of the largest value, expected at most "
-                    f"{tolerance:g}; install the versions of constraints.txt, or name another "
+                    f"{accepted:.2g}; install the versions of constraints.txt, or name another "
                     "format."
                 )
 
@@ -119,22 +128,36 @@ def difference(expected: np.ndarray, got: np.ndarray) -> tuple[float, float]:
 
 
 def _differences(source: SourceModel, run: Run, kind: _Batches) -> AgreementRecord:
-    apart: dict[str, list[tuple[float, float]]] = {}
+    found: dict[str, list[tuple[float, float, float]]] = {}
     count = 0
+    rng = np.random.default_rng(0)
     for images in kind.batches:
         expected, got = source.reference(images), run(images)
+        again = source.reference(_rounded_differently(images, rng))
         count += len(images)
         for name, values in expected.items():
-            pair = difference(values, got[name]) if name in got else (np.inf, 1.0)
-            apart.setdefault(name, []).append(pair)
+            apart, largest = difference(values, got[name]) if name in got else (np.inf, 1.0)
+            moved, _ = difference(values, again[name])
+            found.setdefault(name, []).append((apart, moved, largest))
     outputs: dict[str, OutputDifference] = {}
-    for name, pairs in apart.items():
-        # JSON has no infinity.
-        absolute = min(max(difference for difference, _ in pairs), 1e30)
-        largest = max(value for _, value in pairs)
-        relative = absolute / largest if largest else absolute
-        outputs[name] = {"absolute": absolute, "relative": min(relative, 1e30)}
+    for name, values_of_batches in found.items():
+        absolute, moved, largest = (
+            float(max(column)) for column in zip(*values_of_batches, strict=True)
+        )
+        scale = largest or 1.0
+        # JSON has no infinity. A source that gives no numbers is not defined by rounding.
+        outputs[name] = {
+            "absolute": min(absolute, 1e30),
+            "relative": min(absolute / scale, 1e30),
+            "rounding": moved / scale if np.isfinite(moved) else 0.0,
+        }
     return {"images": kind.images, "count": count, "outputs": outputs}
+
+
+def _rounded_differently(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Returns images with every pixel replaced by the float32 above or below it, within [0, 1]."""
+    towards = np.where(rng.random(images.shape) < 0.5, np.float32(0), np.float32(1))
+    return np.nextafter(images, towards)
 
 
 def _random(height: int, width: int, any_size: bool) -> Iterator[np.ndarray]:

@@ -97,8 +97,9 @@ def test_differences_are_those_of_the_worst_image_beside_the_largest_value(sourc
         None,
     )
     for record in found:
-        assert record["outputs"]["map"] == {"absolute": 0.0, "relative": 0.0}
-        assert record["outputs"]["embedding"] == {"absolute": 2.0, "relative": 0.25}
+        assert record["outputs"]["map"] == {"absolute": 0.0, "relative": 0.0, "rounding": 0.0}
+        worst = {"absolute": 2.0, "relative": 0.25, "rounding": 0.0}
+        assert record["outputs"]["embedding"] == worst
     apart = agreement.measure(source, run, False, None)[0]
     assert apart["count"] == 2  # one size only
     assert apart["outputs"]["embedding"]["absolute"] == pytest.approx(2.0, rel=1e-5)
@@ -118,9 +119,31 @@ def test_an_export_never_agrees_with_numbers_that_are_none(bad):
     assert "x its output logits differs" in said(agreement.check, [record], 1e-4, "a")
 
 
+@pytest.mark.parametrize(("relative", "accepted"), [(1.9e-4, True), (2.1e-4, False)])
+def test_ten_roundings_of_an_ill_defined_output_are_accepted(relative, accepted):
+    values: OutputDifference = {"absolute": 0.1, "relative": relative, "rounding": 2e-5}
+    record: AgreementRecord = {"images": "x", "count": 1, "outputs": {"map": values}}
+    if accepted:
+        agreement.check([record], 1e-4, "a")
+    else:
+        assert "expected at most 0.0002;" in said(agreement.check, [record], 1e-4, "a")
+
+
+def test_the_rounding_of_a_source_is_that_of_its_pixels():
+    """Pixels of 0.75 are multiples of 2^-24: a factor of 2^20 moves the output by 2^-4."""
+    gain = 2.0**20
+    source = types.SimpleNamespace(reference=lambda images: {"map": images * gain})
+    images = np.full((1, 2, 2, 3), 0.75, np.float32)
+    run = source.reference
+    record = agreement._differences(source, run, agreement._Batches("x", iter([images])))
+    found = record["outputs"]["map"]
+    assert found["absolute"] == found["relative"] == 0
+    assert found["rounding"] == pytest.approx(2.0**-24 / 0.75)
+
+
 def test_rounding_of_tiny_outputs_is_accepted():
-    tiny: OutputDifference = {"absolute": 5e-7, "relative": 0.5}
-    large: OutputDifference = {"absolute": 2e-6, "relative": 0.5}
+    tiny: OutputDifference = {"absolute": 5e-7, "relative": 0.5, "rounding": 0.0}
+    large: OutputDifference = {"absolute": 2e-6, "relative": 0.5, "rounding": 0.0}
     record: AgreementRecord = {"images": "x", "count": 1, "outputs": {"logits": tiny}}
     agreement.check([record], 1e-4, "a")
     record["outputs"]["logits"] = large
