@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import gc
 import pathlib
 import threading
 from collections.abc import Callable
@@ -142,3 +143,6 @@ def embed_part(part: str, work: Work) -> None:
     table = manifest.table[list(IDS)]
     table = table.assign(sha256=scanned.loc[scanned["fault"].isna(), "sha256"].to_numpy())
     embedding_file.write(rows_file(work.out, part), table, rows, loaded.record)
+    # The graphs of the input pipeline refer to themselves. Python looks for such circles ever more
+    # rarely as objects become more, and a worker of a large archive would grow with every part.
+    gc.collect()
