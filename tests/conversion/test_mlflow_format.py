@@ -19,7 +19,7 @@ from mlflow.exceptions import MlflowException
 from zoo_helpers import said
 
 from remedis import extras
-from remedis.conversion import mlflow_format, mlflow_scoring
+from remedis.conversion import mlflow_format, mlflow_scoring, source_model
 
 PNG = tf.io.encode_png(np.full((8, 8, 3), 51, np.uint8)).numpy()
 OTHER = tf.io.encode_png(np.full((8, 8, 3), 102, np.uint8)).numpy()
@@ -122,13 +122,19 @@ def test_a_model_without_preprocessing_is_refused(source_in_memory, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def folder(folders, sources, tmp_path_factory):
-    """A classifier, and its MLflow folder."""
+def saved(folders):
+    """A classifier in a folder, whose files are copied."""
     (folders["classifier"] / "reference.npz").write_bytes(b"embeddings of patients")
+    return source_model.load(folders["classifier"])
+
+
+@pytest.fixture(scope="module")
+def folder(saved, tmp_path_factory):
+    """A classifier, and its MLflow folder."""
     path = tmp_path_factory.mktemp("mlflow") / "model"
     path.mkdir()
-    mlflow_format.write(sources["classifier"], path)
-    return sources["classifier"], path
+    mlflow_format.write(saved, path)
+    return saved, path
 
 
 @pytest.mark.guarantee
@@ -148,7 +154,7 @@ def test_the_folder_computes_what_the_source_computes(folder, pictures):
 
 
 @pytest.mark.guarantee
-def test_an_answer_that_differs_is_refused(sources, tmp_path, monkeypatch):
+def test_an_answer_that_differs_is_refused(saved, tmp_path, monkeypatch):
     def offset(path):
         scorer = mlflow_scoring._load_pyfunc(f"{path}/data/model")
         predict = scorer.predict
@@ -158,7 +164,7 @@ def test_an_answer_that_differs_is_refused(sources, tmp_path, monkeypatch):
         return scorer
 
     monkeypatch.setattr("mlflow.pyfunc.load_model", offset)
-    sentence = said(mlflow_format.write, sources["classifier"], tmp_path / "out")
+    sentence = said(mlflow_format.write, saved, tmp_path / "out")
     assert "the answer to a request differs from the source by" in sentence
 
 
