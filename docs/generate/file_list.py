@@ -384,7 +384,7 @@ EXPORTED = Folder(
             *(
                 entry
                 for entry in EXPORT.entries
-                if entry.path not in ("seen.json", "projection.npz")
+                if entry.path not in ("seen.json", "run.json", "reference.npz", "projection.npz")
             ),
         )
     },
