@@ -69,7 +69,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:
-    """Adds images without labels and patients, by any number of paths; `images` loads them."""
+    """Adds images without labels and patients, by any number of paths."""
     add = parser.add_argument
     add(
         "data",
@@ -81,18 +81,6 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     add("--source", default="csv", metavar="NAME", help="layout of the data, as config.source; csv")
     _add_option(parser)
     add_max_megapixels(parser)
-
-
-def images(parsed: argparse.Namespace) -> Any:
-    """Returns the manifest of the images of the command line; no column needs to be a label.
-
-    Args:
-      parsed: with the arguments of `add_images`.
-    """
-    options = literals(parsed.option, "--option")
-    from remedis.data import sources
-
-    return sources.load_images(parsed.source, parsed.data, options)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:

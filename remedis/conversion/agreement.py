@@ -67,15 +67,12 @@ class _Batches:
     batches: Iterator[np.ndarray]
 
 
-def measure(
-    source: SourceModel, run: Run, any_size: bool, real: Manifest | None
-) -> list[AgreementRecord]:
+def measure(source: SourceModel, run: Run, real: Manifest | None) -> list[AgreementRecord]:
     """Returns the differences between a source and its export.
 
     Args:
       source: the model.
       run: the outputs of the export.
-      any_size: whether the export takes images of any height and width.
       real: images of the user, of `sample`; None for made-up radiographs in their place.
 
     Raises:
@@ -84,7 +81,7 @@ def measure(
     preprocess = source.preprocess or parse(f"resize({DEFAULT_SIZE})", deterministic=True)
     made_up = list(_radiographs(preprocess))
     height, width = made_up[0].shape[1:3]
-    kinds = [_Batches(RANDOM, _random(height, width, any_size))]
+    kinds = [_Batches(RANDOM, _random(height, width))]
     if real is None:
         kinds.append(_Batches(MADE_UP, iter(made_up)))
     else:
@@ -160,11 +157,11 @@ def _rounded_differently(images: np.ndarray, rng: np.random.Generator) -> np.nda
     return np.nextafter(images, towards)
 
 
-def _random(height: int, width: int, any_size: bool) -> Iterator[np.ndarray]:
+def _random(height: int, width: int) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(0)
     yield rng.random((2, height, width, 3), np.float32)
-    if any_size:  # neither a square nor a multiple of the network's stride
-        yield rng.random((1, height - height // 3, width - width // 4 + 1, 3), np.float32)
+    # Neither a square nor a multiple of the network's stride.
+    yield rng.random((1, height - height // 3, width - width // 4 + 1, 3), np.float32)
 
 
 def _radiographs(preprocess: Preprocess) -> Iterator[np.ndarray]:

@@ -96,7 +96,7 @@ def convert(
     whole = files.whole_file if chosen.suffix else files.whole_directory
     with writing.written(out), whole(out, overwrite) as temporary:
         facts = dict(chosen.write(source, temporary))
-        found = agreement.measure(source, chosen.run(temporary), chosen.any_size, real)
+        found = agreement.measure(source, chosen.run(temporary), real)
         agreement.check(found, chosen.tolerance, f"{out} ({chosen.name})")
         record = _record(source, chosen, facts, software, found)
         # The record of a file comes first: no export is ever without one.

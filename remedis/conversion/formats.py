@@ -43,7 +43,6 @@ class Format:
         in its record only.
       extra: of `pyproject.toml`; empty if TensorFlow suffices.
       needs: modules of the extra.
-      any_size: whether images of any height and width are taken.
       tolerance: the largest difference between an output of the export and of its source, as a
         share of the source's largest value of that output.
     """
@@ -55,7 +54,6 @@ class Format:
     travels: tuple[str, ...]
     extra: str = ""
     needs: tuple[str, ...] = ()
-    any_size: bool = True
     tolerance: float = 1e-4
 
     def check_out(self, out: files.Path) -> None:

@@ -13,13 +13,11 @@ import pathlib
 from collections.abc import Iterable, Iterator
 
 from remedis import files
-from remedis.data.readers import dicom_image
 from remedis.data.sources import image_paths
 from remedis.errors import UserError, counted
 
 _LOG = logging.getLogger(__name__)
 _SUFFIX = ".txt"
-_SKIPPED = ("__MACOSX",)  # has files with names of images, in archives made on a Mac
 
 
 def extend(root: files.Path, folder: files.Path, images_per_part: int) -> int:
@@ -98,11 +96,11 @@ def _walk(root: files.Path) -> Iterator[str]:
         if entry is None:
             waiting.pop()
         elif entry.is_dir(follow_symlinks=False):
-            if entry.name not in _SKIPPED:
+            if entry.name not in image_paths.SKIPPED:
                 waiting.append(_entries(entry.path))
         elif entry.is_dir():
             links += 1
-        elif _is_image(entry.name):
+        elif image_paths.is_image_file(entry.name):
             files.refuse_undecodable(entry.path)
             yield os.path.relpath(entry.path, root)
         else:
@@ -111,10 +109,6 @@ def _walk(root: files.Path) -> Iterator[str]:
         _LOG.warning(f"{root}: skipped {counted(others, 'file')} without the name of an image.")
     if links:
         _LOG.warning(f"{root}: skipped {counted(links, 'link')} to directories.")
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(image_paths.ENCODED) or bool(dicom_image.NAMES.search(name))
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -93,15 +93,14 @@ def test_differences_are_those_of_the_worst_image_beside_the_largest_value(sourc
     found = agreement.measure(
         small,
         lambda images: {"map": np.full((1,), 8.0), "embedding": np.full((1,), 6.0)},
-        True,
         None,
     )
     for record in found:
         assert record["outputs"]["map"] == {"absolute": 0.0, "relative": 0.0, "rounding": 0.0}
         worst = {"absolute": 2.0, "relative": 0.25, "rounding": 0.0}
         assert record["outputs"]["embedding"] == worst
-    apart = agreement.measure(source, run, False, None)[0]
-    assert apart["count"] == 2  # one size only
+    apart = agreement.measure(source, run, None)[0]
+    assert apart["count"] == 3  # of two sizes
     assert apart["outputs"]["embedding"]["absolute"] == pytest.approx(2.0, rel=1e-5)
 
 

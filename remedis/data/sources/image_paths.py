@@ -14,7 +14,7 @@ from remedis.errors import UserError, quoted, some
 
 ENCODED = (".png", ".jpg", ".jpeg", *tiff_image.SUFFIXES)
 # Archives made on a Mac have such a folder, whose files have the names of images.
-_SKIPPED = ("__MACOSX",)
+SKIPPED = ("__MACOSX",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,7 @@ def find(
             kinds[_kind(path.name, all_slides)].append(os.path.abspath(path))
             continue
         below: tuple[list[str], list[str], list[str]] = ([], [], [])
-        for name in file_tree.walk(path, (*_SKIPPED, *skipped)):
+        for name in file_tree.walk(path, (*SKIPPED, *skipped)):
             below[_kind(name, all_slides)].append(os.path.abspath(path / name))
         images += below[0]
         (others if below[0] else slides).extend(below[1])
@@ -118,13 +118,17 @@ def is_image(path: files.Path) -> bool:
     return _kind(os.path.basename(path), all_slides=False) < 2
 
 
+def is_image_file(name: str) -> bool:
+    """Returns whether a name is that of a file with one image or a DICOM file."""
+    return name.lower().endswith(ENCODED) or bool(dicom_image.NAMES.search(name))
+
+
 def _kind(name: str, all_slides: bool) -> int:
     """Returns 0 for the name of an image, 1 for a whole slide, 2 for other files."""
     name = os.path.basename(name)
     if all_slides:
         return 1 if slide.NAMES.search(name) else 2
-    encoded = name.lower().endswith(ENCODED) or dicom_image.NAMES.search(name)
-    if encoded or readers.locate(name).item:
+    if is_image_file(name) or readers.locate(name).item:
         return 0
     return 1 if slide.NAMES.search(name) else 2
 
