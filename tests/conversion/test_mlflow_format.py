@@ -177,6 +177,9 @@ def test_mlflow_serves_the_folder_without_this_package(folder, tmp_path):
     # In a place where this package cannot be imported, nor anything else of the checkout.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     environment |= {"MLFLOW_DISABLE_TELEMETRY": "true", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # MLflow starts `uvicorn` by its name, so the environment's programs have to be found.
+    programs = os.path.dirname(sys.executable)
+    environment["PATH"] = os.pathsep.join([programs, environment.get("PATH", os.defpath)])
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(path)]
     command += ["--env-manager=local", "--host=127.0.0.1", f"--port={port}"]
     with open(tmp_path / "log", "wb") as log:
@@ -201,8 +204,9 @@ def test_mlflow_serves_the_folder_without_this_package(folder, tmp_path):
         assert status == 400
         assert "does not open" in answer["message"]
     finally:
-        os.killpg(server.pid, 15)
-        server.wait(30)
+        if server.poll() is None:
+            os.killpg(server.pid, 15)
+            server.wait(30)
 
 
 def asked(server, port, folder, *images):
