@@ -1,29 +1,22 @@
 """Logistic regression on thumbnails: the floor above which a model has learnt something.
 
 An AUROC that 144 grey values and a histogram reach says nothing about a model. The floor is
-measured on the same images, patients and splits as the model.
+measured on the same images, patients and splits as the model. `thumbnails:12` in `config.arms` of a
+study is the same as an arm.
 """
 
 import numpy as np
-from PIL import Image
 
 from remedis.data.manifest import Manifest
 from remedis.evaluation.linear_probe import linear_probe
+from remedis.label_budget import thumbnail_arm
 
-SIDE, LEVELS = 12, 16
-DESCRIPTION = f"logistic regression on {SIDE}x{SIDE} pixels and a grey histogram of {LEVELS} bins"
+DESCRIPTION = thumbnail_arm.description(thumbnail_arm.SIDE, colour=False)
 
 
 def features(images: Manifest) -> np.ndarray:
     """Returns [n, 160] float32: thumbnails of the grey images, and shares of grey levels."""
-    rows = []
-    for path in images.absolute_paths():
-        with Image.open(path) as opened:
-            grey = opened.convert("L")
-        small = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
-        shares = np.histogram(np.asarray(grey), LEVELS, (0, 256))[0] / (grey.width * grey.height)
-        rows.append(np.concatenate([np.asarray(small).ravel() / 255, shares]))
-    return np.array(rows, np.float32)
+    return thumbnail_arm.features(images)
 
 
 def logits(train: Manifest, validation: Manifest, test: Manifest) -> np.ndarray:

@@ -45,7 +45,8 @@ def ood(
     config.title = ""  # title of the report; empty: made from config.ood_name
     config.rehearsal = ""  # pair of hospitals to make up in the run directory; empty for real data
     # Comparison.
-    # Checkpoints, 'NAME=CHECKPOINT; ...': a folder, bit:FILE.npz, scratch:50x1 or keras:...
+    # Checkpoints, 'NAME=CHECKPOINT; ...': a folder, bit:FILE.npz, scratch:50x1 or keras:...; or
+    # thumbnails:12, a floor without a network, for probes alone.
     config.arms = ""
     config.baseline = ""  # name of the arm that the others are compared with
     # Settings of memory that differ between arms, such as 'remedis: gradient_checkpointing=True,

@@ -8,7 +8,7 @@ from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation.label_budget import Cell
 from remedis.finetuning import gradient, scratch_rates
-from remedis.label_budget import arm_options
+from remedis.label_budget import arm_options, thumbnail_arm
 from remedis.label_budget.settings import HOSPITALS, StudySettings
 from remedis.label_budget.study import Study
 from remedis.training.distribution import Distribution
@@ -42,7 +42,7 @@ def check_settings(settings: StudySettings, workdir: files.Path) -> None:
         return
     missing = arm_options.missing(settings.arms, settings.pretrained_by, workdir)
     names = [name for name in settings.arms if name not in missing]
-    finetuned = names if "finetune" in settings.modes else []
+    finetuned = [name for name in names if "finetune" in settings.modes_of(name)]
     _check(settings, names, finetuned)
     for further in settings.further:
         try:
@@ -54,8 +54,9 @@ def check_settings(settings: StudySettings, workdir: files.Path) -> None:
 
 def _check(settings: StudySettings, names: Sequence[str], finetuned: Sequence[str]) -> None:
     for name in names:
-        with arm_options.naming(name, settings.arms[name]):
-            resolve.check(settings.arms[name])
+        if not thumbnail_arm.is_floor(settings.arms[name]):
+            with arm_options.naming(name, settings.arms[name]):
+                resolve.check(settings.arms[name])
     for key in HOSPITALS:
         settings.finetuning(key, checkpoint="").images.operations()
     for key in HOSPITALS if finetuned else ():

@@ -21,7 +21,7 @@ from remedis.data.manifest import Manifest, beside
 from remedis.errors import UserError
 from remedis.finetuning import data as finetuning_data
 from remedis.finetuning.data import RunData
-from remedis.label_budget import arm_options
+from remedis.label_budget import arm_options, thumbnail_arm
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import HOSPITALS, HospitalSettings, StudySettings
 from remedis.options import items, source_options
@@ -167,6 +167,8 @@ def refuse_seen(
     tests = {key: tests[key] for key in keys}
     for name in arms:
         checkpoint = settings.arms[name]
+        if thumbnail_arm.is_floor(checkpoint):
+            continue
         with arm_options.naming(name, checkpoint):
             seen = SeenImages.from_checkpoint(checkpoint)
         for key, (title, images) in tests.items():

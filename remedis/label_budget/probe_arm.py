@@ -2,6 +2,7 @@
 
 import logging
 import time
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,15 +18,59 @@ from remedis.label_budget.budgets import Draw
 from remedis.label_budget.data import StudyData
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import StudySettings
+from remedis.label_budget.thumbnail_arm import Thumbnails, is_floor
 from remedis.models import backbone
 from remedis.models.classifier import Classifier
 from remedis.models.tasks import MULTI_CLASS
 from remedis.zoo import resolve
+from remedis.zoo.provenance import Provenance
 
 _LOG = logging.getLogger(__name__)
 
 # Of every cell, in the order in which ties are broken.
 CANDIDATES = (UNCHANGED, *(f"penalty {penalty:g}" for penalty in PENALTIES))
+
+
+class Features(Protocol):
+    """What a probe learns from: embeddings of a network, or a floor without one.
+
+    Attributes:
+      provenance: of the weights.
+      digest: of the weights.
+    """
+
+    provenance: Provenance
+    digest: str
+
+    def __call__(self, images: Manifest, hashes: "pd.Series[str]", title: str) -> np.ndarray:
+        """Returns the features [n, C] of images."""
+
+
+class _Embeddings:
+    """Embeddings of the unchanged network of an arm, which are stored."""
+
+    def __init__(self, settings: StudySettings, run: StudyDirectory, name: str) -> None:
+        finetuning = settings.finetuning("id", settings.arms[name])
+        loaded = resolve.load_backbone(settings.arms[name], finetuning.seed)
+        self.provenance, self.digest = loaded.provenance, backbone.digest(loaded.backbone)
+        labels, norm = finetuning.data.labels, finetuning.model.head_norm
+        self._stored = embedding_store.of_head(
+            Classifier(loaded.backbone, labels, norm),
+            run.models / "embeddings",
+            finetuning.images.operations()[1],
+            finetuning.optimization.batch_size,
+        )
+
+    def __call__(self, images: Manifest, hashes: "pd.Series[str]", title: str) -> np.ndarray:
+        return self._stored(images, hashes, title)
+
+
+def _features(settings: StudySettings, run: StudyDirectory, data: StudyData, name: str) -> Features:
+    if is_floor(settings.arms[name]):
+        inside = data.inside
+        store = run.models / "embeddings"
+        return Thumbnails(settings.arms[name], store, inside.train, inside.hashes)
+    return _Embeddings(settings, run, name)
 
 
 class ProbeArm:
@@ -50,21 +95,14 @@ class ProbeArm:
           UserError: the arm's checkpoint does not exist, or the embeddings cannot be stored.
         """
         start = time.monotonic()
-        checkpoint = settings.arms[name]
-        finetuning = settings.finetuning("id", checkpoint)
-        loaded = resolve.load_backbone(checkpoint, finetuning.seed)
-        _LOG.info(f"Checkpoint: {checkpoint}: {loaded.provenance.description}")
-        classifier = Classifier(loaded.backbone, finetuning.data.labels, finetuning.model.head_norm)
-        pin_weights(run, name, backbone.digest(loaded.backbone))
-        _, eval_ops = finetuning.images.operations()
-        stored = embedding_store.of_head(
-            classifier, run.models / "embeddings", eval_ops, finetuning.optimization.batch_size
-        )
+        checkpoint, inside = settings.arms[name], data.inside
+        stored = _features(settings, run, data, name)
+        _LOG.info(f"Checkpoint: {checkpoint}: {stored.provenance.description}")
+        pin_weights(run, name, stored.digest)
 
         def embedded(split: Manifest, hashes: "pd.Series[str]", what: str) -> np.ndarray:
             return stored(split, hashes, f"{name}: embedding {what}")
 
-        inside = data.inside
         train = embedded(inside.train, inside.hashes, "ID train")
         validation = embedded(inside.validation, inside.hashes, "ID validation")
         test = embedded(inside.test, inside.hashes, "ID test")
@@ -81,11 +119,12 @@ class ProbeArm:
         self._targets, self._judged = data.pool.targets(), data.judged_pool.targets()
         self._pool = starting_point.project(embedded(data.pool, data.hashes, "OOD pool"))
         self._test = starting_point.project(embedded(data.test, data.hashes, "OOD test"))
-        penalties = dict(zip(finetuning.data.labels, map(float, probe.penalties), strict=True))
+        labels = settings.id.finetuning.data.labels
+        penalties = dict(zip(labels, map(float, probe.penalties), strict=True))
         self._in_distribution = InDistributionScores(
             starting_point.logits(test),
             self._test.logits,
-            loaded.provenance,
+            stored.provenance,
             time.monotonic() - start,
             self._pool.logits,
             {"penalties": penalties},

@@ -17,7 +17,7 @@ from remedis.evaluation.label_budget import StudyMetric, check_levels
 from remedis.finetuning import losses
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.finetuning.tuning_grid import LENGTHS, Grid
-from remedis.label_budget import arm_options, further_sets
+from remedis.label_budget import arm_options, further_sets, thumbnail_arm
 from remedis.label_budget.arm_options import ArmOptions
 from remedis.label_budget.stated_comparison import StatedComparison
 from remedis.models.tasks import TASKS
@@ -166,6 +166,10 @@ class StudySettings:
         return dataclasses.replace(
             self, title=title, ood=self.further[name], primary=None, further={}
         )
+
+    def modes_of(self, arm: str) -> tuple[str, ...]:
+        """Returns the modes in which an arm has cells; a floor has no layers to fine-tune."""
+        return thumbnail_arm.modes_of(self.arms[arm], self.modes)
 
     def hospital(self, key: str) -> HospitalSettings:
         """Returns the settings of `id` or `ood`."""
@@ -326,6 +330,7 @@ def _check(settings: StudySettings) -> None:
     checks.known(settings, {"task": TASKS})
     settings.metric.check(settings.task, len(settings.id.finetuning.data.labels))
     check_levels(settings.levels, settings.targets, settings.metric)
+    thumbnail_arm.check_arms(settings.arms, settings.modes, settings.baseline, settings.primary)
     _check_select(settings)
     if "finetune" in settings.modes and settings.id_trainings > settings.seeds:
         raise UserError(

@@ -117,8 +117,8 @@ class Study:
     def time_left(self, unfinished: Sequence[Cell]) -> str:
         """Returns an estimate, in words, of the time that unfinished cells will take."""
         seconds: dict[Cell, float | None] = {}
-        for mode in self.settings.modes:
-            for name in self.settings.arms:
+        for name in self.settings.arms:
+            for mode in self.settings.modes_of(name):
                 for training in range(self.settings.trainings(mode)):
                     seconds[Cell(name, mode, 0, training)] = self._seconds(name, mode, training)
         similar = None if self.first is None else self.first.cells
@@ -152,4 +152,5 @@ class Study:
 def planned_cells(settings: StudySettings, planned: Sequence[budgets.Budget]) -> list[Cell]:
     """Returns all cells of a study with these budgets, finished or not."""
     trainings = {mode: settings.trainings(mode) for mode in settings.modes}
-    return plan_cells(settings.arms, trainings, planned, settings.seeds)
+    cells = plan_cells(settings.arms, trainings, planned, settings.seeds)
+    return [cell for cell in cells if cell.mode in settings.modes_of(cell.arm)]

@@ -10,7 +10,7 @@ from remedis import csv_text, files, invocation
 from remedis.data import label_policies
 from remedis.data.manifest import Manifest
 from remedis.evaluation import label_budget
-from remedis.label_budget import tuning, uncertain_test_labels
+from remedis.label_budget import thumbnail_arm, tuning, uncertain_test_labels
 from remedis.label_budget.arm import InDistributionScores, scores_file
 from remedis.label_budget.budgets import Budget
 from remedis.label_budget.cell_store import CellStore
@@ -40,8 +40,11 @@ def write(
         ]
         for mode in settings.modes
         for name in settings.arms
+        if mode in settings.modes_of(name)
     }
-    provenance = {name: models[name, settings.modes[0]][0].provenance for name in settings.arms}
+    provenance = {
+        name: models[name, settings.modes_of(name)[0]][0].provenance for name in settings.arms
+    }
     estimates = label_budget.analyse_study(
         labelled_test_set(data.test, settings),
         cells,
@@ -49,6 +52,7 @@ def write(
         id_test=labelled_test_set(data.inside.test, settings),
         id_scores={key: np.stack([s.id_test for s in scores]) for key, scores in models.items()},
         trainings={mode: settings.trainings(mode) for mode in settings.modes},
+        modes_of={name: settings.modes_of(name) for name in settings.arms},
         levels=settings.levels,
         targets=settings.targets,
         primary=None if settings.primary is None else settings.primary.among(budgets),
@@ -74,6 +78,7 @@ def write(
             name: {
                 "checkpoint": checkpoint,
                 "random_weights": provenance[name].random,
+                "floor": thumbnail_arm.is_floor(checkpoint),
                 "provenance": provenance[name].to_json(),
             }
             for name, checkpoint in settings.arms.items()

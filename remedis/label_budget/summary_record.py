@@ -113,11 +113,13 @@ class StudyArm(TypedDict):
     Attributes:
       checkpoint: as the config names it.
       random_weights: whether its weights were never trained before the study.
+      floor: whether there is no network, but thumbnails of the images (`thumbnails:12`).
       provenance: of its weights.
     """
 
     checkpoint: Line
     random_weights: bool
+    floor: NotRequired[bool]
     provenance: ProvenanceRecord
 
 

@@ -112,6 +112,7 @@ def summary(
                 name: _arm(names[mode], [c for c in cells if c[:2] == (name, mode)], cells)
                 | {"id": [_model(i, one) for i, one in enumerate(models[name, mode])]}
                 for name in settings.arms
+                if mode in settings.modes_of(name)
             },
         }
         for mode in settings.modes

@@ -40,7 +40,8 @@ class Provenance:
 
     Attributes:
       origin: `bit`, `release`, `keras` for a user's file, `random`, `self_supervision` for a run
-        of ours without labels, or `training` for one with labels.
+        of ours without labels, `training` for one with labels, or `floor` for an arm of a study
+        that has no weights.
       description: one sentence for reports.
       file: base name of the file or folder that held the weights.
       sha256: hash of that file; of a SavedModel, of its variables.

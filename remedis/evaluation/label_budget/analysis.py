@@ -1,6 +1,6 @@
 """Learning curves, required patients and comparisons, from the scores of all cells of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,7 @@ def analyse_study(
     targets: Sequence[float] = (),
     primary: Primary | None = None,
     trainings: Mapping[str, int] | None = None,
+    modes_of: Mapping[str, Collection[str]] | None = None,
     images: Mapping[int, int] | None = None,
     cost: Cost | None = None,
     extrapolate: bool = False,
@@ -73,6 +74,7 @@ def analyse_study(
       primary: the comparison that was stated beforehand.
       trainings: mode -> number R of in-distribution trainings per arm, 1 for other modes; seed s
         starts from training s % R. With several, they are the unit over which Student's t runs.
+      modes_of: arm -> its modes; None if every arm has all of them.
       images: budget in patients -> number of images, for the points; None for other budgets.
       cost: cost of labelling one patient.
       extrapolate: whether a power law is used beyond the largest budget.
@@ -85,7 +87,7 @@ def analyse_study(
         comparison does not exist, there are fewer seeds than trainings, or no label of a test set
         is estimable.
     """
-    grid = complete_grid(cells, baseline, trainings)
+    grid = complete_grid(cells, baseline, trainings, modes_of)
     ood = made_test_set(ood_test, "out-of-distribution")
     check_levels(levels, targets, ood.metric, ood.chance)
     curves = {

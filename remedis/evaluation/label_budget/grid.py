@@ -1,7 +1,7 @@
 """Cells of a study and the grid of arms, modes, budgets and seeds that they must fill."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,7 @@ class Grid:
       trainings: mode -> number R of in-distribution trainings; seed s starts from training s % R.
       zero_shot: (arm, mode) -> numbers of the trainings with a zero-shot model: R of them, or one
         that stands for all seeds.
+      modes_of: arm -> its modes; None if every arm has all of them.
     """
 
     arms: tuple[str, ...]
@@ -48,6 +49,11 @@ class Grid:
     seeds: tuple[int, ...]
     trainings: dict[str, int]
     zero_shot: dict[tuple[str, str], tuple[int, ...]]
+    modes_of: Mapping[str, Collection[str]] | None = None
+
+    def arms_of(self, mode: str) -> tuple[str, ...]:
+        """Returns the arms that have a mode."""
+        return tuple(a for a in self.arms if self.modes_of is None or mode in self.modes_of[a])
 
     def units(self, mode: str) -> Floats:
         """Returns [seeds, U]: weights of the seeds in each unit, a training or (if one) a seed."""
@@ -67,7 +73,10 @@ class Grid:
 
 
 def complete_grid(
-    cells: Iterable[Cell], baseline: str, trainings: Mapping[str, int] | None = None
+    cells: Iterable[Cell],
+    baseline: str,
+    trainings: Mapping[str, int] | None = None,
+    modes_of: Mapping[str, Collection[str]] | None = None,
 ) -> Grid:
     """Returns the grid that the cells fill.
 
@@ -78,6 +87,7 @@ def complete_grid(
       cells: finished cells.
       baseline: name of the arm that the others are compared with.
       trainings: mode -> number R of in-distribution trainings per arm; 1 for other modes.
+      modes_of: arm -> its modes; None if every arm has all of them.
 
     Raises:
       UserError: there are no cells, the baseline is not among the arms, a cell is missing, or there
@@ -108,6 +118,7 @@ def complete_grid(
             for key, of in zero_shot_seeds.items()
             if len(of) in (1, of_mode[key[1]])
         },
+        modes_of=modes_of,
     )
     if len(grid.seeds) < (most := max(of_mode.values())):
         raise UserError(
@@ -117,7 +128,7 @@ def complete_grid(
     required = {
         cell: None
         for mode, budgets in grid.budgets.items()
-        for arm in arms
+        for arm in grid.arms_of(mode)
         for patients in budgets
         for cell in grid.cells_at(arm, mode, patients)
     }

@@ -179,7 +179,7 @@ def learning_curves(
       UserError: scores are not finite, or not of the shape of the targets.
     """
     for mode, budgets in grid.budgets.items():
-        for arm in grid.arms:
+        for arm in grid.arms_of(mode):
             by_label, influence, per_seed, of_seeds = [], [], [], []
             for patients in budgets:
                 row = grid.cells_at(arm, mode, patients)

@@ -16,6 +16,7 @@ from remedis.reporting.figures import panels as panel_grid
 from remedis.reporting.label_budget_report import curve_panels
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
+    all_random,
     hospital,
     metric_name,
     mode_name,
@@ -34,7 +35,7 @@ def curves(study: Study) -> Figure:
         (4.8, 3.6 + _height(names) / -(-len(modes) // 2)),
         title=study["title"],
         subtitle=f"{study['metric']} on test patients of {hospital(study)}.",
-        random_weights=_all_random(study),
+        random_weights=all_random(study),
     )
     for axes, mode in zip(grid, modes, strict=True):
         axes.set_title(mode_name(mode), fontsize=11, loc="left")
@@ -63,7 +64,7 @@ def labels(study: Study, mode: str) -> Figure:
         title=study["title"],
         subtitle=f"{mode_name(mode)}: {metric_name(study)} of each label on test patients of "
         f"{hospital(study)}.",
-        random_weights=_all_random(study),
+        random_weights=all_random(study),
     )
     for index, (axes, label) in enumerate(zip(grid, study["labels"], strict=True)):
         title = "\n".join(textwrap.wrap(label, 30))
@@ -102,7 +103,7 @@ def sets(studies: Mapping[str, Study], mode: str) -> Figure:
         (3.8, 2.9 + _height(names) / -(-len(studies) // columns)),
         title=mode_name(mode),
         subtitle=f"{first['metric']} on the test patients of each out-of-distribution set.",
-        random_weights=_all_random(first),
+        random_weights=all_random(first),
     )
     for axes, (name, study) in zip(grid, studies.items(), strict=True):
         axes.set_title(
@@ -147,10 +148,6 @@ def legend(study: Study) -> Figure:
     return figure
 
 
-def _all_random(study: Study) -> bool:
-    return all(arm["random_weights"] for arm in study["arms"].values())
-
-
 def _axes(figure: Figure) -> Axes:
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
@@ -166,7 +163,9 @@ def _names(study: Study, reference: bool) -> list[str]:
       reference: whether the panels show the mean over the labels, with the reference.
     """
     names = [
-        name + (" (random weights)" if arm["random_weights"] else "")
+        name
+        + (" (random weights)" if arm["random_weights"] else "")
+        + (" (floor, no network)" if arm.get("floor") else "")
         for name, arm in study["arms"].items()
     ]
     names.append("95 % interval of each point")

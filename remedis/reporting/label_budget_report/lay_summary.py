@@ -4,15 +4,18 @@ from remedis.reporting.label_budget_report.answer_sentences import too_few
 from remedis.reporting.label_budget_report.number_format import Fields, listed, percent
 from remedis.reporting.label_budget_report.study_summary import (
     Study,
+    all_random,
     budgets,
     chance,
     first_hospital,
+    floors,
     hospital,
     metric,
     metric_name,
     mode_name,
     most_frequent,
     pool,
+    random_arms,
     random_weights_note,
     trainings,
 )
@@ -35,6 +38,13 @@ def meaning(study: Study) -> list[str]:
         "patients select the model and do not train it; they are counted.",
         _metric(study),
     ]
+    if named := floors(study):
+        verb = "is a floor" if len(named) == 1 else "are floors"
+        sentences.append(
+            f"{listed(named)} {verb} and no network: thumbnails and histograms of the images, with "
+            "the probes, draws and tuning of every arm. An arm that does not lie above has not "
+            "shown that it knows more than these."
+        )
     sentences += [
         _level(level, study)
         for level in study["levels"]
@@ -127,8 +137,8 @@ def no_meaning(study: Study) -> list[str]:
         "'Not shown' does not mean 'no difference': more test patients or more seeds may show one.",
         "An arm's number belongs to how it was trained, too. Another recipe may need fewer.",
     ]
-    random = [name for name, arm in study["arms"].items() if arm["random_weights"]]
-    if len(random) == len(study["arms"]):
+    random = random_arms(study)
+    if all_random(study):
         sentences.append("No arm is pretrained: nothing here is about pretrained networks.")
     elif random:
         verbs = ("has", "it was") if len(random) == 1 else ("have", "they were")

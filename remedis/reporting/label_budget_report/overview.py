@@ -117,7 +117,8 @@ def _table(studies: Mapping[str, Study], mode: str) -> Table:
     rows = []
     for name, study in studies.items():
         gaps = {gap["arm"]: gap for gap in study["gap"] if gap["mode"] == mode}
-        for arm in study["arms"]:
+        measured = {point["arm"] for point in study["points"] if point["mode"] == mode}
+        for arm in filter(measured.__contains__, study["arms"]):
             gap = gaps.get(arm)
             before = ["", "", ""]
             if gap is not None:

@@ -110,9 +110,24 @@ def budget_name(patients: int, study: Study) -> str:
     return f"{patients:,} ({percent(patients / pool(study))})"
 
 
+def floors(study: Study) -> list[str]:
+    """Returns the names of the arms that are no network, but thumbnails of the images."""
+    return [name for name, arm in study["arms"].items() if arm.get("floor")]
+
+
+def random_arms(study: Study) -> list[str]:
+    """Returns the names of the arms whose network started from random weights."""
+    return [name for name, arm in study["arms"].items() if arm["random_weights"]]
+
+
+def all_random(study: Study) -> bool:
+    """Whether there are networks, and none is pretrained."""
+    return 0 < len(random_arms(study)) == len(study["arms"]) - len(floors(study))
+
+
 def random_weights_note(study: Study) -> str:
     """Returns the note on arms with random weights; empty if there are none."""
-    names = [name for name, arm in study["arms"].items() if arm["random_weights"]]
-    if len(names) == len(study["arms"]):
+    names = random_arms(study)
+    if all_random(study):
         return RANDOM_WEIGHTS
     return f"RANDOM WEIGHTS, not pretrained: {', '.join(names)}" if names else ""
