@@ -41,9 +41,11 @@ CHOICE = (
     ("ChestX-ray14 of the NIH", "chestxray14"),
     ("MIMIC-CXR-JPG", "mimic_cxr"),
     ("PatchCamelyon's HDF5 files", "patch_camelyon"),
+    ("PatchCamelyon's TIFF files of Kaggle", "pcam_kaggle"),
     ("Camelyon17 as WILDS packs it", "wilds_camelyon17"),
     ("whole slides of Camelyon16", "camelyon16"),
     ("whole slides of Camelyon17", "camelyon17"),
+    ("patches of Camelyon16 or 17 in folders, cut by somebody", "camelyon_patches"),
 )
 
 

@@ -3,6 +3,7 @@
 NAMES = (
     "camelyon16",
     "camelyon17",
+    "camelyon_patches",
     "chestxray14",
     "chexpert",
     "csv",
@@ -10,6 +11,7 @@ NAMES = (
     "folder",
     "mimic_cxr",
     "patch_camelyon",
+    "pcam_kaggle",
     "slides",
     "tfds",
     "wilds_camelyon17",

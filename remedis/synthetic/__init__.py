@@ -7,6 +7,7 @@ result on them means anything clinically.
 from remedis.data.label_names import LESIONS, SIGNS
 from remedis.synthetic.camelyon16 import write_camelyon16
 from remedis.synthetic.camelyon17 import write_camelyon17
+from remedis.synthetic.camelyon_patches import write_camelyon_patches
 from remedis.synthetic.chest import HOSPITAL_A, HOSPITAL_B, HospitalStyle
 from remedis.synthetic.chestxray14 import write_chestxray14
 from remedis.synthetic.chexpert import write_chexpert
@@ -17,6 +18,7 @@ from remedis.synthetic.lesion_boxes import write_lesion_boxes
 from remedis.synthetic.mammograms import write_mammograms
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
+from remedis.synthetic.pcam_kaggle import write_pcam_kaggle
 from remedis.synthetic.skin import CLINIC_A, CLINIC_B, ClinicStyle, write_skin
 from remedis.synthetic.wilds_camelyon17 import write_wilds_camelyon17
 
@@ -34,6 +36,7 @@ __all__ = [
     "HospitalStyle",
     "write_camelyon16",
     "write_camelyon17",
+    "write_camelyon_patches",
     "write_chestxray14",
     "write_chexpert",
     "write_fundus",
@@ -41,6 +44,7 @@ __all__ = [
     "write_mammograms",
     "write_mimic_cxr",
     "write_patch_camelyon",
+    "write_pcam_kaggle",
     "write_skin",
     "write_wilds_camelyon17",
 ]

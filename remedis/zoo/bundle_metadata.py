@@ -19,7 +19,10 @@ NOT_STATED = "not stated"
 INTENDED_USE = "Research. Not a diagnostic device: no output may guide care."
 # Chest radiographs have no name among the modalities that the specification knows.
 _RADIOGRAPHS = ("chexpert", "chestxray14", "mimic_cxr")
-_SLIDES = ("camelyon16", "camelyon17", "patch_camelyon", "slides", "wilds_camelyon17")
+_SLIDES = (
+    *("camelyon16", "camelyon17", "camelyon_patches", "patch_camelyon", "pcam_kaggle"),
+    *("slides", "wilds_camelyon17"),
+)
 _DATA_TYPES = {"dicom": "dicom", "slides": "whole slides", "patch_camelyon": "hdf5"}
 _REFERENCES = {
     "release": (

@@ -103,6 +103,14 @@ PUBLISHED: Mapping[str, LicenceRecord] = {
             "https://github.com/basveeling/pcam, README.md",
         ),
         (
+            "pcam_kaggle",
+            "PatchCamelyon, Kaggle's edition",
+            READ,
+            "CC0",
+            "https://github.com/openai/mle-bench, description.md of "
+            "histopathologic-cancer-detection, a copy of the competition's page",
+        ),
+        (
             "wilds_camelyon17",
             "Camelyon17-WILDS",
             READ,

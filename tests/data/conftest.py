@@ -90,6 +90,10 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         "slides": _slides(root / "slides"),
         "camelyon16": synthetic.write_camelyon16(root, slides=6, test_slides=4),
         "camelyon17": synthetic.write_camelyon17(root, patients_per_centre=3),
+        "camelyon_patches": synthetic.write_camelyon_patches(
+            root, slides=8, patches_per_slide=4, patch_size=48
+        ),
+        "pcam_kaggle": synthetic.write_pcam_kaggle(root, patches=48),
         "mimic_cxr": synthetic.write_mimic_cxr(root, patients=12, image_size=64),
         "patch_camelyon": synthetic.write_patch_camelyon(root, patches=16, held_out_patches=8),
     }

@@ -181,6 +181,8 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/ChestX-ray14": _published(synthetic.write_chestxray14, **_RADIOGRAPHS),
     "/data/mimic-cxr-jpg-2.0.0": _published(synthetic.write_mimic_cxr, **_RADIOGRAPHS),
     "/data/pcam": _published(synthetic.write_patch_camelyon),
+    "/data/histopathologic-cancer-detection": _published(synthetic.write_pcam_kaggle),
+    "/data/camelyon_patches": _published(synthetic.write_camelyon_patches),
     "/data/CAMELYON16": _published(synthetic.write_camelyon16),
     "/data/CAMELYON17": _published(synthetic.write_camelyon17),
     "/data/camelyon17_v1.0": _published(

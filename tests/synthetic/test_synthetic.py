@@ -66,6 +66,10 @@ WRITERS = {
     "camelyon17 slides": lambda to, n=4, **more: synthetic.write_camelyon17(
         to, patients_per_centre=n // 3, **more
     ),
+    "pcam_kaggle": lambda to, n=4, **more: synthetic.write_pcam_kaggle(to, patches=2 * n, **more),
+    "camelyon_patches": lambda to, n=4, **more: synthetic.write_camelyon_patches(
+        to, slides=n, patches_per_slide=2, patch_size=32, **more
+    ),
     "mimic_cxr": lambda to, n=4, **more: synthetic.write_mimic_cxr(
         to, patients=n, image_size=32, **more
     ),

@@ -14,6 +14,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.sources import (
     camelyon16,
     camelyon17,
+    camelyon_patches,
     chestxray14,
     chexpert,
     csv_manifest,
@@ -23,6 +24,7 @@ from remedis.data.sources import (
     mimic_cxr,
     named_images,
     patch_camelyon,
+    pcam_kaggle,
     tfds,
     whole_slides,
     wilds_camelyon17,
@@ -47,6 +49,7 @@ def _register(name: str, source: Source) -> None:
 
 _register("camelyon16", camelyon16.load)
 _register("camelyon17", camelyon17.load)
+_register("camelyon_patches", camelyon_patches.load)
 _register("chestxray14", chestxray14.load)
 _register("chexpert", chexpert.load)
 _register("csv", csv_manifest.load)
@@ -54,6 +57,7 @@ _register("dicom", dicom_files.load)
 _register("folder", folder.load)
 _register("mimic_cxr", mimic_cxr.load)
 _register("patch_camelyon", patch_camelyon.load)
+_register("pcam_kaggle", pcam_kaggle.load)
 _register("slides", whole_slides.load)
 _register("tfds", tfds.load)
 _register("wilds_camelyon17", wilds_camelyon17.load)

@@ -57,7 +57,8 @@ from remedis import files
 from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.slides.base_resolutions import Given
-from remedis.data.sources import camelyon_slides
+from remedis.data.sources import camelyon_names, camelyon_slides
+from remedis.data.sources.camelyon_names import REMOVED
 from remedis.data.sources.camelyon_slides import Choices
 from remedis.data.sources.slide_tiles import Tiling
 from remedis.data.tables import spreadsheet
@@ -87,10 +88,6 @@ _INCOMPLETE = (
     *("tumor_034", "tumor_044", "tumor_046", "tumor_051", "tumor_054", "tumor_055", "tumor_056"),
     *("tumor_067", "tumor_079", "tumor_085", "tumor_092", "tumor_095", "tumor_110", "test_114"),
 )
-_REMOVED = ("normal_086", "test_049")
-# The last number of Radboud's slides; the first name of tumor_111 was normal_086.
-_RADBOUD = {"normal": 100, "tumor": 70}
-_RADBOUD_TOO = "tumor_111"
 
 
 def load(
@@ -140,7 +137,7 @@ def load(
     example = "normal_001.tif, tumor_001.tif or test_001.tif"
     slides = camelyon_slides.find(root, _NAME, "Camelyon16", example)
     _check_directories(root, slides)
-    removed = slides["slide_id"].isin(_REMOVED)
+    removed = slides["slide_id"].isin(REMOVED)
     if removed.any():
         names = slides.loc[removed, "slide_id"].tolist()
         _LOG.warning(f"Left out {some(names)}, which the publishers have removed.")
@@ -149,7 +146,7 @@ def load(
     has_tumour = slides["kind"].map({"normal": False, "tumor": True, "test": None})
     if in_test.any():
         path = _reference(root, int(in_test.sum()))
-        reference = {k: v for k, v in _read_reference(path).items() if k not in _REMOVED}
+        reference = {k: v for k, v in _read_reference(path).items() if k not in REMOVED}
         camelyon_slides.refuse_missing(path, reference, slides, choices)
         has_tumour[in_test] = slides.loc[in_test, "slide_id"].map(reference)
         if has_tumour.isna().any():
@@ -158,14 +155,14 @@ def load(
                 f"{path} has no row for {len(names):,} slides: {some(names)}; expected one per "
                 "test slide: download it again, or move the slides away."
             )
-    radboud = slides["number"].astype(int) <= slides["kind"].map(_RADBOUD)
-    radboud |= slides["slide_id"] == _RADBOUD_TOO
+    parts = zip(slides["kind"], slides["number"], slides["slide_id"], strict=True)
+    sites = [camelyon_names.hospital(kind, int(number), name) for kind, number, name in parts]
     slides = slides.assign(
         negative=~has_tumour.astype(bool),
         complete=~slides["slide_id"].isin(_INCOMPLETE),
         patient_id=slides["slide_id"],
         study_id=slides["slide_id"],
-        site=radboud.map({True: "Radboud", False: "Utrecht"}).mask(in_test, None),
+        site=pd.Series(sites, dtype=object),
         split=in_test.map({True: "test", False: "train"}),
     )
     slides = slides.drop(columns=["kind", "number"])

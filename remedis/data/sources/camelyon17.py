@@ -42,6 +42,7 @@ from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.slides.base_resolutions import Given
 from remedis.data.sources import camelyon_slides, table_checks
+from remedis.data.sources.camelyon_names import PATIENTS_PER_CENTRE, TRAINING_PATIENTS
 from remedis.data.sources.camelyon_slides import Choices
 from remedis.data.sources.slide_tiles import Tiling
 from remedis.data.tables import spreadsheet
@@ -57,8 +58,6 @@ _TABLES = tuple(
 )
 _STAGES = ("negative", "itc", "micro", "macro")
 _CENTRE = r"(?:^|/)center_([0-4])/"
-_PATIENTS_PER_CENTRE = 20
-_TRAINING_PATIENTS = 100
 
 
 def load(
@@ -159,7 +158,7 @@ def _read_stages(path: pathlib.Path) -> "pd.Series[str]":
 def _sites(slides: pd.DataFrame) -> "pd.Series[str]":
     """Returns the hospital of each slide: of its directory, or of its patient; else missing."""
     patient = slides["patient_id"].astype(int)
-    by_patient = (patient // _PATIENTS_PER_CENTRE).astype(str)
-    by_patient = by_patient.where(patient < _TRAINING_PATIENTS, None)
+    by_patient = (patient // PATIENTS_PER_CENTRE).astype(str)
+    by_patient = by_patient.where(patient < TRAINING_PATIENTS, None)
     by_directory = slides["file"].str.replace("\\", "/").str.extract(_CENTRE)[0]
     return by_directory.fillna(by_patient)

@@ -125,10 +125,12 @@ def test_the_module_is_a_datasheet_of_which_a_page_is_made(name):
     [
         ("camelyon16", labels.CAMELYON),
         ("camelyon17", labels.CAMELYON),
+        ("camelyon_patches", labels.CAMELYON),
         ("chestxray14", labels.CHESTXRAY14),
         ("chexpert", labels.CHEXPERT),
         ("mimic_cxr", labels.MIMIC_CXR),
         ("patch_camelyon", labels.CAMELYON),
+        ("pcam_kaggle", labels.CAMELYON),
         ("wilds_camelyon17", labels.CAMELYON),
     ],
 )

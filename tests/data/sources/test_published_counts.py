@@ -23,6 +23,7 @@ from remedis.data.sources import (
     chexpert,
     mimic_cxr,
     patch_camelyon,
+    pcam_kaggle,
     wilds_camelyon17,
 )
 
@@ -277,6 +278,15 @@ def test_patch_camelyon(tmp_path):
     assert counted["images"].to_dict() == {"train": 262_144, "validation": 32_768, "test": 32_768}
     assert (counted["tumor"] * 2 == counted["images"]).all()
     assert m.table["path"].iloc[-1] == "camelyonpatch_level_2_split_test_x.h5#32767"
+
+
+def test_pcam_kaggle(tmp_path):
+    count, positive = 220_025, 89_117
+    names = np.char.add("a", np.arange(count).astype(str))
+    columns = {"id": names, "label": (np.arange(count) < positive).astype(int)}
+    write_table(tmp_path / "train_labels.csv", columns)
+    table = pcam_kaggle.load(tmp_path, allow_missing_patient_ids=True).table
+    assert (len(table), table["tumor"].sum()) == (count, positive)
 
 
 def test_wilds_camelyon17(tmp_path):
