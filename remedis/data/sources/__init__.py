@@ -25,19 +25,27 @@ from remedis.data.sources import (
     named_images,
     patch_camelyon,
     pcam_kaggle,
+    published_counts,
     tfds,
     whole_slides,
     wilds_camelyon17,
 )
+from remedis.data.sources.published_counts import Published
 from remedis.errors import UserError, registered_twice, some, unknown_choice
 from remedis.options import spelled
 
 Source = Callable[..., Manifest]
 _SOURCES: dict[str, Source] = {}
+_PUBLISHED: dict[str, Sequence[Published]] = {}
 
 
-def _register(name: str, source: Source) -> None:
+def _register(name: str, source: Source, published: Sequence[Published] = ()) -> None:
     """Registers the function that loads a data set under the name of its source.
+
+    Args:
+      name: of the source.
+      source: the function.
+      published: the published counts of the data set; a difference is logged at every load.
 
     Raises:
       ValueError: a source has this name already.
@@ -45,22 +53,23 @@ def _register(name: str, source: Source) -> None:
     if name in _SOURCES:
         raise registered_twice("source", name, _SOURCES[name], source)
     _SOURCES[name] = source
+    _PUBLISHED[name] = published
 
 
 _register("camelyon16", camelyon16.load)
 _register("camelyon17", camelyon17.load)
 _register("camelyon_patches", camelyon_patches.load)
-_register("chestxray14", chestxray14.load)
-_register("chexpert", chexpert.load)
+_register("chestxray14", chestxray14.load, chestxray14.PUBLISHED)
+_register("chexpert", chexpert.load, chexpert.PUBLISHED)
 _register("csv", csv_manifest.load)
 _register("dicom", dicom_files.load)
 _register("folder", folder.load)
-_register("mimic_cxr", mimic_cxr.load)
-_register("patch_camelyon", patch_camelyon.load)
+_register("mimic_cxr", mimic_cxr.load, mimic_cxr.PUBLISHED)
+_register("patch_camelyon", patch_camelyon.load, patch_camelyon.PUBLISHED)
 _register("pcam_kaggle", pcam_kaggle.load)
 _register("slides", whole_slides.load)
 _register("tfds", tfds.load)
-_register("wilds_camelyon17", wilds_camelyon17.load)
+_register("wilds_camelyon17", wilds_camelyon17.load, wilds_camelyon17.PUBLISHED)
 NAMES = tuple(sorted(_SOURCES))
 
 # Sources whose empty label means that a report does not mention the finding. Elsewhere it is
@@ -110,7 +119,26 @@ def load_with(
       UserError: as `load`.
     """
     _check_options(name, options)
-    return _SOURCES[name](data_dir, labels, **options).with_layout(name)
+    manifest = _SOURCES[name](data_dir, labels, **options).with_layout(name)
+    published_counts.report(name, manifest, _PUBLISHED[name], _with_defaults(name, options))
+    return manifest
+
+
+def published(name: str) -> tuple[Published, ...]:
+    """Returns the published counts of a source's data set; none for a user's own data.
+
+    Raises:
+      UserError: the source is unknown.
+    """
+    loader(name)
+    return tuple(_PUBLISHED[name])
+
+
+def _with_defaults(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns all options of a source, with the defaults of those that are not given."""
+    parameters = inspect.signature(_SOURCES[name]).parameters
+    defaults = {option: parameters[option].default for option in options_of(name)}
+    return {**defaults, **options}
 
 
 def _check_options(name: str, options: Mapping[str, Any]) -> None:

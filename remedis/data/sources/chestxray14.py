@@ -6,6 +6,8 @@ Layout:
         BBox_List_2017.csv
         train_val_list.txt
         test_list.txt
+        train_official.txt
+        val_official.txt
         images_001/images/00000001_000.png
         images_012/images/00030805_000.png
 
@@ -15,8 +17,14 @@ Labels: 14 findings and "No Finding"; 1 or 0, since the entry of an image lists 
 The data set's "Effusion" is "Pleural Effusion" here.
 Metadata: patient, study (`patient/follow-up number`), sex, view (PA, AP), age. A few ages above 120
 years are taken as unknown.
-Splits: the official ones, train and test, if `train_val_list.txt` and `test_list.txt` are present;
-validation is carved out of train by patient. Otherwise none: to be assigned.
+Splits: the official ones if `train_val_list.txt` and `test_list.txt` are present. These leave open
+which images of `train_val_list.txt` are for validation. Two further lists that divide it decide
+that if they are present: `*train_official.txt` and `*val_official.txt`, or `train_list.txt` and
+`val_list.txt`, whose lines may have labels after the name. Published code has such lists, with
+75,312 and 11,212 images of 24,342 and 3,666 patients. Without them, validation is carved out of
+train by patient, and the log says so: such numbers compare with published ones on the test split
+alone. Lists of another division, such as 78,468 / 11,219 / 22,433 images at random, are refused
+beside the official ones. Without official lists there are no splits: to be assigned.
 Files: `Data_Entry_2017*.csv`, of 2017 or the corrected one of 2020. The header has unquoted commas,
 rows may end in a comma, ages may read `058Y`: all are read as published.
 Boxes: `BBox_List_2017.csv`: 984 boxes drawn by hand around 8 findings on 880 images; see `boxes`.
@@ -31,8 +39,14 @@ Counts:
     | Consolidation           |   4,667 |
     | Cardiomegaly            |   2,776 |
     | Edema                   |   2,303 |
-    | train_val_list.txt      |  86,524 |
-    | test_list.txt           |  25,596 |
+
+    | list                 |  images | patients |
+    |----------------------|--------:|---------:|
+    | all entries          | 112,120 |   30,805 |
+    | `train_val_list.txt` |  86,524 |   28,008 |
+    | `train_official.txt` |  75,312 |   24,342 |
+    | `val_official.txt`   |  11,212 |    3,666 |
+    | `test_list.txt`      |  25,596 |    2,797 |
 
 Get it: download it from the NIH Clinical Center's folder (nihcc.app.box.com/v/ChestXray-NIHCC),
 which also has the two lists of the official splits.
@@ -55,13 +69,25 @@ import pyarrow.compute as pc
 from remedis import files
 from remedis.data.labels import CHESTXRAY14, choose_labels
 from remedis.data.manifest import Manifest
-from remedis.data.sources import file_tree, table_checks
+from remedis.data.sources import chestxray14_lists, file_tree, table_checks
+from remedis.data.sources.published_counts import Published, whole
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.strings import STRING
-from remedis.errors import UserError, counted
+from remedis.errors import UserError
 
 ENTRIES = "Data_Entry_2017*.csv"
-LISTS = {"train_val_list.txt": "train", "test_list.txt": "test"}
+_TEST = {"images": 25_596, "patients": 2_797}
+PUBLISHED = (
+    Published(
+        {
+            "train": {"images": 75_312, "patients": 24_342},
+            "validation": {"images": 11_212, "patients": 3_666},
+            "test": _TEST,
+        }
+    ),
+    Published({"train": {"images": 86_524, "patients": 28_008}, "test": _TEST}),
+    whole(images=112_120, patients=30_805),
+)
 BOXES = "BBox_List_2017.csv"
 SIDE = 1024  # pixels of the images that boxes were drawn on
 _DIRECTORIES = ("ChestX-ray14",)
@@ -104,7 +130,7 @@ def load(
             "patient_id": raw["Patient ID"],
             "study_id": raw["Patient ID"] + "/" + raw["Follow-up #"],
             "site": "chestxray14",
-            "split": _official(root, raw["Image Index"]),
+            "split": chestxray14_lists.splits(root, raw["Image Index"]),
             "sex": columns.sexes(path, raw[sex]),
             "age": columns.ages(path, raw["Patient Age"], implausible="unknown"),
             "view": raw["View Position"],
@@ -238,30 +264,3 @@ def _locate(root: pathlib.Path, names: pd.Series) -> pd.Series:
             for name in os.listdir(root / place):
                 path_of[name] = os.path.join(place, name)
     return names.map(lambda name: path_of.get(name, os.path.join(_PLACES[0], name)))
-
-
-def _official(root: pathlib.Path, names: pd.Series) -> pd.Series | None:
-    """Returns the split of every image by the official lists; None if there are no lists."""
-    present = [file for file in LISTS if (root / file).is_file()]
-    if not present:
-        return None
-    if len(present) < len(LISTS):
-        (absent,) = set(LISTS) - set(present)
-        raise UserError(f"{root} has {present[0]} but no {absent}; add it, or remove both.")
-    split_of: dict[str, str] = {}
-    for file, split in LISTS.items():
-        listed = spreadsheet.read_bytes(root / file).decode(errors="replace").split()
-        if in_both := [name for name in listed if split_of.get(name, split) != split]:
-            raise UserError(
-                f"{in_both[0]} is in {' and in '.join(LISTS)} of {root}; remove it from one."
-            )
-        split_of |= dict.fromkeys(listed, split)
-    splits = names.map(split_of)
-    if splits.isna().any():
-        unlisted = names[splits.isna()]
-        raise UserError(
-            f"{counted(len(unlisted), 'image of the entries is', 'images of the entries are')} in "
-            f"neither {' nor '.join(LISTS)} of "
-            f"{root}, the first {unlisted.iloc[0]}; complete the lists, or remove both."
-        )
-    return splits

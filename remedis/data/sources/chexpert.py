@@ -51,12 +51,23 @@ from remedis import files
 from remedis.data.labels import CHEXPERT, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree, table_checks
+from remedis.data.sources.published_counts import Published
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled_option
 
 DIRECTORIES = ("CheXpert-v1.0-small", "CheXpert-v1.0")
 VIEWS = ("frontal", "lateral", "all")
+PUBLISHED = (
+    Published(
+        {
+            "train": {"images": 223_414, "patients": 64_540},
+            "test": {"images": 234},
+        },
+        {"views": "all"},
+    ),
+    Published({"train": {"images": 191_027}, "test": {}}, {"views": "frontal"}),
+)
 _SPLITS = {"train": "train", "valid": "test"}
 _COLUMNS = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA")
 _PROJECTIONS = ("AP", "PA", "LL", "RL", "")

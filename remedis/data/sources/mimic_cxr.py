@@ -51,6 +51,7 @@ from remedis import files
 from remedis.data.labels import MIMIC_CXR, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree, table_checks
+from remedis.data.sources.published_counts import Published
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError, some, unknown_choice
 from remedis.options import spelled_option
@@ -59,6 +60,16 @@ _LOG = logging.getLogger(__name__)
 
 DIRECTORIES = ("mimic-cxr-jpg-2.0.0", "mimic-cxr-jpg-2.1.0", "mimic-cxr-jpg", "2.0.0", "2.1.0")
 VIEWS = ("frontal", "lateral", "all")
+PUBLISHED = (
+    Published(
+        {
+            "train": {"images": 368_960},
+            "validation": {"images": 2_991},
+            "test": {"images": 5_159},
+        },
+        {"views": "all"},
+    ),
+)
 _VERSIONS = ("2.0.0", "2.1.0")
 _SPLITS = {"train": "train", "validate": "validation", "test": "test"}
 _SIDES = {"PA": "frontal", "AP": "frontal", "LATERAL": "lateral", "LL": "lateral"}

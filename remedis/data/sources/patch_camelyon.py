@@ -46,6 +46,7 @@ from remedis import files, hdf5_files
 from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import file_tree
+from remedis.data.sources.published_counts import Published
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError
@@ -53,6 +54,15 @@ from remedis.options import spelled
 
 SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 SIZE = 96
+PUBLISHED = (
+    Published(
+        {
+            "train": {"images": 262_144},
+            "validation": {"images": 32_768},
+            "test": {"images": 32_768},
+        }
+    ),
+)
 # Thirty times those of PatchCamelyon; an array may declare any number without holding a value.
 _MOST_PATCHES = 10_000_000
 _STEM = "camelyonpatch_level_2_split_"

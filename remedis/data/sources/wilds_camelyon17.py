@@ -42,9 +42,21 @@ from remedis import files
 from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import ID_VALIDATION, Manifest
 from remedis.data.sources import file_tree, table_checks
+from remedis.data.sources.published_counts import Published
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, unknown_choice
 
+PUBLISHED = (
+    Published(
+        {
+            "train": {"images": 302_436, "slides": 30},
+            ID_VALIDATION: {"images": 33_560},
+            "validation": {"images": 34_904, "slides": 10},
+            "test": {"images": 85_054, "slides": 10},
+        },
+        {"validation_centres": (1,), "test_centres": (2,)},
+    ),
+)
 _COLUMNS = ("patient", "node", "x_coord", "y_coord", "tumor", "slide", "center", "split")
 _NUMBERS = ("patient", "x_coord", "y_coord", "slide")
 _CENTRES = ("0", "1", "2", "3", "4")

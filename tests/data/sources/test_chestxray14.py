@@ -84,6 +84,30 @@ def test_official_lists(write):
         chestxray14.load(directory)
 
 
+def test_lists_that_divide_train_val(write, caplog):
+    directory = write()
+    (directory / "train_val_list.txt").write_text("\n".join(NAMES[:2]) + "\n")
+    (directory / "test_list.txt").write_text(NAMES[2])
+    caplog.set_level("INFO")
+    chestxray14.load(directory)
+    assert any("our split by patient does, where validation is" in text for text in caplog.messages)
+    (directory / "train_list.txt").write_text(f"{NAMES[0]} 0 1\n")
+    with pytest.raises(UserError, match=r"has none for the list val_list.txt; expected one file"):
+        chestxray14.load(directory)
+    (directory / "val_list.txt").write_text(f"{NAMES[1]} 1 0\n\n")
+    table = chestxray14.load(directory).table
+    assert table["split"].tolist() == ["train", "validation", "test"]
+    (directory / "val_list.txt").write_text("\n".join(NAMES[1:]))
+    with pytest.raises(UserError, match=r"1 image is in one of the lists, but not in train_val_li"):
+        chestxray14.load(directory)
+    (directory / "val_list.txt").write_text("other.png")
+    with pytest.raises(UserError, match=r"1 image is in neither of the lists, the first 00000001_"):
+        chestxray14.load(directory)
+    (directory / "val_list.txt").write_text("\n".join(NAMES[:2]))
+    with pytest.raises(UserError, match=r"00000001_000.png is in train_list.txt and val_list.txt"):
+        chestxray14.load(directory)
+
+
 def test_two_files_of_entries(write):
     write()
     directory = write([ROWS[0]], name="Data_Entry_2017_v2020.csv")

@@ -5,7 +5,9 @@ patients is made up.
 """
 
 import dataclasses
+import functools
 import gzip
+import inspect
 import pathlib
 import re
 
@@ -17,6 +19,7 @@ import pyarrow.csv as arrow_csv
 import pytest
 
 from docs.generate import source_pages
+from remedis import synthetic
 from remedis.data import labels, sources
 from remedis.data.sources import (
     chestxray14,
@@ -24,8 +27,14 @@ from remedis.data.sources import (
     mimic_cxr,
     patch_camelyon,
     pcam_kaggle,
+    published_counts,
     wilds_camelyon17,
 )
+
+
+def differences(name, m, **options):
+    """Returns how a manifest differs from the published counts of its source."""
+    return published_counts.differences(m, sources.published(name), options)
 
 
 def write_table(path, columns):
@@ -123,9 +132,15 @@ def test_chexpert(chexpert_manifest, chexpert_root):
         assert tuple(counted) == expected, label
         assert sum(expected) == 223_414
     assert len(m) == 223_414 + 234
+    assert not differences("chexpert", m, views="all")
     assert (train["view"] != "lateral").sum() == 191_027
     frontal = chexpert.load(chexpert_root, ("Edema",))
     assert (frontal.table["split"] == "train").sum() == 191_027
+    assert not differences("chexpert", frontal, views="frontal")
+    assert not differences("chexpert", frontal, views="lateral")  # no published counts of these
+    assert differences("chexpert", m.subset(np.arange(len(m)) != 7), views="all") == [
+        "train has 223,413 images, published 223,414 (1 fewer)"
+    ]
 
 
 def test_the_usual_policies_on_chexpert(chexpert_manifest):
@@ -219,6 +234,33 @@ def test_chestxray14(nih_manifest):
         assert (m.table[label] == 1).sum() == positive
     assert len(m.labels) == 15
     assert m.table[list(m.labels)].notna().all(axis=None)
+    assert not differences("chestxray14", m)
+    whole = m.with_columns({"split": None})
+    assert not differences("chestxray14", whole)
+    found = differences("chestxray14", m.subset(m.table["patient_id"] != "1"))
+    assert found == [
+        "train has 86,520 images, published 86,524 (4 fewer)",
+        "train has 28,007 patients, published 28,008 (1 fewer)",
+    ]
+
+
+def test_the_usual_division_of_chestxray14(nih_root, nih_manifest, tmp_path):
+    m = nih_manifest
+    for file in nih_root.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    names = m.table["path"].str.removeprefix("images/")
+    patient = m.table["patient_id"].astype(int)
+    # The first 2,500 patients have four images, the others three.
+    held_out = (patient <= 214) | (patient.between(28_008 - 3_452 + 1, 28_008))
+    trained = (m.table["split"] == "train") & ~held_out
+    labelled = names + " 0 1 0"
+    (tmp_path / "Xray14_train_official.txt").write_text("\n".join(labelled[trained]))
+    (tmp_path / "Xray14_val_official.txt").write_text("\n".join(labelled[held_out]))
+    divided = chestxray14.load(tmp_path, ("Edema",))
+    counts = divided.counts()
+    assert counts["images"].to_dict() == {"train": 75_312, "validation": 11_212, "test": 25_596}
+    assert counts["patients"].to_dict() == {"train": 24_342, "validation": 3_666, "test": 2_797}
+    assert not differences("chestxray14", divided)
 
 
 def test_chestxray14_boxes(nih_root, nih_manifest):
@@ -261,6 +303,7 @@ def test_mimic_cxr(tmp_path):
     edema = tables["chexpert"]["Edema"][study_of[sample]]
     expected = pd.to_numeric(pd.Series(edema), errors="coerce").to_numpy(np.float32)
     np.testing.assert_array_equal(m.table["Edema"].to_numpy()[sample], expected)
+    assert not differences("mimic_cxr", m, views="all")
 
 
 def test_patch_camelyon(tmp_path):
@@ -278,6 +321,7 @@ def test_patch_camelyon(tmp_path):
     assert counted["images"].to_dict() == {"train": 262_144, "validation": 32_768, "test": 32_768}
     assert (counted["tumor"] * 2 == counted["images"]).all()
     assert m.table["path"].iloc[-1] == "camelyonpatch_level_2_split_test_x.h5#32767"
+    assert not differences("patch_camelyon", m)
 
 
 def test_pcam_kaggle(tmp_path):
@@ -313,7 +357,10 @@ def test_wilds_camelyon17(tmp_path):
         "split": split,
     }
     write_table(tmp_path / "metadata.csv", columns)
-    table = wilds_camelyon17.load(tmp_path).table
+    m = wilds_camelyon17.load(tmp_path)
+    official = {"validation_centres": (1,), "test_centres": (2,)}
+    assert not differences("wilds_camelyon17", m, **official)
+    table = m.table
     assert table["split"].value_counts().to_dict() == {
         "train": 302_436,
         "id_validation": 33_560,
@@ -330,3 +377,42 @@ def test_every_published_count_of_a_datasheet_is_tested_here():
         _, sheet = source_pages.sheet(name)
         for count in re.findall(r"\d+,[\d,]*\d", sheet.get("Counts", "")):
             assert count in tested, name
+
+
+@pytest.mark.parametrize("name", [name for name in sources.NAMES if sources.published(name)])
+def test_every_count_that_is_checked_stands_in_the_datasheet(name):
+    text = inspect.getdoc(inspect.getmodule(sources.loader(name)))
+    for published in sources.published(name):
+        for numbers in published.splits.values():
+            for number in numbers.values():
+                assert f"{number:,}" in text
+
+
+def test_a_difference_is_said_once_and_not_of_made_up_data(tmp_path, caplog):
+    root = synthetic.write_chestxray14(tmp_path, patients=4, image_size=32)
+    load_part = functools.partial(sources.load, "chestxray14", root, ("Edema",))
+    caplog.set_level("WARNING")
+    load_part()
+    assert not caplog.messages
+    (root / "REHEARSAL.txt").unlink()
+    images = len(load_part())
+    (warning,) = caplog.messages
+    assert warning.startswith(
+        f"chestxray14: {root} is not all of the published data, or another version: train has "
+    )
+    assert "test has" in warning
+    (root / "train_val_list.txt").unlink()
+    (root / "test_list.txt").unlink()
+    caplog.clear()
+    load_part()
+    (warning,) = caplog.messages
+    assert f"{images} images, published 112,120 ({112_120 - images:,} fewer)" in warning
+    assert "4 patients, published 30,805 (30,801 fewer)" in warning
+
+
+def test_the_nearest_of_several_versions_is_compared(make):
+    first = published_counts.whole(images=10, patients=10)
+    second = published_counts.whole(images=4, patients=3)
+    found = published_counts.differences(make(4), (first, second), {})
+    assert found == ["4 patients, published 3 (1 more)"]
+    assert not published_counts.differences(make(4, split="train"), (first, second), {})
