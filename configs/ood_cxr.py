@@ -35,6 +35,10 @@ import ml_collections
 
 from configs import common, common_ablation, common_study
 
+PRETRAINED_ON_MIMIC = (
+    "REMEDIS' released checkpoints for radiographs were pretrained on images of MIMIC-CXR, "
+    "without labels: to such an arm MIMIC-CXR is no new hospital."
+)
 METHODS = {"simclr": "", **{name: name for name in ("moco", "relic", "barlow_twins")}}
 
 
@@ -46,11 +50,7 @@ def two_hospitals(config: ml_collections.ConfigDict) -> None:
         f'MIMIC-CXR: source=mimic_cxr, uncertain="{policies.uncertain}", '
         f'unmentioned="{policies.unmentioned}"'
     )
-    config.caveats = (
-        *config.caveats,
-        "REMEDIS' released checkpoints for radiographs were pretrained on images of MIMIC-CXR, "
-        "without labels: to such an arm MIMIC-CXR is no new hospital.",
-    )
+    config.caveats = (*config.caveats, PRETRAINED_ON_MIMIC)
 
 
 def get_config(arg: str | None = None) -> ml_collections.ConfigDict:

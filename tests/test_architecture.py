@@ -188,6 +188,8 @@ EDGE = {
     "remedis.label_budget.settings",
     "remedis.pretraining.pretrain",
     "remedis.pretraining.settings",
+    "remedis.suite.run_suite",
+    "remedis.suite.settings",
 }
 
 

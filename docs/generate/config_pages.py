@@ -7,7 +7,7 @@ from typing import Any
 
 import ml_collections
 
-from configs import common, common_pretraining, common_study
+from configs import common, common_pretraining, common_study, common_suite
 from docs.generate import config_keys, docstrings, experiment_configs, markdown
 from remedis.api import config_files
 from remedis.pretraining import methods
@@ -18,6 +18,7 @@ KINDS = {
     "finetune": ("common", "finetuning"),
     "pretrain": ("common_pretraining", "pretraining"),
     "ood-curves": ("common_study", "ood"),
+    "suite": ("common_suite", "suite"),
 }
 TYPES = {
     bool: "True or False",
@@ -52,6 +53,8 @@ def defaults(kind: str) -> ml_collections.ConfigDict:
         return common.finetuning()
     if kind == "pretrain":
         return common_pretraining.pretraining()
+    if kind == "suite":
+        return common_suite.suite({})
     return common_study.ood(common.finetuning(), common.finetuning())
 
 
@@ -105,6 +108,7 @@ def _lists() -> dict[str, str]:
         "probe": listed(common_pretraining.PROBE),
         "study": listed(common_study.STUDY_SETS),
         "shared": listed(SHARED),
+        "suite": listed(common_suite.SHARED),
     }
 
 
@@ -189,9 +193,8 @@ def page(name: str) -> str:
     """Returns the page of a config: its docstring, and the keys that it and its arguments set."""
     summary, _, body = experiment_configs.docstring(name).partition("\n")
     config = experiment_configs.load(name)
-    before = experiment_configs.flat(defaults(experiment_configs.kind(config)))
-    plain = experiment_configs.flat(config)
     kind = experiment_configs.kind(config)
+    before, plain = _flat(defaults(kind)), _flat(config)
     parts = [
         f"# {name}",
         markdown.sentence(summary),
@@ -199,12 +202,35 @@ def page(name: str) -> str:
         "## Keys that it sets",
         f"All others have the defaults of [the keys of {kind}](../configs.md#keys-of-{kind}).",
         _changes(before, plain),
+        *_sets(config),
         "## Keys that its arguments set",
     ]
     for argument in experiment_configs.arguments(name):
-        after = experiment_configs.flat(experiment_configs.load(f"{name}:{argument}"))
+        after = _flat(experiment_configs.load(f"{name}:{argument}"))
         parts += [f"### :{argument} {{#{argument}}}", _changes(plain, after)]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _flat(config: ml_collections.ConfigDict) -> dict[str, Any]:
+    """Returns the values of all keys; without those of the sets of a suite, which are studies."""
+    values = experiment_configs.flat(config)
+    return {key: value for key, value in values.items() if not key.startswith("sets.")}
+
+
+def _sets(config: ml_collections.ConfigDict) -> list[str]:
+    """Returns the section on the sets of a suite."""
+    if "sets" not in config:
+        return []
+    rows = [
+        (f"`{name}`", *(study[f"{key}_name"] or study[key].source for key in ("id", "ood")))
+        for name, study in config.sets.items()
+    ]
+    return [
+        "## Its sets",
+        "Each has the keys of [its study](../configs.md#keys-of-ood-curves), written "
+        "`config.sets.NAME.KEY`.",
+        markdown.table(("set", "in distribution", "out of distribution"), rows),
+    ]
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -222,6 +248,7 @@ def as_commands(text: str) -> str:
     for script, command in (
         ("finetune/finetune.py", "finetune"),
         ("finetune/ood_curves.py", "ood-curves"),
+        ("finetune/suite.py", "suite"),
         ("pretrain/pretrain.py", "pretrain"),
     ):
         text = text.replace(f"python {script}", f"remedis {command}")
@@ -266,4 +293,6 @@ ABOUT = {
     "ood-curves": "Of the configs that `remedis ood-curves` runs. `id` and `ood` have the keys of "
     "fine-tuning, except those that the study sets itself: {study}. Both sides share {shared}, "
     "which are keys of the study, too.",
+    "suite": "Of the configs that `remedis suite` runs. A set, such as `sets.north`, has the keys "
+    "of `ood-curves`. Of {suite} a suite has one value, which is that of all sets.",
 }

@@ -32,7 +32,9 @@ def arguments(name: str) -> list[str]:
 
 
 def kind(config: ml_collections.ConfigDict) -> str:
-    """Returns the command that runs a config: finetune, pretrain or ood-curves."""
+    """Returns the command that runs a config: finetune, pretrain, ood-curves or suite."""
+    if "sets" in config:
+        return "suite"
     if "arms" in config:
         return "ood-curves"
     return "pretrain" if "partners" in config else "finetune"

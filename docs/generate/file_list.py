@@ -328,6 +328,20 @@ STUDY = Folder(
         ),
     },
 )
+SUITE = Folder(
+    "suite",
+    "A suite",
+    "`remedis suite --workdir=DIR` writes these files into DIR.",
+    {
+        "": (
+            Entry(
+                "suite.json", "its sets and arms: [its fields](records.md#suite)", COMMANDS, PATHS
+            ),
+            *_some(_LEAKS, "judged.json"),
+            Entry("sets/SET/FILES", "the [study](#study) of a set", "as there", PATIENTS),
+        )
+    },
+)
 STORE = Folder(
     "store-of-embeddings",
     "A store of embeddings",
@@ -389,4 +403,15 @@ EXPORTED = Folder(
         )
     },
 )
-FOLDERS = (RUN, EXPORT, PRETRAINING, EVALUATION, STUDY, STORE, EMBEDDED_ARCHIVE, PACKED, EXPORTED)
+FOLDERS = (
+    RUN,
+    EXPORT,
+    PRETRAINING,
+    EVALUATION,
+    STUDY,
+    SUITE,
+    STORE,
+    EMBEDDED_ARCHIVE,
+    PACKED,
+    EXPORTED,
+)

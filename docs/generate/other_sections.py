@@ -6,6 +6,7 @@ from remedis.data import judged_images
 from remedis.data.checks import leaks
 from remedis.finetuning import tuning_grid
 from remedis.inference import embedding_archive
+from remedis.suite import suite_record
 from remedis.training import run_directory
 from remedis.zoo import export, licences, run_record, seen_images
 
@@ -20,6 +21,7 @@ ROOTS = (
     tuning_grid.CandidateRecord,
     convert.ExportRecord,
     embedding_archive.ArchiveRecord,
+    suite_record.SuiteRecord,
 )
 
 
@@ -137,6 +139,14 @@ def _sections() -> list[Section]:
             "`weights`, of a pretraining also `probe`, of a study its data and settings. A run "
             "that is called again with other inputs stops.",
         ),
+        Section(
+            suite_record.SuiteRecord,
+            "suite",
+            "suite.json: the sets and arms of a suite",
+            text="In the folder that `remedis suite` writes.",
+        ),
+        Section(suite_record.SetOfSuite, "set of a suite", "A set", "`sets`", level=3),
+        Section(suite_record.ArmOfSuite, "arm of a suite", "An arm", "`arms`", level=3),
         Section(
             embedding_archive.ArchiveRecord,
             "archive",

@@ -45,6 +45,7 @@ JOBS = {
         "ood_curves_job",
         "measures how many labelled patients another hospital needs, by a config",
     ),
+    "suite": ("suite_job", "compares checkpoints on many data sets, by a config"),
 }
 # Options that had underscores in version 0.1.
 OLD_OPTIONS = (

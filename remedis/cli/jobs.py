@@ -38,13 +38,14 @@ class Job:
     Attributes:
       description: shown by `--help` above the flags.
       define: adds the job's own flags.
-      run: does the work, given the values of the flags; imports TensorFlow itself.
+      run: does the work, given the values of the flags; imports TensorFlow itself. Returns the exit
+        status; None for 0.
       configured: whether the job takes `--config=NAME_OR_FILE[:argument]`.
     """
 
     description: str
     define: Callable[[flags.FlagValues], None]
-    run: Callable[[flags.FlagValues], None]
+    run: Callable[[flags.FlagValues], int | None]
     configured: bool = True
 
 
@@ -83,8 +84,7 @@ def _run(job: Job, arguments: list[str], place: exit_status.Output) -> int:
     with console.shown(quiet=values.quiet, verbose=values.verbose):
         if job.configured:
             early_checks.check_config(values.config)
-        job.run(values)
-    return 0
+        return job.run(values) or 0
 
 
 def own_flags(job: Job) -> flags.FlagValues:

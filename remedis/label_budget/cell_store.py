@@ -152,11 +152,38 @@ def time_left(
     model_seconds: Mapping[Cell, float | None],
     similar: CellStore | None = None,
 ) -> str:
-    """Returns an estimate, in words, of the time that unfinished cells will take.
+    """Returns `expected_seconds` in words."""
+    return time_in_words(expected_seconds(store, unfinished, model_seconds, similar))
+
+
+def time_in_words(seconds: Mapping[str, float | None]) -> str:
+    """Returns a time in words.
+
+    Args:
+      seconds: of each part of the work by its name, such as a mode; None if it is not known.
+    """
+    known = [of for of in seconds.values() if of is not None]
+    sentences = [f"about {duration(sum(known))}"] if known or not seconds else []
+    sentences += [
+        f"for {name} the time is known after the first cells"
+        for name, of in seconds.items()
+        if of is None
+    ]
+    return "; ".join(sentences)
+
+
+def expected_seconds(
+    store: CellStore,
+    unfinished: Iterable[Cell],
+    model_seconds: Mapping[Cell, float | None],
+    similar: CellStore | None = None,
+) -> dict[str, float | None]:
+    """Returns an estimate of the time that unfinished cells will take, by mode.
 
     A cell is expected to take the mean time of finished cells of its arm and mode, or of its mode
     if the arm has none. A zero-shot cell takes no time. An in-distribution model that does not
-    exist yet is expected to take the mean time of those of its mode.
+    exist yet is expected to take the mean time of those of its mode. The time of a mode is None if
+    nothing tells it yet.
 
     Args:
       store: of the study.
@@ -184,8 +211,7 @@ def time_left(
         if seconds is None and (model.arm, model.mode) in arms:
             known = [s for m, s in model_seconds.items() if m.mode == model.mode and s is not None]
             expected[model.mode].append(float(np.mean(known)) if known else None)
-    unknown = [mode for mode, seconds in expected.items() if None in seconds]
-    total = sum(sum(filter(None, s)) for mode, s in expected.items() if mode not in unknown)
-    sentences = [] if len(unknown) == len(expected) else [f"about {duration(total)}"]
-    sentences += [f"for {mode} the time is known after the first cells" for mode in unknown]
-    return "; ".join(sentences)
+    return {
+        mode: None if None in seconds else sum(filter(None, seconds))
+        for mode, seconds in expected.items()
+    }

@@ -106,6 +106,18 @@ def _mimic_cxr(folder: pathlib.Path) -> pathlib.Path:
     )
 
 
+def _chest_mimic(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Makes hospital A in the layout of CheXpert and hospital B in that of MIMIC-CXR."""
+    inside = folder / "id"
+    return (
+        made_once(
+            inside / "CheXpert-v1.0-small",
+            lambda: synthetic.write_chexpert(inside, 500, 160, image_size=IMAGE_SIZE),
+        ),
+        _mimic_cxr(folder / "ood"),
+    )
+
+
 def _pathology(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
     """Makes five centres in the layout of WILDS' Camelyon17; the config divides them."""
     data_dir = made_once(
@@ -152,6 +164,7 @@ def _skin(folder: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
 
 PAIRS: Mapping[str, Callable[[pathlib.Path], tuple[pathlib.Path, pathlib.Path]]] = {
     "chest": _chest,
+    "chest-mimic": _chest_mimic,
     "pathology": _pathology,
     "camelyon16-17": _slides,
     "own": _own,

@@ -65,12 +65,22 @@ def run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | N
     check_settings(StudySettings.from_config(config), workdir)
     values = config.copy_and_resolve_references().to_dict()
     with shard_locks.held(workdir, shard, values):
-        _run(config, workdir, shard)
+        run_studies(studies_of(config, workdir), shard)
     return shard is None
 
 
-def _run(config: ml_collections.ConfigDict, workdir: files.Path, shard: Shard | None) -> None:
-    studies = studies_of(config, workdir)
+def run_studies(studies: Sequence[Study], shard: Shard | None) -> None:
+    """Runs the unfinished cells of the studies of all sets of a config, and merges them.
+
+    The caller has the lock of `shard_locks`.
+
+    Args:
+      studies: of `studies_of`.
+      shard: as for `run`.
+
+    Raises:
+      UserError: an arm or its checkpoint is at fault.
+    """
     for sentence in studies[0].missing_arms().values():
         raise UserError(sentence)
     cells = [study.cells.unfinished(shard or Shard()) for study in studies]

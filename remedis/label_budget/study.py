@@ -19,7 +19,12 @@ from remedis.label_budget import (
     set_list,
     summary,
 )
-from remedis.label_budget.cell_store import CellStore, plan_cells, time_left
+from remedis.label_budget.cell_store import (
+    CellStore,
+    expected_seconds,
+    plan_cells,
+    time_in_words,
+)
 from remedis.label_budget.directory import StudyDirectory
 from remedis.label_budget.settings import HOSPITALS, StudySettings
 
@@ -116,13 +121,17 @@ class Study:
 
     def time_left(self, unfinished: Sequence[Cell]) -> str:
         """Returns an estimate, in words, of the time that unfinished cells will take."""
+        return time_in_words(self.seconds_left(unfinished))
+
+    def seconds_left(self, unfinished: Sequence[Cell]) -> dict[str, float | None]:
+        """Returns the time that unfinished cells are expected to take, as `expected_seconds`."""
         seconds: dict[Cell, float | None] = {}
         for name in self.settings.arms:
             for mode in self.settings.modes_of(name):
                 for training in range(self.settings.trainings(mode)):
                     seconds[Cell(name, mode, 0, training)] = self._seconds(name, mode, training)
         similar = None if self.first is None else self.first.cells
-        return time_left(self.cells, unfinished, seconds, similar)
+        return expected_seconds(self.cells, unfinished, seconds, similar)
 
     def _seconds(self, name: str, mode: str, training: int) -> float | None:
         """Returns the seconds of an in-distribution model; None if no such model is finished.

@@ -73,7 +73,7 @@ def test_the_version_is_the_package_s(capsys):
 
 COMMANDS = (
     *("list", "info", "doctor", "prepare", "augmentations", "embed", "probe", "evaluate"),
-    *("calibrate", "compare", "build", "finetune", "pretrain", "ood-curves"),
+    *("calibrate", "compare", "build", "finetune", "pretrain", "ood-curves", "suite"),
 )
 
 
@@ -141,6 +141,7 @@ def test_quiet_and_verbose_stand_before_or_after_the_command(at, monkeypatch):
         ["finetune", "--config=own_data", "--config.steps=many", "--workdir=w"],
         ["pretrain", "--config=pretrain_own:moko", "--workdir=w"],
         ["ood-curves", "--config=ood_onw", "--workdir=w"],
+        ["suite", "--config=suite_onw", "--workdir=w"],
         ["probes"],
     ],
     ids=" ".join,
@@ -224,7 +225,7 @@ def test_info_of_a_damaged_run_is_a_sentence(run, capsys):
     assert "results.json is damaged" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("job", ["build", "finetune", "pretrain", "ood-curves"])
+@pytest.mark.parametrize("job", ["build", "finetune", "pretrain", "ood-curves", "suite"])
 def test_the_help_of_a_job_begins_with_what_it_needs_and_it_has_a_version(job, capsys):
     assert cli.main([job, "--help"]) == 0
     _, _, rest = capsys.readouterr().out.partition("Needed:\n")

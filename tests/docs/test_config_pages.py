@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from configs import common, common_pretraining, common_study
+from configs import common, common_pretraining, common_study, common_suite
 from docs.generate import config_keys, config_pages, experiment_configs, markdown
 from remedis.api import config_files
 from remedis.data import labels
@@ -47,6 +47,7 @@ def section(page: str, kind: str) -> str:
         ("finetune", common.finetuning()),
         ("pretrain", common_pretraining.pretraining()),
         ("ood-curves", common_study.ood(common.finetuning(), common.finetuning())),
+        ("suite", common_suite.suite({})),
     ],
 )
 def test_every_key_is_on_the_page_with_its_default_and_meaning(keys_page, kind, config):

@@ -14,6 +14,7 @@ SCRIPTS = {
     "saved_models/build.py": "build",
     "finetune/finetune.py": "finetune",
     "finetune/ood_curves.py": "ood-curves",
+    "finetune/suite.py": "suite",
     "pretrain/pretrain.py": "pretrain",
 }
 _FENCE = re.compile(r"^( *)```(\w*) *$")

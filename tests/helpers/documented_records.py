@@ -14,6 +14,7 @@ from remedis.evaluation.results_record import PretrainingRecord, ResultsRecord, 
 from remedis.finetuning.tuning_grid import CandidateRecord
 from remedis.inference.embedding_archive import ArchiveRecord
 from remedis.label_budget.summary_record import SetsRecord, SummaryRecord
+from remedis.suite.suite_record import SuiteRecord
 from remedis.training.run_directory import EnvironmentRecord
 from remedis.zoo.export import DescriptionRecord
 from remedis.zoo.run_record import RunRecord
@@ -32,6 +33,7 @@ KINDS: dict[str, Any] = {
     "candidate.json": CandidateRecord,
     "export.json": ExportRecord,
     "archive.json": ArchiveRecord,
+    "suite.json": SuiteRecord,
 }
 # Their keys are names, which other pages explain; `metadata.json` has the form of MONAI bundles.
 OTHERS = ("config.json", "inputs.json", "left_out.json", "metadata.json")

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from small_study import small_config
+from small_suite import suite_config
 
 import remedis
 from configs import own_data, pretrain_own
 from docs.generate import file_list
 from docs.generate.file_list import Folder
-from remedis import cli, label_budget
+from remedis import cli, label_budget, suite
 from remedis.cli import exit_status
 from remedis.finetuning.finetune import finetune
 from remedis.pretraining.pretrain import pretrain
@@ -93,6 +94,7 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
         (file_list.PRETRAINING, root / "pretrained"),
         *((file_list.EVALUATION, root / name) for name in ("evaluated", "again")),
         (file_list.STUDY, study),
+        (file_list.SUITE, _suite(root, data)),
         (file_list.STORE, root / "store"),
         (file_list.EMBEDDED_ARCHIVE, root / "archive"),
         (file_list.PACKED, root / "packed"),
@@ -173,6 +175,16 @@ def _study(root: pathlib.Path, data: pathlib.Path) -> pathlib.Path:
     label_budget_report.write(study)
     shutil.rmtree(study / "work", ignore_errors=True)
     return study
+
+
+def _suite(root: pathlib.Path, data: pathlib.Path) -> pathlib.Path:
+    """A suite of one set, of probes."""
+    config = suite_config({"north": (data, root / "north-data")}, budgets="0, 100%")
+    config.sets.north.labels = LABELS
+    for part in (config.sets.north.id, config.sets.north.ood):
+        part.max_bad_images = 0.1
+    suite.run(config, root / "suite")
+    return root / "suite"
 
 
 def _command(*arguments: object, status: int = 0) -> None:

@@ -17,10 +17,11 @@ def _names(prefix: str) -> list[str]:
 
 PRETRAINING_NAMES = _names("pretrain_")
 STUDY_NAMES = _names("ood_")
+SUITE_NAMES = _names("suite_")
 FINETUNING_NAMES = [
     name
     for name in _names("")
-    if not name.startswith(_SHARED) and name not in (*PRETRAINING_NAMES, *STUDY_NAMES)
+    if not name.startswith(_SHARED) and name not in (*PRETRAINING_NAMES, *STUDY_NAMES, *SUITE_NAMES)
 ]
 METHODS = ("simclr", "micle", "moco", "relic", "barlow_twins")
 ABLATIONS = ("no_equalisation", "no_elastic", "no_rotation", "no_crop", "no_colour", "no_blur")

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from fake_probe import FakeProbe
 from json_file import read_json
 from small_study import PATIENTS, run_killed, summary_of, write_hospital
 
@@ -13,13 +14,9 @@ from remedis import files, label_budget
 from remedis.data import judged_images
 from remedis.data.checks.leaks import LeakError
 from remedis.errors import UserError
-from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget import finetune_arm, further_sets, run_study
-from remedis.label_budget.arm import Adapted, InDistributionScores
-from remedis.label_budget.probe_arm import CANDIDATES
 from remedis.label_budget.run_study import studies_of
 from remedis.label_budget.settings import Shard, StudySettings
-from remedis.zoo.provenance import Provenance
 from remedis.zoo.seen_images import SeenImages
 
 
@@ -31,30 +28,6 @@ def north(tmp_path_factory):
 def contents(folder):
     """What a study is, without what differs between two starts of it."""
     return summary_of(folder), (folder / "curves.csv").read_bytes()
-
-
-class FakeProbe:
-    """Stands for a probe: scores are the labels with noise that depends on cell and set."""
-
-    def __init__(self, settings, run, data, name):
-        self.data, self.name = data, name
-
-    def scores(self, split, *seed):
-        return split.targets() + np.random.default_rng(seed).normal(size=split.targets().shape)
-
-    def in_distribution(self, training):
-        return InDistributionScores(
-            self.scores(self.data.inside.test, 0),
-            self.scores(self.data.test, 1),
-            Provenance("random", "drawn"),
-            1.0,
-            self.scores(self.data.pool, 2),
-            {"penalties": {"square": 1.0, "noise": 1.0}},
-        )
-
-    def adapt(self, draw, cell):
-        scores = self.scores(self.data.test, cell.patients, cell.seed)
-        return Adapted(scores, Choice(CANDIDATES, (0.5,) * len(CANDIDATES), 0))
 
 
 @pytest.mark.guarantee
