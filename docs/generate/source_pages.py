@@ -40,6 +40,7 @@ CHOICE = (
     ("CheXpert, full size, small or in batches", "chexpert"),
     ("ChestX-ray14 of the NIH", "chestxray14"),
     ("MIMIC-CXR-JPG", "mimic_cxr"),
+    ("PadChest", "padchest"),
     ("PatchCamelyon's HDF5 files", "patch_camelyon"),
     ("PatchCamelyon's TIFF files of Kaggle", "pcam_kaggle"),
     ("Camelyon17 as WILDS packs it", "wilds_camelyon17"),

@@ -15,7 +15,10 @@ from remedis.data.tables.strings import STRING
 # The hash of the file that a packed image was made from; `remedis prepare` writes it.
 ORIGINAL = "original_sha256"
 # Sources of published data, whose ids mean the same in every copy.
-_PUBLISHED = ("chestxray14", "chexpert", "mimic_cxr", "patch_camelyon", "wilds_camelyon17")
+_PUBLISHED = (
+    *("chestxray14", "chexpert", "mimic_cxr", "padchest"),
+    *("patch_camelyon", "wilds_camelyon17"),
+)
 _IDS = ("patient_id", "study_id")
 # Images that look like those of other data are copies from this number and this share of all. Fewer
 # may be chance: among 28 million pairs of radiographs of different patients none look alike, but a

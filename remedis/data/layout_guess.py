@@ -32,6 +32,7 @@ _PUBLISHED = (
     ("chexpert", ("train.csv", "valid.csv", "train/patient*")),
     ("chestxray14", ("Data_Entry_2017*.csv",)),
     ("mimic_cxr", ("mimic-cxr-*-metadata.csv*",)),
+    ("padchest", ("PADCHEST_chest_x_ray_images_labels_160K*.csv*",)),
     ("patch_camelyon", ("camelyonpatch_level_2_split_*",)),
     ("pcam_kaggle", ("train_labels.csv", "train/*.tif")),
     ("camelyon_patches", ("*/normal/normal_[0-9]*.png", "*/tumor/tumor_[0-9]*.png")),

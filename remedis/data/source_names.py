@@ -10,6 +10,7 @@ NAMES = (
     "dicom",
     "folder",
     "mimic_cxr",
+    "padchest",
     "patch_camelyon",
     "pcam_kaggle",
     "slides",

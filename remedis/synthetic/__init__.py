@@ -17,6 +17,7 @@ from remedis.synthetic.histology import CENTRES, CentreStyle
 from remedis.synthetic.lesion_boxes import write_lesion_boxes
 from remedis.synthetic.mammograms import write_mammograms
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
+from remedis.synthetic.padchest import write_padchest
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
 from remedis.synthetic.pcam_kaggle import write_pcam_kaggle
 from remedis.synthetic.skin import CLINIC_A, CLINIC_B, ClinicStyle, write_skin
@@ -43,6 +44,7 @@ __all__ = [
     "write_lesion_boxes",
     "write_mammograms",
     "write_mimic_cxr",
+    "write_padchest",
     "write_patch_camelyon",
     "write_pcam_kaggle",
     "write_skin",

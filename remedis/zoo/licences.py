@@ -96,6 +96,13 @@ PUBLISHED: Mapping[str, LicenceRecord] = {
             "which hosts a copy; the source is https://nihcc.app.box.com/v/ChestXray-NIHCC",
         ),
         (
+            "padchest",
+            "PadChest",
+            NOT_CHECKED,
+            "BIMCV's research use agreement",
+            "https://bimcv.cipf.es/bimcv-projects/padchest/",
+        ),
+        (
             "patch_camelyon",
             "PatchCamelyon",
             READ,

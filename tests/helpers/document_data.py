@@ -180,6 +180,7 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/CheXpert-v1.0-small": _published(synthetic.write_chexpert, **_RADIOGRAPHS),
     "/data/ChestX-ray14": _published(synthetic.write_chestxray14, **_RADIOGRAPHS),
     "/data/mimic-cxr-jpg-2.0.0": _published(synthetic.write_mimic_cxr, **_RADIOGRAPHS),
+    "/data/PadChest": _published(synthetic.write_padchest, **_RADIOGRAPHS),
     "/data/pcam": _published(synthetic.write_patch_camelyon),
     "/data/histopathologic-cancer-detection": _published(synthetic.write_pcam_kaggle),
     "/data/camelyon_patches": _published(synthetic.write_camelyon_patches),

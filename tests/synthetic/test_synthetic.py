@@ -70,6 +70,9 @@ WRITERS = {
     "camelyon_patches": lambda to, n=4, **more: synthetic.write_camelyon_patches(
         to, slides=n, patches_per_slide=2, patch_size=32, **more
     ),
+    "padchest": lambda to, n=4, **more: synthetic.write_padchest(
+        to, patients=n, image_size=32, **more
+    ),
     "mimic_cxr": lambda to, n=4, **more: synthetic.write_mimic_cxr(
         to, patients=n, image_size=32, **more
     ),

@@ -23,6 +23,7 @@ from remedis.data.sources import (
     image_paths,
     mimic_cxr,
     named_images,
+    padchest,
     patch_camelyon,
     pcam_kaggle,
     published_counts,
@@ -65,6 +66,7 @@ _register("csv", csv_manifest.load)
 _register("dicom", dicom_files.load)
 _register("folder", folder.load)
 _register("mimic_cxr", mimic_cxr.load, mimic_cxr.PUBLISHED)
+_register("padchest", padchest.load, padchest.PUBLISHED)
 _register("patch_camelyon", patch_camelyon.load, patch_camelyon.PUBLISHED)
 _register("pcam_kaggle", pcam_kaggle.load)
 _register("slides", whole_slides.load)

@@ -21,6 +21,7 @@ TABLES = {
     "chexpert": "train.csv",
     "csv": "manifest.csv",
     "mimic_cxr": "mimic-cxr-2.0.0-metadata.csv.gz",
+    "padchest": "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv",
     "patch_camelyon": "camelyonpatch_level_2_split_valid_meta.csv",
     "wilds_camelyon17": "metadata.csv",
 }
@@ -34,6 +35,7 @@ NEEDED = {
     "chexpert": "Frontal/Lateral",
     "csv": "pneumonia",
     "mimic_cxr": "subject_id",
+    "padchest": "MethodLabel",
     "patch_camelyon": "wsi",
     "wilds_camelyon17": "center",
 }

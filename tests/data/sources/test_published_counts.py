@@ -25,6 +25,7 @@ from remedis.data.sources import (
     chestxray14,
     chexpert,
     mimic_cxr,
+    padchest,
     patch_camelyon,
     pcam_kaggle,
     published_counts,
@@ -304,6 +305,38 @@ def test_mimic_cxr(tmp_path):
     expected = pd.to_numeric(pd.Series(edema), errors="coerce").to_numpy(np.float32)
     np.testing.assert_array_equal(m.table["Edema"].to_numpy()[sample], expected)
     assert not differences("mimic_cxr", m, views="all")
+
+
+@pytest.mark.guarantee
+def test_padchest(tmp_path):
+    projection = ["PA", "AP", "L", "COSTAL", "AP_horizontal"]
+    count, people = 160_861, 67_625
+    # The frontal images have 67,247 patients, the lateral ones 35,184, the others the rest.
+    kinds = np.repeat([0, 2, 3], [110_633, 49_579, count - 110_633 - 49_579])
+    lateral = spread(49_579, 35_184)
+    others = 67_247 + spread(count - 110_633 - 49_579, people - 67_247)
+    patient = np.concatenate([spread(110_633, 67_247), lateral, others])
+    read = np.concatenate([spread(39_053, 24_491), np.full(count, people)])[:count]
+    physician = np.where((np.arange(count) < 39_053) & (read < people), "Physician", "RNN_model")
+    columns = {
+        "ImageID": np.char.add(np.arange(count).astype(str), ".png"),
+        "ImageDir": np.arange(count) % 55,
+        "StudyID": np.arange(count),
+        "PatientID": patient,
+        "StudyDate_DICOM": np.full(count, 20_140_915),
+        "PatientBirth": np.full(count, "1930.0"),
+        "PatientSex_DICOM": np.full(count, "F"),
+        "Projection": np.asarray(projection)[kinds],
+        "MethodLabel": physician,
+        "Labels": np.where(np.arange(count) % 3, "['normal']", "['pulmonary edema']"),
+    }
+    write_table(tmp_path / "PADCHEST_chest_x_ray_images_labels_160K.csv", columns)
+    for views in ("all", "frontal", "lateral"):
+        m = padchest.load(tmp_path, views=views)
+        assert not differences("padchest", m, views=views, labelled_by="all")
+    assert (m.table["Edema"] == 0).sum() == (m.table["No Finding"] == 1).sum()
+    read_by_physicians = padchest.load(tmp_path, views="all", labelled_by="physician")
+    assert len(read_by_physicians) == 39_053
 
 
 def test_patch_camelyon(tmp_path):
