@@ -83,9 +83,10 @@ def finetuning() -> ml_collections.ConfigDict:
     # there are, such as 500 epochs of 38 images; a training shorter than evaluate_every is
     # evaluated 10 times.
     config.fit_to_data = True  # False: as in version 0.1
-    # Values of learning_rate, weight_decay and one of steps, epochs, examples, such as
-    # 'learning_rate=0.003,0.03; weight_decay=0,0.0001': every combination is trained, in place of
-    # the values of these keys, and validation chooses. Among equal scores the first named wins.
+    # Values of layers, decay_to, learning_rate, weight_decay, warmup_epochs and one of steps,
+    # epochs, examples, such as 'learning_rate=0.003,0.03; weight_decay=0,0.0001': every combination
+    # is trained, in place of the values of these keys, and validation chooses. Among equal scores
+    # the first named wins. Named first, layers and decay_to cost the least time.
     config.select = ""
     # Training.
     config.batch_size = 32  # images per step, of all workers together
@@ -96,6 +97,9 @@ def finetuning() -> ml_collections.ConfigDict:
     config.learning_rate_batch = 512  # batch that the rate is meant for; 0: the rate does not scale
     # Factors of the rate by name of the weights: 'head/.*=10; block[12]/.*=0'; 0 freezes.
     config.learning_rates = ""
+    # or decaying, upper: which layers of a BiT network train. decaying: the rate of the head, and
+    # of each block 1 / 2.6 of that above it. upper: the last two blocks and the head.
+    config.layers = "all"
     # or cosine, step, constant: course of the learning rate; hyperrule is that of BiT
     config.schedule = "hyperrule"
     config.warmup = config_dict.placeholder(int)  # steps of warm-up; unset: the schedule's own
@@ -104,6 +108,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.momentum = 0.9  # momentum of sgd and both kinds of lars
     # Decay of weights, except norms and biases; released_lars decays group norms too.
     config.weight_decay = 0.0
+    config.decay_to = "zero"  # or start: the decay draws weights to 0, or to where they start
     config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
     config.ema = 0.0  # decay of the averaged weights, which are evaluated and kept; 0: none
     config.patience = 0  # training ends after this many evaluations without a better one; 0: never

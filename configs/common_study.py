@@ -76,8 +76,9 @@ def ood(
     config.seed = 0  # seed of the draws and the trainings
     # Tuning.
     # Every combination is trained, for every arm alike, in distribution and in every cell;
-    # validation chooses, in cells beside the unchanged in-distribution model. Keys: learning_rate,
-    # weight_decay, and one of steps, epochs, examples. Among equal scores the first named wins.
+    # validation chooses, in cells beside the unchanged in-distribution model. Keys: layers,
+    # decay_to, learning_rate, weight_decay, warmup_epochs, and one of steps, epochs, examples.
+    # Among equal scores the first named wins.
     # The rates go from BiT's for pretrained weights, 0.003, to that for random weights in
     # benchmarks/finetuning_recipes.py, 1.6, in steps of less than a decade; they scale with the
     # batch as config.id.learning_rate does. Empty: no grid; set that rate, and config.ood's.

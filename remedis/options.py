@@ -24,10 +24,12 @@ ADDED_KEYS = frozenset(
         "allow_similar_ids",
         "allow_similar_images",
         "data_terms",
+        "decay_to",
         "eval_uncertain",
         "eval_unmentioned",
         "eval_unlabelled",
         "fit_to_data",
+        "layers",
         "leave_out",
         "max_megapixels",
         "nested_resamples",
@@ -328,39 +330,31 @@ def _apart(text: str, separator: str, what: str, expected: str) -> list[str]:
 
 
 def grid(
-    text: str, *, what: str, kinds: Mapping[str, type[int] | type[float]]
-) -> dict[str, tuple[float, ...]]:
+    text: str, *, what: str, kinds: Mapping[str, type[int] | type[float] | tuple[str, ...]]
+) -> dict[str, tuple[Any, ...]]:
     """Returns the values by key of a text such as `learning_rate=0.003,0.03; steps=100,300`.
 
     Args:
       text: keys with their values, in any order; the order is kept.
       what: the name of the option, as its error message begins, such as `config.select`.
-      kinds: the keys that may occur, with the type of their values.
+      kinds: the keys that may occur, with the type of their values, or with the texts that their
+        values may be.
 
     Raises:
-      UserError: a key is unknown or occurs twice, or a value is no number of its key's type, is
-        below 0, or occurs twice.
+      UserError: a key is unknown or occurs twice, or a value is none of its key's texts, no number
+        of its key's type, below 0, or occurs twice.
     """
     example = "'learning_rate=0.003,0.03; weight_decay=0,0.0001'"
     expected = f"keys with their values, separated by commas, such as {example}"
-    values: dict[str, tuple[float, ...]] = {}
+    values: dict[str, tuple[Any, ...]] = {}
     for key, listed in pairs(text, what=what, expected=expected):
         if key not in kinds:
             raise unknown_choice(f"key in {what}", key, kinds)
         if key in values:
             raise UserError(f"{what} names {key} twice; list its values once, as in {example}.")
-        number = "whole number" if kinds[key] is int else "number"
-        found: list[float] = []
+        found: list[Any] = []
         for part in items(listed, ","):
-            try:
-                value = kinds[key](part)
-            except ValueError:
-                value = -1
-            if not 0 <= value < math.inf:
-                raise UserError(
-                    f"{what} has {key}={shortened(part)}; expected a {number} of 0 or more, as in "
-                    f"{example}."
-                )
+            value = _grid_value(f"{key} in {what}", f"{what} has {key}", part, kinds[key])
             if value in found:
                 raise UserError(f"{what} has {key}={shortened(part)} twice; list every value once.")
             found.append(value)
@@ -368,6 +362,27 @@ def grid(
             raise UserError(f"{what} has no value of {key}; expected {expected}.")
         values[key] = tuple(found)
     return values
+
+
+def _grid_value(
+    key: str, has: str, text: str, kind: type[int] | type[float] | tuple[str, ...]
+) -> float | str:
+    """Returns a value of `grid`; `key` and `has` begin the messages on a wrong one."""
+    if isinstance(kind, tuple):
+        if text not in kind:
+            raise unknown_choice(f"value of {key}", text, kind)
+        return text
+    try:
+        value = kind(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < math.inf:
+        number = "whole number" if kind is int else "number"
+        raise UserError(
+            f"{has}={shortened(text)}; expected a {number} of 0 or more, as in "
+            "'learning_rate=0.003,0.03; weight_decay=0,0.0001'."
+        )
+    return value
 
 
 def settings(kind: type[_Settings], config: Any, **changes: Any) -> _Settings:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,15 @@ from remedis.finetuning.tuning_grid import Candidate
 from remedis.inference import predict
 from remedis.models.classifier import Classifier
 from remedis.preprocess import Preprocess
-from remedis.training import checks, durations, learning_rate_factors, loop, optimizers, schedules
+from remedis.training import (
+    checks,
+    durations,
+    learning_rate_factors,
+    loop,
+    optimizers,
+    schedules,
+    trained_layers,
+)
 from remedis.training.distribution import Distribution
 from remedis.training.run_directory import RunDirectory
 from remedis.training.step import Learner, Trainer
@@ -72,8 +80,10 @@ def check_settings(settings: FinetuneSettings) -> None:
         {},
         momentum=asked.momentum,
         weight_decay=asked.weight_decay,
+        decay_to=asked.decay_to,
     )
     learning_rate_factors.parse(asked.learning_rates)
+    trained_layers.check(asked.layers, asked.learning_rates)
     SupervisedLoss(settings.model.task, focal_gamma=settings.loss.focal_gamma)
 
 
@@ -157,7 +167,8 @@ class GradientFit:
         """
         distribution, batch_size = self._distribution, settings.optimization.batch_size
         schedule = settings.optimization.for_images(len(data.train))
-        _check_batch_norm(settings, self._model, distribution)
+        factors = self._model.factors(settings.optimization)
+        _check_batch_norm(settings, self._model, factors, distribution)
         plan = _plan(settings, schedule, len(data.validation))
         # Training and validation images are read in every epoch, test images once.
         cache_bytes = int(settings.images.cache_gb * 1e9 / 2)
@@ -187,7 +198,7 @@ class GradientFit:
         state = loop.train(
             run,
             plan,
-            self._trainer(settings, schedule, data.train, mixup),
+            self._trainer(settings, schedule, data.train, mixup, factors),
             lambda first, last: training_batches(
                 data.train,
                 train_ops,
@@ -232,17 +243,22 @@ class GradientFit:
         schedule: schedules.Schedule,
         train: Manifest,
         mixup: float,
+        factors: Mapping[str, float],
     ) -> Trainer:
         """Returns the last trainer if its traced constants are the same, else a new one."""
         loss = _loss(settings, train)
         at_any_rate = dataclasses.replace(schedule, learning_rate=1.0)
-        decay = settings.optimization.weight_decay
-        constants = (at_any_rate, loss, mixup, settings.seed if mixup else None, decay)
+        asked = settings.optimization
+        decay = (asked.weight_decay, asked.decay_to)
+        seed = settings.seed if mixup else None
+        constants = (at_any_rate, loss, mixup, seed, decay, tuple(factors.items()))
         if constants not in self._trainers:
             self._trainers.clear()  # the optimizer's variables are as large as the network
             with self._distribution.strategy.scope():
                 rate = schedules.Rate(schedule)
-            learner = _learner(settings, self._model, rate, loss, mixup, self._distribution)
+            learner = _learner(
+                settings, self._model, factors, rate, loss, mixup, self._distribution
+            )
             self._trainers[constants] = Trainer(learner, self._distribution), rate
         trainer, rate = self._trainers[constants]
         rate.set(schedule.learning_rate)
@@ -284,14 +300,17 @@ def _mixup(settings: FinetuneSettings, images: int, distribution: Distribution) 
 
 
 def _check_batch_norm(
-    settings: FinetuneSettings, model: TrainableModel, distribution: Distribution
+    settings: FinetuneSettings,
+    model: TrainableModel,
+    factors: Mapping[str, float],
+    distribution: Distribution,
 ) -> None:
     """Raises a UserError if trained batch norms would see less than the whole batch.
 
     A batch norm normalises by the images it sees together: with the batch divided, numbers would
     depend on the number of parts.
     """
-    trained = set(model.factors) & set(model.classifier.backbone.named_variables())
+    trained = set(factors) & set(model.classifier.backbone.named_variables())
     parts = distribution.replicas * settings.optimization.accumulate
     if trained and model.classifier.statistics() and parts > 1:
         raise UserError(
@@ -323,6 +342,7 @@ def _plan(settings: FinetuneSettings, schedule: schedules.Schedule, validation: 
 def _learner(
     settings: FinetuneSettings,
     model: TrainableModel,
+    factors: Mapping[str, float],
     rate: schedules.Rate,
     loss: SupervisedLoss,
     mixup: float,
@@ -330,14 +350,15 @@ def _learner(
 ) -> Learner:
     classifier, asked = model.classifier, settings.optimization
     variables = classifier.named_variables()
-    trained = {name: variables[name] for name in model.factors}
+    trained = {name: variables[name] for name in factors}
     with distribution.strategy.scope():
         optimizer = optimizers.make(
             asked.optimizer,
             rate,
-            {trained[name].path: factor for name, factor in model.factors.items()},
+            {trained[name].path: factor for name, factor in factors.items()},
             momentum=asked.momentum,
             weight_decay=asked.weight_decay,
+            decay_to=asked.decay_to,
             loss_scale=settings.model.precision == "float16",
         )
     return Learner(

@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from remedis.errors import UserError
-from remedis.finetuning.settings import FinetuneSettings
+from remedis.finetuning.settings import FinetuneSettings, OptimizationSettings
 from remedis.models import precision
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
-from remedis.training import learning_rate_factors
+from remedis.training import learning_rate_factors, trained_layers
 from remedis.zoo import resolve
 from remedis.zoo.provenance import Provenance
 
@@ -26,13 +26,36 @@ class TrainableModel:
 
     Attributes:
       classifier: with the weights that training starts from.
-      factors: of the learning rate, by name of the trained variable.
       provenance: of the backbone's weights.
     """
 
     classifier: Classifier
-    factors: dict[str, float]
     provenance: Provenance
+
+    def factors(
+        self, asked: OptimizationSettings, log_level: int = logging.DEBUG
+    ) -> dict[str, float]:
+        """Returns the factors of the learning rate, by name of the trained variable.
+
+        The other variables are frozen: batch norms among them keep their averages from now on.
+
+        Args:
+          asked: names the variables to train.
+          log_level: of the lines on them.
+
+        Raises:
+          UserError: a rule matches no variable, or every variable is frozen.
+        """
+        unused = self.classifier.unused_variables() | set(self.classifier.statistics())
+        variables = {
+            name: variable
+            for name, variable in self.classifier.named_variables().items()
+            if name not in unused
+        }
+        rules = trained_layers.rules(asked.layers, asked.learning_rates, variables)
+        factors = learning_rate_factors.factors_of_trained(rules, variables, log_level)
+        self.classifier.backbone.freeze(set(variables) - set(factors))
+        return factors
 
     def copied_weights(self) -> dict[str, np.ndarray]:
         """Returns copies of all variables of the classifier, by name."""
@@ -105,20 +128,12 @@ def build(
             kernel = classifier.head.dense.kernel
             kernel.assign(_head_weights(kernel.shape, asked.head_stddev, settings.seed))
     _LOG.log(log_level, f"Checkpoint: {asked.checkpoint}: {loaded.provenance.description}")
-    unused = classifier.unused_variables() | set(classifier.statistics())
-    variables = {
-        name: variable
-        for name, variable in classifier.named_variables().items()
-        if name not in unused
-    }
-    probe = settings.method == "probe"
-    if probe:
+    model = TrainableModel(classifier, loaded.provenance)
+    if settings.method == "probe":
         _LOG.log(log_level, "Fitting the head; the backbone does not change.")
-    factors = learning_rate_factors.factors_of_trained(
-        settings.optimization.learning_rates, variables, logging.DEBUG if probe else log_level
-    )
-    classifier.backbone.freeze(set(variables) - set(factors))
-    return TrainableModel(classifier, factors, loaded.provenance)
+        log_level = logging.DEBUG
+    model.factors(settings.optimization, log_level)  # what they refuse is refused at once
+    return model
 
 
 def exportable(model: TrainableModel, settings: FinetuneSettings) -> Classifier:

@@ -11,7 +11,7 @@ from remedis import options
 from remedis.data.label_policies import EVALUATION_KEYS, LabelPolicies
 from remedis.evaluation.evaluate import TOP_K
 from remedis.preprocess import Preprocess
-from remedis.training import checks
+from remedis.training import checks, optimizers, trained_layers
 from remedis.training.run_directory import RunDirectory
 from remedis.training.schedules import ScheduleSettings
 from remedis.zoo import licences
@@ -124,6 +124,9 @@ class OptimizationSettings(ScheduleSettings):
     evaluate_every: int
     checkpoint_every: int
     log_every: int
+    # Of a config of an earlier version.
+    layers: str = trained_layers.ALL
+    decay_to: str = optimizers.TO_ZERO
 
 
 @dataclasses.dataclass(frozen=True)

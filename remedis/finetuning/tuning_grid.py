@@ -15,21 +15,31 @@ from remedis.errors import counted
 from remedis.finetuning.settings import FinetuneSettings
 from remedis.json_records import Real
 from remedis.progress import progress
-from remedis.training import loop
+from remedis.training import loop, optimizers, trained_layers
 from remedis.training.run_directory import ADVICE, RunDirectory
 
 _LOG = logging.getLogger(__name__)
 
 LENGTHS = ("steps", "epochs", "examples")
-# Keys of `OptimizationSettings` that a grid may hold, with the type of their values.
-KEYS: Mapping[str, type[int] | type[float]] = {
+# Keys of `OptimizationSettings` that a grid may hold, with the type or the texts of their values.
+KEYS: Mapping[str, type[int] | type[float] | tuple[str, ...]] = {
+    "layers": trained_layers.NAMES,
+    "decay_to": optimizers.DECAYS,
     "learning_rate": float,
     "weight_decay": float,
+    "warmup_epochs": float,
     "steps": int,
     "epochs": float,
     "examples": int,
 }
-_WORDS = {"learning_rate": "learning rate", "weight_decay": "weight decay"}
+_WORDS = {
+    "layers": "choice of layers",
+    "decay_to": "end of the decay",
+    "learning_rate": "learning rate",
+    "weight_decay": "weight decay",
+    "warmup_epochs": "warm-up",
+}
+_PLURALS = {"layers": "choices of layers", "decay_to": "ends of the decay"}
 MAX_TRAININGS = 1000  # of one grid
 UNCHANGED = "step 0"  # the model that training starts from
 AS_CONFIGURED = "as configured"  # the only candidate of an empty grid
@@ -44,12 +54,15 @@ class Candidate:
       values: by key of `KEYS`.
     """
 
-    values: Mapping[str, float]
+    values: Mapping[str, float | str]
 
     @property
     def name(self) -> str:
         """For reports, such as `learning_rate=0.003, steps=100`."""
-        named = ", ".join(f"{key}={value:g}" for key, value in self.values.items())
+        named = ", ".join(
+            f"{key}={value if isinstance(value, str) else format(value, 'g')}"
+            for key, value in self.values.items()
+        )
         return named or AS_CONFIGURED
 
     def of(self, base: FinetuneSettings) -> FinetuneSettings:
@@ -71,7 +84,7 @@ class Grid:
     """
 
     text: str
-    values: Mapping[str, tuple[float, ...]]
+    values: Mapping[str, tuple[Any, ...]]
 
     @classmethod
     def parse(cls, text: str, what: str = "config.select") -> "Grid":
@@ -105,7 +118,10 @@ class Grid:
 
     def budget(self) -> str:
         """Returns the number of trainings in words, such as `3 learning rates = 3 trainings`."""
-        factors = [counted(len(v), _WORDS.get(key, "length")) for key, v in self.values.items()]
+        factors = [
+            counted(len(v), _WORDS.get(key, "length"), _PLURALS.get(key, ""))
+            for key, v in self.values.items()
+        ]
         trainings = counted(len(self), "training")
         return f"{' x '.join(factors)} = {trainings}" if factors else f"no grid: {trainings}"
 

@@ -16,6 +16,7 @@ from remedis.errors import unknown_choice
 
 SGD, ADAMW, LARS, RELEASED_LARS = NAMES = ("sgd", "adamw", "lars", "released_lars")
 NORM_OR_BIAS = ("gamma", "beta", "bias")
+TO_ZERO, TO_START = DECAYS = ("zero", "start")  # what the decay draws weights to
 GROUP_NORM = "group_norm"  # name of the layers of `GroupNormReLU`
 ETA = 0.001  # of LARS, as in SimCLR's released code
 
@@ -31,11 +32,18 @@ def is_norm_or_bias(path: str, rank: int) -> bool:
 
 
 class _ByVariable(keras.optimizers.Optimizer):
-    """Base of all: a learning-rate factor per variable, and whether the variable decays."""
+    """Base of all: a learning-rate factor per variable, and whether the variable decays.
 
-    def __init__(self, factors: Mapping[str, float], decay: float, **kwargs: Any) -> None:
+    The decay draws weights to 0 or, as L2-SP does, to those that the training starts from (Li,
+    Grandvalet and Davoine 2018, arXiv 1802.01483, equation 2). `start` sets them.
+    """
+
+    def __init__(
+        self, factors: Mapping[str, float], decay: float, decay_to: str, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._factor_by_path, self._decay = dict(factors), decay
+        self._keeps_starts = decay_to == TO_START and decay > 0
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Makes the optimizer's variables for the trained `variables`."""
@@ -46,6 +54,20 @@ class _ByVariable(keras.optimizers.Optimizer):
         paths = [variable.path for variable in variables]
         self._factors = tuple(self._factor_by_path.get(path, 1.0) for path in paths)
         self._plain = tuple(self._excluded(v.path, len(v.shape)) for v in variables)
+        # They are saved with the optimizer, so that a resumed training is drawn to the same ones.
+        self._starts = [
+            self.add_variable_from_reference(v, name="start")
+            if self._keeps_starts and not plain
+            else None
+            for v, plain in zip(variables, self._plain, strict=True)
+        ]
+        self._trained = tuple(variables)
+
+    def start(self) -> None:
+        """Takes the current weights as those that a training starts from."""
+        for start, variable in zip(self._starts, self._trained, strict=True):
+            if start is not None:
+                start.assign(variable)
 
     def _excluded(self, path: str, rank: int) -> bool:
         """Returns whether a variable has neither decay nor adaptation."""
@@ -58,14 +80,23 @@ class _ByVariable(keras.optimizers.Optimizer):
         index = compat.variable_index(self, variable)
         rate = tf.cast(learning_rate, variable.dtype) * self._factors[index]
         if not self._plain[index]:
-            gradient, rate = self._decayed(gradient, variable, rate)
+            start = self._starts[index]
+            drawn = variable if start is None else variable - start.value
+            gradient, rate = self._decayed(gradient, variable, drawn, rate)
         super().update_step(gradient, variable, rate)
 
     def _decayed(
-        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
+        self, gradient: tf.Tensor, variable: tf.Variable, drawn: tf.Tensor, rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns gradient and rate of a variable that decays, by default as L2 regularisation."""
-        return gradient + self._decay * variable, rate
+        """Returns gradient and rate of a variable that decays, by default as L2 regularisation.
+
+        Args:
+          gradient: of the loss.
+          variable: the weights.
+          drawn: the weights, less those that the decay draws them to.
+          rate: of this step and variable.
+        """
+        return gradient + self._decay * drawn, rate
 
 
 class Sgd(_ByVariable, keras.optimizers.SGD):
@@ -84,9 +115,9 @@ class AdamW(_ByVariable, keras.optimizers.Adam):
     """
 
     def _decayed(
-        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
+        self, gradient: tf.Tensor, variable: tf.Variable, drawn: tf.Tensor, rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        self.assign_sub(variable, rate * self._decay * variable)
+        self.assign_sub(variable, rate * self._decay * drawn)
         return gradient, rate
 
 
@@ -101,9 +132,9 @@ class Lars(Sgd):
     """
 
     def _decayed(
-        self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor
+        self, gradient: tf.Tensor, variable: tf.Variable, drawn: tf.Tensor, rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        gradient, rate = super()._decayed(gradient, variable, rate)
+        gradient, rate = super()._decayed(gradient, variable, drawn, rate)
         trust = tf.math.divide_no_nan(ETA * tf.norm(variable), tf.norm(gradient))
         return gradient, rate * tf.where(trust > 0, trust, 1.0)
 
@@ -133,6 +164,7 @@ def make(
     *,
     momentum: float,
     weight_decay: float,
+    decay_to: str = TO_ZERO,
     loss_scale: bool = False,
 ) -> keras.optimizers.Optimizer:
     """Returns an optimizer whose name and variables' paths are the same in every process.
@@ -143,15 +175,19 @@ def make(
       multipliers: factors of the rate by path of the variable; 1 for variables without one.
       momentum: of SGD and LARS, without Nesterov's correction; AdamW has its own.
       weight_decay: of everything but norms and biases; of group norms too in `released_lars`.
+      decay_to: one of `DECAYS`: what the decay draws weights to.
       loss_scale: for float16: gradients are those of the loss times `dynamic_scale`; a step with
         gradients that are not finite is skipped, and the scale is halved.
 
     Raises:
-      UserError: the name is unknown.
+      UserError: the name is unknown, or what the decay draws to.
     """
+    if decay_to not in DECAYS:
+        raise unknown_choice("value of config.decay_to", decay_to, DECAYS)
     common: dict[str, Any] = {
         "factors": multipliers,
         "decay": weight_decay,
+        "decay_to": decay_to,
         "learning_rate": rate,
         "name": name,
     }
@@ -165,3 +201,10 @@ def make(
     if loss_scale:
         return keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     return optimizer
+
+
+def begin(optimizer: keras.optimizers.Optimizer) -> None:
+    """Takes the current weights as the start of a training with an optimizer of `make`."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
+    if isinstance(inner, _ByVariable):
+        inner.start()

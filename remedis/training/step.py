@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from remedis.errors import UserError
+from remedis.training import optimizers
 from remedis.training.distribution import Distribution
 from remedis.training.ema import Averages
 from remedis.training.objective import Batch, Objective
@@ -65,6 +66,7 @@ class Trainer:
             # Slots of a weight start at 0, scalar counters at their initial value.
             initial = self._scalars.get(variable.path)
             variable.assign(tf.zeros_like(variable.value) if initial is None else initial)
+        optimizers.begin(self.learner.optimizer)
         self.averages.begin()
 
     def step(self, batch: Batch, number: int) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:

@@ -25,6 +25,20 @@ def test_a_grid_is_every_value_with_every_other_in_the_order_of_the_text():
     assert all(isinstance(c.values["steps"], int) for c in grid.candidates())
 
 
+def test_a_grid_may_hold_words():
+    grid = Grid.parse("layers=all,decaying; decay_to=start; warmup_epochs=0,2")
+    assert [candidate.name for candidate in grid.candidates()] == [
+        "layers=all, decay_to=start, warmup_epochs=0",
+        "layers=all, decay_to=start, warmup_epochs=2",
+        "layers=decaying, decay_to=start, warmup_epochs=0",
+        "layers=decaying, decay_to=start, warmup_epochs=2",
+    ]
+    assert grid.budget() == "2 choices of layers x 1 end of the decay x 2 warm-ups = 4 trainings"
+    base = FinetuneSettings.from_config(own_data.get_config())
+    changed = {"layers": "decaying", "decay_to": "start", "warmup_epochs": 2.0}
+    assert grid.candidates()[-1].of(base).to_dict() == base.to_dict() | changed
+
+
 def test_an_empty_grid_is_the_config_as_it_is():
     grid = Grid.parse("")
     (candidate,) = grid.candidates()
@@ -56,6 +70,8 @@ def test_a_candidate_changes_its_own_keys_and_the_length():
         ("learning_rate=-1", "config.select has learning_rate=-1; expected a number of 0 or more"),
         ("learning_rate=nan", "config.select has learning_rate=nan; expected a number of 0 or"),
         ("learning_rate=inf", "config.select has learning_rate=inf; expected a number of 0 or"),
+        ("layers=al", "Unknown value of layers in config.select 'al': did you mean 'all'? Choose"),
+        ("layers=all,all", "config.select has layers=all twice; list every value once"),
         ("steps=1.5", "config.select has steps=1.5; expected a whole number of 0 or more"),
         ("learning_rate=,", "config.select has no value of learning_rate; expected keys with"),
         ("learning_rate=1,1.0", "config.select has learning_rate=1.0 twice; list every value once"),

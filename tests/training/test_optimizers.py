@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from remedis.errors import UserError
 from remedis.models.architectures import Architecture
-from remedis.training.optimizers import NAMES, is_norm_or_bias, make
+from remedis.training.optimizers import NAMES, begin, is_norm_or_bias, make
 
 SHAPES = {"a/kernel": (3, 2), "b/kernel": (2, 2), "c/gamma": (2,), "d/bias": (3,)}
 FACTORS = {"a/kernel": 0.5, "c/gamma": 3.0}
@@ -37,25 +37,25 @@ def variables(rng):
     return made
 
 
-def sgd_twin(path, w, g, m, v, rate, step):
+def sgd_twin(path, w, g, m, v, rate, step, start):
     if "kernel" in path:
-        g = g + DECAY * w
+        g = g + DECAY * (w - start)
     m = 0.9 * m - rate * g
     return w + m, m, v
 
 
-def lars_twin(path, w, g, m, v, rate, step):
+def lars_twin(path, w, g, m, v, rate, step, start):
     if "kernel" in path:
-        g = g + DECAY * w
+        g = g + DECAY * (w - start)
         if (w**2).sum() > 0:
             rate *= 0.001 * np.sqrt((w**2).sum()) / np.sqrt((g**2).sum())
     m = 0.9 * m - rate * g
     return w + m, m, v
 
 
-def adamw_twin(path, w, g, m, v, rate, step):
+def adamw_twin(path, w, g, m, v, rate, step, start):
     if "kernel" in path:
-        w = w - rate * DECAY * w
+        w = w - rate * DECAY * (w - start)
     m = 0.9 * m + 0.1 * g
     v = 0.999 * v + 0.001 * g**2
     unbiased = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
@@ -83,12 +83,13 @@ def steps(optimizer, made, gradients, run=lambda function: function()):
         step([tf.constant(g, tf.float32) for g in gradient])
 
 
-def twin(name, starts, gradients):
+def twin(name, starts, gradients, decay_to="zero"):
     state = {path: (w, 0 * w, 0 * w) for path, w in starts.items()}
     for step, gradient in enumerate(gradients):
         for (path, values), g in zip(state.items(), gradient, strict=True):
             rate = 0.2 * 0.5**step * FACTORS.get(path, 1)
-            state[path] = TWINS[name](path, values[0], g, *values[1:], rate, step)
+            drawn_to = starts[path] if decay_to == "start" else 0.0
+            state[path] = TWINS[name](path, values[0], g, *values[1:], rate, step, drawn_to)
     return {path: values[0] for path, values in state.items()}
 
 
@@ -117,6 +118,29 @@ def test_five_steps_agree_with_numpy(name, mirrored):
         tested.build(list(made.values()))
     steps(tested, made, gradients, strategy.run)
     assert_close(made, twin(name, starts, gradients))
+
+
+@optimizers
+@pytest.mark.parametrize("loss_scale", [False, True])
+def test_decay_to_the_start_agrees_with_numpy(name, loss_scale):
+    made, starts, gradients = case()
+    tested = optimizer(name, decay_to="start", loss_scale=loss_scale)
+    tested.build(list(made.values()))
+    begin(tested)
+    scale = 2.0**15 if loss_scale else 1.0
+    steps(tested, made, [[g * scale for g in gradient] for gradient in gradients])
+    assert_close(made, twin(name, starts, gradients, "start"))
+
+
+@optimizers
+def test_a_large_decay_to_the_start_keeps_the_weights_there(name):
+    made, starts, _ = case()
+    tested = optimizer(name, decay_to="start", weight_decay=0.9)
+    tested.build(list(made.values()))
+    begin(tested)
+    nothing = [np.zeros(shape) for shape in SHAPES.values()]
+    steps(tested, made, [nothing] * 5)
+    assert_close(made, starts)
 
 
 @optimizers
@@ -257,6 +281,14 @@ def test_wrong_name():
     assert str(caught.value) == (
         "Unknown value of config.optimizer 'adamv': did you mean 'adamw'? Choose from: sgd, adamw, "
         "lars, released_lars."
+    )
+
+
+def test_wrong_end_of_the_decay():
+    with pytest.raises(UserError) as caught:
+        optimizer("sgd", decay_to="begin")
+    assert str(caught.value) == (
+        "Unknown value of config.decay_to 'begin'. Choose from: zero, start."
     )
 
 
