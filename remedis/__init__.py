@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from remedis.api.embeddings import embed
     from remedis.api.explanations import Explained, explain
     from remedis.api.image_predictions import predict
+    from remedis.api.imported_predictions import import_predictions
     from remedis.api.labelled_data import load_manifest
     from remedis.api.model_exports import export
     from remedis.api.named_checkpoints import build, describe, list_models
@@ -73,6 +74,7 @@ __all__ = [
     "find_duplicates",
     "find_outliers",
     "finetune",
+    "import_predictions",
     "list_models",
     "load_backbone",
     "load_config",
@@ -112,6 +114,7 @@ _LAZY = {
     "find_duplicates": "remedis.api.embedding_search",
     "find_outliers": "remedis.api.embedding_search",
     "finetune": "remedis.api.training_jobs",
+    "import_predictions": "remedis.api.imported_predictions",
     "list_models": "remedis.api.named_checkpoints",
     "load_backbone": "remedis.zoo.backbone_layer",
     "load_config": "remedis.api.named_configs",

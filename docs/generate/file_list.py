@@ -267,7 +267,8 @@ EVALUATION = Folder(
     "evaluation",
     "An evaluation",
     "`remedis evaluate MODEL DATA --out=DIR` writes these files into DIR. Without DATA it "
-    "evaluates the stored predictions of a run, and reads no images.",
+    "evaluates the stored predictions of a run, and reads no images. `remedis import-predictions "
+    "FILE --out=DIR` writes the same of a table of another model's scores.",
     {"": (*_READ, *_SCAN)},
 )
 _SCORES = "[its arrays](#scores)"

@@ -14,6 +14,7 @@ from remedis.evaluation import (
 )
 from remedis.evaluation.effective_patients import shortage
 from remedis.evaluation.evaluation_result import MetricRecord
+from remedis.evaluation.imported import imported_record
 from remedis.evaluation.intervals import EstimateRecord
 from remedis.zoo.provenance import ProvenanceRecord
 
@@ -202,6 +203,14 @@ def _sections() -> list[Section]:
             f"in {SPLIT}: `nested`",
             text="The other intervals take calibration and thresholds as given. These also "
             "contain that another validation split would have chosen others.",
+        ),
+        Section(
+            imported_record.ImportedRecord,
+            "imported predictions",
+            "Predictions of others",
+            "`imported`",
+            text="Of `remedis import-predictions`. [Evaluate and compare others' predictions]"
+            "(../how-to/others-predictions.md) says how to read it.",
         ),
         Section(
             drift_record.DriftRecord,

@@ -115,10 +115,21 @@ def _add_calibrate(commands: Any) -> None:
 
 def _add_compare(commands: Any) -> None:
     compare = commands.add_parser(
-        "compare", help="tests the difference of two runs on the cases that both have scored"
+        "compare",
+        help="tests the difference of two runs or more, paired if they have scored the same images",
+        description="Compares finished runs, evaluations and imported predictions. Images are "
+        "matched by path or file name. Where all are the same, the comparison is paired by "
+        "patient; else it is that of two samples. Of several, each is compared with the first.",
     )
-    compare.add_argument("run_a", metavar="RUN_A", help="a finished run's directory")
-    compare.add_argument("run_b", metavar="RUN_B", help="another's, with the same test cases")
+    add = compare.add_argument
+    add("runs", metavar="RUN", nargs="+", help="directories of finished runs, two or more")
+    add("--all-pairs", action="store_true", help="compare every two runs, not each with the first")
+    add(
+        "--unpaired",
+        action="store_true",
+        help="take images and patients of equal names as different, as of two hospitals that "
+        "number alike",
+    )
     output.add_table_arguments(compare)
     compare.set_defaults(run=_compare)
 
@@ -207,8 +218,17 @@ def _calibrate(parsed: argparse.Namespace) -> int:
 
 
 def _compare(parsed: argparse.Namespace) -> int:
-    from remedis.reporting import comparison_report
+    if len(parsed.runs) < 2:
+        raise UserError(f"Only {parsed.runs[0]} is named; expected two runs or more to compare.")
+    if len(parsed.runs) == 2:
+        run_a, run_b = parsed.runs
+        from remedis.reporting import comparison_report
 
-    compared = comparison_report.compare_runs(parsed.run_a, parsed.run_b)
-    output.show_table(parsed, comparison_report.comparison_report(compared), compared)
+        compared = comparison_report.compare_runs(run_a, run_b, parsed.unpaired)
+        output.show_table(parsed, comparison_report.comparison_report(compared), compared)
+        return 0
+    from remedis.reporting import comparison_of_many
+
+    many = comparison_of_many.compare_many(parsed.runs, parsed.all_pairs, parsed.unpaired)
+    output.show_table(parsed, comparison_of_many.report_of_many(many), many.to_json())
     return 0

@@ -26,9 +26,9 @@ def check_command(parsed: argparse.Namespace) -> None:
         piped(given["preprocess"])
     if "checkpoint" in given:
         early_checks.check_weights(given["checkpoint"])
-    for name in ("model", "run_a", "run_b", "run_folder"):
-        if name in given:
-            early_checks.check_path(given[name], "directory of a run or a model")
+    runs = [given[name] for name in ("model", "run_folder") if name in given]
+    for run in (*runs, *given.get("runs", ())):
+        early_checks.check_path(run, "directory of a run or a model")
     if "to" in given:
         model_exports.check(given["model"], given["to"], given["out"], given["overwrite"])
         if "images" in given:

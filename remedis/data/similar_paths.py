@@ -50,7 +50,7 @@ class SimilarFiles:
     def find(self, path: str) -> str | None:
         """Returns what `suggestion` returns; the directory is listed once."""
         file, item = _located(path)
-        wanted = _parts(file)
+        wanted = parts_of(file)
         if not wanted:
             return None
         least = 1
@@ -138,7 +138,7 @@ def _located(path: str) -> tuple[str, str]:
     return file, path[len(file) :]
 
 
-def _parts(path: str) -> Parts:
+def parts_of(path: str) -> Parts:
     r"""Returns the folders and the name of a path with / or \, without a drive."""
     parts = path.replace("\\", "/").strip().split("/")
     kept = [part for part in parts if part not in ("", ".", "..")]
@@ -149,23 +149,24 @@ def _lower(parts: Parts) -> Parts:
     return tuple(part.casefold() for part in parts)
 
 
-def _without_suffix(parts: Parts) -> Parts:
+def without_suffix(parts: Parts) -> Parts:
+    """Returns the parts of a path without letter case, and without the suffix of an image."""
     *folders, name = _lower(parts)
     stem, mark, suffix = name.rpartition(".")
     return (*folders, stem if mark and f".{suffix}" in _SUFFIXES else name)
 
 
 def _without_zeros(parts: Parts) -> Parts:
-    return tuple(_spelt(part) for part in _without_suffix(parts))
+    return tuple(_spelt(part) for part in without_suffix(parts))
 
 
-_STEPS: tuple[Callable[[Parts], Parts], ...] = (tuple, _lower, _without_suffix, _without_zeros)
+_STEPS: tuple[Callable[[Parts], Parts], ...] = (tuple, _lower, without_suffix, _without_zeros)
 
 
 def _change(path: str, found: str) -> str:
     r"""Returns how a found path differs from a missing one, such as "with / for \"."""
-    *folders, name = _parts(_located(path)[0])
-    *found_folders, found_name = _parts(_located(found)[0])
+    *folders, name = parts_of(_located(path)[0])
+    *found_folders, found_name = parts_of(_located(found)[0])
     changes = ["with / for \\"] if "\\" in path else []
     common = 0
     for ours, theirs in zip(reversed(folders), reversed(found_folders), strict=False):

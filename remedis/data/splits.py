@@ -269,3 +269,19 @@ def _check_filled(manifest: Manifest, demanded: Mapping[str, float], unit: str) 
             f"{counted(manifest.table[unit].nunique(), NOUNS[unit].removesuffix('s'))}. "
             "Use more data, a larger fraction for it, or another seed."
         )
+
+
+def of_split(manifest: Manifest, split: str) -> Manifest:
+    """Returns the images of a split.
+
+    Raises:
+      UserError: there are none.
+    """
+    chosen = manifest.select(split)
+    if len(chosen):
+        return chosen
+    splits = ", ".join(sorted(manifest.table["split"].dropna().unique())) or "none"
+    raise UserError(
+        f"{spelled('split', split)}: no image of {manifest.source} is in this split; splits of the "
+        f"data: {splits}."
+    )

@@ -286,12 +286,7 @@ def matched_rows(
 
     Args and errors are those of `compare_tables`.
     """
-    names, second_names = (_names(table) for table in (first, second))
-    if sorted(names) != sorted(second_names):
-        raise UserError(
-            f"The labels differ: {', '.join(names)} in the first, {', '.join(second_names)} in the "
-            "second; both must predict the same."
-        )
+    names = label_names(first, second)
     first_rows, second_rows = (
         table[table["split"] == split].assign(path=lambda rows: rows["path"].astype(str))
         for table in (first, second)
@@ -311,8 +306,12 @@ def matched_rows(
     second_rows = second_rows.set_index("path").loc[first_rows["path"]].reset_index()
     columns = [f"label/{name}" for name in names]
     for column in ["patient_id", *columns]:
-        a, b = (rows[column].to_numpy(dtype=object) for rows in (first_rows, second_rows))
-        same = (a == b) | (pd.isna(a) & pd.isna(b))
+        # `pd.NA` has no truth value, and NaN is not equal to itself.
+        a, b = (
+            rows[column].astype(object).where(rows[column].notna(), None).to_numpy()
+            for rows in (first_rows, second_rows)
+        )
+        same = a == b
         if not same.all():
             path = first_rows["path"].iloc[int(np.argmin(same))]
             raise UserError(
@@ -321,6 +320,21 @@ def matched_rows(
                 "under the same label policies."
             )
     return names, first_rows, second_rows
+
+
+def label_names(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
+    """Returns the names of the labels of two tables of predictions.
+
+    Raises:
+      UserError: the tables have different labels.
+    """
+    names, second_names = (_names(table) for table in (first, second))
+    if sorted(names) != sorted(second_names):
+        raise UserError(
+            f"The labels differ: {', '.join(names)} in the first, {', '.join(second_names)} in the "
+            "second; both must predict the same."
+        )
+    return names
 
 
 def _names(table: pd.DataFrame) -> list[str]:

@@ -14,6 +14,7 @@ from remedis import files, json_records
 from remedis.evaluation.calibration import CalibrationRecord
 from remedis.evaluation.drift_record import DriftRecord
 from remedis.evaluation.evaluated_record import EvaluatedRecord
+from remedis.evaluation.imported.imported_record import ImportedRecord
 from remedis.evaluation.thresholds import ThresholdsRecord
 from remedis.json_records import Count, Expect, Line, Name, Real
 from remedis.zoo.provenance import ProvenanceRecord
@@ -161,6 +162,7 @@ class _Results(TypedDict, total=False):
         evaluation of a model on data; `choice_notes` name it there.
       thresholds: chosen on validation, as in the result of each split.
       drift: the model on these data beside what it was. Evaluations of a model on data only.
+      imported: where the predictions of others come from. Only of `remedis import-predictions`.
       train: result of the training split. No run of this version writes it.
       validation: result of the validation split. It chose the weights, so its numbers look better
         than they are.
@@ -184,6 +186,7 @@ class _Results(TypedDict, total=False):
     calibration: CalibrationRecord
     thresholds: ThresholdsRecord | None
     drift: DriftRecord
+    imported: ImportedRecord
     train: EvaluatedRecord
     validation: EvaluatedRecord
     test: EvaluatedRecord

@@ -16,6 +16,7 @@ from remedis.data import label_policies
 from remedis.data.fingerprints import Fingerprints
 from remedis.data.label_policies import LabelPolicies, Meaning
 from remedis.data.manifest import SPLITS, Manifest
+from remedis.data.splits import of_split
 from remedis.errors import UserError
 from remedis.evaluation import choice_sentences, predictions_file, results_record
 from remedis.evaluation.calibration import Calibration
@@ -104,7 +105,7 @@ def score(
     manifest = meaning.apply(manifest)
     label_policies.refuse_uncertain(manifest, "uncertain")
     if split is not None:
-        manifest = _of_split(manifest, split)
+        manifest = of_split(manifest, split)
     before = Before.of_export(exported)
     manifest, scanned = readable_images(manifest, out, max_bad_images)
     images = Fingerprints.from_manifest(manifest, scanned.set_index("path"))
@@ -119,22 +120,6 @@ def score(
         notes.append(differs)
     return Scored(
         manifest, table, warning, images, meaning, tuple(notes), before, embeddings, logits
-    )
-
-
-def _of_split(manifest: Manifest, split: str) -> Manifest:
-    """Returns the images of a split.
-
-    Raises:
-      UserError: there are none.
-    """
-    chosen = manifest.select(split)
-    if len(chosen):
-        return chosen
-    splits = ", ".join(sorted(manifest.table["split"].dropna().unique())) or "none"
-    raise UserError(
-        f"{spelled('split', split)}: no image of {manifest.source} is in this split; splits of the "
-        f"data: {splits}."
     )
 
 

@@ -14,12 +14,14 @@ from remedis import files
 from remedis.errors import UserError
 from remedis.evaluation import predictions_file, results_record
 from remedis.evaluation.accuracy_difference import accuracy_differences
+from remedis.evaluation.aligned_tables import align
 from remedis.evaluation.auroc_difference import Comparison, Difference, compare_tables
 from remedis.evaluation.evaluate import top_k_of
 from remedis.evaluation.metric_differences import MetricDifference, metric_differences
 from remedis.evaluation.thresholds import Thresholds
+from remedis.evaluation.unpaired_difference import compare_unpaired
 from remedis.models.tasks import MULTI_CLASS, MULTI_LABEL
-from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
+from remedis.reporting.notes import NOT_OURS, RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.reporting.results_table import effective_notes, empty
 
 
@@ -33,7 +35,10 @@ class RunComparison:
       split: the compared split.
       comparison: the differences.
       accuracies: differences of accuracies of exclusive classes, by name; empty for labels.
-      metrics: other differences, see `remedis.evaluation.metric_differences`.
+      metrics: other differences, see `remedis.evaluation.metric_differences`; empty if unpaired.
+      paired: whether both have scored the same images.
+      why: a sentence: whether the comparison is paired, and why.
+      not_ours: whether each has predictions of others.
     """
 
     runs: tuple[files.Path, files.Path]
@@ -42,13 +47,25 @@ class RunComparison:
     comparison: Comparison
     accuracies: Mapping[str, Difference] = dataclasses.field(default_factory=dict)
     metrics: Mapping[str, MetricDifference] = dataclasses.field(default_factory=dict)
+    paired: bool = True
+    why: str = ""
+    not_ours: tuple[bool, bool] = (False, False)
+
+    @property
+    def main(self) -> Difference:
+        """The difference of the mean AUROCs, or of the only label."""
+        labels = self.comparison.labels
+        return self.comparison.mean if len(labels) > 1 else next(iter(labels.values()))
 
     def to_json(self) -> dict[str, Any]:
         """Returns the comparison as JSON takes it."""
         return {
             "runs": [str(run) for run in self.runs],
             "random_weights": list(self.random_weights),
+            "not_ours": list(self.not_ours),
             "split": self.split,
+            "paired": self.paired,
+            "why": self.why,
             "auroc": self.comparison.to_json(),
             "accuracies": {name: dataclasses.asdict(of) for name, of in self.accuracies.items()},
             "metrics": {
@@ -58,12 +75,18 @@ class RunComparison:
         }
 
 
-def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
+def compare_runs(run_a: files.Path, run_b: files.Path, unpaired: bool = False) -> RunComparison:
     """Compares two finished runs on the split of their results, which is usually `test`.
+
+    Args:
+      run_a: the directory of a run, an evaluation or imported predictions.
+      run_b: another's.
+      unpaired: take all images and patients of both as different; by default they are matched, and
+        the comparison is paired if the images are the same.
 
     Raises:
       UserError: a directory holds no finished run, the runs' results are of different splits, or
-        the runs did not score the same cases.
+        the same images have other patients or labels.
     """
     results_a, results_b = (_results(pathlib.Path(run)) for run in (run_a, run_b))
     # A finished run has results on `validation` and `test`. A run that was evaluated again names
@@ -78,6 +101,21 @@ def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
     table_a, table_b = (predictions_file.read(run) for run in (run_a, run_b))
     drawn = results_a[split] if split in results_a else results_b[split]
     task = drawn.get("task", MULTI_LABEL)
+    aligned = align(table_a, table_b, split, unpaired)
+    random_weights = (results_a["random_weights"], results_b["random_weights"])
+    not_ours = ("imported" in results_a, "imported" in results_b)
+    if not aligned.paired:
+        comparison = compare_unpaired(aligned, task)
+        return RunComparison(
+            (run_a, run_b),
+            random_weights,
+            split,
+            comparison,
+            paired=False,
+            why=aligned.why,
+            not_ours=not_ours,
+        )
+    table_a, table_b = aligned.first, aligned.second
     comparison = compare_tables(
         table_a,
         table_b,
@@ -86,7 +124,6 @@ def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
         seed=drawn["seed"],
         resamples=drawn["resamples"],
     )
-    random_weights = (results_a["random_weights"], results_b["random_weights"])
     accuracies = {}
     if task == MULTI_CLASS:
         accuracies = accuracy_differences(table_a, table_b, split, top_k_of(drawn))
@@ -105,7 +142,16 @@ def compare_runs(run_a: files.Path, run_b: files.Path) -> RunComparison:
         seed=drawn["seed"],
         resamples=drawn["resamples"],
     )
-    return RunComparison((run_a, run_b), random_weights, split, comparison, accuracies, metrics)
+    return RunComparison(
+        (run_a, run_b),
+        random_weights,
+        split,
+        comparison,
+        accuracies,
+        metrics,
+        why=aligned.why,
+        not_ours=not_ours,
+    )
 
 
 def comparison_report(compared: RunComparison) -> RenderableType:
@@ -114,13 +160,8 @@ def comparison_report(compared: RunComparison) -> RenderableType:
     notes = []
     if split != "test":
         notes.append(Text(f"Checkpoints were chosen on the {split} split: no fair comparison."))
-    notes.append(
-        Text(
-            "AUROC by patient: interval and p of DeLong, and the p of resamples. Other metrics are "
-            "paired by patient; their intervals do not include the choice of thresholds and "
-            "calibration. Two-sided, not corrected for the number of labels. Positive: patients."
-        )
-    )
+    notes.append(Text(compared.why))
+    notes.append(Text(_PAIRED if compared.paired else _UNPAIRED))
     labels = compared.comparison.labels
     notes += [
         Text(f"{name}: not estimable ({of.reason}).") for name, of in labels.items() if of.reason
@@ -131,9 +172,13 @@ def comparison_report(compared: RunComparison) -> RenderableType:
         notes.append(
             Text("No p: both models rank the images of a label alike, as two perfect ones do.")
         )
-    for name, random in zip("AB", compared.random_weights, strict=True):
+    for name, random, not_ours in zip(
+        "AB", compared.random_weights, compared.not_ours, strict=True
+    ):
         if random:
             notes.append(Text(f"{name}: {RANDOM_WEIGHTS}", style="bold red"))
+        if not_ours:
+            notes.append(Text(f"{name}: {NOT_OURS}"))
     run_a, run_b = compared.runs
     return Group(
         Text(f"A: {run_a}"),
@@ -202,6 +247,16 @@ def metric_tables(metrics: Mapping[str, MetricDifference]) -> list[Table]:
     return [table, by_label]
 
 
+_PAIRED = (
+    "AUROC by patient: interval and p of DeLong, and the p of resamples. Other metrics are paired "
+    "by patient; their intervals do not include the choice of thresholds and calibration. "
+    "Two-sided, not corrected for the number of labels. Positive: patients."
+)
+_UNPAIRED = (
+    "AUROC by patient: interval and p of DeLong for two samples. The difference is that of models "
+    "and of patients: which of them is the cause, unpaired numbers cannot tell. Two-sided, not "
+    "corrected for the number of labels. Positive: patients of both."
+)
 # What the metrics are called, and which value is the best.
 _METRICS = {
     "youden/sensitivity": "sensitivity (Youden)",

@@ -1,11 +1,14 @@
 """The templates of all HTML pages: self-contained, without scripts, well-formed as XML."""
 
 import functools
+import pathlib
 import re
 
 import jinja2
 
 from remedis.visible_text import visible
+
+_HERE = pathlib.Path(__file__).parent
 
 
 @functools.cache
@@ -15,11 +18,9 @@ def environment() -> jinja2.Environment:
     They escape every value, make it visible (`visible_text`), and refuse a value that is missing.
     """
     return jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [
-                jinja2.PackageLoader("remedis.reporting"),
-                jinja2.PackageLoader("remedis.reporting.label_budget_report"),
-            ]
+        # By folder: a loader by package imports it, and that of studies loads TensorFlow.
+        loader=jinja2.FileSystemLoader(
+            [_HERE / "templates", _HERE / "label_budget_report" / "templates"]
         ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,

@@ -176,6 +176,27 @@ def _boxes(file: pathlib.Path) -> None:
     file.write_text(f"path,label,x,y,width,height\n{rows}")
 
 
+def _published_scores(file: pathlib.Path) -> None:
+    """Writes scores of the images of the hospital in `/data/other_site`, with or without truth."""
+    rng = np.random.default_rng(len(file.name))
+    numbers = [patient.number for patient in cohort.patients(3, 7, _PATIENTS, synthetic.HOSPITAL_B)]
+    ill = np.array([number // 4 % 2 for number in numbers])
+    score = 1 / (1 + np.exp(1 - 2 * ill - rng.normal(size=len(ill))))
+    names = [f"{number:04d}" for number in numbers]
+    if file.stem == "resnet":
+        table = pd.DataFrame({"image": names, "score": score})
+    else:
+        table = pd.DataFrame(
+            {
+                "Filename": [f"{name}.png" for name in names],
+                "Patient ID": [f"3-{name}" for name in names],
+                "pneumonia_prob": score,
+                "label": ill,
+            }
+        )
+    table.to_csv(file, index=False)
+
+
 PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/CheXpert-v1.0-small": _published(synthetic.write_chexpert, **_RADIOGRAPHS),
     "/data/ChestX-ray14": _published(synthetic.write_chestxray14, **_RADIOGRAPHS),
@@ -216,6 +237,8 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "BiT-M-R50x1.npz": _bit,
     "densenet121_weights_tf_dim_ordering_tf_kernels.h5": _densenet,
     "export.csv": _export,
+    "densenet.csv": _published_scores,
+    "resnet.csv": _published_scores,
     "radiograph.png": _radiograph,
     "runs/mine": _run,
     "runs/mine-head": _run,

@@ -1,0 +1,1 @@
+"""Predictions of other people's models: reading, truth, evaluation."""
