@@ -41,6 +41,7 @@ CHOICE = (
     ("ChestX-ray14 of the NIH", "chestxray14"),
     ("MIMIC-CXR-JPG", "mimic_cxr"),
     ("PadChest", "padchest"),
+    ("a set of MedMNIST, 28 to 224 pixels", "medmnist"),
     ("PatchCamelyon's HDF5 files", "patch_camelyon"),
     ("PatchCamelyon's TIFF files of Kaggle", "pcam_kaggle"),
     ("Camelyon17 as WILDS packs it", "wilds_camelyon17"),

@@ -93,6 +93,44 @@ PADCHEST: dict[str, tuple[str, ...]] = {
 }
 # Metastasis of breast cancer in a lymph node; in PatchCamelyon, in the central 32x32 pixels.
 CAMELYON = {"tumor": "tumor"}
-# Of the made-up data sets: kinds of skin lesions, named as in HAM10000, and signs on a fundus.
+# Kinds of skin lesions, named as in HAM10000.
 LESIONS = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
+# Classes of the 2D sets of MedMNIST, in the order of their numbers. Names are those of MedMNIST,
+# save that findings on radiographs and skin have the names of this vocabulary, that grades have a
+# word, and that no name has a comma.
+_ORGANS = (
+    *("bladder", "femur-left", "femur-right", "heart", "kidney-left", "kidney-right", "liver"),
+    *("lung-left", "lung-right", "pancreas", "spleen"),
+)
+MEDMNIST = {
+    "pathmnist": (
+        *("adipose", "background", "debris", "lymphocytes", "mucus", "smooth muscle"),
+        *("normal colon mucosa", "cancer-associated stroma"),
+        "colorectal adenocarcinoma epithelium",
+    ),
+    # In the order of ChestX-ray14's labels.
+    "chestmnist": (
+        *("Atelectasis", "Cardiomegaly", "Pleural Effusion", "Infiltration", "Mass", "Nodule"),
+        *("Pneumonia", "Pneumothorax", "Consolidation", "Edema", "Emphysema", "Fibrosis"),
+        *("Pleural Thickening", "Hernia"),
+    ),
+    "dermamnist": LESIONS,
+    "octmnist": ("choroidal neovascularization", "diabetic macular edema", "drusen", "normal"),
+    "pneumoniamnist": ("normal", "Pneumonia"),
+    "retinamnist": tuple(f"retinopathy grade {grade}" for grade in range(5)),
+    "breastmnist": ("malignant", "normal or benign"),
+    "bloodmnist": (
+        *("basophil", "eosinophil", "erythroblast", "immature granulocyte", "lymphocyte"),
+        *("monocyte", "neutrophil", "platelet"),
+    ),
+    "tissuemnist": (
+        *("collecting duct or connecting tubule", "distal convoluted tubule"),
+        *("glomerular endothelial cells", "interstitial endothelial cells", "leukocytes"),
+        *("podocytes", "proximal tubule segments", "thick ascending limb"),
+    ),
+    "organamnist": _ORGANS,
+    "organcmnist": _ORGANS,
+    "organsmnist": _ORGANS,
+}
+# Signs on a made-up fundus.
 SIGNS = ("diabetic_macular_edema", "referable_retinopathy")

@@ -8,6 +8,7 @@ from remedis.data.label_names import CAMELYON as CAMELYON
 from remedis.data.label_names import CHESTXRAY14 as CHESTXRAY14
 from remedis.data.label_names import CHEXPERT as CHEXPERT
 from remedis.data.label_names import FIVE_CONDITIONS as FIVE_CONDITIONS
+from remedis.data.label_names import MEDMNIST as MEDMNIST
 from remedis.data.label_names import MIMIC_CXR as MIMIC_CXR
 from remedis.data.label_names import PADCHEST as PADCHEST
 from remedis.data.manifest import Manifest, check_labels

@@ -34,6 +34,7 @@ _PUBLISHED = (
     ("mimic_cxr", ("mimic-cxr-*-metadata.csv*",)),
     ("padchest", ("PADCHEST_chest_x_ray_images_labels_160K*.csv*",)),
     ("patch_camelyon", ("camelyonpatch_level_2_split_*",)),
+    ("medmnist", ("*mnist*.npz",)),
     ("pcam_kaggle", ("train_labels.csv", "train/*.tif")),
     ("camelyon_patches", ("*/normal/normal_[0-9]*.png", "*/tumor/tumor_[0-9]*.png")),
     ("camelyon_patches", ("normal/normal_[0-9]*.png", "tumor/tumor_[0-9]*.png")),

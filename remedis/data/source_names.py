@@ -9,6 +9,7 @@ NAMES = (
     "csv",
     "dicom",
     "folder",
+    "medmnist",
     "mimic_cxr",
     "padchest",
     "patch_camelyon",

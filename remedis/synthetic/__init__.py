@@ -16,6 +16,7 @@ from remedis.synthetic.fundus import write_fundus
 from remedis.synthetic.histology import CENTRES, CentreStyle
 from remedis.synthetic.lesion_boxes import write_lesion_boxes
 from remedis.synthetic.mammograms import write_mammograms
+from remedis.synthetic.medmnist import write_medmnist
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
 from remedis.synthetic.padchest import write_padchest
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
@@ -43,6 +44,7 @@ __all__ = [
     "write_fundus",
     "write_lesion_boxes",
     "write_mammograms",
+    "write_medmnist",
     "write_mimic_cxr",
     "write_padchest",
     "write_patch_camelyon",

@@ -103,6 +103,13 @@ PUBLISHED: Mapping[str, LicenceRecord] = {
             "https://bimcv.cipf.es/bimcv-projects/padchest/",
         ),
         (
+            "medmnist",
+            "MedMNIST",
+            READ,
+            "CC BY 4.0, DermaMNIST CC BY-NC 4.0",
+            "https://pypi.org/project/medmnist/, info.py of 3.0.2",
+        ),
+        (
             "patch_camelyon",
             "PatchCamelyon",
             READ,

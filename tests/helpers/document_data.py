@@ -203,6 +203,7 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/mimic-cxr-jpg-2.0.0": _published(synthetic.write_mimic_cxr, **_RADIOGRAPHS),
     "/data/PadChest": _published(synthetic.write_padchest, **_RADIOGRAPHS),
     "/data/pcam": _published(synthetic.write_patch_camelyon),
+    "/data/medmnist": _published(synthetic.write_medmnist),
     "/data/histopathologic-cancer-detection": _published(synthetic.write_pcam_kaggle),
     "/data/camelyon_patches": _published(synthetic.write_camelyon_patches),
     "/data/CAMELYON16": _published(synthetic.write_camelyon16),

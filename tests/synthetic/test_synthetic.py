@@ -40,9 +40,18 @@ def hashes(root: pathlib.Path) -> dict[str, str]:
 
 
 def images_of(root: pathlib.Path) -> dict[str, str]:
-    return {
+    """Returns the hash of every image, by relative path, and by array and row of NumPy files."""
+    found = {
         name: value for name, value in hashes(root).items() if name.endswith(("jpg", "png", "tif"))
     }
+    for path in root.rglob("*.npz"):
+        for name, array in np.load(path).items():
+            if array.ndim > 2:
+                found |= {
+                    f"{name},{i}": hashlib.sha256(image).hexdigest()
+                    for i, image in enumerate(array)
+                }
+    return found
 
 
 WRITERS = {
@@ -73,6 +82,7 @@ WRITERS = {
     "padchest": lambda to, n=4, **more: synthetic.write_padchest(
         to, patients=n, image_size=32, **more
     ),
+    "medmnist": lambda to, n=4, **more: synthetic.write_medmnist(to, images=n, **more),
     "mimic_cxr": lambda to, n=4, **more: synthetic.write_mimic_cxr(
         to, patients=n, image_size=32, **more
     ),

@@ -19,12 +19,12 @@ from types import ModuleType
 import numpy as np
 
 from remedis import limits, regular_files
-from remedis.data.readers import dicom_image, hdf5, slide, tfrecord, tiff_image
+from remedis.data.readers import dicom_image, hdf5, npz, slide, tfrecord, tiff_image
 from remedis.data.readers.unreadable import Unreadable
 
 __all__ = ["ENCODED", "FILE", "PIXELS", "Location", "Unreadable", "locate"]
 
-_READERS: tuple[ModuleType, ...] = (dicom_image, hdf5, tfrecord, slide)
+_READERS: tuple[ModuleType, ...] = (dicom_image, hdf5, npz, tfrecord, slide)
 # A path without an item: a TIFF file is then an image, and not a slide.
 _WITHOUT_ITEM = (tiff_image, *_READERS)
 

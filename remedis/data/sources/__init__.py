@@ -21,6 +21,7 @@ from remedis.data.sources import (
     dicom_files,
     folder,
     image_paths,
+    medmnist,
     mimic_cxr,
     named_images,
     padchest,
@@ -65,10 +66,11 @@ _register("chexpert", chexpert.load, chexpert.PUBLISHED)
 _register("csv", csv_manifest.load)
 _register("dicom", dicom_files.load)
 _register("folder", folder.load)
+_register("medmnist", medmnist.load, medmnist.PUBLISHED)
 _register("mimic_cxr", mimic_cxr.load, mimic_cxr.PUBLISHED)
 _register("padchest", padchest.load, padchest.PUBLISHED)
 _register("patch_camelyon", patch_camelyon.load, patch_camelyon.PUBLISHED)
-_register("pcam_kaggle", pcam_kaggle.load)
+_register("pcam_kaggle", pcam_kaggle.load, pcam_kaggle.PUBLISHED)
 _register("slides", whole_slides.load)
 _register("tfds", tfds.load)
 _register("wilds_camelyon17", wilds_camelyon17.load, wilds_camelyon17.PUBLISHED)

@@ -46,6 +46,7 @@ from remedis.data.labels import CAMELYON, choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.sources import camelyon_names, file_tree, table_checks
 from remedis.data.sources.camelyon_names import Slide
+from remedis.data.sources.published_counts import whole
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError, counted
 from remedis.options import spelled
@@ -54,6 +55,7 @@ _LOG = logging.getLogger(__name__)
 
 LABELS = "train_labels.csv"
 SLIDES = "patch_id_wsi_full.csv"
+PUBLISHED = (whole(images=220_025),)
 _DIRECTORIES = ("histopathologic-cancer-detection",)
 
 

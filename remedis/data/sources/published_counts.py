@@ -32,10 +32,13 @@ class Published:
       splits: by split, or `unassigned` for data without splits, the number of `images`, `patients`,
         `studies` or `slides`; none for a split of which no count is known.
       options: of the source, for which the counts hold; any values of those that are not named.
+      prefix: beginning of the path of the first image, of a source of several data sets whose files
+        have their names; any if empty.
     """
 
     splits: Mapping[str, Mapping[str, int]]
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    prefix: str = ""
 
     def differences(self, manifest: Manifest) -> list[tuple[str, str, int, int]]:
         """Returns the split, the kind, the number found and the published one where they differ."""
@@ -67,10 +70,12 @@ def differences(
       options: all options of the source, with those that the user did not set.
     """
     splits = set(manifest.table["split"].fillna(UNASSIGNED))
+    first = str(manifest.table["path"].iloc[0]) if len(manifest) else ""
     candidates = [
         counts
         for counts in published
         if splits <= set(counts.splits)
+        and first.startswith(counts.prefix)
         and all(options.get(name) == value for name, value in counts.options.items())
     ]
     if not candidates:

@@ -19,10 +19,11 @@ OPTIONS: dict[str, dict] = {
     "camelyon16": {"size": 96},
     "camelyon17": {"size": 96},
     "folder": {"patient_pattern": r"person(\d+)_"},
+    "medmnist": {"allow_missing_patient_ids": True},
     "patch_camelyon": {"allow_missing_patient_ids": True},
 }
 # Sources without patients, which load only with the opt-out.
-WITHOUT_PATIENTS = {"patch_camelyon"}
+WITHOUT_PATIENTS = {"medmnist", "patch_camelyon"}
 
 
 @pytest.fixture(params=NAMES)

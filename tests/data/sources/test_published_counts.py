@@ -10,6 +10,7 @@ import gzip
 import inspect
 import pathlib
 import re
+import types
 
 import h5py
 import numpy as np
@@ -24,6 +25,7 @@ from remedis.data import labels, sources
 from remedis.data.sources import (
     chestxray14,
     chexpert,
+    medmnist,
     mimic_cxr,
     padchest,
     patch_camelyon,
@@ -357,13 +359,63 @@ def test_patch_camelyon(tmp_path):
     assert not differences("patch_camelyon", m)
 
 
+@pytest.mark.guarantee
 def test_pcam_kaggle(tmp_path):
     count, positive = 220_025, 89_117
     names = np.char.add("a", np.arange(count).astype(str))
     columns = {"id": names, "label": (np.arange(count) < positive).astype(int)}
     write_table(tmp_path / "train_labels.csv", columns)
-    table = pcam_kaggle.load(tmp_path, allow_missing_patient_ids=True).table
+    m = pcam_kaggle.load(tmp_path, allow_missing_patient_ids=True)
+    table = m.table
     assert (len(table), table["tumor"].sum()) == (count, positive)
+    assert not differences("pcam_kaggle", m)
+
+
+# Images of train, validation and test.
+MEDMNIST = {
+    "bloodmnist": (11_959, 1_712, 3_421),
+    "breastmnist": (546, 78, 156),
+    "chestmnist": (78_468, 11_219, 22_433),
+    "dermamnist": (7_007, 1_003, 2_005),
+    "octmnist": (97_477, 10_832, 1_000),
+    "organamnist": (34_561, 6_491, 17_778),
+    "organcmnist": (12_975, 2_392, 8_216),
+    "organsmnist": (13_932, 2_452, 8_827),
+    "pathmnist": (89_996, 10_004, 7_180),
+    "pneumoniamnist": (4_708, 524, 624),
+    "retinamnist": (1_080, 120, 400),
+    "tissuemnist": (165_466, 23_640, 47_280),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.guarantee] if sum(counts) > 20_000 else [])
+        for name, counts in MEDMNIST.items()
+    ],
+)
+def test_medmnist(name, tmp_path, monkeypatch):
+    (tmp_path / f"{name}.npz").touch()
+    classes = labels.MEDMNIST[name]
+    arrays = {}
+    for split, count in zip(("train", "val", "test"), MEDMNIST[name], strict=True):
+        targets = np.arange(count)[:, None] % len(classes)
+        if name == "chestmnist":
+            targets = np.zeros((count, len(classes)), int)
+        whole = functools.partial(lambda values: values, targets)
+        # Pixels are not read: arrays without any stand for them.
+        images = types.SimpleNamespace(shape=(count, 28, 28), dtype=np.dtype(np.uint8))
+        arrays |= {f"{split}_images": images, f"{split}_labels": types.SimpleNamespace(whole=whole)}
+    monkeypatch.setattr(medmnist.npz, "arrays", lambda path: arrays)
+    m = medmnist.load(tmp_path, allow_missing_patient_ids=True)
+    counted = m.counts()["images"].to_dict()
+    assert tuple(counted.values()) == MEDMNIST[name]
+    assert list(counted) == ["train", "validation", "test"]
+    assert not differences("medmnist", m)
+    assert differences("medmnist", m.subset(np.arange(len(m)) > 0)) == [
+        f"train has {MEDMNIST[name][0] - 1:,} images, published {MEDMNIST[name][0]:,} (1 fewer)"
+    ]
 
 
 def test_wilds_camelyon17(tmp_path):
