@@ -5,7 +5,8 @@ remedis ood-curves --config=ood_cxr:rehearsal --workdir=runs/ood-rehearsal
 The docstrings of the configs ood_* have commands to copy. Killed at any moment, the same command
 resumes. `--list` prints what is finished and how long the rest may take. Several processes, or
 machines that see one directory, share the work by `--shard=1/4`, `--shard=2/4`, ...; when they are
-done, the command without it merges their results.
+done, the command without it merges their results. While they run, `--merge` merges what is
+finished: arms and modes that have all of their cells.
 """
 
 import os
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from absl import flags
 
 from remedis.cli import jobs
+from remedis.errors import UserError
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -25,6 +27,9 @@ def _define(values: flags.FlagValues) -> None:
         "shard", None, "Share of the cells to compute, such as 1/4.", flag_values=values
     )
     flags.DEFINE_bool("list", False, "Print what would run, and run nothing.", flag_values=values)
+    flags.DEFINE_bool(
+        "merge", False, "Merge the finished cells, also while others run.", flag_values=values
+    )
 
 
 def _run(values: flags.FlagValues) -> None:
@@ -38,11 +43,23 @@ def _run(values: flags.FlagValues) -> None:
     if values["list"].value:
         print(label_budget.list_cells(values.config, values.workdir, shard))
         return
+    check_merge(values.merge, shard is not None)
     with determinism.prepared():
-        finished = label_budget.run(values.config, values.workdir, shard)
-    if finished:
-        report = label_budget_report.write(values.workdir)
-        print(*_answers(values.workdir), f"Report: {report}", sep="\n")
+        if values.merge:
+            label_budget.merge(values.config, values.workdir)
+        elif not label_budget.run(values.config, values.workdir, shard):
+            return
+    report = label_budget_report.write(values.workdir)
+    print(*_answers(values.workdir), f"Report: {report}", sep="\n")
+
+
+def check_merge(merge: bool, sharded: bool) -> None:
+    """Raises a UserError for a job that is to merge and to compute a shard."""
+    if merge and sharded:
+        raise UserError(
+            "--merge computes no cells, and --shard computes a share of them; start one process "
+            "with --shard and another with --merge."
+        )
 
 
 def _answers(workdir: str) -> Iterator[str]:

@@ -7,6 +7,8 @@ out and said, and the exit status is 3. Killed at any moment, the same command r
 budgets, seeds or sets were added, it runs the new cells only. `--list` prints what is finished and
 how long the rest may take. Several processes, or machines that see one directory, share the work by
 `--shard=1/4`, `--shard=2/4`, ...; when they are done, the command without it merges their results.
+While they run, `--merge` merges what is finished: in each set, arms and modes that have all of
+their cells.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from remedis.cli import exit_status, jobs
+from remedis.cli.ood_curves_job import check_merge
 
 
 def _define(values: flags.FlagValues) -> None:
@@ -24,6 +27,9 @@ def _define(values: flags.FlagValues) -> None:
         "shard", None, "Share of the cells to compute, such as 1/4.", flag_values=values
     )
     flags.DEFINE_bool("list", False, "Print what would run, and run nothing.", flag_values=values)
+    flags.DEFINE_bool(
+        "merge", False, "Merge the finished cells, also while others run.", flag_values=values
+    )
 
 
 def _run(values: flags.FlagValues) -> int:
@@ -38,8 +44,12 @@ def _run(values: flags.FlagValues) -> int:
     if values["list"].value:
         print(suite.list_cells(values.config, values.workdir, shard))
         return 0
+    check_merge(values.merge, shard is not None)
     with determinism.prepared():
-        result = suite.run(values.config, values.workdir, shard)
+        if values.merge:
+            result = suite.merge(values.config, values.workdir)
+        else:
+            result = suite.run(values.config, values.workdir, shard)
     for name in result.studies:
         report = label_budget_report.write(f"{values.workdir}/{suite_record.directory(name)}")
         print(f"Report of {name}: {report}")

@@ -1,5 +1,5 @@
 """Label-budget studies: arms adapted to another hospital with growing numbers of its patients."""
 
-from remedis.label_budget.run_study import list_cells, run
+from remedis.label_budget.run_study import list_cells, merge, run
 
-__all__ = ["list_cells", "run"]
+__all__ = ["list_cells", "merge", "run"]

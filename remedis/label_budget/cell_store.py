@@ -37,6 +37,13 @@ class CellStore(Mapping[Cell, Scores]):
         """
         self._directory, self._planned = pathlib.Path(directory), tuple(planned)
         self._shape = shape
+        self._of_study = len(self._planned)
+
+    def part(self, cells: Iterable[Cell]) -> "CellStore":
+        """Returns a store of some of the cells alone, which still knows how many are planned."""
+        store = CellStore(self._directory, cells, self._shape)
+        store._of_study = self._of_study
+        return store
 
     def __iter__(self) -> Iterator[Cell]:
         return (cell for cell in self._planned if self._file(cell).is_file())
@@ -113,7 +120,7 @@ class CellStore(Mapping[Cell, Scores]):
     @property
     def planned(self) -> int:
         """Number of cells of the study."""
-        return len(self._planned)
+        return self._of_study
 
     def _file(self, cell: Cell) -> pathlib.Path:
         return self._directory / f"{cell}.npz"

@@ -14,6 +14,7 @@ from remedis.evaluation.label_budget import Cell
 from remedis.label_budget import arm, cell_list, shard_locks, summary, tuning
 from remedis.label_budget.arm_checks import check_arms, check_settings
 from remedis.label_budget.finetune_arm import FinetuneArm
+from remedis.label_budget.finished_part import finished_part
 from remedis.label_budget.probe_arm import ProbeArm
 from remedis.label_budget.settings import Shard, StudySettings
 from remedis.label_budget.shared_models import SharedModelArm
@@ -101,13 +102,61 @@ def run_studies(studies: Sequence[Study], shard: Shard | None) -> None:
     for study, own in zip(studies, cells, strict=True):
         _run_cells(study, own, shard or Shard())
         if shard is None:
-            summary.write(study.settings, study.run, study.data, study.budgets, study.cells)
+            with shard_locks.merging_at_the_end(studies[0].run.path):
+                summary.write(study.settings, study.run, study.data, study.budgets, study.cells)
     if shard is not None:
         others = sum(len(study.cells.unfinished()) for study in studies)
         _LOG.info(
             f"Shard {shard.number}/{shard.count} is done; {others:,} cells are left to others. "
             "Without --shard the study is merged."
         )
+
+
+@spelled_for("config")
+@limits.of_config
+def merge(config: ml_collections.ConfigDict, workdir: files.Path) -> list[str]:
+    """Merges the finished cells of a study, also while shards run; computes no cell.
+
+    An arm without all cells of a mode is left out of this mode. Of a study that is finished the
+    files are those of `run`.
+
+    Args:
+      config: as `configs.common_study.ood` makes it.
+      workdir: the study's directory.
+
+    Returns:
+      A sentence on each arm and mode that is left out.
+
+    Raises:
+      UserError: config or data are at fault, nothing can be merged yet, another process merges, or
+        processes with another config run the study.
+    """
+    with shard_locks.merging(workdir, config.copy_and_resolve_references().to_dict()):
+        _, left_out = merge_studies(studies_of(config, workdir))
+    return left_out
+
+
+def merge_studies(studies: Sequence[Study]) -> tuple[list[Study], list[str]]:
+    """Merges the finished parts of the studies of all sets of a config.
+
+    The caller has the lock of `shard_locks.merging`.
+
+    Args:
+      studies: of `studies_of`.
+
+    Returns:
+      The studies of `finished_part`, and a sentence on each arm and mode that is left out.
+
+    Raises:
+      UserError: as `merge`.
+    """
+    parts = [finished_part(study) for study in studies]  # of all before any is written
+    for part, left_out in parts:
+        summary.write(part.settings, part.run, part.data, part.budgets, part.cells, left_out)
+    said = [sentence for _, left_out in parts for sentence in left_out]
+    for sentence in said:
+        _LOG.warning(sentence)
+    return [part for part, _ in parts], said
 
 
 @spelled_for("config")

@@ -86,6 +86,7 @@ class StudySettings:
       id: the in-distribution hospital.
       ood: the out-of-distribution hospital, the first set of several.
       further: further out-of-distribution sets, by name.
+      unfinished: arms and modes without all of their cells, in a merge while others run.
     """
 
     title: str
@@ -114,6 +115,7 @@ class StudySettings:
     id: HospitalSettings
     ood: HospitalSettings
     further: Mapping[str, HospitalSettings]
+    unfinished: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def from_config(cls, config: ml_collections.ConfigDict) -> "StudySettings":
@@ -140,6 +142,7 @@ class StudySettings:
                 name: _hospital(alone, "ood")
                 for name, alone in further_sets.studies(values).items()
             },
+            unfinished=frozenset(),
         )
         _check(settings)
         return settings
@@ -169,7 +172,8 @@ class StudySettings:
 
     def modes_of(self, arm: str) -> tuple[str, ...]:
         """Returns the modes in which an arm has cells; a floor has no layers to fine-tune."""
-        return thumbnail_arm.modes_of(self.arms[arm], self.modes)
+        modes = thumbnail_arm.modes_of(self.arms[arm], self.modes)
+        return tuple(mode for mode in modes if (arm, mode) not in self.unfinished)
 
     def hospital(self, key: str) -> HospitalSettings:
         """Returns the settings of `id` or `ood`."""

@@ -1,7 +1,8 @@
 """Locks of the processes that share a study: one per shard, or one on the whole study.
 
 Shards of the same count divide the cells among them. Shards of another count, or the whole study,
-would compute some cells twice in one directory, and merge cells that others are writing.
+would compute some cells twice in one directory. Merging has a lock of its own: it computes no cell,
+so that shards may run meanwhile.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import hashlib
 import json
 import pathlib
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,10 +50,37 @@ def held(workdir: files.Path, shard: Shard | None, config: dict[str, Any]) -> It
             )
         for each, holder in running.items():
             if holder.subject != digest:
-                raise UserError(
-                    f"{what} is in use by {_name(each)} ({holder}) with another config; processes "
-                    "that share a study need the same one."
-                )
+                raise _other_config(what, each, holder)
+        yield
+
+
+@contextlib.contextmanager
+def merging(workdir: files.Path, config: dict[str, Any]) -> Iterator[None]:
+    """Holds the lock of the process that merges in the block; others may compute cells meanwhile.
+
+    Args:
+      workdir: the study's directory.
+      config: as for `held`; processes that compute cells need the same one.
+
+    Raises:
+      UserError: another process merges, or one computes cells of another config.
+    """
+    what = spelled_argument("workdir", workdir)
+    digest = _digest(config)
+    with locks.held(_merge_file(workdir), f"{what}, its merge,"):
+        for each, holder in others(workdir).items():
+            if holder.subject != digest:
+                raise _other_config(what, each, holder)
+        yield
+
+
+@contextlib.contextmanager
+def merging_at_the_end(workdir: files.Path) -> Iterator[None]:
+    """Holds the lock of `merging` after the last cell; waits for a process that merges."""
+    file = _merge_file(workdir)
+    while (holder := locks.holder(file)) is not None and not holder.is_this_process():
+        time.sleep(1)
+    with locks.held(file, f"{spelled_argument('workdir', workdir)}, its merge,"):
         yield
 
 
@@ -65,6 +94,17 @@ def others(workdir: files.Path) -> dict[Shard, locks.Holder]:
         if holder is not None and not holder.is_this_process():
             found[Shard(int(numbers[1]), int(numbers[2])) if numbers else Shard()] = holder
     return found
+
+
+def _other_config(what: str, shard: Shard, holder: locks.Holder) -> UserError:
+    return UserError(
+        f"{what} is in use by {_name(shard)} ({holder}) with another config; processes that share "
+        "a study need the same one."
+    )
+
+
+def _merge_file(workdir: files.Path) -> pathlib.Path:
+    return pathlib.Path(workdir) / ".merge.lock"
 
 
 def _file(workdir: files.Path, shard: Shard) -> pathlib.Path:

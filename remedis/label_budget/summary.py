@@ -27,8 +27,17 @@ def write(
     data: StudyData,
     budgets: Sequence[Budget],
     cells: CellStore,
+    left_out: Sequence[str] = (),
 ) -> None:
     """Writes `summary.json` and `curves.csv`.
+
+    Args:
+      settings: of the study.
+      run: its directory.
+      data: of the study.
+      budgets: all, also those that are left out.
+      cells: of the study; all must be finished.
+      left_out: sentences on arms and modes without all of their cells, for the caveats.
 
     Raises:
       UserError: a cell is not finished, or the test set is too small for any estimate.
@@ -110,6 +119,7 @@ def write(
         "uncertain_labels": uncertain_test_labels.three_ways(data.test, cells, settings.task),
         "tuning": tuning.summary(settings, cells, models),
         "caveats": [
+            *left_out,
             *_caveats(settings, data),
             *(said for mode in settings.modes for said in tuning.caveats(settings, mode, cells)),
         ],

@@ -15,6 +15,7 @@ from remedis.errors import UserError, counted
 from remedis.label_budget import arm_options, cell_list, run_study, shard_locks, tuning
 from remedis.label_budget.arm_checks import check_settings
 from remedis.label_budget.cell_store import time_in_words
+from remedis.label_budget.finished_part import Unfinished
 from remedis.label_budget.settings import Shard
 from remedis.label_budget.study import Study
 from remedis.options import spelled_for
@@ -26,17 +27,20 @@ _LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class SuiteResult:
-    """The result of a run of a suite.
+    """The result of a run or a merge of a suite.
 
     Attributes:
       settings: of the suite.
-      studies: the merged study of each set, by its name; empty after a shard.
+      studies: the merged study of each set, by its name; empty after a shard. Arms and modes
+        without all of their cells are not in it.
       faults: why sets were left out, a sentence by name of the set.
+      unfinished: sentences on what a merge left out, since its cells are not finished.
     """
 
     settings: SuiteSettings
     studies: Mapping[str, Study]
     faults: Mapping[str, str]
+    unfinished: tuple[str, ...] = ()
 
 
 @spelled_for("config")
@@ -59,42 +63,63 @@ def run(
       UserError: the config or an arm is at fault, no set can be run, or other processes run the
         suite, or this shard of it.
     """
-    settings = SuiteSettings.from_config(config)
-    root = pathlib.Path(workdir)
-    values = config.copy_and_resolve_references().to_dict()
-    for name, study_settings in settings.sets.items():  # before any data are read
-        try:
-            check_settings(study_settings, root / suite_record.directory(name))
-        except UserError as error:
-            name_set(error, name, config)
-            raise
+    suite = _Sets(config, workdir)
+    for name, study in suite.settings.sets.items():  # before any data are read
+        with suite.naming(name):
+            check_settings(study, suite.directory(name))
     with contextlib.ExitStack() as held:
-        held.enter_context(shard_locks.held(root, shard, values))
-        studies: dict[str, list[Study]] = {}
-        faults: dict[str, str] = {}
-        for name, study_config in study_configs(config).items():
-            with _one_set(config, name, faults):
-                directory = root / suite_record.directory(name)
-                own = held.enter_context(contextlib.ExitStack())
-                own.enter_context(shard_locks.held(directory, shard, settings.values[name]))
-                try:
-                    studies[name] = run_study.studies_of(study_config, directory)
-                except UserError:
-                    own.close()
-                    raise
-        _write_records(root, settings, studies, faults)
-        for sentence in missing_arms(settings, root).values():
+        held.enter_context(shard_locks.held(suite.root, shard, suite.values))
+        studies = {}
+        for name in suite.settings.sets:
+            with suite.one(name), contextlib.ExitStack() as own:
+                lock = shard_locks.held(suite.directory(name), shard, suite.settings.values[name])
+                own.enter_context(lock)
+                studies[name] = suite.studies_of(name)
+                held.push(own.pop_all())  # until all sets are done
+        suite.write_records()
+        for sentence in suite.missing_arms():
             raise UserError(sentence)
         for name in list(studies):
             _LOG.info(f"Set {name}:")
-            with _one_set(config, name, faults):
+            with suite.one(name):
                 run_study.run_studies(studies[name], shard)
-        for name in faults:
-            studies.pop(name, None)
-        _write_records(root, settings, studies, faults)
-    if shard is not None:
-        return SuiteResult(settings, {}, faults)
-    return SuiteResult(settings, {name: first for name, (first,) in studies.items()}, faults)
+        suite.write_records()
+    merged = {} if shard is not None else suite.without_faults(studies)
+    return SuiteResult(suite.settings, merged, suite.faults)
+
+
+@spelled_for("config")
+def merge(config: ml_collections.ConfigDict, workdir: files.Path) -> SuiteResult:
+    """Merges the finished cells of all sets, also while shards run; computes no cell.
+
+    An arm without all cells of a mode in a set is left out of it there, and said.
+
+    Args:
+      config: as `configs.common_suite.suite` makes it.
+      workdir: the suite's directory.
+
+    Raises:
+      UserError: the config is at fault, no set has anything to merge, another process merges, or
+        processes with another config run the suite.
+    """
+    suite = _Sets(config, workdir)
+    with shard_locks.merging(suite.root, suite.values):
+        studies: dict[str, list[Study]] = {}
+        unfinished: list[str] = []
+        for name in suite.settings.sets:
+            values = suite.settings.values[name]
+            with suite.one(name), shard_locks.merging(suite.directory(name), values):
+                try:
+                    studies[name], said = run_study.merge_studies(suite.studies_of(name))
+                except Unfinished as error:
+                    said = [f"{error} The set is left out."]
+                    _LOG.warning(f"Set {name}: {said[0]}")
+                unfinished += [f"Set {name}: {sentence}" for sentence in said]
+        if not studies:
+            raise UserError(unfinished[0])
+        suite.write_records()
+    merged = suite.without_faults(studies)
+    return SuiteResult(suite.settings, merged, suite.faults, tuple(unfinished))
 
 
 @spelled_for("config")
@@ -105,64 +130,93 @@ def list_cells(
 
     Args and errors are those of `run`. The data are prepared, since budgets follow from them.
     """
-    settings = SuiteSettings.from_config(config)
-    root = pathlib.Path(workdir)
+    suite = _Sets(config, workdir)
+    first = next(iter(suite.settings.sets.values()))
+    lines = [tuning.budget(first, mode) for mode in suite.settings.modes]
+    lines += suite.missing_arms()
     studies: dict[str, list[Study]] = {}
-    faults: dict[str, str] = {}
-    lines = [tuning.budget(next(iter(settings.sets.values())), mode) for mode in settings.modes]
-    lines += missing_arms(settings, root).values()
     planned, finished = 0, 0
     seconds: dict[str, float | None] = {}
-    for name, study_config in study_configs(config).items():
-        with _one_set(config, name, faults):
-            prepared = run_study.studies_of(study_config, root / suite_record.directory(name))
-            (study,) = studies[name] = prepared
+    for name in suite.settings.sets:
+        with suite.one(name):
+            (study,) = studies[name] = suite.studies_of(name)
             lines += [f"Set {name}:", *cell_list.listed(study, shard or Shard())]
             left = study.cells.unfinished(shard or Shard())
             planned, finished = planned + study.cells.planned, finished + len(study.cells)
             seconds |= {f"{mode} of {name}": s for mode, s in study.seconds_left(left).items()}
-    _write_records(root, settings, studies, faults)
-    lines += [f"Left out. {fault}" for fault in faults.values()]
-    left_words = f"; left here: {time_in_words(seconds)}" if seconds else ""
+    suite.write_records()
+    lines += [f"Left out. {fault}" for fault in suite.faults.values()]
+    time_left = f"; left here: {time_in_words(seconds)}" if seconds else ""
     lines.append(
         f"Together: {finished:,} of {planned:,} cells of {counted(len(studies), 'set')} are "
-        f"finished{left_words}."
+        f"finished{time_left}."
     )
     return "\n".join(lines)
 
 
-def missing_arms(settings: SuiteSettings, workdir: files.Path) -> dict[str, str]:
-    """Returns a sentence for each arm whose pretraining has not been run, by name."""
-    return arm_options.missing(settings.arms, settings.pretrained_by, workdir)
+class _Sets:
+    """The sets of a suite, and the faults of those that are left out.
 
+    Attributes:
+      settings: of the suite.
+      root: its directory.
+      values: its config as plain values.
+      faults: why sets are left out, a sentence by name of the set.
+    """
 
-@contextlib.contextmanager
-def _one_set(
-    config: ml_collections.ConfigDict, name: str, faults: dict[str, str]
-) -> Iterator[None]:
-    """Keeps a user's mistake of one set from stopping the others: it is said and recorded."""
-    try:
-        with limits.megapixels(config.sets[name].get("max_megapixels")):
+    def __init__(self, config: ml_collections.ConfigDict, workdir: files.Path) -> None:
+        self.settings = SuiteSettings.from_config(config)
+        self.root = pathlib.Path(workdir)
+        self.values = config.copy_and_resolve_references().to_dict()
+        self.faults: dict[str, str] = {}
+        self._config, self._studies = config, study_configs(config)
+
+    def directory(self, name: str) -> pathlib.Path:
+        """Returns the directory of the study of a set."""
+        return self.root / suite_record.directory(name)
+
+    def studies_of(self, name: str) -> list[Study]:
+        """Returns the study of a set with its data prepared, in a list of one."""
+        return run_study.studies_of(self._studies[name], self.directory(name))
+
+    def missing_arms(self) -> list[str]:
+        """Returns a sentence for each arm whose pretraining has not been run."""
+        arms, made_by = self.settings.arms, self.settings.pretrained_by
+        return list(arm_options.missing(arms, made_by, self.root).values())
+
+    @contextlib.contextmanager
+    def naming(self, name: str) -> Iterator[None]:
+        """Puts the name of a set before its errors."""
+        try:
             yield
-    except UserError as error:
-        name_set(error, name, config)
-        faults[name] = str(error)
-        if len(faults) == len(study_configs(config)):
+        except UserError as error:
+            name_set(error, name, self._config)
             raise
-        _LOG.warning(f"{faults[name]} The set is left out.")
 
+    @contextlib.contextmanager
+    def one(self, name: str) -> Iterator[None]:
+        """Keeps a user's mistake of one set from stopping the others: it is said and recorded."""
+        try:
+            with limits.megapixels(self.values["sets"][name]["max_megapixels"]), self.naming(name):
+                yield
+        except UserError as error:
+            self.faults[name] = str(error)
+            if len(self.faults) == len(self.settings.sets):
+                raise
+            _LOG.warning(f"{error} The set is left out.")
 
-def _write_records(
-    root: pathlib.Path,
-    settings: SuiteSettings,
-    studies: Mapping[str, list[Study]],
-    faults: Mapping[str, str],
-) -> None:
-    """Writes `suite.json`, and `judged.json` with the judged images of all sets."""
-    suite_record.write(root, settings, faults)
-    judged: list[JudgedSet] = [
-        dataclasses.replace(one, split=f"{name}/{one.split}")
-        for name, (study,) in studies.items()
-        for one in study.data.judged
-    ]
-    judged_images.write(root, judged)
+    def without_faults(self, studies: Mapping[str, list[Study]]) -> dict[str, Study]:
+        """Returns the study of each set that is not left out."""
+        return {name: first for name, (first,) in studies.items() if name not in self.faults}
+
+    def write_records(self) -> None:
+        """Writes `suite.json`, and `judged.json` with the judged images of all sets so far."""
+        suite_record.write(self.root, self.settings, self.faults)
+        folders = sorted(file.parent for file in self.root.glob(suite_record.JUDGED))
+        judged: list[JudgedSet] = [
+            dataclasses.replace(one, split=f"{folder.name}/{one.split}")
+            for folder in folders
+            for one in judged_images.read(folder)
+        ]
+        if judged:
+            judged_images.write(self.root, judged)

@@ -14,6 +14,7 @@ from remedis.json_records import Line, Name
 from remedis.suite.settings import SuiteSettings
 
 FILE = "suite.json"
+JUDGED = "sets/*/judged.json"
 _ADVICE = "remove it and run the same command again, which writes it"
 
 

@@ -57,6 +57,37 @@ def test_a_study_is_not_merged_while_shards_run(tmp_path):
         pass
 
 
+def test_one_process_merges_at_a_time_also_while_shards_run(tmp_path):
+    with by_another_process(tmp_path, Shard(1, 2)):
+        with shard_locks.merging(tmp_path, CONFIG):
+            what = re.escape(f"--workdir={tmp_path}, its merge, is in use by process {os.getpid()}")
+            with pytest.raises(UserError, match=f"^{what}"):
+                shard_locks.merging(tmp_path, CONFIG).__enter__()
+            with shard_locks.held(tmp_path, Shard(2, 2), CONFIG):
+                pass  # a merge hinders no shard
+        other = {**CONFIG, "seeds": 3}
+        with pytest.raises(UserError, match=r"by shard 1/2 \(.*\) with another config; processes"):
+            shard_locks.merging(tmp_path, other).__enter__()
+    with shard_locks.merging(tmp_path, CONFIG), shard_locks.held(tmp_path, None, CONFIG):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_last_process_waits_for_one_that_merges(tmp_path, monkeypatch):
+    waited = []
+    with contextlib.ExitStack() as other:
+        other.enter_context(shard_locks.merging(tmp_path, CONFIG))
+        monkeypatch.setattr(locks, "_own_tokens", set())  # as another process has it
+
+        def sleep(seconds):
+            waited.append(seconds)
+            other.close()
+
+        monkeypatch.setattr(shard_locks.time, "sleep", sleep)
+        with shard_locks.merging_at_the_end(tmp_path):
+            assert waited == [1]
+
+
 def test_no_shard_starts_while_the_whole_study_runs(tmp_path):
     with by_another_process(tmp_path, None):
         refused(tmp_path, Shard(1, 2), r"is in use by the whole study \(process .*\), with 0 cells")

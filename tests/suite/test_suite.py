@@ -1,17 +1,22 @@
 """Suites: their config, faults of one set, additions, and what a run leaves."""
 
+import contextlib
+
 import pytest
 from fake_probe import FakeProbe
 from json_file import read_json
 from small_study import write_hospital
 from small_suite import suite_config
 
-from remedis import suite
+from remedis import cli, suite
+from remedis.cli import exit_status
 from remedis.data import judged_images
 from remedis.errors import UserError
 from remedis.label_budget import run_study
 from remedis.suite import suite_record
+from remedis.suite.run_suite import SuiteResult
 from remedis.suite.settings import SuiteSettings, with_floors
+from remedis.training import determinism
 from remedis.zoo import resolve
 
 
@@ -75,6 +80,32 @@ def test_a_set_at_fault_does_not_stop_the_others_and_additions_run_alone(
     config.baseline = "one"
     with pytest.raises(UserError, match=r"^Set south: .*arms differ \(three was scratch:1-2-1-1x0"):
         suite.list_cells(config, tmp_path)
+
+
+def test_the_job_ends_with_the_status_of_a_set_at_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr(determinism, "prepared", contextlib.nullcontext)
+    done = []
+
+    def result(config, workdir, *_):
+        done.append((workdir, config.seeds))
+        fault = {"north": "Set north: none."} if config.seeds == 3 else {}
+        return SuiteResult(SuiteSettings.from_config(config), {}, fault)
+
+    command = ["suite", "--config=suite_own:rehearsal", f"--workdir={tmp_path}"]
+    for function, option in (("run", "--shard=1/2"), ("merge", "--merge")):
+        monkeypatch.setattr(suite, function, result)
+        assert cli.main([*command, option]) == exit_status.INCOMPLETE
+        assert cli.main([*command, option, "--config.seeds=4"]) == 0
+        monkeypatch.delattr(suite, function)
+    assert done == [(str(tmp_path), seeds) for seeds in (3, 4, 3, 4)]
+
+
+@pytest.mark.parametrize("job", ["suite", "ood-curves"])
+def test_a_process_merges_or_computes_a_shard(job, tmp_path, capsys):
+    config = {"suite": "suite_own", "ood-curves": "ood_own"}[job]
+    command = [job, f"--config={config}:rehearsal", f"--workdir={tmp_path}"]
+    assert cli.main([*command, "--merge", "--shard=1/2"]) == 1
+    assert "error: --merge computes no cells, and --shard" in capsys.readouterr().err
 
 
 def made(**changes):
