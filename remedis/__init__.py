@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from remedis.api.model_exports import export
     from remedis.api.named_checkpoints import build, describe, list_models
     from remedis.api.named_configs import load_config
+    from remedis.api.robustness_sweep import Robustness, robustness
     from remedis.api.run_records import Run, Study, load_run, load_study
     from remedis.api.trained_classifiers import calibrate, evaluate
     from remedis.api.training_jobs import finetune, ood_curves, pretrain
@@ -58,6 +59,7 @@ __all__ = [
     "OutlyingImages",
     "Predictions",
     "Recalibrated",
+    "Robustness",
     "Run",
     "SimilarImages",
     "Study",
@@ -84,6 +86,7 @@ __all__ = [
     "ood_curves",
     "predict",
     "pretrain",
+    "robustness",
     "search",
     "synthetic",
 ]
@@ -100,6 +103,7 @@ _LAZY = {
     "OutlyingImages": "remedis.inference.outlying_images",
     "Predictions": "remedis.inference.predictions",
     "Recalibrated": "remedis.inference.recalibrate",
+    "Robustness": "remedis.api.robustness_sweep",
     "Run": "remedis.api.run_records",
     "SimilarImages": "remedis.inference.similar_images",
     "Study": "remedis.api.run_records",
@@ -124,6 +128,7 @@ _LAZY = {
     "ood_curves": "remedis.api.training_jobs",
     "predict": "remedis.api.image_predictions",
     "pretrain": "remedis.api.training_jobs",
+    "robustness": "remedis.api.robustness_sweep",
     "search": "remedis.api.embedding_search",
 }
 

@@ -254,7 +254,7 @@ def _score(
       batch_size: see there.
       max_bad_images: see there.
     """
-    manifest = data if isinstance(data, Manifest) else _read(exported, data, *reading)
+    manifest = data if isinstance(data, Manifest) else read(exported, data, *reading)
     names = ("uncertain", "unmentioned", "unlabelled")
     return rescore.score(
         exported,
@@ -268,7 +268,7 @@ def _score(
     )
 
 
-def _read(
+def read(
     exported: ExportedClassifier,
     data: files.Path,
     labels: Sequence[str] | None,

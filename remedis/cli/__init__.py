@@ -26,6 +26,7 @@ from remedis.cli import (
     output,
     pack_command,
     predict_command,
+    robustness_command,
     search_command,
     tensorflow_start,
 )
@@ -156,6 +157,7 @@ def parser() -> argparse.ArgumentParser:
         classifier_commands,
         import_predictions_command,
         explain_command,
+        robustness_command,
         predict_command,
         checklist_command,
         export_command,

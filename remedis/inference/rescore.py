@@ -12,11 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from remedis import files
-from remedis.data import label_policies
 from remedis.data.fingerprints import Fingerprints
-from remedis.data.label_policies import LabelPolicies, Meaning
+from remedis.data.label_policies import Meaning
 from remedis.data.manifest import SPLITS, Manifest
-from remedis.data.splits import of_split
 from remedis.errors import UserError
 from remedis.evaluation import choice_sentences, predictions_file, results_record
 from remedis.evaluation.calibration import Calibration
@@ -24,10 +22,9 @@ from remedis.evaluation.evaluate import TOP_K, evaluate_table, top_k_of
 from remedis.evaluation.intervals import RESAMPLES
 from remedis.evaluation.nested_bootstrap import nested_intervals
 from remedis.evaluation.thresholds import Thresholds
-from remedis.inference import run_policies
+from remedis.inference import checked_images
 from remedis.inference.drift import Before, drift
-from remedis.inference.embed import readable_images
-from remedis.inference.exported import ExportedClassifier, seen_by
+from remedis.inference.exported import ExportedClassifier
 from remedis.options import spelled
 from remedis.zoo import shared_names
 
@@ -98,28 +95,29 @@ def score(
     Raises:
       UserError: a label is not the classifier's, there are no images, or too many are bad.
     """
-    exported.check_labels(manifest.labels)
-    run = run_policies.of_model(exported.folder)
-    inherited = (run.for_source(source) if run else LabelPolicies()).evaluation
-    meaning = dataclasses.replace(inherited, **(policies or {}))
-    manifest = meaning.apply(manifest)
-    label_policies.refuse_uncertain(manifest, "uncertain")
-    if split is not None:
-        manifest = of_split(manifest, split)
     before = Before.of_export(exported)
-    manifest, scanned = readable_images(manifest, out, max_bad_images)
-    images = Fingerprints.from_manifest(manifest, scanned.set_index("path"))
-    warning = seen_by(exported, manifest, images)
-    if warning:
-        _LOG.warning(warning)
-    table, embeddings, logits = exported.score_and_embed(
-        manifest, batch_size, before.rows(manifest.table["patient_id"])
+    checked = checked_images.check(
+        exported,
+        manifest,
+        out,
+        source=source,
+        policies=policies,
+        split=split,
+        max_bad_images=max_bad_images,
     )
-    notes = [*label_policies.notes(manifest, meaning)]
-    if differs := run_policies.difference(meaning, run, manifest):
-        notes.append(differs)
+    table, embeddings, logits = exported.score_and_embed(
+        checked.manifest, batch_size, before.rows(checked.manifest.table["patient_id"])
+    )
     return Scored(
-        manifest, table, warning, images, meaning, tuple(notes), before, embeddings, logits
+        checked.manifest,
+        table,
+        checked.warning,
+        checked.fingerprints,
+        checked.meaning,
+        checked.label_notes,
+        before,
+        embeddings,
+        logits,
     )
 
 

@@ -31,7 +31,7 @@ def data(monkeypatch):
 
 def read(*labels):
     exported = types.SimpleNamespace(labels=labels, check_labels=lambda _labels: None)
-    return trained_classifiers._read(exported, "site", None, "chestxray14", None)
+    return trained_classifiers.read(exported, "site", None, "chestxray14", None)
 
 
 def test_labels_that_differ_in_case_alone_are_read_with_a_note(data, caplog):

@@ -37,7 +37,12 @@ def gaussian_blur(
     return sometimes(change, image, probability, decision)
 
 
-def blurred(image: tf.Tensor, sigma: tf.Tensor, zeros_outside: bool = False) -> tf.Tensor:
+def blurred(
+    image: tf.Tensor,
+    sigma: tf.Tensor,
+    zeros_outside: bool = False,
+    radius: tf.Tensor | None = None,
+) -> tf.Tensor:
     """Returns the blurred image; one matrix product per axis, fast up to about 500 pixels.
 
     Args:
@@ -45,9 +50,12 @@ def blurred(image: tf.Tensor, sigma: tf.Tensor, zeros_outside: bool = False) -> 
       sigma: of the Gaussian in pixels, scalar.
       zeros_outside: take zeros for pixels outside the image; otherwise, the part of the kernel
         inside the image is renormalised.
+      radius: largest distance in pixels that the kernel reaches, scalar int32; a twentieth of the
+        height if None.
     """
     height, width = tf.unstack(tf.shape(image)[:2])
-    radius = height // 10 // 2
+    if radius is None:
+        radius = height // 10 // 2
     planes = tf.transpose(image, [2, 0, 1])
     planes = tf.matmul(planes, _weights(width, radius, sigma, zeros_outside), transpose_b=True)
     planes = tf.matmul(_weights(height, radius, sigma, zeros_outside), planes)

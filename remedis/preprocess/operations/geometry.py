@@ -195,8 +195,15 @@ def rotate(image: tf.Tensor, degrees: float, *, seed: tf.Tensor) -> tf.Tensor:
     return rotated(image, angle)
 
 
-def rotated(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
-    """Returns the image rotated counter-clockwise by `angle` radians, bilinear, corners black."""
+def rotated(image: tf.Tensor, angle: tf.Tensor, fill_mode: str = "CONSTANT") -> tf.Tensor:
+    """Returns the image rotated counter-clockwise by `angle` radians, bilinear.
+
+    Args:
+      image: [H, W, C] float32 in [0, 1].
+      angle: in radians, scalar.
+      fill_mode: what fills the corners: `CONSTANT` is black, `REFLECT` mirrors the image at its
+        border.
+    """
     height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32))
     cos, sin = tf.cos(angle), tf.sin(angle)
     x, y = (width - 1) / 2, (height - 1) / 2
@@ -208,6 +215,6 @@ def rotated(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
         output_shape=tf.shape(image)[:2],
         fill_value=0.0,
         interpolation="BILINEAR",
-        fill_mode="CONSTANT",
+        fill_mode=fill_mode,
     )
     return tf.ensure_shape(rotated_images[0], image.shape)
