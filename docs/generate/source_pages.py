@@ -42,6 +42,7 @@ CHOICE = (
     ("MIMIC-CXR-JPG", "mimic_cxr"),
     ("PadChest", "padchest"),
     ("a set of MedMNIST, 28 to 224 pixels", "medmnist"),
+    ("OpenI of Indiana University, XML files or Kaggle's tables", "openi"),
     ("PatchCamelyon's HDF5 files", "patch_camelyon"),
     ("PatchCamelyon's TIFF files of Kaggle", "pcam_kaggle"),
     ("Camelyon17 as WILDS packs it", "wilds_camelyon17"),
@@ -184,7 +185,9 @@ def _use(name: str, experiments: list[str]) -> str:
         parts.append(f"Configs with this source: {listed}.")
         rehearsals = [f"{one}{',' if ':' in one else ':'}rehearsal" for one in experiments]
         configs = {one: experiment_configs.load(one) for one in rehearsals}
-        first = next((one for one in rehearsals if configs[one].rehearsal == name), rehearsals[0])
+        first = next(
+            (one for one in rehearsals if configs[one].get("rehearsal") == name), rehearsals[0]
+        )
         command = experiment_configs.kind(configs[first])
         parts.append("A rehearsal on made-up data in the same layout takes minutes on 2 cores:")
         workdir = f"runs/rehearsal-{name.replace('_', '-')}"

@@ -16,7 +16,7 @@ from remedis.data.tables.strings import STRING
 ORIGINAL = "original_sha256"
 # Sources of published data, whose ids mean the same in every copy.
 _PUBLISHED = (
-    *("chestxray14", "chexpert", "mimic_cxr", "padchest"),
+    *("chestxray14", "chexpert", "mimic_cxr", "openi", "padchest"),
     *("patch_camelyon", "wilds_camelyon17"),
 )
 _IDS = ("patient_id", "study_id")

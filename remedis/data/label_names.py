@@ -91,6 +91,32 @@ PADCHEST: dict[str, tuple[str, ...]] = {
     ),
     "No Finding": ("normal",),
 }
+# The codes of OpenI that count as a label, in lower case: a heading, or a heading with a qualifier.
+OPENI: dict[str, tuple[str, ...]] = {
+    "Atelectasis": ("pulmonary atelectasis",),
+    "Cardiomegaly": ("cardiomegaly",),
+    "Pleural Effusion": (
+        *("pleural effusion", "hydropneumothorax", "hemothorax", "hemopneumothorax"),
+    ),
+    "Infiltration": ("infiltrate",),
+    "Mass": ("mass",),
+    "Nodule": ("nodule",),
+    "Pneumonia": ("pneumonia",),
+    "Pneumothorax": ("pneumothorax", "hydropneumothorax", "hemopneumothorax"),
+    "Consolidation": ("consolidation",),
+    "Edema": ("pulmonary edema",),
+    "Emphysema": ("emphysema", "pulmonary emphysema", "bullous emphysema"),
+    "Fibrosis": ("pulmonary fibrosis",),
+    "Pleural Thickening": ("thickening/pleura",),
+    "Hernia": ("hernia, hiatal", "hernia, diaphragmatic"),
+    "Fracture": ("fractures, bone",),
+    "Lung Opacity": ("opacity/lung",),
+    "Support Devices": (
+        *("catheters, indwelling", "implanted medical device", "medical device"),
+        *("tube, inserted", "stents"),
+    ),
+    "No Finding": ("normal",),
+}
 # Metastasis of breast cancer in a lymph node; in PatchCamelyon, in the central 32x32 pixels.
 CAMELYON = {"tumor": "tumor"}
 # Kinds of skin lesions, named as in HAM10000.

@@ -10,6 +10,7 @@ from remedis.data.label_names import CHEXPERT as CHEXPERT
 from remedis.data.label_names import FIVE_CONDITIONS as FIVE_CONDITIONS
 from remedis.data.label_names import MEDMNIST as MEDMNIST
 from remedis.data.label_names import MIMIC_CXR as MIMIC_CXR
+from remedis.data.label_names import OPENI as OPENI
 from remedis.data.label_names import PADCHEST as PADCHEST
 from remedis.data.manifest import Manifest, check_labels
 from remedis.errors import UnknownLabel, UserError, unknown_choice

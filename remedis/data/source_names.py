@@ -11,6 +11,7 @@ NAMES = (
     "folder",
     "medmnist",
     "mimic_cxr",
+    "openi",
     "padchest",
     "patch_camelyon",
     "pcam_kaggle",

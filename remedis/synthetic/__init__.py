@@ -18,6 +18,7 @@ from remedis.synthetic.lesion_boxes import write_lesion_boxes
 from remedis.synthetic.mammograms import write_mammograms
 from remedis.synthetic.medmnist import write_medmnist
 from remedis.synthetic.mimic_cxr import write_mimic_cxr
+from remedis.synthetic.openi import write_openi
 from remedis.synthetic.padchest import write_padchest
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
 from remedis.synthetic.pcam_kaggle import write_pcam_kaggle
@@ -46,6 +47,7 @@ __all__ = [
     "write_mammograms",
     "write_medmnist",
     "write_mimic_cxr",
+    "write_openi",
     "write_padchest",
     "write_patch_camelyon",
     "write_pcam_kaggle",

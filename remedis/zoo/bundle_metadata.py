@@ -18,7 +18,7 @@ from remedis.zoo.provenance import Provenance
 NOT_STATED = "not stated"
 INTENDED_USE = "Research. Not a diagnostic device: no output may guide care."
 # Chest radiographs have no name among the modalities that the specification knows.
-_RADIOGRAPHS = ("chexpert", "chestxray14", "mimic_cxr", "padchest")
+_RADIOGRAPHS = ("chexpert", "chestxray14", "mimic_cxr", "openi", "padchest")
 _SLIDES = (
     *("camelyon16", "camelyon17", "camelyon_patches", "patch_camelyon", "pcam_kaggle"),
     *("slides", "wilds_camelyon17"),

@@ -96,6 +96,13 @@ PUBLISHED: Mapping[str, LicenceRecord] = {
             "which hosts a copy; the source is https://nihcc.app.box.com/v/ChestXray-NIHCC",
         ),
         (
+            "openi",
+            "OpenI, the Indiana University collection",
+            READ,
+            "CC BY-NC-ND 4.0",
+            "https://openi.nlm.nih.gov/, the element licenseURL of each XML file",
+        ),
+        (
             "padchest",
             "PadChest",
             NOT_CHECKED,

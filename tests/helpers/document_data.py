@@ -201,6 +201,7 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/CheXpert-v1.0-small": _published(synthetic.write_chexpert, **_RADIOGRAPHS),
     "/data/ChestX-ray14": _published(synthetic.write_chestxray14, **_RADIOGRAPHS),
     "/data/mimic-cxr-jpg-2.0.0": _published(synthetic.write_mimic_cxr, **_RADIOGRAPHS),
+    "/data/OpenI": _published(synthetic.write_openi, **_RADIOGRAPHS),
     "/data/PadChest": _published(synthetic.write_padchest, **_RADIOGRAPHS),
     "/data/pcam": _published(synthetic.write_patch_camelyon),
     "/data/medmnist": _published(synthetic.write_medmnist),

@@ -79,6 +79,7 @@ WRITERS = {
     "camelyon_patches": lambda to, n=4, **more: synthetic.write_camelyon_patches(
         to, slides=n, patches_per_slide=2, patch_size=32, **more
     ),
+    "openi": lambda to, n=4, **more: synthetic.write_openi(to, patients=n, image_size=32, **more),
     "padchest": lambda to, n=4, **more: synthetic.write_padchest(
         to, patients=n, image_size=32, **more
     ),

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from remedis import extras, files, limits
+from remedis import files
+from remedis.data import safe_xml
 from remedis.errors import UserError
-from remedis.regular_files import read_bytes
 
 # Groups in the files of Camelyon16, of their later edition, and of Camelyon17.
 TUMOUR_GROUPS = ("Tumor", "_0", "_1", "metastases")
@@ -60,18 +60,8 @@ def read(path: files.Path) -> Annotations:
         annotation file does, but attacks with entities do), or has an unknown group or shape or a
         malformed point; or defusedxml is not installed.
     """
-    xml = extras.load("defusedxml.ElementTree", "slides")
     path = pathlib.Path(path)
-    try:
-        contents = read_bytes(path, limits.MAX_TEXT_BYTES)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).") from error
-    try:
-        root = xml.fromstring(contents, forbid_dtd=True)
-    except xml.DTDForbidden as error:
-        raise UserError(f"{path} declares a document type, as no annotation file does.") from error
-    except (xml.ParseError, LookupError, ValueError) as error:
-        raise UserError(f"{path} is not XML ({error}); expected ASAP's annotations.") from error
+    root = safe_xml.root(path, "annotation file", "ASAP's annotations")
     if root.tag != "ASAP_Annotations":
         raise UserError(f"{path}: its root is not ASAP_Annotations; expected ASAP's annotations.")
     polygons: dict[bool, list[Polygon]] = {True: [], False: []}

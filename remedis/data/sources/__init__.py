@@ -24,6 +24,7 @@ from remedis.data.sources import (
     medmnist,
     mimic_cxr,
     named_images,
+    openi,
     padchest,
     patch_camelyon,
     pcam_kaggle,
@@ -68,6 +69,7 @@ _register("dicom", dicom_files.load)
 _register("folder", folder.load)
 _register("medmnist", medmnist.load, medmnist.PUBLISHED)
 _register("mimic_cxr", mimic_cxr.load, mimic_cxr.PUBLISHED)
+_register("openi", openi.load, openi.PUBLISHED)
 _register("padchest", padchest.load, padchest.PUBLISHED)
 _register("patch_camelyon", patch_camelyon.load, patch_camelyon.PUBLISHED)
 _register("pcam_kaggle", pcam_kaggle.load, pcam_kaggle.PUBLISHED)

@@ -130,6 +130,7 @@ def test_the_module_is_a_datasheet_of_which_a_page_is_made(name):
         ("chestxray14", labels.CHESTXRAY14),
         ("chexpert", labels.CHEXPERT),
         ("mimic_cxr", labels.MIMIC_CXR),
+        ("openi", {label: label for label in labels.OPENI}),
         ("padchest", {label: label for label in labels.PADCHEST}),
         ("patch_camelyon", labels.CAMELYON),
         ("pcam_kaggle", labels.CAMELYON),

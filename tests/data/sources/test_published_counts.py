@@ -27,6 +27,7 @@ from remedis.data.sources import (
     chexpert,
     medmnist,
     mimic_cxr,
+    openi,
     padchest,
     patch_camelyon,
     pcam_kaggle,
@@ -307,6 +308,27 @@ def test_mimic_cxr(tmp_path):
     expected = pd.to_numeric(pd.Series(edema), errors="coerce").to_numpy(np.float32)
     np.testing.assert_array_equal(m.table["Edema"].to_numpy()[sample], expected)
     assert not differences("mimic_cxr", m, views="all")
+
+
+def test_openi(tmp_path):
+    """The 3,955 XML files, of which 104 name no image, are not written here: they take seconds."""
+    reports = np.arange(3_851)
+    for images in (7_466, 7_470):
+        uid = spread(images, 3_851)
+        frontal = np.arange(images) < 3_818
+        columns = {
+            "uid": uid,
+            "filename": np.char.add(np.arange(images).astype(str), ".dcm.png"),
+            "projection": np.where(frontal, "Frontal", "Lateral"),
+        }
+        write_table(tmp_path / "indiana_projections.csv", columns)
+        codes = np.where(reports % 2, "normal", "Cardiomegaly/mild")
+        write_table(tmp_path / "indiana_reports.csv", {"uid": reports, "MeSH": codes})
+        m = openi.load(tmp_path)
+        assert not differences("openi", m, views="all")
+        assert m.table["patient_id"].nunique() == 3_851
+    m = openi.load(tmp_path, views="frontal")
+    assert not differences("openi", m, views="frontal")
 
 
 @pytest.mark.guarantee
