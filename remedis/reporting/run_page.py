@@ -52,7 +52,7 @@ def page(
     evaluated = results[split]
     data = results.get("data", {})
     tested = f"the {split} split"
-    if results.get("model") and data.get("source"):
+    if (results.get("model") or "imported" in results) and data.get("source"):
         # All images of the data were scored, whatever split they are assigned to.
         tested = shared_names.of_absolute(data["source"])
     labelled = evaluated.get("labelled_images", evaluated["images"])

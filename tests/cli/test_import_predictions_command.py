@@ -32,7 +32,7 @@ def world(tmp_path_factory):
 def test_a_table_becomes_an_evaluation_that_other_commands_take(world, capsys, monkeypatch):
     monkeypatch.chdir(world)
     assert cli.main(["import-predictions", "theirs.csv", "--out=own", "--resamples=40"]) == 0
-    assert "theirs (predictions of others) on theirs.csv" in capsys.readouterr().out
+    assert "theirs (predictions of others)" in capsys.readouterr().out
     assert {path.name for path in (world / "own").iterdir()} >= {
         "predictions.parquet",
         "results.json",

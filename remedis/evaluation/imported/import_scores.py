@@ -192,12 +192,13 @@ def import_predictions(
         label_notes=label_policies.notes(manifest, meaning),
         choice_notes=("Predictions of others: no thresholds and no calibration are known.",),
     )
+    on_data = "" if own else f" on {pathlib.Path(manifest.source).name}"
     warnings = _warnings(evaluated, manifest, without_score)
     for warning in warnings:
         _LOG.warning(warning)
     evaluated["warnings"] += warnings
     results = {
-        "title": f"{name} (predictions of others) on {pathlib.Path(manifest.source).name}",
+        "title": f"{name} (predictions of others){on_data}",
         "random_weights": False,
         "checkpoint": Provenance(
             NOT_OURS,
