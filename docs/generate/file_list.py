@@ -338,6 +338,13 @@ SUITE = Folder(
             Entry(
                 "suite.json", "its sets and arms: [its fields](records.md#suite)", COMMANDS, PATHS
             ),
+            Entry(
+                "board.json",
+                "numbers of the leaderboard: [its fields](records.md#leaderboard)",
+                COMMANDS,
+                PATHS,
+            ),
+            Entry("leaderboard.FILES", "the leaderboard as a page, CSV, Markdown, SVG", YOU, PATHS),
             *_some(_LEAKS, "judged.json"),
             Entry("sets/SET/FILES", "the [study](#study) of a set", "as there", PATIENTS),
         )

@@ -6,7 +6,7 @@ from remedis.data import judged_images
 from remedis.data.checks import leaks
 from remedis.finetuning import tuning_grid
 from remedis.inference import embedding_archive
-from remedis.suite import suite_record
+from remedis.suite import board_record, suite_record
 from remedis.training import run_directory
 from remedis.zoo import export, licences, run_record, seen_images
 
@@ -22,6 +22,7 @@ ROOTS = (
     convert.ExportRecord,
     embedding_archive.ArchiveRecord,
     suite_record.SuiteRecord,
+    board_record.BoardRecord,
 )
 
 
@@ -147,6 +148,46 @@ def _sections() -> list[Section]:
         ),
         Section(suite_record.SetOfSuite, "set of a suite", "A set", "`sets`", level=3),
         Section(suite_record.ArmOfSuite, "arm of a suite", "An arm", "`arms`", level=3),
+        Section(
+            board_record.BoardRecord,
+            "leaderboard",
+            "board.json: the numbers of a leaderboard",
+            text="In the folder that `remedis suite` writes. `leaderboard.html` shows them.",
+        ),
+        Section(board_record.BoardArm, "arm of a leaderboard", "An arm", "`arms.NAME`", level=3),
+        Section(board_record.BoardSet, "set of a leaderboard", "A set", "`sets`", level=3),
+        Section(board_record.Contest, "contest", "The arms in one set", "`contests`", level=3),
+        Section(
+            board_record.Standing,
+            "standing",
+            "An arm in one set",
+            "`contests[].standings`",
+            level=3,
+        ),
+        Section(
+            board_record.Difference,
+            "difference on a leaderboard",
+            "The difference of two arms",
+            "`contests[].differences`, `overall[].differences`",
+            level=3,
+        ),
+        Section(
+            board_record.OverallContest,
+            "contest over sets",
+            "The arms over sets",
+            "`overall`",
+            level=3,
+        ),
+        Section(
+            board_record.OverallStanding,
+            "standing over sets",
+            "An arm over sets",
+            "`overall[].standings`",
+            level=3,
+        ),
+        Section(
+            board_record.Tried, "tuning on a leaderboard", "What was tried", "`tuning`", level=3
+        ),
         Section(
             embedding_archive.ArchiveRecord,
             "archive",

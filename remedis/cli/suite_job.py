@@ -36,8 +36,8 @@ def _run(values: flags.FlagValues) -> int:
     # Imported late, so that a wrong flag is reported at once.
     from remedis import suite
     from remedis.label_budget.settings import Shard
-    from remedis.reporting import label_budget_report
-    from remedis.suite import suite_record
+    from remedis.reporting import label_budget_report, leaderboard
+    from remedis.suite import board, suite_record
     from remedis.training import determinism
 
     shard = None if values.shard is None else Shard.parse(values.shard)
@@ -53,6 +53,12 @@ def _run(values: flags.FlagValues) -> int:
     for name in result.studies:
         report = label_budget_report.write(f"{values.workdir}/{suite_record.directory(name)}")
         print(f"Report of {name}: {report}")
+    if result.studies:
+        left_out = [*result.faults.values(), *result.unfinished]
+        board.write(result.studies, values.workdir, result.settings.title, left_out)
+        for mode, sentences in leaderboard.answers(values.workdir).items():
+            print(f"{mode}: {' '.join(sentences)}")
+        print(f"Leaderboard: {leaderboard.write(values.workdir)}")
     return exit_status.INCOMPLETE if result.faults else 0
 
 

@@ -14,6 +14,7 @@ from remedis.evaluation.results_record import PretrainingRecord, ResultsRecord, 
 from remedis.finetuning.tuning_grid import CandidateRecord
 from remedis.inference.embedding_archive import ArchiveRecord
 from remedis.label_budget.summary_record import SetsRecord, SummaryRecord
+from remedis.suite.board_record import BoardRecord
 from remedis.suite.suite_record import SuiteRecord
 from remedis.training.run_directory import EnvironmentRecord
 from remedis.zoo.export import DescriptionRecord
@@ -34,6 +35,7 @@ KINDS: dict[str, Any] = {
     "export.json": ExportRecord,
     "archive.json": ArchiveRecord,
     "suite.json": SuiteRecord,
+    "board.json": BoardRecord,
 }
 # Their keys are names, which other pages explain; `metadata.json` has the form of MONAI bundles.
 OTHERS = ("config.json", "inputs.json", "left_out.json", "metadata.json")

@@ -19,7 +19,8 @@ from remedis import cli, label_budget, suite
 from remedis.cli import exit_status
 from remedis.finetuning.finetune import finetune
 from remedis.pretraining.pretrain import pretrain
-from remedis.reporting import label_budget_report, pretraining_report, run_report
+from remedis.reporting import label_budget_report, leaderboard, pretraining_report, run_report
+from remedis.suite import board
 from remedis.training.run_directory import RunDirectory
 
 CHECKPOINT = "scratch:1-1-1-1x0.5"
@@ -183,7 +184,9 @@ def _suite(root: pathlib.Path, data: pathlib.Path) -> pathlib.Path:
     config.sets.north.labels = LABELS
     for part in (config.sets.north.id, config.sets.north.ood):
         part.max_bad_images = 0.1
-    suite.run(config, root / "suite")
+    done = suite.run(config, root / "suite")
+    board.write(done.studies, root / "suite", done.settings.title)
+    leaderboard.write(root / "suite")
     return root / "suite"
 
 

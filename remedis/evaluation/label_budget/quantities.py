@@ -183,10 +183,15 @@ class Quantities:
     def band_factor(self, resamples: int, seed: int) -> float:
         """Returns the factor by which intervals must be wider to hold all M numbers with 95 %.
 
-        It is the 95 % quantile of the largest |error / half of the interval| (the sup-t band:
-        Montiel Olea and Plagborg-Moller, J. Appl. Econometrics 34:1-17, 2019), at least 1. Each
-        draw has new patients and new units from the normal law with the covariances of the study,
-        and estimates the variance of its units as the study does.
+        See `sup_t`.
+        """
+        return sup_t(*self.error_draws(resamples, seed))
+
+    def error_draws(self, resamples: int, seed: int) -> tuple[Floats, Floats]:
+        """Returns errors and halves of intervals, both [B, M], of studies like this one.
+
+        Each draw has new patients and new units from the normal law with the covariances of the
+        study, and estimates the variance of its units as the study does.
         """
         noise = patient_noise(self.influence, resamples, seed)
         # Floors count as independent: they are errors of different labels, budgets or arms.
@@ -197,9 +202,21 @@ class Quantities:
             deviations = self.per_unit - self.per_unit.mean(axis=1, keepdims=True)
             means, variances = unit_noise(deviations, resamples, seed)
             noise += means
-        half = two_part_half(self.patient_variance, variances, units)
-        largest = np.divide(np.abs(noise), half, out=np.zeros_like(noise), where=half > 0)
-        return max(1.0, float(np.quantile(largest.max(axis=1), LEVEL)))
+        return noise, two_part_half(self.patient_variance, variances, units)
+
+
+def sup_t(errors: Floats, halves: Floats) -> float:
+    """Returns the factor by which intervals must be wider to hold all M numbers with 95 %.
+
+    It is the 95 % quantile of the largest |error / half of the interval|, at least 1 (the sup-t
+    band: Montiel Olea and Plagborg-Moller, J. Appl. Econometrics 34:1-17, 2019).
+
+    Args:
+      errors: [B, M], of draws of the study.
+      halves: [B, M], of the intervals in these draws.
+    """
+    largest = np.divide(np.abs(errors), halves, out=np.zeros_like(errors), where=halves > 0)
+    return max(1.0, float(np.quantile(largest.max(axis=1), LEVEL)))
 
 
 def two_part_half(patients: Floats, units: Floats, count: int, level: float = LEVEL) -> Floats:

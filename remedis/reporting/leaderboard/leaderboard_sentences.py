@@ -1,0 +1,175 @@
+"""The result of a suite in words: which arms are better beyond a tie, and which above the floor."""
+
+from collections.abc import Sequence
+
+from remedis.reporting.label_budget_report.number_format import listed, three_decimals
+from remedis.reporting.label_budget_report.study_summary import mode_name
+from remedis.reporting.leaderboard.leaderboard_tables import (
+    better_than,
+    budget_in_words,
+    contests_of,
+    entrants,
+    headline,
+    metric_in_words,
+    name_of,
+    overall_of,
+    signed,
+)
+from remedis.reporting.notes import RANDOM_WEIGHTS
+from remedis.suite.board_record import BoardRecord, Difference
+
+MIN_SEEDS = 5
+
+
+def answers(board: BoardRecord) -> dict[str, list[str]]:
+    """Returns the sentences of each mode that has a comparison, by the mode's name."""
+    found = {mode_name(mode): _of_mode(board, mode) for mode in board["modes"]}
+    return {mode: sentences for mode, sentences in found.items() if sentences}
+
+
+def _of_mode(board: BoardRecord, mode: str) -> list[str]:
+    budget = headline(board, mode)
+    contests, overall = contests_of(board, mode, budget), overall_of(board, mode, budget)
+    if overall is None or not contests:
+        if not contests:
+            return []
+        return [
+            f"No set has all arms yet, with {budget_in_words(budget)}: there is no comparison over "
+            "sets."
+        ]
+    sets = overall["sets"]
+    over = f"over {len(sets)} sets" if len(sets) > 1 else f"in {sets[0]}"
+    sentences = []
+    if overall["differences"] or len(overall["standings"]) == 1:
+        order = entrants(board, mode)
+        first = next(s for s in overall["standings"] if s["arm"] == order[0])
+        value = three_decimals(first)
+        has = "has the highest" if len(order) > 1 else "has a"
+        mean = metric_in_words(board) + (f", averaged {over}" if len(sets) > 1 else f" {over}")
+        sentences.append(
+            f"With {budget_in_words(budget)}, {name_of(board, order[0])} {has} {mean}: {value}."
+        )
+        if len(order) > 1:
+            sentences.append(_against_others(overall["differences"], order))
+    else:
+        best = min(overall["standings"], key=lambda s: s["mean_rank"])
+        sentences.append(
+            f"With {budget_in_words(budget)}, {name_of(board, best['arm'])} has the best mean rank "
+            f"{over}: {best['mean_rank']:.1f} [{best['mean_rank_low']:.1f}, "
+            f"{best['mean_rank_high']:.1f}] of {len(overall['standings'])} arms. The metrics of "
+            "the sets differ, so that they have no mean."
+        )
+    sentences += _by_set(board, mode, budget)
+    sentences += _above_floor(board, mode, overall["differences"])
+    return sentences
+
+
+def _against_others(differences: Sequence[Difference], order: Sequence[str]) -> str:
+    """Returns than which arms the first is better, and with which it is tied."""
+    first, others = order[0], order[1:]
+    beaten = set(better_than(differences, first))
+    tied = [arm for arm in others if arm not in beaten]
+    if not beaten:
+        if all(one["tied"] for one in differences):
+            return "No arm is shown to be better than another: all are tied."
+        return f"It is tied with {listed(tied)}." if tied else ""
+    text = f"It is better than {listed([arm for arm in others if arm in beaten])}"
+    return f"{text}, and tied with {listed(tied)}." if tied else f"{text}, beyond a tie."
+
+
+def _by_set(board: BoardRecord, mode: str, budget: str) -> list[str]:
+    """Returns in which sets one arm is better than all others, if there are several sets."""
+    contests = contests_of(board, mode, budget)
+    if len(contests) < 2 or len(entrants(board, mode)) < 2:
+        return []
+    winners: dict[str, list[str]] = {}
+    for name, contest in contests.items():
+        alone = [s["arm"] for s in contest["standings"] if s["rank_high"] == 1]
+        if alone and len(contest["standings"]) > 1:
+            winners.setdefault(alone[0], []).append(name)
+    if not winners:
+        return ["In no single set is one arm better than all others beyond a tie."]
+    said = [f"{arm} in {listed(names)}" for arm, names in winners.items()]
+    rest = len(contests) - sum(map(len, winners.values()))
+    text = f"Better than all others beyond a tie: {'; '.join(said)}."
+    return [text + (f" In {rest} of {len(contests)} sets no arm is." if rest else "")]
+
+
+def _above_floor(board: BoardRecord, mode: str, differences: Sequence[Difference]) -> list[str]:
+    """Returns which arms are above the floor, over the sets."""
+    order = entrants(board, mode)
+    floors = [arm for arm in order if board["arms"][arm]["floor"]]
+    networks = [arm for arm in order if arm not in floors]
+    sentences = []
+    for floor in floors:
+        if not networks or not differences:
+            continue
+        found = {arm: signed(differences, arm, floor) for arm in networks}
+        above = [a for a, d in found.items() if d and not d["tied"] and d["value"] > 0]
+        below = [a for a, d in found.items() if d and not d["tied"] and d["value"] < 0]
+        tied = [a for a, d in found.items() if d and d["tied"]]
+        parts = [
+            f"{verb} {listed(arms)}"
+            for verb, arms in (
+                ("above it:", above),
+                ("tied with it:", tied),
+                ("below it:", below),
+            )
+            if arms
+        ]
+        sentences.append(f"The floor, {floor}, is no network; {'; '.join(parts)}.")
+        if not above:
+            sentences.append(
+                "No network has shown that it knows more than thumbnails show, with these labels."
+            )
+    return sentences
+
+
+def warnings(board: BoardRecord) -> list[str]:
+    """Returns what makes the numbers worthless or provisional, to be read before them."""
+    found = []
+    made_up = [of["name"] for of in board["sets"] if of["rehearsal"]]
+    if made_up:
+        which = "all sets are" if len(made_up) == len(board["sets"]) else f"{listed(made_up)} are"
+        verb = which if len(made_up) > 1 or which.startswith("all") else f"{made_up[0]} is"
+        found.append(
+            f"REHEARSAL: {verb} drawn by a program. The numbers show that everything runs, and "
+            "nothing about medicine."
+        )
+    random = [arm for arm, of in board["arms"].items() if of["random_weights"]]
+    networks = [arm for arm, of in board["arms"].items() if not of["floor"]]
+    if random and len(random) == len(networks):
+        found.append(f"{RANDOM_WEIGHTS}.")
+    elif random:
+        found.append(f"RANDOM WEIGHTS, not pretrained: {listed(random)}.")
+    found += [f"UNFINISHED. {sentence}" for sentence in board["left_out"]]
+    few = sorted({of["seeds"] for of in board["sets"] if of["seeds"] < MIN_SEEDS})
+    if few:
+        found.append(
+            f"TOO FEW: {few[0]} draws of labelled patients; with fewer than {MIN_SEEDS}, intervals "
+            "are so wide that most arms are tied."
+            if few[0] > 1
+            else "TOO FEW: one draw of labelled patients; what another draw would change is in no "
+            "interval."
+        )
+    return found
+
+
+def caveats(board: BoardRecord) -> list[str]:
+    """Returns what a reader might wrongly conclude."""
+    sentences = [
+        "Tied means that the interval of the difference holds 0: no difference is shown. It does "
+        "not mean that the arms are equal; more test patients may show a difference.",
+        "Intervals hold for these sets, their test patients and draws of their labelled patients. "
+        "How another set, another pretraining or another recipe would rank the arms is in no "
+        "interval.",
+        "The mean over the sets gives each set the same weight, whatever its number of patients.",
+        "Every arm has the same candidates and the same choice on validation in a mode: see "
+        "Tuning. An arm's place belongs to this tuning, too.",
+    ]
+    if len({of["inside"] for of in board["sets"]}) < len(board["sets"]):
+        sentences.append(
+            "Some sets have the same in-distribution data: a lucky training would show in all of "
+            "them, and the intervals over sets take the sets as independent."
+        )
+    return sentences

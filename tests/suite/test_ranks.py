@@ -1,0 +1,126 @@
+"""Ranks of arms: on numbers worked out by hand, and on simulated studies whose truth is known."""
+
+import numpy as np
+import pytest
+
+from remedis.evaluation.label_budget import Cell, LabelledTestSet
+from remedis.evaluation.label_budget.grid import complete_grid
+from remedis.evaluation.label_budget.learning_curves import learning_curves
+from remedis.evaluation.label_budget.quantities import Quantities
+from remedis.evaluation.label_budget.test_set import made_test_set
+from remedis.suite.ranks import Ranked, SetDraws, overall
+
+PAIRS = np.array([[0, 1], [0, 2], [1, 2]])
+
+
+def exact(value, spread=0.0, patients=40, units=3, seed=0):
+    """A quantity whose influences and units are drawn, of a standard deviation about `spread`."""
+    rng = np.random.default_rng(seed)
+    influence = rng.normal(size=(patients, 1)) * spread / np.sqrt(patients)
+    return Quantities(
+        np.array([value]),
+        influence - influence.mean(),
+        np.zeros(1),
+        np.full((1, units), value),
+        np.array([0.5]),
+    )
+
+
+def test_ranks_follow_from_the_differences_that_are_no_ties():
+    # 0 beats 1 and 2; 1 and 2 are tied.
+    ranked = Ranked.of(3, PAIRS, np.array([0.3, 0.2, -0.1]), np.array([0.1, 0.1, 0.1]), 1.5)
+    assert ranked.low.tolist() == [1, 2, 2]
+    assert ranked.high.tolist() == [1, 3, 3]
+    # Nothing is shown: every rank is possible.
+    ranked = Ranked.of(3, PAIRS, np.array([0.3, 0.2, -0.1]), np.array([0.1, 0.1, 0.1]), 4)
+    assert (ranked.low.tolist(), ranked.high.tolist()) == ([1, 1, 1], [3, 3, 3])
+    # Ties are no equivalence: 0 beats 2 alone.
+    ranked = Ranked.of(3, PAIRS, np.array([0.1, 0.2, 0.1]), np.array([0.15, 0.15, 0.15]), 1)
+    assert (ranked.low.tolist(), ranked.high.tolist()) == ([1, 1, 2], [2, 3, 3])
+
+
+def test_equal_scores_tie_and_one_arm_is_first():
+    same = SetDraws.of([exact(0.8, 0.1)] * 2, 200, 0, 0)
+    assert same.ranked().low.tolist() == [1, 1]
+    assert same.ranked().halves.tolist() == [0]
+    alone = SetDraws.of([exact(0.8, 0.1)], 200, 0, 0)
+    assert (alone.ranked().low.tolist(), alone.ranked().high.tolist()) == ([1], [1])
+    assert overall([alone, alone], True).mean_ranks.tolist() == [1]
+    assert overall([same], True).unbeaten.tolist() == [1, 1]
+
+
+def test_many_pairs_widen_the_intervals_as_independent_ones_would_at_most():
+    arms = [exact(0.8, 0.2, seed=seed) for seed in range(6)]
+    few, many = (SetDraws.of(arms[:n], 4000, 0, 0).ranked() for n in (2, 6))
+    assert few.factor == pytest.approx(1, abs=0.03)
+    # 15 pairs; Bonferroni's factor is 1.5 and the pairs are dependent.
+    assert 1.3 < many.factor < 1.5
+
+
+def test_over_sets_means_and_ranks_are_averaged():
+    values = [[0.9, 0.8, 0.7], [0.6, 0.7, 0.5]]
+    sets = [
+        SetDraws.of([exact(v, 1e-4, seed=i) for i, v in enumerate(of)], 200, 0, number)
+        for number, of in enumerate(values)
+    ]
+    found = overall(sets, one_metric=True)
+    np.testing.assert_allclose(found.means, [0.75, 0.75, 0.6])
+    assert found.mean_ranks.tolist() == [1.5, 1.5, 3]
+    assert found.rank_low.tolist() == found.rank_high.tolist() == [1.5, 1.5, 3]
+    assert found.unbeaten.tolist() == [1, 1, 0]
+    assert found.by_mean.low.tolist() == [1, 1, 3]
+    assert overall(sets, one_metric=False).means is None
+
+
+def studied(separations, rng, patients=80, seeds=5):
+    """The arms of a made-up set: scores of patients with noise in common, and draws that differ.
+
+    Two images per patient. A draw of labelled patients is good or bad for all arms and for each.
+    """
+    ids = np.repeat(np.arange(patients), 2)
+    targets = np.repeat(rng.permutation(patients) < patients // 3, 2).astype(float)
+    hard = np.repeat(rng.normal(size=patients), 2)
+    luck = rng.normal(size=seeds)
+    cells = {}
+    for arm, separation in enumerate(separations):
+        for seed in range(seeds):
+            gain = separation * np.exp(0.1 * luck[seed] + 0.1 * rng.normal())
+            noise = 0.7 * hard + 0.7 * rng.normal(size=len(ids))
+            cells[Cell(str(arm), "probe", 8, seed)] = (gain * targets + noise)[:, None]
+    test = made_test_set(LabelledTestSet(["x"], targets[:, None], ids), "test")
+    curves = learning_curves(test, cells, complete_grid(cells, "0"), "0")
+    return [curve.quantities() for curve in curves]
+
+
+def test_a_simulated_study_shows_what_is_far_apart():
+    rng = np.random.default_rng(0)
+    ranked = SetDraws.of(studied([0.0, 0.2, 3.0], rng), 500, 0, 0).ranked()
+    assert ranked.low[2] == ranked.high[2] == 1
+    assert set(ranked.low[:2]) == {2}
+
+
+@pytest.mark.guarantee
+def test_equal_arms_are_tied_and_true_ranks_are_in_the_intervals():
+    """The null: all arms of all pairs are tied in 95 % of studies. Known truth: ranks are held."""
+    draws = 150
+    # 0.95 minus two standard errors.
+    least = 0.95 - 2 * np.sqrt(0.95 * 0.05 / draws)
+    for separations, truth in (
+        ([1.0] * 5, [1, 1, 1, 1, 1]),
+        ([0.6, 0.6, 1.2, 2.2], [3, 3, 2, 1]),
+    ):
+        held, over_sets, spread = [], [], []
+        for draw in range(draws):
+            rng = np.random.default_rng([draw, len(separations)])
+            sets = [SetDraws.of(studied(separations, rng), 400, draw, i) for i in range(2)]
+            ranked = sets[0].ranked()
+            held.append(np.all((ranked.low <= truth) & (truth <= ranked.high)))
+            found = overall(sets, one_metric=True)
+            over_sets.append(np.all((found.rank_low <= truth) & (truth <= found.rank_high)))
+            of_mean = found.by_mean
+            over_sets[-1] &= np.all((of_mean.low <= truth) & (truth <= of_mean.high))
+            spread.append(ranked.low[np.argmax(separations)] == ranked.high[np.argmax(separations)])
+        assert np.mean(held) >= least
+        assert np.mean(over_sets) >= 0.95 - 2 * np.sqrt(2 * 0.95 * 0.05 / draws)
+        if len(set(separations)) > 1:
+            assert np.mean(spread) > 0.5  # power: the best arm is alone
