@@ -131,12 +131,18 @@ def pooled(arms: Mapping[str, PooledArm], mode: str, baseline: str) -> dict[str,
     }
 
 
-def per_replicate(arm: PooledArm, patients: int) -> list[float]:
-    """Returns the AUROC of each replicate at a budget, the mean over its draws and labels."""
+def per_replicate(arm: PooledArm, patients: int, runs: int) -> list[float]:
+    """Returns the AUROC of each replicate at a budget, the mean over draws and labels.
+
+    Args:
+      arm: an arm.
+      patients: the budget.
+      runs: number of the runs that count, from the first.
+    """
     targets = arm.studies[0].data.test.targets()
     areas: list[list[float]] = [[] for _ in arm.studies]
     for (budget, run), scores in arm.cells().items():
         area = mean_auroc(targets, scores)
-        if budget == patients and area is not None:
+        if budget == patients and run < runs and area is not None:
             areas[run % len(arm.studies)].append(area)
     return [float(np.mean(of)) for of in areas]

@@ -252,7 +252,7 @@ def _call(command: list[str], name: str, workdir: pathlib.Path) -> None:
         raise SystemExit(f"{name} failed; see {log.name}.")
 
 
-FIGURE = "white-blood-cells.png"
+TITLE, FIGURE = "White blood cells: labels of another laboratory", "white-blood-cells.png"
 ADAPTED = "adapted"  # the one mode of the pooled studies
 # Names of the arms of the pooled studies: the group of studies, the arm and the mode they are of.
 ARMS = {
@@ -261,7 +261,7 @@ ARMS = {
     "relic, probe": ("probe-relic", "relic", "probe"),
     SCRATCH: ("finetune", "scratch", "finetune"),
     FLOOR: ("floor", FLOOR, "probe"),
-    "random weights, probe": ("probe", "scratch", "probe"),
+    "scratch, probe": ("probe", "scratch", "probe"),
 }
 TYPE_ARMS = {"simclr, probe": ("types", "simclr", "probe"), FLOOR: ("floor-types", FLOOR, "probe")}
 
@@ -295,37 +295,26 @@ def section(workdir: pathlib.Path) -> tuple[str, list[Mapping[str, Any]]]:
     minutes = {"pretraining": _pretraining_minutes(workdir), "studies": 0.0}
     drawn: list[Mapping[str, Any]] = []
     blocks: list[str] = []
+    study: Mapping[str, Any]
     for inside, outside in DIRECTIONS:
         arms = pooled_arms(workdir, inside, outside, ARMS)
-        baselines = [arm for arm in (SCRATCH, FLOOR) if arm in arms]
+        probes = {name: arm for name, arm in arms.items() if arm.mode == "probe"}
         minutes["studies"] += sum(arm.minutes() for arm in arms.values())
+        study = pooled_studies.pooled(probes, ADAPTED, FLOOR)
         blocks += ["", f"### {inside} to {outside}: mononuclear or granulocyte", ""]
-        for baseline in baselines:
-            study = pooled_studies.pooled(arms, ADAPTED, baseline)
-            blocks += [f"Against {baseline}:", "", *pages.answers(study), "", *pages.needs(study)]
-            blocks += [""]
-        blocks += [
-            f"{study['seeds']} draws per budget, {study['seeds'] // REPLICATES} per replicate. "
-            f"Intervals: {study['interval'].replace('in-distribution trainings', 'replicates')}.",
-            "",
-            *pages.table(study, baselines),
-            "",
-        ]
+        blocks += _block(study, probes, "Linear probes", (FLOOR,))
+        if SCRATCH in arms:
+            whole = pooled_studies.pooled(arms, ADAPTED, SCRATCH)
+            blocks += ["", *_block(whole, arms, "All arms", (SCRATCH, FLOOR))]
+            study = pages.joined(study, whole)
         drawn.append(study)
-        budgets = sorted({point["patients"] for point in study["points"]})
-        alone = {
-            name: {n: pooled_studies.per_replicate(arm, n) for n in budgets}
-            for name, arm in arms.items()
-        }
-        blocks += ["Each replicate alone, the mean over all of its draws:", ""]
-        blocks += pages.replicates(alone)
     for inside, outside in DIRECTIONS:
         arms = pooled_arms(workdir, inside, outside, TYPE_ARMS)
         if len(arms) == len(TYPE_ARMS):
             minutes["studies"] += sum(arm.minutes() for arm in arms.values())
             study = pooled_studies.pooled(arms, ADAPTED, FLOOR)
             blocks += ["", f"### {inside} to {outside}: {len(TYPES)} cell types", ""]
-            blocks += [*pages.answers(study), "", *pages.table(study, (FLOOR,))]
+            blocks += _block(study, arms, "Linear probes, mean AUROC of the types", (FLOOR,))
     unlabelled = json.loads((workdir / "simclr-0" / "results.json").read_text())
     lines = [
         "## White blood cells of two laboratories: does self-supervision save labels?",
@@ -378,6 +367,32 @@ def section(workdir: pathlib.Path) -> tuple[str, list[Mapping[str, Any]]]:
     return "\n".join(lines), drawn
 
 
+def _block(
+    study: Mapping[str, Any], arms: Mapping[str, PooledArm], title: str, against: tuple[str, ...]
+) -> list[str]:
+    """Returns the lines about one pooled study: answers, needs, points, and each replicate."""
+    budgets = sorted({point["patients"] for point in study["points"]})
+    alone = {
+        name: {n: pooled_studies.per_replicate(arm, n, study["seeds"]) for n in budgets}
+        for name, arm in arms.items()
+    }
+    return [
+        f"{title}, against {study['baseline']}; {study['seeds']} draws per budget, "
+        f"{study['seeds'] // REPLICATES} per replicate. Intervals: "
+        f"{study['interval'].replace('in-distribution trainings', 'replicates')}.",
+        "",
+        *pages.answers(study),
+        "",
+        *pages.needs(study),
+        "",
+        *pages.table(study, against),
+        "",
+        "The AUROC of each replicate alone, the mean over its draws:",
+        "",
+        *pages.replicates(alone),
+    ]
+
+
 def _pretraining_minutes(workdir: pathlib.Path) -> float:
     """Returns the minutes between the first and the last file of the finished pretrainings."""
     finished = [
@@ -419,7 +434,7 @@ def main() -> None:
             print(text)
             return
         target = parsed.out.parent / FIGURE
-        write_figure(pages.figure(drawn, "Labelled cells of another laboratory"), target, dpi=110)
+        write_figure(pages.figure(drawn, TITLE), target, dpi=110)
         results.write(parsed.out, "white-blood-cells", text)
 
 

@@ -25,7 +25,14 @@ def cells_for_patients(text: str) -> str:
 
 
 def figure(studies: Sequence[Study], title: str) -> Figure:
-    """Returns one panel per direction, all with the same arms and the same axes."""
+    """Returns one panel per direction, all with the same arms and the same axes.
+
+    Without bands and references, so that the intervals of up to six arms can be read.
+    """
+    studies = [
+        {**study, "reference": [], "points": [_without_band(point) for point in study["points"]]}
+        for study in studies
+    ]
     drawn, grid = panels(
         len(studies),
         2,
@@ -53,6 +60,16 @@ def figure(studies: Sequence[Study], title: str) -> Figure:
         handlelength=3.6,
     )
     return drawn
+
+
+def _without_band(point: Mapping[str, Any]) -> dict[str, Any]:
+    return {**point, "mean": {**point["mean"], "band_low": None, "band_high": None}}
+
+
+def joined(probes: Study, whole: Study) -> Study:
+    """Returns what the figure draws: all points of the probes, and the other arms' points."""
+    others = [point for point in whole["points"] if point["arm"] not in probes["arms"]]
+    return {**whole, "points": [*probes["points"], *others]}
 
 
 def counts(study: Study) -> str:

@@ -87,7 +87,7 @@ def test_intervals_contain_the_difference_between_pretrainings(pooled_studies, t
     """Arms of one mean AUROC: the one whose pretrainings differ has the wider interval."""
     arms = make_arms(pooled_studies, tmp_path, {"differ": (0.2, 1.0, 1.8), "same": (1.0, 1.0, 1.0)})
     study = pooled_studies.pooled(arms, "adapted", "same")
-    alone = pooled_studies.per_replicate(arms["differ"], 8)
+    alone = pooled_studies.per_replicate(arms["differ"], 8, 6)
     truth = [
         np.mean([mean_auroc(TARGETS, signal * TARGETS + NOISE[i]) for i in (1, 2)])
         for signal in (0.2, 1.0, 1.8)
