@@ -41,6 +41,8 @@ CHOICE = (
     ("ChestX-ray14 of the NIH", "chestxray14"),
     ("MIMIC-CXR-JPG", "mimic_cxr"),
     ("PadChest", "padchest"),
+    ("RSNA's pneumonia challenge, DICOM files and tables", "rsna_pneumonia"),
+    ("SIIM-ACR's pneumothorax challenge, DICOM files and a table", "siim_pneumothorax"),
     ("a set of MedMNIST, 28 to 224 pixels", "medmnist"),
     ("OpenI of Indiana University, XML files or Kaggle's tables", "openi"),
     ("PatchCamelyon's HDF5 files", "patch_camelyon"),

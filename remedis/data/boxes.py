@@ -8,7 +8,7 @@ import pandas as pd
 
 from remedis import files
 from remedis.data.manifest import Manifest
-from remedis.data.sources import chestxray14
+from remedis.data.sources import chestxray14, rsna_pneumonia, siim_pneumothorax
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, counted, some
@@ -22,10 +22,11 @@ _PIXELS = "pixels, 0 or more"
 def read(path: files.Path) -> pd.DataFrame:
     """Returns the boxes that a file lists.
 
-    The file is ChestX-ray14's `BBox_List_2017.csv` as published, whose boxes are in pixels of
-    1024 x 1024 images, or a CSV file with the columns `path`, `label`, `x`, `y` (of the upper left
-    corner), `width`, `height`, and optionally `image_width` and `image_height`: the size of the
-    image that the boxes were drawn on, where the images at hand may be smaller.
+    The file is ChestX-ray14's `BBox_List_2017.csv`, RSNA's `stage_2_train_labels.csv` or SIIM's
+    table of outlines as published, in pixels of 1024 x 1024 images, or a CSV file with the columns
+    `path`, `label`, `x`, `y` (of the upper left corner), `width`, `height`, and optionally
+    `image_width` and `image_height`: the size of the image that the boxes were drawn on, where the
+    images at hand may be smaller.
 
     Args:
       path: the file.
@@ -41,6 +42,9 @@ def read(path: files.Path) -> pd.DataFrame:
     if chestxray14.lists_boxes(file):
         boxes = chestxray14.read_boxes(file).rename(columns={"name": "path"})
         return boxes.assign(**dict.fromkeys(DRAWN_ON, float(chestxray14.SIDE)))
+    for source in (rsna_pneumonia, siim_pneumothorax):
+        if source.lists_boxes(file):
+            return source.read_boxes(file).assign(**dict.fromkeys(DRAWN_ON, float(source.SIDE)))
     raw = spreadsheet.read_table(
         file,
         ("path", "label", *COORDINATES),

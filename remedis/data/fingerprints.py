@@ -19,6 +19,8 @@ _PUBLISHED = (
     *("chestxray14", "chexpert", "mimic_cxr", "openi", "padchest"),
     *("patch_camelyon", "wilds_camelyon17"),
 )
+# Sources whose patients are those of another data set.
+_PATIENTS_OF = {"rsna_pneumonia": "chestxray14"}
 _IDS = ("patient_id", "study_id")
 # Images that look like those of other data are copies from this number and this share of all. Fewer
 # may be chance: among 28 million pairs of radiographs of different patients none look alike, but a
@@ -137,11 +139,13 @@ def beyond_chance(count: int, total: int) -> bool:
 def id_space(images: Manifest) -> str:
     """Returns the name of the data set that the ids of a manifest belong to.
 
-    It is the source of published data, else the directory: the same patient id in another
-    directory may be of another hospital's patient.
+    It is the source of published data, or the one whose patients they are, else the directory: the
+    same patient id in another directory may be of another hospital's patient.
     """
     if images.packed_from:
         return images.packed_from
     if images.source in _PUBLISHED:
         return images.source
+    if images.source in _PATIENTS_OF:
+        return _PATIENTS_OF[images.source]
     return f"directory {os.path.realpath(images.root)}"

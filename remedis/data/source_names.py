@@ -15,6 +15,8 @@ NAMES = (
     "padchest",
     "patch_camelyon",
     "pcam_kaggle",
+    "rsna_pneumonia",
+    "siim_pneumothorax",
     "slides",
     "tfds",
     "wilds_camelyon17",

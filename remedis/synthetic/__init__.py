@@ -22,6 +22,8 @@ from remedis.synthetic.openi import write_openi
 from remedis.synthetic.padchest import write_padchest
 from remedis.synthetic.patch_camelyon import write_patch_camelyon
 from remedis.synthetic.pcam_kaggle import write_pcam_kaggle
+from remedis.synthetic.rsna_pneumonia import write_rsna_pneumonia
+from remedis.synthetic.siim_pneumothorax import write_siim_pneumothorax
 from remedis.synthetic.skin import CLINIC_A, CLINIC_B, ClinicStyle, write_skin
 from remedis.synthetic.wilds_camelyon17 import write_wilds_camelyon17
 
@@ -51,6 +53,8 @@ __all__ = [
     "write_padchest",
     "write_patch_camelyon",
     "write_pcam_kaggle",
+    "write_rsna_pneumonia",
+    "write_siim_pneumothorax",
     "write_skin",
     "write_wilds_camelyon17",
 ]

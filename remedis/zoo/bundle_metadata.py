@@ -18,12 +18,25 @@ from remedis.zoo.provenance import Provenance
 NOT_STATED = "not stated"
 INTENDED_USE = "Research. Not a diagnostic device: no output may guide care."
 # Chest radiographs have no name among the modalities that the specification knows.
-_RADIOGRAPHS = ("chexpert", "chestxray14", "mimic_cxr", "openi", "padchest")
+_RADIOGRAPHS = (
+    "chexpert",
+    "chestxray14",
+    "mimic_cxr",
+    "openi",
+    "padchest",
+    "rsna_pneumonia",
+    "siim_pneumothorax",
+)
 _SLIDES = (
     *("camelyon16", "camelyon17", "camelyon_patches", "patch_camelyon", "pcam_kaggle"),
     *("slides", "wilds_camelyon17"),
 )
-_DATA_TYPES = {"dicom": "dicom", "slides": "whole slides", "patch_camelyon": "hdf5"}
+_DATA_TYPES = {
+    **dict.fromkeys(("dicom", "rsna_pneumonia", "siim_pneumothorax"), "dicom"),
+    "slides": "whole slides",
+    "patch_camelyon": "hdf5",
+    "medmnist": "npz",
+}
 _REFERENCES = {
     "release": (
         "Azizi et al., Robust and data-efficient generalization of self-supervised machine "

@@ -110,6 +110,20 @@ PUBLISHED: Mapping[str, LicenceRecord] = {
             "https://bimcv.cipf.es/bimcv-projects/padchest/",
         ),
         (
+            "rsna_pneumonia",
+            "RSNA Pneumonia Detection Challenge",
+            NOT_CHECKED,
+            "the rules of the competition, and the terms of ChestX-ray14",
+            "https://www.kaggle.com/c/rsna-pneumonia-detection-challenge",
+        ),
+        (
+            "siim_pneumothorax",
+            "SIIM-ACR Pneumothorax Segmentation",
+            NOT_CHECKED,
+            "the rules of the competition, and the terms of ChestX-ray14",
+            "https://www.kaggle.com/c/siim-acr-pneumothorax-segmentation",
+        ),
+        (
             "medmnist",
             "MedMNIST",
             READ,

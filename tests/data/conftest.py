@@ -93,6 +93,8 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         "camelyon_patches": synthetic.write_camelyon_patches(
             root, slides=8, patches_per_slide=4, patch_size=48
         ),
+        "rsna_pneumonia": synthetic.write_rsna_pneumonia(root, patients=12, image_size=48),
+        "siim_pneumothorax": synthetic.write_siim_pneumothorax(root, images=18, image_size=48),
         "medmnist": synthetic.write_medmnist(root, images=16),
         "pcam_kaggle": synthetic.write_pcam_kaggle(root, patches=48),
         "mimic_cxr": synthetic.write_mimic_cxr(root, patients=12, image_size=64),

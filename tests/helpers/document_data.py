@@ -204,6 +204,10 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/OpenI": _published(synthetic.write_openi, **_RADIOGRAPHS),
     "/data/PadChest": _published(synthetic.write_padchest, **_RADIOGRAPHS),
     "/data/pcam": _published(synthetic.write_patch_camelyon),
+    "/data/rsna-pneumonia-detection-challenge": _published(
+        synthetic.write_rsna_pneumonia, image_size=SIZE
+    ),
+    "/data/siim": _published(synthetic.write_siim_pneumothorax, image_size=SIZE),
     "/data/medmnist": _published(synthetic.write_medmnist),
     "/data/histopathologic-cancer-detection": _published(synthetic.write_pcam_kaggle),
     "/data/camelyon_patches": _published(synthetic.write_camelyon_patches),

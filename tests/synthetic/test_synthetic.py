@@ -42,7 +42,9 @@ def hashes(root: pathlib.Path) -> dict[str, str]:
 def images_of(root: pathlib.Path) -> dict[str, str]:
     """Returns the hash of every image, by relative path, and by array and row of NumPy files."""
     found = {
-        name: value for name, value in hashes(root).items() if name.endswith(("jpg", "png", "tif"))
+        name: value
+        for name, value in hashes(root).items()
+        if name.endswith(("jpg", "png", "tif", "dcm"))
     }
     for path in root.rglob("*.npz"):
         for name, array in np.load(path).items():
@@ -82,6 +84,12 @@ WRITERS = {
     "openi": lambda to, n=4, **more: synthetic.write_openi(to, patients=n, image_size=32, **more),
     "padchest": lambda to, n=4, **more: synthetic.write_padchest(
         to, patients=n, image_size=32, **more
+    ),
+    "rsna_pneumonia": lambda to, n=4, **more: synthetic.write_rsna_pneumonia(
+        to, patients=n, image_size=32, **more
+    ),
+    "siim_pneumothorax": lambda to, n=4, **more: synthetic.write_siim_pneumothorax(
+        to, images=n + 1 if n else 0, image_size=32, **more
     ),
     "medmnist": lambda to, n=4, **more: synthetic.write_medmnist(to, images=n, **more),
     "mimic_cxr": lambda to, n=4, **more: synthetic.write_mimic_cxr(

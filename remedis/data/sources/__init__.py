@@ -29,6 +29,8 @@ from remedis.data.sources import (
     patch_camelyon,
     pcam_kaggle,
     published_counts,
+    rsna_pneumonia,
+    siim_pneumothorax,
     tfds,
     whole_slides,
     wilds_camelyon17,
@@ -73,6 +75,8 @@ _register("openi", openi.load, openi.PUBLISHED)
 _register("padchest", padchest.load, padchest.PUBLISHED)
 _register("patch_camelyon", patch_camelyon.load, patch_camelyon.PUBLISHED)
 _register("pcam_kaggle", pcam_kaggle.load, pcam_kaggle.PUBLISHED)
+_register("rsna_pneumonia", rsna_pneumonia.load, rsna_pneumonia.PUBLISHED)
+_register("siim_pneumothorax", siim_pneumothorax.load, siim_pneumothorax.PUBLISHED)
 _register("slides", whole_slides.load)
 _register("tfds", tfds.load)
 _register("wilds_camelyon17", wilds_camelyon17.load, wilds_camelyon17.PUBLISHED)

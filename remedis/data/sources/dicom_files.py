@@ -265,8 +265,9 @@ def _examine(file: str) -> dict[str, Any] | str:
 def _age(header: dict[str, str]) -> float:
     """Returns the age in years, NaN if the header has none that is plausible."""
     years = float("nan")
-    if match := re.fullmatch(r"(\d{1,3})([DWMY])", header["PatientAge"].upper()):
-        years = int(match[1]) * columns.YEARS_PER[match[2]]
+    # Some archives leave out the unit of years.
+    if match := re.fullmatch(r"(\d{1,3})([DWMY]?)", header["PatientAge"].upper()):
+        years = int(match[1]) * columns.YEARS_PER[match[2] or "Y"]
     elif (born := _date(header["PatientBirthDate"])) and (then := _date(header["StudyDate"])):
         years = (then - born).days * columns.YEARS_PER["D"]
     return years if 0 <= years <= columns.OLDEST else float("nan")

@@ -20,10 +20,11 @@ OPTIONS: dict[str, dict] = {
     "camelyon17": {"size": 96},
     "folder": {"patient_pattern": r"person(\d+)_"},
     "medmnist": {"allow_missing_patient_ids": True},
+    "siim_pneumothorax": {"allow_missing_patient_ids": True},
     "patch_camelyon": {"allow_missing_patient_ids": True},
 }
 # Sources without patients, which load only with the opt-out.
-WITHOUT_PATIENTS = {"medmnist", "patch_camelyon"}
+WITHOUT_PATIENTS = {"medmnist", "patch_camelyon", "siim_pneumothorax"}
 
 
 @pytest.fixture(params=NAMES)

@@ -32,6 +32,8 @@ from remedis.data.sources import (
     patch_camelyon,
     pcam_kaggle,
     published_counts,
+    rsna_pneumonia,
+    siim_pneumothorax,
     wilds_camelyon17,
 )
 
@@ -391,6 +393,41 @@ def test_pcam_kaggle(tmp_path):
     table = m.table
     assert (len(table), table["tumor"].sum()) == (count, positive)
     assert not differences("pcam_kaggle", m)
+
+
+def test_rsna_pneumonia(tmp_path):
+    kinds = {"Lung Opacity": 6_012, "Normal": 8_851, "No Lung Opacity / Not Normal": 11_821}
+    kind = np.repeat(list(kinds), list(kinds.values()))
+    assert len(kind) == 26_684
+    ids = np.char.add("id-", np.arange(len(kind)).astype(str))
+    # A box per ill image, and second ones until there are as many boxes as are published.
+    rows = np.concatenate([np.arange(len(kind)), np.arange(9_555 - 6_012)])
+    ill = kind[rows] == "Lung Opacity"
+    side = np.where(ill, "10.0", "")
+    columns = {"patientId": ids[rows]} | dict.fromkeys(("x", "y", "width", "height"), side)
+    write_table(tmp_path / rsna_pneumonia.LABELS, columns | {"Target": ill.astype(int)})
+    classes = {"patientId": ids[rows], "class": kind[rows]}
+    write_table(tmp_path / rsna_pneumonia.CLASSES, classes)
+    m = rsna_pneumonia.load(tmp_path, allow_missing_patient_ids=True)
+    assert not differences("rsna_pneumonia", m)
+    assert m.table["Pneumonia"].sum() == 6_012
+    assert m.table["No Finding"].sum() == 8_851
+    assert (m.targets().sum(axis=1) == 0).sum() == 11_821
+    assert len(rsna_pneumonia.read_boxes(tmp_path / rsna_pneumonia.LABELS)) == 9_555
+
+
+@pytest.mark.parametrize(
+    ("table", "images", "ill"), [("stage_2_train.csv", 12_047, 2_669), ("train-rle.csv", 10_675, 1)]
+)
+def test_siim_pneumothorax(table, images, ill, tmp_path):
+    ids = np.char.add("1.2.", np.arange(images).astype(str))
+    pixels = np.where(np.arange(images) < ill, "5 1", "-1")
+    write_table(tmp_path / table, {"ImageId": ids, "EncodedPixels": pixels})
+    m = siim_pneumothorax.load(tmp_path, allow_missing_patient_ids=True)
+    assert not differences("siim_pneumothorax", m)
+    assert m.table["Pneumothorax"].sum() == ill
+    if table == "stage_2_train.csv":
+        assert (m.table["Pneumothorax"] == 0).sum() == 9_378
 
 
 # Images of train, validation and test.
