@@ -29,6 +29,9 @@ def suite(sets: Mapping[str, ml_collections.ConfigDict]) -> ml_collections.Confi
     # Checkpoints, 'NAME=CHECKPOINT; ...', as in a study. Added are random=scratch:ARCHITECTURE of
     # the first arm, unless an arm has random weights, and the floor thumbnails=thumbnails:12.
     config.arms = ""
+    # Others' predictions on the test images of a set, 'NAME: SET=DIR, SET=DIR; NAME: ...'; DIR is
+    # what remedis import-predictions writes. They are rows of the leaderboard, not trained further.
+    config.predictions = ""
     config.baseline = "random"  # name of the arm that the others are compared with in each study
     # Settings of memory that differ between arms, as in a study.
     config.arm_options = ""

@@ -55,7 +55,9 @@ def _run(values: flags.FlagValues) -> int:
         print(f"Report of {name}: {report}")
     if result.studies:
         left_out = [*result.faults.values(), *result.unfinished]
-        board.write(result.studies, values.workdir, result.settings.title, left_out)
+        settings = result.settings
+        given = (settings.title, left_out, settings.predictions)
+        board.write(result.studies, values.workdir, *given)
         for mode, sentences in leaderboard.answers(values.workdir).items():
             print(f"{mode}: {' '.join(sentences)}")
         print(f"Leaderboard: {leaderboard.write(values.workdir)}")

@@ -1,6 +1,5 @@
 """The numbers of a suite's leaderboard, from the finished cells of its studies."""
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -9,16 +8,10 @@ import numpy as np
 
 from remedis import files
 from remedis.errors import UserError, counted
-from remedis.evaluation.label_budget import Cell
-from remedis.evaluation.label_budget.grid import complete_grid
-from remedis.evaluation.label_budget.learning_curves import LearningCurve, learning_curves
-from remedis.evaluation.label_budget.quantities import Quantities
-from remedis.evaluation.label_budget.test_set import TestSet, made_test_set
 from remedis.evaluation.linear_probe import PENALTIES
 from remedis.label_budget import thumbnail_arm
 from remedis.label_budget.arm import InDistributionScores, scores_file
 from remedis.label_budget.study import Study, planned_cells
-from remedis.label_budget.summary import labelled_test_set
 from remedis.suite import ranks
 from remedis.suite.board_record import (
     FILE,
@@ -32,6 +25,7 @@ from remedis.suite.board_record import (
     Standing,
     Tried,
 )
+from remedis.suite.measured_set import Measured
 
 INTERVAL = (
     "Of a metric: 95 %, variance of patients and Student's t over draws of labelled patients or "
@@ -42,69 +36,12 @@ INTERVAL = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """One set of a suite, with the learning curves of the arms that are finished.
-
-    Attributes:
-      name: of the set.
-      study: of the set.
-      test: its out-of-distribution test set.
-      curves: (arm, mode) -> curve.
-      left_out: (arm, mode) -> number of cells that are not finished.
-    """
-
-    name: str
-    study: Study
-    test: TestSet
-    curves: Mapping[tuple[str, str], LearningCurve]
-    left_out: Mapping[tuple[str, str], int]
-
-    @classmethod
-    def of(cls, name: str, study: Study) -> "Measured":
-        """Returns the curves of the arms and modes all of whose cells are finished."""
-        settings = study.settings
-        unfinished = study.cells.unfinished()
-        missing: dict[tuple[str, str], int] = {}
-        for cell in unfinished:
-            missing[cell.arm, cell.mode] = missing.get((cell.arm, cell.mode), 0) + 1
-        cells = [
-            cell
-            for cell in planned_cells(settings, study.budgets)
-            if (cell.arm, cell.mode) not in missing
-        ]
-        test = made_test_set(labelled_test_set(study.data.test, settings), "out-of-distribution")
-        return cls(name, study, test, _curves(study, test, cells), missing)
-
-    def at(self, arm: str, mode: str, patients: int) -> Quantities | None:
-        """Returns the metric of an arm at a budget; None if it is not measured."""
-        curve = self.curves.get((arm, mode))
-        if curve is None or patients not in curve.budgets:
-            return None
-        return curve.quantities().at(curve.budgets.index(patients))
-
-
-def _curves(
-    study: Study, test: TestSet, cells: Sequence[Cell]
-) -> dict[tuple[str, str], LearningCurve]:
-    if not cells:
-        return {}
-    settings, arms = study.settings, list(dict.fromkeys(cell.arm for cell in cells))
-    found = {(cell.arm, cell.mode) for cell in cells}
-    grid = complete_grid(
-        cells,
-        arms[0],
-        {mode: settings.trainings(mode) for mode in settings.modes},
-        {arm: [mode for of, mode in found if of == arm] for arm in arms},
-    )
-    return {(c.arm, c.mode): c for c in learning_curves(test, study.cells, grid, arms[0])}
-
-
 def of(
     studies: Mapping[str, Study],
     title: str = "",
     workdir: files.Path = ".",
     left_out: Sequence[str] = (),
+    predictions: Mapping[str, Mapping[str, files.Path]] | None = None,
 ) -> BoardRecord:
     """Returns the numbers of a leaderboard.
 
@@ -116,11 +53,17 @@ def of(
       title: of the page.
       workdir: the directory of the suite.
       left_out: sentences on what is left out, such as sets at fault.
+      predictions: directories of others' predictions, by name of the row and of the set. A row
+        takes part over several sets if it is in all of them.
 
     Raises:
       UserError: no arm is finished in any set, or a finished cell is damaged.
     """
-    measured = [Measured.of(name, study) for name, study in studies.items()]
+    given = predictions or {}
+    measured = [
+        Measured.of(name, study, {row: of[name] for row, of in given.items() if name in of})
+        for name, study in studies.items()
+    ]
     if not any(one.curves for one in measured):
         raise UserError(
             "No arm has all of its cells in any data set yet, so that there is nothing to compare; "
@@ -130,14 +73,16 @@ def of(
     arms_of = _arms_of(measured)
     contests: list[Contest] = []
     together: list[OverallContest] = []
-    for mode, entrants in arms_of.items():
+    everywhere = [row for row, of in given.items() if set(studies) <= set(of)]
+    for mode, own in arms_of.items():
+        entrants = [*own, *everywhere]
         for budget in _budgets(measured):
             draws: dict[str, ranks.SetDraws] = {}
             for number, one in enumerate(measured):
                 patients = _patients(one, budget)
                 if patients is None:
                     continue
-                values = {arm: one.at(arm, mode, patients) for arm in entrants}
+                values = {arm: one.at(arm, mode, patients) for arm in (*own, *given)}
                 arms = {arm: found for arm, found in values.items() if found is not None}
                 if not arms:
                     continue
@@ -145,8 +90,13 @@ def of(
                     list(arms.values()), settings.resamples, settings.seed, number
                 )
                 contests.append(_contest(one.name, mode, budget, patients, list(arms), drawn))
-                if len(arms) == len(entrants):
-                    draws[one.name] = drawn
+                if all(arm in arms for arm in entrants):
+                    kept = [arms[arm] for arm in entrants]
+                    draws[one.name] = (
+                        drawn
+                        if len(kept) == len(arms)
+                        else ranks.SetDraws.of(kept, settings.resamples, settings.seed, number)
+                    )
             if draws:
                 metrics = {one.test.metric for one in measured if one.name in draws}
                 together.append(
@@ -156,7 +106,10 @@ def of(
         "title": title or "Which checkpoint?",
         "interval": INTERVAL,
         "resamples": settings.resamples,
-        "arms": {arm: _arm(arm, measured) for arm in _arms(measured)},
+        "arms": {
+            **{arm: _arm(arm, measured) for arm in _arms(measured)},
+            **{row: _row(of) for row, of in given.items()},
+        },
         "modes": list(arms_of),
         "sets": [_set(one, workdir) for one in measured],
         "contests": contests,
@@ -178,9 +131,10 @@ def write(
     workdir: files.Path,
     title: str = "",
     left_out: Sequence[str] = (),
+    predictions: Mapping[str, Mapping[str, files.Path]] | None = None,
 ) -> BoardRecord:
     """Writes `board.json`, whole or not at all; returns its content. Errors are those of `of`."""
-    record = of(studies, title, workdir, left_out)
+    record = of(studies, title, workdir, left_out, predictions)
     files.write_json(pathlib.Path(workdir, FILE), record)
     return record
 
@@ -311,7 +265,13 @@ def _arm(arm: str, measured: Sequence[Measured]) -> BoardArm:
         "checkpoint": checkpoint,
         "random_weights": random and not floor,
         "floor": floor,
+        "imported": False,
     }
+
+
+def _row(folders: Mapping[str, files.Path]) -> BoardArm:
+    named = "; ".join(f"{name}: {folder}" for name, folder in folders.items())
+    return {"checkpoint": named, "random_weights": False, "floor": False, "imported": True}
 
 
 def _set(one: Measured, workdir: files.Path) -> BoardSet:

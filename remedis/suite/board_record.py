@@ -18,14 +18,16 @@ class BoardArm(TypedDict):
     """An arm of all sets.
 
     Attributes:
-      checkpoint: as the config names it.
+      checkpoint: as the config names it; of others' predictions, their directories.
       random_weights: whether its weights were never trained before the study.
       floor: whether there is no network, but thumbnails of the images.
+      imported: whether these are others' predictions, which no study trained or adapted.
     """
 
     checkpoint: Line
     random_weights: bool
     floor: bool
+    imported: bool
 
 
 class BoardSet(TypedDict):

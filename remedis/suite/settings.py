@@ -1,6 +1,7 @@
 """Settings of a suite, in a frozen dataclass made from its config."""
 
 import dataclasses
+import pathlib
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from remedis.errors import UserError, unknown_choice
 from remedis.label_budget import thumbnail_arm
 from remedis.label_budget.settings import StudySettings
 from remedis.models import applications
+from remedis.suite import imported
 from remedis.zoo import resolve
 
 # Names of the arms that every suite has.
@@ -31,6 +33,7 @@ class SuiteSettings:
       baseline: name of the arm that the others are compared with in each study.
       modes: ways to adapt an arm.
       pretrained_by: the config of the pretraining that makes an arm's folder, by folder.
+      predictions: directories of others' predictions, by name of the row and of the set.
       sets: the settings of the study of each set, by its name.
       values: plain values of the config of each of these studies, by the name of the set.
     """
@@ -40,6 +43,7 @@ class SuiteSettings:
     baseline: str
     modes: tuple[str, ...]
     pretrained_by: Mapping[str, str]
+    predictions: Mapping[str, Mapping[str, pathlib.Path]]
     sets: Mapping[str, StudySettings]
     values: Mapping[str, dict[str, Any]]
 
@@ -70,9 +74,23 @@ class SuiteSettings:
             first.baseline,
             first.modes,
             first.pretrained_by,
+            _predictions(config, first.arms),
             sets,
             {name: study.to_dict() for name, study in configs.items()},
         )
+
+
+def _predictions(
+    config: ml_collections.ConfigDict, arms: Collection[str]
+) -> dict[str, dict[str, pathlib.Path]]:
+    rows = imported.rows(config.predictions, list(config.sets))
+    for name in rows:
+        if name in arms:
+            raise UserError(
+                f"config.predictions names {name!r}, which is the name of an arm, too; name "
+                "others' predictions otherwise."
+            )
+    return rows
 
 
 def study_configs(config: ml_collections.ConfigDict) -> dict[str, ml_collections.ConfigDict]:

@@ -57,6 +57,7 @@ def made_board(values, spread=0.02, kinds=None, modes=("probe",), seeds=10, **ch
                 "checkpoint": "thumbnails:12" if kinds.get(arm) == "floor" else f"/runs/{arm}",
                 "random_weights": kinds.get(arm) == "random",
                 "floor": kinds.get(arm) == "floor",
+                "imported": kinds.get(arm) == "imported",
             }
             for arm in first
         },

@@ -5,6 +5,7 @@ import zlib
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_probe import FakeProbe
 from json_file import read_json
@@ -13,8 +14,11 @@ from small_suite import suite_config
 
 from remedis import suite
 from remedis.errors import UserError
+from remedis.evaluation.imported.import_scores import import_predictions, read_scores
+from remedis.evaluation.label_budget import Cell
 from remedis.label_budget import run_study
 from remedis.reporting import leaderboard
+from remedis.reporting.leaderboard.leaderboard_page import page
 from remedis.suite import board, board_record
 
 HTML = "{http://www.w3.org/1999/xhtml}"
@@ -108,19 +112,47 @@ def test_an_unfinished_arm_is_left_out_of_its_set_and_said(made):
         hidden.rename(cells)
 
 
+def test_predictions_of_others_are_rows_beside_the_arms(made, tmp_path):
+    _, result = made
+    study = result.studies["north"]
+    images = study.data.test
+    cell = study.cells[Cell("one", "probe", 0, 0)]
+    table = pd.DataFrame({"image": [f"elsewhere/{path}" for path in images.table["path"]]})
+    for i, label in enumerate(images.labels):
+        table[f"{label}_score"] = 1 / (1 + np.exp(-cell[:, i].astype(float)))
+        table[label] = images.targets()[:, i].astype(int)
+    table.sample(frac=1, random_state=0).to_csv(tmp_path / "theirs.csv", index=False)
+    import_predictions(read_scores(tmp_path / "theirs.csv"), tmp_path / "theirs", resamples=40)
+    found = board.of(result.studies, predictions={"Theirs": {"north": tmp_path / "theirs"}})
+    assert found["arms"]["Theirs"]["imported"]
+    first, *_ = found["contests"]
+    assert (first["set"], first["budget"]) == ("north", "0")
+    values = {s["arm"]: s["value"] for s in first["standings"]}
+    assert values["Theirs"] == pytest.approx(values["one"], abs=1e-12)
+    (same,) = [d for d in first["differences"] if {d["arm"], d["against"]} == {"one", "Theirs"}]
+    assert (same["value"], same["tied"]) == (pytest.approx(0, abs=1e-12), True)
+    # It takes part over several sets only if it is in all of them.
+    assert all(len(of["standings"]) == 3 for of in found["overall"])
+    alone = {"north": study}
+    found = board.of(alone, predictions={"Theirs": {"north": tmp_path / "theirs"}})
+    standings = found["overall"][-1]["standings"]
+    assert [s["arm"] for s in standings] == ["one", "two", "thumbnails", "Theirs"]
+    assert page(found, {}, "red").count("Theirs (NOT OURS)") > 2
+
+
 def test_the_page_the_tables_and_the_figure(made):
     folder, result = made
     with pytest.raises(UserError, match=r"holds no finished comparison: board.json is missing"):
         leaderboard.write(folder)
     board.write(result.studies, folder, "Which one?", ["Set west: no images."])
     (folder / "sets" / "north" / "report.html").write_text("made by another test")
-    page = leaderboard.write(folder)
+    written = leaderboard.write(folder)
     files = [folder / f"leaderboard.{kind}" for kind in ("html", "csv", "md", "svg")]
     first = [file.read_bytes() for file in files]
     leaderboard.write(folder)
     assert first == [file.read_bytes() for file in files]
 
-    root = ElementTree.fromstring(page.read_text(encoding="utf-8"))
+    root = ElementTree.fromstring(written.read_text(encoding="utf-8"))
     links = {a.get("href") for a in root.iter("a")}
     assert links == {"sets/north/report.html"}  # south has no report yet
     text = "".join(root.itertext())

@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from remedis.evaluation.label_budget import Cell, LabelledTestSet
-from remedis.evaluation.label_budget.grid import complete_grid
-from remedis.evaluation.label_budget.learning_curves import learning_curves
 from remedis.evaluation.label_budget.quantities import Quantities
-from remedis.evaluation.label_budget.test_set import made_test_set
 from remedis.suite.ranks import Ranked, SetDraws, overall
 
 PAIRS = np.array([[0, 1], [0, 2], [1, 2]])
@@ -72,55 +68,21 @@ def test_over_sets_means_and_ranks_are_averaged():
     assert overall(sets, one_metric=False).means is None
 
 
-def studied(separations, rng, patients=80, seeds=5):
-    """The arms of a made-up set: scores of patients with noise in common, and draws that differ.
-
-    Two images per patient. A draw of labelled patients is good or bad for all arms and for each.
-    """
-    ids = np.repeat(np.arange(patients), 2)
-    targets = np.repeat(rng.permutation(patients) < patients // 3, 2).astype(float)
-    hard = np.repeat(rng.normal(size=patients), 2)
-    luck = rng.normal(size=seeds)
-    cells = {}
-    for arm, separation in enumerate(separations):
-        for seed in range(seeds):
-            gain = separation * np.exp(0.1 * luck[seed] + 0.1 * rng.normal())
-            noise = 0.7 * hard + 0.7 * rng.normal(size=len(ids))
-            cells[Cell(str(arm), "probe", 8, seed)] = (gain * targets + noise)[:, None]
-    test = made_test_set(LabelledTestSet(["x"], targets[:, None], ids), "test")
-    curves = learning_curves(test, cells, complete_grid(cells, "0"), "0")
-    return [curve.quantities() for curve in curves]
-
-
-def test_a_simulated_study_shows_what_is_far_apart():
-    rng = np.random.default_rng(0)
-    ranked = SetDraws.of(studied([0.0, 0.2, 3.0], rng), 500, 0, 0).ranked()
+def test_a_simulated_study_shows_what_is_far_apart(load_benchmark):
+    arms = load_benchmark("suite_ranks").arms_of([0.0, 0.2, 3.0], np.random.default_rng(0))
+    ranked = SetDraws.of(arms, 500, 0, 0).ranked()
     assert ranked.low[2] == ranked.high[2] == 1
     assert set(ranked.low[:2]) == {2}
 
 
 @pytest.mark.guarantee
-def test_equal_arms_are_tied_and_true_ranks_are_in_the_intervals():
+@pytest.mark.parametrize("separations", [(1.0,) * 5, (0.6, 0.6, 1.2, 2.2)])
+def test_equal_arms_are_tied_and_true_ranks_are_in_the_intervals(load_benchmark, separations):
     """The null: all arms of all pairs are tied in 95 % of studies. Known truth: ranks are held."""
     draws = 150
-    # 0.95 minus two standard errors.
-    least = 0.95 - 2 * np.sqrt(0.95 * 0.05 / draws)
-    for separations, truth in (
-        ([1.0] * 5, [1, 1, 1, 1, 1]),
-        ([0.6, 0.6, 1.2, 2.2], [3, 3, 2, 1]),
-    ):
-        held, over_sets, spread = [], [], []
-        for draw in range(draws):
-            rng = np.random.default_rng([draw, len(separations)])
-            sets = [SetDraws.of(studied(separations, rng), 400, draw, i) for i in range(2)]
-            ranked = sets[0].ranked()
-            held.append(np.all((ranked.low <= truth) & (truth <= ranked.high)))
-            found = overall(sets, one_metric=True)
-            over_sets.append(np.all((found.rank_low <= truth) & (truth <= found.rank_high)))
-            of_mean = found.by_mean
-            over_sets[-1] &= np.all((of_mean.low <= truth) & (truth <= of_mean.high))
-            spread.append(ranked.low[np.argmax(separations)] == ranked.high[np.argmax(separations)])
-        assert np.mean(held) >= least
-        assert np.mean(over_sets) >= 0.95 - 2 * np.sqrt(2 * 0.95 * 0.05 / draws)
-        if len(set(separations)) > 1:
-            assert np.mean(spread) > 0.5  # power: the best arm is alone
+    least = 0.95 - 2 * np.sqrt(0.95 * 0.05 / draws)  # minus two standard errors
+    found = load_benchmark("suite_ranks").measure(separations, draws, resampled=False)
+    for name in ("tied", "ranks", "mean_rank", "mean"):
+        assert np.mean(getattr(found, name)) >= least, name
+    if len(set(separations)) > 1:
+        assert np.mean(found.best) > 0.5  # power: the best arm is alone

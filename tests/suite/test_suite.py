@@ -162,6 +162,7 @@ def test_random_weights_and_thumbnails_are_always_among_the_arms(arms, added, mo
         ("arms", "thumbnails=saved_models/x", "config.arms has thumbnails=saved_models/x, and"),
         ("arms", "random=saved_models/x", "config.arms has random=saved_models/x, and a suite "),
         ("baseline", "three", "Set a: Unknown value of config.baseline 'three'"),
+        ("predictions", "theirs: c=/no/such", "Unknown set in "),
         ("seeds", 0, "Set a: "),
         ("sets.b.target", 1.5, "Set b: config.sets.b.target is 1.5; expected "),
         ("sets.a.further_ood", "x=/data/x", "Set a: config.sets.a.further_ood is set; a suite "),
@@ -178,6 +179,18 @@ def test_mistakes_are_a_sentence_with_the_key_as_the_suite_has_it(key, value, me
     with pytest.raises(UserError) as caught:
         SuiteSettings.from_config(config)
     assert str(caught.value).startswith(message)
+
+
+def test_predictions_of_others_have_a_name_of_their_own(tmp_path):
+    (tmp_path / "results.json").write_text("{}")
+    config = made()
+    config.predictions = f"Theirs: a={tmp_path}"
+    assert SuiteSettings.from_config(config).predictions == {"Theirs": {"a": tmp_path}}
+    config.predictions = f"thumbnails: a={tmp_path}"
+    with pytest.raises(
+        UserError, match=r"^config\.predictions names 'thumbnails', which is the name"
+    ):
+        SuiteSettings.from_config(config)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ HEADER = (
 def name_of(board: BoardRecord, arm: str) -> str:
     """Returns the name of an arm with its mark: a floor, or random weights."""
     of = board["arms"][arm]
-    mark = " (FLOOR, no network)" if of["floor"] else ""
+    mark = " (FLOOR, no network)" if of["floor"] else " (NOT OURS)" if of["imported"] else ""
     return arm + (" (RANDOM WEIGHTS)" if of["random_weights"] else mark)
 
 
@@ -68,7 +68,13 @@ def entrants(board: BoardRecord, mode: str) -> list[str]:
         standings = sorted(of["standings"], key=lambda s: (s["mean_rank"], -(s["value"] or 0)))
         if all(s["value"] is not None for s in standings):
             standings.sort(key=lambda s: -(s["value"] or 0))
-        return [s["arm"] for s in standings]
+        ordered = [s["arm"] for s in standings]
+        return [*ordered, *(arm for arm in _in_a_set(board, mode) if arm not in ordered)]
+    return _in_a_set(board, mode)
+
+
+def _in_a_set(board: BoardRecord, mode: str) -> list[str]:
+    """Returns the arms that take part in some set, in the order of the config."""
     found = {s["arm"] for c in board["contests"] if c["mode"] == mode for s in c["standings"]}
     return [arm for arm in board["arms"] if arm in found]
 
@@ -86,7 +92,7 @@ def overall_table(board: BoardRecord, mode: str) -> Table | None:
         return None
     rows = []
     standings = {s["arm"]: s for s in of["standings"]}
-    for arm in entrants(board, mode):
+    for arm in filter(standings.__contains__, entrants(board, mode)):
         s = standings[arm]
         rank = "" if s["rank"] is None else rank_text(s["rank"], s["rank_high"] or s["rank"])
         mean_rank = f"{s['mean_rank']:.1f} [{s['mean_rank_low']:.1f}, {s['mean_rank_high']:.1f}]"
@@ -221,8 +227,9 @@ def budget_table(board: BoardRecord, mode: str) -> Table | None:
         return None
     rows = []
     for arm in entrants(board, mode):
-        means = [next(s for s in of["standings"] if s["arm"] == arm) for of in overall]
-        rows.append([name_of(board, arm), *map(three_decimals, means)])
+        means = [s for of in overall for s in of["standings"] if s["arm"] == arm]
+        if means:
+            rows.append([name_of(board, arm), *map(three_decimals, means)])
     header = [of["budget"] for of in overall]
     caption = (
         f"{mode_name(mode)}: {metric_in_words(board)}, mean over sets [95 % interval], by labelled "
