@@ -2,10 +2,13 @@ r"""Your data sets, two or more, and your checkpoints: which checkpoint for whic
 
     python finetune/suite.py --config=configs/suite_own.py --workdir=runs/suite \
         --config.arms='remedis=saved_models/cxr-50x1-remedis-m; bit=bit:BiT-M-R50x1.npz' \
+        --config.baseline=bit \
         --config.sets.north.labels='("pneumonia",)' \
-        --config.sets.north.id_data_dir=/data/theirs --config.sets.north.ood_data_dir=/data/north \
-        --config.sets.south.labels='("pneumonia", "effusion")' \
-        --config.sets.south.id_data_dir=/data/theirs --config.sets.south.ood_data_dir=/data/south
+        --config.sets.north.id_data_dir=/data/theirs \
+        --config.sets.north.ood_data_dir=/data/mine \
+        --config.sets.south.labels='("pneumonia",)' \
+        --config.sets.south.id_data_dir=/data/theirs \
+        --config.sets.south.ood_data_dir=/data/other_site
 
 A set is a study of `configs/ood_own.py`: models are trained on the in-distribution data (ID) and
 adapted to the out-of-distribution data (OOD). For other names, or more sets, copy this file and

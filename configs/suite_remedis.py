@@ -2,9 +2,10 @@ r"""Radiographs, tissue and skin: which checkpoint is the best for which task of
 
     python finetune/suite.py --config=configs/suite_remedis.py --workdir=runs/suite-remedis \
         --config.arms='remedis=saved_models/cxr-50x1-remedis-m; bit=bit:BiT-M-R50x1.npz' \
-        --config.only='chest, chest_mimic' --config.sets.chest.id_data_dir=/data/CheXpert \
+        --config.baseline=bit --config.only='chest, chest_mimic' \
+        --config.sets.chest.id_data_dir=/data/CheXpert-v1.0-small \
         --config.sets.chest.ood_data_dir=/data/ChestX-ray14 \
-        --config.sets.chest_mimic.id_data_dir=/data/CheXpert \
+        --config.sets.chest_mimic.id_data_dir=/data/CheXpert-v1.0-small \
         --config.sets.chest_mimic.ood_data_dir=/data/mimic-cxr-jpg-2.0.0
 
 The sets are studies of other configs, which describe their data:

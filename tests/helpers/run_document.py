@@ -38,11 +38,14 @@ SHORT = {
         "select=learning_rate=1",
         *(f"{side}.{key}" for side in ("id", "ood") for key in _SMALL),
     ),
+    "suite": ("modes=('probe',)", "budgets=0, 50%", "seeds=2", "id_trainings=1", "resamples=40"),
 }
 # Keys that state the length of a training; one of them may be set.
 _LENGTH = re.compile(r"--config\.(?:id\.|ood\.)?(?:steps|epochs|examples|warmup|warmup_epochs)=")
 # A study has the labels of both sides once.
-_ABOUT_DATA = re.compile(r"^(?:labels|(?:id\.|ood\.)?(?:source_options|splits\.\w+|stratify))$")
+_ABOUT_DATA = re.compile(
+    r"^(?:sets\.\w+\.)?(?:labels|(?:id\.|ood\.)?(?:source_options|splits\.\w+|stratify))$"
+)
 _NETWORK = re.compile(r"\bscratch:[\w.-]+")
 _DATA = re.compile(r"(?<![\w/.])/data(?=/)")
 
@@ -112,7 +115,18 @@ def shortened(words: Sequence[str]) -> list[str]:
     # A published name names an architecture.
     kept = [word for word in kept if not word.startswith("--config.name=")]
     kept = [_NETWORK.sub(f"scratch:{document_data.TINY}", word) for word in kept]
+    if words[0] == "suite":
+        options += _of_sets(kept)
     return [*kept, *of_rehearsal(kept), *options]
+
+
+def _of_sets(words: Sequence[str]) -> list[str]:
+    """Returns the options that make the sets of a suite small; of the paper's, one set is run."""
+    name, _, argument = _option(words, "--config").partition(":")
+    module = importlib.import_module(f"configs.{pathlib.Path(name).stem}")
+    sets = module.get_config(argument or None).sets
+    options = [f"--config.sets.{name}.image_size=32" for name in sets]
+    return [*options, "--config.only=skin"] if argument and "skin" in sets else options
 
 
 def of_rehearsal(words: Sequence[str]) -> list[str]:
