@@ -142,3 +142,20 @@ def test_strangers_are_of_other_patients():
     rows = np.repeat(np.eye(2), 5, axis=0)
     assert strangers(rows, pd.Series(["a"] * 5 + ["b"] * 5)) == 0.0
     assert strangers(rows, pd.Series(["a"] * 10)) is None
+
+
+@pytest.mark.parametrize("task", ["multi_label", "multi_class"])
+def test_the_mean_is_over_the_labels(task):
+    rng = np.random.default_rng(0)
+    labels, noise = drawn(rng)
+    clean = table(labels + noise, labels)
+    worse = table(0.3 * labels + noise, labels)
+    for of in (clean, worse):
+        odds = rng.normal(size=200) - labels
+        of["label/well"] = 1.0 - labels
+        of["score/well"], of["log_odds/well"] = 1 / (1 + np.exp(-odds)), odds
+    found = Sweep(clean, ["ill", "well"], task, 0, 40).metrics(worse)
+    for metric in ("auroc", "brier"):
+        changes = [found[metric]["labels"][name]["change"] for name in ("ill", "well")]
+        mean = np.mean([change["difference"] for change in changes])
+        assert found[metric]["mean"]["change"]["difference"] == pytest.approx(mean, abs=1e-12)
