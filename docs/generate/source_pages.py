@@ -43,6 +43,7 @@ CHOICE = (
     ("PadChest", "padchest"),
     ("RSNA's pneumonia challenge, DICOM files and tables", "rsna_pneumonia"),
     ("SIIM-ACR's pneumothorax challenge, DICOM files and a table", "siim_pneumothorax"),
+    ("VinDr-CXR, of PhysioNet or Kaggle", "vindr_cxr"),
     ("a set of MedMNIST, 28 to 224 pixels", "medmnist"),
     ("OpenI of Indiana University, XML files or Kaggle's tables", "openi"),
     ("PatchCamelyon's HDF5 files", "patch_camelyon"),

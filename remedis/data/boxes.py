@@ -9,6 +9,7 @@ import pandas as pd
 from remedis import files
 from remedis.data.manifest import Manifest
 from remedis.data.sources import chestxray14, rsna_pneumonia, siim_pneumothorax
+from remedis.data.sources import chestxray14, table_checks, vindr_cxr
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, counted, some
@@ -27,6 +28,11 @@ def read(path: files.Path) -> pd.DataFrame:
     `path`, `label`, `x`, `y` (of the upper left corner), `width`, `height`, and optionally
     `image_width` and `image_height`: the size of the image that the boxes were drawn on, where the
     images at hand may be smaller.
+    The file is ChestX-ray14's `BBox_List_2017.csv` as published, whose boxes are in pixels of
+    1024 x 1024 images; a table of VinDr-CXR, whose boxes are in pixels of the DICOM images, and
+    wrong for images of another size; or a CSV file with the columns `path`, `label`, `x`, `y` (of
+    the upper left corner), `width`, `height`, and optionally `image_width` and `image_height`: the
+    size of the image that the boxes were drawn on, where the images at hand may be smaller.
 
     Args:
       path: the file.
@@ -45,6 +51,9 @@ def read(path: files.Path) -> pd.DataFrame:
     for source in (rsna_pneumonia, siim_pneumothorax):
         if source.lists_boxes(file):
             return source.read_boxes(file).assign(**dict.fromkeys(DRAWN_ON, float(source.SIDE)))
+    if vindr_cxr.lists_boxes(file):
+        boxes = vindr_cxr.read_boxes(file).rename(columns={"name": "path"})
+        return boxes.assign(**dict.fromkeys(DRAWN_ON, np.nan))
     raw = spreadsheet.read_table(
         file,
         ("path", "label", *COORDINATES),
@@ -54,7 +63,9 @@ def read(path: files.Path) -> pd.DataFrame:
     for name in ("path", "label"):
         spreadsheet.refuse(file, raw[name], raw[name] == "", f"a {name}")
     for name in COORDINATES:
-        boxes[name] = spreadsheet.parsed(file, raw[name], chestxray14.pixels, _PIXELS).astype(float)
+        boxes[name] = spreadsheet.parsed(file, raw[name], table_checks.pixels, _PIXELS).astype(
+            float
+        )
         if name in ("width", "height"):
             spreadsheet.refuse(file, raw[name], boxes[name] == 0, f"a {name} above 0")
     for name in DRAWN_ON:
@@ -68,7 +79,7 @@ def read(path: files.Path) -> pd.DataFrame:
 def _side(text: str) -> float:
     if not text:
         return float("nan")
-    if (side := chestxray14.pixels(text)) == 0:
+    if (side := table_checks.pixels(text)) == 0:
         raise ValueError
     return side
 

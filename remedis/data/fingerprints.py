@@ -17,7 +17,7 @@ ORIGINAL = "original_sha256"
 # Sources of published data, whose ids mean the same in every copy.
 _PUBLISHED = (
     *("chestxray14", "chexpert", "mimic_cxr", "openi", "padchest"),
-    *("patch_camelyon", "wilds_camelyon17"),
+    *("patch_camelyon", "vindr_cxr", "wilds_camelyon17"),
 )
 # Sources whose patients are those of another data set.
 _PATIENTS_OF = {"rsna_pneumonia": "chestxray14"}

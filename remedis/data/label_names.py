@@ -117,6 +117,36 @@ OPENI: dict[str, tuple[str, ...]] = {
     ),
     "No Finding": ("normal",),
 }
+VINDR_CXR = {
+    "Aortic enlargement": "Aortic Enlargement",
+    "Atelectasis": "Atelectasis",
+    "Calcification": "Calcification",
+    "Cardiomegaly": "Cardiomegaly",
+    "Clavicle fracture": "Clavicle Fracture",
+    "Consolidation": "Consolidation",
+    "Edema": "Edema",
+    "Emphysema": "Emphysema",
+    "Enlarged PA": "Enlarged Pulmonary Artery",
+    "ILD": "Interstitial Lung Disease",
+    "Infiltration": "Infiltration",
+    "Lung Opacity": "Lung Opacity",
+    "Lung cavity": "Lung Cavity",
+    "Lung cyst": "Lung Cyst",
+    "Mediastinal shift": "Mediastinal Shift",
+    "Nodule/Mass": "Nodule or Mass",
+    "Pleural effusion": "Pleural Effusion",
+    "Pleural thickening": "Pleural Thickening",
+    "Pneumothorax": "Pneumothorax",
+    "Pulmonary fibrosis": "Fibrosis",
+    "Rib fracture": "Rib Fracture",
+    "Other lesion": "Other Lesion",
+    "COPD": "COPD",
+    "Lung tumor": "Lung Tumor",
+    "Pneumonia": "Pneumonia",
+    "Tuberculosis": "Tuberculosis",
+    "Other diseases": "Other Disease",
+    "No finding": "No Finding",
+}
 # Metastasis of breast cancer in a lymph node; in PatchCamelyon, in the central 32x32 pixels.
 CAMELYON = {"tumor": "tumor"}
 # Kinds of skin lesions, named as in HAM10000.

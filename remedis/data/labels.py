@@ -12,6 +12,7 @@ from remedis.data.label_names import MEDMNIST as MEDMNIST
 from remedis.data.label_names import MIMIC_CXR as MIMIC_CXR
 from remedis.data.label_names import OPENI as OPENI
 from remedis.data.label_names import PADCHEST as PADCHEST
+from remedis.data.label_names import VINDR_CXR as VINDR_CXR
 from remedis.data.manifest import Manifest, check_labels
 from remedis.errors import UnknownLabel, UserError, unknown_choice
 from remedis.options import pairs

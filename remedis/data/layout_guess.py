@@ -44,6 +44,8 @@ _PUBLISHED = (
     ("pcam_kaggle", ("train_labels.csv", "train/*.tif")),
     ("camelyon_patches", ("*/normal/normal_[0-9]*.png", "*/tumor/tumor_[0-9]*.png")),
     ("camelyon_patches", ("normal/normal_[0-9]*.png", "tumor/tumor_[0-9]*.png")),
+    ("vindr_cxr", ("annotations/image_labels_train.csv",)),
+    ("vindr_cxr", ("train.csv", "train/*.dicom")),
     ("wilds_camelyon17", ("metadata.csv", "patches/patient_*_node_*")),
     ("camelyon17", ("stage_labels.csv",)),
     ("tfds", ("dataset_info.json",)),

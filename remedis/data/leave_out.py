@@ -15,7 +15,7 @@ from remedis.data.checks import look_hashes, scan
 from remedis.data.fingerprints import Fingerprints
 from remedis.data.judged_images import JudgedSet
 from remedis.data.manifest import Manifest
-from remedis.data.sources import chestxray14
+from remedis.data.sources import chestxray14, vindr_cxr
 from remedis.data.tables import columns, spreadsheet
 from remedis.errors import UserError
 from remedis.options import items, spelled
@@ -109,8 +109,9 @@ def read(text: str, cache: files.Path) -> list[LeftOut]:
 
 
 def _from_csv(name: str, path: pathlib.Path, cache: files.Path) -> LeftOut:
-    if chestxray14.lists_boxes(path):
-        return LeftOut(name, path.parent, names=frozenset(chestxray14.read_boxes(path)["name"]))
+    for source in (chestxray14, vindr_cxr):
+        if source.lists_boxes(path):
+            return LeftOut(name, path.parent, names=frozenset(source.read_boxes(path)["name"]))
     table = spreadsheet.read_table(path)
     patients: frozenset[str] = frozenset()
     if "patient_id" in table:

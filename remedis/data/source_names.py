@@ -19,5 +19,6 @@ NAMES = (
     "siim_pneumothorax",
     "slides",
     "tfds",
+    "vindr_cxr",
     "wilds_camelyon17",
 )

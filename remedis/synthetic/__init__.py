@@ -25,6 +25,7 @@ from remedis.synthetic.pcam_kaggle import write_pcam_kaggle
 from remedis.synthetic.rsna_pneumonia import write_rsna_pneumonia
 from remedis.synthetic.siim_pneumothorax import write_siim_pneumothorax
 from remedis.synthetic.skin import CLINIC_A, CLINIC_B, ClinicStyle, write_skin
+from remedis.synthetic.vindr_cxr import write_vindr_cxr
 from remedis.synthetic.wilds_camelyon17 import write_wilds_camelyon17
 
 __all__ = [
@@ -56,5 +57,6 @@ __all__ = [
     "write_rsna_pneumonia",
     "write_siim_pneumothorax",
     "write_skin",
+    "write_vindr_cxr",
     "write_wilds_camelyon17",
 ]

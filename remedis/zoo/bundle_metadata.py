@@ -27,6 +27,7 @@ _RADIOGRAPHS = (
     "rsna_pneumonia",
     "siim_pneumothorax",
 )
+_RADIOGRAPHS = ("chexpert", "chestxray14", "mimic_cxr", "openi", "padchest", "vindr_cxr")
 _SLIDES = (
     *("camelyon16", "camelyon17", "camelyon_patches", "patch_camelyon", "pcam_kaggle"),
     *("slides", "wilds_camelyon17"),

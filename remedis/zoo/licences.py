@@ -146,6 +146,13 @@ PUBLISHED: Mapping[str, LicenceRecord] = {
             "histopathologic-cancer-detection, a copy of the competition's page",
         ),
         (
+            "vindr_cxr",
+            "VinDr-CXR",
+            NOT_CHECKED,
+            "PhysioNet's agreement, credentialed access",
+            "https://physionet.org/content/vindr-cxr/",
+        ),
+        (
             "wilds_camelyon17",
             "Camelyon17-WILDS",
             READ,

@@ -99,6 +99,7 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path
         "pcam_kaggle": synthetic.write_pcam_kaggle(root, patches=48),
         "mimic_cxr": synthetic.write_mimic_cxr(root, patients=12, image_size=64),
         "openi": synthetic.write_openi(root, patients=16, image_size=64),
+        "vindr_cxr": synthetic.write_vindr_cxr(root, patients=24, image_size=64),
         "padchest": synthetic.write_padchest(root, patients=12, image_size=64),
         "patch_camelyon": synthetic.write_patch_camelyon(root, patches=16, held_out_patches=8),
     }

@@ -202,6 +202,7 @@ PLACES: dict[str, Callable[[pathlib.Path], object]] = {
     "/data/ChestX-ray14": _published(synthetic.write_chestxray14, **_RADIOGRAPHS),
     "/data/mimic-cxr-jpg-2.0.0": _published(synthetic.write_mimic_cxr, **_RADIOGRAPHS),
     "/data/OpenI": _published(synthetic.write_openi, **_RADIOGRAPHS),
+    "/data/vindr-cxr": _published(synthetic.write_vindr_cxr, **_RADIOGRAPHS),
     "/data/PadChest": _published(synthetic.write_padchest, **_RADIOGRAPHS),
     "/data/pcam": _published(synthetic.write_patch_camelyon),
     "/data/rsna-pneumonia-detection-challenge": _published(

@@ -45,6 +45,7 @@ def images_of(root: pathlib.Path) -> dict[str, str]:
         name: value
         for name, value in hashes(root).items()
         if name.endswith(("jpg", "png", "tif", "dcm"))
+        if name.endswith(("jpg", "png", "tif", "dicom"))
     }
     for path in root.rglob("*.npz"):
         for name, array in np.load(path).items():
@@ -82,6 +83,9 @@ WRITERS = {
         to, slides=n, patches_per_slide=2, patch_size=32, **more
     ),
     "openi": lambda to, n=4, **more: synthetic.write_openi(to, patients=n, image_size=32, **more),
+    "vindr_cxr": lambda to, n=4, **more: synthetic.write_vindr_cxr(
+        to, patients=n and 2 * n, image_size=32, **more
+    ),
     "padchest": lambda to, n=4, **more: synthetic.write_padchest(
         to, patients=n, image_size=32, **more
     ),

@@ -32,6 +32,7 @@ from remedis.data.sources import (
     rsna_pneumonia,
     siim_pneumothorax,
     tfds,
+    vindr_cxr,
     whole_slides,
     wilds_camelyon17,
 )
@@ -79,6 +80,7 @@ _register("rsna_pneumonia", rsna_pneumonia.load, rsna_pneumonia.PUBLISHED)
 _register("siim_pneumothorax", siim_pneumothorax.load, siim_pneumothorax.PUBLISHED)
 _register("slides", whole_slides.load)
 _register("tfds", tfds.load)
+_register("vindr_cxr", vindr_cxr.load, vindr_cxr.PUBLISHED)
 _register("wilds_camelyon17", wilds_camelyon17.load, wilds_camelyon17.PUBLISHED)
 NAMES = tuple(sorted(_SOURCES))
 

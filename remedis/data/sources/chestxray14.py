@@ -183,7 +183,9 @@ def read_boxes(path: pathlib.Path) -> pd.DataFrame:
     label = spreadsheet.parsed(path, raw["Finding Label"], _BOX_LABELS.__getitem__, expected)
     result["label"] = label.astype(STRING)
     for column, name in _BOX_COLUMNS.items():
-        result[name] = spreadsheet.parsed(path, raw[column], pixels, "pixels, 0 or more")
+        result[name] = spreadsheet.parsed(
+            path, raw[column], table_checks.pixels, "pixels, 0 or more"
+        )
         if name in ("width", "height"):
             spreadsheet.refuse(path, raw[column], result[name] == 0, f"a {name} above 0")
     return result.reset_index(drop=True)
@@ -196,17 +198,6 @@ def _read_boxes(path: pathlib.Path) -> pd.DataFrame:
     header = header.rstrip(b", \r")
     required = ("Image Index", "Finding Label", *_BOX_COLUMNS)
     return spreadsheet.parse_table(path, header + newline + rows, required)
-
-
-def pixels(text: str) -> float:
-    """Returns a number of pixels, 0 or more.
-
-    Raises:
-      ValueError: the text is none.
-    """
-    if 0 <= (number := float(text)) < float("inf"):
-        return number
-    raise ValueError
 
 
 def _check(path: pathlib.Path, raw: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Checks of tables that several sources make: repeated rows, contradictions, missing numbers."""
+"""Checks of tables that several sources make: repeated rows, contradictions, numbers."""
 
 import pathlib
 from collections.abc import Sequence
@@ -58,3 +58,14 @@ def refuse_non_digits(path: pathlib.Path, table: pd.DataFrame, names: Sequence[s
     for name in names:
         is_number = pc.match_substring_regex(pa.array(table[name].array), "^[0-9]+$")
         spreadsheet.refuse(path, table[name], pc.invert(is_number), "a number in digits")
+
+
+def pixels(text: str) -> float:
+    """Returns a number of pixels, 0 or more.
+
+    Raises:
+      ValueError: the text is none.
+    """
+    if 0 <= (number := float(text)) < float("inf"):
+        return number
+    raise ValueError

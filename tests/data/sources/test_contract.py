@@ -22,9 +22,11 @@ OPTIONS: dict[str, dict] = {
     "medmnist": {"allow_missing_patient_ids": True},
     "siim_pneumothorax": {"allow_missing_patient_ids": True},
     "patch_camelyon": {"allow_missing_patient_ids": True},
+    "vindr_cxr": {"allow_missing_patient_ids": True},
 }
 # Sources without patients, which load only with the opt-out.
 WITHOUT_PATIENTS = {"medmnist", "patch_camelyon", "siim_pneumothorax"}
+WITHOUT_PATIENTS = {"medmnist", "patch_camelyon", "vindr_cxr"}
 
 
 @pytest.fixture(params=NAMES)
@@ -135,6 +137,7 @@ def test_the_module_is_a_datasheet_of_which_a_page_is_made(name):
         ("padchest", {label: label for label in labels.PADCHEST}),
         ("patch_camelyon", labels.CAMELYON),
         ("pcam_kaggle", labels.CAMELYON),
+        ("vindr_cxr", labels.VINDR_CXR),
         ("wilds_camelyon17", labels.CAMELYON),
     ],
 )

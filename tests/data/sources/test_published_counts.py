@@ -34,6 +34,7 @@ from remedis.data.sources import (
     published_counts,
     rsna_pneumonia,
     siim_pneumothorax,
+    vindr_cxr,
     wilds_camelyon17,
 )
 
@@ -475,6 +476,30 @@ def test_medmnist(name, tmp_path, monkeypatch):
     assert differences("medmnist", m.subset(np.arange(len(m)) > 0)) == [
         f"train has {MEDMNIST[name][0] - 1:,} images, published {MEDMNIST[name][0]:,} (1 fewer)"
     ]
+
+
+def test_vindr_cxr(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    for split, images, readers in (("train", 15_000, 3), ("test", 3_000, 1)):
+        rows = np.arange(images * readers)
+        columns = {"image_id": np.char.add("i", (rows // readers).astype(str))}
+        if split == "train":
+            columns["rad_id"] = np.char.add("R", (rows % readers).astype(str))
+        columns |= dict.fromkeys(labels.VINDR_CXR, (rows % 5 == 0).astype(int))
+        write_table(tmp_path / f"annotations/image_labels_{split}.csv", columns)
+    m = vindr_cxr.load(tmp_path, ("Edema", "No Finding"), allow_missing_patient_ids=True)
+    assert not differences("vindr_cxr", m)
+    # Of Kaggle's edition.
+    rows = np.arange(3 * 15_000)
+    columns = {
+        "image_id": np.char.add("i", (rows // 3).astype(str)),
+        "class_name": np.full(len(rows), "No finding"),
+        "rad_id": np.char.add("R", (rows % 3).astype(str)),
+    }
+    (tmp_path / "kaggle").mkdir()
+    write_table(tmp_path / "kaggle/train.csv", columns)
+    m = vindr_cxr.load(tmp_path / "kaggle", ("No Finding",), allow_missing_patient_ids=True)
+    assert not differences("vindr_cxr", m)
 
 
 def test_wilds_camelyon17(tmp_path):
