@@ -8,8 +8,13 @@ import pandas as pd
 
 from remedis import files
 from remedis.data.manifest import Manifest
-from remedis.data.sources import chestxray14, rsna_pneumonia, siim_pneumothorax
-from remedis.data.sources import chestxray14, table_checks, vindr_cxr
+from remedis.data.sources import (
+    chestxray14,
+    rsna_pneumonia,
+    siim_pneumothorax,
+    table_checks,
+    vindr_cxr,
+)
 from remedis.data.tables import spreadsheet
 from remedis.data.tables.strings import STRING
 from remedis.errors import UserError, counted, some
@@ -24,15 +29,11 @@ def read(path: files.Path) -> pd.DataFrame:
     """Returns the boxes that a file lists.
 
     The file is ChestX-ray14's `BBox_List_2017.csv`, RSNA's `stage_2_train_labels.csv` or SIIM's
-    table of outlines as published, in pixels of 1024 x 1024 images, or a CSV file with the columns
+    table of outlines as published, in pixels of 1024 x 1024 images; a table of VinDr-CXR, in pixels
+    of its DICOM images, and wrong for images of another size; or a CSV file with the columns
     `path`, `label`, `x`, `y` (of the upper left corner), `width`, `height`, and optionally
     `image_width` and `image_height`: the size of the image that the boxes were drawn on, where the
     images at hand may be smaller.
-    The file is ChestX-ray14's `BBox_List_2017.csv` as published, whose boxes are in pixels of
-    1024 x 1024 images; a table of VinDr-CXR, whose boxes are in pixels of the DICOM images, and
-    wrong for images of another size; or a CSV file with the columns `path`, `label`, `x`, `y` (of
-    the upper left corner), `width`, `height`, and optionally `image_width` and `image_height`: the
-    size of the image that the boxes were drawn on, where the images at hand may be smaller.
 
     Args:
       path: the file.

@@ -19,21 +19,15 @@ NOT_STATED = "not stated"
 INTENDED_USE = "Research. Not a diagnostic device: no output may guide care."
 # Chest radiographs have no name among the modalities that the specification knows.
 _RADIOGRAPHS = (
-    "chexpert",
-    "chestxray14",
-    "mimic_cxr",
-    "openi",
-    "padchest",
-    "rsna_pneumonia",
-    "siim_pneumothorax",
+    *("chexpert", "chestxray14", "mimic_cxr", "openi", "padchest", "rsna_pneumonia"),
+    *("siim_pneumothorax", "vindr_cxr"),
 )
-_RADIOGRAPHS = ("chexpert", "chestxray14", "mimic_cxr", "openi", "padchest", "vindr_cxr")
 _SLIDES = (
     *("camelyon16", "camelyon17", "camelyon_patches", "patch_camelyon", "pcam_kaggle"),
     *("slides", "wilds_camelyon17"),
 )
 _DATA_TYPES = {
-    **dict.fromkeys(("dicom", "rsna_pneumonia", "siim_pneumothorax"), "dicom"),
+    **dict.fromkeys(("dicom", "rsna_pneumonia", "siim_pneumothorax", "vindr_cxr"), "dicom"),
     "slides": "whole slides",
     "patch_camelyon": "hdf5",
     "medmnist": "npz",

@@ -54,7 +54,7 @@ from typing_extensions import TypedDict
 from remedis import files, json_records
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import Manifest
-from remedis.data.sources import chestxray14, dicom_attributes, file_tree, table_checks
+from remedis.data.sources import dicom_attributes, file_tree, table_checks
 from remedis.data.sources.published_counts import whole
 from remedis.data.tables import spreadsheet
 from remedis.errors import UserError
@@ -150,7 +150,7 @@ def read_boxes(path: pathlib.Path) -> pd.DataFrame:
     result = pd.DataFrame({"path": _paths(raw["patientId"]), "label": PNEUMONIA})
     for name in _BOX:
         expected = "pixels, 0 or more"
-        result[name] = spreadsheet.parsed(path, raw[name], chestxray14.pixels, expected)
+        result[name] = spreadsheet.parsed(path, raw[name], table_checks.pixels, expected)
         if name in ("width", "height"):
             spreadsheet.refuse(path, raw[name], result[name] == 0, f"a {name} above 0")
     return result.astype(dict.fromkeys(_BOX, float)).reset_index(drop=True)

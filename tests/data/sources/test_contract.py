@@ -25,8 +25,7 @@ OPTIONS: dict[str, dict] = {
     "vindr_cxr": {"allow_missing_patient_ids": True},
 }
 # Sources without patients, which load only with the opt-out.
-WITHOUT_PATIENTS = {"medmnist", "patch_camelyon", "siim_pneumothorax"}
-WITHOUT_PATIENTS = {"medmnist", "patch_camelyon", "vindr_cxr"}
+WITHOUT_PATIENTS = {"medmnist", "patch_camelyon", "siim_pneumothorax", "vindr_cxr"}
 
 
 @pytest.fixture(params=NAMES)
