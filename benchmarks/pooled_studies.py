@@ -16,6 +16,7 @@ import numpy as np
 
 from remedis.evaluation.auroc import mean_auroc
 from remedis.evaluation.label_budget import Cell, analyse_study
+from remedis.evaluation.ranking import log_odds
 from remedis.label_budget.arm import InDistributionScores, scores_file
 from remedis.label_budget.study import Study
 from remedis.label_budget.summary import labelled_test_set
@@ -74,14 +75,19 @@ def pooled(arms: Mapping[str, PooledArm], mode: str, baseline: str) -> dict[str,
     """Returns the estimates of a study of all replicates, with the keys that reports read.
 
     Args:
-      arms: by name; their studies have the same test images. Only budgets and draws that all of
-        them have are analysed.
+      arms: by name; their studies have the same test images. Only budgets, draws
+        and replicates that all of them have are analysed.
       mode: name of the one mode of the pooled study.
       baseline: name of the arm that the others are compared with.
 
     Raises:
       SystemExit: a cell is not finished, or the test images differ.
     """
+    replicates = min(len(arm.studies) for arm in arms.values())
+    arms = {
+        name: dataclasses.replace(arm, studies=arm.studies[:replicates])
+        for name, arm in arms.items()
+    }
     first = next(iter(arms.values())).studies[0]
     for arm in arms.values():
         for study in arm.studies:
@@ -90,7 +96,6 @@ def pooled(arms: Mapping[str, PooledArm], mode: str, baseline: str) -> dict[str,
     scores = {name: arm.cells() for name, arm in arms.items()}
     common = set.intersection(*map(set, scores.values()))
     runs = {run for patients, run in common if patients}
-    replicates = len(next(iter(arms.values())).studies)
     estimates = analyse_study(
         labelled_test_set(first.data.test, first.settings),
         {
@@ -131,18 +136,20 @@ def pooled(arms: Mapping[str, PooledArm], mode: str, baseline: str) -> dict[str,
     }
 
 
-def per_replicate(arm: PooledArm, patients: int, runs: int) -> list[float]:
+def per_replicate(arm: PooledArm, patients: int, draws: int) -> list[float]:
     """Returns the AUROC of each replicate at a budget, the mean over draws and labels.
 
     Args:
       arm: an arm.
       patients: the budget.
-      runs: number of the runs that count, from the first.
+      draws: how many per replicate count, from the first.
     """
     targets = arm.studies[0].data.test.targets()
+    task = arm.studies[0].settings.task
     areas: list[list[float]] = [[] for _ in arm.studies]
     for (budget, run), scores in arm.cells().items():
-        area = mean_auroc(targets, scores)
-        if budget == patients and run < runs and area is not None:
-            areas[run % len(arm.studies)].append(area)
+        area = mean_auroc(targets, log_odds(scores, task))
+        draw, replicate = divmod(run, len(arm.studies))
+        if budget == patients and draw < draws and area is not None:
+            areas[replicate].append(area)
     return [float(np.mean(of)) for of in areas]

@@ -16,6 +16,7 @@ killed resumes.
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -269,7 +270,7 @@ TYPE_ARMS = {"simclr, probe": ("types", "simclr", "probe"), FLOOR: ("floor-types
 def pooled_arms(
     workdir: pathlib.Path, inside: str, outside: str, named: Mapping[str, tuple[str, str, str]]
 ) -> dict[str, PooledArm]:
-    """Returns the arms of one direction whose studies are all finished."""
+    """Returns the arms of one direction with at least two replicates that are finished."""
     runs = {study.path(workdir): study for part in STUDIES for study in studies(part)}
     opened: dict[pathlib.Path, Study] = {}
     found = {}
@@ -279,7 +280,8 @@ def pooled_arms(
             for path, run in runs.items()
             if (run.name, run.inside, run.outside) == (group, inside, outside)
         ]
-        if not all(runs[path].finished(workdir) for path in own):
+        own = list(itertools.takewhile(lambda path: runs[path].finished(workdir), own))
+        if len(own) < 2:
             continue
         for path in own:
             if path not in opened:
@@ -295,9 +297,16 @@ def section(workdir: pathlib.Path) -> tuple[str, list[Mapping[str, Any]]]:
     minutes = {"pretraining": _pretraining_minutes(workdir), "studies": 0.0}
     drawn: list[Mapping[str, Any]] = []
     blocks: list[str] = []
+    missing: list[str] = []
     study: Mapping[str, Any]
     for inside, outside in DIRECTIONS:
         arms = pooled_arms(workdir, inside, outside, ARMS)
+        missing += [
+            f"{name} ({inside} to {outside}"
+            + (f", {len(arms[name].studies)} of {REPLICATES} replicates)" if name in arms else ")")
+            for name in ARMS
+            if name not in arms or len(arms[name].studies) < REPLICATES
+        ]
         probes = {name: arm for name, arm in arms.items() if arm.mode == "probe"}
         minutes["studies"] += sum(arm.minutes() for arm in arms.values())
         study = pooled_studies.pooled(probes, ADAPTED, FLOOR)
@@ -338,7 +347,8 @@ def section(workdir: pathlib.Path) -> tuple[str, list[Mapping[str, Any]]]:
         "a linear probe on 12x12 pixels and a histogram of each channel. Fine-tuned arms choose "
         f"among the same rates ({RATES.partition('=')[2]}) of AdamW, with the same views and "
         f"{STEPS['id'][0]} steps in distribution, then {STEPS['ood'][0]} per budget; probes choose "
-        "a penalty. The unchanged model of the first laboratory is always a candidate, too.",
+        "a penalty. The unchanged model of the first laboratory is always a candidate, too."
+        + (f" Not finished: {', '.join(missing)}." if missing else ""),
         *blocks,
         "",
         "Caveats:",
@@ -372,13 +382,14 @@ def _block(
 ) -> list[str]:
     """Returns the lines about one pooled study: answers, needs, points, and each replicate."""
     budgets = sorted({point["patients"] for point in study["points"]})
+    draws = study["seeds"] // study["trainings"][ADAPTED]
     alone = {
-        name: {n: pooled_studies.per_replicate(arm, n, study["seeds"]) for n in budgets}
+        name: {n: pooled_studies.per_replicate(arm, n, draws) for n in budgets}
         for name, arm in arms.items()
     }
     return [
-        f"{title}, against {study['baseline']}; {study['seeds']} draws per budget, "
-        f"{study['seeds'] // REPLICATES} per replicate. Intervals: "
+        f"{title}, against {study['baseline']}: {study['seeds']} draws per budget, from "
+        f"{study['trainings'][ADAPTED]} replicates. Intervals: "
         f"{study['interval'].replace('in-distribution trainings', 'replicates')}.",
         "",
         *pages.answers(study),

@@ -87,7 +87,7 @@ def test_intervals_contain_the_difference_between_pretrainings(pooled_studies, t
     """Arms of one mean AUROC: the one whose pretrainings differ has the wider interval."""
     arms = make_arms(pooled_studies, tmp_path, {"differ": (0.2, 1.0, 1.8), "same": (1.0, 1.0, 1.0)})
     study = pooled_studies.pooled(arms, "adapted", "same")
-    alone = pooled_studies.per_replicate(arms["differ"], 8, 6)
+    alone = pooled_studies.per_replicate(arms["differ"], 8, DRAWS)
     truth = [
         np.mean([mean_auroc(TARGETS, signal * TARGETS + NOISE[i]) for i in (1, 2)])
         for signal in (0.2, 1.0, 1.8)
@@ -112,6 +112,18 @@ def test_an_arm_does_not_differ_from_itself(pooled_studies, load_benchmark, tmp_
     (sentence,) = pages.answers(study)
     assert "patient" not in sentence
     assert pages.figure([study, study], "Title").axes[1].get_xlabel() == "labelled cells of second"
+
+
+def test_replicates_that_all_arms_have_are_analysed(pooled_studies, tmp_path):
+    """The runs of a shorter arm are those of its own replicates, not of the longer arm's."""
+    arms = make_arms(pooled_studies, tmp_path, {"one": (0.5, 1.0, 1.5), "two": (2.0, 1.0, 9.0)})
+    arms["two"] = pooled_studies.PooledArm(arms["two"].studies[:2], "two", "probe")
+    study = pooled_studies.pooled(arms, "adapted", "one")
+    assert (study["trainings"], study["seeds"]) == ({"adapted": 2}, 4)
+    for arm in arms:
+        first = pooled_studies.per_replicate(arms[arm], 8, DRAWS)[:2]
+        (point,) = [p for p in study["points"] if (p["arm"], p["patients"]) == (arm, 8)]
+        assert point["mean"]["value"] == pytest.approx(np.mean(first))
 
 
 def test_a_difference_is_turned_round_with_its_interval(load_benchmark):
