@@ -237,9 +237,9 @@ def _overall(
             "mean_rank_high": float(found.rank_high[i]),
             "unbeaten": int(found.unbeaten[i]),
         }
-        if found.means is not None and found.mean_halves is not None and found.by_mean is not None:
-            mean, half = float(found.means[i]), float(found.mean_halves[i])
-            standing |= {"value": mean, "low": max(mean - half, 0), "high": min(mean + half, 1)}
+        if found.means is not None and found.mean_ends is not None and found.by_mean is not None:
+            low, high = found.mean_ends[i].tolist()
+            standing |= {"value": float(found.means[i]), "low": low, "high": high}
             rank, rank_high = int(found.by_mean.low[i]), int(found.by_mean.high[i])
             standing |= {"rank": rank, "rank_high": rank_high}
         standings.append(standing)

@@ -13,11 +13,27 @@ differences hold theirs (Klein, Wright and Wieczorek, J. R. Stat. Soc. C 69:589-
 percentiles of ranks in resamples, the alternative, cover too rarely where arms are nearly equal
 (Hall and Miller, Annals of Statistics 37:3929-3959, 2009).
 
-Over several sets, errors of patients and seeds are independent. The **mean difference** has the
-square-and-add interval of its sets. The **mean rank** averages the order of the measured values;
-its interval averages the ends of rank intervals that hold in all sets at once, for which one factor
-is taken over the pairs of all sets. Both are about these sets: how another set would rank the arms
-is in no interval.
+Over several sets, errors of patients and seeds are independent. The **mean** of a metric or of a
+difference has the square-and-add interval of its sets (Zou and Donner, Statistics in Medicine
+27:1693-1702, 2008). The **mean rank** averages the order of the measured values; its interval
+averages the ends of rank intervals that hold in all sets at once, for which one factor is taken
+over the pairs of all sets. Both are about these sets: how another set would rank the arms is in no
+interval.
+
+The shares in % of 200 made-up sets of 80 test patients and five draws of labelled patients
+(`benchmarks/suite_ranks.py --draws=200`, which says what the columns are; the standard error of 95
+is 1.5). Arms differ in how far they move the scores of positive images:
+
+    separations              tied  single  ranks  resampled  mean rank   mean   best
+    2 x 1                    99.5    99.5   99.5       99.5       99.5   99.0    0.5
+    4 x 1                    98.0    95.5   98.0       74.0       99.5  100.0    0.0
+    8 x 1                    99.0    83.0   99.0        6.5      100.0   99.5    0.0
+    0.6 0.6 1.2 2.2         100.0    98.5  100.0       98.5      100.0  100.0   97.0
+    0.9 1.0 1.1 1.2         100.0   100.0  100.0       99.0      100.0  100.0    0.5
+
+Eight equal arms all tie in 83 % of the sets by intervals of single comparisons, and in 99 % by
+these. The percentiles of resampled ranks hold the true ranks of eight equal arms in 6.5 % of the
+sets. The price is power: of four arms that differ by a tenth each, the best is hardly ever alone.
 """
 
 import dataclasses
@@ -133,7 +149,7 @@ class Overall:
 
     Attributes:
       means: [A] means over the sets; None if the metrics of the sets differ.
-      mean_halves: [A] of the intervals of the means; None without means.
+      mean_ends: [A, 2] of the intervals of the means; None without means.
       mean_ranks: [A] means of the orders of the measured values.
       rank_low: [A] lower ends of the mean ranks.
       rank_high: [A] upper ends.
@@ -142,7 +158,7 @@ class Overall:
     """
 
     means: Floats | None
-    mean_halves: Floats | None
+    mean_ends: Floats | None
     mean_ranks: Floats
     rank_low: Floats
     rank_high: Floats
@@ -163,10 +179,13 @@ def overall(sets: Sequence[SetDraws], one_metric: bool) -> Overall:
     at_once = [one.ranked(joint) for one in sets]
     alone = np.array([one.ranked().low for one in sets])
     orders = np.array([(one.arms.values[None] > one.arms.values[:, None]).sum(1) for one in sets])
-    means = mean_halves = by_mean = None
+    means = mean_ends = by_mean = None
     if one_metric:
         means = np.mean([one.arms.values for one in sets], axis=0)
-        mean_halves = _added([one.arms.half_widths() for one in sets])
+        of_sets = np.array([one.arms.values for one in sets])
+        low, high = np.array([one.arms.intervals() for one in sets]).transpose(2, 0, 1)
+        below, above = _added(of_sets - low), _added(high - of_sets)
+        mean_ends = np.stack([means - below, means + above], axis=1)
         first, factor = sets[0], 1.0
         if len(first.pairs):
             factor = sup_t(
@@ -182,7 +201,7 @@ def overall(sets: Sequence[SetDraws], one_metric: bool) -> Overall:
         )
     return Overall(
         means,
-        mean_halves,
+        mean_ends,
         1 + orders.mean(axis=0),
         np.mean([one.low for one in at_once], axis=0),
         np.mean([one.high for one in at_once], axis=0),
@@ -191,8 +210,12 @@ def overall(sets: Sequence[SetDraws], one_metric: bool) -> Overall:
     )
 
 
-def _added(halves: Sequence[Floats]) -> Floats:
-    """Returns halves of the intervals of a mean of independent numbers (square-and-add)."""
+def _added(halves: Floats | Sequence[Floats]) -> Floats:
+    """Returns halves of the interval of a mean of independent numbers (square-and-add).
+
+    Args:
+      halves: of the sets, along the first axis.
+    """
     return np.asarray(np.sqrt(np.square(halves).sum(axis=0)) / len(halves))
 
 

@@ -61,6 +61,9 @@ def test_over_sets_means_and_ranks_are_averaged():
     ]
     found = overall(sets, one_metric=True)
     np.testing.assert_allclose(found.means, [0.75, 0.75, 0.6])
+    ends = np.array([one.arms.intervals() for one in sets])
+    off = np.sqrt(((ends - np.array(values)[..., None]) ** 2).sum(axis=0)) / 2
+    np.testing.assert_allclose(found.mean_ends, found.means[:, None] + off * [-1, 1])
     assert found.mean_ranks.tolist() == [1.5, 1.5, 3]
     assert found.rank_low.tolist() == found.rank_high.tolist() == [1.5, 1.5, 3]
     assert found.unbeaten.tolist() == [1, 1, 0]
