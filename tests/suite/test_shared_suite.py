@@ -9,6 +9,7 @@ from remedis import suite
 from remedis.label_budget import run_study
 from remedis.label_budget.cell_store import CellStore
 from remedis.label_budget.settings import Shard
+from remedis.suite import board
 
 pytestmark = pytest.mark.guarantee
 
@@ -43,7 +44,8 @@ def test_killed_shared_out_and_merged_meanwhile_it_is_the_same_suite(sets, tmp_p
     """With real probes and thumbnails."""
     alone, killed, shared = (tmp_path / name for name in ("alone", "killed", "shared"))
     config = suite_config(sets, arms="one=scratch:1-1-1-1x0.5", baseline="one")
-    assert len(suite.run(config, alone).studies) == 2
+    whole = suite.run(config, alone)
+    assert len(whole.studies) == 2
     for cells in (4, 8):  # in the first set, then in the second
         kill_after(cells, lambda: suite.run(config, killed), monkeypatch)
     assert len(list(killed.glob("sets/*/cells/*.npz"))) == 12
@@ -54,11 +56,15 @@ def test_killed_shared_out_and_merged_meanwhile_it_is_the_same_suite(sets, tmp_p
     kill_after(6, lambda: suite.run(config, shared, Shard(1, 2)), monkeypatch)
     result = suite.merge(config, shared)  # all of north, and a part of south
     assert list(result.studies["north"].settings.arms) == ["one", "thumbnails"]
+    partial = board.of(result.studies)
+    assert {len(of["standings"]) for of in partial["contests"] if of["set"] == "north"} == {2}
     assert all(sentence.startswith("Set south: ") for sentence in result.unfinished)
     assert result.unfinished
     suite.run(config, shared, Shard(1, 2))
     result = suite.merge(config, shared)
     assert (len(result.studies), result.unfinished) == (2, ())
+    boards = [board.of(of.studies, "", at) for of, at in ((result, shared), (whole, alone))]
+    assert boards[0] == boards[1]
     assert contents(shared) == contents(alone)
     suite.run(config, shared)
     assert contents(shared) == contents(alone)
