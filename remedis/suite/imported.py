@@ -14,8 +14,10 @@ from remedis.errors import UserError, quoted, unknown_choice
 from remedis.evaluation import predictions_file, results_record
 from remedis.evaluation.auroc import Floats
 from remedis.evaluation.ranking import ranking_of
+from remedis.models.tasks import MULTI_CLASS, MULTI_LABEL
 from remedis.options import spelled, values_by_name
 
+_ROUNDED = 0.01  # published probabilities have few digits
 EXPECTED = "NAME: SET=DIR, SET=DIR; NAME: ..., as in 'DenseNet: wbc=imported/densenet'"
 
 
@@ -49,6 +51,7 @@ def scores(
     paths: Sequence[str],
     labels: Mapping[str, Floats],
     sha256: Sequence[str] | None = None,
+    task: str = MULTI_LABEL,
 ) -> Floats:
     """Returns what ranks the test images of a set, from imported predictions.
 
@@ -58,12 +61,14 @@ def scores(
       labels: name -> [n], the truth of the set: 1, 0, NaN unknown.
       sha256: hashes of the images, in the same order; they match first, if the imported table has
         hashes too.
+      task: of the set.
 
     Returns:
-      [n, L], finite; higher means more likely positive.
+      [n, L], finite; higher means more likely positive. Of exclusive classes they are logits.
 
     Raises:
-      UserError: the predictions lack a label or an image, or their truth is another.
+      UserError: the predictions lack a label or an image, or their truth is another; or those of
+        exclusive classes do not add to 1.
     """
     names = list(labels)
     results = results_record.read(folder)
@@ -90,7 +95,19 @@ def scores(
                 f"{len(paths):,} test images, such as {quoted(paths[int(np.argmax(differs))])}; "
                 "images of equal names may be different ones: import with labels from these data."
             )
+    if task == MULTI_CLASS:
+        return _logits(folder, table[[f"score/{name}" for name in names]].to_numpy(np.float64))
     return ranking_of(table, names, results["task"]).values
+
+
+def _logits(folder: files.Path, probabilities: Floats) -> Floats:
+    """Returns logits whose softmax has the probabilities [n, L] of exclusive classes."""
+    if (probabilities < 0).any() or (abs(probabilities.sum(axis=1) - 1) > _ROUNDED).any():
+        raise UserError(
+            f"{folder}: the classes of the set exclude each other, and the scores of an image do "
+            "not add to 1; import the probabilities of all classes."
+        )
+    return np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
 
 
 def _matched(

@@ -97,7 +97,7 @@ def _imported(
     paths = images.table["path"]
     labels = dict(zip(images.labels, images.targets().T, strict=True))
     hashes = paths.map(study.data.hashes).tolist()
-    scores = imported.scores(folder, paths.tolist(), labels, hashes)
+    scores = imported.scores(folder, paths.tolist(), labels, hashes, study.settings.task)
     areas = test.areas(test.check_scores(scores, name))
     flat = {}
     for like in {curve.mode: curve for curve in curves.values()}.values():

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 from remedis.errors import UserError
 from remedis.evaluation.imported.import_scores import import_predictions, read_scores
+from remedis.evaluation.ranking import class_log_odds
 from remedis.suite import imported
 
 TRUTH = (np.arange(40) % 2).astype(np.float64)
@@ -59,3 +61,25 @@ def test_what_does_not_fit_the_set_is_one_sentence(folder):
         imported.scores(folder, paths, {"ill": TRUTH[1::-1]})
     with pytest.raises(UserError, match="Unknown label in the predictions of"):
         imported.scores(folder, paths, {"sick": TRUTH[:2]})
+
+
+def test_exclusive_classes_need_probabilities_that_add_to_one(tmp_path):
+    rng = np.random.default_rng(0)
+    names, classes = [f"{i}.png" for i in range(60)], ("a", "b", "c")
+    true = np.arange(60) % 3
+    logits = rng.normal(size=(60, 3)) + 2 * np.eye(3)[true]
+    table = pd.DataFrame({"image": names})
+    for i, name in enumerate(classes):
+        table[f"{name}_prob"] = softmax(logits, axis=1)[:, i]
+        table[name] = (true == i).astype(int)
+    truth = {name: (true == i).astype(np.float64) for i, name in enumerate(classes)}
+
+    def scores(table, folder):
+        table.to_csv(tmp_path / "t.csv", index=False)
+        import_predictions(read_scores(tmp_path / "t.csv"), tmp_path / folder, resamples=40)
+        return imported.scores(tmp_path / folder, names, truth, task="multi_class")
+
+    found = scores(table, "sound")
+    assert class_log_odds(found) == pytest.approx(class_log_odds(logits))
+    with pytest.raises(UserError, match="and the scores of an image do not add to 1; import the"):
+        scores(table.assign(a_prob=0.5 * table["a_prob"]), "halved")
