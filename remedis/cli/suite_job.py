@@ -35,6 +35,7 @@ def _define(values: flags.FlagValues) -> None:
 def _run(values: flags.FlagValues) -> int:
     # Imported late, so that a wrong flag is reported at once.
     from remedis import suite
+    from remedis.label_budget import shard_locks
     from remedis.label_budget.settings import Shard
     from remedis.reporting import label_budget_report, leaderboard
     from remedis.suite import board, suite_record
@@ -57,10 +58,13 @@ def _run(values: flags.FlagValues) -> int:
         left_out = [*result.faults.values(), *result.unfinished]
         settings = result.settings
         given = (settings.title, left_out, settings.predictions)
-        board.write(result.studies, values.workdir, *given)
+        # One process at a time, so that the files of a leaderboard belong together.
+        with shard_locks.merging_at_the_end(values.workdir):
+            board.write(result.studies, values.workdir, *given)
+            page = leaderboard.write(values.workdir)
         for mode, sentences in leaderboard.answers(values.workdir).items():
             print(f"{mode}: {' '.join(sentences)}")
-        print(f"Leaderboard: {leaderboard.write(values.workdir)}")
+        print(f"Leaderboard: {page}")
     return exit_status.INCOMPLETE if result.faults else 0
 
 
