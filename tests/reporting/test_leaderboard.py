@@ -83,7 +83,8 @@ def test_sentences_say_what_the_numbers_show(values, spread, sentences):
 
 
 def test_a_set_without_all_arms_and_sets_of_several_metrics():
-    board = made_board({"a": {"x": 0.9, "y": 0.6}, "b": {"x": 0.8, "y": 0.7}})
+    values = {"a": {"x": 0.9, "floor": 0.6}, "b": {"x": 0.8, "floor": 0.79}}
+    board = made_board(values, kinds=KINDS)
     alone = board | {"overall": []}
     assert leaderboard_sentences.answers(alone)["Linear probe"] == [
         "No set has all arms yet, with all labelled patients: there is no comparison over sets."
@@ -93,12 +94,23 @@ def test_a_set_without_all_arms_and_sets_of_several_metrics():
         of["differences"] = []
         for standing in of["standings"]:
             standing |= dict.fromkeys(("value", "low", "high", "rank", "rank_high"))
-    first, *_ = leaderboard_sentences.answers(board)["Linear probe"]
-    assert first == (
-        "With all labelled patients, x has the best mean rank over 2 sets: 1.0 [1.0, 1.0] of 2 "
-        "arms. The metrics of the sets differ, so that they have no mean."
-    )
+    assert leaderboard_sentences.answers(board)["Linear probe"] == [
+        "With all labelled patients, x has the best mean rank over 2 sets: 1.0 [1.0, 1.5] of 2 "
+        "arms. The metrics of the sets differ, so that they have no mean.",
+        "Better than all others beyond a tie: x in a. In 1 of 2 sets no arm is.",
+        "The floor, floor, is no network; x is above it in a.",
+    ]
+    table = leaderboard_tables.overall_table(board, "probe")
+    assert table.header == ["arm", "mean rank [interval]", "sets in which it is unbeaten"]
+    assert table.rows[1] == ["floor (FLOOR, no network)", "2.0 [1.5, 2.0]", "1 of 2"]
+    assert leaderboard_tables.budget_table(board, "probe") is None
     assert page(board, {}, "red")
+    for contest in board["contests"]:
+        for one in contest["differences"]:
+            one["tied"] = True
+    *_, floor, none = leaderboard_sentences.answers(board)["Linear probe"]
+    assert floor == "The floor, floor, is no network; no network is above it in any set."
+    assert none.startswith("No network has shown that it knows more than thumbnails show")
 
 
 def test_warnings_come_before_the_numbers():

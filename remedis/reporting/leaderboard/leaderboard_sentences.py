@@ -60,7 +60,7 @@ def _of_mode(board: BoardRecord, mode: str) -> list[str]:
             "the sets differ, so that they have no mean."
         )
     sentences += _by_set(board, mode, budget)
-    sentences += _above_floor(board, mode, overall["differences"])
+    sentences += _above_floor(board, mode, budget, overall["differences"])
     return sentences
 
 
@@ -95,34 +95,47 @@ def _by_set(board: BoardRecord, mode: str, budget: str) -> list[str]:
     return [text + (f" In {rest} of {len(contests)} sets no arm is." if rest else "")]
 
 
-def _above_floor(board: BoardRecord, mode: str, differences: Sequence[Difference]) -> list[str]:
-    """Returns which arms are above the floor, over the sets."""
+def _above_floor(
+    board: BoardRecord, mode: str, budget: str, differences: Sequence[Difference]
+) -> list[str]:
+    """Returns which arms are above the floor: over the sets, or without means in which sets."""
     order = entrants(board, mode)
     floors = [arm for arm in order if board["arms"][arm]["floor"]]
     networks = [arm for arm in order if arm not in floors]
     sentences = []
-    for floor in floors:
-        if not networks or not differences:
-            continue
-        found = {arm: signed(differences, arm, floor) for arm in networks}
-        above = [a for a, d in found.items() if d and not d["tied"] and d["value"] > 0]
-        below = [a for a, d in found.items() if d and not d["tied"] and d["value"] < 0]
-        tied = [a for a, d in found.items() if d and d["tied"]]
-        parts = [
-            f"{verb} {listed(arms)}"
-            for verb, arms in (
-                ("above it:", above),
-                ("tied with it:", tied),
-                ("below it:", below),
-            )
-            if arms
-        ]
-        sentences.append(f"The floor, {floor}, is no network; {'; '.join(parts)}.")
+    for floor in floors if networks else ():
+        begin = f"The floor, {floor}, is no network; "
+        if differences:
+            sides = {arm: _side(differences, arm, floor) for arm in networks}
+            parts = [
+                f"{where} {listed(arms)}"
+                for side, where in ((1, "above it:"), (0, "tied with it:"), (-1, "below it:"))
+                if (arms := [arm for arm in networks if sides[arm] == side])
+            ]
+            above = 1 in sides.values()
+        else:
+            contests = contests_of(board, mode, budget)
+            of_arm = {
+                arm: [n for n, c in contests.items() if _side(c["differences"], arm, floor) == 1]
+                for arm in networks
+            }
+            parts = [f"{arm} is above it in {listed(of)}" for arm, of in of_arm.items() if of]
+            above = bool(parts)
+            parts = parts or ["no network is above it in any set"]
+        sentences.append(f"{begin}{'; '.join(parts)}.")
         if not above:
             sentences.append(
                 "No network has shown that it knows more than thumbnails show, with these labels."
             )
     return sentences
+
+
+def _side(differences: Sequence[Difference], arm: str, floor: str) -> int | None:
+    """Returns 1 for an arm above the floor, 0 for a tie, -1 below; None if it was not compared."""
+    found = signed(differences, arm, floor)
+    if found is None:
+        return None
+    return 0 if found["tied"] else 1 if found["value"] > 0 else -1
 
 
 def warnings(board: BoardRecord) -> list[str]:

@@ -85,37 +85,33 @@ def metric_in_words(board: BoardRecord) -> str:
 
 
 def overall_table(board: BoardRecord, mode: str) -> Table | None:
-    """Returns the arms over the sets at the headline budget; None if no set has all arms."""
+    """Returns the arms over the sets at the headline budget; None if no set has all arms.
+
+    Sets of several metrics have no mean, and arms no rank by it.
+    """
     budget = headline(board, mode)
     of = overall_of(board, mode, budget)
     if of is None:
         return None
     rows = []
     standings = {s["arm"]: s for s in of["standings"]}
+    has_means = all(s["value"] is not None for s in of["standings"])
     for arm in filter(standings.__contains__, entrants(board, mode)):
         s = standings[arm]
-        rank = "" if s["rank"] is None else rank_text(s["rank"], s["rank_high"] or s["rank"])
+        by_mean = []
+        if has_means:
+            by_mean = [rank_text(s["rank"] or 1, s["rank_high"] or 1), three_decimals(s)]
         mean_rank = f"{s['mean_rank']:.1f} [{s['mean_rank_low']:.1f}, {s['mean_rank_high']:.1f}]"
-        rows.append(
-            [
-                name_of(board, arm),
-                rank,
-                three_decimals(s) if s["value"] is not None else "",
-                mean_rank,
-                f"{s['unbeaten']} of {len(of['sets'])}",
-            ]
-        )
-    caption = (
-        f"{mode_name(mode)}, {budget_in_words(budget)}: means over {', '.join(of['sets'])}. "
-        "A rank is 1 plus the arms that are better beyond a tie, with its interval."
-    )
-    header = ["arm", "rank", f"{metric_in_words(board)}, mean over sets [95 % interval]"]
-    return Table(
-        caption,
-        [*header, "mean rank [interval]", "sets in which it is unbeaten"],
-        rows,
-        "estimates",
-    )
+        unbeaten = f"{s['unbeaten']} of {len(of['sets'])}"
+        rows.append([name_of(board, arm), *by_mean, mean_rank, unbeaten])
+    over = ", ".join(of["sets"])
+    caption = f"{mode_name(mode)}, {budget_in_words(budget)}: over {over}."
+    header = ["mean rank [interval]", "sets in which it is unbeaten"]
+    if has_means:
+        caption += " A rank is 1 plus the arms that are better beyond a tie, with its interval."
+        metric = f"{metric_in_words(board)}, mean over sets [95 % interval]"
+        header = ["rank", metric, *header]
+    return Table(caption, ["arm", *header], rows, "estimates")
 
 
 def rank_text(rank: int, high: int) -> str:
