@@ -95,7 +95,6 @@ def score(
     Raises:
       UserError: a label is not the classifier's, there are no images, or too many are bad.
     """
-    before = Before.of_export(exported)
     checked = checked_images.check(
         exported,
         manifest,
@@ -105,6 +104,7 @@ def score(
         split=split,
         max_bad_images=max_bad_images,
     )
+    before = Before.of_export(exported)
     table, embeddings, logits = exported.score_and_embed(
         checked.manifest, batch_size, before.rows(checked.manifest.table["patient_id"])
     )
