@@ -9,11 +9,14 @@ times its compressed size, whichever is more.
 import ast
 import dataclasses
 import math
+import os
 import pathlib
+import struct
 import sys
 import types
 import zipfile
 from collections.abc import Iterator, Mapping
+from typing import BinaryIO
 
 import numpy as np
 
@@ -32,6 +35,8 @@ _MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {b"\1\0": 2, b"\2\0": 4}  # of a header, by version of the format
 _ENCRYPTED = 1  # bit of a member's flags
 _STORED, _DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+_LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a member: mark, lengths of name and extra field
+_LOCAL_MARK = b"PK\x03\x04"
 
 
 class DamagedNpz(ValueError):
@@ -61,6 +66,32 @@ class Header:
     def size(self) -> int:
         """Bytes of the elements."""
         return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """The bytes of an NPY file as the archive stores them; many threads may read them.
+
+    Attributes:
+      file: the archive.
+      first: the first of the bytes in the archive.
+      size: their number.
+      is_deflated: whether they are deflated, or else as they are.
+    """
+
+    file: BinaryIO
+    first: int
+    size: int
+    is_deflated: bool
+
+    def read(self, start: int, count: int) -> bytes:
+        """Returns some of the bytes, fewer at their end.
+
+        Raises:
+          OSError: the archive cannot be read.
+        """
+        count = max(0, min(count, self.size - start))
+        return os.pread(self.file.fileno(), count, self.first + start)
 
 
 _KINDS = {"f": "floating-point numbers", "i": "integers", "U": "text"}
@@ -147,6 +178,22 @@ class NpzFile(Mapping[str, np.ndarray]):
             raise
         except Exception as error:
             raise DamagedNpz(_reason(error)) from error
+
+    def packed(self, name: str) -> Packed:
+        """Returns where the bytes of an array are, to read a part of a large one.
+
+        Raises:
+          DamagedNpz: there are none.
+        """
+        member = self._members[name]
+        self._file.seek(member.header_offset)
+        local = self._file.read(_LOCAL_HEADER.size)
+        if len(local) < _LOCAL_HEADER.size or not local.startswith(_LOCAL_MARK):
+            raise DamagedNpz(f"array {shortened(name)} is not where the archive says")
+        _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(local)
+        first = member.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+        is_deflated = member.compress_type == _DEFLATED
+        return Packed(self._file, first, member.compress_size, is_deflated)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.headers)

@@ -17,29 +17,22 @@ import functools
 import math
 import os
 import re
-import struct
 import threading
-import zipfile
 import zlib
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from remedis import limits
 from remedis.data.readers.unreadable import Unreadable
-from remedis.regular_files import NotRegular, check_regular, open_regular
+from remedis.npz_files import DamagedNpz, NpzFile
+from remedis.regular_files import check_regular
 
 NAMES = re.compile(r"\.npz$", re.IGNORECASE)
 _ITEM = re.compile(r"(?P<array>.+),(?P<row>[0-9]{1,18})")
-_SUFFIX = ".npy"
 _OPEN_FILES = 4
-_MOST_MEMBERS = 1000
-_MOST_HEADER = 10_000  # bytes of a member's header, as NumPy bounds them
-_MOST_WHOLE = 64 << 20  # bytes of an array that is read whole
 _CHANNELS = (1, 2, 3, 4)
-_LOCAL_HEADER = struct.Struct("<4s22xHH")  # of a ZIP member: mark, lengths of name and extra field
-_LOCAL_MARK = b"PK\x03\x04"
 _BLOCK = 16 << 10  # packed bytes read at once
 # Kept states per array, and the shortest way between two of them, in unpacked bytes.
 _MOST_STATES = 1000
@@ -61,41 +54,17 @@ class Array:
     Attributes:
       shape: [rows, ...].
       dtype: of the values.
+      is_by_column: whether a row does not lie in one piece.
     """
 
-    def __init__(self, file: BinaryIO, info: zipfile.ZipInfo, archive: zipfile.ZipFile) -> None:
-        if info.flag_bits & 1 or info.compress_type not in (
-            zipfile.ZIP_STORED,
-            zipfile.ZIP_DEFLATED,
-        ):
-            raise Unreadable(
-                f"The array {_name(info)!r} is encrypted, or packed by something other than "
-                "deflate; save the archive by numpy.savez or savez_compressed."
-            )
-        with archive.open(info) as member:
-            major = np.lib.format.read_magic(member)[0]  # type: ignore[arg-type]
-            read = np.lib.format.read_array_header_1_0
-            if major > 1:
-                read = np.lib.format.read_array_header_2_0
-            self.shape, by_column, self.dtype = read(member, _MOST_HEADER)  # type: ignore[arg-type]
-            self._start = member.tell()
-        if self.dtype.hasobject or (by_column and len(self.shape) > 1):
-            raise Unreadable(
-                f"The array {_name(info)!r} has Python objects or is stored by column; expected "
-                "numbers in the order of rows."
-            )
-        size = self.dtype.itemsize * math.prod(self.shape)
-        if min(self.shape, default=1) < 0 or self._start + size != info.file_size:
-            raise Unreadable(f"The array {_name(info)!r} is truncated or damaged.")
-        file.seek(info.header_offset)
-        mark, name, extra = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-        if mark != _LOCAL_MARK:
-            raise Unreadable("The archive is truncated or damaged.")
-        self._file = file
-        self._first = info.header_offset + _LOCAL_HEADER.size + name + extra
-        self._packed = info.compress_size
-        self._is_stored = info.compress_type == zipfile.ZIP_STORED
-        self._way = max(_SHORTEST_WAY, -(-info.file_size // _MOST_STATES))
+    def __init__(self, archive: NpzFile, name: str) -> None:
+        header = archive.headers[name]
+        self.shape, self.dtype = header.shape, header.dtype
+        self._archive, self._name = archive, name
+        self._start = header.start
+        self.is_by_column = header.fortran and len(self.shape) > 1
+        self._packed = archive.packed(name)
+        self._way = max(_SHORTEST_WAY, -(-(header.start + header.size) // _MOST_STATES))
         self._states = [_State(0, 0, zlib.decompressobj(-zlib.MAX_WBITS))]
         self._latest = self._states[0]
         self._lock = threading.Lock()
@@ -111,22 +80,20 @@ class Array:
         return np.frombuffer(contents, self.dtype).reshape(self.shape[1:])
 
     def whole(self) -> npt.NDArray[Any]:
-        """Returns the array, if it is small enough for memory.
+        """Returns the array, which should be a small one.
 
         Raises:
-          Unreadable: the archive is damaged, or the array is too large.
+          Unreadable: the archive is damaged.
         """
-        size = self.dtype.itemsize * math.prod(self.shape)
-        if size > _MOST_WHOLE:
-            raise Unreadable(f"The array has {size:,} bytes; expected at most {_MOST_WHOLE:,}.")
-        return np.frombuffer(self._read(self._start, size), self.dtype).reshape(self.shape)
+        try:
+            return self._archive[self._name]
+        except DamagedNpz as error:
+            raise Unreadable(f"The array {self._name!r} cannot be read: {error}.") from error
 
     def _read(self, first: int, size: int) -> bytes:
         """Returns bytes of the unpacked member."""
-        if self._is_stored:
-            contents = os.pread(self._file.fileno(), size, self._first + first)
-        else:
-            contents = self._unpack(first, size)
+        read = self._unpack if self._packed.is_deflated else self._packed.read
+        contents = read(first, size)
         if len(contents) != size:
             raise Unreadable("The archive is truncated or damaged.")
         return contents
@@ -154,8 +121,7 @@ class Array:
         inflate = state.inflate.copy()
         packed, part = state.packed, b""
         while not part and not inflate.eof:
-            count = min(_BLOCK, self._packed - packed)
-            block = os.pread(self._file.fileno(), count, self._first + packed)
+            block = self._packed.read(packed, _BLOCK)
             part = inflate.decompress(block, most)
             # What is not consumed is read again, so that no state holds it.
             packed += len(block) - len(inflate.unconsumed_tail)
@@ -228,6 +194,8 @@ def check_images(name: str, images: Array) -> None:
             f"The array {name!r} is {images.dtype} {list(images.shape)}; expected uint8 or uint16 "
             "[rows, H, W] or [rows, H, W, channels] with 1 to 4 channels and at least one pixel."
         )
+    if images.is_by_column:
+        raise Unreadable(f"The array {name!r} is stored by column; expected the order of rows.")
 
 
 def arrays(file: str) -> dict[str, Array]:
@@ -242,28 +210,17 @@ def arrays(file: str) -> dict[str, Array]:
         return _arrays(file, status.st_ino, status.st_size, status.st_mtime_ns, os.getpid())
     except FileNotFoundError as error:
         raise Unreadable("There is no such file.") from error
-    except (NotRegular, IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise Unreadable(f"The file cannot be read ({error.strerror}).") from error
-    except Unreadable:
-        raise
-    # Damaged bytes raise nearly every error in zipfile and in NumPy's parser of headers.
-    except Exception as error:
-        raise Unreadable("The file is no NumPy archive, or is truncated or damaged.") from error
+    except DamagedNpz as error:
+        raise Unreadable(
+            f"The file is no NumPy archive, or is truncated or damaged: {error}."
+        ) from error
 
 
 # A file that the cache drops is closed when no thread reads it any longer.
 @functools.lru_cache(_OPEN_FILES)
 def _arrays(file: str, inode: int, size: int, mtime_ns: int, process: int) -> dict[str, Array]:
     """Returns the arrays of a file; the other arguments identify its state and the process."""
-    opened = open_regular(file)
-    with zipfile.ZipFile(opened) as archive:
-        members = [info for info in archive.infolist() if info.filename.endswith(_SUFFIX)]
-        if len(members) > _MOST_MEMBERS:
-            raise Unreadable(
-                f"The archive has {len(members):,} arrays; expected at most {_MOST_MEMBERS:,}."
-            )
-        return {_name(info): Array(opened, info, archive) for info in members}
-
-
-def _name(info: zipfile.ZipInfo) -> str:
-    return info.filename.removesuffix(_SUFFIX)
+    archive = NpzFile(file)
+    return {name: Array(archive, name) for name in archive}

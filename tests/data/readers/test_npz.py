@@ -94,7 +94,7 @@ def test_no_such_row(path, item, sentence):
         (np.zeros((3, 2, 2, 5), np.uint8), r"'x' is uint8 \[3, 2, 2, 5\]"),
         (np.zeros((3, 0, 2), np.uint8), "at least one pixel"),
         (np.zeros(3, np.uint8), r"'x' is uint8 \[3\]"),
-        (np.array([{}]), "has Python objects or is stored by column"),
+        (np.array([{}]), "holds neither numbers nor text"),
         (np.asfortranarray(np.zeros((3, 2, 2), np.uint8)), "is stored by column"),
     ],
 )
@@ -147,7 +147,7 @@ def test_members_that_say_more_than_they_hold(tmp_path):
     for kind in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
         with zipfile.ZipFile(tmp_path / f"{kind}.npz", "w", kind) as archive:
             archive.writestr("x.npy", header + bytes(1000))
-    with pytest.raises(Unreadable, match="'x' is truncated or damaged"):
+    with pytest.raises(Unreadable, match="array x declares the shape"):
         npz.arrays(str(tmp_path / f"{zipfile.ZIP_DEFLATED}.npz"))
-    with pytest.raises(Unreadable, match="packed by something other than deflate"):
+    with pytest.raises(Unreadable, match="compressed by an unknown method"):
         npz.arrays(str(tmp_path / f"{zipfile.ZIP_BZIP2}.npz"))
