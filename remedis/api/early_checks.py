@@ -96,6 +96,8 @@ def check_config(config: Any, name: str = "") -> None:
     if config.get("rehearsal"):  # makes its data and checkpoint itself
         return
     for key, value in config.items():
+        if key == "sets":
+            continue  # of a suite, which goes on without a set at fault
         if hasattr(value, "items"):
             check_config(value, f"{name}{key}.")
         elif key in _DIRECTORIES and value:

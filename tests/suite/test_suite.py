@@ -9,6 +9,7 @@ from small_study import write_hospital
 from small_suite import suite_config
 
 from remedis import cli, suite
+from remedis.api import early_checks
 from remedis.cli import exit_status
 from remedis.data import judged_images
 from remedis.errors import UserError
@@ -43,6 +44,7 @@ def test_a_set_at_fault_does_not_stop_the_others_and_additions_run_alone(
     monkeypatch.setattr(run_study, "ProbeArm", FakeProbe)
     config = suite_config(sets, budgets="0", seeds=1)
     config.sets.south.ood_data_dir = str(tmp_path / "nowhere")
+    early_checks.check_config(config)  # leaves the sets to the suite
     result = suite.run(config, tmp_path)
     assert list(result.studies) == ["north"]
     (fault,) = result.faults.values()
