@@ -44,8 +44,7 @@ def images_of(root: pathlib.Path) -> dict[str, str]:
     found = {
         name: value
         for name, value in hashes(root).items()
-        if name.endswith(("jpg", "png", "tif", "dcm"))
-        if name.endswith(("jpg", "png", "tif", "dicom"))
+        if name.endswith(("jpg", "png", "tif", "dcm", "dicom"))
     }
     for path in root.rglob("*.npz"):
         for name, array in np.load(path).items():
