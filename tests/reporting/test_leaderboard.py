@@ -150,6 +150,7 @@ def test_names_of_sets_and_arms_are_text():
     assert leaderboard_tables.long_table(board)[1][0] == name
 
 
+@pytest.mark.guarantee
 def test_many_sets_have_as_many_panels_as_can_be_read():
     drawn = figure(made_board({f"set {i}": {"x": 0.9, "y": 0.8} for i in range(14)}))
     assert len(drawn.axes) == MOST_SETS + 1

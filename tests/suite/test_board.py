@@ -112,6 +112,7 @@ def test_an_unfinished_arm_is_left_out_of_its_set_and_said(made):
         hidden.rename(cells)
 
 
+@pytest.mark.guarantee
 def test_predictions_of_others_are_rows_beside_the_arms(made, tmp_path):
     _, result = made
     study = result.studies["north"]
