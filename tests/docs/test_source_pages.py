@@ -66,8 +66,8 @@ def test_the_command_that_checks_a_source_has_options_that_exist(name):
 
 def test_configs_and_rehearsals_of_a_source(pages):
     experiments = source_pages.experiments_by_source()
-    assert experiments["chexpert"] == ["chexpert", "ood_cxr"]
-    assert experiments["camelyon17"] == ["ood_path:camelyon16-17"]
+    assert experiments["chexpert"] == ["chexpert", "ood_cxr", "suite_remedis"]
+    assert experiments["camelyon17"] == ["ood_path:camelyon16-17", "suite_remedis"]
     for page in pages.values():
         for command, config in re.findall(r"^remedis (\S+) --config=(\S+)", page, re.MULTILINE):
             assert experiment_configs.kind(experiment_configs.load(config)) == command
