@@ -465,7 +465,9 @@ def test_medmnist(name, tmp_path, monkeypatch):
             targets = np.zeros((count, len(classes)), int)
         whole = functools.partial(lambda values: values, targets)
         # Pixels are not read: arrays without any stand for them.
-        images = types.SimpleNamespace(shape=(count, 28, 28), dtype=np.dtype(np.uint8))
+        images = types.SimpleNamespace(
+            shape=(count, 28, 28), dtype=np.dtype(np.uint8), is_by_column=False
+        )
         arrays |= {f"{split}_images": images, f"{split}_labels": types.SimpleNamespace(whole=whole)}
     monkeypatch.setattr(medmnist.npz, "arrays", lambda path: arrays)
     m = medmnist.load(tmp_path, allow_missing_patient_ids=True)
