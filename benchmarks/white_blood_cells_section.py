@@ -29,8 +29,18 @@ def figure(studies: Sequence[Study], title: str) -> Figure:
 
     Without bands and references, so that the intervals of up to six arms can be read.
     """
+    # An arm has one style in all panels, also where it is not finished in one direction.
+    most = max(studies, key=lambda study: len(study["arms"]))
+    everyone = dict(most["arms"])
+    for study in studies:
+        everyone |= {name: arm for name, arm in study["arms"].items() if name not in everyone}
     studies = [
-        {**study, "reference": [], "points": [_without_band(point) for point in study["points"]]}
+        {
+            **study,
+            "arms": everyone,
+            "reference": [],
+            "points": [_without_band(point) for point in study["points"]],
+        }
         for study in studies
     ]
     drawn, grid = panels(
@@ -48,7 +58,7 @@ def figure(studies: Sequence[Study], title: str) -> Figure:
         curve_panels.beside(axes, study, study["modes"][0], studies)
         axes.set_xlabel(f"labelled cells of {study['data']['ood']['name']}", fontsize=10)
     first = studies[0]
-    grid[0].legend(
+    grid[-1].legend(
         handles=[Line2D([], [], **style) for style in curve_panels.styles(first)],
         labels=[
             name + (" (random weights)" if arm["random_weights"] else "")
