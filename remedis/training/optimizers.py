@@ -5,7 +5,7 @@ Decay and rate are applied per variable here, since Keras' own weight decay know
 nor exceptions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -61,11 +61,10 @@ class _ByVariable(keras.optimizers.Optimizer):
             else None
             for v, plain in zip(variables, self._plain, strict=True)
         ]
-        self._trained = tuple(variables)
 
-    def start(self) -> None:
-        """Takes the current weights as those that a training starts from."""
-        for start, variable in zip(self._starts, self._trained, strict=True):
+    def start(self, variables: Iterable[keras.Variable]) -> None:
+        """Takes the values of the trained variables as those that the training starts from."""
+        for start, variable in zip(self._starts, variables, strict=True):
             if start is not None:
                 start.assign(variable)
 
@@ -203,8 +202,13 @@ def make(
     return optimizer
 
 
-def begin(optimizer: keras.optimizers.Optimizer) -> None:
-    """Takes the current weights as the start of a training with an optimizer of `make`."""
+def begin(optimizer: keras.optimizers.Optimizer, variables: Iterable[keras.Variable]) -> None:
+    """Takes the current weights as the start of a training.
+
+    Args:
+      optimizer: of `make`, built.
+      variables: those that it was built for, in the same order.
+    """
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
     if isinstance(inner, _ByVariable):
-        inner.start()
+        inner.start(variables)

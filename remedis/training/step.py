@@ -66,7 +66,7 @@ class Trainer:
             # Slots of a weight start at 0, scalar counters at their initial value.
             initial = self._scalars.get(variable.path)
             variable.assign(tf.zeros_like(variable.value) if initial is None else initial)
-        optimizers.begin(self.learner.optimizer)
+        optimizers.begin(self.learner.optimizer, self.learner.trained.values())
         self.averages.begin()
 
     def step(self, batch: Batch, number: int) -> tuple[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:

@@ -126,7 +126,7 @@ def test_decay_to_the_start_agrees_with_numpy(name, loss_scale):
     made, starts, gradients = case()
     tested = optimizer(name, decay_to="start", loss_scale=loss_scale)
     tested.build(list(made.values()))
-    begin(tested)
+    begin(tested, made.values())
     scale = 2.0**15 if loss_scale else 1.0
     steps(tested, made, [[g * scale for g in gradient] for gradient in gradients])
     assert_close(made, twin(name, starts, gradients, "start"))
@@ -137,7 +137,7 @@ def test_a_large_decay_to_the_start_keeps_the_weights_there(name):
     made, starts, _ = case()
     tested = optimizer(name, decay_to="start", weight_decay=0.9)
     tested.build(list(made.values()))
-    begin(tested)
+    begin(tested, made.values())
     nothing = [np.zeros(shape) for shape in SHAPES.values()]
     steps(tested, made, [nothing] * 5)
     assert_close(made, starts)
@@ -169,12 +169,15 @@ def test_a_loss_scale_changes_nothing_but_leaves_out_steps_that_are_not_finite(n
 
 @optimizers
 @pytest.mark.parametrize("loss_scale", [False, True])
-def test_paths_of_its_variables_are_the_same_again_and_all_different(name, loss_scale):
+@pytest.mark.parametrize("decay_to", ["zero", "start"])
+def test_paths_of_its_variables_are_the_same_again_and_all_different(name, loss_scale, decay_to):
     found = []
     for _ in range(2):
         made, _, _ = case()
-        tested = optimizer(name, loss_scale=loss_scale)
+        tested = optimizer(name, loss_scale=loss_scale, decay_to=decay_to)
         tested.build(list(made.values()))
+        own = {id(variable) for variable in made.values()}
+        assert not own & {id(variable) for variable in tested.variables}
         found.append([variable.path for variable in tested.variables])
     assert found[0] == found[1]
     assert len(set(found[0])) == len(found[0])
