@@ -130,17 +130,19 @@ NAN = np.nan
         (REPORTS | OWN, ["--unmentioned=zeros", "--uncertain=ignore"], [NAN, 0, NAN], None),
         # A run of an earlier version judged by the policies of its training.
         (REPORTS, [], [1, 0, 0], None),
-        (
+        pytest.param(
             REPORTS | OWN,
             ["--uncertain=ones"],
             [1, 0, NAN],
             "than in the run of this model: uncertain labels 'ones' here, 'ignore' there.",
+            marks=pytest.mark.guarantee,
         ),
-        (
+        pytest.param(
             REPORTS | OWN,
             ["--unlabelled=zeros", "--unmentioned=ignore"],
             [NAN, NAN, 0],
             "empty labels 'ignore' here, 'zeros' there; images without any labels 'zeros' here",
+            marks=pytest.mark.guarantee,
         ),
         # In another source an empty label is unknown.
         (

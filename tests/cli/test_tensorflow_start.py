@@ -90,17 +90,15 @@ def test_the_level_that_the_user_has_set_wins(tmp_path):
     assert done.stderr.splitlines()[0].endswith("oneDNN is on.")
 
 
+@pytest.mark.guarantee
 @pytest.mark.parametrize(
     "arguments",
     [
         ["doctor", "{data}", "--labels=ill", "--json"],
-        pytest.param(
-            [
-                *("embed", "{checkpoint}", "{data}", "--labels=ill"),
-                *("--preprocess=resize(16)", "--out={out}"),
-            ],
-            marks=pytest.mark.guarantee,
-        ),
+        [
+            *("embed", "{checkpoint}", "{data}", "--labels=ill"),
+            *("--preprocess=resize(16)", "--out={out}"),
+        ],
     ],
     ids=["doctor", "embed"],
 )

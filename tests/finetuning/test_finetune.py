@@ -238,6 +238,7 @@ def assert_backbone_is_that_of(export, other):
         np.testing.assert_array_equal(variable, after.named_variables()[name])
 
 
+@pytest.mark.guarantee
 def test_a_probe_is_solved_on_stored_embeddings_and_exported(
     finished, configured, squares, tmp_path, caplog
 ):

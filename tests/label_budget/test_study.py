@@ -622,7 +622,7 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
             {"ood": {"eval_uncertain": "maybe"}},
             "Unknown policy in config.ood.eval_uncertain 'maybe'. Choose from: ignore, zeros",
         ),
-        ({"select": "rate=1"}, "Unknown key in config.select 'rate'. Choose from: learning_rate"),
+        ({"select": "rate=1"}, "Unknown key in config.select 'rate'. Choose from: layers, deca"),
         ({"select": ""}, "config.id.learning_rate is not set; name rates in config.select, such"),
         ({"select": "steps=2,4"}, "config.id.steps is 2, and config.select has steps, too; name"),
         ({"select": "epochs=2"}, "config.id.steps is 2, and config.select has epochs, too; name"),
