@@ -12,6 +12,7 @@ import results
 import thumbnails
 
 from remedis.data.manifest import Manifest
+from remedis.evaluation.few_shot import FewShot, few_shot
 from remedis.evaluation.label_budget import Cell, LabelledTestSet, analyse_study
 from remedis.evaluation.linear_probe import linear_probe
 from remedis.inference import embedding_store
@@ -110,6 +111,21 @@ class FrozenFeatures:
             ]
             scores[task] = np.stack([probe.logits(test) for probe in probes])
         return scores
+
+    def few_labels(self, checkpoint: str, shots: int, repeats: int) -> FewShot:
+        """Returns the AUROC of probes from few children, on validation children; no test image.
+
+        Args:
+          checkpoint: as `resolve.load_backbone` takes it.
+          shots: labelled patients per class.
+          repeats: draws of them.
+        """
+        embed, children = self._embedding(checkpoint, 0), self._data.inside
+        sides = [
+            (embed(images, children.hashes), images.targets(), images.table["patient_id"])
+            for images in (children.train, children.validation)
+        ]
+        return few_shot(*sides[0], *sides[1], shots=(shots,), repeats=repeats)[shots]
 
     def _embedding(self, checkpoint: str, seed: int) -> Embedding:
         """Returns a function from images and their hashes to frozen features."""

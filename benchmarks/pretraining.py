@@ -47,6 +47,8 @@ class Pretraining:
       options: of the method.
       seed: of the initial weights, and of all random choices.
       rate: the largest learning rate of SGD.
+      size: of the images, in pixels.
+      warmup: epochs of warm-up.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Pretraining:
     options: str = "temperature=0.2"
     seed: int = 0
     rate: float = 0.1
+    size: int = SIZE
+    warmup: float = 0.3
 
     def command(self, workdir: pathlib.Path) -> list[str]:
         """Returns its command line."""
@@ -64,11 +68,11 @@ class Pretraining:
             "data": f"csv={workdir / 'data' / 'id'}; csv={workdir / 'data' / 'ood'}",
             "leave_out": workdir / "study",
             "checkpoint": self.backbone,
-            "image_size": SIZE,
+            "image_size": self.size,
             "preprocess": self.views,
             "method_options": self.options,
             "epochs": self.epochs,
-            "warmup_epochs": 0.3,
+            "warmup_epochs": self.warmup,
             "batch_size": 64,
             "optimizer": "sgd",
             "learning_rate": self.rate,

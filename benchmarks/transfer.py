@@ -36,7 +36,7 @@ LABEL = "abnormal"
 CAVEATS = (
     "The shift mixes age (children, adults), hospital and what the label means: pneumonia found by "
     "clinicians in one, any finding mined from reports in the other.",
-    "The images are 64 pixels wide and the OOD set has no official split: no published number is "
+    "The images of nih64 are 64 pixels wide and have no official split: no published number is "
     "reproduced.",
     "Trainings are far shorter than those of a real study: {id} steps in distribution, {ood} steps "
     "per budget.",
@@ -92,8 +92,9 @@ def command(
     baseline: str,
     modes: str = "probe,finetune",
     budgets: str = "0, 33%, 100%",
+    size: int = 64,
 ) -> list[str]:
-    """Returns the command line of the study."""
+    """Returns the command line of the study; `size` is that of the images, in pixels."""
     data = workdir / "data"
     overrides = {
         "id_data_dir": str(data / "id"),
@@ -101,7 +102,7 @@ def command(
         "id_name": "kermany",
         "ood_name": "nih64",
         "labels": f"('{LABEL}',)",
-        "image_size": "64",
+        "image_size": str(size),
         "arms": arms,
         "baseline": baseline,
         "modes": f"({', '.join(repr(mode) for mode in modes.split(','))},)",
@@ -265,11 +266,14 @@ def main() -> None:
     parser.add_argument("--baseline", default="shallow")
     parser.add_argument("--modes", default="probe,finetune")
     parser.add_argument("--budgets", default="0, 33%, 100%")
+    parser.add_argument("--size", type=int, default=64, help="side of the images, in pixels; 64")
     parser.add_argument("--print", action="store_true", help="only print the command of the study")
     parsed = parser.parse_args()
     parsed.workdir = parsed.workdir.resolve()
     write_manifests(parsed.kermany, parsed.nih64, parsed.workdir / "data")
-    study = command(parsed.workdir, parsed.arms, parsed.baseline, parsed.modes, parsed.budgets)
+    study = command(
+        parsed.workdir, parsed.arms, parsed.baseline, parsed.modes, parsed.budgets, parsed.size
+    )
     if parsed.print:
         print(shlex.join(["python", *study]))
         return

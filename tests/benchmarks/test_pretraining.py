@@ -41,6 +41,21 @@ def test_runs_have_a_directory_each_and_leave_out_the_images_of_the_study(benchm
         assert f"--config.leave_out={workdir / 'study'}" in run.command(workdir)
 
 
+def test_the_long_run_has_the_recipe_that_is_best_on_validation(load_benchmark):
+    stronger = load_benchmark("stronger_pretraining")
+    first, second, third = stronger.RECIPES
+    for recipe in stronger.RECIPES.values():
+        assert parse(recipe.views.format(size=recipe.size))
+    assert stronger.best({first: 0.7, second: 0.8, third: 0.8}) == second
+    recipe = stronger.RECIPES[second]
+    run = stronger.longer(recipe, 60)
+    assert run.name not in {other.name for other in stronger.RECIPES.values()}
+    same = {"name": "", "epochs": 0, "warmup": 0.0}
+    assert dataclasses.replace(run, **same) == dataclasses.replace(recipe, **same)
+    command = run.command(pathlib.Path("/somewhere"))
+    assert {"--config.image_size=96", "--config.epochs=60"} < set(command)
+
+
 NONE = {"value": 0.01, "low": -0.02, "high": 0.03}
 WORSE = {"value": -0.05, "low": -0.08, "high": -0.01}
 BETTER = {"value": 0.05, "low": 0.01, "high": 0.08}
