@@ -69,7 +69,7 @@ def align(first: pd.DataFrame, second: pd.DataFrame, split: str, unpaired: bool 
         return Aligned(ours, others, True, number, why)
     both = f"{number:,} of {counted(len(mine), 'image')} and {counted(len(theirs), 'image')}"
     independent = (
-        "patients in both are counted in both"
+        "the interval takes account of patients who are in both"
         if number
         else "patients count as different, also those of equal ids"
     )
