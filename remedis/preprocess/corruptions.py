@@ -1,4 +1,4 @@
-"""Corruptions of an image in five strengths, for measuring how a finished model bears them.
+"""Corruptions of an image in five strengths, to measure whether a model withstands them.
 
 A corruption changes the image as it is stored, before the model's own preprocessing. Strength 0
 changes nothing. Random parts are drawn from a seed that follows from the pixels: one image always
@@ -161,21 +161,21 @@ CORRUPTIONS = {
         Corruption(
             "noise",
             (0.08, 0.12, 0.18, 0.26, 0.38),
-            "standard deviation of Gaussian noise, of the range from black to white",
+            "standard deviation of Gaussian noise, as a share of the range from black to white",
             _IMAGENET_C,
             _noise,
         ),
         Corruption(
             "blur",
             (1, 2, 3, 4, 6),
-            "width of a Gaussian in pixels, where the shorter side has 224",
+            "standard deviation of a Gaussian in pixels, if the shorter side has 224",
             _IMAGENET_C,
             _blur,
         ),
         Corruption(
             "contrast",
             (0.4, 0.3, 0.2, 0.1, 0.05),
-            "factor of differences from the mean",
+            "factor of the differences from the mean",
             _IMAGENET_C,
             _contrast,
         ),

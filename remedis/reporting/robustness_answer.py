@@ -9,10 +9,10 @@ from remedis.reporting.robustness_curves import corruptions, of_corruption
 READING = (
     "A corruption changes the image as it is stored, before the model's own preprocessing. The "
     "same image always has the same corruption.",
-    "Intervals are by patient. A change is paired: corrupted minus clean on the same images. It "
-    "does not hold the uncertainty of another training.",
-    "A corruption is not a scanner: a model that bears all of them may still fail in another "
-    "hospital, and one that fails under strong noise may never meet it.",
+    "Intervals are by patient. A change is paired: corrupted minus clean on the same images. Its "
+    "interval does not cover another training.",
+    "A corruption is not a scanner: a model that withstands all of them may still fail in another "
+    "hospital, and one that fails under strong noise may never meet such noise.",
 )
 
 
@@ -47,11 +47,12 @@ def _auroc(record: RobustnessRecord, cells: list[CellRecord]) -> list[str]:
         if first is None:
             not_lower.append(name)
         else:
-            lower.append(f"{name} from {first}" if first > 1 else name)
+            where = f"from strength {first} on" if first > 1 else "at every strength"
+            lower.append(f"{name} {where}")
     if lower:
         found.append(
-            f"It is lower than on clean images, with an interval wholly below 0, under "
-            f"{', '.join(lower)} (the strength from which all stronger ones are lower, too)."
+            f"It is shown to be lower than on clean images under {', '.join(lower)}: the "
+            "intervals of these changes are wholly below 0."
         )
     if not_lower:
         found.append(

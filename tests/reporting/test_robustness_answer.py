@@ -83,7 +83,7 @@ def test_the_worst_cell_and_the_strength_from_which_the_loss_is_shown():
         "[0.560, 0.640], a change of -0.300 [-0.340, -0.260]."
     )
     # Noise 2 is lower, but noise 3 is not shown to be.
-    assert "wholly below 0, under noise from 4, crop (the strength" in said[1]
+    assert "lower than on clean images under noise from strength 4 on, crop at every" in said[1]
     assert said[2].startswith("It is not shown to be lower under blur, which does not show that")
     assert "These are 9 comparisons at 95 %, not corrected" in said[3]
     assert "0.2 of them would look lower by chance" in said[3]
