@@ -333,13 +333,15 @@ def section(workdir: pathlib.Path) -> tuple[str, list[Mapping[str, Any]]]:
         "",
         f"![{'; '.join(map(pages.seen, drawn))}]({FIGURE})",
         "",
-        "The task is mononuclear (lymphocyte or monocyte) or granulocyte. All labels of one "
-        "laboratory are known, and labelled cells of the other are added. "
+        f"The data are pictures of single cells of two laboratories, {' and '.join(LABORATORIES)}. "
+        "The task is to tell mononuclear cells (lymphocytes and monocytes) from granulocytes. All "
+        "labels of the first laboratory are known, and labelled cells of the second are added. "
         + " ".join(pages.counts(study) for study in drawn)
         + f" Each of the {REPLICATES} pretrainings of a method sees "
-        f"{unlabelled['data']['images']} cells of both laboratories without labels, none that "
-        f"validates or tests, in {unlabelled['steps']} steps of 64: `{BACKBONE}`, {SIZE} pixels, "
-        f"views `{VIEWS.format(size=SIZE)}`.",
+        f"{unlabelled['data']['images']} cells of both laboratories without labels, and none that "
+        f"validates or tests, in {unlabelled['steps']} steps of 64 cells: `{BACKBONE}`, {SIZE} "
+        f"pixels, views `{VIEWS.format(size=SIZE)}`. Arms named `simclr` start from such a "
+        "pretraining, arms named `scratch` from random weights.",
         "",
         "A replicate has its own pretraining, its own random weights and its own draws. Student's "
         "t runs over the replicates, so that intervals contain what another pretraining would "
@@ -361,7 +363,7 @@ def section(workdir: pathlib.Path) -> tuple[str, list[Mapping[str, Any]]]:
         f"Computing took {minutes['pretraining']:.0f} minutes for the pretrainings and "
         f"{minutes['studies']:.0f} for the studies, on 2 cores that other work shared.",
         "",
-        "The commands of the first pretraining and of the first study:",
+        "The commands of the first pretraining and of its studies of probes and of fine-tuning:",
         "",
         "```sh",
         *(
@@ -390,7 +392,10 @@ def _block(
     return [
         f"{title}, against {study['baseline']}: {study['seeds']} draws per budget, from "
         f"{study['trainings'][ADAPTED]} replicates. Intervals: "
-        f"{study['interval'].replace('in-distribution trainings', 'replicates')}.",
+        + pages.cells_for_patients(
+            study["interval"].replace("in-distribution trainings", "replicates")
+        )
+        + ".",
         "",
         *pages.answers(study),
         "",
