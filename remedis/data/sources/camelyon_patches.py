@@ -12,11 +12,11 @@ folders of splits are named as for the source `folder`.
 Labels: `tumor`, by the folder of the class: `tumor` (or `tumour`, `positive`, `1`) and `normal` (or
 `negative`, `0`). How much tumour a patch needs for its folder, and at which magnification patches
 were cut, is up to who cut them: results compare within one set only.
-Metadata: slide, patient, study and hospital, by the name of the slide, which the last part of a
-path that has one tells: `normal_033`, `tumor_001`, `test_012` of Camelyon16, `patient_004_node_4`
-of Camelyon17. Every slide of Camelyon16 counts as a patient. The hospital is `Radboud` or `Utrecht`
-for training slides of Camelyon16, and 0 to 4 (patient // 20) for the 100 training patients of
-Camelyon17, whose patients are artificial.
+Metadata: slide, patient, study and hospital, from the name of the slide in the path: `normal_033`,
+`tumor_001`, `test_012` of Camelyon16, `patient_004_node_4` of Camelyon17. If several parts of a
+path have such a name, the last one counts. Every slide of Camelyon16 counts as a patient. The
+hospital is `Radboud` or `Utrecht` for training slides of Camelyon16, and 0 to 4 (patient // 20) for
+the 100 training patients of Camelyon17, whose patients are artificial.
 Splits: those of the folders. Without such folders, a set of Camelyon16 that has test slides has the
 official ones, train and test; any other set has none: to be assigned, by patient.
 Files: a patch in a folder of tumour that comes from a slide named normal is an error. Patches of

@@ -10,10 +10,10 @@ Input: the 2D sets of MedMNIST v2 and MedMNIST+, `<set>.npz` of 28x28 and `<set>
 128 and 224 pixels, grey or RGB, in arrays `train_images`, `val_images`, `test_images`. The 3D sets
 are not read. The path of an image is `<file>#<array>,<row>`. Files are compressed: where reading in
 random order limits training, pack them with `remedis prepare`.
-Labels: one column per class, 1 for images of the class and 0 for others; of `chestmnist`, whose
-images have several findings, one column per finding. Findings on radiographs and skin have the
+Labels: one column per class, 1 for images of the class and 0 for others. The images of `chestmnist`
+have several findings: it has one column per finding. Findings on radiographs and skin have the
 names of the other sources, such as `Pleural Effusion` and `mel`; grades of retinopathy are
-`retinopathy grade 0` to `4`. One class of several may be asked for alone.
+`retinopathy grade 0` to `4`. You may ask for some of the classes alone.
 Metadata: none. Patients are not recorded, and no set says which images are of one patient:
 intervals that take images as independent are too narrow, and results of sets that were divided by
 image may be too good. TissueMNIST comes from 3 specimens in all; the organ sets are slices of 201

@@ -21,7 +21,7 @@ with nothing but a remark on the technical quality. The labels are those of the 
 share them. `remedis.data.label_names.OPENI` lists the headings of each label. Which headings are
 Support Devices is our choice. The automatic codes of the XML files are not read.
 Metadata: the number of the report is both patient and study: the collection has one report per
-patient, as the headers of its DICOM files have it. Sex and age are unknown.
+patient, as the headers of its DICOM files say. Sex and age are unknown.
 Views: `frontal` and `lateral` take Kaggle's tables; the view is unknown for XML files.
 Splits: none: to be assigned.
 
@@ -35,7 +35,7 @@ Counts:
 Get it: download the reports and the PNG or DICOM images from Open-i (openi.nlm.nih.gov, "Indiana
 University hospital network"), or the data set "Chest X-rays (Indiana University)" from Kaggle.
 Citation: Demner-Fushman et al., JAMIA 23(2):304-310, 2016, DOI 10.1093/jamia/ocv080.
-Terms: CC BY-NC-ND 4.0, as the XML files say; read those of Kaggle's edition there.
+Terms: CC BY-NC-ND 4.0, as the XML files say; read those of Kaggle's edition on its page.
 
 Check it:
     remedis doctor /data/OpenI --source=openi

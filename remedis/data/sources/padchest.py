@@ -20,7 +20,7 @@ unknown where the report says nothing about findings (no term, or nothing but `u
 `suboptimal study`), and where a term is `exclude`. A term itself, such as `scoliosis`, can be asked
 for as a label; `remedis.data.label_names.PADCHEST` lists the terms of each finding.
 Metadata: patient, study (`patient/study`), sex, view (the column `Projection`), and age: the year
-of the study less the year of birth, up to a year too high.
+of the study minus the year of birth, which is too high by up to a year.
 Views: PA, AP and AP_horizontal (lying) are frontal, L is lateral. COSTAL, EXCLUDE and UNK are part
 of `all` only.
 Splits: none: to be assigned.
@@ -143,9 +143,9 @@ def load(
         kept &= (raw["MethodLabel"] == "Physician").to_numpy(dtype=bool)
     if not kept.any():
         raise UserError(
-            f"{path} has no {views} images whose labels are by {labelled_by}; set "
-            f"{spelled_option('views', 'all')} or {spelled_option('labelled_by', 'all')} to take "
-            "others."
+            f"{path} has no image with {spelled_option('views', views)} and "
+            f"{spelled_option('labelled_by', labelled_by)}; set {spelled_option('views', 'all')} "
+            f"or {spelled_option('labelled_by', 'all')} to take others."
         )
     return Manifest(table[kept], chosen, root, "padchest")
 

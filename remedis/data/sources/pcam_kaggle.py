@@ -15,8 +15,8 @@ the patch does not count.
 Metadata: the slide, if `patch_id_wsi_full.csv` (columns `id`, `wsi`) is present. The competition
 itself does not have it: a participant shared it on the competition's forum, so that nobody vouches
 for it [unverified]. It names slides of Camelyon16, such as `camelyon16_train_tumor_001`. Every
-slide counts as a patient there, and its name gives the hospital. Without the file, patients are
-unknown: patches of one slide come into training and into test, and results are too good.
+slide counts as a patient, and its name gives the hospital. Without the file, patients are unknown:
+patches of one slide come into training and into test, and results are too good.
 Splits: none official with labels; to be assigned, by patient, which is by slide. The authors'
 splits are those of the source `patch_camelyon`, whose patches these are: the training split without
 duplicates has as many patches as `train/`.

@@ -13,7 +13,7 @@ Labels: `Pneumothorax`, 1 for an image with an outline, 0 for one with -1 in pla
 Metadata: sex, age and view from the headers. Patients are unknown: the images are a part of
 ChestX-ray14, where patients have several, but no mapping to its patients is published. The ids in
 the headers were made for the challenge, so that they are not taken for patients [unverified].
-Splits: none with labels that are official for this form; to be assigned, by image.
+Splits: none official with labels; to be assigned, by image.
 Files: `stage_2_train.csv` (12,047 images), or `train-rle.csv` of the first stage (10,675 images),
 with the columns `ImageId` and `EncodedPixels`; an image has a row per outline. Run lengths go down
 the columns, each gap from the end of the run before (`remedis.data.run_lengths`).
@@ -31,7 +31,7 @@ Get it: download the data of Kaggle's "SIIM-ACR Pneumothorax Segmentation"; the 
 dataset that its page names.
 Citation: Filice et al., Journal of Digital Imaging 33:490-496, 2020; Wang et al., ChestX-ray8, CVPR
 2017, arXiv 1705.02315.
-Terms: the rules of the competition, and those of ChestX-ray14; read it on Kaggle's page.
+Terms: the rules of the competition and the terms of ChestX-ray14; read them on their pages.
 
 Check it:
     remedis doctor /data/siim --source=siim_pneumothorax --allow-missing-patient-ids

@@ -12,13 +12,13 @@ Layout:
 Input: 18,000 DICOM radiographs, or PNG, JPEG or TIFF files of the same names, in `train` and
 `test`; the extra `dicom` reads DICOM files. Or Kaggle's edition ("VinBigData Chest X-ray
 Abnormalities Detection"): `train.csv` and the images in `train`, under other names.
-Labels: 27 and "No Finding": 22 findings and 5 diagnoses, in ChestX-ray14's spelling where it has
-the finding (`Pleural effusion` is "Pleural Effusion" here, `Pulmonary fibrosis` "Fibrosis",
+Labels: 22 findings, 5 diagnoses and "No Finding", in ChestX-ray14's spelling where it has the
+finding (`Pleural effusion` is "Pleural Effusion" here, `Pulmonary fibrosis` "Fibrosis",
 `Nodule/Mass` "Nodule or Mass"). Kaggle's edition has 14 of the findings and "No Finding".
 Each training image has three readers; `readers` says how their labels become one: `majority`, `any`
 reader, `all` readers, or `uncertain`, -1 wherever they disagree, which a policy for uncertain
-labels then decides. A tie of an even number of readers is -1. The test labels are the consensus of
-five radiologists, one row per image.
+labels then decides. For "No Finding", `any` and `all` change places. A tie of an even number of
+readers is -1. The test labels are the consensus of five radiologists, one row per image.
 Boxes: `annotations_train.csv`, of each reader, and `annotations_test.csv`, or Kaggle's `train.csv`,
 in pixels of the DICOM image; see `boxes`.
 Views: all images are published as postero-anterior.
@@ -41,10 +41,11 @@ Counts:
 Get it: download it from PhysioNet, "VinDr-CXR", version 1.0.0, DOI 10.13026/3akn-b287, with
 credentialed access; or Kaggle's edition from the competition's page.
 Citation: Nguyen et al., VinDr-CXR, Scientific Data 9:429, 2022, arXiv 2012.15029.
-Terms: PhysioNet's agreement for credentialed data; read it at the DOI, and Kaggle's there.
+Terms: PhysioNet's agreement for credentialed data; read it at the DOI. Kaggle's edition has the
+rules of the competition; read them on its page.
 
 Check it:
-    remedis doctor /data/vindr-cxr --source=vindr_cxr --option=allow_missing_patient_ids=True
+    remedis doctor /data/vindr-cxr --source=vindr_cxr --allow-missing-patient-ids
 """
 
 import os
@@ -105,7 +106,7 @@ def load(
     is_kaggle = not (root / LABELS.format("train")).is_file()
     if not allow_missing_patient_ids:
         raise UserError(
-            f"{root}: VinDr-CXR does not record patients, so that one with several images may be "
+            f"{root}: VinDr-CXR does not record patients, so that images of one patient may be "
             f"in several splits; set {spelled('allow_missing_patient_ids')} to accept this and "
             "take every image as a patient of its own."
         )
