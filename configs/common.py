@@ -97,8 +97,8 @@ def finetuning() -> ml_collections.ConfigDict:
     config.learning_rate_batch = 512  # batch that the rate is meant for; 0: the rate does not scale
     # Factors of the rate by name of the weights: 'head/.*=10; block[12]/.*=0'; 0 freezes.
     config.learning_rates = ""
-    # or decaying, upper: which layers of a BiT network train. decaying: the rate of the head, and
-    # of each block 1 / 2.6 of that above it. upper: the last two blocks and the head.
+    # or decaying, upper: which layers of a BiT network train. decaying: all, each block at 1 / 2.6
+    # of the rate of the block or head above it. upper: the last two blocks and the head.
     config.layers = "all"
     # or cosine, step, constant: course of the learning rate; hyperrule is that of BiT
     config.schedule = "hyperrule"
@@ -108,7 +108,7 @@ def finetuning() -> ml_collections.ConfigDict:
     config.momentum = 0.9  # momentum of sgd and both kinds of lars
     # Decay of weights, except norms and biases; released_lars decays group norms too.
     config.weight_decay = 0.0
-    config.decay_to = "zero"  # or start: the decay draws weights to 0, or to where they start
+    config.decay_to = "zero"  # or start: the decay draws weights to 0, or to their first values
     config.clip_norm = 0.0  # largest norm of all gradients together; 0: no limit
     config.ema = 0.0  # decay of the averaged weights, which are evaluated and kept; 0: none
     config.patience = 0  # training ends after this many evaluations without a better one; 0: never

@@ -52,7 +52,8 @@ def ood(
     # Settings of memory that differ between arms, such as 'remedis: gradient_checkpointing=True,
     # accumulate=16'; no other keys: arms have everything else in common.
     config.arm_options = ""
-    # Pretrainings that make arms which are missing, 'FOLDER=CONFIG; ...', for the message.
+    # Configs of the pretrainings that make arms, 'FOLDER=CONFIG; ...'. If the folder of an arm is
+    # missing, the message names its config.
     config.pretrained_by = ""
     config.modes = ("probe", "finetune")  # ways to adapt an arm: one of them, or both
     # Data.

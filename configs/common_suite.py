@@ -6,8 +6,8 @@ import ml_collections
 
 from remedis.options import items
 
-# Keys of a study of which a suite has one value. They are references: a value that is set in the
-# suite, or in one of its sets, is that of all sets.
+# Keys of a study that have one value in a suite. They are references: a value that is set in the
+# suite, or in one of its sets, holds for all sets.
 SHARED = (
     *("arms", "baseline", "arm_options", "pretrained_by", "modes"),
     *("budgets", "seeds", "validation_share", "seed"),
@@ -30,12 +30,13 @@ def suite(sets: Mapping[str, ml_collections.ConfigDict]) -> ml_collections.Confi
     # the first arm, unless an arm has random weights, and the floor thumbnails=thumbnails:12.
     config.arms = ""
     # Others' predictions on the test images of a set, 'NAME: SET=DIR, SET=DIR; NAME: ...'; DIR is
-    # what remedis import-predictions writes. They are rows of the leaderboard, not trained further.
+    # what remedis import-predictions writes. They are rows of the leaderboard, and not adapted.
     config.predictions = ""
     config.baseline = "random"  # name of the arm that the others are compared with in each study
     # Settings of memory that differ between arms, as in a study.
     config.arm_options = ""
-    # Pretrainings that make arms which are missing, 'FOLDER=CONFIG; ...', for the message.
+    # Configs of the pretrainings that make arms, 'FOLDER=CONFIG; ...'. If the folder of an arm is
+    # missing, the message names its config.
     config.pretrained_by = ""
     config.modes = ("probe", "finetune")  # ways to adapt an arm: one of them, or both
     # Budgets.
@@ -45,16 +46,16 @@ def suite(sets: Mapping[str, ml_collections.ConfigDict]) -> ml_collections.Confi
     config.validation_share = 0.25  # share of a budget's patients that choose the model
     config.seed = 0  # seed of the draws and the trainings
     # Tuning.
-    # Every combination is trained, for every arm alike; validation chooses. As in a study.
+    # As in a study: every combination is trained, for every arm alike, and validation chooses.
     config.select = "learning_rate=0.003,0.025,0.2,1.6"
     config.id_trainings = 3  # trainings per fine-tuned arm on ID data, with other seeds
     # Judgement.
-    # Levels to reach in each study's own report, as in a study; first the headline.
+    # Levels to reach, as in a study, for the report of each set; first the headline.
     config.levels = (0.8, 0.5, 0.9)
     config.resamples = 1000  # resamples of test patients and seeds, for intervals
     # Sets.
     config.only = ""  # names of sets, 'north, south', without the others; empty for all
-    # Per set the keys of a study, but for the shared ones, such as config.sets.NAME.id_data_dir.
+    # Per set, the keys of a study that are not shared, such as config.sets.NAME.id_data_dir.
     config.sets = ml_collections.ConfigDict()
     for name, study in sets.items():
         study.unlock()

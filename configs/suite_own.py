@@ -12,8 +12,9 @@ r"""Your data sets, two or more, and your checkpoints: which checkpoint for whic
 
 A set is a study of `configs/ood_own.py`: models are trained on the in-distribution data (ID) and
 adapted to the out-of-distribution data (OOD). For other names, or more sets, copy this file and
-change `SETS`. Arms, budgets and other shared keys (`configs/common_suite.py`) are set once;
-`--config.sets.north.image_size=96` is of one set. `--config.only=north` runs one set alone.
+change `SETS`. Arms, budgets and other shared keys (`configs/common_suite.py`) are set once. A key
+of one set is written with its name: `--config.sets.north.image_size=96`. `--config.only=north` runs
+one set alone.
 
 Arguments: `:rehearsal` (two made-up data sets, random weights, probes, minutes on 2 cores).
 

@@ -16,8 +16,8 @@ The sets are studies of other configs, which describe their data:
 - `slides`: whole slides of Camelyon16 to Camelyon17, `configs/ood_path.py:camelyon16-17`;
 - `skin`: one clinic's photographs to another's, `configs/ood_dermatology.py`.
 
-`config.only` names those whose data are at hand. Keys of one set are written
-`--config.sets.skin.image_size=224`; shared keys (`configs/common_suite.py`) are set once.
+`config.only` names the sets whose data are at hand. A key of one set is written with its name:
+`--config.sets.skin.image_size=224`. Shared keys (`configs/common_suite.py`) are set once.
 
 Arguments: `:rehearsal` (all five sets made up, random weights, probes, minutes on 2 cores).
 

@@ -294,5 +294,5 @@ ABOUT = {
     "fine-tuning, except those that the study sets itself: {study}. Both sides share {shared}, "
     "which are keys of the study, too.",
     "suite": "Of the configs that `remedis suite` runs. A set, such as `sets.north`, has the keys "
-    "of `ood-curves`. Of {suite} a suite has one value, which is that of all sets.",
+    "of `ood-curves`. {suite} have one value in a suite, which holds for all sets.",
 }

@@ -28,7 +28,7 @@ def _define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_bool("list", False, "Print what would run, and run nothing.", flag_values=values)
     flags.DEFINE_bool(
-        "merge", False, "Merge the finished cells, also while others run.", flag_values=values
+        "merge", False, "Merge the finished cells, also while shards run.", flag_values=values
     )
 
 

@@ -2,13 +2,13 @@
 
 remedis suite --config=suite_remedis:rehearsal --workdir=runs/suite-rehearsal
 
-Every set has the same arms, ways to adapt, budgets and seeds. A set whose data are at fault is left
-out and said, and the exit status is 3. Killed at any moment, the same command resumes; after arms,
+Every set has the same arms, modes, budgets and seeds. A set whose data are at fault is left out and
+named, and the exit status is 3. If the command is killed, the same command resumes. After arms,
 budgets, seeds or sets were added, it runs the new cells only. `--list` prints what is finished and
 how long the rest may take. Several processes, or machines that see one directory, share the work by
 `--shard=1/4`, `--shard=2/4`, ...; when they are done, the command without it merges their results.
-While they run, `--merge` merges what is finished: in each set, arms and modes that have all of
-their cells.
+While they run, `--merge` merges what is finished: in each set, the arms that have all of their
+cells in a mode. It writes the leaderboard of what is finished, too.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def _define(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_bool("list", False, "Print what would run, and run nothing.", flag_values=values)
     flags.DEFINE_bool(
-        "merge", False, "Merge the finished cells, also while others run.", flag_values=values
+        "merge", False, "Merge the finished cells, also while shards run.", flag_values=values
     )
 
 
