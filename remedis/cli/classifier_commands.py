@@ -119,7 +119,8 @@ def _add_compare(commands: Any) -> None:
         help="tests the difference of two runs or more, paired if they have scored the same images",
         description="Compares finished runs, evaluations and imported predictions. Images are "
         "matched by path or file name. Where all are the same, the comparison is paired by "
-        "patient; else it is that of two samples. Of several, each is compared with the first.",
+        "patient; else it is that of two samples. Of three or more runs, each is compared with the "
+        "first.",
     )
     add = compare.add_argument
     add("runs", metavar="RUN", nargs="+", help="directories of finished runs, two or more")
@@ -127,8 +128,8 @@ def _add_compare(commands: Any) -> None:
     add(
         "--unpaired",
         action="store_true",
-        help="take images and patients of equal names as different, as of two hospitals that "
-        "number alike",
+        help="take images and patients of equal names as different, such as of two hospitals that "
+        "number them alike",
     )
     output.add_table_arguments(compare)
     compare.set_defaults(run=_compare)

@@ -26,8 +26,8 @@ def add(commands: Any) -> None:
     add(
         "--columns",
         metavar="'NAME=COLUMN; ...'",
-        help="what columns are: image, patient, sex, age, view and site; LABEL=COLUMN for the "
-        "scores of a label, label/LABEL=COLUMN for its truth; guessed where only one is possible",
+        help="what the columns are: NAME is image, patient, sex, age, view or site; a label, for "
+        "its scores; or label/LABEL, for its truth; guessed where only one is possible",
     )
     add("--where", metavar="'COLUMN=VALUE; ...'", help="rows to take, such as 'model=densenet'")
     add(
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
     add("--name", metavar="NAME", help="of the model, for reports; that of the file")
     add("--labels-from", metavar="DATA", help="labelled data that have the truth of the images")
     shared_arguments.add_source(imports)
-    add("--split", metavar="NAME", help="images of this split of the labelled data alone; all")
+    add("--split", metavar="NAME", help="only images of this split of the labelled data; all")
     add(
         "--allow-missing",
         action="store_true",

@@ -19,11 +19,11 @@ def add(commands: Any) -> None:
     """Adds the command to the subparsers of the main command."""
     robustness = commands.add_parser(
         "robustness",
-        help="measures an exported classifier under noise, blur and other corruptions",
+        help="measures a trained classifier under noise, blur and other corruptions",
         description="Scores labelled images clean and under corruptions in five strengths: AUROC "
         "and calibration with changes paired by patient, and the cosine of the embeddings of "
         "clean and corrupted images. Writes a page with curves and a contact sheet, a table and "
-        "all numbers. Killed, the same command goes on.",
+        "all numbers. If it is killed, the same command resumes.",
     )
     add = robustness.add_argument
     add("model", metavar="RUN_OR_MODEL", help="a run's directory, or an exported classifier's")

@@ -39,7 +39,7 @@ def rows(text: str, sets: Sequence[str]) -> dict[str, dict[str, pathlib.Path]]:
                 raise unknown_choice(f"set in {what}", set_name, sets)
             if not os.path.lexists(pathlib.Path(str(folder), results_record.FILE)):
                 raise UserError(
-                    f"{what} names {folder}, which holds no imported predictions; make it with "
+                    f"{what} names {folder}, which holds no imported predictions; make them with "
                     f"remedis import-predictions FILE --out={folder}."
                 )
         named[name] = {set_name: pathlib.Path(str(folder)) for set_name, folder in of.items()}

@@ -35,7 +35,7 @@ def test_rows_name_sets_and_directories(folder):
     assert imported.rows("", ["a"]) == {}
     with pytest.raises(UserError, match="Unknown set in predictions 'c'"):
         imported.rows(f"DenseNet: c={folder}", ["a", "b"])
-    with pytest.raises(UserError, match="which holds no imported predictions; make it with"):
+    with pytest.raises(UserError, match="which holds no imported predictions; make them with"):
         imported.rows(f"DenseNet: a={folder.parent}", ["a"])
     with pytest.raises(UserError, match="expected NAME: SET=DIR"):
         imported.rows("DenseNet", ["a"])

@@ -143,9 +143,9 @@ def load(
         kept &= (raw["MethodLabel"] == "Physician").to_numpy(dtype=bool)
     if not kept.any():
         raise UserError(
-            f"{path} has no image with {spelled_option('views', views)} and "
-            f"{spelled_option('labelled_by', labelled_by)}; set {spelled_option('views', 'all')} "
-            f"or {spelled_option('labelled_by', 'all')} to take others."
+            f"{path} has no image with views={views} and labelled_by={labelled_by}; set "
+            f"{spelled_option('views', 'all')} or {spelled_option('labelled_by', 'all')} to take "
+            "others."
         )
     return Manifest(table[kept], chosen, root, "padchest")
 

@@ -335,7 +335,7 @@ def _warnings(evaluated: Mapping[str, Any], manifest: Manifest, without_score: i
         if area["value"] is not None and area["high"] < 0.5:
             warnings.append(
                 f"The AUROC of {label} is below 0.5, and so is its interval: the labels may be "
-                "swapped, or the scores those of the other class. Nothing was turned round."
+                "swapped, or the scores those of the other class. The scores are taken as they are."
             )
     patients = manifest.table["patient_id"]
     if patients.isna().all():

@@ -1,4 +1,4 @@
-"""Scores of another program as numbers: probabilities, percent, logits, or ranks only."""
+"""Scores of another program as numbers: probabilities, percent, logits or ranks."""
 
 import logging
 import math

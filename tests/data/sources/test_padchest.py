@@ -93,7 +93,7 @@ def test_views_and_readers(load):
     assert load(*rows, views="lateral").table["view"].tolist() == ["L"]
     assert len(load(*rows, views="all")) == 6
     assert len(load(*rows, labelled_by="physician")) == 2
-    with pytest.raises(UserError, match=r"has no image with .*lateral.* and .*all.*; set .*vie"):
+    with pytest.raises(UserError, match=r"has no image with views=lateral and .*=all; set .*vie"):
         load({}, views="lateral")
     with pytest.raises(UserError, match="Unknown choice of labelled_by 'doctor'"):
         load({}, labelled_by="doctor")

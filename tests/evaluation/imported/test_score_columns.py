@@ -111,7 +111,7 @@ def test_what_is_stated_needs_no_guess(caplog):
             {"file": IMAGES, "Mass_prob": "p", "Edema_prob": "p"},
             None,
             ("Hernia", "Nodule"),
-            "have scores, of which of 'Hernia', 'Nodule' is not certain",
+            "have scores, but it is not certain which of them belong to 'Hernia', 'Nodule'; pair",
         ),
         ({"file": IMAGES}, "image=File", None, "Unknown column in columns 'File': did you mean"),
         ({"file": IMAGES}, "file", None, "columns has 'file'; expected NAME=COLUMN, such as"),
