@@ -28,11 +28,11 @@ from remedis.suite.board_record import (
 from remedis.suite.measured_set import Measured
 
 INTERVAL = (
-    "Of a metric: 95 %, variance of patients and Student's t over draws of labelled patients or "
-    "trainings. Of differences: paired by patient and draw, and wider, so that the intervals of "
-    "all pairs of arms hold at once with 95 % (sup-t) in one set, mode and budget. There is no "
-    "correction over sets, modes and budgets, except in the mean rank, whose interval needs all "
-    "sets at once."
+    "Intervals of a metric: 95 %, variance of patients and Student's t over draws of labelled "
+    "patients or trainings. Intervals of differences: paired by patient and draw, and wider, so "
+    "that those of all pairs of arms hold at once with 95 % (sup-t) in one set, mode and budget. "
+    "There is no correction over sets, modes and budgets, except in the mean rank, whose interval "
+    "needs rank intervals that hold in all sets at once."
 )
 
 

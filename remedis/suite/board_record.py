@@ -88,8 +88,8 @@ class Standing(TypedDict):
       value: the metric, mean over labels and seeds.
       low: lower end of its own 95 % interval.
       high: upper end.
-      rank: 1 plus the arms that are better beyond a tie; the lower end of its interval.
-      rank_high: upper end: the arms without those that are worse beyond a tie.
+      rank: 1 plus the number of arms that are better beyond a tie; lower end of its interval.
+      rank_high: upper end: the number of all arms minus those that are worse beyond a tie.
     """
 
     arm: Name
@@ -130,10 +130,10 @@ class OverallStanding(TypedDict):
       value: mean over the sets of the metric. None if their metrics differ.
       low: lower end of its own 95 % interval. None without a mean.
       high: upper end. None without a mean.
-      rank: by the mean differences: 1 plus the arms that are better beyond a tie. None without
-        means.
+      rank: by the mean differences: 1 plus the number of arms that are better beyond a tie. None
+        without means.
       rank_high: upper end of the interval of this rank. None without means.
-      mean_rank: mean over the sets of the order of the measured values.
+      mean_rank: mean over the sets of the place in the order of the measured values.
       mean_rank_low: lower end of its interval.
       mean_rank_high: upper end.
       unbeaten: sets in which no arm is better beyond a tie.
@@ -195,7 +195,7 @@ class BoardRecord(TypedDict):
     Attributes:
       title: of the page.
       interval: how intervals are made, in sentences.
-      resamples: draws that the intervals of all pairs at once are made of.
+      resamples: number of resamples behind the intervals of all pairs at once.
       arms: arm -> its checkpoint.
       modes: how arms adapt.
       sets: the data sets.

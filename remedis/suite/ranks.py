@@ -56,7 +56,7 @@ class Ranked:
       pairs: [P, 2] numbers of arms.
       differences: [P] metric of the first arm of a pair minus that of the second.
       halves: [P] of their intervals.
-      low: [A] lower ends of the ranks: 1 plus the arms that are better beyond a tie.
+      low: [A] lower ends of the ranks: 1 plus the number of arms that are better beyond a tie.
       high: [A] upper ends: the number of arms minus those that are worse beyond a tie.
       factor: by which the intervals are wider than those of single comparisons.
     """

@@ -49,7 +49,7 @@ def run(
 ) -> SuiteResult:
     """Runs the unfinished cells of all sets of a suite, all of them or those of a shard.
 
-    A set whose data are at fault is left out and said, and the others run. Finished cells are not
+    A set whose data are at fault is left out and named, and the others run. Finished cells are not
     repeated, also after arms, budgets, seeds or sets were added. Several processes may share one
     directory, each with a shard of its own. Without a shard the cells are merged.
 
@@ -92,7 +92,7 @@ def run(
 def merge(config: ml_collections.ConfigDict, workdir: files.Path) -> SuiteResult:
     """Merges the finished cells of all sets, also while shards run; computes no cell.
 
-    An arm without all cells of a mode in a set is left out of it there, and said.
+    An arm without all cells of a mode in a set is left out of this mode and set, and named.
 
     Args:
       config: as `configs.common_suite.suite` makes it.
@@ -195,7 +195,7 @@ class _Sets:
 
     @contextlib.contextmanager
     def one(self, name: str) -> Iterator[None]:
-        """Keeps a user's mistake of one set from stopping the others: it is said and recorded."""
+        """Keeps a user's mistake in one set from stopping the others: it is logged and recorded."""
         try:
             with limits.megapixels(self.values["sets"][name]["max_megapixels"]), self.naming(name):
                 yield

@@ -65,7 +65,7 @@ def _of_mode(board: BoardRecord, mode: str) -> list[str]:
 
 
 def _against_others(differences: Sequence[Difference], order: Sequence[str]) -> str:
-    """Returns than which arms the first is better, and with which it is tied."""
+    """Returns which arms the first is better than, and which it is tied with."""
     first, others = order[0], order[1:]
     beaten = set(better_than(differences, first))
     tied = [arm for arm in others if arm not in beaten]
@@ -177,12 +177,12 @@ def caveats(board: BoardRecord) -> list[str]:
         "How another set, another pretraining or another recipe would rank the arms is in no "
         "interval.",
         "The mean over the sets gives each set the same weight, whatever its number of patients.",
-        "Every arm has the same candidates and the same choice on validation in a mode: see "
-        "Tuning. An arm's place belongs to this tuning, too.",
+        "In a mode, every arm has the same candidates, and validation chooses in the same way: see "
+        "Tuning. Another tuning may rank the arms otherwise.",
     ]
     if len({of["inside"] for of in board["sets"]}) < len(board["sets"]):
         sentences.append(
-            "Some sets have the same in-distribution data: a lucky training would show in all of "
-            "them, and the intervals over sets take the sets as independent."
+            "Some sets have the same in-distribution data: a lucky training on them would show in "
+            "all of these sets, but the intervals over sets take the sets as independent."
         )
     return sentences

@@ -24,14 +24,14 @@ HEADER = (
 
 
 def name_of(board: BoardRecord, arm: str) -> str:
-    """Returns the name of an arm with its mark: a floor, or random weights."""
+    """Returns the name of an arm with its mark: a floor, random weights, or not ours."""
     of = board["arms"][arm]
     mark = " (FLOOR, no network)" if of["floor"] else " (NOT OURS)" if of["imported"] else ""
     return arm + (" (RANDOM WEIGHTS)" if of["random_weights"] else mark)
 
 
 def budget_in_words(budget: str) -> str:
-    """Returns for example `no labelled patient`, `10% of the patients` or `32 patients`."""
+    """Returns such as `all labelled patients` or `10% of the labelled patients`."""
     if budget == "0":
         return "no labelled patient (zero-shot)"
     if budget == "100%":
@@ -108,9 +108,9 @@ def overall_table(board: BoardRecord, mode: str) -> Table | None:
     caption = f"{mode_name(mode)}, {budget_in_words(budget)}: over {over}."
     header = ["mean rank [interval]", "sets in which it is unbeaten"]
     if has_means:
-        caption += " A rank is 1 plus the arms that are better beyond a tie, with its interval."
+        caption += " A rank is 1 plus the number of arms that are better beyond a tie."
         metric = f"{metric_in_words(board)}, mean over sets [95 % interval]"
-        header = ["rank", metric, *header]
+        header = ["rank [interval]", metric, *header]
     return Table(caption, ["arm", *header], rows, "estimates")
 
 
@@ -246,7 +246,7 @@ def tuning_table(board: BoardRecord) -> Table:
         for of in board["tuning"]
     ]
     header = ["arm", "mode", "candidates per budget and draw", "in-distribution candidates"]
-    return Table("Settings that validation chose among, over all sets.", header, rows)
+    return Table("Number of settings that validation chose among, over all sets.", header, rows)
 
 
 def long_table(board: BoardRecord) -> list[list[Any]]:
@@ -276,7 +276,7 @@ def long_table(board: BoardRecord) -> list[list[Any]]:
 
 
 def better_than(differences: Sequence[Difference], arm: str) -> list[str]:
-    """Returns the arms than which an arm is better beyond a tie."""
+    """Returns the arms that an arm beats beyond a tie."""
     beaten = []
     for one in differences:
         if not one["tied"] and arm in (one["arm"], one["against"]):
