@@ -212,7 +212,8 @@ class _Finder:
             raise UserError(
                 f"{self._path}: the columns {some([quoted(n) for n in scores])} have scores, but "
                 f"it is not certain which of them belong to {some([quoted(n) for n in labels])}; "
-                f"pair them with {spelled('columns')}, as in 'pneumonia=prob; label/pneumonia=target'."
+                f"pair them with {spelled('columns')}, as in 'pneumonia=prob; "
+                "label/pneumonia=target'."
             )
         for of, same in by_name.items():
             label = of if self._labels is not None else self._name(of, same[0])
