@@ -6,7 +6,7 @@ The docstrings of the configs ood_* have commands to copy. Killed at any moment,
 resumes. `--list` prints what is finished and how long the rest may take. Several processes, or
 machines that see one directory, share the work by `--shard=1/4`, `--shard=2/4`, ...; when they are
 done, the command without it merges their results. While they run, `--merge` merges what is
-finished: arms and modes that have all of their cells.
+finished: the arms that have all of their cells in a mode.
 """
 
 import os

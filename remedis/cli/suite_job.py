@@ -8,7 +8,7 @@ budgets, seeds or sets were added, it runs the new cells only. `--list` prints w
 how long the rest may take. Several processes, or machines that see one directory, share the work by
 `--shard=1/4`, `--shard=2/4`, ...; when they are done, the command without it merges their results.
 While they run, `--merge` merges what is finished: in each set, the arms that have all of their
-cells in a mode. It writes the leaderboard of what is finished, too.
+cells in a mode; it writes their leaderboard.
 """
 
 from collections.abc import Sequence
