@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from matplotlib.figure import Figure
+
 from remedis.reporting.label_budget_report.number_format import listed
 from remedis.reporting.label_budget_report.study_summary import mode_name
 from remedis.reporting.leaderboard import (
@@ -29,6 +31,7 @@ def page(board: BoardRecord, links: Mapping[str, str], red: str) -> str:
         return leaderboard_tables.two_lines(leaderboard_tables.linked(value, links.get(name)), rank)
 
     modes = [mode for mode in board["modes"] if leaderboard_tables.entrants(board, mode)]
+    figure = leaderboard_figure.figure(board)
     rendered = (
         environment()
         .get_template("leaderboard.html.jinja")
@@ -41,8 +44,8 @@ def page(board: BoardRecord, links: Mapping[str, str], red: str) -> str:
             arms=board["arms"],
             warnings=leaderboard_sentences.warnings(board),
             answers=leaderboard_sentences.answers(board),
-            drawing_of=_drawing(board),
-            width=_width(board),
+            drawing_of=_drawing(figure),
+            width=f"{figure.get_figwidth() * 96:.0f}px",
             modes=[
                 {
                     "name": mode_name(mode),
@@ -62,15 +65,10 @@ def page(board: BoardRecord, links: Mapping[str, str], red: str) -> str:
     return unbroken(rendered)
 
 
-def _drawing(board: BoardRecord) -> Drawing:
+def _drawing(figure: Figure) -> Drawing:
     return inline_svg(
-        leaderboard_figure.figure(board),
+        figure,
         "leaderboard",
         "The metric of every arm per set with its interval; the tables have the numbers.",
         "Every arm in every set",
     )
-
-
-def _width(board: BoardRecord) -> str:
-    """Returns the width of the figure, in points of its own."""
-    return f"{leaderboard_figure.figure(board).get_figwidth() * 96:.0f}px"
