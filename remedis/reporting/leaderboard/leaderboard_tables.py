@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from remedis.errors import counted
 from remedis.reporting.label_budget_report.number_format import difference, three_decimals
 from remedis.reporting.label_budget_report.study_summary import mode_name
 from remedis.reporting.page_content import Table
@@ -145,7 +146,7 @@ def set_tables(board: BoardRecord, mode: str, cell: Callable[[str, str, str], st
             rows.append([name_of(board, arm), *cells])
         caption = f"{mode_name(mode)}, {budget_in_words(budget)}"
         if budget != "0":
-            patients = [f"{n} {contests[n]['patients']:,}" for n in sets if n in contests]
+            patients = [f"{n}: {contests[n]['patients']:,}" for n in sets if n in contests]
             caption += f" ({', '.join(patients)})"
         caption += f": {metric_in_words(board)} [95 % interval] and rank."
         tables.append(Table(caption, ["arm", *sets], rows, "estimates"))
@@ -240,8 +241,8 @@ def tuning_table(board: BoardRecord) -> Table:
         [
             name_of(board, of["arm"]),
             mode_name(of["mode"]),
-            f"{of['candidates']:,} in {of['cells']:,} cells",
-            f"{of['models'] * of['per_model']:,} in {of['models']:,} models",
+            f"{of['candidates']:,} in {counted(of['cells'], 'cell')}",
+            f"{of['models'] * of['per_model']:,} in {counted(of['models'], 'model')}",
         ]
         for of in board["tuning"]
     ]
