@@ -41,18 +41,25 @@ def _auroc(record: RobustnessRecord, cells: list[CellRecord]) -> list[str]:
         ]
     else:
         found = [f"The {of} of {interval(clean)} falls under no corruption."]
-    lower, not_lower = [], []
+    lower, at_some, not_lower = [], [], []
     for name in corruptions(record):
-        first = _first_lower(record, name)
-        if first is None:
-            not_lower.append(name)
-        else:
+        first, strengths = _first_lower(record, name), _lower_at(record, name)
+        if first is not None:
             where = f"from strength {first} on" if first > 1 else "at every strength"
             lower.append(f"{name} {where}")
+        elif strengths:
+            at_some.append(f"{name} at strength {', '.join(map(str, strengths))}")
+        else:
+            not_lower.append(name)
     if lower:
         found.append(
             f"It is shown to be lower than on clean images under {', '.join(lower)}: the "
             "intervals of these changes are wholly below 0."
+        )
+    if at_some:
+        found.append(
+            "It is lower at some strengths, and at the strongest not shown to be: "
+            f"{'; '.join(at_some)}."
         )
     if not_lower:
         found.append(
@@ -77,17 +84,27 @@ def _first_lower(record: RobustnessRecord, name: str) -> int | None:
     return first
 
 
+def _lower_at(record: RobustnessRecord, name: str) -> list[int]:
+    """Returns the strengths at which a corruption lowers the AUROC."""
+    highs = {c["strength"]: _change(c, "auroc")["high"] for c in of_corruption(record, name)}
+    return [strength for strength, high in highs.items() if high is not None and high < 0]
+
+
 def _calibration(cells: list[CellRecord]) -> list[str]:
     known = [c for c in cells if _change(c, "brier")["difference"] is not None]
     if not known:
         return []
-    worst = max(known, key=lambda cell: _change(cell, "brier")["difference"] or 0.0)
-    change = _change(worst, "brier")
-    if (change["low"] or 0.0) <= 0:
+    # The largest change may be an uncertain one, while a smaller one is shown.
+    shown = [cell for cell in known if (_change(cell, "brier")["low"] or 0.0) > 0]
+    if not shown:
         return ["No corruption is shown to make the probabilities worse (Brier score)."]
+    worst = max(shown, key=lambda cell: _change(cell, "brier")["difference"] or 0.0)
+    change = _change(worst, "brier")
     after = worst["metrics"]["brier"]["mean"]["estimate"]
+    largest = max(_change(cell, "brier")["difference"] or 0.0 for cell in known)
+    among = "" if change["difference"] == largest else ", of the changes that are shown,"
     found = (
-        f"Probabilities become worst under {named(worst)}: the Brier score rises to "
+        f"Probabilities become worst{among} under {named(worst)}: the Brier score rises to "
         f"{interval(after)}, by {signed(change)}"
     )
     line = worst["metrics"]["calibration_slope"]["mean"]["estimate"]

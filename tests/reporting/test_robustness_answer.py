@@ -112,6 +112,20 @@ def test_what_is_not_there_is_not_claimed():
     )
 
 
+def test_what_is_shown_beside_a_larger_uncertain_change_is_said():
+    noise = [cell("noise", s, area) for s, area in ((1, 0.7), (2, 0.8), (3, 0.89))]
+    uncertain = cell("blur", 1, 0.9, brier=0.3)
+    uncertain["metrics"]["brier"]["mean"] = measured(0.3, 0.2, width=0.2)
+    said = answers(record(*noise, cell("crop", 1, 0.9, brier=0.25), uncertain))
+    assert said[1] == (
+        "It is lower at some strengths, and at the strongest not shown to be: noise at 1, 2."
+    )
+    assert said[2].startswith("It is not shown to be lower under crop, blur, which does not")
+    assert said[4].startswith(
+        "Probabilities become worst, of the changes that are shown, under crop of strength 1 (0.95)"
+    )
+
+
 def test_the_page_is_one_well_formed_file():
     labels = ("ill", "<b>")
     cells = [cell("noise", s, 0.9 - s / 20, labels=labels) for s in (0, 1, 5)]
