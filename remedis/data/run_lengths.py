@@ -19,10 +19,13 @@ def runs(text: str, pixels: int) -> npt.NDArray[np.int64]:
     Raises:
       ValueError: the text has another form, or runs leave the image.
     """
-    numbers = np.array([int(number) for number in text.split()], np.int64)
+    whole = [int(number) for number in text.split()]
+    if max(map(abs, whole), default=0) > pixels:  # also what no int64 holds
+        raise ValueError(text)
+    numbers = np.array(whole, np.int64)
     if len(numbers) == 0 or len(numbers) % 2 or (numbers < 0).any() or (numbers[1::2] == 0).any():
         raise ValueError(text)
-    if (numbers > pixels).any() or numbers.sum() > pixels:
+    if numbers.sum() > pixels:
         raise ValueError(text)
     ends = np.cumsum(numbers)[1::2]
     return np.stack([ends - numbers[1::2], ends], axis=1)

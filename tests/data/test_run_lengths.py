@@ -30,7 +30,10 @@ def test_there_and_back_and_the_box_of_a_mask(share):
         )
 
 
-@pytest.mark.parametrize("text", ["", "3", "-1", "3 0", "-3 2", "a b", "3 2 9 2", "1.5 2", "16 1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "3", "-1", "3 0", "-3 2", "a b", "3 2 9 2", "1.5 2", "16 1", "0 99999999999999999999"],
+)
 def test_what_is_no_mask(text):
     with pytest.raises(ValueError):  # noqa: PT011
         run_lengths.runs(text, 15)
