@@ -384,14 +384,19 @@ def _block(
 ) -> list[str]:
     """Returns the lines about one pooled study: answers, needs, points, and each replicate."""
     budgets = sorted({point["patients"] for point in study["points"]})
-    draws = study["seeds"] // study["trainings"][ADAPTED]
+    replicates = study["trainings"][ADAPTED]
+    draws = study["seeds"] // replicates
+    analysed = {
+        name: dataclasses.replace(arm, studies=arm.studies[:replicates])
+        for name, arm in arms.items()
+    }
     alone = {
         name: {n: pooled_studies.per_replicate(arm, n, draws) for n in budgets}
-        for name, arm in arms.items()
+        for name, arm in analysed.items()
     }
     return [
         f"{title}, against {study['baseline']}: {study['seeds']} draws per budget, from "
-        f"{study['trainings'][ADAPTED]} replicates. Intervals: "
+        f"{replicates} replicates. Intervals: "
         + pages.cells_for_patients(
             study["interval"].replace("in-distribution trainings", "replicates")
         )

@@ -126,6 +126,19 @@ def test_replicates_that_all_arms_have_are_analysed(pooled_studies, tmp_path):
         assert point["mean"]["value"] == pytest.approx(np.mean(first))
 
 
+def test_only_the_replicates_that_are_analysed_are_shown_alone(benchmark, pooled_studies, tmp_path):
+    arms = make_arms(pooled_studies, tmp_path, {"one": (0.5, 1.0, 1.5), "two": (2.0, 1.0, 9.0)})
+    arms["two"] = pooled_studies.PooledArm(arms["two"].studies[:2], "two", "probe")
+    study = pooled_studies.pooled(arms, "adapted", "one")
+    lines = benchmark._block(study, arms, "All arms", ("one",))
+    means = {f"| {p['arm']} |": p["mean"]["value"] for p in study["points"] if p["patients"]}
+    for arm, mean in means.items():
+        (row,) = [line for line in lines[-3:] if line.startswith(arm)]
+        alone = [float(value) for value in row.split("|")[-2].split(",")]
+        assert len(alone) == 2
+        assert np.mean(alone) == pytest.approx(mean, abs=1e-3)
+
+
 def test_a_difference_is_turned_round_with_its_interval(load_benchmark):
     pages = load_benchmark("white_blood_cells_section")
     row = {
