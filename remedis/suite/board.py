@@ -4,8 +4,6 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from remedis import files
 from remedis.errors import UserError, counted
 from remedis.evaluation.linear_probe import PENALTIES
@@ -201,7 +199,6 @@ def _contest(
 
 def _differences(arms: Sequence[str], ranked: ranks.Ranked) -> list[Difference]:
     low, high = (ranked.differences + sign * ranked.halves for sign in (-1, 1))
-    tied = np.abs(ranked.differences) <= ranked.halves
     return [
         {
             "arm": arms[first],
@@ -209,7 +206,7 @@ def _differences(arms: Sequence[str], ranked: ranks.Ranked) -> list[Difference]:
             "value": float(ranked.differences[i]),
             "low": float(max(low[i], -1)),
             "high": float(min(high[i], 1)),
-            "tied": bool(tied[i]),
+            "tied": bool(ranked.tied[i]),
         }
         for i, (first, second) in enumerate(ranked.pairs.tolist())
     ]

@@ -41,10 +41,12 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from remedis.evaluation.auroc import Floats, Integers
 from remedis.evaluation.label_budget.quantities import Quantities, sup_t
 
+_ROUNDING = 1e-12  # equal scores differ by it, with intervals that are points
 _SETS = 1_000_003  # between the seeds of the draws of two sets, which are independent
 
 
@@ -56,6 +58,7 @@ class Ranked:
       pairs: [P, 2] numbers of arms.
       differences: [P] metric of the first arm of a pair minus that of the second.
       halves: [P] of their intervals.
+      tied: [P], whether the interval holds 0.
       low: [A] lower ends of the ranks: 1 plus the number of arms that are better beyond a tie.
       high: [A] upper ends: the number of arms minus those that are worse beyond a tie.
       factor: by which the intervals are wider than those of single comparisons.
@@ -64,6 +67,7 @@ class Ranked:
     pairs: Integers
     differences: Floats
     halves: Floats
+    tied: npt.NDArray[np.bool_]
     low: Integers
     high: Integers
     factor: float
@@ -82,13 +86,14 @@ class Ranked:
           factor: see the class.
         """
         wide = halves * factor
+        tied = np.abs(differences) <= wide + _ROUNDING
         better, worse = np.zeros(arms, int), np.zeros(arms, int)
-        for (first, second), difference, half in zip(pairs, differences, wide, strict=True):
-            if abs(difference) > half:
+        for (first, second), difference, tie in zip(pairs, differences, tied, strict=True):
+            if not tie:
                 winner, loser = (first, second) if difference > 0 else (second, first)
                 better[loser] += 1
                 worse[winner] += 1
-        return cls(pairs, differences, wide, 1 + better, arms - worse, factor)
+        return cls(pairs, differences, wide, tied, 1 + better, arms - worse, factor)
 
 
 @dataclasses.dataclass(frozen=True)

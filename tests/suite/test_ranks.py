@@ -71,6 +71,12 @@ def test_over_sets_means_and_ranks_are_averaged():
     assert overall(sets, one_metric=False).means is None
 
 
+def test_rounding_makes_no_arm_better():
+    ranked = Ranked.of(2, PAIRS[:1], np.array([1e-16]), np.zeros(1), 1.0)
+    assert (ranked.low.tolist(), ranked.high.tolist()) == ([1, 1], [2, 2])
+    assert ranked.tied.tolist() == [True]
+
+
 def test_a_simulated_study_shows_what_is_far_apart(load_benchmark):
     arms = load_benchmark("suite_ranks").arms_of([0.0, 0.2, 3.0], np.random.default_rng(0))
     ranked = SetDraws.of(arms, 500, 0, 0).ranked()
