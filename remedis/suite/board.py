@@ -30,7 +30,9 @@ INTERVAL = (
     "patients or trainings. Intervals of differences: paired by patient and draw, and wider, so "
     "that those of all pairs of arms hold at once with 95 % (sup-t) in one set, mode and budget. "
     "There is no correction over sets, modes and budgets, except in the mean rank, whose interval "
-    "needs rank intervals that hold in all sets at once."
+    "needs rank intervals that hold in all sets at once. Sets are independent in the interval of "
+    "their mean, unless they have the same test images, or the same in-distribution data for "
+    "several trainings per arm."
 )
 
 
@@ -98,7 +100,14 @@ def of(
             if draws:
                 metrics = {one.test.metric for one in measured if one.name in draws}
                 together.append(
-                    _overall(mode, budget, entrants, draws, one_metric=len(metrics) == 1)
+                    _overall(
+                        mode,
+                        budget,
+                        entrants,
+                        draws,
+                        one_metric=len(metrics) == 1,
+                        groups=_groups([one for one in measured if one.name in draws], mode),
+                    )
                 )
     return {
         "title": title or "Which checkpoint?",
@@ -169,6 +178,28 @@ def _patients(one: Measured, name: str) -> int | None:
     return found[0] if found else None
 
 
+def _groups(measured: Sequence[Measured], mode: str) -> list[int]:
+    """Returns a number per set; sets of one number have errors in common.
+
+    These are errors of the test patients, in sets with a test image in common, or of several
+    trainings per arm, in sets with an in-distribution image in common.
+    """
+    groups: list[int] = []
+    held: list[set[str]] = []
+    for one in measured:
+        data = one.study.data
+        own = {f"test {sha256}" for sha256 in data.test.table["path"].map(data.hashes)}
+        if one.study.settings.trainings(mode) > 1:
+            inside = data.inside
+            own |= {f"train {sha256}" for sha256 in inside.train.table["path"].map(inside.hashes)}
+        same = [number for number, others in enumerate(held) if own & others]
+        held.append(own)
+        groups.append(len(groups))
+        for number in same:  # joins all sets that are joined to it
+            groups = [groups[-1] if group == groups[number] else group for group in groups]
+    return groups
+
+
 def _contest(
     name: str, mode: str, budget: str, patients: int, arms: Sequence[str], drawn: ranks.SetDraws
 ) -> Contest:
@@ -218,8 +249,9 @@ def _overall(
     arms: Sequence[str],
     draws: Mapping[str, ranks.SetDraws],
     one_metric: bool,
+    groups: Sequence[int] | None = None,
 ) -> OverallContest:
-    found = ranks.overall(list(draws.values()), one_metric)
+    found = ranks.overall(list(draws.values()), one_metric, groups)
     standings: list[OverallStanding] = []
     for i, arm in enumerate(arms):
         standing: OverallStanding = {

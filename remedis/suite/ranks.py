@@ -13,12 +13,14 @@ differences hold theirs (Klein, Wright and Wieczorek, J. R. Stat. Soc. C 69:589-
 percentiles of ranks in resamples, the alternative, cover too rarely where arms are nearly equal
 (Hall and Miller, Annals of Statistics 37:3929-3959, 2009).
 
-Over several sets, errors of patients and seeds are independent. The **mean** of a metric or of a
-difference has the square-and-add interval of its sets (Zou and Donner, Statistics in Medicine
-27:1693-1702, 2008). The **mean rank** averages the order of the measured values; its interval
-averages the ends of rank intervals that hold in all sets at once, for which one factor is taken
-over the pairs of all sets. Both are about these sets: how another set would rank the arms is in no
-interval.
+Over several sets, errors of patients and seeds are independent, and the **mean** of a metric or of
+a difference has the square-and-add interval of its sets (Zou and Donner, Statistics in Medicine
+27:1693-1702, 2008). Sets with the same test images, or with the same in-distribution data for
+several trainings, have errors in common. Halves of their intervals are added themselves, as of
+errors that are one and the same: the standard error of a sum is at most that. The **mean rank**
+averages the order of the measured values; its interval averages the ends of rank intervals that
+hold in all sets at once, for which one factor is taken over the pairs of all sets. Both are about
+these sets: how another set would rank the arms is in no interval.
 
 The shares in % of 200 made-up sets of 80 test patients and five draws of labelled patients
 (`benchmarks/suite_ranks.py --draws=200`, which says what the columns are; the standard error of 95
@@ -171,13 +173,17 @@ class Overall:
     by_mean: Ranked | None
 
 
-def overall(sets: Sequence[SetDraws], one_metric: bool) -> Overall:
+def overall(
+    sets: Sequence[SetDraws], one_metric: bool, groups: Sequence[int] | None = None
+) -> Overall:
     """Returns the comparison over sets, all of which have the same arms in the same order.
 
     Args:
       sets: one or more.
       one_metric: whether the sets have one metric, which can be averaged.
+      groups: a number per set; sets of one number have errors in common. None if none have.
     """
+    groups = list(range(len(sets)) if groups is None else groups)
     errors = np.concatenate([one.errors for one in sets], axis=1)
     halves = np.concatenate([one.error_halves for one in sets], axis=1)
     joint = sup_t(errors, halves) if errors.shape[1] else 1.0
@@ -189,19 +195,23 @@ def overall(sets: Sequence[SetDraws], one_metric: bool) -> Overall:
         means = np.mean([one.arms.values for one in sets], axis=0)
         of_sets = np.array([one.arms.values for one in sets])
         low, high = np.array([one.arms.intervals() for one in sets]).transpose(2, 0, 1)
-        below, above = _added(of_sets - low), _added(high - of_sets)
+        below, above = _added(of_sets - low, groups), _added(high - of_sets, groups)
         mean_ends = np.stack([means - below, means + above], axis=1)
         first, factor = sets[0], 1.0
         if len(first.pairs):
             factor = sup_t(
                 np.mean([one.errors for one in sets], axis=0),
-                _added([one.error_halves for one in sets]),
+                _added([one.error_halves for one in sets], range(len(sets))),
             )
+            common = [
+                one for one, group in zip(sets, groups, strict=True) if groups.count(group) > 1
+            ]
+            factor = max([factor, *(one.ranked().factor for one in common)])
         by_mean = Ranked.of(
             len(means),
             first.pairs,
             np.mean([one.differences.values for one in sets], axis=0),
-            _added([one.differences.half_widths() for one in sets]),
+            _added([one.differences.half_widths() for one in sets], groups),
             factor,
         )
     return Overall(
@@ -215,13 +225,16 @@ def overall(sets: Sequence[SetDraws], one_metric: bool) -> Overall:
     )
 
 
-def _added(halves: Floats | Sequence[Floats]) -> Floats:
-    """Returns halves of the interval of a mean of independent numbers (square-and-add).
+def _added(halves: Floats | Sequence[Floats], groups: Sequence[int]) -> Floats:
+    """Returns halves of the interval of a mean of numbers (square-and-add).
 
     Args:
       halves: of the sets, along the first axis.
+      groups: a number per set; those of one number are added as one and the same error.
     """
-    return np.asarray(np.sqrt(np.square(halves).sum(axis=0)) / len(halves))
+    numbers = np.asarray(groups)
+    sums = [np.asarray(halves)[numbers == group].sum(axis=0) for group in np.unique(numbers)]
+    return np.asarray(np.sqrt(np.square(sums).sum(axis=0)) / len(halves))
 
 
 def _stacked(arms: Sequence[Quantities]) -> Quantities:

@@ -1,6 +1,7 @@
 """The leaderboard of a suite of tiny studies: its numbers are those of the studies."""
 
 import csv
+import types
 import zlib
 from xml.etree import ElementTree
 
@@ -85,6 +86,26 @@ def test_numbers_are_those_of_the_studies(made):
     # Every arm chose among as many candidates.
     assert {(t["cells"], t["candidates"]) for t in found["tuning"]} == {(8, 48)}
     assert found["arms"]["thumbnails"]["floor"]
+
+
+def test_sets_with_a_test_image_or_trainings_in_common_are_one_group():
+    def measured(tests, trained, trainings):
+        of = [
+            types.SimpleNamespace(table=pd.DataFrame({"path": list(names)}))
+            for names in (tests, trained)
+        ]
+        hashes = [pd.Series(list(names), list(names)) for names in (tests, trained)]
+        inside = types.SimpleNamespace(train=of[1], hashes=hashes[1])
+        data = types.SimpleNamespace(test=of[0], hashes=hashes[0], inside=inside)
+        settings = types.SimpleNamespace(trainings=lambda mode: trainings)
+        return types.SimpleNamespace(study=types.SimpleNamespace(data=data, settings=settings))
+
+    def groups(sets, trainings=1):
+        return board._groups([measured(*of, trainings) for of in sets], "finetune")
+
+    assert groups([("ab", "x"), ("cd", "x")]) == [0, 1]
+    assert groups([("ab", "x"), ("cd", "x")], trainings=3) == [1, 1]
+    assert groups([("ab", "x"), ("cd", "y"), ("bc", "z"), ("e", "w")]) == [2, 2, 2, 3]
 
 
 def test_an_unfinished_arm_is_left_out_of_its_set_and_said(made):

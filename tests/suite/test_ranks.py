@@ -71,6 +71,22 @@ def test_over_sets_means_and_ranks_are_averaged():
     assert overall(sets, one_metric=False).means is None
 
 
+def test_an_error_that_sets_have_in_common_does_not_average_out():
+    sets = [
+        SetDraws.of([exact(v, 0.1, seed=i) for i, v in enumerate((0.8, 0.7))], 200, 0, n)
+        for n in (0, 1)
+    ]
+    alone, apart, same = (
+        overall(*of) for of in ((sets[:1], True), (sets, True), (sets, True, [0, 0]))
+    )
+    np.testing.assert_allclose(same.mean_ends, alone.mean_ends)
+    np.testing.assert_allclose(same.by_mean.halves, alone.by_mean.halves)
+    np.testing.assert_allclose(apart.by_mean.halves, alone.by_mean.halves / np.sqrt(2), rtol=0.1)
+    three = overall([*sets, sets[0]], True, [0, 1, 0])
+    own = sets[0].differences.half_widths()
+    np.testing.assert_array_less(own * np.sqrt(5) / 3, three.by_mean.halves + 1e-12)
+
+
 def test_rounding_makes_no_arm_better():
     ranked = Ranked.of(2, PAIRS[:1], np.array([1e-16]), np.zeros(1), 1.0)
     assert (ranked.low.tolist(), ranked.high.tolist()) == ([1, 1], [2, 2])
