@@ -113,6 +113,39 @@ def test_a_set_without_all_arms_and_sets_of_several_metrics():
     assert none.startswith("No network has shown that it knows more than thumbnails show")
 
 
+def test_equal_mean_ranks_and_budgets_that_not_all_sets_have():
+    values = {"a": {"x": 0.9, "y": 0.8, "z": 0.6}, "b": {"x": 0.8, "y": 0.9, "z": 0.79}}
+    board = made_board(values)
+    board["overall"][0]["sets"] = ["b"]
+    table = leaderboard_tables.budget_table(board, "probe")
+    assert table.header == ["arm", "0 (b)", "100% (a, b)"]
+    board["overall"][1]["sets"] = ["a"]
+    first, *_ = leaderboard_sentences.answers(board)["Linear probe"]
+    assert " mean AUROC in a alone of 2 sets: " in first
+    board["overall"][1]["sets"] = ["a", "b"]
+    board["overall"][1]["differences"] = []
+    first, *_ = leaderboard_sentences.answers(board)["Linear probe"]
+    assert first.startswith(
+        "With all labelled patients, x and y have the best mean rank over 2 sets: 1.5 [1.5, 2.0]; "
+        "1.5 [1.5, 1.5] of 3 arms."
+    )
+    board["overall"][1]["standings"][0]["mean_rank"] = 1.0
+    first, *_ = leaderboard_sentences.answers(board)["Linear probe"]
+    assert "x has the best mean rank" in first
+    assert "arms. The mean rank of y may be as good: the intervals overlap. The metrics" in first
+
+
+def test_what_a_reader_might_conclude_from_shared_data_and_predictions_of_others():
+    board = made_board({"a": {"x": 0.9, "theirs": 0.9}, "b": {"x": 0.9, "theirs": 0.9}})
+    assert not any("of others" in one for one in leaderboard_sentences.caveats(board))
+    assert not any("Some sets" in one for one in leaderboard_sentences.caveats(board))
+    board["arms"]["theirs"]["imported"] = True
+    board["sets"][1]["outside"] = board["sets"][0]["outside"]
+    *_, imported, outside = leaderboard_sentences.caveats(board)
+    assert imported.startswith("Predictions of others (theirs) were neither trained nor tuned here")
+    assert outside.startswith("Some sets have the same out-of-distribution data")
+
+
 def test_warnings_come_before_the_numbers():
     values = {"a": {"x": 0.9, "random": 0.6, "floor": 0.6}}
     board = made_board(values, kinds=KINDS, seeds=1, left_out=["a: y is left out."])

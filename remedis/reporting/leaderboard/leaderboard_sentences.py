@@ -16,7 +16,7 @@ from remedis.reporting.leaderboard.leaderboard_tables import (
     signed,
 )
 from remedis.reporting.notes import RANDOM_WEIGHTS
-from remedis.suite.board_record import BoardRecord, Difference
+from remedis.suite.board_record import BoardRecord, Difference, OverallStanding
 
 MIN_SEEDS = 5
 
@@ -39,6 +39,9 @@ def _of_mode(board: BoardRecord, mode: str) -> list[str]:
         ]
     sets = overall["sets"]
     over = f"over {len(sets)} sets" if len(sets) > 1 else f"in {sets[0]}"
+    if len(sets) < len(board["sets"]):
+        of = f"of {len(board['sets'])} sets"
+        over = f"over {len(sets)} {of}" if len(sets) > 1 else f"{over} alone {of}"
     sentences = []
     if overall["differences"] or len(overall["standings"]) == 1:
         order = entrants(board, mode)
@@ -52,16 +55,30 @@ def _of_mode(board: BoardRecord, mode: str) -> list[str]:
         if len(order) > 1:
             sentences.append(_against_others(overall["differences"], order))
     else:
-        best = min(overall["standings"], key=lambda s: s["mean_rank"])
         sentences.append(
-            f"With {budget_in_words(budget)}, {name_of(board, best['arm'])} has the best mean rank "
-            f"{over}: {best['mean_rank']:.1f} [{best['mean_rank_low']:.1f}, "
-            f"{best['mean_rank_high']:.1f}] of {len(overall['standings'])} arms. The metrics of "
-            "the sets differ, so that they have no mean."
+            f"With {budget_in_words(budget)}, {_best_by_rank(board, overall['standings'], over)} "
+            "The metrics of the sets differ, so that they have no mean."
         )
     sentences += _by_set(board, mode, budget)
     sentences += _above_floor(board, mode, budget, overall["differences"])
     return sentences
+
+
+def _best_by_rank(board: BoardRecord, standings: Sequence[OverallStanding], over: str) -> str:
+    """Returns which arms have the best mean rank, and which others may have one as good."""
+    least = min(s["mean_rank"] for s in standings)
+    best = [s for s in standings if s["mean_rank"] == least]
+    ranked = "; ".join(
+        f"{s['mean_rank']:.1f} [{s['mean_rank_low']:.1f}, {s['mean_rank_high']:.1f}]" for s in best
+    )
+    names = listed([name_of(board, s["arm"]) for s in best])
+    has = "has" if len(best) == 1 else "have"
+    text = f"{names} {has} the best mean rank {over}: {ranked} of {len(standings)} arms."
+    high = max(s["mean_rank_high"] for s in best)
+    near = [s["arm"] for s in standings if s not in best and s["mean_rank_low"] < high]
+    if near:
+        text += f" The mean rank of {listed(near)} may be as good: the intervals overlap."
+    return text
 
 
 def _against_others(differences: Sequence[Difference], order: Sequence[str]) -> str:
@@ -180,9 +197,22 @@ def caveats(board: BoardRecord) -> list[str]:
         "In a mode, every arm has the same candidates, and validation chooses in the same way: see "
         "Tuning. Another tuning may rank the arms otherwise.",
     ]
+    imported = [arm for arm, of in board["arms"].items() if of["imported"]]
+    if imported:
+        sentences.append(
+            f"Predictions of others ({listed(imported)}) were neither trained nor tuned here, and "
+            "have the same numbers at every budget. What they were trained on is not known: test "
+            "images among it would make their numbers too good."
+        )
     if len({of["inside"] for of in board["sets"]}) < len(board["sets"]):
         sentences.append(
-            "Some sets have the same in-distribution data: a lucky training on them would show in "
-            "all of these sets, but the intervals over sets take the sets as independent."
+            "Some sets have the same in-distribution data: a lucky training would show in all of "
+            "them. Intervals over sets count it if arms have several trainings; that of a single "
+            "one is in no interval."
+        )
+    if len({of["outside"] for of in board["sets"]}) < len(board["sets"]):
+        sentences.append(
+            "Some sets have the same out-of-distribution data: their patients would favour an arm "
+            "in all of them, so that these sets are hardly evidence of their own."
         )
     return sentences

@@ -228,6 +228,8 @@ def budget_table(board: BoardRecord, mode: str) -> Table | None:
         if means:
             rows.append([name_of(board, arm), *map(three_decimals, means)])
     header = [of["budget"] for of in overall]
+    if len({tuple(of["sets"]) for of in overall}) > 1:
+        header = [f"{of['budget']} ({', '.join(of['sets'])})" for of in overall]
     caption = (
         f"{mode_name(mode)}: {metric_in_words(board)}, mean over sets [95 % interval], by labelled "
         "patients."
