@@ -49,7 +49,7 @@ class ReadScores:
       file: they are from.
       columns: what its columns are.
       table: its rows that have a score, with `path` without repetition.
-      scores: label -> [n] float64 in [0, 1] (any number with the scale `rank`).
+      scores: label -> [n] float64 in [0, 1], or outside of it with the scale `rank`.
       log_odds: label -> [n], of logits; empty for other scales.
       scale: of the file's numbers.
       without_score: number of rows that were left out.

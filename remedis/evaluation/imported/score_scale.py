@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 import scipy.special
+import scipy.stats
 
 from remedis.data.tables import columns, spreadsheet
 from remedis.data.tables.missing import is_missing
@@ -44,7 +45,10 @@ def numbers(path: pathlib.Path, values: pd.Series) -> Floats:
 
 
 def scaled(path: pathlib.Path, values: pd.Series, score: Floats, scale: str) -> Floats:
-    """Returns scores [n] in [0, 1], or as they are with the scale `rank`.
+    """Returns scores [n] in [0, 1]; with the scale `rank` outside of it, in the same order.
+
+    Scores of the scale `rank` are as they are if none is in [0, 1], else their ranks from 2 up:
+    numbers in [0, 1] count as probabilities, which have a calibration.
 
     Args:
       path: the file of the values, for errors.
@@ -56,7 +60,9 @@ def scaled(path: pathlib.Path, values: pd.Series, score: Floats, scale: str) -> 
       UserError: a score is outside the range of its scale.
     """
     if scale == RANK:
-        return score
+        if ((score < 0) | (score > 1)).all():
+            return score
+        return np.asarray(scipy.stats.rankdata(score, "dense") + 1.0)
     if scale == LOGIT:
         return np.asarray(scipy.special.expit(score))
     most = 100.0 if scale == PERCENT else 1.0

@@ -92,6 +92,10 @@ def test_scales_are_the_same_scores(public, tmp_path):
     ]
     assert slopes[0] == pytest.approx(slopes[1], rel=1e-6)
     assert "brier" not in of_ranks["test"]["metrics"]
+    # Numbers in [0, 1] that only order the images are no probabilities either.
+    of_shares = imported(frame, tmp_path / "share", reading={"scale": "rank"})
+    assert of_shares["test"]["labels"]["pneumonia"] == areas[0]
+    assert set(of_shares["test"]["metrics"]) == set(of_ranks["test"]["metrics"])
 
 
 def test_a_parquet_file_and_chosen_rows_are_read(public, tmp_path):
