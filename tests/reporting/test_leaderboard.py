@@ -141,7 +141,8 @@ def test_what_a_reader_might_conclude_from_shared_data_and_predictions_of_others
     assert not any("Some sets" in one for one in leaderboard_sentences.caveats(board))
     board["arms"]["theirs"]["imported"] = True
     board["sets"][1]["outside"] = board["sets"][0]["outside"]
-    *_, imported, outside = leaderboard_sentences.caveats(board)
+    *_, chosen, imported, outside = leaderboard_sentences.caveats(board)
+    assert "chosen by the numbers shown, on the test patients" in chosen
     assert imported.startswith("Predictions of others (theirs) were neither trained nor tuned here")
     assert outside.startswith("Some sets have the same out-of-distribution data")
 

@@ -197,6 +197,11 @@ def caveats(board: BoardRecord) -> list[str]:
         "In a mode, every arm has the same candidates, and validation chooses in the same way: see "
         "Tuning. Another tuning may rank the arms otherwise.",
     ]
+    if len(board["arms"]) > 1:
+        sentences.append(
+            "The first arm is chosen by the numbers shown, on the test patients. Where arms are "
+            "tied, its own number is too high on average: other patients would show less."
+        )
     imported = [arm for arm, of in board["arms"].items() if of["imported"]]
     if imported:
         sentences.append(
