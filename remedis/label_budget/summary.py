@@ -9,6 +9,7 @@ import numpy as np
 from remedis import csv_text, files, invocation
 from remedis.data import label_policies
 from remedis.data.manifest import Manifest
+from remedis.errors import counted
 from remedis.evaluation import label_budget
 from remedis.label_budget import thumbnail_arm, tuning, uncertain_test_labels
 from remedis.label_budget.arm import InDistributionScores, scores_file
@@ -187,8 +188,14 @@ def _caveats(settings: StudySettings, data: StudyData) -> list[str]:
         caveats.append(
             f"{settings.ood.name} has {patients} test patients only: intervals are wide."
         )
-    for key in HOSPITALS:
-        name = settings.hospital(key).name
+    for key, test in (("id", data.inside.test), ("ood", data.test)):
+        name, unknown = settings.hospital(key).name, int(test.table["patient_id"].isna().sum())
+        if unknown:
+            caveats.append(
+                f"{name}, test set: the patient of {unknown:,} of {counted(len(test), 'image')} is "
+                "not known. Each of them counts as a patient, and a patient with several images "
+                "may be on both sides of a split: intervals are then too narrow."
+            )
         caveats += [f"{name}, test set: {note}" for note in data.label_notes[key]]
     caveats += _training_policies(settings, data)
     return caveats

@@ -315,6 +315,7 @@ def _set(one: Measured, workdir: files.Path) -> BoardSet:
         "labels": list(one.study.data.test.labels),
         "patients": counts["patients"],
         "images": counts["images"],
+        "without_patient": int(one.study.data.test.table["patient_id"].isna().sum()),
         "rehearsal": bool(settings.rehearsal),
         "seeds": settings.seeds,
     }

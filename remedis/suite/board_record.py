@@ -43,6 +43,7 @@ class BoardSet(TypedDict):
       labels: names.
       patients: of the test set.
       images: of the test set.
+      without_patient: test images whose patient is not known; each counts as a patient.
       rehearsal: whether the images are made up.
       seeds: draws of labelled patients per budget.
     """
@@ -56,6 +57,7 @@ class BoardSet(TypedDict):
     labels: list[Name]
     patients: Count
     images: Count
+    without_patient: Count
     rehearsal: bool
     seeds: Count
 

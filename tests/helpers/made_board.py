@@ -73,6 +73,7 @@ def made_board(values, spread=0.02, kinds=None, modes=("probe",), seeds=10, **ch
                 "labels": ["x"],
                 "patients": 120,
                 "images": 240,
+                "without_patient": 0,
                 "rehearsal": False,
                 "seeds": seeds,
             }

@@ -97,6 +97,16 @@ def test_caveats_say_what_labels_count_as_where_it_matters(prepared):
     assert study.label_notes["ood"] == [s.format("b").partition(": ")[2] for s in test]
 
 
+def test_caveats_say_that_patients_are_not_known(prepared):
+    settings, study = prepared()
+    assert not any("is not known" in c for c in summary._caveats(settings, study))
+    study.test.table.loc[study.test.table.index[:2], "patient_id"] = None
+    (said,) = [c for c in summary._caveats(settings, study) if "is not known" in c]
+    assert said.startswith(
+        f"b, test set: the patient of 2 of {len(study.test)} images is not known"
+    )
+
+
 def test_caveats_say_nothing_about_labels_that_are_all_known(prepared, tmp_path):
     for root in ("a", "b"):
         file = tmp_path / root / "manifest.csv"

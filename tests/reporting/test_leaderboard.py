@@ -141,9 +141,11 @@ def test_what_a_reader_might_conclude_from_shared_data_and_predictions_of_others
     assert not any("Some sets" in one for one in leaderboard_sentences.caveats(board))
     board["arms"]["theirs"]["imported"] = True
     board["sets"][1]["outside"] = board["sets"][0]["outside"]
-    *_, chosen, imported, outside = leaderboard_sentences.caveats(board)
+    board["sets"][1]["without_patient"] = 3
+    *_, chosen, imported, unknown, outside = leaderboard_sentences.caveats(board)
     assert "chosen by the numbers shown, on the test patients" in chosen
     assert imported.startswith("Predictions of others (theirs) were neither trained nor tuned here")
+    assert unknown.startswith("In b, images without a known patient count as patients")
     assert outside.startswith("Some sets have the same out-of-distribution data")
 
 

@@ -209,6 +209,11 @@ def caveats(board: BoardRecord) -> list[str]:
             "have the same numbers at every budget. What they were trained on is not known: test "
             "images among it would make their numbers too good."
         )
+    if unknown := [of["name"] for of in board["sets"] if of["without_patient"]]:
+        sentences.append(
+            f"In {listed(unknown)}, images without a known patient count as patients: if some are "
+            "of one patient, intervals are too narrow."
+        )
     if len({of["inside"] for of in board["sets"]}) < len(board["sets"]):
         sentences.append(
             "Some sets have the same in-distribution data: a lucky training would show in all of "
