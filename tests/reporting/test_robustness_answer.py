@@ -118,7 +118,8 @@ def test_what_is_shown_beside_a_larger_uncertain_change_is_said():
     uncertain["metrics"]["brier"]["mean"] = measured(0.3, 0.2, width=0.2)
     said = answers(record(*noise, cell("crop", 1, 0.9, brier=0.25), uncertain))
     assert said[1] == (
-        "It is lower at some strengths, and at the strongest not shown to be: noise at 1, 2."
+        "It is lower at some strengths, and at the strongest not shown to be: "
+        "noise at strength 1, 2."
     )
     assert said[2].startswith("It is not shown to be lower under crop, blur, which does not")
     assert said[4].startswith(

@@ -101,7 +101,8 @@ def test_sets_with_a_test_image_or_trainings_in_common_are_one_group():
         return types.SimpleNamespace(study=types.SimpleNamespace(data=data, settings=settings))
 
     def groups(sets, trainings=1):
-        return board._groups([measured(*of, trainings) for of in sets], "finetune")
+        made = [measured(tests, trained, trainings) for tests, trained in sets]
+        return board._groups(made, "finetune")
 
     assert groups([("ab", "x"), ("cd", "x")]) == [0, 1]
     assert groups([("ab", "x"), ("cd", "x")], trainings=3) == [1, 1]
