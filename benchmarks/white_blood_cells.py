@@ -58,6 +58,11 @@ METHODS = {"simclr": "temperature=0.2", "relic": "temperature=0.2; widths=(512, 
 RATES = "learning_rate=0.0003,0.001"  # for every fine-tuned arm, in distribution and per budget
 STEPS = {"id": (100, 25, 32), "ood": (16, 8, 16)}  # of a training, between evaluations; the batch
 SPLITS = {"train": 0.42, "validation": 0.13, "test": 0.45}
+SOURCES = (
+    "The cells of tecom are dataset 1 of segmentation_WBC (Zheng et al., Micron 107, 2018; GPL-3; "
+    "Jiangxi Tecom Science Corporation). Those of bccd are cut from the pictures of BCCD_Dataset "
+    "(MIT); their labels are those of wbc-classification by dhruvp, which states no licence."
+)
 CAVEATS = (
     "No patients are known. Splits are by picture, so that a patient's cells may be on both sides "
     "of a split, and intervals count cells where they should count patients: they are too narrow "
@@ -334,8 +339,9 @@ def section(workdir: pathlib.Path) -> tuple[str, list[Mapping[str, Any]]]:
         f"![{'; '.join(map(pages.seen, drawn))}]({FIGURE})",
         "",
         f"The data are pictures of single cells of two laboratories, {' and '.join(LABORATORIES)}. "
-        "The task is to tell mononuclear cells (lymphocytes and monocytes) from granulocytes. All "
-        "labels of the first laboratory are known, and labelled cells of the second are added. "
+        f"{SOURCES} The task is to tell mononuclear cells (lymphocytes and monocytes) from "
+        "granulocytes. All labels of the first laboratory are known, and labelled cells of the "
+        "second are added. "
         + " ".join(pages.counts(study) for study in drawn)
         + f" Each of the {REPLICATES} pretrainings of a method sees "
         f"{unlabelled['data']['images']} cells of both laboratories without labels, and none that "
