@@ -350,6 +350,25 @@ SUITE = Folder(
         )
     },
 )
+ROBUSTNESS = Folder(
+    "robustness",
+    "A classifier under corruptions",
+    "`remedis robustness MODEL DATA --out=DIR` writes these files into DIR.",
+    {
+        "": (
+            Entry(
+                "robustness.json",
+                "metrics by corruption and strength: [its fields](records.md#robustness)",
+                YOU,
+                YES,
+            ),
+            Entry("robustness.csv", "the same as a table", YOU, YES),
+            Entry("robustness.html", "the same as a page with curves", YOU, PATIENTS),
+            Entry("corruptions.png", "one image under every corruption", YOU, PATIENTS),
+            Entry("cells/FILES", "scores and embeddings of each corruption", RESUME, PATIENTS),
+        )
+    },
+)
 STORE = Folder(
     "store-of-embeddings",
     "A store of embeddings",
@@ -418,6 +437,7 @@ FOLDERS = (
     EVALUATION,
     STUDY,
     SUITE,
+    ROBUSTNESS,
     STORE,
     EMBEDDED_ARCHIVE,
     PACKED,

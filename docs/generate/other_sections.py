@@ -4,6 +4,7 @@ from docs.generate.sections import Page, Section
 from remedis.conversion import agreement, convert
 from remedis.data import judged_images
 from remedis.data.checks import leaks
+from remedis.evaluation import corrupted_scores
 from remedis.finetuning import tuning_grid
 from remedis.inference import embedding_archive
 from remedis.suite import board_record, suite_record
@@ -23,6 +24,7 @@ ROOTS = (
     embedding_archive.ArchiveRecord,
     suite_record.SuiteRecord,
     board_record.BoardRecord,
+    corrupted_scores.RobustnessRecord,
 )
 
 
@@ -187,6 +189,40 @@ def _sections() -> list[Section]:
         ),
         Section(
             board_record.Tried, "tuning on a leaderboard", "What was tried", "`tuning`", level=3
+        ),
+        Section(
+            corrupted_scores.RobustnessRecord,
+            "robustness",
+            "robustness.json: a classifier under corruptions of its images",
+            text="In the folder that `remedis robustness` writes. `robustness.html` shows it.",
+        ),
+        Section(
+            corrupted_scores.CellRecord,
+            "corruption",
+            "A corruption in one strength",
+            "`cells`",
+            level=3,
+        ),
+        Section(
+            corrupted_scores.MetricRecord,
+            "corrupted metric",
+            "A metric on corrupted images",
+            "`cells[].metrics.METRIC`",
+            level=3,
+        ),
+        Section(
+            corrupted_scores.MeasuredRecord,
+            "corrupted value",
+            "A metric of a label, or the mean",
+            "`cells[].metrics.METRIC.mean`, `cells[].metrics.METRIC.labels.LABEL`",
+            level=3,
+        ),
+        Section(
+            corrupted_scores.ChangeRecord,
+            "change by a corruption",
+            "The change from the clean images",
+            "`cells[].metrics.METRIC.mean.change`",
+            level=3,
         ),
         Section(
             embedding_archive.ArchiveRecord,

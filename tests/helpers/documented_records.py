@@ -10,6 +10,7 @@ from remedis import json_records
 from remedis.conversion.convert import ExportRecord
 from remedis.data.checks.leaks import LeaksRecord
 from remedis.data.judged_images import JudgedRecord
+from remedis.evaluation.corrupted_scores import RobustnessRecord
 from remedis.evaluation.results_record import PretrainingRecord, ResultsRecord, UnlabelledData
 from remedis.finetuning.tuning_grid import CandidateRecord
 from remedis.inference.embedding_archive import ArchiveRecord
@@ -36,9 +37,11 @@ KINDS: dict[str, Any] = {
     "archive.json": ArchiveRecord,
     "suite.json": SuiteRecord,
     "board.json": BoardRecord,
+    "robustness.json": RobustnessRecord,
 }
-# Their keys are names, which other pages explain; `metadata.json` has the form of MONAI bundles.
-OTHERS = ("config.json", "inputs.json", "left_out.json", "metadata.json")
+# Their keys are names, which other pages explain; `metadata.json` has the form of MONAI bundles;
+# `settings.json` is for the sweep alone that wrote it.
+OTHERS = ("config.json", "inputs.json", "left_out.json", "metadata.json", "settings.json")
 Fields = set[tuple[str, str]]  # name of the kind, name of the field
 
 

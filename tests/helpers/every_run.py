@@ -85,6 +85,9 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
         "--name=own",
         resized,
     )
+    _command("import-predictions", _scores(root), f"--out={root / 'imported'}", "--resamples=50")
+    corrupted = [f"--out={root / 'corrupted'}", BAD, "--corruptions=gamma", "--strengths=1"]
+    _command("robustness", tuned, data, *corrupted, "--resamples=50")
     _command("export", tuned, "--to=frozen", f"--out={root / 'exported'}")
     damaged = RunDirectory(tuned, _config(data, **runs["tuned"]).to_dict())
     damaged.record_damage(["A checkpoint is damaged."])
@@ -93,14 +96,24 @@ def make_all(root: pathlib.Path) -> list[tuple[Folder, pathlib.Path]]:
         *((file_list.EXPORT, root / name / "export") for name in ("tuned", "pretrained")),
         (file_list.EXPORT, root / "calibrated"),
         (file_list.PRETRAINING, root / "pretrained"),
-        *((file_list.EVALUATION, root / name) for name in ("evaluated", "again")),
+        *((file_list.EVALUATION, root / name) for name in ("evaluated", "again", "imported")),
         (file_list.STUDY, study),
         (file_list.SUITE, _suite(root, data)),
+        (file_list.ROBUSTNESS, root / "corrupted"),
         (file_list.STORE, root / "store"),
         (file_list.EMBEDDED_ARCHIVE, root / "archive"),
         (file_list.PACKED, root / "packed"),
         (file_list.EXPORTED, root / "exported"),
     ]
+
+
+def _scores(root: pathlib.Path) -> pathlib.Path:
+    """A table of another's scores, with truth and patients."""
+    file, scores = root / "scores.csv", np.linspace(0.1, 0.9, 120)
+    names = [f"{i}.png" for i in range(120)]
+    columns = {"path": names, "patient_id": names, "square_prob": scores, "label": [0, 1] * 60}
+    pd.DataFrame(columns).to_csv(file, index=False)
+    return file
 
 
 def _config(data: pathlib.Path, **changes: Any) -> ml_collections.ConfigDict:
