@@ -35,7 +35,7 @@ Counts:
     | boxes                        |  9,555 |
 
 Get it: download the data of Kaggle's "RSNA Pneumonia Detection Challenge"; RSNA's page of the
-challenge (rsna.org, AI challenges, 2018) has the file of mappings.
+challenge (AI challenges, 2018) has the file of mappings.
 Citation: Shih et al., Radiology: Artificial Intelligence 1(1):e180041, 2019; Wang et al.,
 ChestX-ray8, CVPR 2017, arXiv 1705.02315.
 Terms: the rules of the competition and the terms of ChestX-ray14; read them on their pages.
