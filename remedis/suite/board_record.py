@@ -10,7 +10,7 @@ from remedis import files, json_records
 from remedis.json_records import Count, Line, Name, Real
 
 FILE = "board.json"
-_ADVICE = "remove it and run the suite with this --workdir again, which writes it anew"
+_ADVICE = "remove it and run the suite with this --workdir again, which makes a new one"
 Text = Annotated[str, Len(0, 100_000)]
 
 
