@@ -91,7 +91,7 @@ def test_images_are_matched_by_name_and_take_the_known_patients():
 
     most = align(first, second.iloc[:280], "test")
     assert (most.paired, most.in_both) == (False, 280)
-    assert "(280 of 300 images and 280 images are in both); patients in both" in most.why
+    assert "(280 of 300 images and 280 images are in both); the interval" in most.why
     of = compare_unpaired(most).labels["ill"]
     assert of.patients == 150
     # What they have in common cancels: nothing but the missing images differs.
