@@ -29,7 +29,7 @@ sys.path += [str(ROOT / "benchmarks"), str(ROOT)]
 
 import results  # noqa: E402
 import transfer  # noqa: E402
-import white_blood_cells  # noqa: E402
+import white_blood_cells_runs as white_blood_cells  # noqa: E402
 
 from configs import common_suite, ood_dermatology, ood_own  # noqa: E402
 

@@ -145,6 +145,27 @@ def paired(study: Study, arm: str, against: str, patients: int) -> dict[str, flo
     raise KeyError((arm, against, patients))
 
 
+def gains(study: Study, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Returns a list: the paired difference of each pair of arms at each budget, in words."""
+    here = study["data"]["ood"]["name"]
+    lines = []
+    for arm, against in pairs:
+        for budget in sorted({point["patients"] for point in study["points"]}):
+            found = paired(study, arm, against, budget)
+            low, high = found["low"], found["high"]
+            if low is None or high is None:
+                said = "not estimable"
+            elif low > 0 or high < 0:
+                said = "a gain" if low > 0 else "a loss"
+            else:
+                said = "neither a gain nor a loss is shown"
+            lines.append(
+                f"- {arm}, minus {against}, with {budget} labelled cells of {here}: "
+                f"{difference(found)}: {said}."
+            )
+    return lines
+
+
 def answers(study: Study) -> list[str]:
     """Returns the answers to the question, against the baseline of a study, as a list."""
     (sentences,) = answer_sentences.paragraphs(study).values()

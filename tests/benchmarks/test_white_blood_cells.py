@@ -29,6 +29,11 @@ def benchmark(load_benchmark):
     return load_benchmark("white_blood_cells")
 
 
+@pytest.fixture(scope="module")
+def runs(load_benchmark):
+    return load_benchmark("white_blood_cells_runs")
+
+
 def make_study(folder, signals, first="cell-0"):
     """Returns a replicate: arm -> how far the scores of the two classes are apart."""
     names = [first, *(f"cell-{i}" for i in range(1, CELLS))]
@@ -152,6 +157,33 @@ def test_a_difference_is_turned_round_with_its_interval(load_benchmark):
     assert pages.paired(study, "b", "a", 8) == {"value": -0.1, "low": -0.3, "high": 0.2}
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.01, 0.2, "a gain"),
+        (-0.2, -0.01, "a loss"),
+        (-0.01, 0.2, "neither a gain nor a loss is shown"),
+        (0.0, 0.2, "neither a gain nor a loss is shown"),
+        (None, None, "not estimable"),
+    ],
+)
+def test_a_gain_is_said_where_its_interval_excludes_0(load_benchmark, low, high, said):
+    row = {
+        "patients": 8,
+        "arm": "a",
+        "against": "b",
+        "difference": {"value": 0.1, "low": low, "high": high},
+    }
+    study = {
+        "paired": [row],
+        "points": [{"patients": 8}],
+        "data": {"ood": {"name": "second"}},
+    }
+    (line,) = load_benchmark("white_blood_cells_section").gains(study, [("a", "b")])
+    assert line.startswith("- a, minus b, with 8 labelled cells of second: +0.100")
+    assert line.endswith(f": {said}.")
+
+
 def test_what_is_not_finished_or_of_other_images_is_refused(pooled_studies, tmp_path):
     arms = make_arms(pooled_studies, tmp_path, {"one": (1.0, 1.0, 1.0)})
     (tmp_path / "1" / "cells" / "one-probe-8-1.npz").unlink()
@@ -164,35 +196,33 @@ def test_what_is_not_finished_or_of_other_images_is_refused(pooled_studies, tmp_
         )
 
 
-def test_studies_share_their_test_cells_and_no_draw(benchmark):
+def test_studies_share_their_test_cells_and_no_draw(benchmark, runs):
     workdir = pathlib.Path("/somewhere")
-    runs = [study for part in benchmark.STUDIES for study in benchmark.studies(part)]
-    assert len({run.path(workdir) for run in runs}) == len(runs)
+    studies = [study for part in benchmark.STUDIES for study in runs.studies(part)]
+    assert len({run.path(workdir) for run in studies}) == len(studies)
     seeds = {}
-    for run in runs:
+    for run in studies:
         values = run.values(workdir)
         for side in ("id", "ood"):
-            assert values[f"{side}.stratify"] == benchmark.TYPES
-            assert values[f"{side}.splits.test"] == benchmark.SPLITS["test"]
+            assert values[f"{side}.stratify"] == runs.TYPES
+            assert values[f"{side}.splits.test"] == runs.SPLITS["test"]
         draws = range(values["seed"], values["seed"] + values["seeds"])
         seeds.setdefault(run.replicate, set()).update(draws)
     assert len(set.union(*seeds.values())) == sum(map(len, seeds.values()))
-    for method in benchmark.METHODS:
-        commands = [
-            benchmark.pretraining_command(workdir, method, k) for k in range(benchmark.REPLICATES)
-        ]
-        assert len({command[-1] for command in commands}) == benchmark.REPLICATES
+    for method in runs.METHODS:
+        commands = [runs.pretraining_command(workdir, method, k) for k in range(runs.REPLICATES)]
+        assert len({command[-1] for command in commands}) == runs.REPLICATES
 
 
-def test_the_picture_that_is_there_twice_is_dropped(benchmark, tmp_path):
-    for laboratory in benchmark.LABORATORIES:
+def test_the_picture_that_is_there_twice_is_dropped(runs, tmp_path):
+    for laboratory in runs.LABORATORIES:
         (tmp_path / laboratory).mkdir()
         names = [f"{laboratory}_112", f"{laboratory}_139"]
         table = pd.DataFrame({"path": names, "patient_id": names, "mononuclear": 1})
         table.to_csv(tmp_path / laboratory / "manifest.csv", index=False)
-    benchmark.write_manifests(tmp_path, tmp_path / "out")
+    runs.write_manifests(tmp_path, tmp_path / "out")
     assert len(pd.read_csv(tmp_path / "out" / "tecom" / "manifest.csv")) == 1
     assert len(pd.read_csv(tmp_path / "out" / "bccd" / "manifest.csv")) == 2
     (tmp_path / "bccd" / "manifest.csv").unlink()
     with pytest.raises(SystemExit, match="set --wbc to the folder of the data"):
-        benchmark.write_manifests(tmp_path, tmp_path / "out")
+        runs.write_manifests(tmp_path, tmp_path / "out")
