@@ -1,6 +1,5 @@
 """The configs of label-budget studies: locked, readable, and one rehearsal runs to the end."""
 
-import functools
 import importlib
 
 import pytest
@@ -127,27 +126,6 @@ def test_wilds_is_the_default_of_pathology_and_excludes_the_slides():
     assert get("ood_path", "rehearsal,camelyon16-17").rehearsal == "camelyon16-17"
     with pytest.raises(UserError, match="arguments wilds and camelyon16-17 exclude each other"):
         get("ood_path", "camelyon16-17,wilds")
-
-
-@pytest.fixture
-def few_patients(monkeypatch):
-    sizes = {
-        "write_chexpert": {"patients": 60, "valid_patients": 40},
-        "write_chestxray14": {"patients": 80},
-        "write_mimic_cxr": {"patients": 160},
-        "write_camelyon16": {"slides": 8, "test_slides": 12},
-        "write_camelyon17": {"patients_per_centre": 5},
-        "write_skin": {"patients": 150},
-        "write_wilds_camelyon17": {"slides_per_centre": 16, "patches_per_slide": 3},
-    }
-    for write, size in sizes.items():
-        whole = getattr(rehearsal.synthetic, write)
-
-        def small(folder, *_, whole=whole, size=size, **keywords):
-            return whole(folder, **{**keywords, **size})
-
-        monkeypatch.setattr(rehearsal.synthetic, write, functools.wraps(whole)(small))
-    monkeypatch.setattr(rehearsal, "IMAGE_SIZE", 32)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import pytest
 import rehearsals
 
 from configs import common_suite
+from remedis import suite
 from remedis.data import sources
 from remedis.label_budget import rehearsal
+from remedis.reporting import leaderboard
+from remedis.suite import board
 from remedis.suite.settings import SuiteSettings
 
 NAMES = rehearsals.SUITE_NAMES
@@ -57,3 +60,21 @@ def test_a_shared_key_has_one_value(key):
         other = 0.3
     config[key] = other
     assert [study[key] for study in config.sets.values()] == [other, other]
+
+
+@pytest.mark.guarantee
+@pytest.mark.usefixtures("few_patients")
+@pytest.mark.parametrize(("name", "arg"), rehearsals.SUITES)
+def test_a_rehearsal_runs_to_its_leaderboard(name, arg, tiny_checkpoint, tmp_path):
+    config = get(name, arg)
+    config.update(arms=f"tiny={tiny_checkpoint}", baseline="tiny")
+    config.update(seeds=1, resamples=40)
+    for study in config.sets.values():
+        study.image_size = 32
+    result = suite.run(config, tmp_path)
+    assert (list(result.studies), result.faults) == (sorted(config.sets), {})
+    board.write(result.studies, tmp_path, result.settings.title)
+    leaderboard.write(tmp_path)
+    page = (tmp_path / "leaderboard.html").read_text()
+    assert all(f'href="sets/{name}/report.html"' in page for name in config.sets)
+    assert "RANDOM WEIGHTS" in page

@@ -53,4 +53,5 @@ STUDIES = [
     ("ood_cxr", "two_hospitals,rehearsal"),
     ("ood_own", "152x2,rehearsal"),
 ]
-EVERY = [*FINETUNING, *PRETRAINING, *STUDIES]
+SUITES = [*itertools.product(SUITE_NAMES, ["rehearsal"])]
+EVERY = [*FINETUNING, *PRETRAINING, *STUDIES, *SUITES]
