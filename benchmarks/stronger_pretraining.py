@@ -1,7 +1,7 @@
 """One longer pretraining on real images: the best of three recipes, chosen without the test images.
 
     python benchmarks/stronger_pretraining.py --kermany=DIR --nih64=DIR --workdir=runs/transfer \
-        --epochs=16 --out=docs/results.md
+        --epochs=12 --out=docs/results.md
 
 Three recipes train for a few epochs each. The one whose frozen features give the highest AUROC to
 probes from ten labelled patients per class is trained for `--epochs` from the start. These patients
@@ -117,7 +117,7 @@ def _minutes(workdir: pathlib.Path, run: Pretraining) -> float:
 def main() -> None:
     """Does the missing runs and writes the section."""
     parser = transfer.arguments(__doc__)
-    parser.add_argument("--epochs", type=int, default=16, help="of the long run; 16")
+    parser.add_argument("--epochs", type=int, default=12, help="of the long run; 12")
     parsed = parser.parse_args()
     workdir = parsed.workdir.resolve()
     transfer.write_manifests(parsed.kermany, parsed.nih64, workdir / "data")
