@@ -13,8 +13,8 @@ from remedis.data import image_pixels
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.evaluation.corrupted_scores import METRICS, CellRecord, RobustnessRecord, Sweep
-from remedis.evaluation.corrupted_scores import strangers as cosine_of_strangers
 from remedis.evaluation.intervals import EstimateRecord, check_resamples
+from remedis.evaluation.strangers import mean_cosine_of_strangers
 from remedis.inference import checked_images, corruption_sweep
 from remedis.inference import exported as exported_classifier
 from remedis.inference.checked_images import CheckedImages
@@ -263,6 +263,7 @@ def _record(
             )
             report(done, "cells")
     data = shared_names.of_absolute(checked.manifest.source)
+    strangers = mean_cosine_of_strangers(embeddings, checked.manifest.table["patient_id"])
     return {
         "title": f"Robustness of {description.name} on {data}",
         "model": description.name,
@@ -276,7 +277,7 @@ def _record(
         "notes": list(notes),
         "seed": seed,
         "resamples": resamples,
-        "strangers": cosine_of_strangers(embeddings, checked.manifest.table["patient_id"]),
+        "strangers": strangers.to_json(),  # type: ignore[typeddict-item]
         "cells": cells,
     }
 

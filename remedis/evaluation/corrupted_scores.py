@@ -23,13 +23,12 @@ from remedis.evaluation.auroc_difference import Difference, compare_tables
 from remedis.evaluation.estimates import Cases
 from remedis.evaluation.evaluate import evaluate
 from remedis.evaluation.evaluation_result import Metric
-from remedis.evaluation.intervals import Estimate, EstimateRecord, patient_codes
+from remedis.evaluation.intervals import Estimate, EstimateRecord
 from remedis.evaluation.metric_differences import CALIBRATION, metric_differences
 from remedis.evaluation.ranking import ranking_of
 from remedis.json_records import Json, Line, Name, Real
 
 METRICS = ("auroc", *CALIBRATION)
-_DRAWS = 20  # attempts to find each image a partner of another patient
 
 
 class ChangeRecord(TypedDict):
@@ -106,7 +105,7 @@ class RobustnessRecord(TypedDict):
       notes: sentences on the data, and on images that the model may have seen.
       seed: of the resamples.
       resamples: their number.
-      strangers: mean cosine of two clean images of different patients; null if there are too few.
+      strangers: mean cosine of two clean images of different patients, with its interval.
       cells: the clean images, then every corruption in every strength.
     """
 
@@ -122,7 +121,7 @@ class RobustnessRecord(TypedDict):
     notes: list[Line]
     seed: int
     resamples: int
-    strangers: Real | None
+    strangers: EstimateRecord
     cells: list[CellRecord]
 
 
@@ -235,27 +234,3 @@ def cosines(first: npt.ArrayLike, second: npt.ArrayLike) -> npt.NDArray[np.float
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     found = np.einsum("nc,nc->n", a, b) / np.where(lengths > 0, lengths, 1.0)
     return np.where((a == b).all(axis=1), 1.0, np.clip(found, -1, 1))
-
-
-def strangers(
-    embeddings: npt.ArrayLike, patient_ids: "pd.Series[str]", seed: int = 0
-) -> float | None:
-    """Returns the mean cosine of images with a random image of another patient each.
-
-    None if hardly any image has another patient to be compared with.
-
-    Args:
-      embeddings: [n, C] of the clean images.
-      patient_ids: [n].
-      seed: of the partners.
-    """
-    rows, patients = np.asarray(embeddings), patient_codes(patient_ids)
-    generator = np.random.default_rng(seed)
-    partner = np.arange(len(rows))
-    for _ in range(_DRAWS):
-        alone = patients[partner] == patients
-        partner[alone] = generator.integers(len(rows), size=int(alone.sum()))
-    paired = patients[partner] != patients
-    if 2 * paired.sum() < len(rows):
-        return None
-    return float(cosines(rows[paired], rows[partner[paired]]).mean())

@@ -121,10 +121,10 @@ def _cosine(record: RobustnessRecord, cells: list[CellRecord]) -> list[str]:
         f"is {interval(worst['cosine'])} on average"
     )
     strangers = record["strangers"]
-    if strangers is None:
+    if strangers["low"] is None:
         return [f"{found}."]
-    found += f"; two clean images of different patients have {strangers:.3f}"
-    if (worst["cosine"]["high"] or 0.0) < strangers:
+    found += f"; two clean images of different patients have {interval(strangers)}"
+    if (worst["cosine"]["high"] or 0.0) < strangers["low"]:
         found += ", so that the clean image of another patient is nearer"
     return [f"{found}."]
 

@@ -47,7 +47,7 @@ def cosine_curves(record: RobustnessRecord) -> Figure:
         "Cosine of embeddings",
         lambda cell: cell["cosine"],
         record["cells"][0]["cosine"],
-        ("two patients", record["strangers"]),
+        ("two patients", record["strangers"]["value"]),
     )
 
 

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from remedis.evaluation import corrupted_scores
 from remedis.evaluation.auroc import auroc
-from remedis.evaluation.corrupted_scores import Sweep, cosines, mean_cosine, strangers
+from remedis.evaluation.corrupted_scores import Sweep, cosines, mean_cosine
 
 
 def table(scores, labels, patients=None):
@@ -135,13 +135,6 @@ def test_the_mean_cosine_has_an_interval_by_patient():
         assert found.patients == 50
         covered.append(found.low <= 0.2 <= found.high)
     assert np.mean(covered) >= 0.87
-
-
-def test_strangers_are_of_other_patients():
-    # Two directions: within a patient the cosine is 1, between patients 0.
-    rows = np.repeat(np.eye(2), 5, axis=0)
-    assert strangers(rows, pd.Series(["a"] * 5 + ["b"] * 5)) == 0.0
-    assert strangers(rows, pd.Series(["a"] * 10)) is None
 
 
 @pytest.mark.parametrize("task", ["multi_label", "multi_class"])

@@ -68,7 +68,7 @@ def record(*cells, strangers=0.4, clean=0.9, labels=("ill",)):
         "notes": ["A note."],
         "seed": 0,
         "resamples": 40,
-        "strangers": strangers,
+        "strangers": estimate(strangers),
         "cells": [cell("clean", 0, clean, cosine=1.0, labels=labels), *cells],
     }
 
@@ -91,7 +91,7 @@ def test_the_worst_cell_and_the_strength_from_which_the_loss_is_shown():
     assert said[5] == (
         "Embeddings move most under blur of strength 1 (1): their cosine with those of the clean "
         "images is 0.300 [0.260, 0.340] on average; two clean images of different patients have "
-        "0.400, so that the clean image of another patient is nearer."
+        "0.400 [0.360, 0.440], so that the clean image of another patient is nearer."
     )
 
 
