@@ -122,6 +122,11 @@ def section(workdir: pathlib.Path, shown: str) -> str:
     )
 
 
+def without_folders(shown: str) -> str:
+    """Returns a command whose checkpoints are named by the run that made them, in `DIR`."""
+    return re.sub(r"=/[^;']*/([^/;']+/export)", r"=DIR/\1", shown)
+
+
 def main() -> None:
     """Prepares the data, runs the suite or a shard of it, and writes section and figure."""
     parser = transfer.arguments(__doc__)
@@ -142,7 +147,7 @@ def main() -> None:
         raise SystemExit(process.returncode)
     if parsed.shard:
         return
-    shown = shlex.join(["python", *job]).replace(str(workdir), "DIR")
+    shown = without_folders(shlex.join(["python", *job]).replace(str(workdir), "DIR"))
     text = section(workdir, shown)
     if parsed.out is None:
         print(text)

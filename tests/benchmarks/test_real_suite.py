@@ -37,3 +37,9 @@ def test_the_section_is_the_leaderboard_without_links_to_reports(benchmark, tmp_
     assert "\n#### Linear probe\n" in text
     assert "| arm | chest |" in text
     assert text.endswith("```sh\nCOMMAND\n```")
+
+
+def test_the_command_names_no_folder_of_the_machine(benchmark):
+    shown = "'--config.arms=cells=/home/me/cells/simclr-0/export; other=/runs/simclr/export'"
+    expected = "'--config.arms=cells=DIR/simclr-0/export; other=DIR/simclr/export'"
+    assert benchmark.without_folders(shown) == expected
