@@ -3,6 +3,8 @@
 import functools
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from remedis.data import readers
@@ -41,17 +43,22 @@ def _encoded(path: tf.Tensor) -> tf.Tensor:
     # Stateless in TensorFlow's sense: the same path gives the same bytes. With a stateful function
     # and op determinism, TensorFlow reads one image at a time.
     def read(name: bytes) -> bytes:
-        return readers.locate(name.decode()).read_bytes()
+        return _located(name).read_bytes()
 
     return decode_stored(tf.numpy_function(read, [path], tf.string, stateful=False))
 
 
 def _pixels(path: tf.Tensor) -> tf.Tensor:
     def read(name: bytes) -> object:
-        return readers.locate(name.decode()).read_pixels()
+        return _located(name).read_pixels()
 
     image = tf.numpy_function(read, [path], tf.float32, stateful=False)
     return tf.ensure_shape(image, [None, None, None])
+
+
+def _located(name: npt.ArrayLike) -> readers.Location:
+    # Within `tf.data` TensorFlow passes bytes; eagerly, an array of them.
+    return readers.locate(bytes(np.asarray(name, object).item()).decode())
 
 
 _LOADERS = {readers.FILE: _file, readers.ENCODED: _encoded, readers.PIXELS: _pixels}

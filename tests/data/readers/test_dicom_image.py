@@ -422,6 +422,7 @@ def test_channels_are_those_stored(tmp_path):
         pixels = locate(m.absolute_paths()[row]).read_pixels()
         assert pixels.shape == (*scanned.loc[row, ["height", "width"]], channels)
         np.testing.assert_array_equal(loaded[row], pixels)
+        np.testing.assert_array_equal(image_loader(m)(tf.constant(row)), pixels)  # eagerly, too
 
 
 def test_without_the_decoder_under_the_gpl(shown, monkeypatch):
