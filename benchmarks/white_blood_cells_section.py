@@ -58,14 +58,15 @@ def figure(studies: Sequence[Study], title: str) -> Figure:
         curve_panels.beside(axes, study, study["modes"][0], studies)
         axes.set_xlabel(f"labelled cells of {study['data']['ood']['name']}", fontsize=10)
     first = studies[0]
-    grid[-1].legend(
+    drawn.legend(
         handles=[Line2D([], [], **style) for style in curve_panels.styles(first)],
         labels=[
             name + (" (random weights)" if arm["random_weights"] else "")
             for name, arm in first["arms"].items()
         ],
-        loc="lower right",
-        fontsize=8,
+        loc="outside lower center",
+        ncols=3,
+        fontsize=9,
         frameon=False,
         handlelength=3.6,
     )
