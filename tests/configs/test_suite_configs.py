@@ -9,8 +9,8 @@ from configs import common_suite
 from remedis import suite
 from remedis.data import sources
 from remedis.label_budget import rehearsal
-from remedis.reporting import leaderboard
-from remedis.suite import board
+from remedis.reporting import label_budget_report, leaderboard
+from remedis.suite import board, suite_record
 from remedis.suite.settings import SuiteSettings
 
 NAMES = rehearsals.SUITE_NAMES
@@ -73,8 +73,10 @@ def test_a_rehearsal_runs_to_its_leaderboard(name, arg, tiny_checkpoint, tmp_pat
         study.image_size = 32
     result = suite.run(config, tmp_path)
     assert (list(result.studies), result.faults) == (sorted(config.sets), {})
+    for each in result.studies:
+        label_budget_report.write(tmp_path / suite_record.directory(each))
     board.write(result.studies, tmp_path, result.settings.title)
     leaderboard.write(tmp_path)
     page = (tmp_path / "leaderboard.html").read_text()
-    assert all(f'href="sets/{name}/report.html"' in page for name in config.sets)
+    assert all(f'href="sets/{each}/report.html"' in page for each in config.sets)
     assert "RANDOM WEIGHTS" in page
