@@ -104,7 +104,7 @@ def section(workdir: pathlib.Path, shown: str) -> str:
     """Returns the section of the document: the leaderboard of a finished suite."""
     board = (workdir / SUITE / "leaderboard.md").read_text(encoding="utf-8")
     body = re.sub(r"\[([^\]]*)\]\(sets/[^)]*\)", r"\1", board)  # reports are not in the repository
-    body = re.sub(r"^(#+) ", r"##\1 ", body.partition("\n")[2], flags=re.MULTILINE)
+    body = re.sub(r"^(#+) ", r"#\1 ", body.partition("\n")[2], flags=re.MULTILINE)
     return "\n".join(
         [
             "## One suite: radiographs, blood cells and made-up images",

@@ -34,7 +34,7 @@ def test_the_section_is_the_leaderboard_without_links_to_reports(benchmark, tmp_
     (tmp_path / benchmark.SUITE / "leaderboard.md").write_text(board)
     text = benchmark.section(tmp_path, "COMMAND")
     assert "# Title" not in text
-    assert "\n#### Linear probe\n" in text
+    assert "\n### Linear probe\n" in text
     assert "| arm | chest |" in text
     assert text.endswith("```sh\nCOMMAND\n```")
 
