@@ -16,7 +16,7 @@ from remedis.evaluation.intervals import MAX_RESAMPLES, MIN_RESAMPLES
 from remedis.evaluation.label_budget import StudyMetric, check_levels
 from remedis.finetuning import losses
 from remedis.finetuning.settings import FinetuneSettings
-from remedis.finetuning.tuning_grid import LENGTHS, Grid
+from remedis.finetuning.tuning_grid import KEYS, LENGTHS, Grid
 from remedis.label_budget import arm_options, further_sets, thumbnail_arm
 from remedis.label_budget.arm_options import ArmOptions
 from remedis.label_budget.stated_comparison import StatedComparison
@@ -350,10 +350,11 @@ def _check_select(settings: StudySettings) -> None:
     for side in HOSPITALS:
         asked = settings.hospital(side).finetuning.optimization
         for key in (*grid, *(LENGTHS if length else ())):
-            value = getattr(asked, key)
-            if value:
+            value, kind = getattr(asked, key), KEYS[key]
+            # Of texts, the first one is the default of the configs.
+            if value != kind[0] if isinstance(kind, tuple) else value:
                 raise UserError(
-                    f"config.{side}.{key} is {value:g}, and config.select has "
+                    f"config.{side}.{key} is {value}, and config.select has "
                     f"{key if key in grid else length}, too; name the values in config.select "
                     f"alone, which all arms share, or take them out of it."
                 )

@@ -12,6 +12,7 @@ from remedis.evaluation.auroc import mean_auroc
 from remedis.evaluation.label_budget import Cell, StudyMetric
 from remedis.label_budget.arm import InDistributionScores, scores_file
 from remedis.label_budget.cell_store import CellStore
+from remedis.label_budget.settings import StudySettings
 from remedis.zoo.provenance import Provenance
 
 BUDGETS, DRAWS, CELLS = (0, 8), 2, 60
@@ -212,6 +213,15 @@ def test_studies_share_their_test_cells_and_no_draw(benchmark, runs):
     for method in runs.METHODS:
         commands = [runs.pretraining_command(workdir, method, k) for k in range(runs.REPLICATES)]
         assert len({command[-1] for command in commands}) == runs.REPLICATES
+
+
+def test_the_settings_of_every_study_are_right(benchmark, runs):
+    for part in benchmark.STUDIES:
+        for study in runs.studies(part):
+            config = benchmark.ood_own.get_config()
+            config.update_from_flattened_dict(study.values(pathlib.Path("/somewhere")))
+            settings = StudySettings.from_config(config)
+            assert len(settings.select.candidates()) == (6 if part == "gains" else 2)
 
 
 def test_the_picture_that_is_there_twice_is_dropped(runs, tmp_path):

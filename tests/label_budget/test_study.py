@@ -22,7 +22,7 @@ from remedis.finetuning.tuning_grid import Choice
 from remedis.label_budget import finetune_arm, run_study
 from remedis.label_budget.arm import Adapted, InDistributionScores, scores_file
 from remedis.label_budget.run_study import studies_of
-from remedis.label_budget.settings import Shard
+from remedis.label_budget.settings import Shard, StudySettings
 from remedis.models import bit
 from remedis.reporting import label_budget_report
 from remedis.zoo.provenance import Provenance
@@ -627,6 +627,10 @@ def test_an_ood_image_that_the_id_model_learnt_from_stops_the_study(
         ({"select": "steps=2,4"}, "config.id.steps is 2, and config.select has steps, too; name"),
         ({"select": "epochs=2"}, "config.id.steps is 2, and config.select has epochs, too; name"),
         (
+            {"select": "layers=all,upper; learning_rate=1", "ood": {"layers": "upper"}},
+            "config.ood.layers is upper, and config.select has layers, too; name the values in",
+        ),
+        (
             {"modes": ("finetune",), "id_trainings": 3},
             "config.id_trainings is 3 and config.seeds is 2; expected at least one seed per train",
         ),
@@ -646,6 +650,12 @@ def test_mistakes_are_a_sentence(study_config, tmp_path, changes, message):
     with pytest.raises(UserError) as caught:
         label_budget.run(study_config(**changes), tmp_path)
     assert str(caught.value).startswith(message)
+
+
+def test_a_grid_of_layers_and_decays_is_read(study_config):
+    select = "layers=all,decaying; decay_to=zero,start; learning_rate=1"
+    settings = StudySettings.from_config(study_config(select=select))
+    assert len(settings.select.candidates()) == 4
 
 
 def test_sites_are_selected_and_split_again(study_config, two_hospitals, tmp_path):
