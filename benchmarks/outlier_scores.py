@@ -130,10 +130,7 @@ def main() -> None:
     cells.write_manifests(parsed.wbc, workdir / "data" / "cells")
     named = (part.partition("=") for part in parsed.checkpoints.split(";"))
     text = section(workdir, {name.strip(): checkpoint.strip() for name, _, checkpoint in named})
-    if parsed.out is None:
-        print(text)
-    else:
-        results.write(parsed.out, "outlier-scores", text)
+    results.deliver(parsed.out, "outlier-scores", text)
 
 
 if __name__ == "__main__":

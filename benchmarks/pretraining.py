@@ -222,6 +222,17 @@ def _data(workdir: pathlib.Path, runs: Sequence[Pretraining]) -> list[str]:
     ]
 
 
+def prepare(kermany: pathlib.Path, nih64: pathlib.Path, workdir: pathlib.Path) -> None:
+    """Writes the manifests, and the lists of images of the study.
+
+    Every pretraining leaves out the test images of the study, which do not depend on its arms.
+    """
+    transfer.write_manifests(kermany, nih64, workdir / "data")
+    if not (workdir / "study" / "config.json").is_file():
+        curves = transfer.command(workdir, f"scratch={BACKBONE}", "scratch")
+        subprocess.run([sys.executable, *curves, "--list"], cwd=transfer.ROOT, check=True)
+
+
 PARTS = ("methods", "augmentations")
 
 
@@ -232,11 +243,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="runs per augmentation left out")
     parsed = parser.parse_args()
     workdir = parsed.workdir.resolve()
-    transfer.write_manifests(parsed.kermany, parsed.nih64, workdir / "data")
-    # Every run leaves out the test images of the study, which do not depend on its arms.
-    if not (workdir / "study" / "config.json").is_file():
-        curves = transfer.command(workdir, f"scratch={BACKBONE}", "scratch")
-        subprocess.run([sys.executable, *curves, "--list"], cwd=transfer.ROOT, check=True)
+    prepare(parsed.kermany, parsed.nih64, workdir)
     for name in [parsed.part] if parsed.part else PARTS:
         if name == "methods":
             lines, first = methods(workdir), METHODS[0]
@@ -251,10 +258,7 @@ def main() -> None:
             f"{f' --seeds={parsed.seeds}' if name == 'augmentations' else ''}`."
         )
         section = "\n".join([*lines[:2], written, *lines[1:]])
-        if parsed.out is None:
-            print(section)
-        else:
-            results.write(parsed.out, f"pretraining-{name}", section)
+        results.deliver(parsed.out, f"pretraining-{name}", section)
 
 
 if __name__ == "__main__":

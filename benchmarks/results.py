@@ -19,6 +19,14 @@ writes it; the data are not part of this repository.
 """
 
 
+def deliver(document: pathlib.Path | None, name: str, text: str) -> None:
+    """Writes a section into a document, as `write` does, or prints it if there is none."""
+    if document is None:
+        print(text)
+    else:
+        write(document, name, text)
+
+
 def write(document: pathlib.Path, name: str, text: str) -> None:
     """Replaces the section of a name, or appends it if the document has none of that name.
 

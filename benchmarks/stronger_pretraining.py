@@ -14,8 +14,6 @@ import dataclasses
 import json
 import pathlib
 import shlex
-import subprocess
-import sys
 
 import frozen_features
 import pretraining
@@ -120,16 +118,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12, help="of the long run; 12")
     parsed = parser.parse_args()
     workdir = parsed.workdir.resolve()
-    transfer.write_manifests(parsed.kermany, parsed.nih64, workdir / "data")
-    # Every run leaves out the test images of the study, which do not depend on its arms.
-    if not (workdir / "study" / "config.json").is_file():
-        curves = transfer.command(workdir, f"scratch={pretraining.BACKBONE}", "scratch")
-        subprocess.run([sys.executable, *curves, "--list"], cwd=transfer.ROOT, check=True)
-    text = section(workdir, parsed.epochs)
-    if parsed.out is None:
-        print(text)
-    else:
-        results.write(parsed.out, "stronger-pretraining", text)
+    pretraining.prepare(parsed.kermany, parsed.nih64, workdir)
+    results.deliver(parsed.out, "stronger-pretraining", section(workdir, parsed.epochs))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from remedis.training.run_directory import ADVICE, RunDirectory
 _LOG = logging.getLogger(__name__)
 
 LENGTHS = ("steps", "epochs", "examples")
-# Keys of `OptimizationSettings` that a grid may hold, with the type or the texts of their values.
+# Keys of `OptimizationSettings` that a grid may hold, with the type or the texts of their values;
+# the first text is the default.
 KEYS: Mapping[str, type[int] | type[float] | tuple[str, ...]] = {
     "layers": trained_layers.NAMES,
     "decay_to": optimizers.DECAYS,

@@ -351,7 +351,6 @@ def _check_select(settings: StudySettings) -> None:
         asked = settings.hospital(side).finetuning.optimization
         for key in (*grid, *(LENGTHS if length else ())):
             value, kind = getattr(asked, key), KEYS[key]
-            # Of texts, the first one is the default of the configs.
             if value != kind[0] if isinstance(kind, tuple) else value:
                 raise UserError(
                     f"config.{side}.{key} is {value}, and config.select has "
