@@ -10,7 +10,7 @@ import contextlib
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # both take seconds to load, and the readers of images need neither
@@ -105,6 +105,30 @@ def frozen_graph(function: Any) -> tuple[Any, list[str], list[str]]:
     rewriting.meta_optimizer_iterations = rewriting.TWO
     rewriting.min_graph_nodes = -1  # also the smallest graphs
     return tf_optimizer.OptimizeGraph(config, graph), inputs, outputs
+
+
+@contextlib.contextmanager
+def noting_gradients(names: set[str]) -> Iterator[None]:
+    """Adds the names of the gradients that TensorFlow registers within the block to `names`.
+
+    `tf.custom_gradient` registers a gradient for every graph that it is traced in, and the registry
+    keeps it, with the graph, until the process ends. A name can only be taken out by itself.
+    """
+    from tensorflow.python.framework import ops
+
+    before = set(ops.gradient_registry._registry)
+    try:
+        yield
+    finally:
+        names |= ops.gradient_registry._registry.keys() - before
+
+
+def forget_gradients(names: Iterable[str]) -> None:
+    """Takes gradients out of TensorFlow's registry; what was traced with them is not used again."""
+    from tensorflow.python.framework import ops
+
+    for name in names:
+        ops.gradient_registry._registry.pop(name, None)
 
 
 def numbered_from_zero(variables: Iterable[str]) -> dict[str, str]:

@@ -168,3 +168,31 @@ def test_a_graph_is_frozen_and_what_is_constant_is_computed():
     a, b = imported(tf.constant([[1.0, 2.0]]))
     np.testing.assert_array_equal(a, [[1.0, 2.0]])
     np.testing.assert_array_equal(b, [[2.0, 6.0]])
+
+
+def test_registered_gradients_are_noted_and_forgotten():
+    @tf.custom_gradient
+    def doubled(x):
+        return 2 * x, lambda upstream: 5 * upstream
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = doubled(x)
+        return tape.gradient(y, x)
+
+    noted = set()
+    with compat.noting_gradients(noted):
+        assert gradient(tf.constant(1.0)).numpy() == 5
+    assert len(noted) == 1
+    again = set()
+    with compat.noting_gradients(again):
+        gradient(tf.constant(2.0))
+    assert again == set()
+    compat.forget_gradients(noted)
+    compat.forget_gradients(noted)  # no error
+    with compat.noting_gradients(again):
+        gradient(tf.constant([3.0]))  # another graph
+    assert len(again) == 1
+    assert gradient(tf.constant(1.0)).numpy() == 5  # what is traced needs the registry no more

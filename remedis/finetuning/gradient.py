@@ -1,6 +1,7 @@
 """Fine-tuning by gradient descent on the variables that the settings do not freeze."""
 
 import dataclasses
+import gc
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -253,7 +254,9 @@ class GradientFit:
         seed = settings.seed if mixup else None
         constants = (at_any_rate, loss, mixup, seed, decay, tuple(factors.items()))
         if constants not in self._trainers:
-            self._trainers.clear()  # the optimizer's variables are as large as the network
+            # The optimizer's variables are as large as the network, and graphs refer to themselves.
+            self._trainers.clear()
+            gc.collect()
             with self._distribution.strategy.scope():
                 rate = schedules.Rate(schedule)
             learner = _learner(
