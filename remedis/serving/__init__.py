@@ -1,0 +1,1 @@
+"""A model behind an address: engines, batches of requests, and the interfaces of clients."""
