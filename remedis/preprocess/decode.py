@@ -25,30 +25,37 @@ _TOO_LARGE = (
 )
 
 
-def refusal(contents: bytes) -> str | None:
-    """Returns the sentence about a JPEG or PNG file with too many pixels or scans.
-
-    The file is not decoded. Returns None for an image within the limits, and for a damaged file.
-    """
+def stated_size(contents: bytes) -> tuple[int, int] | None:
+    """Returns height and width of a JPEG or PNG file by its header; None if it is damaged."""
     if contents.startswith(PNG_SIGNATURE):
         header = contents[_SIZE_OFFSET:_DEPTH_OFFSET]
         if len(header) < _DEPTH_OFFSET - _SIZE_OFFSET:
             return None
         width, height = struct.unpack(">II", header)
-        return limits.refusal(height, width)
+        return height, width
     if not contents.startswith(JPEG_SIGNATURE):
         return None
-    if (scans := contents.count(_SCAN)) > _MOST_SCANS:
-        return (
-            f"The JPEG file has {scans:,} scans; expected at most {_MOST_SCANS}: save the image "
-            "again."
-        )
     try:
         # The decoder's own reading of the header: another parser may find another size.
         height, width, _ = tf.io.extract_jpeg_shape(contents).numpy().tolist()
     except tf.errors.InvalidArgumentError:
         return None
-    return limits.refusal(height, width)
+    return height, width
+
+
+def refusal(contents: bytes) -> str | None:
+    """Returns the sentence about a JPEG or PNG file with too many pixels or scans.
+
+    The file is not decoded. Returns None for an image within the limits, and for a damaged file.
+    """
+    is_jpeg = contents.startswith(JPEG_SIGNATURE)
+    if is_jpeg and (scans := contents.count(_SCAN)) > _MOST_SCANS:
+        return (
+            f"The JPEG file has {scans:,} scans; expected at most {_MOST_SCANS}: save the image "
+            "again."
+        )
+    size = stated_size(contents)
+    return None if size is None else limits.refusal(*size)
 
 
 def decode_image(contents: tf.Tensor) -> tf.Tensor:

@@ -6,27 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from remedis.reporting.figures import BLUE
+from remedis.inference.heat_map_colours import AGAINST, FOR, limits, rgb
+
+__all__ = ["AGAINST", "FOR", "limits", "overlay", "png"]
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
-# Okabe and Ito's vermilion and blue: distinct with every common colour blindness, and on grey.
-FOR, AGAINST = "#D55E00", BLUE
 _OPACITY = 0.65  # of the largest value
 _BOX = "#F0E442"  # their yellow
-
-
-def limits(heat_map: npt.ArrayLike, signed: bool) -> tuple[float, float]:
-    """Returns the values at both ends of the colours.
-
-    Args:
-      heat_map: [H, W]; NaN where the network did not see the image.
-      signed: whether values below 0 mean something: the range is then symmetric.
-    """
-    values = np.asarray(heat_map)[np.isfinite(heat_map)]
-    largest = float(np.abs(values).max(initial=0.0)) if signed else float(values.max(initial=0.0))
-    return (-largest if signed else 0.0, largest)
 
 
 def overlay(
@@ -46,7 +34,7 @@ def overlay(
     _, largest = limits(heat_map, signed)
     share = np.nan_to_num(np.asarray(heat_map, np.float32)) / (largest or 1.0)
     share = np.clip(share, -1 if signed else 0, 1)[..., None]
-    colour = np.where(share < 0, _rgb(AGAINST), _rgb(FOR))
+    colour = np.where(share < 0, rgb(AGAINST), rgb(FOR))
     opacity = _OPACITY * np.abs(share)
     blended = np.asarray(pixels, np.float32) * (1 - opacity) + colour * opacity
     picture = Image.fromarray(np.rint(255 * np.clip(blended, 0, 1)).astype(np.uint8))
@@ -58,10 +46,6 @@ def overlay(
         corners[3] = max(round(bottom) - 1, corners[1])
         draw.rectangle(corners, outline=_BOX, width=width)
     return np.asarray(picture)
-
-
-def _rgb(colour: str) -> Floats:
-    return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)], np.float32)
 
 
 def png(picture: Bytes, longest: int | None = None) -> bytes:

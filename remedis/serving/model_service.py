@@ -1,0 +1,246 @@
+"""What every interface of the server asks of the model: scores, embeddings and heat maps."""
+
+import asyncio
+import base64
+import dataclasses
+import io
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from remedis.errors import UserError, counted, unknown_choice
+from remedis.serving import decoded_requests, heat_map_pictures
+from remedis.serving.batching import PREDICT, Batcher, Busy, Outputs, Stopped, TooLate
+from remedis.serving.engines import CELLS, Engine, explaining
+from remedis.serving.refusals import Refusal, busy
+from remedis.serving.served_facts import EMBEDDING
+from remedis.serving.settings import ServingSettings
+
+Floats = npt.NDArray[np.float32]
+_Result = TypeVar("_Result")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PreparedImage:
+    """An image of a request.
+
+    Attributes:
+      height: in pixels, of the file.
+      width: likewise.
+      prepared: the input of the network, [h, w, 3].
+      shown: the image at most `heat_map_pictures.LONGEST` long, [H, W, 1 or 3] uint8.
+    """
+
+    height: int
+    width: int
+    prepared: Floats
+    shown: npt.NDArray[np.uint8] | None = None
+
+
+class ModelService:
+    """A model behind its batches; every error of a request is a `Refusal`.
+
+    Attributes:
+      engine: of the model.
+      settings: the limits.
+      address: the model's name as a part of an address.
+      facts: what every answer says about the model, as plain values.
+    """
+
+    def __init__(self, engine: Engine, batcher: Batcher, settings: ServingSettings) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.facts: Mapping[str, Any] = engine.provenance.to_json()
+        self.address = re.sub(r"[^A-Za-z0-9_.-]+", "-", engine.provenance.model) or "model"
+        self._batcher = batcher
+        # As many images as this are whole in memory. The others wait as files.
+        self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
+
+    @property
+    def held(self) -> int:
+        """The number of images that wait or are computed."""
+        return self._batcher.held
+
+    async def apart(self, work: Callable[[], _Result]) -> _Result:
+        """Returns the result of work that takes memory or time, done by one of the decoders."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+
+    async def prepared(
+        self, contents: bytes, frame: str = "", shown: bool = False
+    ) -> PreparedImage:
+        """Returns the input of the network for an image file.
+
+        Args:
+          contents: of the file.
+          frame: of a DICOM file with several.
+          shown: whether the image itself is needed, too.
+        """
+
+        def prepare() -> PreparedImage:
+            image = decoded_requests.decoded(contents, frame, self.settings.max_pixels)
+            height, width = image.shape[:2]
+            picture = heat_map_pictures.shrunk(image) if shown else None
+            return PreparedImage(height, width, self.engine.prepare(image), picture)
+
+        if self._batcher.held >= self.settings.max_queue:
+            raise busy("As many images wait as may; send this one again later.", 1)
+        return await _refusing(self.apart(prepare))
+
+    async def outputs(self, images: Floats) -> Outputs:
+        """Returns the outputs of the network for prepared images, [n, h, w, 3]."""
+        return await _refusing(self._batcher.outputs(images, PREDICT))
+
+    async def embedding(self, contents: bytes, frame: str = "") -> list[float]:
+        """Returns the embedding of an image file."""
+        image = await self.prepared(contents, frame)
+        found: list[float] = (await self.outputs(image.prepared[None]))[EMBEDDING][0].tolist()
+        return found
+
+    async def outputs_of_files(self, files: Sequence[bytes]) -> Outputs:
+        """Returns the outputs of the network for image files."""
+        self.check_count(len(files))
+        # One after another: the decoders serve other requests, too.
+        images = [(await self.prepared(contents)).prepared for contents in files]
+        if len({image.shape for image in images}) > 1:
+            raise Refusal(
+                400, "The images have several sizes for this model; send one image per request."
+            )
+        return await self.outputs(np.stack(images))
+
+    def numbers(self, values: object, shape: Sequence[int] | None = None) -> Floats:
+        """Returns prepared images that a client sends as numbers, [n, h, w, 3].
+
+        Args:
+          values: numbers in lists within lists, or an array.
+          shape: of the images; that of the values if None.
+
+        Raises:
+          Refusal: they are no such images.
+        """
+        try:
+            found = np.asarray(values)
+            if shape is not None and found.size == np.prod(shape, dtype=object):
+                found = found.reshape(tuple(shape))
+            elif shape is not None:
+                raise ValueError
+        except (ValueError, TypeError, OverflowError):
+            found = np.empty(0)
+        size = self.engine.image_size
+        sides = tuple(found.shape[1:3]) if found.ndim == 4 else ()
+        if (
+            found.dtype.kind not in "iuf"
+            or found.shape[3:] != (3,)
+            or not found.size
+            or (size is not None and sides != size)
+        ):
+            height, width = size or ("height", "width")
+            raise Refusal(
+                400,
+                f"The images are no list of numbers of the shape [n, {height}, {width}, 3] in "
+                "[0, 1]; send those, or image files in base64.",
+            )
+        self.check_count(len(found))
+        if sides[0] * sides[1] > self.settings.max_pixels:
+            raise Refusal(413, "The images have more pixels than this server takes.")
+        with np.errstate(over="ignore"):
+            images: Floats = found.astype(np.float32)
+        if not np.isfinite(images).all():
+            raise Refusal(400, "The images have values that are not finite; expected [0, 1].")
+        return images
+
+    def check_count(self, images: int) -> None:
+        """Refuses a request of no image, and of more than may ever wait."""
+        most = self.settings.max_queue
+        if not 1 <= images <= most:
+            raise Refusal(
+                400, f"The request has {counted(images, 'image')}; expected 1 to {most:,}."
+            )
+
+    def scores(self, outputs: Outputs) -> list[list[dict[str, Any]]]:
+        """Returns per image and label the probability, the logit and the thresholds it reaches."""
+        provenance = self.engine.provenance
+        decisions = provenance.decisions(outputs)
+        cuts = provenance.thresholds or {}
+
+        def of_label(row: int, column: int, label: str) -> dict[str, Any]:
+            return {
+                "label": label,
+                "probability": float(outputs["probabilities"][row, column]),
+                "logit": float(outputs["logits"][row, column]),
+                "thresholds": {
+                    kind: {"value": cuts[kind][label], "reached": reached[row][column]}
+                    for kind, reached in decisions.items()
+                },
+            }
+
+        return [
+            [of_label(row, column, label) for column, label in enumerate(self.engine.labels)]
+            for row in range(len(outputs["logits"]))
+        ]
+
+    async def explanation(self, contents: bytes, label: str, frame: str = "") -> dict[str, Any]:
+        """Returns the heat map of a label over an image, and the image, as pictures."""
+        if not self.engine.explains:
+            raise Refusal(
+                501,
+                f"The engine {self.engine.name} has no heat maps of this model; serve the "
+                "SavedModel of a classifier.",
+            )
+        if label not in self.engine.labels:
+            raise Refusal(400, str(unknown_choice("label", label, self.engine.labels)))
+        image = await self.prepared(contents, frame, shown=True)
+        kind = explaining(label)
+        found = await _refusing(self._batcher.outputs(image.prepared[None], kind))
+        cells: Floats = found[CELLS][0]
+
+        def drawn() -> dict[str, Any]:
+            placed = self.engine.place(cells, image.height, image.width)
+            picture = image.shown
+            assert picture is not None
+            overlay, (low, high) = heat_map_pictures.overlay(placed, picture.shape[:2])
+            return {
+                "label": label,
+                "method": "cam",
+                "low": low,
+                "high": high,
+                "cells": cells.tolist(),
+                "overlay": _png(overlay),
+                "picture": _png(picture),
+            }
+
+        return {"image": size_of(image), **await _refusing(self.apart(drawn))}
+
+    def close(self) -> None:
+        """Ends the decoders; what they have begun is finished."""
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+
+
+def size_of(image: PreparedImage) -> dict[str, int]:
+    """Returns the size of an image of a request for its answer."""
+    return {"height": image.height, "width": image.width}
+
+
+async def _refusing(work: Awaitable[_Result]) -> _Result:
+    """Returns a result; turns the errors of batches and engines into answers."""
+    try:
+        return await work
+    except Busy as error:
+        raise busy(str(error), error.retry_after) from None
+    except (TooLate, Stopped) as error:
+        raise busy(str(error), 1) from None
+    except UserError as error:
+        raise Refusal(400, str(error)) from None
+    except MemoryError:
+        raise busy("The server has no memory for this image now; send it again later.", 5) from None
+
+
+def _png(picture: npt.NDArray[np.uint8]) -> str:
+    """Returns a picture [H, W, 1, 3 or 4] as a PNG file in base64."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()

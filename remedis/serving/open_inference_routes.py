@@ -1,0 +1,231 @@
+"""The Open Inference Protocol, version 2 of KServe's, for the one model of this server.
+
+Input `images` has prepared images as numbers, `image_bytes` has image files: in JSON in base64.
+Tensors after the JSON, the extension `binary_tensor_data`, are read; answers are JSON alone.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from typing_extensions import NotRequired, TypedDict
+
+import remedis
+from remedis.json_records import Count, Name, Object
+from remedis.serving.batching import Outputs
+from remedis.serving.model_service import Floats, ModelService
+from remedis.serving.refusals import Refusal
+from remedis.serving.request_bodies import decoded_base64, parsed
+from remedis.serving.route_table import (
+    ANY,
+    COUNT,
+    FLAG,
+    TEXT,
+    Call,
+    Json,
+    Route,
+    json_body,
+    listed,
+    record,
+)
+from remedis.serving.served_facts import SCORES
+
+IMAGES, IMAGE_BYTES = "images", "image_bytes"
+NUMBERS, FILES = "FP32", "BYTES"
+# Of the JSON, if tensors follow it.
+LENGTH = "inference-header-content-length"
+SIZE = "binary_data_size"
+_UNKNOWN = -1
+
+
+class InputTensor(TypedDict):
+    """One input of a request; `data` flat or nested, or bytes after the JSON."""
+
+    name: Name
+    shape: list[Count]
+    datatype: Name
+    parameters: NotRequired[Object]
+    data: NotRequired[list[Any]]
+
+
+class OutputName(TypedDict):
+    """An output that is asked for."""
+
+    name: Name
+    parameters: NotRequired[Object]
+
+
+class InferRequest(TypedDict):
+    """The body of `infer`."""
+
+    id: NotRequired[Name]
+    parameters: NotRequired[Object]
+    inputs: list[InputTensor]
+    outputs: NotRequired[list[OutputName]]
+
+
+def routes(service: ModelService) -> list[Route]:
+    """Returns the routes of the Open Inference Protocol."""
+    names = service.engine.provenance.outputs
+    sha256 = str(service.facts["weights_sha256"])
+
+    async def live(call: Call) -> Json:
+        return {"live": True}
+
+    async def ready(call: Call) -> Json:
+        return {"ready": True}
+
+    async def server(call: Call) -> Json:
+        return {
+            "name": "remedis",
+            "version": remedis.__version__,
+            "extensions": ["binary_tensor_data"],
+        }
+
+    async def model(call: Call) -> Json:
+        height, width = service.engine.image_size or (_UNKNOWN, _UNKNOWN)
+        return {
+            "name": service.address,
+            "versions": [sha256],
+            "platform": f"remedis_{service.engine.name}",
+            "inputs": [
+                _described(IMAGES, NUMBERS, _UNKNOWN, height, width, 3),
+                _described(IMAGE_BYTES, FILES, _UNKNOWN),
+            ],
+            "outputs": [
+                _described(name, NUMBERS, _UNKNOWN, _columns(service, name)) for name in names
+            ],
+            "parameters": dict(service.facts),
+        }
+
+    async def model_ready(call: Call) -> Json:
+        return {"name": service.address, "ready": True}
+
+    async def infer(call: Call) -> Json:
+        text, tensors = _apart(call)
+        depth = service.settings.max_json_depth
+        sent = await service.apart(lambda: parsed(text, InferRequest, depth))
+        wanted = [output["name"] for output in sent.get("outputs", [])] or list(names)
+        if unknown := [name for name in wanted if name not in names]:
+            raise Refusal(
+                400, f"There is no output {unknown[0]!r}; expected some of {', '.join(names)}."
+            )
+        outputs = await _outputs(service, sent, tensors)
+        return {
+            "model_name": service.address,
+            "model_version": sha256,
+            **({"id": sent["id"]} if "id" in sent else {}),
+            "parameters": dict(service.facts),
+            "outputs": [_tensor(name, outputs[name]) for name in wanted],
+        }
+
+    tensor = record(name=TEXT, shape=listed(COUNT), datatype=TEXT)
+    answer = record(model_name=TEXT, model_version=TEXT, parameters=ANY, outputs=listed(tensor))
+    sent_tensor = {**tensor, "properties": {**tensor["properties"], "data": listed(ANY)}}
+    body = json_body(record(inputs=listed(sent_tensor)))
+    found = [
+        Route("GET", "/v2/health/live", "Whether the server runs", record(live=FLAG), live),
+        Route("GET", "/v2/health/ready", "Whether it answers", record(ready=FLAG), ready),
+        Route("GET", "/v2", "The server", record(name=TEXT, version=TEXT), server),
+    ]
+    for place in (
+        f"/v2/models/{service.address}",
+        f"/v2/models/{service.address}/versions/{sha256}",
+    ):
+        found += [
+            Route("GET", place, "Inputs and outputs", record(name=TEXT, platform=TEXT), model),
+            Route(
+                "GET",
+                f"{place}/ready",
+                "Whether the model answers",
+                record(name=TEXT, ready=FLAG),
+                model_ready,
+            ),
+            Route("POST", f"{place}/infer", "Outputs of the network", answer, infer, body),
+        ]
+    return found
+
+
+async def _outputs(service: ModelService, sent: InferRequest, tensors: bytes) -> Outputs:
+    if len(sent["inputs"]) != 1:
+        raise Refusal(400, f"The body has not one input; expected {IMAGES} or {IMAGE_BYTES}.")
+    (given,) = sent["inputs"]
+    kinds = {IMAGES: NUMBERS, IMAGE_BYTES: FILES}
+    kind = kinds.get(given["name"])
+    if kind is None or kind != given["datatype"]:
+        listed_kinds = " or ".join(f"{name} of {kind}" for name, kind in kinds.items())
+        raise Refusal(400, f"The input is none of this model; expected {listed_kinds}.")
+    binary = _binary(given, tensors)
+    if ("data" in given) == (binary is not None):
+        raise Refusal(400, "The input has data in JSON and after it, or neither; expected one.")
+    if kind == FILES:
+        files = _files(given) if binary is None else _lengths(binary)
+        if given["shape"] not in ([len(files)], [len(files), 1]):
+            raise Refusal(400, f"The shape is not that of {len(files):,} files.")
+        return await service.outputs_of_files(files)
+
+    def numbers() -> Floats:
+        if binary is None:
+            return service.numbers(given.get("data"), given["shape"])
+        if len(binary) % 4:
+            raise Refusal(400, f"The tensor has {len(binary):,} bytes; expected 4 per number.")
+        return service.numbers(np.frombuffer(binary, "<f4"), given["shape"])
+
+    return await service.outputs(await service.apart(numbers))
+
+
+def _apart(call: Call) -> tuple[bytes, bytes]:
+    """Returns the JSON of a body, and the bytes after it."""
+    written = call.headers.get(LENGTH)
+    if written is None:
+        return call.body, b""
+    if not (written.isascii() and written.isdigit() and len(written) < 16):
+        raise Refusal(400, f"The header {LENGTH} is not a number of bytes.")
+    length = int(written)
+    if length > len(call.body):
+        raise Refusal(400, f"The header {LENGTH} is beyond the end of the body.")
+    return call.body[:length], call.body[length:]
+
+
+def _binary(given: InputTensor, tensors: bytes) -> bytes | None:
+    size = given.get("parameters", {}).get(SIZE)
+    if size is None:
+        if tensors:
+            raise Refusal(400, f"Bytes follow the JSON, but no input has a {SIZE}.")
+        return None
+    if size != len(tensors) or isinstance(size, bool):
+        raise Refusal(400, f"{SIZE} is not the number of bytes after the JSON, {len(tensors):,}.")
+    return tensors
+
+
+def _files(given: InputTensor) -> list[bytes]:
+    values: list[Any] = given.get("data", [])
+    if len(values) == 1 and isinstance(values[0], list):
+        values = values[0]
+    return [decoded_base64(value, f"{IMAGE_BYTES} in data") for value in values]
+
+
+def _lengths(tensors: bytes) -> list[bytes]:
+    """Returns byte strings, each after its length in 4 bytes, the lower first."""
+    found, start = [], 0
+    while start < len(tensors):
+        end = start + 4 + int.from_bytes(tensors[start : start + 4], "little")
+        if end > len(tensors):
+            raise Refusal(400, "A length within the tensor is beyond its end.")
+        found.append(tensors[start + 4 : end])
+        start = end
+    return found
+
+
+def _columns(service: ModelService, output: str) -> int:
+    return len(service.engine.labels) if output in SCORES else _UNKNOWN
+
+
+def _described(name: str, kind: str, *shape: int) -> Json:
+    return {"name": name, "datatype": kind, "shape": list(shape)}
+
+
+def _tensor(name: str, values: np.ndarray) -> Json:
+    shape = list(values.shape)
+    assert math.prod(shape) == values.size
+    return {"name": name, "datatype": NUMBERS, "shape": shape, "data": values.ravel().tolist()}
