@@ -7,11 +7,13 @@ its oldest image has waited long enough, or, after another batch, with what has 
 
 import asyncio
 import collections
+import contextlib
 import dataclasses
 import logging
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, InvalidStateError
 
@@ -66,6 +68,7 @@ class _Request:
       future: of its outputs; pending until they are there, so that it can be cancelled.
       taken: number of images that are in a batch or computed.
       done: outputs of the images that are computed, in order.
+      released: whether it no longer counts.
     """
 
     key: _Key
@@ -75,6 +78,7 @@ class _Request:
     future: "Future[Outputs]"
     taken: int = 0
     done: list[Outputs] = dataclasses.field(default_factory=list)
+    released: bool = False
 
 
 _Part = tuple[_Request, np.ndarray]  # a request, and those of its images in a batch
@@ -158,7 +162,9 @@ class Batcher:
             self._held += count
             self._waiting.append(request)
             self._changed.notify()
-        future.add_done_callback(lambda _: self._release(request))
+        # A strong reference would be a circle, and keep the images until Python collects circles.
+        waiting = weakref.ref(request)
+        future.add_done_callback(lambda _: self._release(waiting()))
         return future
 
     async def outputs(self, images: np.ndarray, kind: Hashable = PREDICT) -> Outputs:
@@ -188,12 +194,24 @@ class Batcher:
         with self._changed:
             left = list(self._waiting)
         for request in left:
-            _answer(request, Stopped())
+            self._answer(request, Stopped())
         self._worker.join()
 
-    def _release(self, request: _Request) -> None:
+    def _answer(self, request: _Request, answer: Outputs | Exception) -> None:
+        """Sets the outputs or the error of a request, unless its client left."""
+        self._release(request)  # before, so that whoever has an answer finds room for another
+        with contextlib.suppress(InvalidStateError):  # cancelled, perhaps in this moment
+            if isinstance(answer, Exception):
+                request.future.set_exception(answer)
+            else:
+                request.future.set_result(answer)
+
+    def _release(self, request: _Request | None) -> None:
         """Forgets a request that has its answer, or that nobody waits for any more."""
         with self._changed:
+            if request is None or request.released:
+                return
+            request.released = True
             self._held -= len(request.images)
             if request in self._waiting:
                 self._waiting.remove(request)
@@ -233,7 +251,7 @@ class Batcher:
             late = [request for request in self._waiting if request.deadline <= now]
             parts = [] if late else list(self._take())
         for request in late:  # answered without the lock, since callbacks of the future run
-            _answer(request, TooLate(self._timeout))
+            self._answer(request, TooLate(self._timeout))
         return parts
 
     def _count(self, key: _Key) -> int:
@@ -268,7 +286,12 @@ class Batcher:
             outputs = self._computed(kind, np.concatenate([part for _, part in parts]))
         except Exception as error:
             if len(parts) == 1:
-                _answer(parts[0][0], error)
+                if not isinstance(error, UserError):
+                    # Not the message, which may hold something of the image.
+                    _LOG.error(f"The engine failed with {type(error).__name__}.")
+                # The frames of its traceback, and of its cause's, hold the images.
+                error.__cause__ = error.__context__ = None
+                self._answer(parts[0][0], error.with_traceback(None))
                 return
             for alone in parts:
                 self._run([alone])
@@ -280,7 +303,7 @@ class Batcher:
             request.done.append({name: value[rows].copy() for name, value in outputs.items()})
             start += len(part)
             if sum(len(next(iter(done.values()))) for done in request.done) == len(request.images):
-                _answer(request, _joined(request.done))
+                self._answer(request, _joined(request.done))
 
     def _computed(self, kind: Hashable, images: np.ndarray) -> Outputs:
         outputs = self._compute(kind, images)
@@ -293,14 +316,3 @@ def _joined(parts: list[Outputs]) -> Outputs:
     if len(parts) == 1:
         return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _answer(request: _Request, answer: Outputs | Exception) -> None:
-    """Sets the outputs or the error of a request, unless its client left."""
-    try:
-        if isinstance(answer, Exception):
-            request.future.set_exception(answer)
-        else:
-            request.future.set_result(answer)
-    except InvalidStateError:
-        pass  # cancelled, perhaps in this moment
