@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-compat test-timm lint docs clean
+.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-browser test-compat test-timm lint docs clean
 
 install: $(VENV)/installed
 
@@ -50,6 +50,12 @@ test-slow: $(VENV)/installed-dev
 # Damaged and hostile files for every reader: REMEDIS_FUZZ_MINUTES in all, 20 if not set.
 test-fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow -s tests/fuzz
+
+# The page of the server in Chromium, which root installs from Debian or Ubuntu if it is missing.
+test-browser: $(VENV)/installed-dev
+	command -v chromium || ! command -v apt-get || [ "$$(id -u)" != 0 ] \
+		|| apt-get install --yes --no-install-recommends chromium
+	$(BIN)/python -m pytest -m guarantee tests/serving/test_page.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import remedis
 from remedis import extras
-from remedis.serving import open_inference_routes, plain_routes, tf_serving_routes
+from remedis.serving import (
+    neighbour_routes,
+    open_inference_routes,
+    plain_routes,
+    tf_serving_routes,
+)
 from remedis.serving.batching import Batcher
 from remedis.serving.engines import Engine
 from remedis.serving.model_service import ModelService
+from remedis.serving.neighbour_search import NeighbourSearch
+from remedis.serving.page_files import PageFile, page_files
 from remedis.serving.refusals import JSON_TYPE, Refusal
 from remedis.serving.request_guard import Guard
 from remedis.serving.route_table import ERROR, Call, Route
@@ -35,19 +42,25 @@ _FAULTS = {
 }
 
 
-def create_app(engine: Engine, batcher: Batcher, settings: ServingSettings) -> "FastAPI":
+def create_app(
+    engine: Engine,
+    batcher: Batcher,
+    settings: ServingSettings,
+    search: NeighbourSearch | None = None,
+) -> "FastAPI":
     """Returns the application of one model.
 
     Args:
       engine: of the model.
       batcher: that computes with it; whoever made it stops it.
       settings: the limits.
+      search: a file of embeddings to search in; None for none.
 
     Raises:
       UserError: a package of the extra `serve` is not installed.
     """
     fastapi = extras.load("fastapi", EXTRA)
-    service = ModelService(engine, batcher, settings)
+    service = ModelService(engine, batcher, settings, search)
     metrics = ServingMetrics(lambda: service.held)
     # FastAPI's pages of documentation load scripts from elsewhere: only the document is served.
     app: FastAPI = fastapi.FastAPI(
@@ -62,6 +75,10 @@ def create_app(engine: Engine, batcher: Batcher, settings: ServingSettings) -> "
     app.state.service = service
     for interface in (plain_routes, tf_serving_routes, open_inference_routes):
         add_routes(app, interface.routes(service))
+    if search is not None:
+        add_routes(app, neighbour_routes.routes(service, search))
+    for file in page_files():
+        app.add_api_route(file.path, _file_endpoint(file), methods=["GET"], include_in_schema=False)
     app.add_api_route(
         "/metrics",
         _metrics_endpoint(metrics),
@@ -105,6 +122,15 @@ def _endpoint(route: Route) -> Any:
 
     # FastAPI reads the annotations; the module cannot name its class before it is loaded.
     endpoint.__annotations__["request"] = fastapi.Request
+    return endpoint
+
+
+def _file_endpoint(file: PageFile) -> Any:
+    fastapi = extras.load("fastapi", EXTRA)
+
+    async def endpoint() -> Any:
+        return fastapi.Response(file.content, headers={"Content-Type": file.content_type})
+
     return endpoint
 
 

@@ -17,6 +17,7 @@ from remedis.errors import UserError, counted, unknown_choice
 from remedis.serving import decoded_requests, heat_map_pictures
 from remedis.serving.batching import PREDICT, Batcher, Busy, Outputs, Stopped, TooLate
 from remedis.serving.engines import CELLS, Engine, explaining
+from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.refusals import Refusal, busy
 from remedis.serving.served_facts import EMBEDDING
 from remedis.serving.settings import ServingSettings
@@ -48,13 +49,21 @@ class ModelService:
     Attributes:
       engine: of the model.
       settings: the limits.
+      search: a file of embeddings to search in; None for none.
       address: the model's name as a part of an address.
       facts: what every answer says about the model, as plain values.
     """
 
-    def __init__(self, engine: Engine, batcher: Batcher, settings: ServingSettings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        batcher: Batcher,
+        settings: ServingSettings,
+        search: NeighbourSearch | None = None,
+    ) -> None:
         self.engine = engine
         self.settings = settings
+        self.search = search
         self.facts: Mapping[str, Any] = engine.provenance.to_json()
         self.address = re.sub(r"[^A-Za-z0-9_.-]+", "-", engine.provenance.model) or "model"
         self._batcher = batcher

@@ -34,6 +34,7 @@ def routes(service: ModelService) -> list[Route]:
         return {
             "model": service.facts,
             "explains": service.engine.explains,
+            "neighbours": service.search.count if service.search else 0,
             "max_bytes": settings.max_bytes,
             "max_pixels": settings.max_pixels,
         }
@@ -71,7 +72,7 @@ def routes(service: ModelService) -> list[Route]:
             "GET",
             "/model",
             "The model and the limits of this server",
-            record(model=FACTS, explains=ANY, max_bytes=COUNT, max_pixels=COUNT),
+            record(model=FACTS, explains=ANY, neighbours=COUNT, max_bytes=COUNT, max_pixels=COUNT),
             model,
         ),
         Route(
