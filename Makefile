@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-browser test-compat test-timm lint docs clean
+.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-browser test-compat test-timm install-tools lint docs clean
 
 install: $(VENV)/installed
 
@@ -65,6 +65,11 @@ lint: $(VENV)/installed-dev
 # The documentation site in site/, to be opened as site/index.html. A warning is an error.
 docs: $(VENV)/installed-dev
 	REMEDIS_DOCS_NOTEBOOKS=run NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Debian's tools that tests compare with, where there is apt: dcmtk reads what `remedis report` writes.
+install-tools:
+	if command -v apt-get && ! command -v dsrdump; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends dcmtk; fi
 
 # A folder built here, loaded by the oldest TensorFlow the contract names.
 test-compat: $(VENV)/installed

@@ -22,6 +22,7 @@ from remedis.errors import UserError
 
 if TYPE_CHECKING:
     from remedis import synthetic
+    from remedis.api.dicom_reports import Reported, report
     from remedis.api.embedding_archives import embed_archive
     from remedis.api.embedding_search import find_duplicates, find_outliers, search
     from remedis.api.embeddings import embed
@@ -59,6 +60,7 @@ __all__ = [
     "OutlyingImages",
     "Predictions",
     "Recalibrated",
+    "Reported",
     "Robustness",
     "Run",
     "SimilarImages",
@@ -86,6 +88,7 @@ __all__ = [
     "ood_curves",
     "predict",
     "pretrain",
+    "report",
     "robustness",
     "search",
     "synthetic",
@@ -103,6 +106,7 @@ _LAZY = {
     "OutlyingImages": "remedis.inference.outlying_images",
     "Predictions": "remedis.inference.predictions",
     "Recalibrated": "remedis.inference.recalibrate",
+    "Reported": "remedis.api.dicom_reports",
     "Robustness": "remedis.api.robustness_sweep",
     "Run": "remedis.api.run_records",
     "SimilarImages": "remedis.inference.similar_images",
@@ -128,6 +132,7 @@ _LAZY = {
     "ood_curves": "remedis.api.training_jobs",
     "predict": "remedis.api.image_predictions",
     "pretrain": "remedis.api.training_jobs",
+    "report": "remedis.api.dicom_reports",
     "robustness": "remedis.api.robustness_sweep",
     "search": "remedis.api.embedding_search",
 }

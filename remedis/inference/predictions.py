@@ -14,6 +14,7 @@ import pyarrow.parquet
 import remedis
 from remedis import csv_text, files
 from remedis.data.checks import scan
+from remedis.data.checks.scan import Readable
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError, counted
 from remedis.evaluation import thresholds
@@ -87,9 +88,20 @@ def predict(
     chosen = exported.labels if labels is None else labels
     exported.check_labels(chosen)
     readable = scan.readable(manifest, report, limit=max_bad_images)
+    return of_readable(exported, readable, chosen, batch_size)
+
+
+def of_readable(
+    exported: ExportedClassifier, readable: Readable, chosen: tuple[str, ...], batch_size: int
+) -> Predictions:
+    """Returns the predictions for images that were scanned; `chosen` labels are the classifier's.
+
+    The other arguments are those of `predict`.
+    """
     outputs = exported.outputs(readable.manifest, chosen, batch_size)
     known = [*IDS, *("slide_id", *SUBGROUPS)]
-    table = readable.manifest.table.reindex(columns=[n for n in known if n in manifest.table])
+    images = readable.manifest.table
+    table = images.reindex(columns=[name for name in known if name in images])
     columns: dict[str, Any] = {"sha256": readable.scanned["sha256"]}
     for i, label in enumerate(chosen):
         columns |= score_columns(label, *(of[:, i] for of in outputs))

@@ -117,6 +117,14 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines, line] if line else lines
 
 
+def font_file(text: str) -> str:
+    """Returns the font file for a text that Pillow draws: matplotlib's own where it suffices."""
+    own = font_manager.findfont(_OWN)
+    missing = frozenset(text) - _characters(own)
+    families = _families(missing)[0] if missing else ()
+    return font_manager.findfont(families[0]) if families else own
+
+
 @functools.cache
 def _characters(path: str) -> frozenset[str]:
     """Returns the characters of a font file; none if it cannot be read."""

@@ -58,6 +58,8 @@ CASES = [
     ),
     ("explain", ("no/run", ".", "out"), {}, "no/run"),
     ("explain", ("run", "no/images", "out"), {}, "no/images"),
+    ("report", ("no/run", ".", "out"), {}, "no/run"),
+    ("report", ("run", "no/images", "out"), {}, "no/images"),
     ("load_backbone", ("no/folder",), {}, "no/folder"),
     ("load_manifest", ("no.csv", ["ill"]), {}, "no.csv does not exist."),
     (

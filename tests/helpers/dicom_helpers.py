@@ -28,6 +28,7 @@ def dataset(pixels: np.ndarray, bits: int | None = None, number: int = 1, **attr
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = DIGITAL_X_RAY
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = f"{UID_ROOT}1.{number}"
     ds.StudyInstanceUID = f"{UID_ROOT}2.{number}"
+    ds.SeriesInstanceUID = f"{UID_ROOT}3.{number}"
     ds.Modality, ds.ViewPosition = "DX", "PA"
     ds.PatientID, ds.PatientSex, ds.PatientAge = f"P{number}", "F", "058Y"
     ds.PatientName = f"{MARKER}^Name"

@@ -12,6 +12,7 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
+from types import ModuleType
 from typing import Any, TypeVar
 
 from remedis import compat, extras, files
@@ -161,6 +162,26 @@ def _silence_loggers() -> None:
     for name in list(logging.Logger.manager.loggerDict):
         if name.partition(".")[0] in _LOGGERS:
             logging.getLogger(name).addFilter(_is_heard)
+
+
+@functools.cache
+def load_silenced(module: str, extra: str) -> ModuleType:
+    """Returns a module of an optional package that works on DICOM headers.
+
+    `silence` suppresses the log records of its package, too: they may quote headers.
+
+    Args:
+      module: its full name, such as `highdicom.sr`.
+      extra: the extra that installs it.
+
+    Raises:
+      UserError: the package is not installed.
+    """
+    loaded = extras.load(module, extra)
+    for name in list(logging.Logger.manager.loggerDict):
+        if name.partition(".")[0] == module.partition(".")[0]:
+            logging.getLogger(name).addFilter(_is_heard)
+    return loaded
 
 
 def _is_heard(record: logging.LogRecord) -> bool:

@@ -1,0 +1,1 @@
+"""Scores and heat maps of DICOM images as DICOM objects of the same study."""
