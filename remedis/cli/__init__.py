@@ -29,6 +29,7 @@ from remedis.cli import (
     report_command,
     robustness_command,
     search_command,
+    serve_command,
     tensorflow_start,
 )
 from remedis.cli.data_commands import UNWELL
@@ -164,6 +165,7 @@ def parser() -> argparse.ArgumentParser:
         checklist_command,
         export_command,
         pack_command,
+        serve_command,
     ):
         module.add(commands)
     for command in commands.choices.values():

@@ -1,5 +1,6 @@
 """The application: the routes of all interfaces behind the guard, for FastAPI."""
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,8 @@ def create_app(
     fastapi = extras.load("fastapi", EXTRA)
     service = ModelService(engine, batcher, settings, search)
     metrics = ServingMetrics(lambda: service.held)
+    # Its warnings quote bytes of requests.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     # FastAPI's pages of documentation load scripts from elsewhere: only the document is served.
     app: FastAPI = fastapi.FastAPI(
         title=f"remedis: {service.facts['model']}",

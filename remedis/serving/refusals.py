@@ -30,6 +30,14 @@ class Refusal(Exception):
         # A lone surrogate of a name that is not UTF-8 stays escaped.
         return json.dumps({"error": self.sentence}).encode()
 
+    def full_headers(self) -> dict[str, str]:
+        """Returns all headers of the answer."""
+        return {
+            "Content-Type": JSON_TYPE,
+            "Content-Length": str(len(self.body())),
+            **self.headers,
+        }
+
 
 def busy(sentence: str, retry_after: float) -> Refusal:
     """Returns the answer to a request that may be sent again.

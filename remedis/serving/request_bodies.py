@@ -4,11 +4,11 @@ import base64
 import binascii
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from remedis import extras, json_records
 from remedis.errors import Damaged, counted, quoted, some
-from remedis.json_records import Expect
+from remedis.json_records import Object
 from remedis.serving.refusals import JSON_TYPE, Refusal
 
 EXTRA = "serve"
@@ -20,9 +20,6 @@ _MOST_PARTS = 8
 _BODY, _ADVICE = "The body", "send JSON as GET /openapi.json describes it"
 
 Kind = TypeVar("Kind")
-_Fields = Annotated[
-    dict[str, str | int], Expect("texts and whole numbers, no flags", lambda of: _plain(of))
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,16 +104,15 @@ def decoded_base64(text: object, what: str) -> bytes:
         ) from None
 
 
-def _plain(fields: Mapping[str, object]) -> bool:
-    return not any(isinstance(value, bool) for value in fields.values())
-
-
 def _json(body: bytes) -> tuple[bytes, dict[str, str]]:
-    values = parsed(body, cast(type[dict[str, str | int]], _Fields), depth=1)
+    values = parsed(body, Object, depth=1)
     if FILE not in values:
         raise Refusal(400, f'The body has no {FILE}; expected {{"{FILE}": "..."}} in base64.')
-    contents = decoded_base64(values[FILE], FILE)
-    return contents, {name: str(value) for name, value in values.items() if name != FILE}
+    contents = decoded_base64(values.pop(FILE), FILE)
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise Refusal(400, f"The field {quoted(name)} is neither a text nor a whole number.")
+    return contents, {name: str(value) for name, value in values.items()}
 
 
 def _check_depth(value: Any, most: int) -> None:

@@ -9,13 +9,14 @@ import asyncio
 import hmac
 import ipaddress
 import logging
+import os
 import time
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from remedis.serving.refusals import JSON_TYPE, Refusal, busy
+from remedis.serving.refusals import Refusal, busy
 from remedis.serving.settings import ServingSettings
 
 _LOG = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ UNKNOWN_ROUTE = "other"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # All bodies together may take the bytes of so many that are as large as one may be.
 _LARGEST_BODIES = 4
+_FULL = "The server holds as many bytes of requests as it may; send this one again later."
 # A client that is still sending when it is refused would see a reset and not the sentence.
 _LINGER_SECONDS = 1.0
 _HEADERS = {
@@ -80,8 +82,9 @@ class Guard:
             answer.status = answer.status or 499  # as web servers count clients that left
         except Exception as error:
             # The text of an error may quote the request; its class and its place do not.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            _LOG.error(f"{type(error).__name__} in {place.name}, line {place.lineno}.")
+            *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+            file = os.path.basename(frame.f_code.co_filename)
+            _LOG.error(f"{type(error).__name__} in line {line} of {file}.")
             await answer.refuse(
                 Refusal(500, "The server failed at this request; its log names the place.")
             )
@@ -156,15 +159,12 @@ class Guard:
             await asyncio.wait_for(self._read(receive, body), seconds)
             return bytes(body)
         except BaseException as error:
-            self._held -= len(body)
-            body.clear()
+            self._release(body)
             answer.last = True
             if isinstance(error, asyncio.TimeoutError):
                 raise Refusal(
                     408, f"The body did not arrive within {seconds:g} seconds; send it faster."
                 ) from None
-            if isinstance(error, Refusal):
-                await _discard(receive)
             raise
 
     async def _read(self, receive: Receive, body: bytearray) -> None:
@@ -176,16 +176,19 @@ class Guard:
             part = message.get("body", b"")
             body += part
             self._held += len(part)
-            if len(body) > most:
-                raise _too_large(most)
-            if self._held > _LARGEST_BODIES * most:
-                raise busy(
-                    "The server holds as many bytes of requests as it may; send this one again "
-                    "later.",
-                    1,
-                )
-            if not message.get("more_body", False):
+            ends = not message.get("more_body", False)
+            if len(body) > most or self._held > _LARGEST_BODIES * most:
+                refusal = _too_large(most) if len(body) > most else busy(_FULL, 1)
+                self._release(body)
+                if not ends:
+                    await _discard(receive)
+                raise refusal
+            if ends:
                 return
+
+    def _release(self, body: bytearray) -> None:
+        self._held -= len(body)
+        body.clear()
 
     def _check_body(self, headers: "_Headers") -> None:
         """Refuses a body by its headers."""
@@ -201,11 +204,11 @@ class Guard:
     def _check_caller(self, path: str, headers: "_Headers") -> None:
         """Refuses callers without the token, and web pages of other servers."""
         host, origin = headers.get("host", ""), headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _split(origin).netloc.lower() != host.lower():
             raise Refusal(403, "A web page of another server sent this request; open this page.")
         if self._settings.token is None:
             # A name of an attacker that resolves to this machine makes his page this server's.
-            if self._settings.loopback and not is_loopback(_name(host)):
+            if self._settings.loopback and not is_loopback(_split(f"//{host}").hostname or ""):
                 raise Refusal(
                     421,
                     "The Host header names another machine; this server answers to "
@@ -266,20 +269,9 @@ class _Answer:
         """Answers with a sentence, unless an answer has begun."""
         if self.status:
             return
-        body = refusal.body()
-        headers = {
-            "Content-Type": JSON_TYPE,
-            "Content-Length": str(len(body)),
-            **refusal.headers,
-        }
-        await self(
-            {
-                "type": "http.response.start",
-                "status": refusal.status,
-                "headers": [(k.lower().encode(), v.encode()) for k, v in headers.items()],
-            }
-        )
-        await self._send({"type": "http.response.body", "body": body})
+        headers = [(k.lower().encode(), v.encode()) for k, v in refusal.full_headers().items()]
+        await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": refusal.body()})
 
 
 def is_loopback(host: str) -> bool:
@@ -292,12 +284,12 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _name(host: str) -> str:
-    """Returns the host of a Host header without its port."""
+def _split(address: str) -> SplitResult:
+    """Returns the parts of an address; empty ones of what is no address."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+        return urlsplit(address)
+    except ValueError:  # a bracket without its end
+        return urlsplit("")
 
 
 def _too_large(most: int) -> Refusal:

@@ -1,0 +1,104 @@
+"""Connections of the server: uvicorn's, with a time limit on headers and with answers in JSON.
+
+uvicorn waits without end for the headers of a request, and answers broken ones and floods in plain
+text.
+"""
+
+from typing import Any
+
+from remedis import extras
+from remedis.serving.refusals import Refusal, busy
+
+EXTRA = "serve"
+LINGER_SECONDS = 1.0
+_BROKEN = "This is not a request of HTTP/1.1, or its headers are too long; send it again."
+
+
+def protocol_class(header_seconds: float, most: int) -> Any:
+    """Returns the class of connections, for `uvicorn.Config(http=...)`.
+
+    Args:
+      header_seconds: from the first byte of a request, or the opening of a connection, to the end
+        of the request's headers.
+      most: connections at a time. Further ones are told so; of twice as many the rest is closed.
+    """
+    implementation = extras.load("uvicorn.protocols.http.h11_impl", EXTRA)
+    h11 = extras.load("h11", EXTRA)
+    base: Any = implementation.H11Protocol
+
+    class Connection(base):
+        """One connection, whose headers must come in time."""
+
+        _deadline: Any = None
+        _ended = False
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > 2 * most:
+                transport.abort()
+                return
+            if len(self.connections) > most:
+                self.app = _flooded
+            self._start()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._cancel()
+            super().connection_lost(exc)
+
+        def handle_events(self) -> None:
+            super().handle_events()
+            # Idle after an answer, uvicorn's own limit holds: it ends with the next byte.
+            waits = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+            if not waits:
+                self._cancel()
+            elif self._deadline is None:
+                self._start()
+
+        def data_received(self, data: bytes) -> None:
+            if not self._ended:
+                super().data_received(data)
+
+        def send_400_response(self, msg: str) -> None:
+            self._end(Refusal(400, _BROKEN))
+
+        def _start(self) -> None:
+            self._deadline = self.loop.call_later(header_seconds, self._too_slow)
+
+        def _cancel(self) -> None:
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def _too_slow(self) -> None:
+            late = (
+                f"The headers did not arrive within {header_seconds:g} seconds; send them faster."
+            )
+            self._end(Refusal(408, late))
+
+        def _end(self, refusal: Refusal) -> None:
+            if not self._ended and not self.transport.is_closing():
+                self._ended = True
+                self.transport.write(raw_answer(refusal))
+                self.transport.write_eof()
+                # A client that still sends would see a reset, and not the answer.
+                self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    return Connection
+
+
+async def _flooded(scope: Any, receive: Any, send: Any) -> None:
+    """The application of a connection beyond the limit."""
+    refusal = busy("The server has as many connections as it takes; come back later.", 1)
+    refusal.headers["Connection"] = "close"
+    body = refusal.body()
+    headers = [(k.lower().encode(), v.encode()) for k, v in refusal.full_headers().items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def raw_answer(refusal: Refusal) -> bytes:
+    """Returns an answer as it is sent, where no application sends it; the connection closes."""
+    body = refusal.body()
+    headers = {"Connection": "close", **refusal.full_headers()}
+    lines = [f"HTTP/1.1 {refusal.status} ", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + body
