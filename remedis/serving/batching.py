@@ -26,6 +26,10 @@ Compute = Callable[[Hashable, np.ndarray], Outputs]
 
 _Key = tuple[Hashable, tuple[int, ...], str]  # kind, shape and type of the images
 
+# 42 images of 1,024 x 1,024 pixels wait, and 5 are computed at once; of 224 x 224 there are 891 and
+# 111, so that the bounds on numbers count.
+HELD_BYTES, BATCH_BYTES = 512 << 20, 64 << 20
+
 PREDICT = "predict"  # the kind of requests for an engine's outputs
 _LOG = logging.getLogger(__name__)
 
@@ -94,6 +98,8 @@ class Batcher:
       wait_seconds: that an image waits for others at most, while nothing is computed.
       max_queue: the most images that wait or are computed.
       timeout_seconds: from a request to its outputs at most.
+      held_bytes: the most bytes of the images that wait or are computed.
+      batch_bytes: the most bytes of the images of a batch, if it has more than one.
     """
 
     def __init__(
@@ -104,13 +110,16 @@ class Batcher:
         wait_seconds: float = 0.005,
         max_queue: int = 64,
         timeout_seconds: float = 60.0,
+        held_bytes: int = HELD_BYTES,
+        batch_bytes: int = BATCH_BYTES,
     ) -> None:
         self._compute = compute
         self._batch_size, self._wait = batch_size, wait_seconds
         self._max_queue, self._timeout = max_queue, timeout_seconds
+        self._most_bytes, self._batch_bytes = held_bytes, batch_bytes
         self._waiting: collections.deque[_Request] = collections.deque()
         self._changed = threading.Condition()
-        self._held = 0  # images of requests without an answer
+        self._held = self._held_bytes = 0  # images of requests without an answer
         self._seconds_per_image = 0.0  # of the last batch
         self._stopping = False
         self._worker = threading.Thread(target=self._work, name="batcher", daemon=True)
@@ -150,6 +159,11 @@ class Batcher:
                 f"The request has {count:,} images; expected at most {self._max_queue:,}: send "
                 "several requests."
             )
+        if images.nbytes > self._most_bytes:
+            raise UserError(
+                f"The images of the request take {images.nbytes >> 20:,} MB; expected at most "
+                f"{self._most_bytes >> 20:,} MB: send fewer or smaller ones."
+            )
         now = time.monotonic()
         future: Future[Outputs] = Future()
         key = (kind, images.shape[1:], images.dtype.str)
@@ -157,9 +171,11 @@ class Batcher:
         with self._changed:
             if self._stopping:
                 raise Stopped
-            if self._held + count > self._max_queue:
+            full = self._held_bytes + images.nbytes > self._most_bytes
+            if full or self._held + count > self._max_queue:
                 raise Busy(max(1, math.ceil(self._held * self._seconds_per_image)))
             self._held += count
+            self._held_bytes += images.nbytes
             self._waiting.append(request)
             self._changed.notify()
         # A strong reference would be a circle, and keep the images until Python collects circles.
@@ -213,6 +229,7 @@ class Batcher:
                 return
             request.released = True
             self._held -= len(request.images)
+            self._held_bytes -= request.images.nbytes
             if request in self._waiting:
                 self._waiting.remove(request)
             self._changed.notify()
@@ -243,7 +260,7 @@ class Batcher:
                 self._waiting
                 and self._waiting[0] is first
                 and not self._stopping
-                and self._count(first.key) < self._batch_size
+                and self._count(first.key) < self._space(first)
                 and (left := min(ready, first.deadline) - time.monotonic()) > 0
             ):
                 self._changed.wait(left)
@@ -253,6 +270,10 @@ class Batcher:
         for request in late:  # answered without the lock, since callbacks of the future run
             self._answer(request, TooLate(self._timeout))
         return parts
+
+    def _space(self, request: _Request) -> int:
+        """Returns the number of images that a batch of such images takes."""
+        return min(self._batch_size, max(1, self._batch_bytes // request.images[0].nbytes))
 
     def _count(self, key: _Key) -> int:
         waiting = (r for r in self._waiting if r.key == key)
@@ -265,7 +286,7 @@ class Batcher:
         """
         if not self._waiting:
             return
-        key, space = self._waiting[0].key, self._batch_size
+        key, space = self._waiting[0].key, self._space(self._waiting[0])
         for request in [r for r in self._waiting if r.key == key]:
             if not space:
                 return

@@ -25,6 +25,8 @@ from remedis.zoo.pixel_range import CHECKED, pixel_fault
 Floats = npt.NDArray[np.float32]
 
 _CLASSIFIER = "classifier"
+# The memory of a network grows with the pixels. A resize in the preprocessing bounds them itself.
+MOST_PIXELS = 1024 * 1024
 # Two sizes of images: if both become the same, all do.
 _SIZES = ((96, 64), (61, 80))
 
@@ -68,11 +70,13 @@ class LoadedEngine:
                 f"{self.provenance.model} records no preprocessing; send prepared images as "
                 "numbers, or build the folder again."
             )
-        return _prepared(self.preprocess, image)
+        prepared = _prepared(self.preprocess, image)
+        self._check_size(*prepared.shape[:2])
+        return prepared
 
     def predict(self, images: Floats) -> dict[str, np.ndarray]:
         """Returns the outputs, see `Engine.predict`."""
-        _check(images, self.pixel_range)
+        self._check(images)
         found = self.run(images)
         outputs = {name: found[name] for name in self.provenance.outputs}
         if not all(np.isfinite(values).all() for values in outputs.values()):
@@ -88,7 +92,7 @@ class LoadedEngine:
             )
         if label not in self.labels:
             raise unknown_choice("label", label, self.labels)
-        _check(images, self.pixel_range)
+        self._check(images)
         compute = heat_maps.of_export(self.classifier)
         position = tf.constant(self.labels.index(label))
         cells: Floats = compute(tf.constant(images), position)[CAM].numpy()
@@ -102,10 +106,39 @@ class LoadedEngine:
         operations = parse(self.provenance.preprocess, deterministic=True)
         return placement(operations, height, width).to_image(cells, stride)
 
+    def _check(self, images: Floats) -> None:
+        """Raises a UserError for images that the network does not take."""
+        if images.ndim != 4 or images.shape[3] != 3 or not images.size:
+            raise UserError(
+                f"The images have the shape {list(images.shape)}; expected [n, height, width, 3]."
+            )
+        self._check_size(*images.shape[1:3])
+        if fault := pixel_fault(images, self.pixel_range):
+            raise UserError(fault[0].upper() + fault[1:])
+
+    def _check_size(self, height: int, width: int) -> None:
+        """Raises a UserError for a large image, if the model does not set the size itself."""
+        if self.image_size is None and height * width > MOST_PIXELS:
+            raise UserError(
+                f"The network would get {width:,} x {height:,} pixels; expected at most "
+                f"{MOST_PIXELS:,} in all: send a smaller image, or serve a model with resize in "
+                "its preprocessing."
+            )
+
 
 def load(path: pathlib.Path, engine: str) -> LoadedEngine:
     """Returns the model of an engine, see `remedis.serving.engines.open_engine`."""
-    return _saved_model(path) if engine == SAVED_MODEL else _export(path, engine)
+    loaded = _saved_model(path) if engine == SAVED_MODEL else _export(path, engine)
+    if loaded.image_size is not None:
+        # The first call prepares the graph. What fails now would fail for every request.
+        try:
+            loaded.predict(np.full((1, *loaded.image_size, 3), 0.5, np.float32))
+        except UserError as error:
+            raise UserError(
+                f"{path} gives no finite numbers for a grey image; its weights are not those of a "
+                "trained network: copy it again, or export it again."
+            ) from error
+    return loaded
 
 
 def _saved_model(path: pathlib.Path) -> LoadedEngine:
@@ -220,15 +253,6 @@ def _prepared(preprocess: Preprocess, image: Floats) -> Floats:
             "send another image."
         ) from error
     return prepared
-
-
-def _check(images: Floats, pixel_range: str) -> None:
-    if images.ndim != 4 or images.shape[3] != 3 or not images.size:
-        raise UserError(
-            f"The images have the shape {list(images.shape)}; expected [n, height, width, 3]."
-        )
-    if fault := pixel_fault(images, pixel_range):
-        raise UserError(fault[0].upper() + fault[1:])
 
 
 def _sha256(path: pathlib.Path) -> str:

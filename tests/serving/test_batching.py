@@ -203,6 +203,27 @@ def test_a_full_queue_refuses_until_there_is_room(batcher, engine):
     assert queue.submit(images(4)).result(SOON)["first"].tolist() == [4]
 
 
+def test_images_of_many_bytes_fill_queue_and_batches_sooner(batcher, engine):
+    # An image of these tests has 8 bytes.
+    queue = batcher(held_bytes=7 * 8, batch_bytes=3 * 8 - 1)
+    first = occupied(queue, engine)
+    futures = [queue.submit(images(1, 2, 3)), queue.submit(images(4, 5, 6))]
+    with pytest.raises(Busy):
+        queue.submit(images(7))
+    engine.go.set()
+    for future in (first, *futures):
+        future.result(SOON)
+    assert engine.sizes == [1, 2, 2, 2]
+    with pytest.raises(UserError, match="take 0 MB; expected at most 0 MB: send fewer"):
+        queue.submit(images(*range(8)))
+
+
+def test_an_image_above_the_bytes_of_a_batch_is_computed_alone(batcher, engine):
+    queue = batcher(batch_bytes=1, wait_seconds=SOON)
+    assert queue.submit(images(1, 2)).result(SOON)["first"].tolist() == [1, 2]
+    assert engine.sizes == [1, 1]
+
+
 def test_the_time_to_come_back_is_that_of_the_images_that_wait(batcher, engine):
     queue = batcher(max_queue=4, batch_size=4)
     future = occupied(queue, engine)

@@ -1,5 +1,6 @@
 """Engines of real folders: their outputs are those of the commands, and their errors sentences."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -90,13 +91,23 @@ def test_an_unknown_label_gets_the_nearest(served):
     assert "did you mean 'well'" in said(served.explain, images, "wel")
 
 
-def test_a_network_that_gives_no_numbers_is_an_error(served):
-    import dataclasses
+def test_a_model_that_gives_no_numbers_is_not_served(served, small_export, monkeypatch):
+    from remedis.serving import loaded_engine
 
     broken = dataclasses.replace(
-        served, run=lambda images: {name: np.array([np.nan]) for name in served.provenance.outputs}
+        served, run=lambda images: dict.fromkeys(served.provenance.outputs, np.array([np.inf]))
     )
-    assert "no finite numbers" in said(broken.predict, np.zeros((1, SIZE, SIZE, 3), np.float32))
+    monkeypatch.setattr(loaded_engine, "_saved_model", lambda path: broken)
+    sentence = said(open_engine, small_export)
+    assert sentence.startswith(f"{small_export} gives no finite numbers for a grey image")
+
+
+def test_a_model_without_a_size_of_its_own_takes_no_huge_image(served):
+    anything = dataclasses.replace(served, image_size=None, preprocess=lambda image: image)
+    huge = np.zeros((1, 1024, 1025, 3), np.float32)
+    sentence = "get 1,025 x 1,024 pixels; expected at most 1,048,576 in all"
+    assert sentence in said(anything.predict, huge)
+    assert sentence in said(anything.prepare, huge[0])
 
 
 @pytest.mark.guarantee
