@@ -68,7 +68,7 @@ docs: $(VENV)/installed-dev
 
 # Debian's tools that tests compare with, where there is apt: dcmtk reads what `remedis report` writes.
 install-tools:
-	if command -v apt-get && ! command -v dsrdump; then \
+	if command -v apt-get && ! command -v dsrdump && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends dcmtk; fi
 
 # A folder built here, loaded by the oldest TensorFlow the contract names.
