@@ -8,7 +8,8 @@ import harness
 import pytest
 
 FILES = (
-    *("checkpoints", "images", "keras", "npz", "records", "specifications", "store", "tables"),
+    *("checkpoints", "images", "keras", "npz", "records", "served", "specifications", "store"),
+    "tables",
 )
 TARGETS = [
     pytest.param(module, name, id=f"{file}-{name}")
