@@ -64,6 +64,8 @@ def test_installed_wheel_works_from_another_directory(installed, command, tmp_pa
     assert (tmp_path / "made" / "CheXpert-v1.0-small" / "train.csv").is_file()
     assert "cxr-50x1-remedis-m" in command("list").stdout
     assert (installed / "remedis" / "py.typed").is_file()
+    page = {path.name for path in (ROOT / "remedis" / "serving" / "page").iterdir()}
+    assert {p.name for p in (installed / "remedis" / "serving" / "page").iterdir()} == page
 
 
 def test_the_wheel_has_the_configs_and_nothing_beside_the_package(installed, command):

@@ -1,15 +1,19 @@
 """The page of the server in a headless Chromium, over the server's own routes."""
 
 import json
+import pathlib
 import re
 import urllib.request
 
 import numpy as np
 import pytest
+from embedding_records import record, table
 from headless_chromium import CHROMIUM, browser
 from page_server import FACTS, LABELS, MadeUpEngine, serving
 from PIL import Image
 
+from remedis.inference.embedding_file import EmbeddingFile
+from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.served_facts import ServedFacts
 from remedis.serving.settings import ServingSettings
 
@@ -296,3 +300,24 @@ def test_a_model_without_labels_says_so(tab, files):
         assert "no labels" in tab.text("#status")
         assert tab.run("document.querySelector('#answer').hidden")
         assert tab.run("document.querySelector('#heat-controls').hidden")
+
+
+def test_similar_images_are_those_of_the_server(tab, files):
+    angles = 3 * np.array([0.0, 0.5, 1.0])  # of the embeddings of images with these means
+    embeddings = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    ids = table(3, ill=[1.0, np.nan, 0.0])
+    file = EmbeddingFile(ids, embeddings, record(labels=["ill"]), pathlib.Path("made-up.npz"))
+    with serving(MadeUpEngine(), search=NeighbourSearch(file, 2)) as (address, _):
+        answer = asked(address, "neighbours", files["bright"])
+        assert [near["row"] for near in answer["neighbours"]] == [2, 1]
+        assert answer["model"]["weights_sha256"] == FACTS.weights_sha256
+        opened(tab, address)
+        tab.choose_file("#file", files["bright"])
+        tab.wait("!document.querySelector('#near').hidden")
+        cells = tab.run(
+            "[...document.querySelectorAll('#neighbours tbody tr')]"
+            ".map(row => [...row.cells].map(cell => cell.innerText))"
+        )
+        cosine = f"{np.cos(1.5):.3f}"
+        assert cells == [["2", "1.000", "negative"], ["1", cosine, "unknown"]]
+        assert "positive in 0 of 1 of these, and in 1 of 2 of the file" in tab.text("#near")

@@ -107,7 +107,7 @@ async function explain() {
   at("heat").hidden = false;
   at("heat-controls").hidden = false;
   at("heat-range").textContent =
-    `Colours go from ${signedNumber(found.low)} to ${signedNumber(found.high)} of the logit.`;
+    `Colours go from ${signedNumber(found.low)} to ${signedNumber(found.high)}, in units of the logit.`;
   strengthen();
 }
 
