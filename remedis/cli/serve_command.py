@@ -42,6 +42,11 @@ def add(commands: Any) -> None:
     add("--port", type=int, default=default.port, help=f"0 for any that is free; {default.port}")
     add("--token-file", metavar="FILE", help="file with the token that requests must carry")
     add("--no-token", action="store_true", help="serve other computers without a token")
+    add(
+        "--embeddings",
+        metavar="FILE",
+        help="file of embeddings by the same weights: answers name its most similar images",
+    )
     shared_arguments.add_max_megapixels(serve)
     numbers = {
         "max_bytes": "the largest body of a request",
@@ -51,6 +56,7 @@ def add(commands: Any) -> None:
         "timeout_seconds": "from the end of a request's body to its answer, at most",
         "body_seconds": "for a request to arrive, at most",
         "concurrency": "requests at a time, at most",
+        "neighbours": "images of the file of embeddings that an answer names",
         "decoders": "images that are decoded at a time, at most",
     }
     for name, meaning in numbers.items():
@@ -79,7 +85,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     )
     if not settings.loopback and settings.token is None:
         _LOG.warning("Everyone who reaches this server may use its model: there is no token.")
-    serve(parsed.model, settings, parsed.engine, _started)
+    serve(parsed.model, settings, parsed.engine, _started, parsed.embeddings)
     return 0
 
 

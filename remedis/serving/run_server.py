@@ -13,6 +13,7 @@ from remedis.serving.app import create_app
 from remedis.serving.batching import Batcher
 from remedis.serving.engines import SAVED_MODEL, Engine, compute, open_engine
 from remedis.serving.http_connections import protocol_class
+from remedis.serving.neighbour_search import open_search
 from remedis.serving.served_facts import ServedFacts
 from remedis.serving.settings import ServingSettings
 
@@ -28,6 +29,7 @@ def serve(
     settings: ServingSettings,
     engine: str = SAVED_MODEL,
     started: Callable[[str, ServedFacts], object] = lambda address, facts: None,
+    embeddings: files.Path | None = None,
 ) -> None:
     """Serves a model until a signal ends the process.
 
@@ -36,6 +38,7 @@ def serve(
       settings: of the server.
       engine: one of `ENGINES`.
       started: called with the address and the model once the server takes requests.
+      embeddings: file of embeddings by the same weights, to search in; None for none.
 
     Raises:
       UserError: there is no such model or engine, a package is not installed, or the address cannot
@@ -46,6 +49,11 @@ def serve(
     # Before the model is loaded, which may take a minute.
     with listening(settings) as opened:
         loaded = open_engine(path, engine)
+        search = (
+            open_search(embeddings, path, loaded.provenance, settings.neighbours)
+            if embeddings is not None
+            else None
+        )
         _warm(loaded)
         batcher = Batcher(
             compute(loaded),
@@ -55,7 +63,7 @@ def serve(
             timeout_seconds=settings.timeout_seconds,
         )
         port = opened.getsockname()[1]
-        app = create_app(loaded, batcher, dataclasses.replace(settings, port=port))
+        app = create_app(loaded, batcher, dataclasses.replace(settings, port=port), search)
         server = uvicorn.Server(configuration(app, settings))
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         started(f"http://{host}:{port}", loaded.provenance)

@@ -24,7 +24,7 @@ def fault(capsys, *options):
 
 def test_the_defaults_are_those_of_the_settings(tmp_path, started):
     assert cli.main(["serve", str(tmp_path)]) == 0
-    ((model, settings, engine, _),) = started
+    ((model, settings, engine, *_),) = started
     assert (model, settings, engine) == (str(tmp_path), ServingSettings(), "savedmodel")
 
 
@@ -33,11 +33,12 @@ def test_every_option_arrives(tmp_path, started, capsys):
     line = (
         f"serve {tmp_path} --engine=onnx --host=0.0.0.0 --port=0 --token-file={tmp_path}/token "
         "--max-bytes=5000 --max-megapixels=2 --max-queue=7 --batch-size=3 --batch-wait-ms=1.5 "
-        "--timeout-seconds=9 --body-seconds=8 --concurrency=6 --decoders=1"
+        "--timeout-seconds=9 --body-seconds=8 --concurrency=6 --decoders=1 "
+        "--embeddings=mine.npz --neighbours=4"
     )
     assert cli.main(line.split()) == 0
-    ((_, settings, engine, _),) = started
-    assert engine == "onnx"
+    ((_, settings, engine, _, embeddings),) = started
+    assert (engine, embeddings) == ("onnx", "mine.npz")
     assert settings == ServingSettings(
         host="0.0.0.0",
         port=0,
@@ -51,6 +52,7 @@ def test_every_option_arrives(tmp_path, started, capsys):
         body_seconds=8,
         concurrency=6,
         decoders=1,
+        neighbours=4,
     )
     assert TOKEN not in repr(settings) + capsys.readouterr().out
 

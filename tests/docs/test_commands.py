@@ -27,7 +27,9 @@ OTHERS = {
     r"\S*python\S* -m (venv|pip) ": "makes an environment",
     r"(\S*/)?twine ": "uploads",
     r"(\S*/)?cffconvert ": "is not installed here",
-    r"(rm|unzip|mkdir|cp|scp|tar|curl) ": "of the system",
+    r"(rm|unzip|mkdir|cp|scp|tar) ": "of the system",
+    r"(base64|curl|head|printf) ": "of the system; tests/serving asks a server by those of a page",
+    r"docker ": "is not installed here",
     r"mlflow models serve ": "is a server, which tests/conversion asks",
     r"pre-commit ": "of another program",
 }

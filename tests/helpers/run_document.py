@@ -4,9 +4,9 @@
 
 The folder is made: it has the scripts of the checkout, and what `document_data` makes in the places
 that the document names. Trainings are shortened by further options, and large networks replaced by
-a tiny one. `build` is not run: `document_data` makes its folder. Everything else is run as it is
-written. The process ends at the first failure, with
-status 1 and the place in the document.
+a tiny one. `build` is not run: `document_data` makes its folder. Nor is `serve`, which does not
+end. Everything else is run as it is written. The process ends at the first failure, with status 1
+and the place in the document.
 """
 
 import importlib
@@ -92,6 +92,9 @@ def run_command(written: Sequence[str]) -> None:
     words = document_commands.ours(written)
     if words is None:
         print("(not a command of this project)")
+        return
+    if words[0] == "serve":
+        print("(a server, which tests/serving asks)")
         return
     if words[0] in SHORT:
         words = shortened(words)
