@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from remedis import limits, regular_files
 from remedis.cli import shared_arguments
-from remedis.errors import UserError
+from remedis.errors import UserError, unknown_choice
+from remedis.options import spelled
 
 if TYPE_CHECKING:
     from remedis.serving.served_facts import ServedFacts
@@ -72,9 +73,11 @@ def add(commands: Any) -> None:
 
 
 def _serve(parsed: argparse.Namespace) -> int:
-    from remedis.serving.run_server import serve
+    from remedis.serving.engines import ENGINES
     from remedis.serving.settings import ServingSettings
 
+    if parsed.engine not in ENGINES:
+        raise unknown_choice(spelled("engine"), parsed.engine, ENGINES)
     settings = ServingSettings(
         host=parsed.host,
         port=parsed.port,
@@ -85,6 +88,9 @@ def _serve(parsed: argparse.Namespace) -> int:
     )
     if not settings.loopback and settings.token is None:
         _LOG.warning("Everyone who reaches this server may use its model: there is no token.")
+    # TensorFlow, which comes with it, takes seconds to load.
+    from remedis.serving.run_server import serve
+
     serve(parsed.model, settings, parsed.engine, _started, parsed.embeddings)
     return 0
 

@@ -4,14 +4,12 @@ import dataclasses
 import socket
 from collections.abc import Callable
 
-import numpy as np
-
 from remedis import extras, files
 from remedis.errors import UserError
 from remedis.options import spelled
 from remedis.serving.app import create_app
 from remedis.serving.batching import Batcher
-from remedis.serving.engines import SAVED_MODEL, Engine, compute, open_engine
+from remedis.serving.engines import SAVED_MODEL, compute, open_engine
 from remedis.serving.http_connections import protocol_class
 from remedis.serving.neighbour_search import open_search
 from remedis.serving.served_facts import ServedFacts
@@ -54,7 +52,6 @@ def serve(
             if embeddings is not None
             else None
         )
-        _warm(loaded)
         batcher = Batcher(
             compute(loaded),
             batch_size=settings.batch_size,
@@ -117,9 +114,3 @@ def listening(settings: ServingSettings) -> socket.socket:
         ) from error
     opened.set_inheritable(False)
     return opened
-
-
-def _warm(engine: Engine) -> None:
-    """Computes one image, so that the first request does not wait for the engine to begin."""
-    if engine.image_size is not None:
-        engine.predict(np.zeros((1, *engine.image_size, 3), np.float32))
