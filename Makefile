@@ -66,10 +66,10 @@ lint: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	REMEDIS_DOCS_NOTEBOOKS=run NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Debian's tools that tests compare with, where there is apt: dcmtk reads what `remedis report` writes.
+# Debian's tools, where there is apt: dcmtk and dicom3tools judge what `remedis report` writes.
 install-tools:
-	if command -v apt-get && ! command -v dsrdump && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && apt-get install -qq -y --no-install-recommends dcmtk; fi
+	if command -v apt-get && ! command -v dciodvfy && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends dcmtk dicom3tools; fi
 
 # A folder built here, loaded by the oldest TensorFlow the contract names.
 test-compat: $(VENV)/installed

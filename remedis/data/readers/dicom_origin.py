@@ -30,8 +30,11 @@ _STATE = (
     "DeidentificationMethod",
     "LongitudinalTemporalInformationModified",
 )
-# A derived image has the orientation, the losses and the burnt-in text of its source.
+# A derived image has the side, the orientation, the losses and the burnt-in text of its source.
 _PIXELS = (
+    "BodyPartExamined",
+    "Laterality",
+    "ImageLaterality",
     "PatientOrientation",
     "BurnedInAnnotation",
     "LossyImageCompression",

@@ -74,6 +74,7 @@ def build(capture: Capture, model: ReportedModel, series: str, number: int) -> A
         **research_marks.shared_arguments(model),
     )
     image.PatientOrientation = None
+    image.Laterality = capture.origin.pixels.get("ImageLaterality", "")
     for keyword, value in capture.origin.pixels.items():
         setattr(image, keyword, value)
     research_marks.keep_patient_and_study(image, capture.origin)
