@@ -21,6 +21,7 @@ THRESHOLDS = Thresholds(
     {"pneumonia": 0.41, "edema": 0.6, "enlarged_cardiomediastinum": None},
     {"pneumonia": 0.2, "edema": 0.3, "enlarged_cardiomediastinum": None},
     0.9,
+    chosen_on={"pneumonia": {"data": "Hospital A", "positives": 7, "negatives": 8}},
 )
 FACTS = ServedFacts(
     model="made-up",

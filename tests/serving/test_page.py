@@ -111,6 +111,7 @@ def test_scores_are_those_of_the_server(page, server, files):
     model = answer["model"]
     assert model["calibration"]["statement"] in page.text("#provenance")
     assert model["thresholds"]["statement"] in page.text("#provenance")
+    assert "Positive and negative patients there: pneumonia 7 and 8." in page.text("#provenance")
     assert model["thresholds"]["meanings"]["youden"] in page.text("#kind-meaning")
 
 
@@ -214,6 +215,10 @@ def test_a_file_may_be_dropped(page):
     )
     page.wait(EXPLAINED)
     assert page.text("#caption") == "20 x 20 pixels"
+    # Small images are enlarged, and keep their shape.
+    assert page.run(
+        "(b => [b.width, b.height])(document.getElementById('image').getBoundingClientRect())"
+    ) == [384, 384]
 
 
 def test_the_last_of_two_images_is_shown(page, files):

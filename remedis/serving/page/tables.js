@@ -87,6 +87,10 @@ export function drawScores(scores, model) {
   });
   document.querySelector("#scores tbody").replaceChildren(...rows);
   const notes = [model.calibration.statement, model.thresholds.statement];
+  const counts = Object.entries(model.thresholds.labels)
+    .filter(([, of]) => of.positives != null)
+    .map(([label, of]) => `${label} ${of.positives} and ${of.negatives}`);
+  if (counts.length) notes.push(`Positive and negative patients there: ${counts.join("; ")}.`);
   at("provenance").replaceChildren(...notes.map((note) => element("li", note)));
 }
 
