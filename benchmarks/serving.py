@@ -19,6 +19,7 @@ import contextlib
 import dataclasses
 import http.client
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -60,7 +61,7 @@ class Size:
     picture: int
 
 
-FULL, QUICK = Size("50x1", 224, 512), Size("1-1-1-1x0.25", 32, 64)
+FULL, QUICK = Size("50x1", 224, 512), Size("1-1-1-1x0.5", 32, 64)
 
 
 @dataclasses.dataclass
@@ -161,15 +162,16 @@ def load(port: int, bodies: Sequence[bytes], clients: int, seconds: float) -> Lo
       port: of the server on this machine.
       bodies: of the requests; every client begins with another one.
       clients: number of threads, each with one connection.
-      seconds: after which no client posts again.
+      seconds: after which no client posts again; every client posts once.
     """
     found, lock = Load(), threading.Lock()
     begun = time.perf_counter()
 
     def client(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        position = number
-        while time.perf_counter() - begun < seconds:
+        for position in itertools.count(number):
+            if position > number and time.perf_counter() - begun >= seconds:
+                break
             posted = time.perf_counter()
             try:
                 status, text = _post(connection, bodies[position % len(bodies)])
@@ -185,7 +187,6 @@ def load(port: int, bodies: Sequence[bytes], clients: int, seconds: float) -> Lo
                     found.waits.append(waited)
                 else:
                     found.fault(f"{status} {text[:100]}")
-            position += 1
         connection.close()
 
     threads = [threading.Thread(target=client, args=(i,)) for i in range(clients)]
@@ -286,12 +287,11 @@ def growth(memory: Sequence[tuple[float, float]]) -> float:
     return float(np.median(values[-third:]) - np.median(values[third : 2 * third]))
 
 
-def own_in_a_process(model: pathlib.Path, engine: str, batch: int, seconds: float) -> float:
-    """Returns `own_throughput`, measured in a process that ends before the next is measured."""
-    command = [sys.executable, __file__, f"--own={model}", f"--engine={engine}"]
-    options = [f"--batch={batch}", f"--seconds={seconds}"]
-    done = subprocess.run(command + options, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+def in_a_process(*arguments: str) -> str:
+    """Returns the last line of this program in a process of its own, which leaves no TensorFlow."""
+    command = [sys.executable, __file__, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()[-1]
 
 
 def killed_under_load(model: pathlib.Path, bodies: Sequence[bytes], options: Any) -> list[str]:
@@ -362,16 +362,19 @@ def report(rows: Sequence[str], size: Size, options: Any) -> str:
 
 def measured(options: Any, size: Size, folder: pathlib.Path) -> str:
     """Makes a model, serves it under load, and returns the text for the document."""
-    model = make_model(folder, size, options.engine)
+    engine = f"--engine={options.engine}"
+    quick = ["--quick"] if size == QUICK else []
+    model = pathlib.Path(in_a_process(f"--make={folder}", engine, *quick))
     bodies = [form(file) for file in pictures(size)]
-    alone = min(OWN_SECONDS, options.seconds)
-    own = [own_in_a_process(model, options.engine, options.batch, alone)]
+    seconds = f"--seconds={min(OWN_SECONDS, options.seconds)}"
+    alone = (f"--own={model}", engine, f"--batch={options.batch}", seconds)
+    own = [float(in_a_process(*alone))]
     port = free_port()
     with serving(model, options.engine, port) as process:
         load(port, bodies, options.clients, options.seconds / 10)  # warms up
         with watched_memory(process) as memory:
             found = load(port, bodies, options.clients, options.seconds)
-    own.append(own_in_a_process(model, options.engine, options.batch, alone))
+    own.append(float(in_a_process(*alone)))
     text = report([row(options.engine, found, float(np.mean(own)), memory)], size, options)
     lines = [text, "", f"engine alone, before and after: {own[0]:.2f}, {own[1]:.2f}"]
     lines += faults(found)
@@ -382,7 +385,7 @@ def measured(options: Any, size: Size, folder: pathlib.Path) -> str:
 
 
 def main() -> None:
-    """Measures a server, or the engine alone with `--own`."""
+    """Measures a server; `--make` and `--own` are for processes that it starts itself."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--engine", default="savedmodel", help="as remedis serve takes it")
     parser.add_argument("--clients", type=int, default=16, help="connections at a time; 16")
@@ -391,13 +394,18 @@ def main() -> None:
     parser.add_argument("--kill", action="store_true", help="kill the server under load, too")
     parser.add_argument("--quick", action="store_true", help="a tiny network, for a test")
     parser.add_argument("--out", type=pathlib.Path, help="Markdown file for the section serving")
-    parser.add_argument("--own", type=pathlib.Path, help=argparse.SUPPRESS)
+    for own in ("--make", "--own"):
+        parser.add_argument(own, type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    size = QUICK if options.quick else FULL
+    if options.make:
+        print(make_model(options.make, size, options.engine))
+        return
     if options.own:
         print(own_throughput(options.own, options.engine, options.batch, options.seconds))
         return
     with tempfile.TemporaryDirectory() as temporary:
-        text = measured(options, QUICK if options.quick else FULL, pathlib.Path(temporary))
+        text = measured(options, size, pathlib.Path(temporary))
     if options.out:
         results.write(options.out, "serving", text)
 
