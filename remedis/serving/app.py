@@ -15,7 +15,6 @@ from remedis.serving import (
 from remedis.serving.batching import Batcher
 from remedis.serving.engines import Engine
 from remedis.serving.model_service import ModelService
-from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.page_files import PageFile, page_files
 from remedis.serving.refusals import JSON_TYPE, Refusal
 from remedis.serving.request_guard import Guard
@@ -26,6 +25,8 @@ from remedis.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from remedis.serving.neighbour_search import NeighbourSearch
 
 EXTRA = "serve"
 # Refusals that any route may answer with.
@@ -47,7 +48,7 @@ def create_app(
     engine: Engine,
     batcher: Batcher,
     settings: ServingSettings,
-    search: NeighbourSearch | None = None,
+    search: "NeighbourSearch | None" = None,
 ) -> "FastAPI":
     """Returns the application of one model.
 

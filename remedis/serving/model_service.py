@@ -7,20 +7,22 @@ import io
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from remedis.errors import UserError, counted, unknown_choice
-from remedis.serving import decoded_requests, heat_map_pictures
+from remedis.serving import heat_map_pictures
 from remedis.serving.batching import PREDICT, Batcher, Busy, Outputs, Stopped, TooLate
 from remedis.serving.engines import CELLS, Engine, explaining
-from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.refusals import Refusal, busy
 from remedis.serving.served_facts import EMBEDDING
 from remedis.serving.settings import ServingSettings
+
+if TYPE_CHECKING:  # TensorFlow comes with it
+    from remedis.serving.neighbour_search import NeighbourSearch
 
 Floats = npt.NDArray[np.float32]
 _Result = TypeVar("_Result")
@@ -59,7 +61,7 @@ class ModelService:
         engine: Engine,
         batcher: Batcher,
         settings: ServingSettings,
-        search: NeighbourSearch | None = None,
+        search: "NeighbourSearch | None" = None,
     ) -> None:
         self.engine = engine
         self.settings = settings
@@ -91,6 +93,8 @@ class ModelService:
         """
 
         def prepare() -> PreparedImage:
+            from remedis.serving import decoded_requests
+
             image = decoded_requests.decoded(contents, frame, self.settings.max_pixels)
             height, width = image.shape[:2]
             picture = heat_map_pictures.shrunk(image) if shown else None
