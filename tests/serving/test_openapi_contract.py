@@ -1,0 +1,61 @@
+"""The OpenAPI document against the server: made-up requests have the answers that it describes."""
+
+import threading
+
+import pytest
+import schemathesis
+import uvicorn
+from fake_serving import FakeEngine
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from remedis.serving.app import create_app
+from remedis.serving.batching import Batcher
+from remedis.serving.engines import compute
+from remedis.serving.run_server import configuration, listening
+from remedis.serving.settings import ServingSettings
+
+pytestmark = pytest.mark.guarantee
+
+
+@pytest.fixture(scope="module")
+def described():
+    """The document of a server on a socket."""
+    from remedis.preprocess import decode  # TensorFlow takes seconds to load
+
+    assert decode
+
+    chosen = ServingSettings(port=0, batch_wait_ms=0)
+    engine = FakeEngine()
+    batcher = Batcher(compute(engine), wait_seconds=0)
+    app = create_app(engine, batcher, chosen)
+    server = uvicorn.Server(configuration(app, chosen))
+    with listening(chosen) as opened:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
+        thread.start()
+        document = schemathesis.openapi.from_dict(app.openapi())
+        document.config.update(base_url=f"http://127.0.0.1:{opened.getsockname()[1]}")
+        yield document
+        server.should_exit = True
+        thread.join()
+    batcher.stop()
+
+
+def test_every_request_has_an_answer_of_the_document(described):
+    operations = [found.ok() for found in described.get_all_operations()]
+    assert len(operations) > 20
+    for operation in operations:
+
+        @settings(
+            max_examples=20,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def answered(case):
+            # Made-up bytes are no image: that a body is as described does not make it one.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+        answered()
