@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from remedis.errors import UserError, counted, unknown_choice
-from remedis.serving import heat_map_pictures
+from remedis.serving import decoded_requests, heat_map_pictures
 from remedis.serving.batching import PREDICT, Batcher, Busy, Outputs, Stopped, TooLate
 from remedis.serving.engines import CELLS, Engine, explaining
 from remedis.serving.refusals import Refusal, busy
@@ -93,8 +93,6 @@ class ModelService:
         """
 
         def prepare() -> PreparedImage:
-            from remedis.serving import decoded_requests
-
             image = decoded_requests.decoded(contents, frame, self.settings.max_pixels)
             height, width = image.shape[:2]
             picture = heat_map_pictures.shrunk(image) if shown else None

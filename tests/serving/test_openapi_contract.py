@@ -21,10 +21,6 @@ pytestmark = pytest.mark.guarantee
 @pytest.fixture(scope="module")
 def described():
     """The document of a server on a socket."""
-    from remedis.preprocess import decode  # TensorFlow takes seconds to load
-
-    assert decode
-
     chosen = ServingSettings(port=0, batch_wait_ms=0)
     engine = FakeEngine()
     batcher = Batcher(compute(engine), wait_seconds=0)
