@@ -269,8 +269,9 @@ def test_a_request_that_is_cancelled_while_it_is_computed_harms_nobody(batcher, 
 
 
 def test_a_request_that_is_too_late_is_not_computed(batcher, engine):
-    queue = batcher(timeout_seconds=0.05)
+    queue = batcher()
     occupied(queue, engine)
+    queue._timeout = 0.05  # not before, or a busy machine makes the first request late, too
     late = queue.submit(images(1))
     time.sleep(0.06)
     engine.go.set()
@@ -278,6 +279,15 @@ def test_a_request_that_is_too_late_is_not_computed(batcher, engine):
         late.result(SOON)
     assert engine.batches == [[0.0]]
     assert queue.held == 0
+
+
+def test_an_image_that_would_wait_beyond_its_deadline_is_answered_then(batcher, engine):
+    queue = batcher(timeout_seconds=0.05, wait_seconds=SOON)
+    begun = time.monotonic()
+    with pytest.raises(TooLate):
+        queue.submit(images(1)).result(SOON)
+    assert time.monotonic() - begun < SOON / 2
+    assert not engine.batches
 
 
 def test_a_client_is_answered_at_the_deadline_though_the_engine_is_slow(batcher, engine):
@@ -317,7 +327,8 @@ def test_a_stop_refuses_what_waits_and_what_comes(batcher, engine):
     queue = batcher()
     computed = occupied(queue, engine)
     waiting = queue.submit(images(1))
-    threading.Timer(0.05, engine.go.set).start()
+    # The worker goes on when the other request has its answer, so that it cannot compute it.
+    waiting.add_done_callback(lambda _: engine.go.set())
     queue.stop()
     assert computed.result(0)["first"].tolist() == [0.0]
     with pytest.raises(Stopped, match="is stopping"):
@@ -333,7 +344,9 @@ def test_a_stop_with_time_computes_what_waits(batcher, engine):
     queue = batcher(batch_size=2, wait_seconds=SOON)
     occupied_by = queue.submit(images(0, 0))
     waiting = [queue.submit(images(i)) for i in range(1, 6)]
+    begun = time.monotonic()
     queue.stop(drain_seconds=SOON)
+    assert time.monotonic() - begun < SOON / 2  # the last image does not wait for another
     assert occupied_by.result(0)
     assert [future.result(0)["first"].tolist() for future in waiting] == [[i] for i in range(1, 6)]
 
