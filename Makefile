@@ -51,10 +51,8 @@ test-slow: $(VENV)/installed-dev
 test-fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow -s tests/fuzz
 
-# The page of the server in Chromium, which root installs from Debian or Ubuntu if it is missing.
-test-browser: $(VENV)/installed-dev
-	command -v chromium || ! command -v apt-get || [ "$$(id -u)" != 0 ] \
-		|| apt-get install --yes --no-install-recommends chromium
+# The page of the server in Chromium; `make test-guarantees` runs these tests, too.
+test-browser: $(VENV)/installed-dev install-tools
 	$(BIN)/python -m pytest -m guarantee tests/serving/test_page.py
 
 lint: $(VENV)/installed-dev
@@ -66,10 +64,12 @@ lint: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	REMEDIS_DOCS_NOTEBOOKS=run NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Debian's tools, where there is apt: dcmtk and dicom3tools judge what `remedis report` writes.
+# Debian's tools for tests, where root has apt: dcmtk and dicom3tools judge what `remedis report`
+# writes, and Chromium shows the page of `remedis serve`.
 install-tools:
-	if command -v apt-get && ! command -v dciodvfy && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && apt-get install -qq -y --no-install-recommends dcmtk dicom3tools; fi
+	if ! { command -v dsrdump && command -v dciodvfy && command -v chromium; } \
+		&& command -v apt-get && [ "$$(id -u)" = 0 ]; then apt-get update -qq \
+		&& apt-get install -qq -y --no-install-recommends dcmtk dicom3tools chromium; fi
 
 # A folder built here, loaded by the oldest TensorFlow the contract names.
 test-compat: $(VENV)/installed

@@ -19,7 +19,7 @@ from remedis.serving.settings import ServingSettings
 
 pytestmark = [
     pytest.mark.guarantee,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; `make test-browser` installs it"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; `make install-tools` installs it"),
 ]
 NAME = "Jane-Doe-1950"  # of a patient, in the names of the files
 SCORED = "document.querySelector('#status').textContent.startsWith('Done')"
