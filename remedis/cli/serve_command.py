@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from remedis import limits, regular_files
 from remedis.cli import shared_arguments
-from remedis.errors import UserError, unknown_choice
-from remedis.options import spelled
+from remedis.errors import UserError
 
 if TYPE_CHECKING:
     from remedis.serving.served_facts import ServedFacts
@@ -73,11 +72,10 @@ def add(commands: Any) -> None:
 
 
 def _serve(parsed: argparse.Namespace) -> int:
-    from remedis.serving.engines import ENGINES
+    from remedis.serving import engines
     from remedis.serving.settings import ServingSettings
 
-    if parsed.engine not in ENGINES:
-        raise unknown_choice(spelled("engine"), parsed.engine, ENGINES)
+    engines.check(parsed.model, parsed.engine)
     settings = ServingSettings(
         host=parsed.host,
         port=parsed.port,

@@ -15,20 +15,18 @@ from remedis.serving import (
 from remedis.serving.batching import Batcher
 from remedis.serving.engines import Engine
 from remedis.serving.model_service import ModelService
+from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.page_files import PageFile, page_files
 from remedis.serving.refusals import JSON_TYPE, Refusal
 from remedis.serving.request_guard import Guard
 from remedis.serving.route_table import ERROR, Call, Route
 from remedis.serving.served_facts import RESEARCH_USE
 from remedis.serving.serving_metrics import ServingMetrics
-from remedis.serving.settings import ServingSettings
+from remedis.serving.settings import EXTRA, ServingSettings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from remedis.serving.neighbour_search import NeighbourSearch
-
-EXTRA = "serve"
 # Refusals that any route may answer with.
 _FAULTS = {
     400: "a fault of the request",
@@ -48,7 +46,7 @@ def create_app(
     engine: Engine,
     batcher: Batcher,
     settings: ServingSettings,
-    search: "NeighbourSearch | None" = None,
+    search: NeighbourSearch | None = None,
 ) -> "FastAPI":
     """Returns the application of one model.
 

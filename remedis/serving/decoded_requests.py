@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from remedis.data.readers import dicom_header, dicom_image
 from remedis.data.readers.unreadable import Unreadable
 from remedis.errors import UserError
+from remedis.preprocess import decode
 from remedis.serving.refusals import Refusal
 
 Floats = npt.NDArray[np.float32]
@@ -35,9 +37,6 @@ def decoded(contents: bytes, frame: str, most_pixels: int) -> Floats:
     Raises:
       Refusal: it is no such file, is damaged, has too many pixels, or cannot be shown correctly.
     """
-    # TensorFlow takes seconds to load; servers load it with the engine.
-    from remedis.preprocess import decode
-
     is_dicom = dicom_header.has_mark(contents[: dicom_header.MARK_END])
     is_coded = contents.startswith((decode.PNG_SIGNATURE, decode.JPEG_SIGNATURE))
     if is_dicom and is_coded:
@@ -54,10 +53,6 @@ def decoded(contents: bytes, frame: str, most_pixels: int) -> Floats:
 
 
 def _coded(contents: bytes, most_pixels: int) -> Floats:
-    import tensorflow as tf
-
-    from remedis.preprocess import decode
-
     size = decode.stated_size(contents)
     if size is None:
         raise Refusal(400, _DAMAGED)

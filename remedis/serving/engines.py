@@ -88,16 +88,15 @@ class Engine(Protocol):
         """
 
 
-def open_engine(path: files.Path, engine: str = SAVED_MODEL) -> Engine:
-    """Returns a model that is loaded.
+def check(path: files.Path, engine: str) -> None:
+    """Refuses what cannot be opened, before TensorFlow is loaded.
 
     Args:
-      path: of `savedmodel` a run, an export or a checkpoint folder; of the others the file or
-        folder that `remedis export` wrote.
-      engine: one of `ENGINES`.
+      path: as for `open_engine`.
+      engine: as for `open_engine`.
 
     Raises:
-      UserError: there is no such engine, or path holds no model for it.
+      UserError: there is no such engine or path, or the engine needs a folder and path is a file.
     """
     if engine not in ENGINES:
         raise unknown_choice(spelled("engine"), engine, ENGINES)
@@ -109,10 +108,24 @@ def open_engine(path: files.Path, engine: str = SAVED_MODEL) -> Engine:
             f"{path} is a file; expected the folder of a run or a model: name the engine of an "
             f"export, such as {spelled('engine', 'onnx')}."
         )
+
+
+def open_engine(path: files.Path, engine: str = SAVED_MODEL) -> Engine:
+    """Returns a model that is loaded.
+
+    Args:
+      path: of `savedmodel` a run, an export or a checkpoint folder; of the others the file or
+        folder that `remedis export` wrote.
+      engine: one of `ENGINES`.
+
+    Raises:
+      UserError: there is no such engine, or path holds no model for it.
+    """
+    check(path, engine)
     # TensorFlow takes seconds to load.
     from remedis.serving import loaded_engine
 
-    return loaded_engine.load(path, engine)
+    return loaded_engine.load(pathlib.Path(path), engine)
 
 
 def compute(engine: Engine) -> "Callable[[Hashable, Floats], dict[str, np.ndarray]]":

@@ -1,5 +1,8 @@
 """Pictures for an answer: an image in the size of a page, and a heat map to lay over it."""
 
+import base64
+import io
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -45,6 +48,13 @@ def overlay(placed: Floats, size: tuple[int, int]) -> tuple[Bytes, tuple[float, 
     colour = np.where(share[..., None] < 0, rgb(AGAINST), rgb(FOR))
     picture = np.concatenate([colour, np.abs(share)[..., None]], -1)
     return np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8), (low, high)
+
+
+def png_base64(picture: Bytes) -> str:
+    """Returns a picture [H, W, 1, 3 or 4] uint8 as a PNG file in base64."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _size(height: int, width: int) -> tuple[int, int]:

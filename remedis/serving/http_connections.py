@@ -8,8 +8,8 @@ from typing import Any
 
 from remedis import extras
 from remedis.serving.refusals import Refusal, busy
+from remedis.serving.settings import EXTRA
 
-EXTRA = "serve"
 LINGER_SECONDS = 1.0
 _BROKEN = "This is not a request of HTTP/1.1, or its headers are too long; send it again."
 
@@ -90,10 +90,8 @@ async def _flooded(scope: Any, receive: Any, send: Any) -> None:
     """The application of a connection beyond the limit."""
     refusal = busy("The server has as many connections as it takes; come back later.", 1)
     refusal.headers["Connection"] = "close"
-    body = refusal.body()
-    headers = [(k.lower().encode(), v.encode()) for k, v in refusal.full_headers().items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    for message in refusal.messages():
+        await send(message)
 
 
 def raw_answer(refusal: Refusal) -> bytes:

@@ -1,31 +1,28 @@
 """What every interface of the server asks of the model: scores, embeddings and heat maps."""
 
 import asyncio
-import base64
 import dataclasses
-import io
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from remedis.errors import UserError, counted, unknown_choice
 from remedis.serving import decoded_requests, heat_map_pictures
 from remedis.serving.batching import PREDICT, Batcher, Busy, Outputs, Stopped, TooLate
 from remedis.serving.engines import CELLS, Engine, explaining
+from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.refusals import Refusal, busy
-from remedis.serving.served_facts import EMBEDDING
+from remedis.serving.served_facts import EMBEDDING, SCORES
 from remedis.serving.settings import ServingSettings
-
-if TYPE_CHECKING:  # TensorFlow comes with it
-    from remedis.serving.neighbour_search import NeighbourSearch
 
 Floats = npt.NDArray[np.float32]
 _Result = TypeVar("_Result")
+
+UNKNOWN = -1  # a size that the model does not fix, as both interfaces of others write it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +58,7 @@ class ModelService:
         engine: Engine,
         batcher: Batcher,
         settings: ServingSettings,
-        search: "NeighbourSearch | None" = None,
+        search: NeighbourSearch | None = None,
     ) -> None:
         self.engine = engine
         self.settings = settings
@@ -76,6 +73,15 @@ class ModelService:
     def held(self) -> int:
         """The number of images that wait or are computed."""
         return self._batcher.held
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of prepared images; `UNKNOWN` where they keep the size of the image."""
+        return self.engine.image_size or (UNKNOWN, UNKNOWN)
+
+    def columns(self, output: str) -> int:
+        """Returns the values per image of an output; `UNKNOWN` for an embedding."""
+        return len(self.engine.labels) if output in SCORES else UNKNOWN
 
     async def apart(self, work: Callable[[], _Result]) -> _Result:
         """Returns the result of work that takes memory or time, done by one of the decoders."""
@@ -220,8 +226,8 @@ class ModelService:
                 "low": low,
                 "high": high,
                 "cells": cells.tolist(),
-                "overlay": _png(overlay),
-                "picture": _png(picture),
+                "overlay": heat_map_pictures.png_base64(overlay),
+                "picture": heat_map_pictures.png_base64(picture),
             }
 
         return {"image": size_of(image), **await _refusing(self.apart(drawn))}
@@ -248,10 +254,3 @@ async def _refusing(work: Awaitable[_Result]) -> _Result:
         raise Refusal(400, str(error)) from None
     except MemoryError:
         raise busy("The server has no memory for this image now; send it again later.", 5) from None
-
-
-def _png(picture: npt.NDArray[np.uint8]) -> str:
-    """Returns a picture [H, W, 1, 3 or 4] as a PNG file in base64."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()

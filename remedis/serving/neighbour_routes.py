@@ -1,8 +1,7 @@
 """The interface for similar images: an image file, and its neighbours in a file of embeddings."""
 
-from typing import TYPE_CHECKING
-
 from remedis.serving.model_service import ModelService
+from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.plain_routes import FRAME, FRAME_FIELD
 from remedis.serving.request_bodies import upload
 from remedis.serving.route_table import (
@@ -19,11 +18,8 @@ from remedis.serving.route_table import (
     record,
 )
 
-if TYPE_CHECKING:  # TensorFlow comes with it
-    from remedis.serving.neighbour_search import NeighbourSearch
 
-
-def routes(service: ModelService, search: "NeighbourSearch") -> list[Route]:
+def routes(service: ModelService, search: NeighbourSearch) -> list[Route]:
     """Returns the routes of a server with a file of embeddings."""
 
     async def neighbours(call: Call) -> Json:

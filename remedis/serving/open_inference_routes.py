@@ -4,7 +4,6 @@ Input `images` has prepared images as numbers, `image_bytes` has image files: in
 Tensors after the JSON, the extension `binary_tensor_data`, are read; answers are JSON alone.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from typing_extensions import NotRequired, TypedDict
 import remedis
 from remedis.json_records import Count, Name, Object
 from remedis.serving.batching import Outputs
-from remedis.serving.model_service import Floats, ModelService
+from remedis.serving.model_service import UNKNOWN, Floats, ModelService
 from remedis.serving.refusals import Refusal
 from remedis.serving.request_bodies import decoded_base64, parsed
 from remedis.serving.route_table import (
@@ -28,14 +27,12 @@ from remedis.serving.route_table import (
     listed,
     record,
 )
-from remedis.serving.served_facts import SCORES
 
 IMAGES, IMAGE_BYTES = "images", "image_bytes"
 NUMBERS, FILES = "FP32", "BYTES"
 # Of the JSON, if tensors follow it.
 LENGTH = "inference-header-content-length"
 SIZE = "binary_data_size"
-_UNKNOWN = -1
 
 
 class InputTensor(TypedDict):
@@ -83,17 +80,16 @@ def routes(service: ModelService) -> list[Route]:
         }
 
     async def model(call: Call) -> Json:
-        height, width = service.engine.image_size or (_UNKNOWN, _UNKNOWN)
         return {
             "name": service.address,
             "versions": [sha256],
             "platform": f"remedis_{service.engine.name}",
             "inputs": [
-                _described(IMAGES, NUMBERS, _UNKNOWN, height, width, 3),
-                _described(IMAGE_BYTES, FILES, _UNKNOWN),
+                _described(IMAGES, NUMBERS, UNKNOWN, *service.input_size, 3),
+                _described(IMAGE_BYTES, FILES, UNKNOWN),
             ],
             "outputs": [
-                _described(name, NUMBERS, _UNKNOWN, _columns(service, name)) for name in names
+                _described(name, NUMBERS, UNKNOWN, service.columns(name)) for name in names
             ],
             "parameters": dict(service.facts),
         }
@@ -217,15 +213,14 @@ def _lengths(tensors: bytes) -> list[bytes]:
     return found
 
 
-def _columns(service: ModelService, output: str) -> int:
-    return len(service.engine.labels) if output in SCORES else _UNKNOWN
-
-
 def _described(name: str, kind: str, *shape: int) -> Json:
     return {"name": name, "datatype": kind, "shape": list(shape)}
 
 
 def _tensor(name: str, values: np.ndarray) -> Json:
-    shape = list(values.shape)
-    assert math.prod(shape) == values.size
-    return {"name": name, "datatype": NUMBERS, "shape": shape, "data": values.ravel().tolist()}
+    return {
+        "name": name,
+        "datatype": NUMBERS,
+        "shape": list(values.shape),
+        "data": values.ravel().tolist(),
+    }

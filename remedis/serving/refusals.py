@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 JSON_TYPE = "application/json"
 
@@ -37,6 +38,14 @@ class Refusal(Exception):
             "Content-Length": str(len(self.body())),
             **self.headers,
         }
+
+    def messages(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Returns start and body of the answer, as an ASGI application sends them."""
+        headers = [(k.lower().encode(), v.encode()) for k, v in self.full_headers().items()]
+        return (
+            {"type": "http.response.start", "status": self.status, "headers": headers},
+            {"type": "http.response.body", "body": self.body()},
+        )
 
 
 def busy(sentence: str, retry_after: float) -> Refusal:

@@ -10,8 +10,8 @@ from remedis import extras, json_records
 from remedis.errors import Damaged, counted, quoted, some
 from remedis.json_records import Object
 from remedis.serving.refusals import JSON_TYPE, Refusal
+from remedis.serving.settings import EXTRA
 
-EXTRA = "serve"
 FILE = "image"
 FORM_TYPE = "multipart/form-data"
 # Of a field of a form that is no file, such as the name of a label.

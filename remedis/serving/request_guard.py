@@ -7,7 +7,6 @@ a request is logged except its method, its status and the route that it matched.
 
 import asyncio
 import hmac
-import ipaddress
 import logging
 import os
 import time
@@ -16,8 +15,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from remedis.serving.batching import TooLate
 from remedis.serving.refusals import Refusal, busy
-from remedis.serving.settings import ServingSettings
+from remedis.serving.settings import ServingSettings, is_loopback
 
 _LOG = logging.getLogger(__name__)
 
@@ -141,11 +141,7 @@ class Guard:
             elif leaves.done():
                 raise _Left
             else:
-                raise busy(
-                    f"The answer took longer than {seconds:g} seconds; send the request again "
-                    "later.",
-                    1,
-                )
+                raise busy(str(TooLate(seconds)), 1)
         finally:
             for task in (inside, leaves):
                 task.cancel()
@@ -269,19 +265,8 @@ class _Answer:
         """Answers with a sentence, unless an answer has begun."""
         if self.status:
             return
-        headers = [(k.lower().encode(), v.encode()) for k, v in refusal.full_headers().items()]
-        await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": refusal.body()})
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether a host, a name or an address, is this machine alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        for message in refusal.messages():
+            await self(message)
 
 
 def _split(address: str) -> SplitResult:

@@ -13,9 +13,8 @@ from remedis.serving.engines import SAVED_MODEL, compute, open_engine
 from remedis.serving.http_connections import protocol_class
 from remedis.serving.neighbour_search import open_search
 from remedis.serving.served_facts import ServedFacts
-from remedis.serving.settings import ServingSettings
+from remedis.serving.settings import EXTRA, ServingSettings
 
-EXTRA = "serve"
 # Less than `interruption.PATIENCE_SECONDS`, after which a signal ends the process at once.
 _DRAIN_SECONDS = 8
 # Open connections beside those of requests, such as of probes and of browsers that keep them.

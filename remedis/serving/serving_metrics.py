@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from remedis import extras
+from remedis.serving.settings import EXTRA
 
-EXTRA = "serve"
 # Seconds: one image of a 50x1 takes some tenths on two cores.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 

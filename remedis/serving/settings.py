@@ -8,6 +8,8 @@ from remedis import limits
 from remedis.errors import UserError
 from remedis.options import spelled
 
+EXTRA = "serve"  # installs the packages that a server needs
+
 # (smallest, largest) of each setting. Beyond them a server could not keep its promises.
 _BOUNDS: dict[str, tuple[float, float]] = {
     "port": (0, 65_535),
@@ -89,9 +91,14 @@ class ServingSettings:
     @property
     def loopback(self) -> bool:
         """Whether only programs on this computer reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host, a name or an address, is this computer alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -7,13 +7,12 @@ in place of the first. They are those of the SavedModel that TensorFlow Serving 
 
 from typing import Any
 
-import numpy as np
 from typing_extensions import NotRequired, TypedDict
 
 from remedis.json_records import Json as Value
 from remedis.json_records import Name
 from remedis.serving.batching import Outputs
-from remedis.serving.model_service import ModelService
+from remedis.serving.model_service import UNKNOWN, ModelService
 from remedis.serving.refusals import Refusal
 from remedis.serving.request_bodies import decoded_base64, parsed
 from remedis.serving.route_table import (
@@ -31,8 +30,6 @@ from remedis.serving.route_table import (
 BYTES = "serve_bytes"
 IMAGE_BYTES, BASE64 = "image_bytes", "b64"
 VERSION = "1"
-# Of the dimensions of the output.
-_UNKNOWN = -1
 
 
 class PredictRequest(TypedDict):
@@ -134,25 +131,20 @@ def _columns(outputs: Outputs) -> Any:
 
 
 def _signature(service: ModelService, name: str, images: str) -> Json:
-    height, width = service.engine.image_size or (_UNKNOWN, _UNKNOWN)
-    shape = (_UNKNOWN,) if name == BYTES else (_UNKNOWN, height, width, 3)
+    shape = (UNKNOWN,) if name == BYTES else (UNKNOWN, *service.input_size, 3)
     kind = "DT_STRING" if name == BYTES else "DT_FLOAT"
     return {
         "inputs": {images: _tensor(f"{name}_{images}:0", kind, shape)},
         "outputs": {
-            output: _tensor(f"{name}_{output}:0", "DT_FLOAT", (_UNKNOWN, _size(service, output)))
+            output: _tensor(f"{name}_{output}:0", "DT_FLOAT", (UNKNOWN, service.columns(output)))
             for output in service.engine.provenance.outputs
         },
         "method_name": "tensorflow/serving/predict",
     }
 
 
-def _size(service: ModelService, output: str) -> int:
-    return len(service.engine.labels) if output in ("probabilities", "logits") else _UNKNOWN
-
-
 def _tensor(name: str, kind: str, shape: tuple[int, ...]) -> Json:
-    dimensions = [{"size": str(np.int64(size)), "name": ""} for size in shape]
+    dimensions = [{"size": str(size), "name": ""} for size in shape]
     return {
         "dtype": kind,
         "tensor_shape": {"dim": dimensions, "unknown_rank": False},
