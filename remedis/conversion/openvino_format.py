@@ -15,7 +15,7 @@ from remedis.conversion.frozen_graph import INPUT, freeze
 from remedis.conversion.source_model import SourceModel
 
 EXTRA = "openvino"
-GRAPH = "model.xml"
+GRAPH, WEIGHTS = "model.xml", "model.bin"
 # By default OpenVINO computes in bfloat16 on processors that have it, with three digits.
 PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
 

@@ -1,6 +1,7 @@
 """The loading of models for the engines, each as the commands that use it load it."""
 
 import dataclasses
+import hashlib
 import pathlib
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from remedis import files
-from remedis.conversion import convert, formats
+from remedis.conversion import convert, formats, openvino_format
 from remedis.conversion.formats import Run
 from remedis.errors import UserError, first_line, shortened, unknown_choice
 from remedis.inference import exported, heat_maps
@@ -256,9 +257,16 @@ def _prepared(preprocess: Preprocess, image: Floats) -> Floats:
 
 
 def _sha256(path: pathlib.Path) -> str:
-    """Returns the hash of an export: a file, a SavedModel, or OpenVINO's two files."""
+    """Returns the SHA-256 of an export's graph and weights.
+
+    It is that of the file for an export of one file, `tensors.model_sha256` for a SavedModel, and
+    the hash of the two files' hashes for OpenVINO.
+    """
     if path.is_file():
         return files.sha256(path)
     if (path / "saved_model.pb").is_file():
         return tensors.model_sha256(path)
-    return files.sha256(path / "model.bin")
+    digest = hashlib.sha256()
+    for name in (openvino_format.GRAPH, openvino_format.WEIGHTS):
+        digest.update(bytes.fromhex(files.sha256(path / name)))
+    return digest.hexdigest()

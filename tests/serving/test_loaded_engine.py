@@ -182,3 +182,14 @@ def test_exports_give_the_outputs_and_decisions_of_their_source(
     assert "NaN or infinity" in said(engine.predict, np.full_like(images, np.nan))
     other = "onnx" if name != "onnx" else "frozen"
     assert f"is an export to {name}; expected one to {other}" in said(open_engine, out, other)
+
+
+def test_the_hash_of_openvino_covers_graph_and_weights(tmp_path):
+    from remedis.serving import loaded_engine
+
+    hashes = set()
+    for graph, weights in ((b"a", b"b"), (b"c", b"b"), (b"a", b"c")):
+        (tmp_path / "model.xml").write_bytes(graph)
+        (tmp_path / "model.bin").write_bytes(weights)
+        hashes.add(loaded_engine._sha256(tmp_path))
+    assert len(hashes) == 3
