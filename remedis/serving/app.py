@@ -150,9 +150,11 @@ async def _framework_fault(request: Any, error: Any) -> Any:
     """Raises the framework's own errors as sentences, which the guard answers."""
     headers = dict(error.headers or {})
     if error.status_code == 404:
-        model = request.app.state.service.facts["model"]
+        name = request.app.state.service.address
         raise Refusal(
-            404, f"There is no such address here; the model is {model}: GET /openapi.json"
+            404,
+            f"There is no such address here; the model is {name} in addresses, and /openapi.json "
+            "lists all of them.",
         )
     if error.status_code == 405:
         allowed = headers.get("Allow") or headers.get("allow", "another one")

@@ -35,10 +35,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class Busy(Exception):
-    """As many images wait as may; a later request may be taken.
+    """The queue is full; a later request may be taken.
 
     Attributes:
-      retry_after: seconds until it is worth to ask again, a whole number of 1 or more.
+      retry_after: whole seconds, 1 or more, after which the queue should have room.
     """
 
     def __init__(self, retry_after: int) -> None:

@@ -56,7 +56,7 @@ def _coded(contents: bytes, most_pixels: int) -> Floats:
     size = decode.stated_size(contents)
     if size is None:
         raise Refusal(400, _DAMAGED)
-    _check_pixels(*size, most_pixels)
+    check_pixels(*size, most_pixels)
     if sentence := decode.refusal(contents):
         raise Refusal(413, sentence)
     try:
@@ -74,7 +74,7 @@ def _dicom(contents: bytes, frame: str, most_pixels: int) -> Floats:
             rows, columns = (dicom_header.value_of(header, n) for n in ("Rows", "Columns"))
             if not isinstance(rows, int) or not isinstance(columns, int):
                 raise Refusal(400, "The DICOM file has no image; send one that has.")
-            _check_pixels(rows, columns, most_pixels)
+            check_pixels(rows, columns, most_pixels)
             image: Floats = dicom_image.read_pixels(path, frame)
             return image
     except Unreadable as error:
@@ -95,7 +95,8 @@ def _in_memory(contents: bytes) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _check_pixels(height: int, width: int, most: int) -> None:
+def check_pixels(height: int, width: int, most: int) -> None:
+    """Refuses an image of more pixels than `most`, or of none."""
     if height * width > most:
         raise Refusal(
             413,

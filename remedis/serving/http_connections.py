@@ -20,7 +20,11 @@ def protocol_class(header_seconds: float, most: int) -> Any:
     Args:
       header_seconds: from the first byte of a request, or the opening of a connection, to the end
         of the request's headers.
-      most: connections at a time. Further ones are told so; of twice as many the rest is closed.
+      most: connections at a time. Further ones get status 503, and those beyond twice as many are
+        closed without an answer.
+
+    Raises:
+      UserError: a package of the extra `serve` is not installed.
     """
     implementation = extras.load("uvicorn.protocols.http.h11_impl", EXTRA)
     h11 = extras.load("h11", EXTRA)
@@ -88,7 +92,7 @@ def protocol_class(header_seconds: float, most: int) -> Any:
 
 async def _flooded(scope: Any, receive: Any, send: Any) -> None:
     """The application of a connection beyond the limit."""
-    refusal = busy("The server has as many connections as it takes; come back later.", 1)
+    refusal = busy("The server has reached its limit of connections; try again later.", 1)
     refusal.headers["Connection"] = "close"
     for message in refusal.messages():
         await send(message)

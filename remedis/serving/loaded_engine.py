@@ -81,7 +81,9 @@ class LoadedEngine:
         found = self.run(images)
         outputs = {name: found[name] for name in self.provenance.outputs}
         if not all(np.isfinite(values).all() for values in outputs.values()):
-            raise UserError("The model gives no finite numbers for an image of the request.")
+            raise UserError(
+                "The model gives no finite numbers for an image of the request; send another image."
+            )
         return outputs
 
     def explain(self, images: Floats, label: str) -> Floats:

@@ -105,7 +105,7 @@ class ModelService:
             return PreparedImage(height, width, self.engine.prepare(image), picture)
 
         if self._batcher.held >= self.settings.max_queue:
-            raise busy("As many images wait as may; send this one again later.", 1)
+            raise busy("The queue of images is full; send this one again later.", 1)
         return await _refusing(self.apart(prepare))
 
     async def outputs(self, images: Floats) -> Outputs:
@@ -162,8 +162,7 @@ class ModelService:
                 "[0, 1]; send those, or image files in base64.",
             )
         self.check_count(len(found))
-        if sides[0] * sides[1] > self.settings.max_pixels:
-            raise Refusal(413, "The images have more pixels than this server takes.")
+        decoded_requests.check_pixels(sides[0], sides[1], self.settings.max_pixels)
         with np.errstate(over="ignore"):
             images: Floats = found.astype(np.float32)
         if not np.isfinite(images).all():

@@ -62,7 +62,7 @@ def upload(body: bytes, content_type: str, allowed: Sequence[str]) -> Upload:
             400, f"The request has the field {quoted(unknown[0])}; expected {_listed(allowed)}."
         )
     if not contents:
-        raise Refusal(400, f"The file named {FILE} is empty.")
+        raise Refusal(400, f"The file named {FILE} is empty; send the bytes of an image.")
     return Upload(contents, fields)
 
 

@@ -32,9 +32,9 @@ OPEN_PATHS = ("/", "/healthz", "/v2/health/live", "/v2/health/ready")
 OPEN_FOLDER = "/page/"
 UNKNOWN_ROUTE = "other"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# All bodies together may take the bytes of so many that are as large as one may be.
+# All bodies together take at most the bytes of this many of the largest.
 _LARGEST_BODIES = 4
-_FULL = "The server holds as many bytes of requests as it may; send this one again later."
+_FULL = "All requests together hold as many bytes as the server takes; send this one again later."
 # A client that is still sending when it is refused would see a reset and not the sentence.
 _LINGER_SECONDS = 1.0
 _HEADERS = {
@@ -109,8 +109,8 @@ class Guard:
             self._check_body(headers)
             if self._running >= self._settings.concurrency:
                 raise busy(
-                    f"The server is working on {self._running:,} requests already, its limit; send "
-                    "this one again later.",
+                    f"The server works on {self._running:,} requests, its limit; send this one "
+                    "again later.",
                     1,
                 )
         except Refusal:

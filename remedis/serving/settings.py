@@ -31,13 +31,15 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 class ServingSettings:
     """What a server accepts, and how long it works on it.
 
-    The memory of requests is at most `concurrency` * `max_bytes` for bodies, `decoders` images of
-    `max_pixels` that are decoded, and `max_queue` images in the size of the network.
+    They bound the memory of requests: bodies hold at most 4 * `max_bytes` together (the constant is
+    `request_guard`'s), `decoders` images of `max_pixels` are decoded at a time, and at most
+    `max_queue` images in the size of the network, 512 MB together, wait or are computed (the bytes
+    are `batching.HELD_BYTES`).
 
     Attributes:
       host: address to listen on; other computers reach it only if it is not a loopback address.
       port: to listen on; 0 for any that is free.
-      token: that requests must carry; None for none.
+      token: that requests must carry, 16 characters or more; None for none.
       no_token: whether a server beyond the loopback address may do without a token.
       max_bytes: the largest body of a request.
       max_pixels: the most pixels of an image, height times width, checked before it is decoded.
@@ -50,6 +52,10 @@ class ServingSettings:
       decoders: the most images that are decoded at a time.
       max_json_depth: of lists and objects inside each other.
       neighbours: images of an embedding file that an answer lists.
+
+    Raises:
+      UserError: a value is outside its bounds, a full batch never fits into the queue, the token is
+        short, or a host beyond loopback has neither a token nor `no_token`.
     """
 
     host: str = "127.0.0.1"

@@ -126,7 +126,7 @@ def test_connections_beyond_the_limit_are_told_to_come_back(address):
         opened[-1].sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         status, head, body = answer(opened[-1])
         assert (status, b"retry-after: 1" in head) == (503, True)
-        assert "as many connections" in body["error"]
+        assert "limit of connections" in body["error"]
         # Of twice as many the rest is closed without a word.
         more = [stack.enter_context(connection(address)) for _ in range(4)]
         with contextlib.suppress(ConnectionResetError):

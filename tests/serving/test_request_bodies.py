@@ -71,7 +71,7 @@ def test_whole_numbers_are_texts():
         (form(*[text(b"%d" % i, b"") for i in range(9)]), BOUNDARY, 400, "more than 8 parts"),
         (form(file(), text(b"label", b"x" * 1_001)), BOUNDARY, 400, "more than 1,000 bytes"),
         (form(file(), text(b"lable", b"x")), BOUNDARY, 400, "the field 'lable'; expected image, l"),
-        (form(file(b"")), BOUNDARY, 400, "The file named image is empty."),
+        (form(file(b"")), BOUNDARY, 400, "The file named image is empty;"),
         (form(b"\r\nx"), BOUNDARY, 400, "A part of the form has no name."),
         (form(b"X" * 100_000 + b": y\r\n\r\nx"), BOUNDARY, 400, "The form is damaged"),
         (b"{}", "application/json", 400, "The body has no image"),

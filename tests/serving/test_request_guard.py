@@ -131,7 +131,7 @@ def test_compressed_bodies_are_refused(server):
 def test_unknown_addresses_and_methods_have_a_sentence(server):
     answer = server.get("/v1/models/other")
     assert answer.status_code == 404
-    assert "the model is fake 1x0.25" in error(answer)
+    assert "the model is fake-1x0.25 in addresses" in error(answer)
     answer = server.delete("/predict")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert error(answer) == "This address does not take the method; expected POST."
@@ -285,7 +285,7 @@ def test_all_bodies_together_are_limited():
     held, sent, guard = asyncio.run(run())
     assert held == 3_600
     assert sent[0]["status"] == 503
-    assert "as many bytes of requests" in json.loads(sent[1]["body"])["error"]
+    assert "hold as many bytes as the server takes" in json.loads(sent[1]["body"])["error"]
     assert guard._held == 0
 
 
