@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -128,16 +128,16 @@ def report(
             files.write_text(listed, csv_text.from_frame(bad))
         scored = predictions.of_readable(exported, readable, chosen, batch_size)
         with files.whole_directory(out, overwrite) as folder:
-            work = _Work(exported, scored, readable.manifest, origins, folder)
-            work.write_reports()
+            writer = _StudyWriter(exported, scored, readable.manifest, origins, folder)
+            writer.write_reports()
             if kind is not None:
-                work.write_heat_maps(kind, batch_size)
-            table = pd.DataFrame(work.rows)
+                writer.write_heat_maps(kind, batch_size)
+            table = pd.DataFrame(writer.rows)
             files.write_text(folder / TABLE, csv_text.from_frame(table))
             made = {} if kind is None else {"method": kind.method, "endpoint": kind.endpoint}
             record = {**scored.record, "heat_maps": made or None}
             files.write_json(folder / RECORD, record)
-    return Reported(pathlib.Path(out), table, len(work.studies), record, bad)
+    return Reported(pathlib.Path(out), table, len(writer.studies), record, bad)
 
 
 def _with_origin(images: Manifest) -> tuple[Manifest, dict[str, Origin], pd.DataFrame]:
@@ -171,8 +171,13 @@ def _with_origin(images: Manifest) -> tuple[Manifest, dict[str, Origin], pd.Data
     return images.without(refused["path"].tolist()), origins, refused
 
 
-class _Work:
-    """The objects of all studies."""
+class _StudyWriter:
+    """Writes the objects of all studies, and collects the rows of the table about them.
+
+    Attributes:
+      studies: identifier of a study -> its folder.
+      rows: of the table, one per image and label, in the order of the images.
+    """
 
     def __init__(
         self,
@@ -209,13 +214,15 @@ class _Work:
     def write_reports(self) -> None:
         """Writes one Structured Report per study; collects the rows of the table."""
         of_study: dict[str, list[ScoredImage]] = {study: [] for study in self.studies}
+        first: dict[str, str] = {}
         for row, origin in enumerate(self._origins):
             scores = list(self._scores(row))
             of_study[origin.study].append(ScoredImage(origin, self._frame(row), scores))
+            first.setdefault(origin.study, self._scored.table["path"].iloc[row])
         for study, images in of_study.items():
             path = self._folder / self.studies[study] / REPORT
             path.parent.mkdir()
-            _save(lambda images=images: structured_report.build(images, self._model), path)
+            _save(path, first[study], structured_report.build, images, self._model)
 
     def _scores(self, row: int) -> Iterator[Score]:
         of_image = self._scored.table.iloc[row]
@@ -263,10 +270,13 @@ class _Work:
                     + " ".join(self._provenance[label]),
                 )
                 _save(
-                    lambda of=(capture, self._model, series[origin.study], number): (
-                        heat_map_capture.build(*of)
-                    ),
                     self._folder / row["heat_map"],
+                    row["path"],
+                    heat_map_capture.build,
+                    capture,
+                    self._model,
+                    series[origin.study],
+                    number,
                 )
 
     def _caption(self, row: Mapping[str, Any], kind: HeatMap) -> tuple[str, ...]:
@@ -280,16 +290,27 @@ class _Work:
         )
 
 
-def _save(build: Any, path: pathlib.Path) -> None:
-    """Writes a dataset; libraries that work on headers are silent, and their errors say nothing."""
+def _save(path: pathlib.Path, source: str, build: Callable[..., Any], *arguments: Any) -> None:
+    """Writes what `build` returns for the arguments, a `pydicom.Dataset`.
+
+    Libraries that work on headers are silent, and what they say of a header is in no error.
+
+    Args:
+      path: to write.
+      source: path of an image that the object is made from, as the user knows it.
+      build: of the object.
+      *arguments: of `build`.
+
+    Raises:
+      UserError: the header of the image does not fit the standard.
+    """
 
     def save() -> None:
-        build().save_as(path, enforce_file_format=True)
+        build(*arguments).save_as(path, enforce_file_format=True)
 
     try:
-        dicom_header.quietly(save, "the header of its images does not fit the standard")
+        dicom_header.quietly(save, "its header does not fit the standard")
     except Unreadable as error:
         raise UserError(
-            f"No DICOM object of {path.parent.name} can be made ({first_line(error)}); leave the "
-            "study out."
+            f"No DICOM object of {source} can be made ({first_line(error)}); leave its study out."
         ) from None

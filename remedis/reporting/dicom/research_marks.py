@@ -32,7 +32,7 @@ class ReportedModel:
     def series(self, content: str) -> str:
         """Returns the description of a series: the first that a viewer shows of it."""
         marks = "RESEARCH ONLY, RANDOM WEIGHTS" if self.random_weights else "RESEARCH USE ONLY"
-        return line(f"{marks}: {content}")
+        return long_string(f"{marks}: {content}")
 
 
 def highdicom(module: str = "highdicom") -> Any:
@@ -44,8 +44,11 @@ def highdicom(module: str = "highdicom") -> Any:
     return dicom_header.load_silenced(module, EXTRA)
 
 
-def line(text: str) -> str:
-    """Returns a text as one value of 64 characters at most; a backslash would separate values."""
+def long_string(text: str) -> str:
+    """Returns a text as one DICOM value of kind LO (long string), of 64 characters at most.
+
+    A backslash would separate values.
+    """
     return visible(text).replace("\\", "/")[:_LONGEST]
 
 
@@ -54,7 +57,7 @@ def shared_arguments(model: ReportedModel) -> dict[str, Any]:
     return {
         "sop_instance_uid": highdicom().UID(),
         "manufacturer": MANUFACTURER,
-        "manufacturer_model_name": line(model.name),
+        "manufacturer_model_name": long_string(model.name),
         "software_versions": remedis.__version__,
         "device_serial_number": model.sha256,
         "content_qualification": "RESEARCH",

@@ -5,8 +5,9 @@ from typing import Any
 
 from remedis.evaluation import choice_sentences
 from remedis.evaluation.intervals import Estimate
+from remedis.evaluation.thresholds import KINDS
 
-YOUDEN, TARGET = "youden", "target_sensitivity"
+YOUDEN, TARGET = KINDS
 
 
 def sentences(

@@ -14,7 +14,12 @@ from typing import Any
 
 from remedis.data.readers.dicom_origin import Origin
 from remedis.reporting.dicom import research_marks
-from remedis.reporting.dicom.research_marks import MANUFACTURER, ReportedModel, highdicom, line
+from remedis.reporting.dicom.research_marks import (
+    MANUFACTURER,
+    ReportedModel,
+    highdicom,
+    long_string,
+)
 from remedis.reporting.dicom.score_provenance import TARGET, YOUDEN
 from remedis.reporting.notes import RANDOM_WEIGHTS, RESEARCH_USE
 from remedis.visible_text import visible
@@ -145,7 +150,7 @@ def _group(image: ScoredImage, score: Score, model: ReportedModel) -> Any:
 def _of_label(label: str) -> Any:
     """Returns the code of a label: of 16 characters at most, the same for the same name."""
     value = hashlib.sha256(label.encode()).hexdigest()[:12]
-    return highdicom("highdicom.sr").CodedConcept(value, SCHEME, line(label))
+    return highdicom("highdicom.sr").CodedConcept(value, SCHEME, long_string(label))
 
 
 def _evidence(origin: Origin) -> Any:
