@@ -79,12 +79,12 @@ class ModelService:
         """Height and width of prepared images; `UNKNOWN` where they keep the size of the image."""
         return self.engine.image_size or (UNKNOWN, UNKNOWN)
 
-    def columns(self, output: str) -> int:
-        """Returns the values per image of an output; `UNKNOWN` for an embedding."""
+    def values_per_image(self, output: str) -> int:
+        """Returns the length of one image's output; `UNKNOWN` for an embedding."""
         return len(self.engine.labels) if output in SCORES else UNKNOWN
 
-    async def apart(self, work: Callable[[], _Result]) -> _Result:
-        """Returns the result of work that takes memory or time, done by one of the decoders."""
+    async def in_thread(self, work: Callable[[], _Result]) -> _Result:
+        """Returns the result of work that takes memory or time, done by a decoder thread."""
         return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
 
     async def prepared(
@@ -106,7 +106,7 @@ class ModelService:
 
         if self._batcher.held >= self.settings.max_queue:
             raise busy("The queue of images is full; send this one again later.", 1)
-        return await _refusing(self.apart(prepare))
+        return await _refusing(self.in_thread(prepare))
 
     async def outputs(self, images: Floats) -> Outputs:
         """Returns the outputs of the network for prepared images, [n, h, w, 3]."""
@@ -229,7 +229,7 @@ class ModelService:
                 "picture": heat_map_pictures.png_base64(picture),
             }
 
-        return {"image": size_of(image), **await _refusing(self.apart(drawn))}
+        return {"image": size_of(image), **await _refusing(self.in_thread(drawn))}
 
     def close(self) -> None:
         """Ends the decoders; what they have begun is finished."""

@@ -14,8 +14,8 @@ from remedis.serving.route_table import (
     Json,
     Route,
     image_body,
-    listed,
-    record,
+    list_schema,
+    object_schema,
 )
 
 
@@ -23,19 +23,23 @@ def routes(service: ModelService, search: NeighbourSearch) -> list[Route]:
     """Returns the routes of a server with a file of embeddings."""
 
     async def neighbours(call: Call) -> Json:
-        sent = await service.apart(lambda: upload(call.body, call.content_type, [FRAME]))
+        sent = await service.in_thread(lambda: upload(call.body, call.content_type, [FRAME]))
         embedding = await service.embedding(sent.contents, sent.fields.get(FRAME, ""))
-        found = await service.apart(lambda: search.nearest(embedding))
+        found = await service.in_thread(lambda: search.nearest(embedding))
         return {"model": service.facts, **found}
 
-    near = record(rank=COUNT, similarity=NUMBER, row=COUNT, labels=ANY)
-    share = record(label=TEXT, positive=COUNT, known=COUNT, file_positive=COUNT, file_known=COUNT)
+    near = object_schema(rank=COUNT, similarity=NUMBER, row=COUNT, labels=ANY)
+    share = object_schema(
+        label=TEXT, positive=COUNT, known=COUNT, file_positive=COUNT, file_known=COUNT
+    )
     return [
         Route(
             "POST",
             "/neighbours",
             "The most similar images of the server's file of embeddings",
-            record(model=FACTS, images=COUNT, neighbours=listed(near), labels=listed(share)),
+            object_schema(
+                model=FACTS, images=COUNT, neighbours=list_schema(near), labels=list_schema(share)
+            ),
             neighbours,
             image_body(frame=FRAME_FIELD),
         )

@@ -24,8 +24,8 @@ from remedis.serving.route_table import (
     Json,
     Route,
     json_body,
-    listed,
-    record,
+    list_schema,
+    object_schema,
 )
 
 IMAGES, IMAGE_BYTES = "images", "image_bytes"
@@ -89,7 +89,7 @@ def routes(service: ModelService) -> list[Route]:
                 _described(IMAGE_BYTES, FILES, UNKNOWN),
             ],
             "outputs": [
-                _described(name, NUMBERS, UNKNOWN, service.columns(name)) for name in names
+                _described(name, NUMBERS, UNKNOWN, service.values_per_image(name)) for name in names
             ],
             "parameters": dict(service.facts),
         }
@@ -98,9 +98,9 @@ def routes(service: ModelService) -> list[Route]:
         return {"name": service.address, "ready": True}
 
     async def infer(call: Call) -> Json:
-        text, tensors = _apart(call)
+        text, tensors = _json_and_tensors(call)
         depth = service.settings.max_json_depth
-        sent = await service.apart(lambda: parsed(text, InferRequest, depth))
+        sent = await service.in_thread(lambda: parsed(text, InferRequest, depth))
         wanted = [output["name"] for output in sent.get("outputs", [])] or list(names)
         if unknown := [name for name in wanted if name not in names]:
             raise Refusal(
@@ -115,26 +115,30 @@ def routes(service: ModelService) -> list[Route]:
             "outputs": [_tensor(name, outputs[name]) for name in wanted],
         }
 
-    tensor = record(name=TEXT, shape=listed(COUNT), datatype=TEXT)
-    answer = record(model_name=TEXT, model_version=TEXT, parameters=ANY, outputs=listed(tensor))
-    sent_tensor = {**tensor, "properties": {**tensor["properties"], "data": listed(ANY)}}
-    body = json_body(record(inputs=listed(sent_tensor)))
+    tensor = object_schema(name=TEXT, shape=list_schema(COUNT), datatype=TEXT)
+    answer = object_schema(
+        model_name=TEXT, model_version=TEXT, parameters=ANY, outputs=list_schema(tensor)
+    )
+    sent_tensor = {**tensor, "properties": {**tensor["properties"], "data": list_schema(ANY)}}
+    body = json_body(object_schema(inputs=list_schema(sent_tensor)))
     found = [
-        Route("GET", "/v2/health/live", "Whether the server runs", record(live=FLAG), live),
-        Route("GET", "/v2/health/ready", "Whether it answers", record(ready=FLAG), ready),
-        Route("GET", "/v2", "The server", record(name=TEXT, version=TEXT), server),
+        Route("GET", "/v2/health/live", "Whether the server runs", object_schema(live=FLAG), live),
+        Route("GET", "/v2/health/ready", "Whether it answers", object_schema(ready=FLAG), ready),
+        Route("GET", "/v2", "The server", object_schema(name=TEXT, version=TEXT), server),
     ]
     for place in (
         f"/v2/models/{service.address}",
         f"/v2/models/{service.address}/versions/{sha256}",
     ):
         found += [
-            Route("GET", place, "Inputs and outputs", record(name=TEXT, platform=TEXT), model),
+            Route(
+                "GET", place, "Inputs and outputs", object_schema(name=TEXT, platform=TEXT), model
+            ),
             Route(
                 "GET",
                 f"{place}/ready",
                 "Whether the model answers",
-                record(name=TEXT, ready=FLAG),
+                object_schema(name=TEXT, ready=FLAG),
                 model_ready,
             ),
             Route("POST", f"{place}/infer", "Outputs of the network", answer, infer, body),
@@ -155,7 +159,7 @@ async def _outputs(service: ModelService, sent: InferRequest, tensors: bytes) ->
     if ("data" in given) == (binary is not None):
         raise Refusal(400, "The input has data in JSON and after it, or neither; expected one.")
     if kind == FILES:
-        files = _files(given) if binary is None else _lengths(binary)
+        files = _files(given) if binary is None else _length_prefixed(binary)
         if given["shape"] not in ([len(files)], [len(files), 1]):
             raise Refusal(400, f"The shape is not that of {len(files):,} files.")
         return await service.outputs_of_files(files)
@@ -167,10 +171,10 @@ async def _outputs(service: ModelService, sent: InferRequest, tensors: bytes) ->
             raise Refusal(400, f"The tensor has {len(binary):,} bytes; expected 4 per number.")
         return service.numbers(np.frombuffer(binary, "<f4"), given["shape"])
 
-    return await service.outputs(await service.apart(numbers))
+    return await service.outputs(await service.in_thread(numbers))
 
 
-def _apart(call: Call) -> tuple[bytes, bytes]:
+def _json_and_tensors(call: Call) -> tuple[bytes, bytes]:
     """Returns the JSON of a body, and the bytes after it."""
     written = call.headers.get(LENGTH)
     if written is None:
@@ -201,7 +205,7 @@ def _files(given: InputTensor) -> list[bytes]:
     return [decoded_base64(value, f"{IMAGE_BYTES} in data") for value in values]
 
 
-def _lengths(tensors: bytes) -> list[bytes]:
+def _length_prefixed(tensors: bytes) -> list[bytes]:
     """Returns byte strings, each after its length in 4 bytes, the lower first."""
     found, start = [], 0
     while start < len(tensors):

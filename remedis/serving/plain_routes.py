@@ -13,12 +13,12 @@ from remedis.serving.route_table import (
     Json,
     Route,
     image_body,
-    listed,
-    record,
+    list_schema,
+    object_schema,
 )
 
 FRAME, LABEL = "frame", "label"
-_SIZE = record(height=COUNT, width=COUNT)
+_SIZE = object_schema(height=COUNT, width=COUNT)
 FRAME_FIELD = {"type": "string", "description": "frame of a DICOM file with several, from 1"}
 LABEL_FIELD = {"type": "string", "description": "label of the heat map"}
 
@@ -42,7 +42,7 @@ def routes(service: ModelService) -> list[Route]:
     async def predict(call: Call) -> Json:
         if not service.engine.labels:
             raise Refusal(501, "The model has no labels, it embeds only; post to /embed.")
-        sent = await service.apart(lambda: upload(call.body, call.content_type, [FRAME]))
+        sent = await service.in_thread(lambda: upload(call.body, call.content_type, [FRAME]))
         image = await service.prepared(sent.contents, sent.fields.get(FRAME, ""))
         outputs = await service.outputs(image.prepared[None])
         return {
@@ -52,12 +52,12 @@ def routes(service: ModelService) -> list[Route]:
         }
 
     async def embed(call: Call) -> Json:
-        sent = await service.apart(lambda: upload(call.body, call.content_type, [FRAME]))
+        sent = await service.in_thread(lambda: upload(call.body, call.content_type, [FRAME]))
         embedding = await service.embedding(sent.contents, sent.fields.get(FRAME, ""))
         return {"model": service.facts, "embedding": embedding}
 
     async def explain(call: Call) -> Json:
-        sent = await service.apart(lambda: upload(call.body, call.content_type, [FRAME, LABEL]))
+        sent = await service.in_thread(lambda: upload(call.body, call.content_type, [FRAME, LABEL]))
         if LABEL not in sent.fields:
             raise Refusal(400, f"The request has no {LABEL}; name the one to explain.")
         found = await service.explanation(
@@ -65,21 +65,23 @@ def routes(service: ModelService) -> list[Route]:
         )
         return {"model": service.facts, **found}
 
-    score = record(label=TEXT, probability=NUMBER, logit=NUMBER, thresholds=ANY)
+    score = object_schema(label=TEXT, probability=NUMBER, logit=NUMBER, thresholds=ANY)
     return [
-        Route("GET", "/healthz", "Whether the server runs", record(status=TEXT), healthy),
+        Route("GET", "/healthz", "Whether the server runs", object_schema(status=TEXT), healthy),
         Route(
             "GET",
             "/model",
             "The model and the limits of this server",
-            record(model=FACTS, explains=ANY, neighbours=COUNT, max_bytes=COUNT, max_pixels=COUNT),
+            object_schema(
+                model=FACTS, explains=ANY, neighbours=COUNT, max_bytes=COUNT, max_pixels=COUNT
+            ),
             model,
         ),
         Route(
             "POST",
             "/predict",
             "Scores of an image with the thresholds that they reach",
-            record(model=FACTS, image=_SIZE, scores=listed(score)),
+            object_schema(model=FACTS, image=_SIZE, scores=list_schema(score)),
             predict,
             image_body(frame=FRAME_FIELD),
         ),
@@ -87,7 +89,7 @@ def routes(service: ModelService) -> list[Route]:
             "POST",
             "/embed",
             "The embedding of an image",
-            record(model=FACTS, embedding=listed(NUMBER)),
+            object_schema(model=FACTS, embedding=list_schema(NUMBER)),
             embed,
             image_body(frame=FRAME_FIELD),
         ),
@@ -95,7 +97,7 @@ def routes(service: ModelService) -> list[Route]:
             "POST",
             "/explain",
             "Where the network looks for a label: a map, and pictures to lay over each other",
-            record(model=FACTS, image=_SIZE, label=TEXT, overlay=TEXT, picture=TEXT),
+            object_schema(model=FACTS, image=_SIZE, label=TEXT, overlay=TEXT, picture=TEXT),
             explain,
             image_body(frame=FRAME_FIELD, label=LABEL_FIELD),
         ),

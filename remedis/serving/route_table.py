@@ -61,7 +61,9 @@ class Route:
         return {"requestBody": {"required": True, "content": dict(self.body)}}
 
 
-def record(description: str = "", required: bool = True, **properties: Json) -> dict[str, Any]:
+def object_schema(
+    description: str = "", required: bool = True, **properties: Json
+) -> dict[str, Any]:
     """Returns the schema of an object; further keys may be there."""
     found: dict[str, Any] = {"type": "object", "properties": properties}
     if required:
@@ -71,7 +73,7 @@ def record(description: str = "", required: bool = True, **properties: Json) -> 
     return found
 
 
-def listed(items: Json) -> dict[str, Any]:
+def list_schema(items: Json) -> dict[str, Any]:
     """Returns the schema of a list."""
     return {"type": "array", "items": items}
 
@@ -81,7 +83,7 @@ NUMBER: Json = {"type": "number"}
 COUNT: Json = {"type": "integer"}
 FLAG: Json = {"type": "boolean"}
 ANY: Json = {}
-FACTS = record(
+FACTS = object_schema(
     "The model: its weights, calibration and thresholds with where each comes from.",
     model=TEXT,
     engine=TEXT,
@@ -90,7 +92,7 @@ FACTS = record(
     random_weights=FLAG,
     use=TEXT,
 )
-ERROR = record("One sentence.", error=TEXT)
+ERROR = object_schema("One sentence.", error=TEXT)
 
 
 def image_body(**fields: Json) -> dict[str, Any]:

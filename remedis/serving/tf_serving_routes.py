@@ -23,8 +23,8 @@ from remedis.serving.route_table import (
     Json,
     Route,
     json_body,
-    listed,
-    record,
+    list_schema,
+    object_schema,
 )
 
 BYTES = "serve_bytes"
@@ -61,7 +61,7 @@ def routes(service: ModelService) -> list[Route]:
 
     async def predict(call: Call) -> Json:
         depth = service.settings.max_json_depth
-        sent = await service.apart(lambda: parsed(call.body, PredictRequest, depth))
+        sent = await service.in_thread(lambda: parsed(call.body, PredictRequest, depth))
         name = sent.get("signature_name", default)
         if name not in inputs:
             raise Refusal(400, f"There is no such signature; expected {' or '.join(inputs)}.")
@@ -74,24 +74,30 @@ def routes(service: ModelService) -> list[Route]:
         if name == BYTES:
             outputs = await service.outputs_of_files(_files(values))
         else:
-            numbers = await service.apart(lambda: service.numbers(values))
+            numbers = await service.in_thread(lambda: service.numbers(values))
             outputs = await service.outputs(numbers)
         key = "predictions" if by_row else "outputs"
         return {key: _rows(outputs) if by_row else _columns(outputs), "model": service.facts}
 
-    answers = record(
-        "predictions for instances, outputs for inputs", required=False, predictions=listed(ANY)
+    answers = object_schema(
+        "predictions for instances, outputs for inputs",
+        required=False,
+        predictions=list_schema(ANY),
     )
-    body = json_body(record(required=False, signature_name=TEXT, instances=listed(ANY), inputs=ANY))
+    body = json_body(
+        object_schema(required=False, signature_name=TEXT, instances=list_schema(ANY), inputs=ANY)
+    )
     found = []
     for place in (f"/v1/models/{service.address}", f"/v1/models/{service.address}/versions/1"):
         found += [
-            Route("GET", place, "Whether the model can be used", record(model=FACTS), status),
+            Route(
+                "GET", place, "Whether the model can be used", object_schema(model=FACTS), status
+            ),
             Route(
                 "GET",
                 f"{place}/metadata",
                 "Inputs and outputs of the model",
-                record(model_spec=ANY, metadata=ANY, model=FACTS),
+                object_schema(model_spec=ANY, metadata=ANY, model=FACTS),
                 metadata,
             ),
             Route("POST", f"{place}:predict", "Outputs of the network", answers, predict, body),
@@ -136,7 +142,9 @@ def _signature(service: ModelService, name: str, images: str) -> Json:
     return {
         "inputs": {images: _tensor(f"{name}_{images}:0", kind, shape)},
         "outputs": {
-            output: _tensor(f"{name}_{output}:0", "DT_FLOAT", (UNKNOWN, service.columns(output)))
+            output: _tensor(
+                f"{name}_{output}:0", "DT_FLOAT", (UNKNOWN, service.values_per_image(output))
+            )
             for output in service.engine.provenance.outputs
         },
         "method_name": "tensorflow/serving/predict",

@@ -58,7 +58,8 @@ async function open(chosen) {
   [file, scores] = [chosen, []];
   if (file.size > server.max_bytes) {
     complain(new Fault(
-      `The file has ${megabytes(file.size)}; expected at most ${megabytes(server.max_bytes)}.`,
+      `The file has ${megabytes(file.size)}; expected at most ${megabytes(server.max_bytes)}: ` +
+        "choose a smaller image.",
     ));
     return;
   }
