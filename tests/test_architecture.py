@@ -54,6 +54,7 @@ OPTIONAL = {
     "defusedxml",
     "faiss",
     "fastapi",
+    "h11",
     "highdicom",
     "mlflow",
     "onnx",
