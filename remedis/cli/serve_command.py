@@ -54,7 +54,7 @@ def add(commands: Any) -> None:
         "batch_size": "images that are computed at once, at most",
         "batch_wait_ms": "milliseconds that an image waits for others",
         "timeout_seconds": "from the end of a request's body to its answer, at most",
-        "body_seconds": "for a request to arrive, at most",
+        "body_seconds": "for a request to arrive, and for a client to take its answer, at most",
         "concurrency": "requests at a time, at most",
         "neighbours": "images of the file of embeddings that an answer names",
         "decoders": "images that are decoded at a time, at most",

@@ -1,7 +1,7 @@
-"""Connections of the server: uvicorn's, with a time limit on headers and with answers in JSON.
+"""Connections of the server: uvicorn's, with limits on time and with answers in JSON.
 
-uvicorn waits without end for the headers of a request, and answers broken ones and floods in plain
-text.
+uvicorn waits without end for the headers of a request and for a client to take its answer, and
+answers broken requests and floods in plain text.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ def protocol_class(header_seconds: float, most: int) -> Any:
 
     Args:
       header_seconds: from the first byte of a request, or the opening of a connection, to the end
-        of the request's headers.
+        of the request's headers; and for a client to take what was sent to it.
       most: connections at a time. Further ones get status 503, and those beyond twice as many are
         closed without an answer.
 
@@ -31,13 +31,17 @@ def protocol_class(header_seconds: float, most: int) -> Any:
     base: Any = implementation.H11Protocol
 
     class Connection(base):
-        """One connection, whose headers must come in time."""
+        """One connection, whose headers must come and whose answers must be taken in time."""
 
         _deadline: Any = None
+        _untaken: Any = None
         _ended = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            # `pause_writing` is called for every byte that the client does not take at once: also
+            # a connection that is closed waits for it.
+            transport.set_write_buffer_limits(high=0)
             if len(self.connections) > 2 * most:
                 transport.abort()
                 return
@@ -47,7 +51,17 @@ def protocol_class(header_seconds: float, most: int) -> Any:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._cancel()
+            self._taken()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._taken()
+            self._untaken = self.loop.call_later(header_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._taken()
+            super().resume_writing()
 
         def handle_events(self) -> None:
             super().handle_events()
@@ -72,6 +86,11 @@ def protocol_class(header_seconds: float, most: int) -> Any:
             if self._deadline is not None:
                 self._deadline.cancel()
                 self._deadline = None
+
+        def _taken(self) -> None:
+            if self._untaken is not None:
+                self._untaken.cancel()
+                self._untaken = None
 
         def _too_slow(self) -> None:
             late = (

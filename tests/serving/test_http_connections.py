@@ -89,6 +89,51 @@ def test_slow_headers_of_a_second_request_are_given_up(address):
         assert answer(opened)[0] == 408
 
 
+@contextlib.contextmanager
+def served(app, settings):
+    """Yields a server in a thread, and its address."""
+    server = uvicorn.Server(configuration(app, settings))
+    with listening(settings) as opened:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
+        thread.start()
+        yield server, opened.getsockname()
+        server.should_exit = True
+        thread.join()
+
+
+ANSWER = bytes(20_000_000)
+
+
+async def large(scope, receive, send):
+    """Answers more than the buffers of the system hold."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": ANSWER})
+
+
+@pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_a_client_that_takes_no_answer_is_given_up(close):
+    ask = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + close + b"\r\n"
+    settings = ServingSettings(port=0, body_seconds=SLOW)
+    with served(large, settings) as (server, address), connection(address) as opened:
+        begun = time.monotonic()
+        opened.sendall(2 * ask)
+        while not server.server_state.connections and time.monotonic() - begun < 5:
+            time.sleep(0.005)
+        while server.server_state.connections and time.monotonic() - begun < 5:
+            time.sleep(0.005)
+        assert SLOW <= time.monotonic() - begun < 4
+
+
+def test_a_client_that_takes_its_answer_gets_all_of_it():
+    settings = ServingSettings(port=0, body_seconds=10.0)
+    with served(large, settings) as (_, address), connection(address) as opened:
+        opened.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        received = 0
+        while part := opened.recv(1 << 20):
+            received += len(part)
+        assert received > len(ANSWER)
+
+
 def test_a_slow_body_is_given_up(address):
     with connection(address) as opened:
         opened.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc")
