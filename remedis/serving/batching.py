@@ -238,7 +238,13 @@ class Batcher:
         while (parts := self._next_batch()) is not None:
             if parts:
                 begun = time.monotonic()
-                self._run(parts)
+                try:
+                    self._run(parts)
+                # Such as no memory for the outputs. Without this thread nothing is answered.
+                except Exception as error:
+                    _LOG.error(f"A batch failed with {type(error).__name__}.")
+                    for request, _ in parts:
+                        self._answer(request, error.with_traceback(None))
                 images = sum(len(part) for _, part in parts)
                 self._seconds_per_image = (time.monotonic() - begun) / images
             del parts  # the images of an answered request are freed while this waits

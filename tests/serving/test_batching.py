@@ -189,6 +189,21 @@ def test_an_engine_of_another_number_of_outputs_is_an_error():
     queue.stop()
 
 
+class Unreadable(np.ndarray):
+    def __getitem__(self, rows):
+        raise MemoryError
+
+
+def test_outputs_that_find_no_memory_fail_alone(batcher, engine):
+    queue = batcher()
+    broken = iter([np.zeros(1).view(Unreadable)])
+    queue._compute = lambda kind, images: {"a": next(broken, np.ones(len(images)))}
+    with pytest.raises(MemoryError):
+        queue.submit(images(1)).result(SOON)
+    assert (queue.held, queue.alive) == (0, True)
+    assert queue.submit(images(1)).result(SOON)["a"].tolist() == [1]
+
+
 def test_a_full_queue_refuses_until_there_is_room(batcher, engine):
     queue = batcher(max_queue=4, batch_size=4)
     first = occupied(queue, engine)
