@@ -28,6 +28,7 @@ Floats = npt.NDArray[np.float32]
 _CLASSIFIER = "classifier"
 # The memory of a network grows with the pixels. A resize in the preprocessing bounds them itself.
 MOST_PIXELS = 1024 * 1024
+_NOT_FINITE = "The model gives no finite numbers for an image of the request; send another image."
 # Two sizes of images: if both become the same, all do.
 _SIZES = ((96, 64), (61, 80))
 
@@ -81,9 +82,7 @@ class LoadedEngine:
         found = self.run(images)
         outputs = {name: found[name] for name in self.provenance.outputs}
         if not all(np.isfinite(values).all() for values in outputs.values()):
-            raise UserError(
-                "The model gives no finite numbers for an image of the request; send another image."
-            )
+            raise UserError(_NOT_FINITE)
         return outputs
 
     def explain(self, images: Floats, label: str) -> Floats:
@@ -99,6 +98,8 @@ class LoadedEngine:
         compute = heat_maps.of_export(self.classifier)
         position = tf.constant(self.labels.index(label))
         cells: Floats = compute(tf.constant(images), position)[CAM].numpy()
+        if not np.isfinite(cells).all():
+            raise UserError(_NOT_FINITE)
         return cells
 
     def place(self, cells: Floats, height: int, width: int) -> Floats:

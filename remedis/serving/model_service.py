@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from remedis.errors import UserError, counted, unknown_choice
 from remedis.serving import decoded_requests, heat_map_pictures
-from remedis.serving.batching import PREDICT, Batcher, Busy, Outputs, Stopped, TooLate
+from remedis.serving.batching import HELD_BYTES, PREDICT, Batcher, Busy, Outputs, Stopped, TooLate
 from remedis.serving.engines import CELLS, Engine, explaining
 from remedis.serving.neighbour_search import NeighbourSearch
 from remedis.serving.refusals import Refusal, busy
@@ -21,6 +21,8 @@ from remedis.serving.settings import ServingSettings
 
 Floats = npt.NDArray[np.float32]
 _Result = TypeVar("_Result")
+
+_NO_SPACE = "The server holds as many images as it may; send this request again later."
 
 UNKNOWN = -1  # a size that the model does not fix, as both interfaces of others write it
 
@@ -68,11 +70,17 @@ class ModelService:
         self._batcher = batcher
         # As many images as this are whole in memory. The others wait as files.
         self._decoders = ThreadPoolExecutor(settings.decoders, "decoder")
+        self._gathered = 0  # bytes of the prepared images of requests with further files
 
     @property
     def held(self) -> int:
         """The number of images that wait or are computed."""
         return self._batcher.held
+
+    @property
+    def ready(self) -> bool:
+        """Whether images are computed."""
+        return self._batcher.alive
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -85,7 +93,17 @@ class ModelService:
 
     async def in_thread(self, work: Callable[[], _Result]) -> _Result:
         """Returns the result of work that takes memory or time, done by a decoder thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+        waiting = [work]
+        running = asyncio.get_running_loop().run_in_executor(
+            self._decoders, lambda: waiting.pop()()
+        )
+        del work
+        try:
+            return await running
+        finally:
+            # The queue keeps cancelled work until its turn. Its image must not wait there: the
+            # guard counts no bytes of a client that left.
+            waiting.clear()
 
     async def prepared(
         self, contents: bytes, frame: str = "", shown: bool = False
@@ -121,13 +139,36 @@ class ModelService:
     async def outputs_of_files(self, files: Sequence[bytes]) -> Outputs:
         """Returns the outputs of the network for image files."""
         self.check_count(len(files))
-        # One after another: the decoders serve other requests, too.
-        images = [(await self.prepared(contents)).prepared for contents in files]
-        if len({image.shape for image in images}) > 1:
+        return await self.outputs(await self._gather(files))
+
+    async def _gather(self, files: Sequence[bytes]) -> Floats:
+        """Returns the inputs of the network for image files, in memory that is counted."""
+        first = (await self.prepared(files[0])).prepared
+        bytes_of_all = len(files) * first.nbytes
+        if bytes_of_all > HELD_BYTES:
             raise Refusal(
-                400, "The images have several sizes for this model; send one image per request."
+                400,
+                f"The images of the request take {bytes_of_all >> 20:,} MB; expected at most "
+                f"{HELD_BYTES >> 20:,} MB: send fewer or smaller ones.",
             )
-        return await self.outputs(np.stack(images))
+        if self._gathered + bytes_of_all > HELD_BYTES:
+            raise busy(_NO_SPACE, 1)
+        self._gathered += bytes_of_all
+        try:
+            images: Floats = np.empty((len(files), *first.shape), np.float32)
+            images[0] = first
+            # One after another: the decoders serve other requests, too.
+            for i, contents in enumerate(files[1:], 1):
+                image = (await self.prepared(contents)).prepared
+                if image.shape != first.shape:
+                    raise Refusal(
+                        400,
+                        "The images have several sizes for this model; send one image per request.",
+                    )
+                images[i] = image
+            return images
+        finally:
+            self._gathered -= bytes_of_all
 
     def numbers(self, values: object, shape: Sequence[int] | None = None) -> Floats:
         """Returns prepared images that a client sends as numbers, [n, h, w, 3].
@@ -140,11 +181,9 @@ class ModelService:
           Refusal: they are no such images.
         """
         try:
-            found = np.asarray(values)
-            if shape is not None and found.size == np.prod(shape, dtype=object):
-                found = found.reshape(tuple(shape))
-            elif shape is not None:
-                raise ValueError
+            found = _numbers(values)
+            if shape is not None:
+                found = found.reshape(_bounded(shape))
         except (ValueError, TypeError, OverflowError):
             found = np.empty(0)
         size = self.engine.image_size
@@ -165,6 +204,7 @@ class ModelService:
         decoded_requests.check_pixels(sides[0], sides[1], self.settings.max_pixels)
         with np.errstate(over="ignore"):
             images: Floats = found.astype(np.float32)
+        del found
         if not np.isfinite(images).all():
             raise Refusal(400, "The images have values that are not finite; expected [0, 1].")
         return images
@@ -234,6 +274,26 @@ class ModelService:
     def close(self) -> None:
         """Ends the decoders; what they have begun is finished."""
         self._decoders.shutdown(wait=False, cancel_futures=True)
+
+
+def _numbers(values: object) -> npt.NDArray[Any]:
+    """Returns numbers in lists as an array; raises a ValueError for other values.
+
+    NumPy would make texts of all values beside one text, each as long as the longest: terabytes.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    found = np.asarray(values, object)
+    if not set(map(type, found.ravel())) <= {int, float}:
+        raise ValueError
+    return found.astype(np.float64)
+
+
+def _bounded(shape: Sequence[int]) -> tuple[int, ...]:
+    """Returns a shape; raises a ValueError for one whose product takes long to compute."""
+    if len(shape) != 4:
+        raise ValueError
+    return tuple(shape)
 
 
 def size_of(image: PreparedImage) -> dict[str, int]:

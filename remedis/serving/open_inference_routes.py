@@ -4,16 +4,16 @@ Input `images` has prepared images as numbers, `image_bytes` has image files: in
 Tensors after the JSON, the extension `binary_tensor_data`, are read; answers are JSON alone.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Len
 from typing_extensions import NotRequired, TypedDict
 
 import remedis
 from remedis.json_records import Count, Name, Object
-from remedis.serving.batching import Outputs
 from remedis.serving.model_service import UNKNOWN, Floats, ModelService
-from remedis.serving.refusals import Refusal
+from remedis.serving.refusals import Refusal, busy
 from remedis.serving.request_bodies import decoded_base64, parsed
 from remedis.serving.route_table import (
     ANY,
@@ -33,13 +33,15 @@ NUMBERS, FILES = "FP32", "BYTES"
 # Of the JSON, if tensors follow it.
 LENGTH = "inference-header-content-length"
 SIZE = "binary_data_size"
+# Every item that is of another kind becomes an error of its own: millions would take gigabytes.
+_MOST_TENSORS, _MOST_DIMENSIONS = 16, 8
 
 
 class InputTensor(TypedDict):
     """One input of a request; `data` flat or nested, or bytes after the JSON."""
 
     name: Name
-    shape: list[Count]
+    shape: Annotated[list[Count], Len(0, _MOST_DIMENSIONS)]
     datatype: Name
     parameters: NotRequired[Object]
     data: NotRequired[list[Any]]
@@ -57,8 +59,8 @@ class InferRequest(TypedDict):
 
     id: NotRequired[Name]
     parameters: NotRequired[Object]
-    inputs: list[InputTensor]
-    outputs: NotRequired[list[OutputName]]
+    inputs: Annotated[list[InputTensor], Len(0, _MOST_TENSORS)]
+    outputs: NotRequired[Annotated[list[OutputName], Len(0, _MOST_TENSORS)]]
 
 
 def routes(service: ModelService) -> list[Route]:
@@ -70,7 +72,7 @@ def routes(service: ModelService) -> list[Route]:
         return {"live": True}
 
     async def ready(call: Call) -> Json:
-        return {"ready": True}
+        return {"ready": _ready(service)}
 
     async def server(call: Call) -> Json:
         return {
@@ -95,22 +97,18 @@ def routes(service: ModelService) -> list[Route]:
         }
 
     async def model_ready(call: Call) -> Json:
-        return {"name": service.address, "ready": True}
+        return {"name": service.address, "ready": _ready(service)}
 
     async def infer(call: Call) -> Json:
-        text, tensors = _json_and_tensors(call)
-        depth = service.settings.max_json_depth
-        sent = await service.in_thread(lambda: parsed(text, InferRequest, depth))
-        wanted = [output["name"] for output in sent.get("outputs", [])] or list(names)
-        if unknown := [name for name in wanted if name not in names]:
-            raise Refusal(
-                400, f"There is no output {unknown[0]!r}; expected some of {', '.join(names)}."
-            )
-        outputs = await _outputs(service, sent, tensors)
+        identifier, wanted, images = await service.in_thread(lambda: _asked(service, call))
+        if isinstance(images, list):
+            outputs = await service.outputs_of_files(images)
+        else:
+            outputs = await service.outputs(images)
         return {
             "model_name": service.address,
             "model_version": sha256,
-            **({"id": sent["id"]} if "id" in sent else {}),
+            **({} if identifier is None else {"id": identifier}),
             "parameters": dict(service.facts),
             "outputs": [_tensor(name, outputs[name]) for name in wanted],
         }
@@ -146,7 +144,24 @@ def routes(service: ModelService) -> list[Route]:
     return found
 
 
-async def _outputs(service: ModelService, sent: InferRequest, tensors: bytes) -> Outputs:
+def _asked(service: ModelService, call: Call) -> tuple[str | None, list[str], Floats | list[bytes]]:
+    """Returns the id of a request, the outputs that it asks for, and the images.
+
+    Parsed JSON takes many times its bytes: it is gone before another decoder parses the next.
+    """
+    text, tensors = _json_and_tensors(call)
+    sent = parsed(text, InferRequest, service.settings.max_json_depth)
+    names = service.engine.provenance.outputs
+    wanted = [output["name"] for output in sent.get("outputs", [])] or list(names)
+    if unknown := [name for name in wanted if name not in names]:
+        raise Refusal(
+            400, f"There is no output {unknown[0]!r}; expected some of {', '.join(names)}."
+        )
+    return sent.get("id"), wanted, _images(service, sent, tensors)
+
+
+def _images(service: ModelService, sent: InferRequest, tensors: bytes) -> Floats | list[bytes]:
+    """Returns the images of a request: numbers or files."""
     if len(sent["inputs"]) != 1:
         raise Refusal(400, f"The body has not one input; expected {IMAGES} or {IMAGE_BYTES}.")
     (given,) = sent["inputs"]
@@ -162,16 +177,19 @@ async def _outputs(service: ModelService, sent: InferRequest, tensors: bytes) ->
         files = _files(given) if binary is None else _length_prefixed(binary)
         if given["shape"] not in ([len(files)], [len(files), 1]):
             raise Refusal(400, f"The shape is not that of {len(files):,} files.")
-        return await service.outputs_of_files(files)
+        return files
+    if binary is None:
+        return service.numbers(given.get("data"), given["shape"])
+    if len(binary) % 4:
+        raise Refusal(400, f"The tensor has {len(binary):,} bytes; expected 4 per number.")
+    return service.numbers(np.frombuffer(binary, "<f4"), given["shape"])
 
-    def numbers() -> Floats:
-        if binary is None:
-            return service.numbers(given.get("data"), given["shape"])
-        if len(binary) % 4:
-            raise Refusal(400, f"The tensor has {len(binary):,} bytes; expected 4 per number.")
-        return service.numbers(np.frombuffer(binary, "<f4"), given["shape"])
 
-    return await service.outputs(await service.in_thread(numbers))
+def _ready(service: ModelService) -> bool:
+    """Returns true; raises a Refusal, as probes look at the status alone."""
+    if not service.ready:
+        raise busy("The model computes no images now; start the server again.", 5)
+    return True
 
 
 def _json_and_tensors(call: Call) -> tuple[bytes, bytes]:

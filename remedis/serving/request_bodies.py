@@ -14,7 +14,7 @@ from remedis.serving.settings import EXTRA
 
 FILE = "image"
 FORM_TYPE = "multipart/form-data"
-# Of a field of a form that is no file, such as the name of a label.
+# Of a field that is no file, such as the name of a label.
 _MOST_TEXT = 1_000
 _MOST_PARTS = 8
 _BODY, _ADVICE = "The body", "send JSON as GET /openapi.json describes it"
@@ -112,6 +112,8 @@ def _json(body: bytes) -> tuple[bytes, dict[str, str]]:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise Refusal(400, f"The field {quoted(name)} is neither a text nor a whole number.")
+        if isinstance(value, str) and len(value) > _MOST_TEXT:
+            raise Refusal(400, f"The field {quoted(name)} has more than {_MOST_TEXT:,} characters.")
     return contents, {name: str(value) for name, value in values.items()}
 
 

@@ -32,9 +32,10 @@ class ServingSettings:
     """What a server accepts, and how long it works on it.
 
     They bound the memory of requests: bodies hold at most 4 * `max_bytes` together (the constant is
-    `request_guard`'s), `decoders` images of `max_pixels` are decoded at a time, and at most
-    `max_queue` images in the size of the network, 512 MB together, wait or are computed (the bytes
-    are `batching.HELD_BYTES`).
+    `request_guard`'s), beside copies of those that are read. `decoders` bodies of JSON are parsed
+    or images of `max_pixels` decoded at a time. At most `max_queue` images in the size of the
+    network, 512 MB together, wait or are computed (the bytes are `batching.HELD_BYTES`); requests
+    of several files that are prepared hold as many bytes again.
 
     Attributes:
       host: address to listen on; other computers reach it only if it is not a loopback address.
@@ -47,7 +48,8 @@ class ServingSettings:
       batch_size: the most images that are computed at once.
       batch_wait_ms: milliseconds that an image waits for others to be computed with.
       timeout_seconds: the longest time from the end of a request's body to its answer.
-      body_seconds: the longest time that a client may take to send a request.
+      body_seconds: the longest time that a client may take to send a request, and to take its
+        answer.
       concurrency: the most requests at a time.
       decoders: the most images that are decoded at a time.
       max_json_depth: of lists and objects inside each other.

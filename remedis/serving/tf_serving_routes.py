@@ -5,6 +5,7 @@ Its clients find the answers they know, with one more key, `model`. A classifier
 in place of the first. They are those of the SavedModel that TensorFlow Serving itself would load.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from typing_extensions import NotRequired, TypedDict
@@ -12,7 +13,7 @@ from typing_extensions import NotRequired, TypedDict
 from remedis.json_records import Json as Value
 from remedis.json_records import Name
 from remedis.serving.batching import Outputs
-from remedis.serving.model_service import UNKNOWN, ModelService
+from remedis.serving.model_service import UNKNOWN, Floats, ModelService
 from remedis.serving.refusals import Refusal
 from remedis.serving.request_bodies import decoded_base64, parsed
 from remedis.serving.route_table import (
@@ -60,22 +61,11 @@ def routes(service: ModelService) -> list[Route]:
         }
 
     async def predict(call: Call) -> Json:
-        depth = service.settings.max_json_depth
-        sent = await service.in_thread(lambda: parsed(call.body, PredictRequest, depth))
-        name = sent.get("signature_name", default)
-        if name not in inputs:
-            raise Refusal(400, f"There is no such signature; expected {' or '.join(inputs)}.")
-        if ("instances" in sent) == ("inputs" in sent):
-            raise Refusal(400, "The body has instances and inputs, or neither; expected one.")
-        by_row = "instances" in sent
-        values = sent["instances"] if by_row else _column(sent["inputs"], inputs[name])
-        if by_row:
-            values = [_column(value, inputs[name]) for value in values]
-        if name == BYTES:
-            outputs = await service.outputs_of_files(_files(values))
+        by_row, images = await service.in_thread(lambda: _images(service, call.body, inputs))
+        if isinstance(images, list):
+            outputs = await service.outputs_of_files(images)
         else:
-            numbers = await service.in_thread(lambda: service.numbers(values))
-            outputs = await service.outputs(numbers)
+            outputs = await service.outputs(images)
         key = "predictions" if by_row else "outputs"
         return {key: _rows(outputs) if by_row else _columns(outputs), "model": service.facts}
 
@@ -103,6 +93,32 @@ def routes(service: ModelService) -> list[Route]:
             Route("POST", f"{place}:predict", "Outputs of the network", answers, predict, body),
         ]
     return found
+
+
+def _images(
+    service: ModelService, body: bytes, inputs: Mapping[str, str]
+) -> tuple[bool, Floats | list[bytes]]:
+    """Returns whether images are in rows, and the images: numbers or files.
+
+    Parsed JSON takes many times its bytes: it is gone before another decoder parses the next.
+
+    Args:
+      service: the model.
+      body: of the request.
+      inputs: name of the input by signature, the default first.
+    """
+    sent = parsed(body, PredictRequest, service.settings.max_json_depth)
+    name = sent.get("signature_name", next(iter(inputs)))
+    if name not in inputs:
+        raise Refusal(400, f"There is no such signature; expected {' or '.join(inputs)}.")
+    if ("instances" in sent) == ("inputs" in sent):
+        raise Refusal(400, "The body has instances and inputs, or neither; expected one.")
+    by_row = "instances" in sent
+    if by_row:
+        values: Value = [_column(value, inputs[name]) for value in sent["instances"]]
+    else:
+        values = _column(sent["inputs"], inputs[name])
+    return by_row, _files(values) if name == BYTES else service.numbers(values)
 
 
 def _column(value: Value, name: str) -> Value:

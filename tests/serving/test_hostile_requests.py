@@ -198,6 +198,17 @@ ATTACKS = {
     "NaN": (TF, text(b'{"instances": [[[[NaN]]]]}'), 400),
     "infinity": (TF, {"json": images(1e300)}, 400),
     "texts for numbers": (TF, {"json": images(MARK)}, 400),
+    # NumPy would make 4,000 texts of 100,000 characters of them: 1.6 TB.
+    "a long text among short ones": (
+        TF,
+        {"json": {"instances": ["a" * 100_000] + ["b"] * 4_000}},
+        400,
+    ),
+    "label of 100,000 letters": (
+        "/explain",
+        {"json": {"image": IMAGE, "label": "a" * 100_000}},
+        400,
+    ),
     "nulls": (TF, {"json": images(None)}, 400),
     "ragged lists": (TF, {"json": {"instances": [[1, [2]], [3]]}}, 400),
     "1,000 images": (TF, {"json": images(0, (1_000, 1, 1, 3))}, 400),
@@ -217,6 +228,36 @@ ATTACKS = {
             }
         },
         400,
+    ),
+    # Their product has 120,000 digits; that of a million takes an hour.
+    "shape of 10,000 sizes": (
+        KSERVE,
+        {
+            "json": {
+                "inputs": [
+                    {"name": "images", "datatype": "FP32", "shape": [10**12] * 10_000, "data": [1]}
+                ]
+            }
+        },
+        400,
+    ),
+    "60,000 inputs that are numbers": (
+        KSERVE,
+        text(b'{"inputs": [' + b"0," * 60_000 + b"0]}"),
+        400,
+    ),
+    "60,000 outputs that are numbers": (
+        KSERVE,
+        text(b'{"inputs": [], "outputs": [' + b"0," * 60_000 + b"0]}"),
+        400,
+    ),
+    "id of a lone surrogate": (
+        KSERVE,
+        text(
+            b'{"id": "\\ud800", "inputs": [{"name": "image_bytes", "datatype": "BYTES", '
+            b'"shape": [1], "data": ["' + IMAGE.encode() + b'"]}]}'
+        ),
+        200,
     ),
     "tensor beyond the body": (
         KSERVE,

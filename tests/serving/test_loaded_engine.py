@@ -102,6 +102,17 @@ def test_a_model_that_gives_no_numbers_is_not_served(served, small_export, monke
     assert sentence.startswith(f"{small_export} gives no finite numbers for a grey image")
 
 
+def test_a_heat_map_without_numbers_is_refused(served, monkeypatch):
+    import tensorflow as tf
+
+    from remedis.inference import heat_maps
+
+    cells = {"cam": tf.fill((1, 2, 2), np.nan)}
+    monkeypatch.setattr(heat_maps, "of_export", lambda exported: lambda images, label: cells)
+    images = np.zeros((1, SIZE, SIZE, 3), np.float32)
+    assert "gives no finite numbers for an image" in said(served.explain, images, "ill")
+
+
 def test_a_model_without_a_size_of_its_own_takes_no_huge_image(served):
     anything = dataclasses.replace(served, image_size=None, preprocess=lambda image: image)
     huge = np.zeros((1, 1024, 1025, 3), np.float32)

@@ -81,6 +81,12 @@ def test_whole_numbers_are_texts():
         (as_json(image=True), "application/json", 400, "image is no text"),
         (as_json(image=IN_BASE64, label=True), "application/json", 400, "neither a text nor a"),
         (as_json(image=IN_BASE64, label=None), "application/json", 400, "neither a text nor a"),
+        (
+            as_json(image=IN_BASE64, label="x" * 1_001),
+            "application/json",
+            400,
+            "more than 1,000 ch",
+        ),
         (as_json(image=[]), "application/json", 400, "nested more than 1 levels deep"),
         (as_json(image="AAA"), "application/json", 400, "image is not base64"),
         (as_json(image="data:image/png;base64,AAAA"), "application/json", 400, "data address"),
