@@ -22,7 +22,7 @@ from remedis.serving.settings import ServingSettings
 Floats = npt.NDArray[np.float32]
 _Result = TypeVar("_Result")
 
-_NO_SPACE = "The server holds as many images as it may; send this request again later."
+_NO_SPACE = "The server has reached its limit of images; send this request again later."
 
 UNKNOWN = -1  # a size that the model does not fix, as both interfaces of others write it
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -83,7 +84,50 @@ def client(engine: Any = None, **settings: Any) -> Iterator[Any]:
     """
     from starlette.testclient import TestClient
 
-    chosen, engine = ServingSettings(**settings), engine or FakeEngine()
+    chosen = ServingSettings(**settings)
+    # One loop for all requests of a test: the limits of the guard count them together.
+    with (
+        application(engine or FakeEngine(), chosen) as app,
+        TestClient(app, URL, raise_server_exceptions=True) as opened,
+    ):
+        yield opened
+
+
+@contextlib.contextmanager
+def on_a_socket(
+    app: Any, chosen: ServingSettings, **options: Any
+) -> Iterator[tuple[Any, tuple[str, int]]]:
+    """Yields a server of an application in a thread, and its address.
+
+    Args:
+      app: an ASGI application.
+      chosen: the settings; the port 0 takes any that is free.
+      **options: of `run_server.configuration`.
+    """
+    import uvicorn
+
+    from remedis.serving.run_server import configuration, listening
+
+    server = uvicorn.Server(configuration(app, chosen, **options))
+    with listening(chosen) as opened:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
+        thread.start()
+        try:
+            yield server, opened.getsockname()
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@contextlib.contextmanager
+def application(engine: Any, chosen: ServingSettings, **options: Any) -> Iterator[Any]:
+    """Yields the application of an engine; its batcher ends with the block.
+
+    Args:
+      engine: any engine.
+      chosen: the settings.
+      **options: of `create_app`.
+    """
     batcher = Batcher(
         compute(engine),
         batch_size=chosen.batch_size,
@@ -91,11 +135,8 @@ def client(engine: Any = None, **settings: Any) -> Iterator[Any]:
         max_queue=chosen.max_queue,
         timeout_seconds=chosen.timeout_seconds,
     )
-    app = create_app(engine, batcher, chosen)
     try:
-        # One loop for all requests of a test: the limits of the guard count them together.
-        with TestClient(app, URL, raise_server_exceptions=True) as opened:
-            yield opened
+        yield create_app(engine, batcher, chosen, **options)
     finally:
         batcher.stop()
 

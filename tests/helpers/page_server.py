@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from fake_serving import application
 
 from remedis.evaluation.thresholds import Thresholds
-from remedis.serving import app
-from remedis.serving.batching import Batcher
-from remedis.serving.engines import compute
 from remedis.serving.served_facts import EMBEDDING, ServedFacts
 from remedis.serving.settings import ServingSettings
 
@@ -86,35 +84,28 @@ def serving(
     """Yields the address of a server, and the bodies that it is sent."""
     import uvicorn
 
-    settings = settings or ServingSettings()
     bodies: list[bytes] = []
-    batcher = Batcher(
-        compute(engine),
-        batch_size=settings.batch_size,
-        max_queue=settings.max_queue,
-        wait_seconds=settings.batch_wait_ms / 1000,
-        timeout_seconds=settings.timeout_seconds,
-    )
-    application = app.create_app(engine, batcher, settings, **options)
+    with application(engine, settings or ServingSettings(), **options) as made:
 
-    async def recorded(scope: Any, receive: Any, send: Any) -> None:
-        async def noted() -> Any:
-            message = await receive()
-            bodies.append(message.get("body", b""))
-            return message
+        async def recorded(scope: Any, receive: Any, send: Any) -> None:
+            async def noted() -> Any:
+                message = await receive()
+                bodies.append(message.get("body", b""))
+                return message
 
-        await application(scope, noted, send)
+            await made(scope, noted, send)
 
-    server = uvicorn.Server(uvicorn.Config(recorded, port=0, log_level="critical", lifespan="off"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}", bodies
-    finally:
-        server.should_exit = True
-        thread.join()
-        batcher.stop()
+        server = uvicorn.Server(
+            uvicorn.Config(recorded, port=0, log_level="critical", lifespan="off")
+        )
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            while not server.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            yield f"http://127.0.0.1:{port}", bodies
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -8,8 +8,11 @@ import subprocess
 import document_commands
 import numpy as np
 import pytest
+from fake_serving import application
 from page_server import FACTS, MadeUpEngine, serving
 from PIL import Image
+
+from remedis.serving.settings import ServingSettings
 
 PAGE = "docs/how-to/serve.md"
 ASKING = ("curl ", "base64 ", "printf ")
@@ -45,18 +48,8 @@ def test_every_line_gets_an_answer(tmp_path):
 
 
 def test_the_table_of_addresses_is_that_of_the_application():
-    from remedis.serving import app
-    from remedis.serving.batching import Batcher
-    from remedis.serving.engines import compute
-    from remedis.serving.settings import ServingSettings
-
-    engine = MadeUpEngine()
-    batcher = Batcher(compute(engine))
-    try:
-        made = app.create_app(engine, batcher, ServingSettings())
-    finally:
-        batcher.stop()
-    paths = {getattr(route, "path", "") for route in made.routes} | {"/neighbours"}
+    with application(MadeUpEngine(), ServingSettings()) as made:
+        paths = {getattr(route, "path", "") for route in made.routes} | {"/neighbours"}
     text = (document_commands.ROOT / PAGE).read_text()
     named = set(re.findall(r"`(?:GET|POST) (/[\w.]+)`", text))
     named |= set(re.findall(r"http://127\.0\.0\.1:8501(/[\w./:]*)", text))

@@ -3,18 +3,13 @@
 import contextlib
 import json
 import socket
-import threading
 import time
 
 import pytest
-import uvicorn
-from fake_serving import FakeEngine, grey
+from fake_serving import FakeEngine, application, grey, on_a_socket
 
 from remedis.errors import UserError
-from remedis.serving.app import create_app
-from remedis.serving.batching import Batcher
-from remedis.serving.engines import compute
-from remedis.serving.run_server import configuration, listening
+from remedis.serving.run_server import listening
 from remedis.serving.settings import ServingSettings
 
 SLOW = 0.3  # seconds for headers and bodies
@@ -23,16 +18,11 @@ SLOW = 0.3  # seconds for headers and bodies
 @pytest.fixture(scope="module")
 def address():
     settings = ServingSettings(port=0, concurrency=1, body_seconds=SLOW)
-    engine = FakeEngine()
-    batcher = Batcher(compute(engine))
-    server = uvicorn.Server(configuration(create_app(engine, batcher, settings), settings, spare=3))
-    with listening(settings) as opened:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
-        thread.start()
-        yield opened.getsockname()
-        server.should_exit = True
-        thread.join()
-    batcher.stop()
+    with (
+        application(FakeEngine(), settings) as app,
+        on_a_socket(app, settings, spare=3) as (_, found),
+    ):
+        yield found
 
 
 @contextlib.contextmanager
@@ -89,18 +79,6 @@ def test_slow_headers_of_a_second_request_are_given_up(address):
         assert answer(opened)[0] == 408
 
 
-@contextlib.contextmanager
-def served(app, settings):
-    """Yields a server in a thread, and its address."""
-    server = uvicorn.Server(configuration(app, settings))
-    with listening(settings) as opened:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
-        thread.start()
-        yield server, opened.getsockname()
-        server.should_exit = True
-        thread.join()
-
-
 ANSWER = bytes(20_000_000)
 
 
@@ -114,7 +92,7 @@ async def large(scope, receive, send):
 def test_a_client_that_takes_no_answer_is_given_up(close):
     ask = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + close + b"\r\n"
     settings = ServingSettings(port=0, body_seconds=SLOW)
-    with served(large, settings) as (server, address), connection(address) as opened:
+    with on_a_socket(large, settings) as (server, address), connection(address) as opened:
         begun = time.monotonic()
         opened.sendall(2 * ask)
         while not server.server_state.connections and time.monotonic() - begun < 5:
@@ -126,7 +104,7 @@ def test_a_client_that_takes_no_answer_is_given_up(close):
 
 def test_a_client_that_takes_its_answer_gets_all_of_it():
     settings = ServingSettings(port=0, body_seconds=10.0)
-    with served(large, settings) as (_, address), connection(address) as opened:
+    with on_a_socket(large, settings) as (_, address), connection(address) as opened:
         opened.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         received = 0
         while part := opened.recv(1 << 20):

@@ -80,7 +80,7 @@ def test_requests_of_several_files_share_a_bound_on_bytes(monkeypatch):
         first = asyncio.create_task(asked.outputs_of_files(files))
         while engine.count < 2 and not first.done():
             await asyncio.sleep(0.001)
-        with pytest.raises(Refusal, match="holds as many images as it may") as busy:
+        with pytest.raises(Refusal, match="limit of images") as busy:
             await asked.outputs_of_files(files)
         assert busy.value.status == 503
         engine.go.set()

@@ -1,18 +1,11 @@
 """The OpenAPI document against the server: made-up requests have the answers that it describes."""
 
-import threading
-
 import pytest
 import schemathesis
-import uvicorn
-from fake_serving import FakeEngine
+from fake_serving import FakeEngine, application, on_a_socket
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from remedis.serving.app import create_app
-from remedis.serving.batching import Batcher
-from remedis.serving.engines import compute
-from remedis.serving.run_server import configuration, listening
 from remedis.serving.settings import ServingSettings
 
 pytestmark = pytest.mark.guarantee
@@ -22,19 +15,13 @@ pytestmark = pytest.mark.guarantee
 def described():
     """The document of a server on a socket."""
     chosen = ServingSettings(port=0, batch_wait_ms=0)
-    engine = FakeEngine()
-    batcher = Batcher(compute(engine), wait_seconds=0)
-    app = create_app(engine, batcher, chosen)
-    server = uvicorn.Server(configuration(app, chosen))
-    with listening(chosen) as opened:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
-        thread.start()
+    with (
+        application(FakeEngine(), chosen) as app,
+        on_a_socket(app, chosen) as (_, (host, port)),
+    ):
         document = schemathesis.openapi.from_dict(app.openapi())
-        document.config.update(base_url=f"http://127.0.0.1:{opened.getsockname()[1]}")
+        document.config.update(base_url=f"http://{host}:{port}")
         yield document
-        server.should_exit = True
-        thread.join()
-    batcher.stop()
 
 
 def test_every_request_has_an_answer_of_the_document(described):
