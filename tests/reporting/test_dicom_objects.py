@@ -251,6 +251,13 @@ def test_the_provenance_of_a_score_is_in_words():
         "AUROC with 95 % interval on the test split of B: 0.800 [0.700, 0.900], 50 patients, 20 "
         "positive.",
     ]
+    saturated = {
+        "youden": {"ill": 0.999968}, "target_sensitivity": {"ill": 0.00001234567}, "target": 0.975
+    }  # fmt: skip
+    assert score_provenance.sentences("ill", 0, None, saturated, None)[-3:-1] == [
+        "Threshold of Youden's index: 0.999968.",
+        "Threshold of a sensitivity of 0.975: 1.234567e-05.",
+    ]
     assert score_provenance.sentences("ill", 0, None, None, None) == [
         "The probabilities are not calibrated.",
         "The model has no thresholds.",

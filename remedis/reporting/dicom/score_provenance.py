@@ -32,10 +32,11 @@ def sentences(
     own = calibration and {**calibration, "scale": calibration["scale"][position : position + 1]}
     found, _ = choice_sentences.of_its_run(own, thresholds, [label])
     if thresholds:
+        # Seven digits, as scores have: a threshold of 0.99997 is not 1, which nothing reaches.
         if (cut := thresholds[YOUDEN].get(label)) is not None:
-            found.append(f"Threshold of Youden's index: {cut:.4g}.")
+            found.append(f"Threshold of Youden's index: {cut:.7g}.")
         if (cut := thresholds[TARGET].get(label)) is not None:
-            found.append(f"Threshold of a sensitivity of {thresholds['target']:.0%}: {cut:.4g}.")
+            found.append(f"Threshold of a sensitivity of {thresholds['target']:g}: {cut:.7g}.")
     return [*found, _performance(label, performance)]
 
 
