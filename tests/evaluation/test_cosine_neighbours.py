@@ -1,6 +1,7 @@
 """Exact neighbours against another implementation, and in limits known beforehand."""
 
 import builtins
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -32,6 +33,16 @@ def test_the_neighbours_are_those_of_another_implementation(rows, engine, chunks
     distances, want = twin.kneighbors(queries.astype(float))
     np.testing.assert_array_equal(got.rows, want)
     np.testing.assert_allclose(got.similarities, 1 - distances, atol=1e-12)
+
+
+def test_a_search_takes_little_memory_beside_the_index():
+    index = np.ones((200_000, 64), np.float32)
+    tracemalloc.start()
+    try:
+        nearest(index, index[:1], 3)
+        assert tracemalloc.get_traced_memory()[1] < index.nbytes // 4
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("engine", cosine_neighbours.ENGINES)
