@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from remedis.serving.batching import TooLate
+from remedis.serving.page_files import page_files
 from remedis.serving.refusals import Refusal, busy
 from remedis.serving.settings import ServingSettings, is_loopback
 
@@ -27,9 +28,10 @@ Send = Callable[[Message], Awaitable[None]]
 Observe = Callable[[str, str, int, float], None]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-# Probes and the files of the page hold nothing secret. The page asks for the token itself.
-OPEN_PATHS = ("/", "/healthz", "/v2/health/live", "/v2/health/ready")
-OPEN_FOLDER = "/page/"
+# Probes and the files of the page hold nothing secret: they are read without the token, for which
+# the page asks. Nothing else is, and no body is taken: its bytes and its slot would be another's.
+PROBES = ("/healthz", "/v2/health/live", "/v2/health/ready")
+_READING = ("GET", "HEAD")
 UNKNOWN_ROUTE = "other"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # All bodies together take at most the bytes of this many of the largest.
@@ -61,6 +63,7 @@ class Guard:
         self._app = app
         self._settings = settings
         self._observe = observe
+        self._open = {*PROBES, *(file.path for file in page_files())}
         self._running = 0
         self._held = 0  # bytes of bodies
 
@@ -100,8 +103,8 @@ class Guard:
         headers = _Headers(scope["headers"])
         has_body = "content-length" in headers or "transfer-encoding" in headers
         try:
-            self._check_caller(scope["path"], headers)
-            if scope["method"] in ("GET", "HEAD"):
+            self._check_caller(scope["method"], scope["path"], headers)
+            if scope["method"] in _READING:
                 # Probes and metrics are answered during a flood, too: they take no slot.
                 answer.last |= has_body
                 await self._app(scope, _nothing, answer)
@@ -197,7 +200,7 @@ class Guard:
         if int(length) > self._settings.max_bytes:
             raise _too_large(self._settings.max_bytes)
 
-    def _check_caller(self, path: str, headers: "_Headers") -> None:
+    def _check_caller(self, method: str, path: str, headers: "_Headers") -> None:
         """Refuses callers without the token, and web pages of other servers."""
         host, origin = headers.get("host", ""), headers.get("origin")
         if origin is not None and _split(origin).netloc.lower() != host.lower():
@@ -211,7 +214,7 @@ class Guard:
                     f"{', '.join(_LOOPBACK)} only, unless it is started with a token.",
                 )
             return
-        if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
+        if method in _READING and path in self._open:
             return
         kind, _, token = headers.get("authorization", "").partition(" ")
         given, expected = token.strip().encode(), self._settings.token.encode()

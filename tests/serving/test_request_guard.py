@@ -88,9 +88,12 @@ def test_without_the_token_there_is_no_answer(open_server, header):
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert error(answer).startswith("This server needs its token;")
-    # Probes of a cluster have none.
-    for path in ("/healthz", "/v2/health/live", "/v2/health/ready"):
+    # Probes of a cluster have none, and the page asks for it.
+    for path in ("/healthz", "/v2/health/live", "/v2/health/ready", "/", "/page/page.js"):
         assert open_server.get(path, headers=headers).status_code == 200
+        # A body would take bytes and a slot from those who have the token.
+        assert open_server.post(path, content=b"x", headers=headers).status_code == 401
+    assert "fake" not in open_server.get("/page/no", headers=headers).text
 
 
 def test_with_the_token_any_name_of_the_server_is_answered(open_server):
