@@ -142,7 +142,7 @@ def test_wrong_input_is_refused_in_a_sentence(small_export, tmp_path):
         remedis.report(small_export, file, out, method="came")
     picture = tmp_path / "a.png"
     picture.write_bytes(b"\x89PNG")
-    with pytest.raises(UserError, match=r"no DICOM files .*; it has a\.png"):
+    with pytest.raises(UserError, match=r"not hold DICOM images: .*; it has a\.png"):
         remedis.report(small_export, picture, out)
     with pytest.raises(UserError, match=r"None of the 1 image can be reported: a\.dcm \(.*Study"):
         remedis.report(small_export, write(tmp_path / "a.dcm", 1, study=""), out)

@@ -104,12 +104,13 @@ def common(paths: Sequence[pathlib.Path]) -> pathlib.Path:
     return pathlib.Path(os.path.commonpath([os.path.abspath(folder) for folder in folders]))
 
 
-def no_images(found: Found) -> UserError:
-    """Returns the error for paths without any image."""
-    suffixes = ", ".join((*ENCODED, *dicom_image.SUFFIXES))
+def no_images(found: Found, dicom_only: bool = False) -> UserError:
+    """Returns the error for paths without any image, or without any DICOM image."""
+    suffixes = ", ".join((*(() if dicom_only else ENCODED), *dicom_image.SUFFIXES))
+    kind = "DICOM images" if dicom_only else "images"
     has = f"; it has {some(found.others)}." if found.others else "."
     return UserError(
-        f"{found.root} does not hold images: no file in it or below ends in {suffixes}{has}"
+        f"{found.root} does not hold {kind}: no file in it or below ends in {suffixes}{has}"
     )
 
 

@@ -16,7 +16,7 @@ from remedis.data.manifest import Manifest
 from remedis.data.readers import Unreadable, dicom_image, slide
 from remedis.data.sources import dicom_files, image_paths, slide_tiles, whole_slides
 from remedis.data.sources.image_paths import Found
-from remedis.errors import UserError, counted, some
+from remedis.errors import counted, some
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,14 +49,8 @@ def load(
     if source == "dicom":
         found = Found(found.root, dicom, (), [*encoded, *found.slides, *found.others])
         encoded = []
-        if not dicom:
-            has = f"; it has {some(found.others)}." if found.others else "."
-            raise UserError(
-                f"{found.root} holds no DICOM files by their names: none ends in "
-                f"{', '.join(dicom_image.SUFFIXES)}, or is a DICOM identifier{has}"
-            )
     if not found.images and not found.slides:
-        raise image_paths.no_images(found)
+        raise image_paths.no_images(found, dicom_only=source == "dicom")
     if found.others:
         is_table = any(name.lower().endswith(".csv") for name in found.others)
         alone = " A table is read if it is the only path." if is_table and len(paths) > 1 else ""
