@@ -174,7 +174,7 @@ def _images(service: ModelService, sent: InferRequest, tensors: bytes) -> Floats
     if ("data" in given) == (binary is not None):
         raise Refusal(400, "The input has data in JSON and after it, or neither; expected one.")
     if kind == FILES:
-        files = _files(given) if binary is None else _length_prefixed(binary)
+        files = _files(service, given) if binary is None else _length_prefixed(service, binary)
         if given["shape"] not in ([len(files)], [len(files), 1]):
             raise Refusal(400, f"The shape is not that of {len(files):,} files.")
         return files
@@ -216,14 +216,15 @@ def _binary(given: InputTensor, tensors: bytes) -> bytes | None:
     return tensors
 
 
-def _files(given: InputTensor) -> list[bytes]:
+def _files(service: ModelService, given: InputTensor) -> list[bytes]:
     values: list[Any] = given.get("data", [])
     if len(values) == 1 and isinstance(values[0], list):
         values = values[0]
+    service.check_count(len(values))
     return [decoded_base64(value, f"{IMAGE_BYTES} in data") for value in values]
 
 
-def _length_prefixed(tensors: bytes) -> list[bytes]:
+def _length_prefixed(service: ModelService, tensors: bytes) -> list[bytes]:
     """Returns byte strings, each after its length in 4 bytes, the lower first."""
     found, start = [], 0
     while start < len(tensors):
@@ -231,6 +232,7 @@ def _length_prefixed(tensors: bytes) -> list[bytes]:
         if end > len(tensors):
             raise Refusal(400, "A length within the tensor is beyond its end.")
         found.append(tensors[start + 4 : end])
+        service.check_count(len(found))  # at once: zeros are 16 million empty files
         start = end
     return found
 

@@ -118,7 +118,11 @@ def _images(
         values: Value = [_column(value, inputs[name]) for value in sent["instances"]]
     else:
         values = _column(sent["inputs"], inputs[name])
-    return by_row, _files(values) if name == BYTES else service.numbers(values)
+    if name != BYTES:
+        return by_row, service.numbers(values)
+    files = values if isinstance(values, list) else [values]
+    service.check_count(len(files))
+    return by_row, _files(files)
 
 
 def _column(value: Value, name: str) -> Value:
@@ -130,12 +134,11 @@ def _column(value: Value, name: str) -> Value:
     return value
 
 
-def _files(values: Value) -> list[bytes]:
-    found = values if isinstance(values, list) else [values]
+def _files(values: list[Value]) -> list[bytes]:
     what = f"{IMAGE_BYTES} without {BASE64}"
     return [
         decoded_base64(value[BASE64] if isinstance(value, dict) and BASE64 in value else None, what)
-        for value in found
+        for value in values
     ]
 
 

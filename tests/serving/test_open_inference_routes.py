@@ -155,6 +155,12 @@ def test_other_bodies_have_a_sentence(server, body, sentence):
             "A length within the tensor is beyond its end.",
         ),
         (
+            request(data=None, parameters={"binary_data_size": 80}, shape=[20], **FILES),
+            bytes(80),
+            None,
+            "The request has 17 images; expected 1 to 16.",
+        ),
+        (
             request(data=None, parameters={"binary_data_size": 768}, shape=[1, 8, 8, 3]),
             np.full(192, np.nan, np.float32).tobytes(),
             None,

@@ -115,6 +115,7 @@ SHAPE = "The images are no list of numbers of the shape [n, 8, 8, 3] in [0, 1]"
         ({"instances": ONE, "signature_name": "other"}, "There is no such signature"),
         ({"instances": ONE, "signature_name": 3}, "signature_name is 3, expected a text"),
         ({"instances": ["AA=="], "signature_name": "serve_bytes"}, "image_bytes without b64"),
+        ({"instances": [1] * 17, "signature_name": "serve_bytes"}, "The request has 17 images"),
         ({"instances": [{"b64": "!"}], "signature_name": "serve_bytes"}, "is not base64"),
         ({"instances": [{"b64": "AAAA"}], "signature_name": "serve_bytes"}, "none of JPEG"),
         ([1], "is a list, expected"),
