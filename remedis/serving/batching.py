@@ -106,7 +106,7 @@ class Batcher:
         self,
         compute: Compute,
         *,
-        batch_size: int = 16,
+        batch_size: int = 8,
         wait_seconds: float = 0.005,
         max_queue: int = 64,
         timeout_seconds: float = 60.0,

@@ -64,5 +64,5 @@ def test_a_setting_out_of_its_bounds_is_named(name, value):
 
 
 def test_a_queue_that_never_holds_a_batch_is_refused():
-    with pytest.raises(UserError, match="max_queue=8 is less than batch_size=16"):
-        ServingSettings(max_queue=8)
+    with pytest.raises(UserError, match="max_queue=4 is less than batch_size=8"):
+        ServingSettings(max_queue=4)
