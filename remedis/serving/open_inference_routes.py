@@ -122,7 +122,11 @@ def routes(service: ModelService) -> list[Route]:
     found = [
         Route("GET", "/v2/health/live", "Whether the server runs", object_schema(live=FLAG), live),
         Route("GET", "/v2/health/ready", "Whether it answers", object_schema(ready=FLAG), ready),
-        Route("GET", "/v2", "The server", object_schema(name=TEXT, version=TEXT), server),
+        # The protocol's text has one of them, its OpenAPI document the other.
+        *(
+            Route("GET", place, "The server", object_schema(name=TEXT, version=TEXT), server)
+            for place in ("/v2", "/v2/")
+        ),
     ]
     for place in (
         f"/v2/models/{service.address}",

@@ -41,7 +41,8 @@ def output(answer, name):
 def test_the_server_and_the_model_describe_themselves(server):
     assert server.get("/v2/health/live").json() == {"live": True}
     assert server.get("/v2/health/ready").json() == {"ready": True}
-    assert server.get("/v2").json()["extensions"] == ["binary_tensor_data"]
+    for address in ("/v2", "/v2/"):
+        assert server.get(address).json()["extensions"] == ["binary_tensor_data"]
     for place in (MODEL, f"{MODEL}/versions/{SHA256}"):
         assert server.get(f"{place}/ready").json() == {"name": "fake-1x0.25", "ready": True}
         found = server.get(place).json()
