@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from made_once import Once
+
     from remedis.models.architectures import Architecture
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -18,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "helpers"))
 # The configs import what they share as `configs.common`, as the jobs let them.
 sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
-pytest_plugins = ("small_export", "small_run")
+pytest_plugins = ("made_once", "small_export", "small_run")
 
 # The level that jobs and commands show, so that `caplog` sees what a user sees.
 logging.getLogger("remedis").setLevel(logging.INFO)
@@ -69,9 +71,7 @@ def load_benchmark() -> Callable[[str], types.ModuleType]:
 
 
 @pytest.fixture(scope="session")
-def random_checkpoint(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[["Architecture"], pathlib.Path]:
+def random_checkpoint(once: "Once") -> Callable[["Architecture"], pathlib.Path]:
     """Returns a function that makes a checkpoint folder with random weights."""
     from remedis.zoo import checkpoint, export, random_weights
     from remedis.zoo.export import BACKBONE_KIND
@@ -92,10 +92,14 @@ def random_checkpoint(
             signatures=(),
             provenance=weights.provenance,
         )
-        folder = tmp_path_factory.mktemp("checkpoint") / "random"
         # What a training reads of a checkpoint; tracing functions to serve would take seconds.
         variables = [v.value for v in checkpoint.build_backbone(weights).named_variables().values()]
-        return export.save(ServedModel(variables, variables), description, folder)
+        model = ServedModel(variables, variables)
+
+        def write(folder: pathlib.Path) -> None:
+            export.save(model, description, folder / "random")
+
+        return once(f"random-{architecture.name}", write) / "random"
 
     return make
 

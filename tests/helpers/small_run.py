@@ -8,6 +8,7 @@ import ml_collections
 import numpy as np
 import pandas as pd
 import pytest
+from made_once import Once
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -18,9 +19,13 @@ Configured = Callable[..., ml_collections.ConfigDict]
 
 
 @pytest.fixture(scope="session")
-def squares(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+def squares(once: Once) -> pathlib.Path:
     """A user's own directory: 60 grey images, half with a bright square, a few labels unknown."""
-    root = tmp_path_factory.mktemp("squares")
+    return once("squares", _write_squares)
+
+
+def _write_squares(root: pathlib.Path) -> None:
+    root.mkdir()
     rng = np.random.default_rng(0)
     rows = []
     for i in range(IMAGES):
@@ -32,7 +37,6 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         rows.append((f"{i}.png", f"p{i // 2}", i % 2, "" if i % 10 == 0 else i % 2))
     columns = ["path", "patient_id", "square", "sometimes"]
     pd.DataFrame(rows, columns=columns).to_csv(root / "manifest.csv", index=False)
-    return root
 
 
 @pytest.fixture(scope="session")
@@ -63,14 +67,12 @@ def configured(squares: pathlib.Path, tiny_checkpoint: pathlib.Path) -> Configur
 
 
 @pytest.fixture(scope="session")
-def finished(
-    tmp_path_factory: pytest.TempPathFactory, configured: Configured
-) -> tuple[pathlib.Path, dict[str, Any]]:
+def finished(once: Once, configured: Configured) -> tuple[pathlib.Path, dict[str, Any]]:
     """Directory and results of an undisturbed run that trained all layers."""
     from remedis.finetuning.finetune import finetune
 
-    workdir = tmp_path_factory.mktemp("finished") / "run"
-    return workdir, finetune(configured(), workdir)
+    workdir = once("run", lambda folder: finetune(configured(), folder))
+    return workdir, finetune(configured(), workdir)  # a finished run returns what it has written
 
 
 def prepared(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> "RunData":

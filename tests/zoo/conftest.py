@@ -1,6 +1,4 @@
-import fcntl
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -15,28 +13,6 @@ from remedis.zoo.provenance import Provenance
 from remedis.zoo.weights import Weights
 
 TINY_RELEASES = {"maps": True, "plain": False}
-
-
-@pytest.fixture(scope="session")
-def once(tmp_path_factory):
-    """Returns `once(name, make)`, which returns the folder that `make(folder)` writes.
-
-    All workers of pytest share one folder per name.
-    """
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-
-    def get(name, make):
-        folder, done = base / name, base / f"{name}.done"
-        with open(base / f"{name}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not done.exists():
-                make(folder)
-                done.touch()
-        return folder
-
-    return get
 
 
 @pytest.fixture

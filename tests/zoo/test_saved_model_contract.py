@@ -154,6 +154,7 @@ def test_a_step_of_training_moves_every_method(tiny):
     assert min(tiny["output_moved"], tiny["embed_moved"]) > 1e-3
 
 
+@pytest.mark.guarantee
 def test_random_weights_say_so_in_both_files(real_export):
     description = json.loads((real_export / "remedis.json").read_text())
     assert description["provenance"]["origin"] == "random"
