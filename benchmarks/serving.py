@@ -1,6 +1,6 @@
 """A server under load: answers, waiting, images per second beside those of its engine, and memory.
 
-    python benchmarks/serving.py [--engine=onnx] [--clients=16] [--seconds=60] [--kill] [--quick]
+    python benchmarks/serving.py [--engines=savedmodel,onnx] [--clients=16] [--seconds=60] [--kill]
 
 A classifier on a 50x1 with random weights, 224 pixels, is served by `remedis serve` in a process of
 its own, as the SavedModel or as an export. Each client posts one JPEG file, made-up radiographs of
@@ -37,6 +37,8 @@ from typing import Any
 import numpy as np
 import results
 from PIL import Image
+
+from remedis.serving.settings import ServingSettings
 
 BOUNDARY = "a-line-between-parts"
 FILES = 8  # different images
@@ -216,11 +218,13 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(model: pathlib.Path, engine: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def serving(
+    model: pathlib.Path, engine: str, port: int, options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a server and waits until it answers; ends it at the end of the block."""
     command = [sys.executable, "-m", "remedis.cli", "serve", str(model)]
-    options = [f"--engine={engine}", f"--port={port}"]
-    process = subprocess.Popen(command + options, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
+    command += [f"--engine={engine}", f"--port={port}", f"--batch-size={options.batch}"]
+    process = subprocess.Popen(command, env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"})
     try:
         wait_until_ready(process, port)
         yield process
@@ -294,17 +298,19 @@ def in_a_process(*arguments: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def killed_under_load(model: pathlib.Path, bodies: Sequence[bytes], options: Any) -> list[str]:
+def killed_under_load(
+    model: pathlib.Path, engine: str, bodies: Sequence[bytes], options: Any
+) -> list[str]:
     """Kills a server under load and starts it again; returns what was seen, as lines."""
     before, port = listing(model), free_port()
     half = options.seconds / 2
-    with serving(model, options.engine, port) as process:
+    with serving(model, engine, port, options) as process:
         kill = threading.Timer(half / 2, process.kill)
         kill.start()
         first = load(port, bodies, options.clients, half)
         process.wait()
     begun = time.perf_counter()
-    with serving(model, options.engine, port):
+    with serving(model, engine, port, options):
         ready = time.perf_counter() - begun
         second = load(port, bodies, options.clients, half)
     return [
@@ -361,36 +367,50 @@ def report(rows: Sequence[str], size: Size, options: Any) -> str:
 
 
 def measured(options: Any, size: Size, folder: pathlib.Path) -> str:
-    """Makes a model, serves it under load, and returns the text for the document."""
-    engine = f"--engine={options.engine}"
-    quick = ["--quick"] if size == QUICK else []
-    model = pathlib.Path(in_a_process(f"--make={folder}", engine, *quick))
+    """Serves a model under load by each engine, and returns the text for the document."""
     bodies = [form(file) for file in pictures(size)]
-    seconds = f"--seconds={min(OWN_SECONDS, options.seconds)}"
-    alone = (f"--own={model}", engine, f"--batch={options.batch}", seconds)
-    own = [float(in_a_process(*alone))]
-    port = free_port()
-    with serving(model, options.engine, port) as process:
-        load(port, bodies, options.clients, options.seconds / 10)  # warms up
-        with watched_memory(process) as memory:
-            found = load(port, bodies, options.clients, options.seconds)
-    own.append(float(in_a_process(*alone)))
-    text = report([row(options.engine, found, float(np.mean(own)), memory)], size, options)
-    lines = [text, "", f"engine alone, before and after: {own[0]:.2f}, {own[1]:.2f}"]
-    lines += faults(found)
-    if options.kill:
-        lines += killed_under_load(model, bodies, options)
-    print("\n".join(lines))
+    rows, lines = [], []
+    for engine in options.engines:
+        quick = ["--quick"] if size == QUICK else []
+        model = pathlib.Path(
+            in_a_process(f"--make={folder / engine}", f"--engines={engine}", *quick)
+        )
+        seconds = f"--seconds={min(OWN_SECONDS, options.seconds)}"
+        alone = (f"--own={model}", f"--engines={engine}", f"--batch={options.batch}", seconds)
+        own = [float(in_a_process(*alone))]
+        port = free_port()
+        with serving(model, engine, port, options) as process:
+            load(port, bodies, options.clients, options.seconds / 10)  # warms up
+            with watched_memory(process) as memory:
+                found = load(port, bodies, options.clients, options.seconds)
+        own.append(float(in_a_process(*alone)))
+        rows.append(row(engine, found, float(np.mean(own)), memory))
+        lines += ["", f"{engine} alone, before and after: {own[0]:.2f}, {own[1]:.2f}"]
+        lines += faults(found)
+        if options.kill:
+            lines += killed_under_load(model, engine, bodies, options)
+    text = report(rows, size, options)
+    print("\n".join([text, *lines]))
     return text
 
 
 def main() -> None:
     """Measures a server; `--make` and `--own` are for processes that it starts itself."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--engine", default="savedmodel", help="as remedis serve takes it")
+    parser.add_argument(
+        "--engines",
+        type=lambda names: names.split(","),
+        default=["savedmodel"],
+        help="as remedis serve takes them, with commas between; savedmodel",
+    )
     parser.add_argument("--clients", type=int, default=16, help="connections at a time; 16")
     parser.add_argument("--seconds", type=float, default=60.0, help="of the load; 60")
-    parser.add_argument("--batch", type=int, default=16, help="of the engine alone; 16")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=ServingSettings().batch_size,
+        help="images, for the server and the engine alone; the server's default",
+    )
     parser.add_argument("--kill", action="store_true", help="kill the server under load, too")
     parser.add_argument("--quick", action="store_true", help="a tiny network, for a test")
     parser.add_argument("--out", type=pathlib.Path, help="Markdown file for the section serving")
@@ -399,10 +419,10 @@ def main() -> None:
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
     if options.make:
-        print(make_model(options.make, size, options.engine))
+        print(make_model(options.make, size, options.engines[0]))
         return
     if options.own:
-        print(own_throughput(options.own, options.engine, options.batch, options.seconds))
+        print(own_throughput(options.own, options.engines[0], options.batch, options.seconds))
         return
     with tempfile.TemporaryDirectory() as temporary:
         text = measured(options, size, pathlib.Path(temporary))

@@ -97,7 +97,7 @@ def test_files_are_radiographs_of_the_size(benchmark):
 @pytest.mark.guarantee
 def test_a_tiny_model_is_served_killed_and_served_again(benchmark, tmp_path, capsys):
     options = argparse.Namespace(
-        engine="savedmodel", clients=4, seconds=4.0, batch=16, kill=True, quick=True
+        engines=["savedmodel"], clients=4, seconds=4.0, batch=8, kill=True, quick=True
     )
     text = benchmark.measured(options, benchmark.QUICK, tmp_path)
     cells = text.splitlines()[-1].split("|")[1:-1]
