@@ -99,7 +99,7 @@ def make_model(folder: pathlib.Path, size: Size, engine: str) -> pathlib.Path:
     from remedis.conversion import convert, formats
     from remedis.models.classifier import Classifier
     from remedis.preprocess import parse
-    from remedis.serving.served_facts import SAVED_MODEL
+    from remedis.serving.engine_names import SAVED_MODEL
     from remedis.zoo import checkpoint, resolve, save_classifier
 
     weights = resolve.read_weights(f"scratch:{size.architecture}", seed=0)

@@ -18,7 +18,7 @@ _MOST_TOKEN_BYTES = 4_096
 
 def add(commands: Any) -> None:
     """Adds the command to the subparsers of the main command."""
-    from remedis.serving.engines import ENGINES, SAVED_MODEL
+    from remedis.serving.engine_names import ENGINES, SAVED_MODEL
     from remedis.serving.settings import ServingSettings
 
     serve = commands.add_parser(

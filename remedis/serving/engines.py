@@ -9,7 +9,8 @@ from remedis import files
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled
 from remedis.serving.batching import PREDICT
-from remedis.serving.served_facts import ENGINES, SAVED_MODEL, ServedFacts
+from remedis.serving.engine_names import ENGINES, SAVED_MODEL
+from remedis.serving.served_facts import ServedFacts
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,8 @@ from remedis.models.activation_maps import CAM
 from remedis.options import spelled
 from remedis.preprocess import Preprocess, parse
 from remedis.preprocess.placement import placement
-from remedis.serving.served_facts import EMBEDDING, SAVED_MODEL, ServedFacts
+from remedis.serving.engine_names import SAVED_MODEL
+from remedis.serving.served_facts import EMBEDDING, ServedFacts
 from remedis.zoo import checkpoint, graphs, resolve, tensors
 from remedis.zoo.export import DESCRIPTION, Description
 from remedis.zoo.pixel_range import CHECKED, pixel_fault

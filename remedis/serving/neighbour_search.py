@@ -15,7 +15,7 @@ from remedis.inference import embedding_file, same_embeddings
 from remedis.inference.embedding_file import EmbeddingFile
 from remedis.inference.similar_images import Query, SimilarImages
 from remedis.options import spelled
-from remedis.serving.engines import SAVED_MODEL
+from remedis.serving.engine_names import SAVED_MODEL
 from remedis.serving.served_facts import EMBEDDING, ServedFacts
 
 _NAMES = {0.0: "negative", 1.0: "positive"}

@@ -9,7 +9,8 @@ from remedis.errors import UserError
 from remedis.options import spelled
 from remedis.serving.app import create_app
 from remedis.serving.batching import Batcher
-from remedis.serving.engines import SAVED_MODEL, compute, open_engine
+from remedis.serving.engine_names import SAVED_MODEL
+from remedis.serving.engines import compute, open_engine
 from remedis.serving.http_connections import protocol_class
 from remedis.serving.neighbour_search import open_search
 from remedis.serving.served_facts import ServedFacts
@@ -33,7 +34,7 @@ def serve(
     Args:
       path: of the model, see `open_engine`.
       settings: of the server.
-      engine: one of `ENGINES`.
+      engine: one of `engine_names.ENGINES`.
       started: called with the address and the model once the server takes requests.
       embeddings: file of embeddings by the same weights, to search in; None for none.
 

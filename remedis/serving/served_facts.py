@@ -11,9 +11,6 @@ from remedis.evaluation import choice_sentences, thresholds
 from remedis.evaluation.calibration import Calibration
 from remedis.evaluation.thresholds import KINDS, Thresholds
 
-SAVED_MODEL = "savedmodel"
-# The SavedModel itself, and the formats of `remedis export` that have an engine worth serving.
-ENGINES = (SAVED_MODEL, "frozen", "onnx", "openvino")
 EMBEDDING = "embedding"
 SCORES = ("probabilities", "logits")
 RESEARCH_USE = "Research software, not a diagnostic device."
@@ -30,7 +27,7 @@ class ServedFacts:
 
     Attributes:
       model: name of the checkpoint or the run.
-      engine: one of `ENGINES`.
+      engine: one of `engine_names.ENGINES`.
       weights_sha256: of the files that hold graph and weights: for a SavedModel
         `remedis.zoo.tensors.model_sha256`, which tables of predictions also name.
       weights: one sentence on their origin.
