@@ -1,13 +1,11 @@
-"""Images per second of the input pipeline, compared with torchvision v2 in a DataLoader.
+"""The input pipeline on made-up files, for `bench.py`; and its memory, and the cost of a resize.
 
-    python benchmarks/input_pipeline.py --peer-python=/path/to/venv/bin/python [--recipe=evaluation]
     python benchmarks/input_pipeline.py --memory
     python benchmarks/input_pipeline.py --first-resize
 
-The peer, benchmarks/input_pipeline_peer.py, runs in an environment of its own with torch and
-torchvision. Both sides alternate within the same run, on the same files and recipe; the peer has 2
-worker processes. Files are made up: radiographs of 1024 pixels as 8-bit PNG and JPEG, and JPEGs of
-224 pixels. `--memory` reads 20,000 images and prints the memory of the process after every 2,000.
+Files are radiographs of 1024 pixels as 8-bit PNG and JPEG, and JPEGs of 224 pixels. `--memory`
+reads 20,000 images and prints the memory of the process after every 2,000. `bench.py` compares the
+speed with torchvision's.
 
 `--first-resize` prints what two views of `contrastive_cxr(224)` cost with and without its first
 operation, `resize(448)`: milliseconds of processor time per film, median of 3 rounds, here on 2
@@ -22,7 +20,6 @@ cores with other work on them:
 import argparse
 import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,7 +32,6 @@ from remedis.data.batches.pipeline import evaluation_batches, training_batches
 from remedis.data.manifest import Manifest
 from remedis.preprocess import parse
 
-PEER = pathlib.Path(__file__).with_name("input_pipeline_peer.py")
 Files = list[tuple[str, int, str, int]]  # name, side in pixels, format, images per round
 FILES: Files = [
     ("1024-png", 1024, "png", 96),
@@ -88,40 +84,6 @@ def batches(images: Manifest, recipe: str) -> tf.data.Dataset:
     return training_batches(images, preprocess, BATCH, 0, 0, len(images) // BATCH, views=2)
 
 
-def ours(folder: pathlib.Path, recipe: str) -> float:
-    """Returns our images per second over one pass, after a pass that warms up."""
-    data = batches(manifest(folder), recipe)
-    for _ in range(2):
-        start, count = time.perf_counter(), 0
-        for batch in data:
-            count += len(batch["index"])
-        rate = count / (time.perf_counter() - start)
-    return rate
-
-
-def peers(python: str, folder: pathlib.Path, recipe: str) -> float:
-    """Returns the peer's images per second."""
-    command = [python, str(PEER), str(folder), recipe, str(BATCH), str(SIZE)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def compare(folder: pathlib.Path, recipes: list[str], python: str) -> Iterator[str]:
-    """Yields a line per recipe and kind of file: medians, and the ratio with its range."""
-    yield f"{'recipe':<18}{'files':<12}{'ours':>8}{'peer':>8}   ratio (images per second)"
-    for recipe in recipes:
-        for name, *_ in FILES:
-            pairs = [
-                (ours(folder / name, recipe), peers(python, folder / name, recipe))
-                for _ in range(ROUNDS)
-            ]
-            our, peer = (statistics.median(rates) for rates in zip(*pairs, strict=True))
-            ratios = sorted(a / b for a, b in pairs)
-            yield (
-                f"{recipe:<18}{name:<12}{our:8.1f}{peer:8.1f}   {statistics.median(ratios):.2f} "
-                f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
-            )
-
-
 def first_resize(folder: pathlib.Path) -> Iterator[str]:
     """Yields a line per size of films: processor time per film without and with the resize."""
     whole = parse(f"contrastive_cxr({SIZE})").specification
@@ -159,26 +121,16 @@ def memory(folder: pathlib.Path) -> Iterator[str]:
 
 
 def main() -> None:
-    """Prints the table, or the memory."""
+    """Prints the memory, or the cost of the first resize."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer-python", help="interpreter of an environment with torchvision")
-    parser.add_argument("--recipe", action="append", choices=list(RECIPES))
-    parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--first-resize", action="store_true")
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--memory", action="store_true")
+    kind.add_argument("--first-resize", action="store_true")
     arguments = parser.parse_args()
-    alone = arguments.memory or arguments.first_resize
-    if not alone and not arguments.peer_python:
-        parser.error("--peer-python is missing: name an interpreter with torch and torchvision")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write(folder, FILMS if arguments.first_resize else FILES)
-        if arguments.first_resize:
-            lines = first_resize(folder)
-        elif arguments.memory:
-            lines = memory(folder)
-        else:
-            lines = compare(folder, arguments.recipe or list(RECIPES), arguments.peer_python)
-        for line in lines:
+        for line in (first_resize if arguments.first_resize else memory)(folder):
             print(line, flush=True)
 
 

@@ -1,14 +1,11 @@
 """The peer of benchmarks/input_pipeline.py; it needs torch and torchvision, not this package.
 
-    python benchmarks/input_pipeline_peer.py FOLDER RECIPE BATCH SIZE
-    python benchmarks/input_pipeline_peer.py elastic
+    python benchmarks/input_pipeline_peer.py
 
-The first command prints images per second of torchvision v2 transforms on uint8 tensors, decoded by
-torchvision, in a DataLoader of 2 workers. The workers live on between the first pass and the second
-pass, which is timed. The second command prints the seconds of one elastic deformation.
+prints the seconds of one elastic deformation. `bench_peers.py` measures the loader: transforms of
+torchvision v2 on uint8 tensors, decoded by torchvision, in a DataLoader of 2 workers.
 """
 
-import argparse
 import pathlib
 import time
 from typing import TYPE_CHECKING
@@ -16,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
     from torchvision.transforms import v2
-
-RECIPES = ("evaluation", "contrastive_cxr")
 
 
 def transform(recipe: str, size: int) -> "v2.Transform":
@@ -65,20 +60,13 @@ class Images:
         return torch.stack([self.transform(image) for _ in range(self.views)])
 
 
-def rate(folder: str, recipe: str, batch: int, size: int) -> float:
-    """Returns images per second of the second pass over a folder."""
+def loader(folder: str, recipe: str, batch: int, size: int) -> "torch.utils.data.DataLoader":
+    """Returns the batches of a folder, by two workers that live on between passes."""
     import torch
 
-    torch.set_num_threads(1)
-    loader = torch.utils.data.DataLoader(
+    return torch.utils.data.DataLoader(
         Images(folder, recipe, size), batch, num_workers=2, persistent_workers=True
     )
-    for _ in range(2):
-        start, count = time.perf_counter(), 0
-        for images in loader:
-            count += len(images)
-        rate = count / (time.perf_counter() - start)
-    return rate
 
 
 def elastic() -> float:
@@ -94,21 +82,5 @@ def elastic() -> float:
     return time.perf_counter() - start
 
 
-def main() -> None:
-    """Prints the rate, or the seconds of an elastic deformation."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", help="of the images; or the word elastic, alone")
-    parser.add_argument("recipe", nargs="?", choices=RECIPES)
-    parser.add_argument("batch", nargs="?", type=int, help="images")
-    parser.add_argument("size", nargs="?", type=int, help="pixels")
-    options = parser.parse_args()
-    if options.folder == "elastic":
-        print(elastic())
-    elif options.size is None:
-        parser.error("name FOLDER, RECIPE, BATCH and SIZE, or elastic")
-    else:
-        print(rate(options.folder, options.recipe, options.batch, options.size))
-
-
 if __name__ == "__main__":
-    main()
+    print(elastic())

@@ -55,9 +55,9 @@ def _keep_memory() -> None:
     """Keeps memory that a step frees on a CPU for the next step, as a GPU's allocator does.
 
     Otherwise large tensors go back to the system after each step, and the system fills new pages
-    with zeros, which takes processor time: compare `benchmarks/simclr_step.py measure 64 64 8`
-    (size, batch, steps) with and without TF_CPU_ALLOCATOR_USE_BFC=0. Where oneDNN is on, its
-    allocator keeps memory anyway. Variables that the user has set stay as they are.
+    with zeros, which takes processor time: compare `benchmarks/simclr_step.py --size=64 --batch=64
+    --steps=8` with and without TF_CPU_ALLOCATOR_USE_BFC=0. Where oneDNN is on, its allocator keeps
+    memory anyway. Variables that the user has set stay as they are.
     """
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
     os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(LIMIT))

@@ -1,0 +1,58 @@
+"""Speed and memory of this project beside what a user would pick instead, in one run.
+
+    python benchmarks/bench.py --peer-python=.venv-peers/bin/python --out=docs/benchmarks.md
+    python benchmarks/bench.py --only='224 px, batch 8' --peer-python=...
+
+`make bench` runs it, `make bench-peers` makes the environment of the peers. All contenders of a
+line work in turns, A B C A B C, each in a process of its own; see `turns.py`. A ratio is the median
+over the rounds of the peer's seconds per unit divided by ours, so that above 1 this project is
+faster. Without `--peer-python` lines have no peers of other environments. `--out` writes the
+document; `--quick` takes a tiny network, for a test.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import bench_page
+from bench_lines import Programs, lines
+from turns import BUSY, alternate, quiet
+
+
+def main() -> None:
+    """Measures the lines, prints them and writes the document."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--peer-python", default="", help="interpreter of the peers' environment")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each contender; 7")
+    parser.add_argument("--only", action="append", help="name of a line; may be repeated")
+    parser.add_argument("--out", type=pathlib.Path, help="Markdown document to write")
+    parser.add_argument("--quick", action="store_true", help="a tiny network, for a test")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        programs = Programs(pathlib.Path(folder), options.peer_python, options.quick)
+        chosen = [line for line in lines(programs) if line.name in (options.only or [line.name])]
+        if not chosen:
+            names = "; ".join(line.name for line in lines(programs))
+            parser.error(f"--only: expected one of: {names}")
+        prepare(programs)
+        if (share := quiet()) > BUSY:
+            print(f"warning: other programs take {share:.0%} of the processors.", file=sys.stderr)
+        found = []
+        for line in chosen:
+            measured = alternate(line.contenders, line.rounds or options.rounds)
+            found.append((line, measured))
+            print("\n".join([*bench_page.table(line, measured), ""]), flush=True)
+    if options.out:
+        bench_page.write(options.out, found, options.peer_python, options.rounds)
+
+
+def prepare(programs: Programs) -> None:
+    """Writes what contenders read."""
+    for contender in (programs.ours("make"), *programs.peers("make")):
+        subprocess.run(contender.command, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()
