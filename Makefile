@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-browser test-compat test-timm install-tools lint docs clean
+.PHONY: install rehearsal miniature test test-guarantees test-slow test-fuzz test-browser test-compat test-timm install-tools lint docs bench bench-peers clean
 
 install: $(VENV)/installed
 
@@ -72,6 +72,17 @@ install-tools:
 		&& apt-get install -qq -y --no-install-recommends dcmtk dicom3tools chromium; } \
 		|| echo "Not installed: dcmtk, dicom3tools and chromium; root with apt can. Their tests are skipped."; fi
 
+# Speed beside what a user would pick instead: half an hour on a machine that does nothing else.
+bench: $(VENV)/installed-dev bench-peers
+	$(BIN)/python benchmarks/bench.py --peer-python=.venv-peers/bin/python --out=docs/benchmarks.md
+
+bench-peers: .venv-peers/installed
+
+.venv-peers/installed: benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	touch $@
+
 # A folder built here, loaded by the oldest TensorFlow the contract names.
 test-compat: $(VENV)/installed
 	tests/compat/run $(BIN)/python $(PYTHON)
@@ -81,4 +92,4 @@ test-timm: $(VENV)/installed
 	tests/timm/run $(BIN)/python $(PYTHON)
 
 clean:
-	rm -rf $(VENV) .venv-tf212 .venv-timm build site *.egg-info
+	rm -rf $(VENV) .venv-tf212 .venv-timm .venv-peers build site *.egg-info

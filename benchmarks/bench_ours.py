@@ -68,8 +68,8 @@ def embedder(engine: str, folder: pathlib.Path) -> Callable[[np.ndarray], object
         import tensorflow as tf
         import tensorflow_hub as hub
 
-        embed = hub.load(str(folder / "model")).embed
-        return lambda images: embed(tf.constant(images)).numpy()
+        model = hub.load(str(folder / "model"))
+        return lambda images: model.embed(tf.constant(images)).numpy()
     from remedis.conversion import formats
 
     chosen = formats.get(engine)
