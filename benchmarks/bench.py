@@ -15,6 +15,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import bench_page
 from bench_lines import Programs, lines
@@ -39,13 +40,15 @@ def main() -> None:
         prepare(programs)
         if (share := quiet()) > BUSY:
             print(f"warning: other programs take {share:.0%} of the processors.", file=sys.stderr)
-        found = []
-        for line in chosen:
+        found, begun = [], time.monotonic()
+        for number, line in enumerate(chosen, 1):
             measured = alternate(line.contenders, line.rounds or options.rounds)
             found.append((line, measured))
             print("\n".join([*bench_page.table(line, measured), ""]), flush=True)
-    if options.out:
-        bench_page.write(options.out, found, options.peer_python, options.rounds)
+            left = (time.monotonic() - begun) / number * (len(chosen) - number) / 60
+            print(f"{number} of {len(chosen)} works, about {left:.0f} min left", file=sys.stderr)
+            if options.out:  # after every line: a later one may be interrupted
+                bench_page.write(options.out, found, options.peer_python, options.rounds)
 
 
 def prepare(programs: Programs) -> None:
