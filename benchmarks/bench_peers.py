@@ -21,7 +21,7 @@ MODEL = "resnetv2_50x1_bit"
 WEIGHTS = "timm.safetensors"
 LABELS = 5
 THREADS = 2
-Work = Callable[[], int]
+Work = Callable[[], float]
 
 
 def network(options: argparse.Namespace, compiled: bool) -> Work:

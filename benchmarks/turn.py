@@ -11,7 +11,7 @@ from collections.abc import Callable
 READY = "ready"
 
 
-def take_turns(work: Callable[[], int], seconds: float = 1.5) -> None:
+def take_turns(work: Callable[[], float], seconds: float = 1.5) -> None:
     """Works once per line of the standard input, and prints how many units took how long.
 
     Args:
@@ -22,7 +22,7 @@ def take_turns(work: Callable[[], int], seconds: float = 1.5) -> None:
     work()
     print(READY, flush=True)
     for _ in sys.stdin:
-        begun, passed, count = time.perf_counter(), 0.0, 0
+        begun, passed, count = time.perf_counter(), 0.0, 0.0
         while passed < seconds:
             count += work()
             passed = time.perf_counter() - begun
