@@ -33,10 +33,11 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         programs = Programs(pathlib.Path(folder), options.peer_python, options.quick)
-        chosen = [line for line in lines(programs) if line.name in (options.only or [line.name])]
-        if not chosen:
-            names = "; ".join(line.name for line in lines(programs))
-            parser.error(f"--only: expected one of: {names}")
+        every = lines(programs)
+        names = [line.name for line in every]
+        if unknown := [name for name in options.only or [] if name not in names]:
+            parser.error(f"--only={unknown[0]}: expected one of: {'; '.join(names)}")
+        chosen = [line for line in every if line.name in (options.only or names)]
         prepare(programs)
         if (share := quiet()) > BUSY:
             print(f"warning: other programs take {share:.0%} of the processors.", file=sys.stderr)
@@ -48,7 +49,9 @@ def main() -> None:
             left = (time.monotonic() - begun) / number * (len(chosen) - number) / 60
             print(f"{number} of {len(chosen)} works, about {left:.0f} min left", file=sys.stderr)
             if options.out:  # after every line: a later one may be interrupted
-                bench_page.write(options.out, found, options.peer_python, options.rounds)
+                bench_page.write(
+                    options.out, found, len(every), options.peer_python, options.rounds
+                )
 
 
 def prepare(programs: Programs) -> None:

@@ -78,8 +78,18 @@ def table(line: Line, measured: Measured) -> list[str]:
     return rows
 
 
-def write(document: pathlib.Path, found: Found, peer_python: str, rounds: int) -> None:
-    """Writes the document, and beside it the picture of the ratios."""
+def write(
+    document: pathlib.Path, found: Found, works: int, peer_python: str, rounds: int
+) -> None:
+    """Writes the document, and beside it the picture of the ratios.
+
+    Args:
+      document: Markdown file.
+      found: the lines that were measured.
+      works: number of all lines.
+      peer_python: interpreter of the peers' environment; empty if there is none.
+      rounds: turns of each contender.
+    """
     goals = [
         f"| {' | '.join([line.name, *verdict(goal, line, measured)])} |"
         for line, measured in found
@@ -97,6 +107,7 @@ def write(document: pathlib.Path, found: Found, peer_python: str, rounds: int) -
         "the rounds: above 1 this project is faster. Where several engines are ours, the fastest "
         "is compared. Weights are random, which changes no time. Other machines give other "
         "numbers: `make bench` writes this page again.",
+        *(["", f"{len(found)} of {works} works were measured."] if len(found) < works else []),
         "",
         "| work | ours | peer | ratio | goal | reached |",
         "|---|---|---|---:|---:|---|",

@@ -55,8 +55,9 @@ def test_the_table_has_rates_processor_seconds_and_what_disturbed(modules, measu
 
 def test_the_page_has_every_goal_and_its_picture(modules, measured, tmp_path):
     _, page, _ = modules
-    page.write(tmp_path / "page.md", [measured], "", 3)
+    page.write(tmp_path / "page.md", [measured], 2, "", 3)
     text = (tmp_path / "page.md").read_text()
+    assert "1 of 2 works were measured." in text
     assert "| a work | fast | quick | 2.00 (1.00 to 3.00) | 2.50 | no |" in text
     assert "tensorflow " in text
     assert "a work: fast v quick" in (tmp_path / page.PLOT).read_text().replace("<!-- ", "")
@@ -75,3 +76,10 @@ def test_goals_are_of_contenders_of_their_line(modules, tmp_path, peer_python):
             assert set(goal.ours) <= here
             assert not peer_python or set(goal.peers) <= here
             assert goal.least > 0
+
+
+def test_a_work_that_is_unknown_is_a_sentence(load_benchmark, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["bench.py", "--only=nothing"])
+    with pytest.raises(SystemExit):
+        load_benchmark("bench").main()
+    assert "--only=nothing: expected one of: 224 px, batch 8; " in capsys.readouterr().err
