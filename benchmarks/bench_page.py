@@ -78,9 +78,7 @@ def table(line: Line, measured: Measured) -> list[str]:
     return rows
 
 
-def write(
-    document: pathlib.Path, found: Found, works: int, peer_python: str, rounds: int
-) -> None:
+def write(document: pathlib.Path, found: Found, works: int, peer_python: str, rounds: int) -> None:
     """Writes the document, and beside it the picture of the ratios.
 
     Args:
@@ -139,6 +137,8 @@ def plot(path: pathlib.Path, found: Found) -> None:
         axes.plot(least, place, "|", color="tab:red", markersize=14, markeredgewidth=2)
     axes.axvline(1, color="0.7", linewidth=1, zorder=0)
     axes.set_xscale("log")
+    for axis_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis_formatter("{x:g}")  # not powers of ten
     axes.set_yticks(range(len(rows)), [name for name, _, _ in reversed(rows)])
     axes.set_xlabel("times as fast as the peer (red: the goal)")
     figure.savefig(path, format="svg", metadata={"Date": None})
