@@ -36,7 +36,6 @@ class Line:
       unit: what is counted.
       contenders: who works.
       goals: that are judged.
-      rounds: turns of each contender; 0 for those of the option.
       of: the attribute of `turns.Turn` that is compared.
     """
 
@@ -44,7 +43,6 @@ class Line:
     unit: str
     contenders: tuple[Contender, ...]
     goals: tuple[Goal, ...]
-    rounds: int = 0
     of: str = "seconds"
 
 
@@ -67,7 +65,7 @@ class Programs:
         where = str(self.folder / folder)
         command = (sys.executable, str(HERE / "bench_ours.py"), work, where, *options)
         small = ("--architecture=1-1-1-1x0.5",) if self.quick else ()
-        return Contender(name, command + small, anew=work.startswith("start"))
+        return Contender(name, command + small, restarted=work.startswith("start"))
 
     def peers(
         self, work: str, *options: str, folder: str = "", name: str = EAGER
@@ -77,11 +75,11 @@ class Programs:
             return []
         where = str(self.folder / folder)
         command = (self.peer_python, str(HERE / "bench_peers.py"), work, where, *options)
-        return [Contender(name, command, anew=work.startswith("start"))]
+        return [Contender(name, command, restarted=work.startswith("start"))]
 
     def command(self, name: str, *arguments: str) -> Contender:
-        """Returns a command of this project, which starts anew in every turn."""
-        return Contender(name, (sys.executable, "-m", "remedis.cli", *arguments), anew=True)
+        """Returns a command of this project, which is restarted in every turn."""
+        return Contender(name, (sys.executable, "-m", "remedis.cli", *arguments), restarted=True)
 
 
 def lines(programs: Programs) -> list[Line]:

@@ -1,7 +1,7 @@
 """Contenders that do the same work in turns, each in a process of its own: A B C A B C.
 
 A contender is a program. One that stands by calls `turn.take_turns` and works when it is told to;
-so only its work is measured. One that starts anew is measured from its start to its end. Processor
+so only its work is measured. One that is restarted is measured from its start to its end. Processor
 seconds and memory are those of the program and of all that it starts. Linux only.
 """
 
@@ -29,12 +29,12 @@ class Contender:
     Attributes:
       name: as tables show it.
       command: that starts it.
-      anew: whether every turn is a process of its own; if not, one process stands by.
+      restarted: whether every turn is a process of its own; if not, one process stands by.
     """
 
     name: str
     command: tuple[str, ...]
-    anew: bool = False
+    restarted: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +76,14 @@ def alternate(contenders: Sequence[Contender], rounds: int) -> Measured:
         standing = {
             contender.name: stack.enter_context(_standing(contender))
             for contender in contenders
-            if not contender.anew
+            if not contender.restarted
         }
         own, before = 0.0, _busy()
         begun = time.perf_counter()
         for _ in range(rounds):
             for contender in contenders:
-                if contender.anew:
-                    turn, spent = _start_anew(contender), None
+                if contender.restarted:
+                    turn, spent = _whole_process(contender), None
                 else:
                     turn, spent = _told(contender, standing[contender.name])
                 turns[contender.name].append(turn)
@@ -133,7 +133,7 @@ def _told(contender: Contender, process: "subprocess.Popen[str]") -> tuple[Turn,
     return turn, spent
 
 
-def _start_anew(contender: Contender) -> Turn:
+def _whole_process(contender: Contender) -> Turn:
     begun = time.perf_counter()
     process = subprocess.Popen(
         contender.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True

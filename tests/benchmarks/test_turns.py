@@ -17,14 +17,14 @@ def contender(turns, tmp_path):
     """Returns a contender of a program, which may write into `log`."""
     folder = turns.__file__.rpartition("/")[0]
 
-    def make(name, program, anew=False):
+    def make(name, program, restarted=False):
         lines = [
             f"import sys; sys.path.insert(0, {folder!r})",
             "import time; from turn import take_turns",
             f"log = open({str(tmp_path / 'log')!r}, 'a', buffering=1)",
             program,
         ]
-        return turns.Contender(name, (sys.executable, "-c", "\n".join(lines)), anew)
+        return turns.Contender(name, (sys.executable, "-c", "\n".join(lines)), restarted)
 
     return make
 
@@ -65,16 +65,16 @@ def test_turns_are_of_the_work_alone(turns, contender, tmp_path):
     assert found.others >= 0
 
 
-def test_one_that_starts_anew_is_measured_with_its_start(turns, contender):
-    program = contender("c", "time.sleep(0.2); sys.exit(1)", anew=True)
+def test_one_that_is_restarted_is_measured_with_its_start(turns, contender):
+    program = contender("c", "time.sleep(0.2); sys.exit(1)", restarted=True)
     first, second = turns.alternate([program], 2).turns["c"]
     assert min(first.seconds, second.seconds) > 0.2
     assert 0 < first.processor < first.seconds
 
 
-@pytest.mark.parametrize("anew", [False, True])
-def test_one_that_crashes_ends_the_measurement(turns, contender, anew):
-    program = contender("d", "import os; os.abort()", anew)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_one_that_crashes_ends_the_measurement(turns, contender, restarted):
+    program = contender("d", "import os; os.abort()", restarted)
     with pytest.raises(SystemExit, match="d: ended with"):
         turns.alternate([program], 1)
 
