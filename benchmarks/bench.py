@@ -43,7 +43,9 @@ def main() -> None:
             print(f"warning: other programs take {share:.0%} of the processors.", file=sys.stderr)
         found, begun = [], time.monotonic()
         for number, line in enumerate(chosen, 1):
-            measured = alternate(line.contenders, options.rounds)
+            measured = alternate(
+                line.contenders, min(options.rounds, line.rounds or options.rounds)
+            )
             found.append((line, measured))
             print("\n".join([*bench_page.table(line, measured), ""]), flush=True)
             left = (time.monotonic() - begun) / number * (len(chosen) - number) / 60

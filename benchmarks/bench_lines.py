@@ -10,6 +10,7 @@ from turns import Contender
 HERE = pathlib.Path(__file__).parent
 OURS, EAGER, COMPILED = "remedis", "timm", "timm compiled"
 ATTAINABLE = "matrix product"
+RESTARTED = ("start", "memory")  # works that are measured from the start of their process
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Line:
       contenders: who works.
       goals: that are judged.
       of: the attribute of `turns.Turn` that is compared.
+      rounds: at most; 0 for as many as the others. Memory hardly changes, and takes long.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Line:
     contenders: tuple[Contender, ...]
     goals: tuple[Goal, ...]
     of: str = "seconds"
+    rounds: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Programs:
         where = str(self.folder / folder)
         command = (sys.executable, str(HERE / "bench_ours.py"), work, where, *options)
         small = ("--architecture=1-1-1-1x0.5",) if self.quick else ()
-        return Contender(name, command + small, restarted=work.startswith("start"))
+        return Contender(name, command + small, restarted=work.startswith(RESTARTED))
 
     def peers(
         self, work: str, *options: str, folder: str = "", name: str = EAGER
@@ -75,7 +78,7 @@ class Programs:
             return []
         where = str(self.folder / folder)
         command = (self.peer_python, str(HERE / "bench_peers.py"), work, where, *options)
-        return [Contender(name, command, restarted=work.startswith("start"))]
+        return [Contender(name, command, restarted=work.startswith(RESTARTED))]
 
     def command(self, name: str, *arguments: str) -> Contender:
         """Returns a command of this project, which is restarted in every turn."""
@@ -90,7 +93,8 @@ def lines(programs: Programs) -> list[Line]:
         *_pipelines(programs),
         _start(programs),
         _commands(programs),
-        *_statistics(programs),
+        *_paired(programs),
+        _memory(programs),
     ]
 
 
@@ -171,15 +175,32 @@ def _commands(programs: Programs) -> Line:
     return Line("commands that do not compute", "command", contenders, goals)
 
 
-def _statistics(programs: Programs) -> list[Line]:
+def _memory(programs: Programs) -> Line:
+    deep = ("--architecture=152x2", "--size=448", "--batch=2")
+    small = ("--size=32", "--batch=2")
+    options = small if programs.quick else deep
+    contenders = (programs.ours("memory", *options), *programs.peers("memory", *options))
+    goals = (Goal((OURS,), (EAGER,), 1.0),)
+    name = "memory of a checkpointed step, 152x2, 448 px, batch 2"
+    return Line(name, "process", contenders, goals, of="gigabytes", rounds=2)
+
+
+def _paired(programs: Programs) -> list[Line]:
+    """Returns works that are compared with others in the same environment."""
+    options = ("--size=32",) if programs.quick else ("--size=224", "--batch=32")
     return [
         Line(
             name,
             unit,
-            (programs.ours(work), programs.ours(f"{work}:peer", name=peer)),
+            (
+                programs.ours(work, *options),
+                programs.ours(f"{work}:peer", *options, name=peer),
+            ),
             (Goal((OURS,), (peer,), least),),
         )
         for name, unit, work, peer, least in (
+            ("embedding of a folder, 224-jpeg", "image", "embedding", "the network alone", 0.95),
+            ("scan of a folder, 224-jpeg", "image", "scanning", "loop of Pillow", 1.0),
             ("linear probe, 1,000 x 2,048", "probe", "probe", "scikit-learn", 5.0),
             ("bootstrap of all metrics", "resample", "bootstrap", "loop of scikit-learn", 100.0),
         )

@@ -3,13 +3,14 @@
     python benchmarks/bench_ours.py WORK FOLDER [--architecture=50x1 --size=224 --batch=8]
 
 FOLDER is that of `WORK make`, which writes a backbone with random weights, its exports and images.
-Every other work but `start` takes turns, see `turn.py`. Of `probe` and `bootstrap`, `:peer` is the
-work of scikit-learn.
+Every other work but `start` and `memory` takes turns, see `turn.py`. `:peer` is what `embedding`,
+`scanning`, `probe` and `bootstrap` are compared with.
 """
 
 import argparse
 import pathlib
 import sys
+import tempfile
 from collections.abc import Callable
 
 import numpy as np
@@ -150,8 +151,78 @@ def pipeline(recipe: str, options: argparse.Namespace) -> Work:
     """Returns one pass over a folder of images."""
     import input_pipeline
 
-    data = input_pipeline.batches(input_pipeline.manifest(options.folder), recipe)
+    files = len(list(options.folder.iterdir()))
+    # The start of a pass takes as long as dozens of images.
+    repeats = max(1, input_pipeline.PASS // files) if recipe == "evaluation" else 1
+    data = input_pipeline.batches(input_pipeline.manifest(options.folder, repeats), recipe)
     return lambda: sum(len(batch["index"]) for batch in data)
+
+
+def embedding(peer: bool, options: argparse.Namespace) -> Work:
+    """Returns the embedding of a folder of images from their scan to the store.
+
+    The peer is the network alone, on a batch of prepared images.
+    """
+    import input_pipeline
+    import tensorflow as tf
+
+    from remedis.data.checks import scan
+    from remedis.inference import embed
+    from remedis.inference.embedding_store import EmbeddingStore
+    from remedis.preprocess import parse
+    from remedis.zoo import resolve
+
+    loaded = resolve.load_backbone(str(options.folder / SAVED_MODELS[HUB]), 0)
+    compute = embed.pooled(loaded.backbone, "embedding")
+    shape = (options.batch, options.size, options.size, 3)
+    batch = tf.random.stateless_uniform(shape, [0, 0])
+    operations = parse(f"resize({options.size})", deterministic=True)
+    images = input_pipeline.manifest(options.folder / "images/224-jpeg").subset(range(128))
+
+    def work() -> int:
+        if peer:
+            compute(batch).numpy()
+            return options.batch
+        with tempfile.TemporaryDirectory() as folder:
+            hashes = scan.scan(images)["sha256"]
+            store = EmbeddingStore(folder)
+            store.embeddings(compute, "key", images, hashes, operations, options.batch)
+        return len(images)
+
+    return work
+
+
+def scanning(peer: bool, options: argparse.Namespace) -> Work:
+    """Returns the scan of a folder of images, or a loop of Pillow that reads and hashes them."""
+    import hashlib
+
+    import input_pipeline
+    from PIL import Image
+
+    from remedis.data.checks import scan
+
+    folder = options.folder / "images/224-jpeg"
+    images = input_pipeline.manifest(folder)
+
+    def work() -> int:
+        if not peer:
+            return len(scan.scan(images))
+        for path in sorted(folder.iterdir()):
+            hashlib.sha256(path.read_bytes()).hexdigest()
+            with Image.open(path) as image:
+                pixels = np.asarray(image)
+            np.histogram(pixels, 256)
+        return len(images)
+
+    return work
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Takes one training step with gradient checkpointing, from the start of this process."""
+    import memory as one_step
+
+    options.precision = "float32"
+    one_step.measure(options, gradient_checkpointing=True)
 
 
 def probe(peer: bool, options: argparse.Namespace) -> Work:
@@ -211,8 +282,10 @@ def main() -> None:
         start(more, options)
     elif name == "pipeline":
         take_turns(pipeline(more, options))
-    elif name in ("probe", "bootstrap"):
-        take_turns({"probe": probe, "bootstrap": bootstrap}[name](more == "peer", options))
+    elif name == "memory":
+        memory(options)
+    elif name in (both := {f.__name__: f for f in (embedding, scanning, probe, bootstrap)}):
+        take_turns(both[name](more == "peer", options))
     elif name in (HUB, *EXPORTS):
         take_turns(network(name, options))
     else:

@@ -2,9 +2,9 @@
 
     python benchmarks/bench_peers.py WORK FOLDER [--size=224 --batch=8]
 
-`WORK make` writes random weights of timm's 50x1 as safetensors. Every other work but `start` takes
-turns, see `turn.py`. A work that ends in `:compiled` uses torch.compile, and freezes weights if it
-does not train. Nothing is downloaded.
+`WORK make` writes random weights of timm's 50x1 as safetensors. Every other work but `start` and
+`memory` takes turns, see `turn.py`. A work that ends in `:compiled` uses torch.compile, and freezes
+weights if it does not train. Nothing is downloaded.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from turn import take_turns
 if TYPE_CHECKING:
     import torch
 
-MODEL = "resnetv2_50x1_bit"
+MODEL, ARCHITECTURE = "resnetv2_{}_bit", "50x1"
 WEIGHTS = "timm.safetensors"
 LABELS = 5
 THREADS = 2
@@ -55,7 +55,8 @@ def training(options: argparse.Namespace, compiled: bool) -> Work:
     """Returns a training step of a classifier with five labels."""
     import torch
 
-    model = backbone(LABELS).train()
+    model = backbone(LABELS, options.architecture).train()
+    model.set_grad_checkpointing(options.checkpointing)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.003, momentum=0.9)
     images = laid_out(torch.rand(options.batch, 3, options.size, options.size))
     labels = torch.nn.functional.one_hot(torch.arange(options.batch) % LABELS, LABELS).float()
@@ -96,13 +97,13 @@ def simclr(options: argparse.Namespace, compiled: bool) -> Work:
     return work
 
 
-def backbone(labels: int = 0) -> "torch.nn.Module":
+def backbone(labels: int = 0, architecture: str = ARCHITECTURE) -> "torch.nn.Module":
     """Returns timm's network in the memory layout that is faster on processors."""
     import timm
     import torch
 
     torch.manual_seed(0)
-    model = timm.create_model(MODEL, pretrained=False, num_classes=labels)
+    model = timm.create_model(MODEL.format(architecture), pretrained=False, num_classes=labels)
     return model.to(memory_format=torch.channels_last)
 
 
@@ -135,10 +136,15 @@ def start(options: argparse.Namespace) -> None:
     import timm
     import torch
 
-    model = timm.create_model(MODEL, pretrained=False, num_classes=0)
+    model = timm.create_model(MODEL.format(ARCHITECTURE), pretrained=False, num_classes=0)
     model.load_state_dict(safetensors.torch.load_file(options.folder / WEIGHTS))
     with torch.inference_mode():
         model.eval()(torch.zeros(1, 3, options.size, options.size))
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Takes one training step with gradient checkpointing, from the start of this process."""
+    training(options, compiled=False)()
 
 
 def main() -> None:
@@ -146,15 +152,19 @@ def main() -> None:
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("work", help="make, start, pipeline:RECIPE, or another, as in bench.py")
+    parser.add_argument(
+        "work", help="make, start, memory, pipeline:RECIPE, or another, as in bench.py"
+    )
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--size", type=int, default=224, help="pixels")
     parser.add_argument("--batch", type=int, default=8, help="images")
+    parser.add_argument("--architecture", default=ARCHITECTURE, help="of a training step")
     options = parser.parse_args()
     name, _, more = options.work.partition(":")
+    options.checkpointing = name == "memory"
     torch.set_num_threads(1 if name == "pipeline" else THREADS)
-    if name in ("make", "start"):
-        {"make": make, "start": start}[name](options)
+    if name in (once := {"make": make, "start": start, "memory": memory}):
+        once[name](options)
     elif name == "pipeline":
         take_turns(pipeline(more, options))
     else:

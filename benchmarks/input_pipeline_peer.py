@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
     from torchvision.transforms import v2
 
+PASS = 384  # images of a pass at least, see input_pipeline.py
+
 
 def transform(recipe: str, size: int) -> "v2.Transform":
     """Returns the transform of a recipe, without the elastic deformation."""
@@ -45,8 +47,9 @@ class Images:
     """The images of a folder as a map-style data set, with one or two views per image."""
 
     def __init__(self, folder: str, recipe: str, size: int) -> None:
-        self.paths = sorted(map(str, pathlib.Path(folder).iterdir()))
+        files = sorted(map(str, pathlib.Path(folder).iterdir()))
         self.views = 1 if recipe == "evaluation" else 2
+        self.paths = files * (max(1, PASS // len(files)) if self.views == 1 else 1)
         self.transform = transform(recipe, size)
 
     def __len__(self) -> int:

@@ -18,7 +18,7 @@ _MOST_TOKEN_BYTES = 4_096
 
 def add(commands: Any) -> None:
     """Adds the command to the subparsers of the main command."""
-    from remedis.serving.engine_names import ENGINES, SAVED_MODEL
+    from remedis.serving.engine_names import AUTO, ENGINES
     from remedis.serving.settings import ServingSettings
 
     serve = commands.add_parser(
@@ -34,9 +34,9 @@ def add(commands: Any) -> None:
     add("model", metavar="RUN_OR_EXPORT", help="a run's directory, a model's folder or an export")
     add(
         "--engine",
-        default=SAVED_MODEL,
+        default=AUTO,
         metavar="NAME",
-        help=f"what computes: {', '.join(ENGINES)}; {SAVED_MODEL}",
+        help=f"what computes: {', '.join(ENGINES)}; {AUTO}: the fastest that is installed",
     )
     add("--host", default=default.host, help=f"address to listen on; {default.host}")
     add("--port", type=int, default=default.port, help=f"0 for any that is free; {default.port}")

@@ -21,6 +21,7 @@ from remedis.inference.embedding_store import EmbeddingStore, key
 from remedis.inference.predict import IDS
 from remedis.models import backbone as backbones
 from remedis.models.backbone import Backbone
+from remedis.models.standardized_conv import constant_kernels
 from remedis.options import spelled
 from remedis.preprocess import Preprocess, parse
 from remedis.zoo import checkpoint, resolve, shared_names
@@ -143,6 +144,8 @@ def record_of(
 def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns a function from images [N, H, W, 3] in [0, 1] to embeddings [N, C].
 
+    It computes with the weights that the backbone has at its first call.
+
     Raises:
       UserError: there is no such embedding, or the backbone has no final norm, which it needs.
     """
@@ -160,7 +163,8 @@ def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tenso
         autograph=False,  # it writes Python files, which a killed process leaves behind
     )
     def compute(images: tf.Tensor) -> tf.Tensor:
-        unpooled = backbone(images, training=False)
+        with constant_kernels():
+            unpooled = backbone(images, training=False)
         return tf.reduce_mean(backbone.norm(unpooled) if normalised else unpooled, [1, 2])
 
     return compute

@@ -3,7 +3,9 @@
 Qiao et al. 2019, "Weight Standardization", arXiv 1903.10520, with BiT's epsilon.
 """
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -19,6 +21,22 @@ SOME = 256  # rows whose mean is near that of all, see `standardize`
 SMALL_MAP = 8  # pixels
 
 
+_constant = contextvars.ContextVar("constant", default=False)
+
+
+@contextlib.contextmanager
+def constant_kernels() -> Iterator[None]:
+    """Lets functions that are traced in the block keep the kernels as they are now, standardised.
+
+    Such a function does not see later changes of the weights. It needs no time to standardise.
+    """
+    token = _constant.set(True)
+    try:
+        yield
+    finally:
+        _constant.reset(token)
+
+
 def standardize(kernel: tf.Tensor) -> tf.Tensor:
     """Returns (w - mean) / sqrt(variance + 1e-10) over H, W and I of an HWIO kernel.
 
@@ -27,8 +45,8 @@ def standardize(kernel: tf.Tensor) -> tf.Tensor:
     """
     wide, outputs, none = tf.cast(kernel, tf.float32), kernel.shape[-1], tf.zeros([0])
     # The operation leaves a rest of a large mean, with the same sign in every weight of a filter,
-    # which the thousands of non-negative inputs behind a ReLU would add up. So most of the mean, that
-    # of some rows, is taken off before. Neither the result nor the gradient depends on it.
+    # which the thousands of non-negative inputs behind a ReLU would add up. So the mean of some
+    # rows, most of it, is taken off before. Neither the result nor the gradient depends on it.
     rows = tf.reshape(wide, [-1, outputs])
     rows -= tf.stop_gradient(tf.reduce_mean(rows[:SOME], 0))
     standardized = tf.raw_ops.FusedBatchNormV3(
@@ -152,5 +170,6 @@ class StandardizedConv2D(keras.layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """Maps [N, H, W, I] to [N, ceil(H / stride), ceil(W / stride), filters]."""
-        kernel = standardize(tf.convert_to_tensor(self.kernel))
+        with tf.init_scope() if _constant.get() else contextlib.nullcontext():
+            kernel = standardize(tf.convert_to_tensor(self.kernel))
         return convolve(x, tf.cast(kernel, x.dtype), self.stride)

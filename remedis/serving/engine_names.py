@@ -1,5 +1,6 @@
 """Names of the engines of a server, for commands that do not load one."""
 
-SAVED_MODEL = "savedmodel"
+SAVED_MODEL, OPENVINO = "savedmodel", "openvino"
 # The SavedModel itself, and the formats of `remedis export` that have an engine worth serving.
-ENGINES = (SAVED_MODEL, "frozen", "onnx", "openvino")
+ENGINES = (SAVED_MODEL, "frozen", "onnx", OPENVINO)
+AUTO = "auto"  # the format of an export; of a SavedModel the fastest engine that is installed

@@ -9,7 +9,7 @@ from remedis import files
 from remedis.errors import UserError, unknown_choice
 from remedis.options import spelled
 from remedis.serving.batching import PREDICT
-from remedis.serving.engine_names import ENGINES, SAVED_MODEL
+from remedis.serving.engine_names import AUTO, ENGINES, SAVED_MODEL
 from remedis.serving.served_facts import ServedFacts
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def check(path: files.Path, engine: str) -> None:
     Raises:
       UserError: there is no such engine or path, or the engine needs a folder and path is a file.
     """
-    if engine not in ENGINES:
-        raise unknown_choice(spelled("engine"), engine, ENGINES)
+    if engine not in (names := (AUTO, *ENGINES)):
+        raise unknown_choice(spelled("engine"), engine, names)
     path = pathlib.Path(path)
     if not os.path.lexists(path):
         raise UserError(f"{path} does not exist; expected a run, a model's folder or an export.")
@@ -116,8 +116,9 @@ def open_engine(path: files.Path, engine: str = SAVED_MODEL) -> Engine:
 
     Args:
       path: of `savedmodel` a run, an export or a checkpoint folder; of the others the file or
-        folder that `remedis export` wrote.
-      engine: one of `ENGINES`.
+        folder that `remedis export` wrote; of `auto` any of these.
+      engine: one of `ENGINES`; or `auto`: that of an export's format, and for a SavedModel on a
+        computer without GPU OpenVINO, if it is installed and gives the same outputs.
 
     Raises:
       UserError: there is no such engine, or path holds no model for it.

@@ -2,7 +2,10 @@
 
 import dataclasses
 import hashlib
+import importlib.util
+import logging
 import pathlib
+import tempfile
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +21,13 @@ from remedis.models.activation_maps import CAM
 from remedis.options import spelled
 from remedis.preprocess import Preprocess, parse
 from remedis.preprocess.placement import placement
-from remedis.serving.engine_names import SAVED_MODEL
+from remedis.serving.engine_names import AUTO, OPENVINO, SAVED_MODEL
 from remedis.serving.served_facts import EMBEDDING, ServedFacts
 from remedis.zoo import checkpoint, graphs, resolve, tensors
 from remedis.zoo.export import DESCRIPTION, Description
 from remedis.zoo.pixel_range import CHECKED, pixel_fault
+
+_LOG = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float32]
 
@@ -133,7 +138,11 @@ class LoadedEngine:
 
 def load(path: pathlib.Path, engine: str) -> LoadedEngine:
     """Returns the model of an engine, see `remedis.serving.engines.open_engine`."""
-    loaded = _saved_model(path) if engine == SAVED_MODEL else _export(path, engine)
+    if engine == AUTO:
+        record = _record(path)
+        loaded = _fastest(path) if record is None else _export(path, record["format"])
+    else:
+        loaded = _saved_model(path) if engine == SAVED_MODEL else _export(path, engine)
     if loaded.image_size is not None:
         # The first call prepares the graph. What fails now would fail for every request.
         try:
@@ -186,14 +195,42 @@ def _saved_model(path: pathlib.Path) -> LoadedEngine:
     return _engine(SAVED_MODEL, description, sha256, embeddings, _recorded(description), None)
 
 
-def _export(path: pathlib.Path, engine: str) -> LoadedEngine:
+def _fastest(path: pathlib.Path) -> LoadedEngine:
+    """Returns a SavedModel whose outputs OpenVINO computes, where it is the fastest engine.
+
+    Heat maps stay those of the SavedModel.
+    """
+    loaded = _saved_model(path)
+    if importlib.util.find_spec(OPENVINO) is None or tf.config.list_physical_devices("GPU"):
+        return loaded
+    # Without errors if the engine still holds the files, as Windows has it.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        export = pathlib.Path(folder, "export")
+        try:
+            convert.convert(path, OPENVINO, export)
+        except UserError as error:  # another package's network, or other outputs
+            _LOG.info(f"OpenVINO does not compute this model: {error}")
+            return loaded
+        run = formats.get(OPENVINO).run(export)
+    facts = dataclasses.replace(loaded.provenance, engine=OPENVINO)
+    return dataclasses.replace(loaded, name=OPENVINO, provenance=facts, run=run)
+
+
+def _record(path: pathlib.Path) -> convert.ExportRecord | None:
+    """Returns the record of an export; None of anything else."""
     try:
-        record = convert.read(path)
-    except OSError as error:
+        return convert.read(path)
+    except OSError:
+        return None
+
+
+def _export(path: pathlib.Path, engine: str) -> LoadedEngine:
+    record = _record(path)
+    if record is None:
         raise UserError(
             f"{path} has no {formats.RECORD}, which remedis export writes; name an export, or "
             "leave out the engine."
-        ) from error
+        )
     if record["format"] != engine:
         raise UserError(
             f"{path} is an export to {record['format']}; expected one to {engine}: name the "

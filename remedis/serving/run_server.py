@@ -9,7 +9,7 @@ from remedis.errors import UserError
 from remedis.options import spelled
 from remedis.serving.app import create_app
 from remedis.serving.batching import Batcher
-from remedis.serving.engine_names import SAVED_MODEL
+from remedis.serving.engine_names import AUTO
 from remedis.serving.engines import compute, open_engine
 from remedis.serving.http_connections import protocol_class
 from remedis.serving.neighbour_search import open_search
@@ -25,7 +25,7 @@ _IDLE_CONNECTIONS = 64
 def serve(
     path: files.Path,
     settings: ServingSettings,
-    engine: str = SAVED_MODEL,
+    engine: str = AUTO,
     started: Callable[[str, ServedFacts], object] = lambda address, facts: None,
     embeddings: files.Path | None = None,
 ) -> None:
@@ -34,7 +34,7 @@ def serve(
     Args:
       path: of the model, see `open_engine`.
       settings: of the server.
-      engine: one of `engine_names.ENGINES`.
+      engine: as for `open_engine`.
       started: called with the address and the model once the server takes requests.
       embeddings: file of embeddings by the same weights, to search in; None for none.
 

@@ -25,7 +25,7 @@ def fault(capsys, *options):
 def test_the_defaults_are_those_of_the_settings(tmp_path, started):
     assert cli.main(["serve", str(tmp_path)]) == 0
     ((model, settings, engine, *_),) = started
-    assert (model, settings, engine) == (str(tmp_path), ServingSettings(), "savedmodel")
+    assert (model, settings, engine) == (str(tmp_path), ServingSettings(), "auto")
 
 
 def test_every_option_arrives(tmp_path, started, capsys):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from remedis.models.standardized_conv import convolve
+from remedis.models.standardized_conv import StandardizedConv2D, constant_kernels, convolve
 
 
 def library(x, kernel, stride):
@@ -35,3 +35,23 @@ def test_convolution_and_its_gradients_agree_with_the_library(sides, stride, siz
 
     for got, expected in zip(gradients(convolve), gradients(library), strict=True):
         np.testing.assert_allclose(got, expected, atol=2e-4)
+
+
+def test_constant_kernels_give_the_same_and_are_standardised_once():
+    layer = StandardizedConv2D(4, 3)
+    layer.build((None, None, None, 2))
+    rng = np.random.default_rng(0)
+    layer.kernel.assign(rng.standard_normal((3, 3, 2, 4)))
+    x = tf.constant(rng.standard_normal((1, 5, 5, 2)), tf.float32)
+
+    def operations(function):
+        return {
+            operation.type for operation in function.get_concrete_function(x).graph.get_operations()
+        }
+
+    plain = tf.function(lambda x: layer(x), autograph=False)
+    with constant_kernels():
+        constant = tf.function(lambda x: layer(x), autograph=False)
+        np.testing.assert_allclose(constant(x), plain(x), atol=1e-6)
+    assert "FusedBatchNormV3" in operations(tf.function(lambda x: layer(x), autograph=False))
+    assert "FusedBatchNormV3" not in operations(constant)

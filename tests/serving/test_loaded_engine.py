@@ -204,3 +204,41 @@ def test_the_hash_of_openvino_covers_graph_and_weights(tmp_path):
         (tmp_path / "model.bin").write_bytes(weights)
         hashes.add(loaded_engine._sha256(tmp_path))
     assert len(hashes) == 3
+
+
+def test_the_fastest_engine_of_a_saved_model_gives_its_outputs(served, picture, small_export):
+    pytest.importorskip("openvino")
+    fastest = open_engine(small_export, "auto")
+    assert (fastest.name, fastest.provenance.engine) == ("openvino", "openvino")
+    prepared = fastest.prepare(picture[1])[None]
+    expected = served.predict(prepared)
+    for name, values in fastest.predict(prepared).items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(fastest.explain(prepared, "ill"), served.explain(prepared, "ill"))
+    assert fastest.provenance == dataclasses.replace(served.provenance, engine="openvino")
+
+
+def test_without_openvino_the_saved_model_computes(small_export, monkeypatch):
+    from remedis.serving import loaded_engine
+
+    monkeypatch.setattr(loaded_engine, "OPENVINO", "no_such_package")
+    assert open_engine(small_export, "auto").name == "savedmodel"
+
+
+def test_what_openvino_does_not_compute_the_saved_model_does(small_export, monkeypatch):
+    from remedis.conversion import convert
+    from remedis.errors import UserError
+
+    def refuse(*arguments):
+        raise UserError("The outputs differ.")
+
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(convert, "convert", refuse)
+    assert open_engine(small_export, "auto").name == "savedmodel"
+
+
+def test_an_export_is_served_by_the_engine_of_its_format(small_export, tmp_path):
+    from remedis.conversion import convert
+
+    convert.convert(small_export, "frozen", tmp_path / "frozen")
+    assert open_engine(tmp_path / "frozen", "auto").name == "frozen"

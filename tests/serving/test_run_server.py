@@ -24,7 +24,8 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)
 @contextlib.contextmanager
 def command(*options):
     """Yields a server and the address that it names, and ends it."""
-    line = [sys.executable, "-m", "remedis.cli", "--verbose", "serve", "--port=0", *options]
+    line = [sys.executable, "-m", "remedis.cli", "--verbose", "serve", "--port=0"]
+    line += ["--engine=savedmodel", *options]  # the start of another takes longer
     with subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ
     ) as process:
