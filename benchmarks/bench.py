@@ -18,8 +18,12 @@ import tempfile
 import time
 
 import bench_page
-from bench_lines import Programs, lines
+import bench_profile
+from bench_lines import ATTAINABLE, OURS, Programs, lines
+from bench_ours import HUB
 from turns import BUSY, alternate, quiet
+
+from remedis import files
 
 
 def main() -> None:
@@ -54,6 +58,23 @@ def main() -> None:
                 bench_page.write(
                     options.out, found, len(every), options.peer_python, options.rounds
                 )
+        if options.out and len(found) == len(every):
+            page = options.out.read_text(encoding="utf-8").rstrip("\n").splitlines()
+            files.write_text(options.out, "\n".join([*page, "", *profile(programs, found)]) + "\n")
+
+
+def profile(programs: Programs, found: bench_page.Found) -> list[str]:
+    """Returns the section about where the time of the heaviest works goes."""
+    size = ["--size=32"] if programs.quick else ["--size=224", "--batch=8"]
+    pixels, batch = (32, 8) if programs.quick else (224, 8)
+    graph = str(programs.folder / "openvino" / "model.xml")
+    works = [
+        (name, bench_profile.by_onednn(programs.ours(work, *size)))
+        for name, work in ((HUB, HUB), ("frozen", "frozen"), (f"training, {OURS}", "training"))
+    ]
+    works.insert(2, ("openvino", bench_profile.by_openvino(graph, pixels, batch)))
+    turns = next(m.turns[ATTAINABLE] for _, m in found if ATTAINABLE in m.turns)
+    return bench_profile.table(works, 1000 * bench_page.median(turns, "seconds"))
 
 
 def prepare(programs: Programs) -> None:
