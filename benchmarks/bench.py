@@ -16,14 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 
 import bench_page
 import bench_profile
 from bench_lines import ATTAINABLE, OURS, Programs, lines
 from bench_ours import HUB
-from turns import BUSY, alternate, quiet
-
-from remedis import files
+from turns import BUSY, Turn, alternate, quiet
 
 
 def main() -> None:
@@ -46,6 +45,7 @@ def main() -> None:
         if (share := quiet()) > BUSY:
             print(f"warning: other programs take {share:.0%} of the processors.", file=sys.stderr)
         found, begun = [], time.monotonic()
+        where: list[str] = []
         for number, line in enumerate(chosen, 1):
             measured = alternate(
                 line.contenders, min(options.rounds, line.rounds or options.rounds)
@@ -54,17 +54,21 @@ def main() -> None:
             print("\n".join([*bench_page.table(line, measured), ""]), flush=True)
             left = (time.monotonic() - begun) / number * (len(chosen) - number) / 60
             print(f"{number} of {len(chosen)} works, about {left:.0f} min left", file=sys.stderr)
+            if ATTAINABLE in measured.turns:
+                where = profile(programs, measured.turns[ATTAINABLE])
             if options.out:  # after every line: a later one may be interrupted
                 bench_page.write(
-                    options.out, found, len(every), options.peer_python, options.rounds
+                    options.out, found, len(every), options.peer_python, options.rounds, where
                 )
-        if options.out and len(found) == len(every):
-            page = options.out.read_text(encoding="utf-8").rstrip("\n").splitlines()
-            files.write_text(options.out, "\n".join([*page, "", *profile(programs, found)]) + "\n")
 
 
-def profile(programs: Programs, found: bench_page.Found) -> list[str]:
-    """Returns the section about where the time of the heaviest works goes."""
+def profile(programs: Programs, product: Sequence[Turn]) -> list[str]:
+    """Returns the section about where the time of the heaviest works goes.
+
+    Args:
+      programs: commands.
+      product: turns of the matrix product.
+    """
     size = ["--size=32"] if programs.quick else ["--size=224", "--batch=8"]
     pixels, batch = (32, 8) if programs.quick else (224, 8)
     graph = str(programs.folder / "openvino" / "model.xml")
@@ -73,8 +77,7 @@ def profile(programs: Programs, found: bench_page.Found) -> list[str]:
         for name, work in ((HUB, HUB), ("frozen", "frozen"), (f"training, {OURS}", "training"))
     ]
     works.insert(2, ("openvino", bench_profile.by_openvino(graph, pixels, batch)))
-    turns = next(m.turns[ATTAINABLE] for _, m in found if ATTAINABLE in m.turns)
-    return bench_profile.table(works, 1000 * bench_page.median(turns, "seconds"))
+    return bench_profile.table(works, 1000 * bench_page.median(product, "seconds"))
 
 
 def prepare(programs: Programs) -> None:

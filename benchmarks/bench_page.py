@@ -78,7 +78,14 @@ def table(line: Line, measured: Measured) -> list[str]:
     return rows
 
 
-def write(document: pathlib.Path, found: Found, works: int, peer_python: str, rounds: int) -> None:
+def write(
+    document: pathlib.Path,
+    found: Found,
+    works: int,
+    peer_python: str,
+    rounds: int,
+    where: Sequence[str] = (),
+) -> None:
     """Writes the document, and beside it the picture of the ratios.
 
     Args:
@@ -87,6 +94,7 @@ def write(document: pathlib.Path, found: Found, works: int, peer_python: str, ro
       works: number of all lines.
       peer_python: interpreter of the peers' environment; empty if there is none.
       rounds: turns of each contender.
+      where: section about where the time goes.
     """
     goals = [
         f"| {' | '.join([line.name, *verdict(goal, line, measured)])} |"
@@ -113,6 +121,7 @@ def write(document: pathlib.Path, found: Found, works: int, peer_python: str, ro
         "",
         f"![Ratios to the peers, and the goals]({PLOT})",
         "",
+        *([*where, ""] if where else []),
         "## All numbers",
         *numbers,
     ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torchvision.transforms import v2
 
-PASS = 384  # images of a pass at least, see input_pipeline.py
+PASS = 1500  # images of a pass at least, see input_pipeline.py
 
 
 def transform(recipe: str, size: int) -> "v2.Transform":

@@ -74,10 +74,13 @@ def alternate(contenders: Sequence[Contender], rounds: int) -> Measured:
     turns: dict[str, list[Turn]] = {contender.name: [] for contender in contenders}
     with contextlib.ExitStack() as stack:
         standing = {
-            contender.name: stack.enter_context(_standing(contender))
+            contender.name: stack.enter_context(_running(contender))
             for contender in contenders
             if not contender.restarted
         }
+        for contender in contenders:  # they prepare at the same time
+            if not contender.restarted:
+                _line(contender, standing[contender.name], READY)
         own, before = 0.0, _busy()
         begun = time.perf_counter()
         for _ in range(rounds):
@@ -102,8 +105,8 @@ def quiet(seconds: float = 3.0) -> float:
 
 
 @contextlib.contextmanager
-def _standing(contender: Contender) -> Iterator["subprocess.Popen[str]"]:
-    """Starts a program and waits until it stands by; ends it and what it has started."""
+def _running(contender: Contender) -> Iterator["subprocess.Popen[str]"]:
+    """Starts a program that will stand by; ends it and what it has started."""
     process = subprocess.Popen(
         contender.command,
         stdin=subprocess.PIPE,
@@ -112,7 +115,6 @@ def _standing(contender: Contender) -> Iterator["subprocess.Popen[str]"]:
         start_new_session=True,  # by which its own processes are found
     )
     try:
-        _line(contender, process, READY)
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 from remedis import files
-from remedis.api import config_files
 from remedis.cli import output, shared_arguments
 from remedis.errors import UserError
 from remedis.specifications import with_size
@@ -145,6 +144,8 @@ def _augmentations(parsed: argparse.Namespace) -> int:
 
 def _recipes(written: str) -> list[str]:
     """Returns the specifications of preprocessing in a config, each once."""
+    from remedis.api import config_files  # with ml_collections, which takes as long as the rest
+
     config = config_files.load(written)
     size = config.get("image_size")
     keys = ("preprocess", "train_preprocess", "eval_preprocess")

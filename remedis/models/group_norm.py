@@ -3,7 +3,9 @@
 Wu and He 2018, "Group Normalization", arXiv 1803.08494.
 """
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
@@ -11,6 +13,22 @@ import tensorflow as tf
 from remedis.models.architectures import GROUPS
 
 EPSILON = 1e-5  # of the released BiT networks
+
+_of_operations = contextvars.ContextVar("of_operations", default=False)
+
+
+@contextlib.contextmanager
+def gradients_of_operations() -> Iterator[None]:
+    """Lets norms that are traced in the block have the gradients of their single operations.
+
+    They are the same and slower. A SavedModel has a function more for every gradient of our own,
+    and would take twice as long to load.
+    """
+    token = _of_operations.set(True)
+    try:
+        yield
+    finally:
+        _of_operations.reset(token)
 
 
 def group_norm_relu(
@@ -35,7 +53,6 @@ def group_norm_relu(
     channels = x.shape[-1]
     grouped, by_channel = [-1, groups, channels // groups], [-1, 1, 1, channels]
 
-    @tf.custom_gradient
     def normalize(
         x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]]:
@@ -84,7 +101,9 @@ def group_norm_relu(
 
         return tf.cast(normalised, x.dtype), gradient
 
-    return normalize(x, gamma, beta)
+    if _of_operations.get():
+        return normalize(x, gamma, beta)[0]
+    return tf.custom_gradient(normalize)(x, gamma, beta)
 
 
 def _over_space(reduce: Callable[..., tf.Tensor], x: tf.Tensor) -> tf.Tensor:

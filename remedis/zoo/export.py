@@ -18,6 +18,7 @@ from remedis.evaluation.thresholds import ThresholdsRecord
 from remedis.json_records import Count, Expect, Line, Name, Pair
 from remedis.models.applications import KERAS, names
 from remedis.models.architectures import MAX_UNITS, MAX_WIDTH
+from remedis.models.group_norm import gradients_of_operations
 from remedis.zoo import bundle_metadata, card, licences, shared_names
 from remedis.zoo.licences import LicenceRecord
 from remedis.zoo.provenance import Provenance, ProvenanceRecord
@@ -324,7 +325,8 @@ def fill(
     beside: Iterable[Callable[[pathlib.Path], object]] = (),
 ) -> None:
     """Writes what `save` writes into an empty folder; a kill leaves some of the files."""
-    tf.saved_model.save(served, directory.as_posix(), signatures=served.saved_signatures())
+    with gradients_of_operations():  # TensorFlow traces the methods again
+        tf.saved_model.save(served, directory.as_posix(), signatures=served.saved_signatures())
     (directory / "assets").mkdir(exist_ok=True)
     values = description.shared().to_json()
     files.write_json(directory / DESCRIPTION, values)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from remedis.models import activation_maps
 from remedis.models.bit import BiTResNet
 from remedis.models.classifier import Classifier
+from remedis.models.group_norm import gradients_of_operations
 from remedis.preprocess import Preprocess
 from remedis.zoo.pixel_range import CHECKED, assert_in_graph
 from remedis.zoo.served_images import IMAGES, Outputs, checked, on_any_number, refused
@@ -103,7 +104,8 @@ class ServedModel(tf.Module):
         function for `compute`.
         """
         shared = _graph(on_any_number(compute), input_signature=[IMAGES])
-        outputs = shared.get_concrete_function().structured_outputs
+        with gradients_of_operations():
+            outputs = shared.get_concrete_function().structured_outputs
 
         @_graph
         def call(images: tf.Tensor, training: bool | None = False) -> Outputs:

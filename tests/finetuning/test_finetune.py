@@ -427,7 +427,7 @@ def test_a_finished_run_refuses_another_config(finished, configured):
 
 def test_a_diverged_training_keeps_the_last_good_checkpoint(configured, tmp_path):
     run = tmp_path / "run"
-    config = configured(learning_rate=1e12, checkpoint_every=1, log_every=100)
+    config = configured(learning_rate=1e30, checkpoint_every=1, log_every=100)
     with pytest.raises(UserError, match="The training diverged: after step") as caught:
         finetune(config, run)
     assert "\n" not in str(caught.value)
