@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import pathlib
 import tempfile
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from remedis.models.activation_maps import CAM
 from remedis.options import spelled
 from remedis.preprocess import Preprocess, parse
 from remedis.preprocess.placement import placement
-from remedis.serving.engine_names import AUTO, OPENVINO, SAVED_MODEL
+from remedis.serving.engine_names import AUTO, FROZEN, OPENVINO, SAVED_MODEL
 from remedis.serving.served_facts import EMBEDDING, ServedFacts
 from remedis.zoo import checkpoint, graphs, resolve, tensors
 from remedis.zoo.export import DESCRIPTION, Description
@@ -187,12 +188,17 @@ def _saved_model(path: pathlib.Path) -> LoadedEngine:
             f"{folder} has the {DESCRIPTION} of a model, but its graph has no embed: the files are "
             "of different folders; copy the whole folder again."
         )
-    embed = signatures["embed"]
+    run = _embeddings(signatures["embed"])
+    return _engine(SAVED_MODEL, description, sha256, run, _recorded(description), None)
 
-    def embeddings(images: np.ndarray) -> dict[str, np.ndarray]:
+
+def _embeddings(embed: Callable[..., dict[str, tf.Tensor]]) -> Run:
+    """Returns the embeddings alone; the map of a backbone, which nobody asks for, is large."""
+
+    def run(images: np.ndarray) -> dict[str, np.ndarray]:
         return {EMBEDDING: embed(tf.constant(images))[EMBEDDING].numpy()}
 
-    return _engine(SAVED_MODEL, description, sha256, embeddings, _recorded(description), None)
+    return run
 
 
 def _fastest(path: pathlib.Path) -> LoadedEngine:
@@ -237,7 +243,10 @@ def _export(path: pathlib.Path, engine: str) -> LoadedEngine:
             "engine of its format."
         )
     description = Description.from_json(record["description"])
-    run = formats.get(engine).run(path)
+    if engine == FROZEN and description.kind != _CLASSIFIER:
+        run = _embeddings(graphs.load(path).signatures["embed"])
+    else:
+        run = formats.get(engine).run(path)
     return _engine(engine, description, _sha256(path), run, _recorded(description), None)
 
 
