@@ -112,8 +112,9 @@ def write(
         f"All contenders of a line work in turns, {rounds} times, each in a process of its own. A "
         "ratio is the median of the peer's seconds per unit divided by ours, with its range over "
         "the rounds: above 1 this project is faster. Where several engines are ours, the fastest "
-        "is compared. Weights are random, which changes no time. Other machines give other "
-        "numbers: `make bench` writes this page again.",
+        "is compared. Lines of memory have gigabytes in place of seconds, and two turns. Weights "
+        "are random, which changes no time. Other machines give other numbers: `make bench` writes "
+        "this page again.",
         *(["", f"{len(found)} of {works} works were measured."] if len(found) < works else []),
         "",
         "| work | ours | peer | ratio | goal | reached |",

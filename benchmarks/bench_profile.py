@@ -98,8 +98,7 @@ def table(found: Sequence[tuple[str, Mapping[str, float]]], product: float) -> l
         rows.append(f"| {name} | {' | '.join(f'{kinds[kind]:.1f}' for kind in KINDS)} |")
     rows += [
         "",
-        "Products and convolutions are as fast as the machine. All else, mostly group norms with "
-        "their ReLU and the sums of shortcuts, passes over memory: a compiler that merges these "
-        "passes, such as torch.compile, has less of it.",
+        "All else is group norms with their ReLU, the sums of shortcuts and the copies between "
+        "them: operations that pass over memory.",
     ]
     return rows

@@ -20,7 +20,6 @@ SOME = 256  # rows whose mean is near that of all, see `standardize`
 # `benchmarks/convolution.py`.
 SMALL_MAP = 8  # pixels
 
-
 _constant = contextvars.ContextVar("constant", default=False)
 
 
@@ -41,7 +40,7 @@ def standardize(kernel: tf.Tensor) -> tf.Tensor:
     """Returns (w - mean) / sqrt(variance + 1e-10) over H, W and I of an HWIO kernel.
 
     The variance is the biased one (divided by H * W * I). It is the batch norm of an image of the
-    kernel's values: one operation with a gradient of its own, three times as fast as its parts.
+    kernel's values: one operation with a gradient of its own, faster than its parts.
     """
     wide, outputs, none = tf.cast(kernel, tf.float32), kernel.shape[-1], tf.zeros([0])
     # The operation leaves a rest of a large mean, with the same sign in every weight of a filter,

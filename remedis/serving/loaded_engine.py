@@ -22,7 +22,7 @@ from remedis.models.activation_maps import CAM
 from remedis.options import spelled
 from remedis.preprocess import Preprocess, parse
 from remedis.preprocess.placement import placement
-from remedis.serving.engine_names import AUTO, FROZEN, OPENVINO, SAVED_MODEL
+from remedis.serving.engine_names import AUTO, ENGINES, FROZEN, OPENVINO, SAVED_MODEL
 from remedis.serving.served_facts import EMBEDDING, ServedFacts
 from remedis.zoo import checkpoint, graphs, resolve, tensors
 from remedis.zoo.export import DESCRIPTION, Description
@@ -141,7 +141,15 @@ def load(path: pathlib.Path, engine: str) -> LoadedEngine:
     """Returns the model of an engine, see `remedis.serving.engines.open_engine`."""
     if engine == AUTO:
         record = _record(path)
-        loaded = _fastest(path) if record is None else _export(path, record["format"])
+        if record is None:
+            loaded = _fastest(path)
+        elif record["format"] in ENGINES:
+            loaded = _export(path, record["format"])
+        else:
+            raise UserError(
+                f"{path} is an export to {record['format']}, which no engine serves; expected a "
+                f"run, a model's folder, or an export to {', '.join(ENGINES[1:])}."
+            )
     else:
         loaded = _saved_model(path) if engine == SAVED_MODEL else _export(path, engine)
     if loaded.image_size is not None:

@@ -115,7 +115,7 @@ class Sgd(_ByVariable, keras.optimizers.SGD):
         if not self.momentum:
             super()._moved(gradient, variable, rate)
             return
-        # One pass over weights and velocity, where Keras' operations make three.
+        # Keras' operations make temporary tensors as large as the weights; this makes none.
         velocity = self.momentums[compat.variable_index(self, variable)]
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=variable.handle,

@@ -243,3 +243,20 @@ def test_an_export_is_served_by_the_engine_of_its_format(small_export, tmp_path)
 
     convert.convert(small_export, "frozen", tmp_path / "frozen")
     assert open_engine(tmp_path / "frozen", "auto").name == "frozen"
+
+
+def test_an_export_without_an_engine_is_refused(small_export, tmp_path):
+    from remedis.conversion import convert
+
+    record = tmp_path / "mine.tflite.export.json"
+    convert.convert(small_export, "frozen", tmp_path / "frozen")
+    values = json.loads((tmp_path / "frozen" / "export.json").read_text())
+    (tmp_path / "mine.tflite").write_bytes(b"")
+    record.write_text(json.dumps(values | {"format": "litert"}))
+    sentence = said(open_engine, tmp_path / "mine.tflite", "auto")
+    assert "mine.tflite is an export to litert, which no engine serves; expected a run" in sentence
+
+
+def test_a_file_that_is_no_export_is_refused_by_auto(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    assert "notes.txt" in said(open_engine, tmp_path / "notes.txt", "auto")

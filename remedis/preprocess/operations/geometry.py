@@ -25,7 +25,7 @@ def resize(image: tf.Tensor, size: int, method: str = "bicubic") -> tf.Tensor:
 
 
 def resampled(image: tf.Tensor, height: int, width: int, method: str) -> tf.Tensor:
-    """Returns the result of `tf.image.resize` with antialiasing, up to five times as fast.
+    """Returns the result of `tf.image.resize` with antialiasing, in less time.
 
     Args:
       image: [H, W, C] float32.
