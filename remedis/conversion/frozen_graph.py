@@ -7,6 +7,7 @@ from tensorflow.core.framework import graph_pb2
 
 from remedis import compat
 from remedis.conversion.source_model import SourceModel
+from remedis.models.standardized_conv import constant_kernels
 from remedis.zoo.served_images import IMAGES
 
 INPUT = "images"
@@ -45,10 +46,13 @@ class FrozenGraph:
 def freeze(source: SourceModel) -> FrozenGraph:
     """Returns the graph of a model with its variables as constants.
 
-    What depends on constants alone is computed once, above all the standardised kernels.
+    What depends on constants alone is computed once. The kernels are standardised by the operation
+    of the network itself: TensorFlow would fold them by another one, which rounds otherwise.
     """
     images = tf.TensorSpec(IMAGES.shape, IMAGES.dtype, name=INPUT)
-    traced = tf.function(source.outputs, input_signature=[images], autograph=False)
-    graph, inputs, outputs = compat.frozen_graph(traced.get_concrete_function())
-    names = sorted(traced.get_concrete_function().structured_outputs)  # the order of flat outputs
+    with constant_kernels():
+        traced = tf.function(source.outputs, input_signature=[images], autograph=False)
+        concrete = traced.get_concrete_function()
+    graph, inputs, outputs = compat.frozen_graph(concrete)
+    names = sorted(concrete.structured_outputs)  # the order of flat outputs
     return FrozenGraph(graph, inputs[0], dict(zip(names, outputs, strict=True)))
