@@ -53,8 +53,8 @@ def make(options: argparse.Namespace) -> None:
 
 def network(engine: str, options: argparse.Namespace) -> Work:
     """Returns the embedding of a batch of prepared images by an engine."""
-    run = embedder(engine, options.folder)
     shape = (options.batch, options.size, options.size, 3)
+    run = embedder(engine, options.folder, shape)
     images = np.random.default_rng(0).random(shape, np.float32)
 
     def work() -> int:
@@ -64,8 +64,10 @@ def network(engine: str, options: argparse.Namespace) -> Work:
     return work
 
 
-def embedder(engine: str, folder: pathlib.Path) -> Callable[[np.ndarray], object]:
-    """Returns a function from images to embeddings, as a user of this engine has it."""
+def embedder(
+    engine: str, folder: pathlib.Path, shape: tuple[int, ...]
+) -> Callable[[np.ndarray], object]:
+    """Returns a function from images of a shape to embeddings, as a user of this engine has it."""
     if engine in SAVED_MODELS:
         import tensorflow as tf
         import tensorflow_hub as hub
@@ -80,9 +82,10 @@ def embedder(engine: str, folder: pathlib.Path) -> Callable[[np.ndarray], object
         return lambda images: session.run(["embedding"], {"images": images})
     import openvino
 
-    graph = str(folder / "openvino" / "model.xml")
-    options = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(graph, "CPU", options)
+    core = openvino.Core()
+    graph = core.read_model(str(folder / "openvino" / "model.xml"))
+    graph.reshape(shape)
+    compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda images: compiled({"images": images})["embedding"]
 
 
@@ -160,8 +163,7 @@ def pipeline(recipe: str, options: argparse.Namespace) -> Work:
     import input_pipeline
 
     files = len(list(options.folder.iterdir()))
-    # The start of a pass takes as long as dozens of images.
-    repeats = max(1, input_pipeline.PASS // files) if recipe == "evaluation" else 1
+    repeats = max(1, input_pipeline.PASS[recipe] // files)
     data = input_pipeline.batches(input_pipeline.manifest(options.folder, repeats), recipe)
     return lambda: sum(len(batch["index"]) for batch in data)
 
@@ -271,7 +273,8 @@ def bootstrap(peer: bool, options: argparse.Namespace) -> Work:
 
 def start(engine: str, options: argparse.Namespace) -> None:
     """Embeds one image, from the start of this process."""
-    embedder(engine, options.folder)(np.zeros((1, options.size, options.size, 3), np.float32))
+    shape = (1, options.size, options.size, 3)
+    embedder(engine, options.folder, shape)(np.zeros(shape, np.float32))
 
 
 def main() -> None:

@@ -41,7 +41,8 @@ FILES: Files = [
 # The sizes of CheXpert-small, of the peer's comparison, and of MIMIC-CXR.
 FILMS: Files = [("390", 390, "jpg", 64), ("1024", 1024, "jpg", 32), ("2500", 2500, "jpg", 16)]
 BATCH, ROUNDS, SIZE = 16, 3, 224
-PASS = 1500  # images of a pass at least, if the recipe is not random; that of the peer has it, too
+# Images of a pass by recipe, about: its start takes as long as dozens. The peer's file has it, too.
+PASS = {"evaluation": 1500, "contrastive_cxr": 300}
 # Both sides omit the elastic deformation: with this sigma torchvision takes a minute per image of
 # 1024 pixels (`input_pipeline_peer.py elastic` prints it), which alone would decide the ratio.
 ELASTIC = "elastic_deformation(1000, 30, 0.5) | "

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torchvision.transforms import v2
 
-PASS = 1500  # images of a pass at least, see input_pipeline.py
+PASS = {"evaluation": 1500, "contrastive_cxr": 300}  # images of a pass, see input_pipeline.py
 
 
 def transform(recipe: str, size: int) -> "v2.Transform":
@@ -49,7 +49,7 @@ class Images:
     def __init__(self, folder: str, recipe: str, size: int) -> None:
         files = sorted(map(str, pathlib.Path(folder).iterdir()))
         self.views = 1 if recipe == "evaluation" else 2
-        self.paths = files * (max(1, PASS // len(files)) if self.views == 1 else 1)
+        self.paths = files * max(1, PASS[recipe] // len(files))
         self.transform = transform(recipe, size)
 
     def __len__(self) -> int:

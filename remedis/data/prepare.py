@@ -13,7 +13,8 @@ import tensorflow as tf
 from remedis import compat, files, locks
 from remedis.data import fingerprints
 from remedis.data.batches.image_loader import image_loader
-from remedis.data.batches.pipeline import PARALLEL, readable
+from remedis.data.batches.parallel import mapped
+from remedis.data.batches.pipeline import readable
 from remedis.data.checks import scan
 from remedis.data.manifest import UNASSIGNED, Manifest
 from remedis.errors import UserError
@@ -151,10 +152,7 @@ def _examples(
         image = tf.clip_by_value(preprocess(load(row)), 0.0, 1.0)
         return {"png": tf.io.encode_png(tf.cast(tf.round(image * 255.0), tf.uint8))}
 
-    # AutoGraph writes Python files, which a killed process leaves behind.
-    encoded = tf.autograph.experimental.do_not_convert(encoded)
-    rows = tf.data.Dataset.range(len(manifest))
-    images = readable(rows.map(encoded, PARALLEL, deterministic=True).prefetch(16))
+    images = readable(mapped(tf.data.Dataset.range(len(manifest)), encoded).prefetch(16))
     table = manifest.table.drop(columns="split").assign(path=manifest.absolute_paths())
     text = table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]
     table[text] = table[text].astype(object).fillna("")

@@ -137,21 +137,22 @@ class LoadedEngine:
             )
 
 
-def load(path: pathlib.Path, engine: str) -> LoadedEngine:
+def load(path: pathlib.Path, engine: str, batch_size: int) -> LoadedEngine:
     """Returns the model of an engine, see `remedis.serving.engines.open_engine`."""
     if engine == AUTO:
         record = _record(path)
         if record is None:
-            loaded = _fastest(path)
+            loaded = _fastest(path, batch_size)
         elif record["format"] in ENGINES:
-            loaded = _export(path, record["format"])
+            loaded = _export(path, record["format"], batch_size)
         else:
             raise UserError(
                 f"{path} is an export to {record['format']}, which no engine serves; expected a "
                 f"run, a model's folder, or an export to {', '.join(ENGINES[1:])}."
             )
     else:
-        loaded = _saved_model(path) if engine == SAVED_MODEL else _export(path, engine)
+        is_export = engine != SAVED_MODEL
+        loaded = _export(path, engine, batch_size) if is_export else _saved_model(path)
     if loaded.image_size is not None:
         # The first call prepares the graph. What fails now would fail for every request.
         try:
@@ -209,7 +210,7 @@ def _embeddings(embed: Callable[..., dict[str, tf.Tensor]]) -> Run:
     return run
 
 
-def _fastest(path: pathlib.Path) -> LoadedEngine:
+def _fastest(path: pathlib.Path, batch_size: int) -> LoadedEngine:
     """Returns a SavedModel whose outputs OpenVINO computes, where it is the fastest engine.
 
     Heat maps stay those of the SavedModel.
@@ -225,7 +226,7 @@ def _fastest(path: pathlib.Path) -> LoadedEngine:
         except UserError as error:  # another package's network, or other outputs
             _LOG.info(f"OpenVINO does not compute this model: {error}")
             return loaded
-        run = formats.get(OPENVINO).run(export)
+        run = _openvino(export, loaded.image_size, batch_size)
     facts = dataclasses.replace(loaded.provenance, engine=OPENVINO)
     return dataclasses.replace(loaded, name=OPENVINO, provenance=facts, run=run)
 
@@ -238,7 +239,14 @@ def _record(path: pathlib.Path) -> convert.ExportRecord | None:
         return None
 
 
-def _export(path: pathlib.Path, engine: str) -> LoadedEngine:
+def _openvino(export: pathlib.Path, size: tuple[int, int] | None, batch_size: int) -> Run:
+    """Returns the outputs of an export to OpenVINO, prepared for one image and for full batches."""
+    if size is None:
+        return openvino_format.run(export)
+    return openvino_format.run(export, [(count, *size, 3) for count in sorted({1, batch_size})])
+
+
+def _export(path: pathlib.Path, engine: str, batch_size: int) -> LoadedEngine:
     record = _record(path)
     if record is None:
         raise UserError(
@@ -251,11 +259,14 @@ def _export(path: pathlib.Path, engine: str) -> LoadedEngine:
             "engine of its format."
         )
     description = Description.from_json(record["description"])
+    preprocess = _recorded(description)
     if engine == FROZEN and description.kind != _CLASSIFIER:
         run = _embeddings(graphs.load(path).signatures["embed"])
+    elif engine == OPENVINO:
+        run = _openvino(path, _fixed_size(preprocess), batch_size)
     else:
         run = formats.get(engine).run(path)
-    return _engine(engine, description, _sha256(path), run, _recorded(description), None)
+    return _engine(engine, description, _sha256(path), run, preprocess, None)
 
 
 def _engine(
@@ -280,7 +291,7 @@ def _engine(
         calibration=shared.calibration,
         thresholds=shared.thresholds,
     )
-    size = None if preprocess is None else _fixed_size(preprocess)
+    size = _fixed_size(preprocess)
     return LoadedEngine(
         name, facts, run, shared.pixel_range or CHECKED, preprocess, size, classifier
     )
@@ -292,8 +303,10 @@ def _recorded(description: Description) -> Preprocess | None:
     return parse(description.preprocess, deterministic=True)
 
 
-def _fixed_size(preprocess: Preprocess) -> tuple[int, int] | None:
+def _fixed_size(preprocess: Preprocess | None) -> tuple[int, int] | None:
     """Returns the size of all prepared images; None if it depends on the image."""
+    if preprocess is None:
+        return None
     found = set()
     for height, width in _SIZES:
         try:

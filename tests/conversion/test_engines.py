@@ -7,7 +7,7 @@ import pytest
 import small_application
 from small_application import small_application as small_application_fixture  # noqa: F401
 
-from remedis.conversion import formats
+from remedis.conversion import formats, openvino_format
 from remedis.models.applications import ApplicationNetwork
 
 LABELS = ["effusion", "mass, 2 cm"]
@@ -75,6 +75,23 @@ def test_outputs_are_those_of_the_source_at_any_size_and_batch(sources, tmp_path
         assert json.loads(found["thresholds"]) == thresholds
     else:
         assert "labels" not in found
+
+
+def test_openvino_computes_batches_in_parts_of_fixed_shapes(sources, tmp_path):
+    pytest.importorskip("openvino")
+    chosen, shapes = formats.get("openvino"), [(1, 32, 48, 3), (2, 32, 48, 3), (4, 32, 48, 3)]
+    chosen.write(sources["classifier"], tmp_path)
+    free, fixed = chosen.run(tmp_path), openvino_format.run(tmp_path, shapes)
+    rng = np.random.default_rng(5)
+    # 7 is 4 + 2 + 1; the other sizes are of no fixed shape.
+    for shape in ((7, 32, 48, 3), (1, 32, 48, 3), (3, 48, 32, 3)):
+        images = rng.random(shape, np.float32)
+        expected, got = free(images), fixed(images)
+        assert got.keys() == expected.keys()
+        for name, values in expected.items():
+            assert got[name].shape == values.shape
+            largest = np.abs(values).max()
+            np.testing.assert_allclose(got[name], values, atol=5e-5 * largest, rtol=0)
 
 
 @SLOW

@@ -5,7 +5,6 @@ function of (seed, epoch, example). A run that starts at step s therefore sees t
 uninterrupted run sees from step s on, and nothing has to be saved or skipped.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,14 +14,13 @@ import tensorflow as tf
 
 from remedis.data.batches.cache import ImageCache
 from remedis.data.batches.image_loader import image_loader
+from remedis.data.batches.parallel import mapped
 from remedis.data.batches.partners import Partners
 from remedis.data.manifest import Manifest
 from remedis.errors import UserError
 from remedis.preprocess import Preprocess
 
-# Images processed in parallel: with one per core, cores would wait for the disk. AUTOTUNE begins
-# with one and needs hundreds of images to find its number, as many as a small data set has.
-PARALLEL = 2 * (os.cpu_count() or 1)
+_AHEAD = 2  # batches that are ready while one is used
 # TensorFlow's messages about different sizes of the images in a batch, or of an example's views.
 _DIFFERENT_SIZES = (
     "Cannot add tensor to the batch",
@@ -100,7 +98,7 @@ def training_batches(
         return load(index, tf.random.experimental.stateless_fold_in(key, index))
 
     numbers = tf.data.Dataset.range(first_step * shard_size, last_step * shard_size)
-    return _batched(_mapped(numbers, example), shard_size)
+    return _batched(mapped(numbers, example), shard_size)
 
 
 def evaluation_batches(
@@ -115,7 +113,7 @@ def evaluation_batches(
     """
     load = _loader(manifest, preprocess, None, cache)
     rows = tf.data.Dataset.range(len(manifest))
-    return _batched(_mapped(rows, lambda i: load(i, None)), batch_size)
+    return _batched(mapped(rows, lambda i: load(i, None)), batch_size)
 
 
 def readable(batches: tf.data.Dataset) -> Iterator[dict[str, Any]]:
@@ -206,15 +204,5 @@ def _drawer(weights: np.ndarray, count: int) -> Callable[[tf.Tensor], tf.Tensor]
     return draw
 
 
-def _mapped(
-    numbers: tf.data.Dataset, example: Callable[[tf.Tensor], dict[str, tf.Tensor]]
-) -> tf.data.Dataset:
-    # AutoGraph would take seconds to search for Python control flow over tensors; there is none.
-    example = tf.autograph.experimental.do_not_convert(example)
-    return numbers.map(example, PARALLEL, deterministic=True)
-
-
 def _batched(examples: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.deterministic = True
-    return examples.batch(batch_size).prefetch(tf.data.AUTOTUNE).with_options(options)
+    return examples.batch(batch_size).prefetch(_AHEAD)

@@ -36,6 +36,7 @@ import tensorflow as tf
 from remedis import files
 from remedis.data import canonical_ids
 from remedis.data import manifest as manifests
+from remedis.data.batches.parallel import mapped
 from remedis.data.labels import choose_labels
 from remedis.data.manifest import Manifest
 from remedis.data.readers import Unreadable, tfrecord
@@ -260,7 +261,7 @@ def _read(builder: Any, features: Any, image: str) -> tuple[pd.DataFrame, list[s
                 raise UserError(
                     f"A shard of {builder.info.full_name} is damaged: {error}"
                 ) from error
-            data = tf.data.TFRecordDataset(file).map(features.deserialize_example, tf.data.AUTOTUNE)
+            data = mapped(tf.data.TFRecordDataset(file), features.deserialize_example)
             batches = list(data.batch(_BATCH).as_numpy_iterator()) if names else []
             columns = {
                 key: np.concatenate([batch[key] for batch in batches])

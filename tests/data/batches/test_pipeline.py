@@ -248,3 +248,11 @@ def test_an_image_that_disappeared_or_changed_is_named(make, tmp_path):
     assert str(tmp_path / "1.png") in message
     assert "can no longer be read" in message
     assert "\n" not in message
+
+
+def test_no_thread_looks_for_numbers_which_the_end_of_a_pass_would_wait_for(manifest):
+    for batches in (
+        evaluation_batches(manifest, PLAIN, BATCH),
+        training_batches(manifest, AUGMENTED, BATCH, 0, 0, 2),
+    ):
+        assert batches.options().autotune.enabled is False
