@@ -177,13 +177,13 @@ def embedding(peer: bool, options: argparse.Namespace) -> Work:
     import tensorflow as tf
 
     from remedis.data.checks import scan
-    from remedis.inference import embed
+    from remedis.inference import embed, fastest
     from remedis.inference.embedding_store import EmbeddingStore
     from remedis.preprocess import parse
     from remedis.zoo import resolve
 
     loaded = resolve.load_backbone(str(options.folder / SAVED_MODELS[HUB]), 0)
-    compute = embed.pooled(loaded.backbone, "embedding")
+    compute = fastest.fastest(embed.pooled(loaded.backbone, "embedding"))
     shape = (options.batch, options.size, options.size, 3)
     batch = tf.random.stateless_uniform(shape, [0, 0])
     operations = parse(f"resize({options.size})", deterministic=True)

@@ -18,6 +18,7 @@ from remedis.errors import UserError
 from remedis.inference import archive_listing, embedding_file
 from remedis.inference.embed import SEED, pooled, record_of
 from remedis.inference.embedding_file import EmbeddingRecord
+from remedis.inference.fastest import fastest
 from remedis.inference.predict import IDS, predict
 from remedis.preprocess import Preprocess, parse
 from remedis.zoo import resolve
@@ -39,6 +40,7 @@ class Work:
       batch_size: images per batch.
       max_megapixels: larger images are unreadable; the default if None.
       weights: digest of the backbone; empty for any.
+      is_large: whether an engine is worth its preparation, see `fastest`.
     """
 
     root: str
@@ -49,6 +51,7 @@ class Work:
     batch_size: int
     max_megapixels: float | None
     weights: str = ""
+    is_large: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +78,7 @@ def network(work: Work) -> Network:
       UserError: checkpoint or preprocessing are at fault, or the weights are other ones.
     """
     with _LOADING:
-        loaded = _network(work.checkpoint, work.preprocess, work.embedding)
+        loaded = _network(work.checkpoint, work.preprocess, work.embedding, work.is_large)
     if work.weights not in ("", loaded.record["weights"]):
         raise UserError(
             f"A worker finds other weights at {work.checkpoint} than the command that started it; "
@@ -85,11 +88,13 @@ def network(work: Work) -> Network:
 
 
 @functools.lru_cache(maxsize=1)
-def _network(checkpoint: str, preprocess: str, embedding: str) -> Network:
+def _network(checkpoint: str, preprocess: str, embedding: str, is_large: bool) -> Network:
     operations = parse(preprocess, deterministic=True)
     loaded = resolve.load_backbone(checkpoint, SEED, option="")
     record = record_of(checkpoint, loaded, embedding, operations)
     compute = pooled(loaded.backbone, embedding)
+    if is_large:
+        compute = fastest(compute)
     return Network(compute, loaded.backbone.map_channels, operations, record)
 
 

@@ -18,6 +18,7 @@ from remedis.errors import UserError, counted, unknown_choice
 from remedis.inference import embedding_file, embedding_formats
 from remedis.inference.embedding_file import EmbeddingFile, EmbeddingRecord
 from remedis.inference.embedding_store import EmbeddingStore, key
+from remedis.inference.fastest import WORTH, fastest
 from remedis.inference.predict import IDS
 from remedis.models import backbone as backbones
 from remedis.models.backbone import Backbone
@@ -96,7 +97,9 @@ def embed(
     """
     operations = parse(preprocess or own_preprocess(spec), deterministic=True)
     loaded = resolve.load_backbone(spec, SEED, option="")
-    compute = pooled(loaded.backbone, embedding)
+    compute: Callable[[tf.Tensor], tf.Tensor] = pooled(loaded.backbone, embedding)
+    if len(manifest) >= WORTH:
+        compute = fastest(compute)
     folder = pathlib.Path(store)
     readable = scan.readable(
         manifest, bad_images or folder / BAD_IMAGES, folder / SCAN, max_bad_images
@@ -141,7 +144,7 @@ def record_of(
     }
 
 
-def pooled(backbone: Backbone, embedding: str) -> Callable[[tf.Tensor], tf.Tensor]:
+def pooled(backbone: Backbone, embedding: str) -> tf.types.experimental.PolymorphicFunction:
     """Returns a function from images [N, H, W, 3] in [0, 1] to embeddings [N, C].
 
     It computes with the weights that the backbone has at its first call.

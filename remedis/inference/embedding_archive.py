@@ -23,6 +23,7 @@ from remedis.errors import UserError, check_at_least, counted
 from remedis.inference import archive_listing, archive_parts, beam_workers
 from remedis.inference.archive_parts import LISTS, Work
 from remedis.inference.embedding_file import EmbeddingRecord
+from remedis.inference.fastest import WORTH
 from remedis.json_records import Line, Name
 from remedis.options import spelled
 from remedis.progress import Speed, progress
@@ -110,6 +111,9 @@ def embed(
         names = archive_listing.parts(lists)
         if not names:
             raise UserError(f"{work.root} has no images; name another directory.")
+        # By the parts in all, so that a run that goes on computes as the one before.
+        is_large = (len(names) - 1) * images_per_file >= WORTH
+        work = dataclasses.replace(work, is_large=is_large)
         left = _unfinished(out, names)
         _LOG.info(
             f"{counted(new, 'new image')}; {len(names) - len(left):,} of "
