@@ -103,6 +103,25 @@ def attainable(options: argparse.Namespace) -> Work:
     return work
 
 
+def pooled(options: argparse.Namespace) -> Work:
+    """Returns the embedding of a batch by TensorFlow, of a network that is in no folder."""
+    import tensorflow as tf
+
+    from remedis.inference import embed
+    from remedis.zoo import checkpoint, resolve
+
+    weights = resolve.read_weights(f"scratch:{options.architecture}", seed=0)
+    compute = embed.pooled(checkpoint.build_backbone(weights), "embedding")
+    shape = [options.batch, options.size, options.size, 3]
+    images = tf.random.stateless_uniform(shape, [0, 0])
+
+    def work() -> int:
+        compute(images).numpy()
+        return options.batch
+
+    return work
+
+
 def training(options: argparse.Namespace) -> Work:
     """Returns a training step of a classifier, as the jobs compute it."""
     import tensorflow as tf
@@ -302,7 +321,7 @@ def main() -> None:
     elif name in (HUB, *EXPORTS):
         take_turns(network(name, options))
     else:
-        works = {"attainable": attainable, "training": training, "simclr": simclr}
+        works = {f.__name__: f for f in (attainable, pooled, training, simclr)}
         take_turns(works[name](options))
 
 

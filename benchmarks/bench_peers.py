@@ -28,7 +28,7 @@ def network(options: argparse.Namespace, compiled: bool) -> Work:
     """Returns the embedding of a batch of prepared images."""
     import torch
 
-    model = backbone().eval()
+    model = backbone(architecture=options.architecture).eval()
     images = laid_out(torch.rand(options.batch, 3, options.size, options.size))
     if compiled:
         import torch._inductor.config
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--size", type=int, default=224, help="pixels")
     parser.add_argument("--batch", type=int, default=8, help="images")
-    parser.add_argument("--architecture", default=ARCHITECTURE, help="of a training step")
+    parser.add_argument("--architecture", default=ARCHITECTURE, help="of the network")
     options = parser.parse_args()
     name, _, more = options.work.partition(":")
     options.checkpointing = name == "memory"
