@@ -42,5 +42,6 @@ def run(path: pathlib.Path, fixed: Sequence[openvino_graph.Shape] = ()) -> Run:
       path: the folder.
       fixed: as for `openvino_graph.outputs`.
     """
-    core = extras.load("openvino", EXTRA).Core()
-    return openvino_graph.outputs(lambda: core.read_model(os.fspath(path / GRAPH)), fixed)
+    extras.load("openvino", EXTRA)
+    graph = os.fspath(path / GRAPH)
+    return openvino_graph.outputs(lambda: openvino_graph.core().read_model(graph), fixed)

@@ -11,6 +11,19 @@ PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
 Shape = tuple[int, ...]
 
 
+@functools.cache
+def core() -> Any:
+    """Returns OpenVINO's core, one for the whole process.
+
+    The processor's plugin gives the thread a stack for handlers of signals, and takes it back with
+    the core: if two cores end in the order in which they began, the stack of the first stays in use
+    after it is freed, and the next signal ends the process.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 def outputs(
     read: Callable[[], Any], fixed: Sequence[Shape] = ()
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
@@ -22,16 +35,13 @@ def outputs(
         them faster and holds the weights once more for each. A batch of another number is computed
         in parts that have such a shape.
     """
-    import openvino
-
-    core = openvino.Core()
 
     @functools.cache
     def compiled(shape: Shape | None) -> Any:
         model = read()
         if shape is not None:
             model.reshape(shape)
-        return core.compile_model(model, "CPU", PRECISION)
+        return core().compile_model(model, "CPU", PRECISION)
 
     for shape in fixed:
         compiled(shape)

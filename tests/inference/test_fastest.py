@@ -1,6 +1,8 @@
 """Embeddings of many images: by OpenVINO if it agrees, and by TensorFlow otherwise."""
 
+import gc
 import logging
+import signal
 
 import numpy as np
 import pytest
@@ -79,3 +81,18 @@ def test_a_folder_gets_the_engine_that_its_number_is_worth(
     images = sources.load_images("csv", tmp_path, {})
     embed.embed(str(tiny_checkpoint), images, tmp_path / "store", preprocess="resize(32)")
     assert len(asked) == (worth == 2)
+
+
+def test_signals_are_handled_after_networks_came_and_went(compute):
+    handled = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: handled.append(number))
+    try:
+        chosen = fastest.fastest(compute)
+        for side in (32, 40, 48):  # of which one is kept
+            chosen(tf.zeros([9, side, side, 3]))
+        del chosen
+        gc.collect()
+        signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert handled == [signal.SIGUSR1]
