@@ -57,8 +57,8 @@ class Point:
 
 
 AXES = {
-    "batch": tuple(Point(batch=batch) for batch in (1, 2, 4, 8, 16, 32)),
-    "side": tuple(Point(side=side, batch=4) for side in (96, 160, 224, 320, 416, 512)),
+    "batch": tuple(Point(batch=batch) for batch in (1, 2, 8, 32)),
+    "side": tuple(Point(side=side, batch=4) for side in (96, 160, 224, 352, 512)),
     "architecture": tuple(Point(name, batch=2) for name in ("50x1", "101x1", "50x3", "152x2")),
 }
 QUICK = {"batch": tuple(Point("1-1-1-1x0.5", 32, batch) for batch in (1, 2))}
