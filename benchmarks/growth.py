@@ -61,7 +61,6 @@ AXES = {
     "side": tuple(Point(side=side, batch=4) for side in (96, 160, 224, 352, 512)),
     "architecture": tuple(Point(name, batch=2) for name in ("50x1", "101x1", "50x3", "152x2")),
 }
-QUICK = {"batch": tuple(Point("1-1-1-1x0.5", 32, batch) for batch in (1, 2))}
 
 
 def multiply_adds(architecture: Architecture, side: int) -> int:
@@ -142,14 +141,13 @@ def main() -> None:
     parser.add_argument("--peer-python", default="", help="interpreter of the peers' environment")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each point; 3")
     parser.add_argument("--out", type=pathlib.Path, help="Markdown document to write")
-    parser.add_argument("--quick", action="store_true", help="a tiny network, for a test")
     options = parser.parse_args()
     parts: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         programs = Programs(pathlib.Path(folder), options.peer_python, quick=False)
         for title, works in WORKS.items():
             parts += ["", f"## {title}"]
-            for name, axis in (QUICK if options.quick else AXES).items():
+            for name, axis in AXES.items():
                 rows = table(axis, measure(programs, works, axis, options.rounds))
                 print("\n".join([f"{title}, by {name}", *rows, ""]), flush=True)
                 parts += ["", f"By {name}:", "", *rows]

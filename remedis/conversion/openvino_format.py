@@ -3,7 +3,7 @@
 import os
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -35,13 +35,13 @@ def write(source: SourceModel, path: pathlib.Path) -> Mapping[str, Any]:
     return {"stored_as": "float32", "inference_precision_hint": "f32"}
 
 
-def run(path: pathlib.Path, fixed: Sequence[openvino_graph.Shape] = ()) -> Run:
+def run(path: pathlib.Path, sides: tuple[int, int] | None = None) -> Run:
     """Returns the outputs of the folder, as OpenVINO computes them on the processor in float32.
 
     Args:
-      path: the folder.
-      fixed: as for `openvino_graph.outputs`.
+      path: the folder, which is read now and not later.
+      sides: as for `openvino_graph.outputs`.
     """
     extras.load("openvino", EXTRA)
-    graph = os.fspath(path / GRAPH)
-    return openvino_graph.outputs(lambda: openvino_graph.core().read_model(graph), fixed)
+    model = openvino_graph.core().read_model(os.fspath(path / GRAPH))
+    return openvino_graph.outputs(model, sides)

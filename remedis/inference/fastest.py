@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import logging
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -13,8 +14,6 @@ from remedis.inference import openvino_graph
 
 # `fastest` needs some seconds for its preparation, which fewer images do not gain.
 WORTH = 1000  # images
-# Images per call. Neither more nor fewer are faster.
-_PART = 8
 # The largest difference from TensorFlow, as a share of the largest value: that of exports.
 _TOLERANCE = 1e-4
 _PACKAGE = "openvino"
@@ -37,6 +36,8 @@ def fastest(compute: tf.types.experimental.PolymorphicFunction) -> Compute:
     if has_gpu or importlib.util.find_spec(_PACKAGE) is None:
         return compute
 
+    preparing = threading.Lock()  # the threads of a worker begin together
+
     @functools.lru_cache(maxsize=1)  # the images of one preprocessing have one size
     def by_openvino(sides: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray] | None:
         try:
@@ -46,7 +47,8 @@ def fastest(compute: tf.types.experimental.PolymorphicFunction) -> Compute:
             return None
 
     def run(batch: tf.Tensor) -> tf.Tensor:
-        prepared = by_openvino(tuple(batch.shape[1:3]))
+        with preparing:
+            prepared = by_openvino(tuple(batch.shape[1:3]))
         return compute(batch) if prepared is None else tf.constant(prepared(batch.numpy()))
 
     return run
@@ -63,9 +65,7 @@ def _by_openvino(
     import openvino
 
     graph, _, _ = compat.frozen_graph(compute.get_concrete_function())
-    fixed = [(count, *sides, 3) for count in (1, _PART)]
-    model = openvino.convert_model(graph)
-    outputs = openvino_graph.outputs(model.clone, fixed)
+    outputs = openvino_graph.outputs(openvino.convert_model(graph), sides)
 
     def run(images: np.ndarray) -> np.ndarray:
         (found,) = outputs(images).values()

@@ -1,14 +1,15 @@
 """Graphs that OpenVINO computes on the processor in float32."""
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 # By default OpenVINO computes in bfloat16 on processors that have it, with three digits.
 PRECISION = {"INFERENCE_PRECISION_HINT": "f32"}
-Shape = tuple[int, ...]
+PART = 8  # images per call
 
 
 @functools.cache
@@ -25,45 +26,45 @@ def core() -> Any:
 
 
 def outputs(
-    read: Callable[[], Any], fixed: Sequence[Shape] = ()
+    model: Any, sides: tuple[int, int] | None = None
 ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Returns the outputs of a graph by name as a function of its only input, a batch of images.
 
+    Several threads may call it; they wait for each other, as one computes on all processors.
+
     Args:
-      read: returns the graph, an `openvino.Model` of its own at each call.
-      fixed: shapes [n, height, width, 3] of images, with one for n = 1 per size. OpenVINO computes
-        them faster and holds the weights once more for each. A batch of another number is computed
-        in parts that have such a shape.
+      model: the graph, an `openvino.Model`.
+      sides: height and width of most images. OpenVINO computes faster for one shape, and holds the
+        weights once more for each: it is prepared for one image and for `PART` images, and other
+        batches are computed in such parts. If None, it is prepared for all shapes at once.
     """
+    compute = threading.Lock()
 
     @functools.cache
-    def compiled(shape: Shape | None) -> Any:
-        model = read()
+    def compiled(shape: tuple[int, ...] | None) -> Any:
+        prepared = model.clone()
         if shape is not None:
-            model.reshape(shape)
-        return core().compile_model(model, "CPU", PRECISION)
+            prepared.reshape(shape)
+        return core().compile_model(prepared, "CPU", PRECISION)
 
-    for shape in fixed:
+    for shape in [None] if sides is None else [(1, *sides, 3), (PART, *sides, 3)]:
         compiled(shape)
 
     def run(images: np.ndarray) -> dict[str, np.ndarray]:
+        fixed = images.shape[1:3] == sides
         found = []
-        for part, shape in _parts(images, fixed):
-            model = compiled(shape)
-            values = model([part])
-            found.append({o.get_any_name(): np.array(values[o]) for o in model.outputs})
+        with compute:
+            for part in _parts(images) if fixed else [images]:
+                prepared = compiled(part.shape if fixed else None)
+                values = prepared([part])
+                found.append({o.get_any_name(): np.array(values[o]) for o in prepared.outputs})
         return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
     return run
 
 
-def _parts(images: np.ndarray, fixed: Sequence[Shape]) -> Iterator[tuple[np.ndarray, Shape | None]]:
-    """Yields the largest parts of a batch that have a fixed shape, or all of it and None."""
-    shapes = {shape[0]: shape for shape in fixed if shape[1:] == images.shape[1:]}
-    if not shapes:
-        yield images, None
-        return
-    while len(images):
-        count = max(n for n in shapes if n <= len(images))
-        yield images[:count], shapes[count]
-        images = images[count:]
+def _parts(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields parts of `PART` images, and what is left one by one."""
+    whole = len(images) // PART * PART
+    yield from (images[start : start + PART] for start in range(0, whole, PART))
+    yield from (images[start : start + 1] for start in range(whole, len(images)))

@@ -111,7 +111,7 @@ def check(path: files.Path, engine: str) -> None:
         )
 
 
-def open_engine(path: files.Path, engine: str = SAVED_MODEL, batch_size: int = 8) -> Engine:
+def open_engine(path: files.Path, engine: str = SAVED_MODEL) -> Engine:
     """Returns a model that is loaded.
 
     Args:
@@ -119,7 +119,6 @@ def open_engine(path: files.Path, engine: str = SAVED_MODEL, batch_size: int = 8
         folder that `remedis export` wrote; of `auto` any of these.
       engine: one of `ENGINES`; or `auto`: that of an export's format, and for a SavedModel on a
         computer without GPU OpenVINO, if it is installed and gives the same outputs.
-      batch_size: the most images per call, which OpenVINO prepares for.
 
     Raises:
       UserError: there is no such engine, or path holds no model for it.
@@ -128,7 +127,7 @@ def open_engine(path: files.Path, engine: str = SAVED_MODEL, batch_size: int = 8
     # TensorFlow takes seconds to load.
     from remedis.serving import loaded_engine
 
-    return loaded_engine.load(pathlib.Path(path), engine, batch_size)
+    return loaded_engine.load(pathlib.Path(path), engine)
 
 
 def compute(engine: Engine) -> "Callable[[Hashable, Floats], dict[str, np.ndarray]]":

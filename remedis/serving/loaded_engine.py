@@ -137,22 +137,21 @@ class LoadedEngine:
             )
 
 
-def load(path: pathlib.Path, engine: str, batch_size: int) -> LoadedEngine:
+def load(path: pathlib.Path, engine: str) -> LoadedEngine:
     """Returns the model of an engine, see `remedis.serving.engines.open_engine`."""
     if engine == AUTO:
         record = _record(path)
         if record is None:
-            loaded = _fastest(path, batch_size)
+            loaded = _fastest(path)
         elif record["format"] in ENGINES:
-            loaded = _export(path, record["format"], batch_size)
+            loaded = _export(path, record["format"])
         else:
             raise UserError(
                 f"{path} is an export to {record['format']}, which no engine serves; expected a "
                 f"run, a model's folder, or an export to {', '.join(ENGINES[1:])}."
             )
     else:
-        is_export = engine != SAVED_MODEL
-        loaded = _export(path, engine, batch_size) if is_export else _saved_model(path)
+        loaded = _saved_model(path) if engine == SAVED_MODEL else _export(path, engine)
     if loaded.image_size is not None:
         # The first call prepares the graph. What fails now would fail for every request.
         try:
@@ -210,7 +209,7 @@ def _embeddings(embed: Callable[..., dict[str, tf.Tensor]]) -> Run:
     return run
 
 
-def _fastest(path: pathlib.Path, batch_size: int) -> LoadedEngine:
+def _fastest(path: pathlib.Path) -> LoadedEngine:
     """Returns a SavedModel whose outputs OpenVINO computes, where it is the fastest engine.
 
     Heat maps stay those of the SavedModel.
@@ -226,7 +225,7 @@ def _fastest(path: pathlib.Path, batch_size: int) -> LoadedEngine:
         except UserError as error:  # another package's network, or other outputs
             _LOG.info(f"OpenVINO does not compute this model: {error}")
             return loaded
-        run = _openvino(export, loaded.image_size, batch_size)
+        run = openvino_format.run(export, loaded.image_size)
     facts = dataclasses.replace(loaded.provenance, engine=OPENVINO)
     return dataclasses.replace(loaded, name=OPENVINO, provenance=facts, run=run)
 
@@ -239,14 +238,7 @@ def _record(path: pathlib.Path) -> convert.ExportRecord | None:
         return None
 
 
-def _openvino(export: pathlib.Path, size: tuple[int, int] | None, batch_size: int) -> Run:
-    """Returns the outputs of an export to OpenVINO, prepared for one image and for full batches."""
-    if size is None:
-        return openvino_format.run(export)
-    return openvino_format.run(export, [(count, *size, 3) for count in sorted({1, batch_size})])
-
-
-def _export(path: pathlib.Path, engine: str, batch_size: int) -> LoadedEngine:
+def _export(path: pathlib.Path, engine: str) -> LoadedEngine:
     record = _record(path)
     if record is None:
         raise UserError(
@@ -263,7 +255,7 @@ def _export(path: pathlib.Path, engine: str, batch_size: int) -> LoadedEngine:
     if engine == FROZEN and description.kind != _CLASSIFIER:
         run = _embeddings(graphs.load(path).signatures["embed"])
     elif engine == OPENVINO:
-        run = _openvino(path, _fixed_size(preprocess), batch_size)
+        run = openvino_format.run(path, _fixed_size(preprocess))
     else:
         run = formats.get(engine).run(path)
     return _engine(engine, description, _sha256(path), run, preprocess, None)

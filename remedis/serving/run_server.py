@@ -46,7 +46,7 @@ def serve(
     extras.load("fastapi", EXTRA)
     # Before the model is loaded, which may take a minute.
     with listening(settings) as opened:
-        loaded = open_engine(path, engine, settings.batch_size)
+        loaded = open_engine(path, engine)
         search = (
             open_search(embeddings, path, loaded.provenance, settings.neighbours)
             if embeddings is not None

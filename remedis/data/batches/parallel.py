@@ -25,6 +25,6 @@ def mapped(
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = False
-    # With TensorFlow's own threads, as many as cores, one would wait where an image is finished.
+    # TensorFlow's own threads, one per core, are fewer than the images in work.
     options.threading.private_threadpool_size = PARALLEL
     return data.map(function, PARALLEL, deterministic=True).with_options(options)
