@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from remedis.data.checks import look_hashes, measure
+from remedis.data.checks import look_hashes, pixel_measures
 
 Copy = Callable[[Image.Image], Image.Image]
 
@@ -91,7 +91,9 @@ COPIES: dict[str, Copy] = {
 
 def hashes(images: Sequence[Image.Image]) -> np.ndarray:
     """Returns the look hashes of grey images, [n, 3, 8]."""
-    looks = [measure.of_pixels(np.asarray(image)[..., None])["look"] for image in images]
+    looks = [
+        pixel_measures.of_images(np.asarray(image)[None, ..., None])[0]["look"] for image in images
+    ]
     return look_hashes.unpacked(looks)
 
 

@@ -35,6 +35,50 @@ def variable_index(optimizer: keras.optimizers.Optimizer, variable: tf.Variable)
     return optimizer._get_variable_index(variable)
 
 
+class EarlyUpdates:
+    """Makes an optimizer update each variable as soon as its gradient is there.
+
+    Keras sums gradients over the replicas, of which there may be one. TensorFlow's sum waits for
+    all gradients even then, so that all are in memory together: as much as the weights.
+    """
+
+    def _all_reduce_sum_gradients(
+        self, grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]]
+    ) -> list[tuple[tf.Tensor, tf.Variable]]:
+        import tensorflow as tf
+
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return list(grads_and_vars)
+        summed: list[tuple[tf.Tensor, tf.Variable]]
+        summed = super()._all_reduce_sum_gradients(grads_and_vars)  # type: ignore[misc]
+        return summed
+
+
+def set_stack_traces(kept: bool) -> None:
+    """Sets whether operations of a graph keep the lines of Python that made them.
+
+    TensorFlow keeps them as text, with every operation, to show them in its errors about the
+    operation. For a training step of a 152x2 with gradient checkpointing, this takes as much
+    memory as half of the weights. No public interface leaves them out.
+    """
+    from tensorflow.python.util import tf_stack
+
+    extract = getattr(tf_stack.extract_stack, "_original", tf_stack.extract_stack)
+
+    def nothing(stacklevel: int = 1) -> object:
+        return extract(stacklevel=sys.getrecursionlimit())  # leaves out all lines
+
+    nothing._original = extract  # type: ignore[attr-defined]
+    tf_stack.extract_stack = extract if kept else nothing
+
+
+def stack_traces() -> bool:
+    """Returns whether operations keep the lines that made them, see `set_stack_traces`."""
+    from tensorflow.python.util import tf_stack
+
+    return not hasattr(tf_stack.extract_stack, "_original")
+
+
 def set_op_determinism(enabled: bool) -> None:
     """Sets whether operations of TensorFlow must be deterministic in this process.
 

@@ -2,8 +2,11 @@ import importlib.util
 import logging
 import os
 import pathlib
+import random
 import signal
+import subprocess
 import sys
+import time
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -45,7 +48,30 @@ LONG = (
 )
 
 
+# Minutes after which no further test of a guarantee begins, for a machine that has not the time for
+# all; and the second at which they are over, which the processes of pytest-xdist share.
+MINUTES, _END = "REMEDIS_GUARANTEE_MINUTES", "_REMEDIS_GUARANTEE_END"
+
+
+def pytest_configure() -> None:
+    if MINUTES in os.environ:
+        os.environ.setdefault(_END, str(time.time() + 60 * float(os.environ[MINUTES])))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    bounded = _END in os.environ and item.get_closest_marker("guarantee") is not None
+    if bounded and time.time() > float(os.environ[_END]):
+        pytest.skip(f"{MINUTES} are over")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if _END in os.environ:  # every commit tests others
+        git = ["git", "-C", str(pathlib.Path(__file__).parent), "rev-parse", "HEAD"]
+        commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout
+        paths = sorted({item.path for item in items})
+        random.Random(commit).shuffle(paths)
+        items.sort(key=lambda item: paths.index(item.path))
     items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 

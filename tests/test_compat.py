@@ -44,6 +44,56 @@ def test_keras_knows_the_position_of_the_variable_it_updates(strategy):
         np.testing.assert_array_equal(variable, -1)
 
 
+class Early(compat.EarlyUpdates, keras.optimizers.SGD):
+    """An optimizer that updates each variable as soon as its gradient is there."""
+
+
+def _behind(operation: tf.Operation) -> set[str]:
+    """Returns the names of the operations that one waits for."""
+    seen, waiting = set(), [operation]
+    while waiting:
+        before = [t.op for t in waiting[-1].inputs] + list(waiting.pop().control_inputs)
+        waiting += [op for op in before if op.name not in seen]
+        seen |= {op.name for op in before}
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "waits"), [(keras.optimizers.SGD, True), (Early, False)], ids=["keras", "early"]
+)
+def test_an_update_waits_for_no_other_gradient(kind, waits):
+    variables = [keras.Variable(np.zeros(size, np.float32)) for size in (2, 3)]
+    optimizer = kind(1.0)
+    optimizer.build(variables)
+
+    @tf.function(autograph=False)
+    def step(x):
+        first, second = (tf.fill(v.shape, x, name=f"gradient_{i}") for i, v in enumerate(variables))
+        optimizer.apply([first, second], variables)
+
+    graph = step.get_concrete_function(tf.TensorSpec([])).graph
+    updates = [op for op in graph.get_operations() if op.type == "AssignSubVariableOp"]
+    assert ["gradient_1" in _behind(op) for op in updates] == [waits, True]
+    step(tf.constant(1.0))
+    for variable in variables:
+        np.testing.assert_array_equal(variable, -1)
+
+
+def test_operations_keep_the_lines_that_made_them_or_none():
+    def lines() -> int:
+        with tf.Graph().as_default():
+            return len(tf.constant(0.0).op.traceback)
+
+    before = compat.stack_traces()
+    try:
+        for kept in (False, False, True, True):
+            compat.set_stack_traces(kept)
+            assert compat.stack_traces() is kept
+            assert (lines() > 0) is kept
+    finally:
+        compat.set_stack_traces(before)
+
+
 def test_determinism_of_operations_is_set_and_taken_back():
     before = compat.op_determinism()
     tf.random.set_seed(None)

@@ -1,6 +1,7 @@
 """Decoding of JPEG and PNG images of 1 to 16 bits to three channels in [0, 1]."""
 
 import struct
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -80,11 +81,15 @@ def decode_image(contents: tf.Tensor) -> tf.Tensor:
     return three_channels(decode_stored(contents))
 
 
-def decode_stored(contents: tf.Tensor) -> tf.Tensor:
+def decode_stored(
+    contents: tf.Tensor, crop: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+) -> tf.Tensor:
     """Decodes one file as `decode_image` does, but gives one channel for a grey file.
 
     Args:
       contents: scalar string, the bytes of the file.
+      crop: chooses a part of the pixels, [H, W, channels] uint8 or uint16, before they become
+        floats: a crop of the result costs several times as much.
 
     Returns:
       [H, W, 3] or [H, W, 1] float32 in [0, 1].
@@ -114,7 +119,9 @@ def decode_stored(contents: tf.Tensor) -> tf.Tensor:
 
     def decoded(channels: int) -> tf.Tensor:
         return tf.cond(
-            is_deep, lambda: _decode16(contents, channels), lambda: _decode8(contents, channels)
+            is_deep,
+            lambda: tf.cast(crop(_decode16(contents, channels)), tf.float32) / 65535.0,
+            lambda: tf.cast(crop(_decode8(contents, channels)), tf.float32) / 255.0,
         )
 
     image = tf.cond(is_grey, lambda: decoded(1), lambda: decoded(3))
@@ -146,15 +153,13 @@ def _png_shape(padded: tf.Tensor) -> tf.Tensor:
 
 
 def _decode16(contents: tf.Tensor, channels: int) -> tf.Tensor:
-    pixels = tf.io.decode_png(contents, channels=channels, dtype=tf.uint16)
-    return tf.cast(pixels, tf.float32) / 65535.0
+    return tf.io.decode_png(contents, channels=channels, dtype=tf.uint16)
 
 
 def _decode8(contents: tf.Tensor, channels: int) -> tf.Tensor:
     # `decode_jpeg` decodes PNG too. The accurate transform is the default of other libraries; the
     # fast one differs from it by several grey levels.
-    pixels = tf.io.decode_jpeg(contents, channels=channels, dct_method="INTEGER_ACCURATE")
-    return tf.cast(pixels, tf.float32) / 255.0
+    return tf.io.decode_jpeg(contents, channels=channels, dct_method="INTEGER_ACCURATE")
 
 
 def from_pixels(pixels: tf.Tensor) -> tf.Tensor:

@@ -33,6 +33,7 @@ _MOST_VALUES = 16
 _MOST_CHARACTERS = 100
 _OPERATIONS: dict[str, Operation] = {}
 _CHANNELWISE: set[str] = set()
+_CROPS: set[str] = set()
 
 
 def operation(function: Operation) -> Operation:
@@ -64,6 +65,19 @@ def channelwise(function: Operation) -> Operation:
     """
     registered = operation(function)
     _CHANNELWISE.add(function.__name__)
+    return registered
+
+
+def crop(function: Operation) -> Operation:
+    """Registers a channelwise operation that keeps some pixels as they are, whatever their type.
+
+    Where it comes first, the pixels that it drops are never converted to floats.
+
+    Raises:
+      ValueError: an operation or a recipe has this name already.
+    """
+    registered = channelwise(function)
+    _CROPS.add(function.__name__)
     return registered
 
 
@@ -123,6 +137,12 @@ class Preprocess:
     def random(self) -> bool:
         """Whether any operation is random."""
         return any(step.random for step in self.steps)
+
+    @property
+    def crops(self) -> int:
+        """The number of crops at the beginning, which accept pixels of any type."""
+        crops = [step.name in _CROPS for step in self.steps]
+        return crops.index(False) if False in crops else len(crops)
 
     @property
     def fixed(self) -> int:

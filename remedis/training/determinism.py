@@ -1,4 +1,4 @@
-"""TensorFlow settings for the process of a job: determinism and a caching allocator."""
+"""TensorFlow settings for the process of a job: determinism and memory."""
 
 import contextlib
 import os
@@ -14,13 +14,14 @@ LIMIT = 1 << 24
 
 
 def prepare_process() -> None:
-    """Makes TensorFlow bitwise reproducible on this machine, and lets it reuse freed memory.
+    """Makes TensorFlow bitwise reproducible on this machine, and lets it use less memory.
 
     Call it before anything is computed, in a process that does nothing else: every unseeded random
     operation becomes an error. Jobs use `prepared`, which takes that back.
     """
     _make_repeatable()
     _keep_memory()
+    compat.set_stack_traces(False)
 
 
 @contextlib.contextmanager
@@ -29,13 +30,14 @@ def prepared() -> Iterator[None]:
 
     The allocator stays: TensorFlow chooses it once.
     """
-    determinism = compat.op_determinism()
+    determinism, stack_traces = compat.op_determinism(), compat.stack_traces()
     optimizer = tf.config.optimizer.get_experimental_options()
     prepare_process()
     try:
         yield
     finally:
         compat.set_op_determinism(determinism)
+        compat.set_stack_traces(stack_traces)
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **optimizer})
 
 

@@ -31,7 +31,7 @@ def is_norm_or_bias(path: str, rank: int) -> bool:
     return rank < 2 or path.rpartition("/")[-1] in NORM_OR_BIAS
 
 
-class _ByVariable(keras.optimizers.Optimizer):
+class _ByVariable(compat.EarlyUpdates, keras.optimizers.Optimizer):
     """Base of all: a learning-rate factor per variable, and whether the variable decays.
 
     The decay draws weights to 0 or, as L2-SP does, to those that the training starts from (Li,

@@ -87,7 +87,7 @@ def reading(name: str, *items: str) -> Callable[[bytes, pathlib.Path], None]:
     def read(contents: bytes, folder: pathlib.Path) -> None:
         path = folder / name
         path.write_bytes(contents)
-        found = [measure(f"{path}{item}") for item in items]
+        found = measure([f"{path}{item}" for item in items])
         faults = [measures["fault"] for measures in found if "fault" in measures]
         for measures in found:
             if "fault" not in measures:

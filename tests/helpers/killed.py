@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 import ml_collections
 import tensorflow as tf
@@ -37,11 +38,11 @@ def while_the_config_is_written() -> None:
 
 
 def during_the_scan() -> None:
-    measure, names = scan.measure, []
+    measure, seen = scan.measure, []
 
-    def measured(name: str) -> object:
-        names.append(name)
-        return measure(name) if len(names) < 20 else die()
+    def measured(names: Sequence[str]) -> object:
+        seen.extend(names)
+        return measure(names) if len(seen) < 20 else die()
 
     scan.measure = measured
 

@@ -71,7 +71,8 @@ def test_embeddings_of_some_rows_do_not_depend_on_the_batches(model, squares, wh
     data = manifest.read_csv(squares / "manifest.csv", LABELS[:1])
     rows = np.array([0, 6, 7, 13, 59])
     table, embeddings, logits = model.score_and_embed(data, 7, rows)
-    np.testing.assert_allclose(embeddings, whole[2][rows], atol=1e-5)
+    # Of the largest value: batches of other sizes are summed in another order.
+    np.testing.assert_allclose(embeddings, whole[2][rows], atol=1e-5 * np.abs(whole[2]).max())
     np.testing.assert_allclose(logits, whole[3][rows], atol=1e-4)
     np.testing.assert_allclose(logits[:, 0], table["logit/square"].to_numpy()[rows])
     assert logits.shape == (5, 2)  # of all labels of the model

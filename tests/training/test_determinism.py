@@ -54,11 +54,13 @@ def test_after_a_prepared_block_tensorflow_is_as_before():
 
     def fail():
         assert compat.op_determinism()
+        assert not compat.stack_traces()
         assert tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
         raise KeyError
 
     with pytest.raises(KeyError), determinism.prepared():
         fail()
     assert not compat.op_determinism()
+    assert compat.stack_traces()
     after = tf.config.optimizer.get_experimental_options()
     assert after == {"disable_meta_optimizer": False, **optimizer}

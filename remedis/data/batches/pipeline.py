@@ -5,6 +5,7 @@ function of (seed, epoch, example). A run that starts at step s therefore sees t
 uninterrupted run sees from step s on, and nothing has to be saved or skipped.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -152,7 +153,8 @@ def _loader(
     cache: ImageCache | None,
     partners: Partners | None = None,
 ) -> Callable[[tf.Tensor, tf.Tensor | None], dict[str, tf.Tensor]]:
-    decoded = image_loader(manifest)
+    crops = preprocess.crops
+    cropped = image_loader(manifest, functools.partial(preprocess, stop=crops))
     labels = tf.constant(manifest.targets())
     fixed = preprocess.fixed
     draw = None if partners is None else partners.drawer()
@@ -161,7 +163,7 @@ def _loader(
         """Returns the image of a row after the operations that are not random."""
 
         def compute() -> tf.Tensor:
-            return preprocess(decoded(row), stop=fixed)
+            return preprocess(cropped(row), start=crops, stop=fixed)
 
         return compute() if cache is None else cache.through(row, compute)
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 from remedis import csv_text, files, limits, parquet_files, regular_files
 from remedis.data import readers, similar_paths
 from remedis.data.checks import look_hashes
-from remedis.data.checks.measure import BINS, THUMBNAIL, Measures, measure
+from remedis.data.checks.measure import measure
+from remedis.data.checks.pixel_measures import BINS, THUMBNAIL, Measures
 from remedis.data.manifest import Manifest
 from remedis.data.scanned_files import ScannedFiles
 from remedis.data.tables.strings import STRING
@@ -80,7 +81,7 @@ def scan(
         `bits` is missing for DICOM files, whose values are converted;
       - `colour`: whether the three channels differ;
       - `low`, `high`, `mean` of the grey values (BT.601 luma), 0 to 1 as training reads them; the
-        extremes are those of a sample of up to `measure.SAMPLE` pixels;
+        extremes are those of a sample of up to `pixel_measures.SAMPLE` pixels;
       - `histogram`: shares of the grey values of that sample in 32 bins, see `histograms`;
       - `thumbnail`: the grey image averaged to 8 x 8 pixels, see `thumbnails`;
       - `phash`: see `near_duplicates.difference_hash`;
@@ -109,10 +110,8 @@ def scan(
             items = ("#" + batch["item"]).where(batch["item"] != "", "")
             names = (batch["file"] + items).tolist()
             rows: list[Measures] = []
-            for measures in threads.map(
-                lambda task: [measure(name) for name in task],
-                [names[i : i + _PER_TASK] for i in range(0, len(names), _PER_TASK)],
-            ):
+            tasks = [names[i : i + _PER_TASK] for i in range(0, len(names), _PER_TASK)]
+            for measures in threads.map(measure, tasks):
                 rows += measures
                 done += len(measures)
                 report(done, "images")

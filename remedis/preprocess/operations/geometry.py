@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from remedis.preprocess.operations.bounds import check, check_probability, check_range, check_size
 from remedis.preprocess.operations.chance import sometimes
-from remedis.preprocess.registry import channelwise
+from remedis.preprocess.registry import channelwise, crop
 
 
 @channelwise
@@ -46,12 +46,12 @@ def _rows(image: tf.Tensor, count: int, method: str) -> tf.Tensor:
     return tf.transpose(tf.reshape(rows, [count, width, channels]), [1, 0, 2])
 
 
-@channelwise
+@crop
 def central_crop(image: tf.Tensor, fraction: float = 0.875) -> tf.Tensor:
     """Keeps the central `fraction` of height and width.
 
     Args:
-      image: [H, W, C] float32 in [0, 1].
+      image: [H, W, C] of any type.
       fraction: share of height and of width that is kept, above 0, to 1.
     """
     check("fraction", fraction, 0, 1)

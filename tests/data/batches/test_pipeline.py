@@ -6,10 +6,12 @@ import weakref
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from remedis.data.batches import sampling
 from remedis.data.batches.cache import ImageCache
+from remedis.data.batches.image_loader import image_loader
 from remedis.data.batches.pipeline import evaluation_batches, readable, training_batches
 from remedis.errors import UserError
 from remedis.preprocess import parse
@@ -211,6 +213,28 @@ def test_evaluation_batches_follow_the_rows_and_the_last_may_be_shorter(manifest
     assert rows(batches).tolist() == list(range(COUNT))
     labels = np.concatenate([batch["label"] for batch in batches])
     np.testing.assert_array_equal(labels, manifest.targets())
+
+
+@pytest.mark.parametrize(
+    "specification", ["central_crop(0.6)", "central_crop(0.9) | central_crop(0.5)"]
+)
+@pytest.mark.parametrize("name", ["8.png", "16.png", "colour.jpg", "rows.npz#images,0"])
+def test_crops_before_pixels_are_floats_change_nothing(make, tmp_path, specification, name):
+    pixels = np.random.default_rng(0).integers(0, 256, (13, 17, 3), dtype=np.uint8)
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "8.png")
+    Image.fromarray(257 * pixels[..., 0].astype(np.uint16)).save(tmp_path / "16.png")
+    Image.fromarray(pixels).save(tmp_path / "colour.jpg")
+    np.savez(tmp_path / "rows.npz", images=pixels[None])
+    manifest, preprocess = make(1, root=tmp_path, path=[name]), parse(f"{specification} | clip()")
+    assert preprocess.crops == specification.count("crop")
+    (batch,) = evaluation_batches(manifest, preprocess, 1).as_numpy_iterator()
+    whole = image_loader(manifest)(tf.constant(0))
+    assert whole.shape[:2] == (13, 17)
+    np.testing.assert_array_equal(batch["image"][0], preprocess(whole))
+
+
+def test_a_crop_of_other_pixels_than_the_files_is_one_of_floats():
+    assert parse("resize(8) | central_crop(0.5)").crops == 0
 
 
 def test_no_training_images(make):

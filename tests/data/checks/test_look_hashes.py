@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from remedis.data.checks import look_hashes, measure
+from remedis.data.checks import look_hashes, pixel_measures
 
 SIZE = 120
 
@@ -19,7 +19,9 @@ def drawing(seed: int) -> Image.Image:
 
 
 def hashes(*images: Image.Image) -> np.ndarray:
-    looks = [measure.of_pixels(np.asarray(image)[..., None])["look"] for image in images]
+    looks = [
+        pixel_measures.of_images(np.asarray(image)[None, ..., None])[0]["look"] for image in images
+    ]
     return look_hashes.unpacked(looks)
 
 

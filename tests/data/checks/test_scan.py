@@ -101,7 +101,7 @@ def test_every_fault_is_found_and_good_images_are_measured(make, images):
 def test_the_cache_answers_until_a_file_changes(make, images, tmp_path, monkeypatch):
     read = []
     measure = scanning.measure
-    monkeypatch.setattr(scanning, "measure", lambda name: (read.append(name), measure(name))[1])
+    monkeypatch.setattr(scanning, "measure", lambda names: (read.extend(names), measure(names))[1])
     m = make(4, root=images, path=["grey.png", "cut.jpg", "nowhere.png", "./grey.png"])
     cache = tmp_path / "scan.parquet"
     first = scanning.scan(m, cache)

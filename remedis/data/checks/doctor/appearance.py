@@ -5,7 +5,7 @@ import pandas as pd
 
 from remedis.data.checks import scan
 from remedis.data.checks.doctor.diagnosis import NOTE, WARNING, Expectation, Finding
-from remedis.data.checks.measure import BINS
+from remedis.data.checks.pixel_measures import BINS
 from remedis.errors import counted, some
 
 # The left half of a frontal chest radiograph, averaged to 8 x 8 cells, mirrored and averaged with

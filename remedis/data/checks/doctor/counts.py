@@ -7,7 +7,7 @@ import pandas as pd
 
 from remedis.data.checks import scan
 from remedis.data.checks.doctor.diagnosis import Rows
-from remedis.data.checks.measure import BINS
+from remedis.data.checks.pixel_measures import BINS
 from remedis.data.manifest import ID_VALIDATION, SPLITS, UNASSIGNED, Manifest
 
 UNKNOWN = "unknown"
