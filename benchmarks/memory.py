@@ -42,8 +42,8 @@ def measure(options: argparse.Namespace, gradient_checkpointing: bool) -> dict[s
     """Runs one step in this process and returns its memory, seconds and loss."""
     prepare_process()
     with precision.policy(options.precision):
-        architecture = Architecture.parse(options.architecture)
-        backbone = checkpoint.build_backbone(random_weights.draw(0, architecture))
+        weights = random_weights.draw(0, Architecture.parse(options.architecture))
+        backbone = checkpoint.build_backbone(weights)
         backbone.gradient_checkpointing = gradient_checkpointing
         classifier = Classifier(backbone, LABELS)
     loss = SupervisedLoss("multi_label")

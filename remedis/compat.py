@@ -57,9 +57,9 @@ class EarlyUpdates:
 def set_stack_traces(kept: bool) -> None:
     """Sets whether operations of a graph keep the lines of Python that made them.
 
-    TensorFlow keeps them as text, with every operation, to show them in its errors about the
-    operation. For a training step of a 152x2 with gradient checkpointing, this takes as much
-    memory as half of the weights. No public interface leaves them out.
+    TensorFlow keeps them as text, with every operation and all its callers, to show them in errors
+    about the operation. The thousands of operations of a training step make this much memory, which
+    `benchmarks/memory.py` measures. No public interface leaves them out.
     """
     from tensorflow.python.util import tf_stack
 

@@ -89,7 +89,7 @@ def decode_stored(
     Args:
       contents: scalar string, the bytes of the file.
       crop: chooses a part of the pixels, [H, W, channels] uint8 or uint16, before they become
-        floats: a crop of the result costs several times as much.
+        floats, so that those it drops never do.
 
     Returns:
       [H, W, 3] or [H, W, 1] float32 in [0, 1].
